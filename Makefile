@@ -1,0 +1,45 @@
+# Everything here needs only Python 3.11 or newer, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --require-hashes --requirement
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--build-deps-for editable --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.PHONY: demo test check format lock clean
+
+demo: $(VENV)/run
+	$(BIN)/patchbot demo
+
+test: $(VENV)/dev
+	$(BIN)/pytest
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/dev
+	$(LOCK) --output-file deploy/requirements.txt pyproject.toml
+	$(LOCK) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/run: deploy/requirements.txt pyproject.toml
+	@echo "Installing into $(VENV) (once, about a minute) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) deploy/requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run deploy/requirements-dev.txt
+	@echo "Installing the test tools ..."
+	$(INSTALL) deploy/requirements-dev.txt
+	@touch $@
