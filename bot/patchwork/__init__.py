@@ -1,0 +1,1 @@
+"""What a Patchwork server says: asking it, reading its answers, knowing what is new."""

@@ -1,0 +1,80 @@
+"""A series mbox, read into its patches.
+
+Patchwork writes one part per patch, in the order of their numbers: a line "From patchwork <date>", mail headers
+with X-Patchwork-Id and X-Patchwork-Submitter, an empty line, the commit message with the trailers of its comments,
+then the diff. Body lines that begin with "From " are not escaped, so a mail can carry what looks like a part of its
+own; and a mail's own X-Patchwork-* headers stand behind Patchwork's. Hence: the first header of a name counts, and
+the whole is taken only when its ids are exactly those of the series, each once.
+"""
+
+import re
+
+from bot.ids import PatchId
+from bot.patchwork import diff
+from bot.patchwork.model import Patch, PatchRef, Series
+from bot.patchwork.text import addresses, line, person, trailers_of
+
+_PART = re.compile(r"^From patchwork [^\n]{0,80}\r?\n", re.MULTILINE)
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_STATE_SLUG = re.compile(r"[^a-z0-9]+")
+_MAX_PARTS = 5_000
+_DIFF_START = re.compile(r"^(?:diff --git |--- \S|Index: )", re.MULTILINE)
+_FIRST_STATE = "new"  # Patchwork's own default for a patch whose mail asks for no other
+
+
+def read_series_mbox(text: str, series: Series) -> dict[PatchId, Patch] | None:
+    """The patches of *series*, whole; None where the mbox is not exactly that series'."""
+    refs = {ref.id: ref for ref in series.patches}
+    read: dict[PatchId, Patch] = {}
+    for headers, body in _parts(text):
+        ref = refs.get(_patch_id(headers))
+        if ref is None or ref.id in read:
+            return None
+        read[ref.id] = _patch(series, ref, headers, body)
+    return read if len(read) == len(refs) else None
+
+
+def _parts(text: str) -> list[tuple[dict[str, str], str]]:
+    starts = [match for _, match in zip(range(_MAX_PARTS), _PART.finditer(text), strict=False)]
+    ends = [match.start() for match in starts[1:]] + [len(text)]
+    return [_split(text[match.end() : end]) for match, end in zip(starts, ends, strict=True)]
+
+
+def _split(part: str) -> tuple[dict[str, str], str]:
+    """The headers by lower-case name (the first of each) and the body."""
+    head, _, body = part.replace("\r\n", "\n").partition("\n\n") if "\r\n\r\n" in part else part.partition("\n\n")
+    headers: dict[str, str] = {}
+    for field in _FOLD.sub(" ", head).splitlines():
+        name, colon, value = field.partition(":")
+        if colon:
+            headers.setdefault(name.strip().lower(), value.strip())
+    return headers, body
+
+
+def _patch_id(headers: dict[str, str]) -> PatchId:
+    value = headers.get("x-patchwork-id", "")
+    return PatchId(int(value) if value.isascii() and value.isdigit() and len(value) < 19 else -1)
+
+
+def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) -> Patch:
+    start = _DIFF_START.search(body)
+    return Patch(
+        id=ref.id,
+        project=series.project,
+        msgid=ref.msgid,
+        name=ref.name,
+        submitter=person(headers["x-patchwork-submitter"]) if "x-patchwork-submitter" in headers else series.submitter,
+        date=series.date,
+        series=series.id,
+        state=_slug(headers.get("x-patchwork-state", "")) or _FIRST_STATE,
+        delegate=line(headers.get("x-patchwork-delegate", "")) or None,
+        files=diff.changed_files(body),
+        to=addresses([headers.get("to", "")]),
+        cc=addresses([headers.get("cc", "")]),
+        trailers=trailers_of(body[: start.start()] if start else body),
+    )
+
+
+def _slug(state: str) -> str:
+    """The slug of a state's name, as Patchwork forms it: "Under Review" is "under-review"."""
+    return _STATE_SLUG.sub("-", line(state, 100).lower()).strip("-")

@@ -1,0 +1,162 @@
+"""Patches and series as the bot knows them, whatever API version told of them.
+
+Dates of mails are naive UTC, as Patchwork has them; everything here is pure and immutable.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from bot.ids import Msgid, PatchId, ProjectName, SeriesId
+
+_PREFIXES = re.compile(r"\s*\[([^\[\]]{0,255})\]")
+_NUMBER = re.compile(r"(\d{1,5})/(\d{1,5})\Z")
+
+
+class CheckState(StrEnum):
+    """What a check says; Patchwork's closed set."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    WARNING = "warning"
+    FAIL = "fail"
+
+
+class TrailerKind(Enum):
+    """The trailers a card counts, each with its letter there."""
+
+    ACKED = "A"
+    REVIEWED = "R"
+    TESTED = "T"
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """One person's word under a patch; a person counts once per kind."""
+
+    kind: TrailerKind
+    person: str  # the address in lower case, or the name where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody on the list; *name* is "" where Patchwork knows none."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file that a diff touches.
+
+    *old_path* is set where a rename or copy has another old name. *added* and *removed* count lines;
+    both are 0 for binary, mode-only and empty files.
+    """
+
+    path: str
+    old_path: str | None = None
+    added: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRef:
+    """A patch as events and series name it."""
+
+    id: PatchId
+    msgid: Msgid
+    name: str
+
+    @property
+    def number(self) -> tuple[int, int] | None:
+        """(11, 18) for "[v6,11/18] …"; None for a lone patch."""
+        return number_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One patch with all that was read of it; its *files* are None until its diff was read."""
+
+    id: PatchId
+    project: ProjectName
+    msgid: Msgid
+    name: str
+    submitter: Person
+    date: str = ""
+    series: SeriesId | None = None
+    state: str | None = None  # a slug; an open set. None: nobody told yet
+    delegate: str | None = None
+    check: CheckState | None = None
+    archived: bool = False
+    hash: str | None = None
+    pull_url: str | None = None
+    archive_url: str | None = None
+    files: tuple[FileChange, ...] | None = None
+    to: tuple[str, ...] = ()  # addresses in lower case
+    cc: tuple[str, ...] = ()
+    trailers: frozenset[Trailer] = frozenset()
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The bracket tokens of the subject: ("v6", "11/18")."""
+        return prefixes_of(self.name)
+
+    @property
+    def number(self) -> tuple[int, int] | None:
+        """(11, 18) for "[v6,11/18] …"; None for a lone patch."""
+        return number_of(self.name)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path the patch touches, old and new names, in the diff's order, each once."""
+        return tuple(dict.fromkeys(paths_of(self.files or ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One version of a series, as far as it arrived."""
+
+    id: SeriesId
+    project: ProjectName
+    name: str
+    version: int
+    submitter: Person
+    date: str = ""
+    total: int = 1
+    received_total: int = 0
+    received_all: bool = False
+    cover: Msgid | None = None
+    archive_url: str | None = None  # of the cover, where the server tells it
+    patches: tuple[PatchRef, ...] = ()  # in the order of their numbers
+
+
+def paths_of(files: tuple[FileChange, ...]) -> list[str]:
+    """The old and new names of *files*, in order."""
+    return [path for file in files for path in (file.old_path, file.path) if path is not None]
+
+
+def prefixes_of(name: str) -> tuple[str, ...]:
+    """The tokens of the leading brackets of a subject; several brackets in a row all count."""
+    tokens: list[str] = []
+    position = 0
+    while match := _PREFIXES.match(name, position):
+        tokens += [token for token in re.split(r"[\s,]+", match[1]) if token]
+        position = match.end()
+    return tuple(tokens)
+
+
+def bare_subject(name: str) -> str:
+    """The subject without its leading brackets."""
+    position = 0
+    while match := _PREFIXES.match(name, position):
+        position = match.end()
+    return name[position:].strip() or name
+
+
+def number_of(name: str) -> tuple[int, int] | None:
+    """The "n/m" among the prefixes, as Patchwork reads it from the subject."""
+    for token in prefixes_of(name):
+        if match := _NUMBER.match(token):
+            return int(match[1]), int(match[2])
+    return None

@@ -1,0 +1,196 @@
+"""What was heard of and is not yet judged, and when to look at it.
+
+Events only hint at objects. A hint becomes a *pending* row, saved with the cursor, so that a crash, an outage or an
+incomplete series is found again at the next start. Times are UTC, by our own clock.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.ids import PatchId, ProjectName, SeriesId
+from bot.patchwork.model import PatchRef, number_of
+from bot.patchwork.wire import Event
+
+GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
+GIVE_UP = timedelta(hours=72)
+_FIRST_RETRY = timedelta(seconds=2)
+_LONGEST_RETRY = timedelta(minutes=15)
+
+
+class PendingKind(StrEnum):
+    """What has to be looked at."""
+
+    SERIES = "series"
+    PATCH = "patch"  # one whose series nobody told yet: a pull request, or a part of a series with a hole
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An object to look at when it is *due*, and to judge with what is there from *deadline* on."""
+
+    kind: PendingKind
+    id: int
+    project: ProjectName
+    name: str
+    first_seen: datetime
+    due: datetime
+    deadline: datetime
+    attempts: int = 0
+
+    @property
+    def key(self) -> tuple[PendingKind, int]:
+        """What it is about."""
+        return self.kind, self.id
+
+    def again(self, now: datetime) -> "Pending":
+        """The same, later: from 2 s doubling to 15 min, though never past a deadline still ahead."""
+        wait = min(_FIRST_RETRY * (1 << min(self.attempts, 12)), _LONGEST_RETRY)
+        due = now + wait
+        if now < self.deadline:
+            due = min(due, self.deadline)
+        return replace(self, due=due, attempts=self.attempts + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSeries:
+    """What the store already has of a series: it was judged, and with which patches."""
+
+    received_all: bool
+    patches: frozenset[PatchId]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The end of a project's past: nothing at or below these ids is ever news; 0 where there was none."""
+
+    project: ProjectName
+    event: int
+    date: str | None
+    patch: int
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What hints are compared with."""
+
+    baselines: Mapping[ProjectName, Baseline]
+    series: Mapping[SeriesId, KnownSeries]
+    patches: frozenset[PatchId]
+
+    def old_series(self, project: ProjectName, series: int) -> bool:
+        """Whether a series belongs to the past, or to no project that is watched."""
+        baseline = self.baselines.get(project)
+        return baseline is None or series <= baseline.series
+
+    def old_patch(self, project: ProjectName, patch: int) -> bool:
+        """Whether a patch belongs to the past, or to no project that is watched."""
+        baseline = self.baselines.get(project)
+        return baseline is None or patch <= baseline.patch
+
+
+class Board:
+    """The pending objects of one server, while one poll adds hints and settles what it read."""
+
+    def __init__(self, pending: Iterable[Pending], known: Known, now: datetime, wait: timedelta) -> None:
+        self._all = {item.key: item for item in pending}
+        self._before = dict(self._all)
+        self._known = known
+        self._now = now
+        self._wait = wait  # how long a series may stay incomplete
+
+    def hint(self, event: Event) -> None:
+        """Note what *event* tells of; categories about known objects tell of nothing to look at."""
+        match event.category:
+            case "series-created" if event.series is not None:
+                self.series(event.project, event.series)
+            case "series-completed" if event.series is not None:
+                self.series(event.project, event.series, complete=True)
+            case "patch-completed" if event.series is not None and event.patch is not None:
+                self.series(event.project, event.series, patch=event.patch.id)
+                self._all.pop((PendingKind.PATCH, event.patch.id), None)
+            case "patch-created" if event.patch is not None:
+                self.patch(event.project, event.patch)
+
+    def series(
+        self, project: ProjectName, series: SeriesId, *, complete: bool = False, patch: PatchId | None = None
+    ) -> None:
+        """A series was heard of: as *complete*, or by one *patch* of it, or just so."""
+        if self._known.old_series(project, series):
+            return
+        judged = self._known.series.get(series)
+        if judged is None:
+            self._add(self._item(PendingKind.SERIES, project, series, self._wait), at_once=complete)
+        elif (complete and not judged.received_all) or (patch is not None and patch not in judged.patches):
+            self._add(self._item(PendingKind.SERIES, project, series, timedelta()), at_once=True)
+
+    def patch(self, project: ProjectName, ref: PatchRef) -> None:
+        """A patch was heard of, and nobody told of its series yet."""
+        if not self._known.old_patch(project, ref.id) and ref.id not in self._known.patches:
+            wait = min(GRACE, self._wait)
+            self._add(replace(self._item(PendingKind.PATCH, project, ref.id, wait), name=ref.name), at_once=False)
+
+    def due(self, limit: int) -> list[Pending]:
+        """What to look at now, in the order of arrival, *limit* at most.
+
+        A patch with a place in a series waits for the series that are still awaited in its project.
+        """
+        awaited: dict[ProjectName, datetime] = {}
+        for item in self._all.values():
+            if item.kind is PendingKind.SERIES:
+                awaited[item.project] = max(item.due, awaited.get(item.project, item.due))
+        ready = [item for item in self._all.values() if item.due <= self._now]
+        ready = [item for item in ready if not self._postponed(item, awaited.get(item.project))]
+        return sorted(ready, key=lambda item: (item.kind is PendingKind.PATCH, item.first_seen, item.id))[:limit]
+
+    def has_read(self, series: SeriesId, patch: PatchId) -> bool:
+        """Whether a patch of a series was read by an earlier poll."""
+        judged = self._known.series.get(series)
+        return judged is not None and patch in judged.patches
+
+    def keep(self, item: Pending) -> None:
+        """Look at *item* again when it is due."""
+        self._all[item.key] = item
+
+    def settle(self, kind: PendingKind, number: int) -> None:
+        """The object was read, or is gone."""
+        self._all.pop((kind, number), None)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the next object is due; None when none waits."""
+        return min((item.due for item in self._all.values()), default=None)
+
+    @property
+    def changed(self) -> tuple[Pending, ...]:
+        """What is new or waits longer than before."""
+        return tuple(item for key, item in self._all.items() if self._before.get(key) != item)
+
+    @property
+    def settled(self) -> tuple[Pending, ...]:
+        """What waited before this poll and waits no more."""
+        return tuple(item for key, item in self._before.items() if key not in self._all)
+
+    def _item(self, kind: PendingKind, project: ProjectName, number: int, wait: timedelta) -> Pending:
+        deadline = self._now + wait
+        return Pending(kind, number, project, name="", first_seen=self._now, due=deadline, deadline=deadline)
+
+    def _add(self, item: Pending, *, at_once: bool) -> None:
+        """Put *item* on the board; one that is there already only becomes due sooner."""
+        due = self._now if at_once else item.due
+        there = self._all.get(item.key, item)
+        self._all[item.key] = replace(there, due=min(there.due, due))
+
+    def _postponed(self, item: Pending, until: datetime | None) -> bool:
+        if item.kind is PendingKind.SERIES or until is None or until <= self._now or not has_place(item.name):
+            return False
+        self._all[item.key] = replace(item, due=until)
+        return True
+
+
+def has_place(name: str) -> bool:
+    """Whether a patch's name says that it is part n of a series, n being 1 or more."""
+    number = number_of(name)
+    return number is not None and number[0] >= 1

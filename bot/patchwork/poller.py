@@ -1,0 +1,325 @@
+"""One poll of one Patchwork server: what is new there, read whole.
+
+The poller keeps no books. It is told what the store knows, asks the server, and answers with a `Poll`: everything
+that must be written in one transaction, so that a poll either happened or did not. How it reads events stands in
+`events.py`, what it looks at, and when, in `pending.py`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+import structlog
+
+from bot.clock import Clock
+from bot.errors import Permanent, Temporary
+from bot.ids import PatchId, ProjectName, SeriesId, ServerName
+from bot.patchwork import cursor
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.client import NotFound
+from bot.patchwork.events import EventMemory, EventReader, Walk, Watched
+from bot.patchwork.model import Patch, PatchRef, Series
+from bot.patchwork.pending import GIVE_UP, Baseline, Board, Known, KnownSeries, Pending, PendingKind
+from bot.patchwork.wire import Event
+
+NET_EVERY = 30 * 60.0
+NET_RETRY = 5 * 60.0
+RECHECK_EVERY = 3600.0
+MAX_LOOKS = 50
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A configured server: its projects, and how long a series may stay incomplete before it is judged."""
+
+    server: ServerName
+    projects: tuple[str, ...]
+    incomplete_after: timedelta
+
+
+class Memory(EventMemory, Protocol):
+    """What a poller needs to know of the past; the store answers."""
+
+    async def watched(self, server: ServerName) -> Watched:
+        """The cursor, the baselines and what is pending."""
+
+    async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
+        """Those of *ids* that were judged."""
+
+    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
+        """Those of *ids* that were read whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRead:
+    """A series to be judged, and those of its patches that are news."""
+
+    series: Series
+    news: tuple[Patch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What one poll found; written in one transaction or not at all.
+
+    *states* are the patches' newest states as the events tell them. *rebuilt* says that the server's ids fell back
+    and what the store knows of it is void. *more* asks for another poll at once; *next_due* (UTC) is when the next
+    pending object wants to be looked at.
+    """
+
+    server: ServerName
+    cursor: str | None
+    events: tuple[Event, ...] = ()
+    series: tuple[SeriesRead, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    states: tuple[tuple[PatchId, str], ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    settled: tuple[Pending, ...] = ()
+    rebuilt: bool = False
+    more: bool = False
+    next_due: datetime | None = None
+
+
+class Poller:
+    """Polls one server for all its configured projects.
+
+    Raises (from `poll`): `Temporary` and `Permanent` of the whole server; what concerns one project or one object is
+    logged, kept in *problems* by project, and tried again.
+    """
+
+    def __init__(self, source: Source, api: PatchworkApi, memory: Memory, clock: Clock) -> None:
+        self.server = source.server
+        self.problems: dict[str, str] = {}
+        self._source = source
+        self._api = api
+        self._memory = memory
+        self._clock = clock
+        self._events = EventReader(source.server, api, memory, clock)
+        self._net_at = clock.monotonic() + NET_EVERY
+        self._recheck_at: dict[str, float] = {}
+
+    @property
+    def url(self) -> str:
+        """The configured address of the server."""
+        return self._api.url
+
+    @property
+    def links_by_msgid(self) -> bool:
+        """Whether the server's pages are named by message-id (API 1.2 and newer)."""
+        return self._api.version != "1.1"
+
+    async def poll(self) -> Poll:
+        """Ask the server what is new; one request when nothing is."""
+        if not self._api.version:
+            version = await self._api.discover()
+            _log.info("speaking with Patchwork", server=self.server, api=version)
+        watched = await self._memory.watched(self.server)
+        fresh = await self._missing_baselines(watched)
+        baselines = {base.project: base for base in (*watched.baselines, *fresh) if self._is_configured(base)}
+        if not baselines:
+            return Poll(self.server, watched.cursor)
+        walk = await self._events.read(watched, baselines)
+        if walk.rebuilt:
+            return await self._start_over(list(baselines))
+        if not walk.events:
+            await self._check_projects(list(baselines))
+        board, net = await self._hints(watched, baselines, walk)
+        series, patches = await self._look(board)
+        return Poll(
+            server=self.server,
+            cursor=walk.cursor,
+            events=walk.new,
+            series=series,
+            patches=patches,
+            states=tuple({**_told_states(walk.new), **net}.items()),
+            baselines=fresh,
+            pending=board.changed,
+            settled=board.settled,
+            more=walk.cut or bool(board.due(1)),
+            next_due=board.next_due,
+        )
+
+    # Baselines
+
+    async def _missing_baselines(self, watched: Watched) -> tuple[Baseline, ...]:
+        """The baselines of projects that have none: at the first start, and for a project added later."""
+        have = {base.project.lower() for base in watched.baselines}
+        missing = [name for name in self._source.projects if name.lower() not in have and self._may_check(name)]
+        found = [await self._project(name) for name in missing]
+        return tuple([await self._baseline(project) for project in found if project is not None])
+
+    async def _baseline(self, project: ProjectName) -> Baseline:
+        events = (await self._api.events([project], per_page=1, oldest_first=False)).events
+        patches = await self._api.newest_patches([project], 1)
+        series = await self._api.newest_series([project], 1)
+        baseline = Baseline(
+            project=project,
+            event=max((event.id for event in events), default=0),
+            date=cursor.newest(event.date for event in events),
+            patch=max((patch.id for patch in patches), default=0),
+            series=max((item.id for item in series), default=0),
+        )
+        _log.info(
+            "baseline taken, what is older is not news", server=self.server, project=project, up_to_event=baseline.event
+        )
+        return baseline
+
+    async def _start_over(self, projects: Sequence[ProjectName]) -> Poll:
+        _log.warning("the server was rebuilt: its ids fell back; taking a new baseline", server=self.server)
+        fresh = tuple([await self._baseline(project) for project in projects])
+        date = cursor.newest(base.date for base in fresh if base.date is not None)
+        return Poll(self.server, date, baselines=fresh, rebuilt=True)
+
+    # Projects
+
+    def _is_configured(self, base: Baseline) -> bool:
+        return base.project.lower() in {name.lower() for name in self._source.projects} and self._may_check(
+            base.project
+        )
+
+    def _may_check(self, name: str) -> bool:
+        """Whether *name* is not known to be unknown, or was so an hour ago."""
+        return self._clock.monotonic() >= self._recheck_at.get(name.lower(), 0.0)
+
+    async def _project(self, name: str) -> ProjectName | None:
+        """The project as the server spells it; None, and a line in *problems*, when it has none such."""
+        try:
+            project = await self._api.project(name)
+        except NotFound:
+            if name not in self.problems:
+                _log.error("no such project on this server", server=self.server, project=name)
+            self.problems[name] = f"{self.url} has no project {name}"
+            self._recheck_at[name.lower()] = self._clock.monotonic() + RECHECK_EVERY
+            return None
+        self.problems.pop(name, None)
+        return project
+
+    async def _check_projects(self, projects: Sequence[ProjectName]) -> None:
+        """Find the unknown project that empties an answer about several."""
+        for project in projects:
+            await self._project(project)
+
+    # Hints and look-ups
+
+    async def _hints(
+        self, watched: Watched, baselines: dict[ProjectName, Baseline], walk: Walk
+    ) -> tuple[Board, dict[PatchId, str]]:
+        """The board with all hints on it, and the states that the safety net brought."""
+        newest_series, newest_patches = await self._net(list(baselines))
+        known = await self._known(watched, baselines, walk, newest_series, newest_patches)
+        board = Board(watched.pending, known, self._clock.now(), self._source.incomplete_after)
+        for event in walk.new:
+            board.hint(event)
+        for series in newest_series:
+            board.series(series.project, series.id, complete=series.received_all)
+        for patch in newest_patches:
+            if patch.series is None:
+                board.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
+            else:
+                board.series(patch.project, patch.series, patch=patch.id)
+        return board, {patch.id: patch.state for patch in newest_patches if patch.state}
+
+    async def _net(self, projects: Sequence[str]) -> tuple[tuple[Series, ...], tuple[Patch, ...]]:
+        """Every half hour the newest series and patches by id, which no clock and no event can hide."""
+        if self._clock.monotonic() < self._net_at:
+            return (), ()
+        self._net_at = self._clock.monotonic() + NET_EVERY
+        try:
+            return await self._api.newest_series(projects), await self._api.newest_patches(projects)
+        except Temporary as error:
+            self._net_at = self._clock.monotonic() + NET_RETRY
+            _log.warning("the safety net was not cast", server=self.server, reason=str(error))
+            return (), ()
+
+    async def _known(
+        self,
+        watched: Watched,
+        baselines: dict[ProjectName, Baseline],
+        walk: Walk,
+        newest_series: Iterable[Series],
+        newest_patches: Iterable[Patch],
+    ) -> Known:
+        """What the store knows of everything this poll heard of."""
+        series = {event.series for event in walk.new if event.series is not None}
+        series |= {item.id for item in newest_series}
+        series |= {patch.series for patch in newest_patches if patch.series is not None}
+        series |= {SeriesId(item.id) for item in watched.pending if item.kind is PendingKind.SERIES}
+        patches = {event.patch.id for event in walk.new if event.patch is not None}
+        patches |= {patch.id for patch in newest_patches}
+        patches |= {PatchId(item.id) for item in watched.pending if item.kind is PendingKind.PATCH}
+        return Known(
+            baselines=baselines,
+            series=await self._memory.known_series(self.server, series),
+            patches=frozenset(await self._memory.known_patches(self.server, patches)),
+        )
+
+    async def _look(self, board: Board) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...]]:
+        """Read what is due: first the series, which settle their patches, then the patches left over."""
+        series: list[SeriesRead] = []
+        for item, read in await self._read_all(board, PendingKind.SERIES, self._read_series):
+            series.append(read)
+            board.settle(*item.key)
+            for ref in read.series.patches:
+                board.settle(PendingKind.PATCH, ref.id)
+        patches: list[Patch] = []
+        for item, patch in await self._read_all(board, PendingKind.PATCH, self._read_patch):
+            board.settle(*item.key)
+            if patch.series is None:
+                patches.append(patch)
+            else:
+                board.series(patch.project, patch.series, patch=patch.id)
+        return tuple(series), tuple(patches)
+
+    async def _read_all(
+        self, board: Board, kind: PendingKind, read: Callable[[Board, Pending], Awaitable[_T | None]]
+    ) -> list[tuple[Pending, _T]]:
+        """The due objects of *kind* that could be read; what could not stays on the board or leaves it."""
+        items = [item for item in board.due(MAX_LOOKS) if item.kind is kind]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._try(board, item, read)) for item in items]
+        found = zip(items, (task.result() for task in tasks), strict=True)
+        return [(item, result) for item, result in found if result is not None]
+
+    async def _try(
+        self, board: Board, item: Pending, read: Callable[[Board, Pending], Awaitable[_T | None]]
+    ) -> _T | None:
+        now = self._clock.now()
+        try:
+            result = await read(board, item)
+        except Temporary as error:
+            _log.info("to be looked at again", server=self.server, what=item.kind, id=item.id, reason=str(error))
+            if now - item.first_seen > GIVE_UP:
+                _log.error("given up", server=self.server, what=item.kind, id=item.id, reason=str(error))
+                board.settle(*item.key)
+            else:
+                board.keep(item.again(now))
+            return None
+        except Permanent as error:
+            _log.warning("not to be read", server=self.server, what=item.kind, id=item.id, reason=str(error))
+            board.settle(*item.key)
+            return None
+        if result is None:
+            board.keep(item.again(now))
+        return result
+
+    async def _read_series(self, board: Board, item: Pending) -> SeriesRead | None:
+        """The series with its unread patches; None while it may still become complete."""
+        series = await self._api.series(item.id)
+        if not series.received_all and self._clock.now() < item.deadline:
+            return None
+        unread = [ref for ref in series.patches if not board.has_read(series.id, ref.id)]
+        return SeriesRead(series, await self._api.contents(series, unread))
+
+    async def _read_patch(self, _: Board, item: Pending) -> Patch:
+        return await self._api.patch(item.id)
+
+
+def _told_states(events: Iterable[Event]) -> dict[PatchId, str]:
+    """The newest state of each patch that *events*, in order, tell of."""
+    told = [event for event in events if event.patch is not None and event.current_state]
+    return {event.patch.id: event.current_state for event in told if event.patch and event.current_state}

@@ -1,0 +1,53 @@
+"""Text from outside made fit to keep: no NUL, no lone surrogates, one line where one is meant, a bounded size."""
+
+import email.header
+import email.utils
+import re
+from collections.abc import Iterable
+
+from bot.patchwork.model import Person, Trailer, TrailerKind
+
+MAX_LINE = 1_000
+MAX_ADDRESSES = 200
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[ \t]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
+_KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested": TrailerKind.TESTED}
+_MAX_TRAILER_TEXT = 64 * 1024
+
+
+def line(text: str, limit: int = MAX_LINE) -> str:
+    """*text* as one line of valid Unicode without control characters, *limit* characters at most."""
+    valid = text[: limit * 4].encode("utf-8", "replace").decode("utf-8")
+    return _CONTROLS.sub(" ", valid).strip()[:limit]
+
+
+def decoded(header: str) -> str:
+    """A mail header with its encoded words (RFC 2047) decoded; as it stands where that fails."""
+    try:
+        return str(email.header.make_header(email.header.decode_header(header)))
+    except (LookupError, ValueError, email.errors.MessageError):
+        return header
+
+
+def addresses(headers: Iterable[str]) -> tuple[str, ...]:
+    """The addresses of To or Cc headers, in lower case, in order, each once."""
+    pairs = email.utils.getaddresses([header[:65_536] for header in headers])
+    found = dict.fromkeys(line(address).lower() for _, address in pairs if "@" in address)
+    return tuple(found)[:MAX_ADDRESSES]
+
+
+def person(header: str) -> Person:
+    """The name and address of a From-like header."""
+    name, address = email.utils.parseaddr(header)
+    return Person(name=line(decoded(name)), email=line(address))
+
+
+def trailers_of(text: str) -> frozenset[Trailer]:
+    """The Acked-by, Reviewed-by and Tested-by lines of a commit message, one per person and kind."""
+    found = _TRAILER.finditer(text[:_MAX_TRAILER_TEXT])
+    return frozenset(Trailer(_KINDS[match[1].lower()], _signer(match[2])) for match in found)
+
+
+def _signer(value: str) -> str:
+    address = email.utils.parseaddr(value)[1]
+    return line(address if "@" in address else value).lower()

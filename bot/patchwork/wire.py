@@ -1,0 +1,311 @@
+"""Patchwork's answers, read into the model.
+
+The reading is lenient where servers differ (a field that a version lacks, a null) and strict where a mistake
+would be silent: a list row that is no such row is left out and counted, an answer that is none raises `Garbled`.
+API 1.1 to 1.3; the shapes are those of tests/samples/patchwork-shapes.json.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+
+from bot.errors import Temporary
+from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
+from bot.patchwork import diff
+from bot.patchwork.model import CheckState, Patch, PatchRef, Person, Series
+from bot.patchwork.refs import msgid_of
+from bot.patchwork.text import addresses, line, trailers_of
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Garbled(Temporary):
+    """An answer of the right type whose content is not what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A hint of where to look: what kind, when by the server's own clock, and which objects."""
+
+    id: PatchworkEventId
+    category: str  # an open set
+    date: str  # naive, in the server's own time zone; never compared with our clock
+    project: ProjectName
+    series: SeriesId | None = None
+    patch: PatchRef | None = None
+    current_state: str | None = None  # only "patch-state-changed" has it
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[T]):
+    """The rows of a list, and how many were left out because they could not be read."""
+
+    rows: tuple[T, ...]
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectAnswer:
+    """What the server says of one of its projects."""
+
+    id: int
+    link_name: ProjectName
+
+
+def _or_empty(value: object) -> object:
+    return "" if value is None else value
+
+
+Line = Annotated[str, BeforeValidator(_or_empty), AfterValidator(line)]
+Text = Annotated[str, BeforeValidator(_or_empty)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class _Project(_Wire):
+    id: int
+    link_name: Line
+
+
+class _Person(_Wire):
+    name: Line = ""
+    email: Line = ""
+
+    def model(self) -> Person:
+        return Person(name=self.name, email=self.email)
+
+
+class _User(_Wire):
+    username: Line = ""
+
+
+class _Ref(_Wire):
+    id: int
+    name: Line = ""
+    msgid: Line = ""
+
+    def model(self) -> PatchRef:
+        return PatchRef(id=PatchId(self.id), msgid=msgid_of(self.msgid), name=self.name)
+
+
+class _Payload(_Wire):
+    series: _Ref | None = None
+    patch: _Ref | None = None
+    current_state: str | None = None
+
+
+class EventRow(_Wire):
+    """A row of /events/."""
+
+    id: int
+    category: Line
+    date: Line
+    project: _Project
+    payload: _Payload
+
+    def model(self) -> Event:
+        """The event, as the poller reads it."""
+        series, patch = self.payload.series, self.payload.patch
+        return Event(
+            id=PatchworkEventId(self.id),
+            category=self.category,
+            date=self.date,
+            project=ProjectName(self.project.link_name),
+            series=SeriesId(series.id) if series else None,
+            patch=patch.model() if patch else None,
+            current_state=self.payload.current_state,
+        )
+
+
+class SeriesRow(_Wire):
+    """A series, from a list or by itself: Patchwork shows the same fields."""
+
+    id: int
+    project: _Project
+    name: Line = ""
+    version: int = 1
+    date: Line = ""
+    submitter: _Person = _Person()
+    total: int = 1
+    received_total: int = 0
+    received_all: bool = False
+    cover_letter: _Ref | None = None
+    patches: list[_Ref] = []
+
+    def model(self) -> Series:
+        """The series with its patches in the order of their numbers (the server's is by mail date)."""
+        refs = sorted((ref.model() for ref in self.patches), key=lambda ref: (ref.number or (0, 0), ref.id))
+        return Series(
+            id=SeriesId(self.id),
+            project=ProjectName(self.project.link_name),
+            name=self.name or (refs[0].name if refs else f"series {self.id}"),
+            version=self.version,
+            submitter=self.submitter.model(),
+            date=self.date,
+            total=self.total,
+            received_total=self.received_total,
+            received_all=self.received_all,
+            cover=self.cover_letter.model().msgid if self.cover_letter else None,
+            patches=tuple(refs),
+        )
+
+
+class _SeriesOfPatch(_Wire):
+    id: int
+    name: Line = ""
+    version: int = 1
+
+
+class PatchRow(_Wire):
+    """A patch; the last four fields are those that only its own page has."""
+
+    id: int
+    project: _Project
+    msgid: Line = ""
+    name: Line = ""
+    date: Line = ""
+    submitter: _Person = _Person()
+    state: Line = ""
+    archived: bool = False
+    hash: str | None = None
+    delegate: _User | None = None
+    check: str | None = None
+    pull_url: str | None = None
+    list_archive_url: str | None = None
+    series: list[_SeriesOfPatch] = []
+    headers: dict[str, str | list[str]] | None = None
+    content: Text = ""
+    diff: Text = ""
+
+    @property
+    def series_id(self) -> SeriesId | None:
+        """The series the patch belongs to; a pull request has none."""
+        return SeriesId(self.series[0].id) if self.series else None
+
+    def model(self) -> Patch:
+        """The patch; its files, addresses and trailers only where its own page was read."""
+        read_whole = self.headers is not None
+        return Patch(
+            id=PatchId(self.id),
+            project=ProjectName(self.project.link_name),
+            msgid=msgid_of(self.msgid),
+            name=self.name,
+            submitter=self.submitter.model(),
+            date=self.date,
+            series=self.series_id,
+            state=self.state or None,
+            delegate=self.delegate.username if self.delegate else None,
+            check=_check(self.check),
+            archived=self.archived,
+            hash=self.hash,
+            pull_url=line(self.pull_url) if self.pull_url else None,
+            archive_url=line(self.list_archive_url) if self.list_archive_url else None,
+            files=diff.changed_files(self.diff) if read_whole else None,
+            to=addresses(self.header("To")),
+            cc=addresses(self.header("Cc")),
+            trailers=trailers_of(self.content),
+        )
+
+    def series_model(self) -> Series | None:
+        """The series as far as the patch's own answer tells of it."""
+        if not self.series:
+            return None
+        told = self.series[0]
+        return Series(
+            id=SeriesId(told.id),
+            project=ProjectName(self.project.link_name),
+            name=told.name or self.name,
+            version=told.version,
+            submitter=self.submitter.model(),
+        )
+
+    def header(self, name: str) -> Sequence[str]:
+        """All values of the mail header *name*, whatever its case."""
+        found: list[str] = []
+        for key, value in (self.headers or {}).items():
+            if key.lower() == name.lower():
+                found += [value] if isinstance(value, str) else value
+        return found
+
+
+def _check(value: str | None) -> CheckState | None:
+    return CheckState(value) if value in set(CheckState) else None
+
+
+class _ProjectPage(_Project):
+    pass
+
+
+def read_row(kind: type[T], body: bytes) -> T:
+    """One object.
+
+    Raises:
+        Garbled: when *body* is no such object.
+    """
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError:
+        pass  # a lone surrogate is an error to the fast parser only; the slow one below decides
+    try:
+        return kind.model_validate(_sound(json.loads(body)))
+    except (ValueError, RecursionError) as error:
+        raise Garbled(f"not {kind.__name__}: {_first_line(error)}") from None
+
+
+def read_rows(kind: type[T], body: bytes) -> Rows[T]:
+    """A list, row by row where it cannot be read in one go.
+
+    Raises:
+        Garbled: when *body* is no list at all.
+    """
+    try:
+        return Rows(tuple(TypeAdapter(list[kind]).validate_json(body)), 0)  # type: ignore[valid-type] # a type at run time
+    except ValidationError:
+        pass  # find the rows that can be read
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Garbled(f"not a list: {_first_line(error)}") from None
+    if not isinstance(values, list):
+        raise Garbled("not a list")
+    rows = [row for value in values if (row := _row(kind, value)) is not None]
+    return Rows(tuple(rows), len(values) - len(rows))
+
+
+def read_project(body: bytes) -> ProjectAnswer:
+    """The project of a /projects/NAME/ answer.
+
+    Raises:
+        Garbled: when *body* is no project.
+    """
+    page = read_row(_ProjectPage, body)
+    return ProjectAnswer(id=page.id, link_name=ProjectName(page.link_name))
+
+
+def _row(kind: type[T], value: object) -> T | None:
+    try:
+        return kind.model_validate(_sound(value))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _sound(value: object) -> object:
+    """*value* with lone surrogates replaced, which JSON can spell and Unicode forbids."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode("utf-8")
+        case list():
+            return [_sound(item) for item in value]
+        case dict():
+            return {key: _sound(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _first_line(error: Exception) -> str:
+    return line(str(error).partition("\n")[0], 200)
