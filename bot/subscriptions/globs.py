@@ -1,0 +1,141 @@
+"""One path component with wildcards, matched without ever going back.
+
+`*` is any run of characters, `?` one of them, `[a-z]` one of a set, `[!a-z]` one outside it. Everything else,
+the backslash too, stands for itself; `[*]` is a literal star.
+
+Theory of operation: what is left of a glob when its stars are taken out is a row of single-character tests.
+A set of bits says how many of those tests may have passed so far; each character of a name advances the whole
+set with one AND, one shift and one OR, and a star merely keeps its bit. There is nothing to try again, so no
+glob and no name can make a match slow. Which tests a character passes is found by bisection in the few ranges
+that the glob's own characters cut the alphabet into.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from sys import maxunicode
+
+_COMPILED_GLOBS = 4096  # the least recently used are compiled again when needed
+
+_WILDCARDS = frozenset("*?[")
+_TOKEN = re.compile(r"(?P<star>\*+)|(?P<any>\?)|\[(?P<negated>[!^]?+)(?P<set>.[^\]]*)\]|(?P<literal>[^\[])", re.DOTALL)
+
+_Range = tuple[int, int]  # of code points, both included
+_EVERY: _Range = (0, maxunicode)
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be used; the text goes on after "this path"."""
+
+
+def has_wildcard(component: str) -> bool:
+    """Whether *component* is more than a plain name."""
+    return not _WILDCARDS.isdisjoint(component)
+
+
+def check_glob(component: str) -> None:
+    """See that *component* can be compiled.
+
+    Raises:
+        PatternError: a bracket is not closed.
+    """
+    for _ in _tokens(component):
+        pass
+
+
+def glob_matches(glob: str, name: str) -> bool:
+    """Whether the whole of *name* matches *glob*; takes one short step per character at most."""
+    compiled = _compile(glob)
+    return compiled.literal in name and compiled.accepts(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Glob:
+    """A glob as its bits: character range *i* starts at `bounds[i]` and passes the tests in `masks[i]`."""
+
+    literal: str  # its longest plain run: without that a name need not be looked at further
+    bounds: list[int]
+    masks: list[int]
+    stars: int
+    end: int
+
+    def accepts(self, name: str) -> bool:
+        """Whether the whole of *name* matches."""
+        passed = 1
+        for character in name:
+            mask = self.masks[bisect_right(self.bounds, ord(character)) - 1]
+            passed = (passed & mask) << 1 | passed & self.stars
+            if not passed:
+                return False
+        return bool(passed & self.end)
+
+
+@lru_cache(maxsize=_COMPILED_GLOBS)
+def _compile(glob: str) -> _Glob:
+    tests: list[list[_Range]] = []
+    runs = [""]
+    stars = 0
+    for token in _tokens(glob):
+        if token["literal"]:
+            runs[-1] += token["literal"]
+        else:
+            runs.append("")
+        if token["star"]:
+            stars |= 1 << len(tests)
+        else:
+            tests.append(_ranges(token))
+
+    bounds = sorted({0}.union(*({low, high + 1} for ranges in tests for low, high in ranges)))
+    masks = [0] * len(bounds)
+    for position, ranges in enumerate(tests):
+        for low, high in ranges:
+            for index in range(bisect_left(bounds, low), bisect_left(bounds, high + 1)):
+                masks[index] |= 1 << position
+    return _Glob(max(runs, key=len), bounds, masks, stars, 1 << len(tests))
+
+
+def _tokens(glob: str) -> Iterator[re.Match[str]]:
+    position = 0
+    while position < len(glob):
+        token = _TOKEN.match(glob, position)
+        if token is None:
+            raise PatternError("has a [ without its ]")
+        yield token
+        position = token.end()
+
+
+def _ranges(token: re.Match[str]) -> list[_Range]:
+    """The characters that pass the test *token*, which is no star."""
+    if token["literal"]:
+        return [(ord(token["literal"]), ord(token["literal"]))]
+    if token["any"]:
+        return [_EVERY]
+    listed = sorted(_listed(token["set"]))
+    return _complement(listed) if token["negated"] else listed
+
+
+def _listed(characters: str) -> Iterator[_Range]:
+    """The ranges of the inside of a bracket: "a-z_" is two of them; one written backwards is empty."""
+    position = 0
+    while position < len(characters):
+        last = position + 2 if characters[position + 1 : position + 2] == "-" else position
+        if last >= len(characters):
+            last = position  # a minus at the end stands for itself
+        if characters[position] <= characters[last]:
+            yield ord(characters[position]), ord(characters[last])
+        position = last + 1
+
+
+def _complement(ranges: list[_Range]) -> list[_Range]:
+    """What lies outside the sorted *ranges*."""
+    merged: list[_Range] = [(-1, -1)]
+    for low, high in ranges:
+        if low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    merged.append((maxunicode + 1, maxunicode + 1))
+    return [(before[1] + 1, after[0] - 1) for before, after in pairwise(merged) if before[1] + 1 < after[0]]
