@@ -1,0 +1,182 @@
+"""The forms a value may have; a reason never repeats the value, for it may be a secret."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from bot.ids import ProjectName, ServerName, UserId
+
+_Entry = TypeVar("_Entry")
+
+_MATRIX_SERVER = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+_LISTEN = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
+_STORE = re.compile(r"sqlite:///.+|postgresql://.+", re.DOTALL)
+_PORT_MAX = 65535
+
+
+def _form(pattern: str, what: str) -> AfterValidator:
+    """A check that the whole text fits; *what* completes "must be …"."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not (value.isprintable() and compiled.fullmatch(value)):
+            raise ValueError(f"must be {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+def all_differ(name_of: Callable[[_Entry], str]) -> AfterValidator:
+    """A check that no two entries of a list have the same name."""
+
+    def check(entries: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
+        names = [name_of(entry) for entry in entries]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two of them are named {twice}")
+        return entries
+
+    return AfterValidator(check)
+
+
+def _not_empty(entries: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
+    """Not pydantic's min_length: that counts the good entries, and so adds a mistake to each bad one."""
+    if not entries:
+        raise ValueError("must have at least one entry")
+    return entries
+
+
+def _web_address(value: str) -> str:
+    """What holds for every address: http or https, a host, no credentials."""
+    if not value.isprintable() or " " in value:
+        raise ValueError("must not contain spaces or control characters")
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # read for its check alone
+    except ValueError:
+        raise ValueError("must be a web address, such as https://example.org") from None
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("must begin with http:// or https://")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or password")
+    if not parts.hostname:
+        raise ValueError("must name a host, such as https://example.org")
+    return value
+
+
+def _base_url(value: str) -> str:
+    """An address that paths are appended to."""
+    if "?" in _web_address(value) or "#" in value:
+        raise ValueError("must not have a query or a fragment")
+    return value.rstrip("/")
+
+
+def _archive_url(value: str) -> str:
+    without = value.replace("{msgid}", "")
+    if without == value or "{" in without or "}" in without:
+        raise ValueError("must contain {msgid}, and no other braces")
+    if "{msgid}" in urlsplit(_web_address(value)).netloc:
+        raise ValueError("must have {msgid} behind the host")
+    return value
+
+
+def _maintainers(value: str) -> str:
+    """A path, or the address of a file, which may have a query."""
+    return _web_address(value) if "://" in value else value
+
+
+def _proxy(value: SecretStr) -> SecretStr:
+    """An address that may have credentials, or nothing."""
+    url = value.get_secret_value()
+    if not url:
+        return value
+    scheme, separator, rest = url.partition("://")
+    _base_url(scheme + separator + rest.rpartition("@")[2])
+    return value
+
+
+def _store_url(value: SecretStr) -> SecretStr:
+    if not _STORE.fullmatch(value.get_secret_value()):
+        raise ValueError("must be sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    return value
+
+
+def _listen(value: str) -> str:
+    if value and not _LISTEN.fullmatch(value):
+        raise ValueError('must be host:port, or "" for off')
+    if value and int(value.rpartition(":")[2]) > _PORT_MAX:
+        raise ValueError(f"must have a port of {_PORT_MAX} or less")
+    return value
+
+
+def _no_boolean(value: object) -> object:
+    """Refuse what pydantic would read as 0 or 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004  # pydantic collects ValueErrors
+    return value
+
+
+def _list(value: object) -> object:
+    """A list of the environment: JSON, or separated by commas; one of the file passes as it is."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return [entry.strip() for entry in value.split(",") if entry.strip()]
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("must be a JSON list, or entries separated by commas") from None
+
+
+def _tables(value: object) -> object:
+    """A list of tables: as the file has it, or one JSON text of the environment."""
+    try:
+        entries = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list | tuple):
+        raise ValueError("must be a list of tables: [[…]] in the file, JSON in the environment")  # noqa: TRY004  # pydantic collects ValueErrors
+    return entries
+
+
+NOT_EMPTY = AfterValidator(_not_empty)
+TABLES = BeforeValidator(_tables)
+TEXT_LIST = BeforeValidator(_list)
+
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+AsciiText = Annotated[Text, _form(r"[ -~]+", "plain ASCII text, such as ops@example.org")]
+Word = Annotated[Text, Field(max_length=32), _form(r"\S+", "a word without spaces")]
+Number = Annotated[float, BeforeValidator(_no_boolean)]  # bounds on both sides keep inf and nan out
+Count = Annotated[int, BeforeValidator(_no_boolean)]
+
+BaseUrl = Annotated[Text, AfterValidator(_base_url)]
+ArchiveUrl = Annotated[Text, AfterValidator(_archive_url)]
+MaintainersFile = Annotated[Text, AfterValidator(_maintainers)]
+Listen = Annotated[str, AfterValidator(_listen)]
+ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy)]
+StoreUrl = Annotated[SecretStr, AfterValidator(_store_url)]
+
+MatrixUser = Annotated[
+    UserId,
+    Field(max_length=255),
+    _form(rf"@[!-9;-~]+:{_MATRIX_SERVER}", "a Matrix user id, such as @name:example.org"),
+]
+Inviter = Annotated[Text, _form(r"@?[!-9;-~]+:[!-~]+", "a Matrix user id, or *:example.org for everybody of a server")]
+RoomName = Annotated[
+    Text,
+    _form(
+        rf"#[^\s:]+:{_MATRIX_SERVER}|!\S+",
+        "a room's alias or id, such as #name:example.org or !abc:example.org",
+    ),
+]
+PatchworkName = Annotated[
+    ServerName,
+    Field(max_length=64),
+    _form(r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits, dots, dashes and underscores"),
+]
+LinkName = Annotated[
+    ProjectName, Field(max_length=255), _form(r"[^\s/,?#&]+", "a project's link name, such as qemu-devel")
+]

@@ -1,0 +1,149 @@
+"""Reading the settings: a TOML file, over it the secrets directory, over that the environment."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    EnvSettingsSource,
+    InitSettingsSource,
+    NestedSecretsSettingsSource,
+    SecretsSettingsSource,
+    SettingsError,
+)
+
+from bot.config.mistakes import Location, explain, setting_names, unknown_variables
+from bot.config.model import ENV_PREFIX, Settings
+from bot.errors import ConfigError, ConfigErrors
+
+SEARCHED = (Path("config.toml"), Path("/etc/patchbot/config.toml"))
+SECRETS_VARIABLE = "CREDENTIALS_DIRECTORY"  # as systemd names it, see systemd.exec(5)
+
+_FILE_MAX_BYTES = 1024 * 1024
+_SECRET_MAX_BYTES = 64 * 1024
+_VARIABLES = {f"{ENV_PREFIX}{'__'.join(names).upper()}": names for names in setting_names(Settings)}
+_SECTIONS = {names[0] for names in _VARIABLES.values() if len(names) > 1}
+
+
+def find_config(searched: tuple[Path, ...] = SEARCHED) -> Path | None:
+    """The first of the places that has a settings file; None where none has."""
+    return next((path for path in searched if path.is_file()), None)
+
+
+def load(path: Path | None, environ: Mapping[str, str], searched: tuple[Path, ...] = SEARCHED) -> Settings:
+    """The settings of the file at *path* (None: the first that is *searched*) and of *environ*.
+
+    A secret to log in with may be missing: `settings.matrix.has_secret` tells.
+
+    Raises:
+        ConfigError: what is wrong, as `key: reason`; as ConfigErrors for several mistakes at once.
+    """
+    path = path or find_config(searched)
+    ours = {name: value for name, value in environ.items() if name.startswith(ENV_PREFIX)}
+    variables = {name: value for name, value in ours.items() if name in _VARIABLES}
+    mistakes = list(unknown_variables(ours, _VARIABLES))
+    environment = _Environment(variables)
+    secrets = _secrets(environ.get(SECRETS_VARIABLE))
+    file = InitSettingsSource(Settings, _file(path) if path else {})
+    try:
+        settings = Settings(_build_sources=((environment, secrets, file), {}))
+    except ValidationError as error:
+        origins = _origins(secrets) | {_VARIABLES[name]: name for name in variables}
+        mistakes += explain(error, Settings, origins)
+    if not mistakes:
+        return settings
+    if path is None:
+        mistakes.insert(0, _no_file(searched))
+    # Raised out here so that the error carries no trace of pydantic's, which still holds the values.
+    raise mistakes[0] if len(mistakes) == 1 else ConfigErrors(mistakes)
+
+
+class _Environment(EnvSettingsSource):
+    """The variables it is given, instead of the process's own."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        super().__init__(Settings)
+
+    # The one place where pydantic-settings asks os.environ; its own .env source replaces it likewise.
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {ENV_PREFIX + name.removeprefix(ENV_PREFIX).lower(): text for name, text in self._variables.items()}
+
+
+class _Secrets(NestedSecretsSettingsSource):
+    """A directory with a file per setting, named like `matrix__password`; foreign files are left unread."""
+
+    def __init__(self, directory: Path | None) -> None:
+        super().__init__(
+            SecretsSettingsSource(Settings), secrets_dir=directory, secrets_dir_missing="ok", secrets_prefix=""
+        )
+
+    @classmethod
+    def load_secrets(cls, path: Path) -> dict[str, str]:
+        """The texts of the files that belong to a section, without the newline at their end."""
+        return {file.name: _secret(file) for file in _secret_files(path)}
+
+
+def _secret_files(directory: Path) -> Iterator[Path]:
+    for file in sorted(directory.iterdir()) if directory.is_dir() else ():
+        section, delimiter, _ = file.name.partition("__")
+        if delimiter and section in _SECTIONS and file.is_file():
+            yield file
+
+
+def _secrets(directory: str | None) -> _Secrets:
+    try:
+        return _Secrets(Path(directory) if directory else None)
+    except SettingsError as error:
+        raise ConfigError(SECRETS_VARIABLE, str(error)) from error
+    except OSError as error:
+        raise ConfigError(SECRETS_VARIABLE, f"cannot be read: {error.strerror}") from error
+
+
+def _secret(file: Path) -> str:
+    try:
+        return _text(file, _SECRET_MAX_BYTES).rstrip("\r\n")
+    except ValueError as error:
+        raise ConfigError(f"secret {file.name}", str(error)) from None
+
+
+def _origins(secrets: _Secrets) -> dict[Location, str]:
+    return {tuple(name.split("__")[:2]): f"the secret {name}" for name in secrets.env_vars}
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        text = _text(path, _FILE_MAX_BYTES)
+    except ValueError as error:
+        raise ConfigError(str(path), str(error)) from None
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), f"is not valid TOML: {error}") from None
+    except (ValueError, RecursionError):  # tomllib lets both through
+        raise ConfigError(str(path), "is nested too deeply, or holds too long a number") from None
+
+
+def _text(file: Path, max_bytes: int) -> str:
+    """The UTF-8 text of a file.
+
+    Raises:
+        ValueError: it is larger, or no text; the message says so without showing any of it.
+    """
+    with file.open("rb") as stream:
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"is larger than {max_bytes} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+
+
+def _no_file(searched: tuple[Path, ...]) -> ConfigError:
+    places = " and ".join(map(str, searched))
+    return ConfigError("config", f"no file found (looked for {places}); name one with --config FILE")

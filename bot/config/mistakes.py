@@ -1,0 +1,119 @@
+"""Mistakes in the settings, in the words of the person who wrote them.
+
+A reason never repeats what was written, but for a number that is out of bounds: anything else may be a secret.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from bot.errors import ConfigError
+
+Location = tuple[int | str, ...]
+
+# pydantic's name of a mistake -> the reason; {words} come from the mistake's context
+_REASONS = {
+    "missing": "is required",
+    "string_type": "must be text",
+    "path_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of a usable size",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "greater_than": "must be more than {gt:g}, is {input}",
+    "greater_than_equal": "must be {ge:g} or more, is {input}",
+    "less_than_equal": "must be {le:g} or less, is {input}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must be {max_length} characters or fewer",
+    "tuple_type": "must be a list",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "dict_type": "must be a table",
+    "value_error": "{error}",
+}
+_NUMBER_SHOWN = 20  # characters
+_NAME_SHOWN = 60  # characters
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def key_name(location: Location) -> str:
+    """Where a setting stands in the file, such as `patchwork[0].url`."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in location]
+    return "".join(parts).removeprefix(".")
+
+
+def _shown(name: str) -> str:
+    """A name on one line: quoted as TOML would have it where it is not a plain one."""
+    short = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…"
+    return short if _PLAIN_NAME.fullmatch(short) else json.dumps(short)
+
+
+def subscription_key(room: int, subscription: int) -> str:
+    """Where a query stands in the file, both counted from 0: `room[0].subscribe[1]`."""
+    return key_name(("room", room, "subscribe", subscription))
+
+
+def setting_names(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """What can be set by name alone: `("contact",)`, `("matrix", "user_id")`; a list of tables as a whole."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from ((name, inner) for inner in field.annotation.model_fields)
+        else:
+            yield (name,)
+
+
+def explain(error: ValidationError, model: type[BaseModel], origins: Mapping[Location, str]) -> Iterator[ConfigError]:
+    """Every mistake that *error* holds, in its order.
+
+    *origins* tells which variable or secret set a key; a key of the file is not in it.
+    """
+    for mistake in error.errors(include_url=False):
+        if mistake["type"] == "default_factory_not_called":
+            continue  # it only follows from another mistake
+        location = mistake["loc"]
+        origin = origins.get(location[:2]) or origins.get(location[:1])
+        reason = _unknown_key(model, location) if mistake["type"] == "extra_forbidden" else _reason(mistake)
+        yield ConfigError(key_name(location), f"{reason} (set by {origin})" if origin else reason)
+
+
+def unknown_variables(names: Iterable[str], known: Iterable[str]) -> Iterator[ConfigError]:
+    """A mistake for each of *names* that is not *known*, with the nearest that is."""
+    choices = sorted(known)
+    for name in names:
+        if name not in choices:
+            nearest = get_close_matches(name.upper(), choices, n=1, cutoff=0)[0]
+            yield ConfigError(_shown(name), f"unknown variable; did you mean {nearest}?")
+
+
+def _reason(mistake: ErrorDetails) -> str:
+    template = _REASONS.get(mistake["type"], "cannot be used as it is")
+    return template.format(**mistake.get("ctx", {}), input=str(mistake["input"])[:_NUMBER_SHOWN])
+
+
+def _unknown_key(model: type[BaseModel], location: Location) -> str:
+    """Why the key at *location* is refused, with the nearest key of its table or of another one."""
+    *table, name = location
+    here = list(_table_at(model, table).model_fields)
+    if close := get_close_matches(str(name), here, n=1):
+        return f"unknown key; did you mean {key_name((*table, close[0]))}?"
+    elsewhere = {names[-1]: names for names in setting_names(model)}
+    if close := get_close_matches(str(name), elsewhere, n=1, cutoff=0.8):
+        return f"unknown key; did you mean {key_name(elsewhere[close[0]])}?"
+    return f"unknown key; known here: {', '.join(here)}"
+
+
+def _table_at(model: type[BaseModel], location: Iterable[int | str]) -> type[BaseModel]:
+    """The model of the table at *location*; a position in a list leads to the list's own entries."""
+    for part in location:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            candidates = (annotation, *get_args(annotation))
+            model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return model
