@@ -1,0 +1,156 @@
+"""A notice: its key, its lane, its states, and when it is tried again.
+
+Theory of operation. What is to be said in a room is written down, in the transaction that found it, before anything is
+sent. Each notice has a unique key, readable by whoever looks into the database, and a transaction id derived from it;
+a homeserver that sees a transaction id again answers with the event it already has. The states:
+
+    WAITING ──claim──▶ TRIED ──the chat said so──▶ DONE
+                        │ ▲ └──it never will──────▶ DEAD
+                        └─┘ again, with the same transaction id
+
+A claim is written before the send, so a crash leaves a TRIED notice whose outcome is unknown. It is simply sent again:
+the same transaction id cannot make a second event. Homeservers forget transaction ids after a while, and keep them per
+device; so a notice first tried more than 30 minutes ago, or by another device, is looked up in the room by its key
+first. SUSPENDED notices belong to a room that does not let us in; they wait until it does.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName, TxnId
+
+LOOK_UP_AFTER = timedelta(minutes=30)
+_FIRST_RETRY = timedelta(seconds=2)
+_LONGEST_RETRY = timedelta(minutes=15)
+
+
+class Lane(IntEnum):
+    """Who goes first; within a lane a room's order holds."""
+
+    ANSWER = 0
+    CARD = 1
+
+
+class NoticeKind(StrEnum):
+    """What a room event is, as its `org.patchbot` says."""
+
+    CARD = "card"
+    ANSWER = "answer"
+
+
+class NoticeState(StrEnum):
+    """Where a notice stands."""
+
+    WAITING = "waiting"
+    TRIED = "tried"
+    DONE = "done"
+    DEAD = "dead"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """The content of `org.patchbot`: what an event of ours is about, as far as it applies."""
+
+    kind: NoticeKind
+    key: NoticeKey
+    server: ServerName | None = None
+    project: ProjectName | None = None
+    series: SeriesId | None = None
+    patch: PatchId | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: both forms complete; *rings* where a person shall hear of it (a direct chat)."""
+
+    body: str
+    html: str
+    tag: Tag
+    rings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message for a room, not yet written down."""
+
+    room: RoomId
+    lane: Lane
+    message: Message
+
+    @property
+    def key(self) -> NoticeKey:
+        """What makes it unique."""
+        return self.message.tag.key
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A notice that is about to be sent; *attempts* counts this one, *first_tried* is UTC."""
+
+    id: NoticeId
+    room: RoomId
+    txn: TxnId
+    message: Message
+    attempts: int
+    first_tried: datetime
+    first_device: DeviceId
+
+    def outcome_is_unknown(self, device: DeviceId, now: datetime) -> bool:
+        """Whether the transaction id alone no longer protects from sending twice."""
+        if self.attempts == 1:
+            return False
+        return self.first_device != device or now - self.first_tried > LOOK_UP_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The chat has it, as *event*."""
+
+    event: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """It is to be sent again *at* (UTC)."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """It will never be sent."""
+
+    reason: str
+
+
+Outcome = Sent | Retry | Dead
+
+
+def txn_id(key: NoticeKey) -> TxnId:
+    """The transaction id of a notice: the same for the same key, for ever."""
+    return TxnId("patchbot-" + hashlib.sha256(key.encode()).hexdigest()[:32])
+
+
+def card_key(room: RoomId, server: ServerName, kind: str, number: int) -> NoticeKey:
+    """The key of the one card of a series or a lone patch in a room."""
+    return NoticeKey(f"card/{server}/{kind}/{number}/{room}")
+
+
+def answer_key(room: RoomId, event: EventId) -> NoticeKey:
+    """The key of the answer to one message."""
+    return NoticeKey(f"answer/{event}/{room}")
+
+
+def next_attempt(attempts: int, now: datetime, retry_after: timedelta | None) -> datetime:
+    """When to try a notice again.
+
+    Doubles from 2 s to 15 min; *retry_after*, the server's own wish, wins when longer.
+    *attempts* counts the sends already made (1 or more); times are UTC.
+    """
+    wait = min(_FIRST_RETRY * (1 << min(max(attempts - 1, 0), 12)), _LONGEST_RETRY)
+    return now + max(wait, retry_after or timedelta())

@@ -1,0 +1,1 @@
+"""The database: what is known, what is to be said, and what was said."""

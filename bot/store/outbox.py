@@ -1,0 +1,166 @@
+"""The outbox and the cards: what is to be said, and what was said."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import DeviceId, NoticeId, NoticeKey, RoomId, ServerName, TxnId
+from bot.notices.outbox import (
+    Claimed,
+    Dead,
+    Message,
+    Notice,
+    NoticeKind,
+    NoticeState,
+    Outcome,
+    Retry,
+    Sent,
+    Tag,
+    txn_id,
+)
+from bot.store import schema
+
+_OPEN = (NoticeState.WAITING, NoticeState.TRIED)
+
+
+@dataclass(frozen=True, slots=True)
+class CardRef:
+    """Which object a card is about; *kind* is "series", or "patch" for one without a series."""
+
+    server: ServerName
+    kind: str
+    number: int
+
+
+class OutboxBook:
+    """The outbox's part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    async def add(self, notices: Sequence[Notice]) -> None:
+        """Write notices down, in this order; one whose key is there already is left as it is."""
+        table = schema.notice
+        for notice in notices:
+            known = sa.select(table.c.id).where(table.c.key == notice.key)
+            if (await self._connection.execute(known)).first() is None:
+                await self._connection.execute(sa.insert(table).values(_row(notice, self._now)))
+
+    async def rooms_with_card(self, card: CardRef) -> set[RoomId]:
+        """The rooms that have a card of this object."""
+        table = schema.card
+        query = sa.select(table.c.room).where(*_is(card))
+        return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
+
+    async def add_card(self, room: RoomId, card: CardRef, key: NoticeKey, why: Iterable[Sequence[object]]) -> None:
+        """Remember that *room* has a card of this object."""
+        values = {
+            "room": room,
+            "server": card.server,
+            "kind": card.kind,
+            "object": card.number,
+            "notice_key": key,
+            "why": [list(reason) for reason in why],
+            "created_at": self._now,
+        }
+        await self._connection.execute(sa.insert(schema.card).values(values))
+
+    async def claim(self, limit: int, device: DeviceId) -> list[Claimed]:
+        """Take up to *limit* notices that may be sent now, one a room at most, and note the attempt.
+
+        In a room the first lane with something to send goes first; in a lane only its oldest open notice may go.
+        """
+        table = schema.notice
+        heads = (
+            sa.select(sa.func.min(table.c.id).label("id"))
+            .where(table.c.state.in_(_OPEN))
+            .group_by(table.c.room, table.c.lane)
+            .subquery()
+        )
+        query = (
+            sa.select(table)
+            .join(heads, table.c.id == heads.c.id)
+            .where(table.c.next_at <= self._now)
+            .order_by(table.c.lane, table.c.id)
+        )
+        rows = (await self._connection.execute(query)).mappings().all()
+        first: dict[str, sa.RowMapping] = {}
+        for row in rows:
+            first.setdefault(row["room"], row)
+        return [await self._note_attempt(row, device) for row in list(first.values())[:limit]]
+
+    async def settle(self, notice: NoticeId, outcome: Outcome) -> None:
+        """Write down how an attempt ended."""
+        match outcome:
+            case Sent(event):
+                values: dict[str, object] = {"state": NoticeState.DONE, "event": event, "settled_at": self._now}
+            case Retry(at, reason):
+                values = {"next_at": at, "reason": reason}
+            case Dead(reason):
+                values = {"state": NoticeState.DEAD, "reason": reason, "settled_at": self._now}
+        table = schema.notice
+        await self._connection.execute(sa.update(table).where(table.c.id == notice).values(values))
+
+    async def next_at(self) -> datetime | None:
+        """When the next open notice may be tried; None when all is said."""
+        table = schema.notice
+        query = sa.select(sa.func.min(table.c.next_at, type_=schema.Utc)).where(table.c.state.in_(_OPEN))
+        moment: datetime | None = (await self._connection.execute(query)).scalar_one()
+        return moment
+
+    async def count(self) -> Mapping[NoticeState, int]:
+        """How many notices stand where."""
+        table = schema.notice
+        query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
+        return {NoticeState(state): count for state, count in (await self._connection.execute(query)).tuples()}
+
+    async def _note_attempt(self, row: sa.RowMapping, device: DeviceId) -> Claimed:
+        table = schema.notice
+        values = {
+            "state": NoticeState.TRIED,
+            "attempts": row["attempts"] + 1,
+            "first_tried": row["first_tried"] or self._now,
+            "first_device": row["first_device"] or device,
+        }
+        await self._connection.execute(sa.update(table).where(table.c.id == row["id"]).values(values))
+        return Claimed(
+            id=NoticeId(row["id"]),
+            room=RoomId(row["room"]),
+            txn=TxnId(row["txn"]),
+            message=_message(row["message"]),
+            attempts=row["attempts"] + 1,
+            first_tried=row["first_tried"] or self._now,
+            first_device=DeviceId(row["first_device"] or device),
+        )
+
+
+def _row(notice: Notice, now: datetime) -> dict[str, object]:
+    return {
+        "key": notice.key,
+        "txn": txn_id(notice.key),
+        "room": notice.room,
+        "lane": notice.lane,
+        "message": asdict(notice.message),
+        "state": NoticeState.WAITING,
+        "attempts": 0,
+        "created_at": now,
+        "next_at": now,
+    }
+
+
+def _message(stored: dict[str, object]) -> Message:
+    """The message as it was written down."""
+    match stored:
+        case {"body": str(body), "html": str(html), "tag": dict(tag), "rings": bool(rings)}:
+            return Message(body=body, html=html, tag=Tag(**{**tag, "kind": NoticeKind(tag["kind"])}), rings=rings)
+        case _:
+            raise TypeError("a stored notice has another shape than this program writes")
+
+
+def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
+    table = schema.card
+    return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number

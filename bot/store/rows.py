@@ -1,0 +1,140 @@
+"""Rows to the model and back."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
+from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
+from bot.patchwork.pending import Baseline, Pending, PendingKind
+
+
+def to_baseline(row: sa.RowMapping) -> Baseline:
+    """The baseline of a project row."""
+    return Baseline(
+        project=ProjectName(row["name"]),
+        event=row["baseline_event"],
+        date=row["baseline_date"],
+        patch=row["baseline_patch"],
+        series=row["baseline_series"],
+    )
+
+
+def of_baseline(base: Baseline, now: datetime) -> dict[str, object]:
+    """The columns of a project row but its key."""
+    return {
+        "baseline_event": base.event,
+        "baseline_date": base.date,
+        "baseline_patch": base.patch,
+        "baseline_series": base.series,
+        "known_since": now,
+    }
+
+
+def to_pending(row: sa.RowMapping) -> Pending:
+    """The pending object of a row."""
+    return Pending(
+        kind=PendingKind(row["kind"]),
+        id=row["id"],
+        project=ProjectName(row["project"]),
+        name=row["name"],
+        first_seen=row["first_seen"],
+        due=row["due"],
+        deadline=row["deadline"],
+        attempts=row["attempts"],
+    )
+
+
+def of_pending(server: ServerName, item: Pending) -> dict[str, object]:
+    """The row of a pending object."""
+    return {"server": server, **asdict(item)}
+
+
+def to_series(row: sa.RowMapping) -> Series:
+    """The series of a row."""
+    return Series(
+        id=SeriesId(row["id"]),
+        project=ProjectName(row["project"]),
+        name=row["name"],
+        version=row["version"],
+        submitter=Person(row["submitter_name"], row["submitter_email"]),
+        date=row["date"],
+        total=row["total"],
+        received_total=row["received_total"],
+        received_all=row["received_all"],
+        cover=Msgid(row["cover"]) if row["cover"] else None,
+        archive_url=row["archive_url"],
+        patches=tuple(PatchRef(PatchId(number), Msgid(msgid), name) for number, msgid, name in row["patches"]),
+    )
+
+
+def of_series(series: Series, now: datetime) -> dict[str, object]:
+    """The columns of a series row but its key."""
+    return {
+        "project": series.project,
+        "name": series.name,
+        "version": series.version,
+        "submitter_name": series.submitter.name,
+        "submitter_email": series.submitter.email,
+        "date": series.date,
+        "total": series.total,
+        "received_total": series.received_total,
+        "received_all": series.received_all,
+        "cover": series.cover,
+        "archive_url": series.archive_url,
+        "patches": [[ref.id, ref.msgid, ref.name] for ref in series.patches],
+        "judged_at": now,
+    }
+
+
+def to_patch(row: sa.RowMapping) -> Patch:
+    """The patch of a row."""
+    return Patch(
+        id=PatchId(row["id"]),
+        project=ProjectName(row["project"]),
+        msgid=Msgid(row["msgid"]),
+        name=row["name"],
+        submitter=Person(row["submitter_name"], row["submitter_email"]),
+        date=row["date"],
+        series=SeriesId(row["series"]) if row["series"] is not None else None,
+        state=row["state"],
+        delegate=row["delegate"],
+        check=CheckState(row["check"]) if row["check"] else None,
+        archived=row["archived"],
+        hash=row["hash"],
+        pull_url=row["pull_url"],
+        archive_url=row["archive_url"],
+        files=tuple(FileChange(*file) for file in row["files"]),
+        to=tuple(row["to"]),
+        cc=tuple(row["cc"]),
+        trailers=frozenset(Trailer(TrailerKind(kind), person) for kind, person in row["trailers"]),
+    )
+
+
+def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
+    """The columns of a patch row but its key."""
+    return {
+        "project": patch.project,
+        "series": patch.series,
+        "msgid": patch.msgid,
+        "name": patch.name,
+        "submitter_name": patch.submitter.name,
+        "submitter_email": patch.submitter.email,
+        "date": patch.date,
+        "state": patch.state,
+        "delegate": patch.delegate,
+        "check": patch.check,
+        "archived": patch.archived,
+        "hash": patch.hash,
+        "pull_url": patch.pull_url,
+        "archive_url": patch.archive_url,
+        "files": [[file.path, file.old_path, file.added, file.removed] for file in patch.files or ()],
+        "to": list(patch.to),
+        "cc": list(patch.cc),
+        "trailers": sorted([trailer.kind.value, trailer.person] for trailer in patch.trailers),
+        "read_at": now,
+    }
+
+
+""" + "" + """

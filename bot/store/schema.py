@@ -1,0 +1,177 @@
+"""The tables. Ids of Patchwork objects are unique per server only; times are UTC."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Utc(sa.TypeDecorator[datetime]):
+    """An aware UTC datetime, kept naive; SQLite has no zones and PostgreSQL would convert to its own."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # its signature
+        """To naive UTC."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # its signature
+        """To aware UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows itself only as INTEGER
+
+server = sa.Table(
+    "server",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("cursor", sa.Text),
+    sa.Column("highest_event", sa.BigInteger, nullable=False),
+)
+
+project = sa.Table(
+    "project",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("baseline_event", sa.BigInteger, nullable=False),
+    sa.Column("baseline_date", sa.Text),
+    sa.Column("baseline_patch", sa.BigInteger, nullable=False),
+    sa.Column("baseline_series", sa.BigInteger, nullable=False),
+    sa.Column("known_since", Utc, nullable=False),
+)
+
+seen_event = sa.Table(
+    "seen_event",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("seen_at", Utc, nullable=False),
+)
+
+pending = sa.Table(
+    "pending",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("first_seen", Utc, nullable=False),
+    sa.Column("due", Utc, nullable=False),
+    sa.Column("deadline", Utc, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+)
+
+series = sa.Table(
+    "series",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("submitter_name", sa.Text, nullable=False),
+    sa.Column("submitter_email", sa.Text, nullable=False),
+    sa.Column("date", sa.Text, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("received_total", sa.Integer, nullable=False),
+    sa.Column("received_all", sa.Boolean, nullable=False),
+    sa.Column("cover", sa.Text),
+    sa.Column("archive_url", sa.Text),
+    sa.Column("patches", sa.JSON, nullable=False),  # [[id, msgid, name], …] by number
+    sa.Column("judged_at", Utc, nullable=False),
+)
+
+patch = sa.Table(
+    "patch",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("series", sa.BigInteger),
+    sa.Column("msgid", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("submitter_name", sa.Text, nullable=False),
+    sa.Column("submitter_email", sa.Text, nullable=False),
+    sa.Column("date", sa.Text, nullable=False),
+    sa.Column("state", sa.Text),
+    sa.Column("delegate", sa.Text),
+    sa.Column("check", sa.Text),
+    sa.Column("archived", sa.Boolean, nullable=False),
+    sa.Column("hash", sa.Text),
+    sa.Column("pull_url", sa.Text),
+    sa.Column("archive_url", sa.Text),
+    sa.Column("files", sa.JSON, nullable=False),  # [[path, old path or null, added, removed], …]
+    sa.Column("to", sa.JSON, nullable=False),
+    sa.Column("cc", sa.JSON, nullable=False),
+    sa.Column("trailers", sa.JSON, nullable=False),  # [[kind, person], …]
+    sa.Column("read_at", Utc, nullable=False),
+    sa.Index(None, "server", "series"),
+    sa.Index(None, "msgid"),
+)
+
+told_state = sa.Table(  # states that events told of patches not read yet
+    "told_state",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("patch", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("told_at", Utc, nullable=False),
+)
+
+card = sa.Table(
+    "card",
+    metadata,
+    sa.Column("room", sa.Text, primary_key=True),
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),  # "series", or "patch" for one without a series
+    sa.Column("object", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("notice_key", sa.Text, nullable=False),
+    sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, found], …]
+    sa.Column("created_at", Utc, nullable=False),
+)
+
+notice = sa.Table(
+    "notice",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("txn", sa.Text, nullable=False, unique=True),
+    sa.Column("room", sa.Text, nullable=False),
+    sa.Column("lane", sa.Integer, nullable=False),
+    sa.Column("message", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("next_at", Utc, nullable=False),
+    sa.Column("first_tried", Utc),
+    sa.Column("first_device", sa.Text),
+    sa.Column("event", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("settled_at", Utc),
+    sa.Index(None, "state", "room", "lane", "id"),
+)
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("room", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("sender", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("sent_at", Utc, nullable=False),
+    sa.Column("answered", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("room", "event"),
+)

@@ -1,0 +1,81 @@
+"""The store: explicit transactions over the books of the watch, the outbox and the inbox."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.clock import Clock
+from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
+from bot.patchwork.events import Watched
+from bot.patchwork.pending import KnownSeries
+from bot.store import migrate
+from bot.store.engine import connect, file_of
+from bot.store.inbox import InboxBook
+from bot.store.outbox import OutboxBook
+from bot.store.watching import WatchBook
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """All books, under one commit."""
+
+    watch: WatchBook
+    outbox: OutboxBook
+    inbox: InboxBook
+
+
+class Store:
+    """The database. It is also the `Memory` of the pollers, each question a transaction of its own."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    @classmethod
+    async def open(cls, url: str, clock: Clock) -> Self:
+        """The store behind *url*, at the program's version.
+
+        Raises:
+            StoreError: when the database cannot be used, or is newer than the program.
+        """
+        engine = connect(url)
+        try:
+            await migrate.upgrade(engine, file_of(url))
+        except BaseException:
+            await engine.dispose()
+            raise
+        return cls(engine, clock)
+
+    async def close(self) -> None:
+        """Give the file back."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        async with self._engine.begin() as connection:
+            now = self._clock.now()
+            yield Transaction(WatchBook(connection, now), OutboxBook(connection, now), InboxBook(connection))
+
+    async def watched(self, server: ServerName) -> Watched:
+        """Where the watch of *server* stands."""
+        async with self.transaction() as tx:
+            return await tx.watch.watched(server)
+
+    async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
+        """Those of *ids* that an earlier poll brought."""
+        async with self.transaction() as tx:
+            return await tx.watch.known_events(server, ids)
+
+    async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
+        """Those of *ids* that were judged."""
+        async with self.transaction() as tx:
+            return await tx.watch.known_series(server, ids)
+
+    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
+        """Those of *ids* that were read whole."""
+        async with self.transaction() as tx:
+            return await tx.watch.known_patches(server, ids)

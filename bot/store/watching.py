@@ -1,0 +1,201 @@
+"""What is known of the Patchwork servers: cursors, baselines, pending objects, series and patches."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import Msgid, PatchId, PatchworkEventId, SeriesId, ServerName
+from bot.patchwork.events import Watched
+from bot.patchwork.model import Patch, Series
+from bot.patchwork.pending import KnownSeries
+from bot.patchwork.poller import Poll
+from bot.store import rows, schema
+
+KEEP_EVENTS = timedelta(days=4)
+KEEP_EVENTS_AT_LEAST = 1_000
+_CHUNK = 500  # below the number of parameters that any SQLite takes
+
+
+class WatchBook:
+    """The watch's part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    # What a poller asks
+
+    async def watched(self, server: ServerName) -> Watched:
+        """Where the watch of *server* stands."""
+        row = await self._one(sa.select(schema.server).where(schema.server.c.name == server))
+        baselines = await self._all(sa.select(schema.project).where(schema.project.c.server == server))
+        pending = await self._all(sa.select(schema.pending).where(schema.pending.c.server == server))
+        return Watched(
+            cursor=row["cursor"] if row else None,
+            highest=row["highest_event"] if row else 0,
+            baselines=tuple(rows.to_baseline(item) for item in baselines),
+            pending=tuple(rows.to_pending(item) for item in pending),
+        )
+
+    async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
+        """Those of *ids* that an earlier poll brought."""
+        table = schema.seen_event
+        found = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
+        return {PatchworkEventId(row["id"]) for row in found}
+
+    async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
+        """Those of *ids* that were judged, with the patches that were read of them."""
+        series, patch = schema.series, schema.patch
+        wanted = list(ids)
+        judged = await self._among(
+            sa.select(series.c.id, series.c.received_all).where(series.c.server == server), series.c.id, wanted
+        )
+        read = await self._among(
+            sa.select(patch.c.series, patch.c.id).where(patch.c.server == server), patch.c.series, wanted
+        )
+        patches: dict[int, set[PatchId]] = {row["id"]: set() for row in judged}
+        for row in read:
+            patches.setdefault(row["series"], set()).add(PatchId(row["id"]))
+        return {SeriesId(row["id"]): KnownSeries(row["received_all"], frozenset(patches[row["id"]])) for row in judged}
+
+    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
+        """Those of *ids* that were read whole."""
+        table = schema.patch
+        found = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
+        return {PatchId(row["id"]) for row in found}
+
+    # What is known
+
+    async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
+        """The patches read of a series, by id."""
+        table = schema.patch
+        query = sa.select(table).where(table.c.server == server, table.c.series == series).order_by(table.c.id)
+        return [rows.to_patch(row) for row in await self._all(query)]
+
+    async def series(self, server: ServerName, number: int) -> Series | None:
+        """A series that was judged."""
+        table = schema.series
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        return rows.to_series(row) if row else None
+
+    async def patch(self, server: ServerName, number: int) -> Patch | None:
+        """A patch that was read."""
+        table = schema.patch
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        return rows.to_patch(row) if row else None
+
+    async def by_msgid(self, server: ServerName, msgid: Msgid) -> Patch | None:
+        """The first patch with a message-id, which is unique per project only."""
+        table = schema.patch
+        query = sa.select(table).where(table.c.server == server, table.c.msgid == msgid).order_by(table.c.id)
+        row = await self._one(query.limit(1))
+        return rows.to_patch(row) if row else None
+
+    # What a poll found
+
+    async def save(self, poll: Poll) -> None:
+        """Write what *poll* found, whole."""
+        if poll.rebuilt:
+            await self._forget(poll.server)
+        await self._move_cursor(poll)
+        for base in poll.baselines:
+            await self._replace(
+                schema.project, {"server": poll.server, "name": base.project}, rows.of_baseline(base, self._now)
+            )
+        for item in (*poll.settled, *poll.pending):
+            await self._delete(schema.pending, {"server": poll.server, "kind": item.kind, "id": item.id})
+        await self._insert(schema.pending, [rows.of_pending(poll.server, item) for item in poll.pending])
+        for read in poll.series:
+            row = rows.of_series(read.series, self._now)
+            await self._replace(schema.series, {"server": poll.server, "id": read.series.id}, row)
+        for patch in (*poll.patches, *(patch for read in poll.series for patch in read.news)):
+            row = rows.of_patch(patch, self._now)
+            await self._replace(schema.patch, {"server": poll.server, "id": patch.id}, row)
+        await self._tell_states(poll)
+
+    async def keep_only(self, server: ServerName, projects: Sequence[str]) -> None:
+        """Forget the baselines of projects no longer watched: watched again, they start anew."""
+        table = schema.project
+        names = [name.lower() for name in projects]
+        await self._connection.execute(
+            sa.delete(table).where(table.c.server == server, sa.func.lower(table.c.name).not_in(names))
+        )
+
+    async def prune(self, server: ServerName) -> None:
+        """Drop event ids that no window reaches any more, but never the newest thousand."""
+        table = schema.seen_event
+        newest = sa.select(table.c.id).where(table.c.server == server).order_by(table.c.id.desc())
+        edge = newest.offset(KEEP_EVENTS_AT_LEAST).limit(1).scalar_subquery()
+        old = table.c.seen_at < self._now - KEEP_EVENTS
+        await self._connection.execute(sa.delete(table).where(table.c.server == server, old, table.c.id <= edge))
+        told = schema.told_state
+        await self._connection.execute(sa.delete(told).where(told.c.told_at < self._now - KEEP_EVENTS))
+
+    async def _move_cursor(self, poll: Poll) -> None:
+        before = await self._one(sa.select(schema.server).where(schema.server.c.name == poll.server))
+        ids = [event.id for event in poll.events] + [base.event for base in poll.baselines]
+        highest = max([before["highest_event"] if before and not poll.rebuilt else 0, *ids])
+        await self._replace(schema.server, {"name": poll.server}, {"cursor": poll.cursor, "highest_event": highest})
+        known = await self.known_events(poll.server, (event.id for event in poll.events))
+        unknown = [event.id for event in poll.events if event.id not in known]
+        seen = [{"server": poll.server, "id": number, "seen_at": self._now} for number in unknown]
+        await self._insert(schema.seen_event, seen)
+
+    async def _tell_states(self, poll: Poll) -> None:
+        """Newest states go to the patches that are known; the others wait until their patch is read."""
+        told, patch = schema.told_state, schema.patch
+        for number, state in poll.states:
+            row = {"state": state, "told_at": self._now}
+            await self._replace(told, {"server": poll.server, "patch": number}, row)
+        newest = sa.select(told.c.state).where(told.c.server == patch.c.server, told.c.patch == patch.c.id)
+        waiting = sa.select(told.c.patch).where(told.c.server == poll.server)
+        known = sa.select(patch.c.id).where(patch.c.server == poll.server)
+        await self._connection.execute(
+            sa.update(patch)
+            .where(patch.c.server == poll.server, patch.c.id.in_(waiting))
+            .values(state=newest.scalar_subquery())
+        )
+        await self._connection.execute(sa.delete(told).where(told.c.server == poll.server, told.c.patch.in_(known)))
+
+    async def _forget(self, server: ServerName) -> None:
+        """Everything known of a server whose ids started anew."""
+        for table in (schema.seen_event, schema.pending, schema.series, schema.patch, schema.told_state, schema.card):
+            await self._connection.execute(sa.delete(table).where(table.c.server == server))
+
+    # Rows
+
+    async def _one(self, query: sa.Select[Any]) -> sa.RowMapping | None:
+        row: sa.RowMapping | None = (await self._connection.execute(query)).mappings().first()
+        return row
+
+    async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return found
+
+    async def _among(self, query: sa.Select[Any], column: sa.Column[Any], ids: Iterable[int]) -> list[sa.RowMapping]:
+        """The rows of *query* whose *column* is one of *ids*, however many those are."""
+        found: list[sa.RowMapping] = []
+        for chunk in batched(sorted(set(ids)), _CHUNK):
+            found += await self._all(query.where(column.in_(chunk)))
+        return found
+
+    async def _delete(self, table: sa.Table, key: Mapping[str, object]) -> None:
+        where = [table.c[name] == value for name, value in key.items()]
+        await self._connection.execute(sa.delete(table).where(*where))
+
+    async def _replace(self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+        """The row with *key* becomes *values*, portably."""
+        await self._delete(table, key)
+        await self._insert(table, [{**key, **values}])
+
+    async def _insert(self, table: sa.Table, values: Sequence[Mapping[str, object]]) -> None:
+        if values:
+            await self._connection.execute(sa.insert(table), values)
+
+
+def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """*items* in pieces of *size* at most."""
+    return (items[start : start + size] for start in range(0, len(items), size))
