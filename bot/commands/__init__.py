@@ -1,0 +1,1 @@
+"""What people type in rooms, and what they are answered."""

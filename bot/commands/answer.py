@@ -1,0 +1,100 @@
+"""Answers what stands in the inbox; the answer and its acknowledgement are one transaction."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from bot.commands import grammar
+from bot.commands.show import Answer, Show
+from bot.errors import BotError
+from bot.ids import RoomId
+from bot.notices.markup import Allowed, written
+from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag, answer_key
+from bot.notices.replies import said, usage
+from bot.store.inbox import Said
+from bot.store.store import Store
+
+ANSWER_SECONDS = 60
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How the bot is spoken to: the prefix, and in which rooms it may be left out."""
+
+    prefix: str
+    direct: frozenset[RoomId]
+
+
+class Answerer:
+    """Answers messages one after the other, in the order in which they came."""
+
+    def __init__(self, store: Store, show: Show, manners: Manners, wrote: Callable[[], None]) -> None:
+        self._store = store
+        self._show = show
+        self._manners = manners
+        self._wrote = wrote
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something came in: look at once."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            self._wake.clear()
+            await self.answer_all()
+            await self._wake.wait()
+
+    async def answer_all(self) -> int:
+        """Answer everything that waits; how many there were."""
+        count = 0
+        while waiting := await self._unanswered():
+            for message in waiting:
+                await self._settle(message, await self._answer(message))
+            count += len(waiting)
+            self._wrote()
+        return count
+
+    async def _unanswered(self) -> list[Said]:
+        async with self._store.transaction() as tx:
+            return await tx.inbox.unanswered()
+
+    async def _settle(self, message: Said, answer: Answer | None) -> None:
+        async with self._store.transaction() as tx:
+            if answer is not None:
+                await tx.outbox.add([_notice(message, answer)])
+            await tx.inbox.answered(message)
+
+    async def _answer(self, message: Said) -> Answer | None:
+        """The answer; None to what was not meant for the bot."""
+        direct = message.room in self._manners.direct
+        text = grammar.addressed(message.body, self._manners.prefix, direct=direct)
+        if text is None:
+            return None
+        call = grammar.parse(text)
+        if isinstance(call, grammar.Mistake):
+            return Answer(said(call.text))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._do(call, "" if direct else self._manners.prefix)
+        except (BotError, TimeoutError) as error:
+            _log.warning("a command failed", verb=call.command.verb, reason=str(error))
+            return Answer(said(f"That did not work: {str(error) or 'no answer in time'}."))
+
+    async def _do(self, call: grammar.Call, prefix: str) -> Answer:
+        if call.command is grammar.SHOW:
+            return await self._show(call.arguments[0])
+        if call.arguments and (command := grammar.find(call.arguments[0])) is not None:
+            return Answer(usage([command.usage], prefix))
+        return Answer(usage([command.usage for command in grammar.COMMANDS], prefix))
+
+
+def _notice(message: Said, answer: Answer) -> Notice:
+    allowed = answer.site.allowed if answer.site else Allowed(())
+    body, html = written(answer.document, allowed)
+    tag = Tag(kind=NoticeKind.ANSWER, key=answer_key(message.room, message.event))
+    return Notice(message.room, Lane.ANSWER, Message(body, html, tag))

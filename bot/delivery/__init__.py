@@ -1,0 +1,1 @@
+"""Brings notices into rooms, in order and once."""

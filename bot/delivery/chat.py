@@ -1,0 +1,95 @@
+"""The `Chat` port, and a chat in memory that keeps its rules."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from bot.clock import Clock
+from bot.errors import TransportError
+from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
+from bot.notices.outbox import Message
+
+
+class Chat(Protocol):
+    """Rooms that take messages."""
+
+    @property
+    def device(self) -> DeviceId:
+        """What transaction ids belong to; another device may send the same one again."""
+
+    async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
+        """Put a message into a room; the same *txn* of the same device makes one event, however often it is sent.
+
+        Raises:
+            Temporary: the outcome is unknown, or it may work later.
+            Permanent: this message will never be taken.
+        """
+
+    async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
+        """The event of ours with this key, looked for back to *since* (UTC) and 1,000 events at most.
+
+        Raises:
+            Temporary: it could not be looked for.
+        """
+
+
+_DEVICE = DeviceId("MEMORY")
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message in a room; *at* is UTC."""
+
+    event: EventId
+    room: RoomId
+    txn: TxnId
+    device: DeviceId
+    message: Message
+    at: datetime
+
+
+@dataclass
+class MemoryChat:
+    """A chat that keeps its rooms in memory, for tests and dry runs.
+
+    *before_send* and *after_send* may raise what a network would: before, nothing has arrived; after, it has, and
+    the answer is lost.
+    """
+
+    clock: Clock
+    device: DeviceId = _DEVICE
+    posted: list[Posted] = field(default_factory=list)
+    sends: int = 0
+    before_send: Callable[[RoomId], TransportError | None] = lambda _: None
+    after_send: Callable[[RoomId], TransportError | None] = lambda _: None
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
+        """Put *message* into *room*, once per *txn* and device."""
+        self.sends += 1
+        if (error := self.before_send(room)) is not None:
+            raise error
+        event = self._known(room, txn) or self._post(room, txn, message)
+        if (error := self.after_send(room)) is not None:
+            raise error
+        return event
+
+    async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
+        """The event with *key*, not older than *since*."""
+        found = (post for post in self.posted if post.room == room and post.message.tag.key == key and post.at >= since)
+        return next((post.event for post in found), None)
+
+    def bodies(self, room: RoomId) -> list[str]:
+        """The plain text of a room's messages, in order."""
+        return [post.message.body for post in self.posted if post.room == room]
+
+    def _known(self, room: RoomId, txn: TxnId) -> EventId | None:
+        same = (post for post in self.posted if (post.room, post.txn, post.device) == (room, txn, self.device))
+        return next((post.event for post in same), None)
+
+    def _post(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
+        event = EventId(f"${next(self._numbers)}")
+        self.posted.append(Posted(event, room, txn, self.device, message, self.clock.now()))
+        return event

@@ -1,0 +1,105 @@
+"""Takes notices out of the outbox and brings them into their rooms: claim, send, settle, in that order."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from bot.clock import Clock
+from bot.delivery.chat import Chat
+from bot.delivery.pacing import Pace
+from bot.errors import Permanent, Temporary
+from bot.ids import EventId
+from bot.notices.outbox import Claimed, Dead, Outcome, Retry, Sent, next_attempt
+from bot.store.store import Store
+
+SEND_SECONDS = 60
+AT_ONCE = 4
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did: how many notices were tried, and when (UTC) to look again; None when all is said."""
+
+    tried: int
+    look_again: datetime | None
+
+
+class Sender:
+    """Delivers the outbox of one bot user; a room is served by one send at a time."""
+
+    def __init__(self, store: Store, chat: Chat, clock: Clock, pace: Pace) -> None:
+        self._store = store
+        self._chat = chat
+        self._clock = clock
+        self._pace = pace
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was written down: look at once."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled, sleeping while there is nothing to do."""
+        while True:
+            self._wake.clear()
+            done = await self.deliver()
+            if not done.tried:
+                await self._sleep_until(done.look_again)
+
+    async def deliver(self) -> Round:
+        """Send what may be sent now, one notice a room."""
+        allowed = self._pace.available(self._clock.monotonic())
+        async with self._store.transaction() as tx:
+            claimed = await tx.outbox.claim(min(allowed, AT_ONCE), self._chat.device)
+            next_at = await tx.outbox.next_at()
+        self._pace.take(len(claimed), self._clock.monotonic())
+        async with asyncio.TaskGroup() as group:
+            for notice in claimed:
+                group.create_task(self._send(notice))
+        return Round(len(claimed), next_at)
+
+    async def _send(self, notice: Claimed) -> None:
+        outcome = await self._attempt(notice)
+        async with self._store.transaction() as tx:
+            await tx.outbox.settle(notice.id, outcome)
+
+    async def _attempt(self, notice: Claimed) -> Outcome:
+        key = notice.message.tag.key
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                return Sent(await self._find(notice) or await self._chat.send(notice.room, notice.txn, notice.message))
+        except Temporary as error:
+            if error.retry_after is not None:
+                self._pace.refused(error.retry_after.total_seconds(), self._clock.monotonic())
+            _log.info("to be sent again", key=key, attempts=notice.attempts, reason=str(error))
+            return Retry(next_attempt(notice.attempts, self._clock.now(), error.retry_after), str(error))
+        except TimeoutError:
+            _log.info("to be sent again", key=key, attempts=notice.attempts, reason="no answer")
+            return Retry(next_attempt(notice.attempts, self._clock.now(), None), f"no answer within {SEND_SECONDS} s")
+        except Permanent as error:
+            _log.error("never to be sent", key=key, reason=str(error))
+            return Dead(str(error))
+
+    async def _find(self, notice: Claimed) -> EventId | None:
+        """The event that an earlier attempt of unknown outcome made, where the transaction id protects no longer."""
+        if not notice.outcome_is_unknown(self._chat.device, self._clock.now()):
+            return None
+        return await self._chat.find(notice.room, notice.message.tag.key, notice.first_tried)
+
+    async def _sleep_until(self, moment: datetime | None) -> None:
+        """Until *moment*, until the pace allows more, or until something is written down."""
+        if moment is None:
+            await self._wake.wait()
+            return
+        due = (moment - self._clock.now()).total_seconds()
+        wait = max(due, self._pace.wait(self._clock.monotonic()), 0.01)
+        sleep = asyncio.ensure_future(self._clock.sleep(wait))
+        woken = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            woken.cancel()

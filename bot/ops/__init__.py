@@ -1,0 +1,1 @@
+"""What operators look at: the schedule, the log, the metrics page."""
