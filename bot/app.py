@@ -1,0 +1,210 @@
+"""The one place that wires everything together."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+import httpx
+import structlog
+
+from bot.clock import Clock, SystemClock
+from bot.commands.answer import Answerer, Manners
+from bot.commands.show import Place, Show
+from bot.config import PatchworkSettings, Settings, subscription_key
+from bot.delivery.chat import Chat
+from bot.delivery.pacing import Pace
+from bot.delivery.sender import Sender
+from bot.demo import play
+from bot.demo.patchwork import SamplePatchwork
+from bot.demo.room import FileRoom
+from bot.demo.sample_data import PROJECT, arrivals, history
+from bot.demo.sample_server import serve
+from bot.errors import ConfigError, QueryError, UserError
+from bot.ids import RoomId, ServerName, SubscriptionId
+from bot.ops.schedule import Schedule
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.client import Network, PatchworkClient
+from bot.patchwork.poller import Poller, Source
+from bot.store.inbox import Said
+from bot.store.store import Store
+from bot.subscriptions.index import Index, Subscription
+from bot.subscriptions.parser import parse
+from bot.subscriptions.query import Query
+from bot.watch import Audience, Watch
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The rooms behind the configured names, and which of them are direct chats."""
+
+    ids: Mapping[str, RoomId]
+    direct: frozenset[RoomId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """The parts that run, wired together; *watches* with the seconds between two polls."""
+
+    store: Store
+    watches: tuple[tuple[Watch, float], ...]
+    sender: Sender
+    answerer: Answerer
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll, answer and deliver until *stop*; what is under way then is found again at the next start."""
+        schedule = Schedule()
+        for watch, seconds in self.watches:
+            schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}")
+        async with asyncio.TaskGroup() as group:
+            loops = [group.create_task(self.sender.run()), group.create_task(self.answerer.run())]
+            schedule.start()
+            await stop.wait()
+            schedule.close()
+            for loop in loops:
+                loop.cancel()
+
+    async def hear(self, said: Said) -> None:
+        """Take a message in; it is answered even after a crash."""
+        async with self.store.transaction() as tx:
+            await tx.inbox.add(said)
+        self.answerer.wake()
+
+    async def _poll(self, watch: Watch) -> None:
+        try:
+            while await watch.tick():
+                self.sender.wake()
+        except Exception:  # noqa: BLE001  # the one place that keeps a fault of ours from ending the watch
+            _log.exception("a poll failed", server=watch.server)
+        self.sender.wake()
+
+    async def settle(self) -> None:
+        """Poll, answer and deliver until nothing is left to do now; for the demo and for tests."""
+        while True:
+            more = [await watch.tick() for watch, _ in self.watches]
+            await self.answerer.answer_all()
+            while (await self.sender.deliver()).tried:
+                pass
+            if not any(more):
+                return
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings,
+    chat: Chat,
+    clock: Clock,
+    rooms: Rooms,
+    transports: Mapping[str, httpx.AsyncBaseTransport] | None = None,
+) -> AsyncIterator[Bot]:
+    """The bot of *settings*, speaking in *chat*; *transports* stand in for the network, by server name.
+
+    Raises:
+        ConfigError: when a subscription cannot be read.
+        StoreError: when the database cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.store.url.get_secret_value(), clock)
+        stack.push_async_callback(store.close)
+        index = Index()
+        for number, (_, room, query) in enumerate(configured_subscriptions(settings), start=1):
+            index.add(Subscription(SubscriptionId(number), rooms.ids[room], query))
+        audience = Audience(index, rooms.direct)
+        apis: list[PatchworkApi] = []
+        watches: list[tuple[Watch, float]] = []
+        for server in settings.patchwork:
+            client = _client(settings, server, (transports or {}).get(server.name))
+            api = PatchworkApi(await stack.enter_async_context(client))
+            source = _source(server)
+            async with store.transaction() as tx:
+                await tx.watch.keep_only(source.server, source.projects)
+            apis.append(api)
+            watch = Watch(Poller(source, api, store, clock), store, audience, clock, _archives(server))
+            watches.append((watch, server.poll_interval_seconds))
+        pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
+        sender = Sender(store, chat, clock, pace)
+        places = [_place(server, api) for server, api in zip(settings.patchwork, apis, strict=True)]
+        manners = Manners(settings.commands.prefix, rooms.direct)
+        answerer = Answerer(store, Show(places, store), manners, sender.wake)
+        yield Bot(store, tuple(watches), sender, answerer)
+
+
+async def run_demo(recorded: Sequence[Path], typed: TextIO, out: TextIO) -> None:
+    """The demo: live at a terminal, else at once and as plain text. The *recorded* patches arrive first.
+
+    Raises:
+        UserError: when a recorded patch cannot be read.
+    """
+    answers = [play.recorded_patch(path) for path in recorded]
+    clock = SystemClock()
+    sample = SamplePatchwork(clock)
+    for step in history():
+        step(sample)
+    steps: list[play.Step] = [
+        *(partial(_arrive, answer, path) for answer, path in zip(answers, recorded, strict=True)),
+        *arrivals(),
+    ]
+    projects = list(dict.fromkeys([PROJECT, *map(play.project_of, answers)]))
+    with tempfile.TemporaryDirectory(prefix="patchbot-demo-") as name:
+        folder = Path(name)
+        room = FileRoom(folder / "room.jsonl", clock)
+        rooms = Rooms({play.ROOM: play.ROOM}, frozenset({play.ROOM}))
+        async with serve(sample) as url:
+            settings = play.settings(url, folder, projects)
+            async with assembled(settings, room, clock, rooms) as bot:
+                stage = play.Stage(sample, room, steps)
+                await (play.play_live(bot, stage) if typed.isatty() else play.play_plain(bot, stage, typed, out))
+
+
+def _arrive(answer: dict[str, object], path: Path, sample: SamplePatchwork) -> None:
+    try:
+        sample.add_recorded(answer)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def configured_subscriptions(settings: Settings) -> Sequence[tuple[str, str, Query]]:
+    """The key, the room and the query of each subscription in the settings.
+
+    Raises:
+        ConfigError: names the key of a query that cannot be read.
+    """
+    found: list[tuple[str, str, Query]] = []
+    for place, room in enumerate(settings.room):
+        for number, text in enumerate(room.subscribe):
+            key = subscription_key(place, number)
+            try:
+                found.append((key, room.room, parse(text)))
+            except QueryError as error:
+                raise ConfigError(key, f"{error} (at “{error.text[error.start : error.end] or error.text}”)") from error
+    return found
+
+
+def _client(
+    settings: Settings, server: PatchworkSettings, transport: httpx.AsyncBaseTransport | None
+) -> PatchworkClient:
+    network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
+    return PatchworkClient(server.url, settings.contact, network, transport)
+
+
+def _source(server: PatchworkSettings) -> Source:
+    return Source(
+        server=ServerName(server.name),
+        projects=tuple(project.name for project in server.projects),
+        incomplete_after=timedelta(minutes=server.incomplete_after_minutes),
+    )
+
+
+def _archives(server: PatchworkSettings) -> dict[str, str]:
+    return {project.name.lower(): project.archive_url for project in server.projects if project.archive_url}
+
+
+def _place(server: PatchworkSettings, api: PatchworkApi) -> Place:
+    return Place(ServerName(server.name), api, tuple(project.name for project in server.projects), _archives(server))

@@ -1,0 +1,364 @@
+"""A sample Patchwork in memory: what its people do to it, and what it answers.
+
+It behaves as real servers were measured to, with their traps; no socket, no file, no clock of its own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from bot.clock import Clock
+from bot.demo.sample_api import Settings, answer
+from bot.demo.sample_arrivals import Arrival, Arrivals, comment_created
+from bot.demo.sample_http import Request, Response
+from bot.demo.sample_mail import SAMPLE_SUBMITTER, Mail, NewSeries
+from bot.demo.sample_recorded import Recorded, read_recorded
+from bot.demo.sample_rows import CheckRow, CoverRow, PatchRow, ProjectRow
+from bot.demo.sample_site import Happening, Site
+from bot.demo.sample_tables import Snapshot, Transaction
+
+_API_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The ids that a posted series got; *patches* in the order of their numbers."""
+
+    series: int
+    cover: int | None
+    patches: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewCheck:
+    """What a tool says of a patch; *state* is pending, success, warning or fail."""
+
+    state: str
+    context: str = "build"
+    description: str = ""
+    target_url: str | None = "https://ci.example.org/build/1"
+    user: str = "ci-bot"
+
+
+class SamplePatchwork:
+    """A Patchwork server without a socket.
+
+    *base_url* is how it calls itself; None takes the Host header and http, as behind a proxy that does not tell.
+    `requests` lists what was asked: method, path, query. `old_events` imitates 2.1: events always newest first.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        time_zone: str = "Australia/Canberra",
+        api_versions: Sequence[str] = _API_VERSIONS,
+        base_url: str | None = None,
+    ) -> None:
+        self._site = Site(clock, time_zone)
+        self._tables = self._site.tables
+        self._arrivals = Arrivals(self._site)
+        self._threads = 0
+        self._failures: list[Response] = []
+        self.api_versions = tuple(api_versions)
+        self.base_url = base_url
+        self.old_events = False
+        self.requests: list[tuple[str, str, str]] = []
+        self.fault: Callable[[str], Response | None] = _no_fault
+
+    @property
+    def rows(self) -> Snapshot:
+        """What everybody can see of the database."""
+        return self._tables.snapshot()
+
+    # What the server answers
+
+    def answer(
+        self, method: str, path: str, query_string: str = "", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """The answer to a request; *path* is percent-encoded, as on the wire."""
+        self.requests.append((method, path, query_string))
+        failure = self._failures.pop(0) if self._failures else self.fault(path)
+        if failure is not None:
+            return failure
+        lowered = {name.lower(): value for name, value in (headers or {}).items()}
+        origin = None if self.base_url is None else self.base_url.rstrip("/")
+        settings = Settings(self.api_versions, origin, self.old_events)
+        response = answer(Request(method, path, query_string, lowered), self._site, settings)
+        return replace(response, body=b"") if method == "HEAD" else response
+
+    def fail_next(
+        self,
+        requests: int,
+        status: int = 502,
+        body: bytes = b"<html><body>Bad Gateway</body></html>",
+        content_type: str = "text/html",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer the next *requests* so, whatever they ask; for finer faults set `fault`."""
+        failure = Response(status, {"content-type": content_type, **(headers or {})}, body)
+        self._failures += [failure] * requests
+
+    # The site
+
+    def set_time_zone(self, name: str) -> None:
+        """Restart with another TIME_ZONE: every date of an event, the past ones too, is printed anew."""
+        self._site.zone = ZoneInfo(name)
+
+    def set_event_step(self, step: timedelta) -> None:
+        """How far apart events of one moment are dated; zero gives them all one date."""
+        self._site.event_step = step
+
+    def start_ids_at(self, first: int) -> None:
+        """Let the next id of each kind be *first* or more."""
+        for table in self._tables.every:
+            table.last_id = max(table.last_id, first - 1)
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """What is written inside becomes visible at the end, all at once."""
+        return self._tables.transaction()
+
+    def begin(self, *, events_at_once: bool = False) -> Transaction:
+        """A transaction that stays open: write inside `with transaction:`, then `commit` when it is time.
+
+        *events_at_once* shows its events before what they tell of, as a REST PATCH does.
+        """
+        return Transaction(self._tables, events_at_once=events_at_once)
+
+    def add_project(self, link_name: str, name: str | None = None, *, archive_url_format: str = "") -> int:
+        """Add a project; its id."""
+        project = ProjectRow(
+            id=self._tables.projects.next_id(),
+            link_name=link_name,
+            name=name or link_name,
+            list_id=f"{link_name}.example.org",
+            list_email=f"{link_name}@example.org",
+            list_archive_url_format=archive_url_format,
+            maintainers=(self._site.account("maintainer"),),
+        )
+        return self._tables.projects.put(project).id
+
+    # Mails
+
+    def mails_of(self, series: NewSeries, *, age: timedelta = timedelta(0)) -> tuple[Mail, ...]:
+        """The mails of a series as sent *age* ago, the cover first; each call makes new message-ids."""
+        self._threads += 1
+        sent = (self._site.now() - age).replace(microsecond=0)
+        return series.mails(f"{sent:%Y%m%d%H%M%S}.{self._threads}", sent)
+
+    def receive(self, project: str, mail: Mail) -> Arrival | None:
+        """Take in one mail; None where it is dropped (seen before, or a reply to nothing known)."""
+        return self._arrivals.receive(self._project(project), mail)
+
+    def post_series(self, project: str, series: NewSeries, *, age: timedelta = timedelta(0)) -> Posted:
+        """Let all mails of a series arrive in order, now, though sent *age* ago."""
+        arrivals = [self.receive(project, mail) for mail in self.mails_of(series, age=age)]
+        patches = [arrival for arrival in arrivals if isinstance(arrival, PatchRow)]
+        covers = [arrival.id for arrival in arrivals if isinstance(arrival, CoverRow)]
+        series_id = patches[0].series
+        if series_id is None:
+            raise AssertionError("a patch with a diff has a series")
+        return Posted(series_id, covers[0] if covers else None, tuple(patch.id for patch in patches))
+
+    def post_pull_request(
+        self, project: str, name: str, pull_url: str, *, patches: int = 1, submitter: str = SAMPLE_SUBMITTER
+    ) -> int:
+        """Let a "[PULL 00/NN]" mail arrive, which is a patch without diff and series; its id."""
+        self._threads += 1
+        now = self._site.now().replace(microsecond=0)
+        mail = Mail(
+            subject=f"[PULL 0/{patches}] {name}",
+            msgid=f"{now:%Y%m%d%H%M%S}.{self._threads}-0-pull@example.org",
+            date=now,
+            submitter=submitter,
+            content=f"The following changes are available in the Git repository at:\n\n  {pull_url}\n",
+            pull_url=pull_url,
+            to=(f"{project}@example.org",),
+        )
+        return self._filed(self.receive(project, mail)).id
+
+    def add_comment(self, patch: int, text: str, *, submitter: str = "Rey Viewer <rey@example.com>") -> int:
+        """Let a reply to a patch arrive; the comment's id."""
+        return self._reply(self._tables.patches.rows[patch], text, submitter)
+
+    def add_cover_comment(self, cover: int, text: str, *, submitter: str = "Rey Viewer <rey@example.com>") -> int:
+        """Let a reply to a cover letter arrive; the comment's id."""
+        return self._reply(self._tables.covers.rows[cover], text, submitter)
+
+    def add_recorded(self, recorded: object) -> int:
+        """Let a recorded answer for one patch arrive, with its project and series as far as it tells; its id.
+
+        Raises:
+            ValueError: it is no answer for a patch, or this server has the patch already; for the user to read.
+        """
+        patch = read_recorded(recorded)
+        if patch.id in self._tables.patches.rows:
+            raise ValueError(f"the sample server has a patch {patch.id} already")
+        self._refuse_another_series(patch)
+        return self._arrivals.arrive(self._project_of(patch), patch).id
+
+    # Changes that raise an event
+
+    def set_state(self, patch: int, slug: str, actor: str | None = None) -> None:
+        """Give a patch another state; the same again raises nothing."""
+        row = self._tables.patches.rows[patch]
+        if row.state != slug:
+            self._tables.patches.put(replace(row, state=slug))
+            self._tell(row, "patch-state-changed", actor, (row.state, slug))
+
+    def set_delegate(self, patch: int, username: str | None, actor: str | None = None) -> None:
+        """Give a patch to somebody, or to nobody."""
+        row, user = self._tables.patches.rows[patch], self._site.user(username)
+        if row.delegate != user:
+            self._tables.patches.put(replace(row, delegate=user))
+            self._tell(row, "patch-delegated", actor, (row.delegate, user))
+
+    def add_check(self, patch: int, check: NewCheck) -> int:
+        """Let a tool speak of a patch; the check's id."""
+        user = self._site.account(check.user)
+        row = self._tables.checks.put(
+            CheckRow(
+                id=self._tables.checks.next_id(),
+                patch=patch,
+                user=user,
+                date=self._site.stamp(),
+                state=check.state,
+                context=check.context,
+                description=check.description,
+                target_url=check.target_url,
+            )
+        )
+        project = self._tables.patches.rows[patch].project
+        self._site.raise_event(
+            Happening(category="check-created", project=project, actor=user, patch=patch, check=row.id)
+        )
+        return row.id
+
+    def relate(self, patches: Sequence[int], actor: str | None = None) -> None:
+        """Say that patches belong together; each of them raises an event."""
+        for patch in patches:
+            row = self._tables.patches.rows[patch]
+            others = tuple(other for other in patches if other != patch)
+            self._tables.patches.put(replace(row, related=others))
+            self._tell(row, "patch-relation-changed", actor, (None, None))
+
+    def mark_addressed(self, comment: int, *, addressed: bool = True) -> None:
+        """Mark a patch's comment; that raises the event of its creation again."""
+        row = self._tables.patch_comments.put(replace(self._tables.patch_comments.rows[comment], addressed=addressed))
+        self._site.raise_event(comment_created(self._tables.patches.rows[row.parent], row))
+
+    # Changes that raise none
+
+    def edit_patch(
+        self,
+        patch: int,
+        *,
+        archived: bool | None = None,
+        commit_ref: str | None = None,
+        pull_url: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Change what raises no event; None leaves a field as it is."""
+        row = self._tables.patches.rows[patch]
+        self._tables.patches.put(
+            replace(
+                row,
+                archived=row.archived if archived is None else archived,
+                commit_ref=commit_ref or row.commit_ref,
+                pull_url=pull_url or row.pull_url,
+                name=name or row.name,
+            )
+        )
+
+    def rename_series(self, series: int, name: str) -> None:
+        """Change a series' name."""
+        self._tables.series.put(replace(self._tables.series.rows[series], name=name))
+
+    def change_silently(self, patch: int, slug: str) -> None:
+        """Give a patch another state behind the server's back, as SQL does."""
+        self._tables.patches.put(replace(self._tables.patches.rows[patch], state=slug))
+
+    def delete_patch(self, patch: int) -> None:
+        """Delete a patch with its checks, its comments and its events."""
+        tables = self._tables
+        for event in list(tables.events.rows.values()):
+            if event.patch == patch:
+                tables.events.remove(event.id)
+        for check in list(tables.checks.rows.values()):
+            if check.patch == patch:
+                tables.checks.remove(check.id)
+        for comment in list(tables.patch_comments.rows.values()):
+            if comment.parent == patch:
+                tables.patch_comments.remove(comment.id)
+        tables.patches.remove(patch)
+
+    def _project(self, link_name: str) -> ProjectRow:
+        for project in self._tables.projects.rows.values():
+            if project.link_name == link_name:
+                return project
+        raise KeyError(link_name)
+
+    def _filed(self, arrival: Arrival | None) -> Arrival:
+        if arrival is None:
+            raise ValueError("the mail was dropped")
+        return arrival
+
+    def _reply(self, parent: PatchRow | CoverRow, text: str, submitter: str) -> int:
+        self._threads += 1
+        now = self._site.now().replace(microsecond=0)
+        subject = next(value for name, value in parent.headers if name.lower() == "subject")
+        mail = Mail(
+            subject=f"Re: {subject}",
+            msgid=f"{now:%Y%m%d%H%M%S}.{self._threads}-reply@example.com",
+            date=now,
+            submitter=submitter,
+            content=text,
+            references=(parent.msgid,),
+            to=(self._tables.people.rows[parent.submitter].email,),
+        )
+        project = self._tables.projects.rows[parent.project]
+        return self._filed(self._arrivals.receive(project, mail)).id
+
+    def _tell(
+        self, patch: PatchRow, category: str, actor: str | None, change: tuple[str | int | None, str | int | None]
+    ) -> None:
+        self._site.raise_event(
+            Happening(
+                category=category,
+                project=patch.project,
+                actor=self._site.user(actor),
+                patch=patch.id,
+                previous=change[0],
+                current=change[1],
+            )
+        )
+
+    def _refuse_another_series(self, patch: Recorded) -> None:
+        known = None if patch.series is None else self._tables.series.rows.get(patch.series.id)
+        if known is None or patch.series is None:
+            return
+        link_name = self._tables.projects.rows[known.project].link_name
+        told = (patch.link_name.lower(), patch.series.version, patch.series.date)
+        if told != (link_name.lower(), known.version, known.date):
+            raise ValueError(f"the sample server has another series {known.id} already: {known.name}")
+
+    def _project_of(self, patch: Recorded) -> ProjectRow:
+        rows = self._tables.projects.rows
+        for project in rows.values():
+            if project.link_name.lower() == patch.link_name.lower():
+                return project
+        return self._tables.projects.put(
+            ProjectRow(
+                id=self._tables.projects.next_id() if patch.project_id in rows else patch.project_id,
+                link_name=patch.link_name,
+                name=patch.project_name,
+                list_id=patch.list_id,
+                list_email=patch.list_email,
+            )
+        )
+
+
+def _no_fault(path: str) -> Response | None:  # noqa: ARG001 - the shape of a fault
+    return None

@@ -1,0 +1,169 @@
+"""The demo's play: what happens on the sample server, what is typed, and the room as it is seen."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.patch_stdout import patch_stdout
+from rich.console import Console
+from rich.text import Text
+
+from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
+from bot.demo import terminal
+from bot.demo.patchwork import SamplePatchwork
+from bot.demo.room import FileRoom
+from bot.demo.sample_data import PROJECT
+from bot.errors import UserError
+from bot.ids import EventId, RoomId, UserId
+from bot.store.inbox import Said
+
+ROOM = RoomId("!demo:terminal")
+QUERY = "path:migration/"
+_YOU = UserId("@you:terminal")
+_SECONDS_BETWEEN_ARRIVALS = 4.0
+_QUIT = frozenset({"quit", "exit", "q"})
+Step = Callable[[SamplePatchwork], object]
+
+
+class Player(Protocol):
+    """What the play needs of the bot."""
+
+    async def settle(self) -> None:
+        """Poll, answer and deliver until nothing is left to do now."""
+
+    async def hear(self, said: Said) -> None:
+        """Take a message in."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Poll, answer and deliver by the schedule until *stop*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demo plays: the sample server, the room, and who reads it."""
+
+    sample: SamplePatchwork
+    room: FileRoom
+    steps: Sequence[Step]
+
+
+def settings(url: str, folder: Path, projects: Sequence[str]) -> Settings:
+    """The settings of the demo: one room, one subscription, nothing to wait for."""
+    return Settings(
+        matrix=MatrixSettings(
+            homeserver="https://demo.invalid",
+            user_id="@patchbot:terminal",
+            messages_per_second=1000,
+            message_burst=1000,
+        ),
+        store=StoreSettings(url=f"sqlite:///{folder / 'demo.db'}", data_dir=folder),
+        patchwork=(
+            PatchworkSettings(
+                name="sample",
+                url=url,
+                projects=tuple(ProjectSettings(name=project) for project in projects),
+                poll_interval_seconds=1,
+                incomplete_after_minutes=0,
+            ),
+        ),
+        room=(RoomSettings(room=ROOM, subscribe=(QUERY,)),),
+    )
+
+
+def recorded_patch(path: Path) -> dict[str, object]:
+    """The recorded answer in a file.
+
+    Raises:
+        UserError: when the file holds no such answer.
+    """
+    try:
+        answer = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise UserError(f"{path} is no patch: one answer of /api/patches/N/ is needed")
+    return answer
+
+
+def project_of(answer: dict[str, object]) -> str:
+    """The project a recorded answer belongs to."""
+    match answer:
+        case {"project": {"link_name": str(name)}}:
+            return name
+        case _:
+            return PROJECT
+
+
+async def play_plain(player: Player, stage: Stage, typed: TextIO, out: TextIO) -> None:
+    """Everything happens at once, each line of *typed* is a command, the room is printed as plain text."""
+    stage.room.show = lambda message: print(message.body, end="\n\n", file=out)  # the room is the output
+    await player.settle()
+    for step in stage.steps:
+        step(stage.sample)
+        await player.settle()
+    for number, line in enumerate(iter(typed.readline, "")):
+        text = line.strip()
+        if text.lower() in _QUIT:
+            break
+        if text:
+            print(f"> {text}", file=out)  # the room is the output
+            await player.hear(_said(text, number))
+            await player.settle()
+
+
+async def play_live(player: Player, stage: Stage) -> None:
+    """Things happen by and by, cards appear above the line where commands are typed."""
+    stop = asyncio.Event()
+    with patch_stdout(raw=True):
+        console = Console(force_terminal=True)
+        stage.room.show = lambda message: terminal.show(console, message)
+        _welcome(console)
+        await player.settle()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(player.run(stop))
+            arrivals = group.create_task(_let_arrive(stage))
+            await _read_commands(player, console)
+            arrivals.cancel()
+            stop.set()
+
+
+def _welcome(console: Console) -> None:
+    console.print(
+        Text("A sample Patchwork server runs on this machine, and this is a room subscribed to ", "bold"), end=""
+    )
+    console.print(Text(QUERY, "bold cyan"))
+    console.print(Text("Series arrive by and by; cards of those that touch migration/ appear here."))
+    console.print(Text("Type help, show ID, or quit."))
+    console.print()
+
+
+async def _let_arrive(stage: Stage) -> None:
+    for step in stage.steps:
+        step(stage.sample)
+        await asyncio.sleep(_SECONDS_BETWEEN_ARRIVALS)
+
+
+async def _read_commands(player: Player, console: Console) -> None:
+    session: PromptSession[str] = PromptSession()
+    for number in itertools.count():
+        try:
+            text = (await session.prompt_async("> ")).strip()
+        except (EOFError, KeyboardInterrupt):
+            break
+        if text.lower() in _QUIT:
+            break
+        if text:
+            await player.hear(_said(text, number))
+    console.print(Text("Bye.", "dim"))
+
+
+def _said(text: str, number: int) -> Said:
+    return Said(ROOM, EventId(f"$typed{number}"), _YOU, text, datetime.now(UTC))

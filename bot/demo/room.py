@@ -1,0 +1,84 @@
+"""A room in a file: what is said there stays, and a transaction id makes one event, as with a homeserver."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from bot.clock import Clock
+from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
+from bot.notices.outbox import Message
+
+_DEVICE = DeviceId("TERMINAL")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the file holds of one event."""
+
+    event: str
+    room: str
+    txn: str
+    device: str
+    key: str
+    at: str
+    body: str
+    html: str
+
+
+@dataclass
+class FileRoom:
+    """A chat whose rooms are lines of a file; *show* is called once for each new message."""
+
+    path: Path
+    clock: Clock
+    show: Callable[[Message], None] = lambda _: None
+    device: DeviceId = _DEVICE
+    _lines: list[_Line] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Read what was said before; a line that a crash cut off was never said."""
+        if self.path.exists():
+            whole, _, torn = self.path.read_bytes().rpartition(b"\n")
+            self._lines = [_Line(**json.loads(line)) for line in whole.split(b"\n") if line]
+            if torn:
+                os.truncate(self.path, len(whole) + 1 if whole else 0)
+
+    async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
+        """Append *message*, once per *txn* and device, and let it be seen."""
+        known = next(
+            (line for line in self._lines if (line.room, line.txn, line.device) == (room, txn, self.device)), None
+        )
+        if known is not None:
+            return EventId(known.event)
+        line = _Line(
+            event=f"${len(self._lines) + 1}",
+            room=room,
+            txn=txn,
+            device=self.device,
+            key=message.tag.key,
+            at=self.clock.now().isoformat(),
+            body=message.body,
+            html=message.html,
+        )
+        self._append(line)
+        self.show(message)
+        return EventId(line.event)
+
+    async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
+        """The event with *key*, not older than *since*."""
+        found = (line for line in self._lines if line.room == room and line.key == key)
+        return next((EventId(line.event) for line in found if datetime.fromisoformat(line.at) >= since), None)
+
+    def bodies(self, room: RoomId) -> list[str]:
+        """The plain text of a room's messages, in order."""
+        return [line.body for line in self._lines if line.room == room]
+
+    def _append(self, line: _Line) -> None:
+        with self.path.open("ab") as file:
+            file.write(json.dumps(asdict(line)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._lines.append(line)

@@ -1,0 +1,218 @@
+"""The sample Patchwork's answers: from a request to status, headers and body, without any socket."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC
+from email.utils import format_datetime
+from typing import TypeVar
+from urllib.parse import unquote
+
+from bot.demo.sample_http import Request, Response, page, slash_added
+from bot.demo.sample_lists import BadValueError, Lists, NoSuchPageError, Query, page_of
+from bot.demo.sample_rows import CheckRow, CommentRow, CoverRow, PatchRow, ProjectRow
+from bot.demo.sample_site import Site
+from bot.demo.sample_views import Asked, Json, Views
+from bot.demo.sample_web import web_answer
+
+T = TypeVar("T")
+C = TypeVar("C", CheckRow, CommentRow)
+
+_API = re.compile(r"/api(?:/(?P<version>\d{1,3}\.\d{1,3}))?(?P<rest>/.*)?\Z")
+_ROUTES = (
+    r"/",
+    r"/(?:projects|events|patches|series|covers|bundles|people|users)/",
+    r"/projects/[^/]+/",
+    r"/(?:patches|series|covers)/\d{1,18}/",
+    r"/patches/\d{1,18}/(?:checks|comments)/",
+    r"/covers/\d{1,18}/comments/",
+    r"/patches/\d{1,18}/(?:checks|comments)/\d{1,18}/",
+    r"/covers/\d{1,18}/comments/\d{1,18}/",
+)
+_ROUTE = re.compile(f"(?:{'|'.join(_ROUTES)})\\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What kind of server it is; *origin* None takes scheme and host from the request, as Django does."""
+
+    api_versions: tuple[str, ...]
+    origin: str | None
+    old_events: bool  # as 2.1: events always newest first, no Link header on a single page
+
+
+class _NotFound(Exception):
+    """No such object; the text names the kind, "" where the path itself is unknown."""
+
+
+def answer(request: Request, site: Site, settings: Settings) -> Response:
+    """The answer of the site to one request, dated in GMT by the server's own clock."""
+    response = _answer(request, site, settings)
+    date = format_datetime(site.now().replace(tzinfo=UTC), usegmt=True)
+    return replace(response, headers={**response.headers, "date": date})
+
+
+def _answer(request: Request, site: Site, settings: Settings) -> Response:
+    path = unquote(request.path)
+    api = _API.match(path)
+    if api is None:
+        return web_answer(request, site.tables.snapshot(), path)
+    version = api["version"]
+    if (version is not None and version not in settings.api_versions) or not _routed(api["rest"], version):
+        return page(404, "Page not found")
+    if not path.endswith("/"):
+        return slash_added(request)
+    refused = _refused(request)
+    if refused is not None:
+        return refused
+    newest = max(settings.api_versions)
+    origin = settings.origin or f"http://{request.headers.get('host', 'localhost')}"
+    prefix = "/api" if version is None else f"/api/{version}"
+    asked = Asked(version or newest, prefix, origin, msgid_urls=newest >= "1.2")
+    return _Api(site, settings, asked, request).answer(api["rest"] or "/")
+
+
+def _routed(rest: str | None, version: str | None) -> bool:
+    slashed = (rest or "/").rstrip("/") + "/"
+    if "/comments/" in slashed:
+        needs = "1.1" if slashed.endswith("/comments/") else "1.3"
+        if version is not None and version < needs:
+            return False
+    return _ROUTE.match(slashed) is not None
+
+
+def _refused(request: Request) -> Response | None:
+    if "authorization" in request.headers:
+        return _json(403, {"detail": "Invalid token."})
+    if request.method not in {"GET", "HEAD"}:
+        return _json(403, {"detail": "Authentication credentials were not provided."})
+    formats = Query(request.query).all("format")
+    if formats and formats[-1] not in {"json", "api"}:
+        return _json(404, {"detail": "Not found."})
+    accepts = [part.partition(";")[0].strip() for part in request.headers.get("accept", "*/*").split(",")]
+    if formats[-1:] == ["api"] or (not formats and accepts[0] == "text/html"):
+        return page(200, "Django REST framework")
+    if not formats and not {"*/*", "application/*", "application/json", "text/html"} & set(accepts):
+        return _json(406, {"detail": "Could not satisfy the request Accept header."})
+    return None
+
+
+def _json(status: int, data: object, more: Mapping[str, str] | None = None) -> Response:
+    body = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    headers = {"content-type": "application/json", "vary": "Accept, Cookie", "allow": "GET, HEAD, OPTIONS"}
+    return Response(status, headers | dict(more or {}), body)
+
+
+class _Api:
+    """One request below /api/."""
+
+    def __init__(self, site: Site, settings: Settings, asked: Asked, request: Request) -> None:
+        self._rows = site.tables.snapshot()
+        self._settings = settings
+        self._views = Views(site, self._rows, asked)
+        self._query = Query(request.query)
+        self._lists = Lists(site, self._rows, self._query, asked.version)
+        self._url = f"{asked.origin}{request.path}"
+
+    def answer(self, rest: str) -> Response:
+        """The answer to the path below the version."""
+        try:
+            return self._answer([part for part in rest.split("/") if part])
+        except _NotFound as error:
+            return _json(404, {"detail": f"No {error} matches the given query."})
+        except NoSuchPageError:
+            return _json(404, {"detail": "Invalid page."})
+
+    def _answer(self, parts: Sequence[str]) -> Response:
+        match parts:
+            case ["people" | "users", *_]:
+                return _json(403, {"detail": "Authentication credentials were not provided."})
+            case [name]:
+                return self._list(name)
+            case [kind, key]:
+                return _json(200, self._detail(kind, key))
+            case [kind, key, below, *child]:
+                return self._below(kind, int(key), below, child)
+            case _:
+                return _json(200, self._views.index())
+
+    def _list(self, name: str) -> Response:
+        views, lists = self._views, self._lists
+        ordered = not self._settings.old_events
+        if name == "projects":
+            return self._page(lambda: list(self._rows.projects.values()), views.project)
+        if name == "events":
+            return self._page(lambda: lists.events(ordered=ordered), views.event)
+        if name == "patches":
+            return self._page(lists.patches, views.patch)
+        if name == "series":
+            return self._page(lists.series, views.series)
+        if name == "covers":
+            return self._page(lists.covers, views.cover)
+        return self._page(list[PatchRow], views.patch)  # bundles: there are none
+
+    def _detail(self, kind: str, key: str) -> Json:
+        if kind == "projects":
+            return self._views.project(self._project(key))
+        if kind == "patches":
+            return self._views.patch_detail(self._patch(int(key)))
+        if kind == "covers":
+            return self._views.cover_detail(self._cover(int(key)))
+        if int(key) not in self._rows.series:
+            raise _NotFound("Series")
+        return self._views.series(self._rows.series[int(key)])
+
+    def _below(self, kind: str, number: int, below: str, child: Sequence[str]) -> Response:
+        if below == "checks":
+            checks = self._rows.checks_of(self._patch(number).id)
+            return self._children(checks, self._views.check, child, "Check")
+        comments = self._comments(kind, number)
+        name = "PatchComment" if kind == "patches" else "CoverComment"
+        return self._children(comments, lambda comment: self._views.comment(comment, kind), child, name)
+
+    def _children(self, rows: Sequence[C], view: Callable[[C], Json], child: Sequence[str], name: str) -> Response:
+        """All rows below an object, or the one whose id is named."""
+        if not child:
+            return self._page(lambda: rows, view)
+        for row in rows:
+            if str(row.id) == child[0]:
+                return _json(200, view(row))
+        raise _NotFound(name)
+
+    def _comments(self, kind: str, number: int) -> Sequence[CommentRow]:
+        if kind == "patches":
+            return self._rows.comments_of(self._patch(number).id)
+        cover = self._cover(number)
+        return [comment for comment in self._rows.cover_comments.values() if comment.parent == cover.id]
+
+    def _page(self, rows: Callable[[], Sequence[T]], view: Callable[[T], Json]) -> Response:
+        try:
+            found = rows()
+        except BadValueError:
+            found = []
+        page = page_of(self._query, len(found))
+        shown = [view(row) for row in found[page.first_row : page.end_row]]
+        links = [("next", page.number + 1)] if page.number < page.last else []
+        links += [("prev", page.number - 1)] if page.number > 1 else []
+        links += [("first", 1), ("last", page.last)]
+        if self._settings.old_events and page.last == 1:
+            return _json(200, shown)
+        link = ", ".join(f'<{self._url}?{self._query.with_page(number)}>; rel="{rel}"' for rel, number in links)
+        return _json(200, shown, {"link": link})
+
+    def _project(self, name: str) -> ProjectRow:
+        for project in self._rows.projects.values():
+            if name in {str(project.id), project.link_name}:
+                return project
+        raise _NotFound("Project")
+
+    def _patch(self, number: int) -> PatchRow:
+        if number not in self._rows.patches:
+            raise _NotFound("Patch")
+        return self._rows.patches[number]
+
+    def _cover(self, number: int) -> CoverRow:
+        if number not in self._rows.covers:
+            raise _NotFound("Cover")
+        return self._rows.covers[number]

@@ -1,0 +1,266 @@
+"""How the sample Patchwork takes in mails: covers, patches, pull requests and comments, and their events."""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from bot.demo.sample_mail import Mail, Subject, diff_hash, read_subject
+from bot.demo.sample_recorded import Recorded, RecordedSeries
+from bot.demo.sample_rows import CommentRow, CoverRow, PatchRow, ProjectRow, SeriesRow
+from bot.demo.sample_site import Happening, Site
+
+Arrival: TypeAlias = PatchRow | CoverRow | CommentRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A mail with what was read of it."""
+
+    project: ProjectRow
+    mail: Mail
+    subject: Subject
+    submitter: int
+
+
+class Arrivals:
+    """Files each mail where it belongs, in whatever order they come."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._tables = site.tables
+        self._known: dict[tuple[int, str], Arrival] = {}
+        self._threads: dict[tuple[int, str], list[int]] = defaultdict(list)  # series by message-ids they name
+        self._members: dict[int, list[int]] = defaultdict(list)  # patches by series
+        self._covers: dict[int, int] = {}  # by series
+
+    def receive(self, project: ProjectRow, mail: Mail) -> Arrival | None:
+        """File a mail; None where it is dropped: seen before, or a reply to nothing known."""
+        if self.filed(project.id, mail.msgid) is not None:
+            return None
+        subject = read_subject(mail.subject)
+        read = _Read(project, mail, subject, self._site.person(mail.submitter))
+        arrival: Arrival | None
+        if subject.reply or (mail.diff is None and mail.pull_url is None and subject.number != 0):
+            arrival = self._comment(read)
+        elif subject.number == 0 and mail.pull_url is None:
+            arrival = self._cover(read)
+        else:
+            arrival = self._patch(read)
+        if arrival is not None:
+            self.know(project.id, arrival)
+        return arrival
+
+    def arrive(self, project: ProjectRow, recorded: Recorded) -> PatchRow:
+        """File a recorded patch under its own id, in its own series as far as that is told."""
+        patch = self._tables.patches.put(
+            PatchRow(
+                id=recorded.id,
+                project=project.id,
+                submitter=self._site.person(recorded.submitter),
+                msgid=recorded.msgid,
+                name=recorded.name,
+                date=recorded.date,
+                headers=recorded.headers,
+                content=recorded.content,
+                diff=recorded.diff,
+                hash=recorded.hash,
+                series=None,
+                number=recorded.number,
+                state=recorded.state,
+                archived=recorded.archived,
+                commit_ref=recorded.commit_ref,
+                pull_url=recorded.pull_url,
+            )
+        )
+        self.know(project.id, patch)
+        self._raise("patch-created", project.id, patch=patch.id)
+        if recorded.series is None:
+            return patch
+        series = self._recorded_series(patch, recorded.series)
+        self.join(project.id, series.id, (recorded.msgid, *recorded.references))
+        return self.add_to_series(patch, series)
+
+    def filed(self, project: int, msgid: str) -> Arrival | None:
+        """What became of a mail; None where it never came, or is gone again."""
+        arrival = self._known.get((project, msgid))
+        if isinstance(arrival, PatchRow):
+            return self._tables.patches.rows.get(arrival.id)
+        if isinstance(arrival, CoverRow):
+            return self._tables.covers.rows.get(arrival.id)
+        return arrival
+
+    def know(self, project: int, arrival: Arrival) -> None:
+        """Let replies find what was filed."""
+        self._known[project, arrival.msgid] = arrival
+
+    def join(self, project: int, series: int, msgids: tuple[str, ...]) -> None:
+        """Let mails that name one of *msgids* find the series."""
+        for msgid in msgids:
+            if series not in self._threads[project, msgid]:
+                self._threads[project, msgid].append(series)
+
+    def _comment(self, read: _Read) -> CommentRow | None:
+        for msgid in reversed(read.mail.references):
+            parent = self.filed(read.project.id, msgid)
+            if isinstance(parent, PatchRow | CoverRow):
+                return self._comment_on(parent, read)
+        return None
+
+    def _comment_on(self, parent: PatchRow | CoverRow, read: _Read) -> CommentRow:
+        on_patch = isinstance(parent, PatchRow)
+        table = self._tables.patch_comments if on_patch else self._tables.cover_comments
+        comment = table.put(
+            CommentRow(
+                id=table.next_id(),
+                parent=parent.id,
+                submitter=read.submitter,
+                msgid=read.mail.msgid,
+                subject=read.mail.subject,
+                date=read.mail.date,
+                headers=read.mail.headers,
+                content=read.mail.content,
+            )
+        )
+        self._site.raise_event(comment_created(parent, comment))
+        return comment
+
+    def _cover(self, read: _Read) -> CoverRow:
+        series = self._series_for(read)
+        cover = self._tables.covers.put(
+            CoverRow(
+                id=self._tables.covers.next_id(),
+                project=read.project.id,
+                submitter=read.submitter,
+                series=series.id,
+                msgid=read.mail.msgid,
+                name=read.subject.name,
+                date=read.mail.date,
+                headers=read.mail.headers,
+                content=read.mail.content,
+            )
+        )
+        self._covers[series.id] = cover.id
+        self._tables.series.put(replace(series, name=read.subject.title[:255]))
+        self._raise("cover-created", cover.project, cover=cover.id)
+        return cover
+
+    def _patch(self, read: _Read) -> PatchRow:
+        mail = read.mail
+        patch = PatchRow(
+            id=self._tables.patches.next_id(),
+            project=read.project.id,
+            submitter=read.submitter,
+            msgid=mail.msgid,
+            name=read.subject.name,
+            date=mail.date,
+            headers=mail.headers,
+            content=mail.content,
+            diff=mail.diff,
+            hash=None if mail.diff is None else diff_hash(mail.diff),
+            series=None,
+            number=read.subject.number or 1,
+            pull_url=mail.pull_url,
+        )
+        self._tables.patches.put(patch)
+        self._raise("patch-created", patch.project, patch=patch.id)
+        if mail.pull_url is not None:
+            return patch
+        series = self._series_for(read)
+        return self.add_to_series(patch, series)
+
+    def add_to_series(self, patch: PatchRow, series: SeriesRow) -> PatchRow:
+        """Put a patch into its series, and tell which patches are complete by it."""
+        filed = self._tables.patches.put(replace(patch, series=series.id))
+        self._members[series.id].append(filed.id)
+        first = filed.number == 1 and not self._covered(series.id) and _is_of_a_patch(series.name)
+        if series.name is None or first:
+            self._tables.series.put(replace(series, name=filed.name))
+        mates = {mate.number: mate for mate in self._mates(series.id)}
+        number = filed.number
+        if all(before in mates for before in range(1, number)):
+            while number in mates:
+                mate = mates[number].id
+                self._raise("patch-completed", filed.project, patch=mate, series=series.id)
+                number += 1
+        if len(mates) >= series.total:
+            self._raise("series-completed", filed.project, series=series.id)
+        return filed
+
+    def _recorded_series(self, patch: PatchRow, recorded: RecordedSeries) -> SeriesRow:
+        known = self._tables.series.rows.get(recorded.id)
+        if known is not None:
+            return known
+        series = self._tables.series.put(
+            SeriesRow(
+                id=recorded.id,
+                project=patch.project,
+                submitter=patch.submitter,
+                name=recorded.name,
+                version=recorded.version,
+                total=recorded.total,
+                date=recorded.date,
+            )
+        )
+        self._raise("series-created", patch.project, series=series.id)
+        return series
+
+    def _series_for(self, read: _Read) -> SeriesRow:
+        project, mail = read.project.id, read.mail
+        thread = (mail.msgid, *mail.references)
+        for msgid in reversed(thread):
+            for series_id in self._threads.get((project, msgid), ()):
+                series = self._tables.series.rows.get(series_id)
+                if series is not None and self._has_room(series, read.subject):
+                    self.join(project, series.id, thread)
+                    return series
+        series = self._tables.series.put(
+            SeriesRow(
+                id=self._tables.series.next_id(),
+                project=project,
+                submitter=read.submitter,
+                name=None,
+                version=read.subject.version,
+                total=read.subject.total or 1,
+                date=mail.date,
+            )
+        )
+        self.join(project, series.id, thread)
+        self._raise("series-created", project, series=series.id)
+        return series
+
+    def _has_room(self, series: SeriesRow, subject: Subject) -> bool:
+        if subject.total != series.total or subject.version != series.version:
+            return False
+        if subject.number == 0:
+            return not self._covered(series.id)
+        return all(mate.number != subject.number for mate in self._mates(series.id))
+
+    def _mates(self, series: int) -> list[PatchRow]:
+        rows = self._tables.patches.rows
+        return [rows[patch] for patch in self._members[series] if patch in rows]
+
+    def _covered(self, series: int) -> bool:
+        return self._covers.get(series) in self._tables.covers.rows
+
+    def _raise(
+        self,
+        category: str,
+        project: int,
+        *,
+        patch: int | None = None,
+        series: int | None = None,
+        cover: int | None = None,
+    ) -> None:
+        self._site.raise_event(Happening(category=category, project=project, patch=patch, series=series, cover=cover))
+
+
+def _is_of_a_patch(name: str | None) -> bool:
+    """Whether a series still has the name of one of its patches."""
+    return name is None or read_subject(name).number is not None
+
+
+def comment_created(parent: PatchRow | CoverRow, comment: CommentRow) -> Happening:
+    """The event of a comment; it comes again when the comment is marked addressed."""
+    if isinstance(parent, PatchRow):
+        return Happening(category="patch-comment-created", project=parent.project, patch=parent.id, comment=comment.id)
+    return Happening(category="cover-comment-created", project=parent.project, cover=parent.id, comment=comment.id)

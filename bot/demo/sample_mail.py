@@ -1,0 +1,182 @@
+"""Mails as the sample Patchwork receives them, and what it reads from a subject."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+from bot.demo.sample_rows import Headers
+
+_BRACKETS = re.compile(r"\s*\[([^\[\]]*)\]\s*")
+_REPLY = re.compile(r"\s*(re|fwd?)\s*:\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"(\d{1,9})/(\d{1,9})\Z")
+_VERSION = re.compile(r"v(\d{1,9})\Z", re.IGNORECASE)
+_NAME_LENGTH = 255
+
+SAMPLE_SUBMITTER = "Ada Sample <ada@example.org>"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject taken apart: *number* and *total* are None without an "n/m"."""
+
+    prefixes: tuple[str, ...]
+    title: str
+    reply: bool
+    version: int
+    number: int | None
+    total: int | None
+
+    @property
+    def name(self) -> str:
+        """What Patchwork calls the patch: the prefixes joined, at most 255 characters."""
+        text = f"[{','.join(self.prefixes)}] {self.title}" if self.prefixes else self.title
+        return text[:_NAME_LENGTH]
+
+
+def read_subject(text: str) -> Subject:
+    """Take a subject apart; "PATCH" is no prefix."""
+    reply = False
+    rest = " ".join(text.split())
+    while match := _REPLY.match(rest):
+        reply, rest = True, rest[match.end() :]
+    tokens: list[str] = []
+    while match := _BRACKETS.match(rest):
+        tokens += [token for token in re.split(r"[\s,]+", match[1]) if token]
+        rest = rest[match.end() :]
+    prefixes = tuple(token for token in tokens if token.upper() != "PATCH")
+    numbers = [match for token in prefixes if (match := _NUMBER.match(token))]
+    versions = [int(match[1]) for token in prefixes if (match := _VERSION.match(token))]
+    return Subject(
+        prefixes=prefixes,
+        title=rest,
+        reply=reply,
+        version=versions[0] if versions else 1,
+        number=int(numbers[0][1]) if numbers else None,
+        total=int(numbers[0][2]) if numbers else None,
+    )
+
+
+def split_mailbox(mailbox: str) -> tuple[str, str]:
+    """Name and address of "Name <address>"; any character may stand in the name, which may be missing."""
+    name, _, address = mailbox.rpartition("<")
+    return name.strip().strip('"'), address.strip().removesuffix(">")
+
+
+def diff_hash(diff: str) -> str:
+    """A digest of what a diff does, blind to line numbers and blob ids.
+
+    A diff without any hunk (a rename, a mode, an empty file) has the digest of nothing, so they all share one.
+    """
+    kept = [line for line in diff.splitlines() if line[:1] in {"+", "-", " "}]
+    return hashlib.sha1("".join(f"{line}\n" for line in kept).encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One mail of the list; *date* is naive UTC, *subject* as sent ("[PATCH v2 1/3] …")."""
+
+    subject: str
+    msgid: str
+    date: datetime
+    submitter: str = SAMPLE_SUBMITTER
+    content: str = ""
+    diff: str | None = None
+    pull_url: str | None = None
+    references: tuple[str, ...] = ()  # the last is what it replies to
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    more_headers: Headers = ()
+
+    @property
+    def headers(self) -> Headers:
+        """The header lines, in order."""
+        pairs = [
+            ("From", self.submitter),
+            ("To", ", ".join(self.to)),
+            ("Cc", ", ".join(self.cc)),
+            ("Subject", self.subject),
+            ("Date", format_datetime(self.date.replace(tzinfo=UTC))),
+            ("Message-Id", f"<{self.msgid}>"),
+            ("X-Mailer", "git-send-email 2.52.0"),
+            ("In-Reply-To", f"<{self.references[-1]}>" if self.references else ""),
+            ("References", " ".join(f"<{msgid}>" for msgid in self.references)),
+            ("MIME-Version", "1.0"),
+            ("Content-Type", 'text/plain; charset="utf-8"'),
+            ("Content-Transfer-Encoding", "8bit"),
+        ]
+        return (*((name, value) for name, value in pairs if value), *self.more_headers)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPatch:
+    """A patch to be sent: its subject without brackets, and its diff."""
+
+    subject: str
+    diff: str
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSeries:
+    """A series to be sent; a lone patch without *cover* goes out unnumbered.
+
+    *prefixes* stand beside "PATCH" ("RFC", "for-10.1"); *in_reply_to* is the message-id of a thread to hang it on.
+    """
+
+    name: str
+    patches: Sequence[NewPatch]
+    version: int = 1
+    cover: bool = True
+    cover_letter: str = ""
+    submitter: str = SAMPLE_SUBMITTER
+    prefixes: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    in_reply_to: str | None = None
+
+    def mails(self, thread: str, date: datetime) -> tuple[Mail, ...]:
+        """Its mails in order, the cover first; *thread* begins each message-id, *date* is naive UTC."""
+        subjects = [patch.subject for patch in self.patches]
+        bodies: list[tuple[str, str | None]] = [(patch.content, patch.diff) for patch in self.patches]
+        if self.cover:
+            subjects.insert(0, self.name)
+            bodies.insert(0, (self.cover_letter or f"This series is about: {self.name}.\n", None))
+        root = self._msgid(thread, 0 if self.cover else 1)
+        mails: list[Mail] = []
+        for index, (subject, (content, diff)) in enumerate(zip(subjects, bodies, strict=True)):
+            number = index if self.cover else index + 1
+            parents = [self.in_reply_to] if self.in_reply_to else []
+            parents += [root] if index else []
+            mails.append(
+                Mail(
+                    subject=f"[{self._brackets(number)}] {subject}",
+                    msgid=self._msgid(thread, number),
+                    date=date + timedelta(seconds=index),
+                    submitter=self.submitter,
+                    content=content,
+                    diff=diff,
+                    references=tuple(parents),
+                    to=self.to,
+                    cc=self.cc,
+                )
+            )
+        return tuple(mails)
+
+    def replying_to(self, msgid: str) -> "NewSeries":
+        """The same series on another thread."""
+        return replace(self, in_reply_to=msgid)
+
+    def _brackets(self, number: int) -> str:
+        tokens = [*self.prefixes] if "PULL" in self.prefixes else [*self.prefixes, "PATCH"]
+        if self.version > 1:
+            tokens.append(f"v{self.version}")
+        if self.cover or len(self.patches) > 1:
+            width = len(str(len(self.patches)))
+            tokens.append(f"{number:0{width}}/{len(self.patches)}")
+        return " ".join(tokens)
+
+    def _msgid(self, thread: str, number: int) -> str:
+        return f"{thread}-{number}-{split_mailbox(self.submitter)[1]}"

@@ -1,0 +1,60 @@
+"""The mbox that the sample Patchwork makes of patches.
+
+As on a real server the bodies are not ">From"-escaped, and the cover letter is not in a series' mbox.
+"""
+
+import re
+from email.header import Header
+from email.utils import quote
+
+from bot.demo.sample_rows import CoverRow, PatchRow, PersonRow
+from bot.demo.sample_tables import Snapshot
+
+_OWN_HEADERS = {"content-type", "content-transfer-encoding", "mime-version"}
+_TRAILER = re.compile(r"^(?:Tested|Reviewed|Acked|Signed-off|Nacked|Reported)-by:.*$", re.IGNORECASE | re.MULTILINE)
+_UNFOLDED = re.compile(r"\n(?![ \t])")
+_NOTES = re.compile(r"\n---? ?\n")
+
+
+def series_mbox(rows: Snapshot, series: int) -> str:
+    """All patches of a series, by their numbers."""
+    patches = sorted(rows.patches_of(series), key=lambda patch: (patch.number, patch.id))
+    return "\n".join(mail_mbox(rows, patch) for patch in patches)
+
+
+def mail_mbox(rows: Snapshot, mail: PatchRow | CoverRow) -> str:
+    """A patch or cover as a mail: its text, the trailers of a patch's comments, its notes, its diff."""
+    submitter = rows.people[mail.submitter]
+    body = _patch_body(rows, mail) if isinstance(mail, PatchRow) else f"{mail.content.strip()}\n"
+    lines = [
+        f"From patchwork {mail.date.ctime()}",
+        'Content-Type: text/plain; charset="utf-8"',
+        "MIME-Version: 1.0",
+        f"Content-Transfer-Encoding: {'7bit' if body.isascii() else '8bit'}",
+        f"X-Patchwork-Submitter: {_mailbox(submitter)}",
+        f"X-Patchwork-Id: {mail.id}",
+    ]
+    if isinstance(mail, PatchRow) and mail.delegate is not None:
+        lines.append(f"X-Patchwork-Delegate: {rows.users[mail.delegate].username}@example.org")
+    for name, value in mail.headers:
+        if name.lower() not in _OWN_HEADERS:
+            lines.append(f"{name}: {_UNFOLDED.sub(' ', value)}")
+    return "\n".join(lines) + "\n\n" + body
+
+
+def _mailbox(person: PersonRow) -> str:
+    name = person.name or ""
+    shown = f'"{quote(name)}"' if name.isascii() else Header(name, "utf-8").encode()
+    return f"{shown} <{person.email}>" if name else person.email
+
+
+def _patch_body(rows: Snapshot, patch: PatchRow) -> str:
+    """The text with the comments' trailers below it, then what stood below the "---", then the diff."""
+    content = f"{patch.content.strip()}\n"
+    notes = _NOTES.search(content)
+    text = content if notes is None else content[: notes.start()]
+    trailers = [line for comment in rows.comments_of(patch.id) for line in _TRAILER.findall(comment.content)]
+    body = "\n".join(part for part in (text.strip(), *trailers) if part) + "\n"
+    if notes is not None:
+        body += f"---\n{content[notes.end() :].rstrip()}\n"
+    return body if patch.diff is None else f"{body}\n{patch.diff}"

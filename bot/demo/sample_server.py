@@ -1,0 +1,44 @@
+"""Two thin shells around the sample Patchwork: a real HTTP server, and a transport for httpx without one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from aiohttp import web
+
+from bot.demo.patchwork import SamplePatchwork
+
+
+class SampleTransport(httpx.AsyncBaseTransport):
+    """Answers an httpx client straight from memory, in no time at all."""
+
+    def __init__(self, patchwork: SamplePatchwork) -> None:
+        self._patchwork = patchwork
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Ask the sample Patchwork."""
+        path, _, query = request.url.raw_path.decode("ascii").partition("?")
+        response = self._patchwork.answer(request.method, path, query, dict(request.headers))
+        return httpx.Response(response.status, headers=dict(response.headers), content=response.body)
+
+
+@asynccontextmanager
+async def serve(patchwork: SamplePatchwork, *, port: int = 0) -> AsyncIterator[str]:
+    """Serve it on the loopback interface; the base URL. Port 0 takes any free one."""
+
+    async def handle(request: web.Request) -> web.Response:
+        path, _, query = request.raw_path.partition("?")
+        answer = patchwork.answer(request.method, path, query, dict(request.headers))
+        return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        host, bound = runner.addresses[0][:2]
+        yield f"http://{host}:{bound}"
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,106 @@
+"""What all parts of the sample Patchwork share: its tables, its clock and its time zone."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.clock import Clock
+from bot.demo.sample_mail import split_mailbox
+from bot.demo.sample_rows import EventRow, PersonRow, UserRow
+from bot.demo.sample_tables import Tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """What an event tells, before it has an id and a date."""
+
+    category: str
+    project: int
+    actor: int | None = None
+    series: int | None = None
+    patch: int | None = None
+    cover: int | None = None
+    check: int | None = None
+    comment: int | None = None
+    previous: str | int | None = None
+    current: str | int | None = None
+
+
+class Site:
+    """The tables with the clock and the TIME_ZONE that stamp them.
+
+    Events of one moment are *event_step* apart, as on a real server; set it to zero for equal dates.
+    """
+
+    def __init__(self, clock: Clock, time_zone: str) -> None:
+        self.tables = Tables()
+        self.zone = ZoneInfo(time_zone)
+        self.event_step = timedelta(microseconds=1)
+        self._clock = clock
+        self._last_now: datetime | None = None
+        self._steps = 0
+
+    def now(self) -> datetime:
+        """The clock's time, naive UTC."""
+        return self._clock.now().astimezone(UTC).replace(tzinfo=None)
+
+    def stamp(self) -> datetime:
+        """The instant that the database stores for now.
+
+        The server writes a naive local time and PostgreSQL reads it in the same zone; in the hour that the end of
+        daylight saving repeats, both passes become the second one. So dates jump back an hour there.
+        """
+        now = self._clock.now()
+        self._steps = self._steps + 1 if now == self._last_now else 0
+        self._last_now = now
+        local = (now + self._steps * self.event_step).astimezone(self.zone)
+        return self.instant(local.replace(tzinfo=None))
+
+    def instant(self, naive: datetime) -> datetime:
+        """The instant of a naive local time, read as PostgreSQL does: standard time where it is in doubt."""
+        first = naive.replace(tzinfo=self.zone, fold=0)
+        second = naive.replace(tzinfo=self.zone, fold=1)
+        offsets = first.utcoffset(), second.utcoffset()
+        repeated = offsets[0] is not None and offsets[1] is not None and offsets[0] > offsets[1]
+        return (second if repeated else first).astimezone(UTC)
+
+    def local(self, instant: datetime) -> datetime:
+        """An instant as the server prints it: naive, in its zone."""
+        return instant.astimezone(self.zone).replace(tzinfo=None)
+
+    def person(self, mailbox: str) -> int:
+        """The id of who is written "Name <address>"; made where the site does not know the address."""
+        name, email = split_mailbox(mailbox)
+        for person in self.tables.people.rows.values():
+            if person.email.lower() == email.lower():
+                return person.id
+        return self.tables.people.put(PersonRow(self.tables.people.next_id(), name or None, email)).id
+
+    def user(self, username: str | None) -> int | None:
+        """The id of an account; None for nobody."""
+        return None if username is None else self.account(username)
+
+    def account(self, username: str) -> int:
+        """The id of an account, made where the site does not know it."""
+        for user in self.tables.users.rows.values():
+            if user.username == username:
+                return user.id
+        return self.tables.users.put(UserRow(self.tables.users.next_id(), username)).id
+
+    def raise_event(self, happening: Happening) -> EventRow:
+        """Add an event dated now."""
+        event = EventRow(
+            id=self.tables.events.next_id(),
+            category=happening.category,
+            project=happening.project,
+            date=self.stamp(),
+            actor=happening.actor,
+            series=happening.series,
+            patch=happening.patch,
+            cover=happening.cover,
+            check=happening.check,
+            comment=happening.comment,
+            previous=happening.previous,
+            current=happening.current,
+        )
+        return self.tables.events.put(event)

@@ -1,0 +1,327 @@
+"""What the sample Patchwork's REST API shows of its rows, per API version.
+
+`Views` reads one snapshot for one request: version, host and time zone decide what an object looks like.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+from urllib.parse import quote
+
+from bot.demo.sample_mail import read_subject
+from bot.demo.sample_rows import (
+    CheckRow,
+    CommentRow,
+    CoverRow,
+    EventRow,
+    Headers,
+    PatchRow,
+    ProjectRow,
+    SeriesRow,
+)
+from bot.demo.sample_site import Site
+from bot.demo.sample_tables import Snapshot
+
+Json: TypeAlias = dict[str, object]
+
+_CHECK_ORDER = ("success", "pending", "warning", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a request asked: *version* is the effective one, *prefix* and *origin* begin the URLs."""
+
+    version: str
+    prefix: str  # "/api/1.3", or "/api" where no version was named
+    origin: str  # scheme and host as the application sees them
+    msgid_urls: bool  # web pages are named by message-id, from 2.2 on
+
+
+class Views:
+    """Objects as one request sees them."""
+
+    def __init__(self, site: Site, snapshot: Snapshot, asked: Asked) -> None:
+        self._site = site
+        self._rows = snapshot
+        self._asked = asked
+
+    def since(self, version: str) -> bool:
+        """Whether the asked API version is *version* or newer."""
+        return self._asked.version >= version
+
+    def index(self) -> Json:
+        """The list of resources."""
+        names = ("people", "users", "projects", "patches", "covers", "series", "bundles", "events")
+        return {name: self._api(f"/{name}/") for name in names}
+
+    def project(self, project: ProjectRow) -> Json:
+        """A project as the lists and its own page show it."""
+        view = self._project(project.id)
+        if self.since("1.1"):
+            view["subject_match"] = ""
+        return view | {"maintainers": [self._user(user) for user in project.maintainers]}
+
+    def patch(self, patch: PatchRow) -> Json:
+        """A patch in a list."""
+        view = self._patch_ref(patch.id)
+        archive = {key: view.pop(key) for key in ("list_archive_url",) if key in view}
+        ends = {key: view.pop(key) for key in ("date", "name", "mbox")}
+        view |= {"project": self._project(patch.project), "msgid": view.pop("msgid"), **archive}
+        view |= {
+            "date": ends["date"],
+            "name": ends["name"],
+            "commit_ref": patch.commit_ref,
+            "pull_url": patch.pull_url,
+            "state": patch.state,
+            "archived": patch.archived,
+            "hash": patch.hash,
+            "submitter": self._person(patch.submitter),
+            "delegate": self._user(patch.delegate),
+            "mbox": ends["mbox"],
+            "series": [] if patch.series is None else [self._series_ref(patch.series)],
+        }
+        if self.since("1.1"):
+            view["comments"] = self._api(f"/patches/{patch.id}/comments/")
+        view |= {
+            "check": self._combined_check(patch.id),
+            "checks": self._api(f"/patches/{patch.id}/checks/"),
+            "tags": {},
+        }
+        if self.since("1.2"):
+            view["related"] = [self._patch_ref(other) for other in patch.related if other in self._rows.patches]
+        return view
+
+    def patch_detail(self, patch: PatchRow) -> Json:
+        """A patch on its own page: with headers, text and diff."""
+        return self.patch(patch) | {
+            "headers": _headers(patch.headers),
+            "content": patch.content,
+            "diff": patch.diff,
+            "prefixes": list(read_subject(patch.name).prefixes),
+        }
+
+    def cover(self, cover: CoverRow) -> Json:
+        """A cover letter in a list."""
+        view = self._cover_ref(cover.id)
+        view |= {
+            "project": self._project(cover.project),
+            "submitter": self._person(cover.submitter),
+            "series": [self._series_ref(cover.series)],
+        }
+        if self.since("1.1"):
+            view["comments"] = self._api(f"/covers/{cover.id}/comments/")
+        return view
+
+    def cover_detail(self, cover: CoverRow) -> Json:
+        """A cover letter on its own page."""
+        return self.cover(cover) | {"headers": _headers(cover.headers), "content": cover.content}
+
+    def series(self, series: SeriesRow) -> Json:
+        """A series; lists and its own page show the same."""
+        view = self._series_ref(series.id)
+        patches = self._rows.patches_of(series.id)
+        cover = self._rows.cover_of(series.id)
+        return view | {
+            "project": self._project(series.project),
+            "submitter": self._person(series.submitter),
+            "total": series.total,
+            "received_total": len(patches),
+            "received_all": len(patches) >= series.total,
+            "cover_letter": None if cover is None else self._cover_ref(cover.id),
+            "patches": [self._patch_ref(patch.id) for patch in patches],
+        }
+
+    def check(self, check: CheckRow) -> Json:
+        """A check on its patch's page."""
+        view = self._check_ref(check)
+        return view | {"user": self._user(check.user), "description": check.description}
+
+    def comment(self, comment: CommentRow, kind: str) -> Json:
+        """A comment; *kind* is "patches" or "covers"."""
+        view = self._comment_ref(comment, kind)
+        if not self.since("1.3"):
+            view.pop("url", None)
+        view |= {
+            "subject": comment.subject,
+            "submitter": self._person(comment.submitter),
+            "content": comment.content,
+            "headers": _headers(comment.headers),
+        }
+        if self.since("1.3"):
+            view["addressed"] = comment.addressed
+        return view
+
+    def event(self, event: EventRow) -> Json:
+        """An event; its objects are shown as they are now."""
+        view: Json = {
+            "id": event.id,
+            "category": event.category,
+            "project": self._project(event.project),
+            "date": self._local(event.date),
+        }
+        return view | {"actor": self._user(event.actor), "payload": self._payload(event)}
+
+    def _payload(self, event: EventRow) -> Json:
+        payload: Json = {}
+        if event.patch is not None:
+            payload["patch"] = self._patch_ref(event.patch)
+        if event.cover is not None:
+            payload["cover"] = self._cover_ref(event.cover)
+        if event.series is not None:
+            payload["series"] = self._series_ref(event.series)
+        if event.check is not None:
+            payload["check"] = self._check_ref(self._rows.checks[event.check])
+        if event.category == "patch-comment-created" and event.comment is not None:
+            payload["comment"] = self._comment_ref(self._rows.patch_comments[event.comment], "patches")
+        if event.category == "cover-comment-created" and event.comment is not None:
+            payload["comment"] = self._comment_ref(self._rows.cover_comments[event.comment], "covers")
+        if event.category == "patch-state-changed":
+            payload |= {"previous_state": event.previous, "current_state": event.current}
+        if event.category == "patch-delegated":
+            payload |= {
+                "previous_delegate": self._user(event.previous),
+                "current_delegate": self._user(event.current),
+            }
+        if event.category == "patch-relation-changed":
+            payload |= {"previous_relation": None, "current_relation": None}
+        return payload
+
+    def _project(self, project_id: int) -> Json:
+        project = self._rows.projects[project_id]
+        view: Json = {
+            "id": project.id,
+            "url": self._api(f"/projects/{project.id}/"),
+            "name": project.name,
+            "link_name": project.link_name,
+            "list_id": project.list_id,
+            "list_email": project.list_email,
+            "web_url": "",
+            "scm_url": "",
+            "webscm_url": "",
+        }
+        if self.since("1.2"):
+            view |= {
+                "list_archive_url": "",
+                "list_archive_url_format": project.list_archive_url_format,
+                "commit_url_format": "",
+            }
+        return view
+
+    def _patch_ref(self, patch_id: int) -> Json:
+        patch = self._rows.patches[patch_id]
+        page = self._page(patch.project, "patch", patch.msgid, patch.id)
+        view: Json = {"id": patch.id, "url": self._api(f"/patches/{patch.id}/")}
+        if self.since("1.1"):
+            view["web_url"] = page
+        view |= self._mail(patch.project, patch.msgid)
+        return view | {"date": _text(patch.date), "name": patch.name, "mbox": f"{page}mbox/"}
+
+    def _cover_ref(self, cover_id: int) -> Json:
+        cover = self._rows.covers[cover_id]
+        page = self._page(cover.project, "cover", cover.msgid, cover.id)
+        view: Json = {"id": cover.id, "url": self._api(f"/covers/{cover.id}/")}
+        if self.since("1.1"):
+            view["web_url"] = page
+        view |= self._mail(cover.project, cover.msgid)
+        view |= {"date": _text(cover.date), "name": cover.name}
+        if self.since("1.1"):
+            view["mbox"] = f"{page}mbox/"
+        return view
+
+    def _series_ref(self, series_id: int) -> Json:
+        series = self._rows.series[series_id]
+        link_name = self._rows.projects[series.project].link_name
+        view: Json = {"id": series.id, "url": self._api(f"/series/{series.id}/")}
+        if self.since("1.1"):
+            view["web_url"] = f"{self._asked.origin}/project/{link_name}/list/?series={series.id}"
+        return view | {
+            "date": _text(series.date),
+            "name": series.name,
+            "version": series.version,
+            "mbox": f"{self._asked.origin}/series/{series.id}/mbox/",
+        }
+
+    def _check_ref(self, check: CheckRow) -> Json:
+        return {
+            "id": check.id,
+            "url": self._api(f"/patches/{check.patch}/checks/{check.id}/"),
+            "date": self._local(check.date),
+            "state": check.state,
+            "target_url": check.target_url,
+            "context": check.context,
+        }
+
+    def _comment_ref(self, comment: CommentRow, kind: str) -> Json:
+        parents = self._rows.patches if kind == "patches" else self._rows.covers
+        return {
+            "id": comment.id,
+            "web_url": f"{self._asked.origin}/comment/{comment.id}/",
+            **self._mail(parents[comment.parent].project, comment.msgid),
+            "date": _text(comment.date),
+            "url": self._api(f"/{kind}/{comment.parent}/comments/{comment.id}/"),
+        }
+
+    def _mail(self, project_id: int, msgid: str) -> Json:
+        view: Json = {"msgid": f"<{msgid}>"}
+        if self.since("1.2"):
+            template = self._rows.projects[project_id].list_archive_url_format
+            view["list_archive_url"] = template.format(quote(msgid, safe="@")) if template else None
+        return view
+
+    def _person(self, person_id: int) -> Json:
+        person = self._rows.people[person_id]
+        url = self._api(f"/people/{person.id}/")
+        return {"id": person.id, "url": url, "name": person.name, "email": person.email}
+
+    def _user(self, user_id: str | int | None) -> Json | None:
+        user = self._rows.users.get(user_id) if isinstance(user_id, int) else None
+        if user is None:
+            return None
+        return {
+            "id": user.id,
+            "url": self._api(f"/users/{user.id}/"),
+            "username": user.username,
+            "first_name": "",
+            "last_name": "",
+            "email": f"{user.username}@example.org",
+        }
+
+    def _combined_check(self, patch_id: int) -> str:
+        latest: Mapping[tuple[int, str], str] = {
+            (check.user, check.context): check.state for check in self._rows.checks_of(patch_id)
+        }
+        return max(latest.values(), key=_CHECK_ORDER.index, default="pending")
+
+    def _page(self, project_id: int, kind: str, msgid: str, row_id: int) -> str:
+        if not self._asked.msgid_urls:
+            return f"{self._asked.origin}/{kind}/{row_id}/"
+        return self._asked.origin + page_path(self._rows.projects[project_id], kind, msgid)
+
+    def _api(self, path: str) -> str:
+        return f"{self._asked.origin}{self._asked.prefix}{path}"
+
+    def _local(self, instant: datetime) -> str:
+        return _text(self._site.local(instant))
+
+
+def page_path(project: ProjectRow, kind: str, msgid: str) -> str:
+    """Where the page of a patch or cover is; a slash in the message-id is quoted twice."""
+    return f"/project/{quote(project.link_name)}/{kind}/{quote(msgid.replace('/', '%2F'), safe='@')}/"
+
+
+def _text(naive: datetime) -> str:
+    return naive.isoformat()
+
+
+def _headers(headers: Headers) -> Json:
+    view: dict[str, str | list[str]] = {}
+    for name, value in headers:
+        former = view.get(name)
+        if former is None:
+            view[name] = value
+        elif isinstance(former, list):
+            former.append(value)
+        else:
+            view[name] = [former, value]
+    return dict(view)

@@ -1,0 +1,87 @@
+"""The sample Patchwork's pages outside the API: mboxes, and a plain page wherever a link leads."""
+
+import re
+from collections.abc import Callable
+from html import escape
+from urllib.parse import parse_qs
+
+from bot.demo.sample_http import Request, Response, moved, page, slash_added
+from bot.demo.sample_mbox import mail_mbox, series_mbox
+from bot.demo.sample_rows import CoverRow, PatchRow
+from bot.demo.sample_tables import Snapshot
+from bot.demo.sample_views import page_path
+
+_ROUTE = re.compile(
+    r"/series/(?P<series>\d{1,18})/mbox/"
+    r"|/project/(?P<list>[^/]+)/list/"
+    r"|/project/(?P<project>[^/]+)/(?P<kind>patch|cover)/(?P<msgid>[^/]+)/(?P<mbox>mbox/)?"
+    r"|/(?P<short>patch|cover)/(?P<id>\d{1,18})/(?P<short_mbox>mbox/)?"
+)
+
+
+def web_answer(request: Request, rows: Snapshot, path: str) -> Response:
+    """The answer to a request outside /api/; *path* is percent-decoded once."""
+    match = _ROUTE.fullmatch(path if path.endswith("/") else f"{path}/")
+    if match is None:
+        return page(404, "Page not found")
+    if not path.endswith("/"):
+        return slash_added(request)
+    answers: dict[str, Callable[[], Response | None]] = {
+        "series": lambda: _series(rows, int(match["series"])),
+        "list": lambda: _list(rows, match["list"], request.query),
+        "project": lambda: _mail(rows, _by_msgid(rows, match), mbox=match["mbox"] is not None),
+        "short": lambda: _short(rows, match),
+    }
+    return next(answers[name]() for name in answers if match[name] is not None) or page(404, "Page not found")
+
+
+def _series(rows: Snapshot, series: int) -> Response | None:
+    return _mbox(series_mbox(rows, series)) if series in rows.series else None
+
+
+def _mail(rows: Snapshot, mail: PatchRow | CoverRow | None, *, mbox: bool) -> Response | None:
+    if mail is None:
+        return None
+    if mbox:
+        return _mbox(mail_mbox(rows, mail))
+    diff = (mail.diff or "") if isinstance(mail, PatchRow) else ""
+    return page(200, mail.name, f"<pre>{escape(mail.content)}</pre><pre>{escape(diff)}</pre>")
+
+
+def _short(rows: Snapshot, match: re.Match[str]) -> Response | None:
+    table = rows.patches if match["short"] == "patch" else rows.covers
+    mail = table.get(int(match["id"]))
+    if mail is None:
+        return None
+    if match["short_mbox"] is not None:
+        return _mail(rows, mail, mbox=True)
+    return moved(302, page_path(rows.projects[mail.project], match["short"], mail.msgid))
+
+
+def _list(rows: Snapshot, link_name: str, query: str) -> Response | None:
+    projects = [project.id for project in rows.projects.values() if project.link_name == link_name]
+    if not projects:
+        return None
+    series = parse_qs(query).get("series", [None])[-1]
+    patches = [patch for patch in rows.patches.values() if patch.project in projects]
+    shown = [patch for patch in patches if series is None or str(patch.series) == series]
+    items = [
+        f'<li><a href="{escape(page_path(rows.projects[patch.project], "patch", patch.msgid))}">'
+        f"{escape(patch.name)}</a> ({escape(patch.state)})</li>"
+        for patch in shown
+    ]
+    return page(200, link_name, f"<ul>{''.join(items)}</ul>")
+
+
+def _by_msgid(rows: Snapshot, match: re.Match[str]) -> PatchRow | CoverRow | None:
+    msgid = match["msgid"].replace("%2F", "/")
+    table = rows.patches if match["kind"] == "patch" else rows.covers
+    for mail in table.values():
+        if mail.msgid == msgid and rows.projects[mail.project].link_name == match["project"]:
+            return mail
+    return None
+
+
+def _mbox(text: str) -> Response:
+    headers = {"content-type": "text/plain", "content-disposition": "attachment; filename=patch.mbox"}
+    return Response(200, headers, text.encode("utf-8", "replace"))
