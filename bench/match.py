@@ -1,4 +1,3 @@
-
 """How the path trie compares with other ways to match a patch against many patterns.
 
 Only ratios taken within one run mean anything: after some patches to warm up, in each round every way matches

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,6 +38,8 @@ from bot.subscriptions.parser import parse
 from bot.subscriptions.query import Query
 from bot.watch import Audience, Watch
 
+RESTART_SECONDS = 5.0
+HOUSEKEEPING_SECONDS = 3600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -64,7 +66,11 @@ class Bot:
         for watch, seconds in self.watches:
             schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}")
         async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(self.sender.run()), group.create_task(self.answerer.run())]
+            loops = [
+                group.create_task(self._keep_up("delivery", self.sender.run)),
+                group.create_task(self._keep_up("commands", self.answerer.run)),
+            ]
+            schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
             schedule.start()
             await stop.wait()
             schedule.close()
@@ -76,6 +82,15 @@ class Bot:
         async with self.store.transaction() as tx:
             await tx.inbox.add(said)
         self.answerer.wake()
+
+    async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run *loop* again when a fault of ours ends it; what it left undone is in the store."""
+        while True:
+            try:
+                await loop()
+            except Exception:  # noqa: BLE001  # the one broad catch of a loop; it is logged
+                _log.exception("a loop failed and starts anew", loop=name)
+                await asyncio.sleep(RESTART_SECONDS)
 
     async def _poll(self, watch: Watch) -> None:
         try:

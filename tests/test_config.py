@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from config_rig import PASSWORD, ConfigRig
 from pydantic import SecretStr
 
 from bot.config import (
@@ -12,6 +11,7 @@ from bot.config import (
     subscription_key,
 )
 from bot.errors import ConfigError, ConfigErrors
+from config_rig import PASSWORD, ConfigRig
 
 
 @pytest.fixture

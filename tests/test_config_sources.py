@@ -3,7 +3,6 @@ import re
 from pathlib import Path
 
 import pytest
-from config_rig import PASSWORD, ConfigRig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -22,6 +21,7 @@ from bot.config import (
     load,
 )
 from bot.errors import ConfigError, ConfigErrors
+from config_rig import PASSWORD, ConfigRig
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 

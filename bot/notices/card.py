@@ -174,7 +174,7 @@ def _links(shown: Shown, site: Site) -> Line:
     """The archive: the operator's as a link, the server's own word for it as text."""
     if site.archive:
         return words(Link("archive", archive_link(site.archive, _msgid(shown))))
-    told = next((patch.archive_url for patch in shown.patches if patch.archive_url), None)
+    told = shown.series.archive_url if shown.series else shown.patches[0].archive_url
     return words(f"archive: {cut(told, 300)}") if told else ()
 
 

@@ -127,7 +127,7 @@ class Series:
     received_total: int = 0
     received_all: bool = False
     cover: Msgid | None = None
-    archive_url: str | None = None  # of the cover, where the server tells it
+    archive_url: str | None = None  # of the thread, where the server tells it
     patches: tuple[PatchRef, ...] = ()  # in the order of their numbers
 
 

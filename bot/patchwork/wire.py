@@ -88,6 +88,7 @@ class _Ref(_Wire):
     id: int
     name: Line = ""
     msgid: Line = ""
+    list_archive_url: str | None = None
 
     def model(self) -> PatchRef:
         return PatchRef(id=PatchId(self.id), msgid=msgid_of(self.msgid), name=self.name)
@@ -151,8 +152,15 @@ class SeriesRow(_Wire):
             received_total=self.received_total,
             received_all=self.received_all,
             cover=self.cover_letter.model().msgid if self.cover_letter else None,
+            archive_url=self._archive_url(),
             patches=tuple(refs),
         )
+
+    def _archive_url(self) -> str | None:
+        """Where the list's archive has the thread: the cover, or the first mail that has such an address."""
+        mails = [*([self.cover_letter] if self.cover_letter else []), *self.patches]
+        told = next((mail.list_archive_url for mail in mails if mail.list_archive_url), None)
+        return line(told) if told else None
 
 
 class _SeriesOfPatch(_Wire):

@@ -58,6 +58,11 @@ class InboxBook:
             for row in rows
         ]
 
+    async def tidy(self, before: datetime) -> None:
+        """Drop answered messages sent *before*."""
+        table = schema.inbox
+        await self._connection.execute(sa.delete(table).where(table.c.answered, table.c.sent_at < before))
+
     async def answered(self, said: Said) -> None:
         """Nothing more is owed for this message."""
         table = schema.inbox

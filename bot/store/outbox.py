@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +23,7 @@ from bot.notices.outbox import (
 )
 from bot.store import schema
 
+KEEP_SAID = timedelta(days=7)
 _OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 
 
@@ -111,6 +112,12 @@ class OutboxBook:
         query = sa.select(sa.func.min(table.c.next_at, type_=schema.Utc)).where(table.c.state.in_(_OPEN))
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
+
+    async def tidy(self) -> None:
+        """Drop what was said a week ago; the cards remember what they need."""
+        table = schema.notice
+        old = table.c.settled_at < self._now - KEEP_SAID
+        await self._connection.execute(sa.delete(table).where(table.c.state == NoticeState.DONE, old))
 
     async def count(self) -> Mapping[NoticeState, int]:
         """How many notices stand where."""

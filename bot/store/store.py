@@ -14,7 +14,7 @@ from bot.patchwork.pending import KnownSeries
 from bot.store import migrate
 from bot.store.engine import connect, file_of
 from bot.store.inbox import InboxBook
-from bot.store.outbox import OutboxBook
+from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.watching import WatchBook
 
 
@@ -59,6 +59,13 @@ class Store:
         async with self._engine.begin() as connection:
             now = self._clock.now()
             yield Transaction(WatchBook(connection, now), OutboxBook(connection, now), InboxBook(connection))
+
+    async def tidy(self) -> None:
+        """Drop what is kept no longer."""
+        async with self.transaction() as tx:
+            await tx.watch.tidy()
+            await tx.outbox.tidy()
+            await tx.inbox.tidy(self._clock.now() - KEEP_SAID)
 
     async def watched(self, server: ServerName) -> Watched:
         """Where the watch of *server* stands."""

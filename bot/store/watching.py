@@ -16,6 +16,7 @@ from bot.store import rows, schema
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
+KEEP_PATCHES = timedelta(days=180)
 _CHUNK = 500  # below the number of parameters that any SQLite takes
 
 
@@ -124,15 +125,22 @@ class WatchBook:
             sa.delete(table).where(table.c.server == server, sa.func.lower(table.c.name).not_in(names))
         )
 
-    async def prune(self, server: ServerName) -> None:
-        """Drop event ids that no window reaches any more, but never the newest thousand."""
+    async def tidy(self) -> None:
+        """Drop what no window reaches and nobody asks for any more; of events never the newest thousand."""
+        for server in (await self._connection.execute(sa.select(schema.server.c.name))).scalars().all():
+            await self._tidy_events(ServerName(server))
+        told, patch, series = schema.told_state, schema.patch, schema.series
+        old = self._now - KEEP_PATCHES
+        await self._connection.execute(sa.delete(told).where(told.c.told_at < self._now - KEEP_EVENTS))
+        await self._connection.execute(sa.delete(patch).where(patch.c.read_at < old))
+        await self._connection.execute(sa.delete(series).where(series.c.judged_at < old))
+
+    async def _tidy_events(self, server: ServerName) -> None:
         table = schema.seen_event
         newest = sa.select(table.c.id).where(table.c.server == server).order_by(table.c.id.desc())
         edge = newest.offset(KEEP_EVENTS_AT_LEAST).limit(1).scalar_subquery()
         old = table.c.seen_at < self._now - KEEP_EVENTS
         await self._connection.execute(sa.delete(table).where(table.c.server == server, old, table.c.id <= edge))
-        told = schema.told_state
-        await self._connection.execute(sa.delete(told).where(told.c.told_at < self._now - KEEP_EVENTS))
 
     async def _move_cursor(self, poll: Poll) -> None:
         before = await self._one(sa.select(schema.server).where(schema.server.c.name == poll.server))

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import NewCheck, SamplePatchwork
 from bot.demo.sample_diffs import rename_diff, sample_diff
 from bot.demo.sample_mail import Mail, NewPatch
+from sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from sample_rig import a_clock, a_full_server, a_series, a_server, get
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import SamplePatchwork
@@ -16,6 +15,7 @@ from bot.demo.sample_diffs import sample_diff
 from bot.demo.sample_http import Response
 from bot.demo.sample_mail import Mail, NewPatch
 from bot.demo.sample_server import SampleTransport, serve
+from sample_rig import a_clock, a_full_server, a_series, a_server, get
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SHAPES: dict[str, Any] = json.loads((SAMPLES / "patchwork-shapes.json").read_text())

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
 from unidiff.patch import PatchSet
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import SamplePatchwork
 from bot.demo.sample_data import PROJECT, arrivals, history
+from sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 RECORDED: dict[str, Any] = json.loads((SAMPLES / "patch-2194095.json").read_text())

@@ -1,0 +1,92 @@
+"""The whole bot in virtual time: a sample Patchwork, a chat in memory, a real database in a file."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.app import Bot, Rooms, assembled
+from bot.clock import VirtualClock
+from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
+from bot.delivery.chat import MemoryChat
+from bot.demo.patchwork import Posted, SamplePatchwork
+from bot.demo.sample_diffs import sample_diff
+from bot.demo.sample_mail import NewPatch, NewSeries
+from bot.demo.sample_server import SampleTransport
+from bot.ids import RoomId
+
+PROJECT = "qemu-devel"
+ROOM = RoomId("!room:hs")
+
+
+@dataclass
+class Rig:
+    """A bot that can be stopped and started again over the same database, chat and Patchwork."""
+
+    folder: Path
+    subscribe: dict[RoomId, tuple[str, ...]] = field(default_factory=lambda: {ROOM: ("path:migration/",)})
+    projects: tuple[str, ...] = (PROJECT,)
+    poll_seconds: float = 60.0
+    incomplete_after_minutes: float = 30.0
+    clock: VirtualClock = field(default_factory=VirtualClock)
+
+    def __post_init__(self) -> None:
+        """Make the other sides."""
+        self.patchwork = SamplePatchwork(self.clock)
+        self.patchwork.add_project(PROJECT)
+        self.chat = MemoryChat(self.clock)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Bot]:
+        """The bot, from start to stop."""
+        rooms = Rooms({room: room for room in self.subscribe})
+        transports = {"sample": SampleTransport(self.patchwork)}
+        async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
+            yield bot
+
+    async def poll(self, bot: Bot, times: int = 1) -> None:
+        """Let *times* poll intervals pass, each with its poll and all that follows from it."""
+        for _ in range(times):
+            self.clock.advance(self.poll_seconds)
+            await bot.settle()
+
+    def post(self, *paths: str, name: str = "A series", patches: int = 1, version: int = 1) -> Posted:
+        """A series of *patches* patches, each touching *paths*, arrives whole."""
+        return self.patchwork.post_series(PROJECT, a_series(*paths, name=name, patches=patches, version=version))
+
+    def titles(self, room: RoomId = ROOM) -> list[str]:
+        """The first lines of what the room shows."""
+        return [body.partition("\n")[0] for body in self.chat.bodies(room)]
+
+    def settings(self) -> Settings:
+        """One server, the configured rooms, no waiting for the homeserver."""
+        return Settings(
+            matrix=MatrixSettings(
+                homeserver="https://hs.example.org",
+                user_id="@bot:hs.example.org",
+                messages_per_second=1000,
+                message_burst=1000,
+            ),
+            store=StoreSettings(url=f"sqlite:///{self.folder / 'bot.db'}", data_dir=self.folder),
+            patchwork=(
+                PatchworkSettings(
+                    name="sample",
+                    url="https://patchwork.example.org",
+                    projects=tuple(ProjectSettings(name=project) for project in self.projects),
+                    poll_interval_seconds=self.poll_seconds,
+                    incomplete_after_minutes=self.incomplete_after_minutes,
+                ),
+            ),
+            room=tuple(RoomSettings(room=room, subscribe=queries) for room, queries in self.subscribe.items()),
+        )
+
+
+def a_series(*paths: str, name: str = "A series", patches: int = 1, version: int = 1) -> NewSeries:
+    """A series that touches *paths* in each patch; with a cover where it has several patches."""
+    numbers: Sequence[int] = range(1, patches + 1)
+    return NewSeries(
+        name=name,
+        patches=tuple(NewPatch(name if patches == 1 else f"{name}, part {n}", sample_diff(*paths)) for n in numbers),
+        version=version,
+        cover=patches > 1,
+    )
