@@ -1,6 +1,5 @@
 """The `Chat` port, and a chat in memory that keeps its rules."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,8 +43,6 @@ class Posted:
 
     event: EventId
     room: RoomId
-    txn: TxnId
-    device: DeviceId
     message: Message
     at: datetime
 
@@ -64,14 +61,14 @@ class MemoryChat:
     sends: int = 0
     before_send: Callable[[RoomId], TransportError | None] = lambda _: None
     after_send: Callable[[RoomId], TransportError | None] = lambda _: None
-    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _events: dict[tuple[DeviceId, RoomId, TxnId], EventId] = field(default_factory=dict)
 
     async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
         """Put *message* into *room*, once per *txn* and device."""
         self.sends += 1
         if (error := self.before_send(room)) is not None:
             raise error
-        event = self._known(room, txn) or self._post(room, txn, message)
+        event = self._events.get((self.device, room, txn)) or self._post(room, txn, message)
         if (error := self.after_send(room)) is not None:
             raise error
         return event
@@ -85,11 +82,12 @@ class MemoryChat:
         """The plain text of a room's messages, in order."""
         return [post.message.body for post in self.posted if post.room == room]
 
-    def _known(self, room: RoomId, txn: TxnId) -> EventId | None:
-        same = (post for post in self.posted if (post.room, post.txn, post.device) == (room, txn, self.device))
-        return next((post.event for post in same), None)
+    def forget_transactions(self) -> None:
+        """As homeservers do after a while: the events stay, their transaction ids mean nothing any more."""
+        self._events.clear()
 
     def _post(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
-        event = EventId(f"${next(self._numbers)}")
-        self.posted.append(Posted(event, room, txn, self.device, message, self.clock.now()))
+        event = EventId(f"${len(self.posted) + 1}")
+        self.posted.append(Posted(event, room, message, self.clock.now()))
+        self._events[self.device, room, txn] = event
         return event

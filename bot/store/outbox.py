@@ -123,7 +123,7 @@ class OutboxBook:
         """How many notices stand where."""
         table = schema.notice
         query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
-        return {NoticeState(state): count for state, count in (await self._connection.execute(query)).tuples()}
+        return {NoticeState(state): count for state, count in await self._connection.execute(query)}
 
     async def _note_attempt(self, row: sa.RowMapping, device: DeviceId) -> Claimed:
         table = schema.notice

@@ -1,0 +1,122 @@
+"""A bot over a room in a file that kills itself, with SIGKILL, at a given moment; run as a process of its own."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.app import Bot, Rooms, assembled
+from bot.clock import SystemClock
+from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
+from bot.delivery.sender import Sender
+from bot.demo.room import FileRoom
+from bot.ids import EventId, RoomId, TxnId, UserId
+from bot.notices.outbox import Claimed, Message
+from bot.store.inbox import Said
+from bot.store.store import Store, Transaction
+
+ROOM = RoomId("!room:hs")
+
+
+def die() -> None:
+    """End now, without a last word."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DyingRoom(FileRoom):
+    """Dies before or after a message has arrived."""
+
+    moment = ""
+
+    async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
+        """Send, unless it is time to die."""
+        if self.moment == "claimed":
+            die()
+        event = await super().send(room, txn, message)
+        if self.moment == "sent":
+            die()
+        return event
+
+
+def kill_in_transactions(moment: str) -> None:
+    """Die in a transaction that writes, just before its commit, or just after it."""
+    transaction = Store.transaction
+
+    @asynccontextmanager
+    async def dying(self: Store) -> AsyncIterator[Transaction]:
+        wrote = False
+        async with transaction(self) as tx:
+            yield tx
+            count = await tx.outbox.count()
+            wrote = bool(count) and (moment, set(count)) in (("written", {"waiting"}), ("committed", {"waiting"}))
+            if wrote and moment == "written":
+                die()
+        if wrote:
+            die()
+
+    Store.transaction = dying  # type: ignore[method-assign] # the process exists to be broken
+
+
+def kill_around_settling(moment: str) -> None:
+    """Die when the homeserver has said so, and before or after that was written down."""
+    attempt = Sender._attempt
+    send = Sender._send
+
+    async def dying_attempt(self: Sender, notice: Claimed) -> object:
+        outcome = await attempt(self, notice)
+        die()
+        return outcome
+
+    async def dying_send(self: Sender, notice: Claimed) -> None:
+        await send(self, notice)
+        die()
+
+    if moment == "acknowledged":
+        Sender._attempt = dying_attempt  # type: ignore[assignment, method-assign] # the same
+    if moment == "settled":
+        Sender._send = dying_send  # type: ignore[method-assign] # the same
+
+
+def settings(folder: Path, url: str) -> Settings:
+    """One server, one room."""
+    return Settings(
+        matrix=MatrixSettings(
+            homeserver="https://hs.example.org",
+            user_id="@bot:hs.example.org",
+            messages_per_second=1000,
+            message_burst=1000,
+        ),
+        store=StoreSettings(url=f"sqlite:///{folder / 'bot.db'}", data_dir=folder),
+        patchwork=(PatchworkSettings(name="sample", url=url, projects=(ProjectSettings(name="qemu-devel"),)),),
+        room=(RoomSettings(room=ROOM, subscribe=("path:migration/",)),),
+    )
+
+
+async def main(folder: Path, url: str, moment: str, typed: str) -> None:
+    """Poll, answer and deliver until nothing is left, or until the moment has come."""
+    room = DyingRoom(folder / "room.jsonl", SystemClock())
+    room.moment = moment
+    rooms = Rooms({ROOM: ROOM}, frozenset({ROOM}))
+    async with assembled(settings(folder, url), room, SystemClock(), rooms) as bot:
+        await bot.settle()
+        if typed:
+            await hear(bot, typed)
+            if moment == "heard":
+                die()
+            await bot.settle()
+
+
+async def hear(bot: Bot, typed: str) -> None:
+    """Take in what was typed, always as the same event."""
+    await bot.hear(Said(ROOM, EventId("$typed"), UserId("@you:hs"), typed, datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+if __name__ == "__main__":
+    _, _folder, _url, _moment, _typed = sys.argv
+    kill_in_transactions(_moment)
+    kill_around_settling(_moment)
+    asyncio.run(main(Path(_folder), _url, _moment, _typed))

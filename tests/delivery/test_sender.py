@@ -1,0 +1,201 @@
+"""The outbox's promise, against a chat that fails in every way a network can."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.clock import VirtualClock
+from bot.delivery.chat import MemoryChat
+from bot.delivery.pacing import Pace
+from bot.delivery.sender import Sender
+from bot.errors import Permanent, Temporary, TransportError
+from bot.ids import DeviceId, NoticeKey, RoomId
+from bot.notices.outbox import Lane, Message, Notice, NoticeKind, NoticeState, Tag
+from bot.store.store import Store
+
+ROOM = RoomId("!room:hs")
+OTHER = RoomId("!other:hs")
+
+
+@dataclass
+class Desk:
+    """A sender with its outbox and its chat."""
+
+    store: Store
+    chat: MemoryChat
+    clock: VirtualClock
+    sender: Sender
+
+    async def write(self, *keys: str, room: RoomId = ROOM, lane: Lane = Lane.CARD) -> None:
+        """Put notices into the outbox."""
+        tags = [Tag(NoticeKind.CARD, NoticeKey(key)) for key in keys]
+        notices = [Notice(room, lane, Message(tag.key, f"<p>{tag.key}</p>", tag)) for tag in tags]
+        async with self.store.transaction() as tx:
+            await tx.outbox.add(notices)
+
+    async def deliver_for(self, seconds: int) -> None:
+        """Let *seconds* pass, delivering each second."""
+        for _ in range(seconds):
+            while (await self.sender.deliver()).tried:
+                pass
+            self.clock.advance(1)
+
+    async def count(self, state: NoticeState) -> int:
+        """How many notices stand in *state*."""
+        async with self.store.transaction() as tx:
+            return (await tx.outbox.count()).get(state, 0)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    clock = VirtualClock()
+    store = await Store.open(f"sqlite:///{tmp_path / 'bot.db'}", clock)
+    chat = MemoryChat(clock)
+    yield Desk(store, chat, clock, Sender(store, chat, clock, Pace.full(1000, 1000, 0)))
+    await store.close()
+
+
+def failing(*errors: TransportError) -> "list[TransportError]":
+    return list(errors)
+
+
+async def test_notices_of_a_room_come_in_the_order_they_were_written(desk: Desk) -> None:
+    await desk.write("a", "b", "c")
+
+    await desk.deliver_for(1)
+
+    assert desk.chat.bodies(ROOM) == ["a", "b", "c"]
+    assert await desk.count(NoticeState.DONE) == 3
+
+
+async def test_answers_go_before_cards(desk: Desk) -> None:
+    await desk.write("card one", "card two")
+    await desk.write("answer", lane=Lane.ANSWER)
+
+    await desk.deliver_for(1)
+
+    assert desk.chat.bodies(ROOM) == ["answer", "card one", "card two"]
+
+
+async def test_a_notice_whose_answer_was_lost_is_not_said_twice(desk: Desk) -> None:
+    errors = failing(Temporary("cut"), Temporary("HTTP 502"))
+    desk.chat.after_send = lambda _: errors.pop() if errors else None
+    await desk.write("a", "b")
+
+    await desk.deliver_for(10)
+
+    assert desk.chat.bodies(ROOM) == ["a", "b"]
+    assert await desk.count(NoticeState.DONE) == 2
+
+
+async def test_a_notice_that_did_not_arrive_is_sent_again_before_the_next(desk: Desk) -> None:
+    errors = failing(*[Temporary("down")] * 3)
+    desk.chat.before_send = lambda _: errors.pop() if errors else None
+    await desk.write("a", "b")
+
+    await desk.deliver_for(30)
+
+    assert desk.chat.bodies(ROOM) == ["a", "b"]
+
+
+async def test_the_waits_double(desk: Desk) -> None:
+    desk.chat.before_send = lambda _: Temporary("down")
+    await desk.write("a")
+
+    await desk.deliver_for(63)
+
+    assert desk.chat.sends == 6  # at 0, 2, 6, 14, 30 and 62 s
+
+
+async def test_a_room_that_fails_does_not_hold_up_another(desk: Desk) -> None:
+    desk.chat.before_send = lambda room: Temporary("down") if room == ROOM else None
+    await desk.write("a")
+    await desk.write("b", "c", room=OTHER)
+
+    await desk.deliver_for(1)
+
+    assert desk.chat.bodies(OTHER) == ["b", "c"]
+
+
+async def test_a_notice_that_is_refused_for_good_is_dead_and_the_next_goes(desk: Desk) -> None:
+    errors = failing(Permanent("M_TOO_LARGE"))
+    desk.chat.before_send = lambda _: errors.pop() if errors else None
+    await desk.write("a", "b")
+
+    await desk.deliver_for(1)
+
+    assert desk.chat.bodies(ROOM) == ["b"]
+    assert await desk.count(NoticeState.DEAD) == 1
+
+
+async def test_a_rate_limit_teaches_the_pace(desk: Desk) -> None:
+    errors = failing(Temporary("M_LIMIT_EXCEEDED", timedelta(seconds=20)))
+    desk.chat.before_send = lambda _: errors.pop() if errors else None
+    await desk.write("a")
+    await desk.write("b", room=OTHER)
+    await desk.sender.deliver()
+    sends = desk.chat.sends
+
+    await desk.deliver_for(20)
+    assert desk.chat.sends == sends
+    await desk.deliver_for(5)
+
+    assert desk.chat.bodies(ROOM) + desk.chat.bodies(OTHER) == ["a", "b"]
+
+
+@pytest.mark.parametrize("minutes", [29, 31, 60 * 48])
+async def test_an_unknown_outcome_is_settled_after_any_time(desk: Desk, minutes: int) -> None:
+    """The homeserver forgets transaction ids; the event is then found by its key."""
+    errors = failing(Temporary("the answer was lost"))
+    desk.chat.after_send = lambda _: errors.pop() if errors else None
+    await desk.write("a")
+    await desk.sender.deliver()
+    if minutes > 30:
+        desk.chat.forget_transactions()
+
+    desk.clock.advance(minutes * 60)
+    await desk.deliver_for(1)
+
+    assert desk.chat.bodies(ROOM) == ["a"]
+    assert await desk.count(NoticeState.DONE) == 1
+
+
+async def test_another_device_looks_before_it_sends_again(desk: Desk) -> None:
+    errors = failing(Temporary("the answer was lost"))
+    desk.chat.after_send = lambda _: errors.pop() if errors else None
+    await desk.write("a")
+    await desk.sender.deliver()
+
+    desk.chat.device = DeviceId("ANOTHER")
+    await desk.deliver_for(10)
+
+    assert desk.chat.bodies(ROOM) == ["a"]
+
+
+async def test_an_attempt_that_never_arrived_is_sent_by_another_device(desk: Desk) -> None:
+    errors = failing(Temporary("down"))
+    desk.chat.before_send = lambda _: errors.pop() if errors else None
+    await desk.write("a")
+    await desk.sender.deliver()
+
+    desk.chat.device = DeviceId("ANOTHER")
+    await desk.deliver_for(10)
+
+    assert desk.chat.bodies(ROOM) == ["a"]
+
+
+async def test_the_pace_holds_over_all_rooms(desk: Desk) -> None:
+    desk.sender = Sender(desk.store, desk.chat, desk.clock, Pace.full(0.2, 8, desk.clock.monotonic()))
+    for number in range(20):
+        await desk.write(f"n{number}", room=RoomId(f"!{number % 3}:hs"))
+
+    await desk.deliver_for(1)
+    assert desk.chat.sends == 8
+    await desk.deliver_for(30)
+    assert desk.chat.sends == 14
+    await desk.deliver_for(60)
+
+    assert len(desk.chat.posted) == 20
