@@ -28,6 +28,7 @@ class Rig:
     projects: tuple[str, ...] = (PROJECT,)
     poll_seconds: float = 60.0
     incomplete_after_minutes: float = 30.0
+    direct: frozenset[RoomId] = frozenset()
     clock: VirtualClock = field(default_factory=VirtualClock)
 
     def __post_init__(self) -> None:
@@ -39,7 +40,7 @@ class Rig:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Bot]:
         """The bot, from start to stop."""
-        rooms = Rooms({room: room for room in self.subscribe})
+        rooms = Rooms({room: room for room in self.subscribe}, self.direct)
         transports = {"sample": SampleTransport(self.patchwork)}
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
             yield bot

@@ -1,10 +1,16 @@
 """What rooms see of what happens on a server, in virtual time."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
-from rig import Rig
+from bot.demo.sample_mail import NewSeries
+from bot.ids import RoomId
+from rig import PROJECT, ROOM, Rig, a_series
+
+OTHER = RoomId("!other:hs")
 
 
 @pytest.fixture
@@ -19,4 +25,148 @@ async def test_a_new_series_gets_one_card(rig: Rig) -> None:
 
         await rig.poll(bot, times=5)
 
-        assert rig.titles() == ["migration: Fix it"]
+    assert rig.titles() == ["migration: Fix it"]
+
+
+async def test_a_series_elsewhere_gets_none(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("hw/net/virtio-net.c", name="virtio-net: Fix it", patches=3)
+
+        await rig.poll(bot, times=5)
+
+    assert rig.titles() == []
+
+
+async def test_one_patch_that_matches_is_enough(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        elsewhere, here = a_series("hw/a.c"), a_series("migration/ram.c")
+        both = NewSeries(name="Two", patches=elsewhere.patches + here.patches)
+        rig.patchwork.post_series(PROJECT, both)
+
+        await rig.poll(bot)
+
+    assert rig.titles() == ["Two"]
+    assert "matched: migration/ram.c" in rig.chat.bodies(ROOM)[0]
+
+
+async def test_each_room_gets_what_it_asked_for(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/",), OTHER: ("path:hw/", "from:@example.net")}
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("migration/ram.c", name="migration: A", patches=2)
+        rig.post("hw/net/e1000.c", name="hw: B", patches=2)
+        rig.post("migration/ram.c", "hw/net/e1000.c", name="both: C", patches=2)
+
+        await rig.poll(bot)
+
+    assert rig.titles(ROOM) == ["migration: A", "both: C"]
+    assert rig.titles(OTHER) == ["hw: B", "both: C"]
+
+
+async def test_a_series_that_several_subscriptions_match_gets_one_card(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/", "path:migration/ram.c", "subject:fix")}
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("migration/ram.c", name="migration: Fix it", patches=2)
+
+        await rig.poll(bot)
+
+    assert rig.titles() == ["migration: Fix it"]
+
+
+async def test_a_card_comes_once_however_often_the_bot_starts(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+    rig.post("migration/ram.c", name="while away", patches=2)
+    for _ in range(3):
+        async with rig.running() as bot:
+            await rig.poll(bot, times=2)
+
+    assert rig.titles() == ["while away"]
+
+
+async def test_a_new_subscription_hears_of_what_comes_and_not_of_what_was(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("hw/net/e1000.c", name="before", patches=2)
+        await rig.poll(bot)
+    rig.subscribe = {ROOM: ("path:hw/",)}
+    async with rig.running() as bot:
+        await rig.poll(bot, times=40)
+        rig.post("hw/net/e1000.c", name="after", patches=2)
+        await rig.poll(bot)
+
+    assert rig.titles() == ["after"]
+
+
+async def test_a_direct_chat_rings_and_a_room_does_not(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/",), OTHER: ("path:migration/",)}
+    rig.direct = frozenset({OTHER})
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("migration/ram.c")
+        await rig.poll(bot)
+
+    assert {post.room: post.message.rings for post in rig.chat.posted} == {ROOM: False, OTHER: True}
+
+
+async def test_cards_come_in_the_order_of_arrival(rig: Rig) -> None:
+    names = [f"series {number}" for number in range(12)]
+    async with rig.running() as bot:
+        await bot.settle()
+        for name in names:
+            rig.post("migration/ram.c", name=name, patches=2)
+            rig.clock.advance(1)
+
+        await rig.poll(bot)
+
+    assert rig.titles() == names
+
+
+async def test_a_card_tells_what_it_is_about(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        posted = rig.post("migration/ram.c", patches=2, version=3)
+
+        await rig.poll(bot)
+
+    tag = rig.chat.posted[0].message.tag
+    assert (tag.kind, tag.server, tag.project, tag.series, tag.version) == ("card", "sample", PROJECT, posted.series, 3)
+    assert tag.key == f"card/sample/series/{posted.series}/{ROOM}"
+
+
+async def test_an_outage_is_waited_for_and_nothing_is_lost(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.patchwork.fail_next(6)
+        rig.post("migration/ram.c", name="during the outage", patches=2)
+
+        await rig.poll(bot, times=30)
+
+    assert rig.titles() == ["during the outage"]
+
+
+async def test_a_poll_that_cannot_be_written_leaves_nothing_and_is_found_again(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("migration/ram.c", name="migration: Fix it", patches=2)
+        before = dump(rig)
+        with sqlite3.connect(rig.folder / "bot.db") as database:
+            database.execute("CREATE TRIGGER broken BEFORE INSERT ON notice BEGIN SELECT RAISE(ABORT, 'broken'); END")
+
+        with pytest.raises(IntegrityError, match="broken"):
+            await rig.poll(bot)
+        with sqlite3.connect(rig.folder / "bot.db") as database:
+            database.execute("DROP TRIGGER broken")
+
+        assert dump(rig) == before
+        await rig.poll(bot)
+    assert rig.titles() == ["migration: Fix it"]
+
+
+def dump(rig: Rig) -> list[str]:
+    """Everything that the database holds."""
+    with sqlite3.connect(rig.folder / "bot.db") as database:
+        return list(database.iterdump())
