@@ -7,7 +7,7 @@ INSTALL := $(PIP) install --require-hashes --requirement
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--build-deps-for editable --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test check format bench lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -24,6 +24,10 @@ check: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev
+	$(BIN)/python bench/match.py
+	$(BIN)/python bench/paths.py
 
 lock: $(VENV)/dev
 	$(LOCK) --output-file deploy/requirements.txt pyproject.toml
