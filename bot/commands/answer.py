@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from bot.commands import grammar
 from bot.commands.show import Answer, Show
-from bot.errors import BotError
+from bot.errors import StoreError
 from bot.ids import RoomId
 from bot.notices.markup import Allowed, written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag, answer_key
@@ -75,19 +75,25 @@ class Answerer:
         text = grammar.addressed(message.body, self._manners.prefix, direct=direct)
         if text is None:
             return None
-        call = grammar.parse(text)
+        prefix = "" if direct else self._manners.prefix
+        call = grammar.parse(text, prefix)
         if isinstance(call, grammar.Mistake):
             return Answer(said(call.text))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._do(call, "" if direct else self._manners.prefix)
-        except (BotError, TimeoutError) as error:
-            _log.warning("a command failed", verb=call.command.verb, reason=str(error))
-            return Answer(said(f"That did not work: {str(error) or 'no answer in time'}."))
+                return await self._do(call, prefix)
+        except TimeoutError:
+            _log.warning("a command took too long", verb=call.command.verb)
+            return Answer(said(f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."))
+        except StoreError:
+            raise  # not this message's fault: it is answered when the database is back
+        except Exception:  # noqa: BLE001  # one message must not keep the others from being answered
+            _log.exception("a command failed", verb=call.command.verb)
+            return Answer(said("That did not work, by a fault of the bot. Its log says more."))
 
     async def _do(self, call: grammar.Call, prefix: str) -> Answer:
         if call.command is grammar.SHOW:
-            return await self._show(call.arguments[0])
+            return await self._show(call.arguments[0], prefix)
         if call.arguments and (command := grammar.find(call.arguments[0])) is not None:
             return Answer(usage([command.usage], prefix))
         return Answer(usage([command.usage for command in grammar.COMMANDS], prefix))
@@ -97,4 +103,13 @@ def _notice(message: Said, answer: Answer) -> Notice:
     allowed = answer.site.allowed if answer.site else Allowed(())
     body, html = written(answer.document, allowed)
     tag = Tag(kind=NoticeKind.ANSWER, key=answer_key(message.room, message.event))
+    if about := answer.about:
+        tag = replace(
+            tag,
+            server=about.server,
+            project=about.project,
+            series=about.series,
+            patch=about.patch,
+            version=about.version,
+        )
     return Notice(message.room, Lane.ANSWER, Message(body, html, tag))

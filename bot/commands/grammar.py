@@ -4,6 +4,10 @@ import difflib
 from dataclasses import dataclass
 
 from bot.notices.replies import Usage
+from bot.patchwork.lookup import read_ref
+
+_MAX_WORDS = 50
+_AS_TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class Mistake:
     text: str
 
 
-HELP = Command("help", "this list, or what one command does", ("?",), "[verb]", at_most=1)
-SHOW = Command("show", "one patch or series: id, message-id or link", ("s",), "REF", at_least=1, at_most=1)
+HELP = Command("help", "what can be typed, or what one command does", ("?",), "[verb]", at_most=1)
+SHOW = Command("show", "a patch or a series, by id, message-id or link", ("s",), "REF", at_least=1, at_most=1)
 COMMANDS = (HELP, SHOW)
 _BY_NAME = {name: command for command in COMMANDS for name in (command.verb, *command.aliases)}
 
@@ -49,26 +53,52 @@ def find(verb: str) -> Command | None:
     return _BY_NAME.get(verb.lower())
 
 
-def parse(text: str) -> Call | Mistake:
-    """The command that *text*, without the prefix, is."""
-    verb, *arguments = text.split()[:50] or ["help"]
+def parse(text: str, prefix: str) -> Call | Mistake:
+    """The command that *text* is; *prefix*, no longer in it, is for what has to be typed instead ("" in a direct chat).
+
+    Typographic quotes and escaped `*` and `_`, which clients write on their own, are read as typed.
+    """
+    typed = text.translate(_AS_TYPED).replace("\\*", "*").replace("\\_", "_")
+    verb, *arguments = typed.split(maxsplit=_MAX_WORDS) or [HELP.verb]
     command = find(verb)
     if command is None:
-        near = difflib.get_close_matches(verb.lower()[:50], _BY_NAME, n=1)
-        guess = f"Did you mean {near[0]}?" if near else "Type help for what there is."
-        return Mistake(f"There is no command “{verb[:50]}”. {guess}")
+        return Mistake(_unknown(verb, prefix))
     if not command.at_least <= len(arguments) <= command.at_most:
-        return Mistake(f"Usage: {' '.join(part for part in (command.verb, command.parameters) if part)}")
+        return Mistake(f"Usage: {command.usage.typed(prefix)}")
+    if command is HELP and arguments and find(arguments[0]) is None:
+        return Mistake(_unknown(arguments[0], prefix))
     return Call(command, tuple(arguments))
 
 
 def addressed(body: str, prefix: str, *, direct: bool) -> str | None:
     """The command in a message, without its prefix; None when the message is not for the bot.
 
-    In a direct chat every message is, and the prefix may be left out.
+    In a direct chat every message is, and the prefix may be left out. What a reply quotes is dropped.
     """
-    text = body.strip()
-    head, _, rest = text.partition(" ")
+    text = _without_quote(body).strip()
+    head, *rest = text.split(maxsplit=1)[:2] or [""]
     if head.lower() == prefix.lower():
-        return rest.strip()
+        return rest[0] if rest else ""
     return text if direct and text else None
+
+
+def _unknown(verb: str, prefix: str) -> str:
+    """That there is no such verb, and what is near."""
+    if read_ref(verb) is not None:
+        return f"To look that up, type: {typed(SHOW.verb, verb, prefix)}"
+    near = difflib.get_close_matches(verb.lower()[:50], [command.verb for command in COMMANDS], n=1)
+    guess = f"Did you mean “{near[0]}”?" if near else f"Type “{typed(HELP.verb, '', prefix)}” for what there is."
+    return f"There is no command “{verb[:50]}”. {guess}"
+
+
+def typed(verb: str, argument: str, prefix: str) -> str:
+    """A command as it is to be typed."""
+    return Usage(verb, argument, "").typed(prefix)
+
+
+def _without_quote(body: str) -> str:
+    """*body* without the lines that a client puts before a reply, each behind a ">"."""
+    lines = body.split("\n")
+    while len(lines) > 1 and lines[0].startswith(">"):
+        lines.pop(0)
+    return "\n".join(lines)

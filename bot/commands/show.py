@@ -1,19 +1,23 @@
 """`show`: one patch or series, asked of its server; from the store when the server does not answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, replace
 
-from bot.errors import Temporary
-from bot.ids import ProjectName, ServerName
+import structlog
+
+from bot.commands import grammar
+from bot.errors import Permanent, Temporary
+from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.card import Shown, Site, card
 from bot.notices.markup import Document
 from bot.notices.replies import patch_shown, said
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
-from bot.patchwork.lookup import Ref, read_ref
+from bot.patchwork.lookup import Kind, Ref, host_of, read_ref
 from bot.patchwork.model import Patch, Series
 from bot.store.store import Store
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +29,34 @@ class Place:
     projects: tuple[str, ...]
     archives: Mapping[str, str]
 
+    @property
+    def finds_msgids(self) -> bool:
+        """Whether its API can look for a message-id; before 1.2 it ignores the question."""
+        return self.api.version >= "1.2"
+
     def site(self, project: ProjectName) -> Site:
         """How links to it are written."""
         return Site(self.api.url, self.api.version != "1.1", self.archives.get(project.lower(), ""))
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What an answer is about."""
+
+    server: ServerName
+    project: ProjectName
+    series: SeriesId | None = None
+    patch: PatchId | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered, and where its links may lead."""
+    """What is answered, where its links may lead, and what it is about."""
 
     document: Document
     site: Site | None = None
+    about: About | None = None
 
 
 class Show:
@@ -45,74 +66,134 @@ class Show:
         self._places = places
         self._store = store
 
-    async def __call__(self, text: str) -> Answer:
-        """What *text* refers to, or why it cannot be shown."""
+    async def __call__(self, text: str, prefix: str) -> Answer:
+        """What *text* refers to, or why it cannot be shown; *prefix* is for what to type instead."""
         ref = read_ref(text)
         if ref is None:
-            return Answer(said(f"“{text[:100]}” is no patch id, message-id or link.", "Example: show 2194095"))
-        outages: list[str] = []
-        for place in self._named(ref):
+            example = grammar.typed("show", "2194095", prefix)
+            return Answer(said(f"“{text[:100]}” is not a patch id, a message-id or a link.", f"Example: {example}"))
+        places = self._meant(ref)
+        if not places:
+            return Answer(said(*self._not_watched(ref)))
+        if ref.kind is Kind.COVER and ref.number is not None:
+            return Answer(said(f"Cover letters cannot be looked up by id. {_INSTEAD_OF_A_COVER}"))
+        missing: list[str] = []
+        for place in places:
             try:
                 found = await self._ask(place, ref)
-            except Temporary as error:
-                found = await self._remember(place, ref, str(error))
-                outages += [] if found else [f"{place.name} cannot be asked: {error}"]
+                missing += [] if found else _missing(place, ref)
+            except (Temporary, Permanent) as error:
+                _log.warning("a server could not be asked", server=place.name, reason=str(error))
+                found = await self._remember(place, ref, f"{place.name} cannot be asked ({error})")
+                missing += [] if found else [f"{place.name} cannot be asked ({error}), and the bot has no copy of it."]
             if found is not None:
                 return found
-        known = ", ".join(place.name for place in self._places)
-        return Answer(said(*(outages or [f"No patch or series {text[:100]} on {known}."])))
+        return Answer(said(*missing))
 
-    def _named(self, ref: Ref) -> list[Place]:
-        """The servers to ask: the one that was named, or all."""
+    def _meant(self, ref: Ref) -> list[Place]:
+        """The servers to ask: the one that was named, else all; an id of another server means nothing to them."""
         if ref.server is not None:
             return [place for place in self._places if place.name.lower() == ref.server.lower()]
-        hosts = [place for place in self._places if urlsplit(place.api.url).netloc == ref.host]
-        return hosts or (list(self._places) if ref.host is None or ref.msgid is not None else [])
+        if ref.host is None:
+            return list(self._places)
+        hosts = [place for place in self._places if host_of(place.api.url) == ref.host]
+        return hosts or (list(self._places) if ref.msgid is not None else [])
+
+    def _not_watched(self, ref: Ref) -> Sequence[str]:
+        known = ", ".join(f"{place.name} ({host_of(place.api.url)})" for place in self._places)
+        if ref.server is not None:
+            return (f"There is no server “{ref.server}” here.", f"Watched: {known}.")
+        return (
+            f"{ref.host} is not watched here; of other servers, only message-ids can be looked for.",
+            f"Watched: {known}.",
+        )
 
     async def _ask(self, place: Place, ref: Ref) -> Answer | None:
         if not place.api.version:
             await place.api.discover()
         if ref.msgid is not None:
-            for patch in await place.api.by_msgid(ref.msgid, place.projects):
-                return self._patch(place, await place.api.patch(patch.id), None)
-            return None
-        if ref.number is not None and not ref.is_series:
+            return await self._ask_for_mail(place, ref, ref.msgid)
+        if ref.number is not None and ref.kind is not Kind.SERIES:
             try:
-                return await self._whole_patch(place, ref.number)
+                return await self._patch(place, await place.api.patch(ref.number))
             except NotFound:
                 pass  # the number may be a series
-        if ref.number is not None and ref.is_series is not False:
+        if ref.number is not None and ref.kind is not Kind.PATCH:
             try:
                 series = await place.api.series(ref.number)
-                return self._series(place, series, await place.api.contents(series, series.patches))
+                patches = await place.api.contents(series, series.patches)
             except NotFound:
-                pass  # said in the end, when no server has it
+                return None
+            return _series(place, series, await self._with_states(place, series, patches))
         return None
 
-    async def _whole_patch(self, place: Place, number: int) -> Answer:
-        patch = await place.api.patch(number)
+    async def _ask_for_mail(self, place: Place, ref: Ref, msgid: Msgid) -> Answer | None:
+        """The patch with a message-id; of several projects that have it, the one that the link named."""
+        if place.finds_msgids:
+            here = ref.project if host_of(place.api.url) == ref.host else None
+            found = await place.api.by_msgid(msgid, [here] if here else place.projects)
+            patch = next(iter(found), None)
+        else:
+            async with self._store.transaction() as tx:
+                patch = await tx.watch.by_msgid(place.name, msgid)
+        try:
+            return await self._patch(place, await place.api.patch(patch.id)) if patch else None
+        except NotFound:
+            return None
+
+    async def _with_states(self, place: Place, series: Series, patches: Sequence[Patch]) -> list[Patch]:
+        """The patches as they stand by all that was heard: what was read from mails, not pages, has no true state.
+
+        A page always tells the check, a mail never.
+        """
+        async with self._store.transaction() as tx:
+            known = {patch.id: patch for patch in await tx.watch.patches_of(place.name, series.id)}
+        states = {number: patch.state for number, patch in known.items()}
+        return [patch if patch.check else replace(patch, state=states.get(patch.id)) for patch in patches]
+
+    async def _patch(self, place: Place, patch: Patch, *remarks: str) -> Answer:
         async with self._store.transaction() as tx:
             series = await tx.watch.series(place.name, patch.series) if patch.series is not None else None
-        return self._patch(place, patch, series)
+        site = place.site(patch.project)
+        document = (*patch_shown(patch, series, site), *said(*remarks))
+        about = About(place.name, patch.project, patch.series, patch.id, series.version if series else None)
+        return Answer(document, site, about)
 
     async def _remember(self, place: Place, ref: Ref, outage: str) -> Answer | None:
         """The store's own copy, with the outage named."""
+        remark = f"{outage}; this is the bot's own copy."
         async with self._store.transaction() as tx:
-            patch = None
+            patch = series = None
             if ref.msgid is not None:
                 patch = await tx.watch.by_msgid(place.name, ref.msgid)
-            elif ref.number is not None and not ref.is_series:
+            if ref.number is not None and ref.kind is not Kind.SERIES:
                 patch = await tx.watch.patch(place.name, ref.number)
-            if patch is None:
-                return None
-            series = await tx.watch.series(place.name, patch.series) if patch.series is not None else None
-        remark = f"{place.name} cannot be asked ({outage}); this is the bot's own copy"
-        return Answer(patch_shown(patch, series, place.site(patch.project), remark), place.site(patch.project))
+            if patch is None and ref.number is not None and ref.kind is not Kind.PATCH:
+                series = await tx.watch.series(place.name, ref.number)
+            patches = await tx.watch.patches_of(place.name, series.id) if series else []
+        if patch is not None:
+            return await self._patch(place, patch, remark)
+        return _series(place, series, patches, remark) if series else None
 
-    def _patch(self, place: Place, patch: Patch, series: Series | None) -> Answer:
-        site = place.site(patch.project)
-        return Answer(patch_shown(patch, series, site), site)
 
-    def _series(self, place: Place, series: Series, patches: Sequence[Patch]) -> Answer:
-        site = place.site(series.project)
-        return Answer(card(Shown(tuple(patches), series), site), site)
+_INSTEAD_OF_A_COVER = "Name the series, or one of its patches."
+
+
+def _series(place: Place, series: Series, patches: Sequence[Patch], *remarks: str) -> Answer:
+    site = place.site(series.project)
+    document = (*card(Shown(tuple(patches), series), site), *said(*remarks))
+    return Answer(document, site, About(place.name, series.project, series.id, version=series.version))
+
+
+def _missing(place: Place, ref: Ref) -> Sequence[str]:
+    """That a server has no such thing, or cannot be asked for it, and what to do."""
+    if ref.msgid is None:
+        kind = ref.kind.value if ref.kind else "patch or series"
+        return (f"There is no {kind} {ref.number} on {place.name}.",)
+    if not place.finds_msgids:
+        why = f"{place.name} cannot look for message-ids (API {place.api.version}), and the bot has not seen this one."
+        return (why, "Name the id of the patch.")
+    return (
+        f"There is no patch with the message-id {ref.msgid} in what is watched on {place.name}.",
+        f"Is it a cover letter? {_INSTEAD_OF_A_COVER}",
+    )

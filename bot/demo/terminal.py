@@ -1,70 +1,112 @@
 """A Matrix client's view of a message, in a terminal: the HTML subset that cards are written in, in colour."""
 
+import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.panel import Panel
 from rich.style import Style
 from rich.text import Text
 
+from bot.notices.markup import safe
 from bot.notices.outbox import Message, NoticeKind
 
 _STYLES = {
+    "b": Style(bold=True),
     "strong": Style(bold=True),
+    "i": Style(italic=True),
     "em": Style(italic=True),
-    "code": Style(color="cyan"),
+    "u": Style(underline=True),
     "del": Style(strike=True),
+    "code": Style(color="cyan"),
+    "blockquote": Style(dim=True),
     "summary": Style(dim=True),
 }
-_BREAKS = frozenset({"p", "ul", "ol", "pre", "details", "blockquote"})
+_BLOCKS = frozenset({"p", "ul", "ol", "li", "pre", "details", "summary", "blockquote"})
+_LISTS = frozenset({"ul", "ol"})
+_MAX_DEPTH = 20  # of lists shown indented
+_BLANKS = re.compile(r"[ \t\r\n\f]+")
+
+
+@dataclass(slots=True)
+class _Open:
+    """A tag that is not closed yet: its look with that of all around it, and the items it had (a list)."""
+
+    tag: str
+    style: Style
+    items: int = 0
 
 
 class _Reader(HTMLParser):
-    """Collects styled text; unknown tags are their content."""
+    """Collects styled text; an unknown tag is its content, an end without its beginning is nothing."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.text = Text()
-        self._styles: list[tuple[str, Style]] = []
+        self._open: list[_Open] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "br":
             self.text.append("\n")
             return
-        if tag in _BREAKS:
+        if tag in _BLOCKS:
             self._new_line()
         if tag == "li":
-            self._new_line()
-            self.text.append("  • ")
+            self._bullet()
+        look = self._style + _style(tag, dict(attrs))
         if tag == "summary":
-            self._new_line()
-            self.text.append("▾ ", _STYLES["summary"])
-        self._styles.append((tag, _style(tag, dict(attrs))))
+            self.text.append("▾ ", look)
+        self._open.append(_Open(tag, look))
 
     def handle_endtag(self, tag: str) -> None:
-        while self._styles:
-            if self._styles.pop()[0] == tag:
-                break
+        if any(opened.tag == tag for opened in self._open):
+            while self._open.pop().tag != tag:
+                pass
+        if tag in _BLOCKS:
+            self._new_line()
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data, Style.combine(style for _, style in self._styles))
+        is_pre = any(opened.tag == "pre" for opened in self._open)
+        text = safe(data) if is_pre else _BLANKS.sub(" ", safe(data))
+        if not is_pre and (not self.text or self.text.plain.endswith(("\n", " "))):
+            text = text.removeprefix(" ")
+        self.text.append(text, self._style)
+
+    @property
+    def _style(self) -> Style:
+        return self._open[-1].style if self._open else Style.null()
+
+    def _bullet(self) -> None:
+        lists = [opened for opened in self._open if opened.tag in _LISTS]
+        self.text.append("  " * min(max(len(lists), 1), _MAX_DEPTH))
+        if lists and lists[-1].tag == "ol":
+            lists[-1].items += 1
+            self.text.append(f"{lists[-1].items}. ")
+        else:
+            self.text.append("• ")
 
     def _new_line(self) -> None:
-        if self.text.plain and not self.text.plain.endswith("\n"):
+        if self.text and not self.text.plain.endswith("\n"):
             self.text.append("\n")
 
 
 def _style(tag: str, attributes: dict[str, str | None]) -> Style:
-    if tag == "a" and (url := attributes.get("href")):
+    url = safe(attributes.get("href") or "")
+    if tag == "a" and url.startswith(("https://", "http://")):
         return Style(color="bright_blue", underline=True, link=url)
     return _STYLES.get(tag, Style.null())
 
 
-def rendered(message: Message) -> RenderableType:
+def rendered(message: Message) -> Text:
     """The message as a client would show it."""
     reader = _Reader()
-    reader.feed(message.html)
-    reader.close()
+    try:
+        reader.feed(message.html)
+        reader.close()
+    except AssertionError:  # the parser's way to refuse a broken declaration
+        return Text(safe(message.body))
+    reader.text.rstrip()
     return reader.text
 
 
@@ -72,6 +114,4 @@ def show(console: Console, message: Message) -> None:
     """Print a message as it appears in the room."""
     is_card = message.tag.kind is NoticeKind.CARD
     title = Text(" patchbot ", style="bold green" if is_card else "bold")
-    console.print(
-        Panel(Group(rendered(message)), title=title, title_align="left", border_style="green" if is_card else "dim")
-    )
+    console.print(Panel(rendered(message), title=title, title_align="left", border_style="green" if is_card else "dim"))

@@ -1,14 +1,13 @@
 """The card: all that a room wants to see of a series at first sight.
 
-The first line says what it is; then who, how much and where; then what was asked for; then how it stands. What is
+The first line says what it is; then who and how many; how much and where; what was asked for; how it stands. What is
 long stands folded.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.ids import Msgid
+from bot.notices import facts
 from bot.notices.markup import (
     Allowed,
     Bullets,
@@ -17,28 +16,18 @@ from bot.notices.markup import (
     Document,
     Inline,
     Line,
-    Lines,
     Link,
+    Piece,
     Title,
     cut,
     lines,
     words,
 )
-from bot.patchwork.model import (
-    CheckState,
-    FileChange,
-    Patch,
-    Person,
-    Series,
-    Trailer,
-    TrailerKind,
-    paths_of,
-)
-from bot.patchwork.refs import archive_link, patch_url, series_url
+from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
+from bot.patchwork.refs import patch_url, series_url
 
 MAX_MATCHED = 6
-_BADNESS = (CheckState.FAIL, CheckState.WARNING, CheckState.PENDING, CheckState.SUCCESS)
-_CHECK_SIGNS = {CheckState.FAIL: "❌", CheckState.WARNING: "⚠", CheckState.PENDING: "⏳", CheckState.SUCCESS: "✅"}
+MAX_NAME = 255  # where Patchwork itself cuts a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +42,15 @@ class Site:
     def allowed(self) -> Allowed:
         """Where a card's links may lead."""
         archive = self.archive.partition("{msgid}")[0]
-        return Allowed((self.url, archive) if archive else (self.url,))
+        return Allowed((f"{self.url}/", archive) if archive else (f"{self.url}/",))
+
+    def patch(self, patch: Patch) -> str:
+        """The page of a patch."""
+        return patch_url(self.url, patch, by_msgid=self.by_msgid)
+
+    def series(self, series: Series) -> str:
+        """The page of a series."""
+        return series_url(self.url, series.project, series.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,60 +64,94 @@ class Shown:
     series: Series | None = None
     matched: tuple[str, ...] = ()
 
+    @property
+    def lone(self) -> Patch | None:
+        """The patch, where there is but one and more are not expected."""
+        return self.patches[0] if len(self.patches) == 1 and self.total == 1 else None
+
+    @property
+    def total(self) -> int:
+        """How many patches were sent, as far as the series or the subjects say."""
+        if self.series is None:
+            return 1
+        told = max(self.series.total, len(self.patches))
+        if self.series.received_all:
+            return told
+        return max([told, *(patch.number[1] for patch in self.patches if patch.number)])
+
+    @property
+    def arrived(self) -> int:
+        """How many of them the server has."""
+        if self.series is None:
+            return 1
+        if self.series.received_all:
+            return self.total
+        return max(self.series.received_total, len(self.series.patches), len(self.patches))
+
+    @property
+    def in_order(self) -> tuple[Patch, ...]:
+        """The patches by their numbers."""
+        return tuple(sorted(self.patches, key=lambda patch: (patch.number or (0, 0), patch.id)))
+
+    @property
+    def files(self) -> tuple[FileChange, ...]:
+        """What all the patches touch."""
+        return tuple(file for patch in self.patches for file in patch.files or ())
+
+    @property
+    def msgid(self) -> Msgid | None:
+        """The mail that stands for all: the cover letter, else the first patch."""
+        if self.series is not None and self.series.cover is not None:
+            return self.series.cover
+        return next((patch.msgid for patch in self.in_order), None)
+
 
 def card(shown: Shown, site: Site) -> Document:
     """The card of what is *shown*."""
-    facts = [_who(shown), _where(shown), _matched(shown), _standing(shown), _links(shown, site)]
-    return (_title(shown, site), lines(facts), _folded(shown, site))
+    said = [_who(shown), _where(shown), _pull(shown), _matched(shown), _standing(shown), _archive(shown, site)]
+    return (_title(shown, site), lines(said), *_folded(shown, site))
 
 
 def _title(shown: Shown, site: Site) -> Title:
-    lone = shown.patches[0] if len(shown.patches) == 1 else None
-    if shown.series is None or (shown.series.total == 1 and lone is not None):
-        patch = shown.patches[0]
-        return Title(patch.name, patch_url(site.url, patch, by_msgid=site.by_msgid))
-    series = shown.series
-    remark = "" if series.received_all else f"{series.received_total} of {series.total}"
-    return Title(series.name, series_url(site.url, series.project, series.id), remark)
+    if shown.series is None or shown.lone is not None:
+        return patch_title(shown.patches[0], site)
+    name = facts.named(shown.series.name, f"series {shown.series.id}")
+    remark = f"{shown.arrived} of {shown.total}" if shown.arrived < shown.total else ""
+    return Title(cut(name, MAX_NAME), site.series(shown.series), remark)
+
+
+def patch_title(patch: Patch, site: Site) -> Title:
+    """What a patch is called, linked."""
+    return Title(cut(_patch_name(patch), MAX_NAME), site.patch(patch))
+
+
+def _patch_name(patch: Patch) -> str:
+    return facts.named(patch.name, f"patch {patch.id}")
 
 
 def _who(shown: Shown) -> Line:
-    version = f"v{shown.series.version}" if shown.series and shown.series.version > 1 else ""
-    return words(_joined([_name(_submitter(shown)), version, _how_many(shown), _size(shown)]))
-
-
-def _submitter(shown: Shown) -> Person:
-    return shown.series.submitter if shown.series else shown.patches[0].submitter
-
-
-def _name(person: Person) -> str:
-    return person.name or person.email or "an unknown submitter"
+    submitter = shown.series.submitter if shown.series else shown.patches[0].submitter
+    return words(facts.joined([facts.submitter_name(submitter), _how_many(shown), _version(shown)]))
 
 
 def _how_many(shown: Shown) -> str:
-    if shown.series is None:
-        return "pull request" if shown.patches[0].pull_url else "1 patch"
-    count = len(shown.series.patches)
-    if count < shown.series.total:
-        return f"{count} of {shown.series.total} patches"
-    return "1 patch" if count == 1 else f"{count} patches"
+    if _is_pull(shown):
+        return "pull request"
+    return "1 patch" if shown.total == 1 else f"{shown.total} patches"
 
 
-def _size(shown: Shown) -> str:
-    files = _files(shown.patches)
-    if not files:
+def _version(shown: Shown) -> str:
+    """The version, where the first line does not say it."""
+    if shown.series is None or shown.series.version < 2:
         return ""
-    return f"+{sum(file.added for file in files)} −{sum(file.removed for file in files)}"
+    version = f"v{shown.series.version}"
+    name = shown.lone.name if shown.lone else shown.series.name
+    return "" if version in prefixes_of(name) else version
 
 
 def _where(shown: Shown) -> Line:
-    """The three directories most touched, with the number of files in each."""
-    paths = dict.fromkeys(path for file in _files(shown.patches) for path in paths_of((file,)))
-    counts = Counter(path.rpartition("/")[0] + "/" if "/" in path else path for path in paths)
-    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3]
-    rest = len(counts) - len(most)
-    named = [f"{cut(name, 60)} ({count})" for name, count in most]
-    return words(", ".join(named) + (f" and {rest} more" if rest else "")) if named else ()
+    size = facts.size(shown.files)
+    return words(f"{size}: {facts.directories(shown.files)}") if size else ()
 
 
 def _matched(shown: Shown) -> Line:
@@ -129,78 +160,47 @@ def _matched(shown: Shown) -> Line:
     pieces: list[str | Inline] = ["matched: "]
     for path in shown.matched[:MAX_MATCHED]:
         pieces += [", "] if len(pieces) > 1 else []
-        pieces.append(Code(path))
+        pieces.append(Code(cut(path, 200)))
     rest = len(shown.matched) - MAX_MATCHED
     return words(*pieces, f" and {rest} more" if rest > 0 else "")
 
 
 def _standing(shown: Shown) -> Line:
-    """The states folded, the trailers, the checks and the delegate."""
-    delegates = sorted({patch.delegate for patch in shown.patches if patch.delegate})
-    delegate = f"delegate: {cut(', '.join(delegates), 100)}" if delegates else ""
-    return words(
-        _joined([*folded_states(shown.patches), trailer_counts(shown.patches), _checks(shown.patches), delegate])
-    )
+    if shown.lone is not None:
+        return facts.standing(shown.patches, [facts.state_name(shown.lone.state)] if shown.lone.state else [])
+    return facts.standing(shown.patches, facts.folded_states(shown.patches))
 
 
-def folded_states(patches: Iterable[Patch]) -> list[str]:
-    """How many patches are in which state, the most first: ["New 5", "Accepted 2"]."""
-    counts = Counter(state_name(patch.state) for patch in patches if patch.state)
-    return [f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+def _pull(shown: Shown) -> Line:
+    return facts.pull_source(shown.patches[0]) if _is_pull(shown) else ()
 
 
-def state_name(slug: str) -> str:
-    """A state as people write it: "under-review" is "Under Review"."""
-    return cut(" ".join(word[:1].upper() + word[1:] for word in slug.split("-")), 40)
+def _archive(shown: Shown, site: Site) -> Line:
+    told = shown.series.archive_url if shown.series else None
+    told = told or next((patch.archive_url for patch in shown.in_order if patch.archive_url), None)
+    return facts.archive(site.archive, told, shown.msgid, site.allowed)
 
 
-def trailer_counts(patches: Sequence[Patch]) -> str:
-    """Acked-by, Reviewed-by and Tested-by as "A1 R2 T0", a person once per kind; "" when there is none."""
-    found: set[Trailer] = {trailer for patch in patches for trailer in patch.trailers}
-    if not found:
-        return ""
-    counts = Counter(trailer.kind for trailer in found)
-    return " ".join(f"{kind.value}{counts[kind]}" for kind in TrailerKind)
-
-
-def _checks(patches: Iterable[Patch]) -> str:
-    """The worst check of all patches; Patchwork's "pending" is also its word for none, which shows nothing."""
-    found = {patch.check for patch in patches if patch.check is not None and patch.check is not CheckState.PENDING}
-    worst = next((state for state in _BADNESS if state in found), None)
-    return "" if worst is None else f"checks {_CHECK_SIGNS[worst]} {worst.value}"
-
-
-def _links(shown: Shown, site: Site) -> Line:
-    """The archive: the operator's as a link, the server's own word for it as text."""
-    if site.archive:
-        return words(Link("archive", archive_link(site.archive, _msgid(shown))))
-    told = shown.series.archive_url if shown.series else shown.patches[0].archive_url
-    return words(f"archive: {cut(told, 300)}") if told else ()
-
-
-def _folded(shown: Shown, site: Site) -> Details:
-    """The patches, and the line to apply them."""
-    listed = sorted(shown.patches, key=lambda patch: (patch.number or (0, 0), patch.id))
-    items = [_item(patch, site) for patch in listed]
-    apply = Lines((words(Code(f"b4 am {_msgid(shown)}")),))
-    summary = "1 patch" if len(shown.patches) == 1 else f"{len(shown.patches)} patches"
-    return Details(summary, (Bullets(tuple(items)), apply))
+def _folded(shown: Shown, site: Site) -> tuple[Details, ...]:
+    """The patches, which a lone one would only repeat, and the line to apply them."""
+    apply = lines([facts.apply_command(shown.msgid, is_pull=_is_pull(shown))])
+    content: list[Piece] = [apply] if apply.lines else []
+    if shown.lone is None and shown.patches:
+        content.insert(0, Bullets(tuple(_item(patch, site) for patch in shown.in_order)))
+    if not content:
+        return ()
+    complete = shown.arrived == shown.total
+    summary = "Apply" if shown.lone is not None else "Patches" if complete else "Patches so far"
+    return (Details(summary, tuple(content)),)
 
 
 def _item(patch: Patch, site: Site) -> Line:
-    link = Link(patch.name, patch_url(site.url, patch, by_msgid=site.by_msgid), spelled=False)
-    return words(link, f" · {state_name(patch.state)}" if patch.state and patch.state != "new" else "")
+    """A patch of several, with what is not as it was when it came."""
+    link = Link(cut(_patch_name(patch), MAX_NAME), site.patch(patch), spelled=False)
+    state = facts.state_name(patch.state) if patch.state and patch.state != "new" else ""
+    remark = facts.joined([state, facts.worst_check([patch])])
+    return words(link, f" · {remark}" if remark else "")
 
 
-def _msgid(shown: Shown) -> Msgid:
-    if shown.series is not None and shown.series.cover is not None:
-        return shown.series.cover
-    return min(shown.patches, key=lambda patch: (patch.number or (0, 0), patch.id)).msgid
-
-
-def _files(patches: Iterable[Patch]) -> list[FileChange]:
-    return [file for patch in patches for file in patch.files or ()]
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return " · ".join(part for part in parts if part)
+def _is_pull(shown: Shown) -> bool:
+    return shown.series is None and bool(shown.patches[0].pull_url)

@@ -1,36 +1,41 @@
 """One document tree, written as plain text and as Matrix HTML; the only place where text is escaped.
 
-Everything that came from outside goes through `safe` on its way into either form: valid Unicode, no control and no
-bidirectional characters, `@room` broken by a word joiner. Links go only where `Allowed` says; another is shown as its
-text. The tags are a subset of what Matrix clients must render (Matrix specification, "m.room.message msgtypes",
-HTML subset).
+Everything that came from outside goes through `safe` on its way into either form: valid Unicode, nothing unseen,
+nobody pinged. Links go only where `Allowed` says; another is shown as its text. The tags are a subset of what Matrix
+clients must render (Matrix specification, "m.room.message msgtypes", HTML subset).
 """
 
 import html
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
+from urllib.parse import quote
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb]"
-)
-_ROOM_PING = re.compile("@(?=room)", re.IGNORECASE)
-_WORD_JOINER = "\u2060"
 MAX_BODY_BYTES = 4_096
 MAX_HTML_BYTES = 8_192
+MAX_MARKS = 4  # on one letter; no script in use needs more, and towers of them cover the lines above
+_WORD_JOINER = "\u2060"
+_JOINER = "\u200d"  # what binds several emoji into one
+_BREAKS = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f"  # controls
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # directions
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"  # blanks
+    "\ufdd0-\ufdef\ufff0-\ufffc\ufffe\uffff"  # no characters, and notes between lines
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
+    + "\U000e0000-\U000e0fff]"  # tags
+)
+_ROOM_PING = re.compile("@(?=room)", re.IGNORECASE)
+_MATRIX_LINK = re.compile(r"(?<=matrix)(?:\.(?=to/)|:(?=(?:u|r|roomid|e)/))", re.IGNORECASE)
+_ADDRESS_CHARACTERS = "!#$%&()*+,/:;=?@[]~'"  # what stays as it is in an address (RFC 3986)
+_DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """Words."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Strong:
-    """Words that stand out."""
 
     text: str
 
@@ -51,7 +56,7 @@ class Link:
     spelled: bool = True
 
 
-Inline = Text | Strong | Code | Link
+Inline = Text | Code | Link
 Line = tuple[Inline, ...]
 
 
@@ -90,7 +95,7 @@ class Details:
     """What a client folds away under its summary."""
 
     summary: str
-    content: tuple["Lines | Bullets | Block", ...]
+    content: tuple["Piece", ...]
 
 
 Piece = Title | Lines | Bullets | Block | Details
@@ -99,24 +104,59 @@ Document = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Where links may lead: the addresses of the configured servers and archives, by their beginning."""
+    """Where links may lead, by the beginning of the address: each prefix ends where anything may follow."""
 
     prefixes: tuple[str, ...]
 
     def link(self, url: str) -> bool:
-        """Whether *url* lies below one of the prefixes."""
-        return any(url == prefix or url.startswith(prefix.rstrip("/") + "/") for prefix in self.prefixes)
+        """Whether *url* begins with one of the prefixes and stays there."""
+        if not url.isprintable() or " " in url or "\\" in url:
+            return False
+        if any(_DOTS.fullmatch(part) for part in re.split("[?#]", url, maxsplit=1)[0].split("/")):
+            return False
+        return any(url.startswith(_ended(prefix)) for prefix in self.prefixes)
+
+
+def _ended(prefix: str) -> str:
+    """*prefix* with the host closed, so that no other host begins with it."""
+    return prefix if prefix.count("/") > 2 else prefix + "/"
 
 
 def safe(text: str) -> str:
-    """*text* fit for a room: valid Unicode, nothing unseen, and nobody pinged by it."""
+    """*text* fit for a room: valid Unicode, lines ended by newlines, nothing unseen, and nobody pinged by it."""
     valid = text.encode("utf-8", "replace").decode("utf-8")
-    return _ROOM_PING.sub("@" + _WORD_JOINER, _UNSEEN.sub("", valid.replace("\r", "")))
+    seen = _low(_UNSEEN.sub("", _BREAKS.sub("\n", valid)))
+    return _MATRIX_LINK.sub(rf"\g<0>{_WORD_JOINER}", _ROOM_PING.sub("@" + _WORD_JOINER, seen))
+
+
+def _low(text: str) -> str:
+    """*text* with no more than a few marks on a letter."""
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if _is_mark(char) else 0
+        if marks <= MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char) in {"Mn", "Me"}
 
 
 def cut(text: str, limit: int) -> str:
-    """*text* with at most *limit* characters, an ellipsis where something is missing."""
-    return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…"
+    """*text* with at most *limit* characters (1 or more), an ellipsis where something is missing.
+
+    A letter keeps its marks, and an emoji made of several stays whole or goes.
+    """
+    if len(text) <= limit:
+        return text
+    end = limit - 1
+    while end and (_is_mark(text[end]) or _JOINER in text[end - 1 : end + 1]):
+        end -= 1
+    return text[:end].rstrip() + "…"
 
 
 def words(*pieces: str | Inline) -> Line:
@@ -124,9 +164,14 @@ def words(*pieces: str | Inline) -> Line:
     return tuple(Text(piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
-def plain(document: Document) -> str:
+def lines(items: Sequence[Line]) -> Lines:
+    """Lines under each other, without the empty ones."""
+    return Lines(tuple(item for item in items if item))
+
+
+def plain(document: Document, allowed: Allowed) -> str:
     """The document as plain text, complete."""
-    return "\n".join(line for piece in document for line in _plain_piece(piece))
+    return "\n".join(line for piece in document for line in _plain_piece(piece, allowed))
 
 
 def rich(document: Document, allowed: Allowed) -> str:
@@ -134,31 +179,32 @@ def rich(document: Document, allowed: Allowed) -> str:
     return "".join(_html_piece(piece, allowed) for piece in document)
 
 
-def _plain_piece(piece: Piece) -> list[str]:
+def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:
     match piece:
         case Title(text, url, remark):
-            return [_with(safe(text), safe(remark)), safe(url)]
+            first = _with(_one_line(text), _one_line(remark))
+            return [first, _address(url)] if allowed.link(url) else [first]
         case Lines(lines):
-            return [_plain_line(line) for line in lines]
+            return [_plain_line(line, allowed) for line in lines]
         case Bullets(items):
-            return ["• " + _plain_line(item) for item in items]
+            return ["• " + _plain_line(item, allowed) for item in items]
         case Block(text):
             return safe(text).split("\n")
         case Details(summary, content):
-            return [safe(summary), *(line for part in content for line in _plain_piece(part))]
+            return [_one_line(summary), *(line for part in content for line in _plain_piece(part, allowed))]
         case _:
             assert_never(piece)
 
 
-def _plain_line(line: Line) -> str:
-    return "".join(_plain_inline(inline) for inline in line)
+def _plain_line(line: Line, allowed: Allowed) -> str:
+    return "".join(_plain_inline(inline, allowed) for inline in line)
 
 
-def _plain_inline(inline: Inline) -> str:
+def _plain_inline(inline: Inline, allowed: Allowed) -> str:
     match inline:
         case Link(text, url, spelled):
-            return f"{_one_line(text)} <{_one_line(url)}>" if spelled else _one_line(text)
-        case Text(text) | Strong(text) | Code(text):
+            return f"{_one_line(text)} <{_address(url)}>" if spelled and allowed.link(url) else _one_line(text)
+        case Text(text) | Code(text):
             return _one_line(text)
         case _:
             assert_never(inline)
@@ -189,8 +235,6 @@ def _html_inline(inline: Inline, allowed: Allowed) -> str:
     match inline:
         case Text(text):
             return _escaped(text)
-        case Strong(text):
-            return f"<strong>{_escaped(text)}</strong>"
         case Code(text):
             return f"<code>{_escaped(text)}</code>"
         case Link(text, url):
@@ -202,7 +246,12 @@ def _html_inline(inline: Inline, allowed: Allowed) -> str:
 def _anchor(text: str, url: str, allowed: Allowed) -> str:
     if not allowed.link(url):
         return _escaped(text)
-    return f'<a href="{html.escape(url)}">{_escaped(text)}</a>'
+    return f'<a href="{html.escape(_address(url))}">{_escaped(text)}</a>'
+
+
+def _address(url: str) -> str:
+    """*url* in the characters of an address; a word joiner would lead elsewhere, so the "@" of "@room" is encoded."""
+    return _ROOM_PING.sub("%40", quote(url, safe=_ADDRESS_CHARACTERS, errors="replace"))
 
 
 def _escaped(text: str) -> str:
@@ -210,43 +259,59 @@ def _escaped(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(safe(text).split("\n"))
+    return " ".join(line for line in safe(text).split("\n") if line)
 
 
 def _with(text: str, remark: str) -> str:
     return f"{text} · {remark}" if remark else text
 
 
-def lines(items: Sequence[Line]) -> Lines:
-    """Lines under each other, without the empty ones."""
-    return Lines(tuple(item for item in items if item))
-
-
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """How much of a long list, and of a long text, is shown."""
+    """How much is shown: items of a list, characters of a text, characters of an address that is linked."""
 
     items: int
     characters: int
+    address: int = 400
 
 
-_ROOMS = (_Room(30, 200), _Room(20, 200), _Room(12, 160), _Room(6, 120), _Room(2, 120))
+_ROOMS = (
+    _Room(30, 1_000, 1_000),
+    *(_Room(items, 200) for items in (30, 27, 24, 21, 18, 15, 12, 10, 8, 6, 4, 2, 1)),
+    _Room(0, 60),
+)
+_ESSENCE = _Room(0, 120)
 
 
 def written(document: Document, allowed: Allowed) -> tuple[str, str]:
     """The document as plain text and as HTML, each within its size: lists and texts are cut, never broken."""
     for room in _ROOMS:
-        trimmed = tuple(_trimmed(piece, room) for piece in document)
-        body, html_text = plain(trimmed), rich(trimmed, allowed)
+        body, html_text = _rendered(tuple(_trimmed(piece, room) for piece in document), allowed)
         if len(body.encode()) <= MAX_BODY_BYTES and len(html_text.encode()) <= MAX_HTML_BYTES:
-            break
-    return body, html_text
+            return body, html_text
+    return _rendered(_essence(document, allowed), allowed)
+
+
+def _rendered(document: Document, allowed: Allowed) -> tuple[str, str]:
+    return plain(document, allowed), rich(document, allowed)
+
+
+def _essence(document: Document, allowed: Allowed) -> Document:
+    """The beginning alone, which fits whatever it says.
+
+    A character takes 4 bytes at most as text and 6 as HTML (`&quot;`), an address 1 and 6; so a title of twice 120
+    characters and an address of 400 takes less than 1,500 and 4,000 bytes, 400 characters of anything else less.
+    """
+    first = document[0]
+    if isinstance(first, Title):
+        return (_trimmed(first, _ESSENCE),)
+    return (Lines((words(cut(" ".join(_plain_piece(first, allowed)), 400)),)),)
 
 
 def _trimmed(piece: Piece, room: _Room) -> Piece:
     match piece:
-        case Title(text, _, remark):
-            return replace(piece, text=cut(text, room.characters), remark=cut(remark, room.characters))
+        case Title(text, url, remark):
+            return Title(cut(text, room.characters), _short(url, room), cut(remark, room.characters))
         case Lines(all_lines):
             return Lines(tuple(_trimmed_line(line, room) for line in all_lines))
         case Bullets(items):
@@ -256,16 +321,22 @@ def _trimmed(piece: Piece, room: _Room) -> Piece:
         case Block(text):
             return Block(cut(text, room.characters * 15))
         case Details(summary, content):
-            return Details(summary, tuple(_trimmed_inside(part, room) for part in content))
+            inside = tuple(_trimmed(part, room) for part in content)
+            return Details(cut(summary, room.characters), inside)
         case _:
             assert_never(piece)
 
 
-def _trimmed_inside(piece: Lines | Bullets | Block, room: _Room) -> Lines | Bullets | Block:
-    trimmed = _trimmed(piece, room)
-    assert isinstance(trimmed, Lines | Bullets | Block)  # noqa: S101  # trimming keeps the kind
-    return trimmed
-
-
 def _trimmed_line(line: Line, room: _Room) -> Line:
-    return tuple(replace(inline, text=cut(inline.text, room.characters)) for inline in line)
+    return tuple(_trimmed_inline(inline, room) for inline in line)
+
+
+def _trimmed_inline(inline: Inline, room: _Room) -> Inline:
+    if isinstance(inline, Link):
+        return replace(inline, text=cut(inline.text, room.characters), url=_short(inline.url, room))
+    return replace(inline, text=cut(inline.text, room.characters))
+
+
+def _short(url: str, room: _Room) -> str:
+    """*url*, or none where it is too long to be linked."""
+    return url if len(_address(url)) <= room.address else ""

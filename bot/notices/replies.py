@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.notices.card import Site, state_name, trailer_counts
-from bot.notices.markup import Bullets, Code, Document, Lines, Link, Title, lines, words
+from bot.notices import facts
+from bot.notices.card import Site, patch_title
+from bot.notices.markup import Bullets, Code, Document, Line, Lines, Link, lines, words
 from bot.patchwork.model import FileChange, Patch, Series
-from bot.patchwork.refs import patch_url, series_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,10 @@ class Usage:
     verb: str
     parameters: str
     summary: str
+
+    def typed(self, prefix: str) -> str:
+        """What to type; *prefix* is "" where it may be left out."""
+        return " ".join(part for part in (prefix, self.verb, self.parameters) if part)
 
 
 def said(*sentences: str) -> Document:
@@ -27,24 +31,26 @@ def usage(commands: Iterable[Usage], prefix: str) -> Document:
     """What can be typed, a line each."""
     return (
         Lines((words("What you can type:"),)),
-        Bullets(tuple(words(Code(_spelled(command, prefix)), f" — {command.summary}") for command in commands)),
+        Bullets(tuple(words(Code(command.typed(prefix)), f" — {command.summary}") for command in commands)),
     )
 
 
-def patch_shown(patch: Patch, series: Series | None, site: Site, remark: str = "") -> Document:
+def patch_shown(patch: Patch, series: Series | None, site: Site) -> Document:
     """One patch: what it is, how it stands, what it touches."""
-    title = Title(patch.name, patch_url(site.url, patch, by_msgid=site.by_msgid))
-    who = patch.submitter.name or patch.submitter.email or "an unknown submitter"
-    state = state_name(patch.state) if patch.state else "state unknown"
-    standing = " · ".join(part for part in (who, state, trailer_counts([patch])) if part)
-    of_series = (
-        words("in ", Link(series.name, series_url(site.url, series.project, series.id), spelled=False))
-        if series is not None
-        else ()
-    )
-    apply = words(Code(f"b4 am {patch.msgid}")) if patch.msgid else ()
-    facts = lines([words(standing), of_series, words(remark) if remark else (), apply])
-    return (title, *([files_listed(patch.files)] if patch.files else []), facts)
+    size = facts.size(patch.files) if patch.files and len(patch.files) > 1 else ""
+    told = [
+        words(facts.joined([facts.submitter_name(patch.submitter), patch.date[:10]])),
+        _of_series(series, site) if series else (),
+        facts.standing([patch], [facts.state_name(patch.state)] if patch.state else []),
+        facts.pull_source(patch),
+        words(size) if size else (),
+    ]
+    is_pull = bool(patch.pull_url) and patch.series is None
+    more = [
+        facts.archive(site.archive, patch.archive_url, patch.msgid, site.allowed),
+        facts.apply_command(patch.msgid, is_pull=is_pull),
+    ]
+    return (patch_title(patch, site), lines(told), files_listed(patch.files or ()), lines(more))
 
 
 def files_listed(files: Sequence[FileChange]) -> Bullets:
@@ -52,9 +58,9 @@ def files_listed(files: Sequence[FileChange]) -> Bullets:
     return Bullets(tuple(words(Code(_file(file)), f" +{file.added} −{file.removed}") for file in files))
 
 
+def _of_series(series: Series, site: Site) -> Line:
+    return words("in ", Link(facts.named(series.name, f"series {series.id}"), site.series(series)))
+
+
 def _file(file: FileChange) -> str:
     return f"{file.old_path} → {file.path}" if file.old_path else file.path
-
-
-def _spelled(command: Usage, prefix: str) -> str:
-    return " ".join(part for part in (prefix, command.verb, command.parameters) if part)

@@ -4,45 +4,99 @@ Only ids are taken out of an address; it is never fetched. Reading is total: wha
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from enum import Enum
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from bot.ids import Msgid
+from bot.patchwork.refs import msgid_of, msgid_of_url_part
 
 MAX_LENGTH = 1_000
-_NUMBER = re.compile(r"[1-9][0-9]{0,17}\Z")
-_SCOPED = re.compile(r"([A-Za-z0-9][\w.-]{0,63}):([1-9][0-9]{0,17})\Z")
-_MSGID = re.compile(r"<?([^\s<>@]{1,300}@[^\s<>@]{1,255})>?\Z")
+MAX_ID = 2**31 - 1  # the largest that Patchwork's databases hold; a larger one is a server error there
+_MAX_PARTS = 20
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}\Z")
+_SCOPED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([1-9][0-9]{0,9})\Z")
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_DEFAULT_PORT = re.compile(r":(?:80|443)?\Z")
+_THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # public-inbox, behind the message-id
+
+
+class Kind(Enum):
+    """What an id is the id of."""
+
+    PATCH = "patch"
+    SERIES = "series"
+    COVER = "cover letter"
+
+
+_PAGES = {
+    "patch": Kind.PATCH,
+    "patches": Kind.PATCH,
+    "cover": Kind.COVER,
+    "covers": Kind.COVER,
+    "series": Kind.SERIES,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """What is meant: an id or a message-id; *server* and *host* narrow it down where they were given.
+    """What is meant: an id or a message-id; *server*, *host* and *project* narrow it down where they were given.
 
-    *is_series* is None where a bare number may be either.
+    *kind* is None where it was not told: a bare number may be a patch or a series, a message-id any mail.
+    *host* is in lower case, with the port unless it is the usual one.
     """
 
     number: int | None = None
     msgid: Msgid | None = None
-    is_series: bool | None = None
+    kind: Kind | None = None
     server: str | None = None
     host: str | None = None
+    project: str | None = None
 
 
 def read_ref(text: str) -> Ref | None:
     """The reference that *text* is, None when it is none."""
     word = text.strip()
-    if len(word) > MAX_LENGTH:
+    if len(word) > MAX_LENGTH or not word.isprintable():
         return None
+    bare = word.removeprefix("<").removesuffix(">")
+    if _WEB.match(bare):
+        return _of_address(bare)
     if _NUMBER.match(word):
-        return Ref(number=int(word))
+        return _numbered(word, Ref())
     if scoped := _SCOPED.match(word):
-        return Ref(number=int(scoped[2]), server=scoped[1])
-    if word.startswith(("http://", "https://", "<http://", "<https://")):
-        return _of_address(word.strip("<>"))
-    if msgid := _MSGID.match(word):
-        return Ref(msgid=Msgid(msgid[1]))
-    return None
+        return _numbered(scoped[2], Ref(server=scoped[1]))
+    return _of_mail(msgid_of(word), Ref()) if _has_a_domain(word) else None
+
+
+def host_of(address: str) -> str | None:
+    """The host of a web address, as `Ref.host` has it; None where there is none."""
+    try:
+        netloc = urlsplit(address).netloc
+    except ValueError:
+        return None
+    return _DEFAULT_PORT.sub("", netloc.rpartition("@")[2].lower()) or None
+
+
+def _numbered(number: str, ref: Ref) -> Ref | None:
+    """*ref* with the id that *number* spells, None where that is none."""
+    if not _NUMBER.match(number) or int(number) > MAX_ID:
+        return None
+    return Ref(int(number), kind=ref.kind, server=ref.server, host=ref.host)
+
+
+def _of_mail(msgid: Msgid, ref: Ref) -> Ref | None:
+    """*ref* with a message-id, None where it is none."""
+    if not msgid or not msgid.isprintable() or any(char in msgid for char in " <>"):
+        return None
+    return Ref(msgid=msgid, kind=ref.kind, host=ref.host, project=ref.project)
+
+
+def _has_a_domain(word: str) -> bool:
+    """Whether *word* is like a message-id at first sight."""
+    left, _, right = word.rpartition("@")
+    return bool(left and right)
 
 
 def _of_address(address: str) -> Ref | None:
@@ -50,31 +104,44 @@ def _of_address(address: str) -> Ref | None:
         split = urlsplit(address)
     except ValueError:
         return None
-    parts = [part for part in split.path.split("/") if part]
-    if parts[:1] == ["api"]:
-        parts = parts[2:] if re.match(r"\d\.\d\Z", "".join(parts[1:2])) else parts[1:]
-    return _of_path(parts, split) or _of_archive(parts, split)
+    host = host_of(address)
+    if host is None:
+        return None
+    parts = [part for part in split.path.split("/") if part][:_MAX_PARTS]
+    for start in range(len(parts)):  # a Patchwork may live below a path, and its API below /api/1.3/
+        if (found := _of_page(parts[start:], split.query, host)) is not None:
+            return found
+    return _of_archive(parts, host)
 
 
-def _of_path(parts: list[str], split: SplitResult) -> Ref | None:
+def _of_page(parts: Sequence[str], query: str, host: str) -> Ref | None:
     """Patchwork's own addresses, of every generation."""
     match parts:
-        case ["patch" | "patches" | "cover" | "covers", number, *_] if _NUMBER.match(number):
-            return Ref(number=int(number), is_series=False, host=split.netloc)
-        case ["series", number, *_] if _NUMBER.match(number):
-            return Ref(number=int(number), is_series=True, host=split.netloc)
-        case ["project", _, "patch" | "cover", msgid, *_]:
-            return Ref(msgid=Msgid(unquote(msgid).replace("%2F", "/")), host=split.netloc)
+        case [page, number, *_] if page in _PAGES and _NUMBER.match(number):
+            return _numbered(number, Ref(kind=_PAGES[page], host=host))
+        case ["project", project, "patch" | "cover" as page, part, *_]:
+            return _of_mail(msgid_of_url_part(part), Ref(kind=_PAGES[page], host=host, project=unquote(project)))
         case ["project", _, "list"]:
-            number = next(iter(parse_qs(split.query, max_num_fields=50).get("series", [])), "")
-            return Ref(number=int(number), is_series=True, host=split.netloc) if _NUMBER.match(number) else None
+            return _numbered(_asked(query, "series"), Ref(kind=Kind.SERIES, host=host))
+        case ["patches"]:
+            return _of_mail(msgid_of(_asked(query, "msgid")), Ref(kind=Kind.PATCH, host=host))
         case _:
             return None
 
 
-def _of_archive(parts: list[str], split: SplitResult) -> Ref | None:
-    """The message-id in an archive's address, as lore.kernel.org/LIST/MSGID/ has it."""
-    for part in reversed(parts):
-        if found := _MSGID.match(unquote(part)):
-            return Ref(msgid=Msgid(found[1]), host=split.netloc)
-    return None
+def _asked(query: str, name: str) -> str:
+    """What a query asks of *name*, "" where it does not."""
+    try:
+        return next(iter(parse_qs(query, max_num_fields=50).get(name, [])), "")
+    except ValueError:
+        return ""
+
+
+def _of_archive(parts: Sequence[str], host: str) -> Ref | None:
+    """The message-id at the end of an archive's address, as lore.kernel.org/LIST/MSGID/T/ has it.
+
+    Other archives have the list's own address further in front, which is no message-id.
+    """
+    ends = parts[:-1] if parts[-1:] and parts[-1] in _THREAD_VIEWS else parts
+    word = unquote(ends[-1]) if ends else ""
+    return _of_mail(msgid_of(word), Ref(host=host)) if _has_a_domain(word) else None

@@ -1,0 +1,126 @@
+"""What cards and answers say of patches, each fact in its words."""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from bot.ids import Msgid
+from bot.notices.markup import Allowed, Code, Line, Link, cut, safe, words
+from bot.patchwork.model import CheckState, FileChange, Patch, Person, Trailer, TrailerKind, paths_of
+from bot.patchwork.refs import archive_link
+
+MAX_DIRECTORIES = 3
+_LONGEST_MSGID = 190  # a longer one would be cut, and lead nowhere
+_BADNESS = (CheckState.FAIL, CheckState.WARNING, CheckState.PENDING, CheckState.SUCCESS)
+_CHECK_SIGNS = {CheckState.FAIL: "❌", CheckState.WARNING: "⚠", CheckState.PENDING: "⏳", CheckState.SUCCESS: "✅"}
+
+
+def joined(parts: Iterable[str]) -> str:
+    """The parts that say something, in a row."""
+    return " · ".join(part for part in parts if part)
+
+
+def named(name: str, otherwise: str) -> str:
+    """*name*, or *otherwise* where nothing of it can be seen."""
+    return name if safe(name).strip() else otherwise
+
+
+def submitter_name(person: Person) -> str:
+    """Who sent it; the address where no name is known."""
+    return cut(named(person.name, named(person.email, "an unknown submitter")), 100)
+
+
+def state_name(slug: str) -> str:
+    """A state as people write it: "under-review" is "Under Review"."""
+    return cut(" ".join(word[:1].upper() + word[1:] for word in slug.split("-")), 40)
+
+
+def folded_states(patches: Iterable[Patch]) -> list[str]:
+    """How many patches are in which state, the most first: ["New 5", "Accepted 2"]."""
+    counts = Counter(state_name(patch.state) for patch in patches if patch.state)
+    return [f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def trailer_counts(patches: Sequence[Patch]) -> str:
+    """Acked-by, Reviewed-by and Tested-by as "A1 R2 T0", a person once per kind; "" when there is none."""
+    found: set[Trailer] = {trailer for patch in patches for trailer in patch.trailers}
+    if not found:
+        return ""
+    counts = Counter(trailer.kind for trailer in found)
+    return " ".join(f"{kind.value}{counts[kind]}" for kind in TrailerKind)
+
+
+def worst_check(patches: Iterable[Patch]) -> str:
+    """The worst check of all patches; Patchwork's "pending" is also its word for none, which shows nothing."""
+    found = {patch.check for patch in patches if patch.check is not CheckState.PENDING}
+    worst = next((state for state in _BADNESS if state in found), None)
+    return "" if worst is None else f"{_CHECK_SIGNS[worst]} {worst.value}"
+
+
+def standing(patches: Sequence[Patch], states: Sequence[str]) -> Line:
+    """The *states*, and what there is of trailers, checks and delegates."""
+    check = worst_check(patches)
+    delegates = sorted({patch.delegate for patch in patches if patch.delegate})
+    return words(
+        joined(
+            [
+                *states,
+                trailer_counts(patches),
+                f"checks {check}" if check else "",
+                f"delegate: {cut(', '.join(delegates), 100)}" if delegates else "",
+            ]
+        )
+    )
+
+
+def size(files: Sequence[FileChange]) -> str:
+    """The lines added and removed, and in how many files: "+9 −1 in 3 files"; "" without files."""
+    if not files:
+        return ""
+    count = len({file.path for file in files})
+    lines = f"+{sum(file.added for file in files)} −{sum(file.removed for file in files)}"
+    return f"{lines} in {count} {'file' if count == 1 else 'files'}"
+
+
+def directories(files: Sequence[FileChange]) -> str:
+    """The directories most touched, with the number of files in each where there are several; a file at the top."""
+    touched = dict.fromkeys((_directory(path), file.path) for file in files for path in paths_of((file,)))
+    counts = Counter(directory for directory, _ in touched)
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_DIRECTORIES]
+    if len(counts) == 1:
+        return cut(most[0][0], 80)
+    rest = len(counts) - len(most)
+    listed = ", ".join(f"{cut(name, 80)} ({count})" if name.endswith("/") else cut(name, 80) for name, count in most)
+    return f"{listed} and {rest} more" if rest else listed
+
+
+def archive(template: str, told: str | None, msgid: Msgid | None, allowed: Allowed) -> Line:
+    """Where the list's archive has it: the operator's address as a link, the server's own word for it as text."""
+    if template and msgid:
+        return words(Link("archive", archive_link(template, msgid)))
+    if not told:
+        return ()
+    return words(Link("archive", told)) if allowed.link(told) else words(f"archive: {cut(told, 200)}")
+
+
+def apply_command(msgid: Msgid | None, *, is_pull: bool = False) -> Line:
+    """What to type to have it in a git tree, fit for a shell whatever stands in the message-id."""
+    if not msgid or len(msgid) > _LONGEST_MSGID or safe(msgid).replace("\u2060", "") != msgid:
+        return ()
+    return words(Code(f"b4 {'pr' if is_pull else 'am'} {_for_a_shell(msgid)}"))
+
+
+def pull_source(patch: Patch) -> Line:
+    """Where a pull request is to be pulled from."""
+    return words(f"pull from {cut(patch.pull_url, 200)}") if patch.pull_url else ()
+
+
+def _for_a_shell(msgid: Msgid) -> str:
+    """*msgid* quoted where a shell needs it; an empty quote breaks "@room", which a word joiner would spoil."""
+    return "''".join(shlex.quote(part) for part in re.split("(?<=@)(?=room)", msgid, flags=re.IGNORECASE))
+
+
+def _directory(path: str) -> str:
+    """The directory of *path*, the path itself at the top."""
+    return path.rpartition("/")[0] + "/" if "/" in path else path

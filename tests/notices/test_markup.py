@@ -1,0 +1,316 @@
+from dataclasses import replace
+
+import pytest
+from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.ids import Msgid, PatchId, ProjectName
+from bot.notices import markup
+from bot.notices.card import Shown, Site, card
+from bot.notices.markup import (
+    Allowed,
+    Block,
+    Bullets,
+    Code,
+    Details,
+    Document,
+    Inline,
+    Lines,
+    Link,
+    Title,
+    cut,
+    safe,
+    words,
+    written,
+)
+from bot.notices.replies import patch_shown, said
+from bot.patchwork.model import FileChange, Patch, Person
+
+ARCHIVE = "https://lore.example.org/list/"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=1>',
+    "</p></details></b>",
+    "<b><i><ul><li>",
+    "<!--",
+    "<![CDATA[",
+    "&lt;b&gt;&#60;",
+    "@room",
+    "@ROOM everybody",
+    "@\u200broom",
+    "https://matrix.to/#/@admin:hs",
+    "matrix:u/admin:hs",
+    "\u202egpj.exe",
+    "\u2066a\u2069",
+    "a\x00b\x1b[31m",
+    "\ud800",
+    "\udfff\ud800",
+    "one\ntwo\r\nthree\u2028four",
+    "Z" + "\u0335\u0321\u034e" * 60,
+    "👩\u200d👩\u200d👧",
+    "\U000e0041\U000e007f",
+    "\u3164",
+    "x" * 10_000,
+    "&" * 10_000,
+    '"' * 3_000,
+    "ä€😀" * 3_000,
+    "@room" * 2_000,
+    "a b/c%2Fd@e",
+    "javascript:alert(1)",
+    "../../evil",
+    "https://patchwork.example.org@evil/",
+)
+texts = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(max_size=60),
+    st.lists(st.sampled_from(HOSTILE), max_size=3).map(" ".join),
+    st.text(st.characters(categories=["Cs", "Cc", "Cf", "Mn", "Zl"]), max_size=20),
+)
+
+
+@st.composite
+def patches(draw: st.DrawFn) -> Patch:
+    paths = draw(st.lists(texts, max_size=4))
+    return Patch(
+        id=PatchId(draw(st.integers(1, 2**31))),
+        project=ProjectName(draw(texts)),
+        msgid=Msgid(draw(texts)),
+        name=draw(texts),
+        submitter=Person(draw(texts), draw(texts)),
+        date=draw(texts),
+        state=draw(st.none() | texts),
+        delegate=draw(st.none() | texts),
+        pull_url=draw(st.none() | texts),
+        archive_url=draw(st.none() | texts),
+        files=tuple(FileChange(path, None, 10**9, 0) for path in paths),
+    )
+
+
+@st.composite
+def shown_cards(draw: st.DrawFn) -> Shown:
+    some = tuple(draw(st.lists(patches(), min_size=1, max_size=3))) * draw(st.integers(1, 20))
+    series = replace(
+        of_series(*some, name=draw(texts), total=draw(st.integers(0, 200)), version=draw(st.integers(0, 3))),
+        submitter=Person(draw(texts), draw(texts)),
+        project=ProjectName(draw(texts)),
+        cover=draw(st.none() | texts.map(Msgid)),
+        archive_url=draw(st.none() | texts),
+    )
+    matched = tuple(draw(st.lists(texts, max_size=8)))
+    return Shown(some, series, matched) if draw(st.integers(0, 2)) else Shown(some[:1], None, matched)
+
+
+inlines: st.SearchStrategy[Inline] = st.one_of(
+    st.builds(markup.Text, texts),
+    st.builds(Code, texts),
+    st.builds(Link, texts, texts | texts.map(ARCHIVE.__add__), st.booleans()),
+)
+some_lines = st.lists(st.lists(inlines, max_size=4).map(tuple), max_size=40).map(tuple)
+pieces = st.builds(Lines, some_lines) | st.builds(Bullets, some_lines) | st.builds(Block, texts)
+titles = st.builds(Title, texts, texts | texts.map(ARCHIVE.__add__), texts)
+details = st.builds(Details, texts, st.lists(pieces, max_size=3).map(tuple))
+documents = st.lists(titles | pieces | details, max_size=4).map(tuple)
+
+
+def assert_fit_for_a_room(document: Document, allowed: Allowed) -> None:
+    body, html = written(document, allowed)
+
+    assert len(body.encode("utf-8")) <= 4_096
+    assert len(html.encode("utf-8")) <= 8_192
+    page = read_strictly(html)
+    assert all(link.startswith(allowed.prefixes) for link in page.links)
+    for text in (body, html, page.text):
+        assert "@room" not in text.lower()
+        assert not markup._UNSEEN.search(text.replace("\u2060", ""))
+
+    for link in sorted(page.links, key=len, reverse=True):
+        body = body.replace(link, "")
+    assert "matrix.to/" not in (body + page.text).lower()
+
+
+def plain_words(body: str, urls: tuple[str, ...]) -> list[str]:
+    for url in sorted(urls, key=len, reverse=True):
+        body = body.replace(f" <{url}>", "").replace(f"\n{url}", "")
+    return [word for word in body.split() if word != "•"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    shown_cards(), st.sampled_from([SITE, replace(SITE, archive=ARCHIVE + "{msgid}/"), Site("http://h:8/pw", False)])
+)
+def test_no_card_is_unfit_for_a_room(shown: Shown, site: Site) -> None:
+    assert_fit_for_a_room(card(shown, site), site.allowed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(patches(), texts)
+def test_no_answer_is_unfit_for_a_room(patch: Patch, remark: str) -> None:
+    document = (*patch_shown(patch, of_series(patch, name=remark), SITE), *said(remark))
+
+    assert_fit_for_a_room(document, SITE.allowed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents)
+def test_no_document_is_unfit_for_a_room(document: Document) -> None:
+    assert_fit_for_a_room(document, Allowed((ARCHIVE,)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(shown_cards())
+def test_both_forms_say_the_same(shown: Shown) -> None:
+    body, html = written(card(shown, SITE), SITE.allowed)
+    page = read_strictly(html)
+
+    assert plain_words(body, page.links) == page.text.split()
+
+
+def test_the_largest_title_keeps_its_link() -> None:
+    url = "https://patchwork.example.org/" + "&" * 370
+    flood = Lines(tuple(words("&" * 200) for _ in range(1_000)))
+
+    body, html = written((Title("&" * 10_000, url, "x" * 10_000), flood), SITE.allowed)
+
+    assert read_strictly(html).links == (url,)
+    assert body == "&" * 119 + "… · " + "x" * 119 + f"…\n{url}"
+
+
+def test_a_card_loses_its_last_patches_before_anything_else() -> None:
+    many = tuple(replace(patch, name=patch.name + " and more" * 15) for patch in numbered(60))
+
+    lines = body_and_html(card(Shown(many, of_series(*many)), SITE))[0].split("\n")
+
+    bullets = [line for line in lines if line.startswith("•")]
+    assert 15 < len(bullets) < 30
+    assert bullets[-1] == f"• … and {61 - len(bullets)} more"
+    assert lines[-1] == f"b4 am {many[0].msgid}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x00b\x1b[31mc", "ab[31mc"),
+        ("one\r\ntwo\rthree\u2028four\x0bfive", "one\ntwo\nthree\nfour\nfive"),
+        ("\u202eevil\u2066\u200b\u00ad\ufeff\u3164", "evil"),
+        ("\ud800x", "?x"),
+        ("@room @Room @\u200broom", "@\u2060room @\u2060Room @\u2060room"),
+        ("see https://matrix.to/#/@a:b", "see https://matrix.\u2060to/#/@a:b"),
+        ("MATRIX.TO/#/x matrix:u/a:b matrix: x", "MATRIX.\u2060TO/#/x matrix:\u2060u/a:b matrix: x"),
+        ("e" + "\u0301" * 50, "e" + "\u0301" * 4),
+        ("\t👩\u200d👧 می\u200cخواهم \ufffd", "\t👩\u200d👧 می\u200cخواهم \ufffd"),
+    ],
+)
+def test_safe_text(text: str, shown: str) -> None:
+    assert safe(text) == shown
+    assert safe(shown) == shown
+
+
+@given(texts, st.integers(1, 300))
+def test_a_cut_is_never_longer(text: str, limit: int) -> None:
+    shorter = cut(text, limit)
+
+    assert len(shorter) <= limit
+    assert shorter == text or (shorter.endswith("…") and text.startswith(shorter[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("abcdef", 6, "abcdef"),
+        ("abcdef", 5, "abcd…"),
+        ("abc def", 5, "abc…"),
+        ("abe\u0301f", 4, "ab…"),
+        ("ab👩\u200d👧cd", 5, "ab…"),
+        ("abc", 1, "…"),
+    ],
+)
+def test_a_cut_leaves_letters_whole(text: str, limit: int, shown: str) -> None:
+    assert cut(text, limit) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://patchwork.example.org.evil/",
+        "https://patchwork.example.org@evil/",
+        "https://patchwork.example.org:pw@evil/",
+        "https://user@patchwork.example.org/",
+        "HTTPS://patchwork.example.org/",
+        "http://patchwork.example.org/",
+        "//patchwork.example.org/",
+        "https://patchwork.example.org/pw/../evil",
+        "https://patchwork.example.org/pw/%2E%2e/evil",
+        "https://patchwork.example.org/pw/.%2e?x",
+        "https://patchwork.example.org/pw/..",
+        "https://patchwork.example.org/pw\\..\\evil",
+        "https://patchwork.example.org/pwned/",
+        "https://patchwork.example.org/pw/ x",
+        "https://patchwork.example.org/pw/\nx",
+        "https://patchwork.example.org/pw/\u202ex",
+        "https://lore.example.org.evil/x",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_links_lead_nowhere_else(url: str) -> None:
+    assert not Allowed(("https://patchwork.example.org/pw/", "https://lore.example.org")).link(url)
+
+
+def test_links_lead_below_what_is_configured() -> None:
+    allowed = Allowed(("https://patchwork.example.org/pw/", "https://lore.example.org", "https://a.example/?q="))
+
+    assert allowed.link("https://patchwork.example.org/pw/patch/1/?x=../..")
+    assert allowed.link("https://lore.example.org/a..b/c")
+    assert allowed.link("https://a.example/?q=x@y")
+
+
+def test_a_site_below_a_path_links_only_there() -> None:
+    allowed = Site("https://example.org/pw").allowed
+
+    assert allowed.link("https://example.org/pw/patch/1/")
+    assert not allowed.link("https://example.org/pwned/patch/1/")
+
+
+def test_a_room_ping_in_an_address_is_encoded_and_still_leads_there() -> None:
+    patch = a_patch(msgid="x@room.example.org")
+
+    body, html = body_and_html(card(Shown((patch,)), SITE))
+
+    assert "/patch/x%40room.example.org/" in body
+    assert "/patch/x%40room.example.org/" in html
+
+
+def test_each_piece_in_both_forms() -> None:
+    document: Document = (
+        Title("A <title>\nof two", "https://patchwork.example.org/1/", "1 of 2"),
+        Lines((words("plain ", Code("a < b")), words(Link("here", "https://patchwork.example.org/")))),
+        Bullets((words("one"), words(Link("two", "https://evil.example/")))),
+        Bullets(()),
+        Lines(()),
+        Block("a  b\n <c>"),
+        Details("more\nof it", (Lines((words("inside"),)),)),
+    )
+
+    body, html = written(document, SITE.allowed)
+
+    assert body.split("\n") == [
+        "A <title> of two · 1 of 2",
+        "https://patchwork.example.org/1/",
+        "plain a < b",
+        "here <https://patchwork.example.org/>",
+        "• one",
+        "• two",
+        "a  b",
+        " <c>",
+        "more of it",
+        "inside",
+    ]
+    assert html == (
+        '<p><strong><a href="https://patchwork.example.org/1/">A &lt;title&gt; of two</a></strong> · 1 of 2</p>'
+        "<p>plain <code>a &lt; b</code><br>"
+        '<a href="https://patchwork.example.org/">here</a></p>'
+        "<ul><li>one</li><li>two</li></ul>"
+        "<pre><code>a  b\n &lt;c&gt;</code></pre>"
+        "<details><summary>more of it</summary><p>inside</p></details>"
+    )

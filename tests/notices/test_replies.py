@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+from card_rig import SITE, a_patch, body_and_html, numbered, of_series
+from inline_snapshot import snapshot
+
+from bot.notices.markup import written
+from bot.notices.replies import Usage, patch_shown, said, usage
+from bot.patchwork.model import CheckState, FileChange, Trailer, TrailerKind
+
+
+def test_a_patch_says_how_it_stands_and_what_it_touches() -> None:
+    patches = numbered(3, version=2)
+    patch = replace(
+        patches[1],
+        files=(FileChange("migration/ram.c", None, 5, 2), FileChange("docs/b.rst", "docs/a.rst", 0, 0)),
+        check=CheckState.WARNING,
+        delegate="bruno",
+        trailers=frozenset({Trailer(TrailerKind.REVIEWED, "rey@example.com")}),
+        archive_url="https://lore.example.org/1@x/",
+    )
+
+    assert body_and_html(patch_shown(patch, of_series(*patches, version=2), SITE)) == snapshot(
+        (
+            """\
+[v2,2/3] migration: Step 2
+https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/
+Ada Sample · 2026-11-23
+in migration: Fix it all <https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both>
+New · A0 R1 T0 · checks ⚠ warning · delegate: bruno
++5 −2 in 2 files
+• migration/ram.c +5 −2
+• docs/a.rst → docs/b.rst +0 −0
+archive: https://lore.example.org/1@x/
+b4 am 20261123.1-2-ada@example.org\
+""",
+            """\
+<p><strong>
+<a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/">
+[v2,2/3] migration: Step 2</a></strong></p>
+<p>Ada Sample · 2026-11-23
+<br>in \n\
+<a href="https://patchwork.example.org/project/qemu-devel/list/?series=42&amp;state=*&amp;archive=both">
+migration: Fix it all</a>
+<br>New · A0 R1 T0 · checks ⚠ warning · delegate: bruno
+<br>+5 −2 in 2 files</p>
+<ul>
+<li><code>migration/ram.c</code> +5 −2</li>
+<li><code>docs/a.rst → docs/b.rst</code> +0 −0</li></ul>
+<p>archive: https://lore.example.org/1@x/
+<br><code>b4 am 20261123.1-2-ada@example.org</code></p>\
+""",
+        )
+    )
+
+
+def test_a_patch_of_which_little_is_known() -> None:
+    patch = replace(a_patch(), files=None, state=None, date="")
+
+    assert body_and_html(patch_shown(patch, None, SITE))[0] == snapshot("""\
+migration: Fix it
+https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/
+Ada Sample
+
+b4 am 20261123.1-1-ada@example.org\
+""")
+
+
+def test_a_patch_of_many_files_lists_thirty() -> None:
+    patch = a_patch(1, "treewide: Touch it", *(f"hw/{n}.c" for n in range(300)))
+
+    lines = body_and_html(patch_shown(patch, None, SITE))[0].split("\n")
+
+    assert "+900 −300 in 300 files" in lines
+    assert "• … and 270 more" in lines
+
+
+def test_usage_is_what_has_to_be_typed() -> None:
+    commands = [Usage("help", "[verb]", "what can be typed"), Usage("show", "REF", "a patch")]
+
+    assert body_and_html(usage(commands, "!pw")) == snapshot(
+        (
+            """\
+What you can type:
+• !pw help [verb] — what can be typed
+• !pw show REF — a patch\
+""",
+            """\
+<p>What you can type:</p>
+<ul>
+<li><code>!pw help [verb]</code> — what can be typed</li>
+<li><code>!pw show REF</code> — a patch</li></ul>\
+""",
+        )
+    )
+
+
+def test_a_sentence_is_a_line() -> None:
+    assert written(said("One.", "Two."), SITE.allowed) == ("One.\nTwo.", "<p>One.<br>Two.</p>")
