@@ -1,23 +1,41 @@
-"""The log: one line an event, key=value for people, on standard error."""
+"""The log: one line an event, key=value for people, on standard error; an exception's trace follows its line."""
 
 import logging
 import sys
+import traceback
+from typing import TextIO
 
 import structlog
+from structlog.typing import ExcInfo
 
 
 def configure(level: str = "INFO") -> None:
-    """Log from *level* on; secrets never get here, settings keep them wrapped."""
+    """Log from *level* on.
+
+    Secrets do not get here: settings keep them wrapped, and a trace is told without the values of its variables.
+    """
     number = logging.getLevelNamesMapping()[level]
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        repr_native_str=True,  # whatever a server said stays on its line, and away from the terminal's controls
+        exception_formatter=_plain_trace,
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # asked anew: the demo's prompt replaces it
         cache_logger_on_first_use=False,
     )
+
+
+def _plain_trace(stream: TextIO, exc_info: ExcInfo) -> None:
+    """Where an exception came from; no variables, and nothing that a terminal would obey."""
+    trace = "".join(traceback.format_exception(*exc_info)).rstrip("\n")
+    lines = trace.split("\n")
+    stream.write("".join("\n" + "".join(char if char.isprintable() else "�" for char in line) for line in lines))

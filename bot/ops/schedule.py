@@ -4,28 +4,55 @@ A tick that comes too late runs all the same and once (`misfire_grace_time=None`
 (`max_instances=1`); what a skipped tick would have read, the next one reads.
 """
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
+import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+_log = structlog.get_logger(__name__)
 
 
 class Schedule:
-    """Calls coroutines at intervals, until it is closed."""
+    """Calls coroutines at intervals, until it is closed; one that fails is logged and called again."""
 
     def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(
             timezone="UTC",
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
+        self._runs: set[asyncio.Task[object]] = set()
+        # It would tell of each tick skipped because the run before goes on, and of each run that closing cancels.
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
-        """Call *job* every *seconds*, the first time one interval from now."""
-        self._scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
+        """Call *job* every *seconds*, the first time one interval from now; *name* is unique."""
+
+        async def run() -> None:
+            await self._run(job, name)
+
+        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name)
 
     def start(self) -> None:
         """Begin to tick; needs a running event loop."""
         self._scheduler.start()
 
     def close(self) -> None:
-        """Tick no more; what runs is left to end."""
+        """Tick no more; what runs is cancelled at the loop's next turn."""
         self._scheduler.shutdown(wait=False)
+
+    async def wait_closed(self) -> None:
+        """Return when nothing runs any more, so that what the runs used can be closed."""
+        if self._runs:
+            await asyncio.wait(self._runs)
+
+    async def _run(self, job: Callable[[], Awaitable[object]], name: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "ticks run in tasks"  # noqa: S101  # for the type; asyncio always has one here
+        self._runs.add(task)
+        task.add_done_callback(self._runs.discard)
+        try:
+            await job()
+        except Exception:  # noqa: BLE001  # the one broad catch of the ticks; it is logged
+            _log.exception("a scheduled job failed and runs again at its time", job=name)

@@ -1,25 +1,34 @@
 """What a configuration would do, in sentences."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from bot.config import PatchworkSettings, RoomSettings, Settings
+from bot.config import NetworkSettings, PatchworkSettings, RoomSettings, Settings, StoreSettings
+from bot.ops.queries import RoomQuery
 from bot.subscriptions.query import Query
 
+_SQLITE = "sqlite:///"
 
-def sentences(settings: Settings, subscriptions: Sequence[tuple[str, str, Query]]) -> Iterator[str]:
-    """What the bot would do with *settings*; nobody is contacted."""
+
+def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterator[str]:
+    """What the bot would do with *settings*; nobody is contacted, and nothing secret is told."""
     yield f"Signs in to {settings.matrix.homeserver} as {settings.matrix.user_id}."
     if not settings.matrix.has_secret:
         yield (
-            "Note: neither matrix.password nor matrix.access_token is set here; `run` needs one, "
-            "from the environment or the secrets directory."
+            "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, "
+            "from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory."
         )
+    yield from _store(settings.store)
     for server in settings.patchwork:
         yield _server(server)
-    yield f"Asks as {settings.contact}."
+    yield f"Names {settings.contact} as its contact in every request to them."
+    yield from _network(settings.network)
     for room in settings.room:
-        yield from _room(room, [query for _, name, query in subscriptions if name == room.room])
-    yield f"Accepts invitations of {', '.join(settings.matrix.invite_from)}."
+        yield from _room(room, [each.query for each in subscriptions if each.room == room.room])
+    yield f"Answers to commands that begin with {settings.commands.prefix}."
+    invited_by = ", ".join(settings.matrix.invite_from)
+    yield f"Accepts invitations of {invited_by}." if invited_by else "Accepts no invitations."
     yield f"Admins: {', '.join(settings.matrix.admins) or 'none'}."
     yield (
         f"Serves /livez, /readyz and /metrics on {settings.web.listen}."
@@ -28,12 +37,27 @@ def sentences(settings: Settings, subscriptions: Sequence[tuple[str, str, Query]
     )
 
 
+def _store(store: StoreSettings) -> Iterator[str]:
+    url = store.url.get_secret_value()
+    where = str(Path(url.removeprefix(_SQLITE)).absolute()) if url.startswith(_SQLITE) else _without_login(url)
+    yield f"Keeps its database in {where}, and its device and keys in {store.data_dir.absolute()}."
+
+
 def _server(server: PatchworkSettings) -> str:
     projects = ", ".join(project.name for project in server.projects)
+    minutes = server.incomplete_after_minutes
+    patience = f"after {minutes:g} minutes" if minutes else "at once"
     return (
         f"Watches {server.name} ({server.url}) every {server.poll_interval_seconds:g} s for {projects}; "
-        f"an incomplete series is judged after {server.incomplete_after_minutes:g} minutes."
+        f"a series that stays incomplete is judged {patience}."
     )
+
+
+def _network(network: NetworkSettings) -> Iterator[str]:
+    if proxy := network.proxy.get_secret_value():
+        yield f"Goes through the proxy {_without_login(proxy)}."
+    if network.ca_file:
+        yield f"Trusts the certificates in {network.ca_file} instead of the system's."
 
 
 def _room(room: RoomSettings, queries: Sequence[Query]) -> Iterator[str]:
@@ -41,3 +65,9 @@ def _room(room: RoomSettings, queries: Sequence[Query]) -> Iterator[str]:
         yield f"Joins {room.room}, without a subscription from here."
     for query in queries:
         yield f"Tells {room.room} about: {query}"
+
+
+def _without_login(url: str) -> str:
+    """The scheme, host and path of *url*: its user name, password and parameters may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

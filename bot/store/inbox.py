@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, RoomId, UserId
 from bot.store import schema
+from bot.store.housekeeping import drop_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,13 @@ class InboxBook:
             for row in rows
         ]
 
-    async def tidy(self, before: datetime) -> None:
-        """Drop answered messages sent *before*."""
-        table = schema.inbox
-        await self._connection.execute(sa.delete(table).where(table.c.answered, table.c.sent_at < before))
-
     async def answered(self, said: Said) -> None:
         """Nothing more is owed for this message."""
         table = schema.inbox
         where = (table.c.room == said.room, table.c.event == said.event)
         await self._connection.execute(sa.update(table).where(*where).values(answered=True))
+
+    async def tidy(self, before: datetime) -> bool:
+        """Drop a batch of the answered messages that were sent *before*; whether there may be more of them."""
+        table = schema.inbox
+        return await drop_batch(self._connection, table, table.c.answered.is_(True), table.c.sent_at < before)

@@ -3,61 +3,75 @@
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import sqlalchemy as sa
 import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import StoreError
+from bot.store.engine import BUSY_SECONDS, READ_ONLY, complaint, file_of, plain_errors
 
+SCRIPTS = Path(__file__).parent / "migrations"
 _log = structlog.get_logger(__name__)
 
 
-async def upgrade(engine: AsyncEngine, file: Path | None) -> str | None:
-    """Migrate to the newest version; returns the version it had, None for a new database.
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade did: the version *before* (None for a new database), and the *copy* it made first, if any."""
+
+    before: str | None
+    now: str
+    copy: Path | None = None
+
+
+async def upgrade(engine: AsyncEngine) -> Upgrade:
+    """Migrate to the newest version, in one transaction.
 
     Raises:
-        StoreError: when the database is newer than the program.
+        StoreError: when the database cannot be used, is another program's, or newer than this one.
     """
-    before = await version(engine)
-    if before == newest():
-        return before
-    _refuse_newer(before)
-    if before is not None and file is not None:
-        copy = backup(file, file.with_name(f"{file.name}.{before}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
-        _log.info("database backed up before its migration", copy=str(copy))
-    async with engine.begin() as connection:
-        await connection.run_sync(_migrate)
-    return before
+    file, copy = file_of(engine.url), None
+    with plain_errors(file):
+        before = await _version(engine)
+        if before == newest():
+            return Upgrade(before, before)
+        _refuse_newer(before)
+        if before is not None and file is not None:
+            copy = backup(file, file.with_name(f"{file.name}.{before}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
+            _log.info("database backed up before its migration", copy=str(copy))
+        async with engine.begin() as connection:
+            await connection.run_sync(_migrate)
+        return Upgrade(before, newest(), copy)
 
 
 async def check(engine: AsyncEngine) -> None:
-    """Whether the database is sound and of the program's version.
+    """See that the database is sound and of the program's version; whoever uses it meanwhile is not disturbed.
 
     Raises:
         StoreError: says what is wrong.
     """
-    found = await version(engine)
-    if found != newest():
-        _refuse_newer(found)
-        raise StoreError(f"the database is at version {found or 'none'}, the program at {newest()}: run `db upgrade`")
-    async with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            answer = (await connection.exec_driver_sql("PRAGMA integrity_check")).scalar_one()
+    file = file_of(engine.url)
+    with plain_errors(file):
+        found = await _version(engine)
+        if found != newest():
+            _refuse_newer(found)
+            raise StoreError(
+                f"the database is at version {found or 'none'}, the program at {newest()}: run `patchbot db upgrade`"
+            )
+        if engine.dialect.name == "sqlite":
+            async with engine.connect() as connection:
+                await connection.execution_options(**READ_ONLY)
+                answer = (await connection.exec_driver_sql("PRAGMA integrity_check(1)")).scalar_one()
             if answer != "ok":
-                raise StoreError(f"the database is damaged: {str(answer).splitlines()[0]}")
-
-
-async def version(engine: AsyncEngine) -> str | None:
-    """The version the database is at; None for an empty one."""
-    async with engine.connect() as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+                told = " ".join(str(answer).split())
+                raise StoreError(f"the database {file} is damaged; restore a backup ({told})")
 
 
 def newest() -> str:
@@ -73,15 +87,45 @@ def backup(file: Path, copy: Path) -> Path:
     Raises:
         StoreError: when there is no database, or the copy cannot be written.
     """
-    if not file.exists():
+    if not file.is_file():
         raise StoreError(f"there is no database at {file}")
     try:
         os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise StoreError(f"{copy} exists already; name a new file for the copy") from None
     except OSError as error:
         raise StoreError(f"cannot write {copy}: {error.strerror}") from error
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
+    try:
+        _copy(file, copy)
+    except BaseException as error:
+        copy.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(complaint(file, error)) from error
+        raise
     return copy
+
+
+def _copy(file: Path, copy: Path) -> None:
+    source_uri = f"{file.absolute().as_uri()}?mode=rw"  # a file that vanished is not made anew
+    with (
+        closing(sqlite3.connect(source_uri, uri=True, timeout=BUSY_SECONDS)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+
+
+async def _version(engine: AsyncEngine) -> str | None:
+    """The version the database is at; None for an empty one."""
+    async with engine.connect() as connection:
+        await connection.execution_options(**READ_ONLY)
+        found, tables = await connection.run_sync(_version_and_tables)
+    if found is None and tables:
+        raise StoreError(f"the database {file_of(engine.url)} is another program's: name another file in store.url")
+    return found
+
+
+def _version_and_tables(connection: sa.Connection) -> tuple[str | None, list[str]]:
+    return MigrationContext.configure(connection).get_current_revision(), sa.inspect(connection).get_table_names()
 
 
 def _refuse_newer(found: str | None) -> None:
@@ -90,7 +134,7 @@ def _refuse_newer(found: str | None) -> None:
         raise StoreError(f"the database is newer ({found}) than this program ({newest()}): upgrade the program")
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: sa.Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -98,6 +142,6 @@ def _migrate(connection: Connection) -> None:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config

@@ -22,6 +22,7 @@ from bot.notices.outbox import (
     txn_id,
 )
 from bot.store import schema
+from bot.store.housekeeping import drop_batch
 
 KEEP_SAID = timedelta(days=7)
 _OPEN = (NoticeState.WAITING, NoticeState.TRIED)
@@ -76,18 +77,8 @@ class OutboxBook:
         In a room the first lane with something to send goes first; in a lane only its oldest open notice may go.
         """
         table = schema.notice
-        heads = (
-            sa.select(sa.func.min(table.c.id).label("id"))
-            .where(table.c.state.in_(_OPEN))
-            .group_by(table.c.room, table.c.lane)
-            .subquery()
-        )
-        query = (
-            sa.select(table)
-            .join(heads, table.c.id == heads.c.id)
-            .where(table.c.next_at <= self._now)
-            .order_by(table.c.lane, table.c.id)
-        )
+        due = sa.select(table).where(table.c.id.in_(_heads()), table.c.next_at <= self._now)
+        query = due.order_by(table.c.lane, table.c.id)
         rows = (await self._connection.execute(query)).mappings().all()
         first: dict[str, sa.RowMapping] = {}
         for row in rows:
@@ -107,17 +98,23 @@ class OutboxBook:
         await self._connection.execute(sa.update(table).where(table.c.id == notice).values(values))
 
     async def next_at(self) -> datetime | None:
-        """When the next open notice may be tried; None when all is said."""
+        """When the next notice may be claimed; None when all is said.
+
+        What waits behind another notice of its lane does not count, however long it has been due.
+        """
         table = schema.notice
-        query = sa.select(sa.func.min(table.c.next_at, type_=schema.Utc)).where(table.c.state.in_(_OPEN))
+        query = sa.select(sa.func.min(table.c.next_at, type_=schema.Utc)).where(table.c.id.in_(_heads()))
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
 
-    async def tidy(self) -> None:
-        """Drop what was said a week ago; the cards remember what they need."""
+    async def tidy(self) -> bool:
+        """Drop a batch of what was said a week ago; whether there may be more of it.
+
+        The cards remember what they need; what was given up stays, for an operator to see.
+        """
         table = schema.notice
         old = table.c.settled_at < self._now - KEEP_SAID
-        await self._connection.execute(sa.delete(table).where(table.c.state == NoticeState.DONE, old))
+        return await drop_batch(self._connection, table, table.c.state == NoticeState.DONE, old)
 
     async def count(self) -> Mapping[NoticeState, int]:
         """How many notices stand where."""
@@ -143,6 +140,12 @@ class OutboxBook:
             first_tried=row["first_tried"] or self._now,
             first_device=DeviceId(row["first_device"] or device),
         )
+
+
+def _heads() -> sa.Select[tuple[int]]:
+    """The ids of the oldest open notice of each room and lane."""
+    table = schema.notice
+    return sa.select(sa.func.min(table.c.id)).where(table.c.state.in_(_OPEN)).group_by(table.c.room, table.c.lane)
 
 
 def _row(notice: Notice, now: datetime) -> dict[str, object]:

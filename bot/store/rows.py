@@ -63,7 +63,7 @@ def to_series(row: sa.RowMapping) -> Series:
         total=row["total"],
         received_total=row["received_total"],
         received_all=row["received_all"],
-        cover=Msgid(row["cover"]) if row["cover"] else None,
+        cover=Msgid(row["cover"]) if row["cover"] is not None else None,
         archive_url=row["archive_url"],
         patches=tuple(PatchRef(PatchId(number), Msgid(msgid), name) for number, msgid, name in row["patches"]),
     )
@@ -105,7 +105,7 @@ def to_patch(row: sa.RowMapping) -> Patch:
         hash=row["hash"],
         pull_url=row["pull_url"],
         archive_url=row["archive_url"],
-        files=tuple(FileChange(*file) for file in row["files"]),
+        files=tuple(FileChange(*file) for file in row["files"]) if row["files"] is not None else None,
         to=tuple(row["to"]),
         cc=tuple(row["cc"]),
         trailers=frozenset(Trailer(TrailerKind(kind), person) for kind, person in row["trailers"]),
@@ -129,7 +129,7 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
         "hash": patch.hash,
         "pull_url": patch.pull_url,
         "archive_url": patch.archive_url,
-        "files": [[file.path, file.old_path, file.added, file.removed] for file in patch.files or ()],
+        "files": _of_files(patch.files),
         "to": list(patch.to),
         "cc": list(patch.cc),
         "trailers": sorted([trailer.kind.value, trailer.person] for trailer in patch.trailers),
@@ -138,3 +138,8 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
 
 
 """ + "" + """
+
+
+def _of_files(files: tuple[FileChange, ...] | None) -> list[list[object]] | None:
+    """None, a diff that was not read, is not the empty list of one that touches nothing."""
+    return None if files is None else [[file.path, file.old_path, file.added, file.removed] for file in files]

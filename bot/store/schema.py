@@ -21,8 +21,16 @@ class Utc(sa.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # its signature
-        """To naive UTC."""
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+        """To naive UTC.
+
+        Raises:
+            ValueError: when *value* is naive: whose time it is, nobody could tell.
+        """
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone is not stored")
+        return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # its signature
         """To aware UTC."""
@@ -112,7 +120,7 @@ patch = sa.Table(
     sa.Column("hash", sa.Text),
     sa.Column("pull_url", sa.Text),
     sa.Column("archive_url", sa.Text),
-    sa.Column("files", sa.JSON, nullable=False),  # [[path, old path or null, added, removed], …]
+    sa.Column("files", sa.JSON, nullable=False),  # [[path, old path or null, added, removed], …]; null: not read
     sa.Column("to", sa.JSON, nullable=False),
     sa.Column("cc", sa.JSON, nullable=False),
     sa.Column("trailers", sa.JSON, nullable=False),  # [[kind, person], …]

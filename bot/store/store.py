@@ -12,7 +12,7 @@ from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
 from bot.patchwork.events import Watched
 from bot.patchwork.pending import KnownSeries
 from bot.store import migrate
-from bot.store.engine import connect, file_of
+from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.watching import WatchBook
@@ -32,6 +32,7 @@ class Store:
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
+        self._file = file_of(engine.url)
         self._clock = clock
 
     @classmethod
@@ -39,11 +40,12 @@ class Store:
         """The store behind *url*, at the program's version.
 
         Raises:
+            ConfigError: when the URL is none that this program can use.
             StoreError: when the database cannot be used, or is newer than the program.
         """
         engine = connect(url)
         try:
-            await migrate.upgrade(engine, file_of(url))
+            await migrate.upgrade(engine)
         except BaseException:
             await engine.dispose()
             raise
@@ -55,17 +57,26 @@ class Store:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        async with self._engine.begin() as connection:
-            now = self._clock.now()
-            yield Transaction(WatchBook(connection, now), OutboxBook(connection, now), InboxBook(connection))
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            StoreError: when the database cannot be used.
+        """
+        with plain_errors(self._file):
+            async with self._engine.begin() as connection:
+                now = self._clock.now()
+                yield Transaction(WatchBook(connection, now), OutboxBook(connection, now), InboxBook(connection))
 
     async def tidy(self) -> None:
-        """Drop what is kept no longer."""
+        """Drop what is kept no longer, a batch a transaction, so that others get their turn in between."""
+        while await self._tidy_a_batch():
+            pass
+
+    async def _tidy_a_batch(self) -> bool:
         async with self.transaction() as tx:
-            await tx.watch.tidy()
-            await tx.outbox.tidy()
-            await tx.inbox.tidy(self._clock.now() - KEEP_SAID)
+            old_words = self._clock.now() - KEEP_SAID
+            more = [await tx.watch.tidy(), await tx.outbox.tidy(), await tx.inbox.tidy(old_words)]
+        return any(more)
 
     async def watched(self, server: ServerName) -> Watched:
         """Where the watch of *server* stands."""

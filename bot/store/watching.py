@@ -13,6 +13,7 @@ from bot.patchwork.model import Patch, Series
 from bot.patchwork.pending import KnownSeries
 from bot.patchwork.poller import Poll
 from bot.store import rows, schema
+from bot.store.housekeeping import drop_batch
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
@@ -118,29 +119,36 @@ class WatchBook:
         await self._tell_states(poll)
 
     async def keep_only(self, server: ServerName, projects: Sequence[str]) -> None:
-        """Forget the baselines of projects no longer watched: watched again, they start anew."""
-        table = schema.project
-        names = [name.lower() for name in projects]
-        await self._connection.execute(
-            sa.delete(table).where(table.c.server == server, sa.func.lower(table.c.name).not_in(names))
-        )
+        """Forget where projects no longer watched begin and what is pending there: watched again, they start anew."""
+        watched = {name.lower() for name in projects}
+        for table, column in ((schema.project, schema.project.c.name), (schema.pending, schema.pending.c.project)):
+            known = await self._connection.execute(sa.select(column).where(table.c.server == server).distinct())
+            for name in known.scalars().all():
+                if name.lower() not in watched:
+                    await self._connection.execute(sa.delete(table).where(table.c.server == server, column == name))
 
-    async def tidy(self) -> None:
-        """Drop what no window reaches and nobody asks for any more; of events never the newest thousand."""
-        for server in (await self._connection.execute(sa.select(schema.server.c.name))).scalars().all():
-            await self._tidy_events(ServerName(server))
+    async def tidy(self) -> bool:
+        """Drop a batch of what no window reaches and nobody asks for any more; whether there may be more of it.
+
+        Of events never the newest thousand.
+        """
         told, patch, series = schema.told_state, schema.patch, schema.series
         old = self._now - KEEP_PATCHES
-        await self._connection.execute(sa.delete(told).where(told.c.told_at < self._now - KEEP_EVENTS))
-        await self._connection.execute(sa.delete(patch).where(patch.c.read_at < old))
-        await self._connection.execute(sa.delete(series).where(series.c.judged_at < old))
+        more = [
+            await drop_batch(self._connection, told, told.c.told_at < self._now - KEEP_EVENTS),
+            await drop_batch(self._connection, patch, patch.c.read_at < old),
+            await drop_batch(self._connection, series, series.c.judged_at < old),
+        ]
+        servers = (await self._connection.execute(sa.select(schema.server.c.name))).scalars().all()
+        more += [await self._tidy_events(ServerName(server)) for server in servers]
+        return any(more)
 
-    async def _tidy_events(self, server: ServerName) -> None:
+    async def _tidy_events(self, server: ServerName) -> bool:
         table = schema.seen_event
         newest = sa.select(table.c.id).where(table.c.server == server).order_by(table.c.id.desc())
         edge = newest.offset(KEEP_EVENTS_AT_LEAST).limit(1).scalar_subquery()
         old = table.c.seen_at < self._now - KEEP_EVENTS
-        await self._connection.execute(sa.delete(table).where(table.c.server == server, old, table.c.id <= edge))
+        return await drop_batch(self._connection, table, table.c.server == server, old, table.c.id <= edge)
 
     async def _move_cursor(self, poll: Poll) -> None:
         before = await self._one(sa.select(schema.server).where(schema.server.c.name == poll.server))
@@ -170,7 +178,8 @@ class WatchBook:
 
     async def _forget(self, server: ServerName) -> None:
         """Everything known of a server whose ids started anew."""
-        for table in (schema.seen_event, schema.pending, schema.series, schema.patch, schema.told_state, schema.card):
+        of_a_server = (schema.seen_event, schema.pending, schema.series, schema.patch, schema.told_state)
+        for table in (*of_a_server, schema.project, schema.card):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
 
     # Rows

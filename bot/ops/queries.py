@@ -1,0 +1,53 @@
+"""The queries that the settings subscribe rooms to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bot.config import Settings, subscription_key
+from bot.errors import ConfigError, ConfigErrors, QueryError
+from bot.subscriptions.parser import parse
+from bot.subscriptions.query import Query
+
+_SHOWN = 60  # characters of a mistake
+
+
+@dataclass(frozen=True, slots=True)
+class RoomQuery:
+    """A subscription of the settings; *room* is an alias or an id."""
+
+    room: str
+    query: Query
+
+
+def room_queries(settings: Settings) -> tuple[RoomQuery, ...]:
+    """The subscriptions of all rooms, in the order of the file.
+
+    Raises:
+        ConfigError: names the key of a query that cannot be read; as ConfigErrors for several.
+    """
+    found: list[RoomQuery] = []
+    mistakes: list[ConfigError] = []
+    for key, room, text in _written(settings):
+        try:
+            found.append(RoomQuery(room, parse(text)))
+        except QueryError as error:
+            mistakes.append(ConfigError(key, f"{_one_line(str(error))} (at “{_place(error)}”)"))
+    if mistakes:
+        raise mistakes[0] if len(mistakes) == 1 else ConfigErrors(mistakes)
+    return tuple(found)
+
+
+def _written(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    for place, room in enumerate(settings.room):
+        for number, text in enumerate(room.subscribe):
+            yield subscription_key(place, number), room.room, text
+
+
+def _place(error: QueryError) -> str:
+    text = _one_line(error.text[error.start : error.end] or error.text)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _one_line(text: str) -> str:
+    """*text* in one line that a terminal only shows."""
+    return "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))

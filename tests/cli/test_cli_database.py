@@ -1,0 +1,188 @@
+"""`patchbot db upgrade`, `check` and `backup`."""
+
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from cli_rig import work_in, write_config
+
+from bot.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return work_in(tmp_path, monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _settings(folder: Path) -> None:
+    write_config(folder)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """The exit status and what was said, on whichever stream."""
+    status = main(["db", *arguments])
+    captured = capsys.readouterr()
+    assert (captured.err == "") == (status == 0)
+    return status, captured.out + captured.err
+
+
+def test_a_database_is_made_checked_and_backed_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "upgrade") == (0, "made a new database of version 0001\n")
+    assert run(capsys, "upgrade") == (0, "the database is at version 0001 already\n")
+    assert run(capsys, "check") == (0, "the database is sound, and of this program's version\n")
+    assert run(capsys, "backup", "copy.db") == (0, "written to copy.db\n")
+    assert {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.glob("*.db*")} == {
+        "patchbot.db": "0o600",
+        "copy.db": "0o600",
+    }
+
+
+def test_a_backup_is_a_database_of_its_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "upgrade")
+    run(capsys, "backup", "copy.db")
+    write_config(folder, more='[store]\nurl = "sqlite:///copy.db"')
+
+    assert run(capsys, "check") == (0, "the database is sound, and of this program's version\n")
+
+
+def test_a_backup_overwrites_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "upgrade")
+    Path("copy.db").write_text("precious")
+
+    assert run(capsys, "backup", "copy.db") == (1, "copy.db exists already; name a new file for the copy\n")
+    assert run(capsys, "backup", "no/copy.db") == (1, "cannot write no/copy.db: No such file or directory\n")
+    assert Path("copy.db").read_text() == "precious"
+
+
+def test_a_database_that_is_not_there_is_not_made_by_looking(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "check") == (1, "there is no database at patchbot.db\n")
+    assert run(capsys, "backup", "copy.db") == (1, "there is no database at patchbot.db\n")
+    assert list(folder.glob("*.db")) == []
+
+
+def test_a_text_file_is_no_database(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("patchbot.db").write_text("this is a text file, not a database")
+
+    for action in (["check"], ["upgrade"], ["backup", "copy.db"]):
+        assert run(capsys, *action) == (1, "the database patchbot.db is no SQLite database\n")
+    assert [path.name for path in folder.glob("*.db*")] == ["patchbot.db"]
+
+
+def test_a_damaged_database_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "upgrade")
+    file = Path("patchbot.db")
+    content = file.read_bytes()
+    file.write_bytes(content[:4_096] + b"\xff" * (len(content) - 4_096))
+
+    for action in (["check"], ["upgrade"]):
+        assert run(capsys, *action) == (1, "the database patchbot.db is damaged; restore a backup\n")
+
+
+def test_a_newer_database_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "upgrade")
+    with closing(sqlite3.connect("patchbot.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0999'")
+        connection.commit()
+
+    for action in ("check", "upgrade"):
+        assert run(capsys, action) == (
+            1,
+            "the database is newer (0999) than this program (0001): upgrade the program\n",
+        )
+
+
+def test_the_database_of_another_program_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect("patchbot.db")) as connection:
+        connection.execute("CREATE TABLE users (name TEXT)")
+
+    for action in ("check", "upgrade"):
+        assert run(capsys, action) == (
+            1,
+            "the database patchbot.db is another program's: name another file in store.url\n",
+        )
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://bot:hunter2@db/bot", "store.url: postgresql is not supported by this version, only sqlite is\n"),
+        ("sqlite:///a.db?mode=ro", "store.url: takes no parameters, and has mode\n"),
+    ],
+)
+def test_a_url_of_no_use_is_a_mistake_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, told: str
+) -> None:
+    monkeypatch.setenv("PATCHBOT_STORE__URL", url)
+
+    assert run(capsys, "upgrade") == (2, told)
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that any user may enter."""
+    with tempfile.TemporaryDirectory(prefix="patchbot-test-", dir="/tmp") as name:  # pytest's own is closed to others
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def as_an_ordinary_user() -> Iterator[None]:
+    """Root may write anywhere; somebody else may not."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        (["upgrade"], "the database {db} cannot be made: Permission denied\n"),
+        (["backup", "copy.db"], "cannot write copy.db: Permission denied\n"),
+    ],
+)
+def test_a_folder_without_write_permission_is_told_in_a_line(
+    public_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    action: list[str],
+    told: str,
+) -> None:
+    run(capsys, "upgrade")  # so that all is imported while it may be read
+    monkeypatch.chdir(public_folder)
+    write_config(public_folder)
+    if action != ["upgrade"]:
+        Path("patchbot.db").touch()
+    public_folder.chmod(0o555)
+
+    with as_an_ordinary_user():
+        found = run(capsys, *action)
+
+    assert found == (1, told.format(db="patchbot.db"))
+
+
+@pytest.mark.parametrize("action", ["upgrade", "check"])
+def test_a_database_that_may_only_be_read_is_told_in_a_line(
+    public_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    monkeypatch.chdir(public_folder)
+    write_config(public_folder)
+    run(capsys, "upgrade")
+    Path("patchbot.db").chmod(0o444)
+    public_folder.chmod(0o555)
+
+    with as_an_ordinary_user():
+        status, told = run(capsys, action)
+
+    assert status == 1
+    assert told.startswith("the database patchbot.db cannot be ")
+    assert len(told.splitlines()) == 1

@@ -1,0 +1,126 @@
+"""What `check-config` says."""
+
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.config import (
+    MatrixSettings,
+    NetworkSettings,
+    PatchworkSettings,
+    ProjectSettings,
+    RoomSettings,
+    Settings,
+    StoreSettings,
+    WebSettings,
+)
+from bot.errors import ConfigError, ConfigErrors
+from bot.ops.queries import room_queries
+from bot.ops.summary import sentences
+
+
+def settings_with(
+    *,
+    matrix: dict[str, object] | None = None,
+    rooms: tuple[RoomSettings, ...] = (),
+    incomplete_after_minutes: float = 30,
+    store: StoreSettings | None = None,
+    network: NetworkSettings | None = None,
+    listen: str = "127.0.0.1:9199",
+) -> Settings:
+    return Settings(
+        matrix=MatrixSettings.model_validate(
+            {"homeserver": "https://matrix.example.org", "user_id": "@patchbot:example.org", **(matrix or {})}
+        ),
+        patchwork=(
+            PatchworkSettings(
+                name="ozlabs",
+                url="https://patchwork.ozlabs.org",
+                projects=(ProjectSettings(name="qemu-devel"), ProjectSettings(name="qemu-ppc")),
+                incomplete_after_minutes=incomplete_after_minutes,
+            ),
+        ),
+        room=rooms,
+        store=store or StoreSettings(data_dir=Path("/srv/bot"), url="sqlite:////srv/bot/patchbot.db"),
+        network=network or NetworkSettings(),
+        web=WebSettings(listen=listen),
+    )
+
+
+def told(settings: Settings) -> list[str]:
+    return list(sentences(settings, room_queries(settings)))
+
+
+def test_the_least_configuration() -> None:
+    assert told(settings_with()) == snapshot(
+        [
+            "Signs in to https://matrix.example.org as @patchbot:example.org.",
+            "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory.",  # noqa: E501  # as it is printed
+            "Keeps its database in /srv/bot/patchbot.db, and its device and keys in /srv/bot.",
+            "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel, qemu-ppc; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed
+            "Names @patchbot:example.org as its contact in every request to them.",
+            "Answers to commands that begin with !pw.",
+            "Accepts invitations of *:example.org.",
+            "Admins: none.",
+            "Serves /livez, /readyz and /metrics on 127.0.0.1:9199.",
+        ]
+    )
+
+
+def test_everything_set() -> None:
+    settings = settings_with(
+        matrix={"password": "hunter2", "admins": ["@ops:example.org"], "invite_from": []},
+        rooms=(
+            RoomSettings(room="#migration:example.org", subscribe=("dfn:/migration/", "prefix:RFC from:@redhat.com")),
+            RoomSettings(room="!quiet:example.org"),
+        ),
+        incomplete_after_minutes=0,
+        store=StoreSettings(url="postgresql://bot:hunter2@db:5432/bot?password=hunter2", data_dir=Path("/srv/bot")),
+        network=NetworkSettings(proxy="http://me:hunter2@proxy:3128", ca_file="/etc/ssl/ours.pem"),
+        listen="",
+    )
+
+    assert told(settings) == snapshot(
+        [
+            "Signs in to https://matrix.example.org as @patchbot:example.org.",
+            "Keeps its database in postgresql://db:5432/bot, and its device and keys in /srv/bot.",
+            "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel, qemu-ppc; a series that stays incomplete is judged at once.",  # noqa: E501  # as it is printed
+            "Names @ops:example.org as its contact in every request to them.",
+            "Goes through the proxy http://proxy:3128.",
+            "Trusts the certificates in /etc/ssl/ours.pem instead of the system's.",
+            "Tells #migration:example.org about: path:migration/",
+            "Tells #migration:example.org about: prefix:RFC from:@redhat.com",
+            "Joins !quiet:example.org, without a subscription from here.",
+            "Answers to commands that begin with !pw.",
+            "Accepts no invitations.",
+            "Admins: @ops:example.org.",
+            "Serves no metrics.",
+        ]
+    )
+    assert "hunter2" not in "\n".join(told(settings))
+
+
+def test_a_bad_query_names_its_key_and_its_place() -> None:
+    settings = settings_with(rooms=(RoomSettings(room="#a:hs", subscribe=("path:a", "path:a\n\x1b path:")),))
+
+    with pytest.raises(ConfigError) as caught:
+        room_queries(settings)
+
+    assert str(caught.value) == snapshot(
+        "room[0].subscribe[1]: path: needs a value, e.g. path:drivers/net/ (at “path:”)"
+    )
+
+
+def test_several_bad_queries_are_told_at_once() -> None:
+    settings = settings_with(
+        rooms=(
+            RoomSettings(room="#a:hs", subscribe=("bogus:1", "path:a")),
+            RoomSettings(room="#b:hs", subscribe=("(",)),
+        )
+    )
+
+    with pytest.raises(ConfigErrors) as caught:
+        room_queries(settings)
+
+    assert [error.key for error in caught.value.errors] == ["room[0].subscribe[0]", "room[1].subscribe[0]"]

@@ -1,0 +1,91 @@
+"""A store over a real file, and what is put into it."""
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bot.clock import VirtualClock
+from bot.ids import DeviceId, Msgid, NoticeKey, PatchId, PatchworkEventId, ProjectName, RoomId, SeriesId, ServerName
+from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
+from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
+from bot.patchwork.pending import Baseline, Pending, PendingKind
+from bot.patchwork.wire import Event
+from bot.store.store import Store
+
+SERVER = ServerName("ozlabs")
+OTHER_SERVER = ServerName("kernel.org")
+PROJECT = ProjectName("qemu-devel")
+ROOM = RoomId("!room:hs")
+OTHER_ROOM = RoomId("!other:hs")
+DEVICE = DeviceId("ONE")
+SUBMITTER = Person("Jane Doe", "jane@example.org")
+
+
+class StoreRig:
+    """A database file that stores come and go over, in virtual time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "bot.db"
+        self.url = f"sqlite:///{self.file}"
+        self.clock = VirtualClock()
+
+    @property
+    def now(self) -> datetime:
+        """The virtual time."""
+        return self.clock.now()
+
+    def advance(self, **duration: float) -> None:
+        """Let time pass: `advance(days=1)`."""
+        self.clock.advance(timedelta(**duration).total_seconds())
+
+    async def open(self) -> Store:
+        """A store over the file, as after a start."""
+        return await Store.open(self.url, self.clock)
+
+    def count(self, table: str) -> int:
+        """How many rows a table has, seen from outside."""
+        with closing(sqlite3.connect(self.file)) as connection:
+            found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # a test's own name
+        return found
+
+
+def an_event(number: int) -> Event:
+    return Event(PatchworkEventId(number), "series-completed", "2026-01-01T00:00:00", PROJECT)
+
+
+def a_series(number: int = 1, *, patches: tuple[int, ...] = (), received_all: bool = True) -> Series:
+    return Series(
+        id=SeriesId(number),
+        project=PROJECT,
+        name=f"Series {number}",
+        version=1,
+        submitter=SUBMITTER,
+        received_all=received_all,
+        patches=tuple(PatchRef(PatchId(patch), Msgid(f"{patch}@hs"), f"Patch {patch}") for patch in patches),
+    )
+
+
+def a_patch(number: int = 1, *, series: int | None = None, state: str | None = "new") -> Patch:
+    return Patch(
+        id=PatchId(number),
+        project=PROJECT,
+        msgid=Msgid(f"{number}@hs"),
+        name=f"Patch {number}",
+        submitter=SUBMITTER,
+        series=None if series is None else SeriesId(series),
+        state=state,
+        files=(FileChange("migration/ram.c", None, 1, 2),),
+    )
+
+
+def a_pending(number: int, now: datetime, *, project: ProjectName = PROJECT) -> Pending:
+    return Pending(PendingKind.SERIES, number, project, f"Series {number}", now, now, now + timedelta(minutes=30))
+
+
+def a_baseline(project: ProjectName = PROJECT, *, event: int = 10) -> Baseline:
+    return Baseline(project, event=event, date="2026-01-01T00:00:00", patch=20, series=30)
+
+
+def a_notice(key: str = "card/1", room: RoomId = ROOM, lane: Lane = Lane.CARD) -> Notice:
+    return Notice(room, lane, Message(f"body of {key}", f"<p>{key}</p>", Tag(NoticeKind.CARD, NoticeKey(key))))

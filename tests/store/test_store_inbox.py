@@ -1,0 +1,90 @@
+"""The inbox: what people said is answered once."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from store_rig import OTHER_ROOM, ROOM, StoreRig
+
+from bot.ids import EventId, UserId
+from bot.store import housekeeping
+from bot.store.inbox import Said
+from bot.store.store import Store
+
+
+def said(rig: StoreRig, number: int = 1) -> Said:
+    return Said(ROOM, EventId(f"${number}"), UserId("@jane:hs"), f"show {number}", rig.now)
+
+
+async def hear(store: Store, *messages: Said) -> None:
+    async with store.transaction() as tx:
+        for message in messages:
+            await tx.inbox.add(message)
+
+
+async def unanswered(store: Store, limit: int = 20) -> list[Said]:
+    async with store.transaction() as tx:
+        return await tx.inbox.unanswered(limit)
+
+
+async def answer(store: Store, message: Said) -> None:
+    async with store.transaction() as tx:
+        await tx.inbox.answered(message)
+
+
+async def test_messages_are_answered_in_the_order_they_came(store: Store, rig: StoreRig) -> None:
+    messages = [said(rig, number) for number in range(1, 4)]
+    await hear(store, *messages)
+
+    await answer(store, messages[0])
+
+    assert await unanswered(store) == messages[1:]
+    assert await unanswered(store, limit=1) == messages[1:2]
+
+
+async def test_a_sync_delivered_twice_is_one_message(store: Store, rig: StoreRig) -> None:
+    await hear(store, said(rig))
+    await hear(store, replace(said(rig), body="edited"))
+    await answer(store, said(rig))
+
+    await hear(store, said(rig))
+
+    assert await unanswered(store) == []
+    assert rig.count("inbox") == 1
+
+
+async def test_an_event_id_counts_per_room(store: Store, rig: StoreRig) -> None:
+    await hear(store, said(rig), replace(said(rig), room=OTHER_ROOM))
+
+    assert len(await unanswered(store)) == 2
+
+
+async def test_what_was_not_answered_is_there_after_a_restart(store: Store, rig: StoreRig) -> None:
+    await hear(store, said(rig))
+    await store.close()
+
+    later = await rig.open()
+
+    assert await unanswered(later) == [said(rig)]
+    await later.close()
+
+
+async def test_answered_messages_are_forgotten_after_a_week_and_others_never(
+    store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    messages = [said(rig, number) for number in range(6)]
+    await hear(store, *messages)
+    for message in messages[1:]:
+        await answer(store, message)
+    rig.advance(days=7, seconds=1)
+
+    async with store.transaction() as tx:
+        more = await tx.inbox.tidy(rig.now - timedelta(days=7))
+    first_batch = rig.count("inbox")
+    await store.tidy()
+
+    assert more
+    assert first_batch == 4
+    assert rig.count("inbox") == 1
+    assert await unanswered(store) == messages[:1]

@@ -1,0 +1,209 @@
+"""The schema and its history."""
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from store_rig import SERVER, StoreRig
+
+from bot.errors import StoreError
+from bot.store import migrate, schema
+from bot.store.engine import connect
+from bot.store.store import Store
+
+NEWER = '''
+"""A later version."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("server", sa.Column("note", sa.Text()))
+    {more}
+'''
+
+
+def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
+    """A program one version newer."""
+    scripts = folder / "migrations"
+    copytree(migrate.SCRIPTS, scripts, dirs_exist_ok=True)
+    (scripts / "versions" / "v0002_later.py").write_text(NEWER.format(more=more))
+    monkeypatch.setattr(migrate, "SCRIPTS", scripts)
+
+
+@pytest.fixture
+def program(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where a newer program may be made, outside the folder of the database."""
+    yield tmp_path_factory.mktemp("program")
+    monkeypatch.undo()
+
+
+async def test_the_migrations_make_what_the_metadata_says(store: Store) -> None:
+    def differences(connection: sa.Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, schema.metadata))
+
+    async with store._engine.connect() as connection:
+        found = await connection.run_sync(differences)
+
+    assert found == []
+
+
+async def test_a_new_database_gets_the_newest_version_without_a_backup(rig: StoreRig) -> None:
+    engine = connect(rig.url)
+
+    done = await migrate.upgrade(engine)
+    again = await migrate.upgrade(engine)
+
+    await engine.dispose()
+    assert done == migrate.Upgrade(before=None, now=migrate.newest())
+    assert again == migrate.Upgrade(before=migrate.newest(), now=migrate.newest())
+    assert [path.name for path in rig.file.parent.iterdir()] == ["bot.db"]
+
+
+async def test_an_older_database_is_backed_up_then_migrated(
+    rig: StoreRig, store: Store, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with store.transaction() as tx:
+        await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
+    await store.close()
+    with_another_version(program, monkeypatch)
+    engine = connect(rig.url)
+
+    done = await migrate.upgrade(engine)
+
+    await engine.dispose()
+    assert (done.before, done.now) == ("0001", "0002")
+    assert done.copy is not None
+    assert done.copy.name.startswith("bot.db.0001.2")
+    assert stat.S_IMODE(done.copy.stat().st_mode) == 0o600
+    assert columns(done.copy) == {"name", "cursor", "highest_event"}
+    assert columns(rig.file) == {"name", "cursor", "highest_event", "note"}
+    assert rig.count("server") == 1
+
+
+async def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    rig: StoreRig, store: Store, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.close()
+    with_another_version(program, monkeypatch, more='raise RuntimeError("half-way")')
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        await rig.open()
+
+    assert columns(rig.file) == {"name", "cursor", "highest_event"}
+    monkeypatch.undo()
+    await (await rig.open()).close()
+
+
+async def test_a_newer_database_is_refused(rig: StoreRig, store: Store) -> None:
+    await store.close()
+    with closing(sqlite3.connect(rig.file)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0999'")
+        connection.commit()
+
+    with pytest.raises(StoreError, match=r"^the database is newer \(0999\) than this program \(0001\): upgrade the"):
+        await rig.open()
+
+
+async def test_the_database_of_another_program_is_refused_and_left_as_it_is(rig: StoreRig) -> None:
+    with closing(sqlite3.connect(rig.file)) as connection:
+        connection.execute("CREATE TABLE users (name TEXT)")
+
+    with pytest.raises(StoreError, match=r"is another program's: name another file in store\.url"):
+        await rig.open()
+
+    with closing(sqlite3.connect(rig.file)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("users",)]
+
+
+async def test_a_sound_database_passes_the_check_while_it_is_written(rig: StoreRig, store: Store) -> None:
+    engine = connect(rig.url)
+
+    async with store.transaction() as tx:
+        await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
+        await migrate.check(engine)
+
+    await engine.dispose()
+    assert (await store.watched(SERVER)).highest == 7
+
+
+async def test_the_check_tells_of_an_older_database(
+    rig: StoreRig, store: Store, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.close()
+    with_another_version(program, monkeypatch)
+    engine = connect(rig.url)
+
+    with pytest.raises(
+        StoreError, match=r"^the database is at version 0001, the program at 0002: run `patchbot db upgrade`$"
+    ):
+        await migrate.check(engine)
+
+    await engine.dispose()
+
+
+async def test_the_check_tells_of_rows_that_an_index_lost(rig: StoreRig, store: Store) -> None:
+    async with store.transaction() as tx:
+        await tx.watch._insert(schema.seen_event, [{"server": SERVER, "id": 1, "seen_at": rig.now}])
+    await store.close()
+    with closing(sqlite3.connect(rig.file)) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("UPDATE sqlite_master SET rootpage = 2 WHERE name = 'ix_patch_msgid'")
+        connection.commit()
+    engine = connect(rig.url)
+
+    with pytest.raises(StoreError, match=r"bot\.db is damaged; restore a backup") as caught:
+        await migrate.check(engine)
+
+    assert "\n" not in str(caught.value)
+    await engine.dispose()
+
+
+async def test_a_backup_of_a_database_in_use_is_whole_and_private(rig: StoreRig, store: Store, tmp_path: Path) -> None:
+    async with store.transaction() as tx:
+        await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
+
+    async with store.transaction() as tx:
+        await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 8})
+        copy = migrate.backup(rig.file, tmp_path / "copy.db")
+
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT highest_event FROM server").fetchall() == [(7,)]
+
+
+async def test_a_backup_overwrites_nothing(rig: StoreRig, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "copy.db").write_text("precious")
+
+    with pytest.raises(StoreError, match=r"copy\.db exists already; name a new file for the copy$"):
+        migrate.backup(rig.file, tmp_path / "copy.db")
+
+    assert (tmp_path / "copy.db").read_text() == "precious"
+    await store.close()
+
+
+@pytest.mark.parametrize("content", [b"this is a text file, not a database", b"SQLite format 3\0" + b"\xff" * 5_000])
+def test_a_backup_that_fails_leaves_no_copy(rig: StoreRig, tmp_path: Path, content: bytes) -> None:
+    rig.file.write_bytes(content)
+
+    with pytest.raises(StoreError, match=r"^the database .*bot\.db is (no SQLite database|damaged; restore a backup)$"):
+        migrate.backup(rig.file, tmp_path / "copy.db")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["bot.db"]
+
+
+def columns(file: Path) -> set[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return {row[1] for row in connection.execute("PRAGMA table_info(server)")}

@@ -1,0 +1,372 @@
+"""The outbox: in order, once, and nothing lost."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
+
+from bot.clock import VirtualClock
+from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId
+from bot.notices.outbox import (
+    Claimed,
+    Dead,
+    Lane,
+    Message,
+    Notice,
+    NoticeKind,
+    NoticeState,
+    Outcome,
+    Retry,
+    Sent,
+    Tag,
+    txn_id,
+)
+from bot.store import housekeeping, migrate
+from bot.store.engine import connect
+from bot.store.outbox import CardRef
+from bot.store.store import Store
+
+CARD = CardRef(SERVER, "series", 5)
+SENT = Sent(EventId("$1"))
+
+
+async def add(store: Store, *notices: Notice) -> None:
+    async with store.transaction() as tx:
+        await tx.outbox.add(notices)
+
+
+async def claim(store: Store, limit: int = 10, device: DeviceId = DEVICE) -> list[Claimed]:
+    async with store.transaction() as tx:
+        return await tx.outbox.claim(limit, device)
+
+
+async def settle(store: Store, notice: Claimed, outcome: Outcome = SENT) -> None:
+    async with store.transaction() as tx:
+        await tx.outbox.settle(notice.id, outcome)
+
+
+async def claimed_keys(store: Store, limit: int = 10) -> list[str]:
+    return [notice.message.tag.key for notice in await claim(store, limit)]
+
+
+async def counts(store: Store) -> dict[NoticeState, int]:
+    async with store.transaction() as tx:
+        return dict(await tx.outbox.count())
+
+
+# Written once
+
+
+async def test_a_key_is_written_once(store: Store, rig: StoreRig) -> None:
+    await add(store, a_notice("card/1"), a_notice("card/1"))
+
+    await add(store, a_notice("card/1", OTHER_ROOM))
+
+    assert rig.count("notice") == 1
+    assert [notice.room for notice in await claim(store)] == [ROOM]
+
+
+async def test_a_message_comes_out_as_it_was_written(store: Store) -> None:
+    tag = Tag(NoticeKind.ANSWER, NoticeKey("a"), SERVER, ProjectName("qemu-devel"), SeriesId(5), PatchId(6), version=7)
+    message = Message("body\n“quoted” 🎉", "<p>ü</p>", tag, rings=True)
+    await add(store, Notice(ROOM, Lane.ANSWER, message))
+
+    (claimed,) = await claim(store)
+
+    assert claimed.message == message
+    assert claimed.txn == txn_id(NoticeKey("a"))
+
+
+# Claimed in order
+
+
+async def test_a_room_gets_one_notice_at_a_time_in_the_order_of_writing(store: Store) -> None:
+    await add(store, a_notice("card/1"), a_notice("card/2"), a_notice("card/3"))
+    seen: list[str] = []
+
+    for _ in range(3):
+        (notice,) = await claim(store)
+        seen.append(notice.message.tag.key)
+        await settle(store, notice)
+
+    assert seen == ["card/1", "card/2", "card/3"]
+    assert await claim(store) == []
+
+
+async def test_answers_go_before_cards_written_earlier(store: Store) -> None:
+    await add(store, a_notice("card/1"), a_notice("answer/1", lane=Lane.ANSWER))
+    await add(store, a_notice("card/2", OTHER_ROOM), a_notice("answer/2", OTHER_ROOM, Lane.ANSWER))
+
+    assert await claimed_keys(store) == ["answer/1", "answer/2"]
+
+
+async def test_no_more_are_claimed_than_asked_for(store: Store) -> None:
+    await add(store, *[a_notice(f"card/{number}", RoomId(f"!{number}:hs")) for number in range(5)])
+
+    assert await claimed_keys(store, limit=0) == []
+    assert await claimed_keys(store, limit=2) == ["card/0", "card/1"]
+    assert (await counts(store))[NoticeState.WAITING] == 3
+
+
+async def test_a_notice_that_waits_for_another_try_holds_back_its_lane_alone(store: Store, rig: StoreRig) -> None:
+    await add(store, a_notice("card/1"), a_notice("card/2"), a_notice("card/3", OTHER_ROOM))
+    for notice in await claim(store):
+        await settle(store, notice, Retry(rig.now + timedelta(minutes=1), "busy"))
+    await add(store, a_notice("answer/1", lane=Lane.ANSWER))
+
+    before = await claimed_keys(store)
+    rig.advance(minutes=1)
+
+    assert before == ["answer/1"]
+    assert await claimed_keys(store) == ["answer/1", "card/3"]
+
+
+async def test_a_dead_notice_lets_the_next_one_pass(store: Store) -> None:
+    await add(store, a_notice("card/1"), a_notice("card/2"))
+    (first,) = await claim(store)
+
+    await settle(store, first, Dead("forbidden"))
+
+    assert await claimed_keys(store) == ["card/2"]
+    assert await counts(store) == {NoticeState.DEAD: 1, NoticeState.TRIED: 1}
+
+
+# Tried again
+
+
+async def test_a_claim_outlives_the_program_and_is_claimed_again(store: Store, rig: StoreRig) -> None:
+    await add(store, a_notice("card/1"))
+    (first,) = await claim(store)
+    await store.close()
+    rig.advance(minutes=5)
+    later = await rig.open()
+
+    (again,) = await claim(later, device=DeviceId("TWO"))
+
+    assert await counts(later) == {NoticeState.TRIED: 1}
+    assert (again.id, again.txn, again.attempts) == (first.id, first.txn, 2)
+    assert again.first_tried == first.first_tried == rig.now - timedelta(minutes=5)
+    assert again.first_device == DEVICE
+    await later.close()
+
+
+async def test_what_was_sent_or_given_up_is_never_claimed_again(store: Store, rig: StoreRig) -> None:
+    await add(store, a_notice("card/1"), a_notice("card/2", OTHER_ROOM))
+    first, second = await claim(store)
+    await settle(store, first, SENT)
+    await settle(store, second, Dead("forbidden"))
+    rig.advance(days=1)
+
+    assert await claim(store) == []
+    assert await counts(store) == {NoticeState.DONE: 1, NoticeState.DEAD: 1}
+
+
+# When to look again
+
+
+async def test_when_all_is_said_there_is_no_next_time(store: Store) -> None:
+    await add(store, a_notice())
+    (notice,) = await claim(store)
+    await settle(store, notice)
+
+    async with store.transaction() as tx:
+        assert await tx.outbox.next_at() is None
+
+
+async def test_the_next_time_is_the_earliest_of_all_rooms(store: Store, rig: StoreRig) -> None:
+    await add(store, a_notice("card/1"), a_notice("card/2", OTHER_ROOM))
+    first, second = await claim(store)
+    await settle(store, first, Retry(rig.now + timedelta(minutes=9), "busy"))
+    await settle(store, second, Retry(rig.now + timedelta(minutes=3), "busy"))
+
+    async with store.transaction() as tx:
+        assert await tx.outbox.next_at() == rig.now + timedelta(minutes=3)
+
+
+async def test_what_waits_behind_a_failing_notice_does_not_keep_the_sender_awake(store: Store, rig: StoreRig) -> None:
+    await add(store, a_notice("card/1"), a_notice("card/2"))
+    (first,) = await claim(store)
+    await settle(store, first, Retry(rig.now + timedelta(minutes=15), "busy"))
+
+    async with store.transaction() as tx:
+        assert await tx.outbox.next_at() == rig.now + timedelta(minutes=15)
+
+
+# Cards
+
+
+async def test_a_card_is_remembered_by_room_and_object(store: Store) -> None:
+    async with store.transaction() as tx:
+        await tx.outbox.add_card(ROOM, CARD, NoticeKey("card/1"), [(1, "path:a/", "a/b.c")])
+        await tx.outbox.add_card(OTHER_ROOM, CARD, NoticeKey("card/2"), [])
+
+        assert await tx.outbox.rooms_with_card(CARD) == {ROOM, OTHER_ROOM}
+        assert await tx.outbox.rooms_with_card(CardRef(SERVER, "patch", 5)) == set()
+        assert await tx.outbox.rooms_with_card(CardRef(SERVER, "series", 6)) == set()
+
+
+# Housekeeping
+
+
+async def test_what_was_said_is_forgotten_after_a_week_and_what_failed_is_not(store: Store, rig: StoreRig) -> None:
+    rooms = [RoomId(f"!{number}:hs") for number in range(3)]
+    await add(store, *[a_notice(f"card/{room}", room) for room in rooms])
+    done, dead, _ = await claim(store)
+    await settle(store, done, SENT)
+    await settle(store, dead, Dead("forbidden"))
+    rig.advance(days=7)
+    await store.tidy()
+    after_a_week = await counts(store)
+    rig.advance(seconds=1)
+
+    await store.tidy()
+
+    assert after_a_week[NoticeState.DONE] == 1
+    assert await counts(store) == {NoticeState.DEAD: 1, NoticeState.TRIED: 1}
+
+
+async def test_the_outbox_is_tidied_in_batches(store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    rooms = [RoomId(f"!{number}:hs") for number in range(5)]
+    await add(store, *[a_notice(f"card/{room}", room) for room in rooms])
+    for notice in await claim(store):
+        await settle(store, notice)
+    rig.advance(days=8)
+
+    async with store.transaction() as tx:
+        more = await tx.outbox.tidy()
+
+    assert more
+    assert rig.count("notice") == 3
+
+
+# Any interleaving
+
+
+@dataclass
+class Row:
+    """What the model knows of a notice."""
+
+    notice: Notice
+    state: NoticeState = NoticeState.WAITING
+    due: float = 0.0
+    attempts: int = 0
+    claim: Claimed | None = None
+
+
+@dataclass
+class Model:
+    """The outbox as a list."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, notice: Notice) -> None:
+        """Once a key."""
+        if notice.key not in {row.notice.key for row in self.rows}:
+            self.rows.append(Row(notice))
+
+    def claimable(self, now: float, limit: int) -> list[Row]:
+        """The heads that are due: by room the first lane, then by lane and age."""
+        open_rows = [row for row in self.rows if row.state in {NoticeState.WAITING, NoticeState.TRIED}]
+        heads: dict[tuple[RoomId, Lane], Row] = {}
+        for row in open_rows:
+            heads.setdefault((row.notice.room, row.notice.lane), row)
+        due = [row for row in heads.values() if row.due <= now]
+        due.sort(key=lambda row: (row.notice.lane, self.rows.index(row)))
+        by_room: dict[RoomId, Row] = {}
+        for row in due:
+            by_room.setdefault(row.notice.room, row)
+        return list(by_room.values())[:limit]
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Any interleaving of add, claim, settle, restart and time."""
+
+    @initialize()
+    def start(self) -> None:
+        """An empty outbox in memory; one event loop for the whole run."""
+        self.loop = asyncio.new_event_loop()
+        self.clock = VirtualClock()
+        self.engine = connect("sqlite://")
+        self.loop.run_until_complete(migrate.upgrade(self.engine))
+        self.store = Store(self.engine, self.clock)
+        self.model = Model()
+        self.sent: list[Notice] = []
+
+    @rule(number=st.integers(1, 8), room=st.sampled_from([ROOM, OTHER_ROOM]), lane=st.sampled_from(Lane))
+    def add(self, number: int, room: RoomId, lane: Lane) -> None:
+        """A key may come again, even for another room."""
+        notice = a_notice(f"key/{number}", room, lane)
+        self.loop.run_until_complete(add(self.store, notice))
+        self.model.add(notice)
+
+    @rule(limit=st.integers(0, 3))
+    def claim(self, limit: int) -> None:
+        """What is claimed is what the model says."""
+        expected = self.model.claimable(self.clock.monotonic(), limit)
+        found = self.loop.run_until_complete(claim(self.store, limit))
+        assert [item.message for item in found] == [row.notice.message for row in expected]
+        for row, item in zip(expected, found, strict=True):
+            row.state, row.attempts, row.claim = NoticeState.TRIED, row.attempts + 1, item
+            assert item.attempts == row.attempts
+            assert item.txn == txn_id(row.notice.key)
+
+    @precondition(lambda self: any(row.claim for row in self.model.rows))
+    @rule(data=st.data(), how=st.sampled_from(["sent", "retry", "dead"]))
+    def settle(self, data: st.DataObject, how: str) -> None:
+        """An attempt ends somehow."""
+        row = data.draw(st.sampled_from([row for row in self.model.rows if row.claim]))
+        assert row.claim is not None
+        outcome: Outcome
+        match how:
+            case "sent":
+                outcome, row.state = SENT, NoticeState.DONE
+                self.sent.append(row.notice)
+            case "retry":
+                outcome, row.due = Retry(self.clock.now() + timedelta(seconds=5), "busy"), self.clock.monotonic() + 5
+            case _:
+                outcome, row.state = Dead("forbidden"), NoticeState.DEAD
+        self.loop.run_until_complete(settle(self.store, row.claim, outcome))
+        row.claim = None
+
+    @rule()
+    def restart(self) -> None:
+        """What was claimed and not settled is forgotten by everybody but the database."""
+        self.store = Store(self.engine, self.clock)
+        for row in self.model.rows:
+            row.claim = None
+
+    @rule(seconds=st.sampled_from([1, 5]))
+    def time_passes(self, seconds: int) -> None:
+        """Enough for another try, or not."""
+        self.clock.advance(seconds)
+
+    @invariant()
+    def nothing_is_lost_and_nothing_is_there_twice(self) -> None:
+        """Each key stands where the model has it."""
+        found = self.loop.run_until_complete(counts(self.store))
+        states = [row.state for row in self.model.rows]
+        assert found == {state: states.count(state) for state in set(states)}
+
+    @invariant()
+    def a_lane_is_said_in_the_order_of_writing(self) -> None:
+        """Whatever failed in between."""
+        order = [row.notice for row in self.model.rows]
+        for room in (ROOM, OTHER_ROOM):
+            for lane in Lane:
+                said = [order.index(item) for item in self.sent if (item.room, item.lane) == (room, lane)]
+                assert said == sorted(said)
+
+    def teardown(self) -> None:
+        """Give the connection back."""
+        self.loop.run_until_complete(self.engine.dispose())
+        self.loop.close()
+
+
+TestOutboxMachine = OutboxMachine.TestCase
+TestOutboxMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
