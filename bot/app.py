@@ -158,14 +158,12 @@ async def run_demo(recorded: Sequence[Path], typed: TextIO, out: TextIO) -> None
         UserError: when a recorded patch cannot be read.
     """
     answers = [play.recorded_patch(path) for path in recorded]
+    posted: list[play.Step] = [partial(_arrive, *pair) for pair in zip(answers, recorded, strict=True)]
     clock = SystemClock()
     sample = SamplePatchwork(clock)
-    for step in history():
-        step(sample)
-    steps: list[play.Step] = [
-        *(partial(_arrive, answer, path) for answer, path in zip(answers, recorded, strict=True)),
-        *arrivals(),
-    ]
+    for server, steps in ((SamplePatchwork(clock), [*history(), *posted]), (sample, [*history()])):
+        for step in steps:  # the first is a rehearsal: what cannot be posted is said before anything is shown
+            step(server)
     projects = list(dict.fromkeys([PROJECT, *map(play.project_of, answers)]))
     with tempfile.TemporaryDirectory(prefix="patchbot-demo-") as name:
         folder = Path(name)
@@ -174,7 +172,7 @@ async def run_demo(recorded: Sequence[Path], typed: TextIO, out: TextIO) -> None
         async with serve(sample) as url:
             settings = play.settings(url, folder, projects)
             async with assembled(settings, room, clock, rooms) as bot:
-                stage = play.Stage(sample, room, steps)
+                stage = play.Stage(sample, room, [*posted, *arrivals()])
                 await (play.play_live(bot, stage) if typed.isatty() else play.play_plain(bot, stage, typed, out))
 
 

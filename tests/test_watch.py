@@ -42,7 +42,7 @@ async def test_one_patch_that_matches_is_enough(rig: Rig) -> None:
     async with rig.running() as bot:
         await bot.settle()
         elsewhere, here = a_series("hw/a.c"), a_series("migration/ram.c")
-        both = NewSeries(name="Two", patches=elsewhere.patches + here.patches)
+        both = NewSeries(name="Two", patches=(*elsewhere.patches, *here.patches))
         rig.patchwork.post_series(PROJECT, both)
 
         await rig.poll(bot)

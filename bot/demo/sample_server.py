@@ -19,7 +19,8 @@ class SampleTransport(httpx.AsyncBaseTransport):
         """Ask the sample Patchwork."""
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         response = self._patchwork.answer(request.method, path, query, dict(request.headers))
-        return httpx.Response(response.status, headers=dict(response.headers), content=response.body)
+        stream = httpx.ByteStream(response.body)  # to be read as one from the network is
+        return httpx.Response(response.status, headers=dict(response.headers), stream=stream)
 
 
 @asynccontextmanager

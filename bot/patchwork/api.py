@@ -5,16 +5,17 @@ checked against what was asked.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
+from urllib.parse import quote
 
 import structlog
 
 from bot.errors import Permanent, Temporary
 from bot.ids import Msgid, PatchId, ProjectName
 from bot.patchwork import wire
-from bot.patchwork.client import NotFound, Page, Params, PatchworkClient, Refused
+from bot.patchwork.client import NotFound, Params, PatchworkClient, Refused
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.wire import Event, EventRow, PatchRow, SeriesRow
@@ -22,8 +23,10 @@ from bot.patchwork.wire import Event, EventRow, PatchRow, SeriesRow
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
 _VERSIONS = ("1.3", "1.2", "1.1")
+_MAX_REMEMBERED = 2_000
 _log = structlog.get_logger(__name__)
-_Row = TypeVar("_Row", PatchRow, SeriesRow)
+_Row = TypeVar("_Row", EventRow, PatchRow, SeriesRow)
+_Of = TypeVar("_Of", Event, Patch, Series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,7 @@ class EventPage:
 
     events: tuple[Event, ...]
     more: bool
-
-    @property
-    def newest_first(self) -> bool:
-        """Whether the server ignored `order=date`, as those before API 1.2 do."""
-        return len(self.events) > 1 and self.events[0].date > self.events[-1].date
+    newest_first: bool = False
 
 
 class PatchworkApi:
@@ -44,6 +43,7 @@ class PatchworkApi:
 
     def __init__(self, client: PatchworkClient) -> None:
         self._client = client
+        self._remembered: dict[PatchId, Patch] = {}  # read from pages of a series of which another page failed
 
     @property
     def url(self) -> str:
@@ -61,15 +61,24 @@ class PatchworkApi:
         Raises:
             Refused: when it is no Patchwork, or one that is too old or another kind.
         """
-        for version in _VERSIONS:
-            self._client.version = version
-            try:
-                await self._client.json("")
-            except NotFound:
-                continue
-            return version
-        self._client.version = ""
-        raise Refused(await self._what_it_is())
+        found = ""
+        try:
+            for version in _VERSIONS:
+                self._client.version = version
+                if await self._is_patchwork():
+                    found = version
+                    return version
+            raise Refused(await self._what_it_is())
+        finally:
+            self._client.version = found
+
+    async def _is_patchwork(self) -> bool:
+        """Whether the version at hand is spoken; its index names what there is."""
+        try:
+            page = await self._client.json("")
+        except NotFound:
+            return False
+        return b'"events"' in page.body
 
     async def _what_it_is(self) -> str:
         self._client.version = "1.0"
@@ -77,16 +86,16 @@ class PatchworkApi:
             page = await self._client.json("")
         except NotFound:
             return f"no Patchwork API at {self._client.url}/api/"
-        finally:
-            self._client.version = ""
         if b'"revision"' in page.body:
             return "this is the freedesktop.org fork of Patchwork, whose API is another one"
-        return "Patchwork 2.0 is too old: API 1.1 (Patchwork 2.1) or newer is needed"
+        if b'"events"' in page.body:
+            return "Patchwork 2.0 is too old: API 1.1 (Patchwork 2.1) or newer is needed"
+        return f"what answers at {self._client.url}/api/ is no Patchwork"
 
     async def project(self, name: str) -> ProjectName:
         """The project's link_name as the server spells it; `NotFound` where there is none."""
-        page = await self._client.json(f"projects/{name}/")
-        return wire.read_project(page.body).link_name
+        page = await self._client.json(f"projects/{quote(name, safe='')}/")
+        return wire.read_project(page.body)
 
     async def events(
         self,
@@ -97,7 +106,10 @@ class PatchworkApi:
         per_page: int = PER_PAGE,
         oldest_first: bool = True,
     ) -> EventPage:
-        """A page of the projects' events, from the naive server date *since* on; none past the last page."""
+        """A page of the projects' events, from the naive server date *since* on; none past the last page.
+
+        Servers before API 1.2 ignore that the oldest shall come first.
+        """
         params = [("project", name) for name in projects]
         params += [("order", "date")] if oldest_first else []
         params += [("per_page", str(per_page))]
@@ -110,22 +122,19 @@ class PatchworkApi:
                 return EventPage((), more=False)
             raise
         rows = wire.read_rows(EventRow, answer.body)
-        self._say_rejected("events", rows.rejected)
-        asked = {name.lower() for name in projects}
-        events = tuple(event for row in rows.rows if (event := row.model()).project.lower() in asked)
-        return EventPage(events, more=answer.has_next or len(rows.rows) + rows.rejected >= per_page)
+        events = _asked_for(projects, [row.model() for row in self._readable(rows)])
+        more = answer.has_next or len(rows.rows) + rows.rejected >= per_page
+        return EventPage(events, more, newest_first=not oldest_first or self.version < "1.2")
 
     async def newest_patches(self, projects: Collection[str], count: int = NET_SIZE) -> tuple[Patch, ...]:
         """The patches with the highest ids, newest first, without their diffs."""
         page = await self._client.json("patches/", _newest(projects, count))
-        rows = self._of_projects(wire.read_rows(PatchRow, page.body), "patches", projects)
-        return tuple(row.model() for row in rows)
+        return _asked_for(projects, [row.model() for row in self._readable(wire.read_rows(PatchRow, page.body))])
 
     async def newest_series(self, projects: Collection[str], count: int = NET_SIZE) -> tuple[Series, ...]:
         """The series with the highest ids, newest first."""
         page = await self._client.json("series/", _newest(projects, count))
-        rows = self._of_projects(wire.read_rows(SeriesRow, page.body), "series", projects)
-        return tuple(row.model() for row in rows)
+        return _asked_for(projects, [row.model() for row in self._readable(wire.read_rows(SeriesRow, page.body))])
 
     async def series(self, number: int) -> Series:
         """A series as it stands now."""
@@ -134,20 +143,21 @@ class PatchworkApi:
 
     async def patch(self, number: int) -> Patch:
         """A patch with its diff, addresses and trailers."""
-        page: Page = await self._client.json(f"patches/{number}/")
-        return wire.read_row(PatchRow, page.body).model()
+        page = await self._client.json(f"patches/{number}/")
+        return await asyncio.to_thread(lambda: wire.read_row(PatchRow, page.body).model())  # a diff may be large
 
     async def by_msgid(self, msgid: Msgid, projects: Collection[str]) -> tuple[Patch, ...]:
         """The patches with a message-id, without their diffs; servers before API 1.2 cannot look for one."""
         page = await self._client.json("patches/", [*(("project", name) for name in projects), ("msgid", msgid)])
-        rows = self._of_projects(wire.read_rows(PatchRow, page.body), "patches", projects)
-        return tuple(patch for row in rows if (patch := row.model()).msgid == msgid)
+        found = [row.model() for row in self._readable(wire.read_rows(PatchRow, page.body))]
+        return tuple(patch for patch in _asked_for(projects, found) if patch.msgid == msgid)
 
     async def contents(self, series: Series, refs: Sequence[PatchRef]) -> tuple[Patch, ...]:
         """The patches *refs* of *series* with their diffs; those that are gone by now are left out.
 
         A single patch is read from its own page, which says more at the same price; several come in one mbox
-        where that is the series' own, else from their pages, two at a time.
+        where that is the series' own, else from their pages, two at a time. Pages that were read are not asked for
+        again when another one failed.
         """
         if len(refs) > 1:
             read = await self._mbox(series)
@@ -156,10 +166,14 @@ class PatchworkApi:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._page_of(ref.id)) for ref in refs]
         found = [task.result() for task in tasks]
+        patches = {item.id: item for item in found if isinstance(item, Patch)}
         failures = [item for item in found if isinstance(item, Temporary)]
         if failures:
+            self._remember(patches)
             raise failures[0]
-        return tuple(item for item in found if isinstance(item, Patch))
+        for patch in patches:
+            self._remembered.pop(patch, None)
+        return tuple(patches.values())
 
     async def _mbox(self, series: Series) -> dict[PatchId, Patch] | None:
         try:
@@ -171,6 +185,8 @@ class PatchworkApi:
 
     async def _page_of(self, patch: PatchId) -> Patch | Temporary | None:
         """The patch, None when it is gone, or the error worth another try."""
+        if patch in self._remembered:
+            return self._remembered[patch]
         try:
             return await self.patch(patch)
         except Temporary as error:
@@ -179,15 +195,23 @@ class PatchworkApi:
             _log.warning("a patch cannot be read", patch=patch, reason=str(error))
             return None
 
-    def _of_projects(self, rows: wire.Rows[_Row], what: str, projects: Collection[str]) -> list[_Row]:
-        self._say_rejected(what, rows.rejected)
-        asked = {name.lower() for name in projects}
-        return [row for row in rows.rows if row.project.link_name.lower() in asked]
+    def _remember(self, patches: Mapping[PatchId, Patch]) -> None:
+        if len(self._remembered) + len(patches) > _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered.update(patches)
 
-    def _say_rejected(self, what: str, count: int) -> None:
-        if count:
-            _log.warning("rows that cannot be read were left out", server=self._client.url, what=what, count=count)
+    def _readable(self, rows: wire.Rows[_Row]) -> tuple[_Row, ...]:
+        if rows.rejected:
+            _log.warning("rows that cannot be read were left out", server=self._client.url, count=rows.rejected)
+        return rows.rows
 
 
 def _newest(projects: Collection[str], count: int) -> Params:
     return [*(("project", name) for name in projects), ("order", "-id"), ("per_page", str(count))]
+
+
+def _asked_for(projects: Collection[str], found: Sequence[_Of]) -> tuple[_Of, ...]:
+    """Those of *found* that belong to one of the *projects*, whose name they get as it was asked for."""
+    asked = {name.lower(): ProjectName(name) for name in projects}
+    named = [(item, asked.get(item.project.lower())) for item in found]
+    return tuple(replace(item, project=project) for item, project in named if project is not None)

@@ -6,6 +6,7 @@ bytes of the asked type or a typed error; nothing is retried here, the poller ow
 
 import asyncio
 import email.utils
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,9 @@ import httpx
 from bot import __version__
 from bot.errors import Permanent, Temporary
 
-REQUEST_SECONDS = 30
-MAX_JSON_BYTES = 16 * 1024 * 1024
-MAX_MBOX_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 2
 _MAX_RETRY_AFTER = timedelta(hours=6)
+_GZIP = 31  # zlib's number of window bits for it
 
 Params = Sequence[tuple[str, str]]
 
@@ -49,6 +48,14 @@ class Network:
     ca_file: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a request may take in all, and how large an answer may be once it is decoded."""
+
+    request_seconds: float = 30.0
+    max_bytes: int = 16 * 1024 * 1024
+
+
 class PatchworkClient:
     """Asks one Patchwork server."""
 
@@ -58,17 +65,18 @@ class PatchworkClient:
         contact: str,
         network: Network | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        limits: Limits | None = None,
     ) -> None:
         network = network or Network()
         self.url = url.rstrip("/")
         self.version = ""  # "1.3" once it is known
-        self.requests = 0
+        self._limits = limits or Limits()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._http = httpx.AsyncClient(
-            headers={"User-Agent": user_agent(contact), "Accept": "application/json"},
-            timeout=REQUEST_SECONDS,
+            headers={"User-Agent": user_agent(contact), "Accept-Encoding": "gzip"},
+            timeout=self._limits.request_seconds,
             proxy=network.proxy or None,
-            verify=httpx.create_ssl_context(network.ca_file or True),
+            verify=httpx.create_ssl_context(network.ca_file or True) if transport is None else True,
             transport=transport,
             follow_redirects=False,
         )
@@ -89,35 +97,43 @@ class PatchworkClient:
             NotFound: there is no such object.
             Permanent: this server will not answer it.
         """
-        return await self._get(f"/api/{self.version}/{path}", params, "application/json", MAX_JSON_BYTES)
+        return await self._get(f"/api/{self.version}/{path}", params, "application/json")
 
     async def text(self, path: str) -> str:
         """A text/plain answer outside the API; raises as `json` does."""
-        page = await self._get(path, (), "text/plain", MAX_MBOX_BYTES)
+        page = await self._get(path, (), "text/plain")
         return page.body.decode("utf-8", "replace")
 
-    async def _get(self, path: str, params: Params, content_type: str, max_bytes: int) -> Page:
-        self.requests += 1
+    async def _get(self, path: str, params: Params, content_type: str) -> Page:
+        seconds = self._limits.request_seconds
         try:
-            async with self._slots, asyncio.timeout(REQUEST_SECONDS):
-                return await self._stream(self.url + path, params, content_type, max_bytes)
+            async with self._slots, asyncio.timeout(seconds):
+                return await self._stream(self.url + path, params, content_type)
         except TimeoutError as error:
-            raise Temporary(f"no answer within {REQUEST_SECONDS} s") from error
-        except httpx.HTTPError as error:
+            raise Temporary(f"no answer within {seconds:g} s") from error
+        except (httpx.HTTPError, zlib.error) as error:
             raise Temporary(str(error) or type(error).__name__) from error
         except httpx.InvalidURL as error:
             raise Permanent(str(error)) from error
 
-    async def _stream(self, url: str, params: Params, content_type: str, max_bytes: int) -> Page:
+    async def _stream(self, url: str, params: Params, content_type: str) -> Page:
         accept = {"Accept": content_type}
         async with self._http.stream("GET", url, params=list(params), headers=accept) as response:
             judge(response.status_code, response.headers, content_type)
-            body = bytearray()
-            async for chunk in response.aiter_bytes(65_536):
-                body += chunk
-                if len(body) > max_bytes:
-                    raise Permanent(f"the answer is larger than {max_bytes // 1024 // 1024} MiB")
-            return Page(bytes(body), has_next="next" in response.links)
+            return Page(await self._body(response), has_next="next" in response.links)
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        """The body, unpacked no further than the limit: a small answer can unfold into a huge one."""
+        unpacker = zlib.decompressobj(_GZIP) if "content-encoding" in response.headers else None
+        room = self._limits.max_bytes
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk if unpacker is None else unpacker.decompress(chunk, room + 1 - len(body))
+            if len(body) > room:
+                raise Permanent(f"the answer is larger than {room:,} bytes")
+        if unpacker is not None and not unpacker.eof:
+            raise Temporary("the answer was cut")
+        return bytes(body)
 
 
 def judge(status: int, headers: httpx.Headers, content_type: str) -> None:
@@ -126,7 +142,7 @@ def judge(status: int, headers: httpx.Headers, content_type: str) -> None:
     HTML with status 200 is a login page or a bot wall in front of Patchwork; it may go away.
 
     Raises:
-        Temporary: 429, 5xx, and answers of another type.
+        Temporary: 429, 5xx, and answers of another type or in an encoding that was not asked for.
         NotFound: 404 and 410.
         Permanent: redirects (the configured address is not the server's own) and other 4xx.
     """
@@ -135,6 +151,9 @@ def judge(status: int, headers: httpx.Headers, content_type: str) -> None:
         case 200:
             if given != content_type:
                 raise Temporary(f"answered {given or 'no type'} where {content_type} was asked for")
+            encoding = headers.get("content-encoding", "gzip").strip().lower()
+            if encoding != "gzip":
+                raise Temporary(f"answered in the encoding {encoding[:100]}")
         case 404 | 410:
             raise NotFound(f"HTTP {status}")
         case 429 | 408 | 425:
@@ -147,29 +166,31 @@ def judge(status: int, headers: httpx.Headers, content_type: str) -> None:
             raise Refused(f"HTTP {status}")
 
 
-def retry_after(headers: httpx.Headers, now: datetime | None = None) -> timedelta | None:
-    """What the Retry-After header asks for (RFC 9110 §10.2.3: seconds or a date), six hours at most."""
+def retry_after(headers: httpx.Headers) -> timedelta | None:
+    """What the Retry-After header asks for (RFC 9110 §10.2.3), six hours at most.
+
+    It names seconds or a date; a date is compared with the answer's own Date header, never with our clock.
+    """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        return min(timedelta(seconds=int(value[:9])), _MAX_RETRY_AFTER)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        seconds = int(value) if len(value) < 10 else _MAX_RETRY_AFTER.total_seconds()
+        return min(timedelta(seconds=seconds), _MAX_RETRY_AFTER)
+    moment, now = _moment(value), _moment(headers.get("date", ""))
+    if moment is None or now is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    wait = moment - (now or _date(headers) or moment)
-    return min(max(wait, timedelta()), _MAX_RETRY_AFTER)
+    return min(max(moment - now, timedelta()), _MAX_RETRY_AFTER)
 
 
 def user_agent(contact: str) -> str:
     """Who is asking, and whom to write to; kernel.org's wall asks for both."""
-    printable = "".join(char for char in contact if " " < char < "\x7f")
+    printable = "".join(char for char in contact if " " < char < "\x7f" and char not in "()")
     return f"patchwork-matrix-bot/{__version__} ({printable or 'no contact configured'})"
 
 
-def _date(headers: httpx.Headers) -> datetime | None:
+def _moment(date: str) -> datetime | None:
+    """An HTTP date; without a zone it is UTC."""
     try:
-        return email.utils.parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
-    except ValueError:
+        moment = email.utils.parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
         return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -8,8 +8,9 @@ when an administrator changes that zone. So:
 * The cursor is the greatest date seen, the server's own string; only arithmetic on it is done, never a comparison
   with our clock, and what is sent as `since` is naive again.
 * Every poll reads again from *behind* the cursor and drops the events it knows by id. `since` is inclusive, so each
-  walk must bring at least one known event: the one at the cursor. A walk that does not is a wrong filter, a deleted
-  event, another database or a jump of the clock, never "nothing new"; the poller then re-anchors.
+  walk must bring at least one known event, the one at the cursor, and no known one with a later date. A walk that
+  does otherwise is a wrong filter, a deleted event, another database or a jump of the clock, never "nothing new"; the
+  poller then re-anchors: it reads back, newest first and without a date, until it knows the events again.
 * How far behind: a window back from the server's *now*, for which cursor + quiet (the time since the cursor last
   moved) is the best guess that needs no clock of ours. A quiet server therefore answers with the one event at the
   cursor. Two minutes are enough for slow commits; 15 minutes, 3 hours and 26 hours, more and more rarely, are for
@@ -40,34 +41,35 @@ class Sweeps:
     last_daily: float | None = None
 
     def window(self, now: float) -> timedelta:
-        """The window of the poll at *now*; counts it."""
-        self.polls += 1
+        """The window of the poll at *now*."""
         if now - (self.started if self.last_daily is None else self.last_daily) >= _DAILY_EVERY:
-            self.last_daily = self.last_deep = now
             return DAILY
         if self.last_deep is None or now - self.last_deep >= _DEEP_EVERY:
-            self.last_deep = now
             return DEEP
-        return TENTH if self.polls % 10 == 0 else WINDOW
+        return TENTH if (self.polls + 1) % 10 == 0 else WINDOW
+
+    def done(self, now: float, window: timedelta) -> None:
+        """Count a poll that was read whole; one that failed leaves its sweep to the next."""
+        self.polls += 1
+        if window >= DEEP:
+            self.last_deep = now
+        if window >= DAILY:
+            self.last_daily = now
 
 
 def since(cursor: str, quiet_seconds: float, window: timedelta) -> str:
     """Where a poll starts to read: naive, in the server's time zone, never later than the cursor."""
-    moment = parse(cursor)
-    return spell(min(moment, moment + timedelta(seconds=quiet_seconds) - window))
+    back = max(window - timedelta(seconds=quiet_seconds), timedelta())
+    return (parse(cursor) - back).isoformat()
 
 
 def parse(date: str) -> datetime:
-    """A date as Patchwork prints it, naive; the beginning of time where it is none."""
-    try:
-        return datetime.fromisoformat(date).replace(tzinfo=None)
-    except ValueError:
-        return datetime.min  # noqa: DTZ901  # a naive date is what the server speaks
+    """A date as Patchwork prints it, naive.
 
-
-def spell(moment: datetime) -> str:
-    """A naive date as Patchwork reads it."""
-    return moment.isoformat()
+    Raises:
+        ValueError: when it is none; `wire.EventRow` lets none such in.
+    """
+    return datetime.fromisoformat(date).replace(tzinfo=None)
 
 
 def newest(dates: Iterable[str]) -> str | None:

@@ -5,6 +5,7 @@ The theory of operation stands in `cursor.py`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 import structlog
@@ -20,7 +21,9 @@ from bot.patchwork.wire import Event
 _MAX_PAGES = 400
 _MAX_PAGES_OF_NEWS = 20  # then the poll writes what it has, and the next one goes on
 _KNOWN_IN_A_ROW = 200
-_FAILURES_UNTIL_SPLIT = 3
+_FAILURES_UNTIL_APART = 3
+_APART_SECONDS = 60.0  # then all projects are asked for together again; doubles while that fails
+_LONGEST_APART_SECONDS = 15 * 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -64,9 +67,13 @@ Baselines = Mapping[ProjectName, Baseline]
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows as they came; *whole* unless a project could not be asked."""
+    """Rows as they came. *cut* when more wait; *whole* unless a project could not be asked.
+
+    *reached* is the date up to which all that was asked for was read, None where nothing came.
+    """
 
     events: list[Event]
+    reached: str | None
     cut: bool = False
     whole: bool = True
 
@@ -82,36 +89,48 @@ class EventReader:
         self._sweeps = cursor.Sweeps(started=clock.monotonic())
         self._at: str | None = None
         self._moved_at = clock.monotonic()
+        self._goes_on = False  # whether the last walk was cut, and the next one begins where it ended
         self._failures = 0
+        self._apart_until = 0.0
+        self._apart_seconds = _APART_SECONDS
 
-    async def read(self, watched: Watched, baselines: Mapping[ProjectName, Baseline]) -> Walk:
-        """All events since shortly before the cursor; re-anchored where no known one is among them."""
-        at = watched.cursor or cursor.newest(base.date for base in baselines.values() if base.date is not None)
-        rows = await self._rows(baselines, self._since(at))
-        new = await self._unknown(rows.events, baselines)
-        if at is not None and rows.whole and len(new) == len(rows.events):
-            return await self._reanchor(watched, baselines, at)
-        dates = [event.date for event in rows.events] if rows.whole else []
-        moved = cursor.newest([*([] if at is None else [at]), *dates])
-        return Walk(tuple(rows.events), tuple(cursor.in_order(new)), moved, cut=rows.cut)
-
-    def _since(self, at: str | None) -> str | None:
-        now = self._clock.monotonic()
+    async def read(self, watched: Watched, baselines: Baselines) -> Walk:
+        """All events since shortly before the cursor; re-anchored where the known ones are not where they were."""
+        now, goes_on = self._clock.monotonic(), self._goes_on
         window = self._sweeps.window(now)
+        at = watched.cursor or cursor.newest(base.date for base in baselines.values() if base.date is not None)
+        rows = await self._rows(baselines, at if goes_on else self._since(at, window))
+        new = await self._unknown(rows.events, baselines)
+        if rows.whole and not goes_on:
+            self._sweeps.done(now, window)
+        if at is not None and rows.whole and not goes_on and not _anchored(rows.events, new, at):
+            return await self._reanchor(watched, baselines, at)
+        self._goes_on = rows.cut and rows.whole
+        moved = cursor.newest(date for date in (at, rows.reached) if date is not None) if rows.whole else at
+        return Walk(tuple(rows.events), tuple(cursor.in_order(new)), moved, cut=self._goes_on)
+
+    def _since(self, at: str | None, window: timedelta) -> str | None:
+        now = self._clock.monotonic()
         if at != self._at:
             self._at, self._moved_at = at, now
         return None if at is None else cursor.since(at, now - self._moved_at, window)
 
     async def _rows(self, baselines: Baselines, since: str | None) -> _Rows:
-        """The events of all projects in one question; after repeated failures, each project by itself."""
-        if self._failures >= _FAILURES_UNTIL_SPLIT:
+        """The events of all projects in one question; after repeated failures, each project by itself for a while."""
+        now = self._clock.monotonic()
+        if now < self._apart_until:
             return await self._one_by_one(baselines, since)
         try:
             rows = await self._walk(list(baselines), baselines, since)
-        except Temporary:
+        except Temporary as error:
             self._failures += 1
-            raise
-        self._failures = 0
+            if self._failures < _FAILURES_UNTIL_APART or len(baselines) == 1:
+                raise
+            _log.warning("asking for each project by itself", server=self._server, reason=str(error))
+            self._apart_until = now + self._apart_seconds
+            self._apart_seconds = min(self._apart_seconds * 2, _LONGEST_APART_SECONDS)
+            return await self._one_by_one(baselines, since)
+        self._failures, self._apart_seconds = 0, _APART_SECONDS
         return rows
 
     async def _one_by_one(self, baselines: Baselines, since: str | None) -> _Rows:
@@ -125,10 +144,10 @@ class EventReader:
                 failed = error
         if failed is not None and not parts:
             raise failed
-        if failed is None:
-            self._failures = _FAILURES_UNTIL_SPLIT - 1  # once more together; one more failure splits again
         events = [event for part in parts for event in part.events]
-        return _Rows(events, cut=any(part.cut for part in parts), whole=failed is None)
+        cut = [part.reached for part in parts if part.cut and part.reached is not None]
+        reached = min(cut, key=cursor.parse) if cut else cursor.newest(event.date for event in events)
+        return _Rows(events, reached, cut=bool(cut), whole=failed is None)
 
     async def _walk(self, projects: Sequence[ProjectName], baselines: Baselines, since: str | None) -> _Rows:
         """Page after page until a short one; a page that brings nothing new is no reason to stop.
@@ -142,40 +161,57 @@ class EventReader:
             answer = await self._api.events(projects, since=since, page=page)
             found += answer.events
             if not answer.more:
-                return _Rows(found)
+                return _Rows(found, cursor.newest(event.date for event in found))
             if await self._unknown(answer.events, baselines):
                 full_of_news += 1
             last = answer.events[-1].date if answer.events else None
-            if answer.newest_first or last is None or (since is not None and last <= since):
+            if answer.newest_first or last is None or (since is not None and cursor.parse(last) <= cursor.parse(since)):
                 page += 1
                 continue
             if full_of_news >= _MAX_PAGES_OF_NEWS:
                 break
             page, since = 1, last
-        return _Rows(found, cut=True)
+        return _Rows(found, cursor.newest(event.date for event in found), cut=True)
 
     async def _unknown(self, events: Sequence[Event], baselines: Baselines) -> list[Event]:
         known = await self._memory.known_events(self._server, [event.id for event in events])
         return [event for event in events if event.id not in known and event.id > baselines[event.project].event]
 
     async def _reanchor(self, watched: Watched, baselines: Baselines, at: str) -> Walk:
-        """Find the known past again, newest first and without a date, and what is new in front of it."""
-        _log.info("no known event in the answer, reading back", server=self._server, cursor=at)
+        """Find the known past again, newest first and without a date, and what is new in front of it.
+
+        Ids that fell back, on events younger than any before, are those of a rebuilt server; on older ones they only
+        say that the newest events were deleted.
+        """
+        _log.info("the known events are not where they were, reading back", server=self._server, cursor=at)
+        apart = self._clock.monotonic() < self._apart_until
+        questions = [[project] for project in baselines] if apart else [list(baselines)]
+        found = [event for projects in questions for event in await self._read_back(projects, baselines)]
+        newest = cursor.newest(event.date for event in found)
+        if newest is None:
+            return Walk(cursor=at)
+        if max(event.id for event in found) < watched.highest and cursor.parse(newest) > cursor.parse(at):
+            return Walk(rebuilt=True)
+        new = await self._unknown(found, baselines)
+        return Walk(tuple(found), tuple(cursor.in_order(new)), newest)
+
+    async def _read_back(self, projects: Sequence[ProjectName], baselines: Baselines) -> list[Event]:
+        """The newest events of *projects*, as far as 200 known ones in a row."""
         found: list[Event] = []
         in_a_row = 0
         for page in range(1, _MAX_PAGES + 1):
-            answer = await self._api.events(list(baselines), page=page, oldest_first=False)
+            answer = await self._api.events(projects, page=page, oldest_first=False)
             new = {event.id for event in await self._unknown(answer.events, baselines)}
             for event in answer.events:
                 in_a_row = 0 if event.id in new else in_a_row + 1
             found += answer.events
             if not answer.more or in_a_row >= _KNOWN_IN_A_ROW:
                 break
-        if not found:
-            return Walk(cursor=at)
-        known = await self._memory.known_events(self._server, [event.id for event in found])
-        if not known and max(event.id for event in found) < watched.highest:
-            return Walk(rebuilt=True)
-        new_events = await self._unknown(found, baselines)
-        newest = cursor.newest(event.date for event in found)
-        return Walk(tuple(found), tuple(cursor.in_order(new_events)), newest)
+        return found
+
+
+def _anchored(events: Sequence[Event], new: Sequence[Event], at: str) -> bool:
+    """Whether the known ones among *events* are where they were: some, and none behind the cursor *at*."""
+    ids = {event.id for event in new}
+    known = [event for event in events if event.id not in ids]
+    return bool(known) and all(cursor.parse(event.date) <= cursor.parse(at) for event in known)

@@ -3,11 +3,13 @@
 Patchwork writes one part per patch, in the order of their numbers: a line "From patchwork <date>", mail headers
 with X-Patchwork-Id and X-Patchwork-Submitter, an empty line, the commit message with the trailers of its comments,
 then the diff. Body lines that begin with "From " are not escaped, so a mail can carry what looks like a part of its
-own; and a mail's own X-Patchwork-* headers stand behind Patchwork's. Hence: the first header of a name counts, and
-the whole is taken only when its ids are exactly those of the series, each once.
+own; and a mail's own X-Patchwork-* headers stand behind Patchwork's. Hence: the first header of a name counts, what
+Patchwork may leave out is looked for among its own headers only, and the whole is taken only when its ids are exactly
+those of the series, each once.
 """
 
 import re
+from itertools import takewhile
 
 from bot.ids import PatchId
 from bot.patchwork import diff
@@ -19,6 +21,16 @@ _FOLD = re.compile(r"\r?\n[ \t]+")
 _STATE_SLUG = re.compile(r"[^a-z0-9]+")
 _MAX_PARTS = 5_000
 _DIFF_START = re.compile(r"^(?:diff --git |--- \S|Index: )", re.MULTILINE)
+_BY_PATCHWORK = frozenset(
+    {
+        "content-type",
+        "mime-version",
+        "content-transfer-encoding",
+        "x-patchwork-submitter",
+        "x-patchwork-id",
+        "x-patchwork-delegate",
+    }
+)  # what it writes before the mail's own headers
 _FIRST_STATE = "new"  # Patchwork's own default for a patch whose mail asks for no other
 
 
@@ -36,15 +48,15 @@ def read_series_mbox(text: str, series: Series) -> dict[PatchId, Patch] | None:
 
 def _parts(text: str) -> list[tuple[dict[str, str], str]]:
     starts = [match for _, match in zip(range(_MAX_PARTS), _PART.finditer(text), strict=False)]
-    ends = [match.start() for match in starts[1:]] + [len(text)]
-    return [_split(text[match.end() : end]) for match, end in zip(starts, ends, strict=True)]
+    edges = [*(match.start() for match in starts), len(text)]
+    return [_split(text[match.end() : end]) for match, end in zip(starts, edges[1:], strict=True)]
 
 
 def _split(part: str) -> tuple[dict[str, str], str]:
     """The headers by lower-case name (the first of each) and the body."""
     head, _, body = part.replace("\r\n", "\n").partition("\n\n") if "\r\n\r\n" in part else part.partition("\n\n")
     headers: dict[str, str] = {}
-    for field in _FOLD.sub(" ", head).splitlines():
+    for field in _FOLD.sub(" ", head).split("\n"):
         name, colon, value = field.partition(":")
         if colon:
             headers.setdefault(name.strip().lower(), value.strip())
@@ -67,12 +79,17 @@ def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) ->
         date=series.date,
         series=series.id,
         state=_slug(headers.get("x-patchwork-state", "")) or _FIRST_STATE,
-        delegate=line(headers.get("x-patchwork-delegate", "")) or None,
+        delegate=_delegate(headers),
         files=diff.changed_files(body),
         to=addresses([headers.get("to", "")]),
         cc=addresses([headers.get("cc", "")]),
         trailers=trailers_of(body[: start.start()] if start else body),
     )
+
+
+def _delegate(headers: dict[str, str]) -> str | None:
+    own = takewhile(_BY_PATCHWORK.__contains__, headers)
+    return line(headers["x-patchwork-delegate"]) or None if "x-patchwork-delegate" in own else None
 
 
 def _slug(state: str) -> str:

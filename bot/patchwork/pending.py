@@ -44,13 +44,16 @@ class Pending:
         """What it is about."""
         return self.kind, self.id
 
-    def again(self, now: datetime) -> "Pending":
-        """The same, later: from 2 s doubling to 15 min, though never past a deadline still ahead."""
+    def again(self, now: datetime, asked: timedelta | None = None) -> "Pending":
+        """The same, later: from 2 s doubling to 15 min, though never past a deadline still ahead.
+
+        *asked*, the server's own wish, wins when longer.
+        """
         wait = min(_FIRST_RETRY * (1 << min(self.attempts, 12)), _LONGEST_RETRY)
         due = now + wait
         if now < self.deadline:
             due = min(due, self.deadline)
-        return replace(self, due=due, attempts=self.attempts + 1)
+        return replace(self, due=max(due, now + (asked or timedelta())), attempts=self.attempts + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +138,28 @@ class Board:
     def due(self, limit: int) -> list[Pending]:
         """What to look at now, in the order of arrival, *limit* at most.
 
-        A patch with a place in a series waits for the series that are still awaited in its project.
+        A patch with a place in a series waits while a series of its project that was heard of when it was is still
+        awaited: it is most likely one of that series, and read with it.
         """
         awaited: dict[ProjectName, datetime] = {}
         for item in self._all.values():
-            if item.kind is PendingKind.SERIES:
-                awaited[item.project] = max(item.due, awaited.get(item.project, item.due))
-        ready = [item for item in self._all.values() if item.due <= self._now]
-        ready = [item for item in ready if not self._postponed(item, awaited.get(item.project))]
+            if item.kind is PendingKind.SERIES and self._now < item.deadline:
+                awaited[item.project] = min(item.first_seen, awaited.get(item.project, item.first_seen))
+        ready = [
+            item
+            for item in self._all.values()
+            if item.due <= self._now and not _comes_with_a_series(item, awaited.get(item.project))
+        ]
         return sorted(ready, key=lambda item: (item.kind is PendingKind.PATCH, item.first_seen, item.id))[:limit]
 
     def has_read(self, series: SeriesId, patch: PatchId) -> bool:
         """Whether a patch of a series was read by an earlier poll."""
         judged = self._known.series.get(series)
         return judged is not None and patch in judged.patches
+
+    def learn(self, series: Mapping[SeriesId, KnownSeries]) -> None:
+        """Take in what the store has of series that were not heard of before."""
+        self._known = replace(self._known, series={**self._known.series, **series})
 
     def keep(self, item: Pending) -> None:
         """Look at *item* again when it is due."""
@@ -157,11 +168,6 @@ class Board:
     def settle(self, kind: PendingKind, number: int) -> None:
         """The object was read, or is gone."""
         self._all.pop((kind, number), None)
-
-    @property
-    def next_due(self) -> datetime | None:
-        """When the next object is due; None when none waits."""
-        return min((item.due for item in self._all.values()), default=None)
 
     @property
     def changed(self) -> tuple[Pending, ...]:
@@ -183,11 +189,12 @@ class Board:
         there = self._all.get(item.key, item)
         self._all[item.key] = replace(there, due=min(there.due, due))
 
-    def _postponed(self, item: Pending, until: datetime | None) -> bool:
-        if item.kind is PendingKind.SERIES or until is None or until <= self._now or not has_place(item.name):
-            return False
-        self._all[item.key] = replace(item, due=until)
-        return True
+
+def _comes_with_a_series(item: Pending, awaited_since: datetime | None) -> bool:
+    """Whether *item* may be part of the series that its project awaits since then."""
+    if item.kind is PendingKind.SERIES or awaited_since is None:
+        return False
+    return awaited_since <= item.first_seen + GRACE and has_place(item.name)
 
 
 def has_place(name: str) -> bool:

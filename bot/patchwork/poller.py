@@ -8,13 +8,13 @@ that must be written in one transaction, so that a poll either happened or did n
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 import structlog
 
 from bot.clock import Clock
-from bot.errors import Permanent, Temporary
+from bot.errors import Permanent, Temporary, TransportError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork import cursor
 from bot.patchwork.api import PatchworkApi
@@ -67,8 +67,7 @@ class Poll:
     """What one poll found; written in one transaction or not at all.
 
     *states* are the patches' newest states as the events tell them. *rebuilt* says that the server's ids fell back
-    and what the store knows of it is void. *more* asks for another poll at once; *next_due* (UTC) is when the next
-    pending object wants to be looked at.
+    and what the store knows of it is void. *more* asks for another poll at once.
     """
 
     server: ServerName
@@ -82,7 +81,6 @@ class Poll:
     settled: tuple[Pending, ...] = ()
     rebuilt: bool = False
     more: bool = False
-    next_due: datetime | None = None
 
 
 class Poller:
@@ -101,7 +99,8 @@ class Poller:
         self._clock = clock
         self._events = EventReader(source.server, api, memory, clock)
         self._net_at = clock.monotonic() + NET_EVERY
-        self._recheck_at: dict[str, float] = {}
+        self._recheck_at: dict[str, float] = {}  # when to ask again for a project that was not there
+        self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
 
     @property
     def url(self) -> str:
@@ -120,14 +119,14 @@ class Poller:
             _log.info("speaking with Patchwork", server=self.server, api=version)
         watched = await self._memory.watched(self.server)
         fresh = await self._missing_baselines(watched)
-        baselines = {base.project: base for base in (*watched.baselines, *fresh) if self._is_configured(base)}
+        baselines = {base.project: base for base in (*watched.baselines, *fresh) if self._is_watched(base)}
         if not baselines:
             return Poll(self.server, watched.cursor)
         walk = await self._events.read(watched, baselines)
         if walk.rebuilt:
             return await self._start_over(list(baselines))
         if not walk.events:
-            await self._check_projects(list(baselines))
+            await self._check_projects(list(baselines), had_events=watched.cursor is not None)
         board, net = await self._hints(watched, baselines, walk)
         series, patches = await self._look(board)
         return Poll(
@@ -141,17 +140,20 @@ class Poller:
             pending=board.changed,
             settled=board.settled,
             more=walk.cut or bool(board.due(1)),
-            next_due=board.next_due,
         )
 
     # Baselines
 
     async def _missing_baselines(self, watched: Watched) -> tuple[Baseline, ...]:
-        """The baselines of projects that have none: at the first start, and for a project added later."""
+        """The baselines of projects that have none: at the first start, and for a project added later.
+
+        One that was not there is looked for again every hour.
+        """
         have = {base.project.lower() for base in watched.baselines}
-        missing = [name for name in self._source.projects if name.lower() not in have and self._may_check(name)]
-        found = [await self._project(name) for name in missing]
-        return tuple([await self._baseline(project) for project in found if project is not None])
+        doubtful = [name for name in self._source.projects if name.lower() not in have or name in self.problems]
+        found = [await self._project(name) for name in doubtful if self._may_check(name)]
+        missing = [project for project in found if project is not None and project.lower() not in have]
+        return tuple([await self._baseline(project) for project in missing])
 
     async def _baseline(self, project: ProjectName) -> Baseline:
         events = (await self._api.events([project], per_page=1, oldest_first=False)).events
@@ -177,32 +179,44 @@ class Poller:
 
     # Projects
 
-    def _is_configured(self, base: Baseline) -> bool:
-        return base.project.lower() in {name.lower() for name in self._source.projects} and self._may_check(
-            base.project
-        )
+    def _is_watched(self, base: Baseline) -> bool:
+        names = [name for name in self._source.projects if name.lower() == base.project.lower()]
+        return any(name not in self.problems for name in names)
 
     def _may_check(self, name: str) -> bool:
         """Whether *name* is not known to be unknown, or was so an hour ago."""
-        return self._clock.monotonic() >= self._recheck_at.get(name.lower(), 0.0)
+        return self._clock.monotonic() >= self._recheck_at.get(name, 0.0)
 
     async def _project(self, name: str) -> ProjectName | None:
         """The project as the server spells it; None, and a line in *problems*, when it has none such."""
         try:
             project = await self._api.project(name)
         except NotFound:
-            if name not in self.problems:
-                _log.error("no such project on this server", server=self.server, project=name)
-            self.problems[name] = f"{self.url} has no project {name}"
-            self._recheck_at[name.lower()] = self._clock.monotonic() + RECHECK_EVERY
-            return None
-        self.problems.pop(name, None)
-        return project
+            problem = f"{self.url} has no project {name}"
+        except Permanent as error:
+            problem = f"{self.url} does not show the project {name}: {error}"
+        else:
+            if project.lower() == name.lower():
+                self.problems.pop(name, None)
+                return project
+            problem = f"{self.url} calls the project {name} {project}; configure that name"  # it takes numbers, too
+        if self.problems.get(name) != problem:
+            _log.error("a project cannot be watched", server=self.server, project=name, reason=problem)
+        self.problems[name] = problem
+        self._recheck_at[name] = self._clock.monotonic() + RECHECK_EVERY
+        return None
 
-    async def _check_projects(self, projects: Sequence[ProjectName]) -> None:
-        """Find the unknown project that empties an answer about several."""
+    async def _check_projects(self, projects: Sequence[ProjectName], *, had_events: bool) -> None:
+        """Find the unknown project that empties an answer about several.
+
+        Where there never was an event an empty answer is no wonder, and asking every hour is enough.
+        """
+        if not had_events and self._clock.monotonic() < self._empty_recheck_at:
+            return
+        self._empty_recheck_at = self._clock.monotonic() + RECHECK_EVERY
+        configured = {name.lower(): name for name in self._source.projects}
         for project in projects:
-            await self._project(project)
+            await self._project(configured[project.lower()])
 
     # Hints and look-ups
 
@@ -231,7 +245,7 @@ class Poller:
         self._net_at = self._clock.monotonic() + NET_EVERY
         try:
             return await self._api.newest_series(projects), await self._api.newest_patches(projects)
-        except Temporary as error:
+        except TransportError as error:
             self._net_at = self._clock.monotonic() + NET_RETRY
             _log.warning("the safety net was not cast", server=self.server, reason=str(error))
             return (), ()
@@ -254,8 +268,8 @@ class Poller:
         patches |= {PatchId(item.id) for item in watched.pending if item.kind is PendingKind.PATCH}
         return Known(
             baselines=baselines,
-            series=await self._memory.known_series(self.server, series),
-            patches=frozenset(await self._memory.known_patches(self.server, patches)),
+            series=await self._memory.known_series(self.server, series) if series else {},
+            patches=frozenset(await self._memory.known_patches(self.server, patches) if patches else ()),
         )
 
     async def _look(self, board: Board) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...]]:
@@ -266,14 +280,15 @@ class Poller:
             board.settle(*item.key)
             for ref in read.series.patches:
                 board.settle(PendingKind.PATCH, ref.id)
-        patches: list[Patch] = []
-        for item, patch in await self._read_all(board, PendingKind.PATCH, self._read_patch):
-            board.settle(*item.key)
-            if patch.series is None:
-                patches.append(patch)
-            else:
-                board.series(patch.project, patch.series, patch=patch.id)
-        return tuple(series), tuple(patches)
+        patches = [patch for _, patch in await self._read_all(board, PendingKind.PATCH, self._read_patch)]
+        members = {patch.series for patch in patches if patch.series is not None}
+        board.learn(await self._memory.known_series(self.server, members) if members else {})
+        for patch in patches:
+            board.settle(PendingKind.PATCH, patch.id)
+            if patch.series is not None:
+                # Nobody told of it in its series, so nobody may tell when that is complete: look at once.
+                board.series(patch.project, patch.series, complete=True, patch=patch.id)
+        return tuple(series), tuple(patch for patch in patches if patch.series is None)
 
     async def _read_all(
         self, board: Board, kind: PendingKind, read: Callable[[Board, Pending], Awaitable[_T | None]]
@@ -297,7 +312,7 @@ class Poller:
                 _log.error("given up", server=self.server, what=item.kind, id=item.id, reason=str(error))
                 board.settle(*item.key)
             else:
-                board.keep(item.again(now))
+                board.keep(item.again(now, error.retry_after))
             return None
         except Permanent as error:
             _log.warning("not to be read", server=self.server, what=item.kind, id=item.id, reason=str(error))

@@ -13,6 +13,8 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[ \t]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
 _KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested": TrailerKind.TESTED}
 _MAX_TRAILER_TEXT = 64 * 1024
+_MAX_HEADER = 64 * 1024
+_MAX_NESTING = 20  # of comments in a header; the standard library's parser recurses into them
 
 
 def line(text: str, limit: int = MAX_LINE) -> str:
@@ -31,14 +33,14 @@ def decoded(header: str) -> str:
 
 def addresses(headers: Iterable[str]) -> tuple[str, ...]:
     """The addresses of To or Cc headers, in lower case, in order, each once."""
-    pairs = email.utils.getaddresses([header[:65_536] for header in headers])
+    pairs = email.utils.getaddresses([_flat(header[:_MAX_HEADER]) for header in headers])
     found = dict.fromkeys(line(address).lower() for _, address in pairs if "@" in address)
     return tuple(found)[:MAX_ADDRESSES]
 
 
 def person(header: str) -> Person:
     """The name and address of a From-like header."""
-    name, address = email.utils.parseaddr(header)
+    name, address = email.utils.parseaddr(_flat(header[:MAX_LINE]))
     return Person(name=line(decoded(name)), email=line(address))
 
 
@@ -49,5 +51,10 @@ def trailers_of(text: str) -> frozenset[Trailer]:
 
 
 def _signer(value: str) -> str:
-    address = email.utils.parseaddr(value)[1]
+    address = email.utils.parseaddr(_flat(value))[1]
     return line(address if "@" in address else value).lower()
+
+
+def _flat(header: str) -> str:
+    """*header* without its parentheses where it has more of them than any honest one."""
+    return header if header.count("(") <= _MAX_NESTING else header.replace("(", " ").replace(")", " ")

@@ -6,11 +6,13 @@ API 1.1 to 1.3; the shapes are those of tests/samples/patchwork-shapes.json.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.errors import Temporary
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
@@ -47,19 +49,29 @@ class Rows(Generic[T]):
     rejected: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectAnswer:
-    """What the server says of one of its projects."""
-
-    id: int
-    link_name: ProjectName
+_DATE = re.compile(r"(?:19[7-9]\d|2\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z?", re.ASCII)
 
 
 def _or_empty(value: object) -> object:
     return "" if value is None else value
 
 
+def _line_or_none(value: str | None) -> str | None:
+    return line(value) or None if value else None
+
+
+def _date(value: str) -> str:
+    """The cursor reckons with an event's date, so it must be one."""
+    if not _DATE.fullmatch(value):
+        raise ValueError("not a date")
+    datetime.fromisoformat(value)
+    return value
+
+
+Id = Annotated[int, Field(ge=0, lt=2**63)]  # what a database can hold
+Count = Annotated[int, Field(ge=0, lt=2**31)]
 Line = Annotated[str, BeforeValidator(_or_empty), AfterValidator(line)]
+LineOrNone = Annotated[str | None, AfterValidator(_line_or_none)]
 Text = Annotated[str, BeforeValidator(_or_empty)]
 
 
@@ -68,7 +80,7 @@ class _Wire(BaseModel):
 
 
 class _Project(_Wire):
-    id: int
+    id: Id
     link_name: Line
 
 
@@ -85,10 +97,10 @@ class _User(_Wire):
 
 
 class _Ref(_Wire):
-    id: int
+    id: Id
     name: Line = ""
     msgid: Line = ""
-    list_archive_url: str | None = None
+    list_archive_url: LineOrNone = None
 
     def model(self) -> PatchRef:
         return PatchRef(id=PatchId(self.id), msgid=msgid_of(self.msgid), name=self.name)
@@ -97,15 +109,15 @@ class _Ref(_Wire):
 class _Payload(_Wire):
     series: _Ref | None = None
     patch: _Ref | None = None
-    current_state: str | None = None
+    current_state: LineOrNone = None
 
 
 class EventRow(_Wire):
     """A row of /events/."""
 
-    id: int
+    id: Id
     category: Line
-    date: Line
+    date: Annotated[str, AfterValidator(_date)]
     project: _Project
     payload: _Payload
 
@@ -126,14 +138,14 @@ class EventRow(_Wire):
 class SeriesRow(_Wire):
     """A series, from a list or by itself: Patchwork shows the same fields."""
 
-    id: int
+    id: Id
     project: _Project
     name: Line = ""
-    version: int = 1
+    version: Count = 1
     date: Line = ""
     submitter: _Person = _Person()
-    total: int = 1
-    received_total: int = 0
+    total: Count = 1
+    received_total: Count = 0
     received_all: bool = False
     cover_letter: _Ref | None = None
     patches: list[_Ref] = []
@@ -159,20 +171,19 @@ class SeriesRow(_Wire):
     def _archive_url(self) -> str | None:
         """Where the list's archive has the thread: the cover, or the first mail that has such an address."""
         mails = [*([self.cover_letter] if self.cover_letter else []), *self.patches]
-        told = next((mail.list_archive_url for mail in mails if mail.list_archive_url), None)
-        return line(told) if told else None
+        return next((mail.list_archive_url for mail in mails if mail.list_archive_url), None)
 
 
 class _SeriesOfPatch(_Wire):
-    id: int
+    id: Id
     name: Line = ""
-    version: int = 1
+    version: Count = 1
 
 
 class PatchRow(_Wire):
     """A patch; the last four fields are those that only its own page has."""
 
-    id: int
+    id: Id
     project: _Project
     msgid: Line = ""
     name: Line = ""
@@ -180,11 +191,11 @@ class PatchRow(_Wire):
     submitter: _Person = _Person()
     state: Line = ""
     archived: bool = False
-    hash: str | None = None
+    hash: LineOrNone = None
     delegate: _User | None = None
-    check: str | None = None
-    pull_url: str | None = None
-    list_archive_url: str | None = None
+    check: LineOrNone = None
+    pull_url: LineOrNone = None
+    list_archive_url: LineOrNone = None
     series: list[_SeriesOfPatch] = []
     headers: dict[str, str | list[str]] | None = None
     content: Text = ""
@@ -211,8 +222,8 @@ class PatchRow(_Wire):
             check=_check(self.check),
             archived=self.archived,
             hash=self.hash,
-            pull_url=line(self.pull_url) if self.pull_url else None,
-            archive_url=line(self.list_archive_url) if self.list_archive_url else None,
+            pull_url=self.pull_url,
+            archive_url=self.list_archive_url,
             files=diff.changed_files(self.diff) if read_whole else None,
             to=addresses(self.header("To")),
             cc=addresses(self.header("Cc")),
@@ -243,10 +254,6 @@ class PatchRow(_Wire):
 
 def _check(value: str | None) -> CheckState | None:
     return CheckState(value) if value in set(CheckState) else None
-
-
-class _ProjectPage(_Project):
-    pass
 
 
 def read_row(kind: type[T], body: bytes) -> T:
@@ -285,14 +292,13 @@ def read_rows(kind: type[T], body: bytes) -> Rows[T]:
     return Rows(tuple(rows), len(values) - len(rows))
 
 
-def read_project(body: bytes) -> ProjectAnswer:
-    """The project of a /projects/NAME/ answer.
+def read_project(body: bytes) -> ProjectName:
+    """The name of the project in a /projects/NAME/ answer, as the server spells it.
 
     Raises:
         Garbled: when *body* is no project.
     """
-    page = read_row(_ProjectPage, body)
-    return ProjectAnswer(id=page.id, link_name=ProjectName(page.link_name))
+    return ProjectName(read_row(_Project, body).link_name)
 
 
 def _row(kind: type[T], value: object) -> T | None:

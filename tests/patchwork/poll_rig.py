@@ -1,0 +1,127 @@
+"""One poller in virtual time over a sample Patchwork, its polls written into a real store in memory."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import httpx
+
+from bot.clock import VirtualClock
+from bot.demo.patchwork import Posted, SamplePatchwork
+from bot.demo.sample_http import Response
+from bot.demo.sample_server import SampleTransport
+from bot.ids import ServerName
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.client import PatchworkClient
+from bot.patchwork.poller import Poll, Poller, Source
+from bot.store.store import Store
+from rig import PROJECT, a_series
+
+SERVER = ServerName("sample")
+URL = "https://patchwork.example.org"
+
+
+def a_patchwork(clock: VirtualClock, *projects: str) -> SamplePatchwork:
+    """A server with empty projects."""
+    patchwork = SamplePatchwork(clock)
+    for project in projects or (PROJECT,):
+        patchwork.add_project(project)
+    return patchwork
+
+
+def an_api(transport: httpx.AsyncBaseTransport) -> PatchworkApi:
+    """The questions, to be asked through *transport*."""
+    return PatchworkApi(PatchworkClient(URL, "ops@example.org", transport=transport))
+
+
+@dataclass
+class Polling:
+    """A poller that can be made anew over the same store; *polls* are all that were written."""
+
+    patchwork: SamplePatchwork
+    clock: VirtualClock
+    store: Store
+    source: Source
+    transport: httpx.AsyncBaseTransport
+    polls: list[Poll] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start."""
+        self.restart()
+
+    def restart(self, *, projects: Sequence[str] | None = None) -> None:
+        """Forget all that only the process knew."""
+        if projects is not None:
+            self.source = Source(self.source.server, tuple(projects), self.source.incomplete_after)
+        self.poller = Poller(self.source, an_api(self.transport), self.store, self.clock)
+
+    async def poll(self, times: int = 1, *, seconds: float = 60.0) -> list[Poll]:
+        """Let *times* intervals pass, each with a poll and those that it asks for at once."""
+        before = len(self.polls)
+        for _ in range(times):
+            self.clock.advance(seconds)
+            await self.poll_now()
+        return self.polls[before:]
+
+    async def poll_now(self) -> None:
+        """Poll, and again while a poll asks for another one."""
+        more = True
+        while more:
+            poll = await self.poller.poll()
+            async with self.store.transaction() as tx:
+                await tx.watch.save(poll)
+            self.polls.append(poll)
+            more = poll.more
+
+    def post(self, *paths: str, project: str = PROJECT, patches: int = 1, name: str = "A series") -> Posted:
+        """A series arrives whole."""
+        return self.patchwork.post_series(project, a_series(*paths or ("a.c",), patches=patches, name=name))
+
+    @property
+    def events(self) -> list[int]:
+        """The ids of the events that were new, in the order of the polls."""
+        return [event.id for poll in self.polls for event in poll.events]
+
+    @property
+    def series(self) -> list[int]:
+        """The ids of the series that brought news, each as often as it did."""
+        return [read.series.id for poll in self.polls for read in poll.series if read.news]
+
+    @property
+    def patches(self) -> list[int]:
+        """The ids of the patches without a series that were news."""
+        return [patch.id for poll in self.polls for patch in poll.patches]
+
+    def take_requests(self) -> list[str]:
+        """The paths that were asked for since the last time."""
+        asked = [path.removeprefix(f"/api/{self.poller._api.version}") for _, path, _ in self.patchwork.requests]
+        self.patchwork.requests.clear()
+        return asked
+
+
+@asynccontextmanager
+async def polling(
+    patchwork: SamplePatchwork,
+    clock: VirtualClock,
+    *,
+    projects: Sequence[str] = (PROJECT,),
+    incomplete_after: timedelta = timedelta(minutes=30),
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncIterator[Polling]:
+    """A poller whose first poll, the baseline, has been made."""
+    store = await Store.open("sqlite:///:memory:", clock)
+    try:
+        source = Source(SERVER, tuple(projects), incomplete_after)
+        started = Polling(patchwork, clock, store, source, transport or SampleTransport(patchwork))
+        await started.poll_now()
+        started.take_requests()
+        yield started
+    finally:
+        await store.close()
+
+
+def an_error(status: int = 502, retry_after: str = "") -> Response:
+    """What a wall in front of the server answers."""
+    headers = {"content-type": "text/html", "date": "Thu, 01 Jan 2026 00:00:00 GMT", "retry-after": retry_after}
+    return Response(status, headers, b"<html><body>No</body></html>")

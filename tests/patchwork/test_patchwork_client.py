@@ -1,0 +1,327 @@
+"""What the client makes of the answers of real servers on the loopback interface."""
+
+import asyncio
+import gzip
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from poll_rig import a_patchwork
+
+from bot import __version__
+from bot.clock import VirtualClock
+from bot.demo.sample_server import serve
+from bot.errors import Permanent, Temporary, TransportError
+from bot.patchwork.client import Limits, NotFound, PatchworkClient, Refused, retry_after, user_agent
+from rig import a_series
+
+SMALL = Limits(request_seconds=5, max_bytes=1_000)
+JSON = "content-type: application/json"
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+def an_answer(status: str, *headers: str, body: bytes = b"") -> bytes:
+    """An HTTP answer as it stands on the wire; it ends with the connection unless a header says its length."""
+    return "\r\n".join([f"HTTP/1.1 {status}", "connection: close", *headers, "", ""]).encode() + body
+
+
+@asynccontextmanager
+async def serving(answer: bytes | Answer, asked: list[bytes] | None = None) -> AsyncIterator[str]:
+    """A server that answers every request so; its address. *asked* takes the requests' heads."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if asked is not None:
+            asked.append(head)
+        try:
+            if isinstance(answer, bytes):
+                writer.write(answer)
+                await writer.drain()
+            else:
+                await answer(writer)
+        except ConnectionError:
+            pass  # the client has heard enough
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def ask(url: str, limits: Limits = SMALL, *, contact: str = "ops@example.org") -> bytes:
+    """The body of an answer from the API."""
+    async with PatchworkClient(url, contact, limits=limits) as client:
+        client.version = "1.3"
+        return (await client.json("events/", [("project", "a b")])).body
+
+
+async def refusal(answer: bytes | Answer, limits: Limits = SMALL) -> TransportError:
+    """What the client says to an answer that it does not take."""
+    async with serving(answer) as url:
+        with pytest.raises(TransportError) as caught:
+            await ask(url, limits)
+    return caught.value
+
+
+async def test_an_answer_of_the_asked_type_is_handed_on() -> None:
+    async with serving(an_answer("200 OK", f"{JSON}; charset=utf-8", body=b"[1]")) as url:
+        assert await ask(url) == b"[1]"
+
+
+async def test_a_gzipped_answer_is_unpacked() -> None:
+    async with serving(an_answer("200 OK", JSON, "content-encoding: gzip", body=gzip.compress(b"[1]"))) as url:
+        assert await ask(url) == b"[1]"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "said"),
+    [
+        ("200 OK", ["content-type: text/html"], Temporary, "answered text/html where application/json was asked for"),
+        ("200 OK", [], Temporary, "answered no type where application/json was asked for"),
+        ("200 OK", [JSON, "content-encoding: br"], Temporary, "answered in the encoding br"),
+        ("200 OK", [JSON, "content-encoding: gzip, gzip"], Temporary, "answered in the encoding gzip, gzip"),
+        ("404 Not Found", [JSON], NotFound, "HTTP 404"),
+        ("410 Gone", [JSON], NotFound, "HTTP 410"),
+        ("408 Request Timeout", [], Temporary, "HTTP 408"),
+        ("429 Too Many Requests", [JSON], Temporary, "HTTP 429"),
+        ("500 Internal Server Error", ["content-type: text/html"], Temporary, "HTTP 500"),
+        ("503 Service Unavailable", [JSON], Temporary, "HTTP 503"),
+        ("301 Moved", ["location: https://elsewhere/"], Refused, "redirects to https://elsewhere/; configure that"),
+        ("302 Found", [], Refused, "redirects to nowhere"),
+        ("401 Unauthorized", [], Refused, "HTTP 401"),
+        ("403 Forbidden", [JSON], Refused, "HTTP 403"),
+        ("204 No Content", [], Refused, "HTTP 204"),
+    ],
+)
+async def test_each_status_is_judged(status: str, headers: Sequence[str], kind: type[Exception], said: str) -> None:
+    error = await refusal(an_answer(status, *headers, body=b"" if status.startswith("204") else b"[]"))
+
+    assert type(error) is kind
+    assert str(error).startswith(said)
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable", "502 Bad Gateway"])
+async def test_what_the_server_asks_for_is_told(status: str) -> None:
+    error = await refusal(an_answer(status, "retry-after: 90"))
+
+    assert isinstance(error, Temporary)
+    assert error.retry_after == timedelta(seconds=90)
+
+
+async def test_a_redirect_is_never_followed() -> None:
+    asked: list[bytes] = []
+    async with (
+        serving(an_answer("200 OK", JSON, body=b"[]"), asked) as there,
+        serving(an_answer("302 Found", f"location: {there}/")) as url,
+    ):
+        with pytest.raises(Refused):
+            await ask(url)
+
+    assert asked == []
+
+
+async def test_an_endless_answer_is_cut_while_it_streams() -> None:
+    sent = 0
+
+    async def pour(writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(an_answer("200 OK", JSON))
+        while sent < 1_000_000_000:
+            writer.write(b"[" * 10_000)
+            sent += 10_000
+            await writer.drain()
+
+    error = await refusal(pour, Limits(max_bytes=200_000))
+
+    assert str(error) == "the answer is larger than 200,000 bytes"
+    assert isinstance(error, Permanent)
+    assert sent < 50_000_000
+
+
+async def test_a_gzip_bomb_is_measured_unpacked() -> None:
+    bomb = gzip.compress(b"\0" * 100_000_000)
+
+    tracemalloc.start()
+    error = await refusal(an_answer("200 OK", JSON, "content-encoding: gzip", body=bomb), Limits(max_bytes=1_000_000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert str(error) == "the answer is larger than 1,000,000 bytes"
+    assert most < 10_000_000
+
+
+async def test_an_answer_that_drips_is_given_up_when_its_time_is_over() -> None:
+    """Each byte comes in time, all of them never would."""
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(an_answer("200 OK", JSON))
+        while not writer.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    error = await refusal(drip, Limits(request_seconds=0.2))
+
+    assert isinstance(error, Temporary)
+    assert str(error) == "no answer within 0.2 s"
+
+
+async def test_a_cut_answer_is_temporary() -> None:
+    error = await refusal(an_answer("200 OK", JSON, "content-length: 500", body=b"[1, 2"))
+
+    assert isinstance(error, Temporary)
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.9\r\n", an_answer("200 OK", JSON, "x: \x00y")])
+async def test_what_is_no_http_is_temporary(answer: bytes) -> None:
+    error = await refusal(answer)
+
+    assert isinstance(error, Temporary)
+    assert str(error)
+
+
+async def test_a_packed_answer_that_is_cut_is_temporary() -> None:
+    packed = gzip.compress(b"[1, 2, 3]" * 9)
+
+    error = await refusal(an_answer("200 OK", JSON, "content-encoding: gzip", body=packed[:-9]))
+
+    assert isinstance(error, Temporary)
+
+
+async def test_a_body_that_is_not_in_the_encoding_it_claims_is_temporary() -> None:
+    error = await refusal(an_answer("200 OK", JSON, "content-encoding: gzip", body=b"not packed"))
+
+    assert isinstance(error, Temporary)
+
+
+async def test_a_refused_connection_is_temporary() -> None:
+    async with serving(b"") as url:
+        pass
+
+    with pytest.raises(Temporary) as caught:
+        await ask(url)
+
+    assert str(caught.value)
+
+
+async def test_who_asks_says_so_and_asks_for_what_it_can_read() -> None:
+    asked: list[bytes] = []
+    async with serving(an_answer("200 OK", JSON, body=b"[]"), asked) as url:
+        await ask(url)
+
+    head = asked[0].decode().lower()
+    assert head.startswith("get /api/1.3/events/?project=a+b http/1.1\r\n")
+    assert f"user-agent: patchwork-matrix-bot/{__version__} (ops@example.org)\r\n" in head
+    assert "accept: application/json\r\n" in head
+    assert "accept-encoding: gzip\r\n" in head
+    assert "authorization" not in head
+    assert "cookie" not in head
+
+
+@pytest.mark.parametrize(
+    ("contact", "said"),
+    [
+        ("ops@example.org", "(ops@example.org)"),
+        ("", "(no contact configured)"),
+        ("ops@example.org\r\nX-Evil: 1", "(ops@example.orgX-Evil:1)"),
+        ("Ada Müller <ada@example.org>", "(AdaMller<ada@example.org>)"),
+        ("ops@example.org) (x", "(ops@example.orgx)"),
+    ],
+)
+async def test_no_contact_breaks_the_request(contact: str, said: str) -> None:
+    asked: list[bytes] = []
+    async with serving(an_answer("200 OK", JSON, body=b"[]"), asked) as url:
+        await ask(url, contact=contact)
+
+    lines = asked[0].decode().split("\r\n")
+    assert f"User-Agent: patchwork-matrix-bot/{__version__} {said}" in lines
+    assert not any(line.lower().startswith("x-evil") for line in lines)
+
+
+@given(st.text(max_size=60))
+def test_every_contact_makes_a_valid_header(contact: str) -> None:
+    assert all(" " <= char < "\x7f" for char in user_agent(contact))
+
+
+async def test_at_most_two_requests_are_under_way() -> None:
+    under_way, most = 0, 0
+
+    async def count(writer: asyncio.StreamWriter) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        under_way -= 1
+        writer.write(an_answer("200 OK", JSON, body=b"[]"))
+
+    async with serving(count) as url, PatchworkClient(url, "") as client:
+        await asyncio.gather(*(client.json("") for _ in range(8)))
+
+    assert most == 2
+
+
+async def test_the_sample_server_is_spoken_to_over_real_http() -> None:
+    patchwork = a_patchwork(VirtualClock())
+    posted = patchwork.post_series("qemu-devel", a_series("a.c", patches=2))
+    async with serve(patchwork) as url, PatchworkClient(f"{url}/", "ops@example.org") as client:
+        client.version = "1.3"
+
+        page = await client.json("events/", [("per_page", "3")])
+        text = await client.text(f"/series/{posted.series}/mbox/")
+
+        assert page.has_next
+        assert text.startswith("From patchwork ")
+        with pytest.raises(NotFound):
+            await client.json("series/99/")
+
+
+NOW = "Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        ("120", NOW, 120),
+        ("0", NOW, 0),
+        (" 7 ", "", 7),
+        ("999999999999999999999999", NOW, 6 * 3600),
+        ("86400", NOW, 6 * 3600),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", NOW, 300),
+        ("Thu, 01 Jan 2026 00:05:00 -0000", NOW, 300),
+        ("Thu, 01 Jan 2026 01:05:00 +0100", NOW, 300),
+        ("Wed, 31 Dec 2025 00:00:00 GMT", NOW, 0),
+        ("Fri, 01 Jan 2027 00:00:00 GMT", NOW, 6 * 3600),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", "", None),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", "yesterday", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2300", NOW, 0),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", "Mon, 01 Jan 0001 00:00:00 +2300", 6 * 3600),
+        ("", NOW, None),
+        ("soon", NOW, None),
+        ("-5", NOW, None),
+        ("1.5", NOW, None),
+        ("٣", NOW, None),
+    ],
+)
+def test_retry_after(value: str, date: str, seconds: int | None) -> None:
+    told = retry_after(httpx.Headers([(b"retry-after", value.encode()), (b"date", date.encode())]))
+
+    assert told == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@given(st.text(), st.text())
+@example("Mon, 01 Jan 0001 00:00:00 -2359", "Fri, 31 Dec 9999 23:59:59 +2359")
+@example("9" * 5000, "")
+def test_retry_after_is_total_and_bounded(value: str, date: str) -> None:
+    headers = [(b"retry-after", value.encode("utf-8", "replace")), (b"date", date.encode("utf-8", "replace"))]
+
+    told = retry_after(httpx.Headers(headers))
+
+    assert told is None or timedelta() <= told <= timedelta(hours=6)

@@ -1,0 +1,252 @@
+import itertools
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from poll_rig import SERVER, a_patchwork, an_api, polling
+
+from bot.clock import VirtualClock
+from bot.demo.patchwork import NewCheck, SamplePatchwork
+from bot.demo.sample_server import SampleTransport
+from bot.demo.sample_tables import Transaction
+from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
+from bot.patchwork.events import Watched
+from bot.patchwork.pending import Baseline, KnownSeries, Pending, PendingKind
+from bot.patchwork.poller import Poll, Poller, Source
+from rig import PROJECT, Rig, a_series
+
+MINUTES_OF_TWO_DAYS = 2 * 24 * 60
+
+
+@dataclass
+class Books:
+    """What the store remembers for a poller, in memory: thousands of polls in seconds."""
+
+    cursor: str | None = None
+    highest: int = 0
+    baselines: tuple[Baseline, ...] = ()
+    pending: dict[tuple[PendingKind, int], Pending] = field(default_factory=dict)
+    events: set[PatchworkEventId] = field(default_factory=set)
+    judged: dict[SeriesId, KnownSeries] = field(default_factory=dict)
+    read: set[PatchId] = field(default_factory=set)
+
+    def save(self, poll: Poll) -> None:
+        """Write what a poll found."""
+        self.cursor, self.baselines = poll.cursor, (*self.baselines, *poll.baselines)
+        self.highest = max(
+            [self.highest, *(base.event for base in poll.baselines), *(event.id for event in poll.events)]
+        )
+        self.events |= {event.id for event in poll.events}
+        for item in poll.settled:
+            del self.pending[item.key]
+        self.pending |= {item.key: item for item in poll.pending}
+        for read in poll.series:
+            self.read |= {patch.id for patch in read.news}
+            patches = frozenset(ref.id for ref in read.series.patches if ref.id in self.read)
+            self.judged[read.series.id] = KnownSeries(read.series.received_all, patches)
+
+    async def watched(self, _: ServerName) -> Watched:
+        """Where the watch stands."""
+        return Watched(self.cursor, self.highest, self.baselines, tuple(self.pending.values()))
+
+    async def known_events(self, _: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
+        """Those of *ids* that an earlier poll brought."""
+        return self.events & set(map(PatchworkEventId, ids))
+
+    async def known_series(self, _: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
+        """Those of *ids* that were judged."""
+        return {series: self.judged[series] for series in map(SeriesId, ids) if series in self.judged}
+
+    async def known_patches(self, _: ServerName, ids: Iterable[int]) -> set[PatchId]:
+        """Those of *ids* that an earlier poll brought."""
+        return self.read & set(map(PatchId, ids))
+
+
+def a_past(patchwork: SamplePatchwork, clock: VirtualClock) -> dict[int, Callable[[], object]]:
+    """A complete series, one with a hole and a pull request, an hour old; and by minute what becomes of them."""
+    old = patchwork.post_series(PROJECT, a_series("migration/old.c", name="migration: Old", patches=3))
+    mails = patchwork.mails_of(a_series("migration/hole.c", name="migration: With a hole", patches=3))
+    for mail in mails[:3]:
+        patchwork.receive(PROJECT, mail)
+    pull = patchwork.post_pull_request(PROJECT, "Old migration patches", "https://git.example.org/x.git", patches=2)
+    clock.advance(3600)
+    return {
+        30: lambda: patchwork.receive(PROJECT, mails[3]),
+        60: lambda: patchwork.set_state(old.patches[0], "accepted", "maintainer"),
+        210: lambda: patchwork.rename_series(old.series, "migration: Renamed"),
+        420: lambda: patchwork.add_check(old.patches[1], NewCheck("fail")),
+        600: lambda: patchwork.change_silently(old.patches[1], "rejected"),
+        900: lambda: patchwork.edit_patch(pull, archived=True, name="[PULL,0/2] Renamed"),
+        1500: lambda: patchwork.add_comment(old.patches[2], "Reviewed-by: Rey Viewer <rey@example.com>\n"),
+    }
+
+
+async def test_nothing_that_was_there_before_the_first_start_is_ever_news() -> None:
+    """In two days of polls a minute apart, whatever window and net brings it up, and whatever becomes of it."""
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+    happenings = a_past(patchwork, clock)
+    books, news = Books(), []
+    poller = Poller(Source(SERVER, (PROJECT,), timedelta(minutes=30)), an_api(SampleTransport(patchwork)), books, clock)
+
+    books.save(await poller.poll())
+    for minute in range(1, MINUTES_OF_TWO_DAYS + 1):
+        clock.advance(60)
+        happenings.get(minute, lambda: None)()
+        poll = await poller.poll()
+        books.save(poll)
+        news += [*poll.series, *poll.patches]
+
+    assert news == []
+    assert len(books.events) == 6  # three by the late patch, one each by the state, the check and the comment
+
+
+async def test_no_room_ever_hears_of_what_was_there_before_the_first_start(tmp_path: Path) -> None:
+    """The same from end to end, with a poll each half hour."""
+    rig = Rig(tmp_path, poll_seconds=1800)
+    happenings = a_past(rig.patchwork, rig.clock)
+
+    async with rig.running() as bot:
+        await bot.settle()
+        for minute in range(30, MINUTES_OF_TWO_DAYS + 1, 30):
+            happenings.get(minute, lambda: None)()
+            await rig.poll(bot)
+        before = rig.titles()
+        rig.post("migration/new.c", name="migration: New")
+        await rig.poll(bot)
+
+    assert before == []
+    assert rig.titles() == ["migration: New"]
+
+
+@dataclass
+class Writer:
+    """Somebody whose transactions write up to three events, then commit up to 1.5 s later."""
+
+    patchwork: SamplePatchwork
+    chance: random.Random
+    open: Transaction | None = None
+    until: float = 0.0
+
+    def act(self, now: float) -> int:
+        """Commit what is due, or begin anew; how many events that made."""
+        if self.open is not None:
+            if now >= self.until:
+                self.open.commit()
+                self.open = None
+            return 0
+        before = len(self.patchwork._tables.events.rows)
+        self.open = self.patchwork.begin()
+        self.until = now + self.chance.uniform(0, 1.5)
+        with self.open:
+            for _ in range(self.chance.randint(1, 3)):
+                patch = self.chance.choice(list(self.patchwork._tables.patches.rows))
+                self.patchwork.set_state(patch, self.chance.choice(["accepted", "rejected", "rfc", "new"]))
+        return len(self.patchwork._tables.events.rows) - before
+
+
+@dataclass
+class NaiveCursor:
+    """What the poller would be without its care: since the last date, less the ids seen."""
+
+    patchwork: SamplePatchwork
+    last: datetime | None = None
+    seen: set[int] = field(default_factory=set)
+
+    def poll(self) -> None:
+        """Read on from the last date."""
+        rows = self.patchwork.rows.events_between(self.last, None)
+        self.seen |= {row.id for row in rows}
+        self.last = max((row.date for row in rows), default=self.last)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_four_writers_that_commit_late_hide_no_event(seed: int) -> None:
+    """400 events, a poll a second; a cursor that goes by the last date misses some of the same history."""
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+    patchwork.post_series(PROJECT, a_series("a.c", patches=20))
+    chance = random.Random(seed)  # noqa: S311  # chance, no secret
+    writers = [Writer(patchwork, chance) for _ in range(4)]
+
+    async with polling(patchwork, clock) as watched:
+        naive = NaiveCursor(patchwork)
+        naive.poll()
+        past = {row.id for row in patchwork.rows.events}
+        made, tick = 0, 0
+        while made < 400 or any(writer.open for writer in writers):
+            clock.advance(0.1)
+            tick += 1
+            made += sum(writer.act(clock.monotonic()) for writer in writers if made < 400 or writer.open)
+            if tick % 10 == 0:
+                naive.poll()
+                await watched.poll_now()
+        naive.poll()
+        await watched.poll_now()
+
+    written = {row.id for row in patchwork.rows.events} - past
+    assert len(written) >= 400
+    assert sorted(watched.events) == sorted(written)
+    assert written - naive.seen
+
+
+@pytest.mark.parametrize(
+    ("zone", "ends"),
+    [
+        ("Australia/Canberra", datetime(2026, 4, 4, 16, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 10, 25, 1, tzinfo=UTC)),
+    ],
+)
+async def test_the_end_of_daylight_saving_loses_nothing_and_repeats_nothing(
+    tmp_path: Path, zone: str, ends: datetime
+) -> None:
+    """One series every 14 minutes, from an hour before the clocks go back until past the next deep sweep."""
+    rig = Rig(tmp_path, clock=VirtualClock(ends - timedelta(hours=1)), poll_seconds=120)
+    rig.patchwork.set_time_zone(zone)
+    posted: list[str] = []
+
+    async with rig.running() as bot:
+        await bot.settle()
+        await _post_and_poll(rig, posted, polls=110, every=7, poll=bot.watches[0][0].tick)
+        await rig.poll(bot)
+
+    assert sorted(rig.titles()) == sorted(posted)
+    assert _fall_back(rig.patchwork)
+
+
+async def test_a_server_that_changes_its_time_zone_and_back_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    """The printed dates of all events jump by 11 hours, first back and then forth."""
+    rig = Rig(tmp_path, clock=VirtualClock(datetime(2026, 1, 10, tzinfo=UTC)))
+    posted: list[str] = []
+
+    async with rig.running() as bot:
+        await bot.settle()
+        tick = bot.watches[0][0].tick
+        await _post_and_poll(rig, posted, polls=40, every=9, poll=tick)
+        rig.patchwork.set_time_zone("UTC")
+        await _post_and_poll(rig, posted, polls=40, every=9, poll=tick)
+        rig.patchwork.set_time_zone("Australia/Canberra")
+        await _post_and_poll(rig, posted, polls=40, every=9, poll=tick)
+        await rig.poll(bot)
+
+    assert sorted(rig.titles()) == sorted(posted)
+
+
+async def _post_and_poll(
+    rig: Rig, posted: list[str], *, polls: int, every: int, poll: Callable[[], Awaitable[object]]
+) -> None:
+    for number in range(polls):
+        if number % every == 0:
+            posted.append(f"migration: Series {len(posted)}")
+            rig.post("migration/ram.c", name=posted[-1])
+        rig.clock.advance(rig.poll_seconds)
+        await poll()
+
+
+def _fall_back(patchwork: SamplePatchwork) -> bool:
+    """Whether an event is printed with an earlier date than one before it."""
+    dates = [patchwork._site.local(row.date) for _, row in sorted(patchwork._tables.events.rows.items())]
+    return any(later < earlier for earlier, later in itertools.pairwise(dates))

@@ -1,0 +1,143 @@
+"""The API versions, and servers that speak another language."""
+
+from collections.abc import Callable
+
+import pytest
+from poll_rig import an_api, polling
+
+from bot.clock import VirtualClock
+from bot.demo.patchwork import SamplePatchwork
+from bot.demo.sample_http import Response
+from bot.demo.sample_server import SampleTransport
+from bot.errors import Temporary
+from bot.patchwork.client import Refused
+from rig import PROJECT, a_series
+
+
+def a_server(clock: VirtualClock, *versions: str) -> SamplePatchwork:
+    """A server of the time when the last of *versions* was the newest."""
+    patchwork = SamplePatchwork(clock, api_versions=versions)
+    patchwork.old_events = max(versions) < "1.2"
+    patchwork.add_project(PROJECT)
+    return patchwork
+
+
+@pytest.mark.parametrize(
+    ("versions", "spoken", "by_msgid"),
+    [
+        (("1.0", "1.1", "1.2", "1.3"), "1.3", True),
+        (("1.0", "1.1", "1.2", "1.3", "1.4"), "1.3", True),
+        (("1.0", "1.1", "1.2"), "1.2", True),
+        (("1.0", "1.1"), "1.1", False),
+    ],
+)
+async def test_series_states_and_pull_requests_are_seen_on_every_version(
+    versions: tuple[str, ...], spoken: str, by_msgid: bool
+) -> None:
+    clock = VirtualClock()
+    patchwork = a_server(clock, *versions)
+    patchwork.post_series(PROJECT, a_series("old.c", patches=3))
+
+    async with polling(patchwork, clock) as watched:
+        posted = [watched.post(patches=count) for count in (1, 3)]
+        await watched.poll()
+        pull = patchwork.post_pull_request(PROJECT, "Pull", "https://git.example.org/x.git")
+        patchwork.set_state(posted[0].patches[0], "accepted")
+        await watched.poll(times=35)
+        states = [state for poll in watched.polls for state in poll.states]
+
+    assert watched.poller._api.version == spoken
+    assert watched.poller.links_by_msgid is by_msgid
+    assert watched.series == [series.series for series in posted]
+    assert watched.patches == [pull]
+    assert (posted[0].patches[0], "accepted") in states
+
+
+async def test_an_old_server_that_ignores_the_order_is_read_to_the_last_page() -> None:
+    clock = VirtualClock()
+    patchwork = a_server(clock, "1.0", "1.1")
+
+    async with polling(patchwork, clock) as watched:
+        posted = [watched.post(patches=99) for _ in range(5)]
+        await watched.poll(times=2)
+
+    assert len(watched.events) == len(patchwork.rows.events) > 4 * 250
+    assert sorted(watched.series) == [series.series for series in posted]
+
+
+async def test_an_old_server_is_read_to_the_last_page_even_where_a_page_has_one_date() -> None:
+    clock = VirtualClock()
+    patchwork = a_server(clock, "1.0", "1.1")
+
+    async with polling(patchwork, clock) as watched:
+        watched.post()
+        clock.advance(60)
+        patchwork._site.event_step *= 0
+        for _ in range(2):
+            watched.post(patches=99)
+        await watched.poll(times=2)
+
+    assert len(set(watched.events)) == len(patchwork.rows.events)
+
+
+def a_fork(_: str) -> Response:
+    """What the freedesktop.org fork answers."""
+    return Response(200, {"content-type": "application/json"}, b'{"revision": 12}')
+
+
+def another(_: str) -> Response:
+    """Some other API."""
+    return Response(200, {"content-type": "application/json"}, b'{"hello": "world"}')
+
+
+def nothing(_: str) -> Response:
+    """A site that is no Patchwork."""
+    return Response(404, {"content-type": "text/html"}, b"<html>Not found</html>")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (a_fork, "the freedesktop.org fork of Patchwork"),
+        (nothing, "no Patchwork API at https://patchwork.example.org/api/"),
+        (another, "what answers at https://patchwork.example.org/api/ is no Patchwork"),
+    ],
+)
+async def test_a_server_that_speaks_another_language_is_refused_by_name(
+    answer: Callable[[str], Response], said: str
+) -> None:
+    patchwork = SamplePatchwork(VirtualClock())
+    patchwork.fault = lambda path: answer(path) if path == "/api/1.0/" else nothing(path)
+    api = an_api(SampleTransport(patchwork))
+
+    with pytest.raises(Refused, match=said):
+        await api.discover()
+
+    assert api.version == ""
+
+
+async def test_a_fork_that_answers_every_version_is_refused_by_name() -> None:
+    patchwork = SamplePatchwork(VirtualClock())
+    patchwork.fault = a_fork
+
+    with pytest.raises(Refused, match="freedesktop"):
+        await an_api(SampleTransport(patchwork)).discover()
+
+
+async def test_patchwork_2_0_is_told_to_be_too_old() -> None:
+    patchwork = SamplePatchwork(VirtualClock(), api_versions=("1.0",))
+
+    with pytest.raises(Refused, match="too old"):
+        await an_api(SampleTransport(patchwork)).discover()
+
+
+async def test_a_wall_in_front_of_the_server_is_no_answer_about_its_version() -> None:
+    patchwork = SamplePatchwork(VirtualClock(), api_versions=("1.0", "1.1", "1.2"))
+    patchwork.fail_next(1, status=200, body=b"<html>Checking your browser</html>")
+    api = an_api(SampleTransport(patchwork))
+
+    with pytest.raises(Temporary, match="text/html"):
+        await api.discover()
+
+    assert api.version == ""
+    assert await api.discover() == "1.2"
