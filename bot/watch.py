@@ -84,7 +84,9 @@ class Watch:
         """A card for each room that one of the *news* is for and that has none of this series yet."""
         if not news:
             return
-        about = CardRef(self.server, "series", series.id) if series else CardRef(self.server, "patch", patches[0].id)
+        rebuilds = await tx.watch.rebuilds(self.server)
+        kind, number = ("series", series.id) if series else ("patch", patches[0].id)
+        about = CardRef(self.server, kind, number, rebuilds)
         having = await tx.outbox.rooms_with_card(about)
         for match in match_rooms(self._audience.index, self.server, series, patches, news):
             if match.room in having:
@@ -102,7 +104,7 @@ class Watch:
         body, html = written(card(shown, site), site.allowed)
         tag = Tag(
             kind=NoticeKind.CARD,
-            key=card_key(match.room, self.server, about.kind, about.number),
+            key=card_key(match.room, self.server, about.kind, about.number, about.rebuilds),
             server=self.server,
             project=project,
             series=series.id if series else None,

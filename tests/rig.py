@@ -35,13 +35,14 @@ class Rig:
         """Make the other sides."""
         self.patchwork = SamplePatchwork(self.clock)
         self.patchwork.add_project(PROJECT)
+        self.transport = SampleTransport(self.patchwork)
         self.chat = MemoryChat(self.clock)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Bot]:
         """The bot, from start to stop."""
         rooms = Rooms({room: room for room in self.subscribe}, self.direct)
-        transports = {"sample": SampleTransport(self.patchwork)}
+        transports = {"sample": self.transport}
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
             yield bot
 
@@ -50,6 +51,13 @@ class Rig:
         for _ in range(times):
             self.clock.advance(self.poll_seconds)
             await bot.settle()
+
+    def rebuild_patchwork(self) -> None:
+        """The server loses all it had, and numbers what comes from one on."""
+        self.patchwork = SamplePatchwork(self.clock)
+        self.patchwork.add_project(PROJECT)
+        self.transport.patchwork = self.patchwork
+        self.post("docs/index.rst", name="imported again")
 
     def post(self, *paths: str, name: str = "A series", patches: int = 1, version: int = 1) -> Posted:
         """A series of *patches* patches, each touching *paths*, arrives whole."""

@@ -148,6 +148,36 @@ async def test_an_outage_is_waited_for_and_nothing_is_lost(rig: Rig) -> None:
     assert rig.titles() == ["during the outage"]
 
 
+async def test_a_series_of_a_rebuilt_server_gets_its_card_though_its_id_was_used_before(rig: Rig) -> None:
+    rig.post("docs/index.rst", name="of old")
+    async with rig.running() as bot:
+        await bot.settle()
+        before = rig.post("migration/ram.c", name="before the crash", patches=2)
+        await rig.poll(bot)
+        rig.rebuild_patchwork()
+        await rig.poll(bot, times=2)
+        after = rig.post("migration/ram.c", name="after the crash", patches=2)
+        await rig.poll(bot)
+
+    assert before.series == after.series
+    assert rig.titles() == ["before the crash", "after the crash"]
+
+
+async def test_a_series_that_housekeeping_dropped_is_no_news_when_the_net_finds_it_again(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("hw/net/e1000.c", name="half a year ago", patches=2)
+        await rig.poll(bot)
+    rig.subscribe = {ROOM: ("path:hw/",)}
+    async with rig.running() as bot:
+        rig.clock.advance(181 * 24 * 3600)
+        await bot.settle()
+        await bot.store.tidy()
+        await rig.poll(bot, times=40)
+
+    assert rig.titles() == []
+
+
 async def test_a_poll_that_cannot_be_written_leaves_nothing_and_is_found_again(rig: Rig) -> None:
     async with rig.running() as bot:
         await bot.settle()

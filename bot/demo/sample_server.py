@@ -10,15 +10,15 @@ from bot.demo.patchwork import SamplePatchwork
 
 
 class SampleTransport(httpx.AsyncBaseTransport):
-    """Answers an httpx client straight from memory, in no time at all."""
+    """Answers an httpx client straight from memory, in no time at all; *patchwork* may be another from now on."""
 
     def __init__(self, patchwork: SamplePatchwork) -> None:
-        self._patchwork = patchwork
+        self.patchwork = patchwork
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Ask the sample Patchwork."""
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
-        response = self._patchwork.answer(request.method, path, query, dict(request.headers))
+        response = self.patchwork.answer(request.method, path, query, dict(request.headers))
         stream = httpx.ByteStream(response.body)  # to be read as one from the network is
         return httpx.Response(response.status, headers=dict(response.headers), stream=stream)
 

@@ -136,9 +136,10 @@ def txn_id(key: NoticeKey) -> TxnId:
     return TxnId("patchbot-" + hashlib.sha256(key.encode()).hexdigest()[:32])
 
 
-def card_key(room: RoomId, server: ServerName, kind: str, number: int) -> NoticeKey:
-    """The key of the one card of a series or a lone patch in a room."""
-    return NoticeKey(f"card/{server}/{kind}/{number}/{room}")
+def card_key(room: RoomId, server: ServerName, kind: str, number: int, rebuilds: int = 0) -> NoticeKey:
+    """The key of the one card of a series or a lone patch in a room; ids begin anew where a server was rebuilt."""
+    name = f"{server}~{rebuilds}" if rebuilds else server
+    return NoticeKey(f"card/{name}/{kind}/{number}/{room}")
 
 
 def answer_key(room: RoomId, event: EventId) -> NoticeKey:

@@ -30,11 +30,15 @@ _OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 
 @dataclass(frozen=True, slots=True)
 class CardRef:
-    """Which object a card is about; *kind* is "series", or "patch" for one without a series."""
+    """Which object a card is about; *kind* is "series", or "patch" for one without a series.
+
+    *rebuilds* counts how often the server's ids started anew before this one was given.
+    """
 
     server: ServerName
     kind: str
     number: int
+    rebuilds: int = 0
 
 
 class OutboxBook:

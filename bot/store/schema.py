@@ -45,6 +45,7 @@ server = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("cursor", sa.Text),
     sa.Column("highest_event", sa.BigInteger, nullable=False),
+    sa.Column("rebuilds", sa.Integer, nullable=False, server_default="0"),  # how often its ids started anew
 )
 
 project = sa.Table(

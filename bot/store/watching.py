@@ -96,6 +96,11 @@ class WatchBook:
         row = await self._one(query.limit(1))
         return rows.to_patch(row) if row else None
 
+    async def rebuilds(self, server: ServerName) -> int:
+        """How often the server's ids started anew: an id names the same object only within one count."""
+        row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
+        return row["rebuilds"] if row else 0
+
     # What a poll found
 
     async def save(self, poll: Poll) -> None:
@@ -130,10 +135,13 @@ class WatchBook:
     async def tidy(self) -> bool:
         """Drop a batch of what no window reaches and nobody asks for any more; whether there may be more of it.
 
-        Of events never the newest thousand.
+        Of events never the newest thousand. What is dropped becomes the past: were it found again, by the safety net
+        of a quiet list, it would be no news.
         """
         told, patch, series = schema.told_state, schema.patch, schema.series
         old = self._now - KEEP_PATCHES
+        await self._raise_baselines(patch.c.id, patch.c.read_at < old, "baseline_patch")
+        await self._raise_baselines(series.c.id, series.c.judged_at < old, "baseline_series")
         more = [
             await drop_batch(self._connection, told, told.c.told_at < self._now - KEEP_EVENTS),
             await drop_batch(self._connection, patch, patch.c.read_at < old),
@@ -142,6 +150,15 @@ class WatchBook:
         servers = (await self._connection.execute(sa.select(schema.server.c.name))).scalars().all()
         more += [await self._tidy_events(ServerName(server)) for server in servers]
         return any(more)
+
+    async def _raise_baselines(self, number: sa.Column[int], old: sa.ColumnElement[bool], baseline: str) -> None:
+        table = number.table
+        highest = sa.select(table.c.server, table.c.project, sa.func.max(number).label("id")).where(old)
+        project = schema.project
+        for row in await self._all(highest.group_by(table.c.server, table.c.project)):
+            where = (project.c.server == row["server"], project.c.name == row["project"])
+            lower = project.c[baseline] < row["id"]
+            await self._connection.execute(sa.update(project).where(*where, lower).values({baseline: row["id"]}))
 
     async def _tidy_events(self, server: ServerName) -> bool:
         table = schema.seen_event
@@ -153,8 +170,12 @@ class WatchBook:
     async def _move_cursor(self, poll: Poll) -> None:
         before = await self._one(sa.select(schema.server).where(schema.server.c.name == poll.server))
         ids = [event.id for event in poll.events] + [base.event for base in poll.baselines]
-        highest = max([before["highest_event"] if before and not poll.rebuilt else 0, *ids])
-        await self._replace(schema.server, {"name": poll.server}, {"cursor": poll.cursor, "highest_event": highest})
+        row = {
+            "cursor": poll.cursor,
+            "highest_event": max([before["highest_event"] if before and not poll.rebuilt else 0, *ids]),
+            "rebuilds": (before["rebuilds"] if before else 0) + poll.rebuilt,
+        }
+        await self._replace(schema.server, {"name": poll.server}, row)
         known = await self.known_events(poll.server, (event.id for event in poll.events))
         unknown = [event.id for event in poll.events if event.id not in known]
         seen = [{"server": poll.server, "id": number, "seen_at": self._now} for number in unknown]

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_rig import environment, patchbot
 
 from bot import __version__
 from bot.cli import main
+from cli_rig import environment, patchbot
 
 VERBS = [
     ["demo"],

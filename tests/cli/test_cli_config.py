@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from cli_rig import patchbot, work_in, write_config
 from inline_snapshot import snapshot
 
 from bot.cli import main
+from cli_rig import patchbot, work_in, write_config
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from cli_rig import work_in, write_config
 
 from bot.cli import main
+from cli_rig import work_in, write_config
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_rig import SEED, environment, patchbot, work_in
 
 from bot.cli import main
+from cli_rig import SEED, environment, patchbot, work_in
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_rig import SEED, patchbot, work_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.cli import main
+from cli_rig import SEED, patchbot, work_in
 
 DIFF = b"diff --git a/%b b/%b\nnew file mode 100644\n"
 

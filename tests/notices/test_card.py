@@ -1,12 +1,12 @@
 from dataclasses import replace
 
-from card_rig import PROJECT, SITE, a_patch, body_and_html, numbered, of_series, the_seed
 from inline_snapshot import snapshot
 
 from bot.ids import Msgid, PatchId
 from bot.notices.card import Shown, Site, card
 from bot.notices.markup import written
 from bot.patchwork.model import CheckState, FileChange, Patch, Person, Trailer, TrailerKind
+from card_rig import PROJECT, SITE, a_patch, body_and_html, numbered, of_series, the_seed
 
 
 def seen(shown: Shown, site: Site = SITE) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import pytest
-from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from bot.notices.markup import (
 )
 from bot.notices.replies import patch_shown, said
 from bot.patchwork.model import FileChange, Patch, Person
+from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
 ARCHIVE = "https://lore.example.org/list/"
 HOSTILE = (

@@ -1,11 +1,11 @@
 from dataclasses import replace
 
-from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 from inline_snapshot import snapshot
 
 from bot.notices.markup import written
 from bot.notices.replies import Usage, patch_shown, said, usage
 from bot.patchwork.model import CheckState, FileChange, Trailer, TrailerKind
+from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 
 def test_a_patch_says_how_it_stands_and_what_it_touches() -> None:

@@ -11,13 +11,13 @@ import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from poll_rig import a_patchwork
 
 from bot import __version__
 from bot.clock import VirtualClock
 from bot.demo.sample_server import serve
 from bot.errors import Permanent, Temporary, TransportError
 from bot.patchwork.client import Limits, NotFound, PatchworkClient, Refused, retry_after, user_agent
+from poll_rig import a_patchwork
 from rig import a_series
 
 SMALL = Limits(request_seconds=5, max_bytes=1_000)

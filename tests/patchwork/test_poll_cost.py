@@ -1,9 +1,9 @@
 import pytest
-from poll_rig import URL, a_patchwork, polling
 
 from bot.clock import VirtualClock
 from bot.demo.sample_server import SampleTransport
 from bot.patchwork.client import PatchworkClient
+from poll_rig import URL, a_patchwork, polling
 from rig import a_series
 
 QUIET_MAX_BYTES = 2 * 1024

@@ -5,12 +5,12 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from poll_rig import a_patchwork, an_error, polling
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import SamplePatchwork
 from bot.demo.sample_server import SampleTransport
 from bot.errors import Temporary
+from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, a_series
 
 
@@ -94,7 +94,7 @@ class Vanishing(SampleTransport):
         """Answer, then delete."""
         response = await super().handle_async_request(request)
         if 'rel="next"' in response.headers.get("link", "") and self._doomed:
-            self._patchwork.delete_patch(self._doomed.pop(0))
+            self.patchwork.delete_patch(self._doomed.pop(0))
         return response
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
-from poll_rig import a_patchwork, an_error, polling
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import SamplePatchwork
 from bot.demo.sample_server import SampleTransport
+from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, a_series
 
 HALF_AN_HOUR_OF_POLLS = 30

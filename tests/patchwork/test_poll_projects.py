@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from poll_rig import Polling, a_patchwork, an_error, polling
 
 from bot.app import Bot
 from bot.clock import VirtualClock
 from bot.demo.patchwork import SamplePatchwork
 from bot.demo.sample_server import SampleTransport
 from bot.errors import Permanent, Temporary
+from poll_rig import Polling, a_patchwork, an_error, polling
 from rig import Rig, a_series
 
 HOUR_OF_POLLS = 61

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from poll_rig import SERVER, a_patchwork, an_api, polling
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import NewCheck, SamplePatchwork
@@ -16,6 +15,7 @@ from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
 from bot.patchwork.events import Watched
 from bot.patchwork.pending import Baseline, KnownSeries, Pending, PendingKind
 from bot.patchwork.poller import Poll, Poller, Source
+from poll_rig import SERVER, a_patchwork, an_api, polling
 from rig import PROJECT, Rig, a_series
 
 MINUTES_OF_TWO_DAYS = 2 * 24 * 60

@@ -4,12 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from poll_rig import a_patchwork, an_error, polling
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import NewCheck
 from bot.demo.sample_diffs import sample_diff
 from bot.demo.sample_mail import Mail, NewPatch, NewSeries
+from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, Rig, a_series
 
 

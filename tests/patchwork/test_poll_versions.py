@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from poll_rig import an_api, polling
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import SamplePatchwork
@@ -11,6 +10,7 @@ from bot.demo.sample_http import Response
 from bot.demo.sample_server import SampleTransport
 from bot.errors import Temporary
 from bot.patchwork.client import Refused
+from poll_rig import an_api, polling
 from rig import PROJECT, a_series
 
 

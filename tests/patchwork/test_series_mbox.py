@@ -9,7 +9,6 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from poll_rig import a_patchwork, an_api
 
 from bot.clock import VirtualClock
 from bot.demo.patchwork import SamplePatchwork
@@ -20,6 +19,7 @@ from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
+from poll_rig import a_patchwork, an_api
 from rig import PROJECT
 
 SUBMITTER = Person("Ada Sample", "ada@example.org")

@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from store_rig import StoreRig
 
 from bot.store.store import Store
+from store_rig import StoreRig
 
 
 @pytest.fixture

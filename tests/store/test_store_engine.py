@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from store_rig import SERVER, StoreRig
 
 from bot.clock import VirtualClock
 from bot.errors import ConfigError, StoreError
@@ -18,6 +17,7 @@ from bot.store import engine as engine_module
 from bot.store import schema
 from bot.store.engine import complaint, connect, file_of
 from bot.store.store import Store
+from store_rig import SERVER, StoreRig
 
 
 def mode(path: Path) -> int:

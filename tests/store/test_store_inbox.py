@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from store_rig import OTHER_ROOM, ROOM, StoreRig
 
 from bot.ids import EventId, UserId
 from bot.store import housekeeping
 from bot.store.inbox import Said
 from bot.store.store import Store
+from store_rig import OTHER_ROOM, ROOM, StoreRig
 
 
 def said(rig: StoreRig, number: int = 1) -> Said:

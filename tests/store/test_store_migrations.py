@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from store_rig import SERVER, StoreRig
 
 from bot.errors import StoreError
 from bot.store import migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
+from store_rig import SERVER, StoreRig
 
 NEWER = '''
 """A later version."""
@@ -88,8 +88,8 @@ async def test_an_older_database_is_backed_up_then_migrated(
     assert done.copy is not None
     assert done.copy.name.startswith("bot.db.0001.2")
     assert stat.S_IMODE(done.copy.stat().st_mode) == 0o600
-    assert columns(done.copy) == {"name", "cursor", "highest_event"}
-    assert columns(rig.file) == {"name", "cursor", "highest_event", "note"}
+    assert columns(done.copy) == {"name", "cursor", "highest_event", "rebuilds"}
+    assert columns(rig.file) == {"name", "cursor", "highest_event", "rebuilds", "note"}
     assert rig.count("server") == 1
 
 
@@ -102,7 +102,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     with pytest.raises(RuntimeError, match="half-way"):
         await rig.open()
 
-    assert columns(rig.file) == {"name", "cursor", "highest_event"}
+    assert columns(rig.file) == {"name", "cursor", "highest_event", "rebuilds"}
     monkeypatch.undo()
     await (await rig.open()).close()
 

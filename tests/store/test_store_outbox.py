@@ -8,7 +8,6 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId
@@ -30,6 +29,7 @@ from bot.store import housekeeping, migrate
 from bot.store.engine import connect
 from bot.store.outbox import CardRef
 from bot.store.store import Store
+from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 CARD = CardRef(SERVER, "series", 5)
 SENT = Sent(EventId("$1"))
@@ -369,4 +369,4 @@ class OutboxMachine(RuleBasedStateMachine):
 
 
 TestOutboxMachine = OutboxMachine.TestCase
-TestOutboxMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestOutboxMachine.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

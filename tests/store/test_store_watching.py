@@ -8,6 +8,15 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from bot.ids import Msgid, PatchId, ProjectName, SeriesId
+from bot.patchwork.events import Watched
+from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
+from bot.patchwork.pending import KnownSeries
+from bot.patchwork.poller import Poll, SeriesRead
+from bot.store import housekeeping, schema
+from bot.store.outbox import CardRef
+from bot.store.store import Store
 from store_rig import (
     OTHER_SERVER,
     ROOM,
@@ -20,15 +29,6 @@ from store_rig import (
     a_series,
     an_event,
 )
-
-from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.patchwork.events import Watched
-from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.patchwork.pending import KnownSeries
-from bot.patchwork.poller import Poll, SeriesRead
-from bot.store import housekeeping, schema
-from bot.store.outbox import CardRef
-from bot.store.store import Store
 
 CURSOR = "2026-01-01T00:00:00"
 

@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("highest_event", sa.BigInteger(), nullable=False),
+        sa.Column("rebuilds", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("name", name=("pk_server")),
     )
     op.create_table(
