@@ -21,10 +21,10 @@ from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.demo import play
-from bot.demo.patchwork import SamplePatchwork
 from bot.demo.room import FileRoom
-from bot.demo.sample_data import PROJECT, arrivals, history
-from bot.demo.sample_server import serve
+from bot.demo.sample.data import PROJECT, arrivals, history
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.server import serve
 from bot.errors import ConfigError, QueryError, UserError
 from bot.ids import RoomId, ServerName, SubscriptionId
 from bot.ops.schedule import Schedule

@@ -9,10 +9,10 @@ from bot.app import Bot, Rooms, assembled
 from bot.clock import VirtualClock
 from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
 from bot.delivery.chat import MemoryChat
-from bot.demo.patchwork import Posted, SamplePatchwork
-from bot.demo.sample_diffs import sample_diff
-from bot.demo.sample_mail import NewPatch, NewSeries
-from bot.demo.sample_server import SampleTransport
+from bot.demo.sample.diffs import sample_diff
+from bot.demo.sample.mail import NewPatch, NewSeries
+from bot.demo.sample.patchwork import Posted, SamplePatchwork
+from bot.demo.sample.server import SampleTransport
 from bot.ids import RoomId
 
 PROJECT = "qemu-devel"

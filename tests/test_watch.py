@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bot.demo.sample_mail import NewSeries
+from bot.demo.sample.mail import NewSeries
 from bot.ids import RoomId
 from rig import PROJECT, ROOM, Rig, a_series
 

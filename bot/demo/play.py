@@ -16,9 +16,9 @@ from rich.text import Text
 
 from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
 from bot.demo import terminal
-from bot.demo.patchwork import SamplePatchwork
 from bot.demo.room import FileRoom
-from bot.demo.sample_data import PROJECT
+from bot.demo.sample.data import PROJECT
+from bot.demo.sample.patchwork import SamplePatchwork
 from bot.errors import UserError
 from bot.ids import EventId, RoomId, UserId
 from bot.store.inbox import Said

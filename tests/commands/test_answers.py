@@ -11,8 +11,8 @@ from inline_snapshot import snapshot
 
 from bot.app import Bot
 from bot.commands import answer, show
-from bot.demo.patchwork import Posted
-from bot.demo.sample_http import Response
+from bot.demo.sample.http import Response
+from bot.demo.sample.patchwork import Posted
 from bot.errors import StoreError
 from bot.ids import EventId, UserId
 from bot.notices.outbox import NoticeKind

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bot.clock import SystemClock
-from bot.demo.patchwork import SamplePatchwork
 from bot.demo.room import FileRoom
-from bot.demo.sample_server import serve
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.server import serve
 from bot_that_dies import main
 from rig import PROJECT, ROOM, a_series
 

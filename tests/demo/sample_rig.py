@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bot.clock import VirtualClock
-from bot.demo.patchwork import NewCheck, SamplePatchwork
-from bot.demo.sample_diffs import sample_diff
-from bot.demo.sample_mail import NewPatch, NewSeries
+from bot.demo.sample.diffs import sample_diff
+from bot.demo.sample.mail import NewPatch, NewSeries
+from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 
 
 def a_clock() -> VirtualClock:

@@ -8,9 +8,9 @@ from datetime import timedelta
 import httpx
 
 from bot.clock import VirtualClock
-from bot.demo.patchwork import Posted, SamplePatchwork
-from bot.demo.sample_http import Response
-from bot.demo.sample_server import SampleTransport
+from bot.demo.sample.http import Response
+from bot.demo.sample.patchwork import Posted, SamplePatchwork
+from bot.demo.sample.server import SampleTransport
 from bot.ids import ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient

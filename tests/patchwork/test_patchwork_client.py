@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot import __version__
 from bot.clock import VirtualClock
-from bot.demo.sample_server import serve
+from bot.demo.sample.server import serve
 from bot.errors import Permanent, Temporary, TransportError
 from bot.patchwork.client import Limits, NotFound, PatchworkClient, Refused, retry_after, user_agent
 from poll_rig import a_patchwork

@@ -1,7 +1,7 @@
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample_server import SampleTransport
+from bot.demo.sample.server import SampleTransport
 from bot.patchwork.client import PatchworkClient
 from poll_rig import URL, a_patchwork, polling
 from rig import a_series

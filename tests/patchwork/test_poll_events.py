@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.patchwork import SamplePatchwork
-from bot.demo.sample_server import SampleTransport
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, a_series

@@ -7,8 +7,8 @@ import pytest
 
 from bot.app import Bot
 from bot.clock import VirtualClock
-from bot.demo.patchwork import SamplePatchwork
-from bot.demo.sample_server import SampleTransport
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.server import SampleTransport
 from bot.errors import Permanent, Temporary
 from poll_rig import Polling, a_patchwork, an_error, polling
 from rig import Rig, a_series

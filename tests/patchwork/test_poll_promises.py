@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.patchwork import NewCheck, SamplePatchwork
-from bot.demo.sample_server import SampleTransport
-from bot.demo.sample_tables import Transaction
+from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
+from bot.demo.sample.server import SampleTransport
+from bot.demo.sample.tables import Transaction
 from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
 from bot.patchwork.events import Watched
 from bot.patchwork.pending import Baseline, KnownSeries, Pending, PendingKind

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.patchwork import NewCheck
-from bot.demo.sample_diffs import sample_diff
-from bot.demo.sample_mail import Mail, NewPatch, NewSeries
+from bot.demo.sample.diffs import sample_diff
+from bot.demo.sample.mail import Mail, NewPatch, NewSeries
+from bot.demo.sample.patchwork import NewCheck
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, Rig, a_series
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.patchwork import SamplePatchwork
-from bot.demo.sample_http import Response
-from bot.demo.sample_server import SampleTransport
+from bot.demo.sample.http import Response
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.patchwork.client import Refused
 from poll_rig import an_api, polling

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.clock import VirtualClock
-from bot.demo.patchwork import SamplePatchwork
-from bot.demo.sample_diffs import sample_diff
-from bot.demo.sample_mail import NewPatch, NewSeries
-from bot.demo.sample_server import SampleTransport
+from bot.demo.sample.diffs import sample_diff
+from bot.demo.sample.mail import NewPatch, NewSeries
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.mbox import read_series_mbox

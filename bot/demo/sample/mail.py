@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from bot.demo.sample_rows import Headers
+from bot.demo.sample.rows import Headers
 
 _BRACKETS = re.compile(r"\s*\[([^\[\]]*)\]\s*")
 _REPLY = re.compile(r"\s*(re|fwd?)\s*:\s*", re.IGNORECASE)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from html import escape
 from urllib.parse import parse_qs
 
-from bot.demo.sample_http import Request, Response, moved, page, slash_added
-from bot.demo.sample_mbox import mail_mbox, series_mbox
-from bot.demo.sample_rows import CoverRow, PatchRow
-from bot.demo.sample_tables import Snapshot
-from bot.demo.sample_views import page_path
+from bot.demo.sample.http import Request, Response, moved, page, slash_added
+from bot.demo.sample.mbox import mail_mbox, series_mbox
+from bot.demo.sample.rows import CoverRow, PatchRow
+from bot.demo.sample.tables import Snapshot
+from bot.demo.sample.views import page_path
 
 _ROUTE = re.compile(
     r"/series/(?P<series>\d{1,18})/mbox/"

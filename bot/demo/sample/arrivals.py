@@ -4,10 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bot.demo.sample_mail import Mail, Subject, diff_hash, read_subject
-from bot.demo.sample_recorded import Recorded, RecordedSeries
-from bot.demo.sample_rows import CommentRow, CoverRow, PatchRow, ProjectRow, SeriesRow
-from bot.demo.sample_site import Happening, Site
+from bot.demo.sample.mail import Mail, Subject, diff_hash, read_subject
+from bot.demo.sample.recorded import Recorded, RecordedSeries
+from bot.demo.sample.rows import CommentRow, CoverRow, PatchRow, ProjectRow, SeriesRow
+from bot.demo.sample.site import Happening, Site
 
 Arrival: TypeAlias = PatchRow | CoverRow | CommentRow
 

@@ -7,8 +7,8 @@ import re
 from email.header import Header
 from email.utils import quote
 
-from bot.demo.sample_rows import CoverRow, PatchRow, PersonRow
-from bot.demo.sample_tables import Snapshot
+from bot.demo.sample.rows import CoverRow, PatchRow, PersonRow
+from bot.demo.sample.tables import Snapshot
 
 _OWN_HEADERS = {"content-type", "content-transfer-encoding", "mime-version"}
 _TRAILER = re.compile(r"^(?:Tested|Reviewed|Acked|Signed-off|Nacked|Reported)-by:.*$", re.IGNORECASE | re.MULTILINE)

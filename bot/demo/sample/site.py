@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
-from bot.demo.sample_mail import split_mailbox
-from bot.demo.sample_rows import EventRow, PersonRow, UserRow
-from bot.demo.sample_tables import Tables
+from bot.demo.sample.mail import split_mailbox
+from bot.demo.sample.rows import EventRow, PersonRow, UserRow
+from bot.demo.sample.tables import Tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TypeAlias
 from urllib.parse import quote
 
-from bot.demo.sample_mail import read_subject
-from bot.demo.sample_rows import (
+from bot.demo.sample.mail import read_subject
+from bot.demo.sample.rows import (
     CheckRow,
     CommentRow,
     CoverRow,
@@ -20,8 +20,8 @@ from bot.demo.sample_rows import (
     ProjectRow,
     SeriesRow,
 )
-from bot.demo.sample_site import Site
-from bot.demo.sample_tables import Snapshot
+from bot.demo.sample.site import Site
+from bot.demo.sample.tables import Snapshot
 
 Json: TypeAlias = dict[str, object]
 

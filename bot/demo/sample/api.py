@@ -9,12 +9,12 @@ from email.utils import format_datetime
 from typing import TypeVar
 from urllib.parse import unquote
 
-from bot.demo.sample_http import Request, Response, page, slash_added
-from bot.demo.sample_lists import BadValueError, Lists, NoSuchPageError, Query, page_of
-from bot.demo.sample_rows import CheckRow, CommentRow, CoverRow, PatchRow, ProjectRow
-from bot.demo.sample_site import Site
-from bot.demo.sample_views import Asked, Json, Views
-from bot.demo.sample_web import web_answer
+from bot.demo.sample.http import Request, Response, page, slash_added
+from bot.demo.sample.lists import BadValueError, Lists, NoSuchPageError, Query, page_of
+from bot.demo.sample.rows import CheckRow, CommentRow, CoverRow, PatchRow, ProjectRow
+from bot.demo.sample.site import Site
+from bot.demo.sample.views import Asked, Json, Views
+from bot.demo.sample.web import web_answer
 
 T = TypeVar("T")
 C = TypeVar("C", CheckRow, CommentRow)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TypeAlias
 
-from bot.demo.patchwork import NewCheck, SamplePatchwork
-from bot.demo.sample_mail import NewSeries
-from bot.demo.sample_series import (
+from bot.demo.sample.mail import NewSeries
+from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
+from bot.demo.sample.series import (
     BOARDS,
     BRUNO,
     CHIYO,

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from bot.demo.sample_rows import CoverRow, EventRow, PatchRow, SeriesRow
-from bot.demo.sample_site import Site
-from bot.demo.sample_tables import Snapshot
+from bot.demo.sample.rows import CoverRow, EventRow, PatchRow, SeriesRow
+from bot.demo.sample.site import Site
+from bot.demo.sample.tables import Snapshot
 
 Mailed = TypeVar("Mailed", PatchRow, CoverRow, SeriesRow)
 Filed = TypeVar("Filed", PatchRow, CoverRow)

@@ -1,0 +1,1 @@
+"""A Patchwork server in memory, that behaves as real ones were measured to."""
