@@ -16,7 +16,7 @@ import structlog
 from bot.clock import Clock, SystemClock
 from bot.commands.answer import Answerer, Manners
 from bot.commands.show import Place, Show
-from bot.config import PatchworkSettings, Settings, subscription_key
+from bot.config import PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
@@ -25,8 +25,9 @@ from bot.demo.room import FileRoom
 from bot.demo.sample.data import PROJECT, arrivals, history
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import serve
-from bot.errors import ConfigError, QueryError, UserError
+from bot.errors import UserError
 from bot.ids import RoomId, ServerName, SubscriptionId
+from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
@@ -34,8 +35,6 @@ from bot.patchwork.poller import Poller, Source
 from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.subscriptions.index import Index, Subscription
-from bot.subscriptions.parser import parse
-from bot.subscriptions.query import Query
 from bot.watch import Audience, Watch
 
 RESTART_SECONDS = 5.0
@@ -74,6 +73,7 @@ class Bot:
             schedule.start()
             await stop.wait()
             schedule.close()
+            await schedule.wait_closed()
             for loop in loops:
                 loop.cancel()
 
@@ -93,12 +93,11 @@ class Bot:
                 await asyncio.sleep(RESTART_SECONDS)
 
     async def _poll(self, watch: Watch) -> None:
-        try:
-            while await watch.tick():
-                self.sender.wake()
-        except Exception:  # noqa: BLE001  # the one place that keeps a fault of ours from ending the watch
-            _log.exception("a poll failed", server=watch.server)
-        self.sender.wake()
+        """Poll until the server has no more to tell now; a failing poll is logged by the schedule."""
+        more = True
+        while more:
+            more = await watch.tick()
+            self.sender.wake()
 
     async def settle(self) -> None:
         """Poll, answer and deliver until nothing is left to do now; for the demo and for tests."""
@@ -129,8 +128,8 @@ async def assembled(
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
         index = Index()
-        for number, (_, room, query) in enumerate(configured_subscriptions(settings), start=1):
-            index.add(Subscription(SubscriptionId(number), rooms.ids[room], query))
+        for number, wanted in enumerate(room_queries(settings), start=1):
+            index.add(Subscription(SubscriptionId(number), rooms.ids[wanted.room], wanted.query))
         audience = Audience(index, rooms.direct)
         apis: list[PatchworkApi] = []
         watches: list[tuple[Watch, float]] = []
@@ -181,23 +180,6 @@ def _arrive(answer: dict[str, object], path: Path, sample: SamplePatchwork) -> N
         sample.add_recorded(answer)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
-
-
-def configured_subscriptions(settings: Settings) -> Sequence[tuple[str, str, Query]]:
-    """The key, the room and the query of each subscription in the settings.
-
-    Raises:
-        ConfigError: names the key of a query that cannot be read.
-    """
-    found: list[tuple[str, str, Query]] = []
-    for place, room in enumerate(settings.room):
-        for number, text in enumerate(room.subscribe):
-            key = subscription_key(place, number)
-            try:
-                found.append((key, room.room, parse(text)))
-            except QueryError as error:
-                raise ConfigError(key, f"{error} (at “{error.text[error.start : error.end] or error.text}”)") from error
-    return found
 
 
 def _client(

@@ -86,8 +86,8 @@ def recorded_patch(path: Path) -> dict[str, object]:
         answer = json.loads(path.read_bytes())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is no JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON") from error
     if not isinstance(answer, dict):
         raise UserError(f"{path} is no patch: one answer of /api/patches/N/ is needed")
     return answer

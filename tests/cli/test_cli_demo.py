@@ -44,7 +44,7 @@ def test_quit_ends_the_demo_before_the_next_line() -> None:
     ("content", "reason"),
     [
         (None, "cannot read {file}: No such file or directory"),
-        ("nonsense", "{file} is no JSON: "),
+        ("nonsense", "{file} is no JSON"),
         ("[]", "{file} is no patch: "),
         ("{}", "{file}: this is no patch"),
     ],
