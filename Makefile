@@ -2,17 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SYNAPSE := .venv-synapse
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes --requirement
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
-	--build-deps-for editable --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+LOCK_OURS := $(LOCK) --build-deps-for editable
 
 .PHONY: demo test check format bench lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
 
-test: $(VENV)/dev
+test: $(VENV)/dev $(SYNAPSE)/ready
 	$(BIN)/pytest
 
 check: $(VENV)/dev
@@ -30,11 +32,12 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/paths.py
 
 lock: $(VENV)/dev
-	$(LOCK) --output-file deploy/requirements.txt pyproject.toml
-	$(LOCK) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
+	$(LOCK_OURS) --output-file deploy/requirements.txt pyproject.toml
+	$(LOCK_OURS) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
+	$(LOCK) --output-file deploy/requirements-synapse.txt deploy/requirements-synapse.in
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(SYNAPSE)
 
 $(VENV)/run: deploy/requirements.txt pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."
@@ -46,4 +49,11 @@ $(VENV)/run: deploy/requirements.txt pyproject.toml
 $(VENV)/dev: $(VENV)/run deploy/requirements-dev.txt
 	@echo "Installing the test tools ..."
 	$(INSTALL) deploy/requirements-dev.txt
+	@touch $@
+
+# The homeserver that the tests talk to; apart, for its dependencies would move ours.
+$(SYNAPSE)/ready: deploy/requirements-synapse.txt
+	@echo "Installing a homeserver for the tests into $(SYNAPSE) (once, about half a minute) ..."
+	$(PYTHON) -m venv $(SYNAPSE)
+	$(SYNAPSE)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
 	@touch $@

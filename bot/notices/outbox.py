@@ -38,6 +38,7 @@ class NoticeKind(StrEnum):
 
     CARD = "card"
     ANSWER = "answer"
+    WELCOME = "welcome"
 
 
 class NoticeState(StrEnum):

@@ -1,0 +1,80 @@
+"""A message of ours as the content of a room event, and back to its key. Pure.
+
+A homeserver takes events of 65,536 bytes (Matrix specification, "Size limits"), and no floats. What it adds around the
+content has room below the limit kept here.
+"""
+
+import json
+import re
+
+from bot.errors import Permanent
+from bot.ids import NoticeKey
+from bot.matrix.model import Content
+from bot.notices.markup import cut
+from bot.notices.outbox import Message, Tag
+
+KEY = "org.patchbot"
+MAX_CONTENT_BYTES = 60_000
+_BODY_ALONE_CHARACTERS = 8_000  # at most 6 bytes each in JSON
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def event_content(message: Message) -> Content:
+    """The content of the `m.room.message` that says *message*.
+
+    An `m.notice`, which no client rings for, or an `m.text` where the message rings; nobody is mentioned in either.
+    HTML that is too large is left out, and a body cut.
+
+    Raises:
+        Permanent: not even the cut body fits.
+    """
+    content: dict[str, object] = {
+        "msgtype": "m.text" if message.rings else "m.notice",
+        "body": _valid(message.body),
+        "format": "org.matrix.custom.html",
+        "formatted_body": _valid(message.html),
+        "m.mentions": {},
+        KEY: _tag(message.tag),
+    }
+    if size(content) > MAX_CONTENT_BYTES:
+        del content["format"], content["formatted_body"]
+        content["body"] = cut(_valid(message.body), _BODY_ALONE_CHARACTERS)
+    if size(content) > MAX_CONTENT_BYTES:
+        raise Permanent("the message is too large for a room")
+    return content
+
+
+def key_of(content: Content) -> NoticeKey | None:
+    """The key of the message that has this content; None where it is none of ours."""
+    tag = content.get(KEY)
+    key = tag.get("key") if isinstance(tag, dict) else None
+    return NoticeKey(key) if isinstance(key, str) else None
+
+
+def encoded(content: Content) -> bytes:
+    """Canonical JSON (Matrix specification, appendix "Canonical JSON")."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def size(content: Content) -> int:
+    """How many bytes of an event this takes."""
+    return len(encoded(content))
+
+
+def _tag(tag: Tag) -> Content:
+    """What the event is about, as far as it applies."""
+    fields = {
+        "kind": tag.kind.value,
+        "key": _valid(tag.key),
+        "server": tag.server,
+        "project": tag.project,
+        "series": tag.series,
+        "patch": tag.patch,
+        "version": tag.version,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _valid(text: str) -> str:
+    """What JSON and every homeserver can hold: a lone surrogate is answered with a server error."""
+    return _CONTROL.sub("", text.encode("utf-8", "replace").decode())

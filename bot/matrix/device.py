@@ -1,0 +1,71 @@
+"""The device that the bot is to its homeserver, kept in a file that only the bot may read."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+
+from bot.ids import DeviceId, UserId
+
+FILE = "device.json"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Who is logged in, as which device, and the access token, which no log may show."""
+
+    user: UserId
+    id: DeviceId
+    token: str
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Device({self.user}, {self.id})"
+
+
+def load(folder: Path) -> Device | None:
+    """The device kept in *folder*; None where there is none that can be read."""
+    path = folder / FILE
+    try:
+        told = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        _log.warning("the kept device cannot be read; a new one is made", file=str(path), reason=type(error).__name__)
+        return None
+    match told:
+        case {"user": str(user), "id": str(number), "token": str(token)}:
+            return Device(UserId(user), DeviceId(number), token)
+        case _:
+            _log.warning("the kept device has another shape; a new one is made", file=str(path))
+            return None
+
+
+def save(folder: Path, device: Device) -> None:
+    """Keep *device*: after a crash at any moment the file holds it whole, or the former one whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{FILE}.new"
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(json.dumps(asdict(device)).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(folder / FILE)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

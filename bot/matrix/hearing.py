@@ -1,0 +1,78 @@
+"""Which events are words for the bot. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.ids import EventId, RoomId, UserId
+from bot.matrix.memory import Heard
+from bot.matrix.model import Content, Event
+
+TOO_OLD = timedelta(minutes=10)
+MAX_BODY_CHARACTERS = 16_384
+
+
+def heard(room: RoomId, events: Iterable[Event], me: UserId, now: datetime) -> Iterator[Heard]:
+    """What others said among *events*: new texts, neither notices nor edits, not older than ten minutes."""
+    for event in events:
+        relation = _mapping(event.content, "m.relates_to")
+        if event.type != "m.room.message" or event.state_key is not None or event.sender == me:
+            continue
+        if event.content.get("msgtype") != "m.text" or relation.get("rel_type") == "m.replace":
+            continue
+        if now - event.sent_at > TOO_OLD:
+            continue
+        if body := _body(event.content, relation):
+            thread = _id(relation, "event_id") if relation.get("rel_type") == "m.thread" else None
+            yield Heard(room, event.id, event.sender, body, event.sent_at, thread, _replies_to(relation))
+
+
+def since_we_came(events: Sequence[Event], me: UserId) -> Sequence[Event]:
+    """The events from our own arrival on, where that is among them; else all."""
+    arrivals = [place for place, event in enumerate(events) if is_arrival(event, me)]
+    return events[arrivals[-1] :] if arrivals else events
+
+
+def is_arrival(event: Event, user: UserId) -> bool:
+    """Whether *user* comes into the room with this event; a new name or picture is a join to join."""
+    if event.type != "m.room.member" or event.state_key != user:
+        return False
+    return event.content.get("membership") == "join" and event.previous.get("membership") != "join"
+
+
+def reaches_back(events: Sequence[Event], me: UserId, now: datetime) -> bool:
+    """Whether nothing older than *events* can matter: we were not there, or it would be too old."""
+    return any(is_arrival(event, me) for event in events) or all(now - event.sent_at > TOO_OLD for event in events)
+
+
+def without_quote(body: str) -> str:
+    """A reply without the lines that quote what it answers (specification, "Rich replies", until v1.12)."""
+    lines = body.split("\n")
+    quoted = 0
+    while quoted < len(lines) and lines[quoted].startswith(">"):
+        quoted += 1
+    return "\n".join(lines[quoted:])
+
+
+def _body(content: Content, relation: Content) -> str:
+    body = content.get("body")
+    if not isinstance(body, str):
+        return ""
+    own = without_quote(body) if "m.in_reply_to" in relation else body
+    return own[:MAX_BODY_CHARACTERS].strip()
+
+
+def _replies_to(relation: Content) -> EventId | None:
+    """What it answers; in a thread, clients that know none get the last event named instead ("is_falling_back")."""
+    if relation.get("rel_type") == "m.thread" and relation.get("is_falling_back") is True:
+        return None
+    return _id(_mapping(relation, "m.in_reply_to"), "event_id")
+
+
+def _id(content: Content, key: str) -> EventId | None:
+    found = content.get(key)
+    return EventId(found) if isinstance(found, str) else None
+
+
+def _mapping(content: Content, key: str) -> Content:
+    found = content.get(key)
+    return found if isinstance(found, Mapping) else {}

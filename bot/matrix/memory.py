@@ -1,0 +1,121 @@
+"""The `SessionMemory` port: what must not be forgotten of a session, and a memory for tests and dry runs."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from bot.ids import EventId, NoticeKey, RoomId, UserId
+from bot.matrix.model import Invitation
+from bot.notices.outbox import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What somebody said in a room; *sent_at* is UTC.
+
+    *thread* is the root of the thread it was said in, *replies_to* the event that it answers; None where there is none.
+    """
+
+    room: RoomId
+    event: EventId
+    sender: UserId
+    body: str
+    sent_at: datetime
+    thread: EventId | None = None
+    replies_to: EventId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What follows from one answer or one step, to be kept together or not at all.
+
+    *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *moved* are a room
+    and the one in its place; *named* are configured rooms with their ids.
+    """
+
+    since: str | None = None
+    heard: tuple[Heard, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    invited: tuple[Invitation, ...] = ()
+    settled: tuple[RoomId, ...] = ()
+    direct: tuple[RoomId, ...] = ()
+    resumed: tuple[RoomId, ...] = ()
+    suspended: tuple[RoomId, ...] = ()
+    moved: tuple[tuple[RoomId, RoomId], ...] = ()
+    named: tuple[tuple[str, RoomId], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Where a session goes on; *since* None: it never began."""
+
+    since: str | None = None
+    invitations: tuple[Invitation, ...] = ()
+    direct: frozenset[RoomId] = frozenset()
+    suspended: frozenset[RoomId] = frozenset()
+
+
+class SessionMemory(Protocol):
+    """Keeps what a session takes."""
+
+    async def remembered(self) -> Remembered:
+        """What was kept."""
+
+    async def take(self, taken: Taken) -> None:
+        """Keep all of it in one transaction.
+
+        What was heard before (same room and event) is left as it is, and so is a notice whose key is there already;
+        an invitation stands until it is settled, a suspended room until it is resumed.
+        """
+
+
+@dataclass
+class RecentMemory:
+    """A memory that lasts as long as the process."""
+
+    since: str | None = None
+    heard: list[Heard] = field(default_factory=list)
+    notices: dict[NoticeKey, Notice] = field(default_factory=dict)
+    invitations: dict[RoomId, Invitation] = field(default_factory=dict)
+    direct: set[RoomId] = field(default_factory=set)
+    suspended: set[RoomId] = field(default_factory=set)
+    moved: list[tuple[RoomId, RoomId]] = field(default_factory=list)
+    named: dict[str, RoomId] = field(default_factory=dict)
+    takes: int = 0
+    before_take: Callable[[Taken], None] = lambda _: None  # may raise what a database would
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def remembered(self) -> Remembered:
+        """What was kept."""
+        kept = tuple(self.invitations.values())
+        return Remembered(self.since, kept, frozenset(self.direct), frozenset(self.suspended))
+
+    async def take(self, taken: Taken) -> None:
+        """Keep it."""
+        self.before_take(taken)
+        known = {(heard.room, heard.event) for heard in self.heard}
+        self.since = taken.since or self.since
+        self.heard += [heard for heard in taken.heard if (heard.room, heard.event) not in known]
+        for notice in taken.notices:
+            self.notices.setdefault(notice.key, notice)
+        self.invitations |= {invitation.room: invitation for invitation in taken.invited}
+        for room in taken.settled:
+            self.invitations.pop(room, None)
+        self.direct |= set(taken.direct)
+        self.suspended = (self.suspended | set(taken.suspended)) - set(taken.resumed)
+        self.moved += taken.moved
+        self.named |= dict(taken.named)
+        self.takes += 1
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, claim: Callable[[], bool]) -> None:
+        """Return when *claim* holds; it is looked at whenever something was taken."""
+        async with self._changed:
+            await self._changed.wait_for(claim)
+
+    def bodies(self) -> list[str]:
+        """What was heard, in order."""
+        return [heard.body for heard in self.heard]

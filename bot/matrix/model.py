@@ -1,0 +1,77 @@
+"""What a homeserver's answers tell, without what was malformed in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.ids import EventId, RoomId, UserId
+
+Content = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A room event; *sent_at* is the sending server's word (UTC), *state_key* None where it is no state.
+
+    *previous* is the content that a state event replaced, as far as the homeserver tells.
+    """
+
+    id: EventId
+    sender: UserId
+    type: str
+    content: Content
+    sent_at: datetime
+    state_key: str | None = None
+    previous: Content = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a sync tells of a room we are in.
+
+    *state* stood before the first event of *timeline* (both oldest first); *limited*: events are missing before it,
+    to be had from *prev_batch*. The member counts are None where they did not change.
+    """
+
+    room: RoomId
+    timeline: tuple[Event, ...]
+    state: tuple[Event, ...]
+    limited: bool
+    prev_batch: str | None
+    joined_members: int | None
+    invited_members: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Somebody asks us into a room; *direct* where they mean a chat of two."""
+
+    room: RoomId
+    inviter: UserId
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A room we are no longer in; *by* is who saw to that, None where the homeserver does not say."""
+
+    room: RoomId
+    by: UserId | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAnswer:
+    """What happened since the last sync."""
+
+    next_batch: str
+    joined: tuple[Joined, ...] = ()
+    invited: tuple[Invitation, ...] = ()
+    left: tuple[Left, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events of a room, newest first, and where older ones are to be had; None at the beginning of the room."""
+
+    events: tuple[Event, ...]
+    end: str | None

@@ -1,0 +1,114 @@
+"""What is asked of a homeserver, request by request. Pure. Paths: Matrix specification v1.18, client-server API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from bot.ids import DeviceId, RoomId, TxnId, UserId
+from bot.matrix.content import encoded
+from bot.matrix.model import Content
+from bot.matrix.rooms import STATE_TYPES
+
+PAGE_EVENTS = 100
+_API = "/_matrix/client/v3"
+_DEVICE_NAME = "patchwork-matrix-bot"
+_SYNC_FILTER = encoded(
+    {
+        "room": {
+            "state": {"types": STATE_TYPES, "lazy_load_members": True},
+            "timeline": {"limit": 50, "lazy_load_members": True},
+            "ephemeral": {"types": []},
+            "account_data": {"types": []},
+        },
+        "presence": {"types": []},
+        "account_data": {"types": []},
+    }
+).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request; *seconds* is its deadline, None the usual one."""
+
+    method: str
+    path: str
+    body: Content | None = None
+    seconds: float | None = None
+
+
+def login(user: UserId, password: str, device: DeviceId | None) -> Request:
+    """Log in as *device*, or as a new one."""
+    body: dict[str, object] = {
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": user},
+        "password": password,
+        "initial_device_display_name": _DEVICE_NAME,
+    }
+    return _post("/login", body if device is None else {**body, "device_id": device})
+
+
+def who_am_i() -> Request:
+    """Whose token it is."""
+    return _get("/account/whoami")
+
+
+def send(room: RoomId, kind: str, txn: TxnId, content: Content) -> Request:
+    """Put an event of type *kind* into a room."""
+    return Request("PUT", f"{_API}{_room(room)}/send/{_quoted(kind)}/{_quoted(txn)}", content)
+
+
+def join(room: str, via: tuple[str, ...], seconds: float) -> Request:
+    """Come into a room, by alias or id; *via* are servers that know an id."""
+    servers = [(name, server) for server in via for name in ("via", "server_name")]  # since v1.12, and before
+    return Request("POST", f"{_API}/join/{_quoted(room)}?{urlencode(servers)}", {}, seconds)
+
+
+def leave(room: RoomId) -> Request:
+    """Go, or decline an invitation."""
+    return _post(f"{_room(room)}/leave", {})
+
+
+def resolve(alias: str) -> Request:
+    """The room behind an alias."""
+    return _get(f"/directory/room/{_quoted(alias)}")
+
+
+def state(room: RoomId, kind: str) -> Request:
+    """The content of a room's state event."""
+    return _get(f"{_room(room)}/state/{_quoted(kind)}/")
+
+
+def messages(room: RoomId, event_filter: Content, start: str | None, to: str | None = None) -> Request:
+    """A page of a room's events, going back from *start* (None: from now) to *to* (None: to the beginning)."""
+    query = {"dir": "b", "limit": str(PAGE_EVENTS), "filter": encoded(event_filter).decode(), "from": start, "to": to}
+    return _get(f"{_room(room)}/messages", query)
+
+
+def sync(since: str | None, timeout_ms: int, seconds: float, *, full_state: bool) -> Request:
+    """What happened since *since*."""
+    query = {
+        "filter": _SYNC_FILTER,
+        "timeout": str(timeout_ms),
+        "since": since,
+        "full_state": "true" if full_state else None,
+    }
+    request = _get("/sync", query)
+    return Request(request.method, request.path, seconds=seconds)
+
+
+def _get(path: str, query: Mapping[str, str | None] | None = None) -> Request:
+    given = {name: value for name, value in (query or {}).items() if value is not None}
+    return Request("GET", f"{_API}{path}" + (f"?{urlencode(given)}" if given else ""))
+
+
+def _post(path: str, body: Content) -> Request:
+    return Request("POST", f"{_API}{path}", body)
+
+
+def _room(room: RoomId) -> str:
+    return f"/rooms/{_quoted(room)}"
+
+
+def _quoted(part: str) -> str:
+    """A part of a path."""
+    return quote(part, safe="")

@@ -1,0 +1,182 @@
+"""What is known of a room from its state. Pure.
+
+Power levels: Matrix specification, "m.room.power_levels"; in room version 12 and later the creators stand above all
+levels and are not listed in them ("Room version 12").
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from bot.ids import RoomId, UserId
+from bot.matrix.model import Content, Event, Joined
+
+ABOVE_ALL = 1 << 60  # more than any level that JSON may hold
+_WITHOUT_CREATORS = frozenset(str(version) for version in range(1, 12))
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Who may do what in a room; the defaults are those of a room without the event."""
+
+    users: Mapping[str, int] = field(default_factory=dict)
+    events: Mapping[str, int] = field(default_factory=dict)
+    users_default: int = 0
+    events_default: int = 0
+    state_default: int = 50
+
+    @classmethod
+    def of(cls, content: Content) -> Self:
+        """The levels that an event's content tells; what is malformed in it has its default."""
+        return cls(
+            users=_levels(content.get("users")),
+            events=_levels(content.get("events")),
+            users_default=_level(content.get("users_default"), 0),
+            events_default=_level(content.get("events_default"), 0),
+            state_default=_level(content.get("state_default"), 50),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room we are in; *levels* None where it has no such event, member counts None where they are not known."""
+
+    id: RoomId
+    version: str = "1"
+    creator: UserId | None = None
+    more_creators: frozenset[str] = frozenset()
+    predecessor: RoomId | None = None
+    levels: Levels | None = None
+    is_direct: bool = False
+    is_encrypted: bool = False
+    replacement: RoomId | None = None
+    canonical_alias: str | None = None
+    join_rule: str = "invite"
+    joined_members: int | None = None
+    invited_members: int | None = None
+
+    @property
+    def is_lonely(self) -> bool:
+        """Whether nobody else is here, nor about to come."""
+        return self.joined_members == 1 and not self.invited_members
+
+    def is_creator(self, user: UserId) -> bool:
+        """Whether *user* stands above all levels, as creators do from room version 12 on."""
+        return self.version not in _WITHOUT_CREATORS and (user == self.creator or user in self.more_creators)
+
+    def level(self, user: UserId) -> int:
+        """The power of *user*."""
+        if self.is_creator(user):
+            return ABOVE_ALL
+        if self.levels is None:
+            return 100 if user == self.creator else 0
+        return self.levels.users.get(user, self.levels.users_default)
+
+    def level_to_set(self, state_type: str, default: int | None = None) -> int:
+        """The power needed for a state event; *default* holds where the room says nothing of this very type."""
+        levels = self.levels or Levels(state_default=0)
+        return levels.events.get(state_type, levels.state_default if default is None else default)
+
+    def may_set(self, user: UserId, state_type: str, default: int | None = None) -> bool:
+        """Whether *user* has the power for a state event of this type."""
+        return self.level(user) >= self.level_to_set(state_type, default)
+
+    def after(self, events: Iterable[Event]) -> "Room":
+        """The room when *events* (oldest first) have happened."""
+        room = self
+        for event in events:
+            change = _CHANGES.get(event.type)
+            if change is not None and event.state_key == "":
+                room = change(room, event)
+        return room
+
+    def told(self, joined: Joined) -> "Room":
+        """The room after what a sync tells of it."""
+        room = self.after(joined.state).after(joined.timeline)
+        return replace(
+            room,
+            joined_members=_newer(room.joined_members, joined.joined_members),
+            invited_members=_newer(room.invited_members, joined.invited_members),
+        )
+
+
+def _created(room: Room, event: Event) -> Room:
+    """The creator is the sender; the `creator` of old versions may be another word for it."""
+    more = event.content.get("additional_creators")
+    named = more if isinstance(more, list) else ()
+    return replace(
+        room,
+        version=_word(event.content, "room_version") or "1",
+        creator=event.sender,
+        more_creators=frozenset(user for user in named if isinstance(user, str)),
+        predecessor=predecessor(event.content),
+    )
+
+
+def _empowered(room: Room, event: Event) -> Room:
+    return replace(room, levels=Levels.of(event.content))
+
+
+def _encrypted(room: Room, _: Event) -> Room:
+    """For good: clients ignore its removal."""
+    return replace(room, is_encrypted=True)
+
+
+def _replaced(room: Room, event: Event) -> Room:
+    replacement = _word(event.content, "replacement_room")
+    return replace(room, replacement=RoomId(replacement) if replacement else None)
+
+
+def _named(room: Room, event: Event) -> Room:
+    return replace(room, canonical_alias=_word(event.content, "alias"))
+
+
+def _opened(room: Room, event: Event) -> Room:
+    return replace(room, join_rule=_word(event.content, "join_rule") or "invite")
+
+
+_CHANGES: Mapping[str, Callable[[Room, Event], Room]] = {
+    "m.room.create": _created,
+    "m.room.power_levels": _empowered,
+    "m.room.encryption": _encrypted,
+    "m.room.tombstone": _replaced,
+    "m.room.canonical_alias": _named,
+    "m.room.join_rules": _opened,
+}
+STATE_TYPES = (*_CHANGES, "m.room.member")
+
+
+def predecessor(create: Content) -> RoomId | None:
+    """The room that a room's create event says to replace."""
+    before = create.get("predecessor")
+    named = _word(before, "room_id") if isinstance(before, Mapping) else None
+    return RoomId(named) if named else None
+
+
+def _levels(value: object) -> Mapping[str, int]:
+    if not isinstance(value, Mapping):
+        return {}
+    known = ((name, _number(level)) for name, level in value.items())
+    return {name: level for name, level in known if level is not None}
+
+
+def _level(value: object, default: int) -> int:
+    number = _number(value)
+    return default if number is None else number
+
+
+def _number(value: object) -> int | None:
+    """A level; before room version 10 a text was one, too."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value, re.ASCII):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _word(content: Content, key: str) -> str | None:
+    found = content.get(key)
+    return found if isinstance(found, str) and found else None
+
+
+def _newer(known: int | None, told: int | None) -> int | None:
+    return known if told is None else told

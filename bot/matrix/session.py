@@ -1,0 +1,210 @@
+"""The Matrix session: listens to the homeserver, and keeps what it hears before it goes on.
+
+Theory of operation. A sync answers what happened since a token, and brings the next token. Whatever follows from an
+answer is kept in one transaction with that token, so a crash between the answer and the transaction asks the same
+again, and one after it asks for what came next: nothing is lost, and what is heard twice has the same event id. Gaps in
+an answer's timelines are filled before it is taken; where that fails, the whole answer is asked for again. Without a
+token nothing that is told is news. Going into rooms and out of them is the business of `doors`; no answer waits for it.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from bot.clock import Clock
+from bot.errors import BotError, ConfigError, Permanent, Temporary, TransportError
+from bot.ids import RoomId
+from bot.matrix.client import MatrixClient
+from bot.matrix.doors import Doors, HouseRules
+from bot.matrix.errors import Forbidden, LoggedOut
+from bot.matrix.hearing import reaches_back
+from bot.matrix.memory import SessionMemory, Taken
+from bot.matrix.model import Joined, SyncAnswer
+from bot.matrix.rooms import Room
+from bot.matrix.taking import Known, outcome
+
+IDLE_SECONDS = 1.0  # after an answer that leads nowhere and came without waiting
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Waits between failures: doubling from 2 s to a minute, each up to a quarter shorter by chance."""
+
+    first_seconds: float = 2.0
+    longest_seconds: float = 60.0
+    failures: int = 0
+
+    def next_seconds(self, wish: timedelta | None, chance: float) -> float:
+        """How long to wait now; the homeserver's own *wish* wins when longer. *chance* is from 0 to 1."""
+        wait = min(self.first_seconds * (1 << min(self.failures, 10)), self.longest_seconds)
+        self.failures += 1
+        return max(wait * (1 - chance / 4), wish.total_seconds() if wish else 0.0)
+
+
+class Session:
+    """Listens as one bot user, until the homeserver wants no more of it."""
+
+    def __init__(
+        self,
+        client: MatrixClient,
+        memory: SessionMemory,
+        clock: Clock,
+        rules: HouseRules,
+        heard: Callable[[Taken], None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._memory = memory
+        self._clock = clock
+        self._me = rules.me
+        self._doors = Doors(client, memory, clock, rules)
+        self._heard = heard
+        self._since: str | None = None
+        self._has_heard = asyncio.Event()
+        self._down_since: datetime | None = None
+        self._down_reason = ""
+
+    @property
+    def rooms(self) -> dict[RoomId, Room]:
+        """The rooms that we are in, as the homeserver told."""
+        return self._doors.rooms
+
+    @property
+    def named(self) -> dict[str, RoomId]:
+        """The ids of the configured rooms that we are in."""
+        return self._doors.named
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the last answer was a good one."""
+        return self._has_heard.is_set() and self._down_since is None
+
+    def status(self) -> tuple[str, ...]:
+        """What is not as it should be, in sentences; times are UTC."""
+        return tuple(self._troubles())
+
+    async def log_in(self) -> None:
+        """Log in, however long the homeserver is away.
+
+        Raises:
+            ConfigError: the homeserver refuses the account as it is configured.
+        """
+        await self._insist(self._client.log_in)
+
+    async def run(self) -> None:
+        """Listen until cancelled.
+
+        Raises:
+            LoggedOut: the homeserver ended the session.
+            ConfigError: it refused to log the device in again.
+        """
+        remembered = await self._memory.remembered()
+        self._since = remembered.since
+        self._doors.restore(remembered)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen())
+                group.create_task(self._go_about())
+        except ExceptionGroup as errors:
+            raise _last_word(errors) from errors
+
+    async def _listen(self) -> None:
+        await self._insist(partial(self._hear, 0, whole=True))
+        listen_ms = int(self._client.deadlines.listen_seconds * 1000)
+        while True:
+            await self._insist(partial(self._hear, listen_ms, whole=False))
+
+    async def _go_about(self) -> None:
+        """Go in and out, from the first answer on."""
+        await self._has_heard.wait()
+        await self._doors.run()
+
+    async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do *step*, again and again until it is done."""
+        backoff = Backoff()
+        while True:
+            try:
+                await step()
+            except TransportError as error:
+                wish = error.retry_after if isinstance(error, Temporary) else None
+                await self._pause(backoff, wish, str(error))
+            else:
+                break
+        if self._down_since is not None:
+            _log.info("the homeserver answers again", since=self._down_since.isoformat())
+            self._down_since = None
+
+    async def _pause(self, backoff: Backoff, wish: timedelta | None, reason: str) -> None:
+        if self._down_since is None:
+            self._down_since = self._clock.now()
+        if reason != self._down_reason or backoff.failures == 0:
+            _log.warning("the homeserver does not answer as it should", reason=reason)
+        self._down_reason = reason
+        await self._clock.sleep(backoff.next_seconds(wish, random.random()))  # noqa: S311  # spreads load, no secret
+
+    async def _hear(self, timeout_ms: int, *, whole: bool) -> None:
+        """Take one answer; *whole*: with the state of every room."""
+        since, began = self._since, self._clock.monotonic()
+        try:
+            answer = await self._client.sync(since, timeout_ms, full_state=whole)
+        except Permanent as error:
+            self._doubt_the_token(error)
+            raise
+        if since is not None:
+            answer = await self._without_gaps(answer, since)
+        doors, now = self._doors, self._client.homeserver_now()
+        known = Known(self._me, doors.rooms, doors.direct, now, begins=since is None, whole=whole)
+        result = outcome(known, answer)
+        await self._memory.take(result.taken)
+        self._since = answer.next_batch
+        self._doors.took(result.taken, result.rooms)
+        self._has_heard.set()
+        self._heard(result.taken)
+        if timeout_ms and answer.next_batch == since and self._clock.monotonic() - began < IDLE_SECONDS:
+            await self._clock.sleep(IDLE_SECONDS)
+
+    def _doubt_the_token(self, error: Permanent) -> None:
+        """A homeserver that was set back knows our token no more: begin anew, as at the first start."""
+        if self._since is not None and not isinstance(error, Forbidden):
+            _log.error("the homeserver does not know where we were; what was said meanwhile is passed over")
+            self._since = None
+
+    async def _without_gaps(self, answer: SyncAnswer, since: str) -> SyncAnswer:
+        """The answer with the events that it left out."""
+        return replace(answer, joined=tuple([await self._whole(joined, since) for joined in answer.joined]))
+
+    async def _whole(self, joined: Joined, since: str) -> Joined:
+        now = self._client.homeserver_now()
+        if not joined.limited or joined.prev_batch is None or reaches_back(joined.timeline, self._me, now):
+            return joined
+        try:
+            missing = await self._client.backfill(
+                joined.room, joined.prev_batch, since, lambda events: reaches_back(events, self._me, now)
+            )
+        except Forbidden as error:
+            _log.warning("cannot read what was missed", room=joined.room, reason=str(error))
+            return joined
+        return replace(joined, timeline=(*missing, *joined.timeline), limited=False)
+
+    def _troubles(self) -> Iterator[str]:
+        if self._down_since is not None:
+            yield f"The homeserver has not answered since {self._down_since:%Y-%m-%d %H:%M} ({self._down_reason})."
+        yield from self._doors.status()
+
+
+def _last_word(errors: ExceptionGroup[Exception]) -> BaseException:
+    """The error that a person can act on, where one is among them."""
+    for kind in (LoggedOut, ConfigError, BotError):
+        if (found := errors.subgroup(kind)) is not None:
+            return _first(found)
+    return _first(errors)
+
+
+def _first(errors: ExceptionGroup[Exception]) -> Exception:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error

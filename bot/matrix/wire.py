@@ -1,0 +1,202 @@
+"""Answers of a homeserver -> data or an error. Pure and total: a malformed event is left out, the others stay.
+
+Shapes: Matrix specification v1.18, client-server API, "Standard error response", "Syncing", "Stripped state".
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from bot.errors import Permanent, Temporary
+from bot.ids import EventId, RoomId, UserId
+from bot.matrix.errors import Forbidden, LoggedOut
+from bot.matrix.model import Content, Event, Invitation, Joined, Left, Page, SyncAnswer
+
+_MAX_RETRY_AFTER = timedelta(hours=6)
+_MAX_REASON = 200  # characters of the homeserver's own words
+_NOT_ALLOWED = frozenset({"M_FORBIDDEN", "M_NOT_FOUND", "M_NOT_JOINED", "M_UNSUPPORTED_ROOM_VERSION"})
+_PASSES = frozenset({"M_LIMIT_EXCEEDED", "M_RESOURCE_LIMIT_EXCEEDED", "M_USER_LOCKED", "M_USER_SUSPENDED"})
+_NO_TOKEN = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
+
+
+def judge(status: int, retry_after: str, body: bytes) -> Content:
+    """The JSON object of a good answer; raises the error that any other is.
+
+    *retry_after* is the header's value. An error without a Matrix error code comes from something in front of the
+    homeserver, and may go away.
+
+    Raises:
+        Temporary: limits, 5xx, and whatever is no Matrix answer.
+        LoggedOut: the access token is unknown.
+        Forbidden: not in this room, or no such room.
+        Permanent: the request itself is refused.
+    """
+    answer = _object(body)
+    if 200 <= status < 300:
+        if answer is None:
+            raise Temporary("the homeserver's answer is not JSON")
+        return answer
+    code = _text(answer, "errcode") or ""
+    reason = _reason(status, code, answer)
+    if status in {408, 425, 429} or status >= 500 or code in _PASSES:
+        raise Temporary(reason, _wish(answer, retry_after))
+    if code in _NO_TOKEN:
+        raise LoggedOut(reason, soft=bool(answer and answer.get("soft_logout") is True))
+    if status == 413:
+        raise Permanent(reason)
+    if not code:
+        raise Temporary(f"{reason}, which is no answer of a homeserver")
+    if status == 403 or code in _NOT_ALLOWED:
+        raise Forbidden(reason)
+    raise Permanent(reason)
+
+
+def text(answer: Content, key: str) -> str:
+    """The text that an answer must have under *key*.
+
+    Raises:
+        Temporary: it has none; what answered was no homeserver in its right mind.
+    """
+    found = _text(answer, key)
+    if not found:
+        raise Temporary(f"the homeserver's answer has no {key}")
+    return found
+
+
+def sync_answer(answer: Content, user: UserId) -> SyncAnswer:
+    """The answer to a sync of *user*.
+
+    Raises:
+        Temporary: it has no `next_batch`.
+    """
+    rooms = _mapping(answer, "rooms")
+    invited = (_invitation(RoomId(room), told, user) for room, told in _rooms(rooms, "invite"))
+    return SyncAnswer(
+        next_batch=text(answer, "next_batch"),
+        joined=tuple(_joined(RoomId(room), told) for room, told in _rooms(rooms, "join")),
+        invited=tuple(invitation for invitation in invited if invitation is not None),
+        left=tuple(_left(RoomId(room), told, user) for room, told in _rooms(rooms, "leave")),
+    )
+
+
+def page(answer: Content) -> Page:
+    """A page of a room's events; without `end` there are no more."""
+    return Page(tuple(_events(answer, "chunk")), _text(answer, "end"))
+
+
+def _joined(room: RoomId, told: Content) -> Joined:
+    timeline = _mapping(told, "timeline")
+    summary = _mapping(told, "summary")
+    return Joined(
+        room=room,
+        timeline=tuple(_events(timeline, "events")),
+        state=tuple(_events(_mapping(told, "state"), "events")),
+        limited=timeline.get("limited") is True,
+        prev_batch=_text(timeline, "prev_batch"),
+        joined_members=_count(summary, "m.joined_member_count"),
+        invited_members=_count(summary, "m.invited_member_count"),
+    )
+
+
+def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation | None:
+    """Who invites us; stripped state has no event ids (specification, "Stripped state")."""
+    for event in _listed(_mapping(told, "invite_state"), "events"):
+        if _text(event, "type") != "m.room.member" or _text(event, "state_key") != user:
+            continue
+        content = _mapping(event, "content")
+        inviter = _text(event, "sender")
+        if inviter is not None and _text(content, "membership") == "invite":
+            return Invitation(room, UserId(inviter), content.get("is_direct") is True)
+    return None
+
+
+def _left(room: RoomId, told: Content, user: UserId) -> Left:
+    """Who ended our membership: the sender of the last member event about us."""
+    events = [*_events(_mapping(told, "state"), "events"), *_events(_mapping(told, "timeline"), "events")]
+    ours = [event.sender for event in events if event.type == "m.room.member" and event.state_key == user]
+    return Left(room, ours[-1] if ours else None)
+
+
+def _events(answer: Content, key: str) -> Iterator[Event]:
+    for told in _listed(answer, key):
+        if (event := _event(told)) is not None:
+            yield event
+
+
+def _event(told: Content) -> Event | None:
+    number, sender, kind = _text(told, "event_id"), _text(told, "sender"), _text(told, "type")
+    sent_at, state_key = _moment(told.get("origin_server_ts")), told.get("state_key")
+    content = told.get("content")
+    if number is None or sender is None or kind is None or sent_at is None or not isinstance(content, Mapping):
+        return None
+    return Event(
+        id=EventId(number),
+        sender=UserId(sender),
+        type=kind,
+        content=content,
+        sent_at=sent_at,
+        state_key=state_key if isinstance(state_key, str) else None,
+        previous=_mapping(_mapping(told, "unsigned"), "prev_content"),
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    """Milliseconds since the epoch, to UTC."""
+    if not isinstance(value, int):
+        return None
+    try:
+        return datetime.fromtimestamp(value / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _rooms(answer: Content, key: str) -> Iterator[tuple[str, Content]]:
+    for room, told in _mapping(answer, key).items():
+        if isinstance(told, Mapping):
+            yield room, told
+
+
+def _listed(answer: Content, key: str) -> Iterator[Content]:
+    listed = answer.get(key)
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping):
+            yield entry
+
+
+def _mapping(answer: Content, key: str) -> Content:
+    found = answer.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(answer: Content | None, key: str) -> str | None:
+    found = answer.get(key) if answer is not None else None
+    return found if isinstance(found, str) else None
+
+
+def _count(answer: Content, key: str) -> int | None:
+    found = answer.get(key)
+    return found if isinstance(found, int) and found >= 0 else None
+
+
+def _object(body: bytes) -> Content | None:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, Mapping) else None
+
+
+def _reason(status: int, code: str, answer: Content | None) -> str:
+    words = "".join(char for char in _text(answer, "error") or "" if char.isprintable())[:_MAX_REASON]
+    return " ".join(filter(None, (f"HTTP {status}", code, words)))
+
+
+def _wish(answer: Content | None, retry_after: str) -> timedelta | None:
+    """How long the homeserver asks us to wait: in its answer, or in the header (RFC 9110 §10.2.3, in seconds)."""
+    told = answer.get("retry_after_ms") if answer is not None else None
+    if isinstance(told, int) and told > 0:
+        return min(timedelta(milliseconds=min(told, 10**12)), _MAX_RETRY_AFTER)
+    value = retry_after.strip()
+    if value.isascii() and value.isdigit():
+        return min(timedelta(seconds=int(value[:9])), _MAX_RETRY_AFTER)
+    return None

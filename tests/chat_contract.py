@@ -1,0 +1,87 @@
+"""What every `Chat` must do: inherit from `ChatContract`, and give it a `place` fixture."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.delivery.chat import Chat
+from bot.ids import NoticeKey, RoomId, TxnId
+from bot.notices.outbox import Message, NoticeKind, Tag
+
+
+class Place(Protocol):
+    """A chat with two rooms that it may speak in, and somebody who reads along."""
+
+    @property
+    def chat(self) -> Chat:
+        """The chat, as the device that it is now."""
+
+    @property
+    def room(self) -> RoomId:
+        """A room."""
+
+    @property
+    def other(self) -> RoomId:
+        """Another room."""
+
+    def now(self) -> datetime:
+        """The time where the bot is, UTC."""
+
+    async def bodies(self, room: RoomId) -> list[str]:
+        """The plain texts that the room shows."""
+
+    async def change_device(self) -> None:
+        """Go on as another device of the same user."""
+
+
+def a_message(key: str = "card/1") -> Message:
+    """A message with this key."""
+    return Message(f"body of {key}", f"<p>{key}</p>", Tag(NoticeKind.CARD, NoticeKey(key)))
+
+
+class ChatContract:
+    """The claims."""
+
+    async def test_a_transaction_id_makes_one_event(self, place: Place) -> None:
+        """The same transaction id of the same device is answered with the event that is there."""
+        first = await place.chat.send(place.room, TxnId("t1"), a_message())
+
+        again = await place.chat.send(place.room, TxnId("t1"), a_message())
+
+        assert first == again
+        assert await place.bodies(place.room) == ["body of card/1"]
+
+    async def test_a_transaction_id_of_another_device_makes_another_event(self, place: Place) -> None:
+        """Transaction ids belong to a device."""
+        first = await place.chat.send(place.room, TxnId("t1"), a_message())
+        device = place.chat.device
+        await place.change_device()
+
+        again = await place.chat.send(place.room, TxnId("t1"), a_message())
+
+        assert place.chat.device != device
+        assert first != again
+
+    async def test_messages_stay_in_the_order_they_were_sent(self, place: Place) -> None:
+        """What was sent first stands first."""
+        for number in range(5):
+            await place.chat.send(place.room, TxnId(f"t{number}"), a_message(f"card/{number}"))
+
+        assert await place.bodies(place.room) == [f"body of card/{number}" for number in range(5)]
+
+    async def test_rooms_are_apart(self, place: Place) -> None:
+        """What is said in one room is neither seen nor found in another."""
+        before = place.now()
+        await place.chat.send(place.room, TxnId("t1"), a_message())
+
+        assert await place.bodies(place.other) == []
+        assert await place.chat.find(place.other, NoticeKey("card/1"), before) is None
+
+    async def test_an_event_is_found_by_its_key(self, place: Place) -> None:
+        """It is found where it is not older than asked for, and under no other key."""
+        before = place.now()
+        event = await place.chat.send(place.room, TxnId("t1"), a_message())
+
+        assert await place.chat.find(place.room, NoticeKey("card/1"), before) == event
+        assert await place.chat.find(place.room, NoticeKey("card/2"), before) is None
+        later = place.now() + timedelta(minutes=1)
+        assert await place.chat.find(place.room, NoticeKey("card/1"), later) is None

@@ -1,0 +1,168 @@
+"""A proxy between the bot and its homeserver that does what networks and proxies do."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp import web
+
+from homeserver import Homeserver
+
+Fault = Callable[["FaultProxy", web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class FaultProxy:
+    """Passes requests on, but for those whose path contains *place*: they suffer the *fault*, and are counted."""
+
+    upstream: str
+    place: str = ""
+    fault: Fault | None = None
+    suffered: int = 0
+    url: str = ""
+    _session: aiohttp.ClientSession | None = None
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def break_down(self, place: str, fault: Fault) -> None:
+        """From now on."""
+        self.place, self.fault, self.suffered = place, fault, 0
+
+    def heal(self) -> None:
+        """Pass everything on again."""
+        self.fault = None
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        if self.fault is not None and self.place in request.path:
+            self.suffered += 1
+            return await self.fault(self, request)
+        return await self.passed_on(request)
+
+    async def passed_on(self, request: web.Request) -> web.Response:
+        """The homeserver's own answer."""
+        assert self._session is not None
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+        body = await request.read()
+        async with self._session.request(
+            request.method, self.upstream + request.raw_path, headers=headers, data=body
+        ) as response:
+            return web.Response(
+                status=response.status, body=await response.read(), content_type=response.content_type or None
+            )
+
+    async def until_closed(self) -> None:
+        """Keep a request hanging."""
+        await self._closing.wait()
+
+
+@asynccontextmanager
+async def proxied(homeserver: Homeserver, tls: ssl.SSLContext | None = None) -> AsyncIterator[FaultProxy]:
+    """A proxy in front of *homeserver*, without a fault yet."""
+    proxy = FaultProxy(homeserver.url)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", proxy.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    proxy.url = f"{'https' if tls else 'http'}://{host}:{port}"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as session:
+        proxy._session = session
+        yield proxy
+        proxy._closing.set()
+        await runner.cleanup()
+
+
+async def json_500(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A homeserver that trips over itself."""
+    return web.json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
+
+
+async def html_502(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A reverse proxy whose homeserver is down."""
+    return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
+
+
+async def html_403(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A wall in front of the homeserver."""
+    return web.Response(status=403, text="<html>Are you human?</html>", content_type="text/html")
+
+
+async def garbage(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A good answer that is none."""
+    return web.Response(text='{"next_batch": "s1", "event_id"', content_type="application/json")
+
+
+async def empty_object(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A good answer without what was asked for."""
+    return web.json_response({})
+
+
+async def soft_logout(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A homeserver that wants the device to log in again."""
+    answer = {"errcode": "M_UNKNOWN_TOKEN", "error": "Access token has expired", "soft_logout": True}
+    return web.json_response(answer, status=401)
+
+
+async def cut(_: FaultProxy, request: web.Request) -> web.StreamResponse:
+    """An answer that ends in its middle."""
+    response = web.StreamResponse(headers={"Content-Length": "1000", "Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(b'{"next_batch": ')
+    _drop(request)
+    return response
+
+
+async def hang(proxy: FaultProxy, _: web.Request) -> web.StreamResponse:
+    """No answer at all."""
+    await proxy.until_closed()
+    return web.Response()
+
+
+async def dropped_after_commit(proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+    """The homeserver does it, and its answer is lost."""
+    response = await proxy.passed_on(request)
+    _drop(request)
+    return response
+
+
+async def dropped(_: FaultProxy, request: web.Request) -> web.StreamResponse:
+    """The connection ends before anything arrives."""
+    _drop(request)
+    return web.Response()
+
+
+async def limited(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A homeserver that asks for patience, in its answer."""
+    return web.json_response({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 5000}, status=429)
+
+
+async def limited_by_header(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A reverse proxy that asks for patience, in its header."""
+    return web.Response(status=429, text=json.dumps("slow down"), headers={"Retry-After": "5"})
+
+
+def _drop(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+FAULTS = (
+    json_500,
+    html_502,
+    html_403,
+    garbage,
+    empty_object,
+    soft_logout,
+    cut,
+    hang,
+    dropped,
+    dropped_after_commit,
+    limited,
+    limited_by_header,
+)

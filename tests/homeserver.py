@@ -1,0 +1,145 @@
+"""A real Synapse on loopback, for the tests: its own process, SQLite, no limits and no federation."""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import socket
+import ssl
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+PYTHON = Path(__file__).parents[1] / ".venv-synapse" / "bin" / "python"
+START_SECONDS = 60
+_NO_LIMIT = {"per_second": 100_000, "burst_count": 100_000}
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the usual authorities would take longer than most tests
+_LOG = {"version": 1, "disable_existing_loggers": False, "root": {"level": "ERROR"}}
+
+
+@dataclass
+class Homeserver:
+    """A homeserver that can be stopped and started again over the same data."""
+
+    folder: Path
+    port: int
+    name: str = "hs.test"
+    _secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    _process: "subprocess.Popen[bytes] | None" = None
+    _http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=NO_TLS, trust_env=False, timeout=30))
+
+    @classmethod
+    def install(cls, folder: Path) -> "Homeserver":
+        """A homeserver in *folder*, ready to be started.
+
+        Raises:
+            FileNotFoundError: Synapse is not installed.
+        """
+        if not PYTHON.exists():
+            raise FileNotFoundError(f"{PYTHON} is missing: these tests need a homeserver, `make test` installs it")
+        server = cls(folder, _free_port())
+        (folder / "log.json").write_text(json.dumps(_LOG))
+        (folder / "homeserver.json").write_text(json.dumps(server._config()))
+        server._run("--generate-keys").check_returncode()
+        return server
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        with (self.folder / "output.txt").open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603  # our own command
+                self._command(), cwd=self.folder, stdout=output, stderr=output, start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_healthy():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Synapse did not start:\n{(self.folder / 'output.txt').read_text()[-4000:]}")
+            time.sleep(0.05)  # between two looks
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+            self._process = None
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self._http.close()
+
+    def register(self, user: str, password: str) -> str:
+        """Make an account; its whole user id."""
+        url = f"{self.url}/_synapse/admin/v1/register"
+        nonce = self._http.get(url).raise_for_status().json()["nonce"]
+        text = f"{nonce}\0{user}\0{password}\0notadmin"
+        mac = hmac.new(self._secret.encode(), text.encode(), hashlib.sha1).hexdigest()
+        account = {"nonce": nonce, "username": user, "password": password, "admin": False, "mac": mac}
+        answer = self._http.post(url, json=account).raise_for_status().json()
+        return str(answer["user_id"])
+
+    def _is_healthy(self) -> bool:
+        try:
+            return self._http.get(f"{self.url}/health", timeout=2).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [str(PYTHON), "-m", "synapse.app.homeserver", "-c", "homeserver.json", *arguments]
+
+    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(  # noqa: S603  # our own command
+            self._command(*arguments), cwd=self.folder, env=environment, capture_output=True, check=False
+        )
+
+    def _config(self) -> dict[str, object]:
+        """The settings; JSON is YAML, too."""
+        return {
+            "server_name": self.name,
+            "report_stats": False,
+            "pid_file": str(self.folder / "pid"),
+            "log_config": str(self.folder / "log.json"),
+            "media_store_path": str(self.folder / "media"),
+            "signing_key_path": str(self.folder / "signing.key"),
+            "registration_shared_secret": self._secret,
+            "macaroon_secret_key": self._secret,
+            "form_secret": self._secret,
+            "trusted_key_servers": [],
+            "federation_domain_whitelist": [],
+            "url_preview_enabled": False,
+            "enable_metrics": False,
+            "presence": {"enabled": False},
+            "bcrypt_rounds": 4,
+            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "homeserver.db")}},
+            "listeners": [
+                {
+                    "type": "http",
+                    "port": self.port,
+                    "bind_addresses": ["127.0.0.1"],
+                    "tls": False,
+                    "resources": [{"names": ["client"], "compress": False}],
+                }
+            ],
+            "rc_message": _NO_LIMIT,
+            "rc_registration": _NO_LIMIT,
+            "rc_login": {"address": _NO_LIMIT, "account": _NO_LIMIT, "failed_attempts": _NO_LIMIT},
+            "rc_joins": {"local": _NO_LIMIT, "remote": _NO_LIMIT},
+            "rc_joins_per_room": _NO_LIMIT,
+            "rc_invites": {"per_room": _NO_LIMIT, "per_user": _NO_LIMIT, "per_issuer": _NO_LIMIT},
+            "rc_room_creation": _NO_LIMIT,
+        }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,94 @@
+"""Messages as the content of events, and back."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import Permanent
+from bot.ids import NoticeKey, PatchId, ProjectName, SeriesId, ServerName
+from bot.matrix.content import MAX_CONTENT_BYTES, encoded, event_content, key_of, size
+from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
+from bot.notices.outbox import Message, NoticeKind, Tag
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=2_000)
+KEY = NoticeKey("card/ozlabs/series/7/!room:hs")
+FULL = Tag(NoticeKind.CARD, KEY, ServerName("ozlabs"), ProjectName("qemu-devel"), SeriesId(7), PatchId(70), version=2)
+
+
+def test_a_message_is_a_notice_in_both_forms_that_mentions_nobody() -> None:
+    assert event_content(Message("body", "<p>html</p>", FULL)) == {
+        "msgtype": "m.notice",
+        "body": "body",
+        "format": "org.matrix.custom.html",
+        "formatted_body": "<p>html</p>",
+        "m.mentions": {},
+        "org.patchbot": {
+            "kind": "card",
+            "key": KEY,
+            "server": "ozlabs",
+            "project": "qemu-devel",
+            "series": 7,
+            "patch": 70,
+            "version": 2,
+        },
+    }
+
+
+def test_what_does_not_apply_is_left_out() -> None:
+    content = event_content(Message("body", "", Tag(NoticeKind.ANSWER, KEY)))
+
+    assert content["org.patchbot"] == {"kind": "answer", "key": KEY}
+
+
+def test_a_message_that_rings_is_a_text() -> None:
+    assert event_content(Message("body", "", FULL, rings=True))["msgtype"] == "m.text"
+
+
+@given(body=ANY_TEXT, html=ANY_TEXT, rings=st.booleans())
+def test_any_text_makes_a_content_that_homeservers_take(body: str, html: str, rings: bool) -> None:
+    content = event_content(Message(body, html, FULL, rings))
+
+    text = encoded(content).decode()  # valid Unicode
+    again = json.loads(text, parse_float=lambda number: pytest.fail(f"a float: {number}"))
+    assert again == content
+    assert "\\u0000" not in text
+    assert key_of(content) == KEY
+
+
+@given(character=st.characters(exclude_categories=()), rings=st.booleans())
+def test_a_message_of_the_largest_size_fits_whole(character: str, rings: bool) -> None:
+    """Whatever character it is made of: JSON escapes some, and UTF-8 needs several bytes for others."""
+    each = len(character.encode("utf-8", "replace"))
+    body, html = character * (MAX_BODY_BYTES // each), character * (MAX_HTML_BYTES // each)
+
+    content = event_content(Message(body, html, FULL, rings))
+
+    assert "formatted_body" in content
+    assert size(content) <= MAX_CONTENT_BYTES
+
+
+@given(character=st.characters(exclude_categories=()), length=st.integers(10_000, 100_000))
+def test_a_message_beyond_all_bounds_is_cut_to_its_body(character: str, length: int) -> None:
+    content = event_content(Message(character * length, character * length, FULL))
+
+    assert size(content) <= MAX_CONTENT_BYTES
+    assert isinstance(content["body"], str)
+
+
+def test_a_key_beyond_all_bounds_is_refused() -> None:
+    with pytest.raises(Permanent, match="too large"):
+        event_content(Message("body", "", Tag(NoticeKind.CARD, NoticeKey("k" * MAX_CONTENT_BYTES))))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["org.patchbot", "key", "kind"]), inner),
+    )
+)
+def test_what_others_send_has_a_key_or_none(value: object) -> None:
+    key = key_of({"org.patchbot": value})
+
+    assert key is None or isinstance(key, str)

@@ -1,0 +1,242 @@
+"""How the bot gets into rooms and out of them, over a real homeserver."""
+
+import pytest
+
+from bot.ids import NoticeKey, RoomId
+from bot.matrix.memory import RecentMemory
+from matrix_rig import Account, Listener, listening
+from person import Person
+
+
+@pytest.fixture
+def memory() -> RecentMemory:
+    return RecentMemory()
+
+
+async def test_an_invitation_is_accepted_and_answered_with_a_welcome(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user)
+
+        await bot.until(lambda: bool(memory.notices))
+        assert account.user in await ann.members(room)
+
+    [(key, notice)] = memory.notices.items()
+    assert (key, notice.room) == (f"welcome/{room}", room)
+    assert notice.message.body.startswith(
+        "Hello! I can tell this room about patches. !pw sub path:migration/ subscribes"
+    )
+    assert memory.invitations == {}
+    assert memory.direct == set()
+
+
+async def test_an_invitation_to_a_chat_of_two_makes_a_direct_room(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user, direct=True)
+        await bot.until(lambda: bool(memory.notices) and room in bot.session.rooms)
+
+    assert memory.direct == {room}
+    assert memory.notices[NoticeKey(f"welcome/{room}")].message.rings
+    async with listening(account, memory) as again:
+        assert again.session.rooms[room].is_direct
+
+
+async def test_an_invitation_of_somebody_else_is_declined(account: Account, memory: RecentMemory, ann: Person) -> None:
+    async with listening(account, memory, invite_from=["*:elsewhere.test"]) as bot:
+        room = await ann.create_room(account.user)
+
+        await bot.until(lambda: memory.takes > 1 and memory.invitations == {})
+
+    assert (await ann.state(room, "m.room.member", account.user))["membership"] == "leave"
+    assert memory.notices == {}
+
+
+async def test_an_invitation_that_a_crash_left_over_is_accepted(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    async with account.logged_in() as client:
+        room = await ann.create_room(account.user)
+        answer = await client.sync(None, 0)
+    memory.since = answer.next_batch
+    memory.invitations = {invitation.room: invitation for invitation in answer.invited}
+
+    async with listening(account, memory) as bot:
+        await bot.until(lambda: not memory.invitations)
+
+    assert account.user in await ann.members(room)
+
+
+async def test_a_configured_room_is_joined_by_its_alias(account: Account, memory: RecentMemory, ann: Person) -> None:
+    room = await ann.create_room(public=True, alias=ann.name)
+    alias = f"#{ann.name}:hs.test"
+
+    async with listening(account, memory, alias) as bot:
+        await bot.until(lambda: bool(memory.named))
+        assert bot.session.status() == ()
+
+    assert memory.named == {alias: room}
+    assert account.user in await ann.members(room)
+
+
+@pytest.mark.parametrize("by_alias", [True, False])
+async def test_a_configured_room_is_waited_for_until_somebody_invites(
+    account: Account, memory: RecentMemory, ann: Person, by_alias: bool
+) -> None:
+    room = await ann.create_room(alias=ann.name)
+    name = f"#{ann.name}:hs.test" if by_alias else room
+
+    async with listening(account, memory, name, invite_from=[]) as bot:
+        await needs_invitation(bot, ann, name)
+
+        await ann.invite(room, account.user)
+        await bot.until(lambda: bool(memory.named))
+        assert bot.session.status() == ()
+
+    assert memory.named == {name: room}
+
+
+async def test_an_alias_that_leads_nowhere_is_told(account: Account, memory: RecentMemory, ann: Person) -> None:
+    alias = "#nowhere:hs.test"
+
+    async with listening(account, memory, alias) as bot:
+        await needs_invitation(bot, ann, alias)
+
+
+async def test_a_room_that_threw_us_out_is_suspended_until_it_invites_again(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user)
+        await bot.until(lambda: bool(memory.notices))
+
+        await ann.kick(room, account.user)
+        await bot.until(lambda: memory.suspended == {room})
+        await ann.invite(room, account.user)
+        await bot.until(lambda: memory.suspended == set())
+
+    assert account.user in await ann.members(room)
+
+
+async def test_a_configured_public_room_that_threw_us_out_is_not_entered_unasked(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    room = await ann.create_room(public=True, alias=ann.name)
+    alias = f"#{ann.name}:hs.test"
+    async with listening(account, memory, alias) as bot:
+        await bot.until(lambda: bool(memory.named))
+        await ann.kick(room, account.user)
+        await needs_invitation(bot, ann, alias)
+
+    async with listening(account, memory, alias) as bot:
+        await needs_invitation(bot, ann, alias)
+
+    assert account.user not in await ann.members(room)
+
+
+async def test_power_that_comes_back_resumes_a_room(account: Account, memory: RecentMemory, ann: Person) -> None:
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user)
+        await bot.until(lambda: room in bot.session.rooms)
+        memory.suspended.add(room)  # as the outbox does when sending is forbidden
+
+        await ann.set_levels(room, events_default=10)
+
+        await bot.until(lambda: memory.suspended == set())
+
+
+@pytest.mark.parametrize(("old", "new"), [("10", "12"), ("12", "12")])
+async def test_a_replaced_room_is_followed(
+    account: Account, memory: RecentMemory, ann: Person, old: str, new: str
+) -> None:
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user, version=old, public=True)
+        await bot.until(lambda: room in bot.session.rooms)
+
+        replacement = await ann.upgrade(room, new)
+        await bot.until(lambda: bool(memory.moved))
+
+    assert memory.moved == [(room, replacement)]
+    assert account.user in await ann.members(replacement)
+
+
+async def test_a_replacement_that_needs_an_invitation_is_waited_for(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user)
+        await bot.until(lambda: room in bot.session.rooms)
+        replacement = await ann.upgrade(room)
+        await told(bot, ann, f"{room} was replaced by {replacement}: needs an invitation")
+
+        await ann.invite(replacement, account.user)
+        await bot.until(lambda: bool(memory.moved))
+
+    assert memory.moved == [(room, replacement)]
+
+
+async def test_a_replacement_that_does_not_know_the_room_is_not_followed(
+    account: Account, memory: RecentMemory, ann: Person, bob: Person
+) -> None:
+    """Else a room's owner could send the bot, and what it says, into any public room."""
+    elsewhere = await bob.create_room(public=True)
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user)
+        await bot.until(lambda: room in bot.session.rooms)
+
+        await ann.set_state(room, "m.room.tombstone", {"body": "come along", "replacement_room": elsewhere})
+        await bob.until(lambda: came_and_went(bob, elsewhere, account))
+
+    assert memory.moved == []
+
+
+async def test_a_room_where_we_are_alone_is_left(account: Account, memory: RecentMemory, ann: Person) -> None:
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user)
+        await bot.until(lambda: room in bot.session.rooms)
+
+        await ann.leave(room)
+        await bot.until(lambda: room not in bot.session.rooms)
+
+        assert memory.suspended == set()
+
+
+async def test_an_encrypted_room_is_told_once_that_we_cannot_read_there(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    async with listening(account, memory) as bot:
+        born_so = await ann.create_room(account.user, encrypted=True)
+        await bot.until(lambda: len(memory.notices) == 2)
+        became_so = await ann.create_room(account.user)
+        await bot.until(lambda: len(memory.notices) == 3)
+        await ann.set_state(became_so, "m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"})
+        await bot.until(lambda: len(memory.notices) == 4)
+    memory.notices.clear()  # as housekeeping does after a week
+
+    async with listening(account, memory) as again:
+        assert again.session.rooms[born_so].is_encrypted
+        assert again.session.rooms[became_so].is_encrypted
+
+    assert memory.notices == {}
+
+
+async def came_and_went(person: Person, room: RoomId, account: Account) -> bool:
+    memberships = [
+        event["content"]["membership"]
+        for event in await person.timeline(room)
+        if event["type"] == "m.room.member" and event["state_key"] == account.user
+    ]
+    return memberships == ["join", "leave"]
+
+
+async def told(bot: Listener, person: Person, beginning: str) -> None:
+    async def is_told() -> bool:
+        return any(sentence.startswith(beginning) for sentence in bot.session.status())
+
+    await person.until(is_told)
+
+
+async def needs_invitation(bot: Listener, person: Person, name: str) -> None:
+    await told(bot, person, f"{name}: needs an invitation (")

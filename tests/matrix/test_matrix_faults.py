@@ -1,0 +1,146 @@
+"""What networks, proxies and tired homeservers do, between the bot and a real homeserver."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.clock import VirtualClock
+from bot.delivery.pacing import Pace
+from bot.delivery.sender import Sender
+from bot.ids import NoticeKey, RoomId
+from bot.matrix.client import Deadlines, MatrixClient
+from bot.matrix.memory import RecentMemory
+from bot.notices.outbox import Lane, Message, Notice, NoticeKind, NoticeState, Tag
+from bot.store.store import Store
+from fault_proxy import FAULTS, Fault, FaultProxy, proxied
+from homeserver import Homeserver
+from matrix_rig import Account, LeapClock, listening
+from person import Person
+
+VIRTUAL_SECONDS = 10
+FEW = 20  # requests in that time
+
+
+@pytest.fixture
+async def proxy(homeserver: Homeserver) -> AsyncIterator[FaultProxy]:
+    async with proxied(homeserver) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def account(homeserver: Homeserver, proxy: FaultProxy, tmp_path: Path) -> Account:
+    deadlines = Deadlines(request_seconds=0.5, listen_seconds=1, sync_seconds=0.3, first_sync_seconds=5)
+    return Account(homeserver, tmp_path / "data", proxy.url, deadlines=deadlines)
+
+
+@dataclass
+class Desk:
+    """A sender with its outbox, in virtual time."""
+
+    store: Store
+    clock: VirtualClock
+    sender: Sender
+    room: RoomId
+
+    async def write(self, *keys: str) -> None:
+        """Put notices into the outbox."""
+        tags = [Tag(NoticeKind.CARD, NoticeKey(key)) for key in keys]
+        async with self.store.transaction() as tx:
+            await tx.outbox.add(
+                [Notice(self.room, Lane.CARD, Message(tag.key, f"<p>{tag.key}</p>", tag)) for tag in tags]
+            )
+
+    async def deliver_for(self, seconds: int) -> None:
+        """Let *seconds* pass, delivering each second."""
+        for _ in range(seconds):
+            while (await self.sender.deliver()).tried:
+                pass
+            self.clock.advance(1)
+
+    async def count(self, state: NoticeState) -> int:
+        """How many notices stand in *state*."""
+        async with self.store.transaction() as tx:
+            return (await tx.outbox.count()).get(state, 0)
+
+
+@pytest.fixture
+async def client(account: Account) -> AsyncIterator[MatrixClient]:
+    async with account.logged_in() as client:
+        yield client
+
+
+@pytest.fixture
+async def desk(account: Account, client: MatrixClient, ann: Person, tmp_path: Path) -> AsyncIterator[Desk]:
+    clock = VirtualClock()
+    store = await Store.open(f"sqlite:///{tmp_path / 'bot.db'}", clock)
+    room = await account.room_of(ann, client)
+    yield Desk(store, clock, Sender(store, client, clock, Pace.full(1000, 1000, 0)), room)
+    await store.close()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_was_written_arrives_once_after_any_fault_of_sending(
+    desk: Desk, account: Account, proxy: FaultProxy, ann: Person, fault: Fault
+) -> None:
+    proxy.break_down("/send/", fault)
+    await desk.write("one", "two", "three")
+
+    await desk.deliver_for(VIRTUAL_SECONDS)
+    suffered = proxy.suffered
+    proxy.heal()
+    await desk.deliver_for(30)
+
+    assert 0 < suffered < FEW
+    assert await ann.bodies(desk.room, account.user) == ["one", "two", "three"]
+    assert await desk.count(NoticeState.DONE) == 3
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_was_said_is_heard_once_after_any_fault_of_listening(
+    account: Account, proxy: FaultProxy, ann: Person, fault: Fault
+) -> None:
+    clock, memory = LeapClock(), RecentMemory()
+    async with listening(account, memory, clock=clock) as bot:
+        room = await account.room_of(ann, bot.client)
+        await ann.say(room, "before")
+        await bot.until(lambda: memory.bodies() == ["before"])
+        start = clock.leapt
+        proxy.break_down("/sync", fault)
+        await ann.say(room, "meanwhile")  # ends the sync that is under way, and may be heard by it
+        await clock.until(start + VIRTUAL_SECONDS)
+        suffered, waited = proxy.suffered, clock.leapt - start
+
+        assert bot.session.status()[0].startswith("The homeserver has not answered since ")
+        proxy.heal()
+        await ann.say(room, "after")
+        await bot.until(lambda: "after" in memory.bodies())
+
+        assert bot.session.status() == ()
+    assert 0 < suffered < FEW * waited / VIRTUAL_SECONDS
+    assert memory.bodies() == ["before", "meanwhile", "after"]
+
+
+async def test_a_homeserver_that_answers_nothing_new_at_once_is_not_asked_all_the_time(
+    account: Account, proxy: FaultProxy
+) -> None:
+    """A proxy that caches the answer to a sync, say."""
+    clock, memory = LeapClock(), RecentMemory()
+    async with listening(account, memory, clock=clock) as bot:
+        start = clock.leapt
+        proxy.break_down("/sync", repeat(memory))
+        async with Person(account.homeserver) as ann:
+            await account.room_of(ann, bot.client)  # ends the sync that is under way
+        await clock.until(start + VIRTUAL_SECONDS)
+
+        assert proxy.suffered < FEW * (clock.leapt - start) / VIRTUAL_SECONDS
+        assert bot.session.is_listening
+
+
+def repeat(memory: RecentMemory) -> Fault:
+    async def same_again(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+        return web.json_response({"next_batch": memory.since})
+
+    return same_again

@@ -1,0 +1,129 @@
+"""Which events are words for the bot, and whose invitations it accepts."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.ids import RoomId, UserId
+from bot.matrix.hearing import heard, is_arrival, reaches_back, since_we_came, without_quote
+from bot.matrix.inviters import accepts, covers
+from bot.matrix.model import Event
+from bot.matrix.session import Backoff
+from matrix_rig import a_text, an_event
+
+ROOM, ME = RoomId("!room:hs"), UserId("@bot:hs")
+SENT = an_event().sent_at
+
+
+def bodies(*events: Event, age: timedelta = timedelta()) -> list[str]:
+    return [word.body for word in heard(ROOM, events, ME, SENT + age)]
+
+
+def arrival(**previous: object) -> Event:
+    return an_event("m.room.member", sender=ME, state_key=ME, content={"membership": "join"}, previous=previous)
+
+
+def test_words_older_than_ten_minutes_are_not_heard() -> None:
+    assert bodies(a_text("!pw help"), age=timedelta(minutes=10)) == ["!pw help"]
+    assert bodies(a_text("!pw help"), age=timedelta(minutes=10, seconds=1)) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"msgtype": "m.notice", "body": "x"},
+        {"msgtype": "m.image", "body": "x"},
+        {"msgtype": "m.text", "body": " \n"},
+        {"msgtype": "m.text", "body": 7},
+        {"msgtype": "m.text"},
+        {"msgtype": "m.text", "body": "* x", "m.relates_to": {"rel_type": "m.replace", "event_id": "$0"}},
+        {},
+    ],
+)
+def test_what_is_no_new_text_is_not_heard(content: object) -> None:
+    assert bodies(an_event(content=content)) == []
+
+
+def test_our_own_words_are_not_heard() -> None:
+    assert bodies(a_text("!pw help", sender=ME)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "own"),
+    [
+        ("> <@bot:hs> card\n\n!pw why", "\n!pw why"),
+        ("> one\n> two\n!pw why", "!pw why"),
+        ("!pw why", "!pw why"),
+        ("!pw why\n> not a quote", "!pw why\n> not a quote"),
+        ("> nothing else", ""),
+    ],
+)
+def test_the_quote_of_a_reply_is_dropped(body: str, own: str) -> None:
+    assert without_quote(body) == own
+
+
+def test_a_quote_that_is_no_reply_stays() -> None:
+    assert bodies(a_text("> quoted\nwords")) == ["> quoted\nwords"]
+
+
+def test_what_was_said_before_we_came_is_passed_over() -> None:
+    events = [a_text("before"), arrival(membership="invite"), a_text("after")]
+
+    assert bodies(*since_we_came(events, ME)) == ["after"]
+    assert reaches_back(events, ME, SENT)
+
+
+def test_a_new_name_of_ours_is_no_arrival() -> None:
+    renamed = arrival(membership="join")
+
+    assert not is_arrival(renamed, ME)
+    assert bodies(*since_we_came([a_text("before"), renamed], ME)) == ["before"]
+
+
+def test_events_that_are_all_too_old_reach_back_far_enough() -> None:
+    late = SENT + timedelta(minutes=11)
+
+    assert reaches_back([a_text("old")], ME, late)
+    assert not reaches_back([a_text("old"), a_text("new", sent_at=late)], ME, late)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "user", "is_accepted"),
+    [
+        ("*:example.org", "@ann:example.org", True),
+        ("*:example.org", "@ann:evil.example.org", False),
+        ("*:example.org", "@ann:example.org:8448", False),
+        ("*:example.org", "@*:example.org.evil", False),
+        ("*:Example.org", "@ann:example.ORG", True),
+        ("*:*.example.org", "@ann:hs.example.org", True),
+        ("*:*.example.org", "@ann:example.org", False),
+        ("@ann:example.org", "@ann:example.org", True),
+        ("@ann:example.org", "@annette:example.org", False),
+        ("@ann*:example.org", "@annette:example.org", True),
+        ("*:*", "@anybody:anywhere", True),
+        ("@bob:*", "@ann:bob", False),
+    ],
+)
+def test_an_inviter_is_accepted_by_pattern(pattern: str, user: str, is_accepted: bool) -> None:
+    assert accepts([pattern], UserId(user)) is is_accepted
+
+
+def test_without_patterns_nobody_is_accepted() -> None:
+    assert not accepts([], UserId("@ann:example.org"))
+
+
+@given(st.lists(st.tuples(st.text("ab", max_size=4), st.text("ab", max_size=4)), min_size=1, max_size=6))
+def test_a_star_covers_anything(pairs: list[tuple[str, str]]) -> None:
+    pattern = "".join(f"{part}*" for part, _ in pairs)
+
+    assert covers(pattern, "".join(part + filling for part, filling in pairs))
+
+
+def test_waits_double_up_to_a_minute_and_heed_the_homeserver() -> None:
+    backoff = Backoff()
+
+    assert [backoff.next_seconds(None, 0) for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
+    assert backoff.next_seconds(None, 1) == 45
+    assert backoff.next_seconds(timedelta(minutes=5), 1) == 300

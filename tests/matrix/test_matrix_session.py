@@ -1,0 +1,211 @@
+"""What the bot hears, over a real homeserver."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from bot.errors import StoreError
+from bot.ids import NoticeKey, TxnId
+from bot.matrix.errors import LoggedOut
+from bot.matrix.memory import RecentMemory, Taken
+from bot.matrix.requests import Request
+from chat_contract import a_message
+from matrix_rig import Account, WrongClock, listening
+from person import Person
+
+
+@pytest.fixture
+def memory() -> RecentMemory:
+    return RecentMemory()
+
+
+async def test_what_people_say_is_heard_in_order(account: Account, memory: RecentMemory, ann: Person) -> None:
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+
+        events = [await ann.say(room, body) for body in ("one", "two", "three")]
+
+        await bot.until(lambda: len(memory.heard) == 3)
+    assert memory.bodies() == ["one", "two", "three"]
+    assert [heard.event for heard in memory.heard] == events
+    assert {heard.sender for heard in memory.heard} == {ann.user}
+
+
+async def test_what_was_said_before_the_first_start_is_no_command(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    async with account.logged_in() as client:
+        room = await account.room_of(ann, client)
+    await ann.say(room, "old")
+
+    async with listening(account, memory) as bot:
+        await ann.say(room, "new")
+        await bot.until(lambda: bool(memory.heard))
+
+    assert memory.bodies() == ["new"]
+
+
+async def test_what_was_said_before_we_came_is_no_command(account: Account, memory: RecentMemory, ann: Person) -> None:
+    async with listening(account, memory, invite_from=[]) as bot:
+        room = await ann.create_room(public=True)
+        for number in range(60):
+            await ann.say(room, f"before {number}")
+
+        await bot.client.join(room)
+        await ann.say(room, "after")
+        await bot.until(lambda: bool(memory.heard))
+
+    assert memory.bodies() == ["after"]
+
+
+async def test_notices_edits_reactions_and_our_own_words_are_not_heard(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+        event = await ann.say(room, "a command")
+        await ann.edit(room, event, "another command")
+        await ann.send(room, {"msgtype": "m.notice", "body": "a bot"})
+        await ann.send(
+            room, {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": "x"}}, "m.reaction"
+        )
+        await bot.client.react(room, TxnId("r1"), event, "⏳")
+
+        await ann.say(room, "the end")
+        await bot.until(lambda: "the end" in memory.bodies())
+
+    assert memory.bodies() == ["a command", "the end"]
+
+
+async def test_a_reply_is_heard_without_what_it_quotes(account: Account, memory: RecentMemory, ann: Person) -> None:
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+        card = await ann.say(room, "a card")
+        relation = {"m.in_reply_to": {"event_id": card}}
+        await ann.say(room, "> <@bot:hs> a card\n> of two lines\n\n!pw why", **{"m.relates_to": relation})
+        thread = {"rel_type": "m.thread", "event_id": card, "is_falling_back": True, **relation}
+        await ann.say(room, "!pw show", **{"m.relates_to": thread})
+
+        await bot.until(lambda: len(memory.heard) == 3)
+
+    _, reply, threaded = memory.heard
+    assert (reply.body, reply.replies_to, reply.thread) == ("!pw why", card, None)
+    assert (threaded.body, threaded.replies_to, threaded.thread) == ("!pw show", None, card)
+
+
+async def test_what_was_said_while_we_were_away_is_heard_once_and_in_order(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    """More than one answer holds: the gap is filled."""
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+        await ann.say(room, "before")
+        await bot.until(lambda: memory.bodies() == ["before"])
+    said = [f"missed {number}" for number in range(125)]
+    for body in said:
+        await ann.say(room, body)
+
+    async with listening(account, memory) as bot:
+        await bot.until(lambda: len(memory.heard) > 125)
+
+    assert memory.bodies() == ["before", *said]
+
+
+async def test_what_could_not_be_kept_is_asked_for_again(account: Account, memory: RecentMemory, ann: Person) -> None:
+    def full_disk(taken: Taken) -> None:
+        if taken.heard:
+            raise StoreError("the disk is full")
+
+    memory.before_take = full_disk
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+        await ann.say(room, "do it")
+        with pytest.raises(StoreError):
+            await bot.task
+    memory.before_take = lambda _: None
+
+    async with listening(account, memory):
+        pass
+
+    assert memory.bodies() == ["do it"]
+
+
+async def test_a_token_that_the_homeserver_does_not_know_is_replaced(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    memory.since = "of another homeserver"
+
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+        await ann.say(room, "hello")
+        await bot.until(lambda: bool(memory.heard))
+
+    assert memory.bodies() == ["hello"]
+
+
+async def test_a_device_that_somebody_logged_out_stops_with_a_clear_word(
+    account: Account, memory: RecentMemory
+) -> None:
+    async with listening(account, memory) as bot:
+        await log_out(account, bot.client.device)
+
+        with pytest.raises(LoggedOut, match="M_UNKNOWN_TOKEN"):
+            await bot.task
+
+
+async def test_a_restarted_homeserver_is_listened_to_again(account: Account, memory: RecentMemory, ann: Person) -> None:
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+        await asyncio.to_thread(account.homeserver.stop)
+        await asyncio.to_thread(account.homeserver.start)
+
+        await ann.say(room, "still there?")
+        await bot.until(lambda: bool(memory.heard))
+        assert bot.session.status() == ()
+
+    assert memory.bodies() == ["still there?"]
+
+
+async def test_a_machine_whose_clock_is_wrong_still_hears_and_finds(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    account.clock = WrongClock()
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+        before = account.clock.now()
+        event = await bot.client.send(room, TxnId("t1"), a_message())
+
+        await ann.say(room, "!pw help")
+        await bot.until(lambda: bool(memory.heard))
+
+        assert await bot.client.find(room, NoticeKey("card/1"), before) == event
+
+
+async def test_creators_of_rooms_are_admins_in_every_version(
+    account: Account, memory: RecentMemory, ann: Person, bob: Person
+) -> None:
+    async with listening(account, memory) as bot:
+        rooms = [await ann.create_room(account.user, bob.user, version=version) for version in ("10", "11", "12")]
+        await bot.until(lambda: memory.suspended == set() and len(bot.session.rooms) == 3)
+
+        for room in rooms:
+            known = bot.session.rooms[room]
+            assert known.may_set(ann.user, "org.patchbot.subscription", 50)
+            assert not known.may_set(bob.user, "org.patchbot.subscription", 50)
+            assert known.joined_members == 2
+            assert known.invited_members == 1
+
+
+async def log_out(account: Account, device: str) -> None:
+    async with account.client() as other:
+        with contextlib.suppress(FileNotFoundError):
+            (account.folder / "device.json").rename(account.folder / "kept.json")
+        await other.log_in()
+        auth = {
+            "type": "m.login.password",
+            "identifier": {"type": "m.id.user", "user": account.user},
+            "password": account.password,
+        }
+        request = Request("POST", "/_matrix/client/v3/delete_devices", {"devices": [device], "auth": auth})
+        await other._ask(request)

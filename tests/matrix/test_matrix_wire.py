@@ -1,0 +1,179 @@
+"""A homeserver's answers, and what is no answer of one."""
+
+import contextlib
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import BotError, Permanent, Temporary
+from bot.ids import UserId
+from bot.matrix import wire
+from bot.matrix.errors import Forbidden, LoggedOut
+from bot.matrix.hearing import heard
+from bot.matrix.rooms import Room
+from bot.matrix.taking import Known, outcome
+from matrix_rig import an_event
+
+ME = UserId("@bot:hs")
+LIMIT = {"errcode": "M_LIMIT_EXCEEDED"}
+EVENT = {"event_id": "$1", "sender": "@ann:hs", "type": "m.room.message", "origin_server_ts": 1_000, "content": {}}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error"),
+    [
+        (429, LIMIT, Temporary),
+        (429, None, Temporary),
+        (400, LIMIT, Temporary),
+        (500, {"errcode": "M_UNKNOWN"}, Temporary),
+        (502, None, Temporary),
+        (200, None, Temporary),
+        (200, [], Temporary),
+        (403, None, Temporary),
+        (404, {}, Temporary),
+        (403, {"errcode": "M_RESOURCE_LIMIT_EXCEEDED"}, Temporary),
+        (403, {"errcode": "M_FORBIDDEN"}, Forbidden),
+        (404, {"errcode": "M_NOT_FOUND"}, Forbidden),
+        (401, {"errcode": "M_UNKNOWN_TOKEN"}, LoggedOut),
+        (413, None, Permanent),
+        (400, {"errcode": "M_BAD_JSON"}, Permanent),
+        (404, {"errcode": "M_UNRECOGNIZED"}, Permanent),
+    ],
+)
+def test_an_error_says_whether_another_try_helps(status: int, answer: object, error: type[BotError]) -> None:
+    body = b"<html>" if answer is None else json.dumps(answer).encode()
+
+    with pytest.raises(error) as raised:
+        wire.judge(status, "", body)
+
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(
+    ("answer", "header", "seconds"),
+    [
+        (LIMIT | {"retry_after_ms": 1_500}, "", 1.5),
+        (LIMIT | {"retry_after_ms": 1_500}, "60", 1.5),
+        (LIMIT, "60", 60),
+        (LIMIT | {"retry_after_ms": "soon"}, "7", 7),
+        (LIMIT | {"retry_after_ms": 10**30}, "", 6 * 3600),
+        (LIMIT, "9" * 30, 6 * 3600),
+        (LIMIT, "soon", None),
+        (LIMIT, "", None),
+    ],
+)
+def test_a_limit_says_when_to_come_back(answer: object, header: str, seconds: float | None) -> None:
+    with pytest.raises(Temporary) as raised:
+        wire.judge(429, header, json.dumps(answer).encode())
+
+    assert raised.value.retry_after == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("soft", [True, False])
+def test_a_logout_says_whether_the_device_stays(soft: bool) -> None:
+    answer = {"errcode": "M_UNKNOWN_TOKEN", "error": "expired", "soft_logout": soft}
+
+    with pytest.raises(LoggedOut, match=r"^HTTP 401 M_UNKNOWN_TOKEN expired$") as raised:
+        wire.judge(401, "", json.dumps(answer).encode())
+
+    assert raised.value.soft is soft
+
+
+def test_malformed_events_do_not_hide_the_others() -> None:
+    malformed: list[object] = [
+        None,
+        "text",
+        {},
+        EVENT | {"content": []},
+        EVENT | {"origin_server_ts": "now"},
+        EVENT | {"origin_server_ts": 10**30},
+        EVENT | {"sender": None},
+    ]
+    rooms = {"!1:hs": {"timeline": {"events": [EVENT, *malformed, EVENT | {"event_id": "$2"}]}}, "!2:hs": None}
+
+    answer = wire.sync_answer({"next_batch": "s1", "rooms": {"join": rooms, "invite": [], "leave": 7}}, ME)
+
+    [joined] = answer.joined
+    assert [event.id for event in joined.timeline] == ["$1", "$2"]
+
+
+def test_who_ended_our_membership_is_the_sender_of_its_last_event() -> None:
+    kick = EVENT | {"type": "m.room.member", "state_key": ME, "sender": "@mod:hs", "content": {"membership": "leave"}}
+    rooms = {"leave": {"!1:hs": {"timeline": {"events": [kick]}}, "!2:hs": {}}}
+
+    answer = wire.sync_answer({"next_batch": "s1", "rooms": rooms}, ME)
+
+    assert [left.by for left in answer.left] == ["@mod:hs", None]
+
+
+@given(status=st.integers(100, 599), header=st.text(max_size=30), body=st.binary(max_size=60))
+def test_any_bytes_are_an_answer_or_an_error_of_ours(status: int, header: str, body: bytes) -> None:
+    with contextlib.suppress(Temporary, Permanent, LoggedOut):
+        wire.judge(status, header, body)
+
+
+def test_an_answer_nested_beyond_measure_is_garbage() -> None:
+    with pytest.raises(Temporary):
+        wire.judge(200, "", b"[" * 1_000_000)
+
+
+KEYS = st.sampled_from(
+    [
+        *("rooms", "join", "invite", "leave", "timeline", "events", "state", "summary", "limited", "prev_batch"),
+        *("content", "type", "state_key", "sender", "event_id", "origin_server_ts", "unsigned", "prev_content"),
+        *("membership", "is_direct", "users", "users_default", "events_default", "room_version", "predecessor"),
+        *(
+            "additional_creators",
+            "m.joined_member_count",
+            "m.relates_to",
+            "m.in_reply_to",
+            "rel_type",
+            "body",
+            "msgtype",
+        ),
+    ]
+)
+WORDS = st.sampled_from(
+    [
+        ME,
+        "@ann:hs",
+        "m.text",
+        "m.room.member",
+        "m.room.create",
+        "m.room.power_levels",
+        "m.room.message",
+        "join",
+        "",
+        "!1",
+    ]
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | WORDS, inner, max_size=6),
+    max_leaves=40,
+)
+EVENTS = st.lists(
+    st.builds(lambda told: EVENT | told, st.dictionaries(KEYS, ANYTHING, max_size=5)) | ANYTHING, max_size=5
+)
+TOLD = st.fixed_dictionaries({"timeline": st.fixed_dictionaries({"events": EVENTS}), "state": st.just({}) | ANYTHING})
+
+
+@given(
+    join=st.dictionaries(WORDS, TOLD | ANYTHING, max_size=3),
+    leave=ANYTHING,
+    begins=st.booleans(),
+    whole=st.booleans(),
+)
+def test_any_answer_is_taken_without_a_fault(join: object, leave: object, begins: bool, whole: bool) -> None:
+    answer = wire.sync_answer({"next_batch": "s1", "rooms": {"join": join, "leave": leave, "invite": leave}}, ME)
+    known = Known(ME, {}, frozenset(), an_event().sent_at, begins, whole)
+
+    result = outcome(known, answer)
+
+    assert result.taken.since == "s1"
+    for joined in answer.joined:
+        Room(joined.room).told(joined).may_set(ME, "org.patchbot.subscription", 50)
+        assert all(word.body for word in heard(joined.room, joined.timeline, ME, known.now))
