@@ -1,17 +1,20 @@
-"""One homeserver for all tests here; each test makes its own accounts."""
+"""What more than one folder of tests stands on: a homeserver, people, and a store over a file."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from bot.store.store import Store
 from homeserver import Homeserver
 from matrix_rig import Account
 from person import Person
+from store_rig import StoreRig
 
 
 @pytest.fixture(scope="session")
 def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
+    """One for all tests; each makes its own accounts."""
     server = Homeserver.install(tmp_path_factory.mktemp("synapse"))
     server.start()
     yield server
@@ -33,3 +36,15 @@ async def bob(homeserver: Homeserver) -> AsyncIterator[Person]:
 @pytest.fixture
 def account(homeserver: Homeserver, tmp_path: Path) -> Account:
     return Account(homeserver, tmp_path / "data")
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> StoreRig:
+    return StoreRig(tmp_path)
+
+
+@pytest.fixture
+async def store(rig: StoreRig) -> AsyncIterator[Store]:
+    store = await rig.open()
+    yield store
+    await store.close()
