@@ -8,6 +8,8 @@
     ├── TransportError        another machine did not do what it was asked
     │   ├── Temporary         worth another try, and perhaps when
     │   └── Permanent         another try will not help
+    │       └── Forbidden     unless the room lets us again
+    ├── LoggedOut             the homeserver wants no more of this device
     └── StoreError            the database is not ours to use as it is
 
 A transport raises `Temporary` or `Permanent`; nothing inside sees httpx or nio.
@@ -84,6 +86,18 @@ class Temporary(TransportError):
 
 class Permanent(TransportError):
     """Will not succeed however often it is tried."""
+
+
+class Forbidden(Permanent):
+    """The room does not let us, or is gone; an invitation or a power level may change that."""
+
+
+class LoggedOut(BotError):
+    """The homeserver does not know our access token; *soft* where the same device may log in again."""
+
+    def __init__(self, reason: str, *, soft: bool = False) -> None:
+        super().__init__(reason)
+        self.soft = soft
 
 
 class StoreError(BotError):

@@ -22,13 +22,12 @@ import structlog
 
 from bot.clock import Clock
 from bot.config import Settings
-from bot.errors import ConfigError, Permanent, Temporary
+from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.matrix import device as devices
 from bot.matrix import requests, wire
 from bot.matrix.content import encoded, event_content, key_of
 from bot.matrix.device import Device
-from bot.matrix.errors import Forbidden, LoggedOut
 from bot.matrix.model import Content, Event, Page, SyncAnswer
 from bot.matrix.requests import Request
 from bot.notices.outbox import Message

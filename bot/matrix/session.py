@@ -17,11 +17,10 @@ from functools import partial
 import structlog
 
 from bot.clock import Clock
-from bot.errors import BotError, ConfigError, Permanent, Temporary, TransportError
+from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import RoomId
 from bot.matrix.client import MatrixClient
 from bot.matrix.doors import Doors, HouseRules
-from bot.matrix.errors import Forbidden, LoggedOut
 from bot.matrix.hearing import reaches_back
 from bot.matrix.memory import SessionMemory, Taken
 from bot.matrix.model import Joined, SyncAnswer

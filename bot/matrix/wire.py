@@ -7,9 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from bot.errors import Permanent, Temporary
+from bot.errors import Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.errors import Forbidden, LoggedOut
 from bot.matrix.model import Content, Event, Invitation, Joined, Left, Page, SyncAnswer
 
 _MAX_RETRY_AFTER = timedelta(hours=6)

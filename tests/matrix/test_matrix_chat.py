@@ -10,10 +10,9 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.delivery.chat import Chat
-from bot.errors import Permanent
+from bot.errors import Forbidden, Permanent
 from bot.ids import NoticeKey, RoomId, TxnId
 from bot.matrix.client import MatrixClient
-from bot.matrix.errors import Forbidden
 from bot.notices.markup import Allowed, Block, Link, Title, words, written
 from bot.notices.markup import lines as lines_of
 from bot.notices.outbox import Message, NoticeKind, Tag

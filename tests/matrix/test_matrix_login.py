@@ -5,9 +5,8 @@ import stat
 
 import pytest
 
-from bot.errors import ConfigError, Temporary
+from bot.errors import ConfigError, LoggedOut, Temporary
 from bot.ids import TxnId
-from bot.matrix.errors import LoggedOut
 from bot.matrix.requests import Request
 from chat_contract import a_message
 from fault_proxy import proxied, soft_logout

@@ -5,9 +5,8 @@ import contextlib
 
 import pytest
 
-from bot.errors import StoreError
+from bot.errors import LoggedOut, StoreError
 from bot.ids import NoticeKey, TxnId
-from bot.matrix.errors import LoggedOut
 from bot.matrix.memory import RecentMemory, Taken
 from bot.matrix.requests import Request
 from chat_contract import a_message

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import BotError, Permanent, Temporary
+from bot.errors import BotError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import UserId
 from bot.matrix import wire
-from bot.matrix.errors import Forbidden, LoggedOut
 from bot.matrix.hearing import heard
 from bot.matrix.rooms import Room
 from bot.matrix.taking import Known, outcome

@@ -189,7 +189,7 @@ def test_an_mbox_is_taken_if_and_only_if_it_has_each_patch_once(order: list[int]
 class Counting(SampleTransport):
     """Notes how many requests are under way at once; *spoil* may put another answer in place of the server's."""
 
-    _patchwork: SamplePatchwork
+    patchwork: SamplePatchwork
     spoil: Callable[[str], httpx.Response | None] = lambda _: None
     asked: list[str] = field(default_factory=list)
     at_once: int = 0
