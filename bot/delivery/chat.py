@@ -23,6 +23,8 @@ class Chat(Protocol):
 
         Raises:
             Temporary: the outcome is unknown, or it may work later.
+            Forbidden: the room does not let us.
+            LoggedOut: nothing works any more as this device.
             Permanent: this message will never be taken.
         """
 

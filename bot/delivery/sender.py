@@ -9,9 +9,9 @@ import structlog
 from bot.clock import Clock
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
-from bot.errors import Permanent, Temporary
+from bot.errors import Forbidden, Permanent, Temporary
 from bot.ids import EventId
-from bot.notices.outbox import Claimed, Dead, Outcome, Retry, Sent, next_attempt
+from bot.notices.outbox import Claimed, Dead, Outcome, Retry, Sent, Suspend, next_attempt
 from bot.store.store import Store
 
 SEND_SECONDS = 60
@@ -36,18 +36,32 @@ class Sender:
         self._clock = clock
         self._pace = pace
         self._wake = asyncio.Event()
+        self._stopping = False
 
     def wake(self) -> None:
         """Something was written down: look at once."""
         self._wake.set()
 
+    def stop(self) -> None:
+        """Let `run` end when nothing more may be sent at once."""
+        self._stopping = True
+        self._wake.set()
+
     async def run(self) -> None:
-        """Deliver until cancelled, sleeping while there is nothing to do."""
+        """Deliver until stopped or cancelled, sleeping while there is nothing to do.
+
+        Raises:
+            LoggedOut: the homeserver wants no more of this device.
+            ConfigError: it refuses to log the device in again.
+        """
         while True:
             self._wake.clear()
             done = await self.deliver()
-            if not done.tried:
-                await self._sleep_until(done.look_again)
+            if done.tried:
+                continue
+            if self._stopping:
+                return
+            await self._sleep_until(done.look_again)
 
     async def deliver(self) -> Round:
         """Send what may be sent now, one notice a room."""
@@ -65,6 +79,8 @@ class Sender:
         outcome = await self._attempt(notice)
         async with self._store.transaction() as tx:
             await tx.outbox.settle(notice.id, outcome)
+            if isinstance(outcome, Suspend):
+                await tx.session.suspend(notice.room)
 
     async def _attempt(self, notice: Claimed) -> Outcome:
         key = notice.message.tag.key
@@ -79,6 +95,9 @@ class Sender:
         except TimeoutError:
             _log.info("to be sent again", key=key, attempts=notice.attempts, reason="no answer")
             return Retry(next_attempt(notice.attempts, self._clock.now(), None), f"no answer within {SEND_SECONDS} s")
+        except Forbidden as error:
+            _log.warning("the room is suspended", room=notice.room, key=key, reason=str(error))
+            return Suspend(str(error))
         except Permanent as error:
             _log.error("never to be sent", key=key, reason=str(error))
             return Dead(str(error))

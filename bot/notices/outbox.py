@@ -5,8 +5,9 @@ sent. Each notice has a unique key, readable by whoever looks into the database,
 a homeserver that sees a transaction id again answers with the event it already has. The states:
 
     WAITING ──claim──▶ TRIED ──the chat said so──▶ DONE
-                        │ ▲ └──it never will──────▶ DEAD
-                        └─┘ again, with the same transaction id
+                        │ ▲ ├──it never will──────▶ DEAD
+                        └─┘ └──the room does not──▶ SUSPENDED ──until it does──▶ TRIED
+             again, with the same transaction id
 
 A claim is written before the send, so a crash leaves a TRIED notice whose outcome is unknown. It is simply sent again:
 the same transaction id cannot make a second event. Homeservers forget transaction ids after a while, and keep them per
@@ -129,7 +130,14 @@ class Dead:
     reason: str
 
 
-Outcome = Sent | Retry | Dead
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """The room does not let us: it is kept, with all that is to be said there, until the room may."""
+
+    reason: str
+
+
+Outcome = Sent | Retry | Suspend | Dead
 
 
 def txn_id(key: NoticeKey) -> TxnId:

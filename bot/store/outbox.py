@@ -18,6 +18,7 @@ from bot.notices.outbox import (
     Outcome,
     Retry,
     Sent,
+    Suspend,
     Tag,
     txn_id,
 )
@@ -49,12 +50,49 @@ class OutboxBook:
         self._now = now
 
     async def add(self, notices: Sequence[Notice]) -> None:
-        """Write notices down, in this order; one whose key is there already is left as it is."""
+        """Write notices down, in this order; one whose key is there already is left as it is.
+
+        Those for a suspended room wait with the others there.
+        """
         table = schema.notice
         for notice in notices:
             known = sa.select(table.c.id).where(table.c.key == notice.key)
             if (await self._connection.execute(known)).first() is None:
-                await self._connection.execute(sa.insert(table).values(_row(notice, self._now)))
+                state = NoticeState.SUSPENDED if await self._is_suspended(notice.room) else NoticeState.WAITING
+                await self._connection.execute(sa.insert(table).values(_row(notice, self._now) | {"state": state}))
+
+    async def suspend(self, room: RoomId) -> None:
+        """Keep what is to be said in a room until it may be said."""
+        table = schema.notice
+        where = (table.c.room == room, table.c.state.in_(_OPEN))
+        await self._connection.execute(sa.update(table).where(*where).values(state=NoticeState.SUSPENDED))
+
+    async def resume(self, room: RoomId) -> None:
+        """What was kept for a room is due now."""
+        table = schema.notice
+        of_room = (table.c.room == room, table.c.state == NoticeState.SUSPENDED)
+        for was_tried, state in (
+            (table.c.attempts == 0, NoticeState.WAITING),
+            (table.c.attempts > 0, NoticeState.TRIED),
+        ):
+            values = {"state": state, "next_at": self._now}
+            await self._connection.execute(sa.update(table).where(*of_room, was_tried).values(values))
+
+    async def move(self, old: RoomId, new: RoomId) -> None:
+        """The cards of a room, and what is still to be said there, are those of another from now on.
+
+        An attempt in the old room says nothing of the new one, and so does not count there.
+        """
+        card, there, notice = schema.card, schema.card.alias(), schema.notice
+        same = (there.c.server == card.c.server, there.c.kind == card.c.kind, there.c.object == card.c.object)
+        double = sa.select(there.c.room).where(there.c.room == new, *same).exists()
+        await self._connection.execute(sa.delete(card).where(card.c.room == old, double))
+        await self._connection.execute(sa.update(card).where(card.c.room == old).values(room=new))
+        still_open = (notice.c.room == old, notice.c.state.in_((*_OPEN, NoticeState.SUSPENDED)))
+        tried = sa.update(notice).where(*still_open, notice.c.state == NoticeState.TRIED)
+        await self._connection.execute(tried.values(state=NoticeState.WAITING))
+        fresh = {"room": new, "attempts": 0, "first_tried": None, "first_device": None, "next_at": self._now}
+        await self._connection.execute(sa.update(notice).where(*still_open).values(fresh))
 
     async def rooms_with_card(self, card: CardRef) -> set[RoomId]:
         """The rooms that have a card of this object."""
@@ -96,6 +134,8 @@ class OutboxBook:
                 values: dict[str, object] = {"state": NoticeState.DONE, "event": event, "settled_at": self._now}
             case Retry(at, reason):
                 values = {"next_at": at, "reason": reason}
+            case Suspend(reason):
+                values = {"state": NoticeState.SUSPENDED, "reason": reason}
             case Dead(reason):
                 values = {"state": NoticeState.DEAD, "reason": reason, "settled_at": self._now}
         table = schema.notice
@@ -125,6 +165,11 @@ class OutboxBook:
         table = schema.notice
         query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
         return {NoticeState(state): count for state, count in await self._connection.execute(query)}
+
+    async def _is_suspended(self, room: RoomId) -> bool:
+        table = schema.room
+        query = sa.select(table.c.room).where(table.c.room == room, table.c.suspended.is_(True))
+        return (await self._connection.execute(query)).first() is not None
 
     async def _note_attempt(self, row: sa.RowMapping, device: DeviceId) -> Claimed:
         table = schema.notice

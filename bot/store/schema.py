@@ -172,6 +172,30 @@ notice = sa.Table(
     sa.Index(None, "state", "room", "lane", "id"),
 )
 
+session = sa.Table(  # where the sync of an account goes on
+    "session",
+    metadata,
+    sa.Column("user", sa.Text, primary_key=True),
+    sa.Column("since", sa.Text, nullable=False),
+)
+
+room = sa.Table(  # the rooms of which there is something to remember
+    "room",
+    metadata,
+    sa.Column("room", sa.Text, primary_key=True),
+    sa.Column("direct", sa.Boolean, nullable=False),
+    sa.Column("suspended", sa.Boolean, nullable=False),
+    sa.Column("name", sa.Text, unique=True),  # what the configuration calls it
+)
+
+invitation = sa.Table(  # those that nothing came of yet
+    "invitation",
+    metadata,
+    sa.Column("room", sa.Text, primary_key=True),
+    sa.Column("inviter", sa.Text, nullable=False),
+    sa.Column("direct", sa.Boolean, nullable=False),
+)
+
 inbox = sa.Table(
     "inbox",
     metadata,

@@ -1,4 +1,4 @@
-"""The store: explicit transactions over the books of the watch, the outbox and the inbox."""
+"""The store: explicit transactions over the books of the watch, the outbox, the inbox and the session."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -15,6 +15,7 @@ from bot.store import migrate
 from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
+from bot.store.session import SessionBook
 from bot.store.watching import WatchBook
 
 
@@ -25,6 +26,7 @@ class Transaction:
     watch: WatchBook
     outbox: OutboxBook
     inbox: InboxBook
+    session: SessionBook
 
 
 class Store:
@@ -65,7 +67,13 @@ class Store:
         with plain_errors(self._file):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
-                yield Transaction(WatchBook(connection, now), OutboxBook(connection, now), InboxBook(connection))
+                outbox = OutboxBook(connection, now)
+                yield Transaction(
+                    watch=WatchBook(connection, now),
+                    outbox=outbox,
+                    inbox=InboxBook(connection),
+                    session=SessionBook(connection, outbox),
+                )
 
     async def tidy(self) -> None:
         """Drop what is kept no longer, a batch a transaction, so that others get their turn in between."""

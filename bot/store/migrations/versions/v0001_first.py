@@ -37,6 +37,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("room", "event", name=("uq_inbox_room_event")),
     )
     op.create_table(
+        "invitation",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("inviter", sa.Text(), nullable=False),
+        sa.Column("direct", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("room", name=("pk_invitation")),
+    )
+    op.create_table(
         "notice",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -110,6 +117,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("server", "name", name=("pk_project")),
     )
     op.create_table(
+        "room",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("direct", sa.Boolean(), nullable=False),
+        sa.Column("suspended", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("room", name=("pk_room")),
+        sa.UniqueConstraint("name", name=("uq_room_name")),
+    )
+    op.create_table(
         "seen_event",
         sa.Column("server", sa.Text(), nullable=False),
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -142,6 +158,12 @@ def upgrade() -> None:
         sa.Column("highest_event", sa.BigInteger(), nullable=False),
         sa.Column("rebuilds", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("name", name=("pk_server")),
+    )
+    op.create_table(
+        "session",
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("since", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user", name=("pk_session")),
     )
     op.create_table(
         "told_state",

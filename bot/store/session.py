@@ -1,0 +1,115 @@
+"""What must not be forgotten of the Matrix session: where it stands, and how the rooms stand to us."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import RoomId, UserId
+from bot.store import schema
+from bot.store.outbox import OutboxBook
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Somebody asks us into a room; *direct* where they mean a chat of two."""
+
+    room: RoomId
+    inviter: UserId
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept: *since* is None before the first sync; *named* has the ids of configured rooms, by their names."""
+
+    since: str | None = None
+    invitations: tuple[Invited, ...] = ()
+    direct: frozenset[RoomId] = frozenset()
+    suspended: frozenset[RoomId] = frozenset()
+    named: Mapping[str, RoomId] = field(default_factory=dict)
+
+
+class SessionBook:
+    """The session's part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, outbox: OutboxBook) -> None:
+        self._connection = connection
+        self._outbox = outbox
+
+    async def kept(self, user: UserId) -> Kept:
+        """What is kept for the account *user*; the rooms are the same for every account."""
+        room, invitation = schema.room, schema.invitation
+        since = sa.select(schema.session.c.since).where(schema.session.c.user == user)
+        rooms = (await self._connection.execute(sa.select(room))).mappings().all()
+        asked = (await self._connection.execute(sa.select(invitation).order_by(invitation.c.room))).mappings()
+        return Kept(
+            since=(await self._connection.execute(since)).scalar_one_or_none(),
+            invitations=tuple(
+                Invited(RoomId(row["room"]), UserId(row["inviter"]), bool(row["direct"])) for row in asked
+            ),
+            direct=frozenset(RoomId(row["room"]) for row in rooms if row["direct"]),
+            suspended=frozenset(RoomId(row["room"]) for row in rooms if row["suspended"]),
+            named={row["name"]: RoomId(row["room"]) for row in rooms if row["name"] is not None},
+        )
+
+    async def go_on(self, user: UserId, since: str) -> None:
+        """The next sync of *user* begins here."""
+        table = schema.session
+        await self._connection.execute(sa.delete(table).where(table.c.user == user))
+        await self._connection.execute(sa.insert(table).values(user=user, since=since))
+
+    async def invited(self, invited: Invited) -> None:
+        """Somebody asks us in; a newer invitation to the same room replaces the former."""
+        await self.settled(invited.room)
+        values = {"room": invited.room, "inviter": invited.inviter, "direct": invited.direct}
+        await self._connection.execute(sa.insert(schema.invitation).values(values))
+
+    async def settled(self, room: RoomId) -> None:
+        """The invitation to a room needs nothing more."""
+        table = schema.invitation
+        await self._connection.execute(sa.delete(table).where(table.c.room == room))
+
+    async def is_direct(self, room: RoomId) -> None:
+        """A room is a chat of two, for good."""
+        await self._set(room, direct=True)
+
+    async def called(self, name: str, room: RoomId) -> None:
+        """The configured *name* stands for *room*, and for no other any more."""
+        table = schema.room
+        await self._connection.execute(sa.update(table).where(table.c.name == name).values(name=None))
+        await self._set(room, name=name)
+
+    async def suspend(self, room: RoomId) -> None:
+        """A room does not let us in, or not speak: what is to be said there waits until it does."""
+        await self._set(room, suspended=True)
+        await self._outbox.suspend(room)
+
+    async def resume(self, room: RoomId) -> None:
+        """A room may let us again: what waited for that is due now."""
+        table = schema.room
+        await self._connection.execute(sa.update(table).where(table.c.room == room).values(suspended=False))
+        await self._outbox.resume(room)
+
+    async def move(self, old: RoomId, new: RoomId) -> None:
+        """*new* stands in the place of *old*: what is kept of one is of the other from now on."""
+        table = schema.room
+        found = (await self._connection.execute(sa.select(table).where(table.c.room == old))).mappings().first()
+        await self._connection.execute(sa.delete(table).where(table.c.room == old))
+        if found is not None:
+            kept = {"direct": True} if found["direct"] else {}
+            kept |= {"suspended": True} if found["suspended"] else {}
+            kept |= {"name": found["name"]} if found["name"] is not None else {}
+            await self._set(new, **kept)
+        await self._outbox.move(old, new)
+
+    async def _set(self, room: RoomId, **values: object) -> None:
+        """Change what is kept of a room, which may be new."""
+        table = schema.room
+        known = sa.select(table.c.room).where(table.c.room == room)
+        if (await self._connection.execute(known)).first() is None:
+            fresh = {"room": room, "direct": False, "suspended": False, "name": None}
+            await self._connection.execute(sa.insert(table).values(fresh | values))
+        elif values:
+            await self._connection.execute(sa.update(table).where(table.c.room == room).values(values))
