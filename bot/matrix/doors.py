@@ -13,10 +13,9 @@ from functools import partial
 import structlog
 
 from bot.clock import Clock
-from bot.errors import Permanent, Temporary, TransportError
+from bot.errors import Forbidden, Permanent, Temporary, TransportError
 from bot.ids import RoomId, UserId
 from bot.matrix.client import MatrixClient
-from bot.matrix.errors import Forbidden
 from bot.matrix.greetings import welcome
 from bot.matrix.inviters import accepts
 from bot.matrix.memory import Remembered, SessionMemory, Taken
@@ -179,7 +178,7 @@ class Doors:
         self._resolved[name] = room
         if room in self._invitations:
             return  # the answer to it does the rest
-        if room in self._suspended:
+        if room in self._suspended and room not in self.rooms:
             raise Forbidden("the bot was removed from it")
         if room not in self.rooms:
             room = await self._client.join(name, () if name.startswith("#") else (self._rules.server,))

@@ -67,7 +67,8 @@ class SessionMemory(Protocol):
         """Keep all of it in one transaction.
 
         What was heard before (same room and event) is left as it is, and so is a notice whose key is there already;
-        an invitation stands until it is settled, a suspended room until it is resumed.
+        an invitation stands until it is settled, a suspended room until it is resumed. What is kept of a room that
+        was moved is of the other from then on, before anything else is taken.
         """
 
 
@@ -103,6 +104,11 @@ class RecentMemory:
         self.invitations |= {invitation.room: invitation for invitation in taken.invited}
         for room in taken.settled:
             self.invitations.pop(room, None)
+        for old, new in taken.moved:
+            for rooms in (self.direct, self.suspended):
+                if old in rooms:
+                    rooms.remove(old)
+                    rooms.add(new)
         self.direct |= set(taken.direct)
         self.suspended = (self.suspended | set(taken.suspended)) - set(taken.resumed)
         self.moved += taken.moved

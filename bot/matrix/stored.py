@@ -1,0 +1,58 @@
+"""The `SessionMemory` in the database: what a session takes is one transaction with the inbox and the outbox."""
+
+from collections.abc import Callable
+
+from bot.ids import UserId
+from bot.matrix.memory import Heard, Remembered, Taken
+from bot.matrix.model import Invitation
+from bot.store.inbox import Said
+from bot.store.session import Invited
+from bot.store.store import Store, Transaction
+
+
+class StoredMemory:
+    """A memory that outlasts the process; *took* hears of everything once it is kept."""
+
+    def __init__(self, store: Store, user: UserId, took: Callable[[Taken], None] = lambda _: None) -> None:
+        self._store = store
+        self._user = user
+        self._took = took
+
+    async def remembered(self) -> Remembered:
+        """What was kept."""
+        async with self._store.transaction() as tx:
+            kept = await tx.session.kept(self._user)
+        asked = tuple(Invitation(each.room, each.inviter, each.direct) for each in kept.invitations)
+        return Remembered(kept.since, asked, kept.direct, kept.suspended)
+
+    async def take(self, taken: Taken) -> None:
+        """Keep it."""
+        async with self._store.transaction() as tx:
+            await self._keep_rooms(tx, taken)
+            for invitation in taken.invited:
+                await tx.session.invited(Invited(invitation.room, invitation.inviter, invitation.direct))
+            for room in taken.settled:
+                await tx.session.settled(room)
+            for heard in taken.heard:
+                await tx.inbox.add(_said(heard))
+            await tx.outbox.add(taken.notices)
+            if taken.since is not None:
+                await tx.session.go_on(self._user, taken.since)
+        self._took(taken)
+
+    async def _keep_rooms(self, tx: Transaction, taken: Taken) -> None:
+        """How the rooms stand; before the notices, for these wait where a room is suspended."""
+        for old, new in taken.moved:
+            await tx.session.move(old, new)
+        for room in taken.direct:
+            await tx.session.is_direct(room)
+        for room in (each for each in taken.suspended if each not in taken.resumed):
+            await tx.session.suspend(room)
+        for room in taken.resumed:
+            await tx.session.resume(room)
+        for name, room in taken.named:
+            await tx.session.called(name, room)
+
+
+def _said(heard: Heard) -> Said:
+    return Said(heard.room, heard.event, heard.sender, heard.body, heard.sent_at)
