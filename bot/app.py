@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,9 +25,9 @@ from bot.demo.room import FileRoom
 from bot.demo.sample.data import PROJECT, arrivals, history
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import serve
-from bot.errors import UserError
+from bot.errors import ConfigError, LoggedOut, UserError
 from bot.ids import RoomId, ServerName, SubscriptionId
-from bot.ops.queries import room_queries
+from bot.ops.queries import RoomQuery, room_queries
 from bot.ops.schedule import Schedule
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
@@ -38,16 +38,27 @@ from bot.subscriptions.index import Index, Subscription
 from bot.watch import Audience, Watch
 
 RESTART_SECONDS = 5.0
+DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
 class Rooms:
-    """The rooms behind the configured names, and which of them are direct chats."""
+    """The rooms behind the configured names, and which are direct chats; both become known while the bot runs.
 
-    ids: Mapping[str, RoomId]
-    direct: frozenset[RoomId] = frozenset()
+    A subscription of the settings is there from the moment the id of its room is known.
+    """
+
+    def __init__(self, wanted: Sequence[RoomQuery]) -> None:
+        self.index = Index()
+        self.direct: set[RoomId] = set()
+        self._wanted = [(SubscriptionId(number), each) for number, each in enumerate(wanted, start=1)]
+
+    def found(self, name: str, room: RoomId) -> None:
+        """The configured *name* stands for *room* from now on."""
+        for number, each in self._wanted:
+            if each.room == name:
+                self.index.add(Subscription(number, room, each.query))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +66,38 @@ class Bot:
     """The parts that run, wired together; *watches* with the seconds between two polls."""
 
     store: Store
+    rooms: Rooms
     watches: tuple[tuple[Watch, float], ...]
     sender: Sender
     answerer: Answerer
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Poll, answer and deliver until *stop*; what is under way then is found again at the next start."""
+    async def run(self, stop: asyncio.Event, *others: Callable[[], Awaitable[None]]) -> None:
+        """Poll, answer and deliver until *stop*, and keep the *others* running beside that.
+
+        What may be sent then is sent, within a few seconds; what is left is found again at the next start.
+
+        Raises:
+            ExceptionGroup: of LoggedOut or ConfigError, where the homeserver wants no more of us.
+        """
         schedule = Schedule()
         for watch, seconds in self.watches:
-            schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}")
+            schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}", at_once=True)
+        schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
         async with asyncio.TaskGroup() as group:
-            loops = [
-                group.create_task(self._keep_up("delivery", self.sender.run)),
-                group.create_task(self._keep_up("commands", self.answerer.run)),
-            ]
-            schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
+            delivery = group.create_task(self._keep_up("delivery", self.sender.run))
+            loops = [group.create_task(self._keep_up("commands", self.answerer.run))]
+            loops += [group.create_task(self._keep_up("session", other)) for other in others]
             schedule.start()
-            await stop.wait()
-            schedule.close()
-            await schedule.wait_closed()
+            try:
+                await stop.wait()
+            finally:
+                schedule.close()
+                await schedule.wait_closed()
             for loop in loops:
                 loop.cancel()
+            self.sender.stop()
+            await asyncio.wait({delivery}, timeout=DRAIN_SECONDS)
+            delivery.cancel()
 
     async def hear(self, said: Said) -> None:
         """Take a message in; it is answered even after a crash."""
@@ -84,13 +106,17 @@ class Bot:
         self.answerer.wake()
 
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run *loop* again when a fault of ours ends it; what it left undone is in the store."""
+        """Run *loop* to its end, and again when a fault of ours ends it; what it left undone is in the store."""
         while True:
             try:
                 await loop()
-            except Exception:  # noqa: BLE001  # the one broad catch of a loop; it is logged
+            except Exception as error:  # the one broad catch of a loop; it is logged
+                if _is_final(error):
+                    raise
                 _log.exception("a loop failed and starts anew", loop=name)
                 await asyncio.sleep(RESTART_SECONDS)
+            else:
+                return
 
     async def _poll(self, watch: Watch) -> None:
         """Poll until the server has no more to tell now; a failing poll is logged by the schedule."""
@@ -121,16 +147,13 @@ async def assembled(
     """The bot of *settings*, speaking in *chat*; *transports* stand in for the network, by server name.
 
     Raises:
-        ConfigError: when a subscription cannot be read.
+        ConfigError: when the database's URL is none.
         StoreError: when the database cannot be used.
     """
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
-        index = Index()
-        for number, wanted in enumerate(room_queries(settings), start=1):
-            index.add(Subscription(SubscriptionId(number), rooms.ids[wanted.room], wanted.query))
-        audience = Audience(index, rooms.direct)
+        audience = Audience(rooms.index, rooms.direct)
         apis: list[PatchworkApi] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
@@ -147,7 +170,20 @@ async def assembled(
         places = [_place(server, api) for server, api in zip(settings.patchwork, apis, strict=True)]
         manners = Manners(settings.commands.prefix, rooms.direct)
         answerer = Answerer(store, Show(places, store), manners, sender.wake)
-        yield Bot(store, tuple(watches), sender, answerer)
+        yield Bot(store, rooms, tuple(watches), sender, answerer)
+
+
+def known_rooms(settings: Settings, direct: Iterable[RoomId] = ()) -> Rooms:
+    """The rooms of *settings* where each is called by its id.
+
+    Raises:
+        ConfigError: when a subscription cannot be read.
+    """
+    rooms = Rooms(room_queries(settings))
+    rooms.direct.update(direct)
+    for room in settings.room:
+        rooms.found(room.room, RoomId(room.room))
+    return rooms
 
 
 async def run_demo(recorded: Sequence[Path], typed: TextIO, out: TextIO) -> None:
@@ -167,12 +203,19 @@ async def run_demo(recorded: Sequence[Path], typed: TextIO, out: TextIO) -> None
     with tempfile.TemporaryDirectory(prefix="patchbot-demo-") as name:
         folder = Path(name)
         room = FileRoom(folder / "room.jsonl", clock)
-        rooms = Rooms({play.ROOM: play.ROOM}, frozenset({play.ROOM}))
         async with serve(sample) as url:
             settings = play.settings(url, folder, projects)
+            rooms = known_rooms(settings, {play.ROOM})
             async with assembled(settings, room, clock, rooms) as bot:
                 stage = play.Stage(sample, room, [*posted, *arrivals()])
                 await (play.play_live(bot, stage) if typed.isatty() else play.play_plain(bot, stage, typed, out))
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether nothing but the operator can help."""
+    if isinstance(error, ExceptionGroup):
+        return error.subgroup((LoggedOut, ConfigError)) is not None
+    return isinstance(error, LoggedOut | ConfigError)
 
 
 def _arrive(answer: dict[str, object], path: Path, sample: SamplePatchwork) -> None:

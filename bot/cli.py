@@ -117,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
+    run = _add(verbs, "run", _run, "the bot; SIGTERM ends it within ten seconds")
+    _takes_config(run)
     demo = _add(verbs, "demo", _demo, "see it work here: no account, no network")
     demo.add_argument(
         "--patch",
@@ -170,6 +172,17 @@ def _takes_config(parser: argparse.ArgumentParser) -> None:
 
 
 # The verbs, done
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from bot.config import load
+    from bot.ops.logging import configure
+    from bot.run import run_bot
+
+    settings = load(arguments.config, os.environ)
+    configure("INFO")
+    asyncio.run(run_bot(settings))
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:

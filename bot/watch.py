@@ -1,6 +1,7 @@
 """One poll from end to end: what changed, who wants it, what is said, and all of it written in one transaction."""
 
 import random
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,10 +27,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who listens: all subscriptions, and the rooms that are direct chats."""
+    """Who listens: all subscriptions, and the rooms that are direct chats; both may change while the bot runs."""
 
     index: Index
-    direct: frozenset[RoomId] = frozenset()
+    direct: AbstractSet[RoomId] = frozenset()
 
 
 @dataclass(slots=True)

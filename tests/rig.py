@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.app import Bot, Rooms, assembled
+from bot.app import Bot, assembled, known_rooms
 from bot.clock import VirtualClock
 from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
 from bot.delivery.chat import MemoryChat
@@ -41,7 +41,7 @@ class Rig:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Bot]:
         """The bot, from start to stop."""
-        rooms = Rooms({room: room for room in self.subscribe}, self.direct)
+        rooms = known_rooms(self.settings(), self.direct)
         transports = {"sample": self.transport}
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
             yield bot

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import structlog
@@ -22,10 +23,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How the bot is spoken to: the prefix, and in which rooms it may be left out."""
+    """How the bot is spoken to: the prefix, and in which rooms it may be left out; these may change meanwhile."""
 
     prefix: str
-    direct: frozenset[RoomId]
+    direct: AbstractSet[RoomId]
 
 
 class Answerer:

@@ -7,6 +7,7 @@ A tick that comes too late runs all the same and once (`misfire_grace_time=None`
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -26,13 +27,14 @@ class Schedule:
         # It would tell of each tick skipped because the run before goes on, and of each run that closing cancels.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
-    def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
-        """Call *job* every *seconds*, the first time one interval from now; *name* is unique."""
+    def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str, *, at_once: bool = False) -> None:
+        """Call *job* every *seconds*, the first time one interval from now, or now; *name* is unique."""
 
         async def run() -> None:
             await self._run(job, name)
 
-        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name)
+        first = {"next_run_time": datetime.now(UTC)} if at_once else {}
+        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, **first)
 
     def start(self) -> None:
         """Begin to tick; needs a running event loop."""

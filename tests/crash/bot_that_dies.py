@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.app import Bot, Rooms, assembled
+from bot.app import Bot, assembled, known_rooms
 from bot.clock import SystemClock
 from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
 from bot.delivery.sender import Sender
@@ -100,8 +100,8 @@ async def main(folder: Path, url: str, moment: str, typed: str) -> None:
     """Poll, answer and deliver until nothing is left, or until the moment has come."""
     room = DyingRoom(folder / "room.jsonl", SystemClock())
     room.moment = moment
-    rooms = Rooms({ROOM: ROOM}, frozenset({ROOM}))
-    async with assembled(settings(folder, url), room, SystemClock(), rooms) as bot:
+    told = settings(folder, url)
+    async with assembled(told, room, SystemClock(), known_rooms(told, {ROOM})) as bot:
         await bot.settle()
         if typed:
             await hear(bot, typed)

@@ -1,0 +1,113 @@
+"""`patchbot run`: the bot at its homeserver, from the lock to the last message."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from bot import __version__
+from bot.app import Bot, Rooms, assembled
+from bot.clock import SystemClock
+from bot.config import Settings
+from bot.errors import ConfigError
+from bot.matrix.client import MatrixClient
+from bot.matrix.doors import HouseRules
+from bot.matrix.memory import Taken
+from bot.matrix.session import Session
+from bot.matrix.stored import StoredMemory
+from bot.ops.queries import room_queries
+from bot.store.lock import locked
+
+_log = structlog.get_logger(__name__)
+
+
+async def run_bot(settings: Settings) -> None:
+    """Be the bot of *settings* until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: the settings cannot be used, or the homeserver refuses the account.
+        LoggedOut: the homeserver ended the session; in an ExceptionGroup, as all that ends a running bot.
+        StoreError: the database or its folder cannot be used, or another bot uses it.
+    """
+    if not settings.matrix.has_secret:
+        raise ConfigError(
+            "matrix.password",
+            "is needed to log in, and is not set: put it into PATCHBOT_MATRIX__PASSWORD or, in a file named "
+            "matrix__password, into the secrets directory",
+        )
+    rooms = Rooms(room_queries(settings))
+    os.umask(0o077)
+    clock = SystemClock()
+    with locked(settings.store.data_dir), _stopped_by_signals() as stop:
+        _log.info("starts", version=__version__, user=settings.matrix.user_id)
+        async with MatrixClient(settings, clock) as client, assembled(settings, client, clock, rooms) as bot:
+            memory = StoredMemory(bot.store, settings.matrix.user_id, lambda taken: _follow(bot, taken))
+            session = Session(client, memory, clock, _rules(settings))
+            await _remember(bot, settings)
+            if await _done_before(stop, session.log_in):
+                await bot.run(stop, session.run)
+        _log.info("stopped")
+
+
+async def _remember(bot: Bot, settings: Settings) -> None:
+    """Know the rooms as they were at the last stop, before the homeserver tells of them."""
+    async with bot.store.transaction() as tx:
+        kept = await tx.session.kept(settings.matrix.user_id)
+    bot.rooms.direct.update(kept.direct)
+    for name, room in kept.named.items():
+        bot.rooms.found(name, room)
+
+
+def _follow(bot: Bot, taken: Taken) -> None:
+    """Go by what the session just took: who listens where, what was said, and what may be sent now."""
+    for name, room in taken.named:
+        _log.info("listens", name=name, room=room)
+        bot.rooms.found(name, room)
+    direct = bot.rooms.direct
+    direct.update(taken.direct)
+    direct.update(new for old, new in taken.moved if old in direct)
+    if taken.heard:
+        bot.answerer.wake()
+    if taken.notices or taken.resumed or taken.moved:
+        bot.sender.wake()
+
+
+def _rules(settings: Settings) -> HouseRules:
+    return HouseRules(
+        me=settings.matrix.user_id,
+        invite_from=settings.matrix.invite_from,
+        configured=tuple(room.room for room in settings.room),
+        prefix=settings.commands.prefix,
+    )
+
+
+async def _done_before(stop: asyncio.Event, step: Callable[[], Awaitable[None]]) -> bool:
+    """Do *step*, unless *stop* comes first; whether it was done."""
+    doing, stopping = asyncio.ensure_future(step()), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            return False
+        doing.result()
+        return True
+    finally:
+        for task in (doing, stopping):
+            task.cancel()
+        await asyncio.gather(doing, stopping, return_exceptions=True)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[asyncio.Event]:
+    """Set when the process is asked to end."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
