@@ -11,7 +11,7 @@ from bot.clock import VirtualClock
 from bot.delivery.chat import MemoryChat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
-from bot.errors import Permanent, Temporary, TransportError
+from bot.errors import Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import DeviceId, NoticeKey, RoomId
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
@@ -199,3 +199,52 @@ async def test_the_pace_holds_over_all_rooms(desk: Desk) -> None:
     await desk.deliver_for(60)
 
     assert len(desk.chat.posted) == 20
+
+
+async def test_a_room_that_refuses_keeps_its_notices_and_the_others_get_theirs(desk: Desk) -> None:
+    await desk.write("card/1", "card/2")
+    await desk.write("card/3", room=OTHER)
+    desk.chat.before_send = lambda room: Forbidden("HTTP 403 M_FORBIDDEN") if room == ROOM else None
+
+    await desk.deliver_for(100)
+
+    assert desk.chat.sends == 2
+    assert await desk.count(NoticeState.SUSPENDED) == 2
+    assert desk.chat.bodies(OTHER) == ["card/3"]
+
+
+async def test_a_room_that_lets_us_again_gets_what_was_kept_once_and_in_order(desk: Desk) -> None:
+    await desk.write("card/1", "card/2")
+    desk.chat.before_send = lambda _: Forbidden("HTTP 403 M_FORBIDDEN")
+    await desk.deliver_for(1)
+    desk.chat.before_send = lambda _: None
+
+    async with desk.store.transaction() as tx:
+        await tx.session.resume(ROOM)
+    await desk.deliver_for(1)
+
+    assert desk.chat.bodies(ROOM) == ["card/1", "card/2"]
+
+
+async def test_a_homeserver_that_wants_no_more_of_us_ends_the_sender_and_loses_nothing(desk: Desk) -> None:
+    await desk.write("card/1")
+
+    def log_out(_: RoomId) -> TransportError | None:
+        raise LoggedOut("the session has ended")
+
+    desk.chat.before_send = log_out
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await desk.sender.run()
+
+    assert ended.group_contains(LoggedOut)
+    assert await desk.count(NoticeState.TRIED) == 1
+
+
+async def test_a_stopped_sender_sends_what_is_due_and_ends(desk: Desk) -> None:
+    await desk.write("card/1", "card/2")
+
+    desk.sender.stop()
+    await desk.sender.run()
+
+    assert desk.chat.bodies(ROOM) == ["card/1", "card/2"]

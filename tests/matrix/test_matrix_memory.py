@@ -1,0 +1,125 @@
+"""What every memory of a session keeps: the shipped one in memory, and the one in the database."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.clock import VirtualClock
+from bot.errors import StoreError
+from bot.ids import EventId, NoticeKey, RoomId, UserId
+from bot.matrix.memory import Heard, RecentMemory, SessionMemory, Taken
+from bot.matrix.model import Invitation
+from bot.matrix.stored import StoredMemory
+from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
+from bot.store.store import Store
+from store_rig import StoreRig
+
+ME, ANN = UserId("@bot:hs"), UserId("@ann:hs")
+ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
+
+
+@pytest.fixture(params=["recent", "stored"])
+async def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SessionMemory]:
+    if request.param == "recent":
+        yield RecentMemory()
+        return
+    store = await Store.open(f"sqlite:///{tmp_path / 'memory.db'}", VirtualClock())
+    yield StoredMemory(store, ME)
+    await store.close()
+
+
+def a_word(number: int, body: str = "help") -> Heard:
+    return Heard(ROOM, EventId(f"${number}"), ANN, body, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def a_notice(key: str, room: RoomId = ROOM) -> Notice:
+    return Notice(room, Lane.ANSWER, Message("Hello", "<p>Hello</p>", Tag(NoticeKind.WELCOME, NoticeKey(key))))
+
+
+async def test_a_new_memory_knows_nothing(memory: SessionMemory) -> None:
+    remembered = await memory.remembered()
+
+    assert remembered.since is None
+    assert (remembered.invitations, remembered.direct, remembered.suspended) == ((), frozenset(), frozenset())
+
+
+async def test_the_token_stays_until_there_is_a_newer_one(memory: SessionMemory) -> None:
+    await memory.take(Taken(since="s1"))
+    await memory.take(Taken(since="s2"))
+    await memory.take(Taken())
+
+    assert (await memory.remembered()).since == "s2"
+
+
+async def test_an_invitation_stands_until_it_is_settled_and_a_newer_one_replaces_it(memory: SessionMemory) -> None:
+    await memory.take(Taken(invited=(Invitation(OTHER, ANN, direct=False), Invitation(ROOM, ANN, direct=False))))
+    await memory.take(Taken(invited=(Invitation(ROOM, ANN, direct=True),), settled=(OTHER,)))
+
+    assert (await memory.remembered()).invitations == (Invitation(ROOM, ANN, direct=True),)
+
+
+async def test_a_room_is_suspended_until_it_is_resumed(memory: SessionMemory) -> None:
+    await memory.take(Taken(suspended=(ROOM, OTHER)))
+    await memory.take(Taken(resumed=(OTHER,)))
+
+    assert (await memory.remembered()).suspended == {ROOM}
+
+
+async def test_a_room_left_and_entered_in_one_answer_is_not_suspended(memory: SessionMemory) -> None:
+    await memory.take(Taken(suspended=(ROOM,), resumed=(ROOM,)))
+
+    assert (await memory.remembered()).suspended == frozenset()
+
+
+async def test_what_a_room_was_is_what_its_replacement_is(memory: SessionMemory) -> None:
+    await memory.take(Taken(direct=(ROOM,), suspended=(ROOM,)))
+    await memory.take(Taken(moved=((ROOM, OTHER),), resumed=(OTHER,)))
+
+    remembered = await memory.remembered()
+    assert (remembered.direct, remembered.suspended) == (frozenset({OTHER}), frozenset())
+
+
+async def test_two_accounts_go_on_where_each_of_them_was(store: Store) -> None:
+    await StoredMemory(store, ME).take(Taken(since="s1"))
+
+    assert (await StoredMemory(store, ANN).remembered()).since is None
+
+
+async def test_what_was_heard_and_what_is_said_to_it_are_kept_once(store: Store, rig: StoreRig) -> None:
+    memory = StoredMemory(store, ME)
+    taken = Taken(since="s1", heard=(a_word(1), a_word(2, "show 1")), notices=(a_notice("welcome/1"),))
+
+    await memory.take(taken)
+    await memory.take(taken)
+
+    async with store.transaction() as tx:
+        assert [said.body for said in await tx.inbox.unanswered()] == ["help", "show 1"]
+    assert rig.count("notice") == 1
+
+
+async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = StoredMemory(store, ME)
+
+    async def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr("bot.store.session.SessionBook.go_on", full)
+    with pytest.raises(StoreError):
+        await memory.take(Taken(since="s1", heard=(a_word(1),), suspended=(ROOM,)))
+
+    async with store.transaction() as tx:
+        assert await tx.inbox.unanswered() == []
+    assert (await memory.remembered()).suspended == frozenset()
+
+
+async def test_whoever_wants_to_know_hears_of_what_is_kept(store: Store) -> None:
+    taken: list[Taken] = []
+    memory = StoredMemory(store, ME, taken.append)
+
+    await memory.take(Taken(since="s1"))
+
+    assert taken == [Taken(since="s1")]
