@@ -90,6 +90,7 @@ class Bot:
             schedule.start()
             try:
                 await stop.wait()
+                _log.info("stops; what may be sent now is sent first")
             finally:
                 schedule.close()
                 await schedule.wait_closed()

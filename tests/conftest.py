@@ -9,6 +9,7 @@ from bot.store.store import Store
 from homeserver import Homeserver
 from matrix_rig import Account
 from person import Person
+from run_rig import Stage, a_stage
 from store_rig import StoreRig
 
 
@@ -36,6 +37,12 @@ async def bob(homeserver: Homeserver) -> AsyncIterator[Person]:
 @pytest.fixture
 def account(homeserver: Homeserver, tmp_path: Path) -> Account:
     return Account(homeserver, tmp_path / "data")
+
+
+@pytest.fixture
+async def stage(account: Account) -> AsyncIterator[Stage]:
+    async with a_stage(account) as stage:
+        yield stage
 
 
 @pytest.fixture

@@ -1,0 +1,93 @@
+"""What the rooms show after kills and outages: everything, once, in order."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from fault_proxy import FaultProxy, proxied
+from homeserver import Homeserver
+from matrix_rig import Account
+from person import Person
+from rig import PROJECT, a_series
+from run_rig import Stage, a_stage
+
+KILLS = 20
+SEND = "/send/m.room.message/"
+
+
+@dataclass
+class FirstAnswersHeld:
+    """The homeserver does what it is asked, but answers a message only when it is sent again."""
+
+    held: list[str] = field(default_factory=list)
+
+    async def __call__(self, proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+        """One message."""
+        response = await proxy.passed_on(request)
+        if request.path not in self.held:
+            self.held.append(request.path)
+            await proxy.until_closed()
+        return response
+
+
+def post(stage: Stage, name: str) -> None:
+    """A series for the room arrives."""
+    stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name=name, patches=2))
+
+
+@pytest.mark.timeout(180)
+async def test_a_bot_killed_twenty_times_between_send_and_acknowledgement_posts_each_card_once(
+    homeserver: Homeserver, account: Account, ann: Person
+) -> None:
+    names = [f"migration: Fix number {number}" for number in range(1, KILLS + 1)]
+    fault = FirstAnswersHeld()
+    async with proxied(homeserver) as proxy:
+        account.url = proxy.url
+        async with a_stage(account) as stage:
+            room = await ann.create_room(stage.me)
+            stage.rooms[room] = ("path:migration/",)
+            async with stage.running():
+                await stage.until(lambda: stage.has("notice WHERE state = 'done'"))  # the welcome
+            proxy.break_down(SEND, fault)
+            for number, name in enumerate(names, start=1):
+                post(stage, name)
+                await _start_and_kill(stage, fault, number)
+
+            async with stage.running():
+                await stage.until(lambda: stage.has("notice WHERE state = 'done'", KILLS + 1))
+
+            assert len(fault.held) == KILLS
+            assert await stage.titles(ann, room) == names
+
+
+async def _start_and_kill(stage: Stage, fault: FirstAnswersHeld, number: int) -> None:
+    """Run the bot until the homeserver has the card and the bot does not know."""
+    bot = await stage.start()
+    try:
+        await stage.until(lambda: len(fault.held) == number)
+    finally:
+        await bot.kill()
+
+
+async def test_what_comes_while_the_homeserver_is_away_is_posted_once_and_in_order(
+    homeserver: Homeserver, stage: Stage, ann: Person
+) -> None:
+    names = [f"migration: Fix number {number}" for number in range(1, 6)]
+    room = await ann.create_room(stage.me)
+    stage.rooms[room] = ("path:migration/",)
+
+    async with stage.running() as bot:
+        post(stage, names[0])
+        await stage.cards(ann, room, 1)
+        homeserver.stop()
+        for name in names[1:]:
+            post(stage, name)
+        await stage.until(lambda: stage.has("notice WHERE state != 'done'", len(names) - 1))
+        await stage.until(lambda: stage.has("notice WHERE state = 'tried'"))
+        await stage.until(lambda: "the homeserver does not answer as it should" in bot.said())
+        homeserver.start()
+        await stage.cards(ann, room, len(names))
+        await stage.until(lambda: not stage.has("notice WHERE state != 'done'"))
+
+    assert await stage.titles(ann, room) == names

@@ -1,0 +1,201 @@
+"""The bot as a process of its own, between a real homeserver and a sample Patchwork."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bot.clock import SystemClock
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.server import serve
+from bot.ids import RoomId, UserId
+from homeserver import NO_TLS
+from matrix_rig import PASSWORD, Account
+from person import WAIT_SECONDS, Person
+from rig import PROJECT
+
+ROOT = Path(__file__).parents[1]
+CONFIG = """
+[matrix]
+homeserver = "{homeserver}"
+user_id = "{user}"
+messages_per_second = 1000
+message_burst = 1000
+
+[store]
+url = "sqlite:///{folder}/bot.db"
+data_dir = "{folder}"
+
+[web]
+listen = ""
+
+[[patchwork]]
+name = "sample"
+url = "{patchwork}"
+projects = ["{project}"]
+poll_interval_seconds = 1
+"""
+
+
+@dataclass
+class Process:
+    """A bot that was started."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    async def ended(self) -> int:
+        """Wait for its end; its exit status, negative for a signal."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await self.process.wait()
+
+    async def kill(self) -> None:
+        """End it without a last word."""
+        self.process.kill()
+        await self.ended()
+
+    async def end(self) -> None:
+        """Kill it if it is still there."""
+        if self.process.returncode is None:
+            await self.kill()
+
+    async def stop(self) -> int:
+        """Ask it to end; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    def said(self) -> str:
+        """What it wrote to its log."""
+        return self.log.read_text()
+
+
+@dataclass
+class Stage:
+    """Where a bot runs: its account, its folder, the Patchwork that it watches."""
+
+    account: Account
+    folder: Path
+    patchwork: SamplePatchwork
+    patchwork_url: str
+    rooms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _starts: int = 0
+
+    async def start(self, *, password: str | None = PASSWORD) -> Process:
+        """Start `patchbot run`."""
+        self._starts += 1
+        log = self.folder / f"log{self._starts}.txt"
+        config = self.folder / "config.toml"
+        config.write_text(self._config())
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("PATCHBOT_", "CREDENTIALS_"))}
+        secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bot.cli", "run", "--config", str(config)),
+                cwd=self.folder,
+                env={**ours, "PYTHONPATH": str(ROOT), **secret},
+                stdout=output,
+                stderr=output,
+            )
+        return Process(process, log)
+
+    @property
+    def me(self) -> UserId:
+        """Who the bot is."""
+        return self.account.user
+
+    @asynccontextmanager
+    async def running(self, rooms: int | None = None) -> AsyncIterator[Process]:
+        """A bot that has begun to watch and knows so many *rooms*, or all; killed at the end if it is still there."""
+        bot = await self.start()
+        try:
+            await self.until(lambda: self.has("server"))
+            await self.until(lambda: self.knows_rooms(rooms))
+            yield bot
+        except TimeoutError as error:
+            raise AssertionError(bot.said()) from error
+        finally:
+            await bot.end()
+
+    def knows_rooms(self, count: int | None = None) -> bool:
+        """Whether the bot knows the ids of so many configured rooms, or of all."""
+        return self.has("room WHERE name IS NOT NULL", len(self.rooms) if count is None else count)
+
+    def has(self, rows: str, count: int = 1) -> bool:
+        """Whether the bot's database has *count* such rows or more."""
+        return self._count(rows) >= count
+
+    async def cards(self, person: Person, room: RoomId, count: int = 0) -> list[dict[str, Any]]:
+        """The cards in a room, waiting until there are *count*."""
+        return await self.said(person, room, "card", count)
+
+    async def said(self, person: Person, room: RoomId, kind: str, count: int = 0) -> list[dict[str, Any]]:
+        """The contents of the bot's messages of a *kind* in a room, waiting until there are *count*."""
+
+        async def found() -> list[dict[str, Any]]:
+            messages = await person.messages(room, self.me)
+            return [content for content in messages if content["org.patchbot"]["kind"] == kind]
+
+        async def enough() -> bool:
+            return len(await found()) >= count
+
+        await person.until(enough)
+        return await found()
+
+    async def titles(self, person: Person, room: RoomId) -> list[str]:
+        """The first lines of the cards in a room, in order."""
+        return [card["body"].partition("\n")[0] for card in await self.cards(person, room)]
+
+    async def until(self, claim: Callable[[], bool]) -> None:
+        """Wait until *claim* holds, looking again and again."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not claim():  # noqa: ASYNC110  # another process changes what is looked at
+                await asyncio.sleep(0.02)  # between two looks
+
+    def _count(self, rows: str) -> int:
+        """How many such rows there are; none before there is a database."""
+        uri = f"file:{self.folder / 'bot.db'}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
+                found: int = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()[0]  # noqa: S608  # our own
+        except sqlite3.OperationalError:
+            return 0
+        return found
+
+    async def log_out(self) -> None:
+        """End the session of the bot's device, as somebody with its password can."""
+        device = json.loads((self.folder / "device.json").read_bytes())
+        url = f"{self.account.homeserver.url}/_matrix/client/v3/logout"
+        async with httpx.AsyncClient(verify=NO_TLS, trust_env=False) as client:
+            answer = await client.post(url, headers={"Authorization": f"Bearer {device['token']}"})
+        answer.raise_for_status()
+
+    def _config(self) -> str:
+        text = CONFIG.format(
+            homeserver=self.account.url,
+            user=self.account.user,
+            folder=self.folder,
+            patchwork=self.patchwork_url,
+            project=PROJECT,
+        )
+        for room, queries in self.rooms.items():
+            text += f"\n[[room]]\nroom = {json.dumps(room)}\nsubscribe = {json.dumps(queries)}\n"
+        return text
+
+
+@asynccontextmanager
+async def a_stage(account: Account) -> AsyncIterator[Stage]:
+    """A stage with an empty Patchwork."""
+    patchwork = SamplePatchwork(SystemClock())
+    patchwork.add_project(PROJECT)
+    account.folder.mkdir(parents=True, exist_ok=True)
+    async with serve(patchwork) as url:
+        yield Stage(account, account.folder, patchwork, url)
