@@ -109,3 +109,20 @@ async def test_a_room_that_lets_the_bot_speak_no_more_gets_its_cards_when_it_doe
         await stage.cards(ann, room, 1)
 
     assert await stage.titles(ann, room) == ["migration: Fix it"]
+
+
+async def test_the_subscriptions_of_a_room_follow_it_to_the_room_that_replaces_it(stage: Stage, ann: Person) -> None:
+    old = await ann.create_room(stage.me, version="11")
+    stage.rooms[old] = ("path:migration/",)
+
+    async with stage.running():
+        stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Before"))
+        await stage.cards(ann, old, 1)
+        new = await ann.upgrade(old)
+        await ann.invite(new, stage.me)
+        await stage.until(lambda: stage.has(f"room WHERE name = '{old}' AND room = '{new}'"))
+        stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: After"))
+        await stage.cards(ann, new, 1)
+
+    assert await stage.titles(ann, old) == ["migration: Before"]
+    assert await stage.titles(ann, new) == ["migration: After"]
