@@ -315,7 +315,7 @@ class MatrixClient:
         except TimeoutError as error:
             raise Temporary(f"no answer within {seconds:g} s") from error
         except _NETWORK_ERRORS as error:
-            raise Temporary(str(error) or type(error).__name__) from error
+            raise Temporary(_in_words(error)) from error
         self._compare_clocks(response.headers.get("Date", ""))
 
         def read() -> _Parsed:
@@ -346,6 +346,14 @@ class MatrixClient:
             return
         if theirs.tzinfo is not None:
             self._ahead = theirs - self._clock.now()
+
+
+def _in_words(error: Exception) -> str:
+    """What went wrong on the way, without the insides of the library."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        return f"cannot connect to {error.host}:{error.port}: {cause.strerror or cause}"
+    return str(error) or type(error).__name__
 
 
 def _as_it_is(answer: Content) -> Content:
