@@ -77,6 +77,7 @@ async def test_a_homeserver_that_is_away_is_waited_for_and_told(homeserver: Home
         await stage.until(lambda: stage.has("server"))
 
         assert await bot.stop() == 0
+        assert f"cannot connect to 127.0.0.1:{homeserver.port}: " in bot.said()
     finally:
         await bot.end()
 
@@ -134,6 +135,7 @@ async def test_a_bot_whose_homeserver_hangs_ends_in_time(homeserver: Homeserver,
             room = await ann.create_room(stage.me)
             stage.rooms[room] = ("path:migration/",)
             async with stage.running() as bot:
+                await stage.until(lambda: stage.has("notice WHERE state = 'done'"))  # the welcome
                 proxy.break_down("/", hang)
                 stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))
                 await stage.until(lambda: stage.has("notice WHERE lane = 1 AND state = 'tried'"))
