@@ -71,9 +71,11 @@ class Bot:
             ]
             schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
             schedule.start()
-            await stop.wait()
-            schedule.close()
-            await schedule.wait_closed()
+            try:
+                await stop.wait()
+            finally:
+                schedule.close()
+                await schedule.wait_closed()
             for loop in loops:
                 loop.cancel()
 

@@ -218,11 +218,20 @@ def _paths(arguments: argparse.Namespace) -> int:
     from bot.patchwork.diff import changed_files
     from bot.patchwork.model import paths_of
 
-    texts = [_bytes(path) for path in arguments.files] or [sys.stdin.buffer.read()]
+    texts = [_bytes(path) for path in arguments.files] or [_typed("a diff")]
     found = {path for text in texts for path in paths_of(changed_files(text.decode("utf-8", "surrogateescape")))}
     lines = sorted(_one_line(path).encode("utf-8", "surrogateescape") for path in found)
     sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
+    if not lines:
+        print("no diff found", file=sys.stderr)
     return 0
+
+
+def _typed(what: str) -> bytes:
+    """Standard input; somebody at a terminal is told what is waited for."""
+    if sys.stdin.isatty():
+        print(f"reading {what} from the terminal; end it with Ctrl-D", file=sys.stderr)
+    return sys.stdin.buffer.read()
 
 
 def _one_line(path: str) -> str:
@@ -237,7 +246,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
     query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
     name = str(arguments.file or "standard input")
-    row = _whole_patch(name, _bytes(arguments.file) if arguments.file else sys.stdin.buffer.read())
+    row = _whole_patch(name, _bytes(arguments.file) if arguments.file else _typed("a patch"))
     verdict = decide(query, facts_of(ServerName(""), row.model(), row.series_model()))
     print("match" if verdict.matched else "no match")
     for reason in verdict.reasons:
@@ -346,6 +355,9 @@ def _quiet_log() -> None:
 
 
 def _bytes(path: Path) -> bytes:
+    """What is in a file; "-" is standard input."""
+    if str(path) == "-":
+        return _typed("input")
     try:
         return path.read_bytes()
     except OSError as error:

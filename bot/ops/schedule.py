@@ -7,6 +7,7 @@ A tick that comes too late runs all the same and once (`misfire_grace_time=None`
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -27,12 +28,12 @@ class Schedule:
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
-        """Call *job* every *seconds*, the first time one interval from now; *name* is unique."""
+        """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
 
         async def run() -> None:
             await self._run(job, name)
 
-        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name)
+        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
         """Begin to tick; needs a running event loop."""

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, RoomId, UserId
+from bot.patchwork.text import valid
 from bot.store import schema
 from bot.store.housekeeping import drop_batch
 
@@ -20,6 +21,9 @@ class Said:
     sender: UserId
     body: str
     sent_at: datetime
+
+
+MAX_BODY = 16_384  # characters; a longer message is no command
 
 
 class InboxBook:
@@ -37,7 +41,7 @@ class InboxBook:
                 "room": said.room,
                 "event": said.event,
                 "sender": said.sender,
-                "body": said.body,
+                "body": valid(said.body[:MAX_BODY]),
                 "sent_at": said.sent_at,
                 "answered": False,
             }

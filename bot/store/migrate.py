@@ -85,7 +85,7 @@ def backup(file: Path, copy: Path) -> Path:
     """A consistent copy of a database in use, readable by its owner only.
 
     Raises:
-        StoreError: when there is no database, or the copy cannot be written.
+        StoreError: when there is no database, it is damaged, or the copy cannot be written.
     """
     if not file.is_file():
         raise StoreError(f"there is no database at {file}")
@@ -97,12 +97,21 @@ def backup(file: Path, copy: Path) -> Path:
         raise StoreError(f"cannot write {copy}: {error.strerror}") from error
     try:
         _copy(file, copy)
+        _prove(copy)
     except BaseException as error:
         copy.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
             raise StoreError(complaint(file, error)) from error
         raise
     return copy
+
+
+def _prove(copy: Path) -> None:
+    """A copy of a damaged database is no backup."""
+    with closing(sqlite3.connect(copy)) as connection:
+        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StoreError(f"the database is damaged, so there is nothing to back up ({found})")
 
 
 def _copy(file: Path, copy: Path) -> None:

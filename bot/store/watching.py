@@ -164,8 +164,13 @@ class WatchBook:
         table = schema.seen_event
         newest = sa.select(table.c.id).where(table.c.server == server).order_by(table.c.id.desc())
         edge = newest.offset(KEEP_EVENTS_AT_LEAST).limit(1).scalar_subquery()
-        old = table.c.seen_at < self._now - KEEP_EVENTS
-        return await drop_batch(self._connection, table, table.c.server == server, old, table.c.id <= edge)
+        old = (table.c.server == server, table.c.seen_at < self._now - KEEP_EVENTS, table.c.id <= edge)
+        highest = (await self._connection.execute(sa.select(sa.func.max(table.c.id)).where(*old))).scalar_one()
+        project = schema.project
+        if highest is not None:
+            past = sa.update(project).where(project.c.server == server, project.c.baseline_event < highest)
+            await self._connection.execute(past.values(baseline_event=highest))
+        return await drop_batch(self._connection, table, *old)
 
     async def _move_cursor(self, poll: Poll) -> None:
         before = await self._one(sa.select(schema.server).where(schema.server.c.name == poll.server))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.clock import VirtualClock
-from bot.delivery.chat import Chat, MemoryChat
+from bot.delivery.chat import MemoryChat
 from bot.demo.room import FileRoom
 from bot.ids import DeviceId, NoticeKey, RoomId, TxnId
 from bot.notices.outbox import Message, NoticeKind, Tag
@@ -80,12 +80,6 @@ async def test_an_event_is_found_by_its_key(chat: "MemoryChat | FileRoom", clock
     assert await chat.find(ROOM, NoticeKey("card/1"), before) == event
     assert await chat.find(ROOM, NoticeKey("card/2"), before) is None
     assert await chat.find(ROOM, NoticeKey("card/1"), clock.now() + timedelta(seconds=1)) is None
-
-
-def test_each_chat_is_one(chat: "MemoryChat | FileRoom") -> None:
-    port: Chat = chat
-
-    assert port.device
 
 
 async def test_a_file_room_remembers_what_was_said_before_a_restart(clock: VirtualClock, tmp_path: Path) -> None:
