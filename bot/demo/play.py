@@ -119,9 +119,11 @@ async def play_plain(player: Player, stage: Stage, typed: TextIO, out: TextIO) -
     for step in stage.steps:
         step(stage.sample)
         await settle()
-    for number, line in enumerate(iter(typed.readline, "")):
+    for number in itertools.count():
+        await asyncio.sleep(0)  # an interrupt that came while the room was printed ends the play here
+        line = typed.readline()
         text = valid(line).strip()
-        if text.lower() in _QUIT:
+        if not line or text.lower() in _QUIT:
             break
         if text:
             print(f"> {text}", file=out, flush=True)
