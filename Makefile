@@ -30,7 +30,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/paths.py
 
 lock: $(VENV)/dev
-	$(LOCK) --output-file deploy/requirements.txt pyproject.toml
+	$(LOCK) --extra postgres --output-file deploy/requirements.txt pyproject.toml
 	$(LOCK) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
 
 clean:
