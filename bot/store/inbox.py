@@ -33,7 +33,10 @@ class InboxBook:
         self._connection = connection
 
     async def add(self, said: Said) -> None:
-        """Write a message down; one that is there already (a sync delivered twice) is left as it is."""
+        """Write a message down; one that is there already (a sync delivered twice) is left as it is.
+
+        NUL and lone surrogates, which JSON can spell and PostgreSQL cannot keep, become U+FFFD and question marks.
+        """
         table = schema.inbox
         known = sa.select(table.c.id).where(table.c.room == said.room, table.c.event == said.event)
         if (await self._connection.execute(known)).first() is None:

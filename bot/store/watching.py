@@ -33,13 +33,14 @@ class WatchBook:
     async def watched(self, server: ServerName) -> Watched:
         """Where the watch of *server* stands."""
         row = await self._one(sa.select(schema.server).where(schema.server.c.name == server))
-        baselines = await self._all(sa.select(schema.project).where(schema.project.c.server == server))
-        pending = await self._all(sa.select(schema.pending).where(schema.pending.c.server == server))
+        project, pending = schema.project, schema.pending
+        baselines = await self._all(sa.select(project).where(project.c.server == server).order_by(project.c.name))
+        waiting = sa.select(pending).where(pending.c.server == server).order_by(pending.c.kind, pending.c.id)
         return Watched(
             cursor=row["cursor"] if row else None,
             highest=row["highest_event"] if row else 0,
             baselines=tuple(rows.to_baseline(item) for item in baselines),
-            pending=tuple(rows.to_pending(item) for item in pending),
+            pending=tuple(rows.to_pending(item) for item in await self._all(waiting)),
         )
 
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
