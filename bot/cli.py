@@ -156,9 +156,11 @@ def _add(verbs: "_Verbs[argparse.ArgumentParser]", name: str, run: _Verb | None,
 def _add_database(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
     database = _add(verbs, "db", None, "look after the database: upgrade, check, backup")
     actions = database.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _takes_config(_add(actions, "upgrade", _db_upgrade, "bring it to this program's version, after a backup"))
-    _takes_config(_add(actions, "check", _db_check, "see that it is sound and of this program's version"))
-    backup = _add(actions, "backup", _db_backup, "write a consistent copy, also while the bot runs")
+    _takes_config(
+        _add(actions, "upgrade", _db_upgrade, "bring it to this program's version; a SQLite file after a backup")
+    )
+    _takes_config(_add(actions, "check", _db_check, "see that it can be used and is of this program's version"))
+    backup = _add(actions, "backup", _db_backup, "write a consistent copy of a SQLite file, also while the bot runs")
     _takes_config(backup)
     backup.add_argument("copy", metavar="FILE", type=Path, help="where to; must not exist yet")
 
@@ -313,9 +315,10 @@ def _db_check(arguments: argparse.Namespace) -> int:
     from bot.store import migrate
     from bot.store.engine import connect, file_of
 
+    url = _store_url(arguments)
+    file = file_of(url)
+
     async def check() -> None:
-        url = _store_url(arguments)
-        file = file_of(url)
         if file is not None and not file.exists():
             raise StoreError(f"there is no database at {file}")
         engine = connect(url)
@@ -326,7 +329,7 @@ def _db_check(arguments: argparse.Namespace) -> int:
 
     _quiet_log()
     asyncio.run(check())
-    print("the database is sound, and of this program's version")
+    print(f"the database {'is sound, and' if file else 'answers, and is'} of this program's version")
     return 0
 
 

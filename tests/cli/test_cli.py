@@ -23,7 +23,9 @@ VERBS = [
 
 
 def test_help_loads_no_database_no_network_and_no_settings() -> None:
-    heavy = "sqlalchemy alembic aiosqlite nio httpx aiohttp pydantic apscheduler structlog prompt_toolkit rich re2"
+    heavy = (
+        "sqlalchemy alembic aiosqlite psycopg nio httpx aiohttp pydantic apscheduler structlog prompt_toolkit rich re2"
+    )
     script = (
         "import sys, bot.cli\n"
         "try: bot.cli.main(['--help'])\n"
