@@ -32,7 +32,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/paths.py
 
 lock: $(VENV)/dev
-	$(LOCK_OURS) --output-file deploy/requirements.txt pyproject.toml
+	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml
 	$(LOCK_OURS) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
 	$(LOCK) --output-file deploy/requirements-synapse.txt deploy/requirements-synapse.in
 

@@ -81,7 +81,7 @@ class Bot:
         """
         schedule = Schedule()
         for watch, seconds in self.watches:
-            schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}", at_once=True)
+            schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}")
         schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
         async with asyncio.TaskGroup() as group:
             delivery = group.create_task(self._keep_up("delivery", self.sender.run))

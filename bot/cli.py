@@ -158,9 +158,11 @@ def _add(verbs: "_Verbs[argparse.ArgumentParser]", name: str, run: _Verb | None,
 def _add_database(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
     database = _add(verbs, "db", None, "look after the database: upgrade, check, backup")
     actions = database.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _takes_config(_add(actions, "upgrade", _db_upgrade, "bring it to this program's version, after a backup"))
-    _takes_config(_add(actions, "check", _db_check, "see that it is sound and of this program's version"))
-    backup = _add(actions, "backup", _db_backup, "write a consistent copy, also while the bot runs")
+    _takes_config(
+        _add(actions, "upgrade", _db_upgrade, "bring it to this program's version; a SQLite file after a backup")
+    )
+    _takes_config(_add(actions, "check", _db_check, "see that it can be used and is of this program's version"))
+    backup = _add(actions, "backup", _db_backup, "write a consistent copy of a SQLite file, also while the bot runs")
     _takes_config(backup)
     backup.add_argument("copy", metavar="FILE", type=Path, help="where to; must not exist yet")
 
@@ -231,11 +233,20 @@ def _paths(arguments: argparse.Namespace) -> int:
     from bot.patchwork.diff import changed_files
     from bot.patchwork.model import paths_of
 
-    texts = [_bytes(path) for path in arguments.files] or [sys.stdin.buffer.read()]
+    texts = [_bytes(path) for path in arguments.files] or [_typed("a diff")]
     found = {path for text in texts for path in paths_of(changed_files(text.decode("utf-8", "surrogateescape")))}
     lines = sorted(_one_line(path).encode("utf-8", "surrogateescape") for path in found)
     sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
+    if not lines:
+        print("no diff found", file=sys.stderr)
     return 0
+
+
+def _typed(what: str) -> bytes:
+    """Standard input; somebody at a terminal is told what is waited for."""
+    if sys.stdin.isatty():
+        print(f"reading {what} from the terminal; end it with Ctrl-D", file=sys.stderr)
+    return sys.stdin.buffer.read()
 
 
 def _one_line(path: str) -> str:
@@ -250,7 +261,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
     query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
     name = str(arguments.file or "standard input")
-    row = _whole_patch(name, _bytes(arguments.file) if arguments.file else sys.stdin.buffer.read())
+    row = _whole_patch(name, _bytes(arguments.file) if arguments.file else _typed("a patch"))
     verdict = decide(query, facts_of(ServerName(""), row.model(), row.series_model()))
     print("match" if verdict.matched else "no match")
     for reason in verdict.reasons:
@@ -317,9 +328,10 @@ def _db_check(arguments: argparse.Namespace) -> int:
     from bot.store import migrate
     from bot.store.engine import connect, file_of
 
+    url = _store_url(arguments)
+    file = file_of(url)
+
     async def check() -> None:
-        url = _store_url(arguments)
-        file = file_of(url)
         if file is not None and not file.exists():
             raise StoreError(f"there is no database at {file}")
         engine = connect(url)
@@ -330,7 +342,7 @@ def _db_check(arguments: argparse.Namespace) -> int:
 
     _quiet_log()
     asyncio.run(check())
-    print("the database is sound, and of this program's version")
+    print(f"the database {'is sound, and' if file else 'answers, and is'} of this program's version")
     return 0
 
 
@@ -359,6 +371,9 @@ def _quiet_log() -> None:
 
 
 def _bytes(path: Path) -> bytes:
+    """What is in a file; "-" is standard input."""
+    if str(path) == "-":
+        return _typed("input")
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,14 +1,15 @@
 """One poll from end to end: what changed, who wants it, what is said, and all of it written in one transaction."""
 
+import asyncio
 import random
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
-from bot.clock import Clock
-from bot.errors import Permanent, Temporary
+from bot.clock import Clock, backoff
+from bot.errors import BotError, Temporary
 from bot.ids import PatchId, ProjectName, RoomId, ServerName
 from bot.notices.card import Shown, Site, card
 from bot.notices.markup import written
@@ -20,8 +21,6 @@ from bot.store.store import Store, Transaction
 from bot.subscriptions.index import Index
 from bot.subscriptions.matching import RoomMatch, match_rooms
 
-FIRST_WAIT = 2.0
-LONGEST_WAIT = 15 * 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -64,12 +63,16 @@ class Watch:
             return False
         try:
             poll = await self._poller.poll()
-        except (Temporary, Permanent) as error:
-            self._failed(error)
+            await self._write(poll)
+        except BotError as error:
+            self._failed(str(error), error.retry_after if isinstance(error, Temporary) else None)
             return False
-        await self._write(poll)
-        self._succeeded()
-        return poll.more
+        except Exception as error:  # noqa: BLE001  # the loop's one broad catch: a fault of ours is an outage, too
+            _log.exception("a poll failed", server=self.server)
+            self._failed(f"a fault of the bot: {type(error).__name__}", None)
+            return False
+        self._succeeded(poll.wait)
+        return poll.more and poll.wait is None
 
     async def _write(self, poll: Poll) -> None:
         async with self._store.transaction() as tx:
@@ -89,48 +92,60 @@ class Watch:
         kind, number = ("series", series.id) if series else ("patch", patches[0].id)
         about = CardRef(self.server, kind, number, rebuilds)
         having = await tx.outbox.rooms_with_card(about)
-        for match in match_rooms(self._audience.index, self.server, series, patches, news):
-            if match.room in having:
-                continue
-            notice = self._card(about, match, series, patches)
+        for match, notice in await asyncio.to_thread(self._cards, about, series, patches, news, having):
             why = [(each.subscription, each.reason.term, *each.reason.seen) for each in match.why]
             await tx.outbox.add_card(match.room, about, notice.key, why)
             await tx.outbox.add([notice])
             _log.info("card", server=self.server, room=match.room, kind=about.kind, id=about.number, why=str(why[0]))
 
-    def _card(self, about: CardRef, match: RoomMatch, series: Series | None, patches: list[Patch]) -> Notice:
-        shown = Shown(tuple(patches), series, match.paths)
-        project = series.project if series else patches[0].project
-        site = self._site(project)
-        body, html = written(card(shown, site), site.allowed)
-        tag = Tag(
-            kind=NoticeKind.CARD,
-            key=card_key(match.room, self.server, about.kind, about.number, about.rebuilds),
-            server=self.server,
-            project=project,
-            series=series.id if series else None,
-            patch=None if series else patches[0].id,
-            version=series.version if series else None,
-        )
-        return Notice(match.room, Lane.CARD, Message(body, html, tag, rings=match.room in self._audience.direct))
+    def _cards(
+        self, about: CardRef, series: Series | None, patches: list[Patch], news: set[PatchId], having: set[RoomId]
+    ) -> list[tuple[RoomMatch, Notice]]:
+        """The cards to write, off the event loop; composed once for all rooms that asked for the same paths."""
+        site = self._site(series.project if series else patches[0].project)
+        written_for: dict[tuple[str, ...], tuple[str, str]] = {}
+        cards: list[tuple[RoomMatch, Notice]] = []
+        for match in match_rooms(self._audience.index, self.server, series, patches, news):
+            if match.room in having:
+                continue
+            if match.paths not in written_for:
+                shown = Shown(tuple(patches), series, match.paths)
+                written_for[match.paths] = written(card(shown, site), site.allowed)
+            tag = _tag(about, match.room, series, patches)
+            message = Message(*written_for[match.paths], tag, rings=match.room in self._audience.direct)
+            cards.append((match, Notice(match.room, Lane.CARD, message)))
+        return cards
 
     def _site(self, project: ProjectName) -> Site:
         archive = self._archives.get(project.lower(), "")
         return Site(self._poller.url, self._poller.links_by_msgid, archive)
 
-    def _failed(self, error: Temporary | Permanent) -> None:
+    def _failed(self, reason: str, asked: timedelta | None) -> None:
         """Wait: from 2 s doubling with jitter to 15 min, or as long as the server asks for."""
-        asked = error.retry_after.total_seconds() if isinstance(error, Temporary) and error.retry_after else 0.0
-        wait = min(FIRST_WAIT * (1 << min(self._failures, 12)), LONGEST_WAIT)
-        self._not_before = self._clock.monotonic() + max(asked, random.uniform(wait / 2, wait))  # noqa: S311  # jitter, no secret
         self._failures += 1
+        wait = backoff(self._failures).total_seconds()
+        jittered = random.uniform(wait / 2, wait)  # noqa: S311  # no secret
+        self._not_before = self._clock.monotonic() + max((asked or timedelta()).total_seconds(), jittered)
         if self.health.failing_since is None:
             self.health.failing_since = self._clock.now()
-            _log.error("the server cannot be polled", server=self.server, reason=str(error))
-        self.health.reason = str(error)
+            _log.error("the server cannot be polled", server=self.server, reason=reason)
+        self.health.reason = reason
 
-    def _succeeded(self) -> None:
+    def _succeeded(self, asked: timedelta | None) -> None:
         if self.health.failing_since is not None:
             _log.info("the server can be polled again", server=self.server, since=str(self.health.failing_since))
         self.health = Health(last_success=self._clock.now())
         self._failures = 0
+        self._not_before = self._clock.monotonic() + (asked or timedelta()).total_seconds()
+
+
+def _tag(about: CardRef, room: RoomId, series: Series | None, patches: list[Patch]) -> Tag:
+    return Tag(
+        kind=NoticeKind.CARD,
+        key=card_key(room, about.server, about.kind, about.number, about.rebuilds),
+        server=about.server,
+        project=series.project if series else patches[0].project,
+        series=series.id if series else None,
+        patch=None if series else patches[0].id,
+        version=series.version if series else None,
+    )

@@ -24,7 +24,7 @@ class ConfigRig:
     def __init__(self, directory: Path) -> None:
         self.file = directory / "config.toml"
         self.secrets = directory / "secrets"
-        self.environ: dict[str, str] = {"HOME": "/root", "CREDENTIALS_DIRECTORY": str(self.secrets)}
+        self.environ: dict[str, str] = {"HOME": "/home/ops", "CREDENTIALS_DIRECTORY": str(self.secrets)}
 
     def write(
         self, *, top: str = "", matrix: str = "", patchwork: str = 'projects = ["qemu-devel"]', more: str = ""

@@ -1,4 +1,4 @@
-"""The whole bot in virtual time: a sample Patchwork, a chat in memory, a real database in a file."""
+"""The whole bot in virtual time: a sample Patchwork, a chat in memory, a real database."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +29,7 @@ class Rig:
     poll_seconds: float = 60.0
     incomplete_after_minutes: float = 30.0
     direct: frozenset[RoomId] = frozenset()
+    url: str = ""  # of the database; a file in *folder* where it says nothing
     clock: VirtualClock = field(default_factory=VirtualClock)
 
     def __post_init__(self) -> None:
@@ -76,7 +77,7 @@ class Rig:
                 messages_per_second=1000,
                 message_burst=1000,
             ),
-            store=StoreSettings(url=f"sqlite:///{self.folder / 'bot.db'}", data_dir=self.folder),
+            store=StoreSettings(url=self.url or f"sqlite:///{self.folder / 'bot.db'}", data_dir=self.folder),
             patchwork=(
                 PatchworkSettings(
                     name="sample",

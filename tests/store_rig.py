@@ -1,9 +1,12 @@
-"""A store over a real file, and what is put into it."""
+"""A store over a real database, and what is put into it."""
 
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, Msgid, NoticeKey, PatchId, PatchworkEventId, ProjectName, RoomId, SeriesId, ServerName
@@ -12,6 +15,7 @@ from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
 from bot.patchwork.pending import Baseline, Pending, PendingKind
 from bot.patchwork.wire import Event
 from bot.store.store import Store
+from postgres_server import rows
 
 SERVER = ServerName("ozlabs")
 OTHER_SERVER = ServerName("kernel.org")
@@ -21,13 +25,15 @@ OTHER_ROOM = RoomId("!other:hs")
 DEVICE = DeviceId("ONE")
 SUBMITTER = Person("Jane Doe", "jane@example.org")
 
+only_sqlite = pytest.mark.parametrize("rig", ["sqlite"], indirect=True)
+only_postgres = pytest.mark.parametrize("rig", ["postgresql"], indirect=True)
+
 
 class StoreRig:
-    """A database file that stores come and go over, in virtual time."""
+    """A database that stores come and go over, in virtual time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "bot.db"
-        self.url = f"sqlite:///{self.file}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.clock = VirtualClock()
 
     @property
@@ -40,14 +46,39 @@ class StoreRig:
         self.clock.advance(timedelta(**duration).total_seconds())
 
     async def open(self) -> Store:
-        """A store over the file, as after a start."""
+        """A store over the database, as after a start."""
         return await Store.open(self.url, self.clock)
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """What a statement answers, run and committed from outside."""
+        return rows(self.url, statement)
 
     def count(self, table: str) -> int:
         """How many rows a table has, seen from outside."""
-        with closing(sqlite3.connect(self.file)) as connection:
-            found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # a test's own name
+        found: int = self.execute(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608  # a test's own name
         return found
+
+    def columns(self, table: str) -> set[str]:
+        """The columns of a table, seen from outside."""
+        found = self.execute(f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'")  # noqa: S608  # the same
+        return {name for (name,) in found}
+
+
+class FileRig(StoreRig):
+    """The same over a SQLite file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "bot.db"
+        super().__init__(f"sqlite:///{self.file}")
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """The same, past the driver that the bot uses."""
+        with closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
+            return connection.execute(statement).fetchall()
+
+    def columns(self, table: str) -> set[str]:
+        """The same, from SQLite's own catalogue."""
+        return {row[1] for row in self.execute(f"PRAGMA table_info({table})")}
 
 
 def an_event(number: int) -> Event:

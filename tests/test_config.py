@@ -370,10 +370,24 @@ def test_an_address_without_host_or_port_is_refused(config: ConfigRig, listen: s
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:///patchbot.db", "sqlite:////var/lib/patchbot/p.db", "postgresql://bot:pw@db/patchbot"]
+    "url",
+    [
+        "sqlite:///patchbot.db",
+        "sqlite:////var/lib/patchbot/p@home.db",
+        "postgresql://bot:pw@db/patchbot",
+        "postgresql://bot:p%40w@[::1]:5433/patchbot?sslmode=require",
+        "postgresql:///patchbot?host=/run/postgresql",
+    ],
 )
 def test_the_store_is_sqlite_or_postgresql(config: ConfigRig, url: str) -> None:
     assert config.load(PATCHBOT_STORE__URL=url).store.url.get_secret_value() == url
+
+
+@pytest.mark.parametrize("password", ["p@ss", "p/ss", "p?ss", "p#ss", "5432/ss"])
+def test_a_password_that_breaks_the_address_is_refused_and_not_shown(config: ConfigRig, password: str) -> None:
+    assert config.mistakes(PATCHBOT_STORE__URL=f"postgresql://bot:{password}@db/patchbot") == [
+        "store.url: must have @ / ? # in a name or password written as %40 %2F %3F %23 (set by PATCHBOT_STORE__URL)"
+    ]
 
 
 def test_a_proxy_may_have_credentials(config: ConfigRig) -> None:

@@ -1,11 +1,13 @@
 """What rooms see of what happens on a server, in virtual time."""
 
+import asyncio
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
+from bot.demo.sample.http import Response
 from bot.demo.sample.mail import NewSeries
 from bot.ids import RoomId
 from rig import PROJECT, ROOM, Rig, a_series
@@ -186,14 +188,92 @@ async def test_a_poll_that_cannot_be_written_leaves_nothing_and_is_found_again(r
         with sqlite3.connect(rig.folder / "bot.db") as database:
             database.execute("CREATE TRIGGER broken BEFORE INSERT ON notice BEGIN SELECT RAISE(ABORT, 'broken'); END")
 
-        with pytest.raises(IntegrityError, match="broken"):
-            await rig.poll(bot)
+        await rig.poll(bot)
         with sqlite3.connect(rig.folder / "bot.db") as database:
             database.execute("DROP TRIGGER broken")
 
         assert dump(rig) == before
         await rig.poll(bot)
     assert rig.titles() == ["migration: Fix it"]
+
+
+async def test_one_poisonous_mail_holds_up_no_other(rig: Rig) -> None:
+    """Reading a header like this recurses as deep as it is long."""
+    async with rig.running() as bot:
+        await bot.settle()
+        poison = replace(a_series("migration/ram.c", name="migration: Poison", patches=2), to=("a:" * 3_000,))
+        rig.patchwork.post_series(PROJECT, poison)
+        rig.post("migration/ram.c", name="migration: Fix it", patches=2)
+
+        await rig.poll(bot, times=2)
+
+    assert rig.titles() == ["migration: Poison", "migration: Fix it"]
+
+
+async def test_a_series_that_cannot_be_read_for_a_fault_of_ours_holds_up_no_other(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        broken = rig.post("migration/ram.c", name="migration: Broken", patches=2)
+        rig.post("migration/ram.c", name="migration: Fix it", patches=2)
+
+        def fault(path: str) -> None:
+            if path.endswith(f"/series/{broken.series}/"):
+                raise ZeroDivisionError
+
+        rig.patchwork.fault = fault
+        await rig.poll(bot, times=2)
+        assert rig.titles() == ["migration: Fix it"]
+
+        rig.patchwork.fault = lambda _: None
+        await rig.poll(bot, times=20)
+    assert rig.titles() == ["migration: Fix it", "migration: Broken"]
+
+
+async def test_a_server_that_asks_for_patience_at_one_series_is_left_alone_as_long(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        for number in range(5):
+            rig.post("migration/ram.c", name=f"series {number}", patches=9)
+        busy = Response(429, {"retry-after": "600", "content-type": "text/plain"}, b"")
+        rig.patchwork.fault = lambda path: busy if path.endswith("/mbox/") else None
+        rig.patchwork.requests.clear()
+
+        await rig.poll(bot, times=9)
+
+        assert len(rig.patchwork.requests) <= 6  # the events, two series and their mboxes
+        rig.patchwork.fault = lambda _: None
+        await rig.poll(bot, times=5)
+    assert rig.titles() == [f"series {number}" for number in range(5)]
+
+
+async def test_more_series_than_a_page_that_no_event_told_of_are_all_found_by_the_net(rig: Rig) -> None:
+    """As after an event dated a year ahead, behind which no other can be seen."""
+    async with rig.running() as bot:
+        await bot.settle()
+        names = [f"series {number}" for number in range(130)]
+        for name in names:
+            rig.post("migration/ram.c", name=name)
+        nothing = Response(200, {"content-type": "application/json"}, b"[]")
+        rig.patchwork.fault = lambda path: nothing if path.endswith("/events/") else None
+
+        await rig.poll(bot, times=32)
+
+    assert sorted(rig.titles()) == sorted(names)
+
+
+async def test_the_first_poll_comes_with_the_start(rig: Rig) -> None:
+    stop = asyncio.Event()
+    asked = asyncio.Event()
+
+    def fault(path: str) -> None:
+        if path.endswith("/events/"):
+            asked.set()
+
+    rig.patchwork.fault = fault
+    async with rig.running() as bot, asyncio.TaskGroup() as group, asyncio.timeout(30):
+        group.create_task(bot.run(stop))
+        await asked.wait()
+        stop.set()
 
 
 def dump(rig: Rig) -> list[str]:

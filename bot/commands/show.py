@@ -119,20 +119,29 @@ class Show:
             except NotFound:
                 pass  # the number may be a series
         if ref.number is not None and ref.kind is not Kind.PATCH:
-            try:
-                series = await place.api.series(ref.number)
-                patches = await place.api.contents(series, series.patches)
-            except NotFound:
-                return None
-            return _series(place, series, await self._with_states(place, series, patches))
+            return await self._ask_for_series(place, ref.number)
         return None
 
+    async def _ask_for_series(self, place: Place, number: int) -> Answer | None:
+        try:
+            series = await place.api.series(number)
+            patches = await place.api.contents(series, series.patches)
+        except NotFound:
+            return None
+        return _series(place, series, await self._with_states(place, series, patches))
+
     async def _ask_for_mail(self, place: Place, ref: Ref, msgid: Msgid) -> Answer | None:
-        """The patch with a message-id; of several projects that have it, the one that the link named."""
+        """The patch with a message-id, or the series whose cover letter has it.
+
+        Of several projects that have the mail, the one that the link named.
+        """
         if place.finds_msgids:
             here = ref.project if host_of(place.api.url) == ref.host else None
-            found = await place.api.by_msgid(msgid, [here] if here else place.projects)
-            patch = next(iter(found), None)
+            projects = [here] if here else place.projects
+            patch = next(iter(await place.api.by_msgid(msgid, projects)), None)
+            opened = None if patch else await place.api.series_of_cover(msgid, projects)
+            if opened is not None:
+                return await self._ask_for_series(place, opened)
         else:
             async with self._store.transaction() as tx:
                 patch = await tx.watch.by_msgid(place.name, msgid)
@@ -193,7 +202,4 @@ def _missing(place: Place, ref: Ref) -> Sequence[str]:
     if not place.finds_msgids:
         why = f"{place.name} cannot look for message-ids (API {place.api.version}), and the bot has not seen this one."
         return (why, "Name the id of the patch.")
-    return (
-        f"There is no patch with the message-id {ref.msgid} in what is watched on {place.name}.",
-        f"Is it a cover letter? {_INSTEAD_OF_A_COVER}",
-    )
+    return (f"There is no patch or cover letter with the message-id {ref.msgid} in what is watched on {place.name}.",)

@@ -15,6 +15,8 @@ _Entry = TypeVar("_Entry")
 _MATRIX_SERVER = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 _LISTEN = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 _STORE = re.compile(r"sqlite:///.+|postgresql://.+", re.DOTALL)
+# One @ and no / ? # before it, or a password would be taken for a host, a port or a database, and shown as such
+_POSTGRES = re.compile(r"postgresql://([^@/?#]*@)?[^@/?#]*(/[^@/?#]*)?(\?[^@#]*)?")
 _PORT_MAX = 65535
 
 
@@ -99,8 +101,11 @@ def _proxy(value: SecretStr) -> SecretStr:
 
 
 def _store_url(value: SecretStr) -> SecretStr:
-    if not _STORE.fullmatch(value.get_secret_value()):
+    url = value.get_secret_value()
+    if not _STORE.fullmatch(url):
         raise ValueError("must be sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    if url.startswith("postgresql:") and not _POSTGRES.fullmatch(url):
+        raise ValueError("must have @ / ? # in a name or password written as %40 %2F %3F %23")
     return value
 
 

@@ -93,7 +93,7 @@ class PatchworkSettings(_Table):
     projects: Annotated[
         tuple[ProjectSettings, ...],
         forms.NOT_EMPTY,
-        forms.all_differ(lambda project: project.name),
+        forms.all_differ(lambda project: project.name.casefold()),
     ]
     poll_interval_seconds: forms.Number = Field(default=60.0, ge=1, le=86_400)
     incomplete_after_minutes: forms.Number = Field(default=30.0, ge=0, le=43_200)

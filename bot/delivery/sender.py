@@ -2,19 +2,21 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from bot.clock import Clock
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
-from bot.errors import Forbidden, Permanent, Temporary
+from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId
 from bot.notices.outbox import Claimed, Dead, Outcome, Retry, Sent, Suspend, next_attempt
 from bot.store.store import Store
 
 SEND_SECONDS = 60
+LOOK_SECONDS = 60.0  # the longest sleep: clocks are set back, too
+CLOCK_MARGIN = timedelta(minutes=10)  # how far our clock and the homeserver's may be apart
 AT_ONCE = 4
 _log = structlog.get_logger(__name__)
 
@@ -76,7 +78,14 @@ class Sender:
         return Round(len(claimed), next_at)
 
     async def _send(self, notice: Claimed) -> None:
-        outcome = await self._attempt(notice)
+        """One notice, whose fault must not end the sends beside it."""
+        try:
+            outcome = await self._attempt(notice)
+        except (LoggedOut, ConfigError):
+            raise  # no other notice will fare better
+        except Exception:  # noqa: BLE001  # a fault of ours in one notice; it is logged and tried again
+            _log.exception("a notice cannot be sent", key=notice.message.tag.key)
+            outcome = Retry(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
         async with self._store.transaction() as tx:
             await tx.outbox.settle(notice.id, outcome)
             if isinstance(outcome, Suspend):
@@ -106,7 +115,7 @@ class Sender:
         """The event that an earlier attempt of unknown outcome made, where the transaction id protects no longer."""
         if not notice.outcome_is_unknown(self._chat.device, self._clock.now()):
             return None
-        return await self._chat.find(notice.room, notice.message.tag.key, notice.first_tried)
+        return await self._chat.find(notice.room, notice.message.tag.key, notice.first_tried - CLOCK_MARGIN)
 
     async def _sleep_until(self, moment: datetime | None) -> None:
         """Until *moment*, until the pace allows more, or until something is written down."""
@@ -114,7 +123,7 @@ class Sender:
             await self._wake.wait()
             return
         due = (moment - self._clock.now()).total_seconds()
-        wait = max(due, self._pace.wait(self._clock.monotonic()), 0.01)
+        wait = min(max(due, self._pace.wait(self._clock.monotonic()), 0.01), LOOK_SECONDS)
         sleep = asyncio.ensure_future(self._clock.sleep(wait))
         woken = asyncio.ensure_future(self._wake.wait())
         try:

@@ -21,6 +21,8 @@ from bot.demo.sample.data import PROJECT
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.errors import UserError
 from bot.ids import EventId, RoomId, UserId
+from bot.notices.outbox import Message
+from bot.patchwork.text import valid
 from bot.store.inbox import Said
 
 ROOM = RoomId("!demo:terminal")
@@ -104,19 +106,29 @@ def project_of(answer: dict[str, object]) -> str:
 
 async def play_plain(player: Player, stage: Stage, typed: TextIO, out: TextIO) -> None:
     """Everything happens at once, each line of *typed* is a command, the room is printed as plain text."""
-    stage.room.show = lambda message: print(message.body, end="\n\n", file=out)  # the room is the output
-    await player.settle()
+    shown: list[Message] = []
+    stage.room.show = shown.append
+
+    async def settle() -> None:
+        await player.settle()
+        for message in shown:
+            print(message.body, end="\n\n", file=out, flush=True)
+        shown.clear()
+
+    await settle()
     for step in stage.steps:
         step(stage.sample)
-        await player.settle()
-    for number, line in enumerate(iter(typed.readline, "")):
-        text = line.strip()
-        if text.lower() in _QUIT:
+        await settle()
+    for number in itertools.count():
+        await asyncio.sleep(0)  # an interrupt that came while the room was printed ends the play here
+        line = typed.readline()
+        text = valid(line).strip()
+        if not line or text.lower() in _QUIT:
             break
         if text:
-            print(f"> {text}", file=out)  # the room is the output
+            print(f"> {text}", file=out, flush=True)
             await player.hear(_said(text, number))
-            await player.settle()
+            await settle()
 
 
 async def play_live(player: Player, stage: Stage) -> None:
@@ -141,7 +153,7 @@ def _welcome(console: Console) -> None:
     )
     console.print(Text(QUERY, "bold cyan"))
     console.print(Text("Series arrive by and by; cards of those that touch migration/ appear here."))
-    console.print(Text("Type help, show ID, or quit."))
+    console.print(Text("Type help, show ID (the number in a card's link, or a message-id), or quit."))
     console.print()
 
 
@@ -155,7 +167,7 @@ async def _read_commands(player: Player, console: Console) -> None:
     session: PromptSession[str] = PromptSession()
     for number in itertools.count():
         try:
-            text = (await session.prompt_async("> ")).strip()
+            text = valid(await session.prompt_async("> ")).strip()
         except (EOFError, KeyboardInterrupt):
             break
         if text.lower() in _QUIT:

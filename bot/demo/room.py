@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.clock import Clock
+from bot.errors import Temporary
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.notices.outbox import Message
 
@@ -63,7 +64,10 @@ class FileRoom:
             body=message.body,
             html=message.html,
         )
-        self._append(line)
+        try:
+            self._append(line)
+        except OSError as error:
+            raise Temporary(f"the room's file cannot be written: {error.strerror}") from error
         self.show(message)
         return EventId(line.event)
 

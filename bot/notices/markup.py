@@ -267,7 +267,7 @@ def _with(text: str, remark: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
+class _Budget:
     """How much is shown: items of a list, characters of a text, characters of an address that is linked."""
 
     items: int
@@ -275,18 +275,18 @@ class _Room:
     address: int = 400
 
 
-_ROOMS = (
-    _Room(30, 1_000, 1_000),
-    *(_Room(items, 200) for items in (30, 27, 24, 21, 18, 15, 12, 10, 8, 6, 4, 2, 1)),
-    _Room(0, 60),
+_BUDGETS = (
+    _Budget(30, 1_000, 1_000),
+    *(_Budget(items, 200) for items in (30, 27, 24, 21, 18, 15, 12, 10, 8, 6, 4, 2, 1)),
+    _Budget(0, 60),
 )
-_ESSENCE = _Room(0, 120)
+_ESSENCE = _Budget(0, 120)
 
 
 def written(document: Document, allowed: Allowed) -> tuple[str, str]:
     """The document as plain text and as HTML, each within its size: lists and texts are cut, never broken."""
-    for room in _ROOMS:
-        body, html_text = _rendered(tuple(_trimmed(piece, room) for piece in document), allowed)
+    for budget in _BUDGETS:
+        body, html_text = _rendered(tuple(_trimmed(piece, budget) for piece in document), allowed)
         if len(body.encode()) <= MAX_BODY_BYTES and len(html_text.encode()) <= MAX_HTML_BYTES:
             return body, html_text
     return _rendered(_essence(document, allowed), allowed)
@@ -308,35 +308,35 @@ def _essence(document: Document, allowed: Allowed) -> Document:
     return (Lines((words(cut(" ".join(_plain_piece(first, allowed)), 400)),)),)
 
 
-def _trimmed(piece: Piece, room: _Room) -> Piece:
+def _trimmed(piece: Piece, budget: _Budget) -> Piece:
     match piece:
         case Title(text, url, remark):
-            return Title(cut(text, room.characters), _short(url, room), cut(remark, room.characters))
+            return Title(cut(text, budget.characters), _short(url, budget), cut(remark, budget.characters))
         case Lines(all_lines):
-            return Lines(tuple(_trimmed_line(line, room) for line in all_lines))
+            return Lines(tuple(_trimmed_line(line, budget) for line in all_lines))
         case Bullets(items):
-            rest = len(items) - room.items
+            rest = len(items) - budget.items
             more = (words(f"… and {rest} more"),) if rest > 0 else ()
-            return Bullets((*(_trimmed_line(item, room) for item in items[: room.items]), *more))
+            return Bullets((*(_trimmed_line(item, budget) for item in items[: budget.items]), *more))
         case Block(text):
-            return Block(cut(text, room.characters * 15))
+            return Block(cut(text, budget.characters * 15))
         case Details(summary, content):
-            inside = tuple(_trimmed(part, room) for part in content)
-            return Details(cut(summary, room.characters), inside)
+            inside = tuple(_trimmed(part, budget) for part in content)
+            return Details(cut(summary, budget.characters), inside)
         case _:
             assert_never(piece)
 
 
-def _trimmed_line(line: Line, room: _Room) -> Line:
-    return tuple(_trimmed_inline(inline, room) for inline in line)
+def _trimmed_line(line: Line, budget: _Budget) -> Line:
+    return tuple(_trimmed_inline(inline, budget) for inline in line)
 
 
-def _trimmed_inline(inline: Inline, room: _Room) -> Inline:
+def _trimmed_inline(inline: Inline, budget: _Budget) -> Inline:
     if isinstance(inline, Link):
-        return replace(inline, text=cut(inline.text, room.characters), url=_short(inline.url, room))
-    return replace(inline, text=cut(inline.text, room.characters))
+        return replace(inline, text=cut(inline.text, budget.characters), url=_short(inline.url, budget))
+    return replace(inline, text=cut(inline.text, budget.characters))
 
 
-def _short(url: str, room: _Room) -> str:
+def _short(url: str, budget: _Budget) -> str:
     """*url*, or none where it is too long to be linked."""
-    return url if len(_address(url)) <= room.address else ""
+    return url if len(_address(url)) <= budget.address else ""

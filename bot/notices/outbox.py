@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
+from bot.clock import backoff
 from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName, TxnId
 
 LOOK_UP_AFTER = timedelta(minutes=30)
-_FIRST_RETRY = timedelta(seconds=2)
-_LONGEST_RETRY = timedelta(minutes=15)
+LONGEST_RETRY = timedelta(hours=1)  # what a server may ask for
 
 
 class Lane(IntEnum):
@@ -105,7 +105,7 @@ class Claimed:
         """Whether the transaction id alone no longer protects from sending twice."""
         if self.attempts == 1:
             return False
-        return self.first_device != device or now - self.first_tried > LOOK_UP_AFTER
+        return self.first_device != device or abs(now - self.first_tried) > LOOK_UP_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +159,7 @@ def answer_key(room: RoomId, event: EventId) -> NoticeKey:
 def next_attempt(attempts: int, now: datetime, retry_after: timedelta | None) -> datetime:
     """When to try a notice again.
 
-    Doubles from 2 s to 15 min; *retry_after*, the server's own wish, wins when longer.
-    *attempts* counts the sends already made (1 or more); times are UTC.
+    *retry_after*, the server's own wish, wins when longer than the usual wait, up to an hour. *attempts* counts the
+    sends already made (1 or more); times are UTC.
     """
-    wait = min(_FIRST_RETRY * (1 << min(max(attempts - 1, 0), 12)), _LONGEST_RETRY)
-    return now + max(wait, retry_after or timedelta())
+    return now + max(backoff(attempts), min(retry_after or timedelta(), LONGEST_RETRY))

@@ -27,14 +27,13 @@ class Schedule:
         # It would tell of each tick skipped because the run before goes on, and of each run that closing cancels.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
-    def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str, *, at_once: bool = False) -> None:
-        """Call *job* every *seconds*, the first time one interval from now, or now; *name* is unique."""
+    def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
+        """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
 
         async def run() -> None:
             await self._run(job, name)
 
-        first = {"next_run_time": datetime.now(UTC)} if at_once else {}
-        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, **first)
+        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
         """Begin to tick; needs a running event loop."""

@@ -15,17 +15,19 @@ import structlog
 from bot.errors import Permanent, Temporary
 from bot.ids import Msgid, PatchId, ProjectName
 from bot.patchwork import wire
-from bot.patchwork.client import NotFound, Params, PatchworkClient, Refused
+from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, Refused
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.wire import Event, EventRow, PatchRow, SeriesRow
+from bot.patchwork.refs import msgid_of
+from bot.patchwork.wire import CoverRow, Event, EventRow, PatchRow, SeriesRow
 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
 _VERSIONS = ("1.3", "1.2", "1.1")
 _MAX_REMEMBERED = 2_000
+_READ_ASIDE_BYTES = 128 * 1024
 _log = structlog.get_logger(__name__)
-_Row = TypeVar("_Row", EventRow, PatchRow, SeriesRow)
+_Row = TypeVar("_Row", EventRow, PatchRow, SeriesRow, CoverRow)
 _Of = TypeVar("_Of", Event, Patch, Series)
 
 
@@ -43,6 +45,7 @@ class PatchworkApi:
 
     def __init__(self, client: PatchworkClient) -> None:
         self._client = client
+        self._discovering = asyncio.Lock()
         self._remembered: dict[PatchId, Patch] = {}  # read from pages of a series of which another page failed
 
     @property
@@ -61,29 +64,26 @@ class PatchworkApi:
         Raises:
             Refused: when it is no Patchwork, or one that is too old or another kind.
         """
-        found = ""
-        try:
-            for version in _VERSIONS:
-                self._client.version = version
-                if await self._is_patchwork():
-                    found = version
-                    return version
-            raise Refused(await self._what_it_is())
-        finally:
-            self._client.version = found
+        async with self._discovering:
+            for version in () if self.version else _VERSIONS:
+                if await self._is_patchwork(version):
+                    self._client.version = version
+                    break
+            if not self.version:
+                raise Refused(await self._what_it_is())
+            return self.version
 
-    async def _is_patchwork(self) -> bool:
-        """Whether the version at hand is spoken; its index names what there is."""
+    async def _is_patchwork(self, version: str) -> bool:
+        """Whether *version* is spoken; its index names what there is."""
         try:
-            page = await self._client.json("")
+            page = await self._client.json("", version=version)
         except NotFound:
             return False
         return b'"events"' in page.body
 
     async def _what_it_is(self) -> str:
-        self._client.version = "1.0"
         try:
-            page = await self._client.json("")
+            page = await self._client.json("", version="1.0")
         except NotFound:
             return f"no Patchwork API at {self._client.url}/api/"
         if b'"revision"' in page.body:
@@ -121,20 +121,24 @@ class PatchworkApi:
             if page > 1:
                 return EventPage((), more=False)
             raise
-        rows = wire.read_rows(EventRow, answer.body)
+        rows = await _rows(EventRow, answer)
         events = _asked_for(projects, [row.model() for row in self._readable(rows)])
         more = answer.has_next or len(rows.rows) + rows.rejected >= per_page
         return EventPage(events, more, newest_first=not oldest_first or self.version < "1.2")
 
-    async def newest_patches(self, projects: Collection[str], count: int = NET_SIZE) -> tuple[Patch, ...]:
+    async def newest_patches(
+        self, projects: Collection[str], count: int = NET_SIZE, page: int = 1
+    ) -> tuple[Patch, ...]:
         """The patches with the highest ids, newest first, without their diffs."""
-        page = await self._client.json("patches/", _newest(projects, count))
-        return _asked_for(projects, [row.model() for row in self._readable(wire.read_rows(PatchRow, page.body))])
+        answer = await self._client.json("patches/", _newest(projects, count, page))
+        return _asked_for(projects, [row.model() for row in self._readable(await _rows(PatchRow, answer))])
 
-    async def newest_series(self, projects: Collection[str], count: int = NET_SIZE) -> tuple[Series, ...]:
+    async def newest_series(
+        self, projects: Collection[str], count: int = NET_SIZE, page: int = 1
+    ) -> tuple[Series, ...]:
         """The series with the highest ids, newest first."""
-        page = await self._client.json("series/", _newest(projects, count))
-        return _asked_for(projects, [row.model() for row in self._readable(wire.read_rows(SeriesRow, page.body))])
+        answer = await self._client.json("series/", _newest(projects, count, page))
+        return _asked_for(projects, [row.model() for row in self._readable(await _rows(SeriesRow, answer))])
 
     async def series(self, number: int) -> Series:
         """A series as it stands now."""
@@ -149,8 +153,16 @@ class PatchworkApi:
     async def by_msgid(self, msgid: Msgid, projects: Collection[str]) -> tuple[Patch, ...]:
         """The patches with a message-id, without their diffs; servers before API 1.2 cannot look for one."""
         page = await self._client.json("patches/", [*(("project", name) for name in projects), ("msgid", msgid)])
-        found = [row.model() for row in self._readable(wire.read_rows(PatchRow, page.body))]
+        found = [row.model() for row in self._readable(await _rows(PatchRow, page))]
         return tuple(patch for patch in _asked_for(projects, found) if patch.msgid == msgid)
+
+    async def series_of_cover(self, msgid: Msgid, projects: Collection[str]) -> int | None:
+        """The series that the cover letter with a message-id opens; servers before API 1.2 cannot look for one."""
+        answer = await self._client.json("covers/", [*(("project", name) for name in projects), ("msgid", msgid)])
+        asked = {name.lower() for name in projects}
+        rows = self._readable(await _rows(CoverRow, answer))
+        covers = [row for row in rows if msgid_of(row.msgid) == msgid and row.project.link_name.lower() in asked]
+        return next((cover.series[0].id for cover in covers if cover.series), None)
 
     async def contents(self, series: Series, refs: Sequence[PatchRef]) -> tuple[Patch, ...]:
         """The patches *refs* of *series* with their diffs; those that are gone by now are left out.
@@ -163,14 +175,14 @@ class PatchworkApi:
             read = await self._mbox(series)
             if read is not None:
                 return tuple(read[ref.id] for ref in refs)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._page_of(ref.id)) for ref in refs]
-        found = [task.result() for task in tasks]
-        patches = {item.id: item for item in found if isinstance(item, Patch)}
-        failures = [item for item in found if isinstance(item, Temporary)]
-        if failures:
-            self._remember(patches)
-            raise failures[0]
+        patches: dict[PatchId, Patch] = {}
+        for start in range(0, len(refs), AT_ONCE):
+            found = await asyncio.gather(*(self._page_of(ref.id) for ref in refs[start : start + AT_ONCE]))
+            patches |= {item.id: item for item in found if isinstance(item, Patch)}
+            failure = next((item for item in found if isinstance(item, Temporary)), None)
+            if failure is not None:
+                self._remember(patches)
+                raise failure
         for patch in patches:
             self._remembered.pop(patch, None)
         return tuple(patches.values())
@@ -179,6 +191,8 @@ class PatchworkApi:
         try:
             text = await self._client.text(f"/series/{series.id}/mbox/")
         except (Temporary, Permanent) as error:
+            if isinstance(error, Temporary) and error.retry_after is not None:
+                raise  # who asks for patience is not asked for each patch instead
             _log.info("no series mbox, reading the patches one by one", series=series.id, reason=str(error))
             return None
         return await asyncio.to_thread(read_series_mbox, text, series)
@@ -206,8 +220,9 @@ class PatchworkApi:
         return rows.rows
 
 
-def _newest(projects: Collection[str], count: int) -> Params:
-    return [*(("project", name) for name in projects), ("order", "-id"), ("per_page", str(count))]
+def _newest(projects: Collection[str], count: int, page: int) -> Params:
+    asked = [*(("project", name) for name in projects), ("order", "-id"), ("per_page", str(count))]
+    return asked if page == 1 else [*asked, ("page", str(page))]
 
 
 def _asked_for(projects: Collection[str], found: Sequence[_Of]) -> tuple[_Of, ...]:
@@ -215,3 +230,10 @@ def _asked_for(projects: Collection[str], found: Sequence[_Of]) -> tuple[_Of, ..
     asked = {name.lower(): ProjectName(name) for name in projects}
     named = [(item, asked.get(item.project.lower())) for item in found]
     return tuple(replace(item, project=project) for item, project in named if project is not None)
+
+
+async def _rows(kind: type[_Row], page: Page) -> wire.Rows[_Row]:
+    """The rows of a page, read off the event loop where they are many."""
+    if len(page.body) < _READ_ASIDE_BYTES:
+        return wire.read_rows(kind, page.body)
+    return await asyncio.to_thread(wire.read_rows, kind, page.body)

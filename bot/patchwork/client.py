@@ -6,6 +6,7 @@ bytes of the asked type or a typed error; nothing is retried here, the poller ow
 
 import asyncio
 import email.utils
+import ssl
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from typing import Self
 import httpx
 
 from bot import __version__
-from bot.errors import Permanent, Temporary
+from bot.errors import ConfigError, Permanent, Temporary
 
-_AT_ONCE = 2
+AT_ONCE = 2
 _MAX_RETRY_AFTER = timedelta(hours=6)
 _GZIP = 31  # zlib's number of window bits for it
+
+TOO_MANY_WAIT = timedelta(minutes=1)  # after a 429 that does not say how long
 
 Params = Sequence[tuple[str, str]]
 
@@ -71,12 +74,13 @@ class PatchworkClient:
         self.url = url.rstrip("/")
         self.version = ""  # "1.3" once it is known
         self._limits = limits or Limits()
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._http = httpx.AsyncClient(
             headers={"User-Agent": user_agent(contact), "Accept-Encoding": "gzip"},
             timeout=self._limits.request_seconds,
             proxy=network.proxy or None,
-            verify=httpx.create_ssl_context(network.ca_file or True) if transport is None else True,
+            verify=_authorities(network.ca_file) if transport is None else True,
+            trust_env=False,  # the settings say how to get there
             transport=transport,
             follow_redirects=False,
         )
@@ -89,15 +93,15 @@ class PatchworkClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def json(self, path: str, params: Params = ()) -> Page:
-        """The answer of /api/VERSION/*path*.
+    async def json(self, path: str, params: Params = (), *, version: str | None = None) -> Page:
+        """The answer of /api/VERSION/*path*; of the version in use where none is given.
 
         Raises:
             Temporary: the server, the network or a wall in front of it failed; the same request may work later.
             NotFound: there is no such object.
             Permanent: this server will not answer it.
         """
-        return await self._get(f"/api/{self.version}/{path}", params, "application/json")
+        return await self._get(f"/api/{version or self.version}/{path}", params, "application/json")
 
     async def text(self, path: str) -> str:
         """A text/plain answer outside the API; raises as `json` does."""
@@ -136,6 +140,14 @@ class PatchworkClient:
         return bytes(body)
 
 
+def _authorities(ca_file: str) -> ssl.SSLContext:
+    """Whom to believe: the authorities in *ca_file*, the system's where it is ""."""
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as error:
+        raise ConfigError("network.ca_file", f"cannot be used: {error.strerror or error}") from error
+
+
 def judge(status: int, headers: httpx.Headers, content_type: str) -> None:
     """Whether an answer is what was asked for; raises the error that it is where it is none.
 
@@ -156,7 +168,9 @@ def judge(status: int, headers: httpx.Headers, content_type: str) -> None:
                 raise Temporary(f"answered in the encoding {encoding[:100]}")
         case 404 | 410:
             raise NotFound(f"HTTP {status}")
-        case 429 | 408 | 425:
+        case 429:
+            raise Temporary(f"HTTP {status}", retry_after(headers) or TOO_MANY_WAIT)
+        case 408 | 425:
             raise Temporary(f"HTTP {status}", retry_after(headers))
         case status if status >= 500:
             raise Temporary(f"HTTP {status}", retry_after(headers))

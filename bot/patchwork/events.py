@@ -12,10 +12,10 @@ import structlog
 
 from bot.clock import Clock
 from bot.errors import Temporary
-from bot.ids import PatchworkEventId, ProjectName, ServerName
+from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork import cursor
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.pending import Baseline, Pending
+from bot.patchwork.pending import Baseline, KnownSeries, Pending
 from bot.patchwork.wire import Event
 
 _MAX_PAGES = 400
@@ -45,6 +45,16 @@ class EventMemory(Protocol):
 
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
         """Those of *ids* that an earlier poll brought."""
+
+
+class ObjectMemory(Protocol):
+    """What looking at series and patches needs to know of the past."""
+
+    async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
+        """Those of *ids* that were judged."""
+
+    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
+        """Those of *ids* that were read whole."""
 
 
 @dataclass(frozen=True, slots=True)

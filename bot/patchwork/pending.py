@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.clock import backoff
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef, number_of
 from bot.patchwork.wire import Event
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
 GIVE_UP = timedelta(hours=72)
-_FIRST_RETRY = timedelta(seconds=2)
-_LONGEST_RETRY = timedelta(minutes=15)
 
 
 class PendingKind(StrEnum):
@@ -44,12 +43,16 @@ class Pending:
         """What it is about."""
         return self.kind, self.id
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether to look at it; a clock that was set back since it was heard of holds nothing up."""
+        return self.due <= now or self.first_seen > now
+
     def again(self, now: datetime, asked: timedelta | None = None) -> "Pending":
         """The same, later: from 2 s doubling to 15 min, though never past a deadline still ahead.
 
         *asked*, the server's own wish, wins when longer.
         """
-        wait = min(_FIRST_RETRY * (1 << min(self.attempts, 12)), _LONGEST_RETRY)
+        wait = backoff(self.attempts + 1)
         due = now + wait
         if now < self.deadline:
             due = min(due, self.deadline)
@@ -148,7 +151,7 @@ class Board:
         ready = [
             item
             for item in self._all.values()
-            if item.due <= self._now and not _comes_with_a_series(item, awaited.get(item.project))
+            if item.is_due(self._now) and not _comes_with_a_series(item, awaited.get(item.project))
         ]
         return sorted(ready, key=lambda item: (item.kind is PendingKind.PATCH, item.first_seen, item.id))[:limit]
 

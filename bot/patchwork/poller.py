@@ -14,18 +14,17 @@ from typing import Protocol, TypeVar
 import structlog
 
 from bot.clock import Clock
-from bot.errors import Permanent, Temporary, TransportError
+from bot.errors import Permanent, Temporary
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork import cursor
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import NotFound
-from bot.patchwork.events import EventMemory, EventReader, Walk, Watched
+from bot.patchwork.client import AT_ONCE, NotFound
+from bot.patchwork.events import EventMemory, EventReader, ObjectMemory, Walk, Watched
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.pending import GIVE_UP, Baseline, Board, Known, KnownSeries, Pending, PendingKind
+from bot.patchwork.net import Catch, SafetyNet
+from bot.patchwork.pending import GIVE_UP, Baseline, Board, Known, Pending, PendingKind
 from bot.patchwork.wire import Event
 
-NET_EVERY = 30 * 60.0
-NET_RETRY = 5 * 60.0
 RECHECK_EVERY = 3600.0
 MAX_LOOKS = 50
 _T = TypeVar("_T")
@@ -41,17 +40,11 @@ class Source:
     incomplete_after: timedelta
 
 
-class Memory(EventMemory, Protocol):
+class Memory(EventMemory, ObjectMemory, Protocol):
     """What a poller needs to know of the past; the store answers."""
 
     async def watched(self, server: ServerName) -> Watched:
         """The cursor, the baselines and what is pending."""
-
-    async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
-        """Those of *ids* that were judged."""
-
-    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
-        """Those of *ids* that were read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,8 @@ class Poll:
     """What one poll found; written in one transaction or not at all.
 
     *states* are the patches' newest states as the events tell them. *rebuilt* says that the server's ids fell back
-    and what the store knows of it is void. *more* asks for another poll at once.
+    and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
+    not to be asked again.
     """
 
     server: ServerName
@@ -81,6 +75,7 @@ class Poll:
     settled: tuple[Pending, ...] = ()
     rebuilt: bool = False
     more: bool = False
+    wait: timedelta | None = None
 
 
 class Poller:
@@ -98,7 +93,8 @@ class Poller:
         self._memory = memory
         self._clock = clock
         self._events = EventReader(source.server, api, memory, clock)
-        self._net_at = clock.monotonic() + NET_EVERY
+        self._asked_to_wait: timedelta | None = None  # by the server, in this poll
+        self._net = SafetyNet(source.server, api, memory, clock)
         self._recheck_at: dict[str, float] = {}  # when to ask again for a project that was not there
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
 
@@ -127,6 +123,7 @@ class Poller:
             return await self._start_over(list(baselines))
         if not walk.events:
             await self._check_projects(list(baselines), had_events=watched.cursor is not None)
+        self._asked_to_wait = None
         board, net = await self._hints(watched, baselines, walk)
         series, patches = await self._look(board)
         return Poll(
@@ -140,6 +137,7 @@ class Poller:
             pending=board.changed,
             settled=board.settled,
             more=walk.cut or bool(board.due(1)),
+            wait=self._asked_to_wait,
         )
 
     # Baselines
@@ -224,47 +222,34 @@ class Poller:
         self, watched: Watched, baselines: dict[ProjectName, Baseline], walk: Walk
     ) -> tuple[Board, dict[PatchId, str]]:
         """The board with all hints on it, and the states that the safety net brought."""
-        newest_series, newest_patches = await self._net(list(baselines))
-        known = await self._known(watched, baselines, walk, newest_series, newest_patches)
+        catch = await self._net.cast(baselines)
+        known = await self._known(watched, baselines, walk, catch)
         board = Board(watched.pending, known, self._clock.now(), self._source.incomplete_after)
         for event in walk.new:
             board.hint(event)
-        for series in newest_series:
+        for series in catch.series:
             board.series(series.project, series.id, complete=series.received_all)
-        for patch in newest_patches:
+        for patch in catch.patches:
             if patch.series is None:
                 board.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
             else:
                 board.series(patch.project, patch.series, patch=patch.id)
-        return board, {patch.id: patch.state for patch in newest_patches if patch.state}
-
-    async def _net(self, projects: Sequence[str]) -> tuple[tuple[Series, ...], tuple[Patch, ...]]:
-        """Every half hour the newest series and patches by id, which no clock and no event can hide."""
-        if self._clock.monotonic() < self._net_at:
-            return (), ()
-        self._net_at = self._clock.monotonic() + NET_EVERY
-        try:
-            return await self._api.newest_series(projects), await self._api.newest_patches(projects)
-        except TransportError as error:
-            self._net_at = self._clock.monotonic() + NET_RETRY
-            _log.warning("the safety net was not cast", server=self.server, reason=str(error))
-            return (), ()
+        return board, {patch.id: patch.state for patch in catch.patches if patch.state}
 
     async def _known(
         self,
         watched: Watched,
         baselines: dict[ProjectName, Baseline],
         walk: Walk,
-        newest_series: Iterable[Series],
-        newest_patches: Iterable[Patch],
+        catch: Catch,
     ) -> Known:
         """What the store knows of everything this poll heard of."""
         series = {event.series for event in walk.new if event.series is not None}
-        series |= {item.id for item in newest_series}
-        series |= {patch.series for patch in newest_patches if patch.series is not None}
+        series |= {item.id for item in catch.series}
+        series |= {patch.series for patch in catch.patches if patch.series is not None}
         series |= {SeriesId(item.id) for item in watched.pending if item.kind is PendingKind.SERIES}
         patches = {event.patch.id for event in walk.new if event.patch is not None}
-        patches |= {patch.id for patch in newest_patches}
+        patches |= {patch.id for patch in catch.patches}
         patches |= {PatchId(item.id) for item in watched.pending if item.kind is PendingKind.PATCH}
         return Known(
             baselines=baselines,
@@ -293,34 +278,55 @@ class Poller:
     async def _read_all(
         self, board: Board, kind: PendingKind, read: Callable[[Board, Pending], Awaitable[_T | None]]
     ) -> list[tuple[Pending, _T]]:
-        """The due objects of *kind* that could be read; what could not stays on the board or leaves it."""
+        """The due objects of *kind* that could be read, two at a time."""
         items = [item for item in board.due(MAX_LOOKS) if item.kind is kind]
+        slots = asyncio.Semaphore(AT_ONCE)  # each holds its answers in memory, so requests alone are not the bound
+
+        async def read_one(item: Pending) -> _T | None:
+            async with slots:
+                return await self._try(board, item, read)
+
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._try(board, item, read)) for item in items]
+            tasks = [group.create_task(read_one(item)) for item in items]
         found = zip(items, (task.result() for task in tasks), strict=True)
         return [(item, result) for item, result in found if result is not None]
 
     async def _try(
         self, board: Board, item: Pending, read: Callable[[Board, Pending], Awaitable[_T | None]]
     ) -> _T | None:
-        now = self._clock.now()
+        """What *read* gives; None, and the item kept for later or given up, when it gives nothing.
+
+        Whatever goes wrong with one object must not hold up the others, nor the cursor.
+        """
+        if self._asked_to_wait is not None:
+            board.keep(item.again(self._clock.now(), self._asked_to_wait))
+            return None
         try:
             result = await read(board, item)
         except Temporary as error:
-            _log.info("to be looked at again", server=self.server, what=item.kind, id=item.id, reason=str(error))
-            if now - item.first_seen > GIVE_UP:
-                _log.error("given up", server=self.server, what=item.kind, id=item.id, reason=str(error))
-                board.settle(*item.key)
-            else:
-                board.keep(item.again(now, error.retry_after))
+            self._asked_to_wait = error.retry_after
+            self._later(board, item, str(error), error.retry_after)
             return None
         except Permanent as error:
             _log.warning("not to be read", server=self.server, what=item.kind, id=item.id, reason=str(error))
             board.settle(*item.key)
             return None
+        except Exception:  # noqa: BLE001  # a fault of ours in one object; it is logged and tried again
+            _log.exception("cannot be read", server=self.server, what=item.kind, id=item.id)
+            self._later(board, item, "a fault of the bot", None)
+            return None
         if result is None:
-            board.keep(item.again(now))
+            board.keep(item.again(self._clock.now()))
         return result
+
+    def _later(self, board: Board, item: Pending, reason: str, asked: timedelta | None) -> None:
+        now = self._clock.now()
+        if now - item.first_seen > GIVE_UP:
+            _log.error("given up", server=self.server, what=item.kind, id=item.id, reason=reason)
+            board.settle(*item.key)
+            return
+        _log.info("to be looked at again", server=self.server, what=item.kind, id=item.id, reason=reason)
+        board.keep(item.again(now, asked))
 
     async def _read_series(self, board: Board, item: Pending) -> SeriesRead | None:
         """The series with its unread patches; None while it may still become complete."""

@@ -17,10 +17,14 @@ _MAX_HEADER = 64 * 1024
 _MAX_NESTING = 20  # of comments in a header; the standard library's parser recurses into them
 
 
+def valid(text: str) -> str:
+    """*text* as a database and a homeserver take it: no lone surrogates, no NUL."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
+
+
 def line(text: str, limit: int = MAX_LINE) -> str:
     """*text* as one line of valid Unicode without control characters, *limit* characters at most."""
-    valid = text[: limit * 4].encode("utf-8", "replace").decode("utf-8")
-    return _CONTROLS.sub(" ", valid).strip()[:limit]
+    return valid(_CONTROLS.sub(" ", text[: limit * 4])).strip()[:limit]
 
 
 def decoded(header: str) -> str:
@@ -56,5 +60,7 @@ def _signer(value: str) -> str:
 
 
 def _flat(header: str) -> str:
-    """*header* without its parentheses where it has more of them than any honest one."""
-    return header if header.count("(") <= _MAX_NESTING else header.replace("(", " ").replace(")", " ")
+    """*header* without its comments or groups where it has more than any honest one: reading them recurses."""
+    if header.count("(") > _MAX_NESTING:
+        header = header.replace("(", " ").replace(")", " ")
+    return header if header.count(":") <= _MAX_NESTING else header.replace(":", " ").replace(";", ",")

@@ -5,6 +5,7 @@ would be silent: a list row that is no such row is left out and counted, an answ
 API 1.1 to 1.3; the shapes are those of tests/samples/patchwork-shapes.json.
 """
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -12,7 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from bot.errors import Temporary
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
@@ -22,6 +32,8 @@ from bot.patchwork.refs import msgid_of
 from bot.patchwork.text import addresses, line, trailers_of
 
 T = TypeVar("T", bound=BaseModel)
+
+MAX_ROWS = 1_000  # Patchwork gives 250 at most, an administrator may allow more
 
 
 class Garbled(Temporary):
@@ -180,6 +192,15 @@ class _SeriesOfPatch(_Wire):
     version: Count = 1
 
 
+class CoverRow(_Wire):
+    """A cover letter of a list: a mail, and the series that it opens."""
+
+    id: int
+    project: _Project
+    msgid: Line = ""
+    series: list[_SeriesOfPatch] = []
+
+
 class PatchRow(_Wire):
     """A patch; the last four fields are those that only its own page has."""
 
@@ -276,10 +297,10 @@ def read_rows(kind: type[T], body: bytes) -> Rows[T]:
     """A list, row by row where it cannot be read in one go.
 
     Raises:
-        Garbled: when *body* is no list at all.
+        Garbled: when *body* is no list at all, or one with more rows than any page has.
     """
     try:
-        return Rows(tuple(TypeAdapter(list[kind]).validate_json(body)), 0)  # type: ignore[valid-type] # a type at run time
+        return Rows(tuple(_page_of(kind).validate_json(body)), 0)
     except ValidationError:
         pass  # find the rows that can be read
     try:
@@ -288,6 +309,8 @@ def read_rows(kind: type[T], body: bytes) -> Rows[T]:
         raise Garbled(f"not a list: {_first_line(error)}") from None
     if not isinstance(values, list):
         raise Garbled("not a list")
+    if len(values) > MAX_ROWS:
+        raise Garbled(f"a list of {len(values):,} rows, where a page has {MAX_ROWS} at most")
     rows = [row for value in values if (row := _row(kind, value)) is not None]
     return Rows(tuple(rows), len(values) - len(rows))
 
@@ -299,6 +322,12 @@ def read_project(body: bytes) -> ProjectName:
         Garbled: when *body* is no project.
     """
     return ProjectName(read_row(_Project, body).link_name)
+
+
+@functools.cache
+def _page_of(kind: type[T]) -> TypeAdapter[list[T]]:
+    """Reads a page of rows, and gives up at the first one that cannot be read."""
+    return TypeAdapter(Annotated[list[kind], Field(max_length=MAX_ROWS), FailFast()])  # type: ignore[valid-type, arg-type]  # a type at run time
 
 
 def _row(kind: type[T], value: object) -> T | None:

@@ -1,10 +1,20 @@
 """Opens the database: the right pragmas, the right file mode, its complaints in plain words.
 
-Theory of operation of transactions. Every transaction is explicit (`Store.transaction`) and, on SQLite, takes the
-write lock when it begins (BEGIN IMMEDIATE), so that what it read still holds when it writes and no upgrade of a read
-lock can fail half-way. One connection serves the process; transactions queue for it. WAL with synchronous=FULL: a
-commit that returned survives a power loss, which NORMAL does not promise. No transaction spans a request to
-another machine. Only what looks at a whole database (`db check`) begins without the lock, with `READ_ONLY`.
+Theory of operation of transactions. Every transaction is explicit (`Store.transaction`) and takes the one write lock
+when it begins, so that what it read still holds when it writes and no upgrade of a read lock can fail half-way.
+One connection serves the process; transactions queue for it. No transaction spans a request to another machine.
+Only what looks at a whole database (`db check`) begins without the lock, with `READ_ONLY`.
+
+On SQLite the lock is the file's (BEGIN IMMEDIATE). WAL with synchronous=FULL: a commit that returned survives a power
+loss, which NORMAL does not promise.
+
+On PostgreSQL the lock is an advisory one of the database, held to the end of the transaction: whoever writes, this
+process, `db upgrade` beside it, waits for its turn as with SQLite, and nothing has to be tried again, as it would under
+SERIALIZABLE. READ COMMITTED goes with it: each statement sees all that was committed before it, hence all that was
+committed before the lock came, where REPEATABLE READ would see what was there before the wait. synchronous_commit is on
+at least. A second advisory lock, held by each connection of a bot for its life (`only_instance`), keeps two bots from
+sending from one outbox; it goes with the connection, however that ends, and a bot that lost its connection takes it
+anew. A connection is tried before each transaction, so that a server's restart costs no more than what was under way.
 """
 
 import os
@@ -20,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.errors import ConfigError, StoreError
+from bot.store import postgres
 
 BUSY_SECONDS: Final = 30  # how long a transaction waits for its turn, here and for other programs
 READ_ONLY: Final = {"patchbot_read_only": True}  # execution options of a connection that takes no write lock
@@ -39,16 +50,26 @@ _MEANINGS = {
 }
 
 
-def connect(url: str) -> AsyncEngine:
-    """An engine for a `sqlite:///FILE` URL; the file is made, for its owner only, where there is none.
+def connect(url: str, *, only_instance: bool = False) -> AsyncEngine:
+    """An engine for a `sqlite:///FILE` or `postgresql://` URL.
+
+    A file is made, for its owner only, where there is none; a server is not asked before the first transaction.
+    *only_instance* keeps other instances out, on PostgreSQL; SQLite has no lock for that.
 
     Raises:
         ConfigError: when the URL is none that this program can use.
-        StoreError: when the file cannot be made, or not used.
+        StoreError: when the file cannot be made, or not used, or the driver is missing.
     """
+    if url.startswith("postgresql://"):
+        engine = postgres.engine_for(url, BUSY_SECONDS, only_instance=only_instance)
+    else:
+        engine = _connect_file(url)
+    sa.event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _connect_file(url: str) -> AsyncEngine:
     parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        raise ConfigError("store.url", f"{parsed.get_backend_name()} is not supported by this version, only sqlite is")
     if parsed.query:
         raise ConfigError("store.url", f"takes no parameters, and has {', '.join(sorted(parsed.query))}")
     file = file_of(url)
@@ -65,37 +86,50 @@ def connect(url: str) -> AsyncEngine:
         connect_args={"timeout": BUSY_SECONDS},
     )
     sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
-    sa.event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
 
 def file_of(url: str | sa.URL) -> Path | None:
     """The database file of a SQLite URL; None where there is none."""
+    if isinstance(url, str) and not url.startswith("sqlite:"):
+        return None
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", _IN_MEMORY}:
         return None
     return Path(str(parsed.database))
 
 
+def name_of(url: sa.URL) -> str:
+    """What a database is called in a message."""
+    return _name(file_of(url)) if url.get_backend_name() == "sqlite" else postgres.name_of(url)
+
+
 @contextmanager
-def plain_errors(file: Path | None) -> Iterator[None]:
-    """What the database in *file* (None: in memory) refuses, in a line; faults of our own statements pass.
+def plain_errors(url: sa.URL) -> Iterator[None]:
+    """What the database behind an engine's *url* refuses, in a line; faults of our own statements pass.
 
     Raises:
         StoreError: says which database, and what is the matter with it.
     """
     try:
         yield
-    except _OUR_FAULTS:
-        raise
     except sa.exc.DBAPIError as error:
-        raise StoreError(complaint(file, error.orig or error)) from error
+        told = _told(url, error)
+        if told is None:
+            raise
+        raise StoreError(told) from error
     except sa.exc.TimeoutError as error:
-        raise StoreError(f"{_name(file)} is busy: no transaction ended within {BUSY_SECONDS} s") from error
+        raise StoreError(f"{name_of(url)} is busy: no transaction ended within {BUSY_SECONDS} s") from error
+
+
+def _told(url: sa.URL, error: sa.exc.DBAPIError) -> str | None:
+    if url.get_backend_name() == "postgresql":
+        return postgres.complaint(url, error, BUSY_SECONDS)
+    return None if isinstance(error, _OUR_FAULTS) else complaint(file_of(url), error.orig or error)
 
 
 def complaint(file: Path | None, error: BaseException) -> str:
-    """What *error* of the driver means, in a line."""
+    """What *error* of SQLite means, in a line."""
     said = next(iter(str(error).splitlines()), "") or type(error).__name__
     meaning = next((meaning for part, meaning in _MEANINGS.items() if part in said), f"cannot be used: {said}")
     return f"{_name(file)} {meaning}"
@@ -152,4 +186,7 @@ def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 def _begin(connection: sa.Connection) -> None:
     read_only = READ_ONLY.items() <= connection.get_execution_options().items()
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(postgres.BEGIN_READ_ONLY if read_only else postgres.BEGIN)
+    else:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

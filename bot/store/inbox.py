@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, RoomId, UserId
+from bot.patchwork.text import valid
 from bot.store import schema
 from bot.store.housekeeping import drop_batch
 
@@ -22,6 +23,9 @@ class Said:
     sent_at: datetime
 
 
+MAX_BODY = 16_384  # characters; a longer message is no command
+
+
 class InboxBook:
     """The inbox's part of one transaction."""
 
@@ -29,7 +33,10 @@ class InboxBook:
         self._connection = connection
 
     async def add(self, said: Said) -> None:
-        """Write a message down; one that is there already (a sync delivered twice) is left as it is."""
+        """Write a message down; one that is there already (a sync delivered twice) is left as it is.
+
+        NUL and lone surrogates, which JSON can spell and PostgreSQL cannot keep, become U+FFFD and question marks.
+        """
         table = schema.inbox
         known = sa.select(table.c.id).where(table.c.room == said.room, table.c.event == said.event)
         if (await self._connection.execute(known)).first() is None:
@@ -37,7 +44,7 @@ class InboxBook:
                 "room": said.room,
                 "event": said.event,
                 "sender": said.sender,
-                "body": said.body,
+                "body": valid(said.body[:MAX_BODY]),
                 "sent_at": said.sent_at,
                 "answered": False,
             }

@@ -1,4 +1,4 @@
-"""Brings the database to the program's version: forward only, and after a backup."""
+"""Brings the database to the program's version: forward only, and on SQLite after a backup."""
 
 import os
 import sqlite3
@@ -16,7 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import StoreError
-from bot.store.engine import BUSY_SECONDS, READ_ONLY, complaint, file_of, plain_errors
+from bot.store import postgres
+from bot.store.engine import BUSY_SECONDS, READ_ONLY, complaint, file_of, name_of, plain_errors
 
 SCRIPTS = Path(__file__).parent / "migrations"
 _log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
         StoreError: when the database cannot be used, is another program's, or newer than this one.
     """
     file, copy = file_of(engine.url), None
-    with plain_errors(file):
+    with plain_errors(engine.url):
         before = await _version(engine)
         if before == newest():
             return Upgrade(before, before)
@@ -52,13 +53,15 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
 
 
 async def check(engine: AsyncEngine) -> None:
-    """See that the database is sound and of the program's version; whoever uses it meanwhile is not disturbed.
+    """See that the database is of the program's version, and a SQLite file sound.
+
+    Whoever uses it meanwhile is not disturbed. PostgreSQL looks after its own files.
 
     Raises:
         StoreError: says what is wrong.
     """
     file = file_of(engine.url)
-    with plain_errors(file):
+    with plain_errors(engine.url):
         found = await _version(engine)
         if found != newest():
             _refuse_newer(found)
@@ -85,7 +88,7 @@ def backup(file: Path, copy: Path) -> Path:
     """A consistent copy of a database in use, readable by its owner only.
 
     Raises:
-        StoreError: when there is no database, or the copy cannot be written.
+        StoreError: when there is no database, it is damaged, or the copy cannot be written.
     """
     if not file.is_file():
         raise StoreError(f"there is no database at {file}")
@@ -97,12 +100,21 @@ def backup(file: Path, copy: Path) -> Path:
         raise StoreError(f"cannot write {copy}: {error.strerror}") from error
     try:
         _copy(file, copy)
+        _prove(copy)
     except BaseException as error:
         copy.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
             raise StoreError(complaint(file, error)) from error
         raise
     return copy
+
+
+def _prove(copy: Path) -> None:
+    """A copy of a damaged database is no backup."""
+    with closing(sqlite3.connect(copy)) as connection:
+        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StoreError(f"the database is damaged, so there is nothing to back up ({found})")
 
 
 def _copy(file: Path, copy: Path) -> None:
@@ -120,7 +132,7 @@ async def _version(engine: AsyncEngine) -> str | None:
         await connection.execution_options(**READ_ONLY)
         found, tables = await connection.run_sync(_version_and_tables)
     if found is None and tables:
-        raise StoreError(f"the database {file_of(engine.url)} is another program's: name another file in store.url")
+        raise StoreError(f"{name_of(engine.url)} is another program's: name another one in store.url")
     return found
 
 
@@ -135,6 +147,8 @@ def _refuse_newer(found: str | None) -> None:
 
 
 def _migrate(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(postgres.TAKE_YOUR_TIME)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

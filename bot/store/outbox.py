@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import DeviceId, NoticeId, NoticeKey, RoomId, ServerName, TxnId
 from bot.notices.outbox import (
+    LONGEST_RETRY,
     Claimed,
     Dead,
     Message,
@@ -117,15 +118,23 @@ class OutboxBook:
         """Take up to *limit* notices that may be sent now, one a room at most, and note the attempt.
 
         In a room the first lane with something to send goes first; in a lane only its oldest open notice may go.
+        One that cannot be read, written by another version of this program, is dead and holds nobody up.
         """
+        if limit <= 0:
+            return []
         table = schema.notice
-        due = sa.select(table).where(table.c.id.in_(_heads()), table.c.next_at <= self._now)
-        query = due.order_by(table.c.lane, table.c.id)
-        rows = (await self._connection.execute(query)).mappings().all()
-        first: dict[str, sa.RowMapping] = {}
-        for row in rows:
-            first.setdefault(row["room"], row)
-        return [await self._note_attempt(row, device) for row in list(first.values())[:limit]]
+        due = sa.or_(
+            table.c.state == NoticeState.WAITING,
+            table.c.next_at <= self._now,
+            table.c.next_at > self._now + LONGEST_RETRY,  # the clock was set back
+        )
+        query = sa.select(table.c.id, table.c.room).where(table.c.id.in_(_heads()), due)
+        heads = (await self._connection.execute(query.order_by(table.c.lane, table.c.id))).mappings().all()
+        first: dict[str, int] = {}
+        for head in heads:
+            first.setdefault(head["room"], head["id"])
+        claimed = [await self._note_attempt(number, device) for number in list(first.values())[:limit]]
+        return [notice for notice in claimed if notice is not None]
 
     async def settle(self, notice: NoticeId, outcome: Outcome) -> None:
         """Write down how an attempt ended."""
@@ -171,24 +180,31 @@ class OutboxBook:
         query = sa.select(table.c.room).where(table.c.room == room, table.c.suspended.is_(True))
         return (await self._connection.execute(query)).first() is not None
 
-    async def _note_attempt(self, row: sa.RowMapping, device: DeviceId) -> Claimed:
+    async def _note_attempt(self, number: int, device: DeviceId) -> Claimed | None:
         table = schema.notice
-        values = {
-            "state": NoticeState.TRIED,
-            "attempts": row["attempts"] + 1,
-            "first_tried": row["first_tried"] or self._now,
-            "first_device": row["first_device"] or device,
-        }
-        await self._connection.execute(sa.update(table).where(table.c.id == row["id"]).values(values))
-        return Claimed(
-            id=NoticeId(row["id"]),
+        row = (await self._connection.execute(sa.select(table).where(table.c.id == number))).mappings().one()
+        try:
+            message = _message(row["message"])
+        except (TypeError, ValueError, KeyError) as error:
+            await self.settle(NoticeId(number), Dead(f"cannot be read: {error}"))
+            return None
+        claimed = Claimed(
+            id=NoticeId(number),
             room=RoomId(row["room"]),
             txn=TxnId(row["txn"]),
-            message=_message(row["message"]),
+            message=message,
             attempts=row["attempts"] + 1,
             first_tried=row["first_tried"] or self._now,
             first_device=DeviceId(row["first_device"] or device),
         )
+        values = {
+            "state": NoticeState.TRIED,
+            "attempts": claimed.attempts,
+            "first_tried": claimed.first_tried,
+            "first_device": claimed.first_device,
+        }
+        await self._connection.execute(sa.update(table).where(table.c.id == number).values(values))
+        return claimed
 
 
 def _heads() -> sa.Select[tuple[int]]:

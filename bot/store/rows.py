@@ -137,9 +137,6 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
     }
 
 
-""" + "" + """
-
-
 def _of_files(files: tuple[FileChange, ...] | None) -> list[list[object]] | None:
     """None, a diff that was not read, is not the empty list of one that touches nothing."""
     return None if files is None else [[file.path, file.old_path, file.added, file.removed] for file in files]

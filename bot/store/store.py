@@ -12,7 +12,7 @@ from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
 from bot.patchwork.events import Watched
 from bot.patchwork.pending import KnownSeries
 from bot.store import migrate
-from bot.store.engine import connect, file_of, plain_errors
+from bot.store.engine import connect, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.session import SessionBook
@@ -34,18 +34,17 @@ class Store:
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
-        self._file = file_of(engine.url)
         self._clock = clock
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> Self:
-        """The store behind *url*, at the program's version.
+        """The store behind *url*, at the program's version; on PostgreSQL for this process alone.
 
         Raises:
             ConfigError: when the URL is none that this program can use.
             StoreError: when the database cannot be used, or is newer than the program.
         """
-        engine = connect(url)
+        engine = connect(url, only_instance=True)
         try:
             await migrate.upgrade(engine)
         except BaseException:
@@ -54,7 +53,7 @@ class Store:
         return cls(engine, clock)
 
     async def close(self) -> None:
-        """Give the file back."""
+        """Give the database back."""
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -64,7 +63,7 @@ class Store:
         Raises:
             StoreError: when the database cannot be used.
         """
-        with plain_errors(self._file):
+        with plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
                 outbox = OutboxBook(connection, now)

@@ -33,13 +33,14 @@ class WatchBook:
     async def watched(self, server: ServerName) -> Watched:
         """Where the watch of *server* stands."""
         row = await self._one(sa.select(schema.server).where(schema.server.c.name == server))
-        baselines = await self._all(sa.select(schema.project).where(schema.project.c.server == server))
-        pending = await self._all(sa.select(schema.pending).where(schema.pending.c.server == server))
+        project, pending = schema.project, schema.pending
+        baselines = await self._all(sa.select(project).where(project.c.server == server).order_by(project.c.name))
+        waiting = sa.select(pending).where(pending.c.server == server).order_by(pending.c.kind, pending.c.id)
         return Watched(
             cursor=row["cursor"] if row else None,
             highest=row["highest_event"] if row else 0,
             baselines=tuple(rows.to_baseline(item) for item in baselines),
-            pending=tuple(rows.to_pending(item) for item in pending),
+            pending=tuple(rows.to_pending(item) for item in await self._all(waiting)),
         )
 
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
@@ -164,8 +165,13 @@ class WatchBook:
         table = schema.seen_event
         newest = sa.select(table.c.id).where(table.c.server == server).order_by(table.c.id.desc())
         edge = newest.offset(KEEP_EVENTS_AT_LEAST).limit(1).scalar_subquery()
-        old = table.c.seen_at < self._now - KEEP_EVENTS
-        return await drop_batch(self._connection, table, table.c.server == server, old, table.c.id <= edge)
+        old = (table.c.server == server, table.c.seen_at < self._now - KEEP_EVENTS, table.c.id <= edge)
+        highest = (await self._connection.execute(sa.select(sa.func.max(table.c.id)).where(*old))).scalar_one()
+        project = schema.project
+        if highest is not None:
+            past = sa.update(project).where(project.c.server == server, project.c.baseline_event < highest)
+            await self._connection.execute(past.values(baseline_event=highest))
+        return await drop_batch(self._connection, table, *old)
 
     async def _move_cursor(self, poll: Poll) -> None:
         before = await self._one(sa.select(schema.server).where(schema.server.c.name == poll.server))

@@ -23,7 +23,9 @@ VERBS = [
 
 
 def test_help_loads_no_database_no_network_and_no_settings() -> None:
-    heavy = "sqlalchemy alembic aiosqlite nio httpx aiohttp pydantic apscheduler structlog prompt_toolkit rich re2"
+    heavy = (
+        "sqlalchemy alembic aiosqlite psycopg nio httpx aiohttp pydantic apscheduler structlog prompt_toolkit rich re2"
+    )
     script = (
         "import sys, bot.cli\n"
         "try: bot.cli.main(['--help'])\n"
@@ -91,7 +93,7 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: Path) -> None:
 
 
 def test_closed_streams_are_empty_ones() -> None:
-    assert run_in_bash(f"{sys.executable} -m bot.cli paths <&- 2>&1; echo $?") == "0\n"
+    assert run_in_bash(f"{sys.executable} -m bot.cli paths <&- 2>&1; echo $?") == "no diff found\n0\n"
 
 
 def test_a_stream_that_cannot_spell_a_character_still_gets_the_rest(tmp_path: Path) -> None:

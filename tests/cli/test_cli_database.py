@@ -104,14 +104,17 @@ def test_the_database_of_another_program_is_refused(capsys: pytest.CaptureFixtur
     for action in ("check", "upgrade"):
         assert run(capsys, action) == (
             1,
-            "the database patchbot.db is another program's: name another file in store.url\n",
+            "the database patchbot.db is another program's: name another one in store.url\n",
         )
 
 
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("postgresql://bot:hunter2@db/bot", "store.url: postgresql is not supported by this version, only sqlite is\n"),
+        (
+            "postgresql://bot:hunter2@db/bot?nonsense=1",
+            "store.url: cannot be read: postgresql://USER@HOST/DATABASE?PARAMETER=VALUE\n",
+        ),
         ("sqlite:///a.db?mode=ro", "store.url: takes no parameters, and has mode\n"),
     ],
 )
@@ -121,6 +124,37 @@ def test_a_url_of_no_use_is_a_mistake_of_the_settings(
     monkeypatch.setenv("PATCHBOT_STORE__URL", url)
 
     assert run(capsys, "upgrade") == (2, told)
+
+
+def test_a_database_of_postgresql_is_made_and_checked_and_backed_up_by_its_own_tools(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    monkeypatch.setenv("PATCHBOT_STORE__URL", postgres_url)
+
+    assert run(capsys, "check") == (
+        1,
+        "the database is at version none, the program at 0001: run `patchbot db upgrade`\n",
+    )
+    assert run(capsys, "upgrade") == (0, "made a new database of version 0001\n")
+    assert run(capsys, "upgrade") == (0, "the database is at version 0001 already\n")
+    assert run(capsys, "check") == (0, "the database answers, and is of this program's version\n")
+    assert run(capsys, "backup", "copy.db") == (
+        2,
+        "store.url: only a SQLite database is backed up here; use pg_dump for PostgreSQL\n",
+    )
+    assert not list(folder.glob("*.db"))
+
+
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATCHBOT_STORE__URL", "postgresql://bot:hunter2@127.0.0.1:1/bot")
+
+    for action in ("check", "upgrade"):
+        assert run(capsys, action) == (
+            1,
+            "the database bot on 127.0.0.1:1 cannot be reached: no server listens there\n",
+        )
 
 
 @pytest.fixture

@@ -142,6 +142,14 @@ async def test_a_number_is_a_patch_and_else_a_series(desk: Desk) -> None:
     assert (await desk.ask(f"show {first.series + 1}")).startswith("hw: Two\n")
 
 
+async def test_the_message_id_of_a_cover_letter_shows_its_series(desk: Desk) -> None:
+    posted = await desk.known(patches=2, name="hw: Two")
+    cover = desk.rig.patchwork.rows.covers[posted.cover or 0].msgid
+
+    for named in (cover, f"https://lore.kernel.org/qemu-devel/{cover}/"):
+        assert (await desk.ask(f"show {named}")).startswith("hw: Two\n")
+
+
 async def test_a_series_of_unknown_states_claims_none(tmp_path: Path) -> None:
     """What its mails say is the state they came in, not the one they are in."""
     rig = Rig(tmp_path)
@@ -164,8 +172,7 @@ async def test_a_series_of_unknown_states_claims_none(tmp_path: Path) -> None:
             "show nobody@example.org",
             snapshot(
                 """\
-There is no patch with the message-id nobody@example.org in what is watched on sample.
-Is it a cover letter? Name the series, or one of its patches.\
+There is no patch or cover letter with the message-id nobody@example.org in what is watched on sample.\
 """
             ),
         ),

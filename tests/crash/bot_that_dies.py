@@ -1,4 +1,4 @@
-"""A bot over a room in a file that kills itself, with SIGKILL, at a given moment; run as a process of its own."""
+"""A bot over a room in a file that dies at a given moment, or waits there; run as a process of its own."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,8 +24,21 @@ ROOM = RoomId("!room:hs")
 
 
 def die() -> None:
-    """End now, without a last word."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    """End now, without a last word; or say that the moment is there, once, and go on when told."""
+    if not Stroke.somebody_else_dies:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if not Stroke.fell:
+        Stroke.fell = True
+        sys.stdout.write("now\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+
+
+class Stroke:
+    """Whom the blow is for, and whether it fell."""
+
+    somebody_else_dies = False
+    fell = False
 
 
 class DyingRoom(FileRoom):
@@ -81,7 +95,7 @@ def kill_around_settling(moment: str) -> None:
         Sender._send = dying_send  # type: ignore[method-assign] # the same
 
 
-def settings(folder: Path, url: str) -> Settings:
+def settings(folder: Path, url: str, database: str) -> Settings:
     """One server, one room."""
     return Settings(
         matrix=MatrixSettings(
@@ -90,22 +104,33 @@ def settings(folder: Path, url: str) -> Settings:
             messages_per_second=1000,
             message_burst=1000,
         ),
-        store=StoreSettings(url=f"sqlite:///{folder / 'bot.db'}", data_dir=folder),
+        store=StoreSettings(url=database, data_dir=folder),
         patchwork=(PatchworkSettings(name="sample", url=url, projects=(ProjectSettings(name="qemu-devel"),)),),
         room=(RoomSettings(room=ROOM, subscribe=("path:migration/",)),),
     )
 
 
-async def main(folder: Path, url: str, moment: str, typed: str) -> None:
+@dataclass(frozen=True)
+class Life:
+    """Where the bot lives, when it dies, and what is typed to it."""
+
+    folder: Path
+    patchwork: str
+    database: str
+    moment: str = "never"
+    typed: str = ""
+
+
+async def main(life: Life) -> None:
     """Poll, answer and deliver until nothing is left, or until the moment has come."""
-    room = DyingRoom(folder / "room.jsonl", SystemClock())
-    room.moment = moment
-    told = settings(folder, url)
+    room = DyingRoom(life.folder / "room.jsonl", SystemClock())
+    room.moment = life.moment
+    told = settings(life.folder, life.patchwork, life.database)
     async with assembled(told, room, SystemClock(), known_rooms(told, {ROOM})) as bot:
         await bot.settle()
-        if typed:
-            await hear(bot, typed)
-            if moment == "heard":
+        if life.typed:
+            await hear(bot, life.typed)
+            if life.moment == "heard":
                 die()
             await bot.settle()
 
@@ -116,7 +141,9 @@ async def hear(bot: Bot, typed: str) -> None:
 
 
 if __name__ == "__main__":
-    _, _folder, _url, _moment, _typed = sys.argv
-    kill_in_transactions(_moment)
-    kill_around_settling(_moment)
-    asyncio.run(main(Path(_folder), _url, _moment, _typed))
+    _, _folder, *_rest, _whom = sys.argv
+    _life = Life(Path(_folder), *_rest)
+    Stroke.somebody_else_dies = _whom == "somebody else"
+    kill_in_transactions(_life.moment)
+    kill_around_settling(_life.moment)
+    asyncio.run(main(_life))

@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from bot.clock import SystemClock
 from bot.demo.room import FileRoom
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import serve
-from bot_that_dies import main
+from bot_that_dies import Life, main
+from postgres_server import PostgresServer
 from rig import PROJECT, ROOM, a_series
 
 PROGRAM = Path(__file__).with_name("bot_that_dies.py")
@@ -23,33 +25,59 @@ MOMENTS = ("written", "committed", "claimed", "sent", "acknowledged", "settled")
 
 @dataclass
 class Scene:
-    """A served Patchwork, and a folder with the bot's database and room."""
+    """A served Patchwork, a database, and a folder with the bot's room."""
 
     folder: Path
     url: str
+    database: str
     patchwork: SamplePatchwork
 
-    async def start(self, moment: str = "never", typed: str = "") -> asyncio.subprocess.Process:
+    async def start(self, moment: str = "never", typed: str = "", whom: str = "the bot") -> asyncio.subprocess.Process:
         """The bot as a process of its own."""
-        arguments = (str(PROGRAM), str(self.folder), self.url, moment, typed)
-        return await asyncio.create_subprocess_exec(sys.executable, *arguments)
+        arguments = (str(PROGRAM), str(self.folder), self.url, self.database, moment, typed, whom)
+        pipe = asyncio.subprocess.PIPE if whom == "somebody else" else None
+        return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
 
     async def run(self, moment: str = "never", typed: str = "") -> int:
         """Start it and wait for its end; its exit status, negative for a signal."""
         return await (await self.start(moment, typed)).wait()
+
+    @asynccontextmanager
+    async def waiting_at(self, moment: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The bot as a process that has come to *moment*, and goes on with the next line it reads."""
+        process = await self.start(moment, whom="somebody else")
+        assert process.stdout is not None
+        try:
+            while (line := await process.stdout.readline()) != b"now\n":
+                assert line, "the bot ended before"
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     def titles(self) -> list[str]:
         """The first lines of what the room shows."""
         return [body.partition("\n")[0] for body in FileRoom(self.folder / "room.jsonl", SystemClock()).bodies(ROOM)]
 
 
+over_postgres = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
+
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the bot's database is: in a file, but `over_postgres`."""
+    url: str = request.getfixturevalue("postgres_url") if hasattr(request, "param") else f"sqlite:///{tmp_path}/bot.db"
+    return url
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, database: str) -> AsyncIterator[Scene]:
     patchwork = SamplePatchwork(SystemClock())
     patchwork.add_project(PROJECT)
     async with serve(patchwork) as url:
-        scene = Scene(tmp_path, url, patchwork)
-        await main(tmp_path, url, "never", "")  # the first start takes the baseline
+        scene = Scene(tmp_path, url, database, patchwork)
+        await main(Life(tmp_path, url, database))  # the first start takes the baseline
         yield scene
 
 
@@ -58,6 +86,35 @@ async def test_a_bot_killed_at_any_state_of_the_outbox_shows_one_card(scene: Sce
     scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it", patches=2))
 
     assert await scene.run(moment) == -signal.SIGKILL
+    assert await scene.run() == 0
+
+    assert scene.titles() == ["migration: Fix it"]
+
+
+@over_postgres
+@pytest.mark.parametrize("moment", ["written", "committed", "claimed", "sent"])
+async def test_a_bot_killed_over_postgresql_shows_one_card(scene: Scene, moment: str) -> None:
+    scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it", patches=2))
+
+    assert await scene.run(moment) == -signal.SIGKILL
+    assert await scene.run() == 0
+
+    assert scene.titles() == ["migration: Fix it"]
+
+
+@over_postgres
+@pytest.mark.parametrize("moment", ["written", "claimed", "sent"])
+async def test_a_bot_whose_database_is_killed_shows_one_card(
+    scene: Scene, postgres: PostgresServer, moment: str
+) -> None:
+    """In a transaction it is an outage; between two of them the bot connects anew and goes on."""
+    scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it", patches=2))
+
+    async with scene.waiting_at(moment) as process:
+        postgres.kill()
+        postgres.start()
+        await process.communicate(b"go on\n")
+    assert process.returncode == 0
     assert await scene.run() == 0
 
     assert scene.titles() == ["migration: Fix it"]

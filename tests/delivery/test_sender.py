@@ -1,5 +1,6 @@
 """The outbox's promise, against a chat that fails in every way a network can."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,7 @@ class Desk:
     chat: MemoryChat
     clock: VirtualClock
     sender: Sender
+    file: Path
 
     async def write(self, *keys: str, room: RoomId = ROOM, lane: Lane = Lane.CARD) -> None:
         """Put notices into the outbox."""
@@ -54,7 +56,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     clock = VirtualClock()
     store = await Store.open(f"sqlite:///{tmp_path / 'bot.db'}", clock)
     chat = MemoryChat(clock)
-    yield Desk(store, chat, clock, Sender(store, chat, clock, Pace.full(1000, 1000, 0)))
+    yield Desk(store, chat, clock, Sender(store, chat, clock, Pace.full(1000, 1000, 0)), tmp_path / "bot.db")
     await store.close()
 
 
@@ -183,6 +185,57 @@ async def test_an_attempt_that_never_arrived_is_sent_by_another_device(desk: Des
 
     desk.chat.device = DeviceId("ANOTHER")
     await desk.deliver_for(10)
+
+    assert desk.chat.bodies(ROOM) == ["a"]
+
+
+async def test_a_homeserver_whose_clock_is_behind_does_not_show_a_notice_twice(desk: Desk) -> None:
+    behind = VirtualClock(desk.clock.now() - timedelta(minutes=2))
+    desk.chat.clock = behind
+    errors = failing(Temporary("the answer was lost"))
+    desk.chat.after_send = lambda _: errors.pop() if errors else None
+    await desk.write("a")
+    await desk.sender.deliver()
+
+    desk.chat.device = DeviceId("ANOTHER")
+    await desk.deliver_for(10)
+
+    assert desk.chat.bodies(ROOM) == ["a"]
+
+
+async def test_a_notice_of_another_version_of_the_program_is_dead_and_holds_nobody_up(desk: Desk) -> None:
+    await desk.write("a", "b")
+    with sqlite3.connect(desk.file) as database:
+        database.execute("UPDATE notice SET message = json_set(message, '$.tag.kind', 'hologram') WHERE key = 'a'")
+    database.close()
+    await desk.write("c", room=OTHER)
+
+    await desk.deliver_for(2)
+
+    assert (desk.chat.bodies(ROOM), desk.chat.bodies(OTHER)) == (["b"], ["c"])
+    assert await desk.count(NoticeState.DEAD) == 1
+
+
+async def test_a_fault_of_ours_in_one_notice_ends_no_other_send(desk: Desk) -> None:
+    def fault(room: RoomId) -> None:
+        if room == ROOM:
+            raise ZeroDivisionError
+
+    desk.chat.before_send = fault
+    await desk.write("a")
+    await desk.write("b", "c", room=OTHER)
+
+    await desk.deliver_for(2)
+
+    assert desk.chat.bodies(OTHER) == ["b", "c"]
+
+
+async def test_a_wall_clock_that_is_set_back_holds_up_no_notice(desk: Desk) -> None:
+    await desk.write("a")
+    desk.sender = Sender(desk.store, desk.chat, desk.clock, Pace.full(1000, 1000, 0))
+    desk.clock.set_back(timedelta(hours=2))
+
+    await desk.deliver_for(1)
 
     assert desk.chat.bodies(ROOM) == ["a"]
 

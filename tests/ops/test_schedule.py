@@ -124,7 +124,7 @@ async def test_closing_cancels_a_run_and_waits_until_it_has_let_go(caplog: pytes
 
 async def test_a_job_that_begins_at_once_does_not_wait_for_its_first_interval() -> None:
     schedule, job = Schedule(), Job(enough=1)
-    schedule.every(3600, job.run, "job", at_once=True)
+    schedule.every(3600, job.run, "job")
 
     async with ticking(schedule):
         await job.goal.wait()

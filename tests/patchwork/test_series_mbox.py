@@ -295,7 +295,7 @@ async def test_pages_that_were_read_are_not_asked_for_again_when_another_one_fai
     read = await api.contents(series, series.patches)
 
     assert [patch.id for patch in read] == [1, 2, 3, 4, 5, 6]
-    assert transport.asked == [f"/series/{number}/mbox/", "/patches/3/"]
+    assert transport.asked == [f"/series/{number}/mbox/", "/patches/3/", "/patches/5/", "/patches/6/"]
 
 
 async def test_a_single_patch_is_read_from_its_own_page() -> None:

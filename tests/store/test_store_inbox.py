@@ -53,6 +53,12 @@ async def test_a_sync_delivered_twice_is_one_message(store: Store, rig: StoreRig
     assert rig.count("inbox") == 1
 
 
+async def test_what_no_database_can_keep_of_a_message_is_replaced(store: Store, rig: StoreRig) -> None:
+    await hear(store, replace(said(rig), body="show \0 \ud800 🎉"))
+
+    assert [message.body for message in await unanswered(store)] == ["show \ufffd ? 🎉"]
+
+
 async def test_an_event_id_counts_per_room(store: Store, rig: StoreRig) -> None:
     await hear(store, said(rig), replace(said(rig), room=OTHER_ROOM))
 

@@ -16,7 +16,7 @@ from bot.errors import StoreError
 from bot.store import migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import SERVER, StoreRig
+from store_rig import SERVER, FileRig, StoreRig, only_postgres, only_sqlite
 
 NEWER = '''
 """A later version."""
@@ -69,11 +69,18 @@ async def test_a_new_database_gets_the_newest_version_without_a_backup(rig: Stor
     await engine.dispose()
     assert done == migrate.Upgrade(before=None, now=migrate.newest())
     assert again == migrate.Upgrade(before=migrate.newest(), now=migrate.newest())
+
+
+@only_sqlite
+async def test_a_new_database_is_alone_in_its_folder(rig: FileRig, store: Store) -> None:
+    await store.close()
+
     assert [path.name for path in rig.file.parent.iterdir()] == ["bot.db"]
 
 
+@only_sqlite
 async def test_an_older_database_is_backed_up_then_migrated(
-    rig: StoreRig, store: Store, program: Path, monkeypatch: pytest.MonkeyPatch
+    rig: FileRig, store: Store, program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with store.transaction() as tx:
         await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
@@ -88,8 +95,28 @@ async def test_an_older_database_is_backed_up_then_migrated(
     assert done.copy is not None
     assert done.copy.name.startswith("bot.db.0001.2")
     assert stat.S_IMODE(done.copy.stat().st_mode) == 0o600
-    assert columns(done.copy) == {"name", "cursor", "highest_event", "rebuilds"}
-    assert columns(rig.file) == {"name", "cursor", "highest_event", "rebuilds", "note"}
+    with closing(sqlite3.connect(done.copy)) as connection:
+        copied = {row[1] for row in connection.execute("PRAGMA table_info(server)")}
+    assert copied == {"name", "cursor", "highest_event", "rebuilds"}
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "note"}
+    assert rig.count("server") == 1
+
+
+@only_postgres
+async def test_an_older_database_of_postgresql_is_migrated_without_a_copy(
+    rig: StoreRig, store: Store, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with store.transaction() as tx:
+        await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
+    await store.close()
+    with_another_version(program, monkeypatch)
+    engine = connect(rig.url)
+
+    done = await migrate.upgrade(engine)
+
+    await engine.dispose()
+    assert done == migrate.Upgrade("0001", "0002", copy=None)
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "note"}
     assert rig.count("server") == 1
 
 
@@ -102,30 +129,27 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     with pytest.raises(RuntimeError, match="half-way"):
         await rig.open()
 
-    assert columns(rig.file) == {"name", "cursor", "highest_event", "rebuilds"}
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds"}
     monkeypatch.undo()
     await (await rig.open()).close()
 
 
 async def test_a_newer_database_is_refused(rig: StoreRig, store: Store) -> None:
     await store.close()
-    with closing(sqlite3.connect(rig.file)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0999'")
-        connection.commit()
+    rig.execute("UPDATE alembic_version SET version_num = '0999'")
 
     with pytest.raises(StoreError, match=r"^the database is newer \(0999\) than this program \(0001\): upgrade the"):
         await rig.open()
 
 
 async def test_the_database_of_another_program_is_refused_and_left_as_it_is(rig: StoreRig) -> None:
-    with closing(sqlite3.connect(rig.file)) as connection:
-        connection.execute("CREATE TABLE users (name TEXT)")
+    rig.execute("CREATE TABLE users (name TEXT)")
 
-    with pytest.raises(StoreError, match=r"is another program's: name another file in store\.url"):
+    with pytest.raises(StoreError, match=r"^the database .* is another program's: name another one in store\.url$"):
         await rig.open()
 
-    with closing(sqlite3.connect(rig.file)) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("users",)]
+    assert rig.columns("users") == {"name"}
+    assert rig.columns("alembic_version") == rig.columns("server") == set()
 
 
 async def test_a_sound_database_passes_the_check_while_it_is_written(rig: StoreRig, store: Store) -> None:
@@ -154,7 +178,8 @@ async def test_the_check_tells_of_an_older_database(
     await engine.dispose()
 
 
-async def test_the_check_tells_of_rows_that_an_index_lost(rig: StoreRig, store: Store) -> None:
+@only_sqlite
+async def test_the_check_tells_of_rows_that_an_index_lost(rig: FileRig, store: Store) -> None:
     async with store.transaction() as tx:
         await tx.watch._insert(schema.seen_event, [{"server": SERVER, "id": 1, "seen_at": rig.now}])
     await store.close()
@@ -171,7 +196,8 @@ async def test_the_check_tells_of_rows_that_an_index_lost(rig: StoreRig, store: 
     await engine.dispose()
 
 
-async def test_a_backup_of_a_database_in_use_is_whole_and_private(rig: StoreRig, store: Store, tmp_path: Path) -> None:
+@only_sqlite
+async def test_a_backup_of_a_database_in_use_is_whole_and_private(rig: FileRig, store: Store, tmp_path: Path) -> None:
     async with store.transaction() as tx:
         await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
 
@@ -184,7 +210,8 @@ async def test_a_backup_of_a_database_in_use_is_whole_and_private(rig: StoreRig,
         assert connection.execute("SELECT highest_event FROM server").fetchall() == [(7,)]
 
 
-async def test_a_backup_overwrites_nothing(rig: StoreRig, store: Store, tmp_path: Path) -> None:
+@only_sqlite
+async def test_a_backup_overwrites_nothing(rig: FileRig, store: Store, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("precious")
 
     with pytest.raises(StoreError, match=r"copy\.db exists already; name a new file for the copy$"):
@@ -194,16 +221,12 @@ async def test_a_backup_overwrites_nothing(rig: StoreRig, store: Store, tmp_path
     await store.close()
 
 
+@only_sqlite
 @pytest.mark.parametrize("content", [b"this is a text file, not a database", b"SQLite format 3\0" + b"\xff" * 5_000])
-def test_a_backup_that_fails_leaves_no_copy(rig: StoreRig, tmp_path: Path, content: bytes) -> None:
+def test_a_backup_that_fails_leaves_no_copy(rig: FileRig, tmp_path: Path, content: bytes) -> None:
     rig.file.write_bytes(content)
 
     with pytest.raises(StoreError, match=r"^the database .*bot\.db is (no SQLite database|damaged; restore a backup)$"):
         migrate.backup(rig.file, tmp_path / "copy.db")
 
     assert [path.name for path in tmp_path.iterdir()] == ["bot.db"]
-
-
-def columns(file: Path) -> set[str]:
-    with closing(sqlite3.connect(file)) as connection:
-        return {row[1] for row in connection.execute("PRAGMA table_info(server)")}

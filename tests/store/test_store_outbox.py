@@ -5,9 +5,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId
@@ -25,7 +33,7 @@ from bot.notices.outbox import (
     Tag,
     txn_id,
 )
-from bot.store import housekeeping, migrate
+from bot.store import housekeeping, migrate, schema
 from bot.store.engine import connect
 from bot.store.outbox import CardRef
 from bot.store.store import Store
@@ -284,17 +292,26 @@ class Model:
         return list(by_room.values())[:limit]
 
 
+async def forget_all(store: Store) -> None:
+    """As if nothing had been written yet."""
+    async with store.transaction() as tx:
+        await tx.outbox._connection.execute(sa.delete(schema.notice))
+
+
 class OutboxMachine(RuleBasedStateMachine):
     """Any interleaving of add, claim, settle, restart and time."""
 
+    url = "sqlite://"
+
     @initialize()
     def start(self) -> None:
-        """An empty outbox in memory; one event loop for the whole run."""
+        """An empty outbox; one event loop for the whole run."""
         self.loop = asyncio.new_event_loop()
         self.clock = VirtualClock()
-        self.engine = connect("sqlite://")
+        self.engine = connect(self.url)
         self.loop.run_until_complete(migrate.upgrade(self.engine))
         self.store = Store(self.engine, self.clock)
+        self.loop.run_until_complete(forget_all(self.store))
         self.model = Model()
         self.sent: list[Notice] = []
 
@@ -370,3 +387,10 @@ class OutboxMachine(RuleBasedStateMachine):
 
 TestOutboxMachine = OutboxMachine.TestCase
 TestOutboxMachine.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+
+
+def test_any_interleaving_on_postgresql(postgres_url: str) -> None:
+    class OnPostgresql(OutboxMachine):
+        url = postgres_url
+
+    run_state_machine_as_test(OnPostgresql, settings=settings(max_examples=5, stateful_step_count=30, deadline=None))

@@ -1,0 +1,158 @@
+"""PostgreSQL: how it is reached, what it must be, its complaints in plain words; `bot.store.engine` has the theory."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    import psycopg
+
+OLDEST: Final = 14  # the oldest version that PostgreSQL's own developers kept up when this was written
+STATEMENT_SECONDS: Final = 60  # what a statement may take, a migration's excepted
+_LOCKS: Final = 0x70617463  # "patc": the space of the bot's advisory locks, so that other programs' do not meet them
+BEGIN: Final = f"SELECT pg_advisory_xact_lock({_LOCKS}, 1)"
+BEGIN_READ_ONLY: Final = "SET TRANSACTION READ ONLY"
+TAKE_YOUR_TIME: Final = "SET LOCAL statement_timeout = 0"
+_BE_THE_ONLY_ONE: Final = f"SELECT pg_advisory_lock({_LOCKS}, 2)"
+
+# What libpq is told where the URL says nothing: a machine that vanished is noticed within a minute, by either side
+_PARAMETERS = {
+    "application_name": "patchbot",
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+# A commit that returned survives a power loss, even where the server's settings promise less
+_SESSION = f"""
+    SELECT set_config('lock_timeout', %s, false),
+           set_config('statement_timeout', '{STATEMENT_SECONDS}s', false),
+           set_config('tcp_keepalives_idle', '30', false),
+           set_config('tcp_keepalives_interval', '10', false),
+           set_config('tcp_keepalives_count', '3', false),
+           set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+               WHEN 'off' THEN 'local' ELSE current_setting('synchronous_commit') END, false)
+"""
+
+# SQLSTATE -> what it means to an operator
+_STATES = {
+    "25006": "can only be read: is it a standby?",
+    "42501": "does not permit this user what the bot needs; {said}",
+    "53100": "cannot be written: the disk is full",
+    "55P03": "is in use by another program, which did not let go of it within {wait:g} s",
+    "57014": f"took more than {STATEMENT_SECONDS} s over a statement",
+}
+# What is said when no connection comes about -> what it means
+_REFUSALS = {
+    r"pg_hba\.conf": "does not let this user in from here (pg_hba.conf)",
+    r"password authentication failed": "refuses the name or the password that store.url gives",
+    r"no password supplied": "asks for a password, and store.url gives none",
+    r'role ".*" does not exist': "does not know the user that store.url names",
+    r'database ".*" does not exist': "does not exist: make it with createdb",
+    r"Connection refused|No such file or directory": "cannot be reached: no server listens there",
+    r"failed to resolve host": "cannot be reached: no such host is known",
+    r"timeout": "cannot be reached: no answer came in time",
+    r"starting up|shutting down|in recovery mode": "is not ready: the server starts or stops",
+}
+
+
+def engine_for(url: str, wait_seconds: float, *, only_instance: bool) -> AsyncEngine:
+    """An engine of one connection for a `postgresql://` URL, which libpq reads; *wait_seconds* is how long locks wait.
+
+    *only_instance*: each connection holds a lock that no second process gets.
+
+    Raises:
+        ConfigError: when libpq cannot read the URL.
+        StoreError: when the driver is not installed.
+    """
+    try:
+        import psycopg  # noqa: PLC0415  # an extra: whoever uses SQLite needs none
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415  # the same
+    except ImportError as error:
+        raise StoreError(
+            'PostgreSQL needs a driver that is not installed: pip install "patchwork-matrix-bot[postgres]"'
+        ) from error
+    try:
+        given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+    except psycopg.Error:  # its words may repeat the password
+        raise ConfigError("store.url", "cannot be read: postgresql://USER@HOST/DATABASE?PARAMETER=VALUE") from None
+    address = _address(given)
+    conninfo = make_conninfo(**{**_PARAMETERS, **given, "client_encoding": "UTF8"})
+
+    async def opened() -> "psycopg.AsyncConnection":
+        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+        try:
+            _see_that_it_fits(connection.info, address)
+            await connection.execute(_SESSION, [f"{max(1, round(wait_seconds * 1000))}ms"])
+            if only_instance:
+                await _be_the_only_one(connection, address, wait_seconds)
+            await connection.set_autocommit(False)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    return create_async_engine(
+        address,
+        async_creator=opened,
+        poolclass=sa.AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=wait_seconds,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        use_native_hstore=False,
+    )
+
+
+def name_of(url: sa.URL) -> str:
+    """What a database is called in a message."""
+    name = f"the database {url.database}" if url.database else "the database"
+    return f"{name} on {url.host}" if url.host else name
+
+
+def complaint(url: sa.URL, error: sa.exc.DBAPIError, wait_seconds: float) -> str | None:
+    """What *error* means, in a line; None for what may be a fault of our own statements."""
+    said = next(iter(str(error.orig).splitlines()), "") or type(error.orig).__name__
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _STATES:
+        return f"{name_of(url)} {_STATES[state].format(said=said, wait=wait_seconds)}"
+    if not isinstance(error, (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.InterfaceError)):
+        return None
+    meaning = next((meaning for part, meaning in _REFUSALS.items() if state is None and re.search(part, said)), None)
+    return f"{name_of(url)} {meaning or f'cannot be used: {said}'}"
+
+
+def _address(parameters: Mapping[str, str]) -> sa.URL:
+    """Where the database is, without who uses it and with what password."""
+    place = ":".join(parameters[key] for key in ("host", "port") if key in parameters)
+    return sa.URL.create("postgresql+psycopg", host=place or None, database=parameters.get("dbname"))
+
+
+def _see_that_it_fits(info: "psycopg.ConnectionInfo", address: sa.URL) -> None:
+    """Refuse what the bot was not made for, in words, before a statement fails for it."""
+    version = info.server_version // 10_000
+    if version < OLDEST:
+        raise StoreError(f"{name_of(address)} is served by PostgreSQL {version}; {OLDEST} or newer is needed")
+    encoding = info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(
+            f"{name_of(address)} keeps its text as {encoding}: make one with createdb -T template0 -E UTF8"
+        )
+
+
+async def _be_the_only_one(connection: "psycopg.AsyncConnection", address: sa.URL, wait_seconds: float) -> None:
+    """Take the lock of the one instance; it goes with the connection, however that ends."""
+    import psycopg  # noqa: PLC0415  # there is a connection
+
+    try:
+        await connection.execute(_BE_THE_ONLY_ONE)
+    except psycopg.errors.LockNotAvailable:
+        told = f"is in use by another patchbot, which did not end within {wait_seconds:g} s"
+        raise StoreError(f"{name_of(address)} {told}") from None

@@ -1,0 +1,43 @@
+"""A homeserver, people, and a bot that runs between them and a Patchwork server."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from homeserver import Homeserver
+from matrix_rig import Account
+from person import Person
+from run_rig import Stage, a_stage
+
+
+@pytest.fixture(scope="session")
+def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
+    """One for all tests; each makes its own accounts."""
+    server = Homeserver.install(tmp_path_factory.mktemp("synapse"))
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def ann(homeserver: Homeserver) -> AsyncIterator[Person]:
+    async with Person(homeserver) as person:
+        yield person
+
+
+@pytest.fixture
+async def bob(homeserver: Homeserver) -> AsyncIterator[Person]:
+    async with Person(homeserver) as person:
+        yield person
+
+
+@pytest.fixture
+def account(homeserver: Homeserver, tmp_path: Path) -> Account:
+    return Account(homeserver, tmp_path / "data")
+
+
+@pytest.fixture
+async def stage(account: Account) -> AsyncIterator[Stage]:
+    async with a_stage(account) as stage:
+        yield stage

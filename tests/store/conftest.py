@@ -1,0 +1,20 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.store.store import Store
+from store_rig import FileRig, StoreRig
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> StoreRig:
+    """A new database of each kind; `only_sqlite` and `only_postgres` choose one."""
+    return FileRig(tmp_path) if request.param == "sqlite" else StoreRig(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def store(rig: StoreRig) -> AsyncIterator[Store]:
+    store = await rig.open()
+    yield store
+    await store.close()
