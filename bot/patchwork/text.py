@@ -19,12 +19,12 @@ _MAX_NESTING = 20  # of comments in a header; the standard library's parser recu
 
 def valid(text: str) -> str:
     """*text* as a database and a homeserver take it: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
 
 
 def line(text: str, limit: int = MAX_LINE) -> str:
     """*text* as one line of valid Unicode without control characters, *limit* characters at most."""
-    return _CONTROLS.sub(" ", valid(text[: limit * 4])).strip()[:limit]
+    return valid(_CONTROLS.sub(" ", text[: limit * 4])).strip()[:limit]
 
 
 def decoded(header: str) -> str:
