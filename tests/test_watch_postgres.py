@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import DatabaseError
 
 from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
@@ -47,8 +46,7 @@ async def test_a_poll_that_cannot_be_written_leaves_nothing_and_is_found_again(r
         before = dump(rig)
         rows(rig.url, BREAK)
 
-        with pytest.raises(DatabaseError, match="broken"):
-            await rig.poll(bot)
+        await rig.poll(bot)
         rows(rig.url, "DROP TRIGGER broken ON notice")
 
         assert dump(rig) == before
