@@ -1,1 +1,1 @@
-pytest_plugins = ["matrix_fixtures", "postgres_fixtures"]
+pytest_plugins = ["matrix_fixtures", "postgres_fixtures", "store_fixtures"]

@@ -1,3 +1,5 @@
+"""A store over each kind of database."""
+
 from collections.abc import AsyncIterator
 from pathlib import Path
 
