@@ -7,15 +7,13 @@ from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
 
 
 def welcome(room: RoomId, prefix: str, *, direct: bool) -> Notice:
-    """The line that says how to subscribe, once a room; without *prefix* in a direct chat."""
+    """The line that says what the bot does here, once a room; without *prefix* in a direct chat."""
     spoken = "" if direct else f"{prefix} "
     who = "you" if direct else "this room"
     text = words(
-        f"Hello! I can tell {who} about patches. ",
-        Code(f"{spoken}sub path:migration/"),
-        " subscribes to those that touch a path, ",
+        f"Hello! I tell {who} about patches, by the subscriptions in my configuration. ",
         Code(f"{spoken}help"),
-        " tells the rest.",
+        " tells what can be typed.",
     )
     return _notice(room, f"welcome/{room}", Lines((text,)), rings=direct)
 
