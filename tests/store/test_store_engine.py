@@ -60,14 +60,14 @@ async def test_a_database_that_came_from_elsewhere_becomes_private(rig: FileRig)
 
 
 async def test_a_file_that_is_no_database_is_left_as_it_is(rig: FileRig) -> None:
-    rig.file.write_text("root:x:0:0:root:/root:/bin/bash\n")
+    rig.file.write_text("ops:x:1000:1000::/home/ops:/bin/sh\n")
     rig.file.chmod(0o644)
 
     with pytest.raises(StoreError, match=r"^the database .*bot\.db is no SQLite database$"):
         await rig.open()
 
     assert mode(rig.file) == 0o644
-    assert rig.file.read_text().startswith("root:x")
+    assert rig.file.read_text().startswith("ops:x")
     assert [path.name for path in rig.file.parent.iterdir()] == ["bot.db"]
 
 
