@@ -38,7 +38,7 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
             "Answers to commands that begin with !pw.",
             "Accepts invitations of *:example.org.",
             "Admins: none.",
-            "Serves /livez, /readyz and /metrics on 127.0.0.1:9199.",
+            "Will serve /livez, /readyz and /metrics, once it can, on 127.0.0.1:9199.",
         ]
     )
 

@@ -63,7 +63,7 @@ def test_the_least_configuration() -> None:
             "Answers to commands that begin with !pw.",
             "Accepts invitations of *:example.org.",
             "Admins: none.",
-            "Serves /livez, /readyz and /metrics on 127.0.0.1:9199.",
+            "Will serve /livez, /readyz and /metrics, once it can, on 127.0.0.1:9199.",
         ]
     )
 
