@@ -6,18 +6,20 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot import metrics
 from bot.clock import Clock
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
-from bot.ids import EventId
+from bot.ids import EventId, RoomId
 from bot.notices.outbox import Claimed, Dead, Outcome, Retry, Sent, Suspend, next_attempt
 from bot.store.store import Store
 
 SEND_SECONDS = 60
-LOOK_SECONDS = 60.0  # the longest sleep: clocks are set back, too
+LOOK_SECONDS = 60.0  # the longest sleep: clocks are set back, and operators change the outbox beside the bot
 CLOCK_MARGIN = timedelta(minutes=10)  # how far our clock and the homeserver's may be apart
-AT_ONCE = 4
+AT_ONCE = 8  # sends under way; one that hangs must not hold up the other rooms
+_RESULTS: dict[type[Outcome], str] = {Sent: "sent", Retry: "retry", Suspend: "suspended", Dead: "dead"}
 _log = structlog.get_logger(__name__)
 
 
@@ -37,6 +39,7 @@ class Sender:
         self._chat = chat
         self._clock = clock
         self._pace = pace
+        self._busy: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -53,43 +56,64 @@ class Sender:
         """Deliver until stopped or cancelled, sleeping while there is nothing to do.
 
         Raises:
-            LoggedOut: the homeserver wants no more of this device.
-            ConfigError: it refuses to log the device in again.
+            LoggedOut: the homeserver wants no more of this device; in an ExceptionGroup.
+            ConfigError: it refuses to log the device in again; the same.
         """
-        while True:
-            self._wake.clear()
-            done = await self.deliver()
-            if done.tried:
-                continue
-            if self._stopping:
-                return
-            await self._sleep_until(done.look_again)
+        self._busy.clear()  # what a former run left behind
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wake.clear()
+                begun = await self._begin(group)
+                if self._stopping and not self._busy:
+                    return
+                await self._sleep_until(begun.look_again)
 
     async def deliver(self) -> Round:
-        """Send what may be sent now, one notice a room."""
+        """Send what may be sent now, one notice a room, and wait for the outcomes."""
+        async with asyncio.TaskGroup() as group:
+            return await self._begin(group)
+
+    async def _begin(self, group: asyncio.TaskGroup) -> Round:
+        """Begin to send what may be sent now, one notice a room; each send wakes `run` when it ends."""
+        free = AT_ONCE - len(self._busy)
         allowed = self._pace.available(self._clock.monotonic())
         async with self._store.transaction() as tx:
-            claimed = await tx.outbox.claim(min(allowed, AT_ONCE), self._chat.device)
-            next_at = await tx.outbox.next_at()
+            claimed = await tx.outbox.claim(min(allowed, free), self._chat.device, self._busy)
+            self._busy |= {notice.room for notice in claimed}
+            next_at = await tx.outbox.next_at(self._busy)
         self._pace.take(len(claimed), self._clock.monotonic())
-        async with asyncio.TaskGroup() as group:
-            for notice in claimed:
-                group.create_task(self._send(notice))
-        return Round(len(claimed), next_at)
+        for notice in claimed:
+            group.create_task(self._send(notice))
+        return Round(len(claimed), next_at if len(self._busy) < AT_ONCE else None)
 
     async def _send(self, notice: Claimed) -> None:
         """One notice, whose fault must not end the sends beside it."""
         try:
-            outcome = await self._attempt(notice)
+            await self._settle(notice, await self._outcome(notice))
+        finally:
+            self._busy.discard(notice.room)
+            self._wake.set()
+
+    async def _outcome(self, notice: Claimed) -> Outcome:
+        try:
+            return await self._attempt(notice)
         except (LoggedOut, ConfigError):
             raise  # no other notice will fare better
         except Exception:  # noqa: BLE001  # a fault of ours in one notice; it is logged and tried again
             _log.exception("a notice cannot be sent", key=notice.message.tag.key)
-            outcome = Retry(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
+            return Retry(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
+
+    async def _settle(self, notice: Claimed, outcome: Outcome) -> None:
+        """Write down how it ended; a refusal from before the room let us again is tried again."""
         async with self._store.transaction() as tx:
-            await tx.outbox.settle(notice.id, outcome)
             if isinstance(outcome, Suspend):
-                await tx.session.suspend(notice.room)
+                if await tx.outbox.resumed(notice.room) == notice.resumed:
+                    _log.warning("the room is suspended", room=notice.room, reason=outcome.reason)
+                    await tx.session.suspend(notice.room)
+                else:
+                    outcome = Retry(self._clock.now(), outcome.reason)
+            await tx.outbox.settle(notice.id, outcome)
+        metrics.SENDS.labels(notice.message.tag.kind, _RESULTS[type(outcome)]).inc()
 
     async def _attempt(self, notice: Claimed) -> Outcome:
         key = notice.message.tag.key
@@ -105,7 +129,6 @@ class Sender:
             _log.info("to be sent again", key=key, attempts=notice.attempts, reason="no answer")
             return Retry(next_attempt(notice.attempts, self._clock.now(), None), f"no answer within {SEND_SECONDS} s")
         except Forbidden as error:
-            _log.warning("the room is suspended", room=notice.room, key=key, reason=str(error))
             return Suspend(str(error))
         except Permanent as error:
             _log.error("never to be sent", key=key, reason=str(error))
@@ -119,10 +142,7 @@ class Sender:
 
     async def _sleep_until(self, moment: datetime | None) -> None:
         """Until *moment*, until the pace allows more, or until something is written down."""
-        if moment is None:
-            await self._wake.wait()
-            return
-        due = (moment - self._clock.now()).total_seconds()
+        due = (moment - self._clock.now()).total_seconds() if moment else LOOK_SECONDS
         wait = min(max(due, self._pace.wait(self._clock.monotonic()), 0.01), LOOK_SECONDS)
         sleep = asyncio.ensure_future(self._clock.sleep(wait))
         woken = asyncio.ensure_future(self._wake.wait())

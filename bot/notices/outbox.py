@@ -91,7 +91,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notice that is about to be sent; *attempts* counts this one, *first_tried* is UTC."""
+    """A notice that is about to be sent; *attempts* counts this one, *first_tried* is UTC.
+
+    *resumed* is how often its room had let us again when it was claimed.
+    """
 
     id: NoticeId
     room: RoomId
@@ -100,6 +103,7 @@ class Claimed:
     attempts: int
     first_tried: datetime
     first_device: DeviceId
+    resumed: int = 0
 
     def outcome_is_unknown(self, device: DeviceId, now: datetime) -> bool:
         """Whether the transaction id alone no longer protects from sending twice."""

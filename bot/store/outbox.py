@@ -1,6 +1,6 @@
 """The outbox and the cards: what is to be said, and what was said."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import DeviceId, NoticeId, NoticeKey, RoomId, ServerName, TxnId
+from bot.notices.condition import Queue
 from bot.notices.outbox import (
     LONGEST_RETRY,
     Claimed,
@@ -41,6 +42,20 @@ class CardRef:
     kind: str
     number: int
     rebuilds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A notice that is not sent, as an operator sees it; times are UTC."""
+
+    id: NoticeId
+    key: NoticeKey
+    room: RoomId
+    state: NoticeState
+    attempts: int
+    created_at: datetime
+    next_at: datetime
+    reason: str
 
 
 class OutboxBook:
@@ -114,8 +129,8 @@ class OutboxBook:
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
 
-    async def claim(self, limit: int, device: DeviceId) -> list[Claimed]:
-        """Take up to *limit* notices that may be sent now, one a room at most, and note the attempt.
+    async def claim(self, limit: int, device: DeviceId, busy: Collection[RoomId] = ()) -> list[Claimed]:
+        """Take up to *limit* notices that may be sent now, one a room at most, none of *busy* rooms; note the attempt.
 
         In a room the first lane with something to send goes first; in a lane only its oldest open notice may go.
         One that cannot be read, written by another version of this program, is dead and holds nobody up.
@@ -128,7 +143,7 @@ class OutboxBook:
             table.c.next_at <= self._now,
             table.c.next_at > self._now + LONGEST_RETRY,  # the clock was set back
         )
-        query = sa.select(table.c.id, table.c.room).where(table.c.id.in_(_heads()), due)
+        query = sa.select(table.c.id, table.c.room).where(table.c.id.in_(_heads(busy)), due)
         heads = (await self._connection.execute(query.order_by(table.c.lane, table.c.id))).mappings().all()
         first: dict[str, int] = {}
         for head in heads:
@@ -150,13 +165,13 @@ class OutboxBook:
         table = schema.notice
         await self._connection.execute(sa.update(table).where(table.c.id == notice).values(values))
 
-    async def next_at(self) -> datetime | None:
-        """When the next notice may be claimed; None when all is said.
+    async def next_at(self, busy: Collection[RoomId] = ()) -> datetime | None:
+        """When the next notice of a room that is not *busy* may be claimed; None when all is said there.
 
         What waits behind another notice of its lane does not count, however long it has been due.
         """
         table = schema.notice
-        query = sa.select(sa.func.min(table.c.next_at, type_=schema.Utc)).where(table.c.id.in_(_heads()))
+        query = sa.select(sa.func.min(table.c.next_at, type_=schema.Utc)).where(table.c.id.in_(_heads(busy)))
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
 
@@ -174,6 +189,44 @@ class OutboxBook:
         table = schema.notice
         query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
         return {NoticeState(state): count for state, count in await self._connection.execute(query)}
+
+    async def unsent(self, ids: Collection[int] | None = None) -> list[Unsent]:
+        """The notices that are not sent, in the order of writing; of *ids* only, where given."""
+        table = schema.notice
+        query = sa.select(table).where(table.c.state != NoticeState.DONE).order_by(table.c.id)
+        if ids is not None:
+            query = query.where(table.c.id.in_(ids))
+        return [_unsent(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def retry(self, ids: Collection[NoticeId]) -> None:
+        """Make notices that are not sent due now; what was tried before is looked up as after any unknown outcome."""
+        table = schema.notice
+        wanted = (table.c.id.in_(ids), table.c.state != NoticeState.DONE)
+        was_tried = sa.case((table.c.attempts > 0, NoticeState.TRIED), else_=NoticeState.WAITING)
+        values = {"state": was_tried, "next_at": self._now, "settled_at": None, "reason": None}
+        await self._connection.execute(sa.update(table).where(*wanted).values(values))
+
+    async def drop(self, ids: Collection[NoticeId]) -> None:
+        """Forget notices that are not sent; their cards stay known, so that they are not written again."""
+        table = schema.notice
+        await self._connection.execute(sa.delete(table).where(table.c.id.in_(ids), table.c.state != NoticeState.DONE))
+
+    async def queue(self) -> Queue:
+        """What is still to be said, in numbers."""
+        table = schema.notice
+        counts = await self.count()
+        oldest = sa.select(sa.func.min(table.c.created_at, type_=schema.Utc)).where(table.c.state.in_(_OPEN))
+        return Queue(
+            waiting=sum(counts.get(state, 0) for state in _OPEN),
+            oldest=(await self._connection.execute(oldest)).scalar_one(),
+            suspended=counts.get(NoticeState.SUSPENDED, 0),
+            dead=counts.get(NoticeState.DEAD, 0),
+        )
+
+    async def resumed(self, room: RoomId) -> int:
+        """How often a room has let us again."""
+        query = sa.select(schema.room.c.resumed).where(schema.room.c.room == room)
+        return (await self._connection.execute(query)).scalar_one_or_none() or 0
 
     async def _is_suspended(self, room: RoomId) -> bool:
         table = schema.room
@@ -196,6 +249,7 @@ class OutboxBook:
             attempts=row["attempts"] + 1,
             first_tried=row["first_tried"] or self._now,
             first_device=DeviceId(row["first_device"] or device),
+            resumed=await self.resumed(RoomId(row["room"])),
         )
         values = {
             "state": NoticeState.TRIED,
@@ -207,10 +261,11 @@ class OutboxBook:
         return claimed
 
 
-def _heads() -> sa.Select[tuple[int]]:
-    """The ids of the oldest open notice of each room and lane."""
+def _heads(busy: Collection[RoomId]) -> sa.Select[tuple[int]]:
+    """The ids of the oldest open notice of each lane of the rooms that are not *busy*."""
     table = schema.notice
-    return sa.select(sa.func.min(table.c.id)).where(table.c.state.in_(_OPEN)).group_by(table.c.room, table.c.lane)
+    wanted = (table.c.state.in_(_OPEN), table.c.room.not_in(busy))
+    return sa.select(sa.func.min(table.c.id)).where(*wanted).group_by(table.c.room, table.c.lane)
 
 
 def _row(notice: Notice, now: datetime) -> dict[str, object]:
@@ -225,6 +280,19 @@ def _row(notice: Notice, now: datetime) -> dict[str, object]:
         "created_at": now,
         "next_at": now,
     }
+
+
+def _unsent(row: sa.RowMapping) -> Unsent:
+    return Unsent(
+        id=NoticeId(row["id"]),
+        key=NoticeKey(row["key"]),
+        room=RoomId(row["room"]),
+        state=NoticeState(row["state"]),
+        attempts=row["attempts"],
+        created_at=row["created_at"],
+        next_at=row["next_at"],
+        reason=row["reason"] or "",
+    )
 
 
 def _message(stored: dict[str, object]) -> Message:

@@ -186,6 +186,7 @@ room = sa.Table(  # the rooms of which there is something to remember
     sa.Column("direct", sa.Boolean, nullable=False),
     sa.Column("suspended", sa.Boolean, nullable=False),
     sa.Column("name", sa.Text, unique=True),  # what the configuration calls it
+    sa.Column("resumed", sa.Integer, nullable=False, server_default="0"),  # how often it let us again
 )
 
 invitation = sa.Table(  # those that nothing came of yet

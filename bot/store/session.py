@@ -87,9 +87,8 @@ class SessionBook:
         await self._outbox.suspend(room)
 
     async def resume(self, room: RoomId) -> None:
-        """A room may let us again: what waited for that is due now."""
-        table = schema.room
-        await self._connection.execute(sa.update(table).where(table.c.room == room).values(suspended=False))
+        """A room may let us again: what waited for that is due now, and a refusal from before counts no more."""
+        await self._set(room, suspended=False, resumed=schema.room.c.resumed + 1)
         await self._outbox.resume(room)
 
     async def move(self, old: RoomId, new: RoomId) -> None:
@@ -109,7 +108,6 @@ class SessionBook:
         table = schema.room
         known = sa.select(table.c.room).where(table.c.room == room)
         if (await self._connection.execute(known)).first() is None:
-            fresh = {"room": room, "direct": False, "suspended": False, "name": None}
-            await self._connection.execute(sa.insert(table).values(fresh | values))
-        elif values:
+            await self._connection.execute(sa.insert(table).values(room=room, direct=False, suspended=False))
+        if values:
             await self._connection.execute(sa.update(table).where(table.c.room == room).values(values))

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
+from bot.store import migrate
 from cli_rig import work_in, write_config
+
+NEWEST = migrate.newest()
 
 
 @pytest.fixture
@@ -33,8 +36,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
 
 
 def test_a_database_is_made_checked_and_backed_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "upgrade") == (0, "made a new database of version 0001\n")
-    assert run(capsys, "upgrade") == (0, "the database is at version 0001 already\n")
+    assert run(capsys, "upgrade") == (0, f"made a new database of version {NEWEST}\n")
+    assert run(capsys, "upgrade") == (0, f"the database is at version {NEWEST} already\n")
     assert run(capsys, "check") == (0, "the database is sound, and of this program's version\n")
     assert run(capsys, "backup", "copy.db") == (0, "written to copy.db\n")
     assert {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.glob("*.db*")} == {
@@ -93,7 +96,7 @@ def test_a_newer_database_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     for action in ("check", "upgrade"):
         assert run(capsys, action) == (
             1,
-            "the database is newer (0999) than this program (0001): upgrade the program\n",
+            f"the database is newer (0999) than this program ({NEWEST}): upgrade the program\n",
         )
 
 
@@ -133,10 +136,10 @@ def test_a_database_of_postgresql_is_made_and_checked_and_backed_up_by_its_own_t
 
     assert run(capsys, "check") == (
         1,
-        "the database is at version none, the program at 0001: run `patchbot db upgrade`\n",
+        f"the database is at version none, the program at {NEWEST}: run `patchbot db upgrade`\n",
     )
-    assert run(capsys, "upgrade") == (0, "made a new database of version 0001\n")
-    assert run(capsys, "upgrade") == (0, "the database is at version 0001 already\n")
+    assert run(capsys, "upgrade") == (0, f"made a new database of version {NEWEST}\n")
+    assert run(capsys, "upgrade") == (0, f"the database is at version {NEWEST} already\n")
     assert run(capsys, "check") == (0, "the database answers, and is of this program's version\n")
     assert run(capsys, "backup", "copy.db") == (
         2,

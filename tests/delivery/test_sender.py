@@ -1,8 +1,9 @@
 """The outbox's promise, against a chat that fails in every way a network can."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bot.delivery.chat import MemoryChat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import Forbidden, LoggedOut, Permanent, Temporary, TransportError
-from bot.ids import DeviceId, NoticeKey, RoomId
+from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
 
@@ -301,3 +302,55 @@ async def test_a_stopped_sender_sends_what_is_due_and_ends(desk: Desk) -> None:
     await desk.sender.run()
 
     assert desk.chat.bodies(ROOM) == ["card/1", "card/2"]
+
+
+@dataclass
+class HangingChat(MemoryChat):
+    """A chat that answers for no room of *hanging* until it is released."""
+
+    hanging: set[RoomId] = field(default_factory=set)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
+        """Send, or wait before that."""
+        if room in self.hanging:
+            await self.released.wait()
+        return await super().send(room, txn, message)
+
+
+async def test_a_send_that_hangs_holds_up_its_own_room_alone(desk: Desk) -> None:
+    chat = HangingChat(desk.clock, hanging={ROOM})
+    sender = Sender(desk.store, chat, desk.clock, Pace.full(1000, 1000, 0))
+    await desk.write("a", "b")
+    await desk.write("c", "d", room=OTHER)
+
+    sender.stop()
+    running = asyncio.create_task(sender.run())
+    while await desk.count(NoticeState.DONE) < 2:  # the store's own turns are what is waited for
+        pass
+    elsewhere, here = chat.bodies(OTHER), chat.bodies(ROOM)
+    chat.released.set()
+    await running
+
+    assert (elsewhere, here) == (["c", "d"], [])
+    assert chat.bodies(ROOM) == ["a", "b"]
+
+
+async def test_a_refusal_from_before_the_room_let_us_again_suspends_nothing(desk: Desk) -> None:
+    refusals = failing(Forbidden("HTTP 403 M_FORBIDDEN"))
+    chat = HangingChat(desk.clock, hanging={ROOM}, before_send=lambda _: refusals.pop() if refusals else None)
+    sender = Sender(desk.store, chat, desk.clock, Pace.full(1000, 1000, 0))
+    await desk.write("a", "b")
+
+    delivering = asyncio.create_task(sender.deliver())
+    while not await desk.count(NoticeState.TRIED):
+        pass
+    async with desk.store.transaction() as tx:
+        await tx.session.resume(ROOM)
+    chat.released.set()
+    await delivering
+    sender.stop()
+    await sender.run()
+
+    assert chat.bodies(ROOM) == ["a", "b"]
+    assert await desk.count(NoticeState.SUSPENDED) == 0

@@ -24,8 +24,8 @@ NEWER = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "later"
+down_revision = "{newest}"
 
 
 def upgrade() -> None:
@@ -34,11 +34,14 @@ def upgrade() -> None:
 '''
 
 
+NEWEST = migrate.newest()
+
+
 def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
     """A program one version newer."""
     scripts = folder / "migrations"
     copytree(migrate.SCRIPTS, scripts, dirs_exist_ok=True)
-    (scripts / "versions" / "v0002_later.py").write_text(NEWER.format(more=more))
+    (scripts / "versions" / "later.py").write_text(NEWER.format(newest=NEWEST, more=more))
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
 
 
@@ -91,9 +94,9 @@ async def test_an_older_database_is_backed_up_then_migrated(
     done = await migrate.upgrade(engine)
 
     await engine.dispose()
-    assert (done.before, done.now) == ("0001", "0002")
+    assert (done.before, done.now) == (NEWEST, "later")
     assert done.copy is not None
-    assert done.copy.name.startswith("bot.db.0001.2")
+    assert done.copy.name.startswith(f"bot.db.{NEWEST}.2")
     assert stat.S_IMODE(done.copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(done.copy)) as connection:
         copied = {row[1] for row in connection.execute("PRAGMA table_info(server)")}
@@ -115,7 +118,7 @@ async def test_an_older_database_of_postgresql_is_migrated_without_a_copy(
     done = await migrate.upgrade(engine)
 
     await engine.dispose()
-    assert done == migrate.Upgrade("0001", "0002", copy=None)
+    assert done == migrate.Upgrade(NEWEST, "later", copy=None)
     assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "note"}
     assert rig.count("server") == 1
 
@@ -138,7 +141,9 @@ async def test_a_newer_database_is_refused(rig: StoreRig, store: Store) -> None:
     await store.close()
     rig.execute("UPDATE alembic_version SET version_num = '0999'")
 
-    with pytest.raises(StoreError, match=r"^the database is newer \(0999\) than this program \(0001\): upgrade the"):
+    with pytest.raises(
+        StoreError, match=rf"^the database is newer \(0999\) than this program \({NEWEST}\): upgrade the"
+    ):
         await rig.open()
 
 
@@ -171,7 +176,7 @@ async def test_the_check_tells_of_an_older_database(
     engine = connect(rig.url)
 
     with pytest.raises(
-        StoreError, match=r"^the database is at version 0001, the program at 0002: run `patchbot db upgrade`$"
+        StoreError, match=rf"^the database is at version {NEWEST}, the program at later: run `patchbot db upgrade`$"
     ):
         await migrate.check(engine)
 

@@ -121,6 +121,18 @@ async def test_no_more_are_claimed_than_asked_for(store: Store) -> None:
     assert (await counts(store))[NoticeState.WAITING] == 3
 
 
+async def test_a_busy_room_is_left_alone(store: Store) -> None:
+    await add(store, a_notice("card/1"), a_notice("card/2", OTHER_ROOM))
+
+    async with store.transaction() as tx:
+        claimed = await tx.outbox.claim(10, DEVICE, {ROOM})
+        next_at = await tx.outbox.next_at({ROOM, OTHER_ROOM})
+
+    assert [notice.room for notice in claimed] == [OTHER_ROOM]
+    assert next_at is None
+    assert (await claimed_keys(store))[0] == "card/1"
+
+
 async def test_a_notice_that_waits_for_another_try_holds_back_its_lane_alone(store: Store, rig: StoreRig) -> None:
     await add(store, a_notice("card/1"), a_notice("card/2"), a_notice("card/3", OTHER_ROOM))
     for notice in await claim(store):
