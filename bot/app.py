@@ -13,10 +13,11 @@ from typing import TextIO
 import httpx
 import structlog
 
+from bot import metrics
 from bot.clock import Clock, SystemClock
-from bot.commands.answer import Answerer, Manners
+from bot.commands.answer import Answerer, Manners, Sources
 from bot.commands.show import Place, Show
-from bot.config import PatchworkSettings, Settings
+from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
@@ -29,6 +30,7 @@ from bot.errors import ConfigError, LoggedOut, UserError
 from bot.ids import RoomId, ServerName, SubscriptionId
 from bot.ops.queries import RoomQuery, room_queries
 from bot.ops.schedule import Schedule
+from bot.overview import Overview
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.patchwork.poller import Poller, Source
@@ -70,6 +72,7 @@ class Bot:
     watches: tuple[tuple[Watch, float], ...]
     sender: Sender
     answerer: Answerer
+    overview: Overview
 
     async def run(self, stop: asyncio.Event, *others: Callable[[], Awaitable[None]]) -> None:
         """Poll, answer and deliver until *stop*, and keep the *others* running beside that.
@@ -115,6 +118,7 @@ class Bot:
                 if _is_final(error):
                     raise
                 _log.exception("a loop failed and starts anew", loop=name)
+                metrics.LOOP_FAILURES.labels(name).inc()
                 await asyncio.sleep(RESTART_SECONDS)
             else:
                 return
@@ -169,9 +173,10 @@ async def assembled(
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)
         places = [_place(server, api) for server, api in zip(settings.patchwork, apis, strict=True)]
-        manners = Manners(settings.commands.prefix, rooms.direct)
-        answerer = Answerer(store, Show(places, store), manners, sender.wake)
-        yield Bot(store, rooms, tuple(watches), sender, answerer)
+        overview = Overview(store, rooms.index, [watch for watch, _ in watches], clock, _override(settings.matrix))
+        manners = Manners(settings.commands.prefix, rooms.direct, settings.matrix.admins)
+        answerer = Answerer(store, Sources(Show(places, store), overview.condition), manners, sender.wake)
+        yield Bot(store, rooms, tuple(watches), sender, answerer, overview)
 
 
 def known_rooms(settings: Settings, direct: Iterable[RoomId] = ()) -> Rooms:
@@ -187,8 +192,10 @@ def known_rooms(settings: Settings, direct: Iterable[RoomId] = ()) -> Rooms:
     return rooms
 
 
-async def run_demo(recorded: Sequence[Path], typed: TextIO, out: TextIO) -> None:
-    """The demo: live at a terminal, else at once and as plain text. The *recorded* patches arrive first.
+async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out: TextIO) -> None:
+    """The demo, at once and as plain text on *out*; live at the terminal where *typed* is None.
+
+    The *recorded* patches arrive first.
 
     Raises:
         UserError: when a recorded patch cannot be read.
@@ -209,7 +216,7 @@ async def run_demo(recorded: Sequence[Path], typed: TextIO, out: TextIO) -> None
             rooms = known_rooms(settings, {play.ROOM})
             async with assembled(settings, room, clock, rooms) as bot:
                 stage = play.Stage(sample, room, [*posted, *arrivals()])
-                await (play.play_live(bot, stage) if typed.isatty() else play.play_plain(bot, stage, typed, out))
+                await (play.play_plain(bot, stage, typed, out) if typed else play.play_live(bot, stage))
 
 
 def _is_final(error: Exception) -> bool:
@@ -231,6 +238,11 @@ def _client(
 ) -> PatchworkClient:
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
     return PatchworkClient(server.url, settings.contact, network, transport)
+
+
+def _override(matrix: MatrixSettings) -> str:
+    """The request with which a homeserver's administrator lifts the limit; Synapse's."""
+    return f"POST /_synapse/admin/v1/users/{matrix.user_id}/override_ratelimit"
 
 
 def _source(server: PatchworkSettings) -> Source:

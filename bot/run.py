@@ -18,6 +18,7 @@ from bot.matrix.doors import HouseRules
 from bot.matrix.memory import Taken
 from bot.matrix.session import Session
 from bot.matrix.stored import StoredMemory
+from bot.ops.health import served
 from bot.ops.queries import room_queries
 from bot.store.lock import locked
 
@@ -46,9 +47,11 @@ async def run_bot(settings: Settings) -> None:
         async with MatrixClient(settings, clock) as client, assembled(settings, client, clock, rooms) as bot:
             memory = StoredMemory(bot.store, settings.matrix.user_id, lambda taken: _follow(bot, taken))
             session = Session(client, memory, clock, _rules(settings))
+            bot.overview.presence = session
             await _remember(bot, settings)
-            if await _done_before(stop, session.log_in):
-                await bot.run(stop, session.run)
+            async with served(settings.web.address, bot.overview.condition):
+                if await _done_before(stop, session.log_in):
+                    await bot.run(stop, session.run)
         _log.info("stopped")
 
 

@@ -2,16 +2,19 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from bot import metrics
 from bot.clock import Clock, backoff
 from bot.errors import BotError, Temporary
 from bot.ids import PatchId, ProjectName, RoomId, ServerName
 from bot.notices.card import Shown, Site, card
+from bot.notices.condition import Health, WatchedServer
 from bot.notices.markup import written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag, card_key
 from bot.patchwork.model import Patch, Series
@@ -32,15 +35,6 @@ class Audience:
     direct: AbstractSet[RoomId] = frozenset()
 
 
-@dataclass(slots=True)
-class Health:
-    """How the watch of a server goes, for `status`; times are UTC."""
-
-    last_success: datetime | None = None
-    failing_since: datetime | None = None
-    reason: str = ""
-
-
 class Watch:
     """Watches one server."""
 
@@ -56,6 +50,11 @@ class Watch:
         self._archives = {project.lower(): template for project, template in archives.items()}
         self._failures = 0
         self._not_before = clock.monotonic()
+
+    def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
+        """How the watch goes; the store says since when each project is known."""
+        problems = tuple(f"{problem}." for problem in self._poller.problems.values())
+        return WatchedServer(self.server, self._poller.url, self.health, tuple(known_since), problems)
 
     async def tick(self) -> bool:
         """Poll, unless a failure still asks for patience; whether another poll at once would bring more."""
@@ -96,6 +95,7 @@ class Watch:
             why = [(each.subscription, each.reason.term, *each.reason.seen) for each in match.why]
             await tx.outbox.add_card(match.room, about, notice.key, why)
             await tx.outbox.add([notice])
+            metrics.CARDS.labels(self.server).inc()
             _log.info("card", server=self.server, room=match.room, kind=about.kind, id=about.number, why=str(why[0]))
 
     def _cards(
@@ -126,15 +126,17 @@ class Watch:
         wait = backoff(self._failures).total_seconds()
         jittered = random.uniform(wait / 2, wait)  # noqa: S311  # no secret
         self._not_before = self._clock.monotonic() + max((asked or timedelta()).total_seconds(), jittered)
-        if self.health.failing_since is None:
-            self.health.failing_since = self._clock.now()
+        since = self.health.failing_since
+        if since is None:
             _log.error("the server cannot be polled", server=self.server, reason=reason)
-        self.health.reason = reason
+        self.health = replace(self.health, failing_since=since or self._clock.now(), reason=reason)
+        metrics.POLLS.labels(self.server, "failed").inc()
 
     def _succeeded(self, asked: timedelta | None) -> None:
         if self.health.failing_since is not None:
             _log.info("the server can be polled again", server=self.server, since=str(self.health.failing_since))
         self.health = Health(last_success=self._clock.now())
+        metrics.POLLS.labels(self.server, "ok").inc()
         self._failures = 0
         self._not_before = self._clock.monotonic() + (asked or timedelta()).total_seconds()
 

@@ -41,7 +41,7 @@ class Homeserver:
         """
         if not PYTHON.exists():
             raise FileNotFoundError(f"{PYTHON} is missing: these tests need a homeserver, `make test` installs it")
-        server = cls(folder, _free_port())
+        server = cls(folder, a_free_port())
         (folder / "log.json").write_text(json.dumps(_LOG))
         (folder / "homeserver.json").write_text(json.dumps(server._config()))
         server._run("--generate-keys").check_returncode()
@@ -139,7 +139,7 @@ class Homeserver:
         }
 
 
-def _free_port() -> int:
+def a_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

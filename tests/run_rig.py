@@ -28,7 +28,7 @@ CONFIG = """
 [matrix]
 homeserver = "{homeserver}"
 user_id = "{user}"
-messages_per_second = 1000
+messages_per_second = {per_second}
 message_burst = 1000
 
 [store]
@@ -36,7 +36,7 @@ url = "sqlite:///{folder}/bot.db"
 data_dir = "{folder}"
 
 [web]
-listen = ""
+listen = "{listen}"
 
 [[patchwork]]
 name = "sample"
@@ -87,6 +87,8 @@ class Stage:
     patchwork: SamplePatchwork
     patchwork_url: str
     rooms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    listen: str = ""
+    per_second: float = 1000
     _starts: int = 0
 
     async def start(self, *, password: str | None = PASSWORD) -> Process:
@@ -95,17 +97,38 @@ class Stage:
         log = self.folder / f"log{self._starts}.txt"
         config = self.folder / "config.toml"
         config.write_text(self._config())
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("PATCHBOT_", "CREDENTIALS_"))}
         secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bot.cli", "run", "--config", str(config)),
                 cwd=self.folder,
-                env={**ours, "PYTHONPATH": str(ROOT), **secret},
+                env={**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret},
                 stdout=output,
                 stderr=output,
             )
         return Process(process, log)
+
+    async def patchbot(self, *arguments: str, stdin: bytes = b"") -> tuple[int, str]:
+        """Run another verb with the bot's own settings; its exit status, and what it said on either stream."""
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot.cli", *arguments, "--config", str(self.folder / "config.toml")),
+            cwd=self.folder,
+            env={**_foreign_environment(), "PYTHONPATH": str(ROOT)},
+            stdin=pipe,
+            stdout=pipe,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(WAIT_SECONDS):
+            output, _ = await process.communicate(stdin)
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
+    async def page(self, path: str) -> tuple[int, str]:
+        """What the bot serves at a path: the status and the text."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"http://{self.listen}{path}")
+        return answer.status_code, answer.text
 
     @property
     def me(self) -> UserId:
@@ -185,10 +208,17 @@ class Stage:
             folder=self.folder,
             patchwork=self.patchwork_url,
             project=PROJECT,
+            listen=self.listen,
+            per_second=self.per_second,
         )
         for room, queries in self.rooms.items():
             text += f"\n[[room]]\nroom = {json.dumps(room)}\nsubscribe = {json.dumps(queries)}\n"
         return text
+
+
+def _foreign_environment() -> dict[str, str]:
+    """This process's environment without settings of the bot."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PATCHBOT_", "CREDENTIALS_"))}
 
 
 @asynccontextmanager

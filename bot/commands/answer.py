@@ -1,16 +1,18 @@
 """Answers what stands in the inbox; the answer and its acknowledgement are one transaction."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import structlog
 
+from bot import metrics
 from bot.commands import grammar
 from bot.commands.show import Answer, Show
 from bot.errors import StoreError
-from bot.ids import RoomId
+from bot.ids import RoomId, UserId
+from bot.notices.condition import Condition, status
 from bot.notices.markup import Allowed, written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag, answer_key
 from bot.notices.replies import said, usage
@@ -23,18 +25,30 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How the bot is spoken to: the prefix, and in which rooms it may be left out; these may change meanwhile."""
+    """How the bot is spoken to: the prefix, and in which rooms it may be left out; these may change meanwhile.
+
+    *admins* are told of other rooms, too.
+    """
 
     prefix: str
     direct: AbstractSet[RoomId]
+    admins: Collection[UserId] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where answers come from."""
+
+    show: Show
+    condition: Callable[[], Awaitable[Condition]]
 
 
 class Answerer:
     """Answers messages one after the other, in the order in which they came."""
 
-    def __init__(self, store: Store, show: Show, manners: Manners, wrote: Callable[[], None]) -> None:
+    def __init__(self, store: Store, sources: Sources, manners: Manners, wrote: Callable[[], None]) -> None:
         self._store = store
-        self._show = show
+        self._sources = sources
         self._manners = manners
         self._wrote = wrote
         self._wake = asyncio.Event()
@@ -79,22 +93,33 @@ class Answerer:
         prefix = "" if direct else self._manners.prefix
         call = grammar.parse(text, prefix)
         if isinstance(call, grammar.Mistake):
+            metrics.COMMANDS.labels("", "mistake").inc()
             return Answer(said(call.text))
+        answer, result = await self._done(call, message.sender, prefix)
+        metrics.COMMANDS.labels(call.command.verb, result).inc()
+        return answer
+
+    async def _done(self, call: grammar.Call, sender: UserId, prefix: str) -> tuple[Answer, str]:
+        """The answer to a command, and how that went, in a word for the metrics."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._do(call, prefix)
+                return await self._do(call, sender, prefix), "ok"
         except TimeoutError:
             _log.warning("a command took too long", verb=call.command.verb)
-            return Answer(said(f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."))
+            late = f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."
+            return Answer(said(late)), "timeout"
         except StoreError:
             raise  # not this message's fault: it is answered when the database is back
         except Exception:  # noqa: BLE001  # one message must not keep the others from being answered
             _log.exception("a command failed", verb=call.command.verb)
-            return Answer(said("That did not work, by a fault of the bot. Its log says more."))
+            return Answer(said("That did not work, by a fault of the bot. Its log says more.")), "fault"
 
-    async def _do(self, call: grammar.Call, prefix: str) -> Answer:
+    async def _do(self, call: grammar.Call, sender: UserId, prefix: str) -> Answer:
         if call.command is grammar.SHOW:
-            return await self._show(call.arguments[0], prefix)
+            return await self._sources.show(call.arguments[0], prefix)
+        if call.command is grammar.STATUS:
+            condition = await self._sources.condition()
+            return Answer(status(condition, for_operator=sender in self._manners.admins))
         if call.arguments and (command := grammar.find(call.arguments[0])) is not None:
             return Answer(usage([command.usage], prefix))
         return Answer(usage([command.usage for command in grammar.COMMANDS], prefix))

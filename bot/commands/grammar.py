@@ -44,7 +44,8 @@ class Mistake:
 
 HELP = Command("help", "what can be typed, or what one command does", ("?",), "[verb]", at_most=1)
 SHOW = Command("show", "a patch or a series, by id, message-id or link", ("s",), "REF", at_least=1, at_most=1)
-COMMANDS = (HELP, SHOW)
+STATUS = Command("status", "how the bot is: what it watches, what it waits for")
+COMMANDS = (HELP, SHOW, STATUS)
 _BY_NAME = {name: command for command in COMMANDS for name in (command.verb, *command.aliases)}
 
 

@@ -46,6 +46,13 @@ class Player(Protocol):
         """Poll, answer and deliver by the schedule until *stop*."""
 
 
+class LineSource(Protocol):
+    """Where commands are typed."""
+
+    def readline(self) -> str:
+        """The next line with its end; "" when there are no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Where the demo plays: the sample server, the room, and who reads it."""
@@ -104,7 +111,7 @@ def project_of(answer: dict[str, object]) -> str:
             return PROJECT
 
 
-async def play_plain(player: Player, stage: Stage, typed: TextIO, out: TextIO) -> None:
+async def play_plain(player: Player, stage: Stage, typed: LineSource, out: TextIO) -> None:
     """Everything happens at once, each line of *typed* is a command, the room is printed as plain text."""
     shown: list[Message] = []
     stage.room.show = shown.append

@@ -20,6 +20,7 @@ import aiohttp_socks
 import nio
 import structlog
 
+from bot import metrics
 from bot.clock import Clock
 from bot.config import Settings
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
@@ -313,9 +314,12 @@ class MatrixClient:
             async with asyncio.timeout(seconds):
                 response, body = await self._exchange(request, token)
         except TimeoutError as error:
+            metrics.MATRIX_REQUESTS.labels("none").inc()
             raise Temporary(f"no answer within {seconds:g} s") from error
         except _NETWORK_ERRORS as error:
+            metrics.MATRIX_REQUESTS.labels("none").inc()
             raise Temporary(_in_words(error)) from error
+        metrics.MATRIX_REQUESTS.labels(str(response.status)).inc()
         self._compare_clocks(response.headers.get("Date", ""))
 
         def read() -> _Parsed:

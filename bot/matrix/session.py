@@ -9,13 +9,14 @@ token nothing that is told is news. Going into rooms and out of them is the busi
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
+from bot import metrics
 from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import RoomId
@@ -26,6 +27,8 @@ from bot.matrix.memory import SessionMemory, Taken
 from bot.matrix.model import Joined, SyncAnswer
 from bot.matrix.rooms import Room
 from bot.matrix.taking import Known, outcome
+from bot.notices.condition import MAX_REASON, moment
+from bot.notices.markup import cut
 
 IDLE_SECONDS = 1.0  # after an answer that leads nowhere and came without waiting
 _log = structlog.get_logger(__name__)
@@ -78,14 +81,18 @@ class Session:
         """The ids of the configured rooms that we are in."""
         return self._doors.named
 
-    @property
-    def is_listening(self) -> bool:
-        """Whether the last answer was a good one."""
-        return self._has_heard.is_set() and self._down_since is None
+    def outages(self) -> tuple[str, ...]:
+        """What keeps us from hearing and speaking, a sentence each, with the time since when."""
+        if self._down_since is not None:
+            since = moment(self._down_since)
+            return (
+                f"The homeserver has not answered as it should since {since} ({cut(self._down_reason, MAX_REASON)}).",
+            )
+        return () if self._has_heard.is_set() else ("The homeserver has not told anything yet.",)
 
-    def status(self) -> tuple[str, ...]:
-        """What is not as it should be, in sentences; times are UTC."""
-        return tuple(self._troubles())
+    def remarks(self) -> tuple[str, ...]:
+        """The rooms that we are not in and should be, a sentence each."""
+        return tuple(self._doors.status())
 
     async def log_in(self) -> None:
         """Log in, however long the homeserver is away.
@@ -163,6 +170,7 @@ class Session:
         self._since = answer.next_batch
         self._doors.took(result.taken, result.rooms)
         self._has_heard.set()
+        metrics.LAST_SYNC.set(self._clock.now().timestamp())
         self._heard(result.taken)
         if timeout_ms and answer.next_batch == since and self._clock.monotonic() - began < IDLE_SECONDS:
             await self._clock.sleep(IDLE_SECONDS)
@@ -189,11 +197,6 @@ class Session:
             _log.warning("cannot read what was missed", room=joined.room, reason=str(error))
             return joined
         return replace(joined, timeline=(*missing, *joined.timeline), limited=False)
-
-    def _troubles(self) -> Iterator[str]:
-        if self._down_since is not None:
-            yield f"The homeserver has not answered since {self._down_since:%Y-%m-%d %H:%M} ({self._down_reason})."
-        yield from self._doors.status()
 
 
 def _last_word(errors: ExceptionGroup[Exception]) -> BaseException:

@@ -52,22 +52,32 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
         return Upgrade(before, newest(), copy)
 
 
+async def see_that_it_fits(engine: AsyncEngine) -> None:
+    """See that the database is there and of the program's version; whoever uses it meanwhile is not disturbed.
+
+    Raises:
+        StoreError: says what is wrong.
+    """
+    with plain_errors(engine.url):
+        found = await _version(engine)
+    if found != newest():
+        _refuse_newer(found)
+        raise StoreError(
+            f"the database is at version {found or 'none'}, the program at {newest()}: run `patchbot db upgrade`"
+        )
+
+
 async def check(engine: AsyncEngine) -> None:
     """See that the database is of the program's version, and a SQLite file sound.
 
-    Whoever uses it meanwhile is not disturbed. PostgreSQL looks after its own files.
+    PostgreSQL looks after its own files.
 
     Raises:
         StoreError: says what is wrong.
     """
     file = file_of(engine.url)
+    await see_that_it_fits(engine)
     with plain_errors(engine.url):
-        found = await _version(engine)
-        if found != newest():
-            _refuse_newer(found)
-            raise StoreError(
-                f"the database is at version {found or 'none'}, the program at {newest()}: run `patchbot db upgrade`"
-            )
         if engine.dialect.name == "sqlite":
             async with engine.connect() as connection:
                 await connection.execution_options(**READ_ONLY)

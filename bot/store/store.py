@@ -8,11 +8,12 @@ from typing import Self
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.clock import Clock
+from bot.errors import StoreError
 from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
 from bot.patchwork.events import Watched
 from bot.patchwork.pending import KnownSeries
 from bot.store import migrate
-from bot.store.engine import connect, plain_errors
+from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.session import SessionBook
@@ -47,6 +48,25 @@ class Store:
         engine = connect(url, only_instance=True)
         try:
             await migrate.upgrade(engine)
+        except BaseException:
+            await engine.dispose()
+            raise
+        return cls(engine, clock)
+
+    @classmethod
+    async def beside(cls, url: str, clock: Clock) -> Self:
+        """The store behind *url* for somebody who looks in while the bot may be running; nothing is made or migrated.
+
+        Raises:
+            ConfigError: when the URL is none that this program can use.
+            StoreError: when there is no database, it cannot be used, or is not of the program's version.
+        """
+        file = file_of(url)
+        if file is not None and not file.exists():
+            raise StoreError(f"there is no database at {file}")
+        engine = connect(url)
+        try:
+            await migrate.see_that_it_fits(engine)
         except BaseException:
             await engine.dispose()
             raise

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.ids import Msgid, PatchId, PatchworkEventId, SeriesId, ServerName
+from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.events import Watched
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.pending import KnownSeries
@@ -101,6 +101,12 @@ class WatchBook:
         """How often the server's ids started anew: an id names the same object only within one count."""
         row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
         return row["rebuilds"] if row else 0
+
+    async def known_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
+        """The projects of a server with the time of their baselines (UTC): of what came before, nothing is known."""
+        table = schema.project
+        query = sa.select(table.c.name, table.c.known_since).where(table.c.server == server).order_by(table.c.name)
+        return [(ProjectName(row["name"]), row["known_since"]) for row in await self._all(query)]
 
     # What a poll found
 

@@ -76,7 +76,10 @@ def test_a_line_typed_through_a_pipe_is_answered_at_once_and_an_interrupt_ends_t
         assert demo.stderr is not None
         demo.stdin.write(b"show 1\n")
         demo.stdin.flush()
-        read = b"".join(iter(demo.stdout.readline, b"> show 1\n"))
+        read = b""
+        while (line := demo.stdout.readline()) != b"> show 1\n":
+            assert line, demo.stderr.read()
+            read += line
         answer = demo.stdout.readline()
         demo.send_signal(signal.SIGINT)
         complaints = demo.stderr.read()

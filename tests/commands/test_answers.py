@@ -68,7 +68,8 @@ async def test_help(desk: Desk) -> None:
     assert await desk.ask("help") == snapshot("""\
 What you can type:
 • !pw help [verb] — what can be typed, or what one command does
-• !pw show REF — a patch or a series, by id, message-id or link\
+• !pw show REF — a patch or a series, by id, message-id or link
+• !pw status — how the bot is: what it watches, what it waits for\
 """)
     assert await desk.ask("help show") == snapshot("""\
 What you can type:
@@ -369,15 +370,14 @@ async def test_a_server_that_never_answers_does_not_keep_people_waiting(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(answer, "ANSWER_SECONDS", 0.01)
-    monkeypatch.setattr(desk.bot.answerer, "_show", never)
+    monkeypatch.setattr(show.Show, "__call__", never)
 
     assert await desk.ask("show 5") == "There was no answer within 0.01 seconds. Please try again later."
 
 
 async def test_in_a_direct_chat_commands_have_no_prefix(desk: Desk) -> None:
-    answerer = answer.Answerer(
-        desk.bot.store, desk.bot.answerer._show, answer.Manners("!pw", frozenset({ROOM})), lambda: None
-    )
+    manners = answer.Manners("!pw", frozenset({ROOM}))
+    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._sources, manners, lambda: None)
     async with desk.bot.store.transaction() as tx:
         await tx.inbox.add(a_message("show something"))
         await tx.inbox.add(a_message("!pw show", 2))

@@ -75,7 +75,7 @@ async def test_a_configured_room_is_joined_by_its_alias(account: Account, memory
 
     async with listening(account, memory, alias) as bot:
         await bot.until(lambda: bool(memory.named))
-        assert bot.session.status() == ()
+        assert (bot.session.outages(), bot.session.remarks()) == ((), ())
 
     assert memory.named == {alias: room}
     assert account.user in await ann.members(room)
@@ -93,7 +93,7 @@ async def test_a_configured_room_is_waited_for_until_somebody_invites(
 
         await ann.invite(room, account.user)
         await bot.until(lambda: bool(memory.named))
-        assert bot.session.status() == ()
+        assert (bot.session.outages(), bot.session.remarks()) == ((), ())
 
     assert memory.named == {name: room}
 
@@ -233,7 +233,7 @@ async def came_and_went(person: Person, room: RoomId, account: Account) -> bool:
 
 async def told(bot: Listener, person: Person, beginning: str) -> None:
     async def is_told() -> bool:
-        return any(sentence.startswith(beginning) for sentence in bot.session.status())
+        return any(sentence.startswith(beginning) for sentence in bot.session.remarks())
 
     await person.until(is_told)
 

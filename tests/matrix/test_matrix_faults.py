@@ -113,12 +113,12 @@ async def test_what_was_said_is_heard_once_after_any_fault_of_listening(
         await clock.until(start + VIRTUAL_SECONDS)
         suffered, waited = proxy.suffered, clock.leapt - start
 
-        assert bot.session.status()[0].startswith("The homeserver has not answered since ")
+        assert bot.session.outages()[0].startswith("The homeserver has not answered as it should since ")
         proxy.heal()
         await ann.say(room, "after")
         await bot.until(lambda: "after" in memory.bodies())
 
-        assert bot.session.status() == ()
+        assert (bot.session.outages(), bot.session.remarks()) == ((), ())
     assert 0 < suffered < FEW * waited / VIRTUAL_SECONDS
     assert memory.bodies() == ["before", "meanwhile", "after"]
 
@@ -136,7 +136,7 @@ async def test_a_homeserver_that_answers_nothing_new_at_once_is_not_asked_all_th
         await clock.until(start + VIRTUAL_SECONDS)
 
         assert proxy.suffered < FEW * (clock.leapt - start) / VIRTUAL_SECONDS
-        assert bot.session.is_listening
+        assert bot.session.outages() == ()
 
 
 def repeat(memory: RecentMemory) -> Fault:

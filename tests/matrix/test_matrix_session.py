@@ -161,7 +161,7 @@ async def test_a_restarted_homeserver_is_listened_to_again(account: Account, mem
 
         await ann.say(room, "still there?")
         await bot.until(lambda: bool(memory.heard))
-        assert bot.session.status() == ()
+        assert (bot.session.outages(), bot.session.remarks()) == ((), ())
 
     assert memory.bodies() == ["still there?"]
 

@@ -1,0 +1,49 @@
+"""`patchbot run`, `demo` and `check-config`: the bot itself."""
+
+import argparse
+import asyncio
+import io
+import os
+import sys
+
+from bot.cli.streams import TypedLines
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Be the bot until a signal."""
+    from bot.config import load
+    from bot.ops.logging import configure
+    from bot.run import run_bot
+
+    settings = load(arguments.config, os.environ)
+    configure("INFO")
+    asyncio.run(run_bot(settings))
+    return 0
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Show it here."""
+    from bot.app import run_demo
+    from bot.ops.logging import configure
+
+    configure("ERROR")
+    if sys.stdin.isatty():
+        asyncio.run(run_demo(arguments.patch, None, sys.stdout))
+        return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # whoever types through a pipe reads the answers through one
+    with TypedLines() as typed:
+        asyncio.run(run_demo(arguments.patch, typed, sys.stdout))
+    return 130 if typed.interrupted else 0
+
+
+def check_config(arguments: argparse.Namespace) -> int:
+    """Say what the settings would do."""
+    from bot.config import load
+    from bot.ops.queries import room_queries
+    from bot.ops.summary import sentences
+
+    settings = load(arguments.config, os.environ)
+    for sentence in sentences(settings, room_queries(settings)):
+        print(sentence)
+    return 0

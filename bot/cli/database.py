@@ -1,0 +1,82 @@
+"""`patchbot db`: the database."""
+
+import argparse
+import asyncio
+import os
+
+from bot.errors import ConfigError, StoreError
+
+
+def upgrade(arguments: argparse.Namespace) -> int:
+    """Bring the database to this program's version."""
+    from bot.store import migrate
+    from bot.store.engine import connect
+
+    async def upgraded() -> migrate.Upgrade:
+        engine = connect(store_url(arguments))
+        try:
+            return await migrate.upgrade(engine)
+        finally:
+            await engine.dispose()
+
+    quiet_log()
+    done = asyncio.run(upgraded())
+    if done.copy is not None:
+        print(f"a copy of the database as it was is in {done.copy}")
+    match done.before:
+        case None:
+            print(f"made a new database of version {done.now}")
+        case done.now:
+            print(f"the database is at version {done.now} already")
+        case before:
+            print(f"the database is at version {done.now} now, it was at {before}")
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """See that the database can be used."""
+    from bot.store import migrate
+    from bot.store.engine import connect, file_of
+
+    url = store_url(arguments)
+    file = file_of(url)
+
+    async def checked() -> None:
+        if file is not None and not file.exists():
+            raise StoreError(f"there is no database at {file}")
+        engine = connect(url)
+        try:
+            await migrate.check(engine)
+        finally:
+            await engine.dispose()
+
+    quiet_log()
+    asyncio.run(checked())
+    print(f"the database {'is sound, and' if file else 'answers, and is'} of this program's version")
+    return 0
+
+
+def backup(arguments: argparse.Namespace) -> int:
+    """Copy a SQLite file."""
+    from bot.store import migrate
+    from bot.store.engine import file_of
+
+    file = file_of(store_url(arguments))
+    if file is None:
+        raise ConfigError("store.url", "only a SQLite database is backed up here; use pg_dump for PostgreSQL")
+    print(f"written to {migrate.backup(file, arguments.copy)}")
+    return 0
+
+
+def store_url(arguments: argparse.Namespace) -> str:
+    """Where the settings say that the database is."""
+    from bot.config import load
+
+    return load(arguments.config, os.environ).store.url.get_secret_value()
+
+
+def quiet_log() -> None:
+    """The verb says what it did; the log tells only what goes wrong besides."""
+    from bot.ops.logging import configure
+
+    configure("WARNING")

@@ -1,0 +1,85 @@
+"""From the arguments to an exit status: 0 is done, 1 is no or failed, 2 is a mistake in usage or settings."""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.cli.parser import Verb, parser
+from bot.cli.streams import shown
+from bot.errors import BotError, QueryError, UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; its exit status."""
+    _make_streams_safe()
+    arguments = parser().parse_args(_with_query_guarded(sys.argv[1:] if argv is None else argv))
+    verb: Verb = arguments.run
+    try:
+        status = verb(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BaseExceptionGroup as group:
+        expected, unexpected = group.split((BotError, OSError))
+        if expected is None or unexpected is not None:
+            raise
+        return _failed(_first(expected))
+    except (BotError, OSError) as error:
+        return _failed(error)
+    return status
+
+
+def _make_streams_safe() -> None:
+    """Closed standard streams become empty ones, and no character that a stream cannot spell ends a verb."""
+    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # for the process's life
+    sys.stdout = sys.stdout or io.TextIOWrapper(io.BytesIO())
+    sys.stderr = sys.stderr or io.TextIOWrapper(io.BytesIO())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _with_query_guarded(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with a query that begins with a minus sign kept from being read as an option."""
+    match list(arguments):
+        case ["explain", query, *rest] if query.startswith("-") and query not in {"-h", "--help", "--"}:
+            return ["explain", "--", query, *rest]
+        case unchanged:
+            return unchanged
+
+
+def _first(group: BaseException) -> BaseException:
+    return _first(group.exceptions[0]) if isinstance(group, BaseExceptionGroup) else group
+
+
+def _failed(error: BaseException) -> int:
+    """Say on standard error what went wrong; the exit status."""
+    match error:
+        case QueryError():
+            return _complain(error.pointed(), 2)
+        case UserError():
+            return _complain(str(error), 2)
+        case BrokenPipeError():  # whoever read has seen enough
+            _drop_unwritable_output()
+            return 1
+        case OSError():
+            _drop_unwritable_output()
+            where = f"{error.filename}: " if error.filename else ""
+            return _complain(f"{where}{error.strerror or error}", 1)
+        case _:
+            return _complain(str(error), 1)
+
+
+def _drop_unwritable_output() -> None:
+    """Forget what standard output refuses, lest the interpreter complain of it at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(text: str, status: int) -> int:
+    for line in text.splitlines():
+        print(shown(line), file=sys.stderr)
+    return status

@@ -1,0 +1,131 @@
+"""`patchbot outbox`: what is not said yet, and what was given up."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from bot.cli.database import quiet_log, store_url
+from bot.cli.streams import shown
+from bot.errors import UserError
+
+if TYPE_CHECKING:
+    from bot.ids import NoticeId
+    from bot.store.outbox import Unsent
+    from bot.store.store import Transaction
+
+_PIPE_COLUMNS = 10_000  # whoever reads through a pipe wants whole lines
+
+
+def list_unsent(arguments: argparse.Namespace) -> int:
+    """Print what is not sent, oldest first."""
+
+    async def unsent() -> "list[Unsent]":
+        async with _transaction(arguments) as tx:
+            return await tx.outbox.unsent()
+
+    notices = asyncio.run(unsent())
+    if notices:
+        _print(notices)
+    else:
+        print("everything is said")
+    return 0
+
+
+def retry(arguments: argparse.Namespace) -> int:
+    """Make notices due now."""
+
+    async def done() -> "list[Unsent]":
+        async with _transaction(arguments) as tx:
+            notices = await _chosen(tx, arguments)
+            await tx.outbox.retry([notice.id for notice in notices])
+            return notices
+
+    notices = asyncio.run(done())
+    if notices:
+        print(f"{_count(notices)} due now; a running bot takes them up within a minute")
+    else:
+        print("nothing was given up")
+    return 0
+
+
+def drop(arguments: argparse.Namespace) -> int:
+    """Forget notices, if that is meant."""
+
+    async def chosen() -> "list[Unsent]":
+        async with _transaction(arguments) as tx:
+            return await _chosen(tx, arguments)
+
+    async def dropped(ids: "Sequence[NoticeId]") -> None:
+        async with _transaction(arguments) as tx:
+            await tx.outbox.drop(ids)
+
+    notices = asyncio.run(chosen())
+    if not notices:
+        print("nothing was given up")
+        return 0
+    _print(notices)
+    if not arguments.yes and not _is_meant(notices):
+        print("nothing was dropped")
+        return 1
+    asyncio.run(dropped([notice.id for notice in notices]))
+    print(f"{_count(notices)} dropped")
+    return 0
+
+
+@asynccontextmanager
+async def _transaction(arguments: argparse.Namespace) -> "AsyncIterator[Transaction]":
+    from bot.clock import SystemClock
+    from bot.store.store import Store
+
+    quiet_log()
+    store = await Store.beside(store_url(arguments), SystemClock())
+    try:
+        async with store.transaction() as tx:
+            yield tx
+    finally:
+        await store.close()
+
+
+async def _chosen(tx: "Transaction", arguments: argparse.Namespace) -> "list[Unsent]":
+    """The notices that the arguments name.
+
+    Raises:
+        UserError: one of them is not there, or none is named.
+    """
+    from bot.notices.outbox import NoticeState
+
+    if not arguments.ids and not arguments.dead:
+        raise UserError("name the notices by their ids, as `patchbot outbox list` shows them, or all with --dead")
+    notices = await tx.outbox.unsent(arguments.ids or None)
+    if missing := sorted(set(arguments.ids) - {notice.id for notice in notices}):
+        raise UserError(f"there is no unsent notice {', '.join(map(str, missing))}; nothing was changed")
+    return [notice for notice in notices if arguments.ids or notice.state is NoticeState.DEAD]
+
+
+def _print(notices: "Sequence[Unsent]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        "id", "state", "since (UTC)", "tries", "room", "key", "why", box=None, header_style="bold", pad_edge=False
+    )
+    for notice in notices:
+        since = f"{notice.created_at:%Y-%m-%d %H:%M}"
+        tries = str(notice.attempts)
+        cells = (str(notice.id), notice.state.value, since, tries, notice.room, notice.key, notice.reason)
+        table.add_row(*(Text(shown(cell)) for cell in cells))
+    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS, highlight=False).print(table)
+
+
+def _is_meant(notices: "Sequence[Unsent]") -> bool:
+    if not sys.stdin.isatty():
+        raise UserError("dropping is for good: confirm it with --yes")
+    return input(f"Drop {_count(notices)} for good? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _count(notices: "Sequence[Unsent]") -> str:
+    return "1 notice" if len(notices) == 1 else f"{len(notices)} notices"

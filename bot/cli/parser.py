@@ -1,0 +1,99 @@
+"""The verbs, described. Verbs import what they need when they run, so that `--help` is there at once."""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from bot import __version__
+from bot.cli import bot, database, health, outbox, queries
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+def parser() -> argparse.ArgumentParser:
+    """What can be typed."""
+    patchbot = argparse.ArgumentParser(
+        prog="patchbot",
+        description="Tells Matrix rooms about the patches they asked for, from Patchwork servers.",
+        epilog="Exit status: 0 done, 1 no or failed, 2 a mistake in usage or settings. "
+        "Each verb has a --help of its own; `patchbot demo` is where to begin.",
+        formatter_class=_Help,
+    )
+    patchbot.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    verbs = patchbot.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    run = _add(verbs, "run", bot.run, "the bot; SIGTERM ends it within ten seconds")
+    _takes_config(run)
+    demo = _add(verbs, "demo", bot.demo, "see it work here: no account, no network")
+    demo.add_argument(
+        "--patch",
+        metavar="FILE.json",
+        type=Path,
+        action="append",
+        default=[],
+        help="a recorded answer of /api/patches/N/ that arrives as a new patch; may be repeated",
+    )
+    check = _add(verbs, "check-config", bot.check_config, "say what the settings would do, without contacting anybody")
+    _takes_config(check)
+    paths = _add(verbs, "paths", queries.paths, "the paths that diffs touch, old and new names, sorted, one a line")
+    paths.add_argument(
+        "files", metavar="FILE", nargs="*", type=Path, help="diffs or patch mails; default: standard input"
+    )
+    explain = _add(
+        verbs, "explain", queries.explain, "whether a query matches a patch, and why; exit status 1 for no match"
+    )
+    explain.add_argument("query", metavar="QUERY", help='for example "path:migration/ from:@redhat.com"')
+    explain.add_argument(
+        "file", metavar="FILE.json", nargs="?", type=Path, help="an answer of /api/patches/N/; default: standard input"
+    )
+    _add_outbox(verbs)
+    _add_database(verbs)
+    asks = _add(verbs, "healthcheck", health.healthcheck, "ask a running bot whether it is ready; exit status 1: no")
+    _takes_config(asks)
+    return patchbot
+
+
+_Help = partial(argparse.HelpFormatter, max_help_position=30)
+_Verbs = argparse._SubParsersAction  # noqa: SLF001  # argparse names the type of its own answer nowhere else
+
+
+def _add(verbs: "_Verbs[argparse.ArgumentParser]", name: str, run: Verb | None, text: str) -> argparse.ArgumentParser:
+    description = f"{text[0].upper()}{text[1:]}."
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=description, formatter_class=_Help)
+    if run is not None:
+        parser.set_defaults(run=run)
+    return parser
+
+
+def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
+    text = "what is not said yet, and what was given up: list, retry, drop"
+    actions = _add(verbs, "outbox", None, text).add_subparsers(title="actions", metavar="ACTION", required=True)
+    _takes_config(_add(actions, "list", outbox.list_unsent, "what is not said yet, oldest first, and why"))
+    retry = _add(actions, "retry", outbox.retry, "try notices again now")
+    drop = _add(actions, "drop", outbox.drop, "forget notices for good; they are never said")
+    drop.add_argument("--yes", action="store_true", help="do not ask")
+    for action in (retry, drop):
+        _takes_config(action)
+        action.add_argument("--dead", action="store_true", help="all that were given up")
+        action.add_argument("ids", metavar="ID", nargs="*", type=int, help="a notice, as `outbox list` shows it")
+
+
+def _add_database(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
+    text = "look after the database: upgrade, check, backup"
+    actions = _add(verbs, "db", None, text).add_subparsers(title="actions", metavar="ACTION", required=True)
+    _takes_config(
+        _add(actions, "upgrade", database.upgrade, "bring it to this program's version; a SQLite file after a backup")
+    )
+    _takes_config(_add(actions, "check", database.check, "see that it can be used and is of this program's version"))
+    backup = _add(
+        actions, "backup", database.backup, "write a consistent copy of a SQLite file, also while the bot runs"
+    )
+    _takes_config(backup)
+    backup.add_argument("copy", metavar="FILE", type=Path, help="where to; must not exist yet")
+
+
+def _takes_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="default: ./config.toml, then /etc/patchbot/config.toml"
+    )

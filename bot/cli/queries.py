@@ -1,0 +1,77 @@
+"""`patchbot paths` and `explain`: what a diff touches, and whether a query matches a patch."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from bot.cli.streams import content_of, shown, typed
+from bot.errors import UserError
+
+if TYPE_CHECKING:
+    from bot.patchwork.wire import PatchRow
+
+
+def paths(arguments: argparse.Namespace) -> int:
+    """Print the paths that diffs touch."""
+    from bot.patchwork.diff import changed_files
+    from bot.patchwork.model import paths_of
+
+    texts = [content_of(path) for path in arguments.files] or [typed("a diff")]
+    found = {path for text in texts for path in paths_of(changed_files(text.decode("utf-8", "surrogateescape")))}
+    lines = sorted(_one_line(path).encode("utf-8", "surrogateescape") for path in found)
+    sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
+    if not lines:
+        print("no diff found", file=sys.stderr)
+    return 0
+
+
+def _one_line(path: str) -> str:
+    """A path as it is; one with a line break in it quoted, as git does, so that it cannot pass for two."""
+    return json.dumps(path, ensure_ascii=False) if "\n" in path or "\r" in path else path
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Print whether a query matches a patch, and why."""
+    from bot.ids import ServerName
+    from bot.subscriptions.parser import parse
+    from bot.subscriptions.verdict import decide, facts_of
+
+    query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
+    name = str(arguments.file or "standard input")
+    row = _whole_patch(name, content_of(arguments.file) if arguments.file else typed("a patch"))
+    verdict = decide(query, facts_of(ServerName(""), row.model(), row.series_model()))
+    print("match" if verdict.matched else "no match")
+    for reason in verdict.reasons:
+        print(shown(f"  {reason}"))
+    return 0 if verdict.matched else 1
+
+
+def _whole_patch(name: str, body: bytes) -> "PatchRow":
+    from bot.patchwork import wire
+
+    try:
+        row = wire.read_row(wire.PatchRow, body)
+    except wire.Garbled:
+        pass  # the mistake is told in the words of whoever saved the file
+    else:
+        if row.headers is not None:
+            return row
+    raise UserError(f"{name} is {_kind_of(body)}: one answer of /api/patches/N/ is needed")
+
+
+def _kind_of(body: bytes) -> str:
+    """What somebody saved instead of a patch."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return "no JSON"
+    match answer:
+        case list():
+            return "a list"
+        case {"patches": _}:
+            return "a series"
+        case {"msgid": _, "state": _}:
+            return "a patch without its diff, as lists have it"
+        case _:
+            return "no patch"

@@ -1,0 +1,134 @@
+"""How the bot is: what `status` says in chat, and /readyz to machines. Pure; all times are UTC and told as such."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.ids import ProjectName, ServerName
+from bot.notices.markup import Code, Document, Line, cut, lines, words
+
+SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
+MAX_REMARKS = 10
+MAX_REASON = 200  # characters of somebody else's words
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the watch of a server goes; *failing_since* None: well, or not tried yet."""
+
+    last_success: datetime | None = None
+    failing_since: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedServer:
+    """A Patchwork server: its projects with the time from which each is known, and those that it does not have."""
+
+    name: ServerName
+    url: str
+    health: Health
+    known_since: tuple[tuple[ProjectName, datetime], ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What is still to be said; *oldest* is when the first of the *waiting* notices was written."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    suspended: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the bot is at one moment, *now*.
+
+    *outages* are sentences on what keeps it from its work (homeserver, database), *remarks* on what else is not as it
+    should be, such as rooms that it is not let into.
+    """
+
+    version: str
+    now: datetime
+    started: datetime
+    servers: tuple[WatchedServer, ...] = ()
+    queue: Queue = Queue()
+    outages: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    subscriptions: int = 0
+    scanned: int = 0  # those of them that cannot be looked up
+    override: str = ""  # the request that lifts the homeserver's limit for this bot
+
+
+def outages(condition: Condition) -> tuple[str, ...]:
+    """What keeps the bot from its work now, a sentence each, with the time since when; none: it is ready."""
+    return (*condition.outages, *(_outage(server) for server in condition.servers if server.health.failing_since))
+
+
+def remarks(condition: Condition) -> tuple[str, ...]:
+    """What an operator should know besides, a sentence each."""
+    return (*(problem for server in condition.servers for problem in server.problems), *condition.remarks)
+
+
+def status(condition: Condition, *, for_operator: bool) -> Document:
+    """The answer to `status`; *for_operator*: with what concerns other rooms."""
+    told: list[Line] = [words(f"patchwork-matrix-bot {condition.version}, running since {moment(condition.started)}")]
+    told += [words(sentence) for sentence in condition.outages]
+    told += [words(_server(server)) for server in condition.servers]
+    told += [words(problem) for server in condition.servers for problem in server.problems]
+    told += _queue(condition)
+    told += [words(sentence) for sentence in _of_rooms(condition.remarks, for_operator=for_operator)]
+    return (lines(told),)
+
+
+def moment(time: datetime) -> str:
+    """A time as it is told in a room, which keeps it: never relative."""
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _outage(server: WatchedServer) -> str:
+    since = server.health.failing_since
+    assert since is not None  # noqa: S101  # the caller saw to it
+    return f"{server.name} cannot be polled since {moment(since)} ({cut(server.health.reason, MAX_REASON)})."
+
+
+def _server(server: WatchedServer) -> str:
+    if server.health.failing_since is not None:
+        return _outage(server)
+    known = ", ".join(f"{project} (known since {since:%Y-%m-%d})" for project, since in server.known_since)
+    polled = server.health.last_success
+    how = f"polled at {moment(polled)}" if polled else "not polled yet"
+    return f"{server.name}: {how}; {known}" if known else f"{server.name}: {how}"
+
+
+def _queue(condition: Condition) -> Iterator[Line]:
+    queue = condition.queue
+    if queue.waiting and queue.oldest is not None:
+        yield words(f"{_count(queue.waiting, 'message')} to be sent, the oldest since {moment(queue.oldest)}.")
+        if condition.now - queue.oldest > SLOW and not condition.outages and condition.override:
+            yield words(
+                "The homeserver limits how much an account may say. Its administrator can lift that for the bot with ",
+                Code(condition.override),
+                "; then raise messages_per_second in the bot's configuration.",
+            )
+    if queue.suspended:
+        yield words(f"{_count(queue.suspended, 'message')} kept for rooms that do not let the bot speak.")
+    if queue.dead:
+        verb = Code("patchbot outbox list")
+        yield words(f"{_count(queue.dead, 'message')} given up; ", verb, " on the bot's machine says why.")
+
+
+def _of_rooms(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:
+    """Which rooms the bot is not let into is the business of its operators."""
+    if not sentences:
+        return ()
+    if not for_operator:
+        return (f"{_count(len(sentences), 'room')} not as configured; the bot's administrators can see which.",)
+    rest = len(sentences) - MAX_REMARKS
+    return (*sentences[:MAX_REMARKS], *((f"… and {rest} more",) if rest > 0 else ()))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

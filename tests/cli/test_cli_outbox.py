@@ -1,0 +1,149 @@
+"""`patchbot outbox list`, `retry` and `drop`."""
+
+import asyncio
+import io
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.cli import main
+from bot.clock import VirtualClock
+from bot.ids import DeviceId, NoticeKey, RoomId
+from bot.notices.outbox import Dead, Lane, Message, Notice, NoticeKind, Retry, Tag
+from bot.store.store import Store, Transaction
+from cli_rig import work_in, write_config
+
+DEVICE = DeviceId("ONE")
+
+
+@pytest.fixture(autouse=True)
+def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_config(work_in(tmp_path, monkeypatch))
+
+
+def in_the_store(do: Callable[[Transaction], Awaitable[None]]) -> None:
+    async def done() -> None:
+        store = await Store.open("sqlite:///patchbot.db", VirtualClock())
+        try:
+            async with store.transaction() as tx:
+                await do(tx)
+        finally:
+            await store.close()
+
+    asyncio.run(done())
+
+
+def a_notice(number: int) -> Notice:
+    tag = Tag(NoticeKind.CARD, NoticeKey(f"card/{number}"))
+    return Notice(RoomId(f"!room{number}:hs"), Lane.CARD, Message("body", "<p>html</p>", tag))
+
+
+@pytest.fixture
+def _outbox() -> None:
+    """One notice was given up, one waits for another try, one for its first."""
+
+    async def filled(tx: Transaction) -> None:
+        await tx.outbox.add([a_notice(1), a_notice(2)])
+        first, second = await tx.outbox.claim(10, DEVICE)
+        await tx.outbox.settle(first.id, Dead("HTTP 400 M_TOO_LARGE \x1b[31m"))
+        await tx.outbox.settle(second.id, Retry(VirtualClock().now(), "HTTP 502"))
+        await tx.outbox.add([a_notice(3)])
+
+    in_the_store(filled)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """The exit status and what was said, on whichever stream."""
+    status = main(["outbox", *arguments])
+    captured = capsys.readouterr()
+    return status, captured.out + captured.err
+
+
+def states(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The state of each notice that is listed, with its id."""
+    lines = run(capsys, "list")[1].splitlines()[1:]
+    return [" ".join(line.split()[:2]) for line in lines]
+
+
+@pytest.mark.usefixtures("_outbox")
+def test_what_is_not_said_is_listed_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = run(capsys, "list")
+
+    assert status == 0
+    assert "\n".join(line.rstrip() for line in said.splitlines()) == snapshot("""\
+id  state    since (UTC)       tries  room       key     why
+1   dead     2026-01-01 00:00  1      !room1:hs  card/1  HTTP 400 M_TOO_LARGE �[31m
+2   tried    2026-01-01 00:00  1      !room2:hs  card/2  HTTP 502
+3   waiting  2026-01-01 00:00  0      !room3:hs  card/3\
+""")
+
+
+def test_an_empty_outbox_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["db", "upgrade"])
+    capsys.readouterr()
+
+    assert run(capsys, "list") == (0, "everything is said\n")
+    assert run(capsys, "retry", "--dead") == (0, "nothing was given up\n")
+    assert run(capsys, "drop", "--dead") == (0, "nothing was given up\n")
+
+
+@pytest.mark.usefixtures("_outbox")
+def test_what_was_given_up_is_tried_again_where_it_stood(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "retry", "--dead") == (0, "1 notice due now; a running bot takes them up within a minute\n")
+
+    assert states(capsys) == ["1 tried", "2 tried", "3 waiting"]
+
+
+@pytest.mark.usefixtures("_outbox")
+def test_what_is_dropped_is_shown_first_and_gone_when_it_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = run(capsys, "drop", "2", "3", "--yes")
+
+    assert status == 0
+    assert "card/2" in said
+    assert said.endswith("2 notices dropped\n")
+    assert states(capsys) == ["1 dead"]
+
+
+@pytest.mark.usefixtures("_outbox")
+@pytest.mark.parametrize(("typed", "status", "left"), [("n\n", 1, 3), ("\n", 1, 3), ("y\n", 0, 2)])
+def test_dropping_asks_at_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str, status: int, left: int
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+
+    assert run(capsys, "drop", "1")[0] == status
+    assert len(states(capsys)) == left
+
+
+@pytest.mark.usefixtures("_outbox")
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["drop", "1"], "dropping is for good: confirm it with --yes"),
+        (["retry", "1", "99"], "there is no unsent notice 99; nothing was changed"),
+        (["drop", "98", "99", "--yes"], "there is no unsent notice 98, 99; nothing was changed"),
+        (["retry"], "name the notices by their ids, as `patchbot outbox list` shows them, or all with --dead"),
+    ],
+)
+def test_a_mistake_changes_nothing_and_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    status, said = run(capsys, *arguments)
+
+    assert status == 2
+    assert said.splitlines()[-1] == reason
+    assert states(capsys) == ["1 dead", "2 tried", "3 waiting"]
+
+
+def test_looking_makes_no_database(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(capsys, "list") == (1, "there is no database at patchbot.db\n")
+    assert list(tmp_path.glob("*.db*")) == []

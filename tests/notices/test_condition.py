@@ -1,0 +1,80 @@
+"""How the bot says how it is."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from inline_snapshot import snapshot
+
+from bot.ids import ProjectName, ServerName
+from bot.notices.condition import Condition, Health, Queue, WatchedServer, outages, status
+from bot.notices.markup import Allowed, written
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+QEMU = (ProjectName("qemu-devel"), NOW - timedelta(days=3))
+WELL = WatchedServer(ServerName("ozlabs"), "https://patchwork.example.org", Health(last_success=NOW), (QEMU,))
+DOWN = replace(WELL, name=ServerName("kernel"), health=Health(None, NOW - timedelta(hours=2), "HTTP 502"))
+BOT = Condition("1.2.3", NOW, NOW - timedelta(days=1), (WELL,), override="POST /lift/the/limit")
+
+
+def shown(condition: Condition, *, for_operator: bool = True) -> str:
+    return written(status(condition, for_operator=for_operator), Allowed(()))[0]
+
+
+def test_a_bot_that_is_well() -> None:
+    assert shown(BOT) == snapshot(
+        """\
+patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC
+ozlabs: polled at 2026-11-25 12:00 UTC; qemu-devel (known since 2026-11-22)\
+"""
+    )
+    assert outages(BOT) == ()
+
+
+def test_everything_that_can_be_wrong() -> None:
+    unknown = replace(WELL, problems=("https://patchwork.example.org has no project qemu-devle.",))
+    condition = replace(
+        BOT,
+        servers=(unknown, DOWN),
+        queue=Queue(waiting=3, oldest=NOW - timedelta(minutes=5), suspended=2, dead=1),
+        remarks=("#qemu:example.org: needs an invitation (HTTP 403).",),
+    )
+
+    assert shown(condition) == snapshot(
+        """\
+patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC
+ozlabs: polled at 2026-11-25 12:00 UTC; qemu-devel (known since 2026-11-22)
+kernel cannot be polled since 2026-11-25 10:00 UTC (HTTP 502).
+https://patchwork.example.org has no project qemu-devle.
+3 messages to be sent, the oldest since 2026-11-25 11:55 UTC.
+The homeserver limits how much an account may say. Its administrator can lift that for the bot with POST /lift/the/limit; then raise messages_per_second in the bot's configuration.
+2 messages kept for rooms that do not let the bot speak.
+1 message given up; patchbot outbox list on the bot's machine says why.
+#qemu:example.org: needs an invitation (HTTP 403).\
+"""  # noqa: E501  # as it is said
+    )
+    assert outages(condition) == ("kernel cannot be polled since 2026-11-25 10:00 UTC (HTTP 502).",)
+
+
+def test_who_is_no_operator_hears_nothing_of_other_rooms() -> None:
+    condition = replace(BOT, remarks=("#secret:example.org: needs an invitation (HTTP 403).",))
+
+    assert "secret" not in shown(condition, for_operator=False)
+    assert "1 room not as configured" in shown(condition, for_operator=False)
+
+
+def test_a_queue_that_waits_for_a_homeserver_that_is_away_blames_no_limit() -> None:
+    queue = Queue(waiting=3, oldest=NOW - timedelta(minutes=5))
+    condition = replace(BOT, queue=queue, outages=("The homeserver has not answered.",))
+
+    assert "limits" not in shown(condition)
+    assert outages(condition) == ("The homeserver has not answered.",)
+
+
+def test_the_html_is_escaped_and_names_the_command_as_code() -> None:
+    condition = replace(BOT, servers=(replace(DOWN, health=replace(DOWN.health, reason="<b>@room</b>")),))
+
+    html = written(status(condition, for_operator=True), Allowed(()))[1]
+
+    assert html == snapshot(
+        "<p>patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC<br>kernel cannot be polled since 2026-11-25 10:00 UTC (&lt;b&gt;@\u2060room&lt;/b&gt;).</p>"  # noqa: E501  # the same
+    )

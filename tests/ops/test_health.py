@@ -1,0 +1,103 @@
+"""The pages for machines, over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bot.errors import ConfigError
+from bot.ids import ServerName
+from bot.notices.condition import Condition, Health, Queue, WatchedServer
+from bot.ops import health
+from bot.ops.health import served
+
+ANYWHERE = ("127.0.0.1", 0)
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+SERVER = WatchedServer(ServerName("ozlabs"), "https://patchwork.example.org", Health(last_success=NOW))
+BOT = Condition("1.2.3", NOW, NOW, (SERVER,), Queue(2, NOW - timedelta(seconds=90), 3, 4), subscriptions=7, scanned=1)
+
+
+@asynccontextmanager
+async def pages(condition: Callable[[], Awaitable[Condition]]) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(ANYWHERE, condition) as address:
+        assert address is not None
+        async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", trust_env=False) as client:
+            yield client
+
+
+def being(condition: Condition) -> Callable[[], Awaitable[Condition]]:
+    async def now() -> Condition:
+        return condition
+
+    return now
+
+
+async def test_a_bot_that_is_well_is_ready_and_names_what_else_is_to_be_known() -> None:
+    async with pages(being(replace(BOT, remarks=("#qemu:hs: needs an invitation.",)))) as client:
+        alive, ready = await client.get("/livez"), await client.get("/readyz")
+
+    assert (alive.status_code, alive.text) == (200, "alive\n")
+    assert (ready.status_code, ready.text) == (200, "ready\n#qemu:hs: needs an invitation.\n")
+
+
+async def test_a_bot_that_cannot_work_is_alive_but_not_ready_and_says_since_when() -> None:
+    down = replace(SERVER, health=Health(None, NOW, "HTTP 502"))
+    async with pages(being(replace(BOT, servers=(down,), outages=("The homeserver is away.",)))) as client:
+        alive, ready = await client.get("/livez"), await client.get("/readyz")
+
+    assert alive.status_code == 200
+    assert ready.status_code == 503
+    assert ready.text == "The homeserver is away.\nozlabs cannot be polled since 2026-11-25 12:00 UTC (HTTP 502).\n"
+
+
+async def test_a_database_that_hangs_is_told_instead_of_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "ANSWER_SECONDS", 0.01)
+
+    async def never() -> Condition:
+        await asyncio.Event().wait()
+        return BOT
+
+    async with pages(never) as client:
+        ready, measured = await client.get("/readyz"), await client.get("/metrics")
+
+    assert ready.status_code == 503
+    assert ready.text.startswith("The database has not answered within")
+    assert measured.status_code == 200
+
+
+async def test_the_metrics_tell_how_the_bot_is() -> None:
+    async with pages(being(BOT)) as client:
+        answer = await client.get("/metrics")
+
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    assert found["patchbot_build_info", "1.2.3"] == 1
+    assert found["patchbot_poll_last_success_timestamp_seconds", "ozlabs"] == NOW.timestamp()
+    assert found["patchbot_outbox_pending", "waiting"] == 2
+    assert found["patchbot_outbox_pending", "suspended"] == 3
+    assert found["patchbot_outbox_pending", "dead"] == 4
+    assert found["patchbot_outbox_oldest_age_seconds",] == 90
+    assert found["patchbot_subscriptions",] == 7
+    assert found["patchbot_subscriptions_scanned",] == 1
+    assert ("process_resident_memory_bytes",) in found
+
+
+async def test_an_address_that_another_program_has_is_refused_with_the_key_named() -> None:
+    async with served(ANYWHERE, being(BOT)) as taken:
+        with pytest.raises(ConfigError, match=r"^web\.listen: cannot listen on 127\.0\.0\.1 port \d+: "):
+            async with served(taken, being(BOT)):
+                pass
+
+
+async def test_nothing_is_served_where_nothing_is_wanted() -> None:
+    async with served(None, being(BOT)) as address:
+        assert address is None
