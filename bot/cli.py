@@ -139,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "file", metavar="FILE.json", nargs="?", type=Path, help="an answer of /api/patches/N/; default: standard input"
     )
+    maintainers = _add(verbs, "maintainers", _maintainers, "the sections of a MAINTAINERS file that cover paths")
+    maintainers.add_argument("file", metavar="FILE", type=Path, help='a MAINTAINERS file; "-" is standard input')
+    maintainers.add_argument("paths", metavar="PATH", nargs="+", help="from the root of the tree; it need not exist")
     _add_database(verbs)
     return parser
 
@@ -297,6 +300,19 @@ def _kind_of(body: bytes) -> str:
             return "a patch without its diff, as lists have it"
         case _:
             return "no patch"
+
+
+def _maintainers(arguments: argparse.Namespace) -> int:
+    from bot.subscriptions import maintainers
+
+    known = maintainers.read(_bytes(arguments.file))
+    if not known.has_files:
+        raise UserError(f"{arguments.file} has no F: line; is it a MAINTAINERS file?")
+    _complain("\n".join(map(str, known.remarks)), 0)
+    covered = known.covering([path.removeprefix("./") for path in arguments.paths])
+    for each in covered:
+        print("\t".join(map(_shown, (each.section.name, str(each.rule), each.path))))
+    return 0 if covered else _complain("no section covers that", 1)
 
 
 def _db_upgrade(arguments: argparse.Namespace) -> int:
