@@ -30,6 +30,7 @@ format: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python bench/match.py
 	$(BIN)/python bench/paths.py
+	$(BIN)/python bench/maintainers.py
 
 lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml

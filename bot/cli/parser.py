@@ -47,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "file", metavar="FILE.json", nargs="?", type=Path, help="an answer of /api/patches/N/; default: standard input"
     )
+    maintainers = _add(verbs, "maintainers", queries.maintainers, "the sections of a MAINTAINERS file that cover paths")
+    maintainers.add_argument("file", metavar="FILE", type=Path, help='a MAINTAINERS file; "-" is standard input')
+    maintainers.add_argument("paths", metavar="PATH", nargs="+", help="from the root of the tree; it need not exist")
     _add_outbox(verbs)
     _add_database(verbs)
     asks = _add(verbs, "healthcheck", health.healthcheck, "ask a running bot whether it is ready; exit status 1: no")

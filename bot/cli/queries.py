@@ -1,4 +1,4 @@
-"""`patchbot paths` and `explain`: what a diff touches, and whether a query matches a patch."""
+"""`patchbot paths`, `explain` and `maintainers`: what a diff touches, whose it is, whether a query matches it."""
 
 import argparse
 import json
@@ -75,3 +75,20 @@ def _kind_of(body: bytes) -> str:
             return "a patch without its diff, as lists have it"
         case _:
             return "no patch"
+
+
+def maintainers(arguments: argparse.Namespace) -> int:
+    """Print the sections of a MAINTAINERS file that cover paths, each with the rule that says so."""
+    from bot.subscriptions.maintainers import read
+
+    known = read(content_of(arguments.file))
+    if not known.has_files:
+        raise UserError(f"{arguments.file} has no F: line; is it a MAINTAINERS file?")
+    for remark in known.remarks:
+        print(shown(str(remark)), file=sys.stderr)
+    covered = known.covering([path.removeprefix("./") for path in arguments.paths])
+    for each in covered:
+        print("\t".join(map(shown, (each.section.name, str(each.rule), each.path))))
+    if not covered:
+        print("no section covers that", file=sys.stderr)
+    return 0 if covered else 1

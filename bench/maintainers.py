@@ -1,0 +1,101 @@
+"""What the index of a MAINTAINERS file saves, beside trying every rule of it on every path.
+
+The file has the size of Linux's, 2,400 sections and 6,500 patterns, and their mix. Only the ratio means anything: in
+each round both ways take the same new patches, one way after the other.
+
+    python bench/maintainers.py
+"""
+
+import random
+from statistics import median
+from time import perf_counter
+
+import re2  # type: ignore[import-untyped]  # google-re2 ships no types
+from match import a_patch, a_pattern, a_tree, a_word
+
+from bot.subscriptions.maintainers import Maintainers, read
+from bot.subscriptions.maintainers_file import RuleKind
+from bot.subscriptions.maintainers_patterns import expression_of, may_be_folder, takes_any_depth
+
+SECTIONS = 2_400
+PATTERNS = 6_500
+ROUNDS = 7
+PATCHES_PER_ROUND = 40
+
+
+class Loop:
+    """Every F: and X: pattern and N: expression as a compiled RE2, tried one after the other."""
+
+    def __init__(self, known: Maintainers) -> None:
+        self._rules = [
+            (place, rule.kind, rule.pattern, re2.compile(self._expression(rule.kind, rule.pattern)))
+            for place, section in enumerate(known.sections)
+            for rule in section.rules
+            if rule.kind is not RuleKind.KEYWORD
+        ]
+
+    def covering(self, paths: list[str]) -> set[int]:
+        """The places of the sections that cover *paths*."""
+        return {place for path in paths for place in self._one(path)}
+
+    def _one(self, path: str) -> set[int]:
+        slashes = path.count("/")
+        taken: dict[bool, set[int]] = {False: set(), True: set()}
+        for place, kind, pattern, expression in self._rules:
+            counts = kind is RuleKind.PATH or takes_any_depth(pattern) or pattern.count("/") == slashes
+            if (counts and expression.search(path)) or (may_be_folder(pattern) and path.startswith(f"{pattern}/")):
+                taken[kind is RuleKind.EXCLUDED].add(place)
+        return taken[False] - taken[True]
+
+    @staticmethod
+    def _expression(kind: RuleKind, pattern: str) -> str:
+        return pattern if kind is RuleKind.PATH else expression_of(pattern)
+
+
+def main() -> None:
+    """Measure and print."""
+    rng = random.Random(20)  # noqa: S311 -- repeatable, not secret
+    files = a_tree(rng)
+    text = a_file(rng, files)
+    start = perf_counter()
+    known = read(text)
+    print(f"read in {perf_counter() - start:.2f} s")
+    loop = Loop(known)
+
+    index_us, loop_us, ratios = [], [], []
+    for _ in range(ROUNDS):
+        patches = [a_patch(rng, files) for _ in range(PATCHES_PER_ROUND)]
+        start = perf_counter()
+        by_index = [known.covering(patch) for patch in patches]
+        middle = perf_counter()
+        by_loop = [loop.covering(patch) for patch in patches]
+        end = perf_counter()
+        if [{known.sections.index(each.section) for each in found} for found in by_index] != by_loop:
+            raise SystemExit("the ways differ")
+        index_us.append((middle - start) / len(patches) * 1e6)
+        loop_us.append((end - middle) / len(patches) * 1e6)
+        ratios.append((end - middle) / (middle - start))
+    print(f"µs per patch: {median(index_us):,.0f} by index, {median(loop_us):,.0f} by loop; x {median(ratios):,.0f}")
+
+
+def a_file(rng: random.Random, files: list[str]) -> str:
+    """A MAINTAINERS file; its directories are deep ones, for few sections have a whole part of the tree."""
+    lines = []
+    for number in range(SECTIONS):
+        lines += [f"SECTION {number}", f"M: somebody{number}@example.org"]
+        lines += [f"F: {deep_pattern(rng, files)}" for _ in range(PATTERNS // SECTIONS + (number % 10 < 7))]
+        lines += [f"X: {deep_pattern(rng, files)}"] * (number % 70 == 0)
+        lines += [f"N: {a_word(rng)}"] * (number % 32 == 0)
+    return "\n".join([*lines, "THE REST", "F: *", "F: */"])
+
+
+def deep_pattern(rng: random.Random, files: list[str]) -> str:
+    """A pattern that is no directory near the root."""
+    pattern = "/"
+    while pattern.endswith("/") and pattern.count("/") < 4:
+        pattern = a_pattern(rng, files)
+    return pattern
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Who looks after what: a project's MAINTAINERS file, asked as get_maintainer.pl would answer.
+
+Reading is total: of whatever text, it gives the sections that are there, with remarks on what could not be used. A
+file without any F: line (an error page, say) is told by `has_files`; whoever has an older copy keeps that.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section, read_sections
+from bot.subscriptions.maintainers_rules import RuleIndex
+
+MAX_REMARKS = 100
+_MAX_NEAR_CHARACTERS = 100
+_MAX_NEAR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A section that a patch is for, the first rule that says so, and the path it took; "" for K:."""
+
+    section: Section
+    rule: Rule
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Maintainers:
+    """The sections of a file, in its order; *remarks* are the first on what could not be used, by line."""
+
+    sections: tuple[Section, ...]
+    remarks: tuple[Remark, ...]
+    _index: RuleIndex = field(repr=False, compare=False)
+    _named: dict[str, tuple[Section, ...]] = field(repr=False, compare=False)  # by name or address in folded case
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is an F: line at all."""
+        return any(rule.kind is RuleKind.FILES for section in self.sections for rule in section.rules)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the sections, in file order."""
+        return tuple(section.name for section in self.sections)
+
+    def covering(self, paths: Sequence[str], text: str = "") -> tuple[Covered, ...]:
+        """The sections that a patch of *paths* is for, in file order, each once.
+
+        *text* is the patch as a mail, for K: `Subject:` line, message and diff, as far as there are any.
+        """
+        found: dict[int, Covered] = {}
+        for path in paths:
+            for place, rule in self._index.for_path(path):
+                if place not in found:
+                    found[place] = Covered(self.sections[place], rule, path)
+        for place, rule in self._index.for_text(text):
+            if place not in found:
+                found[place] = Covered(self.sections[place], rule, "")
+        return tuple(found[place] for place in sorted(found))
+
+    def find(self, value: str) -> tuple[Section, ...]:
+        """The sections that *value* means: those of that name or address, else those with it in their name.
+
+        Case does not matter. Several are candidates, none is a mistake.
+        """
+        folded = " ".join(value.split()).casefold()
+        if not folded:
+            return ()
+        exact = self._named.get(folded)
+        return exact or tuple(section for section in self.sections if folded in section.name.casefold())
+
+    def nearest(self, name: str) -> tuple[str, ...]:
+        """The names most like *name*, the best first; three at most."""
+        folded = {section.name.casefold(): section.name for section in self.sections}
+        near = get_close_matches(name[:_MAX_NEAR_CHARACTERS].casefold(), folded, _MAX_NEAR)
+        return tuple(folded[each] for each in near)
+
+
+@dataclass(frozen=True, slots=True)
+class SectionChange:
+    """How a section differs between two copies of a file; rules are spelled as in `F: fs/`."""
+
+    name: str
+    is_gone: bool
+    rules_added: tuple[str, ...]
+    rules_removed: tuple[str, ...]
+    people_added: tuple[str, ...]
+    people_removed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        """Whether it differs at all."""
+        return any((self.rules_added, self.rules_removed, self.people_added, self.people_removed))
+
+
+def read(file: str | bytes) -> Maintainers:
+    """What a MAINTAINERS file says; bytes are UTF-8, and at most 4 MiB are read.
+
+    Linux's takes a tenth of a second, which is not for an event loop.
+    """
+    sections, remarks = read_sections(file)
+    index = RuleIndex(sections)
+    in_order = sorted((*remarks, *index.remarks), key=lambda remark: remark.line)
+    return Maintainers(sections, tuple(in_order[:MAX_REMARKS]), index, _by_name(sections))
+
+
+def changed(before: Maintainers, after: Maintainers, name: str) -> SectionChange:
+    """What differs in the section of exactly that *name*, in any case."""
+    old, new = _sections(before, name), _sections(after, name)
+    old_rules, new_rules = _rules(old), _rules(new)
+    old_people, new_people = _people(old), _people(new)
+    return SectionChange(
+        name=(new or old)[0].name if new or old else name,
+        is_gone=bool(old) and not new,
+        rules_added=_without(new_rules, old_rules),
+        rules_removed=_without(old_rules, new_rules),
+        people_added=_without(new_people, old_people),
+        people_removed=_without(old_people, new_people),
+    )
+
+
+def _by_name(sections: Sequence[Section]) -> dict[str, tuple[Section, ...]]:
+    found: dict[str, list[Section]] = {}
+    for section in sections:
+        for name in {section.name.casefold(), *(person.casefold() for person in section.people)}:
+            found.setdefault(name, []).append(section)
+    return {name: tuple(those) for name, those in found.items()}
+
+
+def _sections(maintainers: Maintainers, name: str) -> list[Section]:
+    return [section for section in maintainers.sections if section.name.casefold() == name.casefold()]
+
+
+def _rules(sections: Iterable[Section]) -> dict[str, None]:
+    return {str(rule): None for section in sections for rule in section.rules}
+
+
+def _people(sections: Iterable[Section]) -> dict[str, None]:
+    return {person: None for section in sections for person in section.people}
+
+
+def _without(some: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    return tuple(each for each in some if each not in others)
