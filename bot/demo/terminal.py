@@ -20,7 +20,6 @@ _STYLES = {
     "u": Style(underline=True),
     "del": Style(strike=True),
     "code": Style(color="cyan"),
-    "blockquote": Style(dim=True),
     "summary": Style(dim=True),
 }
 _BLOCKS = frozenset({"p", "ul", "ol", "li", "pre", "details", "summary", "blockquote"})

@@ -175,8 +175,17 @@ def plain(document: Document, allowed: Allowed) -> str:
 
 
 def rich(document: Document, allowed: Allowed) -> str:
-    """The document as Matrix HTML."""
-    return "".join(_html_piece(piece, allowed) for piece in document)
+    """The document as Matrix HTML.
+
+    The lines under a title are in its paragraph: clients put less room between two messages than between two
+    paragraphs, and a title that stands alone seems to belong to the card above it.
+    """
+    match document:
+        case (Title() as title, Lines(lines), *rest) if lines:
+            first = f"<p>{_html_title(title, allowed)}<br>{_html_lines(lines, allowed)}</p>"
+        case _:
+            first, rest = "", list(document)
+    return first + "".join(_html_piece(piece, allowed) for piece in rest)
 
 
 def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:
@@ -212,19 +221,28 @@ def _plain_inline(inline: Inline, allowed: Allowed) -> str:
 
 def _html_piece(piece: Piece, allowed: Allowed) -> str:
     match piece:
-        case Title(text, url, remark):
-            return f"<p>{_with(f'<strong>{_anchor(text, url, allowed)}</strong>', _escaped(remark))}</p>"
+        case Title():
+            return f"<p>{_html_title(piece, allowed)}</p>"
         case Lines(lines):
-            return f"<p>{'<br>'.join(_html_line(line, allowed) for line in lines)}</p>" if lines else ""
+            return f"<p>{_html_lines(lines, allowed)}</p>" if lines else ""
         case Bullets(items):
             return f"<ul>{''.join(f'<li>{_html_line(item, allowed)}</li>' for item in items)}</ul>" if items else ""
         case Block(text):
             return f"<pre><code>{html.escape(safe(text))}</code></pre>"
         case Details(summary, content):
+            # Of links in a quotation, Element asks its homeserver for no previews: a page of Patchwork each.
             inner = "".join(_html_piece(part, allowed) for part in content)
-            return f"<details><summary>{_escaped(summary)}</summary>{inner}</details>"
+            return f"<details><summary>{_escaped(summary)}</summary><blockquote>{inner}</blockquote></details>"
         case _:
             assert_never(piece)
+
+
+def _html_title(title: Title, allowed: Allowed) -> str:
+    return _with(f"<strong>{_anchor(title.text, title.url, allowed)}</strong>", _escaped(title.remark))
+
+
+def _html_lines(lines: Sequence[Line], allowed: Allowed) -> str:
+    return "<br>".join(_html_line(line, allowed) for line in lines)
 
 
 def _html_line(line: Line, allowed: Allowed) -> str:

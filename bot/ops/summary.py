@@ -31,9 +31,9 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterato
     yield f"Accepts invitations of {invited_by}." if invited_by else "Accepts no invitations."
     yield f"Admins: {', '.join(settings.matrix.admins) or 'none'}."
     yield (
-        f"Will serve /livez, /readyz and /metrics, once it can, on {settings.web.listen}."
+        f"Tells machines how it is, at /livez, /readyz and /metrics on {settings.web.listen}."
         if settings.web.listen
-        else "Serves no metrics."
+        else "Tells no machine how it is."
     )
 
 

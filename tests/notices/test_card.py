@@ -38,18 +38,18 @@ b4 am 20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de\
             """\
 <p><strong>
 <a href="https://patchwork.ozlabs.org/project/qemu-devel/list/?series=491328&amp;state=*&amp;archive=both">
-migration: Add COLO multifd support and COLO migration unit test</a></strong> · 1 of 18</p>
-<p>Lukas Straub · 18 patches · v6
+migration: Add COLO multifd support and COLO migration unit test</a></strong> · 1 of 18
+<br>Lukas Straub · 18 patches · v6
 <br>+6 −0 in 1 file: migration/
 <br>matched: <code>migration/colo.c</code>
 <br>New 1 · A0 R1 T0</p>
 <details>
-<summary>Patches so far</summary>
+<summary>Patches so far</summary><blockquote>
 <ul>
 <li>
 <a href="https://patchwork.ozlabs.org/project/qemu-devel/patch/20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de/">
 [v6,11/18] colo: Fix crash during device vmstate load</a></li></ul>
-<p><code>b4 am 20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de</code></p></details>\
+<p><code>b4 am 20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de</code></p></blockquote></details>\
 """,
         )
     )
@@ -72,13 +72,13 @@ b4 am 20261123.1-1-ada@example.org\
             """\
 <p><strong>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/">
-[v2] migration: Fix a leak</a></strong></p>
-<p>Ada Sample · 1 patch
+[v2] migration: Fix a leak</a></strong>
+<br>Ada Sample · 1 patch
 <br>+3 −1 in 1 file: migration/
 <br>New · A1 R0 T0</p>
 <details>
-<summary>Apply</summary>
-<p><code>b4 am 20261123.1-1-ada@example.org</code></p></details>\
+<summary>Apply</summary><blockquote>
+<p><code>b4 am 20261123.1-1-ada@example.org</code></p></blockquote></details>\
 """,
         )
     )
@@ -117,13 +117,13 @@ b4 am 20261123.1-0-ada@example.org\
             """\
 <p><strong>
 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=42&amp;state=*&amp;archive=both">
-migration: Fix it all</a></strong></p>
-<p>Ada Sample · 7 patches · v3
+migration: Fix it all</a></strong>
+<br>Ada Sample · 7 patches · v3
 <br>+61 −9 in 4 files: migration/ (2), MAINTAINERS, docs/ (1) and 1 more
 <br>matched: <code>migration/ram.c</code>, <code>migration/old.rst</code>
 <br>New 4 · Accepted 2 · Under Review 1 · A1 R1 T0 · checks ❌ fail · delegate: ada, bruno</p>
 <details>
-<summary>Patches</summary>
+<summary>Patches</summary><blockquote>
 <ul>
 <li>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/">
@@ -146,7 +146,7 @@ migration: Fix it all</a></strong></p>
 <li>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-7-ada@example.org/">
 [v3,7/7] migration: Step 7</a></li></ul>
-<p><code>b4 am 20261123.1-0-ada@example.org</code></p></details>\
+<p><code>b4 am 20261123.1-0-ada@example.org</code></p></blockquote></details>\
 """,
         )
     )
@@ -172,12 +172,12 @@ b4 am 20261123.1-1-ada@example.org\
             """\
 <p><strong>
 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=42&amp;state=*&amp;archive=both">
-migration: Fix it all</a></strong> · 3 of 5</p>
-<p>Ada Sample · 5 patches
+migration: Fix it all</a></strong> · 3 of 5
+<br>Ada Sample · 5 patches
 <br>+9 −3 in 1 file: migration/
 <br>New 3</p>
 <details>
-<summary>Patches so far</summary>
+<summary>Patches so far</summary><blockquote>
 <ul>
 <li>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/">
@@ -188,7 +188,7 @@ migration: Fix it all</a></strong> · 3 of 5</p>
 <li>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-3-ada@example.org/">
 [3/5] migration: Step 3</a></li></ul>
-<p><code>b4 am 20261123.1-1-ada@example.org</code></p></details>\
+<p><code>b4 am 20261123.1-1-ada@example.org</code></p></blockquote></details>\
 """,
         )
     )
@@ -219,13 +219,13 @@ b4 pr 20261123.7-0-pull@example.org\
             """\
 <p><strong>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.7-0-pull@example.org/">
-[PULL,0/8] Migration patches</a></strong></p>
-<p>Ada Sample · pull request
+[PULL,0/8] Migration patches</a></strong>
+<br>Ada Sample · pull request
 <br>pull from https://gitlab.example.org/ada/qemu.git tags/migration-pull
 <br>New</p>
 <details>
-<summary>Apply</summary>
-<p><code>b4 pr 20261123.7-0-pull@example.org</code></p></details>\
+<summary>Apply</summary><blockquote>
+<p><code>b4 pr 20261123.7-0-pull@example.org</code></p></blockquote></details>\
 """,
         )
     )

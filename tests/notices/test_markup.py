@@ -307,10 +307,10 @@ def test_each_piece_in_both_forms() -> None:
         "inside",
     ]
     assert html == (
-        '<p><strong><a href="https://patchwork.example.org/1/">A &lt;title&gt; of two</a></strong> · 1 of 2</p>'
-        "<p>plain <code>a &lt; b</code><br>"
+        '<p><strong><a href="https://patchwork.example.org/1/">A &lt;title&gt; of two</a></strong> · 1 of 2<br>'
+        "plain <code>a &lt; b</code><br>"
         '<a href="https://patchwork.example.org/">here</a></p>'
         "<ul><li>one</li><li>two</li></ul>"
         "<pre><code>a  b\n &lt;c&gt;</code></pre>"
-        "<details><summary>more of it</summary><p>inside</p></details>"
+        "<details><summary>more of it</summary><blockquote><p>inside</p></blockquote></details>"
     )

@@ -36,8 +36,8 @@ b4 am 20261123.1-2-ada@example.org\
             """\
 <p><strong>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/">
-[v2,2/3] migration: Step 2</a></strong></p>
-<p>Ada Sample · 2026-11-23
+[v2,2/3] migration: Step 2</a></strong>
+<br>Ada Sample · 2026-11-23
 <br>in \n\
 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=42&amp;state=*&amp;archive=both">
 migration: Fix it all</a>

@@ -63,7 +63,7 @@ def test_the_least_configuration() -> None:
             "Answers to commands that begin with !pw.",
             "Accepts invitations of *:example.org.",
             "Admins: none.",
-            "Will serve /livez, /readyz and /metrics, once it can, on 127.0.0.1:9199.",
+            "Tells machines how it is, at /livez, /readyz and /metrics on 127.0.0.1:9199.",
         ]
     )
 
@@ -95,7 +95,7 @@ def test_everything_set() -> None:
             "Answers to commands that begin with !pw.",
             "Accepts no invitations.",
             "Admins: @ops:example.org.",
-            "Serves no metrics.",
+            "Tells no machine how it is.",
         ]
     )
     assert "hunter2" not in "\n".join(told(settings))
