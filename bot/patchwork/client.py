@@ -108,7 +108,11 @@ class PatchworkClient:
         page = await self._get(path, (), "text/plain")
         return page.body.decode("utf-8", "replace")
 
-    async def _get(self, path: str, params: Params, content_type: str) -> Page:
+    async def file(self, path: str) -> bytes:
+        """Whatever is at *path*, of any type; raises as `json` does."""
+        return (await self._get(path, (), None)).body
+
+    async def _get(self, path: str, params: Params, content_type: str | None) -> Page:
         seconds = self._limits.request_seconds
         try:
             async with self._slots, asyncio.timeout(seconds):
@@ -120,8 +124,8 @@ class PatchworkClient:
         except httpx.InvalidURL as error:
             raise Permanent(str(error)) from error
 
-    async def _stream(self, url: str, params: Params, content_type: str) -> Page:
-        accept = {"Accept": content_type}
+    async def _stream(self, url: str, params: Params, content_type: str | None) -> Page:
+        accept = {"Accept": content_type or "*/*"}
         async with self._http.stream("GET", url, params=list(params), headers=accept) as response:
             judge(response.status_code, response.headers, content_type)
             return Page(await self._body(response), has_next="next" in response.links)
@@ -148,8 +152,10 @@ def _authorities(ca_file: str) -> ssl.SSLContext:
         raise ConfigError("network.ca_file", f"cannot be used: {error.strerror or error}") from error
 
 
-def judge(status: int, headers: httpx.Headers, content_type: str) -> None:
+def judge(status: int, headers: httpx.Headers, content_type: str | None) -> None:
     """Whether an answer is what was asked for; raises the error that it is where it is none.
+
+    *content_type* None: any will do.
 
     HTML with status 200 is a login page or a bot wall in front of Patchwork; it may go away.
 
@@ -161,7 +167,7 @@ def judge(status: int, headers: httpx.Headers, content_type: str) -> None:
     given = headers.get("content-type", "").partition(";")[0].strip().lower()
     match status:
         case 200:
-            if given != content_type:
+            if content_type is not None and given != content_type:
                 raise Temporary(f"answered {given or 'no type'} where {content_type} was asked for")
             encoding = headers.get("content-encoding", "gzip").strip().lower()
             if encoding != "gzip":

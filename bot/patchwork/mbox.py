@@ -14,7 +14,7 @@ from itertools import takewhile
 from bot.ids import PatchId
 from bot.patchwork import diff
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.text import addresses, line, person, trailers_of
+from bot.patchwork.text import addresses, line, mail_text, person, trailers_of
 
 _PART = re.compile(r"^From patchwork [^\n]{0,80}\r?\n", re.MULTILINE)
 _FOLD = re.compile(r"\r?\n[ \t]+")
@@ -84,6 +84,7 @@ def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) ->
         to=addresses([headers.get("to", "")]),
         cc=addresses([headers.get("cc", "")]),
         trailers=trailers_of(body[: start.start()] if start else body),
+        text=mail_text(ref.name, body),
     )
 
 

@@ -4,7 +4,7 @@ Dates of mails are naive UTC, as Patchwork has them; everything here is pure and
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
@@ -96,6 +96,7 @@ class Patch:
     to: tuple[str, ...] = ()  # addresses in lower case
     cc: tuple[str, ...] = ()
     trailers: frozenset[Trailer] = frozenset()
+    text: str = field(default="", repr=False, compare=False)  # the mail, as `mail_text` has it; not kept in the store
 
     @property
     def prefixes(self) -> tuple[str, ...]:

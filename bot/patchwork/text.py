@@ -9,6 +9,7 @@ from bot.patchwork.model import Person, Trailer, TrailerKind
 
 MAX_LINE = 1_000
 MAX_ADDRESSES = 200
+MAX_TEXT = 64 * 1024  # characters of a mail; of a hundred patches, fewer than two are longer
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[ \t]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
 _KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested": TrailerKind.TESTED}
@@ -46,6 +47,11 @@ def person(header: str) -> Person:
     """The name and address of a From-like header."""
     name, address = email.utils.parseaddr(_flat(header[:MAX_LINE]))
     return Person(name=line(decoded(name)), email=line(address))
+
+
+def mail_text(name: str, body: str) -> str:
+    """What a patch's mail says: its subject as a header line, the message and the diff; the beginning of a long one."""
+    return f"Subject: {line(name)}\n\n{valid(body[:MAX_TEXT])}"
 
 
 def trailers_of(text: str) -> frozenset[Trailer]:

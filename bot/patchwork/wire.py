@@ -29,7 +29,7 @@ from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork import diff
 from bot.patchwork.model import CheckState, Patch, PatchRef, Person, Series
 from bot.patchwork.refs import msgid_of
-from bot.patchwork.text import addresses, line, trailers_of
+from bot.patchwork.text import addresses, line, mail_text, trailers_of
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -249,6 +249,7 @@ class PatchRow(_Wire):
             to=addresses(self.header("To")),
             cc=addresses(self.header("Cc")),
             trailers=trailers_of(self.content),
+            text=mail_text(self.name, f"{self.content}\n{self.diff}") if read_whole else "",
         )
 
     def series_model(self) -> Series | None:

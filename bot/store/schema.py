@@ -130,6 +130,15 @@ patch = sa.Table(
     sa.Index(None, "msgid"),
 )
 
+maintainers = sa.Table(  # the last good copy of each project's MAINTAINERS
+    "maintainers",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("read_at", Utc, nullable=False),
+)
+
 told_state = sa.Table(  # states that events told of patches not read yet
     "told_state",
     metadata,

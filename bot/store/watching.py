@@ -1,6 +1,7 @@
 """What is known of the Patchwork servers: cursors, baselines, pending objects, series and patches."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,15 @@ KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
 KEEP_PATCHES = timedelta(days=180)
 _CHUNK = 500  # below the number of parameters that any SQLite takes
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a project's MAINTAINERS; *read_at* is UTC."""
+
+    project: ProjectName
+    text: str
+    read_at: datetime
 
 
 class WatchBook:
@@ -107,6 +117,17 @@ class WatchBook:
         table = schema.project
         query = sa.select(table.c.name, table.c.known_since).where(table.c.server == server).order_by(table.c.name)
         return [(ProjectName(row["name"]), row["known_since"]) for row in await self._all(query)]
+
+    async def maintainers(self, server: ServerName) -> list[Copy]:
+        """The last good copies of a server's projects' MAINTAINERS."""
+        table = schema.maintainers
+        found = await self._all(sa.select(table).where(table.c.server == server).order_by(table.c.project))
+        return [Copy(ProjectName(row["project"]), row["text"], row["read_at"]) for row in found]
+
+    async def keep_maintainers(self, server: ServerName, project: ProjectName, text: str) -> None:
+        """Keep a good copy, read now."""
+        key = {"server": server, "project": project}
+        await self._replace(schema.maintainers, key, {"text": text, "read_at": self._now})
 
     # What a poll found
 
