@@ -256,13 +256,15 @@ def _one_line(path: str) -> str:
 
 def _explain(arguments: argparse.Namespace) -> int:
     from bot.ids import ServerName
+    from bot.subscriptions.facts import More, facts_of
     from bot.subscriptions.parser import parse
-    from bot.subscriptions.verdict import decide, facts_of
+    from bot.subscriptions.verdict import decide
 
     query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
     name = str(arguments.file or "standard input")
     row = _whole_patch(name, _bytes(arguments.file) if arguments.file else _typed("a patch"))
-    verdict = decide(query, facts_of(ServerName(""), row.model(), row.series_model()))
+    more = More(text=f"{row.content}\n{row.diff}")
+    verdict = decide(query, facts_of(ServerName(""), row.model(), row.series_model(), more))
     print("match" if verdict.matched else "no match")
     for reason in verdict.reasons:
         print(_shown(f"  {reason}"))

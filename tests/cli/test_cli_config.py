@@ -70,7 +70,7 @@ def test_a_secret_that_is_set_is_not_noted_and_not_shown(folder: Path) -> None:
             "",
             (
                 '[[room]]\nroom = "#a:hs"\nsubscribe = ["path:a", "bogus:1", """\npath:\n"""]\n'
-                '[[room]]\nroom = "#b:hs"\nsubscribe = ["(x)"]'
+                '[[room]]\nroom = "#b:hs"\nsubscribe = ["(x"]'
             ),
             [
                 "room[0].subscribe[1]: bogus: is not a key.",

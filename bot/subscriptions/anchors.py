@@ -1,0 +1,217 @@
+"""By what a query can be looked up, and what of a patch it is looked up with.
+
+A handle is one thing to look up: a path pattern, an address, a state, or three letters in a row of a text. A query
+is anchored where every match of it has at least one of some handles; it is certain where, beyond that, handles
+alone decide it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum, auto
+from functools import lru_cache
+from typing import TypeAlias, assert_never
+
+from bot.subscriptions.facts import Facts
+from bot.subscriptions.finding import domain_of
+from bot.subscriptions.query import And, Key, Node, Not, Or, Term
+from bot.subscriptions.values import ANY_STATE, CheckIs, Is, Value
+
+_GRAM = 3  # letters
+_REMEMBERED_TEXTS = 1024
+
+
+class Field(IntEnum):
+    """Where a handle is looked up; the most telling first."""
+
+    PATH = auto()
+    SECTION_ADDRESS = auto()
+    FROM = auto()
+    TO = auto()
+    CC = auto()
+    SECTION_GRAM = auto()
+    NAME_GRAM = auto()
+    SUBJECT_GRAM = auto()
+    PREFIX = auto()
+    DELEGATE = auto()
+    CHECK = auto()
+    STATE = auto()
+    IS = auto()
+    PROJECT = auto()
+    SERVER = auto()
+
+
+Handle: TypeAlias = tuple[Field, str]
+
+Choice: TypeAlias = tuple[Handle, ...]
+"""Handles of which each would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certain:
+    """A query that handles decide: a patch matches that has one of *wanted* and none of *barred*."""
+
+    wanted: tuple[Handle, ...]
+    barred: tuple[Handle, ...]
+
+
+def certain(node: Node) -> Certain | None:
+    """How handles alone decide *node*; None where its terms must be looked at."""
+    parts = node.parts if isinstance(node, And) else (node,)
+    wanted = [_exact_handles(part) for part in parts if not isinstance(part, Not)]
+    barred = [_exact_handles(part.part) for part in parts if isinstance(part, Not)]
+    if len(wanted) != 1 or None in wanted or None in barred:
+        return None
+    return Certain(_flat(wanted), _flat(barred))
+
+
+def anchor_of(node: Node) -> tuple[Choice, ...]:
+    """Choices such that every match of *node* has, for one of them, each of its handles; none: only a scan helps."""
+    match node:
+        case Term(key, values):
+            return _all_or_none([_choice(key, value) for value in values])
+        case Not():
+            return ()
+        case And(parts):
+            return min(filter(None, map(anchor_of, parts)), key=_rank, default=())
+        case Or(parts):
+            anchors = [anchor_of(part) for part in parts]
+            return tuple(choice for anchor in anchors for choice in anchor) if all(anchors) else ()
+        case _:
+            assert_never(node)
+
+
+def names_in(field: Field, facts: Facts) -> Collection[str]:
+    """The names of all handles of *field* that a patch has; those of paths the trie knows."""
+    return _NAMES[field](facts)
+
+
+def _rank(anchor: tuple[Choice, ...]) -> int:
+    return max(choice[0][0] for choice in anchor)
+
+
+def _all_or_none(choices: list[Choice]) -> tuple[Choice, ...]:
+    return tuple(choices) if all(choices) else ()
+
+
+def _exact_handles(node: Node) -> tuple[Handle, ...] | None:
+    """Handles of which a patch has one just when *node* matches; None where there are none such."""
+    match node:
+        case Term(key, values):
+            handles = [_exact(key, value) for value in values]
+            return tuple(handle for handle in handles if handle is not None) if None not in handles else None
+        case Or(parts):
+            of_parts = [_exact_handles(part) for part in parts]
+            return None if None in of_parts else _flat(of_parts)
+        case And() | Not():
+            return None
+        case _:
+            assert_never(node)
+
+
+def _flat(handles: Iterable[tuple[Handle, ...] | None]) -> tuple[Handle, ...]:
+    return tuple(dict.fromkeys(handle for each in handles for handle in each or ()))
+
+
+def _exact(key: Key, value: Value) -> Handle | None:
+    """The handle that a patch has just when *value* matches."""
+    if key is Key.PATH:
+        return Field.PATH, str(value)
+    if key is Key.CHECK and isinstance(value, CheckIs) and value.context is not None:
+        return None
+    if key is Key.FROM and "@" not in str(value):
+        return None
+    field = _EXACT_FIELDS.get(key)
+    return (field, str(value).casefold()) if field is not None else None
+
+
+def _choice(key: Key, value: Value) -> Choice:
+    """Handles that every patch has that *value* matches."""
+    if (exact := _exact(key, value)) is not None:
+        return (exact,)
+    text = str(value).casefold()
+    match key, value:
+        case Key.CHECK, CheckIs(state, _):
+            return ((Field.CHECK, f"{state}/"),)
+        case Key.MAINT, _ if "@" in text:
+            return ((Field.SECTION_ADDRESS, text),)
+        case ((Key.MAINT | Key.FROM), _):
+            words = [text]
+        case Key.SUBJECT, str():
+            words = text.split()
+        case _:
+            return ()
+    return tuple((_GRAM_FIELDS[key], gram) for word in words for gram in sorted(grams(word)))
+
+
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def grams(text: str) -> frozenset[str]:
+    """Every three letters in a row of *text*; the name of a series comes with each of its patches."""
+    return frozenset([text[start : start + _GRAM] for start in range(len(text) - _GRAM + 1)])
+
+
+def _grams_of(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset().union(*(grams(text.casefold()) for text in texts))
+
+
+def _address_names(addresses: Iterable[str]) -> set[str]:
+    return {name for address in addresses for name in (address.casefold(), domain_of(address))}
+
+
+def _states(facts: Facts) -> Iterator[str]:
+    state, former = facts.state, facts.more.former_state
+    if state is None:
+        return
+    yield state
+    if former is not None and former != state:
+        yield from (f"{before}->{after}" for before in (ANY_STATE, former) for after in (ANY_STATE, state))
+
+
+def _checks(facts: Facts) -> Iterator[str]:
+    if facts.check is not None:
+        yield facts.check
+    yield from (f"{state}/" for _, state in facts.more.checks)
+
+
+def _kinds(facts: Facts) -> Iterator[str]:
+    is_so = {
+        Is.PULL: facts.is_pull,
+        Is.COMPLETE: facts.is_complete,
+        Is.REVIEWED: bool(facts.reviewers),
+        Is.ARCHIVED: facts.is_archived,
+    }
+    return (kind for kind, holds in is_so.items() if holds)
+
+
+_EXACT_FIELDS = {
+    Key.FROM: Field.FROM,
+    Key.TO: Field.TO,
+    Key.CC: Field.CC,
+    Key.PREFIX: Field.PREFIX,
+    Key.DELEGATE: Field.DELEGATE,
+    Key.CHECK: Field.CHECK,
+    Key.STATE: Field.STATE,
+    Key.IS: Field.IS,
+    Key.PROJECT: Field.PROJECT,
+    Key.SERVER: Field.SERVER,
+}
+
+_GRAM_FIELDS = {Key.MAINT: Field.SECTION_GRAM, Key.FROM: Field.NAME_GRAM, Key.SUBJECT: Field.SUBJECT_GRAM}
+
+_NAMES: dict[Field, Callable[[Facts], Collection[str]]] = {
+    Field.SECTION_ADDRESS: lambda facts: _address_names(
+        address for section in facts.more.sections for address in section.addresses
+    ),
+    Field.FROM: lambda facts: _address_names((facts.submitter.email,)),
+    Field.TO: lambda facts: _address_names(facts.to),
+    Field.CC: lambda facts: _address_names(facts.cc),
+    Field.SECTION_GRAM: lambda facts: _grams_of(section.name for section in facts.more.sections),
+    Field.NAME_GRAM: lambda facts: _grams_of((facts.submitter.name,)),
+    Field.SUBJECT_GRAM: lambda facts: _grams_of(facts.subjects),
+    Field.PREFIX: lambda facts: {prefix.casefold() for prefix in facts.prefixes},
+    Field.DELEGATE: lambda facts: (facts.delegate.casefold(),) if facts.delegate else (),
+    Field.CHECK: lambda facts: set(_checks(facts)),
+    Field.STATE: lambda facts: tuple(_states(facts)),
+    Field.IS: lambda facts: tuple(_kinds(facts)),
+    Field.PROJECT: lambda facts: (facts.project.casefold(),),
+    Field.SERVER: lambda facts: (facts.server.casefold(),),
+}
