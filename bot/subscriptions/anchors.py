@@ -1,23 +1,19 @@
 """By what a query can be looked up, and what of a patch it is looked up with.
 
-A handle is one thing to look up: a path pattern, an address, a state, or three letters in a row of a text. A query
-is anchored where every match of it has at least one of some handles; it is certain where, beyond that, handles
-alone decide it.
+A handle is one thing to look up: a path pattern, an address, a state, or a part of a text. A query is anchored where
+every match of it has one of some handles at least; it is certain where, beyond that, handles alone decide it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, auto
-from functools import lru_cache
 from typing import TypeAlias, assert_never
 
 from bot.subscriptions.facts import Facts
 from bot.subscriptions.finding import domain_of
+from bot.subscriptions.parts import MIN_CHARACTERS
 from bot.subscriptions.query import And, Key, Node, Not, Or, Term
 from bot.subscriptions.values import ANY_STATE, CheckIs, Is, Value
-
-_GRAM = 3  # letters
-_REMEMBERED_TEXTS = 1024
 
 
 class Field(IntEnum):
@@ -28,9 +24,9 @@ class Field(IntEnum):
     FROM = auto()
     TO = auto()
     CC = auto()
-    SECTION_GRAM = auto()
-    NAME_GRAM = auto()
-    SUBJECT_GRAM = auto()
+    SECTION_PART = auto()
+    NAME_PART = auto()
+    SUBJECT_PART = auto()
     PREFIX = auto()
     DELEGATE = auto()
     CHECK = auto()
@@ -42,8 +38,8 @@ class Field(IntEnum):
 
 Handle: TypeAlias = tuple[Field, str]
 
-Choice: TypeAlias = tuple[Handle, ...]
-"""Handles of which each would do."""
+_PART_KEYS = {Key.MAINT: Field.SECTION_PART, Key.FROM: Field.NAME_PART, Key.SUBJECT: Field.SUBJECT_PART}
+PART_FIELDS = frozenset(_PART_KEYS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +60,30 @@ def certain(node: Node) -> Certain | None:
     return Certain(_flat(wanted), _flat(barred))
 
 
-def anchor_of(node: Node) -> tuple[Choice, ...]:
-    """Choices such that every match of *node* has, for one of them, each of its handles; none: only a scan helps."""
+def anchor_of(node: Node) -> tuple[Handle, ...]:
+    """Handles of which every match of *node* has one; none where only a scan helps."""
     match node:
         case Term(key, values):
-            return _all_or_none([_choice(key, value) for value in values])
+            handles = [_needed(key, value) for value in values]
+            return () if None in handles else tuple(handle for handle in handles if handle is not None)
         case Not():
             return ()
         case And(parts):
             return min(filter(None, map(anchor_of, parts)), key=_rank, default=())
         case Or(parts):
             anchors = [anchor_of(part) for part in parts]
-            return tuple(choice for anchor in anchors for choice in anchor) if all(anchors) else ()
+            return _flat(anchors) if all(anchors) else ()
         case _:
             assert_never(node)
 
 
 def names_in(field: Field, facts: Facts) -> Collection[str]:
-    """The names of all handles of *field* that a patch has; those of paths the trie knows."""
+    """The names of all handles of *field* that a patch has; of PART_FIELDS, the texts whose parts they are."""
     return _NAMES[field](facts)
 
 
-def _rank(anchor: tuple[Choice, ...]) -> int:
-    return max(choice[0][0] for choice in anchor)
-
-
-def _all_or_none(choices: list[Choice]) -> tuple[Choice, ...]:
-    return tuple(choices) if all(choices) else ()
+def _rank(anchor: tuple[Handle, ...]) -> int:
+    return max(place for place, _ in anchor)
 
 
 def _exact_handles(node: Node) -> tuple[Handle, ...] | None:
@@ -114,43 +107,36 @@ def _flat(handles: Iterable[tuple[Handle, ...] | None]) -> tuple[Handle, ...]:
 
 def _exact(key: Key, value: Value) -> Handle | None:
     """The handle that a patch has just when *value* matches."""
-    if key is Key.PATH:
-        return Field.PATH, str(value)
-    if key is Key.CHECK and isinstance(value, CheckIs) and value.context is not None:
-        return None
-    if key is Key.FROM and "@" not in str(value):
-        return None
-    field = _EXACT_FIELDS.get(key)
-    return (field, str(value).casefold()) if field is not None else None
-
-
-def _choice(key: Key, value: Value) -> Choice:
-    """Handles that every patch has that *value* matches."""
-    if (exact := _exact(key, value)) is not None:
-        return (exact,)
     text = str(value).casefold()
     match key, value:
-        case Key.CHECK, CheckIs(state, _):
-            return ((Field.CHECK, f"{state}/"),)
-        case Key.MAINT, _ if "@" in text:
-            return ((Field.SECTION_ADDRESS, text),)
-        case ((Key.MAINT | Key.FROM), _):
-            words = [text]
-        case Key.SUBJECT, str():
-            words = text.split()
+        case Key.PATH, _:
+            return Field.PATH, str(value)
+        case Key.CHECK, CheckIs(context=str()):
+            return None
+        case Key.SUBJECT, str() if len(text.split()) == 1:
+            return _part(key, text)
+        case Key.FROM, _ if "@" not in text:
+            return _part(key, text)
         case _:
-            return ()
-    return tuple((_GRAM_FIELDS[key], gram) for word in words for gram in sorted(grams(word)))
+            return (_EXACT_FIELDS[key], text) if key in _EXACT_FIELDS else None
 
 
-@lru_cache(maxsize=_REMEMBERED_TEXTS)
-def grams(text: str) -> frozenset[str]:
-    """Every three letters in a row of *text*; the name of a series comes with each of its patches."""
-    return frozenset([text[start : start + _GRAM] for start in range(len(text) - _GRAM + 1)])
+def _needed(key: Key, value: Value) -> Handle | None:
+    """A handle that every patch has that *value* matches."""
+    text = str(value).casefold()
+    match key, value:
+        case Key.CHECK, CheckIs(state, str()):
+            return Field.CHECK, f"{state}/"
+        case Key.MAINT, _:
+            return (Field.SECTION_ADDRESS, text) if "@" in text else _part(key, text)
+        case Key.SUBJECT, str():
+            return _part(key, max(text.split(), key=len))
+        case _:
+            return _exact(key, value)
 
 
-def _grams_of(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset().union(*(grams(text.casefold()) for text in texts))
+def _part(key: Key, text: str) -> Handle | None:
+    return (_PART_KEYS[key], text) if len(text) >= MIN_CHARACTERS else None
 
 
 def _address_names(addresses: Iterable[str]) -> set[str]:
@@ -195,8 +181,6 @@ _EXACT_FIELDS = {
     Key.SERVER: Field.SERVER,
 }
 
-_GRAM_FIELDS = {Key.MAINT: Field.SECTION_GRAM, Key.FROM: Field.NAME_GRAM, Key.SUBJECT: Field.SUBJECT_GRAM}
-
 _NAMES: dict[Field, Callable[[Facts], Collection[str]]] = {
     Field.SECTION_ADDRESS: lambda facts: _address_names(
         address for section in facts.more.sections for address in section.addresses
@@ -204,9 +188,9 @@ _NAMES: dict[Field, Callable[[Facts], Collection[str]]] = {
     Field.FROM: lambda facts: _address_names((facts.submitter.email,)),
     Field.TO: lambda facts: _address_names(facts.to),
     Field.CC: lambda facts: _address_names(facts.cc),
-    Field.SECTION_GRAM: lambda facts: _grams_of(section.name for section in facts.more.sections),
-    Field.NAME_GRAM: lambda facts: _grams_of((facts.submitter.name,)),
-    Field.SUBJECT_GRAM: lambda facts: _grams_of(facts.subjects),
+    Field.SECTION_PART: lambda facts: [section.name.casefold() for section in facts.more.sections],
+    Field.NAME_PART: lambda facts: (facts.submitter.name.casefold(),),
+    Field.SUBJECT_PART: lambda facts: [subject.casefold() for subject in facts.subjects],
     Field.PREFIX: lambda facts: {prefix.casefold() for prefix in facts.prefixes},
     Field.DELEGATE: lambda facts: (facts.delegate.casefold(),) if facts.delegate else (),
     Field.CHECK: lambda facts: set(_checks(facts)),

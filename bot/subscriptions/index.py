@@ -2,20 +2,21 @@
 
 Each different query is kept and decided once, however many rooms gave it.
 
-Theory of operation. What can be looked up in a patch (bot/subscriptions/anchors.py) has a bucket per name: all path
-patterns through one trie, everything else in a dict per field. A query that look-ups alone decide, as most do, is
-certain: the ids of its subscriptions stand in the buckets of what it wants, those of its excludes in the buckets of
-what bars it, and a patch is answered by uniting sets. Any other query is put only before the patches that have its
-anchor, its most telling wanted term; its tree decides. A query without an anchor is put before every patch.
+Theory of operation. What can be looked up in a patch, a handle, has a bucket; a trie finds the handles that are path
+patterns, three letters in a row lead to those that are parts of a text, all others stand in a patch as they are. A
+query that look-ups alone decide, as most do, is certain: the ids of its subscriptions hang in the buckets of what it
+wants and of what bars it, and a patch is answered by uniting sets. Any other query is put only before the patches
+that have its anchor, its most telling wanted term; its tree decides. One without an anchor is put before every patch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from bot.ids import RoomId, SubscriptionId
-from bot.subscriptions.anchors import Certain, Choice, Field, Handle, anchor_of, certain, names_in
+from bot.subscriptions.anchors import PART_FIELDS, Certain, Field, Handle, anchor_of, certain, names_in
 from bot.subscriptions.facts import Facts
 from bot.subscriptions.finding import PathHits
+from bot.subscriptions.parts import Parts
 from bot.subscriptions.paths import PathTrie
 from bot.subscriptions.query import Node, Query, patterns_of
 from bot.subscriptions.verdict import Judge, Reason
@@ -68,6 +69,7 @@ class Index:
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
         self._entries: dict[Node, _Entry] = {}
         self._buckets: dict[Field, dict[str, _Bucket]] = {}
+        self._parts = {place: Parts() for place in PART_FIELDS}
         self._unanchored: set[_Entry] = set()
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
@@ -137,24 +139,32 @@ class Index:
 
     def _look_up(self, facts: Facts, hits: PathHits) -> tuple[set[SubscriptionId], set[_Entry]]:
         """Whom a patch is for by look-ups alone, and what else to decide."""
-        found: set[SubscriptionId] = set()
+        wanted: list[set[SubscriptionId]] = []
         barred: list[set[SubscriptionId]] = []
-        uncertain = set(self._unanchored)
-        for bucket in self._buckets_of(facts, hits):
-            found |= bucket.wanted
-            uncertain |= bucket.uncertain
-            if bucket.barred:
-                barred.append(bucket.barred)
+        uncertain = [self._unanchored]
+        for place, buckets in self._buckets.items():
+            for name in self._names_in(place, facts, hits):
+                bucket = buckets.get(name)
+                if bucket is None:
+                    continue
+                wanted.append(bucket.wanted)
+                if bucket.barred:
+                    barred.append(bucket.barred)
+                if bucket.uncertain:
+                    uncertain.append(bucket.uncertain)
+        found: set[SubscriptionId] = set().union(*wanted)
         for ids in barred:
             found = found - ids  # which walks over the smaller of the two, as -= does not
-        return found, uncertain
+        undecided: set[_Entry] = set().union(*uncertain)
+        return found, undecided
 
-    def _buckets_of(self, facts: Facts, hits: PathHits) -> Iterator[_Bucket]:
-        """The buckets of everything that the patch has."""
-        for place, buckets in self._buckets.items():
-            names = hits.found if place is Field.PATH else names_in(place, facts)
-            for name in buckets.keys() & names:
-                yield buckets[name]
+    def _names_in(self, place: Field, facts: Facts, hits: PathHits) -> Collection[str]:
+        """The handles of *place* that a patch has, and perhaps more than are known."""
+        if place is Field.PATH:
+            return hits.found
+        names = names_in(place, facts)
+        parts = self._parts.get(place)
+        return names if parts is None else [word for text in names for word in parts.found_in(text)]
 
     def _add_tree(self, tree: Node) -> _Entry:
         for pattern in patterns_of(tree):
@@ -163,7 +173,7 @@ class Index:
                 self._patterns.add(pattern, pattern)
             self._pattern_uses[pattern] = uses + 1
         decided = certain(tree)
-        anchor = () if decided is not None else tuple(dict.fromkeys(map(self._emptiest, anchor_of(tree))))
+        anchor = () if decided is not None else anchor_of(tree)
         entry = self._entries[tree] = _Entry(tree, decided, anchor)
         for handle in anchor:
             self._bucket(handle).uncertain.add(entry)
@@ -183,15 +193,6 @@ class Index:
                 del self._pattern_uses[pattern]
                 self._patterns.remove(pattern, pattern)
 
-    def _emptiest(self, choice: Choice) -> Handle:
-        """The handle of *choice* with the fewest queries, so that rare letters are preferred to common ones."""
-
-        def load(handle: Handle) -> int:
-            bucket = self._buckets.get(handle[0], {}).get(handle[1])
-            return len(bucket.uncertain) if bucket else 0
-
-        return min(choice, key=load)
-
     def _bucket(self, handle: Handle) -> _Bucket:
         """The bucket of *handle*, made where there is none."""
         place, name = handle
@@ -199,6 +200,8 @@ class Index:
         bucket = buckets.get(name)
         if bucket is None:
             bucket = buckets[name] = _Bucket()
+            if place in PART_FIELDS:
+                self._parts[place].add(name)
         return bucket
 
     def _tidy(self, handle: Handle) -> None:
@@ -206,5 +209,7 @@ class Index:
         place, name = handle
         if self._bucket(handle).is_empty:
             del self._buckets[place][name]
+            if place in PART_FIELDS:
+                self._parts[place].remove(name)
             if not self._buckets[place]:
                 del self._buckets[place]

@@ -12,7 +12,7 @@ ADDRESSES = st.sampled_from(["jane@x.org", "@x.org", "Joe@y.org"])
 SLUGS = st.sampled_from(["new", "under-review", "accepted", "needs_ack"])
 SIDES = SLUGS | st.just("*")
 BOUNDS = st.builds(Bound, st.sampled_from(["=", ">=", "<=", ">", "<"]), st.integers(0, 99_999))
-REGEXES = st.sampled_from(["a", "a/b", r"a\\", '"(a|b), [/"]+ \\(', r"\\/", "^(a+)+$", "//", " "]).map(Regex)
+REGEXES = st.sampled_from(["a", "a/b", r"a\\", '"(a|b), [/"]+ \\(', r"\\/", "^(a+)+$", "//", " x"]).map(Regex)
 CONTEXTS = st.none() | st.sampled_from(["build", "build*", "a/b c", "x,(y)", '"']) | st.just("[!a-c]?*")
 
 VALUES: dict[Key, st.SearchStrategy[Value]] = {
