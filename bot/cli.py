@@ -258,6 +258,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     from bot.ids import ServerName
     from bot.subscriptions.facts import More, facts_of
     from bot.subscriptions.parser import parse
+    from bot.subscriptions.remarks import hints
     from bot.subscriptions.verdict import decide
 
     query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
@@ -268,6 +269,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     print("match" if verdict.matched else "no match")
     for reason in verdict.reasons:
         print(_shown(f"  {reason}"))
+    for hint in hints(query):
+        print(_shown(f"note: {hint}"), file=sys.stderr)
     return 0 if verdict.matched else 1
 
 
