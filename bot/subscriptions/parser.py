@@ -11,26 +11,17 @@ from typing import NoReturn, assert_never
 
 from bot.subscriptions.keys import example_of, key_named, meant_by
 from bot.subscriptions.query import Key, Node, Not, Query, Term, all_of, any_of, depth_of
-from bot.subscriptions.reading import read_form, read_on, read_value
-from bot.subscriptions.scanner import Kind, Scanner, Typed
-from bot.subscriptions.values import Is, Regex, Value, ValueMistake
+from bot.subscriptions.reading import read_form, read_on
+from bot.subscriptions.scanner import Scanner, Typed
+from bot.subscriptions.terms import check_blanks, read_term
+from bot.subscriptions.values import Is, ValueMistake
 from bot.subscriptions.wishes import NO_WISHES, On, Wish, Wishes, read_digest
 
 MAX_QUERY_CHARACTERS = 2000
-MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
 MAX_TERMS = 64
 MAX_DEPTH = 20  # parentheses in one another, as typed and as the canonical text has them
 
 _TOO_DEEP = f"Parentheses more than {MAX_DEPTH} deep; at most {MAX_DEPTH}."
-_REGEX_KEYS = frozenset({Key.SUBJECT, Key.TEXT})
-_ROOTED_KEYS = frozenset({Key.PATH})  # whose values may begin with a slash
-_WORDS = {
-    "AND": ("AND is not needed.", "Terms side by side must all match: leave it out."),
-    "&&": ("&& is not needed.", "Terms side by side must all match: leave it out."),
-    "NOT": ("NOT is written as a minus sign.", "e.g. path:hw/ -path:hw/arm/"),
-    "|": ("| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
-    "||": ("|| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
-}
 
 
 def parse(text: str) -> Query:
@@ -158,7 +149,10 @@ class _Parser:
         if isinstance(key, Wish):
             self._wish(key, start, depth, excluded=excluded)
             return None
-        term = self._term(key, start)
+        if len(self._terms) == MAX_TERMS:
+            self._refuse(start, len(self._text), f"More than {MAX_TERMS} terms; at most {MAX_TERMS}.")
+        term = read_term(self._scanner, key, start)
+        self._terms.append((term, start, self._scanner.position))
         return Not(term) if excluded else term
 
     def _parenthesised(self, depth: int) -> Node:
@@ -185,34 +179,6 @@ class _Parser:
             self._refuse(name.start, name.end, f"{name.text}: is not a key.", hint)
         return key
 
-    def _term(self, key: Key | None, start: int) -> Term:
-        if len(self._terms) == MAX_TERMS:
-            self._refuse(start, len(self._text), f"More than {MAX_TERMS} terms; at most {MAX_TERMS}.")
-        typed = self._scanner.values(may_be_regex=key is None or key in _REGEX_KEYS)
-        if key is None:
-            self._check_words(typed)
-        values = self._values(key or Key.SUBJECT, typed, start)
-        term = Term(key or Key.SUBJECT, tuple(dict.fromkeys(values)))
-        if len(term.spelled_values) > MAX_TERM_CHARACTERS:
-            reason = f"A term of {len(term.spelled_values)} characters; at most {MAX_TERM_CHARACTERS}."
-            self._refuse(start, self._scanner.position, reason)
-        self._terms.append((term, start, self._scanner.position))
-        return term
-
-    def _values(self, key: Key, typed: list[Typed], start: int) -> list[Value]:
-        self._check_blanks(key, typed, start)
-        return [self._value(key, value) for value in typed]
-
-    def _value(self, key: Key, typed: Typed) -> Value:
-        try:
-            if typed.kind is Kind.REGEX:
-                return Regex(typed.text)
-            if typed.kind is Kind.BARE and typed.text.startswith("/") and key not in _ROOTED_KEYS:
-                self._refuse_slash(key, typed)
-            return read_value(key, typed.text)
-        except ValueMistake as mistake:
-            self._refuse(typed.start, typed.end, mistake.reason, mistake.hint)
-
     def _wish(self, wish: Wish, start: int, depth: int, *, excluded: bool) -> None:
         typed = self._scanner.values(may_be_regex=False)
         end = self._scanner.position
@@ -222,7 +188,7 @@ class _Parser:
             self._refuse(start, end, f"{wish}: is for the whole query.", "Put it outside the parentheses.")
         if wish in self._wished:
             self._refuse(start, end, f"{wish}: stands twice.", f"Once is enough, e.g. {example_of(wish)}")
-        self._check_blanks(wish, typed, start)
+        check_blanks(self._scanner, wish, typed, start)
         if wish is not Wish.ON and len(typed) > 1:
             self._refuse(typed[0].start, end, f"{wish}: takes one value,", f"e.g. {example_of(wish)}")
         self._wished.add(wish)
@@ -246,46 +212,12 @@ class _Parser:
                 self._refuse(value.start, value.end, mistake.reason, mistake.hint)
         return replace(self._wishes, on=tuple(on for on in On if on in read))
 
-    def _check_words(self, typed: list[Typed]) -> None:
-        """See that words without a key are meant as words of the subject."""
-        first = typed[0]
-        if len(typed) == 1 and first.kind is Kind.BARE and first.text in _WORDS:
-            self._refuse(first.start, first.end, *_WORDS[first.text])
-        for value in typed:
-            if value.kind is Kind.BARE and "/" in value.text:
-                reason = "A word without a key is looked for in the subject, and this looks like a path."
-                typed_text = self._text[first.start : typed[-1].end]
-                self._refuse(first.start, typed[-1].end, reason, f"Did you mean path:{typed_text}?")
-
-    def _check_blanks(self, key: Key | Wish, typed: list[Typed], start: int) -> None:
-        """See that every value has something in it."""
-        if len(typed) == 1 and not typed[0].text and self._text[start] not in '/,"':
-            self._refuse(start, typed[0].end, f"{key}: needs a value,", f"e.g. {example_of(key)}")
-        for value in typed:
-            if not value.text.strip():
-                self._refuse_blank(value)
-
     def _refuse(self, start: int, end: int, reason: str, hint: str | None = None) -> NoReturn:
         self._scanner.refuse(start, end, reason, hint)
 
     def _refuse_or(self, place: int) -> NoReturn:
         reason = "OR needs something wanted on both sides,"
         self._refuse(place, place + 2, reason, "e.g. path:hw/ OR path:migration/ -from:@redhat.com")
-
-    def _refuse_slash(self, key: Key, typed: Typed) -> NoReturn:
-        hint = f'In quotes it is looked for as it stands: {key}:"{typed.text}"'
-        if key in _REGEX_KEYS:
-            self._refuse(typed.start, typed.end, "This /regex/ is not closed. End it with a /.", hint)
-        reason = f"{key}: takes no /regex/; {Key.SUBJECT}: and {Key.TEXT}: do."
-        self._refuse(typed.start, typed.end, reason, hint)
-
-    def _refuse_blank(self, value: Typed) -> NoReturn:
-        if value.kind is not Kind.BARE:
-            signs = "quotes" if value.kind is Kind.QUOTED else "slashes"
-            self._refuse(value.start, value.end, f"There is nothing between these {signs}.")
-        comma = value.start if self._text.startswith(",", value.end) else value.start - 1
-        hint = "Write no space after it, or put the whole value in quotes."
-        self._refuse(comma, comma + 1, "A comma needs a value on both sides.", hint)
 
     def _refuse_without_wish(self, excludes: list[Node]) -> NoReturn:
         if not excludes:

@@ -6,12 +6,12 @@ from bot.errors import QueryError
 from bot.subscriptions.parser import (
     MAX_DEPTH,
     MAX_QUERY_CHARACTERS,
-    MAX_TERM_CHARACTERS,
     MAX_TERMS,
     parse,
     parse_subscription,
 )
 from bot.subscriptions.query import terms_of
+from bot.subscriptions.terms import MAX_TERM_CHARACTERS
 from bot.subscriptions.values import Regex
 
 
