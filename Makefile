@@ -29,6 +29,7 @@ format: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python bench/match.py
+	$(BIN)/python bench/index.py
 	$(BIN)/python bench/paths.py
 	$(BIN)/python bench/maintainers.py
 

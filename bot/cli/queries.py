@@ -34,8 +34,10 @@ def _one_line(path: str) -> str:
 def explain(arguments: argparse.Namespace) -> int:
     """Print whether a query matches a patch, and why."""
     from bot.ids import ServerName
+    from bot.subscriptions.facts import facts_of
     from bot.subscriptions.parser import parse
-    from bot.subscriptions.verdict import decide, facts_of
+    from bot.subscriptions.remarks import hints
+    from bot.subscriptions.verdict import decide
 
     query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
     name = str(arguments.file or "standard input")
@@ -44,6 +46,8 @@ def explain(arguments: argparse.Namespace) -> int:
     print("match" if verdict.matched else "no match")
     for reason in verdict.reasons:
         print(shown(f"  {reason}"))
+    for hint in hints(query):
+        print(shown(f"note: {hint}"), file=sys.stderr)
     return 0 if verdict.matched else 1
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.config import Settings, subscription_key
 from bot.errors import ConfigError, ConfigErrors, QueryError
-from bot.subscriptions.parser import parse
+from bot.subscriptions.parser import parse_subscription
 from bot.subscriptions.query import Query
 
 _SHOWN = 60  # characters of a mistake
@@ -29,7 +29,7 @@ def room_queries(settings: Settings) -> tuple[RoomQuery, ...]:
     mistakes: list[ConfigError] = []
     for key, room, text in _written(settings):
         try:
-            found.append(RoomQuery(room, parse(text)))
+            found.append(RoomQuery(room, parse_subscription(text, has_addresses=False)))
         except QueryError as error:
             mistakes.append(ConfigError(key, f"{_one_line(str(error))} (at “{_place(error)}”)"))
     if mistakes:

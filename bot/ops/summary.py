@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from bot.config import NetworkSettings, PatchworkSettings, RoomSettings, Settings, StoreSettings
 from bot.ops.queries import RoomQuery
 from bot.subscriptions.query import Query
+from bot.subscriptions.remarks import hints
 
 _SQLITE = "sqlite:///"
 
@@ -65,6 +66,7 @@ def _room(room: RoomSettings, queries: Sequence[Query]) -> Iterator[str]:
         yield f"Joins {room.room}, without a subscription from here."
     for query in queries:
         yield f"Tells {room.room} about: {query}"
+        yield from (f"Note: {hint}." for hint in hints(query))
 
 
 def _without_login(url: str) -> str:

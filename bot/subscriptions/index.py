@@ -1,23 +1,25 @@
 """A hundred thousand subscriptions at once.
 
-Each different query is kept and decided once, however many rooms gave it. One of its wanted terms is its anchor:
-a term that can be looked up, so that only patches with one of its values are put before the query at all. The
-look-ups may offer too many queries and never too few; the query's own tree decides, and gives the reason.
+Each different query is kept and decided once, however many rooms gave it.
+
+Theory of operation. What can be looked up in a patch, a handle, has a bucket; a trie finds the handles that are path
+patterns, three letters in a row lead to those that are parts of a text, all others stand in a patch as they are. A
+query that look-ups alone decide, as most do, is certain: the ids of its subscriptions hang in the buckets of what it
+wants and of what bars it, and a patch is answered by uniting sets. Any other query is put only before the patches
+that have its anchor, its most telling wanted term; its tree decides. One without an anchor is put before every patch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TypeAlias, assert_never
 
 from bot.ids import RoomId, SubscriptionId
+from bot.subscriptions.anchors import PART_FIELDS, Certain, Field, Handle, anchor_of, certain, names_in
+from bot.subscriptions.facts import Facts
+from bot.subscriptions.finding import PathHits
+from bot.subscriptions.parts import Parts
 from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.query import And, Key, Node, Not, Query, Term
-from bot.subscriptions.verdict import Facts, Hits, Judge, Reason, domain_of, hits_of
-
-_Handle: TypeAlias = tuple[Key, str]
-"""One thing to look up: a path pattern, or another key's value in folded case."""
-
-_ANCHOR_KEYS = (Key.PATH, Key.FROM, Key.PREFIX, Key.PROJECT)  # the most telling first
+from bot.subscriptions.query import Node, Query, patterns_of
+from bot.subscriptions.verdict import Judge, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +41,35 @@ class Match:
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    """One query and those who gave it; without *anchor* it is decided for every patch."""
+    """One query and those who gave it; where it is not certain, *anchor* is where it stands."""
 
-    query: Query
-    anchor: tuple[_Handle, ...]
-    subscriptions: dict[SubscriptionId, Subscription] = field(default_factory=dict)
+    tree: Node
+    certain: Certain | None
+    anchor: tuple[Handle, ...]
+    ids: set[SubscriptionId] = field(default_factory=set)
+
+
+@dataclass(eq=False, slots=True)
+class _Bucket:
+    """What hangs on one handle."""
+
+    wanted: set[SubscriptionId] = field(default_factory=set)
+    barred: set[SubscriptionId] = field(default_factory=set)
+    uncertain: set[_Entry] = field(default_factory=set)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.wanted or self.barred or self.uncertain)
 
 
 class Index:
     """All subscriptions, to be asked patch by patch; a change touches only the terms of its own query."""
 
     def __init__(self) -> None:
-        self._subscriptions: dict[SubscriptionId, Subscription] = {}
-        self._entries: dict[Query, _Entry] = {}
-        self._anchored: dict[_Handle, set[_Entry]] = {}
+        self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
+        self._entries: dict[Node, _Entry] = {}
+        self._buckets: dict[Field, dict[str, _Bucket]] = {}
+        self._parts = {place: Parts() for place in PART_FIELDS}
         self._unanchored: set[_Entry] = set()
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
@@ -63,106 +80,136 @@ class Index:
     @property
     def scanned(self) -> int:
         """How many subscriptions have no anchor, so that every patch is held against them."""
-        return sum(len(entry.subscriptions) for entry in self._unanchored)
+        return sum(len(entry.ids) for entry in self._unanchored)
 
     def add(self, subscription: Subscription) -> None:
         """Take *subscription* in; it replaces one of the same id."""
         if subscription.id in self._subscriptions:
             self.remove(subscription.id)
-        entry = self._entries.get(subscription.query) or self._add_query(subscription.query)
-        entry.subscriptions[subscription.id] = subscription
-        self._subscriptions[subscription.id] = subscription
+        tree = subscription.query.tree
+        entry = self._entries.get(tree) or self._add_tree(tree)
+        entry.ids.add(subscription.id)
+        self._subscriptions[subscription.id] = subscription, entry
+        if entry.certain is not None:
+            for handle in entry.certain.wanted:
+                self._bucket(handle).wanted.add(subscription.id)
+            for handle in entry.certain.barred:
+                self._bucket(handle).barred.add(subscription.id)
 
     def remove(self, id_: SubscriptionId) -> None:
         """Forget a subscription; one that is not there is left alone."""
-        subscription = self._subscriptions.pop(id_, None)
-        if subscription is None:
+        _, entry = self._subscriptions.pop(id_, (None, None))
+        if entry is None:
             return
-        entry = self._entries[subscription.query]
-        del entry.subscriptions[id_]
-        if not entry.subscriptions:
-            self._remove_query(entry)
+        entry.ids.discard(id_)
+        if entry.certain is not None:
+            for handle in entry.certain.wanted:
+                self._bucket(handle).wanted.discard(id_)
+                self._tidy(handle)
+            for handle in entry.certain.barred:
+                self._bucket(handle).barred.discard(id_)
+                self._tidy(handle)
+        if not entry.ids:
+            self._remove_tree(entry)
+
+    def find(self, facts: Facts) -> set[SubscriptionId]:
+        """The subscriptions that a patch is for."""
+        hits = PathHits(self._patterns, facts.paths)
+        return self._find(facts, hits, Judge(facts, hits))
 
     def match(self, facts: Facts) -> list[Match]:
-        """The subscriptions that a patch is for, in the order of their ids."""
-        hits = hits_of(self._patterns, facts.paths)
+        """The subscriptions that a patch is for, in the order of their ids, and why each."""
+        hits = PathHits(self._patterns, facts.paths)
         judge = Judge(facts, hits)
+        reasons: dict[_Entry, tuple[Reason, ...]] = {}
         matches: list[Match] = []
-        for entry in self._candidates(facts, hits):
-            if judge.accepts(entry.query):
-                reasons = judge.decide(entry.query).reasons
-                matches += [Match(each, reasons) for each in entry.subscriptions.values()]
-        return sorted(matches, key=lambda match: match.subscription.id)
+        for id_ in sorted(self._find(facts, hits, judge)):
+            subscription, entry = self._subscriptions[id_]
+            if entry not in reasons:
+                reasons[entry] = judge.decide(entry.tree).reasons
+            matches.append(Match(subscription, reasons[entry]))
+        return matches
 
-    def _candidates(self, facts: Facts, hits: Hits) -> set[_Entry]:
-        found = set(self._unanchored)
-        for handle in _handles_of(facts, hits):
-            if (entries := self._anchored.get(handle)) is not None:
-                found |= entries
+    def _find(self, facts: Facts, hits: PathHits, judge: Judge) -> set[SubscriptionId]:
+        found, uncertain = self._look_up(facts, hits)
+        for entry in uncertain:
+            if judge.accepts(entry.tree):
+                found |= entry.ids
         return found
 
-    def _add_query(self, query: Query) -> _Entry:
-        entry = self._entries[query] = _Entry(query, _anchor_of(query.tree))
-        for pattern in query.patterns:
+    def _look_up(self, facts: Facts, hits: PathHits) -> tuple[set[SubscriptionId], set[_Entry]]:
+        """Whom a patch is for by look-ups alone, and what else to decide."""
+        wanted: list[set[SubscriptionId]] = []
+        barred: list[set[SubscriptionId]] = []
+        uncertain = [self._unanchored]
+        for place, buckets in self._buckets.items():
+            for name in self._names_in(place, facts, hits):
+                bucket = buckets.get(name)
+                if bucket is None:
+                    continue
+                wanted.append(bucket.wanted)
+                if bucket.barred:
+                    barred.append(bucket.barred)
+                if bucket.uncertain:
+                    uncertain.append(bucket.uncertain)
+        found: set[SubscriptionId] = set().union(*wanted)
+        for ids in barred:
+            found = found - ids  # which walks over the smaller of the two, as -= does not
+        undecided: set[_Entry] = set().union(*uncertain)
+        return found, undecided
+
+    def _names_in(self, place: Field, facts: Facts, hits: PathHits) -> Collection[str]:
+        """The handles of *place* that a patch has, and perhaps more than are known."""
+        if place is Field.PATH:
+            return hits.found
+        names = names_in(place, facts)
+        parts = self._parts.get(place)
+        return names if parts is None else [word for text in names for word in parts.found_in(text)]
+
+    def _add_tree(self, tree: Node) -> _Entry:
+        for pattern in patterns_of(tree):
             uses = self._pattern_uses.get(pattern, 0)
             if not uses:
                 self._patterns.add(pattern, pattern)
             self._pattern_uses[pattern] = uses + 1
-        for handle in entry.anchor:
-            self._anchored.setdefault(handle, set()).add(entry)
-        if not entry.anchor:
+        decided = certain(tree)
+        anchor = () if decided is not None else anchor_of(tree)
+        entry = self._entries[tree] = _Entry(tree, decided, anchor)
+        for handle in anchor:
+            self._bucket(handle).uncertain.add(entry)
+        if decided is None and not anchor:
             self._unanchored.add(entry)
         return entry
 
-    def _remove_query(self, entry: _Entry) -> None:
-        del self._entries[entry.query]
-        for pattern in entry.query.patterns:
+    def _remove_tree(self, entry: _Entry) -> None:
+        del self._entries[entry.tree]
+        self._unanchored.discard(entry)
+        for handle in entry.anchor:
+            self._bucket(handle).uncertain.discard(entry)
+            self._tidy(handle)
+        for pattern in patterns_of(entry.tree):
             self._pattern_uses[pattern] -= 1
             if not self._pattern_uses[pattern]:
                 del self._pattern_uses[pattern]
                 self._patterns.remove(pattern, pattern)
-        for handle in entry.anchor:
-            self._anchored[handle].discard(entry)
-            if not self._anchored[handle]:
-                del self._anchored[handle]
-        self._unanchored.discard(entry)
 
+    def _bucket(self, handle: Handle) -> _Bucket:
+        """The bucket of *handle*, made where there is none."""
+        place, name = handle
+        buckets = self._buckets.setdefault(place, {})
+        bucket = buckets.get(name)
+        if bucket is None:
+            bucket = buckets[name] = _Bucket()
+            if place in PART_FIELDS:
+                self._parts[place].add(name)
+        return bucket
 
-def _anchor_of(node: Node) -> tuple[_Handle, ...]:
-    """Handles of which every match of *node* has at least one; none where nothing can be looked up."""
-    match node:
-        case Term(key, values):
-            return _handles(key, values)
-        case Not():
-            return ()
-        case And(parts):
-            anchors = [anchor for part in parts if (anchor := _anchor_of(part))]
-            return min(anchors, key=lambda anchor: _ANCHOR_KEYS.index(anchor[0][0]), default=())
-        case _:
-            assert_never(node)
-
-
-def _handles(key: Key, values: tuple[str, ...]) -> tuple[_Handle, ...]:
-    """A handle for each of the *values*; none if one of them can only be searched for."""
-    match key:
-        case Key.PATH:
-            return tuple((key, value) for value in values)
-        case Key.FROM if not all("@" in value for value in values):
-            return ()
-        case Key.FROM | Key.PREFIX | Key.PROJECT:
-            return tuple(dict.fromkeys((key, value.casefold()) for value in values))
-        case Key.SUBJECT:
-            return ()
-        case _:
-            assert_never(key)
-
-
-def _handles_of(facts: Facts, hits: Hits) -> Iterator[_Handle]:
-    """Everything in a patch that an anchor may name."""
-    for pattern in hits:
-        yield Key.PATH, pattern
-    yield Key.FROM, facts.submitter.email.casefold()
-    yield Key.FROM, domain_of(facts.submitter.email)
-    for prefix in facts.prefixes:
-        yield Key.PREFIX, prefix.casefold()
-    yield Key.PROJECT, facts.project.casefold()
+    def _tidy(self, handle: Handle) -> None:
+        """Drop the bucket of *handle* if nothing hangs on it any more."""
+        place, name = handle
+        if self._bucket(handle).is_empty:
+            del self._buckets[place][name]
+            if place in PART_FIELDS:
+                self._parts[place].remove(name)
+            if not self._buckets[place]:
+                del self._buckets[place]

@@ -7,6 +7,7 @@ file without any F: line (an error page, say) is told by `has_files`; whoever ha
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 
 from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section, read_sections
 from bot.subscriptions.maintainers_rules import RuleIndex
@@ -23,6 +24,9 @@ class Covered:
     section: Section
     rule: Rule
     path: str
+
+    def __str__(self) -> str:
+        return f"{self.section.name} ({self.rule} covers {self.path or 'the text'})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class Maintainers:
     def names(self) -> tuple[str, ...]:
         """The names of the sections, in file order."""
         return tuple(section.name for section in self.sections)
+
+    @cached_property
+    def folded_names(self) -> frozenset[str]:
+        """The names in folded case."""
+        return frozenset(name.casefold() for name in self.names)
 
     def covering(self, paths: Sequence[str], text: str = "") -> tuple[Covered, ...]:
         """The sections that a patch of *paths* is for, in file order, each once.

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch, Series
+from bot.subscriptions.facts import facts_of
 from bot.subscriptions.index import Index
 from bot.subscriptions.query import Key
-from bot.subscriptions.verdict import Outcome, Reason, facts_of
+from bot.subscriptions.verdict import Outcome, Reason
 
 _PATH = f"{Key.PATH}:"
 

@@ -1,52 +1,27 @@
 r"""From what somebody typed to a query, or to a mistake with its place.
 
-query  = part { space part }
-part   = [ "-" ] ( key ":" values | values )       without a key: words of the subject
-values = value { "," value }
-value  = run of anything but space , " ( )  |  '"' { anything, \" \\ } '"'
+query  = group                                     in which wishes (on: as: digest:) may stand
+group  = part { [ "OR" ] part }                    side by side binds closer than OR
+part   = [ "-" ] ( term | "(" group ")" )          an exclude counts for its whole group, on both sides of OR
+term   = key ":" values | values                   without a key: words of the subject
 """
 
-import re
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import replace
 from typing import NoReturn, assert_never
 
-from bot.errors import QueryError
-from bot.subscriptions.globs import PatternError
-from bot.subscriptions.paths import read_pattern
-from bot.subscriptions.query import And, Key, Node, Not, Query, Term
+from bot.subscriptions.keys import example_of, key_named, meant_by
+from bot.subscriptions.query import Key, Node, Not, Query, Term, all_of, any_of, depth_of
+from bot.subscriptions.reading import read_form, read_on
+from bot.subscriptions.scanner import Scanner, Typed
+from bot.subscriptions.terms import check_blanks, read_term
+from bot.subscriptions.values import Is, ValueMistake
+from bot.subscriptions.wishes import NO_WISHES, On, Wish, Wishes, read_digest
 
 MAX_QUERY_CHARACTERS = 2000
-MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
 MAX_TERMS = 64
+MAX_DEPTH = 20  # parentheses in one another, as typed and as the canonical text has them
 
-_ALIASES = {"dfn": Key.PATH, "f": Key.FROM, "s": Key.SUBJECT}
-_KEYS: dict[str, Key] = {**{key.value: key for key in Key}, **_ALIASES}
-_LATER_KEYS = frozenset(
-    {"maint", "to", "cc", "version", "v", "patches", "n", "server", "state", "delegate", "check"}
-    | {"is", "stale", "text", "k", "on", "as", "digest"}
-)
-_EXAMPLES = {
-    Key.PATH: "path:drivers/net/",
-    Key.FROM: "from:@redhat.com",
-    Key.PROJECT: "project:qemu-devel",
-    Key.SUBJECT: 'subject:"dirty limit"',
-    Key.PREFIX: "prefix:RFC",
-}
-_WORDS = {
-    "OR": ("OR is not supported yet.", "A comma means it between the values of one key: path:hw/,migration/"),
-    "AND": ("AND is not needed.", "Terms side by side must all match: leave it out."),
-    "NOT": ("NOT is written as a minus sign.", "e.g. path:hw/ -path:hw/arm/"),
-}
-
-_STRAIGHT_QUOTES = str.maketrans("“”„", '"""')
-_SPACE = re.compile(r"\s*")
-_KEY = re.compile(r"([^\W\d_][\w-]*):")
-_RUN = re.compile(r'[^\s,"()]*')
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_ESCAPE = re.compile(r'\\(["\\])')
-_BETWEEN_PREFIXES = re.compile(r"[\s,\[\]]+")
-_ADDRESS = re.compile(r"[^\s@<>]*@[^\s@<>]+")
+_TOO_DEEP = f"Parentheses more than {MAX_DEPTH} deep; at most {MAX_DEPTH}."
 
 
 def parse(text: str) -> Query:
@@ -58,14 +33,43 @@ def parse(text: str) -> Query:
     return _Parser(text).query()
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A value as typed, without its quotes, and its place."""
+def parse_subscription(text: str, *, has_addresses: bool) -> Query:
+    """The query that *text* spells, for somebody to subscribe to; *has_addresses* tells whether `is:mine` means any.
 
-    text: str
-    start: int
-    end: int
-    is_quoted: bool
+    Raises:
+        QueryError: it cannot be read, or it would never match anything.
+    """
+    parser = _Parser(text)
+    query = parser.query()
+    parser.check_subscription(query, has_addresses=has_addresses)
+    return query
+
+
+class _Group:
+    """What was read of one group so far."""
+
+    def __init__(self) -> None:
+        self.excludes: list[Node] = []
+        self._alternatives: list[list[Node]] = [[]]  # what is wanted, between the ORs
+        self._parts: list[Node] = []  # all of it as typed
+
+    def add(self, part: Node) -> None:
+        (self.excludes if isinstance(part, Not) else self._alternatives[-1]).append(part)
+        self._parts.append(part)
+
+    def add_alternative(self) -> None:
+        self._alternatives.append([])
+
+    @property
+    def is_wanting(self) -> bool:
+        """Whether something is wanted since the last OR."""
+        return bool(self._alternatives[-1])
+
+    @property
+    def node(self) -> Node:
+        if len(self._alternatives) == 1:
+            return all_of(self._parts)
+        return all_of([any_of(map(all_of, self._alternatives)), *self.excludes])
 
 
 class _Parser:
@@ -73,178 +77,154 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._source = text.translate(_STRAIGHT_QUOTES)  # one for one, so that places stay
-        self._position = 0
+        self._scanner = Scanner(text)
+        self._terms: list[tuple[Term, int, int]] = []  # with their places
+        self._wishes = NO_WISHES
+        self._wished: set[Wish] = set()
 
     def query(self) -> Query:
         if len(self._text) > MAX_QUERY_CHARACTERS:
             self._refuse_length(len(self._text))
-        parts: list[Node] = []
-        while self._skip_space():
-            if len(parts) == MAX_TERMS:
-                self._refuse(self._position, len(self._text), f"More than {MAX_TERMS} terms; at most {MAX_TERMS}.")
-            parts.append(self._part())
+        group = self._group(0)
+        if self._scanner.is_at(")"):
+            place = self._scanner.position
+            hint = "One that belongs to a name goes in quotes with it."
+            self._refuse(place, place + 1, "This parenthesis closes nothing.", hint)
+        if not group.is_wanting:
+            self._refuse_without_wish(group.excludes)
 
-        query = Query(And(tuple(dict.fromkeys(parts))))
-        if all(isinstance(part, Not) for part in parts):
-            self._refuse_without_wish(query)
+        query = Query(group.node, self._wishes)
+        if depth_of(query.tree) > MAX_DEPTH:
+            self._refuse(0, len(self._text), _TOO_DEEP)
         if len(str(query)) > MAX_QUERY_CHARACTERS:
             self._refuse_length(len(str(query)))
         return query
 
-    def _part(self) -> Node:
-        if not self._source.startswith("-", self._position):
-            return self._term()
-        minus = self._position
-        self._position += 1
-        if self._at_space() or self._source.startswith("-", self._position):
+    def check_subscription(self, query: Query, *, has_addresses: bool) -> None:
+        """Refuse the *query* just read if nobody would ever hear of it."""
+        for term, start, end in self._terms:
+            if term.key is Key.STALE and query.wishes.digest is None:
+                reason = "Time alone brings no news: stale: is for look-ups, and for a digest,"
+                self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {example_of(Wish.DIGEST)}")
+            if Is.MINE in term.values and not has_addresses:
+                reason = "is:mine is for somebody who told their addresses, and a room has none."
+                self._refuse(start, end, reason, "Name them: from:jane@example.org")
+
+    def _group(self, depth: int) -> _Group:
+        """Everything up to the parenthesis that closes it, or the end."""
+        group = _Group()
+        last_or = None
+        while self._scanner.skip_space() and not self._scanner.is_at(")"):
+            word = self._scanner.word_ahead()
+            place = self._scanner.position
+            if word == "OR":
+                if not group.is_wanting:
+                    self._refuse_or(place)
+                self._scanner.take(word)
+                group.add_alternative()
+                last_or = place
+                continue
+            if word == "or" and group.is_wanting and self._text[place + 2 :].strip():
+                hint = 'In quotes it is a word of the subject: "or"'
+                self._refuse(place, place + 2, "Did you mean OR? It is written in capital letters.", hint)
+            part = self._part(depth)
+            if part is not None:
+                group.add(part)
+        if last_or is not None and not group.is_wanting:
+            self._refuse_or(last_or)
+        return group
+
+    def _part(self, depth: int) -> Node | None:
+        """A term or group; None for a wish, which is kept apart."""
+        minus = self._scanner.position
+        excluded = self._scanner.take("-")
+        if excluded and (self._scanner.is_at_space() or self._scanner.is_at("-")):
             self._refuse(minus, minus + 1, "A minus sign excludes the term right after it,", "e.g. -path:docs/")
-        return Not(self._term())
-
-    def _term(self) -> Term:
-        start = self._position
-        key = self._key()
-        values = self._values()
-        if key is None:
-            self._check_words(values)
-            key = Key.SUBJECT
-        elif len(values) == 1 and not values[0].text:
-            self._refuse(start, values[0].end, f"{key}: needs a value,", f"e.g. {_EXAMPLES[key]}")
-        for value in values:
-            if not value.text.strip():
-                self._refuse_empty(value)
-        term = Term(key, tuple(dict.fromkeys(self._read(key, value) for value in values)))
-        if len(term.spelled_values) > MAX_TERM_CHARACTERS:
-            reason = f"A term of {len(term.spelled_values)} characters; at most {MAX_TERM_CHARACTERS}."
-            self._refuse(start, self._position, reason)
-        return term
-
-    def _key(self) -> Key | None:
-        found = _KEY.match(self._source, self._position)
-        if found is None:
+        if self._scanner.is_at("("):
+            inner = self._parenthesised(depth + 1)
+            return Not(inner) if excluded else inner
+        start = self._scanner.position
+        name = self._scanner.key()
+        key = self._key(name) if name is not None else None
+        if isinstance(key, Wish):
+            self._wish(key, start, depth, excluded=excluded)
             return None
-        self._position = found.end()
-        name = found[1].lower()
-        if name not in _KEYS:
-            self._refuse_key(name, found.start(), found.end())
-        return _KEYS[name]
+        if len(self._terms) == MAX_TERMS:
+            self._refuse(start, len(self._text), f"More than {MAX_TERMS} terms; at most {MAX_TERMS}.")
+        term = read_term(self._scanner, key, start)
+        self._terms.append((term, start, self._scanner.position))
+        return Not(term) if excluded else term
 
-    def _values(self) -> list[_Value]:
-        values = [self._value()]
-        while self._source.startswith(",", self._position):
-            self._position += 1
-            values.append(self._value())
-        if not self._at_space():
-            self._refuse_sign()
-        return values
+    def _parenthesised(self, depth: int) -> Node:
+        start = self._scanner.position
+        if depth > MAX_DEPTH:
+            self._refuse(start, start + 1, _TOO_DEEP)
+        self._scanner.take("(")
+        group = self._group(depth)
+        if not self._scanner.take(")"):
+            hint = "One that belongs to a name goes in quotes with it."
+            self._refuse(start, start + 1, "This parenthesis is not closed.", hint)
+        if not group.is_wanting:
+            reason = "These parentheses only exclude." if group.excludes else "There is nothing in these parentheses."
+            hint = "Say what is wanted in them, e.g. (path:hw/ -path:hw/arm/), or leave them out."
+            self._refuse(start, self._scanner.position, reason, hint)
+        return group.node
 
-    def _value(self) -> _Value:
-        start = self._position
-        if self._source.startswith('"', start):
-            quoted = _QUOTED.match(self._source, start)
-            if quoted is None:
-                self._refuse(start, len(self._text), "This quote is not closed.", 'End it with a ".')
-            self._position = quoted.end()
-            return _Value(_ESCAPE.sub(r"\1", quoted[1]), start, self._position, is_quoted=True)
-        run = _RUN.match(self._source, start)
-        self._position = run.end() if run else start
-        return _Value(self._source[start : self._position], start, self._position, is_quoted=False)
+    def _key(self, name: Typed) -> Key | Wish:
+        key = key_named(name.text)
+        if key is None:
+            meant = meant_by(name.text)
+            quoted = f'To look for it in the subject, put it in quotes: "{name.text}:"'
+            hint = f"Did you mean {meant}:?" if meant else quoted
+            self._refuse(name.start, name.end, f"{name.text}: is not a key.", hint)
+        return key
 
-    def _check_words(self, values: list[_Value]) -> None:
-        """See that words without a key are meant as words of the subject."""
-        first = values[0]
-        if len(values) == 1 and not first.is_quoted and first.text in _WORDS:
-            self._refuse(first.start, first.end, *_WORDS[first.text])
-        for value in values:
-            if "/" in value.text and not value.is_quoted:
-                reason = "A word without a key is looked for in the subject, and this looks like a path."
-                typed = self._text[first.start : values[-1].end]
-                self._refuse(first.start, values[-1].end, reason, f"Did you mean path:{typed}?")
+    def _wish(self, wish: Wish, start: int, depth: int, *, excluded: bool) -> None:
+        typed = self._scanner.values(may_be_regex=False)
+        end = self._scanner.position
+        if excluded:
+            self._refuse(start - 1, end, f"{wish}: excludes nothing; it says how you want to hear.", "Leave out the -.")
+        if depth:
+            self._refuse(start, end, f"{wish}: is for the whole query.", "Put it outside the parentheses.")
+        if wish in self._wished:
+            self._refuse(start, end, f"{wish}: stands twice.", f"Once is enough, e.g. {example_of(wish)}")
+        check_blanks(self._scanner, wish, typed, start)
+        if wish is not Wish.ON and len(typed) > 1:
+            self._refuse(typed[0].start, end, f"{wish}: takes one value,", f"e.g. {example_of(wish)}")
+        self._wished.add(wish)
+        self._wishes = self._wishing(wish, typed)
 
-    def _read(self, key: Key, value: _Value) -> str:
-        """The *value* in its canonical form."""
-        match key:
-            case Key.PATH:
-                return self._path(value)
-            case Key.FROM:
-                return self._submitter(value)
-            case Key.PREFIX:
-                return self._prefix(value)
-            case Key.SUBJECT:
-                return self._words(value)
-            case Key.PROJECT:
-                return value.text.strip()
-            case _:
-                assert_never(key)
-
-    def _path(self, value: _Value) -> str:
-        try:
-            return read_pattern(value.text).text
-        except PatternError as error:
-            hint = "Put the whole path in quotes if a comma belongs to it." if "[" in value.text else None
-            self._refuse(value.start, value.end, f"This path {error}.", hint)
-
-    def _submitter(self, value: _Value) -> str:
-        text = value.text.strip()
-        if "@" in text and not _ADDRESS.fullmatch(text):
-            reason = "from: takes a whole address, @domain, or part of a name,"
-            self._refuse(value.start, value.end, reason, "e.g. from:jane@example.org")
-        return text
-
-    def _prefix(self, value: _Value) -> str:
-        words = [word for word in _BETWEEN_PREFIXES.split(value.text) if word]
-        if len(words) != 1:
-            reason = "prefix: takes one word out of the subject's brackets,"
-            self._refuse(value.start, value.end, reason, "e.g. prefix:RFC")
-        return words[0]
-
-    def _words(self, value: _Value) -> str:
-        if value.text.startswith("/") and not value.is_quoted:
-            hint = f'In quotes it is looked for as it stands: subject:"{value.text}"'
-            self._refuse(value.start, value.end, "/regex/ is not supported yet.", hint)
-        return " ".join(value.text.split())
-
-    def _skip_space(self) -> bool:
-        """Whether there is something after the space."""
-        space = _SPACE.match(self._source, self._position)
-        self._position = space.end() if space else self._position
-        return self._position < len(self._source)
-
-    def _at_space(self) -> bool:
-        return self._source[self._position : self._position + 1].strip() == ""
+    def _wishing(self, wish: Wish, typed: list[Typed]) -> Wishes:
+        """The wishes so far and this one."""
+        read: list[On] = []
+        for value in typed:
+            try:
+                match wish:
+                    case Wish.ON:
+                        read.append(read_on(value.text))
+                    case Wish.AS:
+                        return replace(self._wishes, form=read_form(value.text))
+                    case Wish.DIGEST:
+                        return replace(self._wishes, digest=read_digest(value.text))
+                    case _:
+                        assert_never(wish)
+            except ValueMistake as mistake:
+                self._refuse(value.start, value.end, mistake.reason, mistake.hint)
+        return replace(self._wishes, on=tuple(on for on in On if on in read))
 
     def _refuse(self, start: int, end: int, reason: str, hint: str | None = None) -> NoReturn:
-        raise QueryError(self._text, start, end, reason, hint)
+        self._scanner.refuse(start, end, reason, hint)
 
-    def _refuse_key(self, name: str, start: int, end: int) -> NoReturn:
-        if name in _LATER_KEYS:
-            self._refuse(start, end, f"{name}: is not supported yet.")
-        near = get_close_matches(name, [*_KEYS, *_LATER_KEYS], n=1)
-        quoted = f'To look for it in the subject, put it in quotes: "{name}:"'
-        hint = f"Did you mean {near[0]}:?" if near else quoted
-        self._refuse(start, end, f"{name}: is not a key.", hint)
+    def _refuse_or(self, place: int) -> NoReturn:
+        reason = "OR needs something wanted on both sides,"
+        self._refuse(place, place + 2, reason, "e.g. path:hw/ OR path:migration/ -from:@redhat.com")
 
-    def _refuse_sign(self) -> NoReturn:
-        """Refuse what cannot follow a value: a parenthesis or a quote."""
-        start, end = self._position, self._position + 1
-        if self._source[start] in "()":
-            hint = "One that belongs to a name goes in quotes with it."
-            self._refuse(start, end, "Parentheses are not supported yet.", hint)
-        reason = "A quote starts right after a key or a comma, and ends before a space or a comma."
-        self._refuse(start, end, reason, 'Inside quotes, write it as \\".')
-
-    def _refuse_empty(self, value: _Value) -> NoReturn:
-        if value.is_quoted:
-            self._refuse(value.start, value.end, "There is nothing between these quotes.")
-        comma = value.start if self._source.startswith(",", value.end) else value.start - 1
-        hint = "Write no space after it, or put the whole value in quotes."
-        self._refuse(comma, comma + 1, "A comma needs a value on both sides.", hint)
-
-    def _refuse_without_wish(self, query: Query) -> NoReturn:
-        if not query.tree.parts:
+    def _refuse_without_wish(self, excludes: list[Node]) -> NoReturn:
+        if not excludes:
             self._refuse(0, len(self._text), "An empty query; say what you want to hear of,", "e.g. path:drivers/net/")
         reason = "This matches nearly everything: add what you want to hear of,"
-        self._refuse(0, len(self._text), reason, f"e.g. project:qemu-devel {query}")
+        typed = " ".join(map(str, dict.fromkeys(excludes)))
+        self._refuse(0, len(self._text), reason, f"e.g. project:qemu-devel {typed}")
 
     def _refuse_length(self, length: int) -> NoReturn:
         reason = f"A query of {length:,} characters; at most {MAX_QUERY_CHARACTERS:,}."

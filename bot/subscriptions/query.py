@@ -1,15 +1,22 @@
 """A query as a tree, and the one way to write it.
 
-    Node = And    all of its parts, of which excludes always win
-         | Not    what must not match
+    Node = And    all of its parts, of which excludes always win; one part at least is no exclude
+         | Or     one of its parts, of which none is an exclude
+         | Not    what must not match; itself no exclude
          | Term   one key and the values of which one must match
 
-`str` of a query is its canonical text: reading that again gives the same tree.
+An And stands in no And and an Or in no Or; both have two parts or more, all different. `all_of` and `any_of` keep
+it so. `str` of a query is its canonical text: reading that again gives the same query, and queries that are not
+equal have different texts.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias, assert_never
+
+from bot.subscriptions.values import Is, Regex, Value
+from bot.subscriptions.wishes import DEFAULT_ON, NO_WISHES, On, Wishes
 
 _NEEDS_QUOTES = frozenset(',"()')
 
@@ -18,10 +25,22 @@ class Key(StrEnum):
     """What a term looks at."""
 
     PATH = "path"
+    MAINT = "maint"
     FROM = "from"
-    PROJECT = "project"
+    TO = "to"
+    CC = "cc"
     SUBJECT = "subject"
     PREFIX = "prefix"
+    VERSION = "version"
+    PATCHES = "patches"
+    PROJECT = "project"
+    SERVER = "server"
+    STATE = "state"
+    DELEGATE = "delegate"
+    CHECK = "check"
+    IS = "is"
+    STALE = "stale"
+    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +48,7 @@ class Term:
     """One key and its values, of which one must match; each is checked and canonical for its key."""
 
     key: Key
-    values: tuple[str, ...]
+    values: tuple[Value, ...]
 
     def __str__(self) -> str:
         return f"{self.key}:{self.spelled_values}"
@@ -37,17 +56,17 @@ class Term:
     @property
     def spelled_values(self) -> str:
         """The values as the canonical text has them."""
-        return ",".join(map(_quoted, self.values))
+        return ",".join(map(_spelled, self.values))
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """A term that must not match."""
+    """What must not match."""
 
-    part: Term
+    part: "Node"
 
     def __str__(self) -> str:
-        return f"-{self.part}"
+        return f"-{_grouped(self.part)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,44 +76,142 @@ class And:
     parts: "tuple[Node, ...]"
 
     def __str__(self) -> str:
-        return " ".join(map(str, self.parts))
+        return " ".join(map(_grouped, self.parts))
 
 
-Node: TypeAlias = And | Not | Term
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Parts of which one must hold."""
+
+    parts: "tuple[Node, ...]"
+
+    def __str__(self) -> str:
+        return " OR ".join(map(_grouped, self.parts))
+
+
+Node: TypeAlias = And | Or | Not | Term
+
+# What a wanted term is judged again for, beyond new series: a patch comes to match by such a change.
+_IMPLIED = {
+    Key.STATE: On.STATE,
+    Key.CHECK: On.CHECK,
+    Key.DELEGATE: On.STATE,  # the delegate, the archive and trailers are what Patchwork keeps beside the state
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What somebody wants to hear of; equal queries have equal canonical texts, and the reverse."""
+    """What somebody wants to hear of, and how."""
 
-    tree: And
+    tree: Node
+    wishes: Wishes = NO_WISHES
 
     def __str__(self) -> str:
-        return str(self.tree)
+        return f"{self.tree} {self.wishes}" if self.wishes else str(self.tree)
 
     @property
-    def patterns(self) -> tuple[str, ...]:
-        """All path patterns in it, wanted or excluded, each once."""
-        values = (value for term in terms_of(self.tree) if term.key is Key.PATH for value in term.values)
-        return tuple(dict.fromkeys(values))
+    def hears(self) -> frozenset[On]:
+        """What is told of: the `on:` as written, else new and revision; and what the wanted terms imply."""
+        implied = (on for term in wanted_terms(self.tree) if (on := _implied(term)) is not None)
+        return frozenset((*(self.wishes.on or DEFAULT_ON), *implied))
 
 
-def terms_of(node: Node) -> list[Term]:
+def all_of(parts: Iterable[Node]) -> Node:
+    """The node for which all *parts* must hold; there is one at least."""
+    flat = dict.fromkeys(each for part in parts for each in (part.parts if isinstance(part, And) else (part,)))
+    return next(iter(flat)) if len(flat) == 1 else And(tuple(flat))
+
+
+def any_of(parts: Iterable[Node]) -> Node:
+    """The node for which one of *parts* must hold; there is one at least."""
+    flat = dict.fromkeys(each for part in parts for each in (part.parts if isinstance(part, Or) else (part,)))
+    return next(iter(flat)) if len(flat) == 1 else Or(tuple(flat))
+
+
+def terms_of(node: Node) -> Iterator[Term]:
     """All terms below *node*, in order, excluded ones too."""
     match node:
         case Term():
-            return [node]
+            yield node
         case Not(part):
-            return terms_of(part)
-        case And(parts):
-            return [term for part in parts for term in terms_of(part)]
+            yield from terms_of(part)
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from terms_of(part)
         case _:
             assert_never(node)
 
 
-def _quoted(value: str) -> str:
-    """The value as a query spells it: in quotes only where it must be."""
-    is_plain = _NEEDS_QUOTES.isdisjoint(value) and not value.startswith("/") and value.split() == [value]
-    if is_plain:
-        return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def wanted_terms(node: Node) -> Iterator[Term]:
+    """All terms below *node*, in order, without those that stand in an exclude."""
+    match node:
+        case Term():
+            yield node
+        case Not():
+            return
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from wanted_terms(part)
+        case _:
+            assert_never(node)
+
+
+def patterns_of(node: Node) -> tuple[str, ...]:
+    """All path patterns below *node*, wanted or excluded, each once."""
+    values = (str(value) for term in terms_of(node) if term.key is Key.PATH for value in term.values)
+    return tuple(dict.fromkeys(values))
+
+
+def depth_of(node: Node) -> int:
+    """How many parentheses deep the canonical text of *node* goes."""
+    match node:
+        case Term():
+            return 0
+        case Not(part):
+            return depth_of(part) + isinstance(part, And | Or)
+        case And(parts) | Or(parts):
+            return max(depth_of(part) + isinstance(part, And | Or) for part in parts)
+        case _:
+            assert_never(node)
+
+
+def resolved(query: Query, addresses: Iterable[str]) -> Query:
+    """The *query* with `is:mine` as the `from:` of its owner's *addresses*; without any it matches nothing."""
+    mine = Term(Key.FROM, tuple(dict.fromkeys(addresses)))
+    return replace(query, tree=_resolved(query.tree, mine)) if mine.values else query
+
+
+def _resolved(node: Node, mine: Term) -> Node:
+    match node:
+        case Term(Key.IS, values) if Is.MINE in values:
+            others = tuple(value for value in values if value is not Is.MINE)
+            return any_of([mine, Term(Key.IS, others)] if others else [mine])
+        case Term():
+            return node
+        case Not(part):
+            return Not(_resolved(part, mine))
+        case And(parts):
+            return all_of(_resolved(part, mine) for part in parts)
+        case Or(parts):
+            return any_of(_resolved(part, mine) for part in parts)
+        case _:
+            assert_never(node)
+
+
+def _implied(term: Term) -> On | None:
+    if term.key is Key.IS:
+        return On.STATE if not {Is.REVIEWED, Is.ARCHIVED}.isdisjoint(term.values) else None
+    return _IMPLIED.get(term.key)
+
+
+def _grouped(node: Node) -> str:
+    return f"({node})" if isinstance(node, And | Or) else str(node)
+
+
+def _spelled(value: Value) -> str:
+    """The value as a query has it: in quotes only where it must be."""
+    text = str(value)
+    is_plain = _NEEDS_QUOTES.isdisjoint(text) and not text.startswith("/") and text.split() == [text]
+    if is_plain or isinstance(value, Regex):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -38,7 +38,7 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
             "Answers to commands that begin with !pw.",
             "Accepts invitations of *:example.org.",
             "Admins: none.",
-            "Will serve /livez, /readyz and /metrics, once it can, on 127.0.0.1:9199.",
+            "Tells machines how it is, at /livez, /readyz and /metrics on 127.0.0.1:9199.",
         ]
     )
 
@@ -70,7 +70,7 @@ def test_a_secret_that_is_set_is_not_noted_and_not_shown(folder: Path) -> None:
             "",
             (
                 '[[room]]\nroom = "#a:hs"\nsubscribe = ["path:a", "bogus:1", """\npath:\n"""]\n'
-                '[[room]]\nroom = "#b:hs"\nsubscribe = ["(x)"]'
+                '[[room]]\nroom = "#b:hs"\nsubscribe = ["(x"]'
             ),
             [
                 "room[0].subscribe[1]: bogus: is not a key.",

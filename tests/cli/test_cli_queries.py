@@ -104,6 +104,21 @@ def test_a_refusal_names_what_was_there_instead(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "no match\n  path:hw/ does not match migration/colo.c\n"
 
 
+def test_what_may_be_meant_otherwise_is_noted_beside_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "path:colo.c OR text:colo", str(SEED)]) == 0
+
+    told = capsys.readouterr()
+    assert told.out == "match\n  text:colo matches the patch's text\n"
+    assert told.err == "note: path:colo.c is a file at the top of the tree; at any depth it is path:**/colo.c\n"
+
+
+def test_why_no_alternative_matches_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "path:hw/ OR (state:accepted v:>2)", str(SEED)]) == 1
+    assert capsys.readouterr().out == (
+        "no match\n  path:hw/ does not match migration/colo.c\n  state:accepted does not match new\n"
+    )
+
+
 def test_the_patch_may_come_through_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,22 @@ def test_everything_set() -> None:
     assert "hunter2" not in "\n".join(told(settings))
 
 
+def test_a_path_that_is_probably_meant_deeper_is_noted() -> None:
+    settings = settings_with(rooms=(RoomSettings(room="#a:hs", subscribe=("path:*.rst",)),))
+
+    assert "Note: path:*.rst names files at the top of the tree only; at any depth they are path:**/*.rst." in told(
+        settings
+    )
+
+
+@pytest.mark.parametrize("query", ["path:a stale:14d", "is:mine"])
+def test_a_room_that_would_never_hear_anything_is_told_so(query: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        room_queries(settings_with(rooms=(RoomSettings(room="#a:hs", subscribe=(query,)),)))
+
+    assert caught.value.key == "room[0].subscribe[0]"
+
+
 def test_a_bad_query_names_its_key_and_its_place() -> None:
     settings = settings_with(rooms=(RoomSettings(room="#a:hs", subscribe=("path:a", "path:a\n\x1b path:")),))
 

@@ -19,6 +19,7 @@ from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
+from bot.patchwork.text import MAX_TEXT, mail_text
 from poll_rig import a_patchwork, an_api
 from rig import PROJECT
 
@@ -307,3 +308,10 @@ async def test_a_single_patch_is_read_from_its_own_page() -> None:
 
     assert [patch.paths for patch in read] == [("0.c",)]
     assert transport.asked == ["/patches/1/"]
+
+
+def test_a_mail_is_its_subject_its_message_and_its_diff_and_the_beginning_of_a_long_one() -> None:
+    text = mail_text("[v2] Fix\nit", "Message\n---\ndiff --git a/x b/x\n" + "+" * MAX_TEXT)
+
+    assert text.startswith("Subject: [v2] Fix it\n\nMessage\n---\ndiff --git a/x b/x\n")
+    assert len(text) == len("Subject: [v2] Fix it\n\n") + MAX_TEXT

@@ -1,0 +1,201 @@
+"""By what a query can be looked up, and what of a patch it is looked up with.
+
+A handle is one thing to look up: a path pattern, an address, a state, or a part of a text. A query is anchored where
+every match of it has one of some handles at least; it is certain where, beyond that, handles alone decide it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum, auto
+from typing import TypeAlias, assert_never
+
+from bot.subscriptions.facts import Facts
+from bot.subscriptions.finding import domain_of
+from bot.subscriptions.parts import MIN_CHARACTERS
+from bot.subscriptions.query import And, Key, Node, Not, Or, Term
+from bot.subscriptions.values import ANY_STATE, CheckIs, Is, Value
+
+
+class Field(IntEnum):
+    """Where a handle is looked up; the most telling first."""
+
+    PATH = auto()
+    SECTION_ADDRESS = auto()
+    FROM = auto()
+    TO = auto()
+    CC = auto()
+    SECTION_PART = auto()
+    NAME_PART = auto()
+    SUBJECT_PART = auto()
+    PREFIX = auto()
+    DELEGATE = auto()
+    CHECK = auto()
+    STATE = auto()
+    IS = auto()
+    PROJECT = auto()
+    SERVER = auto()
+
+
+Handle: TypeAlias = tuple[Field, str]
+
+_PART_KEYS = {Key.MAINT: Field.SECTION_PART, Key.FROM: Field.NAME_PART, Key.SUBJECT: Field.SUBJECT_PART}
+PART_FIELDS = frozenset(_PART_KEYS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Certain:
+    """A query that handles decide: a patch matches that has one of *wanted* and none of *barred*."""
+
+    wanted: tuple[Handle, ...]
+    barred: tuple[Handle, ...]
+
+
+def certain(node: Node) -> Certain | None:
+    """How handles alone decide *node*; None where its terms must be looked at."""
+    parts = node.parts if isinstance(node, And) else (node,)
+    wanted = [_exact_handles(part) for part in parts if not isinstance(part, Not)]
+    barred = [_exact_handles(part.part) for part in parts if isinstance(part, Not)]
+    if len(wanted) != 1 or None in wanted or None in barred:
+        return None
+    return Certain(_flat(wanted), _flat(barred))
+
+
+def anchor_of(node: Node) -> tuple[Handle, ...]:
+    """Handles of which every match of *node* has one; none where only a scan helps."""
+    match node:
+        case Term(key, values):
+            handles = [_needed(key, value) for value in values]
+            return () if None in handles else tuple(handle for handle in handles if handle is not None)
+        case Not():
+            return ()
+        case And(parts):
+            return min(filter(None, map(anchor_of, parts)), key=_rank, default=())
+        case Or(parts):
+            anchors = [anchor_of(part) for part in parts]
+            return _flat(anchors) if all(anchors) else ()
+        case _:
+            assert_never(node)
+
+
+def names_in(field: Field, facts: Facts) -> Collection[str]:
+    """The names of all handles of *field* that a patch has; of PART_FIELDS, the texts whose parts they are."""
+    return _NAMES[field](facts)
+
+
+def _rank(anchor: tuple[Handle, ...]) -> int:
+    return max(place for place, _ in anchor)
+
+
+def _exact_handles(node: Node) -> tuple[Handle, ...] | None:
+    """Handles of which a patch has one just when *node* matches; None where there are none such."""
+    match node:
+        case Term(key, values):
+            handles = [_exact(key, value) for value in values]
+            return tuple(handle for handle in handles if handle is not None) if None not in handles else None
+        case Or(parts):
+            of_parts = [_exact_handles(part) for part in parts]
+            return None if None in of_parts else _flat(of_parts)
+        case And() | Not():
+            return None
+        case _:
+            assert_never(node)
+
+
+def _flat(handles: Iterable[tuple[Handle, ...] | None]) -> tuple[Handle, ...]:
+    return tuple(dict.fromkeys(handle for each in handles for handle in each or ()))
+
+
+def _exact(key: Key, value: Value) -> Handle | None:
+    """The handle that a patch has just when *value* matches."""
+    text = str(value).casefold()
+    match key, value:
+        case Key.PATH, _:
+            return Field.PATH, str(value)
+        case Key.CHECK, CheckIs(context=str()):
+            return None
+        case Key.SUBJECT, str() if len(text.split()) == 1:
+            return _part(key, text)
+        case Key.FROM, _ if "@" not in text:
+            return _part(key, text)
+        case _:
+            return (_EXACT_FIELDS[key], text) if key in _EXACT_FIELDS else None
+
+
+def _needed(key: Key, value: Value) -> Handle | None:
+    """A handle that every patch has that *value* matches."""
+    text = str(value).casefold()
+    match key, value:
+        case Key.CHECK, CheckIs(state, str()):
+            return Field.CHECK, f"{state}/"
+        case Key.MAINT, _:
+            return (Field.SECTION_ADDRESS, text) if "@" in text else _part(key, text)
+        case Key.SUBJECT, str():
+            return _part(key, max(text.split(), key=len))
+        case _:
+            return _exact(key, value)
+
+
+def _part(key: Key, text: str) -> Handle | None:
+    return (_PART_KEYS[key], text) if len(text) >= MIN_CHARACTERS else None
+
+
+def _address_names(addresses: Iterable[str]) -> set[str]:
+    return {name for address in addresses for name in (address.casefold(), domain_of(address))}
+
+
+def _states(facts: Facts) -> Iterator[str]:
+    state, former = facts.state, facts.more.former_state
+    if state is None:
+        return
+    yield state
+    if former is not None and former != state:
+        yield from (f"{before}->{after}" for before in (ANY_STATE, former) for after in (ANY_STATE, state))
+
+
+def _checks(facts: Facts) -> Iterator[str]:
+    if facts.check is not None:
+        yield facts.check
+    yield from (f"{state}/" for _, state in facts.more.checks)
+
+
+def _kinds(facts: Facts) -> Iterator[str]:
+    is_so = {
+        Is.PULL: facts.is_pull,
+        Is.COMPLETE: facts.is_complete,
+        Is.REVIEWED: bool(facts.reviewers),
+        Is.ARCHIVED: facts.is_archived,
+    }
+    return (kind for kind, holds in is_so.items() if holds)
+
+
+_EXACT_FIELDS = {
+    Key.FROM: Field.FROM,
+    Key.TO: Field.TO,
+    Key.CC: Field.CC,
+    Key.PREFIX: Field.PREFIX,
+    Key.DELEGATE: Field.DELEGATE,
+    Key.CHECK: Field.CHECK,
+    Key.STATE: Field.STATE,
+    Key.IS: Field.IS,
+    Key.PROJECT: Field.PROJECT,
+    Key.SERVER: Field.SERVER,
+}
+
+_NAMES: dict[Field, Callable[[Facts], Collection[str]]] = {
+    Field.SECTION_ADDRESS: lambda facts: _address_names(
+        address for each in facts.more.sections for address in each.section.people
+    ),
+    Field.FROM: lambda facts: _address_names((facts.submitter.email,)),
+    Field.TO: lambda facts: _address_names(facts.to),
+    Field.CC: lambda facts: _address_names(facts.cc),
+    Field.SECTION_PART: lambda facts: [each.section.name.casefold() for each in facts.more.sections],
+    Field.NAME_PART: lambda facts: (facts.submitter.name.casefold(),),
+    Field.SUBJECT_PART: lambda facts: [subject.casefold() for subject in facts.subjects],
+    Field.PREFIX: lambda facts: {prefix.casefold() for prefix in facts.prefixes},
+    Field.DELEGATE: lambda facts: (facts.delegate.casefold(),) if facts.delegate else (),
+    Field.CHECK: lambda facts: set(_checks(facts)),
+    Field.STATE: lambda facts: tuple(_states(facts)),
+    Field.IS: lambda facts: tuple(_kinds(facts)),
+    Field.PROJECT: lambda facts: (facts.project.casefold(),),
+    Field.SERVER: lambda facts: (facts.server.casefold(),),
+}

@@ -1,0 +1,70 @@
+"""The names of keys: short ones, those of other tools, and what is likely meant by what is none."""
+
+from difflib import get_close_matches
+
+from bot.subscriptions.query import Key
+from bot.subscriptions.wishes import DIGEST_EXAMPLE, Wish
+
+_LONGEST_GUESSED = 20  # characters; looking for near names takes long for long ones
+
+_SHORT = {
+    "dfn": Key.PATH,
+    "f": Key.FROM,
+    "s": Key.SUBJECT,
+    "v": Key.VERSION,
+    "n": Key.PATCHES,
+    "k": Key.TEXT,
+}
+_NAMES: dict[str, Key | Wish] = {**{key.value: key for key in Key}, **{wish.value: wish for wish in Wish}, **_SHORT}
+_OF_OTHERS = {
+    "tag": Key.PREFIX,
+    "label": Key.PREFIX,
+    "author": Key.FROM,
+    "submitter": Key.FROM,
+    "file": Key.PATH,
+    "files": Key.PATH,
+    "dir": Key.PATH,
+    "list": Key.PROJECT,
+    "title": Key.SUBJECT,
+    "maintainer": Key.MAINT,
+}
+_EXAMPLES: dict[Key | Wish, str] = {
+    Key.PATH: "path:drivers/net/",
+    Key.MAINT: "maint:virtio",
+    Key.FROM: "from:@redhat.com",
+    Key.TO: "to:netdev@vger.kernel.org",
+    Key.CC: "cc:qemu-stable@nongnu.org",
+    Key.SUBJECT: 'subject:"dirty limit"',
+    Key.PREFIX: "prefix:RFC",
+    Key.VERSION: "version:>=2",
+    Key.PATCHES: "patches:>30",
+    Key.PROJECT: "project:qemu-devel",
+    Key.SERVER: "server:ozlabs",
+    Key.STATE: "state:accepted or state:new->accepted",
+    Key.DELEGATE: "delegate:jane",
+    Key.CHECK: "check:fail or check:fail/build*",
+    Key.IS: "is:pull",
+    Key.STALE: "stale:14d",
+    Key.TEXT: "text:kmalloc",
+    Wish.ON: "on:new,state",
+    Wish.AS: "as:compact",
+    Wish.DIGEST: DIGEST_EXAMPLE,
+}
+
+
+def key_named(name: str) -> Key | Wish | None:
+    """The key of that name, in lower case; None where it is none of ours."""
+    return _NAMES.get(name)
+
+
+def example_of(key: Key | Wish) -> str:
+    """How *key* is used."""
+    return _EXAMPLES[key]
+
+
+def meant_by(name: str) -> str | None:
+    """The key that somebody may have meant by *name*, which is none."""
+    if name in _OF_OTHERS:
+        return _OF_OTHERS[name]
+    near = get_close_matches(name, _NAMES, n=1) if len(name) <= _LONGEST_GUESSED else []
+    return near[0] if near else None

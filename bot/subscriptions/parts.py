@@ -1,0 +1,52 @@
+"""Many words at once, to be found as parts of texts.
+
+Each word hangs on three letters in a row of it, those that fewest other words hang on. A text is searched only for
+the words that hang on some of its own, and the answer is kept until the words change: the name of a series comes
+with each of its patches, and the same people write again and again.
+"""
+
+MIN_CHARACTERS = 3  # of a word
+
+_MAX_REMEMBERED = 4096  # texts
+
+
+class Parts:
+    """Words of MIN_CHARACTERS or more."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, list[str]] = {}  # by three letters
+        self._letters: dict[str, str] = {}  # by word
+        self._remembered: dict[str, list[str]] = {}  # by text
+
+    def __len__(self) -> int:
+        return len(self._letters)
+
+    def add(self, word: str) -> None:
+        """Let *word*, which is not there yet, be found."""
+        letters = min(sorted(_letters_of(word)), key=lambda letters: len(self._words.get(letters, ())))
+        self._letters[word] = letters
+        self._words.setdefault(letters, []).append(word)
+        self._remembered.clear()
+
+    def remove(self, word: str) -> None:
+        """Undo `add`."""
+        letters = self._letters.pop(word)
+        self._words[letters].remove(word)
+        if not self._words[letters]:
+            del self._words[letters]
+        self._remembered.clear()
+
+    def found_in(self, text: str) -> list[str]:
+        """The words that stand anywhere in *text*."""
+        found = self._remembered.get(text)
+        if found is None:
+            if len(self._remembered) == _MAX_REMEMBERED:
+                self._remembered.clear()
+            near = self._words.keys() & _letters_of(text)
+            found = self._remembered[text] = [word for letters in near for word in self._words[letters] if word in text]
+        return found
+
+
+def _letters_of(text: str) -> set[str]:
+    """Every three letters in a row."""
+    return {text[start : start + MIN_CHARACTERS] for start in range(len(text) - MIN_CHARACTERS + 1)}

@@ -1,0 +1,44 @@
+"""What in a query may be meant otherwise; never a reason to refuse it."""
+
+import re
+from collections.abc import Iterator
+
+from bot.subscriptions.globs import has_wildcard
+from bot.subscriptions.query import Key, Query, Term, terms_of
+from bot.subscriptions.values import Regex
+
+_ANY_DEPTH = "**"
+_FILE_NAME = re.compile(r"[\w-]+\.[\w.-]+")  # with an ending
+_FOLDER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def hints(query: Query) -> tuple[str, ...]:
+    """What to tell about *query* to whoever wrote it, each once."""
+    return tuple(dict.fromkeys(hint for term in terms_of(query.tree) for hint in _of_term(term)))
+
+
+def _of_term(term: Term) -> Iterator[str]:
+    if term.key is Key.PATH:
+        folder = ""
+        for value in map(str, term.values):
+            yield from _of_path(value, folder)
+            folder = value if "/" in value.removesuffix("/") and not has_wildcard(value) else ""
+    elif term.key is Key.SUBJECT:
+        for regex in term.values:
+            if isinstance(regex, Regex) and _FOLDER_NAME.fullmatch(regex.source):
+                yield f"{regex} is looked for in the subject; the directory is {Key.PATH}:{regex.source}/"
+
+
+def _of_path(path: str, folder: str) -> Iterator[str]:
+    """Remarks about one path, which stands after the directory *folder*, if after any that lies deeper."""
+    if path.startswith("-"):
+        yield f"path:{path} is wanted here, by that name; to exclude it: -path:{path[1:]}"
+    elif "/" in path:
+        return
+    elif has_wildcard(path) and path.strip("*"):
+        yield f"path:{path} names files at the top of the tree only; at any depth they are path:{_ANY_DEPTH}/{path}"
+    elif _FILE_NAME.fullmatch(path):
+        yield f"path:{path} is a file at the top of the tree; at any depth it is path:{_ANY_DEPTH}/{path}"
+    elif folder and _FOLDER_NAME.fullmatch(path):
+        below = folder.removesuffix("/")
+        yield f"path:{path} is at the top of the tree; below {below}/ it is path:{below}/{path}"

@@ -1,0 +1,136 @@
+r"""The words of a query: keys, values and signs, each with its place.
+
+values = value { "," value }
+value  = run of anything but space , " ( )  |  '"' { anything, \" \\ } '"'  |  "/" { anything, \/ } "/"
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import NoReturn
+
+from bot.errors import QueryError
+
+_STRAIGHT_QUOTES = str.maketrans("“”„", '"""')
+_SPACE = re.compile(r"\s*")
+_KEY = re.compile(r"([^\W\d_][\w-]*):")
+_RUN = re.compile(r'[^\s,"()]*')
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_REGEX = re.compile(r"/((?:[^/\\]|\\.)*+)/", re.DOTALL)
+_ESCAPED_QUOTE = re.compile(r'\\(["\\])')
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Kind(Enum):
+    """How a value was typed."""
+
+    BARE = "bare"
+    QUOTED = "quoted"
+    REGEX = "regex"
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A value as typed, without its quotes or slashes, and its place."""
+
+    text: str
+    start: int
+    end: int
+    kind: Kind = Kind.BARE
+
+
+class Scanner:
+    """Goes over one query from left to right; everything starts where what was read before it ended."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+        self._source = text.translate(_STRAIGHT_QUOTES)  # one for one, so that places stay
+
+    def skip_space(self) -> bool:
+        """Whether there is something after the space."""
+        space = _SPACE.match(self._source, self.position)
+        self.position = space.end() if space else self.position
+        return self.position < len(self._source)
+
+    def is_at(self, sign: str) -> bool:
+        """Whether *sign* comes next."""
+        return self._source.startswith(sign, self.position)
+
+    def take(self, sign: str) -> bool:
+        """Whether *sign* came next; it is passed."""
+        found = self.is_at(sign)
+        self.position += len(sign) if found else 0
+        return found
+
+    def word_ahead(self) -> str:
+        """The bare run that comes next, if nothing else belongs to it; else ""."""
+        run = _RUN.match(self._source, self.position)
+        end = run.end() if run else self.position
+        return self._source[self.position : end] if not self._goes_on(end) or self._source[end] == "(" else ""
+
+    def key(self) -> Typed | None:
+        """The name before a colon, in lower case; with the colon it is passed."""
+        found = _KEY.match(self._source, self.position)
+        if found is None:
+            return None
+        self.position = found.end()
+        return Typed(found[1].lower(), found.start(), found.end())
+
+    def values(self, *, may_be_regex: bool) -> list[Typed]:
+        """What stands between commas.
+
+        Raises:
+            QueryError: a quote or regex is not closed, or something else follows a value directly.
+        """
+        values = [self._value(may_be_regex=may_be_regex)]
+        while self.take(","):
+            values.append(self._value(may_be_regex=may_be_regex))
+        if self._goes_on(self.position):
+            self._refuse_sign(values[-1])
+        return values
+
+    def refuse(self, start: int, end: int, reason: str, hint: str | None = None) -> NoReturn:
+        """Raise the mistake that lies between *start* and *end*."""
+        raise QueryError(self.text, start, end, reason, hint)
+
+    def _value(self, *, may_be_regex: bool) -> Typed:
+        start = self.position
+        if self.is_at('"'):
+            quoted = _QUOTED.match(self._source, start)
+            if quoted is None:
+                self.refuse(start, len(self.text), "This quote is not closed.", 'End it with a ".')
+            self.position = quoted.end()
+            return Typed(_ESCAPED_QUOTE.sub(r"\1", quoted[1]), start, self.position, Kind.QUOTED)
+        if may_be_regex and (regex := _REGEX.match(self._source, start)) is not None:
+            self.position = regex.end()
+            source = _ESCAPE.sub(lambda escape: "/" if escape[1] == "/" else escape[0], regex[1])
+            return Typed(source, start, self.position, Kind.REGEX)
+        run = _RUN.match(self._source, start)
+        self.position = run.end() if run else start
+        return Typed(self._source[start : self.position], start, self.position)
+
+    def is_at_space(self) -> bool:
+        """Whether space, a parenthesis that closes, or the end comes next."""
+        return not self._goes_on(self.position)
+
+    def _goes_on(self, position: int) -> bool:
+        """Whether what stands there belongs to the term before it: neither space, the end, nor a parenthesis closed."""
+        following = self._source[position : position + 1]
+        return following != ")" and following.strip() != ""
+
+    def _refuse_sign(self, last: Typed) -> NoReturn:
+        """Refuse what cannot follow a value."""
+        start, end = self.position, self.position + 1
+        if last.kind is Kind.REGEX:
+            run = _RUN.match(self._source, start)
+            typed = self.text[last.start : run.end() if run else end]
+            reason = "A /regex/ ends at its second slash; one inside it is written \\/."
+            hint = None if any(map(str.isspace, typed)) else f"For a path: path:{typed.removeprefix('/')}"
+            self.refuse(last.start, last.start + len(typed), reason, hint)
+        if self.is_at("("):
+            either = "Between values a comma means either: path:hw/,migration/"
+            hint = f'One that belongs to a name goes in quotes with it: "{last.text}(…)"' if last.text else either
+            self.refuse(start, end, "Parentheses go around whole terms.", hint)
+        reason = "A quote starts right after a key or a comma, and ends before a space or a comma."
+        self.refuse(start, end, reason, 'Inside quotes, write it as \\".')

@@ -1,0 +1,92 @@
+"""The terms of a query: a key and what stands between commas, each read into a value or refused with its place."""
+
+from typing import NoReturn
+
+from bot.subscriptions.keys import example_of
+from bot.subscriptions.query import Key, Term
+from bot.subscriptions.reading import read_value
+from bot.subscriptions.scanner import Kind, Scanner, Typed
+from bot.subscriptions.values import Regex, Value, ValueMistake
+from bot.subscriptions.wishes import Wish
+
+MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
+
+_REGEX_KEYS = frozenset({Key.SUBJECT, Key.TEXT})
+_ROOTED_KEYS = frozenset({Key.PATH})  # whose values may begin with a slash
+_WORDS = {
+    "AND": ("AND is not needed.", "Terms side by side must all match: leave it out."),
+    "&&": ("&& is not needed.", "Terms side by side must all match: leave it out."),
+    "NOT": ("NOT is written as a minus sign.", "e.g. path:hw/ -path:hw/arm/"),
+    "|": ("| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
+    "||": ("|| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
+}
+
+
+def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
+    """The term whose values come next, without a key words of the subject; it begins at *start*.
+
+    Raises:
+        QueryError: it cannot be read.
+    """
+    typed = scanner.values(may_be_regex=key is None or key in _REGEX_KEYS)
+    if key is None:
+        _check_words(scanner, typed)
+        key = Key.SUBJECT
+    check_blanks(scanner, key, typed, start)
+    values = [_value(scanner, key, each) for each in typed]
+    term = Term(key, tuple(dict.fromkeys(values)))
+    if len(term.spelled_values) > MAX_TERM_CHARACTERS:
+        reason = f"A term of {len(term.spelled_values)} characters; at most {MAX_TERM_CHARACTERS}."
+        scanner.refuse(start, scanner.position, reason)
+    return term
+
+
+def check_blanks(scanner: Scanner, key: Key | Wish, typed: list[Typed], start: int) -> None:
+    """See that each of the values *typed* has something in it.
+
+    Raises:
+        QueryError: one has not.
+    """
+    if len(typed) == 1 and not typed[0].text and typed[0].start > start:
+        scanner.refuse(start, typed[0].end, f"{key}: needs a value,", f"e.g. {example_of(key)}")
+    for value in typed:
+        if not value.text.strip():
+            _refuse_blank(scanner, value)
+
+
+def _value(scanner: Scanner, key: Key, typed: Typed) -> Value:
+    try:
+        if typed.kind is Kind.REGEX:
+            return Regex(typed.text)
+        if typed.kind is Kind.BARE and typed.text.startswith("/") and key not in _ROOTED_KEYS:
+            _refuse_slash(scanner, key, typed)
+        return read_value(key, typed.text)
+    except ValueMistake as mistake:
+        scanner.refuse(typed.start, typed.end, mistake.reason, mistake.hint)
+
+
+def _check_words(scanner: Scanner, typed: list[Typed]) -> None:
+    """See that words without a key are meant as words of the subject."""
+    first, end = typed[0], typed[-1].end
+    if len(typed) == 1 and first.kind is Kind.BARE and first.text in _WORDS:
+        scanner.refuse(first.start, first.end, *_WORDS[first.text])
+    if any(value.kind is Kind.BARE and "/" in value.text for value in typed):
+        reason = "A word without a key is looked for in the subject, and this looks like a path."
+        scanner.refuse(first.start, end, reason, f"Did you mean path:{scanner.text[first.start : end]}?")
+
+
+def _refuse_slash(scanner: Scanner, key: Key, typed: Typed) -> NoReturn:
+    hint = f'In quotes it is looked for as it stands: {key}:"{typed.text}"'
+    if key in _REGEX_KEYS:
+        scanner.refuse(typed.start, typed.end, "This /regex/ is not closed. End it with a /.", hint)
+    reason = f"{key}: takes no /regex/; {Key.SUBJECT}: and {Key.TEXT}: do."
+    scanner.refuse(typed.start, typed.end, reason, hint)
+
+
+def _refuse_blank(scanner: Scanner, value: Typed) -> NoReturn:
+    if value.kind is not Kind.BARE:
+        signs = "quotes" if value.kind is Kind.QUOTED else "slashes"
+        scanner.refuse(value.start, value.end, f"There is nothing between these {signs}.")
+    comma = value.start if scanner.text.startswith(",", value.end) else value.start - 1
+    hint = "Write no space after it, or put the whole value in quotes."
+    scanner.refuse(comma, comma + 1, "A comma needs a value on both sides.", hint)

@@ -1,0 +1,151 @@
+"""What a term may ask for besides plain text; `str` of each value is its spelling, without quotes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+import re2  # type: ignore[import-untyped]  # google-re2 ships no types
+
+from bot.patchwork.model import CheckState
+from bot.subscriptions.globs import glob_matches
+
+REGEX_BYTES = 1 << 20  # for one compiled regex and the states it makes while it searches
+ANY_STATE = "*"
+
+
+class ValueMistake(ValueError):
+    """A value that cannot be used; *hint* is what to type instead."""
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """A regular expression of RE2, compiled as long as it lives; it searches in linear time whatever it says.
+
+    Raises:
+        ValueMistake: RE2 refuses it, with RE2's own reason.
+    """
+
+    source: str  # a slash in it stands for itself
+    _search: Callable[[bytes], object] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_search", _compiled(self.source))
+
+    def __str__(self) -> str:
+        """Between slashes, those inside escaped."""
+        pieces: list[str] = []
+        escaped = False
+        for character in self.source:
+            pieces.append("\\/" if character == "/" and not escaped else character)
+            escaped = character == "\\" and not escaped
+        return f"/{''.join(pieces)}/"
+
+    def finds(self, text: bytes) -> bool:
+        """Whether it matches anywhere in *text*, which is UTF-8."""
+        return self._search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A number to compare with."""
+
+    sign: str  # one of = >= <= > <
+    number: int
+
+    def __str__(self) -> str:
+        return f"{'' if self.sign == '=' else self.sign}{self.number}"
+
+    def holds(self, number: int) -> bool:
+        """Whether *number* is as asked for."""
+        match self.sign:
+            case ">=":
+                return number >= self.number
+            case "<=":
+                return number <= self.number
+            case ">":
+                return number > self.number
+            case "<":
+                return number < self.number
+            case _:
+                return number == self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state; each side is a slug, or ANY_STATE."""
+
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.before}->{self.after}"
+
+    def holds(self, before: str, after: str) -> bool:
+        """Whether a change is as asked for."""
+        return self.before in (ANY_STATE, before) and self.after in (ANY_STATE, after)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIs:
+    """A state of the worst check, or of any whose context matches the glob *context*; its `*` crosses slashes."""
+
+    state: CheckState
+    context: str | None = None
+
+    def __str__(self) -> str:
+        return self.state if self.context is None else f"{self.state}/{self.context}"
+
+    def covers(self, context: str) -> bool:
+        """Whether the check *context* is one of those asked for, in any case."""
+        return self.context is not None and glob_matches(self.context.casefold(), context.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How long nothing happened, at least."""
+
+    hours: int
+
+    def __str__(self) -> str:
+        days, hours = divmod(self.hours, 24)
+        return f"{self.hours}h" if hours else f"{days}d"
+
+    @property
+    def time(self) -> timedelta:
+        """The same as a length of time."""
+        return timedelta(hours=self.hours)
+
+
+class Is(StrEnum):
+    """What a patch can be."""
+
+    MINE = "mine"  # from an address of the subscription's owner
+    PULL = "pull"
+    COMPLETE = "complete"
+    REVIEWED = "reviewed"
+    ARCHIVED = "archived"
+
+
+Value: TypeAlias = str | Regex | Bound | Transition | CheckIs | Age
+
+
+def _compiled(source: str) -> Callable[[bytes], object]:
+    options = re2.Options()
+    options.max_mem = REGEX_BYTES
+    options.never_capture = True
+    options.log_errors = False
+    try:
+        search: Callable[[bytes], object] = re2.compile(source.encode(), options).search
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        raise ValueMistake(f"This regex cannot be used: {reason}.") from None
+    except UnicodeEncodeError:
+        raise ValueMistake("This regex has a character that is none.") from None
+    return search

@@ -1,0 +1,127 @@
+"""How somebody wants to hear: what a subscription says beside what it matches."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.subscriptions.values import ValueMistake
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_DAILY = "daily"
+DIGEST_EXAMPLE = 'digest:"Mon-Fri 09:00"'
+_TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})")
+_SHORTEST_RANGE = 3  # days; "Mon,Tue" reads better than "Mon-Tue"
+
+
+class Wish(StrEnum):
+    """What a subscription may say beside its terms."""
+
+    ON = "on"
+    AS = "as"
+    DIGEST = "digest"
+
+
+class On(StrEnum):
+    """What is told of a series."""
+
+    NEW = "new"
+    REVISION = "revision"
+    STATE = "state"
+    CHECK = "check"
+    COMMENT = "comment"
+
+
+DEFAULT_ON = (On.NEW, On.REVISION)
+
+
+class Form(StrEnum):
+    """What a new series looks like in the room."""
+
+    CARD = "card"
+    COMPACT = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """On which days and at what time matches are told together, in the zone of the room."""
+
+    days: frozenset[int]  # 0 is Monday
+    hour: int
+    minute: int
+
+    def __str__(self) -> str:
+        return f"{_spelled_days(self.days)} {self.hour:02}:{self.minute:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a query says beside its terms; `on` is in the order of On, and empty where nothing was said."""
+
+    on: tuple[On, ...] = ()
+    form: Form | None = None
+    digest: Digest | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.on or self.form or self.digest)
+
+    def __str__(self) -> str:
+        said = [f"{Wish.ON}:{','.join(self.on)}"] if self.on else []
+        said += [f"{Wish.AS}:{self.form}"] if self.form else []
+        said += [f'{Wish.DIGEST}:"{self.digest}"'] if self.digest else []
+        return " ".join(said)
+
+
+NO_WISHES = Wishes()
+
+
+def read_digest(text: str) -> Digest:
+    """The digest that "Mon-Fri 09:00" says.
+
+    Raises:
+        ValueMistake: it says no days, or no time.
+    """
+    *days, time = text.split()
+    found = _TIME.fullmatch(time)
+    if not days or found is None:
+        raise ValueMistake("digest: takes days and a time in quotes,", f"e.g. {DIGEST_EXAMPLE}")
+    hour, minute = int(found[1]), int(found[2])
+    if hour > 23 or minute > 59:
+        raise ValueMistake(f"{time} is no time of day.")
+    return Digest(_read_days("".join(days)), hour, minute)
+
+
+def _read_days(text: str) -> frozenset[int]:
+    if text.lower() == _DAILY:
+        return frozenset(range(len(_DAYS)))
+    return frozenset(day for part in text.split(",") for day in _range(part))
+
+
+def _range(text: str) -> list[int]:
+    """The days of "Fri-Mon", in whatever week they end; of "Fri" the one."""
+    first, dash, last = text.partition("-")
+    start = _day(first)
+    end = _day(last) if dash else start
+    return [(start + step) % len(_DAYS) for step in range((end - start) % len(_DAYS) + 1)]
+
+
+def _day(text: str) -> int:
+    try:
+        return _DAYS.index(text.capitalize())
+    except ValueError:
+        raise ValueMistake(f"“{text}” is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun or daily.") from None
+
+
+def _spelled_days(days: frozenset[int]) -> str:
+    if len(days) == len(_DAYS):
+        return _DAILY
+    runs: list[list[int]] = []
+    for day in sorted(days):
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ",".join(_spelled_run([_DAYS[day] for day in run]) for run in runs)
+
+
+def _spelled_run(run: list[str]) -> str:
+    return f"{run[0]}-{run[-1]}" if len(run) >= _SHORTEST_RANGE else ",".join(run)
