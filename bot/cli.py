@@ -230,11 +230,10 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _paths(arguments: argparse.Namespace) -> int:
-    from bot.patchwork.diff import changed_files
-    from bot.patchwork.model import paths_of
+    from bot.patchwork.diff import touched_paths
 
     texts = [_bytes(path) for path in arguments.files] or [_typed("a diff")]
-    found = {path for text in texts for path in paths_of(changed_files(text.decode("utf-8", "surrogateescape")))}
+    found = {path for text in texts for path in touched_paths(text.decode("utf-8", "surrogateescape"))}
     lines = sorted(_one_line(path).encode("utf-8", "surrogateescape") for path in found)
     sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
     if not lines:
