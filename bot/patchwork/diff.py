@@ -14,7 +14,7 @@ the message. In doubt a file counts as touched.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.patchwork.headers import read_header
 from bot.patchwork.hunks import tally
@@ -43,6 +43,7 @@ class _Mail:
     separator: int | None = None  # a "---" line that may have ended the message
 
 
+_AT_START = _Mail(start=0, files_before=0)
 _PAST_MESSAGE = _Mail(start=0, files_before=0, in_message=False)  # what is found from here on stays
 
 
@@ -72,23 +73,24 @@ def _framed(diff: str) -> str:
 
 def _sections(text: str) -> list[_Section]:
     found: list[_Section] = []
-    mail = _Mail(start=0, files_before=0)
-    notable = _NOTABLE.search(text)
+    mail = _AT_START
+    search = _NOTABLE.search
+    notable = search(text)
     while notable and len(found) < MAX_FILES:
         at = notable.start()
         if header := read_header(text, at):
             path, old_path, start = header
             if mail.in_message:
                 mail = _at_diff(text, at, mail, found)
-            notable = _NOTABLE.search(text, start)
+            notable = search(text, start)
             end = notable.start() if notable else len(text) - 1
             if text.startswith("-", end + 1):  # maybe a removed line
                 end = tally(text, start, end).end
-                notable = _NOTABLE.search(text, end)
+                notable = search(text, end)
             found.append((path, old_path, start, end))
         else:
             mail = _at_text(text, at + 1, mail, len(found))
-            notable = _NOTABLE.search(text, at + 1)
+            notable = search(text, at + 1)
     return found
 
 
@@ -97,7 +99,7 @@ def _at_text(text: str, at: int, mail: _Mail, files: int) -> _Mail:
     if _MAIL.match(text, at):
         return _Mail(start=at, files_before=files)
     if mail.in_message and mail.separator is None and _SEPARATOR.match(text, at):
-        return replace(mail, separator=at)
+        return _Mail(mail.start, mail.files_before, separator=at)
     return mail
 
 
@@ -108,7 +110,7 @@ def _at_diff(text: str, at: int, mail: _Mail, found: list[_Section]) -> _Mail:
     if mail.separator is None:
         return mail
     if not _ends_message(text, mail.separator + 3, at):
-        return replace(mail, separator=None)
+        return _Mail(mail.start, mail.files_before)
     del found[mail.files_before :]
     return _PAST_MESSAGE
 

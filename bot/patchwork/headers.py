@@ -27,16 +27,17 @@ def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
     The old path is None where no rename or copy changed it.
     """
     if header := _GIT.match(text, at):
-        path, old_path = _names(*header.groups())
+        path, old_path = _names(header)
     elif header := _PLAIN.match(text, at):
-        path, old_path = _shown(*header.groups()), None
+        path, old_path = _shown(header[1], header[2]), None
     else:
         return None
     return (path, old_path, header.end()) if path else None
 
 
-def _names(kind: str, named: str, extended: str, old: str | None, new: str | None) -> _Names:
-    """Which file the parts of a "diff --git" header are about."""
+def _names(header: re.Match[str]) -> _Names:
+    """Which file a "diff --git" header is about."""
+    kind, named, extended, old, new = header.groups()
     if not extended and _shown(old, new) is None:
         return None, None  # alone it says nothing, and git skips it too
     named = named.removesuffix("\r")
