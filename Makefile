@@ -28,10 +28,7 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/dev
-	$(BIN)/python bench/match.py
-	$(BIN)/python bench/index.py
-	$(BIN)/python bench/paths.py
-	$(BIN)/python bench/maintainers.py
+	$(BIN)/python -m bench
 
 lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml

@@ -1,27 +1,22 @@
 """What the whole index costs beside the bare path trie, on the same patches.
 
 Of the subscriptions 80 % want a path, 10 % an address, 5 % a word of the subject and 5 % a project without some
-directory. The trie holds as many path patterns as there are subscriptions. Only ratios taken within one run mean
-anything: after some patches to warm up, in each round every way takes the same new patches, then the same ones
-again, one way after the other; the table shows the medians of the rounds.
-
-    python bench/index.py
+directory. The trie holds as many path patterns as there are subscriptions.
 """
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from time import perf_counter
 
-from match import a_patch, a_pattern, a_tree, a_trie, a_word, two_cells
-from rich.console import Console
-from rich.table import Table
-
+from bench.match import a_trie
+from bench.patterns import a_patch, a_pattern, a_tree, a_word
+from bench.table import Row, Work, in_turns, progress
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Person
 from bot.subscriptions.facts import Facts
 from bot.subscriptions.index import Index, Subscription
 from bot.subscriptions.parser import parse
+from bot.subscriptions.paths import PathTrie
 from bot.subscriptions.verdict import decide
 
 SIZES = (1_000, 10_000, 100_000)
@@ -35,43 +30,61 @@ PATCHES_PER_SERIES = 4
 CHANGES = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to answer for a patch."""
-
-    name: str
-    answer: Callable[[Facts], object]
+TRIE, FIND, MATCH = "trie", "index", "index, with reasons"
+AT_MOST = {(FIND, 10_000): 2.0}  # of the time of the trie
+Answer = Callable[[Facts], object]
 
 
-def main() -> None:
-    """Measure and print."""
+def rows() -> Iterator[Row]:
+    """The index against the trie, size by size."""
     rng = random.Random(20)  # noqa: S311 -- repeatable, not secret
     files = a_tree(rng)
     words = [a_word(rng) for _ in range(WORDS)]
-    patches = some_facts(rng, files, words, ROUNDS * PATCHES_PER_ROUND)
+    rounds = [some_facts(rng, files, words, PATCHES_PER_ROUND) for _ in range(ROUNDS)]
     warm_up = some_facts(rng, files, words, WARM_UP_PATCHES)
-
-    speed = Table("subscriptions", "way", "new", "x trie", "known", "x trie", "answers", title="µs per patch")
-    costs = Table("subscriptions", "build s", "scanned", "add+remove µs")
     for size in SIZES:
+        progress(f"  {size:,} subscriptions")
         patterns = [a_pattern(rng, files) for _ in range(size)]
         subscriptions = subscriptions_to([a_query(rng, patterns, words) for _ in range(size)])
         index, seconds = an_index(subscriptions)
-        trie = a_trie(patterns)
-        ways = [
-            Way("trie", lambda facts, trie=trie: set().union(*map(trie.matches, facts.paths))),
-            Way("index", index.find),
-            Way("index, with reasons", index.match),
-        ]
         check_answers(index, subscriptions, warm_up[:CHECKED_PATCHES])
-        for facts in warm_up:
-            for way in ways:
-                way.answer(facts)
-        speed_rows(speed, size, ways, patches)
-        costs.add_row(f"{size:,}", f"{seconds:.2f}", str(index.scanned), f"{change_seconds(index) * 1e6:.0f}")
-    console = Console()
-    console.print(speed)
-    console.print(costs)
+        yield from compared(
+            size, {TRIE: on_paths(a_trie(patterns)), FIND: index.find, MATCH: index.match}, rounds, warm_up
+        )
+        yield Row(f"{size:,} subscriptions", "build", seconds, " s")
+        yield Row(f"{size:,} subscriptions", "add and remove", change_seconds(index) * 1e6, " µs")
+
+
+def on_paths(trie: PathTrie[int]) -> Answer:
+    """What the trie says of all paths of a patch."""
+    return lambda facts: set().union(*map(trie.matches, facts.paths))
+
+
+def compared(size: int, ways: dict[str, Answer], rounds: list[list[Facts]], warm_up: list[Facts]) -> Iterator[Row]:
+    """How much longer than the trie the index takes, on new patches and on the same again."""
+    for facts in warm_up:
+        for answer in ways.values():
+            answer(facts)
+    turns = in_turns(
+        {f"{kind} {name}": answering(answer, rounds) for kind in ("new", "known") for name, answer in ways.items()},
+        ROUNDS,
+    )
+    for kind in ("new", "known"):
+        for name in (FIND, MATCH):
+            figure = turns.times(f"{kind} {name}", f"{kind} {TRIE}")
+            what = f"{size:,} subscriptions, {kind} patches"
+            yield Row(what, f"trie, {name}", figure, "× the time", at_most=AT_MOST.get((name, size)))
+
+
+def answering(answer: Answer, rounds: list[list[Facts]]) -> Work:
+    """One round: its patches, one by one."""
+
+    def work(number: int) -> int:
+        for facts in rounds[number]:
+            answer(facts)
+        return len(rounds[number])
+
+    return work
 
 
 def a_query(rng: random.Random, patterns: list[str], words: list[str]) -> str:
@@ -145,30 +158,6 @@ def check_answers(index: Index, subscriptions: list[Subscription], patches: list
             raise SystemExit(f"the answers differ for {facts}")
 
 
-def speed_rows(table: Table, size: int, ways: list[Way], patches: list[Facts]) -> None:
-    """A row for each way."""
-    new: dict[str, list[float]] = {way.name: [] for way in ways}
-    known: dict[str, list[float]] = {way.name: [] for way in ways}
-    for start in range(0, len(patches), PATCHES_PER_ROUND):
-        batch = patches[start : start + PATCHES_PER_ROUND]
-        for seconds in (new, known):
-            for way in ways:
-                seconds[way.name].append(seconds_for(way, batch) / len(batch))
-    for way in ways:
-        cells = [cell for seconds in (new, known) for cell in two_cells(seconds[way.name], seconds["trie"])]
-        answers = sum(len(way.answer(facts)) for facts in patches) / len(patches)
-        table.add_row(f"{size:,}", way.name, *cells, f"{answers:.0f}")
-    table.add_section()
-
-
-def seconds_for(way: Way, batch: list[Facts]) -> float:
-    """How long *way* takes for all patches of the batch."""
-    start = perf_counter()
-    for facts in batch:
-        way.answer(facts)
-    return perf_counter() - start
-
-
 def change_seconds(index: Index) -> float:
     """How long adding and removing one subscription takes."""
     query = parse("path:a1/new.c fixing -from:@c1.org")
@@ -177,7 +166,3 @@ def change_seconds(index: Index) -> float:
         index.add(Subscription(SubscriptionId(10**9 + number), RoomId("!r"), query))
         index.remove(SubscriptionId(10**9 + number))
     return (perf_counter() - start) / CHANGES
-
-
-if __name__ == "__main__":
-    main()

@@ -1,36 +1,39 @@
-"""How the path trie compares with other ways to match a patch against many patterns.
+"""Matching paths against many patterns with the trie, beside other ways to do it.
 
-Only ratios taken within one run mean anything: after some patches to warm up, in each round every way matches
-the same new patches, then the same ones again, one way after the other; the table shows the medians of the
-rounds. The patterns have the mix
-of Linux's MAINTAINERS: 58 % files, 24 % directories, 16 % globs for a name, 2 % with one for a directory.
-
-    python bench/match.py
+All ways answer for the same paths, first for new ones, then for the same again; a slow way answers for the first
+few of them only.
 """
 
-import gc
 import random
 import re
-import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase, translate
-from statistics import median
-from time import perf_counter
 
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
-from rich.console import Console
-from rich.table import Table
+from pathspec import GitIgnoreSpec
 
+from bench.patterns import a_patch, a_pattern, a_tree
+from bench.table import Row, Work, in_turns, progress
 from bot.subscriptions.paths import PathTrie
 
 SIZES = (100, 1_000, 10_000, 100_000)
-LOOPS_UP_TO = 10_000  # a loop over 100,000 patterns takes seconds per patch
 ROUNDS = 7
 PATCHES_PER_ROUND = 20
 WARM_UP_PATCHES = 400
-CHECKED_IN_LOOPS = 40  # of them
+CHECKED_PATHS = 5
 RE2_BYTES = 1 << 30
+PATHSPEC_UP_TO = 10_000  # beyond that one path takes it half a second
+
+NAIVE, RE_LOOP, RE2, PATHSPEC, FLOOR = (
+    "fnmatch in a loop",
+    "compiled re in a loop",
+    "google-re2 Set",
+    "pathspec in a loop",
+    "one look-up a component",
+)
+AT_LEAST = {(NAIVE, 10_000): 300, (NAIVE, 100_000): 5_000, (RE2, 10_000): 5, (RE2, 100_000): 20}
+AT_MOST = {("new", 10_000): 8, ("known", 10_000): 5}  # of the time of the floor
 
 Match = Callable[[str], object]
 
@@ -39,97 +42,92 @@ Match = Callable[[str], object]
 class Way:
     """One way to match; it answers for one path at a time."""
 
-    name: str
     match: Match
+    is_exact: bool = True  # the same answers as the trie
+    paths_per_round: int | None = None  # None: all of them, and then again as known ones
 
 
-def main() -> None:
-    """Measure and print."""
+def rows() -> Iterator[Row]:
+    """The trie against every way, size by size."""
     rng = random.Random(20)  # noqa: S311 -- repeatable, not secret
     files = a_tree(rng)
-    patches = [a_patch(rng, files) for _ in range(ROUNDS * PATCHES_PER_ROUND)]
-    warm_up = [a_patch(rng, files) for _ in range(WARM_UP_PATCHES)]
-    console = Console()
-
-    speed = Table("patterns", "way", "new paths", "x trie", "known paths", "x trie", title="µs per patch")
-    costs = Table("patterns", "different", "build s", "MiB", "add+remove µs", "re2 build, x add+remove")
     for size in SIZES:
-        patterns = [a_pattern(rng, files) for _ in range(size)]
-        ways, re2_seconds = the_ways(patterns, with_loops=size <= LOOPS_UP_TO)
-        check_answers(ways, warm_up)
-        speed_rows(speed, size, ways, patches)
-        cost_row(costs, size, patterns, re2_seconds)
-    console.print(speed)
-    console.print(costs)
-    console.print(hostile_line())
+        progress(f"  {size:,} patterns")
+        trie, others = the_ways([a_pattern(rng, files) for _ in range(size)])
+        warm_up(trie, others, some_paths(rng, files, WARM_UP_PATCHES))
+        rounds = [some_paths(rng, files, PATCHES_PER_ROUND) for _ in range(ROUNDS)]
+        yield from compared(size, trie, others, rounds)
 
 
-# --- what is matched ---
+def some_paths(rng: random.Random, files: Sequence[str], patches: int) -> list[str]:
+    """The paths of so many patches."""
+    return [path for _ in range(patches) for path in a_patch(rng, files)]
 
 
-def a_tree(rng: random.Random) -> list[str]:
-    """Some 60,000 files in 5,000 directories."""
-    folders = [f"{letter}{number}" for letter in "abcd" for number in range(6)]
-    while len(folders) < 5_000:
-        parent = rng.choice(folders)
-        if parent.count("/") < 5:
-            folders.append(f"{parent}/{a_word(rng)}")
-    ends = [".c", ".c", ".c", ".h", ".h", ".rst", ".yaml", ".dts"]
-    return sorted({f"{rng.choice(folders)}/{a_word(rng)}-{a_word(rng)}{rng.choice(ends)}" for _ in range(60_000)})
+def warm_up(trie: Way, others: dict[str, Way], paths: list[str]) -> None:
+    """Let each way see some paths, and see that all exact ones agree."""
+    for path in paths:
+        trie.match(path)
+    for name, way in others.items():
+        for path in paths[: CHECKED_PATHS if way.paths_per_round else None]:
+            if way.is_exact and as_ids(way.match(path)) != as_ids(trie.match(path)):
+                raise SystemExit(f"{name} and the trie differ on {path}")
 
 
-def a_word(rng: random.Random) -> str:
-    """Three to eight letters."""
-    return "".join(rng.choices("abcdefghiklmnoprstuvxyz", k=rng.randint(3, 8)))
+def as_ids(answer: object) -> frozenset[object]:
+    """Any way's answer as ids; re2 says None for none."""
+    return frozenset(answer if isinstance(answer, Iterable) else ())
 
 
-def a_patch(rng: random.Random, files: list[str]) -> list[str]:
-    """One to eight neighbours in the tree, two and a half on average; some parts see more work than others."""
-    first = int((len(files) - 8) * rng.random() ** 3)
-    return files[first : first + min(8, 1 + int(rng.expovariate(0.5)))]
+def compared(size: int, trie: Way, others: dict[str, Way], rounds: list[list[str]]) -> Iterator[Row]:
+    """A row for each other way, and one more for known paths where it answers for all."""
+    again = {name: way for name, way in others.items() if way.paths_per_round is None}
+    ways = {"new": {"trie": trie, **others}, "known": {"trie": trie, **again}}
+    turns = in_turns(
+        {f"{kind} {name}": answering(way, rounds) for kind, each in ways.items() for name, way in each.items()}, ROUNDS
+    )
+    for kind, each in ways.items():
+        what = f"{size:,} patterns, {kind} paths"
+        for name in list(each)[1:]:
+            ours, theirs = f"{kind} trie", f"{kind} {name}"
+            if name == FLOOR:
+                yield Row(what, name, turns.times(ours, theirs), "× the time", at_most=AT_MOST.get((kind, size)))
+            else:
+                goal = AT_LEAST.get((name, size)) if kind == "new" else None
+                yield Row(what, name, turns.faster(ours, theirs), "× faster", at_least=goal)
 
 
-def a_pattern(rng: random.Random, files: list[str]) -> str:
-    """One pattern that matches at least one of *files*."""
-    path = rng.choice(files)
-    folder, _, name = path.rpartition("/")
-    kind = rng.random()
-    if kind < 0.58:
-        return path
-    if kind < 0.82:
-        components = folder.split("/")
-        return "/".join(components[: rng.randint(1, len(components))]) + "/"
-    if kind < 0.98:
-        word, _, rest = name.partition("-")
-        globs = [f"{word}*", f"{word[:3]}*", f"*{rest}", f"*{word[1:]}*", f"{word[:2]}*.[ch]", "*.c"]
-        return f"{folder}/{rng.choices(globs, weights=[5, 3, 3, 2, 3, 2])[0]}"
-    components = folder.split("/")
-    components[rng.randrange(len(components))] = "*"
-    return "/".join(components) + "/"
+def answering(way: Way, rounds: list[list[str]]) -> Work:
+    """One round: its paths, one by one."""
+
+    def work(number: int) -> int:
+        paths = rounds[number][: way.paths_per_round]
+        for path in paths:
+            way.match(path)
+        return len(paths)
+
+    return work
 
 
 # --- the ways ---
 
 
-def the_ways(patterns: list[str], *, with_loops: bool) -> tuple[list[Way], float]:
-    """The trie first, then the others; and the seconds that the re2 Set took to build."""
-    trie = a_trie(patterns)
+def the_ways(patterns: list[str]) -> tuple[Way, dict[str, Way]]:
+    """The trie, and the others; the loops are slow, the more so the more *patterns*."""
     expressions = [as_expression(pattern) for pattern in patterns]
-    start = perf_counter()
-    many = a_re2_set(expressions)
-    seconds = perf_counter() - start
-    ways = [Way("trie", trie.matches), Way("re2 Set", many)]
-    if with_loops:
-        compiled = [re.compile(expression) for expression in expressions]
-        shells = [pattern + "*" if pattern.endswith("/") else pattern for pattern in patterns]
-        ways += [
-            Way("re loop", lambda path: [i for i, each in enumerate(compiled) if each.fullmatch(path)]),
-            Way("fnmatch loop", lambda path: [i for i, each in enumerate(shells) if fnmatchcase(path, each)]),
-        ]
-    return [*ways, Way("split and look up", a_floor(patterns))], seconds
+    few = max(1, 10_000 // len(patterns))
+    others = {
+        NAIVE: Way(a_naive_loop(patterns), is_exact=False, paths_per_round=few),  # its `*` crosses slashes
+        RE_LOOP: Way(a_re_loop(expressions), paths_per_round=few),
+        RE2: Way(a_re2_set(expressions)),
+        FLOOR: Way(a_floor(patterns), is_exact=False),
+    }
+    if len(patterns) <= PATHSPEC_UP_TO:
+        others[PATHSPEC] = Way(a_pathspec_loop(patterns), paths_per_round=few)
+    return Way(a_trie(patterns).matches), others
 
 
-def a_trie(patterns: list[str]) -> PathTrie[int]:
+def a_trie(patterns: Iterable[str]) -> PathTrie[int]:
     """All *patterns*, each with its position."""
     trie: PathTrie[int] = PathTrie()
     for position, pattern in enumerate(patterns):
@@ -147,6 +145,24 @@ def a_re2_set(expressions: list[str]) -> Match:
     many.Compile()
     match: Match = many.Match
     return match
+
+
+def a_naive_loop(patterns: list[str]) -> Match:
+    """The first thing that comes to mind."""
+    shells = [pattern + "*" if pattern.endswith("/") else pattern for pattern in patterns]
+    return lambda path: [position for position, each in enumerate(shells) if fnmatchcase(path, each)]
+
+
+def a_re_loop(expressions: list[str]) -> Match:
+    """The same with each pattern compiled."""
+    compiled = [re.compile(expression) for expression in expressions]
+    return lambda path: [position for position, each in enumerate(compiled) if each.fullmatch(path)]
+
+
+def a_pathspec_loop(patterns: list[str]) -> Match:
+    """The matcher of gitignore files, one for each pattern."""
+    specs = [GitIgnoreSpec.from_lines([f"/{pattern}"]) for pattern in patterns]
+    return lambda path: [position for position, each in enumerate(specs) if each.match_file(path)]
 
 
 def a_floor(patterns: list[str]) -> Match:
@@ -174,85 +190,3 @@ def one_component(glob: str) -> str:
         return "[^/]+"
     inner = re.fullmatch(r"\(\?s:(.*)\)\\Z", translate(glob).replace("(?>.*?", "(?:.*?"))
     return (inner[1] if inner else "").replace(".*", "[^/]*")
-
-
-# --- the measuring ---
-
-
-def check_answers(ways: list[Way], warm_up: list[list[str]]) -> None:
-    """See that all exact ways agree; fnmatch's `*` crosses slashes, so it and the floor are left out."""
-    for number, patch in enumerate(warm_up):
-        exact = {"trie", "re2 Set", "re loop"} if number < CHECKED_IN_LOOPS else {"trie", "re2 Set"}
-        for path in patch:
-            if len({frozenset(as_ids(way.match(path))) for way in ways if way.name in exact}) != 1:
-                raise SystemExit(f"the ways differ on {path}")
-
-
-def as_ids(answer: object) -> Iterable[object]:
-    """Any way's answer as ids; re2 says None for none."""
-    return answer if isinstance(answer, Iterable) else ()
-
-
-def speed_rows(table: Table, size: int, ways: list[Way], patches: list[list[str]]) -> None:
-    """A row for each way."""
-    new: dict[str, list[float]] = {way.name: [] for way in ways}
-    known: dict[str, list[float]] = {way.name: [] for way in ways}
-    for start in range(0, len(patches), PATCHES_PER_ROUND):
-        batch = patches[start : start + PATCHES_PER_ROUND]
-        for seconds in (new, known):
-            for way in ways:
-                seconds[way.name].append(seconds_for(way, batch) / len(batch))
-    for way in ways:
-        cells = [cell for seconds in (new, known) for cell in two_cells(seconds[way.name], seconds["trie"])]
-        table.add_row(f"{size:,}", way.name, *cells)
-    table.add_section()
-
-
-def seconds_for(way: Way, batch: list[list[str]]) -> float:
-    """How long *way* takes for all patches of the batch."""
-    start = perf_counter()
-    for patch in batch:
-        for path in patch:
-            way.match(path)
-    return perf_counter() - start
-
-
-def two_cells(seconds: list[float], of_trie: list[float]) -> tuple[str, str]:
-    """The median itself, and the median of the rounds' ratios."""
-    ratio = median(mine / its for mine, its in zip(seconds, of_trie, strict=True))
-    return f"{median(seconds) * 1e6:,.1f}", f"{ratio:,.2f}"
-
-
-def cost_row(table: Table, size: int, patterns: list[str], re2_seconds: float) -> None:
-    """What building, keeping and changing the trie costs."""
-    gc.collect()
-    start = perf_counter()
-    trie = a_trie(patterns)
-    build = perf_counter() - start
-    start = perf_counter()
-    for number in range(2_000):
-        trie.add(f"a1/new{number}.c", -1)
-        trie.remove(f"a1/new{number}.c", -1)
-    change = (perf_counter() - start) / 2_000
-    tracemalloc.start()
-    trie = a_trie(patterns)
-    mebibytes = tracemalloc.get_traced_memory()[0] / 2**20
-    tracemalloc.stop()
-    row = (f"{build:.2f}", f"{mebibytes:.1f}", f"{change * 1e6:.1f}", f"{re2_seconds / change:,.0f}")
-    table.add_row(f"{size:,}", f"{len(set(patterns)):,}", *row)
-
-
-def hostile_line() -> str:
-    """The time for a glob that ruins a backtracking matcher."""
-    trie = a_trie(["*a*a*a*a*a*a*a*a*b"])
-    name = "b" + "a" * 1_000
-    times = []
-    for _ in range(ROUNDS):
-        start = perf_counter()
-        trie.matches(name)
-        times.append(perf_counter() - start)
-    return f"*a*a*a*a*a*a*a*a*b against 1,001 letters: {median(times) * 1e3:.2f} ms"
-
-
-if __name__ == "__main__":
-    main()

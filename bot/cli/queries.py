@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 def paths(arguments: argparse.Namespace) -> int:
     """Print the paths that diffs touch."""
-    from bot.patchwork.diff import changed_files
-    from bot.patchwork.model import paths_of
+    from bot.patchwork.diff import touched_paths
 
     texts = [content_of(path) for path in arguments.files] or [typed("a diff")]
-    found = {path for text in texts for path in paths_of(changed_files(text.decode("utf-8", "surrogateescape")))}
+    found = {path for text in texts for path in touched_paths(text.decode("utf-8", "surrogateescape"))}
     lines = sorted(_one_line(path).encode("utf-8", "surrogateescape") for path in found)
     sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
     if not lines:

@@ -32,6 +32,10 @@ def name_of(field: str) -> str | None:
 
 def name_in_header(names: str) -> str | None:
     """The one name in the "a/x b/x" of a git header; None where the two differ or cannot be told apart."""
+    middle = len(names) // 2
+    name = names[2:middle]
+    if name and names == f"a/{name} b/{name}":  # nearly always
+        return name
     pair = _split(names)
     return _shared(*pair) if pair else None
 

@@ -23,6 +23,8 @@ _COMPILED_GLOBS = 4096  # the least recently used are compiled again when needed
 _WILDCARDS = frozenset("*?[")
 _TOKEN = re.compile(r"(?P<star>\*+)|(?P<any>\?)|\[(?P<negated>[!^]?+)(?P<set>.[^\]]*)\]|(?P<literal>[^\[])", re.DOTALL)
 
+_TEST = re.compile(r"\*+|\?|\[[!^]?+.[^\]]*\]", re.DOTALL)  # all but the literals
+
 _Range = tuple[int, int]  # of code points, both included
 _EVERY: _Range = (0, maxunicode)
 
@@ -46,17 +48,22 @@ def check_glob(component: str) -> None:
         pass
 
 
+def longest_run(glob: str) -> str:
+    """The longest part of *glob* without wildcards; no name matches that does not hold it."""
+    return max(_TEST.split(glob), key=len)
+
+
 def glob_matches(glob: str, name: str) -> bool:
     """Whether the whole of *name* matches *glob*; takes one short step per character at most."""
     compiled = _compile(glob)
-    return compiled.literal in name and compiled.accepts(name)
+    return compiled.run in name and compiled.accepts(name)
 
 
 @dataclass(frozen=True, slots=True)
 class _Glob:
     """A glob as its bits: character range *i* starts at `bounds[i]` and passes the tests in `masks[i]`."""
 
-    literal: str  # its longest plain run: without that a name need not be looked at further
+    run: str  # its longest: without that a name need not be looked at further
     bounds: list[int]
     masks: list[int]
     stars: int
@@ -76,13 +83,8 @@ class _Glob:
 @lru_cache(maxsize=_COMPILED_GLOBS)
 def _compile(glob: str) -> _Glob:
     tests: list[list[_Range]] = []
-    runs = [""]
     stars = 0
     for token in _tokens(glob):
-        if token["literal"]:
-            runs[-1] += token["literal"]
-        else:
-            runs.append("")
         if token["star"]:
             stars |= 1 << len(tests)
         else:
@@ -94,7 +96,7 @@ def _compile(glob: str) -> _Glob:
         for low, high in ranges:
             for index in range(bisect_left(bounds, low), bisect_left(bounds, high + 1)):
                 masks[index] |= 1 << position
-    return _Glob(max(runs, key=len), bounds, masks, stars, 1 << len(tests))
+    return _Glob(longest_run(glob), bounds, masks, stars, 1 << len(tests))
 
 
 def _tokens(glob: str) -> Iterator[re.Match[str]]:

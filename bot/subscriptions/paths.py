@@ -10,19 +10,21 @@ The dialect is gitignore's, anchored at the root of the tree:
 
 Theory of operation of the trie. Its nodes are directories, its edges path components; what a pattern says about
 the last component of a path hangs on the node of the directory before it: plain names in a dict, `*suffix` and
-`prefix*` in a dict per length, the few other globs in a list. Walking a path down from the root, several nodes
-can be active at once, since a wildcard edge may match beside a plain one and what follows a `**` stays active
-at every depth. That set of nodes depends on the directory alone and patches touch the same ones again and
-again, so it is worked out once per directory and kept: a file then costs one look-up for its directory and a
-few for its name, whatever the number of patterns. A kept state refers to the nodes' own sets, so removing a
-pattern leaves it right; adding one may create nodes it does not know of, so adding drops the states.
+`prefix*` in a dict per length, the few other globs by the longest plain run in them. Walking a path down from
+the root, several nodes can be active at once, since a wildcard edge may match beside a plain one and what
+follows a `**` stays active at every depth. That set of nodes depends on the directory alone and patches touch
+the same ones again and again, so it is worked out once per directory and kept: a file then costs one look-up for
+its directory and a few for its name, whatever the number of patterns. Every change drops what is kept.
+
+Nearly all patterns have one id, and a tuple takes a quarter of a set's memory; so ids are a tuple of one, or a
+set once there were more.
 """
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
-from bot.subscriptions.globs import PatternError, check_glob, glob_matches, has_wildcard
+from bot.subscriptions.globs import PatternError, check_glob, glob_matches, has_wildcard, longest_run
 
 MAX_PATTERN_CHARACTERS = 256
 
@@ -31,7 +33,10 @@ _MAX_REMEMBERED_CHARACTERS = 256  # a longer directory name is walked each time
 _ANY_DEPTH = "**"
 _IMPOSSIBLE = frozenset({"", ".", ".."})  # as a component
 
+_EVERYTHING = ""  # in the place of a name: all below the directory
+
 Id = TypeVar("Id", bound=Hashable)
+_Ids: TypeAlias = tuple[Id] | set[Id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ class PathTrie(Generic[Id]):
         node = self._root
         for folder in read.folders:
             node = node.enter(folder)
-        node.ids(read.last).add(id_)
+        table, key = node.table(read.last)
+        table[key] = _with(table.get(key), id_)
         self._states.clear()
 
     def remove(self, pattern: str, id_: Id) -> None:
@@ -96,10 +102,8 @@ class PathTrie(Generic[Id]):
                 return
             trail.append(node)
 
-        ids = trail[-1].ids(read.last)
-        ids.discard(id_)
-        if not ids:
-            trail[-1].drop_ids(read.last)
+        trail[-1].discard(read.last, id_)
+        self._states.clear()
         for folder in reversed(read.folders):
             if not trail.pop().is_empty:
                 return
@@ -112,7 +116,7 @@ class PathTrie(Generic[Id]):
         found: set[Id] = set().union(*state.below)
         for node in state.nodes:
             if (ids := node.names.get(name)) is not None:
-                found |= ids
+                found.update(ids)
             if node.wild is not None:
                 node.wild.collect(name, found)
         return found
@@ -139,17 +143,16 @@ class PathTrie(Generic[Id]):
 class _Node(Generic[Id]):
     """A directory that patterns name."""
 
-    __slots__ = ("below", "folders", "names", "wild")
+    __slots__ = ("folders", "names", "wild")
 
     def __init__(self) -> None:
         self.folders: dict[str, _Node[Id]] = {}
-        self.names: dict[str, set[Id]] = {}  # a file or a whole directory in here
-        self.below: set[Id] | None = None  # everything in here
+        self.names: dict[str, _Ids[Id]] = {}  # a file or a whole directory in here, or _EVERYTHING
         self.wild: _Wild[Id] | None = None
 
     @property
     def is_empty(self) -> bool:
-        return not (self.folders or self.names or self.below or self.wild)
+        return not (self.folders or self.names or self.wild)
 
     def folder(self, name: str) -> "_Node[Id] | None":
         if not has_wildcard(name):
@@ -167,29 +170,25 @@ class _Node(Generic[Id]):
     def drop_folder(self, name: str) -> None:
         if self.wild is not None and has_wildcard(name):
             del self.wild.folders[name]
-            self.wild = self.wild.or_none()
+            self.wild = self.wild.without(name)
         else:
             del self.folders[name]
 
-    def ids(self, last: str | None) -> set[Id]:
-        """The ids of a last component, an empty set made where there are none yet."""
+    def table(self, last: str | None) -> tuple[dict[str, _Ids[Id]], str]:
+        """Where the ids of a last component are kept, and under which key."""
         if last is None:
-            self.below = set() if self.below is None else self.below
-            return self.below
-        if has_wildcard(last):
-            table, key = self._wild().table(last)
-            return table.setdefault(key, set())
-        return self.names.setdefault(last, set())
+            return self.names, _EVERYTHING
+        return self._wild().table(last) if has_wildcard(last) else (self.names, last)
 
-    def drop_ids(self, last: str | None) -> None:
-        if last is None:
-            self.below = None
-        elif self.wild is not None and has_wildcard(last):
-            table, key = self.wild.table(last)
-            del table[key]
-            self.wild = self.wild.or_none()
+    def discard(self, last: str | None, id_: Id) -> None:
+        table, key = self.table(last)
+        left = _without(table.get(key), id_)
+        if left is not None:
+            table[key] = left
         else:
-            del self.names[last]
+            table.pop(key, None)
+            if self.wild is not None and last is not None and has_wildcard(last):
+                self.wild = self.wild.without(last)
 
     def _wild(self) -> "_Wild[Id]":
         if self.wild is None:
@@ -204,35 +203,39 @@ class _Wild(Generic[Id]):
 
     def __init__(self) -> None:
         self.folders: dict[str, _Node[Id]] = {}  # by glob, or `**`
-        self.prefixes: dict[int, dict[str, set[Id]]] = {}  # `x*` by the length of x
-        self.suffixes: dict[int, dict[str, set[Id]]] = {}  # `*x` by the length of x
-        self.globs: dict[str, set[Id]] = {}
+        self.prefixes: dict[int, dict[str, _Ids[Id]]] = {}  # `x*` by the length of x
+        self.suffixes: dict[int, dict[str, _Ids[Id]]] = {}  # `*x` by the length of x
+        self.globs: dict[str, dict[str, _Ids[Id]]] = {}  # others by their longest plain run
 
-    def or_none(self) -> "_Wild[Id] | None":
-        """Itself without its empty tables, or None where nothing is left."""
+    def without(self, glob: str) -> "_Wild[Id] | None":
+        """Itself without an empty table that *glob* left behind, or None where nothing is left."""
         self.prefixes = {length: table for length, table in self.prefixes.items() if table}
         self.suffixes = {length: table for length, table in self.suffixes.items() if table}
+        if not self.globs.get(run := longest_run(glob), True):
+            del self.globs[run]
         return self if self.folders or self.prefixes or self.suffixes or self.globs else None
 
-    def table(self, glob: str) -> tuple[dict[str, set[Id]], str]:
+    def table(self, glob: str) -> tuple[dict[str, _Ids[Id]], str]:
         """Where the ids of a last component are kept, and under which key."""
         stem = glob.strip("*")
         if len(stem) == len(glob) - 1 and not has_wildcard(stem):
             tables = self.prefixes if glob.endswith("*") else self.suffixes
             return tables.setdefault(len(stem), {}), stem
-        return self.globs, glob
+        return self.globs.setdefault(longest_run(glob), {}), glob
 
     def collect(self, name: str, found: set[Id]) -> None:
         """Add to *found* the ids of every glob that the file *name* matches."""
         for length, table in self.prefixes.items():
             if (ids := table.get(name[:length])) is not None:
-                found |= ids
+                found.update(ids)
         for length, table in self.suffixes.items():
             if (ids := table.get(name[-length:])) is not None:
-                found |= ids
-        for glob, ids in self.globs.items():
-            if glob_matches(glob, name):
-                found |= ids
+                found.update(ids)
+        for run, table in self.globs.items():
+            if run in name:
+                for glob, ids in table.items():
+                    if glob_matches(glob, name):
+                        found.update(ids)
 
 
 @dataclass(eq=False, slots=True)
@@ -241,13 +244,13 @@ class _State(Generic[Id]):
 
     nodes: tuple[_Node[Id], ...]
     lasting: tuple[_Node[Id], ...]
-    below: tuple[set[Id], ...]  # the ids of patterns that took the directory as a whole
+    below: tuple[_Ids[Id], ...]  # the ids of patterns that took the directory as a whole
 
 
 def _step(state: _State[Id], name: str) -> _State[Id]:
     """The state of the directory *name* inside that of *state*."""
     entered: list[_Node[Id]] = []
-    taken: list[set[Id]] = []
+    taken: list[_Ids[Id]] = []
     for node in state.nodes:
         if (ids := node.names.get(name)) is not None:
             taken.append(ids)
@@ -262,16 +265,31 @@ def _step(state: _State[Id], name: str) -> _State[Id]:
     return _entered(entered, state.lasting, (*state.below, *taken))
 
 
-def _entered(nodes: list[_Node[Id]], lasting: tuple[_Node[Id], ...], below: tuple[set[Id], ...]) -> _State[Id]:
+def _entered(nodes: list[_Node[Id]], lasting: tuple[_Node[Id], ...], below: tuple[_Ids[Id], ...]) -> _State[Id]:
     """The state with *nodes* newly active, and after them what follows a `**` of theirs."""
     last = dict.fromkeys(lasting)
-    taken = {id(ids): ids for ids in below}
+    taken: dict[int, _Ids[Id]] = {id(ids): ids for ids in below}
     for node in nodes:
-        if node.below is not None:
-            taken[id(node.below)] = node.below
+        if (everything := node.names.get(_EVERYTHING)) is not None:
+            taken[id(everything)] = everything
         if node.wild is not None and (deep := node.wild.folders.get(_ANY_DEPTH)) is not None:
             last[deep] = None
     return _State((*nodes, *last), tuple(last), tuple(taken.values()))
+
+
+def _with(ids: _Ids[Id] | None, id_: Id) -> _Ids[Id]:
+    if isinstance(ids, set):
+        ids.add(id_)
+        return ids
+    return {*ids, id_} if ids and ids != (id_,) else (id_,)
+
+
+def _without(ids: _Ids[Id] | None, id_: Id) -> _Ids[Id] | None:
+    """The rest of *ids*; None where that is nothing."""
+    if isinstance(ids, set):
+        ids.discard(id_)
+        return ids or None
+    return None if ids == (id_,) else ids
 
 
 def _check_names(components: list[str]) -> None:

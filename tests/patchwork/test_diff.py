@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unidiff.patch import PatchSet
 
-from bot.patchwork.diff import MAX_FILES, changed_files
-from bot.patchwork.model import FileChange
+from bot.patchwork.diff import MAX_FILES, changed_files, touched_paths
+from bot.patchwork.model import FileChange, paths_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
@@ -307,6 +307,17 @@ def test_a_signature_below_the_last_hunk_is_not_counted() -> None:
     assert changed_files(an_edit("x") + "-- \n2.39.5\n\n") == (FileChange("x", added=1, removed=1),)
 
 
+@pytest.mark.parametrize(
+    "below",
+    ["-- \n2.39.5\n", "-- \r\n2.39.5\n", "- a\n+ b\n", "\n- a\n", "+1\n", " x | 2 +-\n", "\\ No newline\n", "\n\n"],
+)
+def test_what_stands_below_the_last_of_several_hunks_is_not_counted(below: str) -> None:
+    diff = an_edit("x") + "@@ -9,2 +9,3 @@ f()\n 1\n--\n+2\n+++ 3\n"
+
+    assert changed_files(diff + below) == (FileChange("x", added=3, removed=2),)
+    assert entries(changed_files(diff + below + an_edit("y"))) == [("x", 3, 2), ("y", 1, 1)]
+
+
 def test_an_indented_or_cited_diff_in_a_message_is_not_read() -> None:
     indented = "".join(f"    {line}" for line in an_edit("cited").splitlines(keepends=True))
     cited = "".join(f"> {line}" for line in an_edit("cited").splitlines(keepends=True))
@@ -506,6 +517,7 @@ FRAGMENTS = st.sampled_from(
 def assert_sane(diff: str) -> None:
     files = changed_files(diff)
 
+    assert touched_paths(diff) == paths_of(files)
     assert len(files) <= MAX_FILES
     assert all(file.path and file.old_path not in (file.path, "") for file in files)
     assert sum(len(file.path) + len(file.old_path or "") for file in files) <= len(diff)

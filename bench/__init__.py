@@ -1,0 +1,1 @@
+"""Measurements, each a ratio taken within one process: `make bench`."""

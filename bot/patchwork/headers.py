@@ -1,0 +1,61 @@
+"""The headers of a diff: which file its next part is about."""
+
+import re
+
+from bot.patchwork.quoting import name_in_header, name_of, name_of_pair, new_name_in_header, unquote
+
+_GIT = re.compile(
+    r"""
+    \ndiff\ --(git|cc|combined)\ (.*)
+    ((?:\n(?:
+        index\ | (?:(?:old|new|new\ file|deleted\ file)\ )?mode\ | (?:dis)?similarity\ index\ |
+        (?:rename|copy)\ (?:from|to)\ | GIT\ binary\ patch | Binary\ file
+    ).*)*+)
+    (?:\n---\ (.*)\n\+\+\+\ (.*))?
+    """,
+    re.VERBOSE,
+)
+_PLAIN = re.compile(r"\n--- (.*)\n\+\+\+ (.*)(?=\n@@ -)")
+_MOVED = re.compile(r"^(?:rename|copy) (from|to) (.+)", re.MULTILINE)
+
+_Names = tuple[str | None, str | None]  # of the file now, and before a rename or copy
+
+
+def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
+    """The path, the old path and the end of the header below the line that ends at *at*; None without one.
+
+    The old path is None where no rename or copy changed it.
+    """
+    if header := _GIT.match(text, at):
+        path, old_path = _names(header)
+    elif header := _PLAIN.match(text, at):
+        path, old_path = _shown(header[1], header[2]), None
+    else:
+        return None
+    return (path, old_path, header.end()) if path else None
+
+
+def _names(header: re.Match[str]) -> _Names:
+    """Which file a "diff --git" header is about."""
+    kind, named, extended, old, new = header.groups()
+    if not extended and _shown(old, new) is None:
+        return None, None  # alone it says nothing, and git skips it too
+    named = named.removesuffix("\r")
+    if kind != "git":
+        return unquote(named), None  # a merge's header names the file without a prefix
+    moved = _moved(extended) if "rename " in extended or "copy " in extended else {}
+    path = moved.get("to") or name_in_header(named) or _shown(old, new) or new_name_in_header(named)
+    old_path = moved.get("from") or path
+    return path, old_path if old_path != path else None
+
+
+def _shown(old: str | None, new: str | None) -> str | None:
+    """The file that the "---" and "+++" lines name; None where there are none."""
+    if old is None or new is None:
+        return None
+    return name_of_pair(name_of(old.removesuffix("\r")), name_of(new.removesuffix("\r")))
+
+
+def _moved(extended: str) -> dict[str, str]:
+    """The names of a rename or copy under "from" and "to"; they carry no prefix."""
+    return {side: unquote(name.removesuffix("\r")) for side, name in _MOVED.findall(extended)}
