@@ -30,18 +30,21 @@ from bot.errors import ConfigError, LoggedOut, UserError
 from bot.ids import RoomId, ServerName, SubscriptionId
 from bot.ops.queries import RoomQuery, room_queries
 from bot.ops.schedule import Schedule
-from bot.overview import Overview
+from bot.overview import Overview, Parts
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.patchwork.poller import Poller, Source
+from bot.rulebook import Rulebook
+from bot.sources import file_sources
 from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.subscriptions.index import Index, Subscription
-from bot.watch import Audience, Watch
+from bot.watch import Audience, Projects, Watch
 
 RESTART_SECONDS = 5.0
 DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
+RULEBOOK_SECONDS = 600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -70,6 +73,7 @@ class Bot:
     store: Store
     rooms: Rooms
     watches: tuple[tuple[Watch, float], ...]
+    rulebook: Rulebook
     sender: Sender
     answerer: Answerer
     overview: Overview
@@ -86,6 +90,7 @@ class Bot:
         for watch, seconds in self.watches:
             schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}")
         schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
+        schedule.every(RULEBOOK_SECONDS, self._read_rules, "MAINTAINERS")
         async with asyncio.TaskGroup() as group:
             delivery = group.create_task(self._keep_up("delivery", self.sender.run))
             loops = [group.create_task(self._keep_up("commands", self.answerer.run))]
@@ -130,9 +135,14 @@ class Bot:
             more = await watch.tick()
             self.sender.wake()
 
+    async def _read_rules(self) -> None:
+        await self.rulebook.tick()
+        self.sender.wake()
+
     async def settle(self) -> None:
         """Poll, answer and deliver until nothing is left to do now; for the demo and for tests."""
         while True:
+            await self.rulebook.tick()
             more = [await watch.tick() for watch, _ in self.watches]
             await self.answerer.answer_all()
             while (await self.sender.deliver()).tried:
@@ -159,6 +169,8 @@ async def assembled(
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
         audience = Audience(rooms.index, rooms.direct)
+        rulebook = Rulebook(file_sources(settings), store, audience, clock)
+        await rulebook.restore()
         apis: list[PatchworkApi] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
@@ -168,15 +180,17 @@ async def assembled(
             async with store.transaction() as tx:
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
-            watch = Watch(Poller(source, api, store, clock), store, audience, clock, _archives(server))
+            projects = Projects(_archives(server), rulebook.of)
+            watch = Watch(Poller(source, api, store, clock), store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)
         places = [_place(server, api) for server, api in zip(settings.patchwork, apis, strict=True)]
-        overview = Overview(store, rooms.index, [watch for watch, _ in watches], clock, _override(settings.matrix))
+        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook)
+        overview = Overview(store, parts, clock, _override(settings.matrix))
         manners = Manners(settings.commands.prefix, rooms.direct, settings.matrix.admins)
         answerer = Answerer(store, Sources(Show(places, store), overview.condition), manners, sender.wake)
-        yield Bot(store, rooms, tuple(watches), sender, answerer, overview)
+        yield Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview)
 
 
 def known_rooms(settings: Settings, direct: Iterable[RoomId] = ()) -> Rooms:

@@ -1,13 +1,16 @@
 """Asks the parts of a running bot how they are, for `status`, /readyz and /metrics."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from bot import __version__
 from bot.clock import Clock
 from bot.errors import StoreError
+from bot.ids import ProjectName
 from bot.notices.condition import Condition, Queue, WatchedServer
+from bot.rulebook import Rulebook
 from bot.store.store import Store
 from bot.subscriptions.index import Index
 from bot.watch import Watch
@@ -23,14 +26,22 @@ class Presence(Protocol):
         """What else is not as it should be, a sentence each."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is looked at."""
+
+    index: Index
+    watches: Sequence[Watch]
+    rulebook: Rulebook
+
+
 class Overview:
     """How everything is; *presence* is None where there is no homeserver, as in the demo."""
 
-    def __init__(self, store: Store, index: Index, watches: Sequence[Watch], clock: Clock, override: str) -> None:
+    def __init__(self, store: Store, parts: Parts, clock: Clock, override: str) -> None:
         self.presence: Presence | None = None
         self._store = store
-        self._index = index
-        self._watches = watches
+        self._parts = parts
         self._clock = clock
         self._override = override
         self._started: datetime = clock.now()
@@ -42,7 +53,9 @@ class Overview:
         try:
             async with self._store.transaction() as tx:
                 queue = await tx.outbox.queue()
-                servers = [watch.condition(await tx.watch.known_since(watch.server)) for watch in self._watches]
+                servers = [
+                    self._server(watch, await tx.watch.known_since(watch.server)) for watch in self._parts.watches
+                ]
         except StoreError as error:
             broken = f"The database cannot be used: {error}."
         presence = self.presence
@@ -54,7 +67,11 @@ class Overview:
             queue=queue,
             outages=(*filter(None, [broken]), *(presence.outages() if presence else ())),
             remarks=presence.remarks() if presence else (),
-            subscriptions=len(self._index),
-            scanned=self._index.scanned,
+            subscriptions=len(self._parts.index),
+            scanned=self._parts.index.scanned,
             override=self._override,
         )
+
+    def _server(self, watch: Watch, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
+        told = watch.condition(known_since)
+        return replace(told, problems=(*told.problems, *self._parts.rulebook.problems(watch.server)))

@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -22,9 +22,22 @@ from bot.patchwork.poller import Poll, Poller
 from bot.store.outbox import CardRef
 from bot.store.store import Store, Transaction
 from bot.subscriptions.index import Index
-from bot.subscriptions.matching import RoomMatch, match_rooms
+from bot.subscriptions.maintainers import Maintainers
+from bot.subscriptions.matching import Judged, RoomMatch, match_rooms
 
 _log = structlog.get_logger(__name__)
+
+
+def _unknown(_: ServerName, __: ProjectName) -> None:
+    """No file is known of any project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """What the operator says of the projects of a server: their archives, by name, and their MAINTAINERS."""
+
+    archives: Mapping[str, str] = field(default_factory=dict)
+    maintainers: Callable[[ServerName, ProjectName], Maintainers | None] = _unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +51,14 @@ class Audience:
 class Watch:
     """Watches one server."""
 
-    def __init__(
-        self, poller: Poller, store: Store, audience: Audience, clock: Clock, archives: dict[str, str]
-    ) -> None:
+    def __init__(self, poller: Poller, store: Store, audience: Audience, clock: Clock, projects: Projects) -> None:
         self.server: ServerName = poller.server
         self.health = Health()
         self._poller = poller
         self._store = store
         self._audience = audience
         self._clock = clock
-        self._archives = {project.lower(): template for project, template in archives.items()}
+        self._projects = projects
         self._failures = 0
         self._not_before = clock.monotonic()
 
@@ -78,20 +89,25 @@ class Watch:
             await tx.watch.save(poll)
             for read in poll.series:
                 patches = await tx.watch.patches_of(self.server, read.series.id)
-                await self._announce(tx, read.series, patches, {patch.id for patch in read.news})
+                await self._announce(tx, read.series, patches, read.news)
             for patch in poll.patches:
                 known = await tx.watch.patch(self.server, patch.id)
-                await self._announce(tx, None, [known or patch], {patch.id})
+                await self._announce(tx, None, [known or patch], (patch,))
 
-    async def _announce(self, tx: Transaction, series: Series | None, patches: list[Patch], news: set[PatchId]) -> None:
+    async def _announce(
+        self, tx: Transaction, series: Series | None, known: Sequence[Patch], news: Sequence[Patch]
+    ) -> None:
         """A card for each room that one of the *news* is for and that has none of this series yet."""
         if not news:
             return
+        texts = {patch.id: patch.text for patch in news}  # which the store does not keep
+        patches = tuple(replace(patch, text=texts.get(patch.id, "")) for patch in known)
         rebuilds = await tx.watch.rebuilds(self.server)
         kind, number = ("series", series.id) if series else ("patch", patches[0].id)
         about = CardRef(self.server, kind, number, rebuilds)
         having = await tx.outbox.rooms_with_card(about)
-        for match, notice in await asyncio.to_thread(self._cards, about, series, patches, news, having):
+        judged = Judged(self.server, series, patches)
+        for match, notice in await asyncio.to_thread(self._cards, about, judged, frozenset(texts), having):
             why = [(each.subscription, each.reason.term, *each.reason.seen) for each in match.why]
             await tx.outbox.add_card(match.room, about, notice.key, why)
             await tx.outbox.add([notice])
@@ -99,25 +115,27 @@ class Watch:
             _log.info("card", server=self.server, room=match.room, kind=about.kind, id=about.number, why=str(why[0]))
 
     def _cards(
-        self, about: CardRef, series: Series | None, patches: list[Patch], news: set[PatchId], having: set[RoomId]
+        self, about: CardRef, judged: Judged, news: AbstractSet[PatchId], having: AbstractSet[RoomId]
     ) -> list[tuple[RoomMatch, Notice]]:
         """The cards to write, off the event loop; composed once for all rooms that asked for the same paths."""
-        site = self._site(series.project if series else patches[0].project)
+        project = judged.project
+        site = self._site(project)
+        maintainers = self._projects.maintainers(self.server, project)
         written_for: dict[tuple[str, ...], tuple[str, str]] = {}
         cards: list[tuple[RoomMatch, Notice]] = []
-        for match in match_rooms(self._audience.index, self.server, series, patches, news):
+        for match in match_rooms(self._audience.index, judged, news, maintainers):
             if match.room in having:
                 continue
             if match.paths not in written_for:
-                shown = Shown(tuple(patches), series, match.paths)
+                shown = Shown(judged.patches, judged.series, match.paths)
                 written_for[match.paths] = written(card(shown, site), site.allowed)
-            tag = _tag(about, match.room, series, patches)
+            tag = _tag(about, match.room, judged)
             message = Message(*written_for[match.paths], tag, rings=match.room in self._audience.direct)
             cards.append((match, Notice(match.room, Lane.CARD, message)))
         return cards
 
     def _site(self, project: ProjectName) -> Site:
-        archive = self._archives.get(project.lower(), "")
+        archive = self._projects.archives.get(project.lower(), "")
         return Site(self._poller.url, self._poller.links_by_msgid, archive)
 
     def _failed(self, reason: str, asked: timedelta | None) -> None:
@@ -141,13 +159,14 @@ class Watch:
         self._not_before = self._clock.monotonic() + (asked or timedelta()).total_seconds()
 
 
-def _tag(about: CardRef, room: RoomId, series: Series | None, patches: list[Patch]) -> Tag:
+def _tag(about: CardRef, room: RoomId, judged: Judged) -> Tag:
+    series = judged.series
     return Tag(
         kind=NoticeKind.CARD,
         key=card_key(room, about.server, about.kind, about.number, about.rebuilds),
         server=about.server,
-        project=series.project if series else patches[0].project,
+        project=judged.project,
         series=series.id if series else None,
-        patch=None if series else patches[0].id,
+        patch=None if series else judged.patches[0].id,
         version=series.version if series else None,
     )

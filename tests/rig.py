@@ -30,6 +30,7 @@ class Rig:
     incomplete_after_minutes: float = 30.0
     direct: frozenset[RoomId] = frozenset()
     url: str = ""  # of the database; a file in *folder* where it says nothing
+    maintainers: str | None = None  # the path or the address of every project's
     clock: VirtualClock = field(default_factory=VirtualClock)
 
     def __post_init__(self) -> None:
@@ -82,7 +83,9 @@ class Rig:
                 PatchworkSettings(
                     name="sample",
                     url="https://patchwork.example.org",
-                    projects=tuple(ProjectSettings(name=project) for project in self.projects),
+                    projects=tuple(
+                        ProjectSettings(name=project, maintainers=self.maintainers) for project in self.projects
+                    ),
                     poll_interval_seconds=self.poll_seconds,
                     incomplete_after_minutes=self.incomplete_after_minutes,
                 ),

@@ -40,6 +40,7 @@ class NoticeKind(StrEnum):
     CARD = "card"
     ANSWER = "answer"
     WELCOME = "welcome"
+    SECTION = "section"
 
 
 class NoticeState(StrEnum):

@@ -126,7 +126,9 @@ class PatchworkClient:
 
     async def _stream(self, url: str, params: Params, content_type: str | None) -> Page:
         accept = {"Accept": content_type or "*/*"}
-        async with self._http.stream("GET", url, params=list(params), headers=accept) as response:
+        # An empty list of parameters would take the query of *url* away.
+        asked = httpx.URL(url, params=list(params)) if params else httpx.URL(url)
+        async with self._http.stream("GET", asked, headers=accept) as response:
             judge(response.status_code, response.headers, content_type)
             return Page(await self._body(response), has_next="next" in response.links)
 

@@ -9,7 +9,7 @@ wants and of what bars it, and a patch is answered by uniting sets. Any other qu
 that have its anchor, its most telling wanted term; its tree decides. One without an anchor is put before every patch.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from bot.ids import RoomId, SubscriptionId
@@ -76,6 +76,11 @@ class Index:
 
     def __len__(self) -> int:
         return len(self._subscriptions)
+
+    @property
+    def subscriptions(self) -> Iterator[Subscription]:
+        """All of them, in the order in which they came."""
+        return (subscription for subscription, _ in self._subscriptions.values())
 
     @property
     def scanned(self) -> int:

@@ -7,7 +7,6 @@ file without any F: line (an error page, say) is told by `has_files`; whoever ha
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
 
 from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section, read_sections
 from bot.subscriptions.maintainers_rules import RuleIndex
@@ -31,10 +30,14 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class Maintainers:
-    """The sections of a file, in its order; *remarks* are the first on what could not be used, by line."""
+    """The sections of a file, in its order; *remarks* are the first on what could not be used, by line.
+
+    *folded_names* are the names of the sections, casefolded.
+    """
 
     sections: tuple[Section, ...]
     remarks: tuple[Remark, ...]
+    folded_names: frozenset[str]
     _index: RuleIndex = field(repr=False, compare=False)
     _named: dict[str, tuple[Section, ...]] = field(repr=False, compare=False)  # by name or address in folded case
 
@@ -47,11 +50,6 @@ class Maintainers:
     def names(self) -> tuple[str, ...]:
         """The names of the sections, in file order."""
         return tuple(section.name for section in self.sections)
-
-    @cached_property
-    def folded_names(self) -> frozenset[str]:
-        """The names in folded case."""
-        return frozenset(name.casefold() for name in self.names)
 
     def covering(self, paths: Sequence[str], text: str = "") -> tuple[Covered, ...]:
         """The sections that a patch of *paths* is for, in file order, each once.
@@ -110,7 +108,8 @@ def read(file: str | bytes) -> Maintainers:
     sections, remarks = read_sections(file)
     index = RuleIndex(sections)
     in_order = sorted((*remarks, *index.remarks), key=lambda remark: remark.line)
-    return Maintainers(sections, tuple(in_order[:MAX_REMARKS]), index, _by_name(sections))
+    names = frozenset(section.name.casefold() for section in sections)
+    return Maintainers(sections, tuple(in_order[:MAX_REMARKS]), names, index, _by_name(sections))
 
 
 def changed(before: Maintainers, after: Maintainers, name: str) -> SectionChange:

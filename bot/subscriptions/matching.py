@@ -1,16 +1,31 @@
 """Which rooms a series is for: those that asked for one of its patches."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
+from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch, Series
-from bot.subscriptions.facts import facts_of
+from bot.subscriptions.facts import More, facts_of
 from bot.subscriptions.index import Index
+from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.query import Key
 from bot.subscriptions.verdict import Outcome, Reason
 
 _PATH = f"{Key.PATH}:"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is judged: a series with its patches, or one patch that has none."""
+
+    server: ServerName
+    series: Series | None
+    patches: tuple[Patch, ...]
+
+    @property
+    def project(self) -> ProjectName:
+        """Where it was sent."""
+        return self.series.project if self.series else self.patches[0].project
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +46,32 @@ class RoomMatch:
 
 
 def match_rooms(
-    index: Index, server: ServerName, series: Series | None, patches: Sequence[Patch], news: Collection[PatchId]
+    index: Index, judged: Judged, news: Collection[PatchId], maintainers: Maintainers | None = None
 ) -> list[RoomMatch]:
-    """The rooms that one of the *news* among *patches* is for, by room; why and paths come from all patches.
+    """The rooms that one of the *news* among the patches is for, by room; why and paths come from all patches.
+
+    *maintainers* is the project's file, where one is known.
 
     Patches that were judged before decide nothing: whoever subscribed since then asked for what comes, not for
     what was.
     """
     rooms: set[RoomId] = set()
     why: dict[RoomId, dict[Why, None]] = {}
-    for patch in patches:
-        for match in index.match(facts_of(server, patch, series)):
+    for patch in judged.patches:
+        more = _sections(maintainers, patch) if maintainers else More()
+        for match in index.match(facts_of(judged.server, patch, judged.series, more)):
             subscription = match.subscription
             if patch.id in news:
                 rooms.add(subscription.room)
             reasons = why.setdefault(subscription.room, {})
             reasons.update({Why(subscription.id, reason): None for reason in match.reasons})
     return [RoomMatch(room, tuple(why[room]), _paths(why[room])) for room in sorted(rooms)]
+
+
+def _sections(maintainers: Maintainers, patch: Patch) -> More:
+    """Whose the patch is."""
+    covering = maintainers.covering(patch.paths, patch.text)
+    return More(sections=covering, known_sections=maintainers.folded_names)
 
 
 def _paths(why: Collection[Why]) -> tuple[str, ...]:

@@ -1,0 +1,60 @@
+"""What is said in a room when a section of MAINTAINERS that it follows has changed. Pure."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from bot.ids import NoticeKey, ProjectName, RoomId
+from bot.notices.markup import Allowed, Bullets, Code, Document, Line, cut, lines, words, written
+from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
+from bot.subscriptions.maintainers import SectionChange
+
+MAX_NAMED = 10  # rules and people of one kind
+
+
+def section_notices(
+    project: ProjectName,
+    now: datetime,
+    changes: Mapping[RoomId, Sequence[SectionChange]],
+    direct: Collection[RoomId],
+) -> list[Notice]:
+    """A notice for each room that follows one of the changed sections; *now* (UTC) is in its key."""
+    return [_notice(project, now, room, told, rings=room in direct) for room, told in changes.items()]
+
+
+def sections_changed(project: ProjectName, changes: Sequence[SectionChange]) -> Document:
+    """What changed, a list for each section."""
+    pieces: list[Line | Bullets] = []
+    for change in changes:
+        said = " is gone: what was asked for by it comes no more" if change.is_gone else " has changed"
+        pieces.append(words("MAINTAINERS of ", cut(project, 100), ": ", Code(cut(change.name, 200)), said))
+        pieces.append(Bullets(tuple(_differences(change))))
+    return tuple(lines([piece]) if isinstance(piece, tuple) else piece for piece in pieces)
+
+
+def _differences(change: SectionChange) -> list[Line]:
+    kinds = (
+        ("now also ", change.rules_added),
+        ("no longer ", change.rules_removed),
+        ("new there: ", change.people_added),
+        ("no longer there: ", change.people_removed),
+    )
+    return [words(said, *_named(things)) for said, things in kinds if things]
+
+
+def _named(things: Sequence[str]) -> list[str | Code]:
+    named: list[str | Code] = []
+    for thing in things[:MAX_NAMED]:
+        named += [", "] if named else []
+        named.append(Code(cut(thing, 100)))
+    rest = len(things) - MAX_NAMED
+    return [*named, f" and {rest} more"] if rest > 0 else named
+
+
+def _notice(
+    project: ProjectName, now: datetime, room: RoomId, changes: Sequence[SectionChange], *, rings: bool
+) -> Notice:
+    body, html = written(sections_changed(project, changes), Allowed(()))
+    told = hashlib.sha256(body.encode()).hexdigest()[:12]
+    key = NoticeKey(f"section/{project}/{now:%Y-%m-%d}/{told}/{room}")
+    return Notice(room, Lane.CARD, Message(body, html, Tag(NoticeKind.SECTION, key, project=project), rings))

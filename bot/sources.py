@@ -1,0 +1,41 @@
+"""Where the projects' MAINTAINERS are read from, by the settings: a path of this machine, or an address."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bot.config import Settings
+from bot.ids import ProjectName, ServerName
+from bot.patchwork.client import Limits, Network, PatchworkClient
+from bot.rulebook import MAX_BYTES, FileSource
+
+
+def file_sources(settings: Settings) -> list[FileSource]:
+    """A source for each project with a `maintainers` setting."""
+    return [
+        FileSource(ServerName(server.name), ProjectName(project.name), place, _reading(settings, place))
+        for server in settings.patchwork
+        for project in server.projects
+        if (place := project.maintainers) is not None
+    ]
+
+
+def _reading(settings: Settings, place: str) -> Callable[[], Awaitable[bytes]]:
+    return partial(_fetched, settings, place) if "://" in place else partial(asyncio.to_thread, _content, Path(place))
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES)
+
+
+async def _fetched(settings: Settings, url: str) -> bytes:
+    """What is at *url*, by a connection of its own: it is asked for once a day."""
+    parts = urlsplit(url)
+    network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
+    limits = Limits(max_bytes=MAX_BYTES)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    async with PatchworkClient(f"{parts.scheme}://{parts.netloc}", settings.contact, network, limits=limits) as client:
+        return await client.file(path)

@@ -1,0 +1,61 @@
+"""What is said of names in a query that nobody knows."""
+
+import pytest
+
+from bot.subscriptions.guards import Tree, doubts
+from bot.subscriptions.maintainers import read
+from bot.subscriptions.parser import parse
+
+FILE = read("""
+Migration
+F: migration/
+F: include/migration/*.h
+
+Migration tests
+F: tests/qtest/migration-test.c
+
+Virtio
+F: hw/virtio/
+""")
+SEEN = ("migration/ram.c", "hw/usb/core.c", "docs/devel/index.rst")
+KNOWN = Tree(FILE, SEEN)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "path:migration/",
+        "path:migration/ram.c",
+        "path:hw/virtio/virtio-net.c",
+        "path:hw/",
+        "path:**/anything.c",
+        "maint:Migration",
+        "maint:virt",
+        "from:@redhat.com -path:docs/",
+    ],
+)
+def test_what_is_known_is_not_doubted(query: str) -> None:
+    assert doubts(parse(query), KNOWN) == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("path:migraton/", "path:migraton/ matches no file that was seen so far; did you mean path:migration?"),
+        ("-path:hw/ubs/ s:x", "path:hw/ubs/ matches no file that was seen so far; did you mean path:hw/usb?"),
+        ("path:zzz/", "path:zzz/ matches no file that was seen so far; is it spelled as in the tree?"),
+        ("maint:virtoi", "maint:virtoi is no section of MAINTAINERS; did you mean maint:Virtio?"),
+        (
+            "maint:migr",
+            "maint:migr is part of several names: Migration, Migration tests. It takes them all.",
+        ),
+    ],
+)
+def test_what_nobody_knows_is_doubted_with_what_may_be_meant(query: str, said: str) -> None:
+    assert doubts(parse(query), KNOWN) == (said,)
+
+
+def test_where_nothing_is_known_of_a_project_only_sections_are_doubted() -> None:
+    assert doubts(parse("path:anything/ maint:virtio"), Tree()) == (
+        "maint:virtio matches nothing yet: no MAINTAINERS file of the project is known.",
+    )

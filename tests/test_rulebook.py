@@ -1,0 +1,188 @@
+"""What the projects' MAINTAINERS do for rooms, and what becomes of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from inline_snapshot import snapshot
+
+from bot.app import Bot
+from bot.demo.sample.mail import NewPatch, NewSeries
+from bot.ids import RoomId
+from bot.notices.outbox import NoticeKind
+from rig import PROJECT, ROOM, Rig
+
+DAY_SECONDS = 24 * 3600
+OTHER = RoomId("!other:hs")
+FILE = """
+Migration
+M: Peter Sample <peterx@example.org>
+F: migration/
+X: migration/rdma.c
+
+Memory
+R: David Sample <david@example.org>
+F: system/memory.c
+K: \\bkmalloc\\b
+"""
+
+
+@dataclass
+class Shelf:
+    """A bot whose projects have a MAINTAINERS file."""
+
+    rig: Rig
+    file: Path
+
+    def write(self, text: str) -> None:
+        """Change the file."""
+        self.file.write_text(text)
+
+    async def a_day_later(self, bot: Bot) -> None:
+        """The file is read again."""
+        self.rig.clock.advance(DAY_SECONDS + 1)
+        await bot.settle()
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    file = tmp_path / "MAINTAINERS"
+    file.write_text(FILE)
+    rig = Rig(tmp_path, {ROOM: ("maint:Migration",), OTHER: ("maint:david@example.org",)}, maintainers=str(file))
+    return Shelf(rig, file)
+
+
+async def test_a_section_is_asked_for_by_its_name_or_by_the_address_of_who_looks_after_it(shelf: Shelf) -> None:
+    rig = shelf.rig
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.post("migration/ram.c", name="migration: Fix it")
+        rig.post("migration/rdma.c", name="migration/rdma: Not theirs")
+        rig.post("system/memory.c", name="memory: Fix it")
+        await rig.poll(bot)
+
+    assert rig.titles(ROOM) == ["migration: Fix it"]
+    assert rig.titles(OTHER) == ["memory: Fix it"]
+
+
+async def test_a_keyword_is_looked_for_in_the_patch_itself(shelf: Shelf) -> None:
+    diff = "--- a/hw/usb.c\n+++ b/hw/usb.c\n@@ -1 +1 @@\n-p = malloc(5);\n+p = kmalloc(5);\n"
+    async with shelf.rig.running() as bot:
+        await shelf.rig.poll(bot)
+        patches = tuple(NewPatch(f"usb: Part {number}", diff) for number in (1, 2))
+        shelf.rig.patchwork.post_series(PROJECT, NewSeries(name="usb: Use kernel memory", patches=patches, cover=True))
+        await shelf.rig.poll(bot)
+
+    assert shelf.rig.titles(OTHER) == ["usb: Use kernel memory"]
+
+
+async def test_a_changed_section_is_told_where_it_is_followed_and_holds_from_then_on(shelf: Shelf) -> None:
+    rig = shelf.rig
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        shelf.write(FILE.replace("F: migration/\n", "F: migration/\nF: docs/migration.rst\n"))
+        await shelf.a_day_later(bot)
+        rig.post("docs/migration.rst", name="docs: Say it")
+        await rig.poll(bot)
+
+    told, card = (post.message for post in rig.chat.posted)
+    assert told.body == snapshot(
+        """\
+MAINTAINERS of qemu-devel: Migration has changed
+• now also F: docs/migration.rst\
+"""
+    )
+    assert told.html == snapshot(
+        "<p>MAINTAINERS of qemu-devel: <code>Migration</code> has changed</p><ul><li>now also <code>F: docs/migration.rst</code></li></ul>"  # noqa: E501  # as it is said
+    )
+    assert (told.tag.kind, told.tag.project) == (NoticeKind.SECTION, PROJECT)
+    assert card.body.startswith("docs: Say it")
+    assert rig.titles(OTHER) == []
+
+
+async def test_a_section_that_is_gone_is_told(shelf: Shelf) -> None:
+    rig = shelf.rig
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        shelf.write(FILE.partition("Memory")[0])
+        await shelf.a_day_later(bot)
+
+    assert rig.chat.bodies(OTHER) == snapshot(
+        [
+            """\
+MAINTAINERS of qemu-devel: Memory is gone: what was asked for by it comes no more
+• no longer F: system/memory.c, K: \\bkmalloc\\b
+• no longer there: david@example.org\
+"""
+        ]
+    )
+    assert rig.chat.bodies(ROOM) == []
+
+
+async def test_an_unchanged_file_is_read_every_day_and_says_nothing(shelf: Shelf) -> None:
+    async with shelf.rig.running() as bot:
+        await shelf.rig.poll(bot)
+        await shelf.a_day_later(bot)
+        await shelf.a_day_later(bot)
+
+    assert shelf.rig.chat.posted == []
+
+
+async def test_the_last_good_copy_is_kept_when_the_file_is_none_any_more_and_that_is_said(shelf: Shelf) -> None:
+    rig = shelf.rig
+    async with rig.running() as bot:
+        await rig.poll(bot)
+    shelf.write("<html>Please log in</html>")
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("migration/ram.c", name="migration: Fix it")
+        await rig.poll(bot)
+        condition = await bot.overview.condition()
+
+    assert rig.titles(ROOM) == ["migration: Fix it"]
+    (server,) = condition.servers
+    told = f"MAINTAINERS of qemu-devel cannot be read from {shelf.file} (it has no F: line); "
+    assert server.problems == (f"{told}the copy of 2026-01-01 00:01 UTC is used.",)
+
+
+async def test_a_file_that_is_not_there_is_said_and_looked_for_again_within_the_hour(shelf: Shelf) -> None:
+    rig = shelf.rig
+    shelf.file.unlink()
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        (server,) = (await bot.overview.condition()).servers
+        shelf.write(FILE)
+        rig.clock.advance(3601)
+        rig.post("migration/ram.c", name="migration: Fix it")
+        await rig.poll(bot)
+
+    assert server.problems[0].endswith("(No such file or directory); there is no copy of it.")
+    assert rig.titles(ROOM) == ["migration: Fix it"]
+
+
+async def test_a_file_at_an_address_is_fetched_once_a_day(shelf: Shelf) -> None:
+    rig, asked = shelf.rig, []
+
+    async def serve_file(request: web.Request) -> web.Response:
+        asked.append((request.path_qs, request.headers["User-Agent"]))
+        return web.Response(text=FILE)
+
+    app = web.Application()
+    app.router.add_get("/tree/MAINTAINERS", serve_file)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        rig.maintainers = f"http://{host}:{port}/tree/MAINTAINERS?h=master"
+        async with rig.running() as bot:
+            await rig.poll(bot, times=5)
+            rig.post("migration/ram.c", name="migration: Fix it")
+            await rig.poll(bot)
+    finally:
+        await runner.cleanup()
+
+    assert [path for path, _ in asked] == ["/tree/MAINTAINERS?h=master"]
+    assert asked[0][1].startswith("patchwork-matrix-bot/")
+    assert rig.titles(ROOM) == ["migration: Fix it"]
