@@ -35,7 +35,7 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.patchwork.poller import Poller, Source
 from bot.rulebook import Rulebook
-from bot.sources import file_sources
+from bot.sources import shelf_of
 from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.subscriptions.index import Index, Subscription
@@ -57,11 +57,12 @@ class Rooms:
     def __init__(self, wanted: Sequence[RoomQuery]) -> None:
         self.index = Index()
         self.direct: set[RoomId] = set()
-        self._wanted = [(SubscriptionId(number), each) for number, each in enumerate(wanted, start=1)]
+        self.wanted = tuple(wanted)
+        self._numbered = [(SubscriptionId(number), each) for number, each in enumerate(wanted, start=1)]
 
     def found(self, name: str, room: RoomId) -> None:
         """The configured *name* stands for *room* from now on."""
-        for number, each in self._wanted:
+        for number, each in self._numbered:
             if each.room == name:
                 self.index.add(Subscription(number, room, each.query))
 
@@ -136,13 +137,20 @@ class Bot:
             self.sender.wake()
 
     async def _read_rules(self) -> None:
+        """Read the projects' files where that is due, and see whether the configured queries fit them."""
         await self.rulebook.tick()
         self.sender.wake()
+        told = [
+            f"{each.key}: {doubt}" for each in self.rooms.wanted for doubt in await self.rulebook.doubts(each.query)
+        ]
+        for doubt in set(told).difference(self.overview.doubts):
+            _log.warning("a configured query may be meant otherwise", doubt=doubt)
+        self.overview.doubts = tuple(told)
 
     async def settle(self) -> None:
         """Poll, answer and deliver until nothing is left to do now; for the demo and for tests."""
         while True:
-            await self.rulebook.tick()
+            await self._read_rules()
             more = [await watch.tick() for watch, _ in self.watches]
             await self.answerer.answer_all()
             while (await self.sender.deliver()).tried:
@@ -169,7 +177,7 @@ async def assembled(
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
         audience = Audience(rooms.index, rooms.direct)
-        rulebook = Rulebook(file_sources(settings), store, audience, clock)
+        rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         apis: list[PatchworkApi] = []
         watches: list[tuple[Watch, float]] = []

@@ -40,6 +40,7 @@ class Overview:
 
     def __init__(self, store: Store, parts: Parts, clock: Clock, override: str) -> None:
         self.presence: Presence | None = None
+        self.doubts: tuple[str, ...] = ()  # about configured queries
         self._store = store
         self._parts = parts
         self._clock = clock
@@ -66,7 +67,7 @@ class Overview:
             servers=tuple(servers),
             queue=queue,
             outages=(*filter(None, [broken]), *(presence.outages() if presence else ())),
-            remarks=presence.remarks() if presence else (),
+            remarks=(*(presence.remarks() if presence else ()), *self.doubts),
             subscriptions=len(self._parts.index),
             scanned=self._parts.index.scanned,
             override=self._override,

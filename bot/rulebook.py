@@ -1,7 +1,7 @@
 """The MAINTAINERS files of the projects: read daily, the last good copy kept, changes told where they concern."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,8 +15,10 @@ from bot.notices.outbox import Notice
 from bot.notices.sections import section_notices
 from bot.patchwork.text import valid
 from bot.store.store import Store
-from bot.subscriptions.following import followed_changes
+from bot.subscriptions.following import followed_changes, looks_at
+from bot.subscriptions.guards import Trees, doubts
 from bot.subscriptions.maintainers import Maintainers, read
+from bot.subscriptions.query import Query
 from bot.watch import Audience
 
 READ_EVERY = timedelta(days=1)
@@ -38,6 +40,14 @@ class FileSource:
     content: Callable[[], Awaitable[bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """All projects that are watched, and the files that some of them have."""
+
+    projects: tuple[tuple[ServerName, ProjectName], ...]
+    sources: tuple[FileSource, ...] = ()
+
+
 @dataclass(slots=True)
 class _Kept:
     """A project's file as last read: *read_at* (UTC) None until then; *problem* is why it was not read again."""
@@ -51,17 +61,30 @@ class _Kept:
 class Rulebook:
     """All files that the settings name."""
 
-    def __init__(self, sources: Sequence[FileSource], store: Store, audience: Audience, clock: Clock) -> None:
-        self._sources = sources
+    def __init__(self, shelf: Shelf, store: Store, audience: Audience, clock: Clock) -> None:
+        self._projects = shelf.projects
+        self._sources = shelf.sources
         self._store = store
         self._audience = audience
         self._clock = clock
-        self._kept = {_key(source.server, source.project): _Kept() for source in sources}
+        self._kept = {_key(source.server, source.project): _Kept() for source in shelf.sources}
 
     def of(self, server: ServerName, project: ProjectName) -> Maintainers | None:
         """The file of a project; None where the settings name none, or none was read yet."""
         kept = self._kept.get(_key(server, project))
         return kept.maintainers if kept else None
+
+    async def doubts(self, query: Query) -> tuple[str, ...]:
+        """What in *query* names a section or a path that nobody knows, a sentence each."""
+        files: list[Maintainers] = []
+        seen: set[str] = set()
+        for server, project in self._projects:
+            if looks_at(query, project):
+                async with self._store.transaction() as tx:
+                    seen |= await tx.watch.seen_paths(server, project)
+                if (maintainers := self.of(server, project)) is not None:
+                    files.append(maintainers)
+        return await asyncio.to_thread(doubts, query, Trees(tuple(files), seen))
 
     def problems(self, server: ServerName) -> tuple[str, ...]:
         """A sentence for each file of *server*'s projects that cannot be read, and what is used instead."""

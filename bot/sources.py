@@ -9,17 +9,19 @@ from urllib.parse import urlsplit
 from bot.config import Settings
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.client import Limits, Network, PatchworkClient
-from bot.rulebook import MAX_BYTES, FileSource
+from bot.rulebook import MAX_BYTES, FileSource, Shelf
 
 
-def file_sources(settings: Settings) -> list[FileSource]:
-    """A source for each project with a `maintainers` setting."""
-    return [
-        FileSource(ServerName(server.name), ProjectName(project.name), place, _reading(settings, place))
-        for server in settings.patchwork
-        for project in server.projects
-        if (place := project.maintainers) is not None
-    ]
+def shelf_of(settings: Settings) -> Shelf:
+    """All projects, and a source for each with a `maintainers` setting."""
+    sources: list[FileSource] = []
+    projects: list[tuple[ServerName, ProjectName]] = []
+    for server in settings.patchwork:
+        for project in server.projects:
+            projects.append((ServerName(server.name), ProjectName(project.name)))
+            if (place := project.maintainers) is not None:
+                sources.append(FileSource(*projects[-1], place, _reading(settings, place)))
+    return Shelf(tuple(projects), tuple(sources))
 
 
 def _reading(settings: Settings, place: str) -> Callable[[], Awaitable[bytes]]:

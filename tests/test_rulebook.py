@@ -186,3 +186,28 @@ async def test_a_file_at_an_address_is_fetched_once_a_day(shelf: Shelf) -> None:
     assert [path for path, _ in asked] == ["/tree/MAINTAINERS?h=master"]
     assert asked[0][1].startswith("patchwork-matrix-bot/")
     assert rig.titles(ROOM) == ["migration: Fix it"]
+
+
+async def test_a_configured_query_that_names_what_nobody_knows_is_doubted_in_the_status(shelf: Shelf) -> None:
+    shelf.rig.subscribe = {ROOM: ("path:migraton/", "maint:Memroy")}
+    async with shelf.rig.running() as bot:
+        await shelf.rig.poll(bot)
+        condition = await bot.overview.condition()
+
+    assert condition.remarks == (
+        "room[0].subscribe[0]: path:migraton/ matches no file that was seen so far; did you mean path:migration?",
+        "room[0].subscribe[1]: maint:Memroy is no section of MAINTAINERS; did you mean maint:Memory?",
+    )
+
+
+async def test_a_path_that_a_patch_touched_is_known(shelf: Shelf) -> None:
+    shelf.rig.subscribe = {ROOM: ("path:hw/usb/",)}
+    async with shelf.rig.running() as bot:
+        await shelf.rig.poll(bot)
+        shelf.rig.post("hw/usc/core.c", name="like it")
+        shelf.rig.post("hw/usb/core.c", name="usb: Fix it")
+        await shelf.rig.poll(bot)
+        await shelf.rig.poll(bot)
+        condition = await bot.overview.condition()
+
+    assert condition.remarks == ()

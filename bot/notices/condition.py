@@ -121,11 +121,11 @@ def _queue(condition: Condition) -> Iterator[Line]:
 
 
 def _of_rooms(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:
-    """Which rooms the bot is not let into is the business of its operators."""
+    """Which rooms the bot is not let into, and what is configured for them, is the business of its operators."""
     if not sentences:
         return ()
     if not for_operator:
-        return (f"{_count(len(sentences), 'room')} not as configured; the bot's administrators can see which.",)
+        return (f"{_count(len(sentences), 'thing')} not as configured; the bot's administrators can see what.",)
     rest = len(sentences) - MAX_REMARKS
     return (*sentences[:MAX_REMARKS], *((f"… and {rest} more",) if rest > 0 else ()))
 

@@ -13,8 +13,9 @@ _SHOWN = 60  # characters of a mistake
 
 @dataclass(frozen=True, slots=True)
 class RoomQuery:
-    """A subscription of the settings; *room* is an alias or an id."""
+    """A subscription of the settings; *room* is an alias or an id, *key* where it stands in the file."""
 
+    key: str
     room: str
     query: Query
 
@@ -29,7 +30,7 @@ def room_queries(settings: Settings) -> tuple[RoomQuery, ...]:
     mistakes: list[ConfigError] = []
     for key, room, text in _written(settings):
         try:
-            found.append(RoomQuery(room, parse_subscription(text, has_addresses=False)))
+            found.append(RoomQuery(key, room, parse_subscription(text, has_addresses=False)))
         except QueryError as error:
             mistakes.append(ConfigError(key, f"{_one_line(str(error))} (at “{_place(error)}”)"))
     if mistakes:

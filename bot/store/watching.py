@@ -19,6 +19,7 @@ from bot.store.housekeeping import drop_batch
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
 KEEP_PATCHES = timedelta(days=180)
+_NEWEST = 5_000  # patches that paths are looked for in
 _CHUNK = 500  # below the number of parameters that any SQLite takes
 
 
@@ -117,6 +118,14 @@ class WatchBook:
         table = schema.project
         query = sa.select(table.c.name, table.c.known_since).where(table.c.server == server).order_by(table.c.name)
         return [(ProjectName(row["name"]), row["known_since"]) for row in await self._all(query)]
+
+    async def seen_paths(self, server: ServerName, project: ProjectName) -> set[str]:
+        """The paths that the newest patches of a project touched, old and new names."""
+        table = schema.patch
+        where = (table.c.server == server, sa.func.lower(table.c.project) == project.lower())
+        newest = sa.select(table.c.files).where(*where).order_by(table.c.id.desc()).limit(_NEWEST)
+        found = (await self._connection.execute(newest)).scalars()
+        return {path for files in found for row in files or () for path in row[:2] if path is not None}
 
     async def maintainers(self, server: ServerName) -> list[Copy]:
         """The last good copies of a server's projects' MAINTAINERS."""

@@ -59,7 +59,7 @@ def test_who_is_no_operator_hears_nothing_of_other_rooms() -> None:
     condition = replace(BOT, remarks=("#secret:example.org: needs an invitation (HTTP 403).",))
 
     assert "secret" not in shown(condition, for_operator=False)
-    assert "1 room not as configured" in shown(condition, for_operator=False)
+    assert "1 thing not as configured" in shown(condition, for_operator=False)
 
 
 def test_a_queue_that_waits_for_a_homeserver_that_is_away_blames_no_limit() -> None:
