@@ -45,6 +45,25 @@ async def test_a_bot_tells_whether_it_is_ready_and_since_when_it_is_not(
     assert 'patchbot_polls_total{result="ok",server="sample"}' in metrics[1]
 
 
+async def test_a_homeserver_that_is_away_at_the_start_is_told_with_the_time_since_when(
+    homeserver: Homeserver, stage: Stage
+) -> None:
+    stage.listen = f"127.0.0.1:{a_free_port()}"
+    homeserver.stop()
+    bot = await stage.start()
+    try:
+        async with asyncio.timeout(60):
+            await stage.until(lambda: "the homeserver does not answer as it should" in bot.said())
+            away = await _until_page(stage, "/readyz", 503)
+            homeserver.start()
+            ready = await _until_page(stage, "/readyz", 200)
+    finally:
+        await bot.end()
+
+    assert re.match(rf"The homeserver has not answered as it should {SINCE} \(cannot connect to ", away)
+    assert ready == "ready\n"
+
+
 async def test_nobody_answers_a_healthcheck_where_no_bot_runs(stage: Stage) -> None:
     stage.listen = f"127.0.0.1:{a_free_port()}"
     bot = await stage.start()
