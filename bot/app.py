@@ -44,7 +44,7 @@ from bot.watch import Audience, Projects, Watch
 RESTART_SECONDS = 5.0
 DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
-RULEBOOK_SECONDS = 600.0
+RULEBOOK_SECONDS = 1800.0
 _log = structlog.get_logger(__name__)
 
 
@@ -140,9 +140,9 @@ class Bot:
         """Read the projects' files where that is due, and see whether the configured queries fit them."""
         await self.rulebook.tick()
         self.sender.wake()
-        told = [
-            f"{each.key}: {doubt}" for each in self.rooms.wanted for doubt in await self.rulebook.doubts(each.query)
-        ]
+        wanted = self.rooms.wanted
+        doubts = await self.rulebook.doubts([each.query for each in wanted]) if wanted else []
+        told = [f"{each.key}: {doubt}" for each, some in zip(wanted, doubts, strict=True) for doubt in some]
         for doubt in set(told).difference(self.overview.doubts):
             _log.warning("a configured query may be meant otherwise", doubt=doubt)
         self.overview.doubts = tuple(told)

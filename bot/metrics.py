@@ -8,6 +8,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 BUILD: Final = Gauge("patchbot_build_info", "Always 1; the version of the program is its label.", ["version"])
+READY: Final = Gauge("patchbot_ready", "Whether nothing keeps the bot from its work, as /readyz says: 1 or 0.")
 POLLS: Final = Counter(
     "patchbot_polls", "Polls of a Patchwork server, by how they ended: ok, failed.", ["server", "result"]
 )

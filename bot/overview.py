@@ -1,15 +1,15 @@
 """Asks the parts of a running bot how they are, for `status`, /readyz and /metrics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bot import __version__
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.ids import ProjectName
-from bot.notices.condition import Condition, Queue, WatchedServer
+from bot.ids import ProjectName, ServerName
+from bot.notices.condition import Condition, Queue
 from bot.rulebook import Rulebook
 from bot.store.store import Store
 from bot.subscriptions.index import Index
@@ -49,30 +49,25 @@ class Overview:
 
     async def condition(self) -> Condition:
         """How the bot is now; a database that cannot be used is part of that."""
-        servers: list[WatchedServer] = []
-        queue, broken = Queue(), ""
+        queue: Queue | None = None
+        known: dict[ServerName, list[tuple[ProjectName, datetime]]] = {}
+        broken: tuple[str, ...] = ()
         try:
             async with self._store.transaction() as tx:
                 queue = await tx.outbox.queue()
-                servers = [
-                    self._server(watch, await tx.watch.known_since(watch.server)) for watch in self._parts.watches
-                ]
+                known = {watch.server: await tx.watch.known_since(watch.server) for watch in self._parts.watches}
         except StoreError as error:
-            broken = f"The database cannot be used: {error}."
+            broken = (f"The database cannot be used: {error}.",)
         presence = self.presence
         return Condition(
             version=__version__,
             now=self._clock.now(),
             started=self._started,
-            servers=tuple(servers),
+            servers=tuple(watch.condition(known.get(watch.server, ())) for watch in self._parts.watches),
             queue=queue,
-            outages=(*filter(None, [broken]), *(presence.outages() if presence else ())),
-            remarks=(*(presence.remarks() if presence else ()), *self.doubts),
+            outages=(*broken, *(presence.outages() if presence else ())),
+            remarks=(*(presence.remarks() if presence else ()), *self._parts.rulebook.problems(), *self.doubts),
             subscriptions=len(self._parts.index),
             scanned=self._parts.index.scanned,
             override=self._override,
         )
-
-    def _server(self, watch: Watch, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
-        told = watch.condition(known_since)
-        return replace(told, problems=(*told.problems, *self._parts.rulebook.problems(watch.server)))

@@ -1,20 +1,21 @@
 """The MAINTAINERS files of the projects: read daily, the last good copy kept, changes told where they concern."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from bot.clock import Clock
-from bot.errors import TransportError
+from bot.errors import BotError
 from bot.ids import ProjectName, ServerName
 from bot.notices.condition import moment
 from bot.notices.outbox import Notice
 from bot.notices.sections import section_notices
 from bot.patchwork.text import valid
 from bot.store.store import Store
+from bot.store.watching import Copy
 from bot.subscriptions.following import followed_changes, looks_at
 from bot.subscriptions.guards import Trees, doubts
 from bot.subscriptions.maintainers import Maintainers, read
@@ -23,7 +24,7 @@ from bot.watch import Audience
 
 READ_EVERY = timedelta(days=1)
 AGAIN_AFTER = timedelta(hours=1)  # where it could not be read
-MAX_BYTES = 4 * 1024 * 1024
+READ_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -31,13 +32,18 @@ _log = structlog.get_logger(__name__)
 class FileSource:
     """Where a project's MAINTAINERS is: a path or an address, and how to read it.
 
-    *content* raises TransportError or OSError.
+    *content* raises TransportError or OSError. An address may hold a secret behind its path.
     """
 
     server: ServerName
     project: ProjectName
     place: str
     content: Callable[[], Awaitable[bytes]]
+
+    @property
+    def shown(self) -> str:
+        """The place, as it may be told."""
+        return self.place.partition("?")[0] if "://" in self.place else self.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class _Kept:
     """A project's file as last read: *read_at* (UTC) None until then; *problem* is why it was not read again."""
 
     maintainers: Maintainers | None = None
+    text: str = ""
     read_at: datetime | None = None
     due: float = 0.0  # monotonic seconds
     problem: str = ""
@@ -74,32 +81,41 @@ class Rulebook:
         kept = self._kept.get(_key(server, project))
         return kept.maintainers if kept else None
 
-    async def doubts(self, query: Query) -> tuple[str, ...]:
-        """What in *query* names a section or a path that nobody knows, a sentence each."""
-        files: list[Maintainers] = []
-        seen: set[str] = set()
+    async def doubts(self, queries: Sequence[Query]) -> list[tuple[str, ...]]:
+        """What in each of *queries* names a section or a path that nobody knows, a sentence each."""
+        seen: dict[tuple[ServerName, ProjectName], set[str]] = {}
         for server, project in self._projects:
-            if looks_at(query, project):
-                async with self._store.transaction() as tx:
-                    seen |= await tx.watch.seen_paths(server, project)
-                if (maintainers := self.of(server, project)) is not None:
-                    files.append(maintainers)
-        return await asyncio.to_thread(doubts, query, Trees(tuple(files), seen))
+            async with self._store.transaction() as tx:
+                seen[server, project] = await tx.watch.seen_paths(server, project)
+        return await asyncio.to_thread(self._doubts, queries, seen)
 
-    def problems(self, server: ServerName) -> tuple[str, ...]:
-        """A sentence for each file of *server*'s projects that cannot be read, and what is used instead."""
-        ours = [source for source in self._sources if source.server == server]
-        return tuple(self._problem(source) for source in ours if self._of(source).problem)
+    def _doubts(
+        self, queries: Sequence[Query], seen: Mapping[tuple[ServerName, ProjectName], set[str]]
+    ) -> list[tuple[str, ...]]:
+        """The same, off the event loop; the trees of queries that look at the same projects are made once."""
+        trees: dict[tuple[tuple[ServerName, ProjectName], ...], Trees] = {}
+        found: list[tuple[str, ...]] = []
+        for query in queries:
+            looked_at = tuple(project for project in self._projects if looks_at(query, *project))
+            if looked_at not in trees:
+                files = tuple(file for project in looked_at if (file := self.of(*project)) is not None)
+                trees[looked_at] = Trees(files, frozenset[str]().union(*(seen[project] for project in looked_at)))
+            found.append(doubts(query, trees[looked_at]))
+        return found
+
+    def problems(self) -> tuple[str, ...]:
+        """A sentence for each file that cannot be read, and what is used instead."""
+        return tuple(self._problem(source) for source in self._sources if self._of(source).problem)
 
     async def restore(self) -> None:
-        """Begin with the copies of the last run."""
-        for server in {source.server for source in self._sources}:
+        """Begin with the copies of the last run; one that was read elsewhere is none of this file."""
+        for source in self._sources:
             async with self._store.transaction() as tx:
-                copies = await tx.watch.maintainers(server)
-            for copy in copies:
-                if (kept := self._kept.get(_key(server, copy.project))) is not None:
-                    kept.maintainers = await asyncio.to_thread(read, copy.text)
-                    kept.read_at = copy.read_at
+                copy = await tx.watch.maintainers(source.server, source.project)
+            if copy is not None and copy.place == source.place:
+                kept = self._of(source)
+                kept.maintainers = await asyncio.to_thread(read, copy.text)
+                kept.text, kept.read_at = copy.text, copy.read_at
 
     async def tick(self) -> None:
         """Read what is due."""
@@ -109,56 +125,67 @@ class Rulebook:
 
     async def _read(self, source: FileSource) -> None:
         try:
-            content = await source.content()
-        except TransportError as error:
-            self._failed(source, str(error))
-            return
+            async with asyncio.timeout(READ_SECONDS):
+                content = await source.content()
+        except TimeoutError:
+            self._failed(source, f"no answer within {READ_SECONDS:g} s")
         except OSError as error:
             self._failed(source, error.strerror or str(error))
-            return
-        text = valid(content[:MAX_BYTES].decode("utf-8", "replace"))
-        maintainers = await asyncio.to_thread(read, text)
+        except BotError as error:
+            self._failed(source, str(error))
+        else:
+            await self._take(source, content)
+
+    async def _take(self, source: FileSource, content: bytes) -> None:
+        """Go by *content* from now on, if it is such a file, and tell what changed in it."""
+        kept = self._of(source)
+        text, maintainers = await asyncio.to_thread(_understood, content)
         if not maintainers.has_files:
             self._failed(source, "it has no F: line")
             return
-        notices = await asyncio.to_thread(self._news, source, maintainers)
+        notices = [] if text == kept.text else await asyncio.to_thread(self._news, source, maintainers)
+        now = self._clock.now()
         async with self._store.transaction() as tx:
-            await tx.watch.keep_maintainers(source.server, source.project, text)
+            await tx.watch.keep_maintainers(source.server, Copy(source.project, source.place, text, now))
             await tx.outbox.add(notices)
-        self._succeeded(source, maintainers)
+        if text != kept.text:
+            _tell_remarks(source, maintainers)
+        kept.maintainers, kept.text, kept.read_at, kept.problem = maintainers, text, now, ""
+        kept.due = self._clock.monotonic() + READ_EVERY.total_seconds()
 
     def _news(self, source: FileSource, after: Maintainers) -> list[Notice]:
         """What is said of the sections that changed, in the rooms that follow them."""
-        before = self._of(source).maintainers
+        before, where = self._of(source).maintainers, (source.server, source.project)
         if before is None:
             return []
-        changes = followed_changes(self._audience.index.subscriptions, source.project, before, after)
-        return section_notices(source.project, self._clock.now(), changes, self._audience.direct)
+        changes = followed_changes(self._audience.index.subscriptions, where, before, after)
+        return section_notices(where, self._clock.now(), changes, self._audience.direct)
 
     def _of(self, source: FileSource) -> _Kept:
         return self._kept[_key(source.server, source.project)]
 
-    def _succeeded(self, source: FileSource, maintainers: Maintainers) -> None:
-        kept = self._of(source)
-        first = kept.maintainers is None
-        kept.maintainers, kept.read_at, kept.problem = maintainers, self._clock.now(), ""
-        kept.due = self._clock.monotonic() + READ_EVERY.total_seconds()
-        if first:
-            _log.info("read MAINTAINERS", project=source.project, sections=len(maintainers.sections))
-            for remark in maintainers.remarks:
-                _log.warning("a rule of MAINTAINERS is left out", project=source.project, remark=str(remark))
-
     def _failed(self, source: FileSource, reason: str) -> None:
         kept = self._of(source)
         if kept.problem != reason:
-            _log.warning("MAINTAINERS cannot be read", project=source.project, place=source.place, reason=reason)
+            _log.warning("MAINTAINERS cannot be read", project=source.project, place=source.shown, reason=reason)
         kept.problem = reason
         kept.due = self._clock.monotonic() + AGAIN_AFTER.total_seconds()
 
     def _problem(self, source: FileSource) -> str:
         kept = self._of(source)
         instead = f"the copy of {moment(kept.read_at)} is used" if kept.read_at else "there is no copy of it"
-        return f"MAINTAINERS of {source.project} cannot be read from {source.place} ({kept.problem}); {instead}."
+        return f"MAINTAINERS of {source.project} cannot be read from {source.shown} ({kept.problem}); {instead}."
+
+
+def _understood(content: bytes) -> tuple[str, Maintainers]:
+    text = valid(content.decode("utf-8", "replace"))
+    return text, read(text)
+
+
+def _tell_remarks(source: FileSource, maintainers: Maintainers) -> None:
+    _log.info("read MAINTAINERS", project=source.project, sections=len(maintainers.sections))
+    for remark in maintainers.remarks:
+        _log.warning("a rule of MAINTAINERS is left out", project=source.project, remark=str(remark))
 
 
 def _key(server: ServerName, project: ProjectName) -> tuple[ServerName, str]:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from bot.config import Settings
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.client import Limits, Network, PatchworkClient
-from bot.rulebook import MAX_BYTES, FileSource, Shelf
+from bot.rulebook import FileSource, Shelf
+from bot.subscriptions.maintainers_file import MAX_FILE_BYTES
 
 
 def shelf_of(settings: Settings) -> Shelf:
@@ -29,15 +30,18 @@ def _reading(settings: Settings, place: str) -> Callable[[], Awaitable[bytes]]:
 
 
 def _content(path: Path) -> bytes:
+    """A file, one byte more than is read of it at most, so that it is seen to be too long."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no file")  # a pipe would be waited for
     with path.open("rb") as file:
-        return file.read(MAX_BYTES)
+        return file.read(MAX_FILE_BYTES + 1)
 
 
 async def _fetched(settings: Settings, url: str) -> bytes:
     """What is at *url*, by a connection of its own: it is asked for once a day."""
     parts = urlsplit(url)
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
-    limits = Limits(max_bytes=MAX_BYTES)
+    limits = Limits(max_bytes=MAX_FILE_BYTES)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     async with PatchworkClient(f"{parts.scheme}://{parts.netloc}", settings.contact, network, limits=limits) as client:
         return await client.file(path)

@@ -61,6 +61,7 @@ class Watch:
         self._projects = projects
         self._failures = 0
         self._not_before = clock.monotonic()
+        self._written: list[tuple[RoomId, CardRef, str]] = []  # the cards of the poll under way, and why
 
     def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
         """How the watch goes; the store says since when each project is known."""
@@ -74,6 +75,7 @@ class Watch:
         try:
             poll = await self._poller.poll()
             await self._write(poll)
+            self._tell()
         except BotError as error:
             self._failed(str(error), error.retry_after if isinstance(error, Temporary) else None)
             return False
@@ -85,6 +87,7 @@ class Watch:
         return poll.more and poll.wait is None
 
     async def _write(self, poll: Poll) -> None:
+        self._written.clear()
         async with self._store.transaction() as tx:
             await tx.watch.save(poll)
             for read in poll.series:
@@ -93,6 +96,12 @@ class Watch:
             for patch in poll.patches:
                 known = await tx.watch.patch(self.server, patch.id)
                 await self._announce(tx, None, [known or patch], (patch,))
+
+    def _tell(self) -> None:
+        """Count and log the cards, once they are written for good."""
+        for room, about, why in self._written:
+            metrics.CARDS.labels(self.server).inc()
+            _log.info("card", server=self.server, room=room, kind=about.kind, id=about.number, why=why)
 
     async def _announce(
         self, tx: Transaction, series: Series | None, known: Sequence[Patch], news: Sequence[Patch]
@@ -111,8 +120,7 @@ class Watch:
             why = [(each.subscription, each.reason.term, *each.reason.seen) for each in match.why]
             await tx.outbox.add_card(match.room, about, notice.key, why)
             await tx.outbox.add([notice])
-            metrics.CARDS.labels(self.server).inc()
-            _log.info("card", server=self.server, room=match.room, kind=about.kind, id=about.number, why=str(why[0]))
+            self._written.append((match.room, about, str(why[0])))
 
     def _cards(
         self, about: CardRef, judged: Judged, news: AbstractSet[PatchId], having: AbstractSet[RoomId]

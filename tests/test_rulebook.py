@@ -1,5 +1,6 @@
 """What the projects' MAINTAINERS do for rooms, and what becomes of them."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,9 +142,8 @@ async def test_the_last_good_copy_is_kept_when_the_file_is_none_any_more_and_tha
         condition = await bot.overview.condition()
 
     assert rig.titles(ROOM) == ["migration: Fix it"]
-    (server,) = condition.servers
     told = f"MAINTAINERS of qemu-devel cannot be read from {shelf.file} (it has no F: line); "
-    assert server.problems == (f"{told}the copy of 2026-01-01 00:01 UTC is used.",)
+    assert condition.remarks == (f"{told}the copy of 2026-01-01 00:01 UTC is used.",)
 
 
 async def test_a_file_that_is_not_there_is_said_and_looked_for_again_within_the_hour(shelf: Shelf) -> None:
@@ -151,13 +151,13 @@ async def test_a_file_that_is_not_there_is_said_and_looked_for_again_within_the_
     shelf.file.unlink()
     async with rig.running() as bot:
         await rig.poll(bot)
-        (server,) = (await bot.overview.condition()).servers
+        told, *_ = (await bot.overview.condition()).remarks
         shelf.write(FILE)
         rig.clock.advance(3601)
         rig.post("migration/ram.c", name="migration: Fix it")
         await rig.poll(bot)
 
-    assert server.problems[0].endswith("(No such file or directory); there is no copy of it.")
+    assert told.endswith("(No such file or directory); there is no copy of it.")
     assert rig.titles(ROOM) == ["migration: Fix it"]
 
 
@@ -211,3 +211,38 @@ async def test_a_path_that_a_patch_touched_is_known(shelf: Shelf) -> None:
         condition = await bot.overview.condition()
 
     assert condition.remarks == ()
+
+
+async def test_another_place_for_the_file_is_no_change_of_it(shelf: Shelf) -> None:
+    rig = shelf.rig
+    async with rig.running() as bot:
+        await rig.poll(bot)
+    other = shelf.file.with_name("OTHER")
+    other.write_text(FILE.replace("F: migration/", "F: somewhere/else/"))
+    rig.maintainers = str(other)
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.post("somewhere/else/x.c", name="else: Fix it")
+        await rig.poll(bot)
+
+    assert rig.titles(ROOM) == ["else: Fix it"]
+
+
+async def test_what_is_no_file_is_not_waited_for(shelf: Shelf) -> None:
+    shelf.file.unlink()
+    os.mkfifo(shelf.file)
+    async with shelf.rig.running() as bot:
+        await shelf.rig.poll(bot)
+        told, *_ = (await bot.overview.condition()).remarks
+
+    assert "is no file" in told
+
+
+async def test_what_an_address_keeps_secret_is_not_told(shelf: Shelf) -> None:
+    shelf.rig.maintainers = "http://127.0.0.1:9/MAINTAINERS?private_token=s3cret"
+    async with shelf.rig.running() as bot:
+        await shelf.rig.poll(bot)
+        told, *_ = (await bot.overview.condition()).remarks
+
+    assert told.startswith("MAINTAINERS of qemu-devel cannot be read from http://127.0.0.1:9/MAINTAINERS (")
+    assert "s3cret" not in told

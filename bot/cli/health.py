@@ -25,7 +25,7 @@ def healthcheck(arguments: argparse.Namespace) -> int:
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz"
     try:
         answer = httpx.get(url, timeout=_SECONDS, trust_env=False)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"no bot answers at {url}: {shown(str(error) or type(error).__name__)}", file=sys.stderr)
         return 1
     is_ready = answer.status_code == httpx.codes.OK

@@ -36,10 +36,13 @@ def list_unsent(arguments: argparse.Namespace) -> int:
 
 def retry(arguments: argparse.Namespace) -> int:
     """Make notices due now."""
+    from bot.notices.outbox import NoticeState
 
     async def done() -> "list[Unsent]":
         async with _transaction(arguments) as tx:
             notices = await _chosen(tx, arguments)
+            for room in {notice.room for notice in notices if notice.state is NoticeState.SUSPENDED}:
+                await tx.session.resume(room)  # or what comes after them would wait on
             await tx.outbox.retry([notice.id for notice in notices])
             return notices
 
@@ -97,8 +100,10 @@ async def _chosen(tx: "Transaction", arguments: argparse.Namespace) -> "list[Uns
     """
     from bot.notices.outbox import NoticeState
 
-    if not arguments.ids and not arguments.dead:
-        raise UserError("name the notices by their ids, as `patchbot outbox list` shows them, or all with --dead")
+    if bool(arguments.ids) == arguments.dead:
+        raise UserError(
+            "name either notices by their ids, as `patchbot outbox list` shows them, or all that were given up: --dead"
+        )
     notices = await tx.outbox.unsent(arguments.ids or None)
     if missing := sorted(set(arguments.ids) - {notice.id for notice in notices}):
         raise UserError(f"there is no unsent notice {', '.join(map(str, missing))}; nothing was changed")
@@ -124,7 +129,10 @@ def _print(notices: "Sequence[Unsent]") -> None:
 def _is_meant(notices: "Sequence[Unsent]") -> bool:
     if not sys.stdin.isatty():
         raise UserError("dropping is for good: confirm it with --yes")
-    return input(f"Drop {_count(notices)} for good? [y/N] ").strip().lower() in {"y", "yes"}
+    try:
+        return input(f"Drop {_count(notices)} for good? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
 
 
 def _count(notices: "Sequence[Unsent]") -> str:

@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "file", metavar="FILE.json", nargs="?", type=Path, help="an answer of /api/patches/N/; default: standard input"
     )
+    explain.add_argument("--maintainers", metavar="FILE", type=Path, help="the project's MAINTAINERS, for maint:")
     maintainers = _add(verbs, "maintainers", queries.maintainers, "the sections of a MAINTAINERS file that cover paths")
     maintainers.add_argument("file", metavar="FILE", type=Path, help='a MAINTAINERS file; "-" is standard input')
     maintainers.add_argument("paths", metavar="PATH", nargs="+", help="from the root of the tree; it need not exist")
@@ -79,7 +80,14 @@ def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
     for action in (retry, drop):
         _takes_config(action)
         action.add_argument("--dead", action="store_true", help="all that were given up")
-        action.add_argument("ids", metavar="ID", nargs="*", type=int, help="a notice, as `outbox list` shows it")
+        action.add_argument("ids", metavar="ID", nargs="*", type=_notice_id, help="a notice, as `outbox list` shows it")
+
+
+def _notice_id(text: str) -> int:
+    """A number that a database can hold."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 1 << 63):
+        raise argparse.ArgumentTypeError(f"{text[:20]} is no id of a notice")
+    return int(text)
 
 
 def _add_database(verbs: "_Verbs[argparse.ArgumentParser]") -> None:

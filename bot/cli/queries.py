@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.cli.streams import content_of, shown, typed
@@ -10,6 +11,7 @@ from bot.errors import UserError
 
 if TYPE_CHECKING:
     from bot.patchwork.wire import PatchRow
+    from bot.subscriptions.maintainers import Maintainers
 
 
 def paths(arguments: argparse.Namespace) -> int:
@@ -33,7 +35,8 @@ def _one_line(path: str) -> str:
 def explain(arguments: argparse.Namespace) -> int:
     """Print whether a query matches a patch, and why."""
     from bot.ids import ServerName
-    from bot.subscriptions.facts import facts_of
+    from bot.subscriptions.facts import More, facts_of
+    from bot.subscriptions.following import sections_named
     from bot.subscriptions.parser import parse
     from bot.subscriptions.remarks import hints
     from bot.subscriptions.verdict import decide
@@ -41,7 +44,14 @@ def explain(arguments: argparse.Namespace) -> int:
     query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
     name = str(arguments.file or "standard input")
     row = _whole_patch(name, content_of(arguments.file) if arguments.file else typed("a patch"))
-    verdict = decide(query, facts_of(ServerName(""), row.model(), row.series_model()))
+    patch = row.model()
+    more = More()
+    if arguments.maintainers is not None:
+        known = _maintainers_in(arguments.maintainers)
+        more = More(sections=known.covering(patch.paths, patch.text), known_sections=known.folded_names)
+    elif sections_named(query):
+        raise UserError("a query with maint: is judged by a MAINTAINERS file: name it with --maintainers FILE")
+    verdict = decide(query, facts_of(ServerName(""), patch, row.series_model(), more))
     print("match" if verdict.matched else "no match")
     for reason in verdict.reasons:
         print(shown(f"  {reason}"))
@@ -82,16 +92,26 @@ def _kind_of(body: bytes) -> str:
 
 def maintainers(arguments: argparse.Namespace) -> int:
     """Print the sections of a MAINTAINERS file that cover paths, each with the rule that says so."""
-    from bot.subscriptions.maintainers import read
-
-    known = read(content_of(arguments.file))
-    if not known.has_files:
-        raise UserError(f"{arguments.file} has no F: line; is it a MAINTAINERS file?")
-    for remark in known.remarks:
-        print(shown(str(remark)), file=sys.stderr)
+    known = _maintainers_in(arguments.file)
     covered = known.covering([path.removeprefix("./") for path in arguments.paths])
     for each in covered:
         print("\t".join(map(shown, (each.section.name, str(each.rule), each.path))))
     if not covered:
         print("no section covers that", file=sys.stderr)
     return 0 if covered else 1
+
+
+def _maintainers_in(path: Path) -> "Maintainers":
+    """A MAINTAINERS file; what in it cannot be used is told.
+
+    Raises:
+        UserError: it is none.
+    """
+    from bot.subscriptions.maintainers import read
+
+    known = read(content_of(path))
+    if not known.has_files:
+        raise UserError(f"{path} has no F: line; is it a MAINTAINERS file?")
+    for remark in known.remarks:
+        print(shown(str(remark)), file=sys.stderr)
+    return known

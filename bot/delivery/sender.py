@@ -18,7 +18,7 @@ from bot.store.store import Store
 SEND_SECONDS = 60
 LOOK_SECONDS = 60.0  # the longest sleep: clocks are set back, and operators change the outbox beside the bot
 CLOCK_MARGIN = timedelta(minutes=10)  # how far our clock and the homeserver's may be apart
-AT_ONCE = 8  # sends under way; one that hangs must not hold up the other rooms
+AT_ONCE = 32  # sends under way, one a room; where so many hang, it is the homeserver that does
 _RESULTS: dict[type[Outcome], str] = {Sent: "sent", Retry: "retry", Suspend: "suspended", Dead: "dead"}
 _log = structlog.get_logger(__name__)
 
@@ -76,11 +76,12 @@ class Sender:
     async def _begin(self, group: asyncio.TaskGroup) -> Round:
         """Begin to send what may be sent now, one notice a room; each send wakes `run` when it ends."""
         free = AT_ONCE - len(self._busy)
-        allowed = self._pace.available(self._clock.monotonic())
         async with self._store.transaction() as tx:
+            allowed = self._pace.available(self._clock.monotonic())
             claimed = await tx.outbox.claim(min(allowed, free), self._chat.device, self._busy)
-            self._busy |= {notice.room for notice in claimed}
-            next_at = await tx.outbox.next_at(self._busy)
+            rooms = {notice.room for notice in claimed}
+            next_at = await tx.outbox.next_at(self._busy | rooms)
+        self._busy |= rooms
         self._pace.take(len(claimed), self._clock.monotonic())
         for notice in claimed:
             group.create_task(self._send(notice))
@@ -106,13 +107,11 @@ class Sender:
     async def _settle(self, notice: Claimed, outcome: Outcome) -> None:
         """Write down how it ended; a refusal from before the room let us again is tried again."""
         async with self._store.transaction() as tx:
-            if isinstance(outcome, Suspend):
-                if await tx.outbox.resumed(notice.room) == notice.resumed:
-                    _log.warning("the room is suspended", room=notice.room, reason=outcome.reason)
-                    await tx.session.suspend(notice.room)
-                else:
-                    outcome = Retry(self._clock.now(), outcome.reason)
-            await tx.outbox.settle(notice.id, outcome)
+            if isinstance(outcome, Suspend) and await tx.outbox.resumed(notice.room) != notice.resumed:
+                outcome = Retry(self._clock.now(), outcome.reason)
+            if await tx.outbox.settle(notice, outcome) and isinstance(outcome, Suspend):
+                _log.warning("the room is suspended", room=notice.room, reason=outcome.reason)
+                await tx.session.suspend(notice.room)
         metrics.SENDS.labels(notice.message.tag.kind, _RESULTS[type(outcome)]).inc()
 
     async def _attempt(self, notice: Claimed) -> Outcome:

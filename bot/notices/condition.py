@@ -54,7 +54,7 @@ class Condition:
     now: datetime
     started: datetime
     servers: tuple[WatchedServer, ...] = ()
-    queue: Queue = Queue()
+    queue: Queue | None = None  # None: the database does not say
     outages: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     subscriptions: int = 0
@@ -105,6 +105,8 @@ def _server(server: WatchedServer) -> str:
 
 def _queue(condition: Condition) -> Iterator[Line]:
     queue = condition.queue
+    if queue is None:
+        return
     if queue.waiting and queue.oldest is not None:
         yield words(f"{_count(queue.waiting, 'message')} to be sent, the oldest since {moment(queue.oldest)}.")
         if condition.now - queue.oldest > SLOW and not condition.outages and condition.override:

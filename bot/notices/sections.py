@@ -1,10 +1,9 @@
 """What is said in a room when a section of MAINTAINERS that it follows has changed. Pure."""
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from bot.ids import NoticeKey, ProjectName, RoomId
+from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
 from bot.notices.markup import Allowed, Bullets, Code, Document, Line, cut, lines, words, written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
 from bot.subscriptions.maintainers import SectionChange
@@ -13,13 +12,13 @@ MAX_NAMED = 10  # rules and people of one kind
 
 
 def section_notices(
-    project: ProjectName,
+    where: tuple[ServerName, ProjectName],
     now: datetime,
     changes: Mapping[RoomId, Sequence[SectionChange]],
     direct: Collection[RoomId],
 ) -> list[Notice]:
     """A notice for each room that follows one of the changed sections; *now* (UTC) is in its key."""
-    return [_notice(project, now, room, told, rings=room in direct) for room, told in changes.items()]
+    return [_notice(where, now, room, told, rings=room in direct) for room, told in changes.items()]
 
 
 def sections_changed(project: ProjectName, changes: Sequence[SectionChange]) -> Document:
@@ -52,9 +51,9 @@ def _named(things: Sequence[str]) -> list[str | Code]:
 
 
 def _notice(
-    project: ProjectName, now: datetime, room: RoomId, changes: Sequence[SectionChange], *, rings: bool
+    where: tuple[ServerName, ProjectName], now: datetime, room: RoomId, changes: Sequence[SectionChange], *, rings: bool
 ) -> Notice:
+    server, project = where
     body, html = written(sections_changed(project, changes), Allowed(()))
-    told = hashlib.sha256(body.encode()).hexdigest()[:12]
-    key = NoticeKey(f"section/{project}/{now:%Y-%m-%d}/{told}/{room}")
-    return Notice(room, Lane.CARD, Message(body, html, Tag(NoticeKind.SECTION, key, project=project), rings))
+    key = NoticeKey(f"section/{server}/{project}/{now:%Y-%m-%dT%H:%M:%S}/{room}")
+    return Notice(room, Lane.CARD, Message(body, html, Tag(NoticeKind.SECTION, key, server, project), rings))

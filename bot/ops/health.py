@@ -11,9 +11,30 @@ from aiohttp import web
 from bot import metrics
 from bot.errors import ConfigError
 from bot.notices.condition import Condition, outages, remarks
+from bot.patchwork.text import line
 
 ANSWER_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
+
+
+class _Looks:
+    """Looks how the bot is, one look at a time however many ask; nobody waits longer than ANSWER_SECONDS for it."""
+
+    def __init__(self, condition: Callable[[], Awaitable[Condition]]) -> None:
+        self._condition = condition
+        self._look: asyncio.Future[Condition] | None = None
+
+    async def now(self) -> Condition | None:
+        """How the bot is; None where that cannot be found out in time: a database that hangs ends its wait late."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.ensure_future(self._condition())
+        await asyncio.wait({self._look}, timeout=ANSWER_SECONDS)
+        return self._look.result() if self._look.done() else None
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._look is not None:
+            self._look.cancel()
 
 
 @asynccontextmanager
@@ -28,11 +49,13 @@ async def served(
     if address is None:
         yield None
         return
-    runner = web.AppRunner(_pages(condition), access_log=None, handle_signals=False)
+    looks = _Looks(condition)
+    runner = web.AppRunner(_pages(looks), access_log=None, handle_signals=False, shutdown_timeout=1)
     await runner.setup()
     try:
         yield await _listen(runner, address)
     finally:
+        looks.close()
         await runner.cleanup()
 
 
@@ -47,19 +70,20 @@ async def _listen(runner: web.AppRunner, address: tuple[str, int]) -> tuple[str,
     return bound
 
 
-def _pages(condition: Callable[[], Awaitable[Condition]]) -> web.Application:
+def _pages(looks: _Looks) -> web.Application:
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="alive\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        now = await _now(condition)
-        wrong = outages(now) if now is not None else (_SILENT,)
-        said = wrong or ("ready",)
-        notes = remarks(now) if now is not None else ()
-        return web.Response(status=503 if wrong else 200, text="".join(f"{line}\n" for line in (*said, *notes)))
+        now = await looks.now()
+        wrong = (_SILENT,) if now is None else outages(now)
+        notes = () if now is None else remarks(now)
+        return web.Response(status=503 if wrong else 200, text=_page(*(wrong or ("ready",)), *notes))
 
     async def measured(_: web.Request) -> web.Response:
-        if (now := await _now(condition)) is not None:
+        if (now := await looks.now()) is None:
+            metrics.READY.set(0)
+        else:
             _measure(now)
         body = prometheus_client.generate_latest()
         return web.Response(body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
@@ -72,13 +96,9 @@ def _pages(condition: Callable[[], Awaitable[Condition]]) -> web.Application:
 _SILENT = f"The database has not answered within {ANSWER_SECONDS:g} s."
 
 
-async def _now(condition: Callable[[], Awaitable[Condition]]) -> Condition | None:
-    """How the bot is; None where that cannot be found out in time."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await condition()
-    except TimeoutError:
-        return None
+def _page(*sentences: str) -> str:
+    """A line for each of *sentences*, in which servers and files may have had a word."""
+    return "".join(f"{line(sentence)}\n" for sentence in sentences)
 
 
 def _measure(now: Condition) -> None:
@@ -86,10 +106,11 @@ def _measure(now: Condition) -> None:
     metrics.BUILD.labels(now.version).set(1)
     metrics.SUBSCRIPTIONS.set(now.subscriptions)
     metrics.SCANNED.set(now.scanned)
-    queue = now.queue
-    for state, count in (("waiting", queue.waiting), ("suspended", queue.suspended), ("dead", queue.dead)):
-        metrics.NOTICES.labels(state).set(count)
-    metrics.OLDEST.set((now.now - queue.oldest).total_seconds() if queue.oldest else 0)
+    metrics.READY.set(not outages(now))
+    if (queue := now.queue) is not None:
+        for state, count in (("waiting", queue.waiting), ("suspended", queue.suspended), ("dead", queue.dead)):
+            metrics.NOTICES.labels(state).set(count)
+        metrics.OLDEST.set((now.now - queue.oldest).total_seconds() if queue.oldest else 0)
     for server in now.servers:
         if server.health.last_success is not None:
             metrics.LAST_POLL.labels(server.name).set(server.health.last_success.timestamp())

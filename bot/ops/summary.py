@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from bot.config import NetworkSettings, PatchworkSettings, RoomSettings, Settings, StoreSettings
 from bot.ops.queries import RoomQuery
+from bot.subscriptions.following import sections_named
 from bot.subscriptions.query import Query
 from bot.subscriptions.remarks import hints
 
@@ -23,8 +24,15 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterato
     yield from _store(settings.store)
     for server in settings.patchwork:
         yield _server(server)
+        for project in server.projects:
+            if project.maintainers is not None:
+                yield f"Reads MAINTAINERS of {project.name} from {project.maintainers.partition('?')[0]} every day."
     yield f"Names {settings.contact} as its contact in every request to them."
     yield from _network(settings.network)
+    if not any(project.maintainers for server in settings.patchwork for project in server.projects):
+        for each in subscriptions:
+            if sections_named(each.query):
+                yield f"Note: {each.key} asks for maint:, and no project has a maintainers file: it matches nothing."
     for room in settings.room:
         yield from _room(room, [each.query for each in subscriptions if each.room == room.room])
     yield f"Answers to commands that begin with {settings.commands.prefix}."

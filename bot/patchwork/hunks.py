@@ -5,7 +5,8 @@ Only the counts of its header tell where a hunk ends. A removed line may read "-
 
 Nearly always the hunks fill their part of the diff to its last line. Then the first signs of all lines are
 counted at once, and the last hunk is seen to have as many lines as its header says; a hunk before it ends
-where the next one starts, for no line of a hunk begins with "@". Otherwise all of them are walked line by line.
+where the next one starts, for no line of a hunk begins with "@" (what else stands between two hunks is counted with
+them). Otherwise all of them are walked line by line.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The outbox and the cards: what is to be said, and what was said."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -151,8 +151,8 @@ class OutboxBook:
         claimed = [await self._note_attempt(number, device) for number in list(first.values())[:limit]]
         return [notice for notice in claimed if notice is not None]
 
-    async def settle(self, notice: NoticeId, outcome: Outcome) -> None:
-        """Write down how an attempt ended."""
+    async def settle(self, notice: Claimed, outcome: Outcome) -> bool:
+        """Write down how an attempt ended; False, and nothing is written, where the notice has another room by now."""
         match outcome:
             case Sent(event):
                 values: dict[str, object] = {"state": NoticeState.DONE, "event": event, "settled_at": self._now}
@@ -163,7 +163,8 @@ class OutboxBook:
             case Dead(reason):
                 values = {"state": NoticeState.DEAD, "reason": reason, "settled_at": self._now}
         table = schema.notice
-        await self._connection.execute(sa.update(table).where(table.c.id == notice).values(values))
+        where = (table.c.id == notice.id, table.c.room == notice.room)
+        return bool((await self._connection.execute(sa.update(table).where(*where).values(values))).rowcount)
 
     async def next_at(self, busy: Collection[RoomId] = ()) -> datetime | None:
         """When the next notice of a room that is not *busy* may be claimed; None when all is said there.
@@ -193,7 +194,8 @@ class OutboxBook:
     async def unsent(self, ids: Collection[int] | None = None) -> list[Unsent]:
         """The notices that are not sent, in the order of writing; of *ids* only, where given."""
         table = schema.notice
-        query = sa.select(table).where(table.c.state != NoticeState.DONE).order_by(table.c.id)
+        shown = [table.c[name.name] for name in fields(Unsent)]
+        query = sa.select(*shown).where(table.c.state != NoticeState.DONE).order_by(table.c.id)
         if ids is not None:
             query = query.where(table.c.id.in_(ids))
         return [_unsent(row) for row in (await self._connection.execute(query)).mappings()]
@@ -233,13 +235,18 @@ class OutboxBook:
         query = sa.select(table.c.room).where(table.c.room == room, table.c.suspended.is_(True))
         return (await self._connection.execute(query)).first() is not None
 
+    async def _bury(self, number: int, reason: str) -> None:
+        table = schema.notice
+        values = {"state": NoticeState.DEAD, "reason": reason, "settled_at": self._now}
+        await self._connection.execute(sa.update(table).where(table.c.id == number).values(values))
+
     async def _note_attempt(self, number: int, device: DeviceId) -> Claimed | None:
         table = schema.notice
         row = (await self._connection.execute(sa.select(table).where(table.c.id == number))).mappings().one()
         try:
             message = _message(row["message"])
         except (TypeError, ValueError, KeyError) as error:
-            await self.settle(NoticeId(number), Dead(f"cannot be read: {error}"))
+            await self._bury(number, f"cannot be read: {error}")
             return None
         claimed = Claimed(
             id=NoticeId(number),

@@ -135,6 +135,7 @@ maintainers = sa.Table(  # the last good copy of each project's MAINTAINERS
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, nullable=False),  # where it was read from
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("read_at", Utc, nullable=False),
 )

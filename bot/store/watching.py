@@ -25,9 +25,10 @@ _CHUNK = 500  # below the number of parameters that any SQLite takes
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy of a project's MAINTAINERS; *read_at* is UTC."""
+    """A copy of a project's MAINTAINERS; *place* is where it was read, *read_at* when (UTC)."""
 
     project: ProjectName
+    place: str
     text: str
     read_at: datetime
 
@@ -127,16 +128,17 @@ class WatchBook:
         found = (await self._connection.execute(newest)).scalars()
         return {path for files in found for row in files or () for path in row[:2] if path is not None}
 
-    async def maintainers(self, server: ServerName) -> list[Copy]:
-        """The last good copies of a server's projects' MAINTAINERS."""
+    async def maintainers(self, server: ServerName, project: ProjectName) -> Copy | None:
+        """The last good copy of a project's MAINTAINERS."""
         table = schema.maintainers
-        found = await self._all(sa.select(table).where(table.c.server == server).order_by(table.c.project))
-        return [Copy(ProjectName(row["project"]), row["text"], row["read_at"]) for row in found]
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.project == project))
+        return Copy(project, row["place"], row["text"], row["read_at"]) if row else None
 
-    async def keep_maintainers(self, server: ServerName, project: ProjectName, text: str) -> None:
-        """Keep a good copy, read now."""
-        key = {"server": server, "project": project}
-        await self._replace(schema.maintainers, key, {"text": text, "read_at": self._now})
+    async def keep_maintainers(self, server: ServerName, copy: Copy) -> None:
+        """Keep a good copy."""
+        key = {"server": server, "project": copy.project}
+        values = {"place": copy.place, "text": copy.text, "read_at": copy.read_at}
+        await self._replace(schema.maintainers, key, values)
 
     # What a poll found
 

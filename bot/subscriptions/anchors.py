@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import TypeAlias, assert_never
 
+from bot.subscriptions.addresses import domain_of
 from bot.subscriptions.facts import Facts
-from bot.subscriptions.finding import domain_of
 from bot.subscriptions.parts import MIN_CHARACTERS
 from bot.subscriptions.query import And, Key, Node, Not, Or, Term
 from bot.subscriptions.values import ANY_STATE, CheckIs, Is, Value

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import cached_property
 
+from bot.subscriptions.addresses import domain_of
 from bot.subscriptions.facts import Facts
 from bot.subscriptions.paths import PathTrie
 from bot.subscriptions.query import Key, Term
@@ -84,12 +85,6 @@ class _View:
     @cached_property
     def text_bytes(self) -> bytes:
         return _utf8(self.facts.text)
-
-
-def domain_of(email: str) -> str:
-    """The "@domain" of an address, as it is compared; "" where it has none."""
-    _, at, domain = email.casefold().rpartition("@")
-    return at + domain if at else ""
 
 
 def _submitter(view: _View, value: Value) -> _Found:

@@ -1,28 +1,72 @@
 """What a query names that nobody knows: sections that are not there, paths that nothing was ever seen of. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 
+from bot.patchwork.text import line
 from bot.subscriptions.following import sections_named
 from bot.subscriptions.globs import has_wildcard
 from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.maintainers_file import Rule, RuleKind
-from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.query import Query, patterns_of
+from bot.subscriptions.maintainers_file import RuleKind
+from bot.subscriptions.query import Query, patterns_of, spelled
 
 MAX_CANDIDATES = 5
-_MAX_CHOICES = 20_000  # looking for near names takes long among more
-_ALIKE = 0.75  # of 1, as difflib measures it
+_MAX_CHOICES = 2_000  # names of one directory; looking for near ones takes long among more
+_SHOWN = 200  # characters of a path
+_ALIKE = 0.6  # of 1, as difflib measures it
 _MANY = 1_000  # paths; where so many are known, one that is not is likely a mistake
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trees:
     """What is known of the trees that a query looks at: their MAINTAINERS, and paths that patches touched."""
 
     maintainers: tuple[Maintainers, ...] = ()
     seen: Collection[str] = ()
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The files and directories that rules name as they are."""
+        rules = (rule for each in self.maintainers for section in each.sections for rule in section.rules)
+        plain = (rule.pattern.strip("/") for rule in rules if rule.kind is RuleKind.FILES)
+        return frozenset(path for path in plain if path and not has_wildcard(path))
+
+    @cached_property
+    def entries(self) -> dict[str, set[str]]:
+        """What is known to lie in each directory; "" is the top."""
+        found: dict[str, set[str]] = {}
+        for path in (*self.seen, *self.named):
+            below = path
+            while below:
+                folder, _, name = below.rpartition("/")
+                entries = found.setdefault(folder, set())
+                if name in entries:
+                    break
+                entries.add(name)
+                below = folder
+        return found
+
+    def has(self, path: str) -> bool:
+        """Whether *path* is a file or a directory that is known, or lies below one that a rule names."""
+        folder, _, name = path.rpartition("/")
+        if name in self.entries.get(folder, ()):
+            return True
+        above = path.split("/")
+        return any("/".join(above[:length]) in self.named for length in range(1, len(above)))
+
+    def nearest(self, path: str) -> str:
+        """*path* with the first name in it that is not known replaced by the nearest that is; "" where none is near."""
+        known, names = "", path.split("/")
+        for place, name in enumerate(names):
+            entries = self.entries.get(known, set())
+            if name not in entries:
+                near = get_close_matches(name, sorted(entries)[:_MAX_CHOICES], n=1, cutoff=_ALIKE)
+                meant = "/".join([*([known] if known else []), *near, *names[place + 1 :]])
+                return meant if near and self.has(meant) else ""
+            known = f"{known}/{name}" if known else name
+        return ""
 
 
 def doubts(query: Query, trees: Trees) -> tuple[str, ...]:
@@ -36,57 +80,30 @@ def doubts(query: Query, trees: Trees) -> tuple[str, ...]:
 def _about_sections(query: Query, maintainers: Sequence[Maintainers]) -> Iterator[str]:
     for value in sections_named(query):
         if not maintainers:
-            yield f"maint:{_quoted(value)} matches nothing yet: no MAINTAINERS file of the project is known."
+            yield f"maint:{spelled(value)} matches nothing yet: no MAINTAINERS file of the project is known."
             continue
         found = dict.fromkeys(section.name for each in maintainers for section in each.find(value))
         if len(found) > 1 and "@" not in value:
-            yield f"maint:{_quoted(value)} is part of several names: {_listed(list(found))}. It takes them all."
+            yield f"maint:{spelled(value)} is part of several names: {_listed(list(found))}. It takes them all."
         elif not found:
-            near = dict.fromkeys(name for each in maintainers for name in each.nearest(value))
-            guess = f"; did you mean {' or '.join(f'maint:{_quoted(name)}' for name in near)}?" if near else "."
-            yield f"maint:{_quoted(value)} is no section of MAINTAINERS{guess}"
+            near = [] if "@" in value else [name for each in maintainers for name in each.nearest(value)]
+            guess = f"; did you mean {' or '.join(f'maint:{spelled(name)}' for name in near)}?" if near else "."
+            what = "nobody's address in" if "@" in value else "no section of"
+            yield f"maint:{spelled(value)} is {what} MAINTAINERS{guess}"
 
 
 def _about_paths(query: Query, trees: Trees) -> Iterator[str]:
-    plain = {rule.pattern.strip("/") for rule in _files(trees.maintainers) if not has_wildcard(rule.pattern)}
-    many = len(trees.seen) + len(plain) >= _MANY
+    many = len(trees.seen) + len(trees.named) >= _MANY
     for pattern in patterns_of(query.tree):
-        if has_wildcard(pattern) or _is_known(pattern, trees.seen) or _lies_at(pattern.strip("/"), plain):
+        path = pattern.strip("/")
+        if has_wildcard(pattern) or trees.has(path):
             continue
-        near = get_close_matches(pattern.strip("/"), _places(pattern, trees.seen, plain), n=1, cutoff=_ALIKE)
-        if near:
-            yield f"path:{pattern} matches no file that was seen so far; did you mean path:{near[0]}?"
+        if near := line(trees.nearest(path), _SHOWN):
+            yield f"path:{pattern} matches no file that was seen so far; did you mean path:{spelled(near)}?"
         elif many:
             yield f"path:{pattern} matches no file that was seen so far; is it spelled as in the tree?"
-
-
-def _files(maintainers: Iterable[Maintainers]) -> Iterator[Rule]:
-    for section in (section for each in maintainers for section in each.sections):
-        yield from (rule for rule in section.rules if rule.kind is RuleKind.FILES)
-
-
-def _is_known(pattern: str, seen: Collection[str]) -> bool:
-    trie: PathTrie[str] = PathTrie()
-    trie.add(pattern, pattern)
-    return any(trie.matches(path) for path in seen)
-
-
-def _lies_at(path: str, places: Iterable[str]) -> bool:
-    """Whether *path* is one of *places*, or above or below one."""
-    return any(path == place or place.startswith(f"{path}/") or path.startswith(f"{place}/") for place in places)
-
-
-def _places(pattern: str, seen: Iterable[str], named: Iterable[str]) -> list[str]:
-    """Files and directories as deep as *pattern*."""
-    depth = pattern.strip("/").count("/") + 1
-    cut = ("/".join(path.split("/")[:depth]) for path in (*seen, *named))
-    return list(dict.fromkeys(cut))[:_MAX_CHOICES]
 
 
 def _listed(names: list[str]) -> str:
     rest = len(names) - MAX_CANDIDATES
     return ", ".join(names[:MAX_CANDIDATES]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if " " in value else value

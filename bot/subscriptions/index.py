@@ -9,8 +9,9 @@ wants and of what bars it, and a patch is answered by uniting sets. Any other qu
 that have its anchor, its most telling wanted term; its tree decides. One without an anchor is put before every patch.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from threading import Lock
 
 from bot.ids import RoomId, SubscriptionId
 from bot.subscriptions.anchors import PART_FIELDS, Certain, Field, Handle, anchor_of, certain, names_in
@@ -63,9 +64,13 @@ class _Bucket:
 
 
 class Index:
-    """All subscriptions, to be asked patch by patch; a change touches only the terms of its own query."""
+    """All subscriptions, to be asked patch by patch; a change touches only the terms of its own query.
+
+    Threads may ask while others change it: a patch is held against what is there before a change or after it.
+    """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
         self._entries: dict[Node, _Entry] = {}
         self._buckets: dict[Field, dict[str, _Bucket]] = {}
@@ -78,19 +83,40 @@ class Index:
         return len(self._subscriptions)
 
     @property
-    def subscriptions(self) -> Iterator[Subscription]:
+    def subscriptions(self) -> list[Subscription]:
         """All of them, in the order in which they came."""
-        return (subscription for subscription, _ in self._subscriptions.values())
+        with self._lock:
+            return [subscription for subscription, _ in self._subscriptions.values()]
 
     @property
     def scanned(self) -> int:
         """How many subscriptions have no anchor, so that every patch is held against them."""
-        return sum(len(entry.ids) for entry in self._unanchored)
+        with self._lock:
+            return sum(len(entry.ids) for entry in self._unanchored)
 
     def add(self, subscription: Subscription) -> None:
         """Take *subscription* in; it replaces one of the same id."""
-        if subscription.id in self._subscriptions:
-            self.remove(subscription.id)
+        with self._lock:
+            self._remove(subscription.id)
+            self._add(subscription)
+
+    def remove(self, id_: SubscriptionId) -> None:
+        """Forget a subscription; one that is not there is left alone."""
+        with self._lock:
+            self._remove(id_)
+
+    def find(self, facts: Facts) -> set[SubscriptionId]:
+        """The subscriptions that a patch is for."""
+        with self._lock:
+            hits = PathHits(self._patterns, facts.paths)
+            return self._find(facts, hits, Judge(facts, hits))
+
+    def match(self, facts: Facts) -> list[Match]:
+        """The subscriptions that a patch is for, in the order of their ids, and why each."""
+        with self._lock:
+            return self._match(facts)
+
+    def _add(self, subscription: Subscription) -> None:
         tree = subscription.query.tree
         entry = self._entries.get(tree) or self._add_tree(tree)
         entry.ids.add(subscription.id)
@@ -101,8 +127,7 @@ class Index:
             for handle in entry.certain.barred:
                 self._bucket(handle).barred.add(subscription.id)
 
-    def remove(self, id_: SubscriptionId) -> None:
-        """Forget a subscription; one that is not there is left alone."""
+    def _remove(self, id_: SubscriptionId) -> None:
         _, entry = self._subscriptions.pop(id_, (None, None))
         if entry is None:
             return
@@ -117,13 +142,7 @@ class Index:
         if not entry.ids:
             self._remove_tree(entry)
 
-    def find(self, facts: Facts) -> set[SubscriptionId]:
-        """The subscriptions that a patch is for."""
-        hits = PathHits(self._patterns, facts.paths)
-        return self._find(facts, hits, Judge(facts, hits))
-
-    def match(self, facts: Facts) -> list[Match]:
-        """The subscriptions that a patch is for, in the order of their ids, and why each."""
+    def _match(self, facts: Facts) -> list[Match]:
         hits = PathHits(self._patterns, facts.paths)
         judge = Judge(facts, hits)
         reasons: dict[_Entry, tuple[Reason, ...]] = {}

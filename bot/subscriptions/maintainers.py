@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from bot.subscriptions.addresses import domain_of
 from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section, read_sections
 from bot.subscriptions.maintainers_rules import RuleIndex
 
@@ -67,7 +68,7 @@ class Maintainers:
         return tuple(found[place] for place in sorted(found))
 
     def find(self, value: str) -> tuple[Section, ...]:
-        """The sections that *value* means: those of that name or address, else those with it in their name.
+        """The sections that *value* means: those of that name, address or @domain, else those with it in their name.
 
         Case does not matter. Several are candidates, none is a mistake.
         """
@@ -75,7 +76,9 @@ class Maintainers:
         if not folded:
             return ()
         exact = self._named.get(folded)
-        return exact or tuple(section for section in self.sections if folded in section.name.casefold())
+        if exact or "@" in folded:
+            return exact or ()
+        return tuple(section for section in self.sections if folded in section.name.casefold())
 
     def nearest(self, name: str) -> tuple[str, ...]:
         """The names most like *name*, the best first; three at most."""
@@ -130,7 +133,8 @@ def changed(before: Maintainers, after: Maintainers, name: str) -> SectionChange
 def _by_name(sections: Sequence[Section]) -> dict[str, tuple[Section, ...]]:
     found: dict[str, list[Section]] = {}
     for section in sections:
-        for name in {section.name.casefold(), *(person.casefold() for person in section.people)}:
+        people = {name for person in section.people for name in (person.casefold(), domain_of(person))}
+        for name in {section.name.casefold(), *people}:
             found.setdefault(name, []).append(section)
     return {name: tuple(those) for name, those in found.items()}
 

@@ -47,11 +47,6 @@ class Section:
     people: tuple[str, ...]
     rules: tuple[Rule, ...]
 
-    @property
-    def is_catch_all(self) -> bool:
-        """Whether it is for files wherever they are, as `F: *` and `F: */` make THE REST."""
-        return any(rule.kind is RuleKind.FILES and _is_any_path(rule.pattern) for rule in self.rules)
-
 
 @dataclass(frozen=True, slots=True)
 class Remark:
@@ -144,7 +139,3 @@ def _addresses(value: str) -> Iterator[str]:
         user, _, domain = word.partition("@")
         if user and domain:
             yield word
-
-
-def _is_any_path(pattern: str) -> bool:
-    return "*" in pattern and not pattern.strip("*/")

@@ -56,7 +56,7 @@ class Term:
     @property
     def spelled_values(self) -> str:
         """The values as the canonical text has them."""
-        return ",".join(map(_spelled, self.values))
+        return ",".join(map(spelled, self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def _grouped(node: Node) -> str:
     return f"({node})" if isinstance(node, And | Or) else str(node)
 
 
-def _spelled(value: Value) -> str:
+def spelled(value: Value) -> str:
     """The value as a query has it: in quotes only where it must be."""
     text = str(value)
     is_plain = _NEEDS_QUOTES.isdisjoint(text) and not text.startswith("/") and text.split() == [text]

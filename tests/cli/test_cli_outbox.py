@@ -17,6 +17,7 @@ from bot.store.store import Store, Transaction
 from cli_rig import work_in, write_config
 
 DEVICE = DeviceId("ONE")
+NAMELESS = "name either notices by their ids, as `patchbot outbox list` shows them, or all that were given up: --dead"
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +49,8 @@ def _outbox() -> None:
     async def filled(tx: Transaction) -> None:
         await tx.outbox.add([a_notice(1), a_notice(2)])
         first, second = await tx.outbox.claim(10, DEVICE)
-        await tx.outbox.settle(first.id, Dead("HTTP 400 M_TOO_LARGE \x1b[31m"))
-        await tx.outbox.settle(second.id, Retry(VirtualClock().now(), "HTTP 502"))
+        await tx.outbox.settle(first, Dead("HTTP 400 M_TOO_LARGE \x1b[31m"))
+        await tx.outbox.settle(second, Retry(VirtualClock().now(), "HTTP 502"))
         await tx.outbox.add([a_notice(3)])
 
     in_the_store(filled)
@@ -108,7 +109,7 @@ def test_what_is_dropped_is_shown_first_and_gone_when_it_is_meant(capsys: pytest
 
 
 @pytest.mark.usefixtures("_outbox")
-@pytest.mark.parametrize(("typed", "status", "left"), [("n\n", 1, 3), ("\n", 1, 3), ("y\n", 0, 2)])
+@pytest.mark.parametrize(("typed", "status", "left"), [("n\n", 1, 3), ("\n", 1, 3), ("", 1, 3), ("y\n", 0, 2)])
 def test_dropping_asks_at_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str, status: int, left: int
 ) -> None:
@@ -129,7 +130,8 @@ def test_dropping_asks_at_a_terminal(
         (["drop", "1"], "dropping is for good: confirm it with --yes"),
         (["retry", "1", "99"], "there is no unsent notice 99; nothing was changed"),
         (["drop", "98", "99", "--yes"], "there is no unsent notice 98, 99; nothing was changed"),
-        (["retry"], "name the notices by their ids, as `patchbot outbox list` shows them, or all with --dead"),
+        (["retry"], NAMELESS),
+        (["retry", "1", "--dead"], NAMELESS),
     ],
 )
 def test_a_mistake_changes_nothing_and_is_told(
@@ -147,3 +149,23 @@ def test_a_mistake_changes_nothing_and_is_told(
 def test_looking_makes_no_database(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(capsys, "list") == (1, "there is no database at patchbot.db\n")
     assert list(tmp_path.glob("*.db*")) == []
+
+
+def test_a_room_that_lets_the_bot_again_by_hand_takes_what_comes_next_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def refused(tx: Transaction) -> None:
+        await tx.outbox.add([a_notice(1)])
+        await tx.session.suspend(RoomId("!room1:hs"))
+
+    async def another(tx: Transaction) -> None:
+        tag = Tag(NoticeKind.CARD, NoticeKey("card/next"))
+        await tx.outbox.add([Notice(RoomId("!room1:hs"), Lane.CARD, Message("body", "<p>html</p>", tag))])
+
+    in_the_store(refused)
+    before = states(capsys)
+    run(capsys, "retry", "1")
+    in_the_store(another)
+
+    assert before == ["1 suspended"]
+    assert states(capsys) == ["1 waiting", "2 waiting"]

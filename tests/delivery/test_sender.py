@@ -14,7 +14,7 @@ from bot.delivery.chat import MemoryChat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import Forbidden, LoggedOut, Permanent, Temporary, TransportError
-from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
+from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId, UserId
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
 
@@ -50,6 +50,12 @@ class Desk:
         """How many notices stand in *state*."""
         async with self.store.transaction() as tx:
             return (await tx.outbox.count()).get(state, 0)
+
+    async def until(self, state: NoticeState, count: int) -> None:
+        """Wait until so many stand there; each look lets the others have their turn at the store."""
+        async with asyncio.timeout(20):
+            while await self.count(state) < count:
+                pass
 
 
 @pytest.fixture
@@ -326,8 +332,7 @@ async def test_a_send_that_hangs_holds_up_its_own_room_alone(desk: Desk) -> None
 
     sender.stop()
     running = asyncio.create_task(sender.run())
-    while await desk.count(NoticeState.DONE) < 2:  # the store's own turns are what is waited for
-        pass
+    await desk.until(NoticeState.DONE, 2)
     elsewhere, here = chat.bodies(OTHER), chat.bodies(ROOM)
     chat.released.set()
     await running
@@ -343,8 +348,7 @@ async def test_a_refusal_from_before_the_room_let_us_again_suspends_nothing(desk
     await desk.write("a", "b")
 
     delivering = asyncio.create_task(sender.deliver())
-    while not await desk.count(NoticeState.TRIED):
-        pass
+    await desk.until(NoticeState.TRIED, 1)
     async with desk.store.transaction() as tx:
         await tx.session.resume(ROOM)
     chat.released.set()
@@ -354,3 +358,41 @@ async def test_a_refusal_from_before_the_room_let_us_again_suspends_nothing(desk
 
     assert chat.bodies(ROOM) == ["a", "b"]
     assert await desk.count(NoticeState.SUSPENDED) == 0
+
+
+async def test_many_hanging_rooms_hold_up_no_other(desk: Desk) -> None:
+    hanging = {RoomId(f"!hanging{number}:hs") for number in range(20)}
+    chat = HangingChat(desk.clock, hanging=hanging)
+    sender = Sender(desk.store, chat, desk.clock, Pace.full(1000, 1000, 0))
+    for room in sorted(hanging):
+        await desk.write(f"to {room}", room=room)
+    await desk.write("a", room=OTHER)
+
+    sender.stop()
+    running = asyncio.create_task(sender.run())
+    await desk.until(NoticeState.DONE, 1)
+    chat.released.set()
+    await running
+
+    assert chat.posted[0].room == OTHER
+    assert len(chat.posted) == 21
+
+
+async def test_a_refusal_of_a_room_that_was_replaced_meanwhile_suspends_nothing(desk: Desk) -> None:
+    refusals = failing(Forbidden("HTTP 403 M_FORBIDDEN"))
+    chat = HangingChat(desk.clock, hanging={ROOM}, before_send=lambda _: refusals.pop() if refusals else None)
+    sender = Sender(desk.store, chat, desk.clock, Pace.full(1000, 1000, 0))
+    await desk.write("a")
+
+    delivering = asyncio.create_task(sender.deliver())
+    await desk.until(NoticeState.TRIED, 1)
+    async with desk.store.transaction() as tx:
+        await tx.session.move(ROOM, OTHER)
+        await tx.session.resume(OTHER)
+    chat.released.set()
+    await delivering
+    await sender.deliver()
+
+    assert chat.bodies(OTHER) == ["a"]
+    async with desk.store.transaction() as tx:
+        assert ROOM not in (await tx.session.kept(UserId("@bot:hs"))).suspended

@@ -9,14 +9,16 @@ from shutil import copytree
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from bot.errors import StoreError
+from bot.ids import UserId
 from bot.store import migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import SERVER, FileRig, StoreRig, only_postgres, only_sqlite
+from store_rig import ROOM, SERVER, FileRig, StoreRig, only_postgres, only_sqlite
 
 NEWER = '''
 """A later version."""
@@ -121,6 +123,29 @@ async def test_an_older_database_of_postgresql_is_migrated_without_a_copy(
     assert done == migrate.Upgrade(NEWEST, "later", copy=None)
     assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "note"}
     assert rig.count("server") == 1
+
+
+async def test_a_database_of_the_first_version_is_migrated_with_all_that_is_in_it(rig: StoreRig) -> None:
+    def make_the_first(connection: sa.Connection) -> None:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    engine = connect(rig.url)
+    async with engine.begin() as connection:
+        await connection.run_sync(make_the_first)
+    await engine.dispose()
+    rig.execute("INSERT INTO room (room, direct, suspended, name) VALUES ('!room:hs', true, true, '#name:hs')")
+
+    store = await rig.open()
+
+    async with store.transaction() as tx:
+        kept = await tx.session.kept(UserId("@bot:hs"))
+        resumed = await tx.outbox.resumed(ROOM)
+    await store.close()
+    assert (kept.direct, kept.suspended) == (frozenset([ROOM]), frozenset([ROOM]))
+    assert kept.named == {"#name:hs": ROOM}
+    assert resumed == 0
 
 
 async def test_a_migration_that_fails_leaves_the_database_as_it_was(

@@ -55,7 +55,7 @@ async def claim(store: Store, limit: int = 10, device: DeviceId = DEVICE) -> lis
 
 async def settle(store: Store, notice: Claimed, outcome: Outcome = SENT) -> None:
     async with store.transaction() as tx:
-        await tx.outbox.settle(notice.id, outcome)
+        await tx.outbox.settle(notice, outcome)
 
 
 async def claimed_keys(store: Store, limit: int = 10) -> list[str]:

@@ -25,7 +25,7 @@ async def test_a_suspended_room_keeps_what_was_tried_and_what_comes(store: Store
     async with store.transaction() as tx:
         await tx.outbox.add([a_notice("card/1"), a_notice("card/2"), a_notice("card/3", OTHER_ROOM)])
         first, _ = await tx.outbox.claim(10, DEVICE)
-        await tx.outbox.settle(first.id, Suspend("HTTP 403"))
+        await tx.outbox.settle(first, Suspend("HTTP 403"))
         await tx.session.suspend(ROOM)
         await tx.outbox.add([a_notice("card/4")])
 
@@ -54,7 +54,7 @@ async def test_a_moved_room_takes_its_open_notices_along_and_leaves_what_was_sai
     async with store.transaction() as tx:
         await tx.outbox.add([a_notice("card/1"), a_notice("card/2"), a_notice("card/3")])
         [first] = await tx.outbox.claim(10, DEVICE)
-        await tx.outbox.settle(first.id, Sent(EventId("$1")))
+        await tx.outbox.settle(first, Sent(EventId("$1")))
         await tx.outbox.claim(10, DEVICE)
 
     async with store.transaction() as tx:

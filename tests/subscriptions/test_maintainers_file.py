@@ -131,15 +131,6 @@ def test_rules_with_no_heading_at_all_are_a_section_without_a_name() -> None:
     assert read("F: a\n").names == ("",)
 
 
-@pytest.mark.parametrize(("rule", "is_so"), [("*", True), ("*/", True), ("**", True), ("*.c", False), ("/", False)])
-def test_a_section_for_any_path_is_a_catch_all(rule: str, is_so: bool) -> None:
-    assert read(f"A\nF: a/\nF: {rule}\n").sections[0].is_catch_all is is_so
-
-
-def test_an_excluded_star_makes_no_catch_all() -> None:
-    assert not read("A\nF: a/\nX: *\n").sections[0].is_catch_all
-
-
 def test_windows_line_ends_a_byte_order_mark_and_bytes_that_are_not_utf_8_do_no_harm() -> None:
     found = read(b"\xef\xbb\xbfGR\xfcN\r\nM: a@example.org\r\nF: gr\xc3\xbcn/\r\n")
 

@@ -1,6 +1,7 @@
 """The index answers as deciding every subscription by itself does, and looks at few."""
 
 import random
+import threading
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from bot.subscriptions.query import Query
 from index_samples import (
     FACTS,
     QUERIES,
+    ROOM,
     a_random_query,
     a_subscription,
     an_index,
@@ -193,3 +195,39 @@ def test_removing_one_of_two_equal_queries_keeps_the_other() -> None:
     index.remove(SubscriptionId(3))
 
     assert ids(index.match(some_facts("a"))) == [2, 4]
+
+
+def test_threads_may_ask_while_others_change_it() -> None:
+    """Without care a thread would remember what it found before a change for good."""
+    index, rng = Index(), random.Random(3)  # noqa: S311  # the same in each run
+    facts = [random_facts(rng) for _ in range(50)]
+    queries = [a_random_query(rng) for _ in range(60)]
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        try:
+            while not done.is_set():
+                for each in facts:
+                    index.match(each)
+        except RuntimeError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for turn in range(600):
+        number = turn % len(queries)
+        if turn % 3 == 2:
+            index.remove(SubscriptionId(number))
+        else:
+            index.add(Subscription(SubscriptionId(number), ROOM, queries[number]))
+    done.set()
+    for thread in threads:
+        thread.join()
+
+    fresh = Index()
+    for subscription in index.subscriptions:
+        fresh.add(subscription)
+    assert failures == []
+    assert [index.find(each) for each in facts] == [fresh.find(each) for each in facts]

@@ -3,8 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from bot.store.schema import Utc
-
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -17,7 +15,8 @@ def upgrade() -> None:
         "maintainers",
         sa.Column("server", sa.Text(), nullable=False),
         sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("read_at", Utc(), nullable=False),
-        sa.PrimaryKeyConstraint("server", "project", name=("pk_maintainers")),
+        sa.Column("read_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "project", name="pk_maintainers"),
     )
