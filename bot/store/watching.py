@@ -118,6 +118,29 @@ class WatchBook:
         row = await self._one(query.limit(1))
         return rows.to_patch(row) if row else None
 
+    async def remembered(self, server: ServerName, number: int) -> Remembered | None:
+        """A patch that was read, with its series where that was judged."""
+        table = schema.patch
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        if row is None:
+            return None
+        patch = rows.to_patch(row)
+        series = None if patch.series is None else await self.series(server, patch.series)
+        return Remembered(patch, series, row["read_at"])
+
+    async def judged_at(self, server: ServerName, series: int) -> datetime | None:
+        """When a series was last judged (UTC)."""
+        table = schema.series
+        row = await self._one(sa.select(table.c.judged_at).where(table.c.server == server, table.c.id == series))
+        return row["judged_at"] if row else None
+
+    async def opened_by(self, server: ServerName, cover: Msgid) -> Series | None:
+        """The series that was judged whose cover letter has a message-id."""
+        table = schema.series
+        query = sa.select(table).where(table.c.server == server, table.c.cover == cover).order_by(table.c.id)
+        row = await self._one(query.limit(1))
+        return rows.to_series(row) if row else None
+
     async def past(
         self, server: ServerName, projects: Collection[str], before: int | None, limit: int
     ) -> list[Remembered]:
