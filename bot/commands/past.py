@@ -155,7 +155,7 @@ class _PastJudge:
     def __init__(self, server: ServerName, tree: Node, files: Mapping[str, Maintainers]) -> None:
         self._server = server
         self._tree = tree
-        self._files = files
+        self._files = {project: (file, file.folded_names) for project, file in files.items()}
         self._patterns: PathTrie[str] = PathTrie()
         for pattern in patterns_of(tree):
             self._patterns.add(pattern, pattern)
@@ -166,10 +166,9 @@ class _PastJudge:
 
     def _accepts(self, each: Remembered) -> bool:
         facts = facts_of(self._server, each.patch, each.series)
-        file = self._files.get(facts.project.lower())
-        if file is not None:
-            more = More(sections=file.covering(facts.paths), known_sections=file.folded_names)
-            facts = replace(facts, more=more)
+        if (known := self._files.get(facts.project.lower())) is not None:
+            file, names = known
+            facts = replace(facts, more=More(sections=file.covering(facts.paths), known_sections=names))
         return Judge(facts, PathHits(self._patterns, facts.paths)).accepts(self._tree)
 
 
@@ -185,7 +184,7 @@ def _refusal(term: Term, value: Value) -> str | None:
     if term.key is Key.STALE:
         return "stale: cannot look back yet: the bot does not keep when something last happened to a patch."
     if isinstance(value, Transition):
-        return f"{term} cannot look back: former states are not kept. Ask for the present one, e.g. state:accepted."
+        return f"{term} cannot look back: former states are not kept. Ask for the present one."
     if isinstance(value, CheckIs) and value.context is not None:
         return f"{term} cannot look back: only the worst check of a patch is kept. Try check:{value.state}."
     if value is Is.MINE:

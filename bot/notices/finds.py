@@ -62,8 +62,13 @@ def _match(match: Match, *, with_project: bool) -> Line:
         submitter, date, states = series.submitter, series.date, Counter(match.states)
     version = f"v{series.version}" if series and series.version > 1 else ""
     project = patch.project if with_project else ""
-    told = [version, facts.submitter_name(submitter), date[:10], project, *facts.counted_states(states)]
+    told = [version, facts.submitter_name(submitter), date[:10], project, *_states(states)]
     return words(link, f" · {facts.joined(told)}")
+
+
+def _states(states: Mapping[str, int]) -> list[str]:
+    """How many are in which state; of a lone patch, its state."""
+    return [facts.state_name(*states)] if sum(states.values()) == 1 else facts.counted_states(states)
 
 
 def _past(looked_at: LookedAt) -> list[str]:

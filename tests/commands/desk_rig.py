@@ -1,5 +1,6 @@
 """Somebody who asks the bot, over a real database and a sample Patchwork."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,11 +12,22 @@ from bot.demo.sample.patchwork import Posted
 from bot.ids import EventId, UserId
 from bot.notices.markup import Allowed, written
 from bot.store.inbox import Said
-from rig import ROOM, Rig
+from rig import PROJECT, ROOM, Rig
 
 
 def a_message(text: str, number: int = 1) -> Said:
     return Said(ROOM, EventId(f"$said{number}"), UserId("@ada:hs"), text, datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def short(text: str) -> str:
+    """*text* with the address of the sample project as PROJECT."""
+    return text.replace(f"https://patchwork.example.org/project/{PROJECT}", "PROJECT")
+
+
+def forms(answer: tuple[str, str]) -> tuple[str, str]:
+    """Both forms of an answer, short, the HTML a line per tag that begins one."""
+    body, html = answer
+    return short(body), re.sub(r'(?<!^)(?=<(?:p|ul|li|details|summary|br)\b)|(?<=[/h]">)', "\n", short(html))
 
 
 @dataclass
