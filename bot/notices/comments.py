@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 
 from bot.notices import facts
 from bot.notices.card import Site, patch_name
-from bot.notices.markup import Document, Line, Lines, Link, Piece, Title, lines, longest, words
+from bot.notices.markup import MAX_BODY_BYTES, Document, Line, Lines, Link, Piece, Title, lines, longest, words
 from bot.patchwork.model import Comment, Patch
+
+_LEAST_HEAD = 20  # characters of a date
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,13 @@ def comments_shown(title: Title, replies: Sequence[Reply], site: Site, remark: s
         newest = replies[earlier:]
         return (title, lines([words(told), words(remark) if remark else ()]), *(_reply(each, site) for each in newest))
 
-    return longest(last, len(replies), site.allowed)
+    return longest(last, _most(replies), site.allowed)
+
+
+def _most(replies: Sequence[Reply]) -> int:
+    """How many of the newest may fit at all."""
+    sizes = accumulate(len(reply.comment.text) + _LEAST_HEAD for reply in reversed(replies))
+    return len(list(takewhile(MAX_BODY_BYTES.__ge__, sizes)))
 
 
 def _reply(reply: Reply, site: Site) -> Piece:

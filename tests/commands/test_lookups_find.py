@@ -1,8 +1,7 @@
 """Matches of a query among what the bot has read."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +13,10 @@ from bot.commands import past
 from bot.commands.past import Past
 from bot.demo.sample.patchwork import NewCheck
 from bot.errors import UserError
-from bot.ids import Msgid, ProjectName
+from bot.ids import ProjectName
 from bot.patchwork.model import FileChange
 from bot.patchwork.poller import Poll, SeriesRead
+from bot.store import rows
 from bot.store.store import Store
 from bot.subscriptions.parser import parse
 from desk_rig import Desk, forms, short
@@ -301,30 +301,24 @@ async def test_the_series_of_a_match_comes_with_it(store: Store) -> None:
     assert [match.series for match in matches.found] == [series]
 
 
-async def test_twenty_thousand_patches_hold_up_nobody(store: Store) -> None:
-    """The loop runs on while they are looked at; measured loosely, for other programs run here, too."""
-    patches = tuple(
-        replace(
-            a_patch(number),
-            msgid=Msgid(f"{number}@a-rather-long-message-id.example.org"),
-            files=tuple(FileChange(f"drivers/net/part{n}/file{number}.c", None, 10, 2) for n in range(3)),
-            to=("list@example.org",),
-            cc=tuple(f"person{n}@example.org" for n in range(8)),
-        )
-        for number in range(1, 3_001)
-    )
-    await save(store, Poll(SERVER, None, baselines=(a_baseline(),), patches=patches))
-    gaps: list[float] = []
+async def test_patches_are_read_and_decided_off_the_event_loop(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+    for module, name in ((rows, "to_patch"), (past, "facts_of")):
+        monkeypatch.setattr(module, name, noting(threads, getattr(module, name)))
+    await fill(store, 3)
 
-    async def beat() -> None:
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0)
-            gaps.append(time.perf_counter() - before)
+    matches = await a_past(store).matches(parse("path:odd/"), None, 10)
 
-    beating = asyncio.create_task(beat())
-    matches = await a_past(store).matches(parse("path:nowhere/"), None, 10)
-    beating.cancel()
+    assert len(matches.found) == 2
+    assert threads
+    assert threading.get_ident() not in threads
 
-    assert matches.looked_at == 3_000
-    assert sorted(gaps)[-len(gaps) // 100] < 0.02
+
+def noting(threads: set[int], work: Callable[..., object]) -> Callable[..., object]:
+    """*work*, noting in which thread it is done."""
+
+    def noted(*arguments: object) -> object:
+        threads.add(threading.get_ident())
+        return work(*arguments)
+
+    return noted
