@@ -106,8 +106,10 @@ class Finder:
         """The patch of a series of which only one is there: that is what its card shows."""
         if isinstance(found, FoundPatch) or len(found.series.patches) != 1:
             return found
-        patch = found.series.patches[0].id
-        return await self._find(Ref(patch, kind=Kind.PATCH, server=found.place.name), Kind.PATCH)
+        place, patch = found.place, found.series.patches[0].id
+        if found.copy is not None:
+            return await self._copies.patch(place, patch, found.copy.outage) or found
+        return await self._find(Ref(patch, kind=Kind.PATCH, server=place.name), Kind.PATCH)
 
     async def _find(self, ref: Ref, first: Kind) -> Found:
         missing: list[str] = []

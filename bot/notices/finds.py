@@ -77,6 +77,6 @@ def _past(looked_at: LookedAt) -> list[str]:
     sentences: list[str] = []
     if looked_at.back_to is not None:
         back_to = facts.moment(looked_at.back_to)
-        sentences.append(f"Looked at the newest {looked_at.patches:,} patches, back to {back_to}; ask for less.")
+        sentences.append(f"Looked at the newest {looked_at.patches:,} patches, back to {back_to}, and no further.")
     known = [f"{project} ({server}) since {facts.moment(since)}" for server, project, since in looked_at.known_since]
     return [*sentences, f"Known: {', '.join(known)}."]

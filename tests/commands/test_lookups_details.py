@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot.commands import details
 from bot.demo.sample.diffs import Hunk, git_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.demo.sample.patchwork import NewCheck, Posted
@@ -430,6 +431,40 @@ async def test_of_many_comments_the_newest_are_shown(desk: Desk) -> None:
     assert lines[2] == f"40 comments, {40 - len(shown)} earlier not shown"
     assert len(body.encode()) <= 4_096
     assert len(html.encode()) <= 8_192
+
+
+async def test_of_very_long_series_not_all_patches_are_asked_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(details, "MOST_COMMENTED", 2)
+    monkeypatch.setattr(details, "MOST_CHECKED", 1)
+    posted = desk.rig.post("hw/a.c", name="hw: Four", patches=4)
+    for patch in posted.patches:
+        desk.rig.patchwork.add_comment(patch, f"On {patch}.")
+        desk.rig.patchwork.add_check(patch, NewCheck("warning", "style"))
+    desk.rig.patchwork.add_check(posted.patches[3], NewCheck("fail", "build"))
+
+    comments = await desk.ask(f"comments {series_url(posted)}")
+    checks = await desk.ask(f"checks {series_url(posted)}")
+
+    assert "\n2 comments\nOf 4 patches, the last 2 were not looked at.\n" in comments
+    assert "• [4/4] hw: Four, part 4 · ❌ fail: build\n" in checks
+    assert checks.endswith("• [3/4] hw: Four, part 3 · ⚠ warning")
+
+
+async def test_a_card_is_known_in_an_outage_too(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("migration/ram.c", name="migration: One")
+        await rig.poll(bot, times=3)
+        desk = Desk(rig, bot)
+        desk.break_down()
+        rig.patchwork.requests.clear()
+
+        body, _ = await desk.reply("show", to=rig.chat.posted[-1].event)
+
+    assert len(rig.patchwork.requests) == 1
+    assert "\n• migration/ram.c +1 −1\n" in body
+    assert "this is the bot's own copy" in body
 
 
 async def test_no_comments_says_so(desk: Desk) -> None:

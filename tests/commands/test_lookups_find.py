@@ -22,7 +22,7 @@ from bot.subscriptions.maintainers import Maintainers, read
 from bot.subscriptions.parser import parse
 from desk_rig import Desk, forms, short
 from rig import PROJECT, Rig
-from store_rig import PROJECT, SERVER, StoreRig, a_baseline, a_patch, a_series
+from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series
 
 MAINTAINERS = "Network\nM: Net Person <net@example.org>\nF: net/\n\nBlock\nF: block/\n"
 
@@ -253,6 +253,22 @@ async def test_a_project_is_known_no_longer_than_patches_are_kept(store: Store, 
 
     assert [known.since for known in first.known_since] == [began]
     assert [known.since for known in later.known_since] == [rig.now - timedelta(days=180)]
+
+
+async def test_the_matches_of_all_servers_come_by_the_time_they_were_read(store: Store, rig: StoreRig) -> None:
+    both = Past(store, {SERVER: (PROJECT,), OTHER_SERVER: (PROJECT,)}, lambda *_: None)
+    for number, server in ((900, OTHER_SERVER), (1, SERVER), (901, OTHER_SERVER)):
+        rig.advance(days=1)
+        await save(store, Poll(server, None, baselines=(a_baseline(),), patches=(a_patch(number),)))
+
+    everywhere = await both.matches(parse("Patch"), None, 10)
+    newest = await both.matches(parse("Patch"), None, 2)
+    one = await both.matches(parse(f"server:{SERVER}"), None, 10)
+
+    assert [match.patch.id for match in everywhere.found] == [901, 1, 900]
+    assert [match.patch.id for match in newest.found] == [901, 1]
+    assert [match.patch.id for match in one.found] == [1]
+    assert [known.server for known in one.known_since] == [SERVER]
 
 
 async def test_a_project_that_is_watched_no_longer_is_not_found(store: Store) -> None:
