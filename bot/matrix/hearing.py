@@ -9,6 +9,7 @@ from bot.matrix.model import Content, Event
 
 TOO_OLD = timedelta(minutes=10)
 MAX_BODY_CHARACTERS = 16_384
+MAX_ID_BYTES = 255
 
 
 def heard(room: RoomId, events: Iterable[Event], me: UserId, now: datetime) -> Iterator[Heard]:
@@ -69,8 +70,11 @@ def _replies_to(relation: Content) -> EventId | None:
 
 
 def _id(content: Content, key: str) -> EventId | None:
+    """The event that is named there; None where what is named can be none (specification, "Size limits")."""
     found = content.get(key)
-    return EventId(found) if isinstance(found, str) else None
+    if not isinstance(found, str) or not found.startswith("$") or not found.isprintable():
+        return None
+    return EventId(found) if len(found.encode("utf-8", "replace")) <= MAX_ID_BYTES else None
 
 
 def _mapping(content: Content, key: str) -> Content:
