@@ -141,6 +141,12 @@ class Person:
         events = [event for event in await self.timeline(room) if event["type"] == "m.room.message"]
         return [event["content"] for event in events if sender is None or event["sender"] == sender]
 
+    async def reactions(self, room: RoomId) -> list[tuple[str, str]]:
+        """The reactions in a room, oldest first: the event, and the emoji put to it."""
+        events = [event for event in await self.timeline(room) if event["type"] == "m.reaction"]
+        relations = [event["content"]["m.relates_to"] for event in events]
+        return [(relation["event_id"], relation["key"]) for relation in relations]
+
     async def bodies(self, room: RoomId, sender: UserId | None = None) -> list[str]:
         """The plain texts of a room's messages, oldest first."""
         return [content["body"] for content in await self.messages(room, sender)]
