@@ -15,9 +15,11 @@ import structlog
 
 from bot import metrics
 from bot.clock import Clock, SystemClock
-from bot.commands.answer import Answerer, Manners, Sources
+from bot.commands.answer import Answerer, Manners
 from bot.commands.asked import Handler
+from bot.commands.bot_itself import BotItself
 from bot.commands.lookups import LookUps
+from bot.commands.manual import Manual
 from bot.commands.past import Past
 from bot.commands.places import Place
 from bot.config import MatrixSettings, PatchworkSettings, Settings
@@ -200,10 +202,11 @@ async def assembled(
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
         parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook)
         overview = Overview(store, parts, clock, _override(settings.matrix))
-        manners = Manners(settings.commands.prefix, rooms.direct, settings.matrix.admins)
+        about = BotItself(overview.condition, settings.matrix.admins)
         past = Past(store, {place.name: place.projects for place in places}, rulebook.of)
-        handlers = _look_ups(LookUps(places, store, past))
-        answerer = Answerer(store, Sources(handlers, overview.condition), manners, sender.wake)
+        look_ups = _look_ups(LookUps(places, store, past))
+        handlers = _with_help({"status": about.status, "version": about.version, **look_ups})
+        answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         yield Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview)
 
 
@@ -266,6 +269,16 @@ def _client(
 ) -> PatchworkClient:
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
     return PatchworkClient(server.url, settings.contact, network, transport)
+
+
+def _with_help(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+    """*handlers*, and one that tells of them all."""
+    return {"help": Manual({"help", *handlers}).help, **handlers}
+
+
+def _manners(settings: Settings, rooms: Rooms) -> Manners:
+    told = settings.commands
+    return Manners(told.prefix, rooms.direct, told.per_user_per_minute, told.per_room_per_minute)
 
 
 def _override(matrix: MatrixSettings) -> str:

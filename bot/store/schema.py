@@ -218,5 +218,8 @@ inbox = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("sent_at", Utc, nullable=False),
     sa.Column("answered", sa.Boolean, nullable=False),
+    sa.Column("thread", sa.Text),  # the event at its root
+    sa.Column("replies_to", sa.Text),
     sa.UniqueConstraint("room", "event"),
+    sa.Index(None, "answered", "sender", "id"),
 )
