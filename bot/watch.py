@@ -120,7 +120,7 @@ class Watch:
             why = [(each.subscription, each.reason.term, *each.reason.seen) for each in match.why]
             await tx.outbox.add_card(match.room, about, notice.key, why)
             await tx.outbox.add([notice])
-            self._written.append((match.room, about, str(why[0])))
+            self._written.append((match.room, about, str(match.why[0].reason)))
 
     def _cards(
         self, about: CardRef, judged: Judged, news: AbstractSet[PatchId], having: AbstractSet[RoomId]

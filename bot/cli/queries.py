@@ -93,7 +93,7 @@ def _kind_of(body: bytes) -> str:
 def maintainers(arguments: argparse.Namespace) -> int:
     """Print the sections of a MAINTAINERS file that cover paths, each with the rule that says so."""
     known = _maintainers_in(arguments.file)
-    covered = known.covering([path.removeprefix("./") for path in arguments.paths])
+    covered = [each for path in arguments.paths for each in known.covering([path.removeprefix("./")])]
     for each in covered:
         print("\t".join(map(shown, (each.section.name, str(each.rule), each.path))))
     if not covered:

@@ -169,7 +169,7 @@ def _welcome(console: Console) -> None:
     )
     console.print(Text(QUERY, "bold cyan"))
     console.print(Text("Series arrive by and by; cards of those that touch migration/ appear here."))
-    console.print(Text("Type help, show ID (the number in a card's link, or a message-id), or quit."))
+    console.print(Text("Type help, show with the message-id at the end of a card, status, or quit."))
     console.print()
 
 

@@ -97,6 +97,9 @@ class Doors:
         self.named |= dict(taken.named)
         for invitation in taken.invited:
             self._forget_waits(invitation.room)
+        if taken.invited:  # it may be one of these that an alias stands for now
+            for name in [name for name in self._rules.configured if name not in self._resolved]:
+                self._waits.pop(name, None)
         self._wake.set()
 
     async def run(self) -> None:
@@ -121,7 +124,10 @@ class Doors:
         for name in self._rules.configured:
             if name not in self.named:
                 wait = self._waits.get(name)
-                yield f"{name}: {_why(wait) if wait else 'not joined yet'}."
+                if wait and wait.refused and name.startswith("#") and name not in self._resolved:
+                    yield f"{name}: there is no such room yet ({wait.reason})."
+                else:
+                    yield f"{name}: {_why(wait) if wait else 'not joined yet'}."
         for room in self._replaced():
             if (wait := self._waits.get(f"move {room.id}")) is not None:
                 yield f"{room.canonical_alias or room.id} was replaced by {room.replacement}: {_why(wait)}."

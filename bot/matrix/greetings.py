@@ -20,7 +20,10 @@ def welcome(room: RoomId, prefix: str, *, direct: bool) -> Notice:
 
 def cannot_read(room: Room) -> Notice:
     """That messages here are encrypted, which the bot cannot read yet; once a room."""
-    text = words("This room is encrypted, and I cannot read encrypted messages yet: commands here do not reach me.")
+    text = words(
+        "This room is encrypted, and I cannot read encrypted messages yet: commands here do not reach me. "
+        "In a room without encryption they do. What I post here is not encrypted."
+    )
     return _notice(room.id, f"encrypted/{room.id}", Lines((text,)), rings=room.is_direct)
 
 

@@ -31,6 +31,11 @@ class WatchedServer:
     known_since: tuple[tuple[ProjectName, datetime], ...] = ()
     problems: tuple[str, ...] = ()
 
+    @property
+    def watches_nothing(self) -> bool:
+        """Whether the server has none of its projects, as far as it said."""
+        return bool(self.problems) and not self.known_since
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
@@ -64,12 +69,16 @@ class Condition:
 
 def outages(condition: Condition) -> tuple[str, ...]:
     """What keeps the bot from its work now, a sentence each, with the time since when; none: it is ready."""
-    return (*condition.outages, *(_outage(server) for server in condition.servers if server.health.failing_since))
+    servers = condition.servers
+    failing = (_outage(server) for server in servers if server.health.failing_since)
+    nothing_watched = (f"On {server.name} there is nothing to watch." for server in servers if server.watches_nothing)
+    return (*condition.outages, *failing, *nothing_watched)
 
 
 def remarks(condition: Condition) -> tuple[str, ...]:
     """What an operator should know besides, a sentence each."""
-    return (*(problem for server in condition.servers for problem in server.problems), *condition.remarks)
+    problems = (problem for server in condition.servers for problem in server.problems)
+    return (*problems, *_kept(condition.queue or Queue()), *condition.remarks)
 
 
 def status(condition: Condition, *, for_operator: bool) -> Document:
@@ -115,11 +124,15 @@ def _queue(condition: Condition) -> Iterator[Line]:
                 Code(condition.override),
                 "; then raise messages_per_second in the bot's configuration.",
             )
+    yield from (words(sentence) for sentence in _kept(queue))
+
+
+def _kept(queue: Queue) -> Iterator[str]:
+    """What waits for somebody to act."""
     if queue.suspended:
-        yield words(f"{_count(queue.suspended, 'message')} kept for rooms that do not let the bot speak.")
+        yield f"{_count(queue.suspended, 'message')} kept for rooms that do not let the bot speak."
     if queue.dead:
-        verb = Code("patchbot outbox list")
-        yield words(f"{_count(queue.dead, 'message')} given up; ", verb, " on the bot's machine says why.")
+        yield f"{_count(queue.dead, 'message')} given up; “patchbot outbox list” on the bot's machine says why."
 
 
 def _of_rooms(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:

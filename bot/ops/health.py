@@ -14,6 +14,7 @@ from bot.notices.condition import Condition, outages, remarks
 from bot.patchwork.text import line
 
 ANSWER_SECONDS = 5.0
+CLOSE_SECONDS = 1.0  # at the end there are ten in all
 _log = structlog.get_logger(__name__)
 
 
@@ -31,9 +32,10 @@ class _Looks:
         await asyncio.wait({self._look}, timeout=ANSWER_SECONDS)
         return self._look.result() if self._look.done() else None
 
-    def close(self) -> None:
-        """Look no more."""
+    async def close(self) -> None:
+        """Look no more; a look that is under way may still end by itself."""
         if self._look is not None:
+            await asyncio.wait({self._look}, timeout=CLOSE_SECONDS)
             self._look.cancel()
 
 
@@ -50,13 +52,13 @@ async def served(
         yield None
         return
     looks = _Looks(condition)
-    runner = web.AppRunner(_pages(looks), access_log=None, handle_signals=False, shutdown_timeout=1)
+    runner = web.AppRunner(_pages(looks), access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     try:
         yield await _listen(runner, address)
     finally:
-        looks.close()
         await runner.cleanup()
+        await looks.close()
 
 
 async def _listen(runner: web.AppRunner, address: tuple[str, int]) -> tuple[str, int]:

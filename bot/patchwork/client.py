@@ -119,6 +119,8 @@ class PatchworkClient:
                 return await self._stream(self.url + path, params, content_type)
         except TimeoutError as error:
             raise Temporary(f"no answer within {seconds:g} s") from error
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Temporary(f"cannot connect to {self.url}: {error}") from error
         except (httpx.HTTPError, zlib.error) as error:
             raise Temporary(str(error) or type(error).__name__) from error
         except httpx.InvalidURL as error:

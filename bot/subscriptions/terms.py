@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from bot.subscriptions.keys import example_of
+from bot.subscriptions.keys import example_of, key_named
 from bot.subscriptions.query import Key, Term
 from bot.subscriptions.reading import read_value
 from bot.subscriptions.scanner import Kind, Scanner, Typed
@@ -65,11 +65,31 @@ def _value(scanner: Scanner, key: Key, typed: Typed) -> Value:
         scanner.refuse(typed.start, typed.end, mistake.reason, mistake.hint)
 
 
+def _slip(word: str) -> tuple[str, str] | None:
+    """What is wrong with a word that is likely the rest of something else, and what to type."""
+    key, equals, value = word.partition("=")
+    match word[:1]:
+        case "/" if word.count("/") == 1:
+            return (
+                "A regular expression ends with a slash, too,",
+                f"e.g. {word.rstrip(':')}/ or, with \\s for a blank, /a\\sb/",
+            )
+        case "!":
+            return "To exclude something, put a minus sign before it,", f"e.g. -{word.lstrip('!') or 'path:docs/'}"
+        case ":":
+            return "A key and its colon stand together, and the value right behind,", "e.g. path:migration/"
+    if equals and key_named(key.lower()) is not None:
+        return "A key ends with a colon,", f"e.g. {key}:{value or '…'}"
+    return None
+
+
 def _check_words(scanner: Scanner, typed: list[Typed]) -> None:
     """See that words without a key are meant as words of the subject."""
     first, end = typed[0], typed[-1].end
     if len(typed) == 1 and first.kind is Kind.BARE and first.text in _WORDS:
         scanner.refuse(first.start, first.end, *_WORDS[first.text])
+    if first.kind is Kind.BARE and (mistake := _slip(first.text)):
+        scanner.refuse(first.start, end, *mistake)
     if any(value.kind is Kind.BARE and "/" in value.text for value in typed):
         reason = "A word without a key is looked for in the subject, and this looks like a path."
         scanner.refuse(first.start, end, reason, f"Did you mean path:{scanner.text[first.start : end]}?")

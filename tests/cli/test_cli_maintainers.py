@@ -33,8 +33,9 @@ def test_sections_come_one_a_line_with_rule_and_path(file: str, capsys: pytest.C
     assert main(["maintainers", file, "migration/ram.c", "./util/a.c"]) == 0
     assert capsys.readouterr().out == (
         "Migration\tF: migration/\tmigration/ram.c\n"
-        "Dirty �[31mtricks\tF: util/\tutil/a.c\n"
         "THE REST\tF: */\tmigration/ram.c\n"
+        "Dirty �[31mtricks\tF: util/\tutil/a.c\n"
+        "THE REST\tF: */\tutil/a.c\n"
     )
 
 

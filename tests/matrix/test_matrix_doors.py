@@ -98,11 +98,20 @@ async def test_a_configured_room_is_waited_for_until_somebody_invites(
     assert memory.named == {name: room}
 
 
-async def test_an_alias_that_leads_nowhere_is_told(account: Account, memory: RecentMemory, ann: Person) -> None:
-    alias = "#nowhere:hs.test"
+async def test_an_alias_that_leads_nowhere_is_told_and_looked_up_again_when_somebody_invites(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    alias = f"#later-{ann.name}:hs.test"
 
     async with listening(account, memory, alias) as bot:
-        await needs_invitation(bot, ann, alias)
+        chat = await ann.create_room(account.user)
+        await bot.until(
+            lambda: any(said.startswith(f"{alias}: there is no such room yet") for said in bot.session.remarks())
+        )
+        room = await ann.create_room(account.user, alias=alias[1:].partition(":")[0])
+        await bot.until(lambda: memory.named == {alias: room})
+
+    assert chat != room
 
 
 async def test_a_room_that_threw_us_out_is_suspended_until_it_invites_again(

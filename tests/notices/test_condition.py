@@ -48,7 +48,7 @@ https://patchwork.example.org has no project qemu-devle.
 3 messages to be sent, the oldest since 2026-11-25 11:55 UTC.
 The homeserver limits how much an account may say. Its administrator can lift that for the bot with POST /lift/the/limit; then raise messages_per_second in the bot's configuration.
 2 messages kept for rooms that do not let the bot speak.
-1 message given up; patchbot outbox list on the bot's machine says why.
+1 message given up; “patchbot outbox list” on the bot's machine says why.
 #qemu:example.org: needs an invitation (HTTP 403).\
 """  # noqa: E501  # as it is said
     )

@@ -46,16 +46,23 @@ def being(condition: Condition) -> Callable[[], Awaitable[Condition]]:
 
 
 async def test_a_bot_that_is_well_is_ready_and_names_what_else_is_to_be_known() -> None:
-    async with pages(being(replace(BOT, remarks=("#qemu:hs: needs an invitation.",)))) as client:
+    async with pages(being(replace(BOT, queue=Queue(dead=4), remarks=("#qemu:hs: needs an invitation.",)))) as client:
         alive, ready = await client.get("/livez"), await client.get("/readyz")
 
     assert (alive.status_code, alive.text) == (200, "alive\n")
-    assert (ready.status_code, ready.text) == (200, "ready\n#qemu:hs: needs an invitation.\n")
+    assert ready.status_code == 200
+    assert ready.text.splitlines() == [
+        "ready",
+        "4 messages given up; “patchbot outbox list” on the bot's machine says why.",
+        "#qemu:hs: needs an invitation.",
+    ]
 
 
 async def test_a_bot_that_cannot_work_is_alive_but_not_ready_and_says_since_when() -> None:
     down = replace(SERVER, health=Health(None, NOW, "HTTP 502"))
-    async with pages(being(replace(BOT, servers=(down,), outages=("The homeserver is away.",)))) as client:
+    async with pages(
+        being(replace(BOT, queue=Queue(), servers=(down,), outages=("The homeserver is away.",)))
+    ) as client:
         alive, ready = await client.get("/livez"), await client.get("/readyz")
 
     assert alive.status_code == 200
@@ -74,7 +81,7 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
     overview = Overview(store, parts, VirtualClock(), "")
     with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        async with asyncio.timeout(10), pages(overview.condition) as client:
+        async with asyncio.timeout(25), pages(overview.condition) as client:
             ready, measured = await client.get("/readyz"), await client.get("/metrics")
             other.execute("ROLLBACK")
     await store.close()

@@ -421,3 +421,24 @@ def test_a_digest_may_tell_what_is_stale_and_a_person_what_is_theirs() -> None:
     text = 'is:mine stale:14d digest:"Mon 09:00"'
 
     assert parse_subscription(text, has_addresses=True) == parse(text)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("/^colo: crash", "A regular expression ends with a slash, too,"),
+        ("!path:docs/", "To exclude something, put a minus sign before it, e.g. -path:docs/"),
+        ("path=migration/", "A key ends with a colon, e.g. path:migration/"),
+        ("s:x :migration/", "A key and its colon stand together, and the value right behind, e.g. path:migration/"),
+    ],
+)
+def test_a_slip_of_the_hand_is_told_as_one(query: str, said: str) -> None:
+    with pytest.raises(QueryError) as refused:
+        parse(query)
+
+    assert str(refused.value).startswith(said)
+
+
+@pytest.mark.parametrize("query", ["a=b", "size=5 path:x", '"!path:x"', "foo:"[:3]])
+def test_what_may_well_be_a_word_is_one(query: str) -> None:
+    parse(query)
