@@ -9,8 +9,10 @@ wants and of what bars it, and a patch is answered by uniting sets. Any other qu
 that have its anchor, its most telling wanted term; its tree decides. One without an anchor is put before every patch.
 """
 
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.ids import RoomId, SubscriptionId
 from bot.subscriptions.anchors import PART_FIELDS, Certain, Field, Handle, anchor_of, certain, names_in
@@ -24,11 +26,12 @@ from bot.subscriptions.verdict import Judge, Reason
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a room asked to hear of."""
+    """What a room asked to hear of; nothing of it before *muted_until* (UTC)."""
 
     id: SubscriptionId
     room: RoomId
     query: Query
+    muted_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,13 @@ class _Bucket:
 
 
 class Index:
-    """All subscriptions, to be asked patch by patch; a change touches only the terms of its own query."""
+    """All subscriptions, to be asked patch by patch; a change touches only the terms of its own query.
+
+    It may be asked in one thread while it is changed in another.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
         self._entries: dict[Node, _Entry] = {}
         self._buckets: dict[Field, dict[str, _Bucket]] = {}
@@ -84,8 +91,12 @@ class Index:
 
     def add(self, subscription: Subscription) -> None:
         """Take *subscription* in; it replaces one of the same id."""
+        with self._lock:
+            self._add(subscription)
+
+    def _add(self, subscription: Subscription) -> None:
         if subscription.id in self._subscriptions:
-            self.remove(subscription.id)
+            self._remove(subscription.id)
         tree = subscription.query.tree
         entry = self._entries.get(tree) or self._add_tree(tree)
         entry.ids.add(subscription.id)
@@ -98,6 +109,10 @@ class Index:
 
     def remove(self, id_: SubscriptionId) -> None:
         """Forget a subscription; one that is not there is left alone."""
+        with self._lock:
+            self._remove(id_)
+
+    def _remove(self, id_: SubscriptionId) -> None:
         _, entry = self._subscriptions.pop(id_, (None, None))
         if entry is None:
             return
@@ -114,11 +129,16 @@ class Index:
 
     def find(self, facts: Facts) -> set[SubscriptionId]:
         """The subscriptions that a patch is for."""
-        hits = PathHits(self._patterns, facts.paths)
-        return self._find(facts, hits, Judge(facts, hits))
+        with self._lock:
+            hits = PathHits(self._patterns, facts.paths)
+            return self._find(facts, hits, Judge(facts, hits))
 
     def match(self, facts: Facts) -> list[Match]:
         """The subscriptions that a patch is for, in the order of their ids, and why each."""
+        with self._lock:
+            return self._match(facts)
+
+    def _match(self, facts: Facts) -> list[Match]:
         hits = PathHits(self._patterns, facts.paths)
         judge = Judge(facts, hits)
         reasons: dict[_Entry, tuple[Reason, ...]] = {}
