@@ -16,7 +16,9 @@ import structlog
 from bot import metrics
 from bot.clock import Clock, SystemClock
 from bot.commands.answer import Answerer, Manners, Sources
-from bot.commands.show import Place, Show
+from bot.commands.asked import Handler
+from bot.commands.lookups import LookUps
+from bot.commands.places import Place
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
@@ -172,10 +174,12 @@ async def assembled(
             watches.append((watch, server.poll_interval_seconds))
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)
-        places = [_place(server, api) for server, api in zip(settings.patchwork, apis, strict=True)]
+        watched = zip(settings.patchwork, apis, watches, strict=True)
+        places = [_place(server, api, watch) for server, api, (watch, _) in watched]
         overview = Overview(store, rooms.index, [watch for watch, _ in watches], clock, _override(settings.matrix))
         manners = Manners(settings.commands.prefix, rooms.direct, settings.matrix.admins)
-        answerer = Answerer(store, Sources(Show(places, store), overview.condition), manners, sender.wake)
+        handlers = _look_ups(LookUps(places, store))
+        answerer = Answerer(store, Sources(handlers, overview.condition), manners, sender.wake)
         yield Bot(store, rooms, tuple(watches), sender, answerer, overview)
 
 
@@ -257,5 +261,23 @@ def _archives(server: PatchworkSettings) -> dict[str, str]:
     return {project.name.lower(): project.archive_url for project in server.projects if project.archive_url}
 
 
-def _place(server: PatchworkSettings, api: PatchworkApi) -> Place:
-    return Place(ServerName(server.name), api, tuple(project.name for project in server.projects), _archives(server))
+def _place(server: PatchworkSettings, api: PatchworkApi, watch: Watch) -> Place:
+    return Place(
+        name=ServerName(server.name),
+        api=api,
+        projects=tuple(project.name for project in server.projects),
+        archives=_archives(server),
+        failing_since=lambda: watch.health.failing_since,
+    )
+
+
+def _look_ups(look_ups: LookUps) -> Mapping[str, Handler]:
+    """Which verb looks what up."""
+    return {
+        "show": look_ups.show,
+        "series": look_ups.series,
+        "diff": look_ups.diff,
+        "checks": look_ups.checks,
+        "comments": look_ups.comments,
+        "find": look_ups.find,
+    }

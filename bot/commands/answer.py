@@ -1,7 +1,7 @@
 """Answers what stands in the inbox; the answer and its acknowledgement are one transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,8 @@ import structlog
 
 from bot import metrics
 from bot.commands import grammar
-from bot.commands.show import Answer, Show
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked, Handler
 from bot.errors import StoreError
 from bot.ids import RoomId, UserId
 from bot.notices.condition import Condition, status
@@ -39,7 +40,7 @@ class Manners:
 class Sources:
     """Where answers come from."""
 
-    show: Show
+    handlers: Mapping[str, Handler]
     condition: Callable[[], Awaitable[Condition]]
 
 
@@ -95,32 +96,33 @@ class Answerer:
         if isinstance(call, grammar.Mistake):
             metrics.COMMANDS.labels("", "mistake").inc()
             return Answer(said(call.text))
-        answer, result = await self._done(call, message.sender, prefix)
+        answer, result = await self._done(Asked(call, message, prefix, direct))
         metrics.COMMANDS.labels(call.command.verb, result).inc()
         return answer
 
-    async def _done(self, call: grammar.Call, sender: UserId, prefix: str) -> tuple[Answer, str]:
+    async def _done(self, asked: Asked) -> tuple[Answer, str]:
         """The answer to a command, and how that went, in a word for the metrics."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._do(call, sender, prefix), "ok"
+                return await self._do(asked), "ok"
         except TimeoutError:
-            _log.warning("a command took too long", verb=call.command.verb)
+            _log.warning("a command took too long", verb=asked.call.command.verb)
             late = f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."
             return Answer(said(late)), "timeout"
         except StoreError:
             raise  # not this message's fault: it is answered when the database is back
         except Exception:  # noqa: BLE001  # one message must not keep the others from being answered
-            _log.exception("a command failed", verb=call.command.verb)
+            _log.exception("a command failed", verb=asked.call.command.verb)
             return Answer(said("That did not work, by a fault of the bot. Its log says more.")), "fault"
 
-    async def _do(self, call: grammar.Call, sender: UserId, prefix: str) -> Answer:
-        if call.command is grammar.SHOW:
-            return await self._sources.show(call.arguments[0], prefix)
+    async def _do(self, asked: Asked) -> Answer:
+        call, prefix = asked.call, asked.prefix
         if call.command is grammar.STATUS:
             condition = await self._sources.condition()
-            return Answer(status(condition, for_operator=sender in self._manners.admins))
-        if call.arguments and (command := grammar.find(call.arguments[0])) is not None:
+            return Answer(status(condition, for_operator=asked.message.sender in self._manners.admins))
+        if (handler := self._sources.handlers.get(call.command.verb)) is not None:
+            return await handler(asked)
+        if call.arguments and (command := grammar.find(call.arguments["verb"])) is not None:
             return Answer(usage([command.usage], prefix))
         return Answer(usage([command.usage for command in grammar.COMMANDS], prefix))
 

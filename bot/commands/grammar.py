@@ -1,6 +1,7 @@
 """Every command, described once: parsing, help and errors come from this table."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.notices.replies import Usage
@@ -18,6 +19,7 @@ class Command:
     summary: str
     aliases: tuple[str, ...] = ()
     parameters: str = ""
+    parameter: str = ""  # what its argument is called
     at_least: int = 0
     at_most: int = 0
 
@@ -32,7 +34,7 @@ class Call:
     """A command that was understood."""
 
     command: Command
-    arguments: tuple[str, ...]
+    arguments: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,15 @@ class Mistake:
     text: str
 
 
-HELP = Command("help", "what can be typed, or what one command does", ("?",), "[verb]", at_most=1)
-SHOW = Command("show", "a patch or a series, by id, message-id or link", ("s",), "REF", at_least=1, at_most=1)
+HELP = Command("help", "what can be typed, or what one command does", ("?",), "[verb]", "verb", at_most=1)
+SHOW = Command("show", "a patch or a series, by id, message-id or link", ("s",), "REF", "ref", at_most=1)
+SERIES = Command("series", "a series with all its patches", (), "REF", "ref", at_most=1)
+DIFF = Command("diff", "what a patch changes", ("d",), "REF", "ref", at_most=1)
+CHECKS = Command("checks", "what tools say of a patch", (), "REF", "ref", at_most=1)
+COMMENTS = Command("comments", "what people replied to a patch", (), "REF", "ref", at_most=1)
+FIND = Command("find", "the newest matches of a query", (), "QUERY", "query", at_least=1, at_most=_MAX_WORDS + 1)
 STATUS = Command("status", "how the bot is: what it watches, what it waits for")
-COMMANDS = (HELP, SHOW, STATUS)
+COMMANDS = (HELP, SHOW, SERIES, DIFF, CHECKS, COMMENTS, FIND, STATUS)
 _BY_NAME = {name: command for command in COMMANDS for name in (command.verb, *command.aliases)}
 
 
@@ -68,7 +75,8 @@ def parse(text: str, prefix: str) -> Call | Mistake:
         return Mistake(f"Usage: {command.usage.typed(prefix)}")
     if command is HELP and arguments and find(arguments[0]) is None:
         return Mistake(_unknown(arguments[0], prefix))
-    return Call(command, tuple(arguments))
+    rest = typed.strip().partition(typed.split()[0])[2].strip() if arguments else ""
+    return Call(command, {command.parameter: rest} if arguments else {})
 
 
 def addressed(body: str, prefix: str, *, direct: bool) -> str | None:

@@ -4,7 +4,7 @@ The first line says what it is; then who and how many; how much and where; what 
 long stands folded.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.ids import Msgid
 from bot.notices import facts
@@ -32,17 +32,22 @@ MAX_NAME = 255  # where Patchwork itself cuts a name
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """How links to a server are written; *archive* is the operator's own template, "" for none."""
+    """How links to a server are written; *archive* is the operator's own template, "" for none.
+
+    *others* are the addresses of further servers that are linked beside it.
+    """
 
     url: str
     by_msgid: bool = True
     archive: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> Allowed:
         """Where a card's links may lead."""
         archive = self.archive.partition("{msgid}")[0]
-        return Allowed((f"{self.url}/", archive) if archive else (f"{self.url}/",))
+        servers = tuple(f"{url}/" for url in (self.url, *self.others))
+        return Allowed((*servers, archive) if archive else servers)
 
     def patch(self, patch: Patch) -> str:
         """The page of a patch."""
@@ -115,18 +120,23 @@ def card(shown: Shown, site: Site) -> Document:
 def _title(shown: Shown, site: Site) -> Title:
     if shown.series is None or shown.lone is not None:
         return patch_title(shown.patches[0], site)
-    name = facts.named(shown.series.name, f"series {shown.series.id}")
     remark = f"{shown.arrived} of {shown.total}" if shown.arrived < shown.total else ""
-    return Title(cut(name, MAX_NAME), site.series(shown.series), remark)
+    return replace(series_title(shown.series, site), remark=remark)
+
+
+def series_title(series: Series, site: Site) -> Title:
+    """What a series is called, linked."""
+    return Title(cut(facts.named(series.name, f"series {series.id}"), MAX_NAME), site.series(series))
 
 
 def patch_title(patch: Patch, site: Site) -> Title:
     """What a patch is called, linked."""
-    return Title(cut(_patch_name(patch), MAX_NAME), site.patch(patch))
+    return Title(patch_name(patch), site.patch(patch))
 
 
-def _patch_name(patch: Patch) -> str:
-    return facts.named(patch.name, f"patch {patch.id}")
+def patch_name(patch: Patch) -> str:
+    """What a patch is called."""
+    return cut(facts.named(patch.name, f"patch {patch.id}"), MAX_NAME)
 
 
 def _who(shown: Shown) -> Line:
@@ -196,7 +206,7 @@ def _folded(shown: Shown, site: Site) -> tuple[Details, ...]:
 
 def _item(patch: Patch, site: Site) -> Line:
     """A patch of several, with what is not as it was when it came."""
-    link = Link(cut(_patch_name(patch), MAX_NAME), site.patch(patch), spelled=False)
+    link = Link(patch_name(patch), site.patch(patch), spelled=False)
     state = facts.state_name(patch.state) if patch.state and patch.state != "new" else ""
     remark = facts.joined([state, facts.worst_check([patch])])
     return words(link, f" · {remark}" if remark else "")

@@ -3,16 +3,25 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from bot.ids import Msgid
 from bot.notices.markup import Allowed, Code, Line, Link, cut, safe, words
-from bot.patchwork.model import CheckState, FileChange, Patch, Person, Trailer, TrailerKind, paths_of
+from bot.patchwork.model import (
+    WORST_FIRST,
+    CheckState,
+    FileChange,
+    Patch,
+    Person,
+    Trailer,
+    TrailerKind,
+    paths_of,
+)
 from bot.patchwork.refs import archive_link
 
 MAX_DIRECTORIES = 3
 _LONGEST_MSGID = 190  # a longer one would be cut, and lead nowhere
-_BADNESS = (CheckState.FAIL, CheckState.WARNING, CheckState.PENDING, CheckState.SUCCESS)
 _CHECK_SIGNS = {CheckState.FAIL: "❌", CheckState.WARNING: "⚠", CheckState.PENDING: "⏳", CheckState.SUCCESS: "✅"}
 
 
@@ -38,8 +47,15 @@ def state_name(slug: str) -> str:
 
 def folded_states(patches: Iterable[Patch]) -> list[str]:
     """How many patches are in which state, the most first: ["New 5", "Accepted 2"]."""
-    counts = Counter(state_name(patch.state) for patch in patches if patch.state)
-    return [f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    return counted_states(Counter(patch.state for patch in patches if patch.state))
+
+
+def counted_states(counts: Mapping[str, int]) -> list[str]:
+    """The same of counts by slug."""
+    named: Counter[str] = Counter()
+    for slug, count in counts.items():
+        named[state_name(slug)] += count
+    return [f"{name} {count}" for name, count in sorted(named.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def trailer_counts(patches: Sequence[Patch]) -> str:
@@ -54,8 +70,8 @@ def trailer_counts(patches: Sequence[Patch]) -> str:
 def worst_check(patches: Iterable[Patch]) -> str:
     """The worst check of all patches; Patchwork's "pending" is also its word for none, which shows nothing."""
     found = {patch.check for patch in patches if patch.check is not CheckState.PENDING}
-    worst = next((state for state in _BADNESS if state in found), None)
-    return "" if worst is None else f"{_CHECK_SIGNS[worst]} {worst.value}"
+    worst = next((state for state in WORST_FIRST if state in found), None)
+    return "" if worst is None else check_word(worst)
 
 
 def standing(patches: Sequence[Patch], states: Sequence[str]) -> Line:
@@ -109,6 +125,23 @@ def apply_command(msgid: Msgid | None, *, is_pull: bool = False) -> Line:
     if not msgid or len(msgid) > _LONGEST_MSGID or safe(msgid).replace("\u2060", "") != msgid:
         return ()
     return words(Code(f"b4 {'pr' if is_pull else 'am'} {_for_a_shell(msgid)}"))
+
+
+def git_pw_command(kind: str, number: int) -> Line:
+    """The same for whoever uses git-pw; *kind* is "patch" or "series"."""
+    return words(Code(f"git-pw {kind} apply {number}"))
+
+
+def moment(time: datetime | str) -> str:
+    """When something was, to the minute; a text is a mail's date as Patchwork has it, naive UTC."""
+    if isinstance(time, str):
+        return f"{time[:10]} {time[11:16]} UTC" if len(time) >= 16 else time[:10]
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def check_word(state: CheckState) -> str:
+    """A check's state with its sign."""
+    return f"{_CHECK_SIGNS[state]} {state.value}"
 
 
 def pull_source(patch: Patch) -> Line:

@@ -8,7 +8,8 @@ clients must render (Matrix specification, "m.room.message msgtypes", HTML subse
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 from urllib.parse import quote
@@ -304,10 +305,28 @@ _ESSENCE = _Budget(0, 120)
 def written(document: Document, allowed: Allowed) -> tuple[str, str]:
     """The document as plain text and as HTML, each within its size: lists and texts are cut, never broken."""
     for budget in _BUDGETS:
-        body, html_text = _rendered(tuple(_trimmed(piece, budget) for piece in document), allowed)
-        if len(body.encode()) <= MAX_BODY_BYTES and len(html_text.encode()) <= MAX_HTML_BYTES:
-            return body, html_text
+        forms = _rendered(_within(document, budget), allowed)
+        if _fit(*forms):
+            return forms
     return _rendered(_essence(document, allowed), allowed)
+
+
+def longest(build: Callable[[int], Document], most: int, allowed: Allowed) -> Document:
+    """What *build* makes of the largest number up to *most* of which both forms fit as they are; of 0 where none do."""
+    fits = range(1, most + 1)
+    return build(bisect_left(fits, 1, key=lambda count: not _is_whole(build(count), allowed)))
+
+
+def _is_whole(document: Document, allowed: Allowed) -> bool:
+    return _fit(*_rendered(_within(document, _BUDGETS[0]), allowed))
+
+
+def _fit(body: str, html_text: str) -> bool:
+    return len(body.encode()) <= MAX_BODY_BYTES and len(html_text.encode()) <= MAX_HTML_BYTES
+
+
+def _within(document: Document, budget: _Budget) -> Document:
+    return tuple(_trimmed(piece, budget) for piece in document)
 
 
 def _rendered(document: Document, allowed: Allowed) -> tuple[str, str]:

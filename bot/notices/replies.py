@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.notices import facts
-from bot.notices.card import Site, patch_title
+from bot.notices.card import Shown, Site, card, patch_title
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Link, lines, words
 from bot.patchwork.model import FileChange, Patch, Series
 
@@ -49,8 +49,14 @@ def patch_shown(patch: Patch, series: Series | None, site: Site) -> Document:
     more = [
         facts.archive(site.archive, patch.archive_url, patch.msgid, site.allowed),
         facts.apply_command(patch.msgid, is_pull=is_pull),
+        () if is_pull else facts.git_pw_command("patch", patch.id),
     ]
     return (patch_title(patch, site), lines(told), files_listed(patch.files or ()), lines(more))
+
+
+def series_shown(series: Series, patches: Sequence[Patch], site: Site) -> Document:
+    """One series, as its card has it."""
+    return (*card(Shown(tuple(patches), series), site), lines([facts.git_pw_command("series", series.id)]))
 
 
 def files_listed(files: Sequence[FileChange]) -> Bullets:

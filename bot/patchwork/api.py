@@ -13,21 +13,22 @@ from urllib.parse import quote
 import structlog
 
 from bot.errors import Permanent, Temporary
-from bot.ids import Msgid, PatchId, ProjectName
+from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork import wire
 from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, Refused
 from bot.patchwork.mbox import read_series_mbox
-from bot.patchwork.model import Patch, PatchRef, Series
+from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series
 from bot.patchwork.refs import msgid_of
-from bot.patchwork.wire import CoverRow, Event, EventRow, PatchRow, SeriesRow
+from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, PatchRow, SeriesRow
 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
 _VERSIONS = ("1.3", "1.2", "1.1")
+_MAX_PAGES = 4  # of what hangs on one object
 _MAX_REMEMBERED = 2_000
 _READ_ASIDE_BYTES = 128 * 1024
 _log = structlog.get_logger(__name__)
-_Row = TypeVar("_Row", EventRow, PatchRow, SeriesRow, CoverRow)
+_Row = TypeVar("_Row", EventRow, PatchRow, SeriesRow, CoverRow, CheckRow, CommentRow)
 _Of = TypeVar("_Of", Event, Patch, Series)
 
 
@@ -146,9 +147,34 @@ class PatchworkApi:
         return wire.read_row(SeriesRow, page.body).model()
 
     async def patch(self, number: int) -> Patch:
-        """A patch with its diff, addresses and trailers."""
+        """A patch with its files, addresses and trailers."""
+        return (await self.patch_page(number)).patch
+
+    async def patch_page(self, number: int) -> PatchPage:
+        """A patch with all that its own page shows."""
         page = await self._client.json(f"patches/{number}/")
-        return await asyncio.to_thread(lambda: wire.read_row(PatchRow, page.body).model())  # a diff may be large
+        return await asyncio.to_thread(lambda: wire.read_row(PatchRow, page.body).page())  # a diff may be large
+
+    async def patches_of(self, series: SeriesId) -> tuple[Patch, ...]:
+        """The patches of a series as they stand now, without their diffs, in the order of their numbers."""
+        rows = await self._all(PatchRow, "patches/", [("series", str(series))])
+        found = [row.model() for row in rows if row.series_id == series]
+        return tuple(sorted(found, key=_place))
+
+    async def checks(self, patch: PatchId) -> tuple[Check, ...]:
+        """All that tools said of a patch."""
+        return tuple(row.model() for row in await self._all(CheckRow, f"patches/{patch}/checks/"))
+
+    async def patch_comments(self, patch: PatchId) -> tuple[Comment, ...]:
+        """The comments on a patch, oldest first."""
+        return await asyncio.to_thread(_by_date, await self._all(CommentRow, f"patches/{patch}/comments/"))
+
+    async def cover_comments(self, series: SeriesId) -> tuple[Comment, ...]:
+        """The comments on the cover letter of a series, oldest first; none where it has no cover letter."""
+        page = await self._client.json(f"series/{series}/")
+        cover = wire.read_row(SeriesRow, page.body).cover_letter
+        rows = await self._all(CommentRow, f"covers/{cover.id}/comments/") if cover else []
+        return await asyncio.to_thread(_by_date, rows)
 
     async def by_msgid(self, msgid: Msgid, projects: Collection[str]) -> tuple[Patch, ...]:
         """The patches with a message-id, without their diffs; servers before API 1.2 cannot look for one."""
@@ -163,6 +189,12 @@ class PatchworkApi:
         rows = self._readable(await _rows(CoverRow, answer))
         covers = [row for row in rows if msgid_of(row.msgid) == msgid and row.project.link_name.lower() in asked]
         return next((cover.series[0].id for cover in covers if cover.series), None)
+
+    async def series_of_cover_number(self, number: int) -> int | None:
+        """The series that the cover letter with an id opens."""
+        page = await self._client.json(f"covers/{number}/")
+        opened = wire.read_row(CoverRow, page.body).series
+        return opened[0].id if opened else None
 
     async def contents(self, series: Series, refs: Sequence[PatchRef]) -> tuple[Patch, ...]:
         """The patches *refs* of *series* with their diffs; those that are gone by now are left out.
@@ -214,10 +246,29 @@ class PatchworkApi:
             self._remembered.clear()
         self._remembered.update(patches)
 
+    async def _all(self, kind: type[_Row], path: str, params: Params = ()) -> list[_Row]:
+        """The rows of a list to its end, or for `_MAX_PAGES` pages."""
+        found: list[_Row] = []
+        for number in range(1, _MAX_PAGES + 1):
+            asked = [*params, ("per_page", str(PER_PAGE))] + ([("page", str(number))] if number > 1 else [])
+            page = await self._client.json(path, asked)
+            found += self._readable(await _rows(kind, page))
+            if not page.has_next:
+                break
+        return found
+
     def _readable(self, rows: wire.Rows[_Row]) -> tuple[_Row, ...]:
         if rows.rejected:
             _log.warning("rows that cannot be read were left out", server=self._client.url, count=rows.rejected)
         return rows.rows
+
+
+def _place(patch: Patch) -> tuple[tuple[int, int], int]:
+    return patch.number or (0, 0), patch.id
+
+
+def _by_date(rows: Sequence[CommentRow]) -> tuple[Comment, ...]:
+    return tuple(row.model() for row in sorted(rows, key=lambda row: (row.date, row.id)))
 
 
 def _newest(projects: Collection[str], count: int, page: int) -> Params:

@@ -17,6 +17,9 @@ MAX_ID = 2**31 - 1  # the largest that Patchwork's databases hold; a larger one 
 _MAX_PARTS = 20
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}\Z")
 _SCOPED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([1-9][0-9]{0,9})\Z")
+_LABEL = re.compile(
+    r"\A(?:(?:message-id|msgid|mid):\s*|id:(?=.*@))", re.IGNORECASE
+)  # as mails and search boxes have it
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _DEFAULT_PORT = re.compile(r":(?:80|443)?\Z")
 _THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # public-inbox, behind the message-id
@@ -60,6 +63,7 @@ def read_ref(text: str) -> Ref | None:
     word = text.strip()
     if len(word) > MAX_LENGTH or not word.isprintable():
         return None
+    word = _LABEL.sub("", word, count=1)
     bare = word.removeprefix("<").removesuffix(">")
     if _WEB.match(bare):
         return _of_address(bare)

@@ -4,6 +4,7 @@ Dates of mails are naive UTC, as Patchwork has them; everything here is pure and
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
@@ -20,6 +21,9 @@ class CheckState(StrEnum):
     SUCCESS = "success"
     WARNING = "warning"
     FAIL = "fail"
+
+
+WORST_FIRST = (CheckState.FAIL, CheckState.WARNING, CheckState.PENDING, CheckState.SUCCESS)
 
 
 class TrailerKind(Enum):
@@ -130,6 +134,46 @@ class Series:
     cover: Msgid | None = None
     archive_url: str | None = None  # of the thread, where the server tells it
     patches: tuple[PatchRef, ...] = ()  # in the order of their numbers
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPage:
+    """A patch as its own page shows it: with its series as far as that is told, and its diff; a pull has neither."""
+
+    patch: Patch
+    series: Series | None = None
+    diff: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What an account's tool said of a patch; *date* is naive, in the server's own time zone."""
+
+    id: int
+    state: CheckState
+    context: str
+    user: str = ""
+    description: str = ""
+    url: str | None = None
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A reply to a patch or a cover letter: the beginning of what it says itself, without quotations."""
+
+    id: int
+    submitter: Person
+    date: str = ""
+    text: str = ""
+
+
+def latest(checks: Iterable[Check]) -> list[Check]:
+    """The last word of each account in each context, the worst first, then by context."""
+    last: dict[tuple[str, str], Check] = {}
+    for check in sorted(checks, key=lambda check: (check.date, check.id)):
+        last[check.user, check.context] = check
+    return sorted(last.values(), key=lambda check: (WORST_FIRST.index(check.state), check.context, check.user))
 
 
 def paths_of(files: tuple[FileChange, ...]) -> list[str]:

@@ -27,8 +27,9 @@ from pydantic import (
 from bot.errors import Temporary
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork import diff
-from bot.patchwork.model import CheckState, Patch, PatchRef, Person, Series
+from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.refs import msgid_of
+from bot.patchwork.replies import own_words
 from bot.patchwork.text import addresses, line, mail_text, trailers_of
 
 T = TypeVar("T", bound=BaseModel)
@@ -193,7 +194,7 @@ class _SeriesOfPatch(_Wire):
 
 
 class CoverRow(_Wire):
-    """A cover letter of a list: a mail, and the series that it opens."""
+    """A cover letter, from a list or by itself: a mail, and the series that it opens."""
 
     id: int
     project: _Project
@@ -252,6 +253,10 @@ class PatchRow(_Wire):
             text=mail_text(self.name, f"{self.content}\n{self.diff}") if read_whole else "",
         )
 
+    def page(self) -> PatchPage:
+        """All that its own page shows."""
+        return PatchPage(self.model(), self.series_model(), self.diff)
+
     def series_model(self) -> Series | None:
         """The series as far as the patch's own answer tells of it."""
         if not self.series:
@@ -272,6 +277,36 @@ class PatchRow(_Wire):
             if key.lower() == name.lower():
                 found += [value] if isinstance(value, str) else value
         return found
+
+
+class CheckRow(_Wire):
+    """A check of a patch."""
+
+    id: Id
+    state: CheckState
+    context: Line = ""
+    user: _User | None = None
+    description: Line = ""
+    target_url: LineOrNone = None
+    date: Line = ""
+
+    def model(self) -> Check:
+        """The check."""
+        user = self.user.username if self.user else ""
+        return Check(self.id, self.state, self.context, user, self.description, self.target_url, self.date)
+
+
+class CommentRow(_Wire):
+    """A comment on a patch or a cover letter."""
+
+    id: Id
+    date: Line = ""
+    submitter: _Person = _Person()
+    content: Text = ""
+
+    def model(self) -> Comment:
+        """The comment."""
+        return Comment(self.id, self.submitter.model(), self.date, own_words(self.content))
 
 
 def _check(value: str | None) -> CheckState | None:

@@ -14,13 +14,15 @@ from bot.store.housekeeping import drop_batch
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message for the bot; *sent_at* is UTC."""
+    """A message for the bot; *sent_at* is UTC. *thread* and *replies_to* are the events it hangs on."""
 
     room: RoomId
     event: EventId
     sender: UserId
     body: str
     sent_at: datetime
+    thread: EventId | None = None
+    replies_to: EventId | None = None
 
 
 MAX_BODY = 16_384  # characters; a longer message is no command

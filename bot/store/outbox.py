@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.ids import DeviceId, NoticeId, NoticeKey, RoomId, ServerName, TxnId
+from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, ServerName, TxnId
 from bot.notices.condition import Queue
 from bot.notices.outbox import (
     LONGEST_RETRY,
@@ -129,6 +129,16 @@ class OutboxBook:
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
 
+    async def about_event(self, room: RoomId, event: EventId) -> CardRef | None:
+        """What a card or an answer of ours is about; None for any other event, and for an answer of long ago."""
+        card, notice = schema.card, schema.notice
+        query = sa.select(card).where(card.c.room == room, card.c.event == event)
+        if found := (await self._connection.execute(query)).mappings().first():
+            return CardRef(ServerName(found["server"]), found["kind"], found["object"])
+        done = (notice.c.state == NoticeState.DONE, notice.c.room == room, notice.c.event == event)
+        said = (await self._connection.execute(sa.select(notice.c.message).where(*done))).scalars().first()
+        return None if said is None else _about(_message(said).tag)
+
     async def claim(self, limit: int, device: DeviceId, busy: Collection[RoomId] = ()) -> list[Claimed]:
         """Take up to *limit* notices that may be sent now, one a room at most, none of *busy* rooms; note the attempt.
 
@@ -164,6 +174,8 @@ class OutboxBook:
                 values = {"state": NoticeState.DEAD, "reason": reason, "settled_at": self._now}
         table = schema.notice
         await self._connection.execute(sa.update(table).where(table.c.id == notice).values(values))
+        if isinstance(outcome, Sent):
+            await self._note_event(notice, outcome.event)
 
     async def next_at(self, busy: Collection[RoomId] = ()) -> datetime | None:
         """When the next notice of a room that is not *busy* may be claimed; None when all is said there.
@@ -227,6 +239,15 @@ class OutboxBook:
         """How often a room has let us again."""
         query = sa.select(schema.room.c.resumed).where(schema.room.c.room == room)
         return (await self._connection.execute(query)).scalar_one_or_none() or 0
+
+    async def _note_event(self, number: NoticeId, event: EventId) -> None:
+        """The card that a notice was, if it was one, is that event from now on."""
+        notice, card = schema.notice, schema.card
+        said = (
+            await self._connection.execute(sa.select(notice.c.room, notice.c.key).where(notice.c.id == number))
+        ).one()
+        where = (card.c.room == said.room, card.c.notice_key == said.key)
+        await self._connection.execute(sa.update(card).where(*where).values(event=event))
 
     async def _is_suspended(self, room: RoomId) -> bool:
         table = schema.room
@@ -302,6 +323,15 @@ def _message(stored: dict[str, object]) -> Message:
             return Message(body=body, html=html, tag=Tag(**{**tag, "kind": NoticeKind(tag["kind"])}), rings=rings)
         case _:
             raise TypeError("a stored notice has another shape than this program writes")
+
+
+def _about(tag: Tag) -> CardRef | None:
+    """The patch that is told of, else the series."""
+    if tag.server is None:
+        return None
+    if tag.patch is not None:
+        return CardRef(tag.server, "patch", tag.patch)
+    return None if tag.series is None else CardRef(tag.server, "series", tag.series)
 
 
 def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:

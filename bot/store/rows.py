@@ -1,13 +1,30 @@
 """Rows to the model and back."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.pending import Baseline, Pending, PendingKind
+
+Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
+
+
+def packed(table: sa.Table) -> sa.Select[Any]:
+    """The rows of *table* with their JSON as text, for `unpacked` to read wherever that is cheap."""
+    return sa.select(
+        *(sa.cast(column, sa.Text).label(column.name) if _is_json(column) else column for column in table.c)
+    )
+
+
+def unpacked(row: sa.RowMapping, table: sa.Table) -> dict[str, Any]:
+    """A `packed` row of *table* as it is otherwise."""
+    return {**row, **{column.name: json.loads(row[column.name]) for column in table.c if _is_json(column)}}
 
 
 def to_baseline(row: sa.RowMapping) -> Baseline:
@@ -51,7 +68,7 @@ def of_pending(server: ServerName, item: Pending) -> dict[str, object]:
     return {"server": server, **asdict(item)}
 
 
-def to_series(row: sa.RowMapping) -> Series:
+def to_series(row: Row) -> Series:
     """The series of a row."""
     return Series(
         id=SeriesId(row["id"]),
@@ -88,7 +105,7 @@ def of_series(series: Series, now: datetime) -> dict[str, object]:
     }
 
 
-def to_patch(row: sa.RowMapping) -> Patch:
+def to_patch(row: Row) -> Patch:
     """The patch of a row."""
     return Patch(
         id=PatchId(row["id"]),
@@ -140,3 +157,7 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
 def _of_files(files: tuple[FileChange, ...] | None) -> list[list[object]] | None:
     """None, a diff that was not read, is not the empty list of one that touches nothing."""
     return None if files is None else [[file.path, file.old_path, file.added, file.removed] for file in files]
+
+
+def _is_json(column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, sa.JSON)

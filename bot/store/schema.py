@@ -156,6 +156,7 @@ card = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),  # "series", or "patch" for one without a series
     sa.Column("object", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("notice_key", sa.Text, nullable=False),
+    sa.Column("event", sa.Text),  # once it is sent
     sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, found], …]
     sa.Column("created_at", Utc, nullable=False),
 )

@@ -1,6 +1,8 @@
 """What is known of the Patchwork servers: cursors, baselines, pending objects, series and patches."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +30,15 @@ class Copy:
 
     project: ProjectName
     text: str
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A patch as the store has it, with its series where that was judged; *read_at* is UTC."""
+
+    patch: Patch
+    series: Series | None
     read_at: datetime
 
 
@@ -107,6 +118,55 @@ class WatchBook:
         row = await self._one(query.limit(1))
         return rows.to_patch(row) if row else None
 
+    async def remembered(self, server: ServerName, number: int) -> Remembered | None:
+        """A patch that was read, with its series where that was judged."""
+        table = schema.patch
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        if row is None:
+            return None
+        patch = rows.to_patch(row)
+        series = None if patch.series is None else await self.series(server, patch.series)
+        return Remembered(patch, series, row["read_at"])
+
+    async def judged_at(self, server: ServerName, series: int) -> datetime | None:
+        """When a series was last judged (UTC)."""
+        table = schema.series
+        row = await self._one(sa.select(table.c.judged_at).where(table.c.server == server, table.c.id == series))
+        return row["judged_at"] if row else None
+
+    async def opened_by(self, server: ServerName, cover: Msgid) -> Series | None:
+        """The series that was judged whose cover letter has a message-id."""
+        table = schema.series
+        query = sa.select(table).where(table.c.server == server, table.c.cover == cover).order_by(table.c.id)
+        row = await self._one(query.limit(1))
+        return rows.to_series(row) if row else None
+
+    async def past(
+        self, server: ServerName, projects: Collection[str], before: int | None, limit: int
+    ) -> list[Remembered]:
+        """The patches read of *projects* with the highest ids below *before*, newest first, *limit* at most.
+
+        What is long in a row is read off the event loop.
+        """
+        table = schema.patch
+        wanted = [table.c.server == server, sa.func.lower(table.c.project).in_([name.lower() for name in projects])]
+        wanted += [table.c.id < before] if before is not None else []
+        found = await self._all(rows.packed(table).where(*wanted).order_by(table.c.id.desc()).limit(limit))
+        of_a_series = rows.packed(schema.series).where(schema.series.c.server == server)
+        ids = {row["series"] for row in found if row["series"] is not None}
+        series = await self._among(of_a_series, schema.series.c.id, ids)
+        return await asyncio.to_thread(_remembered, found, series)
+
+    async def states_of(self, server: ServerName, series: Iterable[int]) -> dict[SeriesId, Counter[str]]:
+        """How many of the patches read of each series are in which state, as far as that was told."""
+        table = schema.patch
+        query = sa.select(table.c.series, table.c.state, sa.func.count().label("count"))
+        query = query.where(table.c.server == server, table.c.state.is_not(None))
+        found: dict[SeriesId, Counter[str]] = {}
+        for row in await self._among(query.group_by(table.c.series, table.c.state), table.c.series, series):
+            found.setdefault(SeriesId(row["series"]), Counter())[row["state"]] = row["count"]
+        return found
+
     async def rebuilds(self, server: ServerName) -> int:
         """How often the server's ids started anew: an id names the same object only within one count."""
         row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
@@ -117,6 +177,11 @@ class WatchBook:
         table = schema.project
         query = sa.select(table.c.name, table.c.known_since).where(table.c.server == server).order_by(table.c.name)
         return [(ProjectName(row["name"]), row["known_since"]) for row in await self._all(query)]
+
+    async def remembers_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
+        """The same, but no further back than patches are kept."""
+        kept = self._now - KEEP_PATCHES
+        return [(project, max(since, kept)) for project, since in await self.known_since(server)]
 
     async def maintainers(self, server: ServerName) -> list[Copy]:
         """The last good copies of a server's projects' MAINTAINERS."""
@@ -265,6 +330,14 @@ class WatchBook:
     async def _insert(self, table: sa.Table, values: Sequence[Mapping[str, object]]) -> None:
         if values:
             await self._connection.execute(sa.insert(table), values)
+
+
+def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping]) -> list[Remembered]:
+    known = {row["id"]: rows.to_series(rows.unpacked(row, schema.series)) for row in series}
+    return [
+        Remembered(rows.to_patch(rows.unpacked(row, schema.patch)), known.get(row["series"]), row["read_at"])
+        for row in patches
+    ]
 
 
 def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -7,7 +7,6 @@ file without any F: line (an error page, say) is told by `has_files`; whoever ha
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
 
 from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section, read_sections
 from bot.subscriptions.maintainers_rules import RuleIndex
@@ -48,9 +47,9 @@ class Maintainers:
         """The names of the sections, in file order."""
         return tuple(section.name for section in self.sections)
 
-    @cached_property
+    @property
     def folded_names(self) -> frozenset[str]:
-        """The names in folded case."""
+        """The names in folded case; made anew each time."""
         return frozenset(name.casefold() for name in self.names)
 
     def covering(self, paths: Sequence[str], text: str = "") -> tuple[Covered, ...]:

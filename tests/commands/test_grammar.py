@@ -3,21 +3,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.commands import grammar
-from bot.commands.grammar import HELP, SHOW, Call, Mistake, addressed, parse
+from bot.commands.grammar import FIND, HELP, SHOW, Call, Mistake, addressed, parse
 
 
 @pytest.mark.parametrize(
     ("text", "call"),
     [
-        ("show 5", Call(SHOW, ("5",))),
-        ("SHOW 5", Call(SHOW, ("5",))),
-        ("s 5", Call(SHOW, ("5",))),
-        ("show\t 5 \n", Call(SHOW, ("5",))),
-        ("show a\\_b\\*c@x", Call(SHOW, ("a_b*c@x",))),
-        ("help", Call(HELP, ())),
-        ("?", Call(HELP, ())),
-        ("", Call(HELP, ())),
-        ("help SHOW", Call(HELP, ("SHOW",))),
+        ("show 5", Call(SHOW, {"ref": "5"})),
+        ("SHOW 5", Call(SHOW, {"ref": "5"})),
+        ("s 5", Call(SHOW, {"ref": "5"})),
+        ("show\t 5 \n", Call(SHOW, {"ref": "5"})),
+        ("show a\\_b\\*c@x", Call(SHOW, {"ref": "a_b*c@x"})),
+        ("help", Call(HELP, {})),
+        ("?", Call(HELP, {})),
+        ("", Call(HELP, {})),
+        ("find path:hw/  -from:@x", Call(FIND, {"query": "path:hw/  -from:@x"})),
+        ("help SHOW", Call(HELP, {"verb": "SHOW"})),
     ],
 )
 def test_what_is_a_command(text: str, call: Call) -> None:
@@ -32,7 +33,7 @@ def test_what_is_a_command(text: str, call: Call) -> None:
         ("dance", "There is no command “dance”. Type “!pw help” for what there is."),
         ("help dance", "There is no command “dance”. Type “!pw help” for what there is."),
         ("help shwo", "There is no command “shwo”. Did you mean “show”?"),
-        ("show", "Usage: !pw show REF"),
+        ("find", "Usage: !pw find QUERY"),
         ("show 5 6", "Usage: !pw show REF"),
         ("help show me", "Usage: !pw help [verb]"),
         ("5", "To look that up, type: !pw show 5"),
@@ -44,7 +45,7 @@ def test_a_mistake_says_what_to_type(text: str, said: str) -> None:
 
 
 def test_in_a_direct_chat_the_prefix_is_not_told() -> None:
-    assert parse("show", "") == Mistake("Usage: show REF")
+    assert parse("find", "") == Mistake("Usage: find QUERY")
     assert parse("dance", "") == Mistake("There is no command “dance”. Type “help” for what there is.")
 
 

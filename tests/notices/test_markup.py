@@ -1,12 +1,17 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.ids import Msgid, PatchId, ProjectName
+from bot.ids import Msgid, PatchId, ProjectName, ServerName
 from bot.notices import markup
-from bot.notices.card import Shown, Site, card
+from bot.notices.card import Shown, Site, card, patch_title
+from bot.notices.checks import Checked, checks_shown, series_checks_shown
+from bot.notices.comments import Reply, comments_shown
+from bot.notices.diffs import diff_shown, diffstat_shown
+from bot.notices.finds import LookedAt, Match, found_shown
 from bot.notices.markup import (
     Allowed,
     Block,
@@ -19,12 +24,13 @@ from bot.notices.markup import (
     Link,
     Title,
     cut,
+    longest,
     safe,
     words,
     written,
 )
 from bot.notices.replies import patch_shown, said
-from bot.patchwork.model import FileChange, Patch, Person
+from bot.patchwork.model import Check, CheckState, Comment, FileChange, Patch, Person
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
 ARCHIVE = "https://lore.example.org/list/"
@@ -149,6 +155,26 @@ def test_no_answer_is_unfit_for_a_room(patch: Patch, remark: str) -> None:
     document = (*patch_shown(patch, of_series(patch, name=remark), SITE), *said(remark))
 
     assert_fit_for_a_room(document, SITE.allowed)
+
+
+@settings(max_examples=100, deadline=None)
+@given(patches(), texts, texts)
+def test_no_look_up_is_unfit_for_a_room(patch: Patch, text: str, other: str) -> None:
+    series = of_series(patch, name=text)
+    check = Check(1, CheckState.FAIL, text, other, text, other, other)
+    reply = Comment(1, Person(text, other), other, text)
+    matches = [Match(SITE, patch, series, {text: 2, other: 1})] * 10
+    known = LookedAt(5, [(ServerName(text), ProjectName(other), datetime(2026, 1, 1, tzinfo=UTC))])
+
+    for document in (
+        diff_shown(patch, text + "\n" + other, SITE),
+        diffstat_shown(series, [patch], SITE),
+        checks_shown(patch, [check, replace(check, context=other, url=ARCHIVE + other)], SITE),
+        series_checks_shown(series, [Checked(replace(patch, check=CheckState.FAIL), (check,))], SITE),
+        comments_shown(patch_title(patch, SITE), [Reply(reply), Reply(reply, patch)], SITE, other),
+        found_shown(text, matches, known, other),
+    ):
+        assert_fit_for_a_room(document, SITE.allowed)
 
 
 @settings(max_examples=150, deadline=None)
@@ -279,6 +305,18 @@ def test_a_room_ping_in_an_address_is_encoded_and_still_leads_there() -> None:
 
     assert "/patch/x%40room.example.org/" in body
     assert "/patch/x%40room.example.org/" in html
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 300), st.integers(0, 60))
+def test_the_longest_that_fits_is_no_shorter_than_it_must_be(most: int, width: int) -> None:
+    def build(count: int) -> Document:
+        return (Block("\n".join(["&" * width] * count)),)
+
+    document = longest(build, most, SITE.allowed)
+
+    count = next(n for n in range(most, -1, -1) if len(markup.rich(build(n), SITE.allowed)) <= 8_192)
+    assert document == build(count)
 
 
 def test_each_piece_in_both_forms() -> None:

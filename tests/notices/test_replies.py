@@ -31,7 +31,8 @@ New · A0 R1 T0 · checks ⚠ warning · delegate: bruno
 • migration/ram.c +5 −2
 • docs/a.rst → docs/b.rst +0 −0
 archive: https://lore.example.org/1@x/
-b4 am 20261123.1-2-ada@example.org\
+b4 am 20261123.1-2-ada@example.org
+git-pw patch apply 102\
 """,
             """\
 <p><strong>
@@ -47,7 +48,8 @@ migration: Fix it all</a>
 <li><code>migration/ram.c</code> +5 −2</li>
 <li><code>docs/a.rst → docs/b.rst</code> +0 −0</li></ul>
 <p>archive: https://lore.example.org/1@x/
-<br><code>b4 am 20261123.1-2-ada@example.org</code></p>\
+<br><code>b4 am 20261123.1-2-ada@example.org</code>
+<br><code>git-pw patch apply 102</code></p>\
 """,
         )
     )
@@ -61,7 +63,8 @@ migration: Fix it
 https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/
 Ada Sample
 
-b4 am 20261123.1-1-ada@example.org\
+b4 am 20261123.1-1-ada@example.org
+git-pw patch apply 101\
 """)
 
 

@@ -23,6 +23,11 @@ P, S, C = Kind.PATCH, Kind.SERIES, Kind.COVER
         ("my-server_2.x:5", Ref(5, server="my-server_2.x")),
         (MSGID, Ref(msgid=MSGID)),
         (f"<{MSGID}>", Ref(msgid=MSGID)),
+        (f"id:{MSGID}", Ref(msgid=MSGID)),
+        (f"mid:<{MSGID}>", Ref(msgid=MSGID)),
+        (f"Message-ID: <{MSGID}>", Ref(msgid=MSGID)),
+        (f"msgid:{MSGID}", Ref(msgid=MSGID)),
+        ("id:5", Ref(5, server="id")),
         ("a/b%2F$@x", Ref(msgid=Msgid("a/b%2F$@x"))),
         ("1@localhost@example.org", Ref(msgid=Msgid("1@localhost@example.org"))),
         # patches, of every generation

@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import CheckState, Patch, Person, Series
-from bot.patchwork.wire import EventRow, Garbled, PatchRow, SeriesRow, read_project, read_row, read_rows
+from bot.patchwork.wire import (
+    CheckRow,
+    CommentRow,
+    CoverRow,
+    EventRow,
+    Garbled,
+    PatchRow,
+    SeriesRow,
+    read_project,
+    read_row,
+    read_rows,
+)
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SHAPES: dict[str, Any] = json.loads((SAMPLES / "patchwork-shapes.json").read_text())
@@ -19,7 +30,7 @@ VERSIONS = ("v1.1", "v1.2", "v1.3", "v1.4")
 
 
 VALUES = {"int": 7, "bool": True, "null": None}
-TEXTS = {"date": "2026-11-23T12:43:47.707566", "check": "success"}
+TEXTS = {"date": "2026-11-23T12:43:47.707566", "check": "success", "state": "success"}
 
 
 def instance(shape: Any, name: str = "", *, null: bool = False) -> Any:
@@ -64,6 +75,26 @@ def test_every_page_of_every_version_is_read(version: str, null: bool) -> None:
     assert (patch.id, patch.files, patch.check) == (7, (), CheckState.SUCCESS)
     assert (series.id, series.received_all) == (7, True)
     assert project == "some link_name"
+
+
+@pytest.mark.parametrize("null", [False, True])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_checks_comments_and_covers_of_every_version_are_read(version: str, null: bool) -> None:
+    checks = read_rows(CheckRow, body_of(f"{version}-checks", null=null))
+    on_patch = read_rows(CommentRow, body_of(f"{version}-patch-comments", null=null))
+    on_cover = read_rows(CommentRow, body_of(f"{version}-cover-comments", null=null))
+    cover = read_row(CoverRow, body_of(f"{version}-cover-detail", null=null))
+
+    assert (checks.rejected, on_patch.rejected, on_cover.rejected) == (0, 0, 0)
+    assert [(check.id, check.state) for check in checks.rows] == [(7, CheckState.SUCCESS)]
+    assert all(row.model().id == 7 for row in (*on_patch.rows, *on_cover.rows))
+    assert cover.series[0].id == 7
+
+
+def test_a_check_of_an_unknown_state_is_left_out() -> None:
+    rows = read_rows(CheckRow, b'[{"id": 1, "state": "odd"}, {"id": 2, "state": "fail"}]')
+
+    assert ([row.id for row in rows.rows], rows.rejected) == ([2], 1)
 
 
 @pytest.mark.parametrize("key", [key for key in SHAPES if key.startswith("event-")])
@@ -242,6 +273,10 @@ def test_reading_anything_raises_nothing_but_garbled(value: object) -> None:
             [row.model() for row in read_rows(EventRow, body).rows]
         with suppress(Garbled):
             [row.model() for row in read_rows(SeriesRow, body).rows]
+        with suppress(Garbled):
+            [row.model() for row in read_rows(CheckRow, body).rows]
+        with suppress(Garbled):
+            [row.model() for row in read_rows(CommentRow, body).rows]
         with suppress(Garbled):
             [row.model() for row in read_rows(PatchRow, body).rows]
         with suppress(Garbled):

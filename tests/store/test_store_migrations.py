@@ -13,10 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from bot.errors import StoreError
+from bot.ids import EventId, NoticeKey
+from bot.notices.outbox import Sent
 from bot.store import migrate, schema
 from bot.store.engine import connect
+from bot.store.outbox import CardRef
 from bot.store.store import Store
-from store_rig import SERVER, FileRig, StoreRig, only_postgres, only_sqlite
+from store_rig import DEVICE, ROOM, SERVER, FileRig, StoreRig, a_notice, only_postgres, only_sqlite
 
 NEWER = '''
 """A later version."""
@@ -61,6 +64,26 @@ async def test_the_migrations_make_what_the_metadata_says(store: Store) -> None:
         found = await connection.run_sync(differences)
 
     assert found == []
+
+
+async def test_cards_that_were_sent_before_get_their_events(rig: StoreRig, store: Store) -> None:
+    async with store.transaction() as tx:
+        for number, key in enumerate(("card/1", "card/2", "card/3"), start=1):
+            await tx.outbox.add_card(ROOM, CardRef(SERVER, "series", number), NoticeKey(key), [])
+        await tx.outbox.add([a_notice("card/1"), a_notice("card/2")])
+        [notice] = await tx.outbox.claim(1, DEVICE)
+        await tx.outbox.settle(notice.id, Sent(EventId("$1")))
+    await store.close()
+    rig.execute("ALTER TABLE card DROP COLUMN event")
+    rig.execute("UPDATE alembic_version SET version_num = '0003'")
+
+    again = await rig.open()
+    async with again.transaction() as tx:
+        found = await tx.outbox.about_event(ROOM, EventId("$1"))
+    await again.close()
+
+    assert found == CardRef(SERVER, "series", 1)
+    assert [event for (event,) in rig.execute("SELECT event FROM card ORDER BY object")] == ["$1", None, None]
 
 
 async def test_a_new_database_gets_the_newest_version_without_a_backup(rig: StoreRig) -> None:

@@ -230,6 +230,52 @@ async def test_a_card_is_remembered_by_room_and_object(store: Store) -> None:
         assert await tx.outbox.rooms_with_card(CardRef(SERVER, "series", 6)) == set()
 
 
+async def about(store: Store, event: str, room: RoomId = ROOM) -> CardRef | None:
+    async with store.transaction() as tx:
+        return await tx.outbox.about_event(room, EventId(event))
+
+
+async def test_a_card_is_known_by_its_event_for_longer_than_notices_are_kept(store: Store, rig: StoreRig) -> None:
+    async with store.transaction() as tx:
+        await tx.outbox.add_card(ROOM, CARD, NoticeKey("card/1"), [])
+        await tx.outbox.add_card(OTHER_ROOM, CardRef(SERVER, "patch", 6), NoticeKey("card/2"), [])
+        await tx.outbox.add([a_notice("card/1"), a_notice("card/2", OTHER_ROOM)])
+    first, second = await claim(store)
+    assert await about(store, "$1") is None
+
+    await settle(store, first, Sent(EventId("$1")))
+    await settle(store, second, Sent(EventId("$2")))
+    rig.advance(days=30)
+    await store.tidy()
+
+    assert await counts(store) == {}
+    assert await about(store, "$1") == CARD
+    assert await about(store, "$2", OTHER_ROOM) == CardRef(SERVER, "patch", 6)
+    assert await about(store, "$2") is None
+    assert await about(store, "$3") is None
+
+
+@pytest.mark.parametrize(
+    ("series", "patch", "found"),
+    [
+        (5, 7, CardRef(SERVER, "patch", 7)),
+        (5, None, CardRef(SERVER, "series", 5)),
+        (None, 7, CardRef(SERVER, "patch", 7)),
+        (None, None, None),
+    ],
+)
+async def test_an_answer_is_about_its_patch_else_its_series(
+    store: Store, series: SeriesId | None, patch: PatchId | None, found: CardRef | None
+) -> None:
+    tag = Tag(NoticeKind.ANSWER, NoticeKey("answer/1"), SERVER, series=series, patch=patch)
+    await add(store, Notice(ROOM, Lane.ANSWER, Message("body", "<p>body</p>", tag)))
+    [notice] = await claim(store)
+
+    await settle(store, notice)
+
+    assert await about(store, SENT.event) == found
+
+
 # Housekeeping
 
 

@@ -1,0 +1,98 @@
+"""What hangs on a patch and is not kept: its checks and its comments, asked of the server each time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from bot.commands.answers import Answer
+from bot.commands.found import Found, FoundPatch, FoundSeries
+from bot.errors import Permanent, Temporary, UserError
+from bot.ids import PatchId
+from bot.notices.card import patch_title, series_title
+from bot.notices.checks import Checked, checks_shown, series_checks_shown
+from bot.notices.comments import Reply, comments_shown
+from bot.patchwork.client import AT_ONCE
+from bot.patchwork.model import Check, CheckState, Patch
+
+MOST_CHECKED = 20  # patches of a series whose checks are looked at one by one
+MOST_COMMENTED = 100  # patches of a series whose comments are
+_T = TypeVar("_T")
+
+
+async def checks_of(found: Found) -> Answer:
+    """The checks of a patch, or of the patches of a series.
+
+    Raises:
+        UserError: the server cannot be asked.
+    """
+    _refuse_copy(found, "checks")
+    try:
+        if isinstance(found, FoundPatch):
+            patch = found.page.patch
+            document = checks_shown(patch, await found.place.api.checks(patch.id), found.site)
+        else:
+            document = series_checks_shown(found.series, await _checked(found), found.site)
+    except (Temporary, Permanent) as error:
+        raise UserError(f"{found.place.outage(error)}, and the bot keeps no checks.") from error
+    return Answer(document, found.site, found.about)
+
+
+async def comments_of(found: Found) -> Answer:
+    """The comments on a patch, or on all mails of a series.
+
+    Raises:
+        UserError: the server cannot be asked, or does not tell.
+    """
+    _refuse_copy(found, "comments")
+    place = found.place
+    if not place.tells_comments:
+        raise UserError(
+            f"{place.name} speaks API {place.api.version}; comments are told from API 1.3 (Patchwork 3.1) on."
+        )
+    try:
+        if isinstance(found, FoundPatch):
+            comments = await place.api.patch_comments(found.page.patch.id)
+            title, remark = patch_title(found.page.patch, found.site), ""
+            replies: Sequence[Reply] = [Reply(comment) for comment in comments]
+        else:
+            title, (replies, remark) = series_title(found.series, found.site), await _replies(found)
+    except (Temporary, Permanent) as error:
+        raise UserError(f"{place.outage(error)}, and the bot keeps no comments.") from error
+    return Answer(comments_shown(title, replies, found.site, remark), found.site, found.about)
+
+
+async def _checked(found: FoundSeries) -> list[Checked]:
+    """The patches of a series; of those with a bad check, the worst first, with all checks."""
+    patches = await found.place.api.patches_of(found.series.id)
+    bad = [patch for state in (CheckState.FAIL, CheckState.WARNING) for patch in patches if patch.check is state]
+    looked_at = bad[:MOST_CHECKED]
+    told = await _in_turn(found.place.api.checks, looked_at)
+    checks: dict[PatchId, tuple[Check, ...]] = {patch.id: each for patch, each in zip(looked_at, told, strict=True)}
+    return [Checked(patch, checks.get(patch.id)) for patch in patches]
+
+
+async def _replies(found: FoundSeries) -> tuple[list[Reply], str]:
+    """All comments by date, and what was not looked at."""
+    api, series = found.place.api, found.series
+    patches: Sequence[Patch] = await api.patches_of(series.id)
+    looked_at = patches[:MOST_COMMENTED]
+    on_cover = await api.cover_comments(series.id)
+    told = await _in_turn(api.patch_comments, looked_at)
+    replies = [Reply(comment) for comment in on_cover]
+    replies += [Reply(comment, patch) for patch, each in zip(looked_at, told, strict=True) for comment in each]
+    rest = len(patches) - len(looked_at)
+    remark = f"Of {len(patches)} patches, the last {rest} were not looked at." if rest else ""
+    return sorted(replies, key=lambda reply: reply.comment.date), remark
+
+
+async def _in_turn(ask: Callable[[PatchId], Awaitable[_T]], patches: Sequence[Patch]) -> list[_T]:
+    """What *ask* answers for each of *patches*, a few at a time."""
+    found: list[_T] = []
+    for start in range(0, len(patches), AT_ONCE):
+        found += await asyncio.gather(*(ask(patch.id) for patch in patches[start : start + AT_ONCE]))
+    return found
+
+
+def _refuse_copy(found: Found, what: str) -> None:
+    if found.copy is not None:
+        raise UserError(f"{found.copy.outage}, and the bot keeps no {what}.")

@@ -1,0 +1,227 @@
+"""What somebody refers to, found: on its server, or in the store where the server does not answer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from bot.commands.asked import Asked
+from bot.commands.copies import Copies
+from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
+from bot.commands.places import Place
+from bot.errors import Permanent, Temporary, TransportError, UserError
+from bot.ids import Msgid
+from bot.patchwork.client import NotFound
+from bot.patchwork.lookup import Kind, Ref, read_ref
+from bot.patchwork.model import Patch, Series
+from bot.store.store import Store
+
+_EXAMPLE = "2194095"
+_log = structlog.get_logger(__name__)
+
+
+class Finder:
+    """Finds patches and series."""
+
+    def __init__(self, places: Sequence[Place], store: Store) -> None:
+        self._places = places
+        self._store = store
+        self._copies = Copies(store)
+
+    async def find(self, asked: Asked, first: Kind = Kind.PATCH) -> Found:
+        """What a command refers to; a bare number is tried as an id of *first* before the other kind.
+
+        Raises:
+            UserError: nothing can be found; the text says why, and what to do, a line each.
+        """
+        text = asked.call.arguments.get("ref")
+        if text is None:
+            return await self._in_reply(asked)
+        ref = read_ref(text)
+        if ref is None:
+            raise UserError(f"“{text[:100]}” is not a patch id, a message-id or a link.\n{_example(asked)}")
+        return await self._find(ref, first)
+
+    async def series_of(self, found: FoundPatch) -> FoundSeries:
+        """The series of a patch, as it is found itself.
+
+        Raises:
+            UserError: it is in none, or its series cannot be read.
+        """
+        number = found.page.patch.series
+        if number is None:
+            raise UserError(f"{found.page.patch.name} is in no series.")
+        place, outage = found.place, found.copy.outage if found.copy else ""
+        if found.copy is None:
+            try:
+                return FoundSeries(place, await place.api.series(number))
+            except NotFound as error:
+                raise UserError(f"There is no series {number} on {place.name}.") from error
+            except (Temporary, Permanent) as error:
+                outage = _outage(place, error)
+        series = await self._copies.series(place, number, outage)
+        if series is None:
+            raise UserError(f"{outage}, and the bot has no copy of its series.")
+        return series
+
+    async def patches_of(self, found: FoundSeries) -> tuple[list[Patch], OwnCopy | None]:
+        """The patches of a series with their files, and how they stand; copies where the server stops answering.
+
+        Raises:
+            UserError: it stopped, and there are no copies.
+        """
+        outage = found.copy.outage if found.copy else ""
+        if found.copy is None:
+            try:
+                return await self._read(found.place, found.series), None
+            except (Temporary, Permanent) as error:
+                outage = _outage(found.place, error)
+        return await self._copies.patches(found, outage)
+
+    async def _read(self, place: Place, series: Series) -> list[Patch]:
+        """The patches as the server has them; what was read from mails has no true state, only pages and lists do."""
+        patches = await place.api.contents(series, series.patches)
+        if all(patch.check for patch in patches):
+            return list(patches)
+        rows = {row.id: row for row in await place.api.patches_of(series.id)}
+        return [_standing(patch, rows.get(patch.id)) for patch in patches]
+
+    # What is meant
+
+    async def _in_reply(self, asked: Asked) -> Found:
+        """What the message that is replied to, or the beginning of the thread, is about."""
+        message = asked.message
+        for event in (message.replies_to, message.thread):
+            if event is None:
+                continue
+            async with self._store.transaction() as tx:
+                about = await tx.outbox.about_event(message.room, event)
+            if about is not None:
+                kind = Kind.SERIES if about.kind == "series" else Kind.PATCH
+                found = await self._find(Ref(about.number, kind=kind, server=about.server), kind)
+                return await self._lone(found)
+        raise UserError(f"Which one? Name it, or reply to a card.\n{_example(asked)}")
+
+    async def _lone(self, found: Found) -> Found:
+        """The patch of a series of which only one is there: that is what its card shows."""
+        if isinstance(found, FoundPatch) or len(found.series.patches) != 1:
+            return found
+        place, patch = found.place, found.series.patches[0].id
+        if found.copy is not None:
+            return await self._copies.patch(place, patch, found.copy.outage) or found
+        return await self._find(Ref(patch, kind=Kind.PATCH, server=place.name), Kind.PATCH)
+
+    async def _find(self, ref: Ref, first: Kind) -> Found:
+        missing: list[str] = []
+        for place in self._meant(ref):
+            try:
+                found = await self._ask(place, ref, first)
+                missing += [] if found else _missing(place, ref)
+            except (Temporary, Permanent) as error:
+                outage = _outage(place, error)
+                found = await self._copies.find(place, ref, _kinds(ref, first), outage)
+                missing += [] if found else [f"{outage}, and the bot has no copy of it."]
+            if found is not None:
+                return found
+        raise UserError("\n".join(missing))
+
+    def _meant(self, ref: Ref) -> Sequence[Place]:
+        """The servers to ask: the one that was named, else all; an id of another server means nothing to them."""
+        if ref.server is not None:
+            meant = [place for place in self._places if place.name.lower() == ref.server.lower()]
+        elif ref.host is None:
+            meant = list(self._places)
+        else:
+            meant = [place for place in self._places if place.host == ref.host]
+            meant = meant or (list(self._places) if ref.msgid is not None else [])
+        if not meant:
+            known = ", ".join(f"{place.name} ({place.host})" for place in self._places)
+            raise UserError(f"{_not_watched(ref)}\nWatched: {known}.")
+        return meant
+
+    # On the server
+
+    async def _ask(self, place: Place, ref: Ref, first: Kind) -> Found | None:
+        if not place.api.version:
+            await place.api.discover()
+        if ref.msgid is not None:
+            return await self._ask_for_mail(place, ref, ref.msgid)
+        for kind in _kinds(ref, first):
+            try:
+                return await self._ask_for(place, kind, ref.number or 0)
+            except NotFound:
+                continue
+        return None
+
+    async def _ask_for(self, place: Place, kind: Kind, number: int) -> Found | None:
+        if kind is Kind.PATCH:
+            return FoundPatch(place, await place.api.patch_page(number))
+        opened = await place.api.series_of_cover_number(number) if kind is Kind.COVER else number
+        return FoundSeries(place, await place.api.series(opened)) if opened is not None else None
+
+    async def _ask_for_mail(self, place: Place, ref: Ref, msgid: Msgid) -> Found | None:
+        """The patch with a message-id, or the series whose cover letter has it.
+
+        Of several projects that have the mail, the one that the link named.
+        """
+        if place.finds_msgids:
+            here = ref.project if place.host == ref.host else None
+            projects = [here] if here else place.projects
+            patch = next(iter(await place.api.by_msgid(msgid, projects)), None)
+            opened = None if patch else await place.api.series_of_cover(msgid, projects)
+        else:
+            patch, opened = await self._copies.with_msgid(place, msgid)
+        try:
+            if patch is not None:
+                return FoundPatch(place, await place.api.patch_page(patch.id))
+            return FoundSeries(place, await place.api.series(opened)) if opened is not None else None
+        except NotFound:
+            return None
+
+
+def _kinds(ref: Ref, first: Kind) -> Sequence[Kind]:
+    """What an id may be the id of, in the order of trying."""
+    if ref.kind is not None:
+        return [ref.kind]
+    return [Kind.SERIES, Kind.PATCH] if first is Kind.SERIES else [Kind.PATCH, Kind.SERIES]
+
+
+def _standing(patch: Patch, row: Patch | None) -> Patch:
+    """*patch* with what a list's *row* says of how it stands; where there is none, nothing is claimed."""
+    if row is None:
+        return patch if patch.check else replace(patch, state=None)
+    return replace(
+        patch,
+        state=row.state,
+        check=row.check,
+        delegate=row.delegate,
+        archived=row.archived,
+        archive_url=row.archive_url,
+        date=row.date,
+    )
+
+
+def _outage(place: Place, error: TransportError) -> str:
+    _log.warning("a server could not be asked", server=place.name, reason=str(error))
+    return place.outage(error)
+
+
+def _example(asked: Asked) -> str:
+    return "Example: " + " ".join(part for part in (asked.prefix, asked.call.command.verb, _EXAMPLE) if part)
+
+
+def _not_watched(ref: Ref) -> str:
+    if ref.server is not None:
+        return f"There is no server “{ref.server}” here."
+    return f"{ref.host} is not watched here; of other servers, only message-ids can be looked for."
+
+
+def _missing(place: Place, ref: Ref) -> Sequence[str]:
+    """That a server has no such thing, or cannot be asked for it, and what to do."""
+    if ref.msgid is None:
+        kind = ref.kind.value if ref.kind else "patch or series"
+        return (f"There is no {kind} {ref.number} on {place.name}.",)
+    if not place.finds_msgids:
+        why = f"{place.name} cannot look for message-ids (API {place.api.version}), and the bot has not seen this one."
+        return (why, "Name the id of the patch.")
+    return (f"There is no patch or cover letter with the message-id {ref.msgid} in what is watched on {place.name}.",)

@@ -1,0 +1,132 @@
+"""Looking up what Patchwork servers have: a patch or series, its diff, checks, comments; and what matches a query."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked
+from bot.commands.details import checks_of, comments_of
+from bot.commands.finder import Finder
+from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
+from bot.commands.past import Past, PastMatch, PastMatches
+from bot.commands.places import Place
+from bot.errors import QueryError, UserError
+from bot.notices.card import Site
+from bot.notices.diffs import diff_shown, diffstat_shown
+from bot.notices.finds import MOST_SHOWN, LookedAt, Match, found_shown
+from bot.notices.markup import Block, Document
+from bot.notices.replies import patch_shown, said, series_shown
+from bot.patchwork.lookup import Kind
+from bot.store.store import Store
+from bot.subscriptions.parser import parse
+from bot.subscriptions.query import Key, Query, terms_of
+from bot.subscriptions.values import Is
+
+
+class LookUps:
+    """Answers the commands that look something up."""
+
+    def __init__(self, places: Sequence[Place], store: Store) -> None:
+        self._places = {place.name: place for place in places}
+        self._store = store
+        self._finder = Finder(places, store)
+        self._past = Past(store, {place.name: place.projects for place in places})
+
+    async def show(self, asked: Asked) -> Answer:
+        """A patch, or a series."""
+        return await self._told(asked, self._shown)
+
+    async def series(self, asked: Asked) -> Answer:
+        """A series; of a patch, the one that it is in."""
+        return await self._told(asked, self._series, Kind.SERIES)
+
+    async def diff(self, asked: Asked) -> Answer:
+        """What a patch changes; of a series, in which files."""
+        return await self._told(asked, self._diff)
+
+    async def checks(self, asked: Asked) -> Answer:
+        """What tools say of a patch, or of the patches of a series."""
+        return await self._told(asked, checks_of)
+
+    async def comments(self, asked: Asked) -> Answer:
+        """What people replied to a patch, or to the mails of a series."""
+        return await self._told(asked, comments_of)
+
+    async def find(self, asked: Asked) -> Answer:
+        """The newest matches of a query among what is known."""
+        try:
+            query = parse(asked.call.arguments["query"])
+            matches = await self._past.matches(query, None, MOST_SHOWN)
+        except QueryError as error:
+            return Answer((Block(error.pointed()),))
+        except UserError as error:
+            return Answer(said(str(error)))
+        return await self._matches(query, matches)
+
+    async def _told(self, asked: Asked, tell: Callable[[Found], Awaitable[Answer]], first: Kind = Kind.PATCH) -> Answer:
+        """What is to be told of what a command refers to, or why nothing is."""
+        try:
+            return await tell(await self._finder.find(asked, first))
+        except UserError as error:
+            return Answer(said(*str(error).split("\n")))
+
+    async def _shown(self, found: Found) -> Answer:
+        if isinstance(found, FoundSeries):
+            return await self._series(found)
+        document = patch_shown(found.page.patch, found.page.series, found.site)
+        return Answer((*document, *_remark(found.copy)), found.site, found.about)
+
+    async def _series(self, found: Found) -> Answer:
+        if isinstance(found, FoundPatch):
+            found = await self._finder.series_of(found)
+        patches, copy = await self._finder.patches_of(found)
+        document = series_shown(found.series, patches, found.site)
+        return Answer((*document, *_remark(copy)), found.site, found.about)
+
+    async def _diff(self, found: Found) -> Answer:
+        if isinstance(found, FoundSeries):
+            patches, copy = await self._finder.patches_of(found)
+            document = await asyncio.to_thread(diffstat_shown, found.series, patches, found.site)  # of all its files
+            return Answer((*document, *_remark(copy)), found.site, found.about)
+        if found.copy is not None:
+            raise UserError(f"{found.copy.outage}, and the bot keeps no diffs.")
+        patch = found.page.patch
+        if not found.page.diff:
+            source = f": pull from {patch.pull_url}" if patch.pull_url else ""
+            raise UserError(f"{patch.name} has no diff{source}.")
+        return Answer(diff_shown(patch, found.page.diff, found.site), found.site, found.about)
+
+    # What was found of the past
+
+    async def _matches(self, query: Query, matches: PastMatches) -> Answer:
+        found = [await self._match(match) for match in matches.found]
+        known = [(each.server, each.project, each.since) for each in matches.known_since]
+        looked_at = LookedAt(matches.looked_at, known, matches.back_to)
+        return Answer(found_shown(str(query.tree), found, looked_at, *_cautions(query)), self._every_site())
+
+    async def _match(self, match: PastMatch) -> Match:
+        site = self._places[match.server].site(match.patch.project)
+        if match.series is None:
+            return Match(site, match.patch)
+        async with self._store.transaction() as tx:
+            states = await tx.watch.states_of(match.server, [match.series.id])
+        return Match(site, match.patch, match.series, states.get(match.series.id, {}))
+
+    def _every_site(self) -> Site | None:
+        """One that leads to every server."""
+        urls = [place.api.url for place in self._places.values()]
+        return Site(urls[0], others=tuple(urls[1:])) if urls else None
+
+
+def _remark(copy: OwnCopy | None) -> Document:
+    return said(str(copy)) if copy else ()
+
+
+def _cautions(query: Query) -> list[str]:
+    """What the store may have to say too little of."""
+    terms = list(terms_of(query.tree))
+    asked = [str(key) for key in (Key.CHECK, Key.DELEGATE) if any(term.key is key for term in terms)]
+    asked += [f"is:{value}" for value in (Is.REVIEWED, Is.ARCHIVED) if any(value in term.values for term in terms)]
+    if not asked:
+        return []
+    return [f"{', '.join(asked)}: as it was when the bot read the patch."]

@@ -1,0 +1,51 @@
+"""The configured servers, as look-ups see them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.errors import TransportError
+from bot.ids import ProjectName, ServerName
+from bot.notices.card import Site
+from bot.notices.facts import moment
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.lookup import host_of
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A configured server to look at: its API, its projects, and their archives by project.
+
+    *failing_since* tells since when it cannot be polled (UTC), None where it can.
+    """
+
+    name: ServerName
+    api: PatchworkApi
+    projects: tuple[str, ...]
+    archives: Mapping[str, str]
+    failing_since: Callable[[], datetime | None]
+
+    @property
+    def host(self) -> str | None:
+        """The host of its address."""
+        return host_of(self.api.url)
+
+    @property
+    def finds_msgids(self) -> bool:
+        """Whether its API can look for a message-id; before 1.2 it ignores the question."""
+        return self.api.version >= "1.2"
+
+    @property
+    def tells_comments(self) -> bool:
+        """Whether comments are read from its API."""
+        return self.api.version >= "1.3"
+
+    def site(self, project: ProjectName) -> Site:
+        """How links to it are written."""
+        return Site(self.api.url, self.api.version != "1.1", self.archives.get(project.lower(), ""))
+
+    def outage(self, error: TransportError) -> str:
+        """That it cannot be asked, why, and since when."""
+        since = self.failing_since()
+        told = f", since {moment(since)}" if since else ""
+        return f"{self.name} cannot be asked ({error}{told})"

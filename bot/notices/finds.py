@@ -1,0 +1,82 @@
+"""What was found of the past."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.ids import ProjectName, ServerName
+from bot.notices import facts
+from bot.notices.card import MAX_NAME, Site, patch_name
+from bot.notices.markup import Bullets, Code, Document, Line, Link, cut, lines, words
+from bot.patchwork.model import Patch, Series
+
+MOST_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A series with how many of its patches are in which state, or a patch without one."""
+
+    site: Site
+    patch: Patch
+    series: Series | None = None
+    states: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """What was looked at: how many patches, of which projects since when, and where the search ended early (UTC)."""
+
+    patches: int
+    known_since: Sequence[tuple[ServerName, ProjectName, datetime]]
+    back_to: datetime | None = None
+
+
+def found_shown(query: str, found: Sequence[Match], looked_at: LookedAt, *remarks: str) -> Document:
+    """The matches of a query, MOST_SHOWN at most, newest first; and how much of the past they are from."""
+    many = len(looked_at.known_since) > 1
+    told = [*map(words, remarks), *(words(sentence) for sentence in _past(looked_at))]
+    return (
+        lines([words(f"{_count(len(found))} ", Code(cut(query, 300)))]),
+        Bullets(tuple(_match(match, with_project=many) for match in found)),
+        lines(told),
+    )
+
+
+def _count(found: int) -> str:
+    if not found:
+        return "Nothing matches"
+    if found < MOST_SHOWN:
+        return f"{found} {'match' if found == 1 else 'matches'} for"
+    return f"The newest {found} matches for"
+
+
+def _match(match: Match, *, with_project: bool) -> Line:
+    patch, series = match.patch, match.series
+    if series is None:
+        link = Link(patch_name(patch), match.site.patch(patch))
+        submitter, date, states = patch.submitter, patch.date, Counter([patch.state] if patch.state else [])
+    else:
+        link = Link(cut(facts.named(series.name, f"series {series.id}"), MAX_NAME), match.site.series(series))
+        submitter, date, states = series.submitter, series.date, Counter(match.states)
+    version = f"v{series.version}" if series and series.version > 1 else ""
+    project = patch.project if with_project else ""
+    told = [version, facts.submitter_name(submitter), date[:10], project, *_states(states)]
+    return words(link, f" · {facts.joined(told)}")
+
+
+def _states(states: Mapping[str, int]) -> list[str]:
+    """How many are in which state; of a lone patch, its state."""
+    return [facts.state_name(*states)] if sum(states.values()) == 1 else facts.counted_states(states)
+
+
+def _past(looked_at: LookedAt) -> list[str]:
+    if not looked_at.known_since:
+        return ["No project that it is about has been read yet."]
+    sentences: list[str] = []
+    if looked_at.back_to is not None:
+        back_to = facts.moment(looked_at.back_to)
+        sentences.append(f"Looked at the newest {looked_at.patches:,} patches, back to {back_to}, and no further.")
+    known = [f"{project} ({server}) since {facts.moment(since)}" for server, project, since in looked_at.known_since]
+    return [*sentences, f"Known: {', '.join(known)}."]
