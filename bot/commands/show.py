@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot.commands import grammar
+from bot.commands.answers import About, Answer
+from bot.commands.asked import Asked
 from bot.errors import Permanent, Temporary
-from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
+from bot.ids import Msgid, ProjectName, ServerName
 from bot.notices.card import Shown, Site, card
-from bot.notices.markup import Document
 from bot.notices.replies import patch_shown, said
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
@@ -39,26 +40,6 @@ class Place:
         return Site(self.api.url, self.api.version != "1.1", self.archives.get(project.lower(), ""))
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What an answer is about."""
-
-    server: ServerName
-    project: ProjectName
-    series: SeriesId | None = None
-    patch: PatchId | None = None
-    version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is answered, where its links may lead, and what it is about."""
-
-    document: Document
-    site: Site | None = None
-    about: About | None = None
-
-
 class Show:
     """Looks patches and series up."""
 
@@ -66,11 +47,14 @@ class Show:
         self._places = places
         self._store = store
 
-    async def __call__(self, text: str, prefix: str) -> Answer:
-        """What *text* refers to, or why it cannot be shown; *prefix* is for what to type instead."""
+    async def __call__(self, asked: Asked) -> Answer:
+        """What was referred to, or why it cannot be shown."""
+        text = asked.call.arguments.get("ref")
+        if text is None:
+            return Answer(said(f"REF is missing. {grammar.usage(asked.call.command, asked.prefix)}"))
         ref = read_ref(text)
         if ref is None:
-            example = grammar.typed("show", "2194095", prefix)
+            example = asked.call.command.typical(asked.prefix)
             return Answer(said(f"“{text[:100]}” is not a patch id, a message-id or a link.", f"Example: {example}"))
         places = self._meant(ref)
         if not places:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot import __version__
 from bot.app import Bot
 from bot.commands import answer, show
 from bot.demo.sample.http import Response
@@ -64,17 +65,17 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield Desk(rig, bot)
 
 
-async def test_help(desk: Desk) -> None:
-    assert await desk.ask("help") == snapshot("""\
-What you can type:
-• !pw help [verb] — what can be typed, or what one command does
-• !pw show REF — a patch or a series, by id, message-id or link
-• !pw status — how the bot is: what it watches, what it waits for\
-""")
-    assert await desk.ask("help show") == snapshot("""\
-What you can type:
-• !pw show REF — a patch or a series, by id, message-id or link\
-""")
+async def test_help_tells_of_what_the_bot_answers(desk: Desk) -> None:
+    listed = await desk.ask("help")
+
+    assert "• !pw show REF — a patch or a series, by id, message-id or link\n" in listed
+    verbs = {line.split()[2] for line in listed.split("\n") if line.startswith("• ")}
+    assert verbs == desk.bot.answerer._handlers.keys()
+    assert (await desk.ask("help S")).startswith("!pw show REF — a patch or a series, by id, message-id or link\n")
+
+
+async def test_version(desk: Desk) -> None:
+    assert await desk.ask("version") == f"patchwork-matrix-bot {__version__}"
 
 
 async def test_show_a_patch(desk: Desk) -> None:
@@ -204,9 +205,9 @@ Watched: sample (patchwork.example.org).\
 Example: !pw show 2194095\
 """),
         ),
-        ("show", snapshot("Usage: !pw show REF")),
+        ("show", snapshot("REF is missing. Usage: !pw show REF — for example: !pw show 2194095")),
         ("shwo 5", snapshot("There is no command “shwo”. Did you mean “show”?")),
-        ("@room <b>", snapshot("There is no command “@\u2060room”. Type “!pw help” for what there is.")),
+        ("@room <b>", snapshot("There is no command “@\u2060room”. Type “!pw help” for a list.")),
     ],
 )
 async def test_what_cannot_be_shown_says_why(desk: Desk, text: str, said: str) -> None:
@@ -376,8 +377,8 @@ async def test_a_server_that_never_answers_does_not_keep_people_waiting(
 
 
 async def test_in_a_direct_chat_commands_have_no_prefix(desk: Desk) -> None:
-    manners = answer.Manners("!pw", frozenset({ROOM}))
-    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._sources, manners, lambda: None)
+    manners = answer.Manners("!pw", frozenset({ROOM}), per_user_per_minute=20, per_room_per_minute=60)
+    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._handlers, manners, desk.rig.clock, lambda: None)
     async with desk.bot.store.transaction() as tx:
         await tx.inbox.add(a_message("show something"))
         await tx.inbox.add(a_message("!pw show", 2))
@@ -387,5 +388,5 @@ async def test_in_a_direct_chat_commands_have_no_prefix(desk: Desk) -> None:
 
     assert desk.rig.chat.bodies(ROOM) == [
         "“something” is not a patch id, a message-id or a link.\nExample: show 2194095",
-        "Usage: show REF",
+        "REF is missing. Usage: show REF — for example: show 2194095",
     ]
