@@ -39,18 +39,17 @@ async def test_an_answer_stays_in_the_thread_that_was_asked_in_and_else_is_a_rep
     async with stage.running():
         posted = stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))
         await stage.cards(ann, room, 1)
-        events = await ann.timeline(room)
-        (card,) = (event["event_id"] for event in events if event["sender"] == stage.me and "body" in event["content"])
+        tagged = [(event["event_id"], event["content"].get("org.patchbot", {})) for event in await ann.timeline(room)]
+        (card,) = (event for event, tag in tagged if tag.get("kind") == "card")
         thread = {"rel_type": "m.thread", "event_id": card}
         threaded = await ann.say(room, f"!pw show {posted.patches[0]}", **{"m.relates_to": thread})
         plain = await ann.say(room, "!pw version")
         answers = await stage.said(ann, room, "answer", 2)
-        children = await ann.ask("GET", f"/rooms/{room}/relations/{card}/m.thread", version="v1")
+        told = await ann.thread(room, card)
 
     assert answers[0]["m.relates_to"] == {**thread, "is_falling_back": True, "m.in_reply_to": {"event_id": threaded}}
     assert answers[1]["m.relates_to"] == {"m.in_reply_to": {"event_id": plain}}
-    said = [event["content"]["body"] for event in children["chunk"] if event["sender"] == stage.me]
-    assert said == [answers[0]["body"]]
+    assert [event["content"]["body"] for event in told if event["sender"] == stage.me] == [answers[0]["body"]]
 
 
 async def test_over_the_limit_one_reaction_appears_and_another_person_is_answered(
