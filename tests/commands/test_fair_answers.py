@@ -11,6 +11,7 @@ from bot.app import Bot
 from bot.commands.answer import Answerer, Manners
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
+from bot.config import CommandSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.replies import said
 from bot.store.inbox import MAX_WAITING, Said
@@ -85,6 +86,18 @@ async def test_of_many_who_ask_at_once_no_more_are_answered_than_the_room_may_ha
 
     assert len(rig.chat.bodies(ROOM)) == 60
     assert len(rig.chat.reactions(ROOM)) == 1
+
+
+async def test_the_settings_say_how_much_is_answered(rig: Rig) -> None:
+    rig.commands = CommandSettings(per_user_per_minute=2, per_room_per_minute=3)
+    async with rig.running() as bot:
+        await say(rig, bot, range(5))
+        assert len(rig.chat.bodies(ROOM)) == 2
+
+        await say(rig, bot, range(5), BOB)
+        assert len(rig.chat.bodies(ROOM)) == 3
+
+    assert len(rig.chat.reactions(ROOM)) == 2
 
 
 async def test_talk_that_is_not_for_the_bot_uses_up_nothing(rig: Rig, bot: Bot) -> None:

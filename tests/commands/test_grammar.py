@@ -129,6 +129,7 @@ def test_a_query_is_the_rest_as_it_was_typed(text: str, arguments: dict[str, str
             'set mode "a\nb',
             "The quote before “a b” is not closed before a space or the end. " + usage_of("set"),
         ),
+        ('set mode "a"b', 'The quote before “a"b” is not closed before a space or the end. ' + usage_of("set")),
         ("me ada", "“ada” is not a mail address. Usage: !pw me [ADDRESS] — for example: !pw me ada@example.org"),
         (
             "me forget",
