@@ -9,7 +9,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
-.PHONY: demo test check format bench lock clean
+.PHONY: demo test check format reference bench lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -26,6 +26,10 @@ check: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# docs/commands.md, from the table of all commands.
+reference: $(VENV)/run
+	$(BIN)/python -m bot.commands.reference > docs/commands.md
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench

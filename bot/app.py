@@ -15,9 +15,11 @@ import structlog
 
 from bot import metrics
 from bot.clock import Clock, SystemClock
-from bot.commands.answer import Answerer, Manners, Sources
+from bot.commands.answer import Answerer, Manners
 from bot.commands.asked import Handler
+from bot.commands.bot_itself import BotItself
 from bot.commands.lookups import LookUps
+from bot.commands.manual import Manual
 from bot.commands.places import Place
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
@@ -177,9 +179,9 @@ async def assembled(
         watched = zip(settings.patchwork, apis, watches, strict=True)
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
         overview = Overview(store, rooms.index, [watch for watch, _ in watches], clock, _override(settings.matrix))
-        manners = Manners(settings.commands.prefix, rooms.direct, settings.matrix.admins)
-        handlers = _look_ups(LookUps(places, store))
-        answerer = Answerer(store, Sources(handlers, overview.condition), manners, sender.wake)
+        about = BotItself(overview.condition, settings.matrix.admins)
+        handlers = _with_help({"status": about.status, "version": about.version, **_look_ups(LookUps(places, store))})
+        answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         yield Bot(store, rooms, tuple(watches), sender, answerer, overview)
 
 
@@ -242,6 +244,16 @@ def _client(
 ) -> PatchworkClient:
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
     return PatchworkClient(server.url, settings.contact, network, transport)
+
+
+def _with_help(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+    """*handlers*, and one that tells of them all."""
+    return {"help": Manual({"help", *handlers}).help, **handlers}
+
+
+def _manners(settings: Settings, rooms: Rooms) -> Manners:
+    told = settings.commands
+    return Manners(told.prefix, rooms.direct, told.per_user_per_minute, told.per_room_per_minute)
 
 
 def _override(matrix: MatrixSettings) -> str:

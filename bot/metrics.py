@@ -34,7 +34,7 @@ MATRIX_REQUESTS: Final = Counter(
 )
 COMMANDS: Final = Counter(
     "patchbot_commands",
-    "Commands answered, by verb and by how that went: ok, mistake, timeout, fault.",
+    "Commands, by verb and by how that went: ok, mistake, timeout, fault; limited where there were too many to answer.",
     ["verb", "result"],
 )
 SUBSCRIPTIONS: Final = Gauge("patchbot_subscriptions", "Subscriptions that patches are held against.")

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.delivery.chat import Chat
-from bot.ids import NoticeKey, RoomId, TxnId
+from bot.ids import EventId, NoticeKey, RoomId, TxnId
 from bot.notices.outbox import Message, NoticeKind, Tag
 
 
@@ -36,6 +36,11 @@ class Place(Protocol):
 def a_message(key: str = "card/1") -> Message:
     """A message with this key."""
     return Message(f"body of {key}", f"<p>{key}</p>", Tag(NoticeKind.CARD, NoticeKey(key)))
+
+
+def a_reaction(event: EventId, key: str = "answer/1") -> Message:
+    """A reaction to *event* with this key."""
+    return Message("⏳", "", Tag(NoticeKind.ANSWER, NoticeKey(key)), reaction=event)
 
 
 class ChatContract:
@@ -85,3 +90,15 @@ class ChatContract:
         assert await place.chat.find(place.room, NoticeKey("card/2"), before) is None
         later = place.now() + timedelta(minutes=1)
         assert await place.chat.find(place.room, NoticeKey("card/1"), later) is None
+
+    async def test_a_reaction_is_found_by_its_key_and_is_no_message(self, place: Place) -> None:
+        """It is put once per transaction id, as messages are."""
+        before = place.now()
+        event = await place.chat.send(place.room, TxnId("t1"), a_message())
+
+        reaction = await place.chat.send(place.room, TxnId("t2"), a_reaction(event))
+        again = await place.chat.send(place.room, TxnId("t2"), a_reaction(event))
+
+        assert reaction == again != event
+        assert await place.bodies(place.room) == ["body of card/1"]
+        assert await place.chat.find(place.room, NoticeKey("answer/1"), before) == reaction

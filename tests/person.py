@@ -24,6 +24,7 @@ class Person:
         self.name = f"person{next(_names)}"
         self.user = UserId(homeserver.register(self.name, self.name))
         api = f"{homeserver.url}/_matrix/client/v3"
+        self._newer_api = f"{homeserver.url}/_matrix/client/v1"
         self._http = httpx.AsyncClient(base_url=api, timeout=60, verify=NO_TLS, trust_env=False)
         self._txn = itertools.count(1)
 
@@ -140,6 +141,18 @@ class Person:
         """The contents of a room's messages, oldest first."""
         events = [event for event in await self.timeline(room) if event["type"] == "m.room.message"]
         return [event["content"] for event in events if sender is None or event["sender"] == sender]
+
+    async def thread(self, room: RoomId, root: EventId) -> list[dict[str, Any]]:
+        """The events that hang on *root* in its thread, oldest first."""
+        path = f"{_path(room)}/relations/{quote(root, safe='')}/m.thread"
+        events: list[dict[str, Any]] = (await self.ask("GET", self._newer_api + path, dir="f"))["chunk"]
+        return events
+
+    async def reactions(self, room: RoomId) -> list[tuple[str, str]]:
+        """The reactions in a room, oldest first: the event, and the emoji put to it."""
+        events = [event for event in await self.timeline(room) if event["type"] == "m.reaction"]
+        relations = [event["content"]["m.relates_to"] for event in events]
+        return [(relation["event_id"], relation["key"]) for relation in relations]
 
     async def bodies(self, room: RoomId, sender: UserId | None = None) -> list[str]:
         """The plain texts of a room's messages, oldest first."""

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from bot.app import Bot, assembled, known_rooms
 from bot.clock import VirtualClock
-from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
+from bot.config import (
+    CommandSettings,
+    MatrixSettings,
+    PatchworkSettings,
+    ProjectSettings,
+    RoomSettings,
+    Settings,
+    StoreSettings,
+)
 from bot.delivery.chat import MemoryChat
 from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
@@ -29,6 +37,7 @@ class Rig:
     poll_seconds: float = 60.0
     incomplete_after_minutes: float = 30.0
     direct: frozenset[RoomId] = frozenset()
+    commands: CommandSettings = field(default_factory=CommandSettings)
     url: str = ""  # of the database; a file in *folder* where it says nothing
     clock: VirtualClock = field(default_factory=VirtualClock)
 
@@ -77,6 +86,7 @@ class Rig:
                 messages_per_second=1000,
                 message_burst=1000,
             ),
+            commands=self.commands,
             store=StoreSettings(url=self.url or f"sqlite:///{self.folder / 'bot.db'}", data_dir=self.folder),
             patchwork=(
                 PatchworkSettings(

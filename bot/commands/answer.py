@@ -1,57 +1,57 @@
-"""Answers what stands in the inbox; the answer and its acknowledgement are one transaction."""
+"""Answers what stands in the inbox; the answer and its acknowledgement are one transaction.
+
+Everybody gets a turn: of all who wait, the oldest message of each is answered before the second one of any. What is not
+meant for the bot, or over the limit, is acknowledged without an answer, all of it at once.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import structlog
 
 from bot import metrics
+from bot.clock import Clock
 from bot.commands import grammar
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked, Handler
+from bot.commands.limits import Limits
 from bot.errors import StoreError
 from bot.ids import RoomId, UserId
-from bot.notices.condition import Condition, status
 from bot.notices.markup import Allowed, written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag, answer_key
-from bot.notices.replies import said, usage
+from bot.notices.replies import said
 from bot.store.inbox import Said
 from bot.store.store import Store
 
 ANSWER_SECONDS = 60
+TOO_MANY = "⏳"
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How the bot is spoken to: the prefix, and in which rooms it may be left out; these may change meanwhile.
-
-    *admins* are told of other rooms, too.
-    """
+    """How the bot is spoken to: the prefix, in which rooms it may be left out (these may change), and how often."""
 
     prefix: str
     direct: AbstractSet[RoomId]
-    admins: Collection[UserId] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where answers come from."""
-
-    handlers: Mapping[str, Handler]
-    condition: Callable[[], Awaitable[Condition]]
+    per_user_per_minute: int
+    per_room_per_minute: int
 
 
 class Answerer:
-    """Answers messages one after the other, in the order in which they came."""
+    """Answers messages one after the other, each sender's in the order in which they came."""
 
-    def __init__(self, store: Store, sources: Sources, manners: Manners, wrote: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, handlers: Mapping[str, Handler], manners: Manners, clock: Clock, wrote: Callable[[], None]
+    ) -> None:
         self._store = store
-        self._sources = sources
+        self._handlers = handlers
         self._manners = manners
+        self._clock = clock
         self._wrote = wrote
+        self._limits = Limits(manners.per_user_per_minute, manners.per_room_per_minute)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -65,72 +65,93 @@ class Answerer:
             await self.answer_all()
             await self._wake.wait()
 
-    async def answer_all(self) -> int:
-        """Answer everything that waits; how many there were."""
-        count = 0
+    async def answer_all(self) -> None:
+        """Answer everything that waits."""
         while waiting := await self._unanswered():
-            for message in waiting:
-                await self._settle(message, await self._answer(message))
-            count += len(waiting)
+            await self._turn(waiting)
             self._wrote()
-        return count
 
     async def _unanswered(self) -> list[Said]:
         async with self._store.transaction() as tx:
             return await tx.inbox.unanswered()
 
-    async def _settle(self, message: Said, answer: Answer | None) -> None:
+    async def _turn(self, waiting: Sequence[Said]) -> None:
+        """Answer the first of each sender's messages, and pass over all that get no answer."""
+        now = self._clock.monotonic()
+        first: dict[UserId, Said] = {}
+        for_others: list[Said] = []
+        over: list[Said] = []
+        for message in waiting:
+            if self._text(message) is None:
+                for_others.append(message)
+            elif self._limits.allow(message.sender, message.room, now):
+                first.setdefault(message.sender, message)
+            else:
+                over.append(message)
+        if for_others or over:
+            await self._pass_over(for_others, over, now)
+        for message in first.values():
+            await self._answer_if_allowed(message)
+
+    def _text(self, message: Said) -> str | None:
+        """The command in a message; None in one that is not meant for the bot."""
+        return grammar.addressed(message.body, self._manners.prefix, direct=self._is_direct(message))
+
+    def _is_direct(self, message: Said) -> bool:
+        return message.room in self._manners.direct
+
+    async def _pass_over(self, for_others: Sequence[Said], over: Sequence[Said], now: float) -> None:
+        """Acknowledge what gets no answer; of what is *over* a limit, the first in its window gets a reaction."""
+        metrics.COMMANDS.labels("", "limited").inc(len(over))
+        first = [message for message in over if self._limits.is_first_over(message.sender, message.room, now)]
         async with self._store.transaction() as tx:
-            if answer is not None:
-                await tx.outbox.add([_notice(message, answer)])
+            await tx.outbox.add([_reaction(message) for message in first])
+            for message in (*for_others, *over):
+                await tx.inbox.answered(message)
+
+    async def _answer_if_allowed(self, message: Said) -> None:
+        """Answer, unless others used up the room's share in this turn; then the next one passes it over."""
+        now = self._clock.monotonic()
+        if not self._limits.allow(message.sender, message.room, now):
+            return
+        self._limits.count(message.sender, message.room, now)
+        answer = await self._answer(message)
+        async with self._store.transaction() as tx:
+            await tx.outbox.add([_notice(message, answer)])
             await tx.inbox.answered(message)
 
-    async def _answer(self, message: Said) -> Answer | None:
-        """The answer; None to what was not meant for the bot."""
-        direct = message.room in self._manners.direct
-        text = grammar.addressed(message.body, self._manners.prefix, direct=direct)
-        if text is None:
-            return None
-        prefix = "" if direct else self._manners.prefix
-        call = grammar.parse(text, prefix)
+    async def _answer(self, message: Said) -> Answer:
+        prefix = "" if self._is_direct(message) else self._manners.prefix
+        call = grammar.parse(self._text(message) or "", prefix, self._handlers.keys())
         if isinstance(call, grammar.Mistake):
             metrics.COMMANDS.labels("", "mistake").inc()
             return Answer(said(call.text))
-        answer, result = await self._done(Asked(call, message, prefix, direct))
+        answer, result = await self._done(Asked(call, message, prefix, self._is_direct(message)))
         metrics.COMMANDS.labels(call.command.verb, result).inc()
         return answer
 
     async def _done(self, asked: Asked) -> tuple[Answer, str]:
         """The answer to a command, and how that went, in a word for the metrics."""
+        verb = asked.call.command.verb
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._do(asked), "ok"
+                return await self._handlers[verb](asked), "ok"
         except TimeoutError:
-            _log.warning("a command took too long", verb=asked.call.command.verb)
+            _log.warning("a command took too long", verb=verb)
             late = f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."
             return Answer(said(late)), "timeout"
         except StoreError:
             raise  # not this message's fault: it is answered when the database is back
         except Exception:  # noqa: BLE001  # one message must not keep the others from being answered
-            _log.exception("a command failed", verb=asked.call.command.verb)
+            _log.exception("a command failed", verb=verb)
             return Answer(said("That did not work, by a fault of the bot. Its log says more.")), "fault"
-
-    async def _do(self, asked: Asked) -> Answer:
-        call, prefix = asked.call, asked.prefix
-        if call.command is grammar.STATUS:
-            condition = await self._sources.condition()
-            return Answer(status(condition, for_operator=asked.message.sender in self._manners.admins))
-        if (handler := self._sources.handlers.get(call.command.verb)) is not None:
-            return await handler(asked)
-        if call.arguments and (command := grammar.find(call.arguments["verb"])) is not None:
-            return Answer(usage([command.usage], prefix))
-        return Answer(usage([command.usage for command in grammar.COMMANDS], prefix))
 
 
 def _notice(message: Said, answer: Answer) -> Notice:
+    """The answer, as a reply; in a thread where it was asked in one."""
     allowed = answer.site.allowed if answer.site else Allowed(())
     body, html = written(answer.document, allowed)
-    tag = Tag(kind=NoticeKind.ANSWER, key=answer_key(message.room, message.event))
+    tag = _tag(message)
     if about := answer.about:
         tag = replace(
             tag,
@@ -140,4 +161,14 @@ def _notice(message: Said, answer: Answer) -> Notice:
             patch=about.patch,
             version=about.version,
         )
-    return Notice(message.room, Lane.ANSWER, Message(body, html, tag))
+    spoken = Message(body, html, tag, thread=message.thread, replies_to=message.event)
+    return Notice(message.room, Lane.ANSWER, spoken)
+
+
+def _reaction(message: Said) -> Notice:
+    """That it was too much, where a text would be one more."""
+    return Notice(message.room, Lane.ANSWER, Message(TOO_MANY, TOO_MANY, _tag(message), reaction=message.event))
+
+
+def _tag(message: Said) -> Tag:
+    return Tag(kind=NoticeKind.ANSWER, key=answer_key(message.room, message.event))

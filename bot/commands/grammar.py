@@ -1,37 +1,62 @@
-"""Every command, described once: parsing, help and errors come from this table."""
+"""Every command, described once: parsing, help, errors and the reference page come from this table. Pure."""
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
-from bot.notices.replies import Usage
+from bot.commands.parameters import Kind, Misread, Parameter, read, shown
 from bot.patchwork.lookup import read_ref
 
-_MAX_WORDS = 50
-_AS_TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
+_QUOTES_AS_TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Who(Enum):
+    """Who may; the value says it in a sentence."""
+
+    EVERYONE = "Everyone may."
+    ROOM = "In a room, this needs the power level for org.patchbot.subscription (default 50), or an admin of the bot."
+    DIRECT = "Everyone may, in a direct chat with the bot."
+    ADMIN = "The bot's admins may."
+
+
+class Group(Enum):
+    """What commands belong together; the value is the heading."""
+
+    BOT = "The bot"
+    LOOK_UPS = "Looking patches up"
+    SUBSCRIPTIONS = "Subscriptions"
+    CHAT = "This chat, and you"
+    ADMINS = "Admins"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A verb: its other names, its parameters as help spells them, how many it takes, and what it does."""
+    """A command as it is described: *summary* fits a line of help, *example* is what stands behind the verb."""
 
     verb: str
+    group: Group
     summary: str
+    parameters: tuple[Parameter, ...] = ()
+    example: str = ""
     aliases: tuple[str, ...] = ()
-    parameters: str = ""
-    parameter: str = ""  # what its argument is called
-    at_least: int = 0
-    at_most: int = 0
+    who: Who = Who.EVERYONE
+    more: str = ""
 
-    @property
-    def usage(self) -> Usage:
-        """What help says of it."""
-        return Usage(self.verb, self.parameters, self.summary)
+    def usage(self, prefix: str) -> str:
+        """What to type, with the parameters; *prefix* is "" where it may be left out."""
+        return typed(self.verb, " ".join(parameter.spelled for parameter in self.parameters), prefix)
+
+    def typical(self, prefix: str) -> str:
+        """What somebody might type."""
+        return typed(self.verb, self.example, prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command that was understood."""
+    """A command that was understood, with its arguments by name; an optional one that was not typed is absent."""
 
     command: Command
     arguments: Mapping[str, str]
@@ -39,44 +64,179 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A command that was not understood, and what to tell whoever typed it."""
+    """A command that was not understood, and what to tell whoever typed it, in one line."""
 
     text: str
 
 
-HELP = Command("help", "what can be typed, or what one command does", ("?",), "[verb]", "verb", at_most=1)
-SHOW = Command("show", "a patch or a series, by id, message-id or link", ("s",), "REF", "ref", at_most=1)
-SERIES = Command("series", "a series with all its patches", (), "REF", "ref", at_most=1)
-DIFF = Command("diff", "what a patch changes", ("d",), "REF", "ref", at_most=1)
-CHECKS = Command("checks", "what tools say of a patch", (), "REF", "ref", at_most=1)
-COMMENTS = Command("comments", "what people replied to a patch", (), "REF", "ref", at_most=1)
-FIND = Command("find", "the newest matches of a query", (), "QUERY", "query", at_least=1, at_most=_MAX_WORDS + 1)
-STATUS = Command("status", "how the bot is: what it watches, what it waits for")
-COMMANDS = (HELP, SHOW, SERIES, DIFF, CHECKS, COMMENTS, FIND, STATUS)
+_REF = Parameter(Kind.REF, optional=True)
+_QUERY = Parameter(Kind.QUERY)
+_ID = Parameter(Kind.ID)
+_ONE_OR_ALL = Parameter(Kind.ID, optional=True)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "help",
+        Group.BOT,
+        "what can be typed, or what one command does",
+        (Parameter(Kind.VERB, optional=True, shown="verb"),),
+        "sub",
+        ("?", "h", "commands"),
+    ),
+    Command("status", Group.BOT, "how the bot is: what it watches, what it waits for", aliases=("stat", "health")),
+    Command("version", Group.BOT, "the name and the version of the bot", aliases=("ver", "about")),
+    Command(
+        "show",
+        Group.LOOK_UPS,
+        "a patch or a series, by id, message-id or link",
+        (_REF,),
+        "2194095",
+        ("s", "get", "info", "patch", "view"),
+        more="A number is the id of a patch, or else of a series.",
+    ),
+    Command("series", Group.LOOK_UPS, "the series, with all its patches", (_REF,), "2194095"),
+    Command("diff", Group.LOOK_UPS, "what the patch changes", (_REF,), "2194095", ("d",)),
+    Command("checks", Group.LOOK_UPS, "the checks of the patch", (_REF,), "2194095", ("check", "ci")),
+    Command("comments", Group.LOOK_UPS, "what reviewers wrote about the patch", (_REF,), "2194095", ("comment",)),
+    Command(
+        "find",
+        Group.LOOK_UPS,
+        "the newest series that a query matches",
+        (_QUERY,),
+        "path:migration/ from:@example.org",
+        ("search", "f", "q"),
+    ),
+    Command(
+        "sub",
+        Group.SUBSCRIPTIONS,
+        "be told of new series that a query matches",
+        (_QUERY,),
+        "path:migration/ -prefix:RFC",
+        ("subscribe", "add", "follow", "watch"),
+        Who.ROOM,
+    ),
+    Command(
+        "unsub",
+        Group.SUBSCRIPTIONS,
+        "end a subscription",
+        (_ID,),
+        "7",
+        ("unsubscribe", "del", "delete", "remove", "rm", "unfollow", "unwatch"),
+        Who.ROOM,
+    ),
+    Command(
+        "subs",
+        Group.SUBSCRIPTIONS,
+        "the subscriptions here, with their ids",
+        aliases=("ls", "list", "subscriptions"),
+    ),
+    Command(
+        "edit",
+        Group.SUBSCRIPTIONS,
+        "give a subscription another query",
+        (_ID, _QUERY),
+        "7 path:migration/,hw/",
+        ("change",),
+        Who.ROOM,
+    ),
+    Command(
+        "test",
+        Group.SUBSCRIPTIONS,
+        "what a query would have told of: how many a day, and the newest",
+        (_QUERY, Parameter(Kind.DURATION, optional=True, shown="7d")),
+        "path:migration/ 7d",
+        ("try", "preview"),
+        more="Nothing is subscribed by it.",
+    ),
+    Command(
+        "why",
+        Group.SUBSCRIPTIONS,
+        "as a reply to a card: which subscriptions brought it",
+        more="Type it as a reply to a card, or in its thread.",
+    ),
+    Command(
+        "mute",
+        Group.SUBSCRIPTIONS,
+        "pause one subscription or all, for a time or until unmute",
+        (_ONE_OR_ALL, Parameter(Kind.DURATION, optional=True, shown="2h")),
+        "7 2h",
+        ("pause", "silence", "snooze"),
+        Who.ROOM,
+    ),
+    Command(
+        "unmute", Group.SUBSCRIPTIONS, "end the pause", (_ONE_OR_ALL,), "7", ("unpause", "unsnooze", "resume"), Who.ROOM
+    ),
+    Command(
+        "set",
+        Group.CHAT,
+        "change a setting",
+        (Parameter(Kind.KEY), Parameter(Kind.VALUE)),
+        "timezone Europe/Berlin",
+        who=Who.ROOM,
+    ),
+    Command("settings", Group.CHAT, "the settings, and what they can be", aliases=("config", "options")),
+    Command(
+        "me",
+        Group.CHAT,
+        "in a direct chat: your mail addresses, or one more, whose patches you then hear of",
+        (Parameter(Kind.ADDRESS, optional=True),),
+        "ada@example.org",
+        ("iam", "whoami"),
+        Who.DIRECT,
+        more="With an address, you are told of the states, checks and comments of your own patches.",
+    ),
+    Command(
+        "me forget",
+        Group.CHAT,
+        "in a direct chat: no longer count an address as yours",
+        (Parameter(Kind.ADDRESS),),
+        "ada@example.org",
+        who=Who.DIRECT,
+    ),
+    Command("export", Group.CHAT, "the subscriptions here, as lines for the configuration", aliases=("dump",)),
+    Command("rooms", Group.ADMINS, "the rooms that the bot is in", who=Who.ADMIN),
+    Command(
+        "leave",
+        Group.ADMINS,
+        "let the bot go out of a room",
+        (Parameter(Kind.ROOM),),
+        "#qemu-migration:example.org",
+        ("part",),
+        Who.ADMIN,
+    ),
+)
+VERBS = frozenset(command.verb for command in COMMANDS)
 _BY_NAME = {name: command for command in COMMANDS for name in (command.verb, *command.aliases)}
 
 
-def find(verb: str) -> Command | None:
-    """The command with this verb or alias, in any case."""
-    return _BY_NAME.get(verb.lower())
+def find(name: str, verbs: Collection[str] = VERBS) -> Command | None:
+    """The command with this verb or alias, in any case, where it is one of *verbs*."""
+    command = _BY_NAME.get(" ".join(name.lower().split()))
+    return command if command is not None and command.verb in verbs else None
 
 
-def parse(text: str, prefix: str) -> Call | Mistake:
-    """The command that *text* is; *prefix*, no longer in it, is for what has to be typed instead ("" in a direct chat).
+def parse(text: str, prefix: str, verbs: Collection[str] = VERBS) -> Call | Mistake:
+    """The command that *text* is, of those with *verbs*.
 
-    Typographic quotes and escaped `*` and `_`, which clients write on their own, are read as typed.
+    *prefix*, no longer in it, is for what has to be typed instead ("" in a direct chat). Typographic quotes and escaped
+    `*` and `_`, which clients write on their own, are read as typed.
     """
-    typed = text.translate(_AS_TYPED).replace("\\*", "*").replace("\\_", "_")
-    verb, *arguments = typed.split(maxsplit=_MAX_WORDS) or [HELP.verb]
-    command = find(verb)
+    command, verb, rest = _command(_as_typed(text), verbs)
     if command is None:
-        return Mistake(_unknown(verb, prefix))
-    if not command.at_least <= len(arguments) <= command.at_most:
-        return Mistake(f"Usage: {command.usage.typed(prefix)}")
-    if command is HELP and arguments and find(arguments[0]) is None:
-        return Mistake(_unknown(arguments[0], prefix))
-    rest = typed.strip().partition(typed.split()[0])[2].strip() if arguments else ""
-    return Call(command, {command.parameter: rest} if arguments else {})
+        return Mistake(_unknown(verb, prefix, verbs))
+    try:
+        arguments = read(command.parameters, rest)
+    except Misread as misread:
+        return Mistake(f"{misread} {usage(command, prefix)}")
+    if (name := arguments.get("verb")) is not None and find(name, verbs) is None:
+        return Mistake(_unknown(name, prefix, verbs))
+    return Call(command, arguments)
+
+
+def usage(command: Command, prefix: str) -> str:
+    """How a command is typed, in one line with an example."""
+    example = f" — for example: {command.typical(prefix)}" if command.example else ""
+    return f"Usage: {command.usage(prefix)}{example}"
 
 
 def addressed(body: str, prefix: str, *, direct: bool) -> str | None:
@@ -91,18 +251,33 @@ def addressed(body: str, prefix: str, *, direct: bool) -> str | None:
     return text if direct and text else None
 
 
-def _unknown(verb: str, prefix: str) -> str:
-    """That there is no such verb, and what is near."""
-    if read_ref(verb) is not None:
-        return f"To look that up, type: {typed(SHOW.verb, verb, prefix)}"
-    near = difflib.get_close_matches(verb.lower()[:50], [command.verb for command in COMMANDS], n=1)
-    guess = f"Did you mean “{near[0]}”?" if near else f"Type “{typed(HELP.verb, '', prefix)}” for what there is."
-    return f"There is no command “{verb[:50]}”. {guess}"
-
-
 def typed(verb: str, argument: str, prefix: str) -> str:
     """A command as it is to be typed."""
-    return Usage(verb, argument, "").typed(prefix)
+    return " ".join(part for part in (prefix, verb, argument) if part)
+
+
+def _command(text: str, verbs: Collection[str]) -> tuple[Command | None, str, str]:
+    """The command, the verb as it was typed, and what follows; a verb of two words goes before one of one."""
+    first, second, *rest = [*text.split(maxsplit=2), "", ""][:3]
+    if (command := find(f"{first} {second}", verbs)) is not None and second:
+        return command, command.verb, "".join(rest)
+    return find(first or "help", verbs), first, text.lstrip()[len(first) :]
+
+
+def _as_typed(text: str) -> str:
+    r"""*text* as it was typed; a `\\` is no beginning of another escape."""
+    unescaped = _ESCAPE.sub(lambda escape: escape[1] if escape[1] in "*_" else escape[0], text)
+    return unescaped.translate(_QUOTES_AS_TYPED)
+
+
+def _unknown(verb: str, prefix: str, verbs: Collection[str]) -> str:
+    """That there is no such verb, and what is near."""
+    if read_ref(verb) is not None and "show" in verbs:
+        return f"To look that up, type: {typed('show', verb, prefix)}"
+    names = [name for name, command in _BY_NAME.items() if command.verb in verbs]
+    near = difflib.get_close_matches(shown(verb).lower(), names, n=1)
+    guess = f"Did you mean “{_BY_NAME[near[0]].verb}”?" if near else f"Type “{typed('help', '', prefix)}” for a list."
+    return f"There is no command “{shown(verb)}”. {guess}"
 
 
 def _without_quote(body: str) -> str:

@@ -82,11 +82,18 @@ class MemoryChat:
 
     def bodies(self, room: RoomId) -> list[str]:
         """The plain text of a room's messages, in order."""
-        return [post.message.body for post in self.posted if post.room == room]
+        return [post.message.body for post in self._posts(room) if post.message.reaction is None]
+
+    def reactions(self, room: RoomId) -> list[tuple[EventId, str]]:
+        """The reactions in a room, in order: the event, and the emoji put to it."""
+        return [(event, post.message.body) for post in self._posts(room) if (event := post.message.reaction)]
 
     def forget_transactions(self) -> None:
         """As homeservers do after a while: the events stay, their transaction ids mean nothing any more."""
         self._events.clear()
+
+    def _posts(self, room: RoomId) -> list[Posted]:
+        return [post for post in self.posted if post.room == room]
 
     def _post(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
         event = EventId(f"${len(self.posted) + 1}")

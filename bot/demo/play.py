@@ -14,7 +14,15 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 from rich.text import Text
 
-from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
+from bot.config import (
+    CommandSettings,
+    MatrixSettings,
+    PatchworkSettings,
+    ProjectSettings,
+    RoomSettings,
+    Settings,
+    StoreSettings,
+)
 from bot.demo import terminal
 from bot.demo.room import FileRoom
 from bot.demo.sample.data import PROJECT
@@ -71,6 +79,7 @@ def settings(url: str, folder: Path, projects: Sequence[str]) -> Settings:
             messages_per_second=1000,
             message_burst=1000,
         ),
+        commands=CommandSettings(per_user_per_minute=100_000, per_room_per_minute=100_000),
         store=StoreSettings(url=f"sqlite:///{folder / 'demo.db'}", data_dir=folder),
         patchwork=(
             PatchworkSettings(

@@ -27,6 +27,7 @@ class _Line:
     at: str
     body: str
     html: str
+    reaction: str | None = None  # the event that the body is put to
 
 
 @dataclass
@@ -63,6 +64,7 @@ class FileRoom:
             at=self.clock.now().isoformat(),
             body=message.body,
             html=message.html,
+            reaction=message.reaction,
         )
         try:
             self._append(line)
@@ -78,7 +80,7 @@ class FileRoom:
 
     def bodies(self, room: RoomId) -> list[str]:
         """The plain text of a room's messages, in order."""
-        return [line.body for line in self._lines if line.room == room]
+        return [line.body for line in self._lines if line.room == room and line.reaction is None]
 
     def _append(self, line: _Line) -> None:
         with self.path.open("ab") as file:

@@ -27,7 +27,7 @@ from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.matrix import device as devices
 from bot.matrix import requests, wire
-from bot.matrix.content import encoded, event_content, key_of
+from bot.matrix.content import encoded, event_content, event_type, key_of
 from bot.matrix.device import Device
 from bot.matrix.model import Content, Event, Page, SyncAnswer
 from bot.matrix.requests import Request
@@ -169,15 +169,22 @@ class MatrixClient:
     async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
         """Put a message into a room; the same *txn* of the same device makes one event, however often it is sent.
 
+        A reaction that is there already is as good as one that was put there.
+
         Raises:
             Temporary: the outcome is unknown, or it may work later.
             Forbidden: the room does not let us.
             Permanent: this message will never be taken.
             LoggedOut: the device is no longer one of the account's.
         """
-        request = requests.send(room, "m.room.message", txn, event_content(message))
-        async with self._sending[room]:
-            answer = await self._ask(request)
+        request = requests.send(room, event_type(message), txn, event_content(message))
+        try:
+            async with self._sending[room]:
+                answer = await self._ask(request)
+        except Permanent as error:
+            if message.reaction is not None and "M_DUPLICATE_ANNOTATION" in str(error):
+                return message.reaction  # ours is there; the homeserver does not say which it is
+            raise
         return EventId(wire.text(answer, "event_id"))
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
@@ -189,7 +196,7 @@ class MatrixClient:
         """
         looked_at, start = 0, None
         while looked_at < LOOK_BACK_EVENTS:
-            page = await self._page(room, start, {"senders": [self.user], "types": ["m.room.message"]})
+            page = await self._page(room, start, {"senders": [self.user], "types": ["m.room.message", "m.reaction"]})
             for event in page.events:
                 if event.sent_at < since + self._ahead - _CLOCKS_DIFFER:
                     return None
@@ -200,17 +207,6 @@ class MatrixClient:
                 return None
             start = page.end
         return None
-
-    async def react(self, room: RoomId, txn: TxnId, event: EventId, emoji: str) -> None:
-        """Put a reaction to an event; one that is there already is as good. Raises as `send` does."""
-        relation = {"rel_type": "m.annotation", "event_id": event, "key": emoji}
-        request = requests.send(room, "m.reaction", txn, {"m.relates_to": relation})
-        try:
-            async with self._sending[room]:
-                await self._ask(request)
-        except Permanent as error:
-            if "M_DUPLICATE_ANNOTATION" not in str(error):
-                raise
 
     # Rooms
 

@@ -19,15 +19,23 @@ _BODY_ALONE_CHARACTERS = 8_000  # at most 6 bytes each in JSON
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def event_content(message: Message) -> Content:
-    """The content of the `m.room.message` that says *message*.
+def event_type(message: Message) -> str:
+    """The type of the event that says *message*."""
+    return "m.room.message" if message.reaction is None else "m.reaction"
 
-    An `m.notice`, which no client rings for, or an `m.text` where the message rings; nobody is mentioned in either.
+
+def event_content(message: Message) -> Content:
+    """The content of the event that says *message*.
+
+    A message is an `m.notice`, which no client rings for, or an `m.text` where it rings; nobody is mentioned in either.
     HTML that is too large is left out, and a body cut.
 
     Raises:
         Permanent: not even the cut body fits.
     """
+    relation = _relation(message)
+    if message.reaction is not None:
+        return {"m.relates_to": relation, KEY: _tag(message.tag)}
     content: dict[str, object] = {
         "msgtype": "m.text" if message.rings else "m.notice",
         "body": _valid(message.body),
@@ -36,6 +44,8 @@ def event_content(message: Message) -> Content:
         "m.mentions": {},
         KEY: _tag(message.tag),
     }
+    if relation:
+        content["m.relates_to"] = relation
     if size(content) > MAX_CONTENT_BYTES:
         del content["format"], content["formatted_body"]
         content["body"] = cut(_valid(message.body), _BODY_ALONE_CHARACTERS)
@@ -59,6 +69,19 @@ def encoded(content: Content) -> bytes:
 def size(content: Content) -> int:
     """How many bytes of an event this takes."""
     return len(encoded(content))
+
+
+def _relation(message: Message) -> Content:
+    """What the event hangs on; empty where it stands alone.
+
+    In a thread, clients that know none show a reply to what was asked; others do not ("is_falling_back").
+    """
+    if message.reaction is not None:
+        return {"rel_type": "m.annotation", "event_id": message.reaction, "key": _valid(message.body)}
+    reply = {"m.in_reply_to": {"event_id": message.replies_to or message.thread}}
+    if message.thread is not None:
+        return {"rel_type": "m.thread", "event_id": message.thread, "is_falling_back": True, **reply}
+    return reply if message.replies_to is not None else {}
 
 
 def _tag(tag: Tag) -> Content:

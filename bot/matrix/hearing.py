@@ -1,5 +1,6 @@
 """Which events are words for the bot. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ from bot.matrix.model import Content, Event
 
 TOO_OLD = timedelta(minutes=10)
 MAX_BODY_CHARACTERS = 16_384
+_EVENT_ID = re.compile(r"\$[!-~]{1,254}")
 
 
 def heard(room: RoomId, events: Iterable[Event], me: UserId, now: datetime) -> Iterator[Heard]:
@@ -69,8 +71,9 @@ def _replies_to(relation: Content) -> EventId | None:
 
 
 def _id(content: Content, key: str) -> EventId | None:
+    """The event that is named there; None where what is named can be none (specification, "Size limits")."""
     found = content.get(key)
-    return EventId(found) if isinstance(found, str) else None
+    return EventId(found) if isinstance(found, str) and _EVENT_ID.fullmatch(found) else None
 
 
 def _mapping(content: Content, key: str) -> Content:

@@ -55,4 +55,4 @@ class StoredMemory:
 
 
 def _said(heard: Heard) -> Said:
-    return Said(heard.room, heard.event, heard.sender, heard.body, heard.sent_at)
+    return Said(heard.room, heard.event, heard.sender, heard.body, heard.sent_at, heard.thread, heard.replies_to)

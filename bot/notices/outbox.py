@@ -67,12 +67,19 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: both forms complete; *rings* where a person shall hear of it (a direct chat)."""
+    """What is sent: both forms complete; *rings* where a person shall hear of it (a direct chat).
+
+    *thread* is the root of the thread that it belongs into, *replies_to* the event that it answers; None where there is
+    none. Where *reaction* is an event, the body is an emoji, put to that event.
+    """
 
     body: str
     html: str
     tag: Tag
     rings: bool = False
+    thread: EventId | None = None
+    replies_to: EventId | None = None
+    reaction: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """What is answered to a command, as documents."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from bot.notices import facts
 from bot.notices.card import Shown, Site, card, patch_title
@@ -9,30 +8,9 @@ from bot.notices.markup import Bullets, Code, Document, Line, Lines, Link, lines
 from bot.patchwork.model import FileChange, Patch, Series
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """One command as `help` lists it."""
-
-    verb: str
-    parameters: str
-    summary: str
-
-    def typed(self, prefix: str) -> str:
-        """What to type; *prefix* is "" where it may be left out."""
-        return " ".join(part for part in (prefix, self.verb, self.parameters) if part)
-
-
 def said(*sentences: str) -> Document:
     """Plain sentences, a line each."""
     return (Lines(tuple(words(sentence) for sentence in sentences)),)
-
-
-def usage(commands: Iterable[Usage], prefix: str) -> Document:
-    """What can be typed, a line each."""
-    return (
-        Lines((words("What you can type:"),)),
-        Bullets(tuple(words(Code(command.typed(prefix)), f" — {command.summary}") for command in commands)),
-    )
 
 
 def patch_shown(patch: Patch, series: Series | None, site: Site) -> Document:

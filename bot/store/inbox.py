@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import metrics
 from bot.ids import EventId, RoomId, UserId
 from bot.patchwork.text import valid
 from bot.store import schema
@@ -14,7 +15,10 @@ from bot.store.housekeeping import drop_batch
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message for the bot; *sent_at* is UTC. *thread* and *replies_to* are the events it hangs on."""
+    """A message for the bot; *sent_at* is UTC.
+
+    *thread* is the root of the thread it was said in, *replies_to* the event that it answers; None where there is none.
+    """
 
     room: RoomId
     event: EventId
@@ -26,6 +30,7 @@ class Said:
 
 
 MAX_BODY = 16_384  # characters; a longer message is no command
+MAX_WAITING = 200  # unanswered messages of one sender; what comes on top is not taken in
 
 
 class InboxBook:
@@ -37,36 +42,35 @@ class InboxBook:
     async def add(self, said: Said) -> None:
         """Write a message down; one that is there already (a sync delivered twice) is left as it is.
 
+        Nothing more is taken in of a sender of whom too much waits.
         NUL and lone surrogates, which JSON can spell and PostgreSQL cannot keep, become U+FFFD and question marks.
         """
         table = schema.inbox
         known = sa.select(table.c.id).where(table.c.room == said.room, table.c.event == said.event)
-        if (await self._connection.execute(known)).first() is None:
-            values = {
-                "room": said.room,
-                "event": said.event,
-                "sender": said.sender,
-                "body": valid(said.body[:MAX_BODY]),
-                "sent_at": said.sent_at,
-                "answered": False,
-            }
-            await self._connection.execute(sa.insert(table).values(values))
+        if (await self._connection.execute(known)).first() is not None:
+            return
+        if await self._waiting(said.sender) >= MAX_WAITING:
+            metrics.COMMANDS.labels("", "limited").inc()
+            return
+        values = {
+            "room": said.room,
+            "event": said.event,
+            "sender": said.sender,
+            "body": valid(said.body[:MAX_BODY]),
+            "sent_at": said.sent_at,
+            "answered": False,
+            "thread": said.thread,
+            "replies_to": said.replies_to,
+        }
+        await self._connection.execute(sa.insert(table).values(values))
 
-    async def unanswered(self, limit: int = 20) -> list[Said]:
-        """The oldest messages that still want an answer."""
+    async def unanswered(self, limit: int = 50) -> list[Said]:
+        """Messages that still want an answer: the oldest of each sender, then the second of each, and so on."""
         table = schema.inbox
-        query = sa.select(table).where(table.c.answered.is_(False)).order_by(table.c.id).limit(limit)
-        rows = (await self._connection.execute(query)).mappings()
-        return [
-            Said(
-                room=RoomId(row["room"]),
-                event=EventId(row["event"]),
-                sender=UserId(row["sender"]),
-                body=row["body"],
-                sent_at=row["sent_at"],
-            )
-            for row in rows
-        ]
+        turn = sa.func.row_number().over(partition_by=table.c.sender, order_by=table.c.id)
+        queue = sa.select(table.c.id, turn.label("turn")).where(table.c.answered.is_(False)).subquery()
+        query = sa.select(table).join(queue, table.c.id == queue.c.id).order_by(queue.c.turn, queue.c.id).limit(limit)
+        return [_said(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def answered(self, said: Said) -> None:
         """Nothing more is owed for this message."""
@@ -78,3 +82,20 @@ class InboxBook:
         """Drop a batch of the answered messages that were sent *before*; whether there may be more of them."""
         table = schema.inbox
         return await drop_batch(self._connection, table, table.c.answered.is_(True), table.c.sent_at < before)
+
+    async def _waiting(self, sender: UserId) -> int:
+        table = schema.inbox
+        query = sa.select(sa.func.count()).where(table.c.answered.is_(False), table.c.sender == sender)
+        return (await self._connection.execute(query)).scalar_one()
+
+
+def _said(row: sa.RowMapping) -> Said:
+    return Said(
+        room=RoomId(row["room"]),
+        event=EventId(row["event"]),
+        sender=UserId(row["sender"]),
+        body=row["body"],
+        sent_at=row["sent_at"],
+        thread=row["thread"],
+        replies_to=row["replies_to"],
+    )

@@ -317,10 +317,18 @@ def _unsent(row: sa.RowMapping) -> Unsent:
 
 
 def _message(stored: dict[str, object]) -> Message:
-    """The message as it was written down."""
+    """The message as it was written down; what earlier versions did not write is absent."""
     match stored:
         case {"body": str(body), "html": str(html), "tag": dict(tag), "rings": bool(rings)}:
-            return Message(body=body, html=html, tag=Tag(**{**tag, "kind": NoticeKind(tag["kind"])}), rings=rings)
+            return Message(
+                body=body,
+                html=html,
+                tag=Tag(**{**tag, "kind": NoticeKind(tag["kind"])}),
+                rings=rings,
+                thread=_event(stored, "thread"),
+                replies_to=_event(stored, "replies_to"),
+                reaction=_event(stored, "reaction"),
+            )
         case _:
             raise TypeError("a stored notice has another shape than this program writes")
 
@@ -332,6 +340,11 @@ def _about(tag: Tag) -> CardRef | None:
     if tag.patch is not None:
         return CardRef(tag.server, "patch", tag.patch)
     return None if tag.series is None else CardRef(tag.server, "series", tag.series)
+
+
+def _event(stored: Mapping[str, object], name: str) -> EventId | None:
+    value = stored.get(name)
+    return EventId(value) if isinstance(value, str) else None
 
 
 def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:

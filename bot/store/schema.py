@@ -218,7 +218,10 @@ inbox = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("sent_at", Utc, nullable=False),
     sa.Column("answered", sa.Boolean, nullable=False),
+    sa.Column("thread", sa.Text),  # the event at its root
+    sa.Column("replies_to", sa.Text),
     sa.UniqueConstraint("room", "event"),
+    sa.Index(None, "answered", "sender", "id"),
 )
 
 subscription = sa.Table(  # those made in chat; an id is never given twice, for people remember them

@@ -33,6 +33,13 @@ def test_a_recorded_patch_gets_its_card_and_answers() -> None:
     assert answer.startswith("[v6,11/18] colo: Fix crash during device vmstate load\n")
 
 
+def test_in_the_demo_everything_that_is_typed_is_answered() -> None:
+    done = patchbot("demo", stdin=b"version\n" * 65)
+
+    assert done.stdout.count(b"> version\n") == 65
+    assert done.stdout.count(b"patchwork-matrix-bot ") == 65
+
+
 def test_quit_ends_the_demo_before_the_next_line() -> None:
     done = patchbot("demo", stdin=b"quit\nshow 1\n")
 

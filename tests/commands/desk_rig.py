@@ -66,6 +66,6 @@ class Desk:
         said = Said(ROOM, EventId("$reply"), UserId("@ada:hs"), text, self.rig.clock.now(), thread, to)
         call = grammar.parse(text, "!pw")
         assert isinstance(call, grammar.Call)
-        handlers = self.bot.answerer._sources.handlers
+        handlers = self.bot.answerer._handlers
         answer = await handlers[call.command.verb](Asked(call, said, "!pw", direct=False))
         return written(answer.document, answer.site.allowed if answer.site else Allowed(()))

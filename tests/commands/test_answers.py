@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot import __version__
 from bot.commands import answer, finder
 from bot.errors import StoreError
 from bot.store.inbox import InboxBook, Said
@@ -22,29 +23,24 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield Desk(rig, bot)
 
 
-async def test_help(desk: Desk) -> None:
-    assert await desk.ask("help") == snapshot("""\
-What you can type:
-• !pw help [verb] — what can be typed, or what one command does
-• !pw show REF — a patch or a series, by id, message-id or link
-• !pw series REF — a series with all its patches
-• !pw diff REF — what a patch changes
-• !pw checks REF — what tools say of a patch
-• !pw comments REF — what people replied to a patch
-• !pw find QUERY — the newest matches of a query
-• !pw status — how the bot is: what it watches, what it waits for\
-""")
-    assert await desk.ask("help show") == snapshot("""\
-What you can type:
-• !pw show REF — a patch or a series, by id, message-id or link\
-""")
+async def test_help_tells_of_what_the_bot_answers(desk: Desk) -> None:
+    listed = await desk.ask("help")
+
+    assert "• !pw show REF — a patch or a series, by id, message-id or link\n" in listed
+    verbs = {line.split()[2] for line in listed.split("\n") if line.startswith("• ")}
+    assert verbs == {verb.split()[0] for verb in desk.bot.answerer._handlers}
+    assert (await desk.ask("help S")).startswith("!pw show REF — a patch or a series, by id, message-id or link\n")
+
+
+async def test_version(desk: Desk) -> None:
+    assert await desk.ask("version") == f"patchwork-matrix-bot {__version__}"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("shwo 5", snapshot("There is no command “shwo”. Did you mean “show”?")),
-        ("@room <b>", snapshot("There is no command “@\u2060room”. Type “!pw help” for what there is.")),
+        ("@room <b>", snapshot("There is no command “@\u2060room”. Did you mean “rooms”?")),
     ],
 )
 async def test_what_is_no_command_says_what_is(desk: Desk, text: str, said: str) -> None:
@@ -117,16 +113,16 @@ async def test_a_server_that_never_answers_does_not_keep_people_waiting(
 
 
 async def test_in_a_direct_chat_commands_have_no_prefix(desk: Desk) -> None:
-    manners = answer.Manners("!pw", frozenset({ROOM}))
-    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._sources, manners, lambda: None)
+    manners = answer.Manners("!pw", frozenset({ROOM}), per_user_per_minute=20, per_room_per_minute=60)
+    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._handlers, manners, desk.rig.clock, lambda: None)
     async with desk.bot.store.transaction() as tx:
         await tx.inbox.add(a_message("show something"))
-        await tx.inbox.add(a_message("!pw find", 2))
+        await tx.inbox.add(a_message("!pw show", 2))
 
     await answerer.answer_all()
     await desk.bot.settle()
 
     assert desk.rig.chat.bodies(ROOM) == [
         "“something” is not a patch id, a message-id or a link.\nExample: show 2194095",
-        "Usage: find QUERY",
+        "Which one? Name it, or reply to a card.\nExample: show 2194095",
     ]

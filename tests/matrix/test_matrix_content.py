@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Permanent
-from bot.ids import NoticeKey, PatchId, ProjectName, SeriesId, ServerName
-from bot.matrix.content import MAX_CONTENT_BYTES, encoded, event_content, key_of, size
+from bot.ids import EventId, NoticeKey, PatchId, ProjectName, SeriesId, ServerName
+from bot.matrix.content import MAX_CONTENT_BYTES, encoded, event_content, event_type, key_of, size
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.notices.outbox import Message, NoticeKind, Tag
 
@@ -44,6 +44,38 @@ def test_what_does_not_apply_is_left_out() -> None:
 
 def test_a_message_that_rings_is_a_text() -> None:
     assert event_content(Message("body", "", FULL, rings=True))["msgtype"] == "m.text"
+
+
+def test_an_answer_is_a_reply_to_the_question() -> None:
+    message = Message("body", "", Tag(NoticeKind.ANSWER, KEY), replies_to=EventId("$asked"))
+
+    assert event_content(message)["m.relates_to"] == {"m.in_reply_to": {"event_id": "$asked"}}
+
+
+def test_in_a_thread_only_clients_that_know_none_show_a_reply() -> None:
+    message = Message("body", "", Tag(NoticeKind.ANSWER, KEY), thread=EventId("$root"), replies_to=EventId("$asked"))
+
+    assert event_content(message)["m.relates_to"] == {
+        "rel_type": "m.thread",
+        "event_id": "$root",
+        "is_falling_back": True,
+        "m.in_reply_to": {"event_id": "$asked"},
+    }
+
+
+def test_what_hangs_on_nothing_has_no_relation() -> None:
+    assert "m.relates_to" not in event_content(Message("body", "", FULL))
+    assert event_type(Message("body", "", FULL)) == "m.room.message"
+
+
+def test_a_reaction_is_an_annotation_with_our_key() -> None:
+    message = Message("⏳", "", Tag(NoticeKind.ANSWER, KEY), reaction=EventId("$asked"))
+
+    assert event_type(message) == "m.reaction"
+    assert event_content(message) == {
+        "m.relates_to": {"rel_type": "m.annotation", "event_id": "$asked", "key": "⏳"},
+        "org.patchbot": {"kind": "answer", "key": KEY},
+    }
 
 
 @given(body=ANY_TEXT, html=ANY_TEXT, rings=st.booleans())

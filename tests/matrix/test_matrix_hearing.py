@@ -68,6 +68,27 @@ def test_a_quote_that_is_no_reply_stays() -> None:
     assert bodies(a_text("> quoted\nwords")) == ["> quoted\nwords"]
 
 
+def related(event: object, **relation: object) -> list[tuple[str | None, str | None]]:
+    """The thread and the answered event that are heard of a message with this relation to *event*."""
+    content = {"msgtype": "m.text", "body": "x", "m.relates_to": {"m.in_reply_to": {"event_id": event}, **relation}}
+    return [(word.thread, word.replies_to) for word in heard(ROOM, [an_event(content=content)], ME, SENT)]
+
+
+def test_a_message_tells_what_it_replies_to_and_its_thread() -> None:
+    thread = {"rel_type": "m.thread", "event_id": "$root"}
+
+    assert related("$card") == [(None, "$card")]
+    assert related("$card", **thread) == [("$root", "$card")]
+    assert related("$last", **thread, is_falling_back=True) == [("$root", None)]
+
+
+@pytest.mark.parametrize("event", ["", "card", "$\x00", "$\ud800", "$ ", "$" + "a" * 255, "$" + "é" * 128, 7, None, {}])
+def test_what_cannot_be_an_event_is_nothing_to_reply_to(event: object) -> None:
+    """The homeserver would refuse an answer that names it."""
+    assert related(event) == [(None, None)]
+    assert related(event, rel_type="m.thread", event_id=event) == [(None, None)]
+
+
 def test_what_was_said_before_we_came_is_passed_over() -> None:
     events = [a_text("before"), arrival(membership="invite"), a_text("after")]
 

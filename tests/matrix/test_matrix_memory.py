@@ -1,6 +1,7 @@
 """What every memory of a session keeps: the shipped one in memory, and the one in the database."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,6 +98,16 @@ async def test_what_was_heard_and_what_is_said_to_it_are_kept_once(store: Store,
     async with store.transaction() as tx:
         assert [said.body for said in await tx.inbox.unanswered()] == ["help", "show 1"]
     assert rig.count("notice") == 1
+
+
+async def test_the_inbox_knows_the_thread_and_what_was_replied_to(store: Store) -> None:
+    word = replace(a_word(1), thread=EventId("$root"), replies_to=EventId("$card"))
+
+    await StoredMemory(store, ME).take(Taken(heard=(word, a_word(2))))
+
+    async with store.transaction() as tx:
+        waiting = await tx.inbox.unanswered()
+    assert [(said.thread, said.replies_to) for said in waiting] == [("$root", "$card"), (None, None)]
 
 
 async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(

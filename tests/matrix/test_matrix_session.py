@@ -9,7 +9,7 @@ from bot.errors import LoggedOut, StoreError
 from bot.ids import NoticeKey, TxnId
 from bot.matrix.memory import RecentMemory, Taken
 from bot.matrix.requests import Request
-from chat_contract import a_message
+from chat_contract import a_message, a_reaction
 from matrix_rig import Account, WrongClock, listening
 from person import Person
 
@@ -69,7 +69,7 @@ async def test_notices_edits_reactions_and_our_own_words_are_not_heard(
         await ann.send(
             room, {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": "x"}}, "m.reaction"
         )
-        await bot.client.react(room, TxnId("r1"), event, "⏳")
+        await bot.client.send(room, TxnId("r1"), a_reaction(event))
 
         await ann.say(room, "the end")
         await bot.until(lambda: "the end" in memory.bodies())

@@ -3,7 +3,7 @@ from dataclasses import replace
 from inline_snapshot import snapshot
 
 from bot.notices.markup import written
-from bot.notices.replies import Usage, patch_shown, said, usage
+from bot.notices.replies import patch_shown, said
 from bot.patchwork.model import CheckState, FileChange, Trailer, TrailerKind
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
@@ -75,26 +75,6 @@ def test_a_patch_of_many_files_lists_thirty() -> None:
 
     assert "+900 −300 in 300 files" in lines
     assert "• … and 270 more" in lines
-
-
-def test_usage_is_what_has_to_be_typed() -> None:
-    commands = [Usage("help", "[verb]", "what can be typed"), Usage("show", "REF", "a patch")]
-
-    assert body_and_html(usage(commands, "!pw")) == snapshot(
-        (
-            """\
-What you can type:
-• !pw help [verb] — what can be typed
-• !pw show REF — a patch\
-""",
-            """\
-<p>What you can type:</p>
-<ul>
-<li><code>!pw help [verb]</code> — what can be typed</li>
-<li><code>!pw show REF</code> — a patch</li></ul>\
-""",
-        )
-    )
 
 
 def test_a_sentence_is_a_line() -> None:

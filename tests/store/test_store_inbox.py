@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.ids import EventId, UserId
-from bot.store import housekeeping
+from bot.store import housekeeping, inbox
 from bot.store.inbox import Said
 from bot.store.store import Store
 from store_rig import OTHER_ROOM, ROOM, StoreRig
@@ -40,6 +40,31 @@ async def test_messages_are_answered_in_the_order_they_came(store: Store, rig: S
 
     assert await unanswered(store) == messages[1:]
     assert await unanswered(store, limit=1) == messages[1:2]
+
+
+async def test_everybody_gets_a_turn_before_anybody_gets_another(store: Store, rig: StoreRig) -> None:
+    flood = [said(rig, number) for number in range(1, 5)]
+    late = [replace(said(rig, number), sender=UserId("@ada:hs")) for number in (5, 6)]
+    await hear(store, *flood, *late)
+
+    turns = [flood[0], late[0], flood[1], late[1], *flood[2:]]
+    assert await unanswered(store) == turns
+    assert await unanswered(store, limit=3) == turns[:3]
+
+
+async def test_no_more_is_taken_in_of_a_person_of_whom_much_waits(
+    store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MAX_WAITING", 2)
+    flood = [said(rig, number) for number in range(1, 4)]
+    another = replace(said(rig, 4), sender=UserId("@ada:hs"))
+    await hear(store, *flood, another)
+    assert await unanswered(store) == [flood[0], another, flood[1]]
+
+    await answer(store, flood[0])
+    await hear(store, said(rig, 5))
+
+    assert await unanswered(store) == [flood[1], another, said(rig, 5)]
 
 
 async def test_a_sync_delivered_twice_is_one_message(store: Store, rig: StoreRig) -> None:

@@ -1,7 +1,8 @@
 """The outbox: in order, once, and nothing lost."""
 
 import asyncio
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -81,13 +82,27 @@ async def test_a_key_is_written_once(store: Store, rig: StoreRig) -> None:
 
 async def test_a_message_comes_out_as_it_was_written(store: Store) -> None:
     tag = Tag(NoticeKind.ANSWER, NoticeKey("a"), SERVER, ProjectName("qemu-devel"), SeriesId(5), PatchId(6), version=7)
-    message = Message("body\n“quoted” 🎉", "<p>ü</p>", tag, rings=True)
+    related = {"thread": EventId("$root"), "replies_to": EventId("$asked"), "reaction": EventId("$on")}
+    message = Message("body\n“quoted” 🎉", "<p>ü</p>", tag, rings=True, **related)
     await add(store, Notice(ROOM, Lane.ANSWER, message))
 
     (claimed,) = await claim(store)
 
     assert claimed.message == message
     assert claimed.txn == txn_id(NoticeKey("a"))
+
+
+async def test_a_message_that_an_earlier_version_wrote_hangs_on_nothing(store: Store, rig: StoreRig) -> None:
+    notice = a_notice("card/1")
+    await add(store, notice)
+    stored = asdict(notice.message)
+    for name in ("thread", "replies_to", "reaction"):
+        del stored[name]
+    rig.execute(f"UPDATE notice SET message = '{json.dumps(stored)}'")  # noqa: S608  # our own words
+
+    (claimed,) = await claim(store)
+
+    assert claimed.message == notice.message
 
 
 # Claimed in order

@@ -1,0 +1,26 @@
+"""`status` and `version`: what the bot says of itself."""
+
+from collections.abc import Awaitable, Callable, Collection
+
+from bot import __version__
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked
+from bot.ids import UserId
+from bot.notices.condition import Condition, status
+from bot.notices.replies import said
+
+
+class BotItself:
+    """Answers for the bot; *admins* are told of other rooms, too."""
+
+    def __init__(self, condition: Callable[[], Awaitable[Condition]], admins: Collection[UserId]) -> None:
+        self._condition = condition
+        self._admins = admins
+
+    async def status(self, asked: Asked) -> Answer:
+        """How it is."""
+        return Answer(status(await self._condition(), for_operator=asked.message.sender in self._admins))
+
+    async def version(self, _: Asked) -> Answer:
+        """What it is."""
+        return Answer(said(f"patchwork-matrix-bot {__version__}"))

@@ -1,0 +1,57 @@
+"""`help`: what can be typed, and what one command does. Pure."""
+
+from collections.abc import Collection
+
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked
+from bot.commands.grammar import COMMANDS, Command, Group, find, typed
+from bot.commands.parameters import Kind
+from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
+
+NOTES = {
+    Kind.REF: "REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be missing.",
+    Kind.QUERY: "QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them must match, "
+    "a comma means or, a minus excludes.",
+    Kind.ID: "ID is the number of a subscription.",
+    Kind.DURATION: "A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.",
+    Kind.KEY: "KEY is project, mode, timezone, notify or flood.",
+    Kind.ROOM: "ROOM is an alias or an id.",
+}
+
+
+class Manual:
+    """What a bot that answers to *verbs* says of them."""
+
+    def __init__(self, verbs: Collection[str]) -> None:
+        self._verbs = verbs
+
+    async def help(self, asked: Asked) -> Answer:
+        """One command, or all."""
+        command = find(asked.call.arguments.get("verb", ""), self._verbs)
+        return Answer(page(command, asked.prefix) if command else overview(self._verbs, asked.prefix))
+
+
+def overview(verbs: Collection[str], prefix: str) -> Document:
+    """What can be typed, a line each."""
+    pieces: list[Piece] = [Lines((words("What you can type:"),))]
+    for group in Group:
+        commands = [command for command in COMMANDS if command.group is group and command.verb in verbs]
+        if commands:
+            pieces += [Lines((words(group.value),)), Bullets(tuple(_line(command, prefix) for command in commands))]
+    return (*pieces, Lines((words(Code(typed("help", "show", prefix)), " tells more about one command."),)))
+
+
+def page(command: Command, prefix: str) -> Document:
+    """All there is to know of one command."""
+    notes = [NOTES[parameter.kind] for parameter in command.parameters if parameter.kind in NOTES]
+    sentences = [command.more, *notes, command.who.value]
+    told = [_line(command, prefix), *(words(sentence) for sentence in sentences if sentence)]
+    if command.example:
+        told.append(words("Example: ", Code(command.typical(prefix))))
+    if command.aliases:
+        told.append(words(f"Other names: {', '.join(command.aliases)}"))
+    return (Lines(tuple(told)),)
+
+
+def _line(command: Command, prefix: str) -> Line:
+    return words(Code(command.usage(prefix)), f" — {command.summary}")

@@ -1,0 +1,146 @@
+"""What stands behind a verb: the kinds of parameters, and how they are read. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+_MAX_SHOWN = 50  # characters of what was typed, in a mistake
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.IGNORECASE)
+_WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*+)"(?!\S)|'([^']*+)'(?!\S)|(\S++))""", re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\])')
+
+
+class Kind(Enum):
+    """What a parameter is; the value is how usage lines spell it, and in lower case what its argument is called."""
+
+    REF = "REF"
+    QUERY = "QUERY"
+    ID = "ID"
+    DURATION = "DURATION"
+    KEY = "KEY"
+    VALUE = "VALUE"
+    ADDRESS = "ADDRESS"
+    ROOM = "ROOM"
+    VERB = "VERB"
+
+
+_FORMS = {
+    Kind.ID: re.compile(r"#?([1-9][0-9]{0,8})"),
+    Kind.DURATION: _DURATION,
+    Kind.ADDRESS: re.compile(r"<?([^\s@<>]+@[^\s@<>]+)>?"),
+    Kind.ROOM: re.compile(r"[!#]\S+"),
+}
+_RESTS = frozenset({Kind.QUERY, Kind.VERB})  # what takes all that follows
+_IN_ANY_CASE = frozenset({Kind.KEY, Kind.DURATION})
+_NAMES = {
+    Kind.ID: "the number of a subscription",
+    Kind.DURATION: "a time such as 30m, 2h, 7d or 2w",
+    Kind.ADDRESS: "a mail address",
+    Kind.ROOM: "a room's alias or id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Something that is typed behind a verb; *shown* is how usage lines spell it where its kind says too little."""
+
+    kind: Kind
+    optional: bool = False
+    shown: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its argument is called."""
+        return self.kind.value.lower()
+
+    @property
+    def spelled(self) -> str:
+        """It in a usage line: optional ones in brackets, but for a REF, which only a reply to a card can do without."""
+        text = self.shown or self.kind.value
+        return f"[{text}]" if self.optional and self.kind is not Kind.REF else text
+
+
+class Misread(Exception):
+    """What was typed does not fit the parameters; the text says why, in one line."""
+
+
+def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
+    """The arguments in *text*, by name; optional ones that were not typed are absent.
+
+    A word goes to the first parameter that takes it, so `2h 7` is as good as `7 2h`. A QUERY is what the other
+    parameters leave, as it was typed; a duration at its very end is none of it, where a duration is taken.
+
+    Raises:
+        Misread: something is missing, too much, or of the wrong form.
+    """
+    open_parameters, found, rest = list(parameters), dict[str, str](), text.strip()
+    if [each.kind for each in parameters[-2:]] == [Kind.QUERY, Kind.DURATION]:
+        rest, duration = _without_duration(rest)
+        found |= {"duration": duration} if duration else {}
+        open_parameters.pop()
+    while rest:
+        if open_parameters and open_parameters[0].kind in _RESTS:
+            found[open_parameters.pop(0).name] = rest
+            break
+        word, rest = _next_word(rest)
+        taker, value = _taker(open_parameters, word)
+        open_parameters.remove(taker)
+        found[taker.name] = value
+    for parameter in open_parameters:
+        if not parameter.optional:
+            raise Misread(f"{parameter.spelled} is missing.")
+    return found
+
+
+def read_duration(text: str) -> timedelta | None:
+    """The time that *text*, such as 30m, 2h, 7d or 2w, spells; None when it spells none."""
+    typed = _DURATION.fullmatch(text)
+    return int(typed[1]) * _UNITS[typed[2].lower()] if typed else None
+
+
+def shown(text: str) -> str:
+    """The beginning of what was typed, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"
+
+
+def _taker(parameters: Sequence[Parameter], word: str) -> tuple[Parameter, str]:
+    """The first parameter that takes *word*, and what it takes it for."""
+    single = [parameter for parameter in parameters if parameter.kind not in _RESTS]
+    for parameter in single:
+        if (value := _taken(parameter.kind, word)) is not None:
+            return parameter, value
+    if len(single) == 1:
+        raise Misread(f"“{shown(word)}” is not {_NAMES[single[0].kind]}.")
+    raise Misread(f"“{shown(word)}” does not belong there.")
+
+
+def _taken(kind: Kind, word: str) -> str | None:
+    """What a parameter takes *word* for; None where it does not take it."""
+    if (form := _FORMS.get(kind)) is not None:
+        typed = form.fullmatch(word)
+        if typed is None:
+            return None
+        word = typed[1] if form.groups == 1 else word
+    return word.lower() if kind in _IN_ANY_CASE else word
+
+
+def _next_word(text: str) -> tuple[str, str]:
+    """The first word, without the quotes around it, and what follows; *text* is not blank."""
+    typed = _WORD.match(text)
+    if typed is None:
+        return text, ""
+    double, single, bare = typed.groups()
+    if bare is not None and bare[0] in "\"'":
+        raise Misread(f"The quote before “{shown(text.lstrip()[1:])}” is not closed before a space or the end.")
+    word = _ESCAPED.sub(r"\1", double) if double is not None else single if single is not None else bare
+    return word, text[typed.end() :].lstrip()
+
+
+def _without_duration(text: str) -> tuple[str, str]:
+    """A query and the duration behind it, "" where there is none."""
+    *query, last = text.rsplit(maxsplit=1) or [""]
+    return ("".join(query), last.lower()) if _DURATION.fullmatch(last) else (text, "")

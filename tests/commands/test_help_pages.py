@@ -1,0 +1,176 @@
+"""What `help` says, in both forms, and the page on all commands."""
+
+import re
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.commands import reference
+from bot.commands.grammar import COMMANDS, VERBS, find
+from bot.commands.manual import overview, page
+from bot.notices.markup import MAX_BODY_BYTES, Allowed, plain, written
+
+PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+
+
+def both(verb: str, prefix: str = "!pw") -> tuple[str, str]:
+    command = find(verb)
+    assert command is not None
+    body, html = written(page(command, prefix), Allowed(()))
+    return body, re.sub("(<br>)", r"\1\n", html)
+
+
+def test_the_overview_of_all_commands() -> None:
+    body, _ = written(overview(VERBS, "!pw"), Allowed(()))
+
+    assert body == snapshot("""\
+What you can type:
+The bot
+• !pw help [verb] — what can be typed, or what one command does
+• !pw status — how the bot is: what it watches, what it waits for
+• !pw version — the name and the version of the bot
+Looking patches up
+• !pw show REF — a patch or a series, by id, message-id or link
+• !pw series REF — the series, with all its patches
+• !pw diff REF — what the patch changes
+• !pw checks REF — the checks of the patch
+• !pw comments REF — what reviewers wrote about the patch
+• !pw find QUERY — the newest series that a query matches
+Subscriptions
+• !pw sub QUERY — be told of new series that a query matches
+• !pw unsub ID — end a subscription
+• !pw subs — the subscriptions here, with their ids
+• !pw edit ID QUERY — give a subscription another query
+• !pw test QUERY [7d] — what a query would have told of: how many a day, and the newest
+• !pw why — as a reply to a card: which subscriptions brought it
+• !pw mute [ID] [2h] — pause one subscription or all, for a time or until unmute
+• !pw unmute [ID] — end the pause
+This chat, and you
+• !pw set KEY VALUE — change a setting
+• !pw settings — the settings, and what they can be
+• !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
+• !pw me forget ADDRESS — in a direct chat: no longer count an address as yours
+• !pw export — the subscriptions here, as lines for the configuration
+Admins
+• !pw rooms — the rooms that the bot is in
+• !pw leave ROOM — let the bot go out of a room
+!pw help show tells more about one command.\
+""")
+
+
+def test_the_overview_in_a_direct_chat() -> None:
+    body, html = written(overview({"help", "show", "rooms"}, ""), Allowed(()))
+
+    assert (body, re.sub("(?=<p>|<ul>|<li>)", "\n", html)) == snapshot(
+        (
+            """\
+What you can type:
+The bot
+• help [verb] — what can be typed, or what one command does
+Looking patches up
+• show REF — a patch or a series, by id, message-id or link
+Admins
+• rooms — the rooms that the bot is in
+help show tells more about one command.\
+""",
+            """\
+
+<p>What you can type:</p>
+<p>The bot</p>
+<ul>
+<li><code>help [verb]</code> — what can be typed, or what one command does</li></ul>
+<p>Looking patches up</p>
+<ul>
+<li><code>show REF</code> — a patch or a series, by id, message-id or link</li></ul>
+<p>Admins</p>
+<ul>
+<li><code>rooms</code> — the rooms that the bot is in</li></ul>
+<p><code>help show</code> tells more about one command.</p>\
+""",
+        )
+    )
+
+
+def test_the_overview_of_all_commands_is_not_cut() -> None:
+    document = overview(VERBS, "!a-rather-long-prefix")
+
+    body, html = written(document, Allowed(()))
+
+    assert body == plain(document, Allowed(()))
+    assert html.count("<li>") == len(COMMANDS)
+    assert len(body.encode()) < MAX_BODY_BYTES
+
+
+def test_the_page_of_a_look_up() -> None:
+    assert both("show") == snapshot(
+        (
+            """\
+!pw show REF — a patch or a series, by id, message-id or link
+A number is the id of a patch, or else of a series.
+REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be missing.
+Everyone may.
+Example: !pw show 2194095
+Other names: s, get, info, patch, view\
+""",
+            """\
+<p><code>!pw show REF</code> — a patch or a series, by id, message-id or link<br>
+A number is the id of a patch, or else of a series.<br>
+REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be missing.<br>
+Everyone may.<br>
+Example: <code>!pw show 2194095</code><br>
+Other names: s, get, info, patch, view</p>\
+""",
+        )
+    )
+
+
+def test_the_page_of_a_change() -> None:
+    assert both("mute", "") == snapshot(
+        (
+            """\
+mute [ID] [2h] — pause one subscription or all, for a time or until unmute
+ID is the number of a subscription.
+A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.
+In a room, this needs the power level for org.patchbot.subscription (default 50), or an admin of the bot.
+Example: mute 7 2h
+Other names: pause, silence, snooze\
+""",
+            """\
+<p><code>mute [ID] [2h]</code> — pause one subscription or all, for a time or until unmute<br>
+ID is the number of a subscription.<br>
+A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.<br>
+In a room, this needs the power level for org.patchbot.subscription (default 50), or an admin of the bot.<br>
+Example: <code>mute 7 2h</code><br>
+Other names: pause, silence, snooze</p>\
+""",
+        )
+    )
+
+
+def test_the_page_of_what_only_admins_may() -> None:
+    assert both("leave")[0] == snapshot("""\
+!pw leave ROOM — let the bot go out of a room
+ROOM is an alias or an id.
+The bot's admins may.
+Example: !pw leave #qemu-migration:example.org
+Other names: part\
+""")
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_page_tells_the_usage_the_example_and_the_other_names(verb: str) -> None:
+    command = find(verb)
+    assert command is not None
+
+    body, _ = both(verb)
+
+    assert body.startswith(f"{command.usage('!pw')} — {command.summary}\n")
+    assert command.who.value in body
+    assert command.typical("!pw") in body
+    assert all(alias in body for alias in command.aliases)
+
+
+def test_the_page_on_all_commands_is_what_the_table_says() -> None:
+    """Where it is not: `make reference`."""
+    assert PAGE.read_text() == reference.page()
