@@ -98,6 +98,12 @@ class SessionBook:
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
 
+    async def out(self) -> frozenset[RoomId]:
+        """The rooms that we left, or that do not let us in or speak."""
+        table = schema.room
+        query = sa.select(table.c.room).where(sa.or_(table.c.suspended, table.c.left))
+        return frozenset(RoomId(room) for room in (await self._connection.execute(query)).scalars())
+
     async def inviter(self, room: RoomId) -> UserId | None:
         """Who asks us into a room, by an invitation that nothing came of yet."""
         table = schema.invitation

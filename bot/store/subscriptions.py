@@ -20,15 +20,11 @@ NOTIFY = "notify"  # the setting that keeps a direct chat from ringing, by "off"
 
 @dataclass(frozen=True, slots=True)
 class RoomCount:
-    """A room with so many subscriptions made in chat; *person* None where they are the room's own.
-
-    *is_out*: what is told there waits, or nothing is told, until we are let in again.
-    """
+    """A room with so many subscriptions made in chat; *person* None where they are the room's own."""
 
     room: RoomId
     person: UserId | None
     count: int
-    is_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +112,10 @@ class SubscriptionBook:
 
     async def count_by_room(self) -> list[RoomCount]:
         """How many subscriptions are told in which room, by room."""
-        table, room = schema.subscription, schema.room
-        out = sa.func.coalesce(sa.or_(room.c.suspended, room.c.left), sa.false()).label("out")
-        query = (
-            sa.select(table.c.room, table.c.person, sa.func.count().label("count"), out)
-            .select_from(table.outerjoin(room, room.c.room == table.c.room))
-            .group_by(table.c.room, table.c.person, out)
-            .order_by(table.c.room, table.c.person)
-        )
-        return [
-            RoomCount(
-                RoomId(row["room"]),
-                UserId(row["person"]) if row["person"] is not None else None,
-                row["count"],
-                bool(row["out"]),
-            )
-            for row in await self._all(query)
-        ]
+        table = schema.subscription
+        query = sa.select(table.c.room, table.c.person, sa.func.count().label("count"))
+        query = query.group_by(table.c.room, table.c.person).order_by(table.c.room, table.c.person)
+        return [RoomCount(RoomId(row["room"]), _user(row["person"]), row["count"]) for row in await self._all(query)]
 
     # What persons and rooms set
 
@@ -223,9 +206,13 @@ def _subscribed(row: sa.RowMapping) -> Subscribed:
     return Subscribed(
         id=SubscriptionId(row["id"]),
         room=RoomId(row["room"]),
-        person=UserId(row["person"]) if row["person"] is not None else None,
+        person=_user(row["person"]),
         query=row["query"],
         added_by=UserId(row["added_by"]),
         added_at=row["added_at"],
         muted_until=row["muted_until"],
     )
+
+
+def _user(name: str | None) -> UserId | None:
+    return None if name is None else UserId(name)

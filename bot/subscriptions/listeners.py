@@ -59,6 +59,13 @@ class Listeners:
             self._muted_rooms[room] = until
         self._again(room)
 
+    def ring(self, room: RoomId, *, rings: bool) -> None:
+        """Cards ring in a direct chat, or they do not."""
+        if rings:
+            self.quiet.discard(room)
+        else:
+            self.quiet.add(room)
+
     def leave(self, room: RoomId) -> None:
         """We left *room*: nothing is told there until we are back."""
         self._left.add(room)

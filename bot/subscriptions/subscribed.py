@@ -1,5 +1,6 @@
 """A subscription as somebody made it in chat, and what the index is to hold for it."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,6 +12,18 @@ from bot.subscriptions.parser import parse
 from bot.subscriptions.query import Key, Query, Term, all_of, resolved, terms_of
 
 FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)  # the end of a mute that has none
+_CONFIGURED = 1 << 52  # larger than any id that is given in chat, and still whole in JSON
+
+
+def configured_id(room: str, query: Query) -> SubscriptionId:
+    """The id of a subscription of the configuration file, by what it says: its place there may change."""
+    digest = hashlib.sha256(f"{room}\n{query}".encode()).digest()
+    return SubscriptionId(_CONFIGURED + int.from_bytes(digest[:6], "big"))
+
+
+def is_configured(id_: SubscriptionId) -> bool:
+    """Whether a subscription is one of the configuration file."""
+    return id_ >= _CONFIGURED
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,10 @@ class Subscribed:
     added_by: UserId
     added_at: datetime
     muted_until: datetime | None = None
+
+    def as_of(self, now: datetime) -> "Subscribed":
+        """It without a mute that is over."""
+        return replace(self, muted_until=None) if self.muted_until and self.muted_until <= now else self
 
 
 @dataclass(frozen=True, slots=True)
