@@ -18,9 +18,13 @@ from bot.clock import Clock, SystemClock
 from bot.commands.answer import Answerer, Manners
 from bot.commands.asked import Handler
 from bot.commands.bot_itself import BotItself
+from bot.commands.changes import FromFile, Means, Most
 from bot.commands.lookups import LookUps
 from bot.commands.manual import Manual
+from bot.commands.past import Past
 from bot.commands.places import Place
+from bot.commands.rights import House, MemoryHouse
+from bot.commands.subscriptions import about_subscriptions
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
@@ -40,7 +44,11 @@ from bot.patchwork.client import Network, PatchworkClient
 from bot.patchwork.poller import Poller, Source
 from bot.store.inbox import Said
 from bot.store.store import Store
+from bot.store.subscriptions import Everything
 from bot.subscriptions.index import Index, Subscription
+from bot.subscriptions.listeners import Listeners
+from bot.subscriptions.query import Query
+from bot.subscriptions.subscribed import configured_id, listening
 from bot.watch import Audience, Watch
 
 RESTART_SECONDS = 5.0
@@ -52,19 +60,53 @@ _log = structlog.get_logger(__name__)
 class Rooms:
     """The rooms behind the configured names, and which are direct chats; both become known while the bot runs.
 
-    A subscription of the settings is there from the moment the id of its room is known.
+    A subscription of the settings is there from the moment the id of its room is known. *house* tells who may what.
     """
 
-    def __init__(self, wanted: Sequence[RoomQuery]) -> None:
-        self.index = Index()
+    def __init__(self, wanted: Sequence[RoomQuery], house: House | None = None) -> None:
+        self.house: House = house or MemoryHouse()
+        self.listeners = Listeners()
         self.direct: set[RoomId] = set()
-        self._wanted = [(SubscriptionId(number), each) for number, each in enumerate(wanted, start=1)]
+        self._wanted = {configured_id(each.room, each.query): each for each in wanted}
+        self._named: dict[str, RoomId] = {}
+
+    @property
+    def index(self) -> Index:
+        """All subscriptions that are told now."""
+        return self.listeners.index
 
     def found(self, name: str, room: RoomId) -> None:
         """The configured *name* stands for *room* from now on."""
-        for number, each in self._wanted:
+        self._named[name] = room
+        for id_, each in self._wanted.items():
             if each.room == name:
-                self.index.add(Subscription(number, room, each.query))
+                self.listeners.hear(Subscription(id_, room, each.query))
+
+    def names(self, room: RoomId) -> bool:
+        """Whether the settings have a name for *room*."""
+        return room in self._named.values()
+
+    def told_in(self, room: RoomId) -> list[Query]:
+        """What the settings subscribe *room* to."""
+        return [each.query for each in self._wanted.values() if self._named.get(each.room) == room]
+
+    def query(self, id_: SubscriptionId) -> Query | None:
+        """The query of a subscription of the settings."""
+        return self._wanted[id_].query if id_ in self._wanted else None
+
+    def know(self, everything: Everything) -> None:
+        """What was subscribed to in chat, as the store has it."""
+        for room in everything.left:
+            self.listeners.leave(room)
+        for room, until in everything.muted.items():
+            self.listeners.mute_room(room, until)
+        self.listeners.quiet.update(everything.quiet)
+        for subscribed, standing in everything.subscriptions:
+            heard = listening(subscribed, standing)
+            if heard is not None:
+                self.listeners.hear(heard)
+            else:
+                _log.error("a subscription cannot be read", id=subscribed.id, query=subscribed.query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +204,9 @@ async def assembled(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
-        audience = Audience(rooms.index, rooms.direct)
+        async with store.transaction() as tx:
+            rooms.know(await tx.subscriptions.everything())
+        audience = Audience(rooms.index, rooms.direct, rooms.listeners.quiet, rooms.listeners.awaken)
         apis: list[PatchworkApi] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
@@ -180,18 +224,26 @@ async def assembled(
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
         overview = Overview(store, rooms.index, [watch for watch, _ in watches], clock, _override(settings.matrix))
         about = BotItself(overview.condition, settings.matrix.admins)
-        handlers = _with_help({"status": about.status, "version": about.version, **_look_ups(LookUps(places, store))})
+        means = _means(settings, rooms, store, clock, places)
+        handlers = _with_help(
+            {
+                "status": about.status,
+                "version": about.version,
+                **_look_ups(LookUps(places, store)),
+                **about_subscriptions(means),
+            }
+        )
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         yield Bot(store, rooms, tuple(watches), sender, answerer, overview)
 
 
-def known_rooms(settings: Settings, direct: Iterable[RoomId] = ()) -> Rooms:
-    """The rooms of *settings* where each is called by its id.
+def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: House | None = None) -> Rooms:
+    """The rooms of *settings* where each is called by its id; nobody has any rights in them where there is no *house*.
 
     Raises:
         ConfigError: when a subscription cannot be read.
     """
-    rooms = Rooms(room_queries(settings))
+    rooms = Rooms(room_queries(settings), house)
     rooms.direct.update(direct)
     for room in settings.room:
         rooms.found(room.room, RoomId(room.room))
@@ -293,3 +345,16 @@ def _look_ups(look_ups: LookUps) -> Mapping[str, Handler]:
         "comments": look_ups.comments,
         "find": look_ups.find,
     }
+
+
+def _means(settings: Settings, rooms: Rooms, store: Store, clock: Clock, places: Sequence[Place]) -> Means:
+    return Means(
+        store=store,
+        listeners=rooms.listeners,
+        house=rooms.house,
+        past=Past(store, {place.name: place.projects for place in places}),
+        clock=clock,
+        most=Most(settings.commands.max_per_person, settings.commands.max_per_room),
+        from_file=FromFile(rooms.names, rooms.told_in, rooms.query),
+        places=places,
+    )
