@@ -18,10 +18,13 @@ from bot.clock import Clock, SystemClock
 from bot.commands.answer import Answerer, Manners
 from bot.commands.asked import Handler
 from bot.commands.bot_itself import BotItself
+from bot.commands.changes import FromFile, Means, Most
 from bot.commands.lookups import LookUps
 from bot.commands.manual import Manual
 from bot.commands.past import Past
 from bot.commands.places import Place
+from bot.commands.rights import House, MemoryHouse
+from bot.commands.subscriptions import about_subscriptions
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
@@ -43,7 +46,11 @@ from bot.rulebook import Rulebook
 from bot.sources import shelf_of
 from bot.store.inbox import Said
 from bot.store.store import Store
+from bot.store.subscriptions import Everything
 from bot.subscriptions.index import Index, Subscription
+from bot.subscriptions.listeners import Listeners
+from bot.subscriptions.query import Query
+from bot.subscriptions.subscribed import configured_id, listening
 from bot.watch import Audience, Projects, Watch
 
 RESTART_SECONDS = 5.0
@@ -56,20 +63,59 @@ _log = structlog.get_logger(__name__)
 class Rooms:
     """The rooms behind the configured names, and which are direct chats; both become known while the bot runs.
 
-    A subscription of the settings is there from the moment the id of its room is known.
+    A subscription of the settings is there from the moment the id of its room is known. *house* tells who may what.
     """
 
-    def __init__(self, wanted: Sequence[RoomQuery]) -> None:
-        self.index = Index()
+    def __init__(self, wanted: Sequence[RoomQuery], house: House | None = None) -> None:
+        self.house: House = house or MemoryHouse()
+        self.listeners = Listeners()
         self.direct: set[RoomId] = set()
         self.wanted = tuple(wanted)
-        self._numbered = [(SubscriptionId(number), each) for number, each in enumerate(wanted, start=1)]
+        self._numbered = {configured_id(each.room, each.query): each for each in wanted}
+        self._named: dict[str, RoomId] = {}
+
+    @property
+    def index(self) -> Index:
+        """All subscriptions that are told now."""
+        return self.listeners.index
 
     def found(self, name: str, room: RoomId) -> None:
         """The configured *name* stands for *room* from now on."""
-        for number, each in self._numbered:
+        self._named[name] = room
+        for id_, each in self._numbered.items():
             if each.room == name:
-                self.index.add(Subscription(number, room, each.query))
+                self.listeners.hear(Subscription(id_, room, each.query))
+
+    @property
+    def from_file(self) -> FromFile:
+        """What the settings say of rooms."""
+        return FromFile(self.names, self.told_in, self.query)
+
+    def names(self, room: RoomId) -> bool:
+        """Whether the settings have a name for *room*."""
+        return room in self._named.values()
+
+    def told_in(self, room: RoomId) -> list[Query]:
+        """What the settings subscribe *room* to."""
+        return [each.query for each in self._numbered.values() if self._named.get(each.room) == room]
+
+    def query(self, id_: SubscriptionId) -> Query | None:
+        """The query of a subscription of the settings."""
+        return self._numbered[id_].query if id_ in self._numbered else None
+
+    def know(self, everything: Everything) -> None:
+        """What was subscribed to in chat, as the store has it."""
+        for room in everything.left:
+            self.listeners.leave(room)
+        for room, until in everything.muted.items():
+            self.listeners.mute_room(room, until)
+        self.listeners.quiet.update(everything.quiet)
+        for subscribed, standing in everything.subscriptions:
+            heard = listening(subscribed, standing)
+            if heard is not None:
+                self.listeners.hear(heard)
+            else:
+                _log.error("a subscription cannot be read", id=subscribed.id, query=subscribed.query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +227,9 @@ async def assembled(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
-        audience = Audience(rooms.index, rooms.direct)
+        async with store.transaction() as tx:
+            rooms.know(await tx.subscriptions.everything())
+        audience = Audience(rooms.index, rooms.direct, rooms.listeners.quiet, rooms.listeners.awaken)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         apis: list[PatchworkApi] = []
@@ -202,21 +250,23 @@ async def assembled(
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
         parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook)
         overview = Overview(store, parts, clock, _override(settings.matrix))
-        about = BotItself(overview.condition, settings.matrix.admins)
         past = Past(store, {place.name: place.projects for place in places}, rulebook.of)
+        most = Most(settings.commands.max_per_person, settings.commands.max_per_room)
+        means = Means(store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places)
+        itself = _of_itself(BotItself(overview.condition, settings.matrix.admins))
         look_ups = _look_ups(LookUps(places, store, past))
-        handlers = _with_help({"status": about.status, "version": about.version, **look_ups})
+        handlers = _with_help({**itself, **look_ups, **about_subscriptions(means)})
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         yield Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview)
 
 
-def known_rooms(settings: Settings, direct: Iterable[RoomId] = ()) -> Rooms:
-    """The rooms of *settings* where each is called by its id.
+def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: House | None = None) -> Rooms:
+    """The rooms of *settings* where each is called by its id; nobody has any rights in them where there is no *house*.
 
     Raises:
         ConfigError: when a subscription cannot be read.
     """
-    rooms = Rooms(room_queries(settings))
+    rooms = Rooms(room_queries(settings), house)
     rooms.direct.update(direct)
     for room in settings.room:
         rooms.found(room.room, RoomId(room.room))
@@ -306,6 +356,11 @@ def _place(server: PatchworkSettings, api: PatchworkApi, watch: Watch) -> Place:
         archives=_archives(server),
         failing_since=lambda: watch.health.failing_since,
     )
+
+
+def _of_itself(bot: BotItself) -> Mapping[str, Handler]:
+    """What it says of itself."""
+    return {"status": bot.status, "version": bot.version}
 
 
 def _look_ups(look_ups: LookUps) -> Mapping[str, Handler]:

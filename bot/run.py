@@ -16,6 +16,7 @@ from bot.config import Settings
 from bot.errors import ConfigError
 from bot.matrix.client import MatrixClient
 from bot.matrix.doors import HouseRules
+from bot.matrix.house import MatrixHouse
 from bot.matrix.memory import Taken
 from bot.matrix.session import Session
 from bot.matrix.stored import StoredMemory
@@ -40,7 +41,8 @@ async def run_bot(settings: Settings) -> None:
             "is needed to log in, and is not set: put it into PATCHBOT_MATRIX__PASSWORD or, in a file named "
             "matrix__password, into the secrets directory",
         )
-    rooms = Rooms(room_queries(settings))
+    house = MatrixHouse(settings.matrix.admins)
+    rooms = Rooms(room_queries(settings), house)
     os.umask(0o077)
     gc.freeze()  # what is loaded by now stays; every full collection would look through it, 50 ms long
     clock = SystemClock()
@@ -50,6 +52,7 @@ async def run_bot(settings: Settings) -> None:
             memory = StoredMemory(bot.store, settings.matrix.user_id, lambda taken: _follow(bot, taken))
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
+            house.open(client, session)
             await _remember(bot, settings)
             async with served(settings.web.address, bot.overview.condition):
                 if await _done_before(stop, session.log_in):
@@ -74,6 +77,12 @@ def _follow(bot: Bot, taken: Taken) -> None:
     direct = bot.rooms.direct
     direct.update(taken.direct)
     direct.update(new for old, new in taken.moved if old in direct)
+    for old, new in taken.moved:
+        bot.rooms.listeners.move(old, new)
+    for room in taken.left:
+        bot.rooms.listeners.leave(room)
+    for room in taken.resumed:
+        bot.rooms.listeners.come_back(room)
     if taken.heard:
         bot.answerer.wake()
     if taken.notices or taken.resumed or taken.moved:

@@ -42,10 +42,19 @@ class Projects:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who listens: all subscriptions, and the rooms that are direct chats; both may change while the bot runs."""
+    """Who listens: all subscriptions, the rooms that are direct chats, and those that are quiet; all may change.
+
+    *awaken* makes the index tell again what was muted until then (UTC).
+    """
 
     index: Index
     direct: AbstractSet[RoomId] = frozenset()
+    quiet: AbstractSet[RoomId] = frozenset()
+    awaken: Callable[[datetime], None] = lambda _: None
+
+    def rings(self, room: RoomId) -> bool:
+        """Whether a card rings in *room*."""
+        return room in self.direct and room not in self.quiet
 
 
 class Watch:
@@ -88,6 +97,7 @@ class Watch:
 
     async def _write(self, poll: Poll) -> None:
         self._written.clear()
+        self._audience.awaken(self._clock.now())
         async with self._store.transaction() as tx:
             await tx.watch.save(poll)
             for read in poll.series:
@@ -138,7 +148,7 @@ class Watch:
                 shown = Shown(judged.patches, judged.series, match.paths)
                 written_for[match.paths] = written(card(shown, site), site.allowed)
             tag = _tag(about, match.room, judged)
-            message = Message(*written_for[match.paths], tag, rings=match.room in self._audience.direct)
+            message = Message(*written_for[match.paths], tag, rings=self._audience.rings(match.room))
             cards.append((match, Notice(match.room, Lane.CARD, message)))
         return cards
 

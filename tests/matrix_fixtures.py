@@ -33,6 +33,12 @@ async def bob(homeserver: Homeserver) -> AsyncIterator[Person]:
 
 
 @pytest.fixture
+async def eve(homeserver: Homeserver) -> AsyncIterator[Person]:
+    async with Person(homeserver) as person:
+        yield person
+
+
+@pytest.fixture
 def account(homeserver: Homeserver, tmp_path: Path) -> Account:
     return Account(homeserver, tmp_path / "data")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.app import Bot, assembled, known_rooms
 from bot.clock import VirtualClock
+from bot.commands.rights import MemoryHouse
 from bot.config import (
     CommandSettings,
     MatrixSettings,
@@ -37,6 +38,7 @@ class Rig:
     poll_seconds: float = 60.0
     incomplete_after_minutes: float = 30.0
     direct: frozenset[RoomId] = frozenset()
+    house: MemoryHouse = field(default_factory=MemoryHouse)
     commands: CommandSettings = field(default_factory=CommandSettings)
     url: str = ""  # of the database; a file in *folder* where it says nothing
     maintainers: str | None = None  # the path or the address of every project's
@@ -52,7 +54,7 @@ class Rig:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Bot]:
         """The bot, from start to stop."""
-        rooms = known_rooms(self.settings(), self.direct)
+        rooms = known_rooms(self.settings(), self.direct, self.house)
         transports = {"sample": self.transport}
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
             yield bot

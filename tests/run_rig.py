@@ -30,6 +30,7 @@ homeserver = "{homeserver}"
 user_id = "{user}"
 messages_per_second = {per_second}
 message_burst = 1000
+admins = {admins}
 
 [store]
 url = "sqlite:///{folder}/bot.db"
@@ -89,6 +90,7 @@ class Stage:
     rooms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     listen: str = ""
     per_second: float = 1000
+    admins: tuple[str, ...] = ()
     _starts: int = 0
 
     async def start(self, *, password: str | None = PASSWORD) -> Process:
@@ -210,6 +212,7 @@ class Stage:
             project=PROJECT,
             listen=self.listen,
             per_second=self.per_second,
+            admins=json.dumps(self.admins),
         )
         for room, queries in self.rooms.items():
             text += f"\n[[room]]\nroom = {json.dumps(room)}\nsubscribe = {json.dumps(queries)}\n"

@@ -117,7 +117,7 @@ class Answerer:
         self._limits.count(message.sender, message.room, now)
         answer = await self._answer(message)
         async with self._store.transaction() as tx:
-            await tx.outbox.add([_notice(message, answer)])
+            await tx.outbox.add([notice(message, answer)])
             await tx.inbox.answered(message)
 
     async def _answer(self, message: Said) -> Answer:
@@ -147,7 +147,7 @@ class Answerer:
             return Answer(said("That did not work, by a fault of the bot. Its log says more.")), "fault"
 
 
-def _notice(message: Said, answer: Answer) -> Notice:
+def notice(message: Said, answer: Answer) -> Notice:
     """The answer, as a reply; in a thread where it was asked in one."""
     allowed = answer.site.allowed if answer.site else Allowed(())
     body, html = written(answer.document, allowed)

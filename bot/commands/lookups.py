@@ -1,5 +1,6 @@
 """Looking up what Patchwork servers have: a patch or series, its diff, checks, comments; and what matches a query."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from bot.commands.answers import Answer
@@ -85,7 +86,7 @@ class LookUps:
     async def _diff(self, found: Found) -> Answer:
         if isinstance(found, FoundSeries):
             patches, copy = await self._finder.patches_of(found)
-            document = diffstat_shown(found.series, patches, found.site)
+            document = await asyncio.to_thread(diffstat_shown, found.series, patches, found.site)  # of all its files
             return Answer((*document, *_remark(copy)), found.site, found.about)
         if found.copy is not None:
             raise UserError(f"{found.copy.outage}, and the bot keeps no diffs.")

@@ -58,11 +58,13 @@ class WebSettings(_Table):
 
 
 class CommandSettings(_Table):
-    """How the bot is spoken to, and how often."""
+    """How the bot is spoken to, how often, and how much may be subscribed to in chat."""
 
     prefix: forms.Word = "!pw"
     per_user_per_minute: forms.Count = Field(default=20, ge=1, le=100_000)
     per_room_per_minute: forms.Count = Field(default=60, ge=1, le=100_000)
+    max_per_person: forms.Count = Field(default=25, ge=0, le=100_000)
+    max_per_room: forms.Count = Field(default=100, ge=0, le=100_000)
 
 
 class NetworkSettings(_Table):

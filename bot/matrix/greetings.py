@@ -11,9 +11,11 @@ def welcome(room: RoomId, prefix: str, *, direct: bool) -> Notice:
     spoken = "" if direct else f"{prefix} "
     who = "you" if direct else "this room"
     text = words(
-        f"Hello! I tell {who} about patches, by the subscriptions in my configuration. ",
+        f"Hello! I tell {who} about patches. To subscribe, type for example ",
+        Code(f"{spoken}sub path:drivers/net/"),
+        "; ",
         Code(f"{spoken}help"),
-        " tells what can be typed.",
+        " tells what else can be typed.",
     )
     return _notice(room, f"welcome/{room}", Lines((text,)), rings=direct)
 

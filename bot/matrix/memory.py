@@ -32,7 +32,8 @@ class Taken:
     """What follows from one answer or one step, to be kept together or not at all.
 
     *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *moved* are a room
-    and the one in its place; *named* are configured rooms with their ids.
+    and the one in its place; *left* are those that we went out of by ourselves; *named* are configured rooms with their
+    ids.
     """
 
     since: str | None = None
@@ -43,6 +44,7 @@ class Taken:
     direct: tuple[RoomId, ...] = ()
     resumed: tuple[RoomId, ...] = ()
     suspended: tuple[RoomId, ...] = ()
+    left: tuple[RoomId, ...] = ()
     moved: tuple[tuple[RoomId, RoomId], ...] = ()
     named: tuple[tuple[str, RoomId], ...] = ()
 

@@ -81,6 +81,10 @@ class Session:
         """The ids of the configured rooms that we are in."""
         return self._doors.named
 
+    async def has_heard(self) -> None:
+        """Return once the homeserver told of the rooms."""
+        await self._has_heard.wait()
+
     def outages(self) -> tuple[str, ...]:
         """What keeps us from hearing and speaking, a sentence each, with the time since when."""
         if self._down_since is not None:

@@ -1,8 +1,9 @@
 """The `SessionMemory` in the database: what a session takes is one transaction with the inbox and the outbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from bot.ids import UserId
+from bot.ids import RoomId, UserId
 from bot.matrix.memory import Heard, Remembered, Taken
 from bot.matrix.model import Invitation
 from bot.store.inbox import Said
@@ -28,6 +29,8 @@ class StoredMemory:
     async def take(self, taken: Taken) -> None:
         """Keep it."""
         async with self._store.transaction() as tx:
+            former = await self._former_chats(tx, taken.direct)
+            taken = replace(taken, moved=(*taken.moved, *former), resumed=(*taken.resumed, *(new for _, new in former)))
             await self._keep_rooms(tx, taken)
             for invitation in taken.invited:
                 await tx.session.invited(Invited(invitation.room, invitation.inviter, invitation.direct))
@@ -40,6 +43,16 @@ class StoredMemory:
                 await tx.session.go_on(self._user, taken.since)
         self._took(taken)
 
+    async def _former_chats(self, tx: Transaction, chats: Iterable[RoomId]) -> list[tuple[RoomId, RoomId]]:
+        """The direct chats that *chats* take the place of, for whoever asked us into them."""
+        asked = [(chat, await tx.session.inviter(chat)) for chat in chats]
+        return [
+            (old, chat)
+            for chat, person in asked
+            if person is not None
+            for old in await tx.subscriptions.former_chats(person, chat)
+        ]
+
     async def _keep_rooms(self, tx: Transaction, taken: Taken) -> None:
         """How the rooms stand; before the notices, for these wait where a room is suspended."""
         for old, new in taken.moved:
@@ -48,6 +61,8 @@ class StoredMemory:
             await tx.session.is_direct(room)
         for room in (each for each in taken.suspended if each not in taken.resumed):
             await tx.session.suspend(room)
+        for room in taken.left:
+            await tx.session.left(room)
         for room in taken.resumed:
             await tx.session.resume(room)
         for name, room in taken.named:

@@ -51,6 +51,7 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
         settled=tuple(left.room for left in answer.left),
         direct=tuple(sorted(direct - known.direct)),
         suspended=tuple(left.room for left in answer.left if left.by != known.me),
+        left=tuple(left.room for left in answer.left if left.by == known.me),
     )
     return Outcome(rooms, taken if known.begins else _with_news(taken, known, answer, rooms))
 

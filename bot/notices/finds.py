@@ -44,6 +44,22 @@ def found_shown(query: str, found: Sequence[Match], looked_at: LookedAt, *remark
     )
 
 
+def rehearsed_shown(query: str, per_day: Sequence[tuple[str, int]], newest: Sequence[Match], *told: str) -> Document:
+    """What a query would have brought: how many series on which day, newest first, and the newest of them."""
+    count = sum(number for _, number in per_day)
+    head = words(f"{count or 'Nothing'} in that time for ", Code(cut(query, 300)), "; nothing was changed.")
+    days = words("By day: ", facts.joined(f"{day}: {number}" for day, number in per_day)) if per_day else ()
+    bullets = Bullets(tuple(_match(match, with_project=True) for match in newest))
+    return (lines([head, days]), bullets, lines([words(sentence) for sentence in told]))
+
+
+def known_since(known: Sequence[tuple[ServerName, ProjectName, datetime]]) -> str:
+    """Since when which projects are known."""
+    return (
+        f"Known: {', '.join(f'{project} ({server}) since {facts.moment(since)}' for server, project, since in known)}."
+    )
+
+
 def _count(found: int) -> str:
     if not found:
         return "Nothing matches"
@@ -78,5 +94,4 @@ def _past(looked_at: LookedAt) -> list[str]:
     if looked_at.back_to is not None:
         back_to = facts.moment(looked_at.back_to)
         sentences.append(f"Looked at the newest {looked_at.patches:,} patches, back to {back_to}, and no further.")
-    known = [f"{project} ({server}) since {facts.moment(since)}" for server, project, since in looked_at.known_since]
-    return [*sentences, f"Known: {', '.join(known)}."]
+    return [*sentences, known_since(looked_at.known_since)]

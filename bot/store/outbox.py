@@ -129,6 +129,12 @@ class OutboxBook:
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
 
+    async def why(self, room: RoomId, event: EventId) -> list[list[str | int]] | None:
+        """Why a card came: of each reason the subscription, the term, and what that found; None for any other event."""
+        card = schema.card
+        found = await self._connection.execute(sa.select(card.c.why).where(card.c.room == room, card.c.event == event))
+        return found.scalar_one_or_none()
+
     async def about_event(self, room: RoomId, event: EventId) -> CardRef | None:
         """What a card or an answer of ours is about; None for any other event, and for an answer of long ago."""
         card, notice = schema.card, schema.notice

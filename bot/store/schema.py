@@ -198,6 +198,7 @@ room = sa.Table(  # the rooms of which there is something to remember
     sa.Column("suspended", sa.Boolean, nullable=False),
     sa.Column("name", sa.Text, unique=True),  # what the configuration calls it
     sa.Column("resumed", sa.Integer, nullable=False, server_default="0"),  # how often it let us again
+    sa.Column("left", sa.Boolean, nullable=False, server_default=sa.false()),  # we went, by ourselves
 )
 
 invitation = sa.Table(  # those that nothing came of yet
@@ -222,4 +223,41 @@ inbox = sa.Table(
     sa.Column("replies_to", sa.Text),
     sa.UniqueConstraint("room", "event"),
     sa.Index(None, "answered", "sender", "id"),
+)
+
+subscription = sa.Table(  # those made in chat; an id is never given twice, for people remember them
+    "subscription",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("room", sa.Text, nullable=False),  # where it is told
+    sa.Column("person", sa.Text),  # whose it is; null: the room's
+    sa.Column("query", sa.Text, nullable=False),  # canonical
+    sa.Column("added_by", sa.Text, nullable=False),
+    sa.Column("added_at", Utc, nullable=False),
+    sa.Column("muted_until", Utc),
+    sa.Index(None, "room"),
+    sa.Index(None, "person"),
+    sqlite_autoincrement=True,
+)
+
+person_address = sa.Table(  # what `is:mine` stands for
+    "person_address",
+    metadata,
+    sa.Column("person", sa.Text, primary_key=True),
+    sa.Column("address", sa.Text, primary_key=True),
+)
+
+room_setting = sa.Table(  # what was set in chat; what is not there has its default
+    "room_setting",
+    metadata,
+    sa.Column("room", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+room_mute = sa.Table(  # rooms where nothing is told until then
+    "room_mute",
+    metadata,
+    sa.Column("room", sa.Text, primary_key=True),
+    sa.Column("until", Utc, nullable=False),
 )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import RoomId, UserId
 from bot.store import schema
 from bot.store.outbox import OutboxBook
+from bot.store.subscriptions import SubscriptionBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,10 @@ class Kept:
 class SessionBook:
     """The session's part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, outbox: OutboxBook) -> None:
+    def __init__(self, connection: AsyncConnection, outbox: OutboxBook, subscriptions: SubscriptionBook) -> None:
         self._connection = connection
         self._outbox = outbox
+        self._subscriptions = subscriptions
 
     async def kept(self, user: UserId) -> Kept:
         """What is kept for the account *user*; the rooms are the same for every account."""
@@ -88,8 +90,26 @@ class SessionBook:
 
     async def resume(self, room: RoomId) -> None:
         """A room may let us again: what waited for that is due now, and a refusal from before counts no more."""
-        await self._set(room, suspended=False, resumed=schema.room.c.resumed + 1)
+        await self._set(room, suspended=False, left=False, resumed=schema.room.c.resumed + 1)
         await self._outbox.resume(room)
+
+    async def left(self, room: RoomId) -> None:
+        """We left a room: what was subscribed to there in chat is kept, and told again when we are back."""
+        if await self._subscriptions.has_any(room):
+            await self._set(room, left=True)
+
+    async def out(self) -> frozenset[RoomId]:
+        """The rooms that we left, or that do not let us in or speak."""
+        table = schema.room
+        query = sa.select(table.c.room).where(sa.or_(table.c.suspended, table.c.left))
+        return frozenset(RoomId(room) for room in (await self._connection.execute(query)).scalars())
+
+    async def inviter(self, room: RoomId) -> UserId | None:
+        """Who asks us into a room, by an invitation that nothing came of yet."""
+        table = schema.invitation
+        query = sa.select(table.c.inviter).where(table.c.room == room)
+        inviter = (await self._connection.execute(query)).scalar_one_or_none()
+        return None if inviter is None else UserId(inviter)
 
     async def move(self, old: RoomId, new: RoomId) -> None:
         """*new* stands in the place of *old*: what is kept of one is of the other from now on."""
@@ -102,6 +122,7 @@ class SessionBook:
             kept |= {"name": found["name"]} if found["name"] is not None else {}
             await self._set(new, **kept)
         await self._outbox.move(old, new)
+        await self._subscriptions.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:
         """Change what is kept of a room, which may be new."""

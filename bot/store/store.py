@@ -1,4 +1,4 @@
-"""The store: explicit transactions over the books of the watch, the outbox, the inbox and the session."""
+"""The store: explicit transactions over the books of the watch, the rooms, the people and what is said to them."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -17,6 +17,7 @@ from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.session import SessionBook
+from bot.store.subscriptions import SubscriptionBook
 from bot.store.watching import WatchBook
 
 
@@ -28,6 +29,7 @@ class Transaction:
     outbox: OutboxBook
     inbox: InboxBook
     session: SessionBook
+    subscriptions: SubscriptionBook
 
 
 class Store:
@@ -86,12 +88,13 @@ class Store:
         with plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
-                outbox = OutboxBook(connection, now)
+                outbox, subscriptions = OutboxBook(connection, now), SubscriptionBook(connection, now)
                 yield Transaction(
                     watch=WatchBook(connection, now),
                     outbox=outbox,
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, outbox),
+                    session=SessionBook(connection, outbox, subscriptions),
+                    subscriptions=subscriptions,
                 )
 
     async def tidy(self) -> None:

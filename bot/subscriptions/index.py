@@ -11,6 +11,7 @@ that have its anchor, its most telling wanted term; its tree decides. One withou
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 
 from bot.ids import RoomId, SubscriptionId
@@ -25,11 +26,12 @@ from bot.subscriptions.verdict import Judge, Reason
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a room asked to hear of."""
+    """What a room asked to hear of; nothing of it before *muted_until* (UTC)."""
 
     id: SubscriptionId
     room: RoomId
     query: Query
+    muted_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ async def test_version(desk: Desk) -> None:
     ("text", "said"),
     [
         ("shwo 5", snapshot("There is no command “shwo”. Did you mean “show”?")),
-        ("@room <b>", snapshot("There is no command “@\u2060room”. Type “!pw help” for a list.")),
+        ("@room <b>", snapshot("There is no command “@\u2060room”. Did you mean “rooms”?")),
     ],
 )
 async def test_what_is_no_command_says_what_is(desk: Desk, text: str, said: str) -> None:

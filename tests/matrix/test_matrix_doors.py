@@ -25,7 +25,7 @@ async def test_an_invitation_is_accepted_and_answered_with_a_welcome(
     [(key, notice)] = memory.notices.items()
     assert (key, notice.room) == (f"welcome/{room}", room)
     assert notice.message.body.startswith(
-        "Hello! I tell this room about patches, by the subscriptions in my configuration. !pw help tells"
+        "Hello! I tell this room about patches. To subscribe, type for example !pw sub path:drivers/net/; !pw help"
     )
     assert memory.invitations == {}
     assert memory.direct == set()

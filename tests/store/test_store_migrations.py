@@ -76,7 +76,7 @@ async def test_cards_that_were_sent_before_get_their_events(rig: StoreRig, store
         await tx.outbox.settle(notice, Sent(EventId("$1")))
     await store.close()
     rig.execute("ALTER TABLE card DROP COLUMN event")
-    rig.execute("UPDATE alembic_version SET version_num = '0004'")
+    rig.execute("UPDATE alembic_version SET version_num = '0005'")
 
     again = await rig.open()
     async with again.transaction() as tx:

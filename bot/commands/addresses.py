@@ -1,0 +1,87 @@
+"""`me` and `me forget`: the addresses of whoever writes in a direct chat, which `is:mine` stands for."""
+
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked
+from bot.commands.changes import Change, Means, changed, hearing, typed
+from bot.commands.subscribing import subscribe
+from bot.errors import UserError
+from bot.notices import subscribed as told
+from bot.notices.markup import Bullets, Lines, words
+from bot.store.store import Transaction
+from bot.subscriptions.parser import parse
+
+MINE = str(parse("is:mine on:state,check,comment"))
+_MOST = 10  # addresses of a person
+_LONGEST = 254  # characters of an address (RFC 5321)
+_ODD = frozenset(' ,;"()<>\\')
+
+
+class Addresses:
+    """Answers the commands about the addresses of a person."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def me(self, asked: Asked) -> Answer:
+        """The addresses, or one more."""
+        _only_direct(asked)
+        if "address" not in asked.call.arguments:
+            return await self._listed(asked)
+        address, person = _address(asked), asked.message.sender
+
+        async def change(tx: Transaction) -> Change:
+            known = await tx.subscriptions.addresses(person)
+            if address in known:
+                raise UserError(f"{address} is known as yours already; nothing was changed.")
+            if len(known) >= _MOST:
+                raise UserError(f"{_MOST} addresses of yours are known, and more are not kept.")
+            await tx.subscriptions.add_address(person, address)
+            sentences = [f"{address} is yours from now on; is:mine stands for what comes from it."]
+            own = await tx.subscriptions.of_owner(asked.message.room, person)
+            if all(each.query != MINE for each in own):
+                new = await subscribe(tx, asked, self._means, parse(MINE))
+                sentences.append(f"Subscribed, as {new.id}: {MINE} — the states, checks and comments of your patches.")
+            document = told.done(sentences, typed(asked, "me", "forget", address))
+            return Change(document, await hearing(tx, await tx.subscriptions.of_owner(asked.message.room, person)))
+
+        return await changed(self._means, asked, change)
+
+    async def forget(self, asked: Asked) -> Answer:
+        """One address is no longer theirs."""
+        _only_direct(asked)
+        address, person = _address(asked), asked.message.sender
+
+        async def change(tx: Transaction) -> Change:
+            if address not in await tx.subscriptions.addresses(person):
+                raise UserError(f"{address} is not known as yours; nothing was changed.")
+            await tx.subscriptions.forget_address(person, address)
+            own = await tx.subscriptions.of_owner(asked.message.room, person)
+            sentences = [f"{address} is forgotten."]
+            if not await tx.subscriptions.addresses(person):
+                sentences.append("No address of yours is left: is:mine brings nothing any more.")
+            return Change(told.done(sentences, typed(asked, "me", address)), await hearing(tx, own))
+
+        return await changed(self._means, asked, change)
+
+    async def _listed(self, asked: Asked) -> Answer:
+        async with self._means.store.transaction() as tx:
+            addresses = await tx.subscriptions.addresses(asked.message.sender)
+        if not addresses:
+            example = typed(asked, "me", "jane@example.org")
+            return Answer(told.nothing_yet("No address of yours is known. To tell one, type for example:", example))
+        return Answer(
+            (Lines((words("is:mine stands for what comes from:"),)), Bullets(tuple(words(each) for each in addresses)))
+        )
+
+
+def _only_direct(asked: Asked) -> None:
+    if not asked.direct:
+        raise UserError("Your addresses are between you and me: write to me in a direct chat.")
+
+
+def _address(asked: Asked) -> str:
+    address = asked.call.arguments["address"].strip().strip("<>").lower()
+    name, _, host = address.partition("@")
+    if not name or not host or "@" in host or not address.isprintable() or len(address) > _LONGEST or _ODD & {*address}:
+        raise UserError(f"“{address[:100]}” is no mail address.")
+    return address

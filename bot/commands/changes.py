@@ -1,0 +1,172 @@
+"""What every command about subscriptions needs: whose they are, who may change them, and changes that happen once.
+
+Theory of operation. A change, its answer and the acknowledgement of the command are one transaction. So a crash before
+it has changed nothing, and the command is carried out after the restart; after it, the command is answered and is not
+carried out again, and what the answer says of the time before, the undo, was true when it was written. The index, which
+is in memory only, follows once that is committed; after a crash it is made anew from the store.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from bot.clock import Clock
+from bot.commands.answer import notice
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked, Handler
+from bot.commands.past import Past
+from bot.commands.places import Place
+from bot.commands.rights import House, Verdict
+from bot.errors import UserError
+from bot.ids import RoomId, SubscriptionId, UserId
+from bot.notices.markup import Document
+from bot.notices.subscribed import refused
+from bot.store.store import Store, Transaction
+from bot.subscriptions.listeners import Listeners
+from bot.subscriptions.query import Query
+from bot.subscriptions.subscribed import Subscribed, listening
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose subscriptions a command is about: a person's, told in *room*, or the room's where *person* is None."""
+
+    room: RoomId
+    person: UserId | None
+
+    @classmethod
+    def of(cls, asked: Asked) -> "Owner":
+        """Whoever asks, in a direct chat; else the room."""
+        return cls(asked.message.room, asked.message.sender if asked.direct else None)
+
+    def owns(self, subscribed: Subscribed) -> bool:
+        """Whether a subscription is theirs."""
+        if self.person is None:
+            return subscribed.person is None and subscribed.room == self.room
+        return subscribed.person == self.person
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How many subscriptions may be made in chat."""
+
+    per_person: int
+    per_room: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """What the configuration file says: whether it names a room, and its subscriptions, by room and by id."""
+
+    names: Callable[[RoomId], bool]
+    told_in: Callable[[RoomId], Sequence[Query]]
+    query: Callable[[SubscriptionId], Query | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the commands about subscriptions work with; *places* are the watched servers."""
+
+    store: Store
+    listeners: Listeners
+    house: House
+    past: Past
+    clock: Clock
+    most: Most
+    from_file: FromFile
+    places: Sequence[Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is answered to a change, and how the listeners follow it."""
+
+    document: Document
+    follow: Callable[[Listeners], None] = lambda _: None
+
+
+async def changed(means: Means, asked: Asked, change: Callable[[Transaction], Awaitable[Change]]) -> Answer:
+    """Make a *change*, once however often the command is read.
+
+    Raises:
+        UserError: it is not to be made; nothing was changed.
+    """
+    async with means.store.transaction() as tx:
+        made = await change(tx)
+        answer = Answer(made.document)
+        await tx.outbox.add([notice(asked.message, answer)])
+        await tx.inbox.answered(asked.message)
+    made.follow(means.listeners)
+    return answer
+
+
+async def may_change(means: Means, asked: Asked) -> None:
+    """See that whoever asks may change what is heard here: their own, in a direct chat; a room's with its power.
+
+    Raises:
+        UserError: they may not.
+    """
+    if asked.direct:
+        return
+    verdict = await means.house.may_change(asked.message.room, asked.message.sender)
+    if not verdict.allowed:
+        raise UserError(_refusal(verdict))
+
+
+def only_admins(means: Means, asked: Asked) -> None:
+    """See that an admin of the bot asks.
+
+    Raises:
+        UserError: somebody else does.
+    """
+    if not means.house.is_admin(asked.message.sender):
+        raise UserError("Only the bot's admins may do that.")
+
+
+async def owned(tx: Transaction, asked: Asked) -> Subscribed:
+    """The subscription whose id was typed.
+
+    Raises:
+        UserError: there is none of that id here.
+    """
+    number = int(asked.call.arguments["id"])
+    found = await tx.subscriptions.get(SubscriptionId(number))
+    if found is None or not Owner.of(asked).owns(found):
+        whose = "You have" if asked.direct else "This room has"
+        raise UserError(f"{whose} no subscription {number}. To see them, type: {typed(asked, 'subs')}")
+    return found
+
+
+async def hearing(tx: Transaction, which: Sequence[Subscribed]) -> Callable[[Listeners], None]:
+    """What lets the listeners hear of subscriptions as they stand now."""
+    heard = [listening(each, await tx.subscriptions.standing(each)) for each in which]
+
+    def follow(listeners: Listeners) -> None:
+        for each in heard:
+            if each is not None:
+                listeners.hear(each)
+
+    return follow
+
+
+def typed(asked: Asked, *parts: object) -> str:
+    """A command as it is to be typed where this one was."""
+    return " ".join(filter(None, [asked.prefix, *map(str, parts)]))
+
+
+def in_words(handler: Handler) -> Handler:
+    """The *handler*, whose refusals are answers."""
+
+    async def answered(asked: Asked) -> Answer:
+        try:
+            return await handler(asked)
+        except UserError as error:
+            return Answer(refused(error))
+
+    return answered
+
+
+def _refusal(verdict: Verdict) -> str:
+    return (
+        f"Changing what this room hears needs power level {verdict.needed} here, and yours is {verdict.has}.\n"
+        "Ask a moderator of the room, or subscribe for yourself in a direct chat with me."
+    )

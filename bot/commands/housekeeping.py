@@ -1,0 +1,80 @@
+"""`rooms` and `leave`, for the bot's admins."""
+
+from collections import Counter
+
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked
+from bot.commands.changes import Change, Means, changed, only_admins
+from bot.errors import TransportError, UserError
+from bot.ids import RoomId
+from bot.notices.markup import Bullets, Document, Line, Lines, words
+from bot.notices.replies import said
+from bot.store.store import Transaction
+
+
+class Housekeeping:
+    """Answers the admins of the bot."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def rooms(self, asked: Asked) -> Answer:
+        """The rooms, how many subscriptions each has, and which we are out of; direct chats only by number."""
+        only_admins(self._means, asked)
+        joined = await self._means.house.rooms()
+        async with self._means.store.transaction() as tx:
+            counted = await tx.subscriptions.count_by_room()
+            out = await tx.session.out()
+        counts = Counter({room: len(self._means.from_file.told_in(room)) for room in joined})
+        own = [each for each in counted if each.person is not None]
+        counts.update({each.room: each.count for each in counted if each.person is None})
+        items = [
+            _room(room, joined.get(room, ""), counts[room], is_out=room in out) for room in sorted({*joined, *counts})
+        ]
+        return Answer(_listed(items, len({each.person for each in own}), sum(each.count for each in own)))
+
+    async def leave(self, asked: Asked) -> Answer:
+        """Go out of a room; its subscriptions are kept and rest."""
+        only_admins(self._means, asked)
+        name = asked.call.arguments["room"].strip()
+        try:
+            room = await self._means.house.room_of(name)
+            if self._means.from_file.names(room):
+                raise UserError(f"{name} is in the configuration file, so I would come back: remove it there first.")
+            await self._means.house.leave(room)
+        except TransportError as error:
+            raise UserError(f"I cannot leave {name[:100]}: {error}.") from error
+
+        async def change(tx: Transaction) -> Change:
+            kept = len(await tx.subscriptions.told_in(room))
+            await tx.session.left(room)
+            return Change(_left(name, kept), lambda listeners: listeners.leave(room))
+
+        return await changed(self._means, asked, change)
+
+
+def _room(room: RoomId, alias: str, count: int, *, is_out: bool) -> Line:
+    name = f"{alias} ({room})" if alias else room
+    out = ", suspended: the bot is not in it, or may not speak there" if is_out else ""
+    return words(f"{name} — {_subscriptions(count)}{out}")
+
+
+def _listed(items: list[Line], persons: int, of_persons: int) -> Document:
+    people = f"{persons} {'person' if persons == 1 else 'persons'}" if persons else "Nobody"
+    chats = f"In direct chats: {people} with {_subscriptions(of_persons)}."
+    return (
+        Lines((words("The rooms, with what they are subscribed to:" if items else "There are no rooms."),)),
+        Bullets(tuple(items)),
+        Lines((words(chats),)),
+    )
+
+
+def _left(name: str, kept: int) -> Document:
+    sentences = [f"Left {name[:300]}."]
+    if kept:
+        sentences.append(f"What is subscribed to there ({kept}) is kept, and rests until the bot is invited again.")
+    return said(*sentences)
+
+
+def _subscriptions(count: int) -> str:
+    return f"{count} subscription{'' if count == 1 else 's'}"

@@ -1,0 +1,98 @@
+"""`mute` and `unmute`: a room, or one subscription, tells nothing for a while."""
+
+import math
+from datetime import datetime, timedelta
+
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked
+from bot.commands.changes import Change, Means, changed, hearing, may_change, owned, typed
+from bot.commands.parameters import read_duration
+from bot.errors import UserError
+from bot.notices import subscribed as told
+from bot.notices.markup import Document
+from bot.store.store import Transaction
+from bot.subscriptions.subscribed import FOR_GOOD
+
+
+class Muting:
+    """Answers the commands that mute."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def mute(self, asked: Asked) -> Answer:
+        """Tell nothing for a time, or until it is unmuted."""
+        await may_change(self._means, asked)
+        until = self._end(asked.call.arguments.get("duration"))
+
+        async def change(tx: Transaction) -> Change:
+            before = await _muted_until(tx, asked)
+            sentence = f"{_what(asked)} muted {told.until(until)}: what arrives is not told, and not later either."
+            undo = self._undo(asked, before)
+            return await _mute(tx, asked, until, told.done([sentence], undo))
+
+        return await changed(self._means, asked, change)
+
+    async def unmute(self, asked: Asked) -> Answer:
+        """Tell again."""
+        await may_change(self._means, asked)
+
+        async def change(tx: Transaction) -> Change:
+            before = await _muted_until(tx, asked)
+            if before is None or before <= self._means.clock.now():
+                raise UserError(f"{_what(asked)} not muted; nothing was changed.")
+            sentence = f"{_what(asked)} told again, from what arrives now on."
+            return await _mute(tx, asked, None, told.done([sentence], self._undo(asked, before)))
+
+        return await changed(self._means, asked, change)
+
+    def _end(self, duration: str | None) -> datetime:
+        """When a mute ends (UTC), by what was typed."""
+        if duration is None:
+            return FOR_GOOD
+        time = read_duration(duration)
+        if time is None:
+            raise UserError(f"“{duration[:20]}” is no time; type for example 30m, 2h or 7d.")
+        return min(self._means.clock.now() + time, FOR_GOOD)
+
+    def _undo(self, asked: Asked, before: datetime | None) -> str:
+        """What makes it as it was *before*: until then, to the minute."""
+        id_ = asked.call.arguments.get("id", "")
+        now = self._means.clock.now()
+        if before is None or before <= now:
+            return typed(asked, "unmute", id_)
+        minutes = math.ceil((before - now) / timedelta(minutes=1))
+        return typed(asked, "mute", id_, "" if before >= FOR_GOOD else _spelled(minutes))
+
+
+def _what(asked: Asked) -> str:
+    """What the command is about, and its verb."""
+    if (number := asked.call.arguments.get("id")) is not None:
+        return f"Subscription {int(number)} is"
+    return "Everything in this chat is" if asked.direct else "Everything in this room is"
+
+
+def _spelled(minutes: int) -> str:
+    """A time as it may be typed: of the largest unit that gives it whole."""
+    for unit, size in (("w", 10_080), ("d", 1_440), ("h", 60)):
+        if minutes % size == 0:
+            return f"{minutes // size}{unit}"
+    return f"{minutes}m"
+
+
+async def _muted_until(tx: Transaction, asked: Asked) -> datetime | None:
+    """Until when (UTC) what the command is about was muted."""
+    if "id" in asked.call.arguments:
+        return (await owned(tx, asked)).muted_until
+    return await tx.subscriptions.muted_until(asked.message.room)
+
+
+async def _mute(tx: Transaction, asked: Asked, until: datetime | None, document: Document) -> Change:
+    room = asked.message.room
+    if "id" not in asked.call.arguments:
+        await tx.subscriptions.mute_room(room, until)
+        return Change(document, lambda listeners: listeners.mute_room(room, until))
+    id_ = (await owned(tx, asked)).id
+    await tx.subscriptions.mute(id_, until)
+    found = await tx.subscriptions.get(id_)
+    return Change(document, await hearing(tx, [found] if found else []))

@@ -1,0 +1,179 @@
+"""`set` and `settings`: what holds in a room."""
+
+import asyncio
+import difflib
+import zoneinfo
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked
+from bot.commands.changes import Change, Means, changed, hearing, may_change, typed
+from bot.errors import UserError
+from bot.ids import RoomId
+from bot.notices import subscribed as told
+from bot.notices.markup import Bullets, Code, Lines, words
+from bot.store.store import Transaction
+from bot.store.subscriptions import NOTIFY, PROJECT
+from bot.subscriptions.listeners import Listeners
+
+NO_PROJECT = "none"
+_MOST_FLOOD = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Something that may be set: what holds where nothing is, what it is, what it may be, and how that is read.
+
+    *for_later* says of a setting that nothing goes by yet what it waits for.
+    """
+
+    key: str
+    default: str
+    summary: str
+    values: str
+    read: Callable[[str], Awaitable[str]]
+    for_later: str = ""
+    only_direct: bool = False
+
+
+class SettingUp:
+    """Answers the commands that set something."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        settings = (
+            Setting(
+                PROJECT,
+                NO_PROJECT,
+                "the project that queries without project: are about",
+                f"the name of a project, or {NO_PROJECT}",
+                self._project,
+            ),
+            Setting(
+                "mode",
+                "card",
+                "how new series are shown",
+                "card or compact",
+                _one_of("mode", ("card", "compact")),
+                "kept, and counts once there are compact cards",
+            ),
+            Setting(
+                "timezone",
+                "UTC",
+                "the zone of digest times",
+                "a name such as Europe/Berlin",
+                _zone,
+                "kept, and counts once there are digests",
+            ),
+            Setting(
+                NOTIFY,
+                "on",
+                "whether cards ring in a direct chat",
+                "on or off",
+                _one_of(NOTIFY, ("on", "off")),
+                only_direct=True,
+            ),
+            Setting(
+                "flood",
+                "10",
+                "so many series at once are one message",
+                f"1 to {_MOST_FLOOD}, or 0 for never",
+                _flood,
+                "kept, and counts once floods are folded",
+            ),
+        )
+        self._settings: Mapping[str, Setting] = {setting.key: setting for setting in settings}
+
+    async def set(self, asked: Asked) -> Answer:
+        """Set something here."""
+        await may_change(self._means, asked)
+        setting = self._named(asked.call.arguments["key"])
+        if setting.only_direct and not asked.direct:
+            raise UserError(f"{setting.key} is for direct chats: in a room, the bot rings nobody.")
+        value = await setting.read(asked.call.arguments["value"].strip())
+
+        async def change(tx: Transaction) -> Change:
+            room = asked.message.room
+            old = (await tx.subscriptions.settings(room)).get(setting.key, setting.default)
+            await tx.subscriptions.set(room, setting.key, None if value == setting.default else value)
+            later = f"; {setting.for_later}" if setting.for_later else ""
+            sentences = [f"{setting.key} is now {value}, it was {old}{later}."]
+            undo = typed(asked, "set", setting.key, old)
+            return Change(told.done(sentences, undo), await self._follow(tx, room, setting, value))
+
+        return await changed(self._means, asked, change)
+
+    async def settings(self, asked: Asked) -> Answer:
+        """What is set here, and what may be."""
+        async with self._means.store.transaction() as tx:
+            chosen = await tx.subscriptions.settings(asked.message.room)
+        shown = [setting for setting in self._settings.values() if asked.direct or not setting.only_direct]
+        items = tuple(
+            words(Code(f"{setting.key} {chosen.get(setting.key, setting.default)}"), f" — {_described(setting)}")
+            for setting in shown
+        )
+        example = typed(asked, "set", "KEY", "VALUE")
+        return Answer((Bullets(items), Lines((words("To change one: ", Code(example)),))))
+
+    def _named(self, key: str) -> Setting:
+        setting = self._settings.get(key.lower())
+        if setting is None:
+            raise UserError(_no_such("setting", key, self._settings))
+        return setting
+
+    async def _follow(self, tx: Transaction, room: RoomId, setting: Setting, value: str) -> Callable[[Listeners], None]:
+        """What the listeners do after a setting has another value."""
+        if setting.key == PROJECT:
+            return await hearing(tx, await tx.subscriptions.told_in(room))
+        if setting.key == NOTIFY:
+            return lambda listeners: listeners.ring(room, rings=value == setting.default)
+        return lambda _: None
+
+    async def _project(self, value: str) -> str:
+        if value.lower() == NO_PROJECT:
+            return NO_PROJECT
+        projects = {name.lower(): name for place in self._means.places for name in place.projects}
+        if (found := projects.get(value.lower())) is None:
+            raise UserError(_no_such("project watched here", value, projects.values()))
+        return found
+
+
+def _described(setting: Setting) -> str:
+    later = f" ({setting.for_later})" if setting.for_later else ""
+    return f"{setting.summary}: {setting.values}{later}"
+
+
+def _one_of(key: str, values: tuple[str, ...]) -> Callable[[str], Awaitable[str]]:
+    async def read(value: str) -> str:
+        if value.lower() not in values:
+            raise UserError(f"{key} is {' or '.join(values)}, not “{value[:50]}”.")
+        return value.lower()
+
+    return read
+
+
+async def _zone(value: str) -> str:
+    zones = await asyncio.to_thread(zoneinfo.available_timezones)
+    known = {name.lower(): name for name in zones | {"UTC"}}
+    if (found := known.get(value.lower().replace(" ", "_"))) is None:
+        raise UserError(_no_such("time zone", value, sorted(known.values())))
+    return found
+
+
+async def _flood(value: str) -> str:
+    if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value) <= _MOST_FLOOD):
+        raise UserError(f"flood is a number from 0 to {_MOST_FLOOD}, not “{value[:50]}”.")
+    return str(int(value))
+
+
+def _no_such(what: str, typed_: str, names: Iterable[str]) -> str:
+    """That nothing is called so, and what is near, or what there is where that is little."""
+    known = list(names)
+    folded = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(typed_.lower()[:100], folded, n=1)
+    if near:
+        guess = f"Did you mean “{folded[near[0]]}”?"
+    else:
+        guess = f"There is: {', '.join(known)}." if len(known) <= 20 else "Europe/Berlin is one, for example."
+    return f"There is no {what} “{typed_[:50]}”. {guess}"

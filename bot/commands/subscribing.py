@@ -1,0 +1,148 @@
+"""Subscribing, and what goes with it: `sub`, `unsub`, `edit`, `subs`, `test`."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from bot.commands import volume
+from bot.commands.answers import Answer
+from bot.commands.asked import Asked
+from bot.commands.changes import Change, Means, Owner, changed, hearing, may_change, owned, typed
+from bot.commands.parameters import read_duration
+from bot.errors import UserError
+from bot.ids import SubscriptionId
+from bot.notices import subscribed as told
+from bot.store.store import Transaction
+from bot.store.subscriptions import PROJECT
+from bot.subscriptions.listeners import Listeners
+from bot.subscriptions.parser import parse_subscription
+from bot.subscriptions.query import Query
+from bot.subscriptions.remarks import hints
+from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
+
+_LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
+
+
+class Subscribing:
+    """Answers the commands that make, end, change and list subscriptions."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def sub(self, asked: Asked) -> Answer:
+        """Hear of what a query matches."""
+        await may_change(self._means, asked)
+        query, standing = await self._read(asked)
+        remarks = await self._remarks(query, standing)
+
+        async def change(tx: Transaction) -> Change:
+            new = await subscribe(tx, asked, self._means, query)
+            undo = typed(asked, "unsub", new.id)
+            return Change(told.changed(f"Subscribed, as {new.id}:", new.query, remarks, undo), await hearing(tx, [new]))
+
+        return await changed(self._means, asked, change)
+
+    async def unsub(self, asked: Asked) -> Answer:
+        """Hear no more of a subscription."""
+        await may_change(self._means, asked)
+
+        async def change(tx: Transaction) -> Change:
+            old = await owned(tx, asked)
+            await tx.subscriptions.remove(old.id)
+            sentences = [f"Subscription {old.id} has ended; it brings nothing more."]
+            return Change(told.done(sentences, typed(asked, "sub", old.query)), lambda all_: all_.forget(old.id))
+
+        return await changed(self._means, asked, change)
+
+    async def edit(self, asked: Asked) -> Answer:
+        """Give a subscription another query."""
+        await may_change(self._means, asked)
+        query, standing = await self._read(asked)
+        remarks = await self._remarks(query, standing)
+
+        async def change(tx: Transaction) -> Change:
+            old = await owned(tx, asked)
+            await _see_that_it_is_new(tx, asked, query)
+            await tx.subscriptions.edit(old.id, query)
+            document = told.changed(
+                f"Subscription {old.id} is now:", str(query), remarks, typed(asked, "edit", old.id, old.query)
+            )
+            return Change(document, await _hearing_again(tx, old.id))
+
+        return await changed(self._means, asked, change)
+
+    async def subs(self, asked: Asked) -> Answer:
+        """The subscriptions here."""
+        owner = Owner.of(asked)
+        async with self._means.store.transaction() as tx:
+            chat = await tx.subscriptions.of_owner(owner.room, owner.person)
+            muted_until = await tx.subscriptions.muted_until(owner.room)
+            project = (await tx.subscriptions.settings(owner.room)).get(PROJECT)
+        configured = [str(query) for query in self._means.from_file.told_in(owner.room)]
+        whose = "You have" if asked.direct else "This room has"
+        if not chat and not configured:
+            example = typed(asked, "sub", "path:drivers/net/")
+            return Answer(told.nothing_yet(f"{whose} no subscriptions. To begin, type for example:", example))
+        count = len(chat) + len(configured)
+        heading = f"{whose} {count} subscription{'' if count == 1 else 's'}:"
+        remarks = [f"Those that name no project are about {project}."] if project else []
+        if muted_until is not None and muted_until > self._means.clock.now():
+            remarks.append(f"All of them are muted here {told.until(muted_until)}.")
+        return Answer(told.listed(heading, [each.as_of(self._means.clock.now()) for each in chat], configured, remarks))
+
+    async def test(self, asked: Asked) -> Answer:
+        """What a query would have brought; nothing is changed."""
+        query, standing = await self._read(asked)
+        days = read_duration(asked.call.arguments.get("duration", "7d"))
+        if days is None or days > _LONGEST_TEST:
+            raise UserError("The past is known for 180 days at most; a time is typed as 7d, 2w or 12h.")
+        since = self._means.clock.now() - days
+        return await volume.rehearsed(self._means.past, self._means.places, meant(query, standing), since)
+
+    async def _read(self, asked: Asked) -> tuple[Query, Standing]:
+        """The query that was typed, and what it is read with here.
+
+        Raises:
+            QueryError: it cannot be read, or would never match anything.
+        """
+        owner = Owner.of(asked)
+        async with self._means.store.transaction() as tx:
+            addresses = await tx.subscriptions.addresses(owner.person) if owner.person else ()
+            project = (await tx.subscriptions.settings(owner.room)).get(PROJECT, "")
+        query = parse_subscription(asked.call.arguments["query"], has_addresses=bool(addresses))
+        return query, Standing(project, addresses)
+
+    async def _remarks(self, query: Query, standing: Standing) -> list[str]:
+        """What to know of a query before it brings anything."""
+        remarks = [await volume.expected(self._means.past, meant(query, standing), self._means.clock.now())]
+        if standing.project and not names_project(query):
+            remarks.insert(0, f"In {standing.project}, the project that is set here.")
+        return [*remarks, *(f"Note: {hint}." for hint in hints(query))]
+
+
+async def subscribe(tx: Transaction, asked: Asked, means: Means, query: Query) -> Subscribed:
+    """A new subscription of whoever it is for.
+
+    Raises:
+        UserError: they have it already, or as many as they may have.
+    """
+    owner = Owner.of(asked)
+    await _see_that_it_is_new(tx, asked, query)
+    most = means.most.per_room if owner.person is None else means.most.per_person
+    if len(await tx.subscriptions.of_owner(owner.room, owner.person)) >= most:
+        whose = "you have" if asked.direct else "this room has"
+        raise UserError(
+            f"No more than {most} are allowed, and {whose} as many. To see them, type: {typed(asked, 'subs')}"
+        )
+    return await tx.subscriptions.add(owner.room, owner.person, query, asked.message.sender)
+
+
+async def _see_that_it_is_new(tx: Transaction, asked: Asked, query: Query) -> None:
+    owner = Owner.of(asked)
+    for each in await tx.subscriptions.of_owner(owner.room, owner.person):
+        if each.query == str(query):
+            raise UserError(f"That is subscription {each.id} already; nothing was changed.")
+
+
+async def _hearing_again(tx: Transaction, id_: SubscriptionId) -> Callable[[Listeners], None]:
+    found = await tx.subscriptions.get(id_)
+    return await hearing(tx, [found] if found else [])

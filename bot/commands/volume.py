@@ -1,0 +1,72 @@
+"""How much a query brings, by what came in the past."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.commands.answers import Answer
+from bot.commands.past import Past, PastMatches
+from bot.commands.places import Place
+from bot.errors import UserError
+from bot.notices.card import Site
+from bot.notices.facts import moment
+from bot.notices.finds import Match, known_since, rehearsed_shown
+from bot.subscriptions.query import Query
+
+LOOK_BACK = timedelta(weeks=4)
+MOST_COUNTED = 1_000  # series
+NEWEST_SHOWN = 3
+_TOO_SHORT = timedelta(days=1)
+
+
+async def expected(past: Past, query: Query, now: datetime) -> str:
+    """A sentence that says how many series a week *query* would have brought lately."""
+    try:
+        matches = await past.matches(query, now - LOOK_BACK, MOST_COUNTED)
+    except UserError as error:
+        return f"How much that brings, the past does not tell: {error}"
+    begin = _begin(matches, now)
+    if begin is None or now - begin < _TOO_SHORT:
+        return "How much that brings is not known yet."
+    if not matches.found:
+        return f"Nothing like it came since {moment(begin)}."
+    a_week = len(matches.found) * (timedelta(weeks=1) / (now - begin))
+    often = f"About {a_week:,.0f} a week" if a_week >= 1 else "Less than one a week"
+    return f"{often}, by what came since {moment(begin)}."
+
+
+async def rehearsed(past: Past, places: Sequence[Place], query: Query, since: datetime) -> Answer:
+    """What *query* would have brought since then (UTC).
+
+    Raises:
+        UserError: the past cannot be asked for it.
+    """
+    matches = await past.matches(query, since, MOST_COUNTED)
+    known = [(each.server, each.project, each.since) for each in matches.known_since]
+    told = [known_since(known) if known else "No project that it is about has been read yet."]
+    if matches.back_to is not None or len(matches.found) >= MOST_COUNTED:
+        told.insert(0, "There was more than is counted here.")
+    by_name = {place.name: place for place in places}
+    newest = [
+        Match(by_name[match.server].site(match.patch.project), match.patch, match.series)
+        for match in matches.found[:NEWEST_SHOWN]
+    ]
+    urls = [place.api.url for place in places]
+    site = Site(urls[0], others=tuple(urls[1:])) if urls else None
+    return Answer(rehearsed_shown(str(query.tree), _by_day(matches), newest, *told), site)
+
+
+def _by_day(matches: PastMatches) -> list[tuple[str, int]]:
+    """How many series came on which day (UTC), the newest day first."""
+    days = Counter(f"{match.read_at:%Y-%m-%d}" for match in matches.found)
+    return sorted(days.items(), reverse=True)
+
+
+def _begin(matches: PastMatches, now: datetime) -> datetime | None:
+    """Since when the past is known that was looked at; None where it is not."""
+    if not matches.known_since:
+        return None
+    if len(matches.found) >= MOST_COUNTED:
+        return matches.found[-1].read_at
+    known = min(each.since for each in matches.known_since)
+    return max(known, now - LOOK_BACK, *([matches.back_to] if matches.back_to else []))

@@ -1,0 +1,63 @@
+"""Who may do what in the rooms of a homeserver, and going out of them: the `Rights` and `Membership` ports."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import structlog
+
+from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE, Verdict
+from bot.errors import TransportError
+from bot.ids import RoomId, UserId
+from bot.matrix.client import MatrixClient
+from bot.matrix.rooms import Levels, Room
+from bot.matrix.session import Session
+
+_log = structlog.get_logger(__name__)
+
+
+class MatrixHouse:
+    """The rooms as a session knows them; power levels are asked for anew when they count."""
+
+    def __init__(self, admins: Collection[UserId]) -> None:
+        self._admins = frozenset(admins)
+        self._home: tuple[MatrixClient, Session] | None = None
+
+    def open(self, client: MatrixClient, session: Session) -> None:
+        """From now on what *client* and *session* know is known here."""
+        self._home = client, session
+
+    def is_admin(self, user: UserId) -> bool:
+        """Whether *user* is an admin of the bot."""
+        return user in self._admins
+
+    async def may_change(self, room: RoomId, user: UserId) -> Verdict:
+        """By the levels that the room has now; by those that it was last seen with where they cannot be asked for."""
+        client, session = await self._at_home()
+        seen = session.rooms.get(room) or Room(room)
+        try:
+            seen = replace(seen, levels=Levels.of(await client.state(room, "m.room.power_levels")))
+        except TransportError as error:
+            _log.info("the power levels as last seen count", room=room, reason=str(error))
+        needed = seen.level_to_set(STATE_TYPE, DEFAULT_LEVEL)
+        return Verdict(needed, seen.level(user), self.is_admin(user))
+
+    async def rooms(self) -> Mapping[RoomId, str]:
+        """The rooms but for direct chats, with the canonical alias of each, or ""."""
+        _, session = await self._at_home()
+        return {room.id: room.canonical_alias or "" for room in session.rooms.values() if not room.is_direct}
+
+    async def room_of(self, name: str) -> RoomId:
+        """The room behind an alias; anything else is an id."""
+        client, _ = await self._at_home()
+        return await client.resolve(name) if name.startswith("#") else RoomId(name)
+
+    async def leave(self, room: RoomId) -> None:
+        """Go out of a room; not to be there is as good."""
+        client, _ = await self._at_home()
+        await client.leave(room)
+
+    async def _at_home(self) -> tuple[MatrixClient, Session]:
+        """Wait until the homeserver told of its rooms: without them, the creator of a room would not be known."""
+        assert self._home is not None, "nothing is answered before the session"  # noqa: S101  # `run_bot` saw to it
+        await self._home[1].has_heard()
+        return self._home

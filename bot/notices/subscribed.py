@@ -1,0 +1,113 @@
+"""What is answered to commands about subscriptions, as documents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.errors import QueryError, UserError
+from bot.notices.facts import moment
+from bot.notices.markup import Block, Bullets, Code, Document, Line, Lines, Piece, cut, words
+from bot.notices.replies import said
+from bot.subscriptions.subscribed import FOR_GOOD, Subscribed
+
+_LONGEST_IN_A_LINE = 900  # characters that a line shows whole
+_LONGEST_LISTED = 300
+_MOST_SEEN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a card came: the subscription, None where it is gone or the file's, and by which terms it found what."""
+
+    name: str  # "7", or "config"
+    query: str
+    subscribed: Subscribed | None
+    found: Sequence[tuple[str, Sequence[str]]]
+
+
+def to_type(label: str, text: str) -> Piece | tuple[Piece, ...]:
+    """*text* behind its label, whole: in a block of its own where a line would cut it."""
+    if len(text) <= _LONGEST_IN_A_LINE:
+        return Lines((words(f"{label} ", Code(text)),))
+    return (Lines((words(label),)), Block(text))
+
+
+def changed(what: str, query: str, remarks: Sequence[str], undo: str) -> Document:
+    """That something was done to a subscription: its query, what to know of it, and how to undo that."""
+    return _flat(to_type(what, query), _remarks(remarks), to_type("Undo:", undo))
+
+
+def done(sentences: Sequence[str], undo: str) -> Document:
+    """That something was changed, and how to undo that."""
+    return _flat(_remarks(sentences), to_type("Undo:", undo))
+
+
+def nothing_yet(sentence: str, example: str) -> Document:
+    """That there is nothing, and what to type."""
+    return (Lines((words(f"{sentence} ", Code(example)),)),)
+
+
+def refused(error: UserError) -> Document:
+    """Why something was not done; of a query, with the place of the mistake."""
+    if isinstance(error, QueryError):
+        return (Lines((words("This query cannot be read, and nothing was changed:"),)), Block(error.pointed()))
+    return said(*str(error).split("\n"))
+
+
+def until(time: datetime) -> str:
+    """How long something is muted, in words."""
+    return "until it is unmuted" if time >= FOR_GOOD else f"until {moment(time)}"
+
+
+def listed(heading: str, chat: Sequence[Subscribed], configured: Sequence[str], remarks: Sequence[str]) -> Document:
+    """The subscriptions of a room or person, those of the configuration file last."""
+    items = [_listed(each) for each in chat]
+    items += [words("config: ", Code(cut(query, _LONGEST_LISTED))) for query in configured]
+    notes = [*remarks]
+    if configured:
+        notes.append("config: is from the bot's configuration file, and is changed there.")
+    return _flat(Lines((words(heading),)), Bullets(tuple(items)), _remarks(notes))
+
+
+def reasons(heading: str, found: Sequence[Reason]) -> Document:
+    """Why a card came."""
+    return (Lines((words(heading),)), Bullets(tuple(_reason(each) for each in found)))
+
+
+def exported(toml: str, remarks: Sequence[str]) -> Document:
+    """Lines for the configuration file."""
+    return _flat(Block(toml), _remarks(remarks))
+
+
+def _listed(subscribed: Subscribed) -> Line:
+    muted = f", muted {until(subscribed.muted_until)}" if subscribed.muted_until else ""
+    told = f" — by {subscribed.added_by} on {subscribed.added_at:%Y-%m-%d}{muted}"
+    return words(f"{subscribed.id}: ", Code(cut(subscribed.query, _LONGEST_LISTED)), told)
+
+
+def _reason(reason: Reason) -> Line:
+    found = "; ".join(
+        f"{cut(term, 100)} found {_seen(seen)}" if seen else cut(term, 100) for term, seen in reason.found
+    )
+    if reason.subscribed is not None:
+        added = f", added by {reason.subscribed.added_by} on {reason.subscribed.added_at:%Y-%m-%d}"
+        return words(f"{reason.name}: ", Code(cut(reason.query, _LONGEST_LISTED)), f"{added} — {found}")
+    if reason.query:
+        query = Code(cut(reason.query, _LONGEST_LISTED))
+        return words(f"{reason.name}: ", query, f", from the configuration file — {found}")
+    return words(f"{reason.name}, which is gone — {found}")
+
+
+def _seen(seen: Sequence[str]) -> str:
+    more = f" and {len(seen) - _MOST_SEEN} more" if len(seen) > _MOST_SEEN else ""
+    return ", ".join(cut(each, 100) for each in seen[:_MOST_SEEN]) + more
+
+
+def _remarks(sentences: Sequence[str]) -> Lines:
+    return Lines(tuple(words(sentence) for sentence in sentences))
+
+
+def _flat(*pieces: Piece | tuple[Piece, ...]) -> Document:
+    """The pieces that say something, in a row."""
+    flat = [each for piece in pieces for each in (piece if isinstance(piece, tuple) else (piece,))]
+    return tuple(piece for piece in flat if piece != Lines(()))

@@ -1,0 +1,218 @@
+"""The subscriptions made in chat, and what rooms and persons set beside them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import RoomId, SubscriptionId, UserId
+from bot.store import schema
+from bot.subscriptions.query import Query
+from bot.subscriptions.subscribed import Standing, Subscribed
+
+PROJECT = "project"  # the setting that scopes a room's queries
+NOTIFY = "notify"  # the setting that keeps a direct chat from ringing, by "off"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCount:
+    """A room with so many subscriptions made in chat; *person* None where they are the room's own."""
+
+    room: RoomId
+    person: UserId | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """All that is listened to: the subscriptions with what their queries are read with, and how rooms stand."""
+
+    subscriptions: tuple[tuple[Subscribed, Standing], ...]
+    muted: Mapping[RoomId, datetime]
+    quiet: frozenset[RoomId]
+    left: frozenset[RoomId]
+
+
+class SubscriptionBook:
+    """The subscriptions' part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    # Subscriptions
+
+    async def add(self, room: RoomId, person: UserId | None, query: Query, added_by: UserId) -> Subscribed:
+        """A new subscription of *person*, or of the *room* where that is None; told in *room*."""
+        values = {
+            "room": room,
+            "person": person,
+            "query": str(query),
+            "added_by": added_by,
+            "added_at": self._now,
+        }
+        table = schema.subscription
+        inserted = await self._connection.execute(sa.insert(table).values(values).returning(table.c.id))
+        return Subscribed(SubscriptionId(inserted.scalar_one()), room, person, str(query), added_by, self._now)
+
+    async def get(self, id_: SubscriptionId) -> Subscribed | None:
+        """The subscription of this id, wherever it is told."""
+        found = await self._subscriptions(schema.subscription.c.id == id_)
+        return found[0] if found else None
+
+    async def of_owner(self, room: RoomId, person: UserId | None) -> list[Subscribed]:
+        """The subscriptions of *person*, wherever they are told, or of the *room* itself; by id."""
+        table = schema.subscription
+        if person is None:
+            return await self._subscriptions(table.c.room == room, table.c.person.is_(None))
+        return await self._subscriptions(table.c.person == person)
+
+    async def told_in(self, room: RoomId) -> list[Subscribed]:
+        """The subscriptions that are told in *room*, whoever's they are; by id."""
+        return await self._subscriptions(schema.subscription.c.room == room)
+
+    async def edit(self, id_: SubscriptionId, query: Query) -> None:
+        """Give a subscription another query."""
+        await self._set(id_, query=str(query))
+
+    async def mute(self, id_: SubscriptionId, until: datetime | None) -> None:
+        """Tell nothing of a subscription until then; None: tell again."""
+        await self._set(id_, muted_until=until)
+
+    async def remove(self, id_: SubscriptionId) -> None:
+        """Forget a subscription."""
+        table = schema.subscription
+        await self._connection.execute(sa.delete(table).where(table.c.id == id_))
+
+    async def standing(self, subscribed: Subscribed) -> Standing:
+        """What the query of a subscription is read with."""
+        addresses = await self.addresses(subscribed.person) if subscribed.person else ()
+        return Standing((await self.settings(subscribed.room)).get(PROJECT, ""), addresses)
+
+    async def everything(self) -> Everything:
+        """All that is listened to, for the start."""
+        setting, room, mute, address = schema.room_setting, schema.room, schema.room_mute, schema.person_address
+        addresses: defaultdict[str, list[str]] = defaultdict(list)
+        for row in await self._all(sa.select(address).order_by(address.c.address)):
+            addresses[row["person"]].append(row["address"])
+        chosen = {(row["room"], row["key"]): row["value"] for row in await self._all(sa.select(setting))}
+        return Everything(
+            subscriptions=tuple(
+                (each, Standing(chosen.get((each.room, PROJECT), ""), tuple(addresses.get(each.person or "", ()))))
+                for each in await self._subscriptions()
+            ),
+            muted={RoomId(row["room"]): row["until"] for row in await self._all(sa.select(mute))},
+            quiet=frozenset(RoomId(name) for (name, key), value in chosen.items() if (key, value) == (NOTIFY, "off")),
+            left=frozenset(RoomId(row["room"]) for row in await self._all(sa.select(room).where(room.c.left))),
+        )
+
+    async def count_by_room(self) -> list[RoomCount]:
+        """How many subscriptions are told in which room, by room."""
+        table = schema.subscription
+        query = sa.select(table.c.room, table.c.person, sa.func.count().label("count"))
+        query = query.group_by(table.c.room, table.c.person).order_by(table.c.room, table.c.person)
+        return [RoomCount(RoomId(row["room"]), _user(row["person"]), row["count"]) for row in await self._all(query)]
+
+    # What persons and rooms set
+
+    async def addresses(self, person: UserId) -> tuple[str, ...]:
+        """The addresses that a person told, in alphabetical order."""
+        table = schema.person_address
+        found = await self._all(sa.select(table).where(table.c.person == person).order_by(table.c.address))
+        return tuple(row["address"] for row in found)
+
+    async def add_address(self, person: UserId, address: str) -> None:
+        """Remember an address that is not known yet."""
+        await self._connection.execute(sa.insert(schema.person_address).values(person=person, address=address))
+
+    async def forget_address(self, person: UserId, address: str) -> None:
+        """Forget an address."""
+        table = schema.person_address
+        await self._connection.execute(sa.delete(table).where(table.c.person == person, table.c.address == address))
+
+    async def settings(self, room: RoomId) -> Mapping[str, str]:
+        """What was set in a room."""
+        table = schema.room_setting
+        return {row["key"]: row["value"] for row in await self._all(sa.select(table).where(table.c.room == room))}
+
+    async def set(self, room: RoomId, key: str, value: str | None) -> None:
+        """Set something in a room; None is its default."""
+        table = schema.room_setting
+        await self._connection.execute(sa.delete(table).where(table.c.room == room, table.c.key == key))
+        if value is not None:
+            await self._connection.execute(sa.insert(table).values(room=room, key=key, value=value))
+
+    async def muted_until(self, room: RoomId) -> datetime | None:
+        """Until when nothing is told in a room; None: it is not muted."""
+        table = schema.room_mute
+        found = await self._all(sa.select(table).where(table.c.room == room))
+        return found[0]["until"] if found else None
+
+    async def mute_room(self, room: RoomId, until: datetime | None) -> None:
+        """Tell nothing in a room until then; None: tell again."""
+        table = schema.room_mute
+        await self._connection.execute(sa.delete(table).where(table.c.room == room))
+        if until is not None:
+            await self._connection.execute(sa.insert(table).values(room=room, until=until))
+
+    # Rooms in the place of others
+
+    async def former_chats(self, person: UserId, chat: RoomId) -> list[RoomId]:
+        """The direct chats that *chat* takes the place of: we are out of them, and all that is told is *person*'s."""
+        table, room = schema.subscription, schema.room
+        is_out = sa.or_(room.c.suspended, room.c.left)
+        of_others = table.alias()
+        shared = sa.select(of_others.c.id).where(
+            of_others.c.room == table.c.room, of_others.c.person.is_distinct_from(person)
+        )
+        query = sa.select(table.c.room).join(room, room.c.room == table.c.room).distinct()
+        query = query.where(table.c.person == person, table.c.room != chat, is_out, ~shared.exists())
+        return [RoomId(row["room"]) for row in await self._all(query.order_by(table.c.room))]
+
+    async def has_any(self, room: RoomId) -> bool:
+        """Whether anything that was subscribed to in chat is told in *room*."""
+        table = schema.subscription
+        return bool(await self._all(sa.select(table.c.id).where(table.c.room == room).limit(1)))
+
+    async def move(self, old: RoomId, new: RoomId) -> None:
+        """What is kept of one room is of another from now on; what was set there already stays as it is."""
+        subscription, setting, mute = schema.subscription, schema.room_setting, schema.room_mute
+        await self._connection.execute(sa.update(subscription).where(subscription.c.room == old).values(room=new))
+        for key, value in {**await self.settings(old), **await self.settings(new)}.items():
+            await self.set(new, key, value)
+        if (until := await self.muted_until(old)) is not None and await self.muted_until(new) is None:
+            await self.mute_room(new, until)
+        for table in (setting, mute):
+            await self._connection.execute(sa.delete(table).where(table.c.room == old))
+
+    async def _set(self, id_: SubscriptionId, **values: object) -> None:
+        table = schema.subscription
+        await self._connection.execute(sa.update(table).where(table.c.id == id_).values(values))
+
+    async def _subscriptions(self, *where: sa.ColumnElement[bool]) -> list[Subscribed]:
+        table = schema.subscription
+        return [_subscribed(row) for row in await self._all(sa.select(table).where(*where).order_by(table.c.id))]
+
+    async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return found
+
+
+def _subscribed(row: sa.RowMapping) -> Subscribed:
+    return Subscribed(
+        id=SubscriptionId(row["id"]),
+        room=RoomId(row["room"]),
+        person=_user(row["person"]),
+        query=row["query"],
+        added_by=UserId(row["added_by"]),
+        added_at=row["added_at"],
+        muted_until=row["muted_until"],
+    )
+
+
+def _user(name: str | None) -> UserId | None:
+    return None if name is None else UserId(name)

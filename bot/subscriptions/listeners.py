@@ -1,0 +1,95 @@
+"""Who listens: every subscription that is known, and the index of those that are told now.
+
+A subscription is known but not told while it or its room is muted, and while we have left its room.
+"""
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
+
+from bot.ids import RoomId, SubscriptionId
+from bot.subscriptions.index import Index, Subscription
+from bot.subscriptions.subscribed import latest
+
+
+class Listeners:
+    """Changes the index as subscriptions and rooms change; each change touches only what it is about."""
+
+    def __init__(self) -> None:
+        self.index = Index()
+        self.quiet: set[RoomId] = set()  # the direct chats where nothing rings
+        self._known: dict[SubscriptionId, Subscription] = {}
+        self._in_room: defaultdict[RoomId, set[SubscriptionId]] = defaultdict(set)
+        self._left: set[RoomId] = set()
+        self._muted_rooms: dict[RoomId, datetime] = {}
+        self._muted: dict[SubscriptionId, datetime] = {}  # those that would be told otherwise
+
+    def hear(self, subscription: Subscription) -> None:
+        """Know *subscription*; it replaces one of the same id."""
+        self.forget(subscription.id)
+        self._known[subscription.id] = subscription
+        self._in_room[subscription.room].add(subscription.id)
+        until = latest((subscription.muted_until, self._muted_rooms.get(subscription.room)))
+        if subscription.room in self._left:
+            return
+        if until is not None:
+            self._muted[subscription.id] = until
+        else:
+            self.index.add(subscription)
+
+    def forget(self, id_: SubscriptionId) -> None:
+        """Know a subscription no more; one that is not known is left alone."""
+        known = self._known.pop(id_, None)
+        if known is not None:
+            self._in_room[known.room].discard(id_)
+            self._muted.pop(id_, None)
+            self.index.remove(id_)
+
+    def awaken(self, now: datetime) -> None:
+        """Tell again what was muted until *now* (UTC) or before."""
+        for id_ in [id_ for id_, until in self._muted.items() if until <= now]:
+            del self._muted[id_]
+            self.index.add(self._known[id_])
+
+    def mute_room(self, room: RoomId, until: datetime | None) -> None:
+        """Tell nothing in *room* until then (UTC); None: tell again."""
+        if until is None:
+            self._muted_rooms.pop(room, None)
+        else:
+            self._muted_rooms[room] = until
+        self._again(room)
+
+    def ring(self, room: RoomId, *, rings: bool) -> None:
+        """Cards ring in a direct chat, or they do not."""
+        if rings:
+            self.quiet.discard(room)
+        else:
+            self.quiet.add(room)
+
+    def leave(self, room: RoomId) -> None:
+        """We left *room*: nothing is told there until we are back."""
+        self._left.add(room)
+        self._again(room)
+
+    def come_back(self, room: RoomId) -> None:
+        """We are in *room* again."""
+        if room in self._left:
+            self._left.discard(room)
+            self._again(room)
+
+    def move(self, old: RoomId, new: RoomId) -> None:
+        """*new* stands in the place of *old*."""
+        self._left.discard(new)
+        if (until := self._muted_rooms.pop(old, None)) is not None:
+            self._muted_rooms.setdefault(new, until)
+        if old in self.quiet:
+            self.quiet.add(new)
+        for id_ in sorted(self._in_room.pop(old, ())):
+            known = self._known.pop(id_)
+            self._muted.pop(id_, None)
+            self.index.remove(id_)
+            self.hear(replace(known, room=new))
+
+    def _again(self, room: RoomId) -> None:
+        for id_ in sorted(self._in_room[room]):
+            self.hear(self._known[id_])

@@ -1,0 +1,268 @@
+"""Subscribing in chat, from the words that are typed to the cards that come or do not."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from people_rig import ANN, BOB, CHAT, People, a_rig, people
+from rig import ROOM
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[People]:
+    async with people(a_rig(tmp_path)) as here:
+        yield here
+
+
+async def test_a_subscription_is_echoed_with_its_undo_and_brings_what_arrives_from_then_on(here: People) -> None:
+    await here.arrives("migration/a.c", name="Before")
+
+    assert await here.say("sub dfn:/migration/ f:@example.org") == snapshot("""\
+Subscribed, as 1: path:migration/ from:@example.org
+How much that brings is not known yet.
+Undo: !pw unsub 1\
+""")
+    assert here.html == snapshot("""\
+<p>Subscribed, as 1: <code>path:migration/ from:@example.org</code></p>
+<p>How much that brings is not known yet.</p>
+<p>Undo: <code>!pw unsub 1</code></p>\
+""")
+    await here.arrives("migration/a.c", name="After")
+    await here.arrives("docs/a.rst", name="Elsewhere")
+    assert here.titles() == ["After"]
+
+
+async def test_a_member_without_the_power_is_refused_and_nothing_is_changed(here: People) -> None:
+    await here.say("sub path:migration/")
+
+    refusals = [
+        await here.say(text, BOB)
+        for text in ("sub path:docs/", "unsub 1", "edit 1 path:docs/", "mute", "mute 1", "unmute", "set flood 5")
+    ]
+
+    assert refusals[0] == snapshot(
+        """\
+Changing what this room hears needs power level 50 here, and yours is 0.
+Ask a moderator of the room, or subscribe for yourself in a direct chat with me.\
+"""
+    )
+    assert set(refusals) == {refusals[0]}
+    assert await here.say("subs", BOB) == snapshot("""\
+This room has 1 subscription:
+• 1: path:migration/ — by @ann:hs on 2026-01-01\
+""")
+    assert "flood 10" in await here.say("settings", BOB)
+
+
+async def test_an_admin_of_the_bot_needs_no_power(here: People) -> None:
+    here.rig.house.admins = (BOB,)
+
+    assert (await here.say("sub path:docs/", BOB)).startswith("Subscribed, as 1: path:docs/\n")
+
+
+async def test_a_room_that_asks_for_less_is_obeyed(here: People) -> None:
+    here.rig.house.needed = 0
+
+    assert (await here.say("sub path:docs/", BOB)).startswith("Subscribed, as 1: path:docs/\n")
+
+
+async def test_an_ended_subscription_brings_nothing_more_and_its_undo_brings_it_back(here: People) -> None:
+    await here.say('sub subject:"a, b" path:migration/')
+
+    assert await here.say("unsub 1") == snapshot("""\
+Subscription 1 has ended; it brings nothing more.
+Undo: !pw sub subject:"a, b" path:migration/\
+""")
+    assert here.html == snapshot("""\
+<p>Subscription 1 has ended; it brings nothing more.</p>
+<p>Undo: <code>!pw sub subject:&quot;a, b&quot; path:migration/</code></p>\
+""")
+    await here.arrives("migration/a.c", name="[a, b] a, b: Unheard")
+    assert here.titles() == []
+    assert (await here.say('sub subject:"a, b" path:migration/')).startswith("Subscribed, as 2: ")
+    await here.arrives("migration/a.c", name="a, b: Heard")
+    assert here.titles() == ["a, b: Heard"]
+
+
+async def test_an_edited_subscription_keeps_its_id_and_brings_what_it_says_now(here: People) -> None:
+    await here.say("sub path:migration/")
+
+    assert await here.say("edit 1 path:docs/") == snapshot("""\
+Subscription 1 is now: path:docs/
+How much that brings is not known yet.
+Undo: !pw edit 1 path:migration/\
+""")
+    await here.arrives("migration/a.c", name="Then")
+    await here.arrives("docs/a.rst", name="Now")
+    assert here.titles() == ["Now"]
+
+
+async def test_a_mistake_in_a_query_is_pointed_at_and_nothing_is_changed(here: People) -> None:
+    await here.say("sub path:migration/")
+
+    assert await here.say("sub path:docs/ pth:hw/") == snapshot("""\
+This query cannot be read, and nothing was changed:
+path:docs/ pth:hw/
+           ^^^^
+pth: is not a key. Did you mean path:?\
+""")
+    assert here.html == snapshot("""\
+<p>This query cannot be read, and nothing was changed:</p>
+<pre><code>path:docs/ pth:hw/
+           ^^^^
+pth: is not a key. Did you mean path:?</code></pre>\
+""")
+    assert "cannot be read, and nothing was changed" in await here.say("edit 1 -path:docs/")
+    assert "cannot be read, and nothing was changed" in await here.say("sub is:mine")
+    assert (await here.say("subs")).count("•") == 1
+
+
+async def test_what_may_be_meant_otherwise_is_told(here: People) -> None:
+    assert await here.say("sub path:ram.c") == snapshot("""\
+Subscribed, as 1: path:ram.c
+How much that brings is not known yet.
+Note: path:ram.c is a file at the top of the tree; at any depth it is path:**/ram.c.
+Undo: !pw unsub 1\
+""")
+
+
+async def test_the_same_query_twice_is_one_subscription(here: People) -> None:
+    await here.say("sub path:migration/")
+    await here.say("sub path:docs/")
+
+    assert await here.say("sub dfn:/migration/") == snapshot("That is subscription 1 already; nothing was changed.")
+    assert await here.say("edit 2 path:migration/") == "That is subscription 1 already; nothing was changed."
+
+
+async def test_an_id_that_is_not_there_is_refused(here: People) -> None:
+    assert await here.say("unsub 9") == snapshot("This room has no subscription 9. To see them, type: !pw subs")
+
+
+async def test_a_room_may_have_so_many_subscriptions_and_a_person_so_many(tmp_path: Path) -> None:
+    async with people(a_rig(tmp_path, "path:file/", per_person=1, per_room=2)) as here:
+        for query in ("path:a/", "path:b/"):
+            await here.say(f"sub {query}")
+        await here.chat("sub path:a/")
+
+        assert await here.say("sub path:c/") == snapshot(
+            "No more than 2 are allowed, and this room has as many. To see them, type: !pw subs"
+        )
+        assert await here.chat("sub path:c/") == snapshot(
+            "No more than 1 are allowed, and you have as many. To see them, type: subs"
+        )
+        await here.say("unsub 1")
+        assert (await here.say("sub path:c/")).startswith("Subscribed")
+
+
+async def test_the_list_tells_of_each_subscription_and_of_those_of_the_file(tmp_path: Path) -> None:
+    async with people(a_rig(tmp_path, "project:qemu-devel path:hw/")) as here:
+        await here.say("sub path:migration/")
+        await here.say("sub path:docs/")
+        await here.say("mute 2 2h")
+
+        assert await here.say("subs", BOB) == snapshot("""\
+This room has 3 subscriptions:
+• 1: path:migration/ — by @ann:hs on 2026-01-01
+• 2: path:docs/ — by @ann:hs on 2026-01-01, muted until 2026-01-01 02:00 UTC
+• config: project:qemu-devel path:hw/
+config: is from the bot's configuration file, and is changed there.\
+""")
+        assert here.html == snapshot("""\
+<p>This room has 3 subscriptions:</p>
+<ul>
+<li>1: <code>path:migration/</code> — by @ann:hs on 2026-01-01</li>
+<li>2: <code>path:docs/</code> — by @ann:hs on 2026-01-01, muted until 2026-01-01 02:00 UTC</li>
+<li>config: <code>project:qemu-devel path:hw/</code></li></ul>
+<p>config: is from the bot&#x27;s configuration file, and is changed there.</p>\
+""")
+
+
+async def test_an_empty_list_says_how_to_begin(here: People) -> None:
+    assert await here.say("subs") == snapshot(
+        "This room has no subscriptions. To begin, type for example: !pw sub path:drivers/net/"
+    )
+    assert await here.chat("subs") == snapshot(
+        "You have no subscriptions. To begin, type for example: sub path:drivers/net/"
+    )
+
+
+async def test_in_a_direct_chat_subscriptions_are_a_persons_own_and_ring(here: People) -> None:
+    assert await here.chat("sub path:migration/") == snapshot("""\
+Subscribed, as 1: path:migration/
+How much that brings is not known yet.
+Undo: unsub 1\
+""")
+    assert "no subscription 1" in await here.say("unsub 1")
+    assert "no subscriptions" in await here.say("subs")
+    await here.arrives("migration/a.c", name="For Bob")
+
+    [card] = here.cards(CHAT)
+    assert card.message.rings
+    assert here.titles(ROOM) == []
+
+
+async def test_another_person_cannot_touch_them_even_in_the_same_chat(here: People) -> None:
+    await here.chat("sub path:migration/")
+
+    assert await here.chat("unsub 1", ANN) == "You have no subscription 1. To see them, type: subs"
+
+
+async def test_the_expected_volume_is_what_came_lately(here: People) -> None:
+    for number in range(6):
+        await here.arrives("migration/a.c", name=f"Series {number}")
+    here.rig.clock.advance(7 * 86_400)
+
+    told = await here.say("sub path:migration/")
+
+    assert told == snapshot("""\
+Subscribed, as 1: path:migration/
+About 6 a week, by what came since 2026-01-01 00:00 UTC.
+Undo: !pw unsub 1\
+""")
+    assert "Nothing like it came since" in await here.say("sub path:docs/")
+
+
+async def test_a_dry_run_counts_by_day_and_changes_nothing(here: People) -> None:
+    for number in range(5):
+        await here.arrives("migration/a.c", name=f"Series {number}")
+        if number == 2:
+            here.rig.clock.advance(86_400)
+
+    assert await here.say("test path:migration/ 7d", BOB) == snapshot("""\
+5 in that time for path:migration/; nothing was changed.
+By day: 2026-01-02: 2 · 2026-01-01: 3
+• Series 4 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-02 · qemu-devel
+• Series 3 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-02 · qemu-devel
+• Series 2 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-01 · qemu-devel
+Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
+""")  # noqa: E501  # as it is said
+    assert here.html == snapshot("""\
+<p>5 in that time for <code>path:migration/</code>; nothing was changed.<br>By day: 2026-01-02: 2 · 2026-01-01: 3</p>
+<ul>
+<li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=5&amp;state=*&amp;archive=both">Series 4</a> · Ada Sample · 2026-01-02 · qemu-devel</li>
+<li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=4&amp;state=*&amp;archive=both">Series 3</a> · Ada Sample · 2026-01-02 · qemu-devel</li>
+<li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=3&amp;state=*&amp;archive=both">Series 2</a> · Ada Sample · 2026-01-01 · qemu-devel</li></ul>
+<p>Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.</p>\
+""")  # noqa: E501  # as it is said
+    assert "Nothing in that time for path:docs/" in await here.say("test path:docs/")
+    assert "2 in that time" in await here.say("test path:migration/ 12h")
+    assert "cannot be read" in await here.say("test pth:migration/")
+    assert "180 days at most" in await here.say("test path:migration/ 900d")
+    assert "no subscriptions" in await here.say("subs")
+    await here.arrives("migration/a.c", name="Later")
+    assert here.titles() == []
+
+
+async def test_a_restart_keeps_what_was_subscribed_to(tmp_path: Path) -> None:
+    rig = a_rig(tmp_path, "path:hw/")
+    async with people(rig) as here:
+        await here.say("sub path:migration/")
+        await here.say("sub path:docs/")
+        await here.say("mute 2")
+    async with people(rig) as again:
+        for path in ("migration/a.c", "docs/a.rst", "hw/a.c"):
+            await again.arrives(path, name=path)
+
+        assert again.titles() == ["migration/a.c", "hw/a.c"]
