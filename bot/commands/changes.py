@@ -64,7 +64,10 @@ class FromFile:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the commands about subscriptions work with; *places* are the watched servers."""
+    """What the commands about subscriptions work with; *places* are the watched servers.
+
+    *doubts* says of queries what in them names a section or a path that nobody knows.
+    """
 
     store: Store
     listeners: Listeners
@@ -74,6 +77,7 @@ class Means:
     most: Most
     from_file: FromFile
     places: Sequence[Place]
+    doubts: Callable[[Sequence[Query]], Awaitable[list[tuple[str, ...]]]]
 
 
 @dataclass(frozen=True, slots=True)

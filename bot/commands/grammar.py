@@ -183,7 +183,7 @@ COMMANDS: tuple[Command, ...] = (
         "ada@example.org",
         ("iam", "whoami"),
         Who.DIRECT,
-        more="With an address, you are told of the states, checks and comments of your own patches.",
+        more="With an address, is:mine stands for what comes from it, and is subscribed to.",
     ),
     Command(
         "me forget",

@@ -19,6 +19,7 @@ from bot.subscriptions.query import Query
 from bot.subscriptions.remarks import hints
 from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
 
+NOT_YET = "what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card."
 _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
 
 
@@ -116,7 +117,9 @@ class Subscribing:
         remarks = [await volume.expected(self._means.past, meant(query, standing), self._means.clock.now())]
         if standing.project and not names_project(query):
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
-        return [*remarks, *(f"Note: {hint}." for hint in hints(query))]
+        [doubts] = await self._means.doubts([meant(query, standing)])
+        notes = [*doubts, *(f"{hint}." for hint in hints(query)), *([NOT_YET] if query.wishes else [])]
+        return [*remarks, *(f"Note: {note}" for note in notes)]
 
 
 async def subscribe(tx: Transaction, asked: Asked, means: Means, query: Query) -> Subscribed:

@@ -184,7 +184,8 @@ async def test_mine_is_what_comes_from_the_addresses_that_are_told(here: People)
     )
     assert await here.chat("me Bob@Example.org") == snapshot("""\
 bob@example.org is yours from now on; is:mine stands for what comes from it.
-Subscribed, as 1: is:mine on:state,check,comment — the states, checks and comments of your patches.
+Subscribed, as 1: is:mine on:state,check,comment
+Note: what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card.
 Undo: me forget bob@example.org\
 """)
     assert await here.chat("me bob@home.example") == snapshot("""\
