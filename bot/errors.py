@@ -19,6 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+_SHOWN = 200  # characters of a query
+_BEFORE = 40  # of them before a mistake
+
 
 class BotError(Exception):
     """The root: everything the bot itself raises."""
@@ -67,9 +70,15 @@ class QueryError(UserError):
         return f"{self.reason} {self.hint}" if self.hint else self.reason
 
     def pointed(self) -> str:
-        """The query with a caret line under the mistake, then the reason; for a fixed-width reader."""
-        carets = " " * self.start + "^" * max(1, self.end - self.start)
-        return f"{self.text}\n{carets}\n{self}"
+        """The query with a caret line under the mistake, then the reason; for a fixed-width reader.
+
+        Of a long query the part around the beginning of the mistake.
+        """
+        first = max(0, self.start - _BEFORE) if len(self.text) > _SHOWN else 0
+        shown = self.text[first : first + _SHOWN]
+        before, after = "…" * (first > 0), "…" * (first + len(shown) < len(self.text))
+        length = max(1, min(self.end, first + len(shown)) - self.start)
+        return f"{before}{shown}{after}\n{' ' * (len(before) + self.start - first)}{'^' * length}\n{self}"
 
 
 class TransportError(BotError):

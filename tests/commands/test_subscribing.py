@@ -279,3 +279,22 @@ Note: path:migraton/ matches no file that was seen so far; did you mean path:mig
 Note: what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card.
 Undo: !pw unsub 1\
 """)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("a" * 10_000, "A query of 10,000 characters; at most 2,000."),
+        ("s:" + "z\u0301" * 500, "A term of 1000 characters; at most 256."),
+        (" OR ".join(f"path:a{number}/" for number in range(1_000)), "characters; at most 2,000."),
+        ("\u202epath:abc\u202c(", "Parentheses go around whole terms."),
+        ('"never closed', "This quote is not closed."),
+        ("path:a\x00", "Subscribed, as 1: path:a\ufffd"),
+    ],
+)
+async def test_hostile_queries_get_a_clear_word_and_change_nothing(here: People, query: str, said: str) -> None:
+    answer = await here.say(f"sub {query}")
+
+    assert said in answer
+    assert len(answer) < 1_500
+    assert not set("\u202e\u202c\x00") & set(answer)

@@ -442,3 +442,22 @@ def test_a_slip_of_the_hand_is_told_as_one(query: str, said: str) -> None:
 @pytest.mark.parametrize("query", ["a=b", "size=5 path:x", '"!path:x"', "foo:"[:3]])
 def test_what_may_well_be_a_word_is_one(query: str) -> None:
     parse(query)
+
+
+def test_of_a_long_query_the_part_around_the_mistake_is_shown() -> None:
+    good = " ".join(f"path:a{number}/" for number in range(30))
+    with pytest.raises(QueryError) as refused:
+        parse(f"{good} pth:x {good}")
+
+    shown, carets, reason = refused.value.pointed().split("\n")
+    assert (shown[0], shown[-1], len(shown)) == ("…", "…", 202)
+    assert shown[carets.index("^") : len(carets)] == "pth:"
+    assert reason.startswith("pth: is not a key.")
+
+
+def test_a_query_that_is_far_too_long_says_so_in_few_characters() -> None:
+    with pytest.raises(QueryError) as refused:
+        parse("a" * 10_000)
+
+    assert len(refused.value.pointed()) < 700
+    assert refused.value.pointed().endswith("A query of 10,000 characters; at most 2,000.")
