@@ -130,8 +130,15 @@ class Bot:
     answerer: Answerer
     overview: Overview
 
-    async def run(self, stop: asyncio.Event, *others: Callable[[], Awaitable[None]]) -> None:
+    async def run(
+        self,
+        stop: asyncio.Event,
+        *others: Callable[[], Awaitable[None]],
+        ready: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         """Poll, answer and deliver until *stop*, and keep the *others* running beside that.
+
+        Nothing is answered before *ready* returns: commands wait in the inbox until it is known who may what.
 
         What may be sent then is sent, within a few seconds; what is left is found again at the next start.
 
@@ -145,7 +152,7 @@ class Bot:
         schedule.every(RULEBOOK_SECONDS, self._read_rules, "MAINTAINERS")
         async with asyncio.TaskGroup() as group:
             delivery = group.create_task(self._keep_up("delivery", self.sender.run))
-            loops = [group.create_task(self._keep_up("commands", self.answerer.run))]
+            loops = [group.create_task(self._keep_up("commands", partial(self._answer, ready)))]
             loops += [group.create_task(self._keep_up("session", other)) for other in others]
             schedule.start()
             try:
@@ -159,6 +166,11 @@ class Bot:
             self.sender.stop()
             await asyncio.wait({delivery}, timeout=DRAIN_SECONDS)
             delivery.cancel()
+
+    async def _answer(self, ready: Callable[[], Awaitable[None]] | None) -> None:
+        if ready is not None:
+            await ready()
+        await self.answerer.run()
 
     async def hear(self, said: Said) -> None:
         """Take a message in; it is answered even after a crash."""

@@ -56,7 +56,7 @@ async def run_bot(settings: Settings) -> None:
             await _remember(bot, settings)
             async with served(settings.web.address, bot.overview.condition):
                 if await _done_before(stop, session.log_in):
-                    await bot.run(stop, session.run)
+                    await bot.run(stop, session.run, ready=session.has_heard)
         _log.info("stopped")
 
 
@@ -77,6 +77,7 @@ def _follow(bot: Bot, taken: Taken) -> None:
     direct = bot.rooms.direct
     direct.update(taken.direct)
     direct.update(new for old, new in taken.moved if old in direct)
+    direct.difference_update(taken.crowded)
     for old, new in taken.moved:
         bot.rooms.listeners.move(old, new)
     for room in taken.left:

@@ -101,12 +101,17 @@ class Answerer:
         return message.room in self._manners.direct
 
     async def _pass_over(self, for_others: Sequence[Said], over: Sequence[Said], now: float) -> None:
-        """Acknowledge what gets no answer; of what is *over* a limit, the first in its window gets a reaction."""
+        """See off what gets no answer; of what is *over* a limit, the first in its window gets a reaction.
+
+        What is said *for_others* is none of the bot's business, and not kept.
+        """
         metrics.COMMANDS.labels("", "limited").inc(len(over))
         first = [message for message in over if self._limits.is_first_over(message.sender, message.room, now)]
         async with self._store.transaction() as tx:
             await tx.outbox.add([_reaction(message) for message in first])
-            for message in (*for_others, *over):
+            for message in for_others:
+                await tx.inbox.drop(message)
+            for message in over:
                 await tx.inbox.answered(message)
 
     async def _answer_if_allowed(self, message: Said) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bot.commands.parameters import Kind, Misread, Parameter, read, shown
+from bot.notices.markup import seen
 from bot.patchwork.lookup import read_ref
 
 _QUOTES_AS_TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
@@ -265,9 +266,12 @@ def _command(text: str, verbs: Collection[str]) -> tuple[Command | None, str, st
 
 
 def _as_typed(text: str) -> str:
-    r"""*text* as it was typed; a `\\` is no beginning of another escape."""
+    r"""*text* as it was typed; a `\\` is no beginning of another escape.
+
+    What nobody sees was not typed: clients and copies of our own answers bring it.
+    """
     unescaped = _ESCAPE.sub(lambda escape: escape[1] if escape[1] in "*_" else escape[0], text)
-    return unescaped.translate(_QUOTES_AS_TYPED)
+    return seen(unescaped.translate(_QUOTES_AS_TYPED))
 
 
 def _unknown(verb: str, prefix: str, verbs: Collection[str]) -> str:

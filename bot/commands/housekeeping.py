@@ -39,6 +39,8 @@ class Housekeeping:
         name = asked.call.arguments["room"].strip()
         try:
             room = await self._means.house.room_of(name)
+            if room == asked.message.room:
+                raise UserError("My answer could not be said here: type that in another room, or in a direct chat.")
             if self._means.from_file.names(room):
                 raise UserError(f"{name} is in the configuration file, so I would come back: remove it there first.")
             await self._means.house.leave(room)

@@ -10,6 +10,7 @@ from bot.commands.finder import Finder
 from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
 from bot.commands.past import Past, PastMatch, PastMatches
 from bot.commands.places import Place
+from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError
 from bot.notices.card import Site
 from bot.notices.diffs import diff_shown, diffstat_shown
@@ -20,6 +21,7 @@ from bot.patchwork.lookup import Kind
 from bot.store.store import Store
 from bot.subscriptions.parser import parse
 from bot.subscriptions.query import Key, Query, terms_of
+from bot.subscriptions.subscribed import meant
 from bot.subscriptions.values import Is
 
 
@@ -56,7 +58,8 @@ class LookUps:
         """The newest matches of a query among what is known."""
         try:
             query = parse(asked.call.arguments["query"])
-            matches = await self._past.matches(query, None, MOST_SHOWN)
+            standing = await standing_of(self._store, asked)
+            matches = await self._past.matches(meant(query, standing), None, MOST_SHOWN)
         except QueryError as error:
             return Answer((Block(error.pointed()),))
         except UserError as error:

@@ -41,8 +41,11 @@ class Muting:
             before = await _muted_until(tx, asked)
             if before is None or before <= self._means.clock.now():
                 raise UserError(f"{_what(asked)} not muted; nothing was changed.")
-            sentence = f"{_what(asked)} told again, from what arrives now on."
-            return await _mute(tx, asked, None, told.done([sentence], self._undo(asked, before)))
+            sentences = [f"{_what(asked)} told again, from what arrives now on."]
+            here = await tx.subscriptions.muted_until(asked.message.room)
+            if "id" in asked.call.arguments and here is not None and here > self._means.clock.now():
+                sentences = [f"{_what(asked)} no longer muted by itself; all here is, {told.until(here)}."]
+            return await _mute(tx, asked, None, told.done(sentences, self._undo(asked, before)))
 
         return await changed(self._means, asked, change)
 
@@ -77,7 +80,7 @@ def _spelled(minutes: int) -> str:
     for unit, size in (("w", 10_080), ("d", 1_440), ("h", 60)):
         if minutes % size == 0:
             return f"{minutes // size}{unit}"
-    return f"{minutes}m"
+    return f"{minutes}m" if minutes < 100_000 else f"{math.ceil(minutes / 60)}h"
 
 
 async def _muted_until(tx: Transaction, asked: Asked) -> datetime | None:

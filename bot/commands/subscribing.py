@@ -1,5 +1,6 @@
 """Subscribing, and what goes with it: `sub`, `unsub`, `edit`, `subs`, `test`."""
 
+import html
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from bot.commands.parameters import read_duration
 from bot.errors import UserError
 from bot.ids import SubscriptionId
 from bot.notices import subscribed as told
-from bot.store.store import Transaction
+from bot.store.store import Store, Transaction
 from bot.store.subscriptions import PROJECT
 from bot.subscriptions.listeners import Listeners
 from bot.subscriptions.parser import parse_subscription
@@ -20,6 +21,7 @@ from bot.subscriptions.remarks import hints
 from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
 
 NOT_YET = "what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card."
+_MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one
 _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
 
 
@@ -105,12 +107,11 @@ class Subscribing:
         Raises:
             QueryError: it cannot be read, or would never match anything.
         """
-        owner = Owner.of(asked)
-        async with self._means.store.transaction() as tx:
-            addresses = await tx.subscriptions.addresses(owner.person) if owner.person else ()
-            project = (await tx.subscriptions.settings(owner.room)).get(PROJECT, "")
-        query = parse_subscription(asked.call.arguments["query"], has_addresses=bool(addresses))
-        return query, Standing(project, addresses)
+        standing = await standing_of(self._means.store, asked)
+        query = parse_subscription(asked.call.arguments["query"], has_addresses=bool(standing.addresses))
+        if len(html.escape(str(query)).encode()) > _MOST_BYTES:
+            raise UserError(f"That query is too long for a chat: {_MOST_BYTES:,} bytes at most. Nothing was changed.")
+        return query, standing
 
     async def _remarks(self, query: Query, standing: Standing) -> list[str]:
         """What to know of a query before it brings anything."""
@@ -120,6 +121,14 @@ class Subscribing:
         [doubts] = await self._means.doubts([meant(query, standing)])
         notes = [*doubts, *(f"{hint}." for hint in hints(query)), *([NOT_YET] if query.wishes else [])]
         return [*remarks, *(f"Note: {note}" for note in notes)]
+
+
+async def standing_of(store: Store, asked: Asked) -> Standing:
+    """What a query is read with where it was typed: the room's project, the person's addresses."""
+    owner = Owner.of(asked)
+    async with store.transaction() as tx:
+        addresses = await tx.subscriptions.addresses(owner.person) if owner.person else ()
+        return Standing((await tx.subscriptions.settings(owner.room)).get(PROJECT, ""), addresses)
 
 
 async def subscribe(tx: Transaction, asked: Asked, means: Means, query: Query) -> Subscribed:

@@ -87,12 +87,12 @@ class Doors:
         """Know what was kept, and look whether something is to be done."""
         if rooms is not None:
             self.rooms = dict(rooms)
-        self.direct |= set(taken.direct)
+        self.direct = (self.direct | set(taken.direct)) - set(taken.crowded)
         self._suspended = (self._suspended | set(taken.suspended)) - set(taken.resumed)
         self._invitations |= {invitation.room: invitation for invitation in taken.invited}
         for room in taken.settled:
             self._invitations.pop(room, None)
-        for name in [name for name, room in self.named.items() if room in taken.suspended]:
+        for name in [name for name, room in self.named.items() if room in {*taken.suspended, *taken.left}]:
             del self.named[name]
         self.named |= dict(taken.named)
         for invitation in taken.invited:

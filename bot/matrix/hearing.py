@@ -25,7 +25,8 @@ def heard(room: RoomId, events: Iterable[Event], me: UserId, now: datetime) -> I
             continue
         if body := _body(event.content, relation):
             thread = _id(relation, "event_id") if relation.get("rel_type") == "m.thread" else None
-            yield Heard(room, event.id, event.sender, body, event.sent_at, thread, _replies_to(relation))
+            said_at = min(event.sent_at, now)  # the sending server's word, which may be anything
+            yield Heard(room, event.id, event.sender, body, said_at, thread, _replies_to(relation))
 
 
 def since_we_came(events: Sequence[Event], me: UserId) -> Sequence[Event]:

@@ -31,9 +31,9 @@ class Heard:
 class Taken:
     """What follows from one answer or one step, to be kept together or not at all.
 
-    *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *moved* are a room
-    and the one in its place; *left* are those that we went out of by ourselves; *named* are configured rooms with their
-    ids.
+    *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *crowded* were
+    direct chats, and are rooms like any other since a third person is there; *moved* are a room and the one in its
+    place; *left* are those that we went out of by ourselves; *named* are configured rooms with their ids.
     """
 
     since: str | None = None
@@ -42,6 +42,7 @@ class Taken:
     invited: tuple[Invitation, ...] = ()
     settled: tuple[RoomId, ...] = ()
     direct: tuple[RoomId, ...] = ()
+    crowded: tuple[RoomId, ...] = ()
     resumed: tuple[RoomId, ...] = ()
     suspended: tuple[RoomId, ...] = ()
     left: tuple[RoomId, ...] = ()
@@ -111,7 +112,7 @@ class RecentMemory:
                 if old in rooms:
                     rooms.remove(old)
                     rooms.add(new)
-        self.direct |= set(taken.direct)
+        self.direct = (self.direct | set(taken.direct)) - set(taken.crowded)
         self.suspended = (self.suspended | set(taken.suspended)) - set(taken.resumed)
         self.moved += taken.moved
         self.named |= dict(taken.named)

@@ -61,6 +61,11 @@ class Room:
         """Whether nobody else is here, nor about to come."""
         return self.joined_members == 1 and not self.invited_members
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more than two are here or about to come."""
+        return (self.joined_members or 0) + (self.invited_members or 0) > 2
+
     def is_creator(self, user: UserId) -> bool:
         """Whether *user* stands above all levels, as creators do from room version 12 on."""
         return self.version not in _WITHOUT_CREATORS and (user == self.creator or user in self.more_creators)

@@ -59,6 +59,8 @@ class StoredMemory:
             await tx.session.move(old, new)
         for room in taken.direct:
             await tx.session.is_direct(room)
+        for room in taken.crowded:
+            await tx.session.is_direct(room, direct=False)
         for room in (each for each in taken.suspended if each not in taken.resumed):
             await tx.session.suspend(room)
         for room in taken.left:

@@ -41,8 +41,10 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
     direct = known.direct | {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known.me)}
     rooms = dict(known.rooms)
     for joined in answer.joined:
-        before = rooms.get(joined.room) or Room(joined.room)
-        rooms[joined.room] = replace(before.told(joined), is_direct=joined.room in direct)
+        room = (rooms.get(joined.room) or Room(joined.room)).told(joined)
+        if room.is_crowded:  # whatever whoever invited us called it
+            direct -= {joined.room}
+        rooms[joined.room] = replace(room, is_direct=joined.room in direct)
     for left in answer.left:
         rooms.pop(left.room, None)
     taken = Taken(
@@ -50,6 +52,7 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
         invited=answer.invited,
         settled=tuple(left.room for left in answer.left),
         direct=tuple(sorted(direct - known.direct)),
+        crowded=tuple(sorted(known.direct - direct)),
         suspended=tuple(left.room for left in answer.left if left.by != known.me),
         left=tuple(left.room for left in answer.left if left.by == known.me),
     )

@@ -123,11 +123,16 @@ def _ended(prefix: str) -> str:
     return prefix if prefix.count("/") > 2 else prefix + "/"
 
 
+def seen(text: str) -> str:
+    """*text* without what nobody sees of it."""
+    return _UNSEEN.sub("", text)
+
+
 def safe(text: str) -> str:
     """*text* fit for a room: valid Unicode, lines ended by newlines, nothing unseen, and nobody pinged by it."""
     valid = text.encode("utf-8", "replace").decode("utf-8")
-    seen = _low(_UNSEEN.sub("", _BREAKS.sub("\n", valid)))
-    return _MATRIX_LINK.sub(rf"\g<0>{_WORD_JOINER}", _ROOM_PING.sub("@" + _WORD_JOINER, seen))
+    shown = _low(seen(_BREAKS.sub("\n", valid)))
+    return _MATRIX_LINK.sub(rf"\g<0>{_WORD_JOINER}", _ROOM_PING.sub("@" + _WORD_JOINER, shown))
 
 
 def _low(text: str) -> str:

@@ -78,6 +78,11 @@ class InboxBook:
         where = (table.c.room == said.room, table.c.event == said.event)
         await self._connection.execute(sa.update(table).where(*where).values(answered=True))
 
+    async def drop(self, said: Said) -> None:
+        """Keep nothing of a message that was not meant for the bot."""
+        table = schema.inbox
+        await self._connection.execute(sa.delete(table).where(table.c.room == said.room, table.c.event == said.event))
+
     async def tidy(self, before: datetime) -> bool:
         """Drop a batch of the answered messages that were sent *before*; whether there may be more of them."""
         table = schema.inbox

@@ -73,9 +73,9 @@ class SessionBook:
         table = schema.invitation
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
 
-    async def is_direct(self, room: RoomId) -> None:
-        """A room is a chat of two, for good."""
-        await self._set(room, direct=True)
+    async def is_direct(self, room: RoomId, *, direct: bool = True) -> None:
+        """A room is a chat of two, or no longer."""
+        await self._set(room, direct=direct)
 
     async def called(self, name: str, room: RoomId) -> None:
         """The configured *name* stands for *room*, and for no other any more."""

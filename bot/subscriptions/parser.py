@@ -107,8 +107,8 @@ class _Parser:
                 reason = "Time alone brings no news: stale: is for look-ups, and for a digest,"
                 self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {example_of(Wish.DIGEST)}")
             if Is.MINE in term.values and not has_addresses:
-                reason = "is:mine is for somebody who told their addresses, and a room has none."
-                self._refuse(start, end, reason, "Name them: from:jane@example.org")
+                reason = "is:mine is for somebody who told their addresses, in a direct chat, by: me jane@example.org."
+                self._refuse(start, end, reason, "Here, name them: from:jane@example.org")
 
     def _group(self, depth: int) -> _Group:
         """Everything up to the parenthesis that closes it, or the end."""

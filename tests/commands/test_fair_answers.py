@@ -178,3 +178,13 @@ async def test_an_answer_is_a_reply_and_stays_in_the_thread_of_the_question(rig:
 
     related = [(post.message.thread, post.message.replies_to) for post in rig.chat.posted]
     assert related == [("$root", in_thread.event), (None, "$@ada:hs-2")]
+
+
+async def test_what_people_say_to_each_other_is_not_kept(rig: Rig, bot: Bot) -> None:
+    await hear(bot, a_message(rig, 1, text="my private words to Ann"), a_message(rig, 2))
+
+    await bot.answerer.answer_all()
+
+    async with bot.store.transaction() as tx:
+        kept = (await tx.inbox._connection.exec_driver_sql("SELECT body FROM inbox")).scalars().all()
+    assert kept == ["!pw version"]

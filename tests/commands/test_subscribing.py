@@ -287,6 +287,10 @@ Undo: !pw unsub 1\
         ("a" * 10_000, "A query of 10,000 characters; at most 2,000."),
         ("s:" + "z\u0301" * 500, "A term of 1000 characters; at most 256."),
         (" OR ".join(f"path:a{number}/" for number in range(1_000)), "characters; at most 2,000."),
+        (
+            " ".join(f"-path:a{number:020}/" for number in range(60)) + " path:x",
+            "too long for a chat: 1,200 bytes at most.",
+        ),
         ("\u202epath:abc\u202c(", "Parentheses go around whole terms."),
         ('"never closed', "This quote is not closed."),
         ("path:a\x00", "Subscribed, as 1: path:a\ufffd"),
@@ -298,3 +302,21 @@ async def test_hostile_queries_get_a_clear_word_and_change_nothing(here: People,
     assert said in answer
     assert len(answer) < 1_500
     assert not set("\u202e\u202c\x00") & set(answer)
+
+
+async def test_what_nobody_sees_is_not_part_of_a_query_and_an_undo_can_be_typed_back(here: People) -> None:
+    echoed = await here.say("sub path:foo\u200bbar/ from:ada@roomkey.example")
+    await here.say("unsub 1")
+    again = await here.say(f"sub {echoed.partition('as 1: ')[2].partition(chr(10))[0]}")
+
+    assert "path:foobar/ from:ada@\u2060roomkey.example" in echoed
+    assert again.replace("as 2", "as 1").split("\n")[0] == echoed.split("\n")[0]
+    assert [str(each.query) for each in here.bot.rooms.index.subscriptions] == ["path:foobar/ from:ada@roomkey.example"]
+
+
+async def test_a_search_knows_whose_patches_are_mine(here: People) -> None:
+    await here.arrives("migration/a.c", name="Found")
+
+    assert "is:mine" in await here.chat("find is:mine")
+    await here.chat("me ada@example.org")
+    assert "Found" in await here.chat("find is:mine")

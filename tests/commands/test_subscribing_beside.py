@@ -349,3 +349,24 @@ async def test_a_room_of_the_configuration_file_is_not_left(tmp_path: Path) -> N
             "#room:hs is in the configuration file, so I would come back: remove it there first."
         )
         assert ROOM in here.rig.house.joined
+
+
+async def test_one_that_is_told_again_in_a_muted_room_is_said_to_wait_for_the_room(here: People) -> None:
+    await here.say("sub path:migration/")
+    await here.say("mute 1")
+    await here.say("mute 2h")
+
+    told = await here.say("unmute 1")
+
+    assert told.startswith("Subscription 1 is no longer muted by itself; all here is, until ")
+
+
+async def test_the_undo_of_a_very_long_mute_can_be_typed(here: People) -> None:
+    await here.say("sub path:migration/")
+    await here.say("mute 1 20w")
+    here.rig.clock.advance(300)
+
+    undo = (await here.say("mute 1 2h")).partition("Undo: !pw ")[2]
+
+    assert undo.endswith("h")
+    assert "is muted until" in await here.say(undo)

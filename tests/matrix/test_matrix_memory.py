@@ -134,3 +134,10 @@ async def test_whoever_wants_to_know_hears_of_what_is_kept(store: Store) -> None
     await memory.take(Taken(since="s1"))
 
     assert taken == [Taken(since="s1")]
+
+
+async def test_a_chat_of_two_that_others_came_into_is_direct_no_longer(memory: SessionMemory) -> None:
+    await memory.take(Taken(direct=(ROOM, OTHER)))
+    await memory.take(Taken(crowded=(ROOM,)))
+
+    assert (await memory.remembered()).direct == frozenset({OTHER})

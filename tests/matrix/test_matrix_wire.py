@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import BotError, Forbidden, LoggedOut, Permanent, Temporary
-from bot.ids import UserId
+from bot.ids import RoomId, UserId
 from bot.matrix import wire
 from bot.matrix.hearing import heard
 from bot.matrix.rooms import Room
@@ -176,3 +176,15 @@ def test_any_answer_is_taken_without_a_fault(join: object, leave: object, begins
     for joined in answer.joined:
         Room(joined.room).told(joined).may_set(ME, "org.patchbot.subscription", 50)
         assert all(word.body for word in heard(joined.room, joined.timeline, ME, known.now))
+
+
+def test_a_direct_chat_is_a_room_like_any_other_once_a_third_person_is_there() -> None:
+    """Whoever invites us says that it is direct; in a room of many, one person's word must not count for all."""
+    counts = {"m.joined_member_count": 2, "m.invited_member_count": 1}
+    answer = wire.sync_answer({"next_batch": "s2", "rooms": {"join": {"!room:hs": {"summary": counts}}}}, ME)
+    known = Known(ME, {}, frozenset({RoomId("!room:hs")}), an_event().sent_at, begins=False, whole=False)
+
+    result = outcome(known, answer)
+
+    assert result.taken.crowded == ("!room:hs",)
+    assert not result.rooms[RoomId("!room:hs")].is_direct

@@ -122,3 +122,17 @@ async def test_an_admin_lets_the_bot_leave_and_an_invitation_brings_its_subscrip
 
     assert stage.me not in gone
     assert await stage.titles(ann, room) == ["migration: Heard"]
+
+
+async def test_a_room_of_many_is_not_direct_because_somebody_called_it_so(
+    stage: Stage, ann: Person, bob: Person
+) -> None:
+    room = await ann.create_room(bob.user, stage.me, direct=True)
+    await bob.join(room)
+
+    async with stage.running():
+        await ann.hears(room, stage.me)  # the welcome
+        await bob.say(room, "!pw sub path:docs/")
+        (refusal,) = await stage.said(ann, room, "answer", 1)
+
+    assert refusal["body"].startswith("Changing what this room hears needs power level 50 here")
