@@ -18,12 +18,12 @@ from bot.clock import Clock, SystemClock
 from bot.commands.answer import Answerer, Manners
 from bot.commands.asked import Handler
 from bot.commands.bot_itself import BotItself
-from bot.commands.changes import FromFile, Means, Most
+from bot.commands.changes import Means, Most
 from bot.commands.lookups import LookUps
 from bot.commands.manual import Manual
 from bot.commands.past import Past
 from bot.commands.places import Place
-from bot.commands.rights import House, MemoryHouse
+from bot.commands.rights import House
 from bot.commands.subscriptions import about_subscriptions
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
@@ -35,22 +35,18 @@ from bot.demo.sample.data import PROJECT, arrivals, history
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import serve
 from bot.errors import ConfigError, LoggedOut, UserError
-from bot.ids import RoomId, ServerName, SubscriptionId
-from bot.ops.queries import RoomQuery, room_queries
+from bot.ids import RoomId, ServerName, UserId
+from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
 from bot.overview import Overview, Parts
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.patchwork.poller import Poller, Source
+from bot.rooms import Rooms
 from bot.rulebook import Rulebook
 from bot.sources import shelf_of
 from bot.store.inbox import Said
 from bot.store.store import Store
-from bot.store.subscriptions import Everything
-from bot.subscriptions.index import Index, Subscription
-from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.query import Query
-from bot.subscriptions.subscribed import configured_id, listening
 from bot.watch import Audience, Projects, Watch
 
 RESTART_SECONDS = 5.0
@@ -58,64 +54,6 @@ DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
 RULEBOOK_SECONDS = 1800.0
 _log = structlog.get_logger(__name__)
-
-
-class Rooms:
-    """The rooms behind the configured names, and which are direct chats; both become known while the bot runs.
-
-    A subscription of the settings is there from the moment the id of its room is known. *house* tells who may what.
-    """
-
-    def __init__(self, wanted: Sequence[RoomQuery], house: House | None = None) -> None:
-        self.house: House = house or MemoryHouse()
-        self.listeners = Listeners()
-        self.direct: set[RoomId] = set()
-        self.wanted = tuple(wanted)
-        self._numbered = {configured_id(each.room, each.query): each for each in wanted}
-        self._named: dict[str, RoomId] = {}
-
-    @property
-    def index(self) -> Index:
-        """All subscriptions that are told now."""
-        return self.listeners.index
-
-    def found(self, name: str, room: RoomId) -> None:
-        """The configured *name* stands for *room* from now on."""
-        self._named[name] = room
-        for id_, each in self._numbered.items():
-            if each.room == name:
-                self.listeners.hear(Subscription(id_, room, each.query))
-
-    @property
-    def from_file(self) -> FromFile:
-        """What the settings say of rooms."""
-        return FromFile(self.names, self.told_in, self.query)
-
-    def names(self, room: RoomId) -> bool:
-        """Whether the settings have a name for *room*."""
-        return room in self._named.values()
-
-    def told_in(self, room: RoomId) -> list[Query]:
-        """What the settings subscribe *room* to."""
-        return [each.query for each in self._numbered.values() if self._named.get(each.room) == room]
-
-    def query(self, id_: SubscriptionId) -> Query | None:
-        """The query of a subscription of the settings."""
-        return self._numbered[id_].query if id_ in self._numbered else None
-
-    def know(self, everything: Everything) -> None:
-        """What was subscribed to in chat, as the store has it."""
-        for room in everything.left:
-            self.listeners.leave(room)
-        for room, until in everything.muted.items():
-            self.listeners.mute_room(room, until)
-        self.listeners.quiet.update(everything.quiet)
-        for subscribed, standing in everything.subscriptions:
-            heard = listening(subscribed, standing)
-            if heard is not None:
-                self.listeners.hear(heard)
-            else:
-                _log.error("a subscription cannot be read", id=subscribed.id, query=subscribed.query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +67,14 @@ class Bot:
     sender: Sender
     answerer: Answerer
     overview: Overview
+    user: UserId
+
+    async def remember(self) -> None:
+        """Know the rooms, and who listens there, as the store has them."""
+        async with self.store.transaction() as tx:
+            kept = await tx.session.kept(self.user)
+            everything = await tx.subscriptions.everything()
+        self.rooms.know(kept, everything)
 
     async def run(
         self,
@@ -194,10 +140,16 @@ class Bot:
 
     async def _poll(self, watch: Watch) -> None:
         """Poll until the server has no more to tell now; a failing poll is logged by the schedule."""
+        await self._catch_up()
         more = True
         while more:
             more = await watch.tick()
             self.sender.wake()
+
+    async def _catch_up(self) -> None:
+        """Before a patch is held against them, know again what may have changed unheard."""
+        if self.rooms.listeners.are_stale:
+            await self.remember()
 
     async def _read_rules(self) -> None:
         """Read the projects' files where that is due, and see whether the configured queries fit them."""
@@ -214,6 +166,7 @@ class Bot:
         """Poll, answer and deliver until nothing is left to do now; for the demo and for tests."""
         while True:
             await self._read_rules()
+            await self._catch_up()
             more = [await watch.tick() for watch, _ in self.watches]
             await self.answerer.answer_all()
             while (await self.sender.deliver()).tried:
@@ -239,8 +192,6 @@ async def assembled(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
-        async with store.transaction() as tx:
-            rooms.know(await tx.subscriptions.everything())
         audience = Audience(rooms.index, rooms.direct, rooms.listeners.quiet, rooms.listeners.awaken)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
@@ -269,7 +220,10 @@ async def assembled(
         look_ups = _look_ups(LookUps(places, store, past))
         handlers = _with_help({**itself, **look_ups, **about_subscriptions(means)})
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
-        yield Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview)
+        user = settings.matrix.user_id
+        bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user)
+        await bot.remember()
+        yield bot
 
 
 def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: House | None = None) -> Rooms:

@@ -6,11 +6,12 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
 from bot import __version__
-from bot.app import Bot, Rooms, assembled
+from bot.app import Bot, assembled
 from bot.clock import SystemClock
 from bot.config import Settings
 from bot.errors import ConfigError
@@ -22,6 +23,7 @@ from bot.matrix.session import Session
 from bot.matrix.stored import StoredMemory
 from bot.ops.health import served
 from bot.ops.queries import room_queries
+from bot.rooms import Rooms
 from bot.store.lock import locked
 
 _log = structlog.get_logger(__name__)
@@ -49,24 +51,15 @@ async def run_bot(settings: Settings) -> None:
     with locked(settings.store.data_dir), _stopped_by_signals() as stop:
         _log.info("starts", version=__version__, user=settings.matrix.user_id)
         async with MatrixClient(settings, clock) as client, assembled(settings, client, clock, rooms) as bot:
-            memory = StoredMemory(bot.store, settings.matrix.user_id, lambda taken: _follow(bot, taken))
+            user, listeners = settings.matrix.user_id, bot.rooms.listeners
+            memory = StoredMemory(bot.store, user, partial(_follow, bot), listeners.doubt)
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
             house.open(client, session)
-            await _remember(bot, settings)
             async with served(settings.web.address, bot.overview.condition):
                 if await _done_before(stop, session.log_in):
                     await bot.run(stop, session.run, ready=session.has_heard)
         _log.info("stopped")
-
-
-async def _remember(bot: Bot, settings: Settings) -> None:
-    """Know the rooms as they were at the last stop, before the homeserver tells of them."""
-    async with bot.store.transaction() as tx:
-        kept = await tx.session.kept(settings.matrix.user_id)
-    bot.rooms.direct.update(kept.direct)
-    for name, room in kept.named.items():
-        bot.rooms.found(name, room)
 
 
 def _follow(bot: Bot, taken: Taken) -> None:
@@ -80,6 +73,7 @@ def _follow(bot: Bot, taken: Taken) -> None:
     direct.difference_update(taken.crowded)
     for old, new in taken.moved:
         bot.rooms.listeners.move(old, new)
+        bot.rooms.listeners.doubt()  # what the new room has of its own counts, too
     for room in taken.left:
         bot.rooms.listeners.leave(room)
     for room in taken.resumed:

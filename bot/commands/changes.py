@@ -94,12 +94,18 @@ async def changed(means: Means, asked: Asked, change: Callable[[Transaction], Aw
     Raises:
         UserError: it is not to be made; nothing was changed.
     """
+    before, means.listeners.are_stale = means.listeners.are_stale, True  # it may be made though we do not hear so
     async with means.store.transaction() as tx:
-        made = await change(tx)
+        try:
+            made = await change(tx)
+        except UserError:
+            means.listeners.are_stale = before
+            raise
         answer = Answer(made.document)
         await tx.outbox.add([notice(asked.message, answer)])
         await tx.inbox.answered(asked.message)
     made.follow(means.listeners)
+    means.listeners.are_stale = before
     return answer
 
 

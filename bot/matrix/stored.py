@@ -12,12 +12,19 @@ from bot.store.store import Store, Transaction
 
 
 class StoredMemory:
-    """A memory that outlasts the process; *took* hears of everything once it is kept."""
+    """A memory that outlasts the process; *took* hears of everything once it is kept, *doubts* of what may be."""
 
-    def __init__(self, store: Store, user: UserId, took: Callable[[Taken], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        user: UserId,
+        took: Callable[[Taken], None] = lambda _: None,
+        doubts: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._user = user
         self._took = took
+        self._doubts = doubts
 
     async def remembered(self) -> Remembered:
         """What was kept."""
@@ -28,6 +35,15 @@ class StoredMemory:
 
     async def take(self, taken: Taken) -> None:
         """Keep it."""
+        try:
+            taken = await self._kept(taken)
+        except BaseException:
+            self._doubts()
+            raise
+        self._took(taken)
+
+    async def _kept(self, taken: Taken) -> Taken:
+        """Keep it, with the direct chats that others took the place of."""
         async with self._store.transaction() as tx:
             former = await self._former_chats(tx, taken.direct)
             taken = replace(taken, moved=(*taken.moved, *former), resumed=(*taken.resumed, *(new for _, new in former)))
@@ -41,7 +57,7 @@ class StoredMemory:
             await tx.outbox.add(taken.notices)
             if taken.since is not None:
                 await tx.session.go_on(self._user, taken.since)
-        self._took(taken)
+        return taken
 
     async def _former_chats(self, tx: Transaction, chats: Iterable[RoomId]) -> list[tuple[RoomId, RoomId]]:
         """The direct chats that *chats* take the place of, for whoever asked us into them."""

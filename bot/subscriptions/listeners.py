@@ -4,6 +4,7 @@ A subscription is known but not told while it or its room is muted, and while we
 """
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +19,7 @@ class Listeners:
     def __init__(self) -> None:
         self.index = Index()
         self.quiet: set[RoomId] = set()  # the direct chats where nothing rings
+        self.are_stale = False
         self._known: dict[SubscriptionId, Subscription] = {}
         self._in_room: defaultdict[RoomId, set[SubscriptionId]] = defaultdict(set)
         self._left: set[RoomId] = set()
@@ -25,17 +27,19 @@ class Listeners:
         self._muted: dict[SubscriptionId, datetime] = {}  # those that would be told otherwise
 
     def hear(self, subscription: Subscription) -> None:
-        """Know *subscription*; it replaces one of the same id."""
-        self.forget(subscription.id)
+        """Know *subscription*; it replaces one of the same id, and the index has the one or the other at any time."""
+        if (before := self._known.get(subscription.id)) is not None:
+            self._in_room[before.room].discard(subscription.id)
+            self._muted.pop(subscription.id, None)
         self._known[subscription.id] = subscription
         self._in_room[subscription.room].add(subscription.id)
         until = latest((subscription.muted_until, self._muted_rooms.get(subscription.room)))
-        if subscription.room in self._left:
-            return
-        if until is not None:
-            self._muted[subscription.id] = until
-        else:
+        if subscription.room not in self._left and until is None:
             self.index.add(subscription)
+            return
+        self.index.remove(subscription.id)
+        if until is not None and subscription.room not in self._left:
+            self._muted[subscription.id] = until
 
     def forget(self, id_: SubscriptionId) -> None:
         """Know a subscription no more; one that is not known is left alone."""
@@ -89,6 +93,26 @@ class Listeners:
             self._muted.pop(id_, None)
             self.index.remove(id_)
             self.hear(replace(known, room=new))
+
+    def doubt(self) -> None:
+        """The store may know of a change that does not come here."""
+        self.are_stale = True
+
+    def stand(
+        self,
+        left: Collection[RoomId],
+        muted: Mapping[RoomId, datetime],
+        quiet: Collection[RoomId],
+        ids: Collection[SubscriptionId],
+    ) -> None:
+        """How all rooms stand from now on, and which subscriptions there are at all."""
+        for id_ in [id_ for id_ in self._known if id_ not in ids]:
+            self.forget(id_)
+        self._left, self._muted_rooms, self.are_stale = set(left), dict(muted), False
+        self.quiet.clear()
+        self.quiet.update(quiet)
+        for room in list(self._in_room):
+            self._again(room)
 
     def _again(self, room: RoomId) -> None:
         for id_ in sorted(self._in_room[room]):

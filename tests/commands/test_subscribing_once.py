@@ -1,6 +1,9 @@
 """A command that changes something is carried out once, whatever breaks on the way."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +11,8 @@ from bot.commands import answer
 from bot.errors import StoreError
 from bot.ids import EventId
 from bot.store.inbox import InboxBook, Said
+from bot.store.store import Store, Transaction
+from bot.store.subscriptions import SubscriptionBook
 from people_rig import ANN, People, a_rig, people
 from rig import ROOM, Rig
 
@@ -73,3 +78,32 @@ async def test_what_was_changed_before_a_crash_is_heard_after_it(
         await again.arrives("migration/a.c", name="Heard")
 
         assert again.titles() == ["Heard"]
+
+
+async def test_a_change_whose_commit_was_not_heard_of_is_heard_before_the_next_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the database is killed between the commit and its answer."""
+    added: list[object] = []
+    add, transaction = SubscriptionBook.add, Store.transaction
+
+    async def adding(book: SubscriptionBook, *what: Any) -> Any:
+        added.append(what)
+        return await add(book, *what)
+
+    @asynccontextmanager
+    async def unheard(store: Store) -> AsyncIterator[Transaction]:
+        async with transaction(store) as tx:
+            yield tx
+        if added:
+            added.clear()
+            raise StoreError("gone")
+
+    async with people(a_rig(tmp_path)) as here:
+        monkeypatch.setattr(SubscriptionBook, "add", adding)
+        monkeypatch.setattr(Store, "transaction", unheard)
+        with pytest.raises(StoreError):
+            await here.say("sub path:migration/")
+        await here.arrives("migration/a.c", name="Told")
+
+        assert here.titles() == ["Told"]

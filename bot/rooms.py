@@ -1,0 +1,83 @@
+"""The rooms of a running bot, and who listens there."""
+
+from collections.abc import Iterator, Sequence
+
+import structlog
+
+from bot.commands.changes import FromFile
+from bot.commands.rights import House, MemoryHouse
+from bot.ids import RoomId, SubscriptionId
+from bot.ops.queries import RoomQuery
+from bot.store.session import Kept
+from bot.store.subscriptions import Everything
+from bot.subscriptions.index import Index, Subscription
+from bot.subscriptions.listeners import Listeners
+from bot.subscriptions.query import Query
+from bot.subscriptions.subscribed import configured_id, listening
+
+_log = structlog.get_logger(__name__)
+
+
+class Rooms:
+    """The rooms behind the configured names, and which are direct chats; both become known while the bot runs.
+
+    A subscription of the settings is there from the moment the id of its room is known. *house* tells who may what.
+    """
+
+    def __init__(self, wanted: Sequence[RoomQuery], house: House | None = None) -> None:
+        self.house: House = house or MemoryHouse()
+        self.listeners = Listeners()
+        self.direct: set[RoomId] = set()
+        self.wanted = tuple(wanted)
+        self._numbered = {configured_id(each.room, each.query): each for each in wanted}
+        self._named: dict[str, RoomId] = {}
+
+    @property
+    def index(self) -> Index:
+        """All subscriptions that are told now."""
+        return self.listeners.index
+
+    def found(self, name: str, room: RoomId) -> None:
+        """The configured *name* stands for *room* from now on."""
+        self._named[name] = room
+        for id_, each in self._numbered.items():
+            if each.room == name:
+                self.listeners.hear(Subscription(id_, room, each.query))
+
+    @property
+    def from_file(self) -> FromFile:
+        """What the settings say of rooms."""
+        return FromFile(self.names, self.told_in, self.query)
+
+    def names(self, room: RoomId) -> bool:
+        """Whether the settings have a name for *room*."""
+        return room in self._named.values()
+
+    def told_in(self, room: RoomId) -> list[Query]:
+        """What the settings subscribe *room* to."""
+        return [each.query for each in self._numbered.values() if self._named.get(each.room) == room]
+
+    def query(self, id_: SubscriptionId) -> Query | None:
+        """The query of a subscription of the settings."""
+        return self._numbered[id_].query if id_ in self._numbered else None
+
+    def know(self, kept: Kept, everything: Everything) -> None:
+        """The rooms as the session kept them, and what was subscribed to in chat, as the store has it."""
+        if kept.since is not None:  # else there was no homeserver yet to tell of any
+            self.direct.clear()
+        self.direct.update(kept.direct)
+        heard = {each.id: each for each in _readable(everything)}
+        self.listeners.stand(everything.left, everything.muted, everything.quiet, {*heard, *self._numbered})
+        for name, room in kept.named.items():
+            self.found(name, room)
+        for subscription in heard.values():
+            self.listeners.hear(subscription)
+
+
+def _readable(everything: Everything) -> Iterator[Subscription]:
+    for subscribed, standing in everything.subscriptions:
+        heard = listening(subscribed, standing)
+        if heard is not None:
+            yield heard
+        else:
+            _log.error("a subscription cannot be read", id=subscribed.id, query=subscribed.query)
