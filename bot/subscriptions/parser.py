@@ -107,7 +107,7 @@ class _Parser:
                 reason = "Time alone brings no news: stale: is for look-ups, and for a digest,"
                 self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {example_of(Wish.DIGEST)}")
             if Is.MINE in term.values and not has_addresses:
-                reason = "is:mine is for somebody who told their addresses, in a direct chat, by: me jane@example.org."
+                reason = "is:mine is for somebody who told their addresses, by “me” in a direct chat."
                 self._refuse(start, end, reason, "Here, name them: from:jane@example.org")
 
     def _group(self, depth: int) -> _Group:

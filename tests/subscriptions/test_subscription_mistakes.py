@@ -405,7 +405,7 @@ Time alone brings no news: stale: is for look-ups, and for a digest, e.g. stale:
             """\
 path:a OR (x -is:pull,mine)
               ^^^^^^^^^^^^
-is:mine is for somebody who told their addresses, and a room has none. Name them: from:jane@example.org""",
+is:mine is for somebody who told their addresses, by “me” in a direct chat. Here, name them: from:jane@example.org""",
         ),
         ("path:", "path:\n^^^^^\npath: needs a value, e.g. path:drivers/net/"),
     ],
