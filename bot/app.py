@@ -47,7 +47,8 @@ from bot.rulebook import Rulebook
 from bot.sources import shelf_of
 from bot.store.inbox import Said
 from bot.store.store import Store
-from bot.watch import Audience, Projects, Watch
+from bot.watch.audience import Audience, Projects
+from bot.watch.watch import Watch
 
 RESTART_SECONDS = 5.0
 DRAIN_SECONDS = 8.0

@@ -13,7 +13,7 @@ from bot.notices.condition import Condition, Queue
 from bot.rulebook import Rulebook
 from bot.store.store import Store
 from bot.subscriptions.index import Index
-from bot.watch import Watch
+from bot.watch.watch import Watch
 
 
 class Presence(Protocol):

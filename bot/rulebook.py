@@ -20,7 +20,7 @@ from bot.subscriptions.following import followed_changes, looks_at
 from bot.subscriptions.guards import Trees, doubts
 from bot.subscriptions.maintainers import Maintainers, read
 from bot.subscriptions.query import Query
-from bot.watch import Audience
+from bot.watch.audience import Audience
 
 READ_EVERY = timedelta(days=1)
 AGAIN_AFTER = timedelta(hours=1)  # where it could not be read

@@ -95,7 +95,7 @@ class Finder:
             if event is None:
                 continue
             async with self._store.transaction() as tx:
-                about = await tx.outbox.about_event(message.room, event)
+                about = await tx.cards.about_event(message.room, event)
             if about is not None:
                 kind = Kind.SERIES if about.kind == "series" else Kind.PATCH
                 found = await self._find(Ref(about.number, kind=kind, server=about.server), kind)

@@ -23,7 +23,7 @@ class Reasons:
         said = asked.message
         async with self._means.store.transaction() as tx:
             for event in (said.replies_to, said.thread):
-                found = await tx.outbox.why(said.room, event) if event is not None else None
+                found = await tx.cards.why(said.room, event) if event is not None else None
                 if found:
                     return Answer(reasons("This card came because of:", await self._reasons(tx, found)))
         raise UserError(

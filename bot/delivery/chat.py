@@ -81,8 +81,17 @@ class MemoryChat:
         return next((post.event for post in found), None)
 
     def bodies(self, room: RoomId) -> list[str]:
-        """The plain text of a room's messages, in order."""
-        return [post.message.body for post in self._posts(room) if post.message.reaction is None]
+        """The plain text of a room's messages as they were sent, in order; edits and reactions are none."""
+        return [post.message.body for post in self._messages(room)]
+
+    def shown(self, room: RoomId) -> list[str]:
+        """The plain text of a room's messages as they stand after all edits, in order."""
+        edits = {post.message.edits: post.message.body for post in self._posts(room)}
+        return [edits.get(post.event, post.message.body) for post in self._messages(room)]
+
+    def edits(self, room: RoomId) -> list[Posted]:
+        """The edits in a room, in order."""
+        return [post for post in self._posts(room) if post.message.edits is not None]
 
     def reactions(self, room: RoomId) -> list[tuple[EventId, str]]:
         """The reactions in a room, in order: the event, and the emoji put to it."""
@@ -91,6 +100,9 @@ class MemoryChat:
     def forget_transactions(self) -> None:
         """As homeservers do after a while: the events stay, their transaction ids mean nothing any more."""
         self._events.clear()
+
+    def _messages(self, room: RoomId) -> list[Posted]:
+        return [post for post in self._posts(room) if post.message.reaction is None and post.message.edits is None]
 
     def _posts(self, room: RoomId) -> list[Posted]:
         return [post for post in self.posted if post.room == room]

@@ -28,6 +28,7 @@ class _Line:
     body: str
     html: str
     reaction: str | None = None  # the event that the body is put to
+    edits: str | None = None  # the event that says this instead
 
 
 @dataclass
@@ -65,6 +66,7 @@ class FileRoom:
             body=message.body,
             html=message.html,
             reaction=message.reaction,
+            edits=message.edits,
         )
         try:
             self._append(line)
@@ -79,8 +81,9 @@ class FileRoom:
         return next((EventId(line.event) for line in found if datetime.fromisoformat(line.at) >= since), None)
 
     def bodies(self, room: RoomId) -> list[str]:
-        """The plain text of a room's messages, in order."""
-        return [line.body for line in self._lines if line.room == room and line.reaction is None]
+        """The plain text of a room's messages as they were sent, in order; edits and reactions are none."""
+        plain = (line for line in self._lines if line.reaction is None and line.edits is None)
+        return [line.body for line in plain if line.room == room]
 
     def _append(self, line: _Line) -> None:
         with self.path.open("ab") as file:

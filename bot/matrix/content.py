@@ -6,16 +6,18 @@ content has room below the limit kept here.
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.errors import Permanent
-from bot.ids import NoticeKey
+from bot.ids import EventId, NoticeKey
 from bot.matrix.model import Content
 from bot.notices.markup import cut
 from bot.notices.outbox import Message, Tag
 
 KEY = "org.patchbot"
 MAX_CONTENT_BYTES = 60_000
-_BODY_ALONE_CHARACTERS = 8_000  # at most 6 bytes each in JSON
+_BODY_ALONE_CHARACTERS = 4_000  # at most 6 bytes each in JSON, and an edit says everything twice
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -36,22 +38,44 @@ def event_content(message: Message) -> Content:
     relation = _relation(message)
     if message.reaction is not None:
         return {"m.relates_to": relation, KEY: _tag(message.tag)}
+    content = _said(message)
+    if message.edits is not None:
+        content = _edit(content, message.edits)
+    elif relation:
+        content["m.relates_to"] = relation
+    if size(content) > MAX_CONTENT_BYTES:
+        return event_content(_shorter(message))
+    return content
+
+
+def _said(message: Message) -> dict[str, object]:
     content: dict[str, object] = {
         "msgtype": "m.text" if message.rings else "m.notice",
         "body": _valid(message.body),
-        "format": "org.matrix.custom.html",
-        "formatted_body": _valid(message.html),
         "m.mentions": {},
         KEY: _tag(message.tag),
     }
-    if relation:
-        content["m.relates_to"] = relation
-    if size(content) > MAX_CONTENT_BYTES:
-        del content["format"], content["formatted_body"]
-        content["body"] = cut(_valid(message.body), _BODY_ALONE_CHARACTERS)
-    if size(content) > MAX_CONTENT_BYTES:
-        raise Permanent("the message is too large for a room")
+    if message.html:
+        content |= {"format": "org.matrix.custom.html", "formatted_body": _valid(message.html)}
     return content
+
+
+def _edit(content: Mapping[str, object], event: EventId) -> dict[str, object]:
+    """*content* as what *event* says from now on; clients that know no edits show it with a star before it."""
+    starred = {name: f"* {content[name]}" for name in ("body", "formatted_body") if name in content}
+    relation = {"rel_type": "m.replace", "event_id": event}
+    return {**content, **starred, "m.new_content": dict(content), "m.relates_to": relation}
+
+
+def _shorter(message: Message) -> Message:
+    """*message* without its HTML, and its body cut.
+
+    Raises:
+        Permanent: it is short already.
+    """
+    if not message.html and len(message.body) <= _BODY_ALONE_CHARACTERS:
+        raise Permanent("the message is too large for a room")
+    return replace(message, html="", body=cut(_valid(message.body), _BODY_ALONE_CHARACTERS))
 
 
 def key_of(content: Content) -> NoticeKey | None:

@@ -32,12 +32,18 @@ class Lane(IntEnum):
 
     ANSWER = 0
     CARD = 1
+    REPLY = 2
+    EDIT = 3
 
 
 class NoticeKind(StrEnum):
     """What a room event is, as its `org.patchbot` says."""
 
     CARD = "card"
+    DIGEST = "digest"
+    FLOOD = "flood"
+    GAP = "gap"
+    REPLY = "reply"
     ANSWER = "answer"
     WELCOME = "welcome"
     SECTION = "section"
@@ -51,6 +57,19 @@ class NoticeState(StrEnum):
     DONE = "done"
     DEAD = "dead"
     SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class CardRef:
+    """Which object a card is about; *kind* is "series", or "patch" for one without a series.
+
+    *rebuilds* counts how often the server's ids started anew before this one was given.
+    """
+
+    server: ServerName
+    kind: str
+    number: int
+    rebuilds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,8 @@ class Message:
     """What is sent: both forms complete; *rings* where a person shall hear of it (a direct chat).
 
     *thread* is the root of the thread that it belongs into, *replies_to* the event that it answers; None where there is
-    none. Where *reaction* is an event, the body is an emoji, put to that event.
+    none. Where *reaction* is an event, the body is an emoji, put to that event. Where *edits* is an event, this is what
+    that one says from now on.
     """
 
     body: str
@@ -81,15 +101,21 @@ class Message:
     thread: EventId | None = None
     replies_to: EventId | None = None
     reaction: EventId | None = None
+    edits: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message for a room, not yet written down."""
+    """A message for a room, not yet written down.
+
+    *of* is the key of the notice that a reply hangs on or that an edit changes: it is not sent before that one has its
+    event, which the message names then.
+    """
 
     room: RoomId
     lane: Lane
     message: Message
+    of: NoticeKey | None = None
 
     @property
     def key(self) -> NoticeKey:
@@ -161,6 +187,11 @@ def card_key(room: RoomId, server: ServerName, kind: str, number: int, rebuilds:
     """The key of the one card of a series or a lone patch in a room; ids begin anew where a server was rebuilt."""
     name = f"{server}~{rebuilds}" if rebuilds else server
     return NoticeKey(f"card/{name}/{kind}/{number}/{room}")
+
+
+def edit_key(card: NoticeKey, number: int) -> NoticeKey:
+    """The key of an edit of a card; the first is number 1."""
+    return NoticeKey(f"edit/{number}/{card}")
 
 
 def answer_key(room: RoomId, event: EventId) -> NoticeKey:

@@ -1,47 +1,35 @@
 """The outbox and the cards: what is to be said, and what was said."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, ServerName, TxnId
+from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
 from bot.notices.condition import Queue
 from bot.notices.outbox import (
     LONGEST_RETRY,
     Claimed,
     Dead,
+    Lane,
     Message,
     Notice,
-    NoticeKind,
     NoticeState,
     Outcome,
     Retry,
     Sent,
     Suspend,
-    Tag,
     txn_id,
 )
 from bot.store import schema
+from bot.store.cards import CardBook
 from bot.store.housekeeping import drop_batch
+from bot.store.messages import message_of
 
 KEEP_SAID = timedelta(days=7)
 _OPEN = (NoticeState.WAITING, NoticeState.TRIED)
-
-
-@dataclass(frozen=True, slots=True)
-class CardRef:
-    """Which object a card is about; *kind* is "series", or "patch" for one without a series.
-
-    *rebuilds* counts how often the server's ids started anew before this one was given.
-    """
-
-    server: ServerName
-    kind: str
-    number: int
-    rebuilds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +49,10 @@ class Unsent:
 class OutboxBook:
     """The outbox's part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, cards: CardBook) -> None:
         self._connection = connection
         self._now = now
+        self._cards = cards
 
     async def add(self, notices: Sequence[Notice]) -> None:
         """Write notices down, in this order; one whose key is there already is left as it is.
@@ -76,6 +65,26 @@ class OutboxBook:
             if (await self._connection.execute(known)).first() is None:
                 state = NoticeState.SUSPENDED if await self._is_suspended(notice.room) else NoticeState.WAITING
                 await self._connection.execute(sa.insert(table).values(_row(notice, self._now) | {"state": state}))
+
+    async def edit(self, notice: Notice) -> bool:
+        """Write an edit down; False where one of the same card that was not tried yet says this instead."""
+        table = schema.notice
+        untried = (table.c.of == notice.of, table.c.lane == Lane.EDIT, table.c.attempts == 0)
+        open_ = table.c.state.in_((NoticeState.WAITING, NoticeState.SUSPENDED))
+        row = (await self._connection.execute(sa.select(table.c.id, table.c.key).where(*untried, open_))).first()
+        if row is None:
+            await self.add([notice])
+            return True
+        message = replace(notice.message, tag=replace(notice.message.tag, key=NoticeKey(row.key)))
+        values = {"message": asdict(message)}
+        await self._connection.execute(sa.update(table).where(table.c.id == row.id).values(values))
+        return False
+
+    async def forget_about(self, key: NoticeKey) -> None:
+        """Say nothing more that hangs on a notice or changes it."""
+        table = schema.notice
+        where = (table.c.of == key, table.c.state != NoticeState.DONE)
+        await self._connection.execute(sa.delete(table).where(*where))
 
     async def suspend(self, room: RoomId) -> None:
         """Keep what is to be said in a room until it may be said."""
@@ -95,55 +104,19 @@ class OutboxBook:
             await self._connection.execute(sa.update(table).where(*of_room, was_tried).values(values))
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """The cards of a room, and what is still to be said there, are those of another from now on.
+        """What is still to be said in a room is said in another from now on.
 
-        An attempt in the old room says nothing of the new one, and so does not count there.
+        An attempt in the old room says nothing of the new one, and so does not count there. What hangs on an event of
+        the old room, or changes it, is not said any more.
         """
-        card, there, notice = schema.card, schema.card.alias(), schema.notice
-        same = (there.c.server == card.c.server, there.c.kind == card.c.kind, there.c.object == card.c.object)
-        double = sa.select(there.c.room).where(there.c.room == new, *same).exists()
-        await self._connection.execute(sa.delete(card).where(card.c.room == old, double))
-        await self._connection.execute(sa.update(card).where(card.c.room == old).values(room=new))
+        notice = schema.notice
+        hangs = (notice.c.room == old, notice.c.state != NoticeState.DONE, notice.c.of.is_not(None))
+        await self._connection.execute(sa.delete(notice).where(*hangs, _has_event(notice.c.of)))
         still_open = (notice.c.room == old, notice.c.state.in_((*_OPEN, NoticeState.SUSPENDED)))
         tried = sa.update(notice).where(*still_open, notice.c.state == NoticeState.TRIED)
         await self._connection.execute(tried.values(state=NoticeState.WAITING))
         fresh = {"room": new, "attempts": 0, "first_tried": None, "first_device": None, "next_at": self._now}
         await self._connection.execute(sa.update(notice).where(*still_open).values(fresh))
-
-    async def rooms_with_card(self, card: CardRef) -> set[RoomId]:
-        """The rooms that have a card of this object."""
-        table = schema.card
-        query = sa.select(table.c.room).where(*_is(card))
-        return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
-
-    async def add_card(self, room: RoomId, card: CardRef, key: NoticeKey, why: Iterable[Sequence[object]]) -> None:
-        """Remember that *room* has a card of this object."""
-        values = {
-            "room": room,
-            "server": card.server,
-            "kind": card.kind,
-            "object": card.number,
-            "notice_key": key,
-            "why": [list(reason) for reason in why],
-            "created_at": self._now,
-        }
-        await self._connection.execute(sa.insert(schema.card).values(values))
-
-    async def why(self, room: RoomId, event: EventId) -> list[list[str | int]] | None:
-        """Why a card came: of each reason the subscription, the term, and what that found; None for any other event."""
-        card = schema.card
-        found = await self._connection.execute(sa.select(card.c.why).where(card.c.room == room, card.c.event == event))
-        return found.scalar_one_or_none()
-
-    async def about_event(self, room: RoomId, event: EventId) -> CardRef | None:
-        """What a card or an answer of ours is about; None for any other event, and for an answer of long ago."""
-        card, notice = schema.card, schema.notice
-        query = sa.select(card).where(card.c.room == room, card.c.event == event)
-        if found := (await self._connection.execute(query)).mappings().first():
-            return CardRef(ServerName(found["server"]), found["kind"], found["object"])
-        done = (notice.c.state == NoticeState.DONE, notice.c.room == room, notice.c.event == event)
-        said = (await self._connection.execute(sa.select(notice.c.message).where(*done))).scalars().first()
-        return None if said is None else _about(_message(said).tag)
 
     async def claim(self, limit: int, device: DeviceId, busy: Collection[RoomId] = ()) -> list[Claimed]:
         """Take up to *limit* notices that may be sent now, one a room at most, none of *busy* rooms; note the attempt.
@@ -182,7 +155,7 @@ class OutboxBook:
         where = (table.c.id == notice.id, table.c.room == notice.room)
         is_there = bool((await self._connection.execute(sa.update(table).where(*where).values(values))).rowcount)
         if is_there and isinstance(outcome, Sent):
-            await self._note_event(notice.id, outcome.event)
+            await self._cards.came(notice.room, notice.message.tag.key, outcome.event)
         return is_there
 
     async def next_at(self, busy: Collection[RoomId] = ()) -> datetime | None:
@@ -249,19 +222,18 @@ class OutboxBook:
         query = sa.select(schema.room.c.resumed).where(schema.room.c.room == room)
         return (await self._connection.execute(query)).scalar_one_or_none() or 0
 
-    async def _note_event(self, number: NoticeId, event: EventId) -> None:
-        """The card that a notice was, if it was one, is that event from now on."""
-        notice, card = schema.notice, schema.card
-        said = (
-            await self._connection.execute(sa.select(notice.c.room, notice.c.key).where(notice.c.id == number))
-        ).one()
-        where = (card.c.room == said.room, card.c.notice_key == said.key)
-        await self._connection.execute(sa.update(card).where(*where).values(event=event))
-
     async def _is_suspended(self, room: RoomId) -> bool:
         table = schema.room
         query = sa.select(table.c.room).where(table.c.room == room, table.c.suspended.is_(True))
         return (await self._connection.execute(query)).first() is not None
+
+    async def _event_of(self, key: str | None) -> EventId | None:
+        """The event of the notice with *key*, as a card or as the outbox remembers it."""
+        for table, column in ((schema.card, schema.card.c.notice_key), (schema.notice, schema.notice.c.key)):
+            query = sa.select(table.c.event).where(column == key, table.c.event.is_not(None))
+            if event := (await self._connection.execute(query)).scalars().first():
+                return EventId(event)
+        return None
 
     async def _bury(self, number: int, reason: str) -> None:
         table = schema.notice
@@ -272,7 +244,7 @@ class OutboxBook:
         table = schema.notice
         row = (await self._connection.execute(sa.select(table).where(table.c.id == number))).mappings().one()
         try:
-            message = _message(row["message"])
+            message = message_of(row["message"])
         except (TypeError, ValueError, KeyError) as error:
             await self._bury(number, f"cannot be read: {error}")
             return None
@@ -280,7 +252,7 @@ class OutboxBook:
             id=NoticeId(number),
             room=RoomId(row["room"]),
             txn=TxnId(row["txn"]),
-            message=message,
+            message=_addressed(message, row["lane"], await self._event_of(row["of"])),
             attempts=row["attempts"] + 1,
             first_tried=row["first_tried"] or self._now,
             first_device=DeviceId(row["first_device"] or device),
@@ -299,8 +271,22 @@ class OutboxBook:
 def _heads(busy: Collection[RoomId]) -> sa.Select[tuple[int]]:
     """The ids of the oldest open notice of each lane of the rooms that are not *busy*."""
     table = schema.notice
-    wanted = (table.c.state.in_(_OPEN), table.c.room.not_in(busy))
+    wanted = (table.c.state.in_(_OPEN), table.c.room.not_in(busy), sa.or_(table.c.of.is_(None), _has_event(table.c.of)))
     return sa.select(sa.func.min(table.c.id)).where(*wanted).group_by(table.c.room, table.c.lane)
+
+
+def _has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
+    """Whether the notice with *key* has its event, so that others can hang on it; what was said is soon forgotten."""
+    card, said = schema.card, schema.notice.alias()
+    is_card = sa.exists().where(card.c.notice_key == key, card.c.event.is_not(None))
+    return sa.or_(is_card, sa.exists().where(said.c.key == key, said.c.event.is_not(None)))
+
+
+def _addressed(message: Message, lane: int, event: EventId | None) -> Message:
+    """*message* as what it hangs on, or changes, is now known."""
+    if event is None:
+        return message
+    return replace(message, edits=event) if lane == Lane.EDIT else replace(message, thread=event)
 
 
 def _row(notice: Notice, now: datetime) -> dict[str, object]:
@@ -309,6 +295,7 @@ def _row(notice: Notice, now: datetime) -> dict[str, object]:
         "txn": txn_id(notice.key),
         "room": notice.room,
         "lane": notice.lane,
+        "of": notice.of,
         "message": asdict(notice.message),
         "state": NoticeState.WAITING,
         "attempts": 0,
@@ -328,39 +315,3 @@ def _unsent(row: sa.RowMapping) -> Unsent:
         next_at=row["next_at"],
         reason=row["reason"] or "",
     )
-
-
-def _message(stored: dict[str, object]) -> Message:
-    """The message as it was written down; what earlier versions did not write is absent."""
-    match stored:
-        case {"body": str(body), "html": str(html), "tag": dict(tag), "rings": bool(rings)}:
-            return Message(
-                body=body,
-                html=html,
-                tag=Tag(**{**tag, "kind": NoticeKind(tag["kind"])}),
-                rings=rings,
-                thread=_event(stored, "thread"),
-                replies_to=_event(stored, "replies_to"),
-                reaction=_event(stored, "reaction"),
-            )
-        case _:
-            raise TypeError("a stored notice has another shape than this program writes")
-
-
-def _about(tag: Tag) -> CardRef | None:
-    """The patch that is told of, else the series."""
-    if tag.server is None:
-        return None
-    if tag.patch is not None:
-        return CardRef(tag.server, "patch", tag.patch)
-    return None if tag.series is None else CardRef(tag.server, "series", tag.series)
-
-
-def _event(stored: Mapping[str, object], name: str) -> EventId | None:
-    value = stored.get(name)
-    return EventId(value) if isinstance(value, str) else None
-
-
-def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
-    table = schema.card
-    return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number

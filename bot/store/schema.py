@@ -160,6 +160,19 @@ card = sa.Table(
     sa.Column("event", sa.Text),  # once it is sent
     sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, found], …]
     sa.Column("created_at", Utc, nullable=False),
+    sa.Column("form", sa.Text, nullable=False, server_default="card"),  # or "compact"
+    sa.Column("shown", sa.Text),  # a digest of what it says, with all edits written so far
+    sa.Column("edits", sa.Integer, nullable=False, server_default="0"),  # written so far
+    sa.Column("edited_at", Utc),  # when the last of them was written
+    sa.Column("urgent_since", Utc),  # when a change was seen that it does not show yet, and soon must
+    sa.Column("counts_since", Utc),  # the first and the last change that it does not show yet, and that may wait
+    sa.Column("counts_last", Utc),
+    sa.Column("touched_at", Utc),  # when the last change was seen; null: none was
+    sa.Column("ended", sa.Text),  # why it is edited no more: "frozen", "redacted", "moved"
+    sa.Index(None, "server", "kind", "object"),
+    sa.Index(None, "urgent_since"),
+    sa.Index(None, "counts_since"),
+    sa.Index(None, "notice_key"),
 )
 
 notice = sa.Table(
@@ -180,7 +193,9 @@ notice = sa.Table(
     sa.Column("event", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("settled_at", Utc),
+    sa.Column("of", sa.Text),  # the key of the notice that it hangs on or changes
     sa.Index(None, "state", "room", "lane", "id"),
+    sa.Index(None, "of"),
 )
 
 session = sa.Table(  # where the sync of an account goes on

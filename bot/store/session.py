@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import RoomId, UserId
 from bot.store import schema
+from bot.store.cards import CardBook
 from bot.store.outbox import OutboxBook
 from bot.store.subscriptions import SubscriptionBook
 
@@ -35,9 +36,12 @@ class Kept:
 class SessionBook:
     """The session's part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, outbox: OutboxBook, subscriptions: SubscriptionBook) -> None:
+    def __init__(
+        self, connection: AsyncConnection, outbox: OutboxBook, cards: CardBook, subscriptions: SubscriptionBook
+    ) -> None:
         self._connection = connection
         self._outbox = outbox
+        self._cards = cards
         self._subscriptions = subscriptions
 
     async def kept(self, user: UserId) -> Kept:
@@ -122,6 +126,7 @@ class SessionBook:
             kept |= {"name": found["name"]} if found["name"] is not None else {}
             await self._set(new, **kept)
         await self._outbox.move(old, new)
+        await self._cards.move(old, new)
         await self._subscriptions.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:

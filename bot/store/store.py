@@ -13,6 +13,7 @@ from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
 from bot.patchwork.events import Watched
 from bot.patchwork.pending import KnownSeries
 from bot.store import migrate
+from bot.store.cards import CardBook
 from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
@@ -27,6 +28,7 @@ class Transaction:
 
     watch: WatchBook
     outbox: OutboxBook
+    cards: CardBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -88,12 +90,14 @@ class Store:
         with plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
-                outbox, subscriptions = OutboxBook(connection, now), SubscriptionBook(connection, now)
+                cards, subscriptions = CardBook(connection, now), SubscriptionBook(connection, now)
+                outbox = OutboxBook(connection, now, cards)
                 yield Transaction(
                     watch=WatchBook(connection, now),
                     outbox=outbox,
+                    cards=cards,
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, outbox, subscriptions),
+                    session=SessionBook(connection, outbox, cards, subscriptions),
                     subscriptions=subscriptions,
                 )
 

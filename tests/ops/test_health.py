@@ -22,7 +22,7 @@ from bot.overview import Overview, Parts
 from bot.rulebook import Rulebook, Shelf
 from bot.store.store import Store
 from bot.subscriptions.index import Index
-from bot.watch import Audience
+from bot.watch.audience import Audience
 
 ANYWHERE = ("127.0.0.1", 0)
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -14,13 +14,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from bot.errors import StoreError
-from bot.ids import EventId, NoticeKey, UserId
-from bot.notices.outbox import Sent
+from bot.ids import EventId, UserId
+from bot.notices.outbox import CardRef
 from bot.store import migrate, schema
 from bot.store.engine import connect
-from bot.store.outbox import CardRef
 from bot.store.store import Store
-from store_rig import DEVICE, ROOM, SERVER, FileRig, StoreRig, a_notice, only_postgres, only_sqlite
+from store_rig import ROOM, SERVER, FileRig, StoreRig, only_postgres, only_sqlite
 
 NEWER = '''
 """A later version."""
@@ -39,6 +38,7 @@ def upgrade() -> None:
 
 
 NEWEST = migrate.newest()
+NOTICE_0005 = "key, txn, room, lane, message, state, attempts, created_at, next_at, event"
 
 
 def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
@@ -47,6 +47,20 @@ def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: st
     copytree(migrate.SCRIPTS, scripts, dirs_exist_ok=True)
     (scripts / "versions" / "later.py").write_text(NEWER.format(newest=NEWEST, more=more))
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
+
+
+async def made_at(version: str, rig: StoreRig) -> None:
+    """A database as the program of *version* made it."""
+
+    def make(connection: sa.Connection) -> None:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+
+    engine = connect(rig.url)
+    async with engine.begin() as connection:
+        await connection.run_sync(make)
+    await engine.dispose()
 
 
 @pytest.fixture
@@ -67,24 +81,23 @@ async def test_the_migrations_make_what_the_metadata_says(store: Store) -> None:
     assert found == []
 
 
-async def test_cards_that_were_sent_before_get_their_events(rig: StoreRig, store: Store) -> None:
-    async with store.transaction() as tx:
-        for number, key in enumerate(("card/1", "card/2", "card/3"), start=1):
-            await tx.outbox.add_card(ROOM, CardRef(SERVER, "series", number), NoticeKey(key), [])
-        await tx.outbox.add([a_notice("card/1"), a_notice("card/2")])
-        [notice] = await tx.outbox.claim(1, DEVICE)
-        await tx.outbox.settle(notice, Sent(EventId("$1")))
-    await store.close()
-    rig.execute("ALTER TABLE card DROP COLUMN event")
-    rig.execute("UPDATE alembic_version SET version_num = '0005'")
+async def test_cards_that_were_sent_before_get_their_events(rig: StoreRig) -> None:
+    await made_at("0005", rig)
+    for number, (key, event) in enumerate((("card/1", "'$1'"), ("card/2", "NULL")), start=1):
+        said = (
+            f"'{key}', '{key}', '!room:hs', 1, '{{}}', 'done', 1, '2026-11-23 12:00:00', '2026-11-23 12:00:00', {event}"
+        )
+        rig.execute(f"INSERT INTO notice ({NOTICE_0005}) VALUES ({said})")  # noqa: S608  # constants
+        card = f"'!room:hs', 'ozlabs', 'series', {number}, '{key}', '[]', '2026-11-23 12:00:00'"
+        rig.execute(f"INSERT INTO card (room, server, kind, object, notice_key, why, created_at) VALUES ({card})")  # noqa: S608  # the same
 
     again = await rig.open()
     async with again.transaction() as tx:
-        found = await tx.outbox.about_event(ROOM, EventId("$1"))
+        found = await tx.cards.about_event(ROOM, EventId("$1"))
     await again.close()
 
     assert found == CardRef(SERVER, "series", 1)
-    assert [event for (event,) in rig.execute("SELECT event FROM card ORDER BY object")] == ["$1", None, None]
+    assert [event for (event,) in rig.execute("SELECT event FROM card ORDER BY object")] == ["$1", None]
 
 
 async def test_a_new_database_gets_the_newest_version_without_a_backup(rig: StoreRig) -> None:
@@ -148,15 +161,7 @@ async def test_an_older_database_of_postgresql_is_migrated_without_a_copy(
 
 
 async def test_a_database_of_the_first_version_is_migrated_with_all_that_is_in_it(rig: StoreRig) -> None:
-    def make_the_first(connection: sa.Connection) -> None:
-        config = migrate._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-
-    engine = connect(rig.url)
-    async with engine.begin() as connection:
-        await connection.run_sync(make_the_first)
-    await engine.dispose()
+    await made_at("0001", rig)
     rig.execute("INSERT INTO room (room, direct, suspended, name) VALUES ('!room:hs', true, true, '#name:hs')")
 
     store = await rig.open()

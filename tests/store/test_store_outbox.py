@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId
 from bot.notices.outbox import (
+    CardRef,
     Claimed,
     Dead,
     Lane,
@@ -36,7 +37,6 @@ from bot.notices.outbox import (
 )
 from bot.store import housekeeping, migrate, schema
 from bot.store.engine import connect
-from bot.store.outbox import CardRef
 from bot.store.store import Store
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
@@ -237,23 +237,23 @@ async def test_what_waits_behind_a_failing_notice_does_not_keep_the_sender_awake
 
 async def test_a_card_is_remembered_by_room_and_object(store: Store) -> None:
     async with store.transaction() as tx:
-        await tx.outbox.add_card(ROOM, CARD, NoticeKey("card/1"), [(1, "path:a/", "a/b.c")])
-        await tx.outbox.add_card(OTHER_ROOM, CARD, NoticeKey("card/2"), [])
+        await tx.cards.add(ROOM, CARD, NoticeKey("card/1"), [(1, "path:a/", "a/b.c")])
+        await tx.cards.add(OTHER_ROOM, CARD, NoticeKey("card/2"), [])
 
-        assert await tx.outbox.rooms_with_card(CARD) == {ROOM, OTHER_ROOM}
-        assert await tx.outbox.rooms_with_card(CardRef(SERVER, "patch", 5)) == set()
-        assert await tx.outbox.rooms_with_card(CardRef(SERVER, "series", 6)) == set()
+        assert await tx.cards.rooms_with(CARD) == {ROOM, OTHER_ROOM}
+        assert await tx.cards.rooms_with(CardRef(SERVER, "patch", 5)) == set()
+        assert await tx.cards.rooms_with(CardRef(SERVER, "series", 6)) == set()
 
 
 async def about(store: Store, event: str, room: RoomId = ROOM) -> CardRef | None:
     async with store.transaction() as tx:
-        return await tx.outbox.about_event(room, EventId(event))
+        return await tx.cards.about_event(room, EventId(event))
 
 
 async def test_a_card_is_known_by_its_event_for_longer_than_notices_are_kept(store: Store, rig: StoreRig) -> None:
     async with store.transaction() as tx:
-        await tx.outbox.add_card(ROOM, CARD, NoticeKey("card/1"), [])
-        await tx.outbox.add_card(OTHER_ROOM, CardRef(SERVER, "patch", 6), NoticeKey("card/2"), [])
+        await tx.cards.add(ROOM, CARD, NoticeKey("card/1"), [])
+        await tx.cards.add(OTHER_ROOM, CardRef(SERVER, "patch", 6), NoticeKey("card/2"), [])
         await tx.outbox.add([a_notice("card/1"), a_notice("card/2", OTHER_ROOM)])
     first, second = await claim(store)
     assert await about(store, "$1") is None

@@ -1,8 +1,7 @@
 """Rooms that do not let us speak, and rooms in the place of others: what becomes of what was to be said there."""
 
 from bot.ids import EventId, RoomId, UserId
-from bot.notices.outbox import NoticeState, Sent, Suspend, card_key
-from bot.store.outbox import CardRef
+from bot.notices.outbox import CardRef, NoticeState, Sent, Suspend, card_key
 from bot.store.store import Store
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
@@ -80,12 +79,12 @@ async def test_a_moved_room_has_the_cards_of_both(store: Store) -> None:
     refs = [CardRef(SERVER, "series", number) for number in (1, 2, 3)]
     async with store.transaction() as tx:
         for room, ref in ((ROOM, refs[0]), (ROOM, refs[1]), (OTHER_ROOM, refs[1]), (OTHER_ROOM, refs[2])):
-            await tx.outbox.add_card(room, ref, card_key(room, SERVER, "series", ref.number), [])
+            await tx.cards.add(room, ref, card_key(room, SERVER, "series", ref.number), [])
 
     async with store.transaction() as tx:
         await tx.session.move(ROOM, OTHER_ROOM)
 
-        assert [await tx.outbox.rooms_with_card(ref) for ref in refs] == [{OTHER_ROOM}] * 3
+        assert [await tx.cards.rooms_with(ref) for ref in refs] == [{OTHER_ROOM}] * 3
 
 
 async def test_a_name_follows_its_room_and_stands_for_one_only(store: Store) -> None:

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
+from bot.notices.outbox import CardRef
 from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.pending import KnownSeries
 from bot.patchwork.poller import Poll, SeriesRead
 from bot.store import housekeeping, schema
-from bot.store.outbox import CardRef
 from bot.store.store import Store
 from store_rig import (
     OTHER_SERVER,
@@ -223,7 +223,7 @@ async def test_a_rebuilt_server_starts_anew(store: Store, rig: StoreRig) -> None
     )
     await save(store, everything, replace(everything, server=OTHER_SERVER))
     async with store.transaction() as tx:
-        await tx.outbox.add_card(ROOM, CardRef(SERVER, "series", 5), a_notice().key, [])
+        await tx.cards.add(ROOM, CardRef(SERVER, "series", 5), a_notice().key, [])
     kept = await store.watched(OTHER_SERVER)
 
     await save(store, Poll(SERVER, "2026-02-02T00:00:00", baselines=(a_baseline(event=3),), rebuilt=True))

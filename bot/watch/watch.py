@@ -1,0 +1,104 @@
+"""One poll from end to end: what changed, who wants it, what is said, and all of it written in one transaction."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot import metrics
+from bot.clock import Clock, backoff
+from bot.errors import BotError, Temporary
+from bot.ids import ProjectName, ServerName
+from bot.notices.card import Site
+from bot.notices.condition import Health, WatchedServer
+from bot.patchwork.poller import Poll, Poller
+from bot.store.store import Store
+from bot.watch.announce import Announced, Announcer
+from bot.watch.audience import Audience, Projects
+
+_log = structlog.get_logger(__name__)
+
+
+class Watch:
+    """Watches one server."""
+
+    def __init__(self, poller: Poller, store: Store, audience: Audience, clock: Clock, projects: Projects) -> None:
+        self.server: ServerName = poller.server
+        self.health = Health()
+        self._poller = poller
+        self._store = store
+        self._audience = audience
+        self._clock = clock
+        self._projects = projects
+        self._failures = 0
+        self._not_before = clock.monotonic()
+        self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
+        self._written: list[Announced] = []  # the cards of the poll under way
+
+    def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
+        """How the watch goes; the store says since when each project is known."""
+        problems = tuple(f"{problem}." for problem in self._poller.problems.values())
+        return WatchedServer(self.server, self._poller.url, self.health, tuple(known_since), problems)
+
+    async def tick(self) -> bool:
+        """Poll, unless a failure still asks for patience; whether another poll at once would bring more."""
+        if self._clock.monotonic() < self._not_before:
+            return False
+        try:
+            poll = await self._poller.poll()
+            await self._write(poll)
+            self._tell()
+        except BotError as error:
+            self._failed(str(error), error.retry_after if isinstance(error, Temporary) else None)
+            return False
+        except Exception as error:  # noqa: BLE001  # the loop's one broad catch: a fault of ours is an outage, too
+            _log.exception("a poll failed", server=self.server)
+            self._failed(f"a fault of the bot: {type(error).__name__}", None)
+            return False
+        self._succeeded(poll.wait)
+        return poll.more and poll.wait is None
+
+    async def _write(self, poll: Poll) -> None:
+        self._written.clear()
+        self._audience.awaken(self._clock.now())
+        async with self._store.transaction() as tx:
+            await tx.watch.save(poll)
+            for read in poll.series:
+                patches = await tx.watch.patches_of(self.server, read.series.id)
+                self._written += await self._announcer.announce(tx, read.series, patches, read.news)
+            for patch in poll.patches:
+                known = await tx.watch.patch(self.server, patch.id)
+                self._written += await self._announcer.announce(tx, None, [known or patch], (patch,))
+
+    def _tell(self) -> None:
+        """Count and log the cards, once they are written for good."""
+        for new in self._written:
+            metrics.CARDS.labels(self.server).inc()
+            _log.info("card", server=self.server, room=new.room, kind=new.about.kind, id=new.about.number, why=new.why)
+
+    def site(self, project: ProjectName) -> Site:
+        """How links to what was sent to *project* are written."""
+        archive = self._projects.archives.get(project.lower(), "")
+        return Site(self._poller.url, self._poller.links_by_msgid, archive)
+
+    def _failed(self, reason: str, asked: timedelta | None) -> None:
+        """Wait: from 2 s doubling with jitter to 15 min, or as long as the server asks for."""
+        self._failures += 1
+        wait = backoff(self._failures).total_seconds()
+        jittered = random.uniform(wait / 2, wait)  # noqa: S311  # no secret
+        self._not_before = self._clock.monotonic() + max((asked or timedelta()).total_seconds(), jittered)
+        since = self.health.failing_since
+        if since is None:
+            _log.error("the server cannot be polled", server=self.server, reason=reason)
+        self.health = replace(self.health, failing_since=since or self._clock.now(), reason=reason)
+        metrics.POLLS.labels(self.server, "failed").inc()
+
+    def _succeeded(self, asked: timedelta | None) -> None:
+        if self.health.failing_since is not None:
+            _log.info("the server can be polled again", server=self.server, since=str(self.health.failing_since))
+        self.health = Health(last_success=self._clock.now())
+        metrics.POLLS.labels(self.server, "ok").inc()
+        self._failures = 0
+        self._not_before = self._clock.monotonic() + (asked or timedelta()).total_seconds()
