@@ -54,6 +54,7 @@ RESTART_SECONDS = 5.0
 DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
 RULEBOOK_SECONDS = 1800.0
+DUTY_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -69,6 +70,7 @@ class Bot:
     answerer: Answerer
     overview: Overview
     user: UserId
+    duties: tuple[Callable[[], Awaitable[None]], ...] = ()  # what becomes due with time: each looks, and does that
 
     async def remember(self) -> None:
         """Know the rooms, and who listens there, as the store has them."""
@@ -97,6 +99,8 @@ class Bot:
             schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}")
         schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
         schedule.every(RULEBOOK_SECONDS, self._read_rules, "MAINTAINERS")
+        for duty in self.duties:
+            schedule.every(DUTY_SECONDS, partial(self._do, duty), duty.__qualname__)
         async with asyncio.TaskGroup() as group:
             delivery = group.create_task(self._keep_up("delivery", self.sender.run))
             loops = [group.create_task(self._keep_up("commands", partial(self._answer, ready)))]
@@ -147,6 +151,10 @@ class Bot:
             more = await watch.tick()
             self.sender.wake()
 
+    async def _do(self, duty: Callable[[], Awaitable[None]]) -> None:
+        await duty()
+        self.sender.wake()
+
     async def _catch_up(self) -> None:
         """Before a patch is held against them, know again what may have changed unheard."""
         if self.rooms.listeners.are_stale:
@@ -169,6 +177,8 @@ class Bot:
             await self._read_rules()
             await self._catch_up()
             more = [await watch.tick() for watch, _ in self.watches]
+            for duty in self.duties:
+                await duty()
             await self.answerer.answer_all()
             while (await self.sender.deliver()).tried:
                 pass

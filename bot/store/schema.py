@@ -100,6 +100,8 @@ series = sa.Table(
     sa.Column("archive_url", sa.Text),
     sa.Column("patches", sa.JSON, nullable=False),  # [[id, msgid, name], …] by number
     sa.Column("judged_at", Utc, nullable=False),
+    sa.Column("former", sa.BigInteger),  # the series that this one is a new version of, where that is certain
+    sa.Index(None, "server", "former"),
 )
 
 patch = sa.Table(

@@ -169,6 +169,26 @@ class WatchBook:
             found.setdefault(SeriesId(row["series"]), Counter())[row["state"]] = row["count"]
         return found
 
+    async def link(self, server: ServerName, series: SeriesId, former: SeriesId) -> None:
+        """A series is a new version of a *former* one."""
+        table = schema.series
+        where = (table.c.server == server, table.c.id == series)
+        await self._connection.execute(sa.update(table).where(*where).values(former=former))
+
+    async def earlier(self, server: ServerName, series: SeriesId) -> list[SeriesId]:
+        """The earlier versions of a series, the newest first."""
+        found: list[SeriesId] = []
+        at = await self._former(server, series)
+        while at is not None and at not in found:
+            found.append(at)
+            at = await self._former(server, at)
+        return found
+
+    async def _former(self, server: ServerName, series: SeriesId) -> SeriesId | None:
+        table = schema.series
+        row = await self._one(sa.select(table.c.former).where(table.c.server == server, table.c.id == series))
+        return SeriesId(row["former"]) if row and row["former"] is not None else None
+
     async def rebuilds(self, server: ServerName) -> int:
         """How often the server's ids started anew: an id names the same object only within one count."""
         row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
@@ -220,12 +240,18 @@ class WatchBook:
             await self._delete(schema.pending, {"server": poll.server, "kind": item.kind, "id": item.id})
         await self._insert(schema.pending, [rows.of_pending(poll.server, item) for item in poll.pending])
         for read in poll.series:
-            row = rows.of_series(read.series, self._now)
-            await self._replace(schema.series, {"server": poll.server, "id": read.series.id}, row)
+            await self._keep_series(poll.server, read.series)
         for patch in (*poll.patches, *(patch for read in poll.series for patch in read.news)):
             row = rows.of_patch(patch, self._now)
             await self._replace(schema.patch, {"server": poll.server, "id": patch.id}, row)
         await self._tell_states(poll)
+
+    async def _keep_series(self, server: ServerName, series: Series) -> None:
+        """What is known of a series, but which one it follows is not told by the server."""
+        table, row = schema.series, rows.of_series(series, self._now)
+        where = (table.c.server == server, table.c.id == series.id)
+        if not (await self._connection.execute(sa.update(table).where(*where).values(row))).rowcount:
+            await self._insert(table, [{"server": server, "id": series.id, **row}])
 
     async def keep_only(self, server: ServerName, projects: Sequence[str]) -> None:
         """Forget where projects no longer watched begin and what is pending there: watched again, they start anew."""

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from bot.ids import PatchId, ProjectName, RoomId, ServerName
+from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import Shown, Site, card
 from bot.notices.markup import written
 from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Tag, card_key
@@ -14,6 +13,20 @@ from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.matching import Judged, RoomMatch, match_rooms
 from bot.watch.audience import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A card that a room asked for, not yet written."""
+
+    about: CardRef
+    judged: Judged
+    match: RoomMatch
+
+    @property
+    def room(self) -> RoomId:
+        """Who asked."""
+        return self.match.room
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,56 +53,54 @@ class Announcer:
         self._site = site
         self._maintainers = maintainers
 
-    async def announce(
+    async def wanted(
         self, tx: Transaction, series: Series | None, known: Sequence[Patch], news: Sequence[Patch]
-    ) -> list[Announced]:
-        """Write a card for each room that one of the *news* is for and that has none of this series yet."""
+    ) -> list[Wanted]:
+        """The cards that one of the *news* asks for, in rooms that have none of this series yet."""
         if not news:
             return []
         texts = {patch.id: patch.text for patch in news}  # which the store does not keep
         patches = tuple(replace(patch, text=texts.get(patch.id, "")) for patch in known)
-        announced: list[Announced] = []
-        rebuilds = await tx.watch.rebuilds(self._server)
         kind, number = ("series", series.id) if series else ("patch", patches[0].id)
-        about = CardRef(self._server, kind, number, rebuilds)
+        about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
         having = await tx.cards.rooms_with(about)
         judged = Judged(self._server, series, patches)
-        for match, notice in await asyncio.to_thread(self._cards, about, judged, frozenset(texts), having):
-            why = [(each.subscription, each.reason.term, *each.reason.seen) for each in match.why]
-            await tx.cards.add(match.room, about, notice.key, why)
-            await tx.outbox.add([notice])
-            announced.append(Announced(match.room, about, str(match.why[0].reason)))
-        return announced
+        maintainers = self._maintainers(self._server, judged.project)
+        matches = await asyncio.to_thread(match_rooms, self._audience.index, judged, frozenset(texts), maintainers)
+        return [Wanted(about, judged, match) for match in matches if match.room not in having]
 
-    def _cards(
-        self, about: CardRef, judged: Judged, news: AbstractSet[PatchId], having: AbstractSet[RoomId]
-    ) -> list[tuple[RoomMatch, Notice]]:
+    async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
+        """Write the *wanted* cards."""
+        for each, notice in await asyncio.to_thread(self._cards, wanted):
+            why = [(reason.subscription, reason.reason.term, *reason.reason.seen) for reason in each.match.why]
+            await tx.cards.add(each.room, each.about, notice.key, why)
+            await tx.outbox.add([notice])
+        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
+
+    def _cards(self, wanted: Sequence[Wanted]) -> list[tuple[Wanted, Notice]]:
         """The cards to write, off the event loop; composed once for all rooms that asked for the same paths."""
-        project = judged.project
-        site = self._site(project)
-        maintainers = self._maintainers(self._server, project)
-        written_for: dict[tuple[str, ...], tuple[str, str]] = {}
-        cards: list[tuple[RoomMatch, Notice]] = []
-        for match in match_rooms(self._audience.index, judged, news, maintainers):
-            if match.room in having:
-                continue
-            if match.paths not in written_for:
-                shown = Shown(judged.patches, judged.series, match.paths)
-                written_for[match.paths] = written(card(shown, site), site.allowed)
-            tag = _tag(about, match.room, judged)
-            message = Message(*written_for[match.paths], tag, rings=self._audience.rings(match.room))
-            cards.append((match, Notice(match.room, Lane.CARD, message)))
+        composed: dict[tuple[CardRef, tuple[str, ...]], tuple[str, str]] = {}
+        cards: list[tuple[Wanted, Notice]] = []
+        for each in wanted:
+            judged, said = each.judged, (each.about, each.match.paths)
+            if said not in composed:
+                site = self._site(judged.project)
+                composed[said] = written(
+                    card(Shown(judged.patches, judged.series, each.match.paths), site), site.allowed
+                )
+            message = Message(*composed[said], _tag(each), rings=self._audience.rings(each.room))
+            cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards
 
 
-def _tag(about: CardRef, room: RoomId, judged: Judged) -> Tag:
-    series = judged.series
+def _tag(wanted: Wanted) -> Tag:
+    about, series = wanted.about, wanted.judged.series
     return Tag(
         kind=NoticeKind.CARD,
-        key=card_key(room, about.server, about.kind, about.number, about.rebuilds),
+        key=card_key(wanted.room, about.server, about.kind, about.number, about.rebuilds),
         server=about.server,
-        project=judged.project,
+        project=wanted.judged.project,
         series=series.id if series else None,
-        patch=None if series else judged.patches[0].id,
+        patch=None if series else wanted.judged.patches[0].id,
         version=series.version if series else None,
     )

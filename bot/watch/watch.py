@@ -14,8 +14,8 @@ from bot.ids import ProjectName, ServerName
 from bot.notices.card import Site
 from bot.notices.condition import Health, WatchedServer
 from bot.patchwork.poller import Poll, Poller
-from bot.store.store import Store
-from bot.watch.announce import Announced, Announcer
+from bot.store.store import Store, Transaction
+from bot.watch.announce import Announced, Announcer, Wanted
 from bot.watch.audience import Audience, Projects
 
 _log = structlog.get_logger(__name__)
@@ -65,12 +65,18 @@ class Watch:
         self._audience.awaken(self._clock.now())
         async with self._store.transaction() as tx:
             await tx.watch.save(poll)
-            for read in poll.series:
-                patches = await tx.watch.patches_of(self.server, read.series.id)
-                self._written += await self._announcer.announce(tx, read.series, patches, read.news)
-            for patch in poll.patches:
-                known = await tx.watch.patch(self.server, patch.id)
-                self._written += await self._announcer.announce(tx, None, [known or patch], (patch,))
+            self._written += await self._announcer.post(tx, await self._wanted(tx, poll))
+
+    async def _wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
+        """The cards that what *poll* found asks for, in the order of arrival."""
+        wanted: list[Wanted] = []
+        for read in poll.series:
+            patches = await tx.watch.patches_of(self.server, read.series.id)
+            wanted += await self._announcer.wanted(tx, read.series, patches, read.news)
+        for patch in poll.patches:
+            known = await tx.watch.patch(self.server, patch.id)
+            wanted += await self._announcer.wanted(tx, None, [known or patch], (patch,))
+        return wanted
 
     def _tell(self) -> None:
         """Count and log the cards, once they are written for good."""

@@ -32,3 +32,5 @@ def upgrade() -> None:
     op.create_index("ix_card_notice_key", "card", ["notice_key"], unique=False)
     op.add_column("notice", sa.Column("of", sa.Text(), nullable=True))
     op.create_index("ix_notice_of", "notice", ["of"], unique=False)
+    op.add_column("series", sa.Column("former", sa.BigInteger(), nullable=True))
+    op.create_index("ix_series_server_former", "series", ["server", "former"], unique=False)
