@@ -66,6 +66,15 @@ def touched_paths(diff: str) -> list[str]:
     return [name for path, old_path, _, _ in sections for name in (old_path, path) if name is not None]
 
 
+def without_message(body: str) -> str:
+    """The diff at the end of a mail as Patchwork writes it; its message holds none. "" where there is none."""
+    text = _framed(body)
+    for notable in _NOTABLE.finditer(text):
+        if read_header(text, notable.start()):
+            return text[notable.start() + 1 :]
+    return ""
+
+
 def _framed(diff: str) -> str:
     """*diff* with a line feed before and behind each line, and no empty lines at the end."""
     return "\n" + diff.rstrip("\n") + "\n"

@@ -13,8 +13,9 @@ from itertools import takewhile
 
 from bot.ids import PatchId
 from bot.patchwork import diff
+from bot.patchwork.hashes import hash_of
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.text import addresses, line, mail_text, person, trailers_of
+from bot.patchwork.text import addresses, ancestors, line, mail_text, person, trailers_of
 
 _PART = re.compile(r"^From patchwork [^\n]{0,80}\r?\n", re.MULTILINE)
 _FOLD = re.compile(r"\r?\n[ \t]+")
@@ -70,6 +71,7 @@ def _patch_id(headers: dict[str, str]) -> PatchId:
 
 def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) -> Patch:
     start = _DIFF_START.search(body)
+    changed = diff.without_message(body)
     return Patch(
         id=ref.id,
         project=series.project,
@@ -80,11 +82,13 @@ def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) ->
         series=series.id,
         state=_slug(headers.get("x-patchwork-state", "")) or _FIRST_STATE,
         delegate=_delegate(headers),
+        hash=hash_of(changed) if changed else None,
         files=diff.changed_files(body),
         to=addresses([headers.get("to", "")]),
         cc=addresses([headers.get("cc", "")]),
         trailers=trailers_of(body[: start.start()] if start else body),
         text=mail_text(ref.name, body),
+        replies_to=ancestors([headers.get("references", "")], [headers.get("in-reply-to", "")]),
     )
 
 

@@ -101,6 +101,7 @@ class Patch:
     cc: tuple[str, ...] = ()
     trailers: frozenset[Trailer] = frozenset()
     text: str = field(default="", repr=False, compare=False)  # the mail, as `mail_text` has it; not kept in the store
+    replies_to: tuple[Msgid, ...] = field(default=(), compare=False)  # its ancestors, the parent last; not kept either
 
     @property
     def prefixes(self) -> tuple[str, ...]:

@@ -5,13 +5,17 @@ import email.utils
 import re
 from collections.abc import Iterable
 
+from bot.ids import Msgid
 from bot.patchwork.model import Person, Trailer, TrailerKind
+from bot.patchwork.refs import msgid_of
 
 MAX_LINE = 1_000
 MAX_ADDRESSES = 200
+MAX_ANCESTORS = 20
 MAX_TEXT = 64 * 1024  # characters of a mail; of a hundred patches, fewer than two are longer
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[ \t]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
+_MSGID = re.compile(r"<([^<>\s]{1,1000})>")
 _KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested": TrailerKind.TESTED}
 _MAX_TRAILER_TEXT = 64 * 1024
 _MAX_HEADER = 64 * 1024
@@ -41,6 +45,13 @@ def addresses(headers: Iterable[str]) -> tuple[str, ...]:
     pairs = email.utils.getaddresses([_flat(header[:_MAX_HEADER]) for header in headers])
     found = dict.fromkeys(line(address).lower() for _, address in pairs if "@" in address)
     return tuple(found)[:MAX_ADDRESSES]
+
+
+def ancestors(references: Iterable[str], in_reply_to: Iterable[str]) -> tuple[Msgid, ...]:
+    """The message-ids of the mails above one in its thread, as its headers name them, the parent last."""
+    named = [msgid for header in (*references, *in_reply_to) for msgid in _MSGID.findall(header[:_MAX_HEADER])]
+    latest = dict.fromkeys(msgid_of(valid(msgid)) for msgid in reversed(named))
+    return tuple(reversed(tuple(latest)[:MAX_ANCESTORS]))
 
 
 def person(header: str) -> Person:

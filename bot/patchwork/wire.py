@@ -27,10 +27,11 @@ from pydantic import (
 from bot.errors import Temporary
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork import diff
+from bot.patchwork.hashes import hash_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.refs import msgid_of
 from bot.patchwork.replies import own_words
-from bot.patchwork.text import addresses, line, mail_text, trailers_of
+from bot.patchwork.text import addresses, ancestors, line, mail_text, trailers_of
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -243,7 +244,7 @@ class PatchRow(_Wire):
             delegate=self.delegate.username if self.delegate else None,
             check=_check(self.check),
             archived=self.archived,
-            hash=self.hash,
+            hash=hash_of(self.diff) if read_whole and self.diff else self.hash,
             pull_url=self.pull_url,
             archive_url=self.list_archive_url,
             files=diff.changed_files(self.diff) if read_whole else None,
@@ -251,6 +252,7 @@ class PatchRow(_Wire):
             cc=addresses(self.header("Cc")),
             trailers=trailers_of(self.content),
             text=mail_text(self.name, f"{self.content}\n{self.diff}") if read_whole else "",
+            replies_to=ancestors(self.header("References"), self.header("In-Reply-To")),
         )
 
     def page(self) -> PatchPage:

@@ -17,6 +17,7 @@ from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
+from bot.patchwork.hashes import hash_of
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.text import MAX_TEXT, mail_text
@@ -74,6 +75,7 @@ def test_an_mbox_is_read_into_its_patches() -> None:
         date="2026-01-01T00:00:00",
         series=SeriesId(7),
         state="new",
+        hash=hash_of(sample_diff("b.c")),
         files=(FileChange("b.c", added=1, removed=1),),
         to=("list@example.org", "ada@example.org"),
         trailers=frozenset({Trailer(TrailerKind.REVIEWED, "rey@example.com")}),

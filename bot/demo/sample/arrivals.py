@@ -4,10 +4,11 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bot.demo.sample.mail import Mail, Subject, diff_hash, read_subject
+from bot.demo.sample.mail import Mail, Subject, read_subject
 from bot.demo.sample.recorded import Recorded, RecordedSeries
 from bot.demo.sample.rows import CommentRow, CoverRow, PatchRow, ProjectRow, SeriesRow
 from bot.demo.sample.site import Happening, Site
+from bot.patchwork.hashes import hash_of
 
 Arrival: TypeAlias = PatchRow | CoverRow | CommentRow
 
@@ -156,7 +157,7 @@ class Arrivals:
             headers=mail.headers,
             content=mail.content,
             diff=mail.diff,
-            hash=None if mail.diff is None else diff_hash(mail.diff),
+            hash=None if mail.diff is None else hash_of(mail.diff),
             series=None,
             number=read.subject.number or 1,
             pull_url=mail.pull_url,

@@ -1,6 +1,5 @@
 """Mails as the sample Patchwork receives them, and what it reads from a subject."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,15 +62,6 @@ def split_mailbox(mailbox: str) -> tuple[str, str]:
     """Name and address of "Name <address>"; any character may stand in the name, which may be missing."""
     name, _, address = mailbox.rpartition("<")
     return name.strip().strip('"'), address.strip().removesuffix(">")
-
-
-def diff_hash(diff: str) -> str:
-    """A digest of what a diff does, blind to line numbers and blob ids.
-
-    A diff without any hunk (a rename, a mode, an empty file) has the digest of nothing, so they all share one.
-    """
-    kept = [line for line in diff.splitlines() if line[:1] in {"+", "-", " "}]
-    return hashlib.sha1("".join(f"{line}\n" for line in kept).encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
