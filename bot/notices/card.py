@@ -6,7 +6,7 @@ long stands folded.
 
 from dataclasses import dataclass, replace
 
-from bot.ids import Msgid
+from bot.ids import Msgid, ProjectName
 from bot.notices import facts
 from bot.notices.markup import (
     Allowed,
@@ -68,6 +68,11 @@ class Shown:
     patches: tuple[Patch, ...]
     series: Series | None = None
     matched: tuple[str, ...] = ()
+
+    @property
+    def project(self) -> ProjectName:
+        """Where it was sent."""
+        return self.series.project if self.series else self.patches[0].project
 
     @property
     def lone(self) -> Patch | None:

@@ -1,6 +1,6 @@
 """Which rooms a series is for: those that asked for one of its patches."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
@@ -76,4 +76,9 @@ def _sections(maintainers: Maintainers, patch: Patch) -> More:
 
 def _paths(why: Collection[Why]) -> tuple[str, ...]:
     found = [each.reason for each in why if each.reason.outcome is Outcome.FOUND]
-    return tuple(dict.fromkeys(path for reason in found if reason.term.startswith(_PATH) for path in reason.seen))
+    return asked_paths((reason.term, reason.seen) for reason in found)
+
+
+def asked_paths(found: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+    """The paths among what terms *found*, each once."""
+    return tuple(dict.fromkeys(path for term, seen in found if term.startswith(_PATH) for path in seen))
