@@ -193,11 +193,16 @@ def prefixes_of(name: str) -> tuple[str, ...]:
 
 
 def bare_subject(name: str) -> str:
-    """The subject without its leading brackets."""
+    """The subject without its leading brackets; all of it where there is nothing else."""
+    return without_prefixes(name) or name
+
+
+def without_prefixes(name: str) -> str:
+    """What follows the leading brackets of a subject."""
     position = 0
     while match := _PREFIXES.match(name, position):
         position = match.end()
-    return name[position:].strip() or name
+    return name[position:].strip()
 
 
 def number_of(name: str) -> tuple[int, int] | None:

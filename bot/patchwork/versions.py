@@ -1,0 +1,213 @@
+"""Which series is a new version of which: said only where it is certain, for a wrong guess is worse than none.
+
+Only what the same submitter sent to the same project before, with a lower version, can be the former one. Of that,
+three things speak: the same name; patches whose diffs are alike; and the mail that the series replies to. They must
+speak of the same work: where one names another than the rest do, nothing is claimed. All here is pure.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from bot.ids import Msgid, SeriesId
+from bot.patchwork.hashes import proves
+from bot.patchwork.model import Patch, PatchRef, Series, prefixes_of, without_prefixes
+
+_DOTTED = re.compile(r"v([0-9]{1,5})\.([0-9]{1,5})\Z", re.IGNORECASE)
+_GENERIC_WORDS = 2  # a name of so few words ("fix", "minor cleanup") says little
+_GENERIC_FOR = timedelta(days=365)  # and nothing after so long
+
+
+class Version(NamedTuple):
+    """Which version a series is; *part* is 1 for "v5.1", and 0 for most."""
+
+    number: int
+    part: int = 0
+
+    def __str__(self) -> str:
+        return f"v{self.number}.{self.part}" if self.part else f"v{self.number}"
+
+
+class Evidence(StrEnum):
+    """What told which series is the former version."""
+
+    NAME = "name"
+    DIFFS = "diffs"
+    THREAD = "thread"
+    REROLL = "reroll"  # the numbers and subjects of single patches that were sent anew
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A series that may follow another, the digests of its patches, and the mail that it replies to as a whole."""
+
+    series: Series
+    hashes: frozenset[str] = frozenset()
+    parent: Msgid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A series that a newcomer may follow, the one that it follows itself, and the digests of its patches."""
+
+    series: Series
+    former: SeriesId | None = None
+    hashes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The former version of a series, and what told."""
+
+    former: Series
+    evidence: tuple[Evidence, ...]
+
+
+def newcomer(series: Series, patches: Iterable[Patch], just_read: Iterable[Patch]) -> Newcomer:
+    """A series as it came; *patches* are all that is known of it, those *just_read* tell what they reply to."""
+    own = {series.cover, *(ref.msgid for ref in series.patches)}
+    parents = {next((msgid for msgid in reversed(patch.replies_to) if msgid not in own), None) for patch in just_read}
+    hashes = frozenset(patch.hash for patch in patches if patch.hash and proves(patch.hash))
+    return Newcomer(series, hashes, parents.pop() if len(parents) == 1 else None)
+
+
+def version_of(series: Series) -> Version:
+    """The version, also one that Patchwork cannot read: every patch of "v5.1" says so."""
+    told = {_dotted(name) for name in ([ref.name for ref in series.patches] or [series.name])}
+    dotted = told.pop() if len(told) == 1 else None
+    return dotted or Version(series.version)
+
+
+def is_partial_reroll(series: Series) -> bool:
+    """Whether only some patches of a version were sent anew, as "[v5.1,10/12]"."""
+    return version_of(series).part > 0 and not series.received_all
+
+
+def plain_name(name: str) -> str:
+    """What a name says, without its brackets, in one case and with single spaces; "" where nothing is left."""
+    return " ".join(without_prefixes(name).casefold().split())
+
+
+def follow(new: Newcomer, candidates: Sequence[Candidate]) -> Link | None:
+    """The former version of a newcomer among the *candidates*; None where none is certain."""
+    earlier = [each for each in candidates if _may_precede(each.series, new.series)]
+    if is_partial_reroll(new.series):
+        return _rerolled(new.series, [each.series for each in earlier])
+    if _is_mostly_missing(new.series) or _is_sent_again(new.series, candidates):
+        return None
+    told = {each.series.id: evidence for each in earlier if (evidence := _evidence(new, each))}
+    found = [each for each in earlier if each.series.id in told]
+    if not found:
+        return None
+    best = max(found, key=lambda each: (version_of(each.series), each.series.id))
+    if not _are_one_work(best, found, earlier):
+        return None
+    return Link(best.series, tuple(kind for kind in Evidence if any(kind in told[each.series.id] for each in found)))
+
+
+def days_between(before: Series, after: Series) -> int | None:
+    """How many whole days lie between their mails; None where a date is missing, or they went backwards."""
+    passed = _passed(before, after)
+    return None if passed is None or passed < timedelta() else passed.days
+
+
+def _may_precede(series: Series, new: Series) -> bool:
+    return _is_of_the_same_hand(series, new) and version_of(series) < version_of(new) and not is_partial_reroll(series)
+
+
+def _is_of_the_same_hand(series: Series, new: Series) -> bool:
+    """Whether it was sent by the same submitter to the same project before."""
+    address = new.submitter.email.casefold()
+    return (
+        series.id < new.id
+        and series.project.casefold() == new.project.casefold()
+        and bool(address)
+        and series.submitter.email.casefold() == address
+    )
+
+
+def _is_sent_again(new: Series, candidates: Iterable[Candidate]) -> bool:
+    """Whether the same version of the same name was sent before: what follows what is not certain then."""
+    name, version = plain_name(new.name), version_of(new)
+    same = (each.series for each in candidates if _is_of_the_same_hand(each.series, new))
+    return any(version_of(series) == version and plain_name(series.name) == name for series in same)
+
+
+def _evidence(new: Newcomer, old: Candidate) -> frozenset[Evidence]:
+    """What says that *new* follows *old*.
+
+    Without the name it must not be much smaller: a patch that is sent alone does not stand for all of its series.
+    """
+    found = {Evidence.NAME} if _share_a_name(old.series, new.series) else set()
+    now, then = len(new.series.patches), len(old.series.patches)
+    if now * 2 >= then:
+        shared = len(new.hashes & old.hashes)
+        if shared and shared * 2 >= min(now, then) and then * 2 >= now:
+            found.add(Evidence.DIFFS)
+        if new.parent in {old.series.cover, *(ref.msgid for ref in old.series.patches)} - {None}:
+            found.add(Evidence.THREAD)
+    return frozenset(found)
+
+
+def _share_a_name(old: Series, new: Series) -> bool:
+    name = plain_name(new.name)
+    if not name or plain_name(old.name) != name:
+        return False
+    if len(name.split()) > _GENERIC_WORDS:
+        return True
+    passed = _passed(old, new)
+    return passed is not None and passed <= _GENERIC_FOR
+
+
+def _are_one_work(best: Candidate, found: Iterable[Candidate], earlier: Iterable[Candidate]) -> bool:
+    """Whether all that was *found* is *best*, a former version of that, or has the name of one."""
+    known = {each.series.id: each for each in earlier}
+    work: dict[SeriesId, str] = {}
+    at: Candidate | None = best
+    while at is not None and at.series.id not in work:
+        work[at.series.id] = plain_name(at.series.name)
+        at = known.get(at.former) if at.former is not None else None
+    return all(each.series.id in work or plain_name(each.series.name) in work.values() for each in found)
+
+
+def _rerolled(new: Series, earlier: Iterable[Series]) -> Link | None:
+    """The version that has all the patches of *new* under their numbers and subjects."""
+    base = Version(version_of(new).number)
+    places = {_place(ref) for ref in new.patches}
+    if not places or None in places:
+        return None
+    found = [each for each in earlier if version_of(each) == base and places <= {_place(ref) for ref in each.patches}]
+    if len({plain_name(each.name) for each in found}) != 1:
+        return None
+    return Link(max(found, key=lambda each: each.id), (Evidence.REROLL,))
+
+
+def _place(ref: PatchRef) -> tuple[tuple[int, int], str] | None:
+    number, name = ref.number, plain_name(ref.name)
+    return (number, name) if number and name else None
+
+
+def _is_mostly_missing(series: Series) -> bool:
+    """Whether less than half of it is there: it may be single patches that were sent anew."""
+    told = [ref.number[1] for ref in series.patches if ref.number]
+    return not series.received_all and len(series.patches) * 2 < max([series.total, *told])
+
+
+def _dotted(name: str) -> Version | None:
+    found = [match for token in prefixes_of(name) if (match := _DOTTED.match(token))]
+    return Version(int(found[0][1]), int(found[0][2])) if len(found) == 1 else None
+
+
+def _passed(before: Series, after: Series) -> timedelta | None:
+    dates = [_date(series.date) for series in (before, after)]
+    return dates[1] - dates[0] if dates[0] and dates[1] else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None
