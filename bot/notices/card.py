@@ -23,6 +23,7 @@ from bot.notices.markup import (
     lines,
     words,
 )
+from bot.notices.versions import Former, Successor, follows, superseded_by, superseded_remark
 from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
 from bot.patchwork.refs import patch_url, series_url
 
@@ -62,12 +63,15 @@ class Site:
 class Shown:
     """What a card shows: a series with the patches read of it, or one patch that has none.
 
-    *matched* are the paths that a subscription asked for, in the order of the patches.
+    *matched* are the paths that a subscription asked for, in the order of the patches. *former* and *superseded_by* are
+    the versions before and after the series, where they are known.
     """
 
     patches: tuple[Patch, ...]
     series: Series | None = None
     matched: tuple[str, ...] = ()
+    former: Former | None = None
+    superseded_by: Successor | None = None
 
     @property
     def project(self) -> ProjectName:
@@ -118,15 +122,25 @@ class Shown:
 
 def card(shown: Shown, site: Site) -> Document:
     """The card of what is *shown*."""
-    said = [_who(shown), _where(shown), _pull(shown), _matched(shown), _standing(shown), _archive(shown, site)]
+    said = [
+        _successor(shown, site),
+        _who(shown),
+        _former(shown, site),
+        _where(shown),
+        _pull(shown),
+        _matched(shown),
+        _standing(shown),
+        _archive(shown, site),
+    ]
     return (_title(shown, site), lines(said), *_folded(shown, site))
 
 
 def _title(shown: Shown, site: Site) -> Title:
+    superseded = superseded_remark(shown.superseded_by) if shown.superseded_by else ""
     if shown.series is None or shown.lone is not None:
-        return patch_title(shown.patches[0], site)
-    remark = f"{shown.arrived} of {shown.total}" if shown.arrived < shown.total else ""
-    return replace(series_title(shown.series, site), remark=remark)
+        return replace(patch_title(shown.patches[0], site), remark=superseded)
+    arrived = f"{shown.arrived} of {shown.total}" if shown.arrived < shown.total else ""
+    return replace(series_title(shown.series, site), remark=facts.joined([arrived, superseded]))
 
 
 def series_title(series: Series, site: Site) -> Title:
@@ -156,12 +170,24 @@ def _how_many(shown: Shown) -> str:
 
 
 def _version(shown: Shown) -> str:
-    """The version, where the first line does not say it."""
-    if shown.series is None or shown.series.version < 2:
+    """The version, where neither the first line says it nor the one that tells of the version before."""
+    if shown.series is None or shown.series.version < 2 or shown.former is not None:
         return ""
     version = f"v{shown.series.version}"
     name = shown.lone.name if shown.lone else shown.series.name
     return "" if version in prefixes_of(name) else version
+
+
+def _former(shown: Shown, site: Site) -> Line:
+    if shown.series is None or shown.former is None:
+        return ()
+    return follows(shown.series, shown.former, site.series(shown.former.series))
+
+
+def _successor(shown: Shown, site: Site) -> Line:
+    if shown.series is None or shown.superseded_by is None:
+        return ()
+    return superseded_by(shown.series, shown.superseded_by, site.series(shown.superseded_by.series))
 
 
 def _where(shown: Shown) -> Line:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 from urllib.parse import quote
 
+from bot.ids import EventId, RoomId
+
 MAX_BODY_BYTES = 4_096
 MAX_HTML_BYTES = 8_192
 MAX_MARKS = 4  # on one letter; no script in use needs more, and towers of them cover the lines above
@@ -57,7 +59,22 @@ class Link:
     spelled: bool = True
 
 
-Inline = Text | Code | Link
+@dataclass(frozen=True, slots=True)
+class EventLink:
+    """Words that lead to an event of ours in a room; made of its ids, never of an address that came from outside."""
+
+    text: str
+    room: RoomId
+    event: EventId
+
+    @property
+    def url(self) -> str:
+        """Its address, the ids encoded as one component each (Matrix specification, "matrix.to navigation")."""
+        room, event = (quote(part, safe="!", errors="replace") for part in (self.room, self.event))
+        return f"https://matrix.to/#/{room}/{event}"
+
+
+Inline = Text | Code | Link | EventLink
 Line = tuple[Inline, ...]
 
 
@@ -219,6 +236,8 @@ def _plain_inline(inline: Inline, allowed: Allowed) -> str:
     match inline:
         case Link(text, url, spelled):
             return f"{_one_line(text)} <{_address(url)}>" if spelled and allowed.link(url) else _one_line(text)
+        case EventLink(text):
+            return f"{_one_line(text)} <{inline.url}>"
         case Text(text) | Code(text):
             return _one_line(text)
         case _:
@@ -261,6 +280,8 @@ def _html_inline(inline: Inline, allowed: Allowed) -> str:
             return _escaped(text)
         case Code(text):
             return f"<code>{_escaped(text)}</code>"
+        case EventLink(text):
+            return f'<a href="{html.escape(inline.url)}">{_escaped(text)}</a>'
         case Link(text, url):
             return _anchor(text, url, allowed)
         case _:

@@ -1,6 +1,6 @@
 """The cards: which room has one of what, why, which event it is, and when it is to be edited."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,6 +69,33 @@ class CardBook:
         card = schema.card
         where = (card.c.room == room, card.c.notice_key == key)
         await self._connection.execute(sa.update(card).where(*where).values(event=event))
+        await self.tell_versions(room, key)
+
+    async def tell_versions(self, room: RoomId, key: NoticeKey) -> None:
+        """The cards of the versions before and after can link a card from now on, or can no more."""
+        card, series = schema.card, schema.series
+        where = (card.c.room == room, card.c.notice_key == key, card.c.kind == "series")
+        row = (await self._connection.execute(sa.select(card.c.server, card.c.object).where(*where))).first()
+        if row is None:
+            return
+        before = sa.select(series.c.former).where(series.c.server == row.server, series.c.id == row.object)
+        after = sa.select(series.c.id).where(series.c.server == row.server, series.c.former == row.object)
+        for query in (before.where(series.c.former.is_not(None)), after):
+            for number in (await self._connection.execute(query)).scalars().all():
+                await self.touch(CardRef(ServerName(row.server), "series", number), urgent=True, rooms={room})
+
+    async def places(self, about: CardRef) -> dict[RoomId, EventId | None]:
+        """The rooms that have a card of an object, with its event once it has one; without those that never get one.
+
+        What was taken back, or stayed behind where a room moved, is no card to be led to.
+        """
+        card, notice = schema.card, schema.notice
+        is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
+        is_there = sa.or_(card.c.event.is_not(None), is_open)
+        is_gone = sa.and_(card.c.ended.is_not(None), card.c.ended != "frozen")
+        query = sa.select(card.c.room, card.c.event).where(*_is(about), is_there, ~is_gone)
+        found = await self._connection.execute(query)
+        return {RoomId(row.room): EventId(row.event) if row.event else None for row in found}
 
     async def move(self, old: RoomId, new: RoomId) -> None:
         """The cards of a room are those of another from now on; those that are events already are edited no more."""
@@ -79,10 +106,12 @@ class CardBook:
         ended = sa.case((card.c.event.is_not(None), "moved"), else_=card.c.ended)
         await self._connection.execute(sa.update(card).where(card.c.room == old).values(room=new, ended=ended))
 
-    async def touch(self, about: CardRef, *, urgent: bool) -> None:
-        """Something that the living cards of an object do not show yet has changed."""
+    async def touch(self, about: CardRef, *, urgent: bool, rooms: Collection[RoomId] | None = None) -> None:
+        """Something that the living cards of an object, those in *rooms* or all, do not show yet has changed."""
         table = schema.card
-        living = (*_is(about), table.c.ended.is_(None))
+        living = [*_is(about), table.c.ended.is_(None)]
+        if rooms is not None:
+            living.append(table.c.room.in_(rooms))
         found = (await self._connection.execute(sa.select(table).where(*living))).mappings().all()
         lives = {row["room"]: _life(row) for row in found}
         marks = [
@@ -119,6 +148,8 @@ class CardBook:
         where = (table.c.room == room, table.c.event == event)
         key = (await self._connection.execute(sa.select(table.c.notice_key).where(*where))).scalar_one_or_none()
         await self._connection.execute(sa.update(table).where(*where).values({**_NO_MARKS, "ended": "redacted"}))
+        if key is not None:
+            await self.tell_versions(room, NoticeKey(key))
         return None if key is None else NoticeKey(key)
 
     async def is_dead(self, key: NoticeKey) -> bool:

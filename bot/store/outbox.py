@@ -162,6 +162,7 @@ class OutboxBook:
             await self._cards.came(notice.room, notice.message.tag.key, outcome.event)
         if is_there and isinstance(outcome, Dead):
             await self._give_up_what_hangs_on(notice.message.tag.key)
+            await self._cards.tell_versions(notice.room, notice.message.tag.key)
         return is_there
 
     async def next_at(self, busy: Collection[RoomId] = ()) -> datetime | None:

@@ -12,6 +12,7 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.pending import Baseline, Pending, PendingKind
 
+MAX_ADDRESS = 255
 Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
 
 
@@ -94,6 +95,7 @@ def of_series(series: Series, now: datetime) -> dict[str, object]:
         "version": series.version,
         "submitter_name": series.submitter.name,
         "submitter_email": series.submitter.email,
+        "submitter": folded_address(series.submitter.email),
         "date": series.date,
         "total": series.total,
         "received_total": series.received_total,
@@ -103,6 +105,11 @@ def of_series(series: Series, now: datetime) -> dict[str, object]:
         "patches": [[ref.id, ref.msgid, ref.name] for ref in series.patches],
         "judged_at": now,
     }
+
+
+def folded_address(address: str) -> str:
+    """What is looked for where an address is; an index takes no longer one."""
+    return address.lower()[:MAX_ADDRESS]
 
 
 def to_patch(row: Row) -> Patch:

@@ -101,7 +101,9 @@ series = sa.Table(
     sa.Column("patches", sa.JSON, nullable=False),  # [[id, msgid, name], …] by number
     sa.Column("judged_at", Utc, nullable=False),
     sa.Column("former", sa.BigInteger),  # the series that this one is a new version of, where that is certain
+    sa.Column("submitter", sa.Text, nullable=False, server_default=""),  # the address, in lower case; as far as indexed
     sa.Index(None, "server", "former"),
+    sa.Index(None, "server", "submitter", "id"),
 )
 
 patch = sa.Table(

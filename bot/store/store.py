@@ -19,6 +19,7 @@ from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.session import SessionBook
 from bot.store.subscriptions import SubscriptionBook
+from bot.store.versions import VersionBook
 from bot.store.watching import WatchBook
 
 
@@ -29,6 +30,7 @@ class Transaction:
     watch: WatchBook
     outbox: OutboxBook
     cards: CardBook
+    versions: VersionBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -96,6 +98,7 @@ class Store:
                     watch=WatchBook(connection, now),
                     outbox=outbox,
                     cards=cards,
+                    versions=VersionBook(connection),
                     inbox=InboxBook(connection),
                     session=SessionBook(connection, outbox, cards, subscriptions),
                     subscriptions=subscriptions,

@@ -14,6 +14,7 @@ from bot.subscriptions.matching import Judged, RoomMatch, match_rooms
 from bot.watch import sight
 from bot.watch.audience import Audience
 from bot.watch.sight import Composer
+from bot.watch.versions import Versions, versions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +84,20 @@ class Announcer:
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
         """Write the *wanted* cards."""
         shown = {about: seen for about in _about(wanted) if (seen := await sight.seen(tx, about)) is not None}
-        for each, notice in await asyncio.to_thread(self._cards, wanted, shown):
+        versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}
+        for each, notice in await asyncio.to_thread(self._cards, wanted, shown, versions):
             await tx.cards.add(each.about, notice, each.why)
             await tx.outbox.add([notice])
         return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
 
-    def _cards(self, wanted: Sequence[Wanted], known: Mapping[CardRef, Shown]) -> list[tuple[Wanted, Notice]]:
+    def _cards(
+        self, wanted: Sequence[Wanted], known: Mapping[CardRef, Shown], versions: Mapping[CardRef, Versions]
+    ) -> list[tuple[Wanted, Notice]]:
         """The cards to write, off the event loop."""
         composer = Composer()
         cards: list[tuple[Wanted, Notice]] = []
         for each in wanted:
-            shown = replace(known[each.about], matched=each.match.paths)
+            shown = versions[each.about].seen_from(each.room, replace(known[each.about], matched=each.match.paths))
             body, html = composer.both(each.about, shown, self._site(each.judged.project))
             message = Message(body, html, sight.tag(each.key, each.about, shown), self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))

@@ -40,14 +40,14 @@ def tag(key: NoticeKey, about: CardRef, shown: Shown) -> Tag:
 
 
 class Composer:
-    """Composes cards, each once for all rooms that asked for the same paths."""
+    """Composes cards, each once for all rooms where it says the same."""
 
     def __init__(self) -> None:
-        self._composed: dict[tuple[CardRef, tuple[str, ...]], tuple[str, str]] = {}
+        self._composed: dict[tuple[object, ...], tuple[str, str]] = {}
 
     def both(self, about: CardRef, shown: Shown, site: Site) -> tuple[str, str]:
         """A card in plain text and in HTML."""
-        said = (about, shown.matched)
+        said = (about, shown.matched, shown.former, shown.superseded_by)
         if said not in self._composed:
             self._composed[said] = written(card(shown, site), site.allowed)
         return self._composed[said]

@@ -13,6 +13,7 @@ from bot.store.cards import DueCard
 from bot.store.store import Store, Transaction
 from bot.watch import sight
 from bot.watch.sight import Composer
+from bot.watch.versions import Versions, versions_of
 
 BATCH = 100  # cards of one transaction
 _log = structlog.get_logger(__name__)
@@ -53,10 +54,16 @@ class Upkeep:
     async def _looks(self, tx: Transaction, due: Sequence[DueCard]) -> list[_Look]:
         """What each of the cards is to show; read once for all rooms that have one."""
         known: dict[CardRef, Shown | None] = {}
+        versions: dict[CardRef, Versions] = {}
         for each in due:
             if each.is_there and each.about.server in self._sites and each.about not in known:
-                known[each.about] = await sight.seen(tx, each.about)
-        return [_Look(each, known.get(each.about) if each.is_there else None) for each in due]
+                known[each.about] = seen = await sight.seen(tx, each.about)
+                versions[each.about] = await versions_of(tx, each.about, seen) if seen else Versions()
+        looks: list[_Look] = []
+        for each in due:
+            shown = known.get(each.about) if each.is_there else None
+            looks.append(_Look(each, shown and versions[each.about].seen_from(each.room, shown)))
+        return looks
 
     def _edits(self, looks: Sequence[_Look]) -> list[Notice | None]:
         """The cards as they should be, off the event loop."""

@@ -17,6 +17,7 @@ from bot.patchwork.poller import Poll, Poller
 from bot.store.store import Store, Transaction
 from bot.watch.announce import Announced, Announcer, Wanted
 from bot.watch.audience import Audience, Projects
+from bot.watch.versions import link_versions, tell_cards
 
 _log = structlog.get_logger(__name__)
 
@@ -65,7 +66,9 @@ class Watch:
         self._audience.awaken(self._clock.now())
         async with self._store.transaction() as tx:
             await tx.watch.save(poll)
+            linked = await link_versions(tx, self.server, poll.series)
             self._written += await self._announcer.post(tx, await self._wanted(tx, poll))
+            await tell_cards(tx, self.server, linked)
 
     async def _wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
         """The cards that what *poll* found asks for, in the order of arrival."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.ids import Msgid, PatchId, ProjectName, ServerName
+from bot.ids import EventId, Msgid, PatchId, ProjectName, RoomId, ServerName
 from bot.notices import markup
 from bot.notices.card import Shown, Site, card, patch_title
 from bot.notices.checks import Checked, checks_shown, series_checks_shown
@@ -19,6 +19,7 @@ from bot.notices.markup import (
     Code,
     Details,
     Document,
+    EventLink,
     Inline,
     Lines,
     Link,
@@ -33,6 +34,7 @@ from bot.notices.replies import patch_shown, said
 from bot.patchwork.model import Check, CheckState, Comment, FileChange, Patch, Person
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
+NOWHERE = Allowed(())
 ARCHIVE = "https://lore.example.org/list/"
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -296,6 +298,31 @@ def test_a_site_below_a_path_links_only_there() -> None:
 
     assert allowed.link("https://example.org/pw/patch/1/")
     assert not allowed.link("https://example.org/pwned/patch/1/")
+
+
+@pytest.mark.parametrize(
+    ("room", "event", "url"),
+    [
+        ("!room:hs.org", "$abc-_9", "https://matrix.to/#/!room%3Ahs.org/%24abc-_9"),
+        ("!v12withoutserver", "$abc", "https://matrix.to/#/!v12withoutserver/%24abc"),
+        ("!a/b?c#d:hs", "$1:hs", "https://matrix.to/#/!a%2Fb%3Fc%23d%3Ahs/%241%3Ahs"),
+        ('!"><b>@room:hs', "$é", "https://matrix.to/#/!%22%3E%3Cb%3E%40room%3Ahs/%24%C3%A9"),
+    ],
+)
+def test_an_event_of_ours_is_linked_by_its_ids(room: str, event: str, url: str) -> None:
+    document = (Lines((words("after ", EventLink("v5", RoomId(room), EventId(event))),)),)
+
+    assert written(document, NOWHERE) == (f"after v5 <{url}>", f'<p>after <a href="{url}">v5</a></p>')
+
+
+def test_an_address_of_matrix_that_somebody_else_wrote_is_no_link() -> None:
+    url = "https://matrix.to/#/!room%3Ahs/%24abc"
+    patch = replace(a_patch(1, f"see {url}"), archive_url=url)
+
+    body, html = body_and_html(card(Shown((patch,)), SITE))
+
+    assert "matrix.to/" not in body + html
+    assert not any("matrix" in link for link in read_strictly(html).links)
 
 
 def test_a_room_ping_in_an_address_is_encoded_and_still_leads_there() -> None:

@@ -1,0 +1,111 @@
+"""Links each version of a work to the one before it, and tells the cards of both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from bot.ids import EventId, RoomId, SeriesId, ServerName
+from bot.notices.card import Shown
+from bot.notices.outbox import CardRef
+from bot.notices.versions import Former, Place, Successor
+from bot.patchwork.comparing import Known, compare
+from bot.patchwork.model import Series
+from bot.patchwork.poller import SeriesRead
+from bot.patchwork.versions import follow, is_partial_reroll, newcomer, version_of
+from bot.store.store import Transaction
+
+_log = structlog.get_logger(__name__)
+_Places = Mapping[RoomId, EventId | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A series whose former version was found."""
+
+    series: Series
+    former: Series
+
+
+async def link_versions(tx: Transaction, server: ServerName, reads: Sequence[SeriesRead]) -> list[Linked]:
+    """Find the former versions of the series that were *read* and saved, as far as they are not known."""
+    linked: list[Linked] = []
+    for read in sorted(reads, key=lambda read: read.series.id):  # the earlier may be the former of the later
+        series = read.series
+        if await tx.watch.earlier(server, series.id):
+            continue
+        new = newcomer(series, await tx.watch.patches_of(server, series.id), read.news)
+        link = follow(new, await tx.versions.candidates(server, new))
+        if link is not None:
+            await tx.watch.link(server, series.id, link.former.id)
+            linked.append(Linked(series, link.former))
+            why = [str(kind) for kind in link.evidence]
+            _log.info("a new version", server=server, series=series.id, former=link.former.id, evidence=why)
+    return linked
+
+
+async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[Linked]) -> None:
+    """Mark the cards of both versions, once the new one has the cards that it is to have now.
+
+    Where the new version has a card that is not sent yet, the old one waits for its event, to be edited once.
+    """
+    for each in linked:
+        new, old = (CardRef(server, "series", series.id) for series in (each.series, each.former))
+        there, before = await tx.cards.places(new), await tx.cards.places(old)
+        told = [room for room in before if room not in there or there[room] is not None]
+        await tx.cards.touch(old, urgent=True, rooms=told)
+        await tx.cards.touch(new, urgent=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions before and after a series, and the rooms where they have cards, with the events of those."""
+
+    former: Former | None = None
+    former_cards: _Places = field(default_factory=dict)
+    successor: Successor | None = None
+    successor_cards: _Places = field(default_factory=dict)
+
+    def seen_from(self, room: RoomId, shown: Shown) -> Shown:
+        """What is *shown* of the series, with its versions as a room knows them.
+
+        A version after it whose card is on its way to the room is told of when that is there.
+        """
+        former, successor = self.former, self.successor
+        if former is not None:
+            former = replace(former, card=_place(room, self.former_cards))
+        if successor is not None:
+            is_under_way = room in self.successor_cards and self.successor_cards[room] is None
+            successor = None if is_under_way else replace(successor, card=_place(room, self.successor_cards))
+        return replace(shown, former=former, superseded_by=successor)
+
+
+async def versions_of(tx: Transaction, about: CardRef, shown: Shown) -> Versions:
+    """The versions around what is *shown*, whichever room it is shown in."""
+    series, server = shown.series, about.server
+    if series is None:
+        return Versions()
+    found = Versions()
+    earlier = await tx.watch.earlier(server, series.id)
+    former = await tx.watch.series(server, earlier[0]) if earlier else None
+    if former is not None:
+        before = Known(former, tuple(await tx.watch.patches_of(server, former.id)))
+        compared = compare(before, Known(series, shown.patches))
+        places = await tx.cards.places(_card(about, former.id))
+        found = replace(found, former=Former(former, compared), former_cards=places)
+    later = [each for each in await tx.versions.following(server, series.id) if not is_partial_reroll(each)]
+    if later:
+        successor = max(later, key=lambda each: (version_of(each), each.id))
+        places = await tx.cards.places(_card(about, successor.id))
+        found = replace(found, successor=Successor(successor), successor_cards=places)
+    return found
+
+
+def _card(about: CardRef, series: SeriesId) -> CardRef:
+    """The card of another series of the same server."""
+    return replace(about, kind="series", number=series)
+
+
+def _place(room: RoomId, places: _Places) -> Place | None:
+    event = places.get(room)
+    return None if event is None else Place(room, event)

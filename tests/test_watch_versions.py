@@ -1,0 +1,268 @@
+"""What rooms see of the versions of a series, in virtual time."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.app import Bot
+from bot.demo.sample.diffs import rename_diff, sample_diff
+from bot.demo.sample.mail import Mail, NewPatch, NewSeries
+from bot.demo.sample.patchwork import Posted
+from bot.errors import Permanent, Temporary
+from bot.ids import RoomId
+from rig import PROJECT, ROOM, Rig
+
+OTHER = RoomId("!other")
+NAME = "migration: Fix it all"
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+def a_version(version: int, *added: str, path: str = "migration/ram.c", name: str = NAME) -> NewSeries:
+    """A version of the series, a patch for each line that is added; "one!" is another try at "one"."""
+    patches = [NewPatch(f"migration: Step {each.strip('!')}", sample_diff(path, added=each)) for each in added]
+    return NewSeries(name=name, patches=patches, version=version)
+
+
+async def send(rig: Rig, bot: Bot, series: NewSeries, *, days: float = 0) -> Posted:
+    """Some *days* later the series arrives, and all that follows from it is done."""
+    rig.clock.advance(days * 86_400)
+    posted = rig.patchwork.post_series(PROJECT, series)
+    await rig.poll(bot)
+    await edits(rig, bot)
+    return posted
+
+
+def cover_of(rig: Rig, posted: Posted) -> str:
+    """The message-id of the cover letter."""
+    assert posted.cover is not None
+    return rig.patchwork.rows.covers[posted.cover].msgid
+
+
+async def edits(rig: Rig, bot: Bot) -> None:
+    """What is urgent is shown."""
+    for _ in range(2):
+        rig.clock.advance(5)
+        await bot.settle()
+
+
+def heads(rig: Rig, room: RoomId = ROOM) -> list[str]:
+    """The cards as they stand: the first line, and those that tell of versions, with links by their ends."""
+    told = re.compile("superseded by| after |partial reroll of", re.IGNORECASE)
+    cards = [body.split("\n") for body in rig.chat.shown(room)]
+    heads = [" / ".join([lines[0], *filter(told.search, lines[1:])]) for lines in cards]
+    return [re.sub(r"<https://.*?(series=\d+|%24\d+)(&[^>]*)?>", r"<\1>", head).replace("%24", "$") for head in heads]
+
+
+async def test_versions_link_each_other_and_the_old_card_is_edited_once(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(5, "one", "two", "three", "four"))
+
+        await send(rig, bot, a_version(6, "one", "two!", "three!", "five"), days=6)
+
+    assert heads(rig) == snapshot(
+        [
+            "migration: Fix it all · superseded by v6 / Superseded by v6 <$2>, 6 days later",
+            "migration: Fix it all / v6, 6 days after v5 <$1>: 2 patches changed, 1 new, 1 gone",
+        ]
+    )
+    assert [(edit.message.edits, edit.message.tag.version) for edit in rig.chat.edits(ROOM)] == [("$1", 5)]
+
+
+async def test_a_version_that_a_room_did_not_ask_for_is_linked_on_patchwork(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/",), OTHER: ("path:migration/", "path:hw/")}
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(5, "one"))
+
+        await send(rig, bot, a_version(6, "one!", path="hw/net/e1000.c"), days=1)
+
+    assert heads(rig, ROOM) == snapshot(
+        ["[v5,1/1] migration: Step one · superseded by v6 / Superseded by v6 <series=2>, 1 day later"]
+    )
+    assert heads(rig, OTHER) == snapshot(
+        [
+            "[v5,1/1] migration: Step one · superseded by v6 / Superseded by v6 <$3>, 1 day later",
+            "[v6,1/1] migration: Step one / v6, 1 day after v5 <$1>: 1 patch changed",
+        ]
+    )
+
+
+async def test_a_former_version_without_a_card_is_linked_on_patchwork(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(1, "one", path="hw/net/e1000.c"))
+
+        await send(rig, bot, a_version(2, "one"), days=0.5)
+
+    assert heads(rig) == snapshot(
+        ["[v2,1/1] migration: Step one / v2, less than a day after v1 <series=1>: 1 patch changed"]
+    )
+    assert rig.chat.edits(ROOM) == []
+
+
+async def test_both_versions_at_once_link_each_other_in_the_end(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.patchwork.post_series(PROJECT, a_version(1, "one"))
+        rig.patchwork.post_series(PROJECT, a_version(2, "one!"))
+
+        await rig.poll(bot)
+        await edits(rig, bot)
+
+    assert heads(rig) == snapshot(
+        [
+            "[1/1] migration: Step one · superseded by v2 / Superseded by v2 <$2>",
+            "[v2,1/1] migration: Step one / v2, less than a day after v1 <$1>: 1 patch changed",
+        ]
+    )
+    assert len(rig.chat.edits(ROOM)) <= 2
+
+
+async def test_the_old_card_is_not_called_superseded_before_the_new_one_is_there(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(1, "one"))
+        rig.chat.before_send = lambda _: Temporary("down")
+        await send(rig, bot, a_version(2, "one!"), days=1)
+        rig.chat.before_send = lambda _: None
+        before = heads(rig)
+
+        rig.clock.advance(900)
+        await edits(rig, bot)
+        await edits(rig, bot)
+
+    assert before == ["[1/1] migration: Step one"]
+    assert heads(rig) == snapshot(
+        [
+            "[1/1] migration: Step one · superseded by v2 / Superseded by v2 <$2>, 1 day later",
+            "[v2,1/1] migration: Step one / v2, 1 day after v1 <$1>: 1 patch changed",
+        ]
+    )
+    assert len(rig.chat.edits(ROOM)) == 1
+
+
+async def test_a_new_card_that_no_room_takes_leaves_the_old_one_a_link_to_patchwork(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(1, "one"))
+        rig.chat.before_send = lambda _: Permanent("too large")
+        rig.patchwork.post_series(PROJECT, a_version(2, "one!"))
+        await rig.poll(bot)
+        rig.chat.before_send = lambda _: None
+
+        await edits(rig, bot)
+
+    assert heads(rig) == snapshot(["[1/1] migration: Step one · superseded by v2 / Superseded by v2 <series=2>"])
+
+
+async def test_a_partial_reroll_supersedes_nothing(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        first = await send(rig, bot, a_version(5, *"abc"))
+        reroll = Mail(
+            subject="[PATCH v5.1 2/3] migration: Step b",
+            msgid="reroll@example.org",
+            date=rig.clock.now().replace(tzinfo=None),
+            diff=sample_diff("migration/ram.c", added="another b"),
+            references=(cover_of(rig, first),),
+        )
+        rig.patchwork.receive(PROJECT, reroll)
+        await rig.poll(bot, times=32)
+        await edits(rig, bot)
+
+    assert heads(rig) == snapshot(
+        [
+            "migration: Fix it all",
+            "[v5.1,2/3] migration: Step b · 1 of 3 / partial reroll of v5 <$1>: 2/3",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "second"),
+    [
+        ("another submitter", replace(a_version(2, "one"), submitter="Bob <bob@example.org>")),
+        ("another name and diff", a_version(2, "other", name="migration: Another work")),
+        ("sent again", a_version(1, "one")),
+    ],
+)
+async def test_what_is_no_new_version_leaves_the_old_card_as_it_is(rig: Rig, case: str, second: NewSeries) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(1, "one"))
+
+        await send(rig, bot, second, days=1)
+
+    assert [head.split(" / ")[1:] for head in heads(rig)] == [[], []], case
+
+
+async def test_a_renamed_version_is_known_by_its_diffs(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(1, "one", "two"))
+
+        await send(rig, bot, a_version(2, "one", "two", name="migration: A better name"), days=3)
+
+    assert heads(rig) == snapshot(
+        [
+            "migration: Fix it all · superseded by v2 / Superseded by v2 <$2>, 3 days later",
+            "migration: A better name / v2, 3 days after v1 <$1>: no patch changed",
+        ]
+    )
+
+
+async def test_a_renamed_version_is_known_by_the_thread_that_it_replies_to(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        first = await send(rig, bot, a_version(1, "one", "two"))
+
+        second = a_version(2, "one!", "two!", name="migration: A better name").replying_to(cover_of(rig, first))
+        await send(rig, bot, second, days=3)
+
+    assert heads(rig) == snapshot(
+        [
+            "migration: Fix it all · superseded by v2 / Superseded by v2 <$2>, 3 days later",
+            "migration: A better name / v2, 3 days after v1 <$1>: 2 patches changed",
+        ]
+    )
+
+
+async def test_diffs_that_only_rename_prove_nothing(rig: Rig) -> None:
+    def moving(version: int, name: str) -> NewSeries:
+        patches: Sequence[NewPatch] = [NewPatch("Move it", rename_diff(f"migration/{name}", f"migration/{name}.new"))]
+        return NewSeries(name=f"migration: Move {name}", patches=patches, version=version)
+
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, moving(1, "one.c"))
+
+        await send(rig, bot, moving(2, "two.c"))
+
+    assert heads(rig) == ["[1/1] Move it", "[v2,1/1] Move it"]
+
+
+async def test_versions_go_on_after_a_restart(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(1, "one"))
+    async with rig.running() as bot:
+        await send(rig, bot, a_version(2, "one!"), days=1)
+    async with rig.running() as bot:
+        await send(rig, bot, a_version(3, "one!!"), days=1)
+
+    assert [head.split(" / ")[1:] for head in heads(rig)] == snapshot(
+        [
+            ["Superseded by v2 <$2>, 1 day later"],
+            ["Superseded by v3 <$4>, 1 day later", "v2, 1 day after v1 <$1>: 1 patch changed"],
+            ["v3, 1 day after v2 <$2>: 1 patch changed"],
+        ]
+    )
