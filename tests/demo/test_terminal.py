@@ -24,9 +24,9 @@ def a_message(html: str, kind: NoticeKind = NoticeKind.CARD) -> Message:
     return Message("the plain text", html, Tag(kind, NoticeKey("card/1")))
 
 
-def exported(html: str, width: int, **fields: EventId) -> str:
+def exported(html: str, width: int, edits: EventId | None = None, thread: EventId | None = None) -> str:
     console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor", record=True)
-    show(console, replace(a_message(html), **fields))
+    show(console, replace(a_message(html), edits=edits, thread=thread))
     return "\n".join(line.rstrip() for line in console.export_text().splitlines())
 
 
