@@ -143,7 +143,7 @@ async def test_what_went_and_came_back_is_no_edit(rig: Rig) -> None:
 
 
 async def test_each_room_sees_its_own_card_change(rig: Rig) -> None:
-    rig.subscribe = {ROOM: ("path:migration/",), OTHER: ("from:@example",)}
+    rig.subscribe = {ROOM: ("path:migration/",), OTHER: ("from:@example.net",)}
     rig.direct = frozenset({OTHER})
     async with rig.running() as bot:
         await bot.settle()
