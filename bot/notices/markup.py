@@ -69,9 +69,9 @@ class EventLink:
 
     @property
     def url(self) -> str:
-        """Its address, the ids encoded as one component each (Matrix specification, "matrix.to navigation")."""
-        room, event = (quote(part, safe="!", errors="replace") for part in (self.room, self.event))
-        return f"https://matrix.to/#/{room}/{event}"
+        """Its address (Matrix specification, "matrix.to navigation")."""
+        ids = [quote(part, safe="!", errors="replace") for part in (self.room, self.event)]
+        return f"https://matrix.to/#/{'/'.join(ids)}"
 
 
 Inline = Text | Code | Link | EventLink
@@ -340,11 +340,7 @@ def written(document: Document, allowed: Allowed) -> tuple[str, str]:
 def longest(build: Callable[[int], Document], most: int, allowed: Allowed) -> Document:
     """What *build* makes of the largest number up to *most* of which both forms fit as they are; of 0 where none do."""
     fits = range(1, most + 1)
-    return build(bisect_left(fits, 1, key=lambda count: not _is_whole(build(count), allowed)))
-
-
-def _is_whole(document: Document, allowed: Allowed) -> bool:
-    return _fit(*_rendered(_within(document, _BUDGETS[0]), allowed))
+    return build(bisect_left(fits, 1, key=lambda n: not _fit(*_rendered(_within(build(n), _BUDGETS[0]), allowed))))
 
 
 def _fit(body: str, html_text: str) -> bool:
