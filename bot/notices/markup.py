@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 from urllib.parse import quote
 
-from bot.ids import EventId, RoomId
+from bot.notices.event_link import EventLink
 
 MAX_BODY_BYTES = 4_096
 MAX_HTML_BYTES = 8_192
@@ -57,21 +57,6 @@ class Link:
     text: str
     url: str
     spelled: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class EventLink:
-    """Words that lead to an event of ours in a room; made of its ids, never of an address that came from outside."""
-
-    text: str
-    room: RoomId
-    event: EventId
-
-    @property
-    def url(self) -> str:
-        """Its address (Matrix specification, "matrix.to navigation")."""
-        ids = [quote(part, safe="!", errors="replace") for part in (self.room, self.event)]
-        return f"https://matrix.to/#/{'/'.join(ids)}"
 
 
 Inline = Text | Code | Link | EventLink

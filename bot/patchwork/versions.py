@@ -191,9 +191,9 @@ def _place(ref: PatchRef) -> tuple[tuple[int, int], str] | None:
 
 
 def _is_mostly_missing(series: Series) -> bool:
-    """Whether less than half of it is there: it may be single patches that were sent anew."""
+    """Whether less than half of it is there, and no cover letter: it may be single patches that were sent anew."""
     told = [ref.number[1] for ref in series.patches if ref.number]
-    return not series.received_all and len(series.patches) * 2 < max([series.total, *told])
+    return series.cover is None and not series.received_all and len(series.patches) * 2 < max([series.total, *told])
 
 
 def _dotted(name: str) -> Version | None:

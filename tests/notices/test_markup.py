@@ -11,6 +11,7 @@ from bot.notices.card import Shown, Site, card, patch_title
 from bot.notices.checks import Checked, checks_shown, series_checks_shown
 from bot.notices.comments import Reply, comments_shown
 from bot.notices.diffs import diff_shown, diffstat_shown
+from bot.notices.event_link import EventLink
 from bot.notices.finds import LookedAt, Match, found_shown
 from bot.notices.markup import (
     Allowed,
@@ -19,7 +20,6 @@ from bot.notices.markup import (
     Code,
     Details,
     Document,
-    EventLink,
     Inline,
     Lines,
     Link,

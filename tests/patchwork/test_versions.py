@@ -40,6 +40,7 @@ BOB = Person("Bob", "bob@example.org")
         ("another case of the address", new(a_version(9, 6, submitter=Person("", "ADA@Example.org"))), [old(V5)], 5),
         ("another case of the project", new(a_version(9, 6, project="QEMU-devel")), [old(V5)], 5),
         ("most have arrived", new(a_version(9, 6, subjects=many(17), total=18)), [old(V5)], 5),
+        ("the cover and few patches have arrived", new(a_version(9, 6, subjects=many(3), total=18)), [old(V5)], 5),
         ("a short name within a year", new(a_version(9, 2, "fix")), [old(a_version(1, 1, "fix"))], 1),
         ("a long name after years", new(a_version(9, 6, date="2029-01-01T00:00:00")), [old(V5)], 5),
         ("another name, the same diffs", new(a_version(9, 6, "Renamed"), "a", "b"), [old(V5, "a", "b")], 5),
@@ -107,6 +108,11 @@ def test_a_version_follows(case: str, newer: Newcomer, candidates: Sequence[Cand
             "a patch that is part of another work",
             new(a_version(9, 2, "Other", subjects=many(9)), *"abcdefghi"),
             [old(a_version(1, 1, "One", subjects=("One",)), "a")],
+        ),
+        (
+            "the first patch was sent anew, alone",
+            new(a_version(9, 6, "[v6,1/9] Step 1", subjects=("[v6,1/9] Step 1",), total=9, cover=False)),
+            [old(a_version(5, 5, "[v5,1/9] Step 1", subjects=many(9), cover=False))],
         ),
         (
             "single patches that were sent anew",

@@ -20,6 +20,7 @@ def a_version(
     submitter: Person = ADA,
     project: str = "qemu-devel",
     total: int = 0,
+    cover: bool = True,
 ) -> Series:
     """Series *number*, complete unless *total* says more."""
     return Series(
@@ -32,7 +33,7 @@ def a_version(
         total=total or len(subjects),
         received_total=len(subjects),
         received_all=total in {0, len(subjects)},
-        cover=Msgid(f"{number}-0@hs"),
+        cover=Msgid(f"{number}-0@hs") if cover else None,
         patches=tuple(
             PatchRef(PatchId(number * 100 + n), Msgid(f"{number}-{n}@hs"), subject)
             for n, subject in enumerate(subjects, start=1)
