@@ -25,6 +25,12 @@ class CardBook:
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
+    async def is_living(self, card: CardRef) -> bool:
+        """Whether some room has a card of this object that is still edited."""
+        table = schema.card
+        query = sa.select(table.c.room).where(*_is(card), table.c.ended.is_(None)).limit(1)
+        return (await self._connection.execute(query)).first() is not None
+
     async def add(self, room: RoomId, card: CardRef, key: NoticeKey, why: Iterable[Sequence[object]]) -> None:
         """Remember that *room* has a card of this object."""
         values = {
