@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot.demo.sample.http import Response
 from people_rig import ANN, BOB, CHAT, People, a_rig, people
 from rig import ROOM
 
@@ -320,3 +321,24 @@ async def test_a_search_knows_whose_patches_are_mine(here: People) -> None:
     assert "is:mine" in await here.chat("find is:mine")
     await here.chat("me ada@example.org")
     assert "Found" in await here.chat("find is:mine")
+
+
+async def test_comments_are_refused_where_the_server_does_not_tell_of_them(here: People) -> None:
+    here.rig.patchwork.api_versions = ("1.0", "1.1", "1.2")
+    await here.say("sub path:docs/")
+
+    refusals = [await here.say(text) for text in ("sub path:migration/ on:comment", "edit 1 path:docs/ on:new,comment")]
+
+    assert refusals[0] == snapshot()
+    assert refusals[1] == refusals[0]
+    assert "1 subscription" in await here.say("subs")
+
+
+async def test_comments_may_be_asked_for_of_servers_that_are_not_meant_or_not_known_yet(tmp_path: Path) -> None:
+    rig = a_rig(tmp_path)
+    rig.patchwork.fault = lambda _: Response(502, {"content-type": "text/html"}, b"")
+
+    async with people(rig) as here:
+        answer = await here.say("sub path:migration/ on:comment")
+
+    assert answer.startswith("Subscribed, as 1:")

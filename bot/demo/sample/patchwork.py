@@ -249,6 +249,11 @@ class SamplePatchwork:
         row = self._tables.patch_comments.put(replace(self._tables.patch_comments.rows[comment], addressed=addressed))
         self._site.raise_event(comment_created(self._tables.patches.rows[row.parent], row))
 
+    def mark_cover_addressed(self, comment: int, *, addressed: bool = True) -> None:
+        """The same of a comment on a cover letter."""
+        row = self._tables.cover_comments.put(replace(self._tables.cover_comments.rows[comment], addressed=addressed))
+        self._site.raise_event(comment_created(self._tables.covers.rows[row.parent], row))
+
     # Changes that raise none
 
     def edit_patch(
@@ -271,6 +276,10 @@ class SamplePatchwork:
                 name=name or row.name,
             )
         )
+
+    def edit_check(self, check: int, state: str) -> None:
+        """Let a check say something else."""
+        self._tables.checks.put(replace(self._tables.checks.rows[check], state=state))
 
     def rename_series(self, series: int, name: str) -> None:
         """Change a series' name."""
