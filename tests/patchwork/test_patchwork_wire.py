@@ -220,6 +220,7 @@ def test_an_event_tells_what_it_changed_and_who_did() -> None:
     events = [row.model() for row in rows.rows]
     assert events[0].check == Check(9, CheckState.FAIL, "build", "ci")
     assert [event.current_delegate for event in events] == [None, "mia", None, None]
+    assert [event.previous_delegate for event in events] == [None, None, "mia", None]
     assert (events[3].cover, events[3].comment) == (PatchRef(PatchId(8), Msgid("8@hs"), "[0/2] All"), 7)
 
 

@@ -107,6 +107,25 @@ async def test_what_happened_before_a_patch_was_read_is_no_change_but_is_known()
     assert (known.state, known.delegate, known.check) == ("accepted", "mia", CheckState.WARNING)
 
 
+async def test_a_delegate_whose_name_becomes_known_is_no_other_one() -> None:
+    """A series' mbox has the address of whom a rule gave a patch to, the lists have the account."""
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+
+    async with polling(patchwork, clock) as watched:
+        first, second = watched.post(patches=2).patches
+        for patch in (first, second):
+            patchwork.delegate_silently(patch, "mia")
+        await watched.poll()
+        by_address = await watched.store.patch(SERVER, first)
+        patchwork.set_delegate(second, "noah")
+        await watched.poll(times=HALF_AN_HOUR_OF_POLLS)
+        by_name = await watched.store.patch(SERVER, first)
+
+    assert [by_address and by_address.delegate, by_name and by_name.delegate] == ["mia@example.org", "mia"]
+    assert watched.changes == [("delegate", second, "mia", "noah")]
+
+
 async def test_only_the_last_word_of_an_account_in_a_context_counts() -> None:
     clock = VirtualClock()
     patchwork = a_patchwork(clock)

@@ -289,6 +289,11 @@ class SamplePatchwork:
         """Give a patch another state behind the server's back, as SQL does."""
         self._tables.patches.put(replace(self._tables.patches.rows[patch], state=slug))
 
+    def delegate_silently(self, patch: int, username: str) -> None:
+        """Give a patch to somebody as a rule does when it arrives."""
+        row = self._tables.patches.rows[patch]
+        self._tables.patches.put(replace(row, delegate=self._site.account(username)))
+
     def delete_patch(self, patch: int) -> None:
         """Delete a patch with its checks, its comments and its events."""
         tables = self._tables
