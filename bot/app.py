@@ -203,7 +203,7 @@ async def assembled(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
-        audience = Audience(rooms.index, rooms.direct, rooms.listeners.quiet, rooms.listeners.awaken)
+        audience = _audience(rooms)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         apis: list[PatchworkApi] = []
@@ -275,6 +275,11 @@ async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out:
             async with assembled(settings, room, clock, rooms) as bot:
                 stage = play.Stage(sample, room, [*posted, *arrivals()])
                 await (play.play_plain(bot, stage, typed, out) if typed else play.play_live(bot, stage))
+
+
+def _audience(rooms: Rooms) -> Audience:
+    told = rooms.listeners
+    return Audience(told.index, rooms.direct, told.quiet, told.compact, told.awaken)
 
 
 def _is_final(error: Exception) -> bool:

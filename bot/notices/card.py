@@ -1,7 +1,7 @@
 """The card: all that a room wants to see of a series at first sight.
 
 The first line says what it is; then who and how many; how much and where; what was asked for; how it stands. What is
-long stands folded.
+long stands folded. A compact one says the same of it in two lines, but not where, and nothing folded.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +25,7 @@ from bot.notices.markup import (
 )
 from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
 from bot.patchwork.refs import patch_url, series_url
+from bot.subscriptions.wishes import Form
 
 MAX_MATCHED = 6
 MAX_NAME = 255  # where Patchwork itself cuts a name
@@ -111,6 +112,18 @@ class Shown:
         return next((patch.msgid for patch in self.in_order), None)
 
 
+def drawn(form: Form, shown: Shown, site: Site) -> Document:
+    """What is *shown*, in the form that a room asked for."""
+    return compact(shown, site) if form is Form.COMPACT else card(shown, site)
+
+
+def compact(shown: Shown, site: Site) -> Document:
+    """The same in two lines: what it is; who, how many, and how it stands."""
+    title = _title(shown, site)
+    first = words(Link(title.text, title.url), f" · {title.remark}" if title.remark else "")
+    return (lines([first, words(*_who(shown), *_then(_standing(shown)))]),)
+
+
 def card(shown: Shown, site: Site) -> Document:
     """The card of what is *shown*."""
     said = [_who(shown), _where(shown), _pull(shown), _matched(shown), _standing(shown), _archive(shown, site)]
@@ -142,6 +155,10 @@ def patch_name(patch: Patch) -> str:
 def _who(shown: Shown) -> Line:
     submitter = shown.series.submitter if shown.series else shown.patches[0].submitter
     return words(facts.joined([facts.submitter_name(submitter), _how_many(shown), _version(shown)]))
+
+
+def _then(line: Line) -> Line:
+    return words(" · ", *line) if line != words("") else ()
 
 
 def _how_many(shown: Shown) -> str:

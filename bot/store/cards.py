@@ -6,10 +6,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.ids import EventId, NoticeKey, RoomId, ServerName
+from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.outbox import CardRef, NoticeState, Tag
 from bot.store import schema
 from bot.store.messages import message_of
+from bot.subscriptions.wishes import Form
 
 
 class CardBook:
@@ -25,8 +26,21 @@ class CardBook:
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
-    async def add(self, room: RoomId, card: CardRef, key: NoticeKey, why: Iterable[Sequence[object]]) -> None:
-        """Remember that *room* has a card of this object."""
+    async def rooms_with_series(self, server: ServerName, series: Sequence[SeriesId]) -> set[RoomId]:
+        """The rooms that have a card of one of these *series*."""
+        if not series:
+            return set()
+        table = schema.card
+        of_these = (table.c.server == server, table.c.kind == "series", table.c.object.in_(series))
+        return {
+            RoomId(room)
+            for room in (await self._connection.execute(sa.select(table.c.room).where(*of_these))).scalars()
+        }
+
+    async def add(
+        self, room: RoomId, card: CardRef, key: NoticeKey, why: Iterable[Sequence[object]], form: Form = Form.CARD
+    ) -> None:
+        """Remember that *room* has a card of this object, in this form."""
         values = {
             "room": room,
             "server": card.server,
@@ -35,6 +49,7 @@ class CardBook:
             "notice_key": key,
             "why": [list(reason) for reason in why],
             "created_at": self._now,
+            "form": form,
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
 

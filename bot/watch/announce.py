@@ -4,24 +4,30 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.ids import ProjectName, RoomId, ServerName
-from bot.notices.card import Shown, Site, card
+from bot.ids import PatchId, ProjectName, RoomId, ServerName
+from bot.notices.card import Shown, Site, drawn
 from bot.notices.markup import written
 from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Tag, card_key
 from bot.patchwork.model import Patch, Series
 from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.matching import Judged, RoomMatch, match_rooms
+from bot.subscriptions.matching import Arrival, Judged, RoomMatch, match_rooms
+from bot.subscriptions.wishes import Digest, Form, richest
 from bot.watch.audience import Audience
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A card that a room asked for, not yet written."""
+    """A card that a room asked for, not yet written.
+
+    *form* is None where all who asked wait for a digest: then there is no card, and those are the *digests*.
+    """
 
     about: CardRef
     judged: Judged
     match: RoomMatch
+    form: Form | None = Form.CARD
+    digests: tuple[Digest, ...] = ()
 
     @property
     def room(self) -> RoomId:
@@ -64,30 +70,42 @@ class Announcer:
         kind, number = ("series", series.id) if series else ("patch", patches[0].id)
         about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
         having = await tx.cards.rooms_with(about)
-        judged = Judged(self._server, series, patches)
-        maintainers = self._maintainers(self._server, judged.project)
-        matches = await asyncio.to_thread(match_rooms, self._audience.index, judged, frozenset(texts), maintainers)
-        return [Wanted(about, judged, match) for match in matches if match.room not in having]
+        arrival = await self._arrival(tx, Judged(self._server, series, patches), frozenset(texts))
+        maintainers = self._maintainers(self._server, arrival.judged.project)
+        matches = await asyncio.to_thread(match_rooms, self._audience.index, arrival, maintainers)
+        return [self.asked(about, arrival.judged, match) for match in matches if match.room not in having]
+
+    def asked(self, about: CardRef, judged: Judged, match: RoomMatch) -> Wanted:
+        """The card that a room asked for, in the richest form of those that its subscriptions did."""
+        form, digests = richest(match.wishes, self._audience.form(match.room))
+        return Wanted(about, judged, match, form, digests)
+
+    async def _arrival(self, tx: Transaction, judged: Judged, news: frozenset[PatchId]) -> Arrival:
+        """What arrived, and whether rooms saw the work before."""
+        earlier = await tx.watch.earlier(self._server, judged.series.id) if judged.series else []
+        known_in = await tx.cards.rooms_with_series(self._server, earlier)
+        return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
 
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Write the *wanted* cards."""
-        for each, notice in await asyncio.to_thread(self._cards, wanted):
+        """Write the *wanted* cards; what waits for a digest is none."""
+        at_once = [each for each in wanted if each.form is not None]
+        for each, notice in await asyncio.to_thread(self._cards, at_once):
             why = [(reason.subscription, reason.reason.term, *reason.reason.seen) for reason in each.match.why]
-            await tx.cards.add(each.room, each.about, notice.key, why)
+            await tx.cards.add(each.room, each.about, notice.key, why, each.form or Form.CARD)
             await tx.outbox.add([notice])
-        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
+        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in at_once]
 
     def _cards(self, wanted: Sequence[Wanted]) -> list[tuple[Wanted, Notice]]:
-        """The cards to write, off the event loop; composed once for all rooms that asked for the same paths."""
-        composed: dict[tuple[CardRef, tuple[str, ...]], tuple[str, str]] = {}
+        """The cards to write, off the event loop; composed once for all rooms that asked for the same."""
+        composed: dict[tuple[CardRef, Form, tuple[str, ...]], tuple[str, str]] = {}
         cards: list[tuple[Wanted, Notice]] = []
         for each in wanted:
-            judged, said = each.judged, (each.about, each.match.paths)
+            judged, form = each.judged, each.form or Form.CARD
+            said = (each.about, form, each.match.paths)
             if said not in composed:
                 site = self._site(judged.project)
-                composed[said] = written(
-                    card(Shown(judged.patches, judged.series, each.match.paths), site), site.allowed
-                )
+                shown = Shown(judged.patches, judged.series, each.match.paths)
+                composed[said] = written(drawn(form, shown, site), site.allowed)
             message = Message(*composed[said], _tag(each), rings=self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards
