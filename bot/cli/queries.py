@@ -61,11 +61,11 @@ def explain(arguments: argparse.Namespace) -> int:
 
 
 def _whole_patch(name: str, body: bytes) -> "PatchRow":
-    from bot.patchwork import wire
+    from bot.patchwork import answers, wire
 
     try:
-        row = wire.read_row(wire.PatchRow, body)
-    except wire.Garbled:
+        row = answers.read_row(wire.PatchRow, body)
+    except answers.Garbled:
         pass  # the mistake is told in the words of whoever saved the file
     else:
         if row.headers is not None:

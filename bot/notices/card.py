@@ -193,9 +193,10 @@ def _matched(shown: Shown) -> Line:
 
 
 def _standing(shown: Shown) -> Line:
+    of_all = shown.series.trailers if shown.series else ()
     if shown.lone is not None:
-        return facts.standing(shown.patches, [facts.state_name(shown.lone.state)] if shown.lone.state else [])
-    return facts.standing(shown.patches, facts.folded_states(shown.patches))
+        return facts.standing(shown.patches, [facts.state_name(shown.lone.state)] if shown.lone.state else [], of_all)
+    return facts.standing(shown.patches, facts.folded_states(shown.patches), of_all)
 
 
 def _pull(shown: Shown) -> Line:

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from bot.ids import Msgid
@@ -58,12 +59,19 @@ def counted_states(counts: Mapping[str, int]) -> list[str]:
     return [f"{name} {count}" for name, count in sorted(named.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def trailer_counts(patches: Sequence[Patch]) -> str:
-    """Acked-by, Reviewed-by and Tested-by as "A1 R2 T0", a person once per kind; "" when there is none."""
-    found: set[Trailer] = {trailer for patch in patches for trailer in patch.trailers}
-    if not found:
+def trailer_counts(patches: Sequence[Patch], of_all: Iterable[Trailer] = ()) -> str:
+    """Acked-by, Reviewed-by and Tested-by as "A1 R2 T0", a person once per kind; "" when there is none.
+
+    *of_all* are those that were said of all the patches together.
+    """
+    return counted_trailers({*of_all, *(trailer for patch in patches for trailer in patch.trailers)})
+
+
+def counted_trailers(trailers: AbstractSet[Trailer]) -> str:
+    """The same of *trailers*."""
+    if not trailers:
         return ""
-    counts = Counter(trailer.kind for trailer in found)
+    counts = Counter(trailer.kind for trailer in trailers)
     return " ".join(f"{kind.value}{counts[kind]}" for kind in TrailerKind)
 
 
@@ -74,15 +82,15 @@ def worst_check(patches: Iterable[Patch]) -> str:
     return "" if worst is None else check_word(worst)
 
 
-def standing(patches: Sequence[Patch], states: Sequence[str]) -> Line:
-    """The *states*, and what there is of trailers, checks and delegates."""
+def standing(patches: Sequence[Patch], states: Sequence[str], of_all: Iterable[Trailer] = ()) -> Line:
+    """The *states*, and what there is of trailers, checks and delegates; *of_all* are the series' own trailers."""
     check = worst_check(patches)
     delegates = sorted({patch.delegate for patch in patches if patch.delegate})
     return words(
         joined(
             [
                 *states,
-                trailer_counts(patches),
+                trailer_counts(patches, of_all),
                 f"checks {check}" if check else "",
                 f"delegate: {cut(', '.join(delegates), 100)}" if delegates else "",
             ]

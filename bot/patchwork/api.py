@@ -14,12 +14,12 @@ import structlog
 
 from bot.errors import Permanent, Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.patchwork import wire
+from bot.patchwork.answers import Rows, read_row, read_rows
 from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, Refused
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series
 from bot.patchwork.refs import msgid_of
-from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, PatchRow, SeriesRow
+from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, PatchRow, SeriesRow, read_project
 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
@@ -96,7 +96,7 @@ class PatchworkApi:
     async def project(self, name: str) -> ProjectName:
         """The project's link_name as the server spells it; `NotFound` where there is none."""
         page = await self._client.json(f"projects/{quote(name, safe='')}/")
-        return wire.read_project(page.body)
+        return read_project(page.body)
 
     async def events(
         self,
@@ -144,7 +144,7 @@ class PatchworkApi:
     async def series(self, number: int) -> Series:
         """A series as it stands now."""
         page = await self._client.json(f"series/{number}/")
-        return wire.read_row(SeriesRow, page.body).model()
+        return read_row(SeriesRow, page.body).model()
 
     async def patch(self, number: int) -> Patch:
         """A patch with its files, addresses and trailers."""
@@ -153,7 +153,7 @@ class PatchworkApi:
     async def patch_page(self, number: int) -> PatchPage:
         """A patch with all that its own page shows."""
         page = await self._client.json(f"patches/{number}/")
-        return await asyncio.to_thread(lambda: wire.read_row(PatchRow, page.body).page())  # a diff may be large
+        return await asyncio.to_thread(lambda: read_row(PatchRow, page.body).page())  # a diff may be large
 
     async def patches_of(self, series: SeriesId) -> tuple[Patch, ...]:
         """The patches of a series as they stand now, without their diffs, in the order of their numbers."""
@@ -172,7 +172,7 @@ class PatchworkApi:
     async def cover_comments(self, series: SeriesId) -> tuple[Comment, ...]:
         """The comments on the cover letter of a series, oldest first; none where it has no cover letter."""
         page = await self._client.json(f"series/{series}/")
-        cover = wire.read_row(SeriesRow, page.body).cover_letter
+        cover = read_row(SeriesRow, page.body).cover_letter
         rows = await self._all(CommentRow, f"covers/{cover.id}/comments/") if cover else []
         return await asyncio.to_thread(_by_date, rows)
 
@@ -193,7 +193,7 @@ class PatchworkApi:
     async def series_of_cover_number(self, number: int) -> int | None:
         """The series that the cover letter with an id opens."""
         page = await self._client.json(f"covers/{number}/")
-        opened = wire.read_row(CoverRow, page.body).series
+        opened = read_row(CoverRow, page.body).series
         return opened[0].id if opened else None
 
     async def contents(self, series: Series, refs: Sequence[PatchRef]) -> tuple[Patch, ...]:
@@ -257,7 +257,7 @@ class PatchworkApi:
                 break
         return found
 
-    def _readable(self, rows: wire.Rows[_Row]) -> tuple[_Row, ...]:
+    def _readable(self, rows: Rows[_Row]) -> tuple[_Row, ...]:
         if rows.rejected:
             _log.warning("rows that cannot be read were left out", server=self._client.url, count=rows.rejected)
         return rows.rows
@@ -283,8 +283,8 @@ def _asked_for(projects: Collection[str], found: Sequence[_Of]) -> tuple[_Of, ..
     return tuple(replace(item, project=project) for item, project in named if project is not None)
 
 
-async def _rows(kind: type[_Row], page: Page) -> wire.Rows[_Row]:
+async def _rows(kind: type[_Row], page: Page) -> Rows[_Row]:
     """The rows of a page, read off the event loop where they are many."""
     if len(page.body) < _READ_ASIDE_BYTES:
-        return wire.read_rows(kind, page.body)
-    return await asyncio.to_thread(wire.read_rows, kind, page.body)
+        return read_rows(kind, page.body)
+    return await asyncio.to_thread(read_rows, kind, page.body)

@@ -95,6 +95,7 @@ class Patch:
     archived: bool = False
     hash: str | None = None
     pull_url: str | None = None
+    commit_ref: str | None = None  # where it was applied, as far as somebody says so
     archive_url: str | None = None
     files: tuple[FileChange, ...] | None = None
     to: tuple[str, ...] = ()  # addresses in lower case
@@ -132,8 +133,10 @@ class Series:
     received_total: int = 0
     received_all: bool = False
     cover: Msgid | None = None
+    cover_id: int | None = None
     archive_url: str | None = None  # of the thread, where the server tells it
     patches: tuple[PatchRef, ...] = ()  # in the order of their numbers
+    trailers: frozenset[Trailer] = frozenset()  # of the comments on the cover letter: they are under each patch
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ class Comment:
     submitter: Person
     date: str = ""
     text: str = ""
+    trailers: frozenset[Trailer] = frozenset()
 
 
 def latest(checks: Iterable[Check]) -> list[Check]:
@@ -174,6 +178,11 @@ def latest(checks: Iterable[Check]) -> list[Check]:
     for check in sorted(checks, key=lambda check: (check.date, check.id)):
         last[check.user, check.context] = check
     return sorted(last.values(), key=lambda check: (WORST_FIRST.index(check.state), check.context, check.user))
+
+
+def worst(states: Iterable[CheckState]) -> CheckState | None:
+    """The worst of *states*; None where there are none."""
+    return min(states, key=WORST_FIRST.index, default=None)
 
 
 def paths_of(files: tuple[FileChange, ...]) -> list[str]:

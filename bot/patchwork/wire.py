@@ -1,44 +1,34 @@
 """Patchwork's answers, read into the model.
 
 The reading is lenient where servers differ (a field that a version lacks, a null) and strict where a mistake
-would be silent: a list row that is no such row is left out and counted, an answer that is none raises `Garbled`.
+would be silent.
 API 1.1 to 1.3; the shapes are those of tests/samples/patchwork-shapes.json.
 """
 
-import functools
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    FailFast,
     Field,
-    TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 
-from bot.errors import Temporary
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork import diff
+from bot.patchwork.answers import read_row
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.refs import msgid_of
 from bot.patchwork.replies import own_words
 from bot.patchwork.text import addresses, line, mail_text, trailers_of
-
-T = TypeVar("T", bound=BaseModel)
-
-MAX_ROWS = 1_000  # Patchwork gives 250 at most, an administrator may allow more
-
-
-class Garbled(Temporary):
-    """An answer of the right type whose content is not what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +41,11 @@ class Event:
     project: ProjectName
     series: SeriesId | None = None
     patch: PatchRef | None = None
+    cover: PatchRef | None = None
     current_state: str | None = None  # only "patch-state-changed" has it
-
-
-@dataclass(frozen=True, slots=True)
-class Rows(Generic[T]):
-    """The rows of a list, and how many were left out because they could not be read."""
-
-    rows: tuple[T, ...]
-    rejected: int
+    current_delegate: str | None = None  # of "patch-delegated": nobody where it is None
+    check: Check | None = None  # only "check-created" has it, without its description
+    comment: int | None = None  # only "*-comment-created" have it
 
 
 _DATE = re.compile(r"(?:19[7-9]\d|2\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z?", re.ASCII)
@@ -71,6 +57,14 @@ def _or_empty(value: object) -> object:
 
 def _line_or_none(value: str | None) -> str | None:
     return line(value) or None if value else None
+
+
+def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    """What cannot be read of an event must not hide that there is one."""
+    try:
+        return read(value)
+    except ValidationError:
+        return None
 
 
 def _date(value: str) -> str:
@@ -86,6 +80,7 @@ Count = Annotated[int, Field(ge=0, lt=2**31)]
 Line = Annotated[str, BeforeValidator(_or_empty), AfterValidator(line)]
 LineOrNone = Annotated[str | None, AfterValidator(_line_or_none)]
 Text = Annotated[str, BeforeValidator(_or_empty)]
+_LENIENT = WrapValidator(_or_none)
 
 
 class _Wire(BaseModel):
@@ -108,6 +103,11 @@ class _Person(_Wire):
 class _User(_Wire):
     username: Line = ""
 
+    @property
+    def name(self) -> str | None:
+        """What the account is called; None where nothing of that is told."""
+        return self.username or None
+
 
 class _Ref(_Wire):
     id: Id
@@ -119,10 +119,31 @@ class _Ref(_Wire):
         return PatchRef(id=PatchId(self.id), msgid=msgid_of(self.msgid), name=self.name)
 
 
+class _Check(_Wire):
+    id: Id
+    state: CheckState
+    context: Line = ""
+    description: Line = ""
+    target_url: LineOrNone = None
+    date: Line = ""
+
+    def by(self, user: _User | None) -> Check:
+        name = user.username if user else ""
+        return Check(self.id, self.state, self.context, name, self.description, self.target_url, self.date)
+
+
+class _Comment(_Wire):
+    id: Id
+
+
 class _Payload(_Wire):
     series: _Ref | None = None
     patch: _Ref | None = None
+    cover: _Ref | None = None
     current_state: LineOrNone = None
+    current_delegate: Annotated[_User | None, _LENIENT] = None
+    check: Annotated[_Check | None, _LENIENT] = None
+    comment: Annotated[_Comment | None, _LENIENT] = None
 
 
 class EventRow(_Wire):
@@ -133,10 +154,12 @@ class EventRow(_Wire):
     date: Annotated[str, AfterValidator(_date)]
     project: _Project
     payload: _Payload
+    actor: Annotated[_User | None, _LENIENT] = None  # API 1.1 has none
 
     def model(self) -> Event:
         """The event, as the poller reads it."""
-        series, patch = self.payload.series, self.payload.patch
+        told = self.payload
+        series, patch = told.series, told.patch
         return Event(
             id=PatchworkEventId(self.id),
             category=self.category,
@@ -144,7 +167,11 @@ class EventRow(_Wire):
             project=ProjectName(self.project.link_name),
             series=SeriesId(series.id) if series else None,
             patch=patch.model() if patch else None,
-            current_state=self.payload.current_state,
+            cover=told.cover.model() if told.cover else None,
+            current_state=told.current_state,
+            current_delegate=told.current_delegate.name if told.current_delegate else None,
+            check=told.check.by(self.actor) if told.check else None,
+            comment=told.comment.id if told.comment else None,
         )
 
 
@@ -177,6 +204,7 @@ class SeriesRow(_Wire):
             received_total=self.received_total,
             received_all=self.received_all,
             cover=self.cover_letter.model().msgid if self.cover_letter else None,
+            cover_id=self.cover_letter.id if self.cover_letter else None,
             archive_url=self._archive_url(),
             patches=tuple(refs),
         )
@@ -217,6 +245,7 @@ class PatchRow(_Wire):
     delegate: _User | None = None
     check: LineOrNone = None
     pull_url: LineOrNone = None
+    commit_ref: LineOrNone = None
     list_archive_url: LineOrNone = None
     series: list[_SeriesOfPatch] = []
     headers: dict[str, str | list[str]] | None = None
@@ -240,11 +269,12 @@ class PatchRow(_Wire):
             date=self.date,
             series=self.series_id,
             state=self.state or None,
-            delegate=self.delegate.username if self.delegate else None,
+            delegate=self.delegate.name if self.delegate else None,
             check=_check(self.check),
             archived=self.archived,
             hash=self.hash,
             pull_url=self.pull_url,
+            commit_ref=self.commit_ref,
             archive_url=self.list_archive_url,
             files=diff.changed_files(self.diff) if read_whole else None,
             to=addresses(self.header("To")),
@@ -279,21 +309,14 @@ class PatchRow(_Wire):
         return found
 
 
-class CheckRow(_Wire):
+class CheckRow(_Check):
     """A check of a patch."""
 
-    id: Id
-    state: CheckState
-    context: Line = ""
     user: _User | None = None
-    description: Line = ""
-    target_url: LineOrNone = None
-    date: Line = ""
 
     def model(self) -> Check:
         """The check."""
-        user = self.user.username if self.user else ""
-        return Check(self.id, self.state, self.context, user, self.description, self.target_url, self.date)
+        return self.by(self.user)
 
 
 class CommentRow(_Wire):
@@ -306,49 +329,12 @@ class CommentRow(_Wire):
 
     def model(self) -> Comment:
         """The comment."""
-        return Comment(self.id, self.submitter.model(), self.date, own_words(self.content))
+        words, said = own_words(self.content), trailers_of(self.content)
+        return Comment(self.id, self.submitter.model(), self.date, words, said)
 
 
 def _check(value: str | None) -> CheckState | None:
     return CheckState(value) if value in set(CheckState) else None
-
-
-def read_row(kind: type[T], body: bytes) -> T:
-    """One object.
-
-    Raises:
-        Garbled: when *body* is no such object.
-    """
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError:
-        pass  # a lone surrogate is an error to the fast parser only; the slow one below decides
-    try:
-        return kind.model_validate(_sound(json.loads(body)))
-    except (ValueError, RecursionError) as error:
-        raise Garbled(f"not {kind.__name__}: {_first_line(error)}") from None
-
-
-def read_rows(kind: type[T], body: bytes) -> Rows[T]:
-    """A list, row by row where it cannot be read in one go.
-
-    Raises:
-        Garbled: when *body* is no list at all, or one with more rows than any page has.
-    """
-    try:
-        return Rows(tuple(_page_of(kind).validate_json(body)), 0)
-    except ValidationError:
-        pass  # find the rows that can be read
-    try:
-        values = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Garbled(f"not a list: {_first_line(error)}") from None
-    if not isinstance(values, list):
-        raise Garbled("not a list")
-    if len(values) > MAX_ROWS:
-        raise Garbled(f"a list of {len(values):,} rows, where a page has {MAX_ROWS} at most")
-    rows = [row for value in values if (row := _row(kind, value)) is not None]
-    return Rows(tuple(rows), len(values) - len(rows))
 
 
 def read_project(body: bytes) -> ProjectName:
@@ -358,33 +344,3 @@ def read_project(body: bytes) -> ProjectName:
         Garbled: when *body* is no project.
     """
     return ProjectName(read_row(_Project, body).link_name)
-
-
-@functools.cache
-def _page_of(kind: type[T]) -> TypeAdapter[list[T]]:
-    """Reads a page of rows, and gives up at the first one that cannot be read."""
-    return TypeAdapter(Annotated[list[kind], Field(max_length=MAX_ROWS), FailFast()])  # type: ignore[valid-type, arg-type]  # a type at run time
-
-
-def _row(kind: type[T], value: object) -> T | None:
-    try:
-        return kind.model_validate(_sound(value))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _sound(value: object) -> object:
-    """*value* with lone surrogates replaced, which JSON can spell and Unicode forbids."""
-    match value:
-        case str():
-            return value.encode("utf-8", "replace").decode("utf-8")
-        case list():
-            return [_sound(item) for item in value]
-        case dict():
-            return {key: _sound(item) for key, item in value.items()}
-        case _:
-            return value
-
-
-def _first_line(error: Exception) -> str:
-    return line(str(error).partition("\n")[0], 200)

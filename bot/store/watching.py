@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
+from bot.notices.changes import Changed
 from bot.patchwork.events import Watched
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.pending import KnownSeries
@@ -227,8 +228,8 @@ class WatchBook:
 
     # What a poll found
 
-    async def save(self, poll: Poll) -> None:
-        """Write what *poll* found, whole."""
+    async def save(self, poll: Poll) -> tuple[Changed, ...]:
+        """Write what *poll* found, whole; what of the known past is not as it was."""
         if poll.rebuilt:
             await self._forget(poll.server)
         await self._move_cursor(poll)
@@ -245,6 +246,7 @@ class WatchBook:
             row = rows.of_patch(patch, self._now)
             await self._replace(schema.patch, {"server": poll.server, "id": patch.id}, row)
         await self._tell_states(poll)
+        return ()
 
     async def _keep_series(self, server: ServerName, series: Series) -> None:
         """What is known of a series, but which one it follows is not told by the server."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.ids import ProjectName, ServerName
-from bot.patchwork.model import CheckState, Patch, Person, Series, TrailerKind, bare_subject, prefixes_of
+from bot.patchwork.model import CheckState, Patch, Person, Series, Trailer, TrailerKind, bare_subject, prefixes_of
 from bot.subscriptions.maintainers import Covered
 
 _VERSION = re.compile(r"[vV]([0-9]{1,5})")
@@ -70,13 +70,17 @@ def facts_of(server: ServerName, patch: Patch, series: Series | None, more: More
         is_complete=series.received_all if series else is_pull or numbered_total == 1,
         is_pull=is_pull,
         is_archived=patch.archived,
-        reviewers=tuple(sorted(each.person for each in patch.trailers if each.kind is TrailerKind.REVIEWED)),
+        reviewers=_reviewers(patch.trailers | (series.trailers if series else frozenset())),
         state=patch.state,
         delegate=patch.delegate,
         check=patch.check,
         text=patch.text,
         more=more,
     )
+
+
+def _reviewers(trailers: Iterable[Trailer]) -> tuple[str, ...]:
+    return tuple(sorted(each.person for each in trailers if each.kind is TrailerKind.REVIEWED))
 
 
 def version_in(prefixes: Iterable[str]) -> int:

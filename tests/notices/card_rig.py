@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.notices.card import Site
 from bot.notices.markup import Document, written
-from bot.patchwork import wire
+from bot.patchwork import answers, wire
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
 
 ADA = Person("Ada Sample", "ada@example.org")
@@ -59,7 +59,7 @@ def numbered(count: int, *, total: int = 0, version: int = 1) -> tuple[Patch, ..
 
 def the_seed() -> tuple[Patch, Series]:
     """A real patch of a real server, and its series as far as the patch tells of it."""
-    row = wire.read_row(wire.PatchRow, SEED.read_bytes())
+    row = answers.read_row(wire.PatchRow, SEED.read_bytes())
     series = row.series_model()
     assert series is not None
     return row.model(), series

@@ -10,18 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
+from bot.patchwork.answers import Garbled, read_row, read_rows
 from bot.patchwork.model import CheckState, Patch, Person, Series
 from bot.patchwork.wire import (
     CheckRow,
     CommentRow,
     CoverRow,
     EventRow,
-    Garbled,
     PatchRow,
     SeriesRow,
     read_project,
-    read_row,
-    read_rows,
 )
 
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -1,0 +1,169 @@
+"""What is news of something that is known: how it stood before a poll, held against how it stands now.
+
+Where a thing stands is the same however often it is told; what went and came back within one poll is no change.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from bot.ids import PatchId
+from bot.notices.facts import counted_trailers
+from bot.notices.outbox import CardRef
+from bot.patchwork.model import WORST_FIRST, CheckState, Comment, Patch, Series, worst
+
+Contexts: TypeAlias = tuple[tuple[str, CheckState], ...]
+
+
+class ChangeKind(StrEnum):
+    """What of a series or patch changed."""
+
+    STATE = "state"
+    DELEGATE = "delegate"
+    CHECK = "check"
+    ARCHIVED = "archived"
+    TRAILERS = "trailers"
+    COMMENT = "comment"
+    DETAILS = "details"  # of a patch: its name, or the commit that it became
+    PATCHES = "patches"  # more of a series arrived, or its cover letter did and named it anew
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that is not as it was; *patch* is None where it is of the series or of its cover letter.
+
+    *context* is a check's, or says which detail it is. A check without patch and context is the worst of all patches.
+    *before* and *after* are Patchwork's own words, "" for none; of trailers the counts, as a card has them.
+    """
+
+    kind: ChangeKind
+    patch: PatchId | None
+    before: str
+    after: str
+    context: str = ""
+    comment: Comment | None = None
+
+    @property
+    def reason(self) -> str:
+        """What happened, for the log."""
+        if self.comment is not None:
+            return f"{self.kind} {self.comment.id}"
+        named = f"{self.kind} {self.context}" if self.context else str(self.kind)
+        return f"{named}: {self.before or 'none'} -> {self.after or 'none'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a series, or a patch that has none, stands: all known patches by id, and the checks of those that have any.
+
+    The checks are the latest of each context, the worst where several accounts have the same one.
+    """
+
+    series: Series | None
+    patches: tuple[Patch, ...]
+    checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A series, or a patch that has none, that is not as it was; *before* and *after* are all its known patches by id.
+
+    *checks* are the latest of each context now, *former_checks* those before.
+    """
+
+    about: CardRef
+    series: Series | None
+    before: tuple[Patch, ...]
+    after: tuple[Patch, ...]
+    changes: tuple[Change, ...]
+    checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
+    former_checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
+
+
+def urgent(change: Change) -> bool:
+    """Whether a card is to show it soon: a state, a delegate, or the worst check of all; the rest are mere counts."""
+    if change.kind is ChangeKind.CHECK:
+        return change.patch is None
+    return change.kind in {ChangeKind.STATE, ChangeKind.DELEGATE}
+
+
+def detect(before: Standing, now: Standing) -> tuple[Change, ...]:
+    """What is *now* not as it was *before*; what was not known before is no change."""
+    former = {patch.id: patch for patch in before.patches}
+    known = [(former[patch.id], patch) for patch in now.patches if patch.id in former]
+    return (
+        *(change for was, patch in known for change in _of_patch(was, patch)),
+        *(change for was, _ in known for change in _of_checks(was.id, before, now)),
+        *_of_the_worst(before, now),
+        *_of_series(before, now),
+    )
+
+
+def latest_of(checks: Iterable[tuple[str, CheckState]]) -> Contexts:
+    """The latest *checks* of all accounts by context, the worst where several accounts have the same one."""
+    found: dict[str, list[CheckState]] = {}
+    for context, state in checks:
+        found.setdefault(context, []).append(state)
+    return tuple((context, min(found[context], key=WORST_FIRST.index)) for context in sorted(found))
+
+
+def _of_patch(before: Patch, now: Patch) -> Iterator[Change]:
+    if before.state != now.state:
+        yield Change(ChangeKind.STATE, now.id, before.state or "", now.state or "")
+    if before.delegate != now.delegate:
+        yield Change(ChangeKind.DELEGATE, now.id, before.delegate or "", now.delegate or "")
+    if before.archived != now.archived:
+        yield Change(ChangeKind.ARCHIVED, now.id, _yes_or_no(before.archived), _yes_or_no(now.archived))
+    if before.trailers != now.trailers:
+        counts = counted_trailers(before.trailers), counted_trailers(now.trailers)
+        yield Change(ChangeKind.TRAILERS, now.id, *counts)
+    if before.name != now.name:
+        yield Change(ChangeKind.DETAILS, now.id, before.name, now.name, "name")
+    if before.commit_ref != now.commit_ref:
+        yield Change(ChangeKind.DETAILS, now.id, before.commit_ref or "", now.commit_ref or "", "commit_ref")
+
+
+def _of_checks(patch: PatchId, before: Standing, now: Standing) -> Iterator[Change]:
+    was, is_ = dict(before.checks.get(patch, ())), dict(now.checks.get(patch, ()))
+    for context in sorted(was.keys() | is_.keys()):
+        if was.get(context) is not is_.get(context):
+            yield Change(ChangeKind.CHECK, patch, was.get(context) or "", is_.get(context) or "", context)
+
+
+def _of_the_worst(before: Standing, now: Standing) -> Iterator[Change]:
+    """The worst check of the patches that were known before."""
+    known = {patch.id for patch in before.patches}
+    was, is_ = _worst_of(before.patches), _worst_of([patch for patch in now.patches if patch.id in known])
+    if was is not is_:
+        yield Change(ChangeKind.CHECK, None, was or "", is_ or "")
+
+
+def _of_series(before: Standing, now: Standing) -> Iterator[Change]:
+    was, series = before.series, now.series
+    if was is None or series is None:
+        return
+    if len(before.patches) != len(now.patches) or was.received_all != series.received_all:
+        yield Change(ChangeKind.PATCHES, None, _arrived(before), _arrived(now))
+    elif was.received_total != series.received_total:
+        yield Change(ChangeKind.PATCHES, None, str(was.received_total), str(series.received_total), "received")
+    if was.name != series.name:
+        yield Change(ChangeKind.PATCHES, None, was.name, series.name, "name")
+    if was.cover != series.cover:
+        yield Change(ChangeKind.PATCHES, None, was.cover or "", series.cover or "", "cover")
+    if was.trailers != series.trailers:
+        counts = counted_trailers(was.trailers), counted_trailers(series.trailers)
+        yield Change(ChangeKind.TRAILERS, None, *counts)
+
+
+def _worst_of(patches: Sequence[Patch]) -> CheckState | None:
+    return worst(patch.check for patch in patches if patch.check is not None)
+
+
+def _arrived(standing: Standing) -> str:
+    total = standing.series.total if standing.series else 1
+    return f"{len(standing.patches)} of {max(total, len(standing.patches))}"
+
+
+def _yes_or_no(value: bool) -> str:  # noqa: FBT001  # the one thing it is about
+    return "yes" if value else "no"

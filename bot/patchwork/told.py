@@ -1,0 +1,151 @@
+"""What a server tells of objects that are known: its events name it, its lists show it, its comments say it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from bot.ids import PatchId, ProjectName, SeriesId
+from bot.patchwork.model import Check, Comment, Patch, PatchRef, Trailer
+from bot.patchwork.wire import Event
+
+
+class Field(StrEnum):
+    """What of a patch may change under the same id."""
+
+    STATE = "state"
+    DELEGATE = "delegate"
+    ARCHIVED = "archived"
+    NAME = "name"
+    COMMIT_REF = "commit_ref"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTold:
+    """A field of a patch has a *value* now; None for nobody and nothing. What is archived has a value, whichever."""
+
+    patch: PatchId
+    field: Field
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTold:
+    """A tool has said something of a patch."""
+
+    patch: PatchId
+    check: Check
+
+
+Told: TypeAlias = FieldTold | CheckTold
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksRead:
+    """All that tools say of a patch now."""
+
+    patch: PatchId
+    checks: tuple[Check, ...]
+
+
+class MailKind(StrEnum):
+    """What a comment may be on; the two may have the same ids."""
+
+    PATCH = "patch"
+    COVER = "cover"
+
+
+@dataclass(frozen=True, slots=True)
+class Commented:
+    """A patch or a cover letter with comments."""
+
+    kind: MailKind
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommentsRead:
+    """Comments on a patch, or on the cover letter of a *series*; None where nobody wants to hear what they say."""
+
+    on: Commented
+    comments: tuple[Comment, ...] | None
+    series: SeriesId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrailersRead:
+    """The trailers of patches, with those of their comments; *cover* are those of a series' cover letter's comments."""
+
+    patches: tuple[tuple[PatchId, frozenset[Trailer]], ...]
+    series: SeriesId | None = None
+    cover: frozenset[Trailer] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A series, or a patch that has none: exactly one of the two is set."""
+
+    series: SeriesId | None = None
+    patch: PatchId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommentTold:
+    """There is a comment; *ref* names the patch or the cover letter that it is on."""
+
+    on: Commented
+    id: int
+    project: ProjectName
+    ref: PatchRef
+
+
+def told_by(events: Iterable[Event]) -> tuple[Told, ...]:
+    """What *events* tell of patches, in their order.
+
+    The payload is believed: an event can be read before the change that it tells of.
+    """
+    return tuple(told for event in events if (told := _told(event)) is not None)
+
+
+def shown_by(patches: Sequence[Patch]) -> tuple[FieldTold, ...]:
+    """What a list shows of *patches*; of a patch whose state it does not show, nothing."""
+    return tuple(told for patch in patches if patch.state for told in _fields_of(patch))
+
+
+def comments_in(events: Iterable[Event]) -> tuple[CommentTold, ...]:
+    """The comments that *events* tell of, each once however often it is told."""
+    told = (_comment(event) for event in events)
+    return tuple(dict.fromkeys(comment for comment in told if comment is not None))
+
+
+def _told(event: Event) -> Told | None:
+    match event.category:
+        case "patch-state-changed" if event.patch and event.current_state:
+            return FieldTold(event.patch.id, Field.STATE, event.current_state)
+        case "patch-delegated" if event.patch:
+            return FieldTold(event.patch.id, Field.DELEGATE, event.current_delegate)
+        case "check-created" if event.patch and event.check:
+            return CheckTold(event.patch.id, event.check)
+        case _:
+            return None
+
+
+def _comment(event: Event) -> CommentTold | None:
+    match event.category:
+        case "patch-comment-created" if event.patch and event.comment is not None:
+            return CommentTold(Commented(MailKind.PATCH, event.patch.id), event.comment, event.project, event.patch)
+        case "cover-comment-created" if event.cover and event.comment is not None:
+            return CommentTold(Commented(MailKind.COVER, event.cover.id), event.comment, event.project, event.cover)
+        case _:
+            return None
+
+
+def _fields_of(patch: Patch) -> list[FieldTold]:
+    values = {
+        Field.STATE: patch.state,
+        Field.DELEGATE: patch.delegate,
+        Field.ARCHIVED: "yes" if patch.archived else None,
+        Field.NAME: patch.name,
+        Field.COMMIT_REF: patch.commit_ref,
+    }
+    return [FieldTold(patch.id, field, value) for field, value in values.items()]
