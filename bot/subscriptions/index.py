@@ -9,7 +9,7 @@ wants and of what bars it, and a patch is answered by uniting sets. Any other qu
 that have its anchor, its most telling wanted term; its tree decides. One without an anchor is put before every patch.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -22,6 +22,7 @@ from bot.subscriptions.parts import Parts
 from bot.subscriptions.paths import PathTrie
 from bot.subscriptions.query import Node, Query, patterns_of
 from bot.subscriptions.verdict import Judge, Reason
+from bot.subscriptions.wishes import ARRIVALS, On
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Index:
         self._unanchored: set[_Entry] = set()
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
+        self._hearing: dict[On, set[SubscriptionId]] = {on: set() for on in On if on not in ARRIVALS}
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -116,13 +118,29 @@ class Index:
     def match(self, facts: Facts) -> list[Match]:
         """The subscriptions that a patch is for, in the order of their ids, and why each."""
         with self._lock:
-            return self._match(facts)
+            hits = PathHits(self._patterns, facts.paths)
+            judge = Judge(facts, hits)
+            return self._reasoned(self._find(facts, hits, judge), judge)
+
+    def anybody_hears(self, changes: Iterable[On]) -> bool:
+        """Whether any subscription is to be told of one of these *changes*."""
+        return any(self._hearing[on] for on in changes)
+
+    def match_changed(self, facts: Facts, changes: Iterable[On]) -> list[Match]:
+        """The same of those alone that are to be told of one of these *changes*."""
+        with self._lock:
+            hits = PathHits(self._patterns, facts.paths)
+            judge = Judge(facts, hits)
+            hearing = set().union(*(self._hearing[on] for on in changes))
+            return self._reasoned(self._find(facts, hits, judge) & hearing, judge)
 
     def _add(self, subscription: Subscription) -> None:
         tree = subscription.query.tree
         entry = self._entries.get(tree) or self._add_tree(tree)
         entry.ids.add(subscription.id)
         self._subscriptions[subscription.id] = subscription, entry
+        for on in subscription.query.hears - ARRIVALS:
+            self._hearing[on].add(subscription.id)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
                 self._bucket(handle).wanted.add(subscription.id)
@@ -134,6 +152,8 @@ class Index:
         if entry is None:
             return
         entry.ids.discard(id_)
+        for hearing in self._hearing.values():
+            hearing.discard(id_)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
                 self._bucket(handle).wanted.discard(id_)
@@ -144,12 +164,10 @@ class Index:
         if not entry.ids:
             self._remove_tree(entry)
 
-    def _match(self, facts: Facts) -> list[Match]:
-        hits = PathHits(self._patterns, facts.paths)
-        judge = Judge(facts, hits)
+    def _reasoned(self, ids: set[SubscriptionId], judge: Judge) -> list[Match]:
         reasons: dict[_Entry, tuple[Reason, ...]] = {}
         matches: list[Match] = []
-        for id_ in sorted(self._find(facts, hits, judge)):
+        for id_ in sorted(ids):
             subscription, entry = self._subscriptions[id_]
             if entry not in reasons:
                 reasons[entry] = judge.decide(entry.tree).reasons
