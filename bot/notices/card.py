@@ -6,7 +6,7 @@ long stands folded. A compact one says the same of it in two lines, but not wher
 
 from dataclasses import dataclass, replace
 
-from bot.ids import Msgid
+from bot.ids import Msgid, ProjectName
 from bot.notices import facts
 from bot.notices.markup import (
     Allowed,
@@ -63,12 +63,18 @@ class Site:
 class Shown:
     """What a card shows: a series with the patches read of it, or one patch that has none.
 
-    *matched* are the paths that a subscription asked for, in the order of the patches.
+    *matched* are the paths that a subscription asked for, in the order of the patches, *form* what it looks like.
     """
 
     patches: tuple[Patch, ...]
     series: Series | None = None
     matched: tuple[str, ...] = ()
+    form: Form = Form.CARD
+
+    @property
+    def project(self) -> ProjectName:
+        """Where it was sent."""
+        return self.series.project if self.series else self.patches[0].project
 
     @property
     def lone(self) -> Patch | None:
@@ -112,9 +118,9 @@ class Shown:
         return next((patch.msgid for patch in self.in_order), None)
 
 
-def drawn(form: Form, shown: Shown, site: Site) -> Document:
-    """What is *shown*, in the form that a room asked for."""
-    return compact(shown, site) if form is Form.COMPACT else card(shown, site)
+def drawn(shown: Shown, site: Site) -> Document:
+    """What is *shown*, in its form."""
+    return compact(shown, site) if shown.form is Form.COMPACT else card(shown, site)
 
 
 def compact(shown: Shown, site: Site) -> Document:

@@ -103,6 +103,11 @@ class Message:
     reaction: EventId | None = None
     edits: EventId | None = None
 
+    @property
+    def digest(self) -> str:
+        """What tells whether another message says the same."""
+        return hashlib.sha256(f"{self.body}\0{self.html}".encode("utf-8", "replace")).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:

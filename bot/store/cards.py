@@ -1,16 +1,41 @@
-"""The cards: which room has one of what, why, and which event it is."""
+"""The cards: which room has one of what, why, which event it is, and when it is to be edited."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
-from bot.notices.outbox import CardRef, NoticeState, Tag
+from bot.notices.living import Life
+from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
 from bot.store import schema
+from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
 from bot.subscriptions.wishes import Form
+
+KEEP_CARDS = timedelta(days=180)
+_NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "due_at": None}
+
+
+@dataclass(frozen=True, slots=True)
+class DueCard:
+    """A card that may not show what is known by now.
+
+    *why* and *form* are as they were added, *shown* a digest of what it says with all edits written so far, *edits*
+    their number. *is_there*: it was sent, or may still be; what was given up has nothing to edit.
+    """
+
+    room: RoomId
+    about: CardRef
+    key: NoticeKey
+    why: Sequence[Sequence[str | int]]
+    form: Form
+    rings: bool
+    shown: str | None
+    edits: int
+    is_there: bool
 
 
 class CardBook:
@@ -37,19 +62,19 @@ class CardBook:
             for room in (await self._connection.execute(sa.select(table.c.room).where(*of_these))).scalars()
         }
 
-    async def add(
-        self, room: RoomId, card: CardRef, key: NoticeKey, why: Iterable[Sequence[object]], form: Form = Form.CARD
-    ) -> None:
-        """Remember that *room* has a card of this object, in this form."""
+    async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: Form = Form.CARD) -> None:
+        """Remember that a room has a card of this object, which is *notice*, in this form."""
         values = {
-            "room": room,
+            "room": notice.room,
             "server": card.server,
             "kind": card.kind,
             "object": card.number,
-            "notice_key": key,
+            "notice_key": notice.key,
             "why": [list(reason) for reason in why],
             "created_at": self._now,
             "form": form,
+            "rings": notice.message.rings,
+            "shown": notice.message.digest,
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
 
@@ -68,6 +93,67 @@ class CardBook:
         ended = sa.case((card.c.event.is_not(None), "moved"), else_=card.c.ended)
         await self._connection.execute(sa.update(card).where(card.c.room == old).values(room=new, ended=ended))
 
+    async def touch(self, about: CardRef, *, urgent: bool) -> None:
+        """Something that the living cards of an object do not show yet has changed."""
+        table = schema.card
+        living = (*_is(about), table.c.ended.is_(None))
+        found = (await self._connection.execute(sa.select(table).where(*living))).mappings().all()
+        lives = {row["room"]: _life(row) for row in found}
+        marks = [
+            {"of_room": room, **_columns(life.changed(self._now, urgent=urgent))}
+            for room, life in lives.items()
+            if not life.is_frozen(self._now)
+        ]
+        if marks:
+            of_room = sa.update(table).where(*_is(about), table.c.room == sa.bindparam("of_room"))
+            await self._connection.execute(of_room, marks)
+
+    async def due(self, limit: int) -> list[DueCard]:
+        """The cards to edit now, those that wait longest first, *limit* at most; a clock set back holds none up."""
+        card, notice = schema.card, schema.notice
+        is_due = sa.or_(card.c.due_at <= self._now, card.c.touched_at > self._now)
+        is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
+        is_there = sa.or_(card.c.event.is_not(None), is_open).label("is_there")
+        query = sa.select(card, is_there).where(card.c.ended.is_(None), card.c.due_at.is_not(None), is_due)
+        found = await self._connection.execute(query.order_by(card.c.due_at, card.c.room).limit(limit))
+        return [_due(row) for row in found.mappings()]
+
+    async def shows(self, card: DueCard) -> None:
+        """A card shows everything that is known."""
+        await self._set(card, _NO_MARKS)
+
+    async def edited(self, card: DueCard, shown: str, *, anew: bool) -> None:
+        """An edit of a card was written, after which it says *shown*; *anew*: beside all that was written before."""
+        more = {"edits": card.edits + 1, "edited_at": self._now} if anew else {}
+        await self._set(card, {**_NO_MARKS, **more, "shown": shown})
+
+    async def redacted(self, room: RoomId, event: EventId) -> NoticeKey | None:
+        """Somebody took an event back: where it is a card it is dead; its key, None for any other event."""
+        table = schema.card
+        where = (table.c.room == room, table.c.event == event)
+        key = (await self._connection.execute(sa.select(table.c.notice_key).where(*where))).scalar_one_or_none()
+        await self._connection.execute(sa.update(table).where(*where).values({**_NO_MARKS, "ended": "redacted"}))
+        return None if key is None else NoticeKey(key)
+
+    async def is_dead(self, key: NoticeKey) -> bool:
+        """Whether the card with *key* was taken back."""
+        table = schema.card
+        query = sa.select(table.c.room).where(table.c.notice_key == key, table.c.ended == "redacted")
+        return (await self._connection.execute(query)).first() is not None
+
+    async def tidy(self) -> bool:
+        """Drop a batch of the cards that are old and whose object is forgotten; whether there may be more of them.
+
+        As long as the object is known its card is, too, or it would be posted again.
+        """
+        card, series, patch = schema.card, schema.series, schema.patch
+        old = sa.func.coalesce(card.c.touched_at, card.c.created_at, type_=schema.Utc) < self._now - KEEP_CARDS
+        known = [
+            sa.exists().where(table.c.server == card.c.server, table.c.id == card.c.object, card.c.kind == kind)
+            for kind, table in (("series", series), ("patch", patch))
+        ]
+        return await drop_batch(self._connection, card, old, ~sa.or_(*known))
+
     async def why(self, room: RoomId, event: EventId) -> list[list[str | int]] | None:
         """Why a card came: of each reason the subscription, the term, and what that found; None for any other event."""
         card = schema.card
@@ -83,6 +169,49 @@ class CardBook:
         done = (notice.c.state == NoticeState.DONE, notice.c.room == room, notice.c.event == event)
         said = (await self._connection.execute(sa.select(notice.c.message).where(*done))).scalars().first()
         return None if said is None else _about(message_of(said).tag)
+
+    async def _set(self, card: DueCard, values: Mapping[str, object]) -> None:
+        table = schema.card
+        await self._connection.execute(
+            sa.update(table).where(*_is(card.about), table.c.room == card.room).values(values)
+        )
+
+
+def _life(row: sa.RowMapping) -> Life:
+    return Life(
+        posted=row["created_at"],
+        touched=row["touched_at"],
+        edited=row["edited_at"],
+        urgent_since=row["urgent_since"],
+        counts_since=row["counts_since"],
+        counts_last=row["counts_last"],
+    )
+
+
+def _columns(life: Life) -> dict[str, datetime | None]:
+    """What a life changes of a card."""
+    return {
+        "touched_at": life.touched,
+        "edited_at": life.edited,
+        "urgent_since": life.urgent_since,
+        "counts_since": life.counts_since,
+        "counts_last": life.counts_last,
+        "due_at": life.due,
+    }
+
+
+def _due(row: sa.RowMapping) -> DueCard:
+    return DueCard(
+        room=RoomId(row["room"]),
+        about=CardRef(ServerName(row["server"]), row["kind"], row["object"]),
+        key=NoticeKey(row["notice_key"]),
+        why=row["why"],
+        form=Form(row["form"]),
+        rings=row["rings"],
+        shown=row["shown"],
+        edits=row["edits"],
+        is_there=bool(row["is_there"]),
+    )
 
 
 def _about(tag: Tag) -> CardRef | None:

@@ -30,6 +30,7 @@ from bot.store.messages import message_of
 
 KEEP_SAID = timedelta(days=7)
 _OPEN = (NoticeState.WAITING, NoticeState.TRIED)
+_HUNG_ON_IT = "what it belongs to was given up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +58,24 @@ class OutboxBook:
     async def add(self, notices: Sequence[Notice]) -> None:
         """Write notices down, in this order; one whose key is there already is left as it is.
 
-        Those for a suspended room wait with the others there.
+        Those for a suspended room wait with the others there; what hangs on a card that was taken back is not said.
         """
         table = schema.notice
         for notice in notices:
             known = sa.select(table.c.id).where(table.c.key == notice.key)
-            if (await self._connection.execute(known)).first() is None:
+            if (await self._connection.execute(known)).first() is not None:
+                continue
+            if notice.of is None or not await self._cards.is_dead(notice.of):
                 state = NoticeState.SUSPENDED if await self._is_suspended(notice.room) else NoticeState.WAITING
                 await self._connection.execute(sa.insert(table).values(_row(notice, self._now) | {"state": state}))
 
     async def edit(self, notice: Notice) -> bool:
-        """Write an edit down; False where one of the same card that was not tried yet says this instead."""
+        """Write an edit down; False where one that was not tried yet, or else the card itself, says this instead."""
         table = schema.notice
-        untried = (table.c.of == notice.of, table.c.lane == Lane.EDIT, table.c.attempts == 0)
-        open_ = table.c.state.in_((NoticeState.WAITING, NoticeState.SUSPENDED))
-        row = (await self._connection.execute(sa.select(table.c.id, table.c.key).where(*untried, open_))).first()
+        says = sa.or_(sa.and_(table.c.of == notice.of, table.c.lane == Lane.EDIT), table.c.key == notice.of)
+        untried = (table.c.attempts == 0, table.c.state.in_((NoticeState.WAITING, NoticeState.SUSPENDED)))
+        query = sa.select(table.c.id, table.c.key).where(says, *untried).order_by(table.c.lane.desc()).limit(1)
+        row = (await self._connection.execute(query)).first()
         if row is None:
             await self.add([notice])
             return True
@@ -156,6 +160,8 @@ class OutboxBook:
         is_there = bool((await self._connection.execute(sa.update(table).where(*where).values(values))).rowcount)
         if is_there and isinstance(outcome, Sent):
             await self._cards.came(notice.room, notice.message.tag.key, outcome.event)
+        if is_there and isinstance(outcome, Dead):
+            await self._give_up_what_hangs_on(notice.message.tag.key)
         return is_there
 
     async def next_at(self, busy: Collection[RoomId] = ()) -> datetime | None:
@@ -201,9 +207,12 @@ class OutboxBook:
         await self._connection.execute(sa.update(table).where(*wanted).values(values))
 
     async def drop(self, ids: Collection[NoticeId]) -> None:
-        """Forget notices that are not sent; their cards stay known, so that they are not written again."""
+        """Forget notices that are not sent, and what hangs on them; their cards stay known and are not written anew."""
         table = schema.notice
-        await self._connection.execute(sa.delete(table).where(table.c.id.in_(ids), table.c.state != NoticeState.DONE))
+        meant = (table.c.id.in_(ids), table.c.state != NoticeState.DONE)
+        for key in (await self._connection.execute(sa.select(table.c.key).where(*meant))).scalars().all():
+            await self.forget_about(NoticeKey(key))
+        await self._connection.execute(sa.delete(table).where(*meant))
 
     async def queue(self) -> Queue:
         """What is still to be said, in numbers."""
@@ -240,6 +249,13 @@ class OutboxBook:
         values = {"state": NoticeState.DEAD, "reason": reason, "settled_at": self._now}
         await self._connection.execute(sa.update(table).where(table.c.id == number).values(values))
 
+    async def _give_up_what_hangs_on(self, key: NoticeKey) -> None:
+        """What waits for an event that never comes is dead, too; an operator may retry all of it."""
+        table = schema.notice
+        values = {"state": NoticeState.DEAD, "reason": _HUNG_ON_IT, "settled_at": self._now}
+        hangs = (table.c.of == key, table.c.state.in_((*_OPEN, NoticeState.SUSPENDED)))
+        await self._connection.execute(sa.update(table).where(*hangs).values(values))
+
     async def _note_attempt(self, number: int, device: DeviceId) -> Claimed | None:
         table = schema.notice
         row = (await self._connection.execute(sa.select(table).where(table.c.id == number))).mappings().one()
@@ -247,6 +263,7 @@ class OutboxBook:
             message = message_of(row["message"])
         except (TypeError, ValueError, KeyError) as error:
             await self._bury(number, f"cannot be read: {error}")
+            await self._give_up_what_hangs_on(NoticeKey(row["key"]))
             return None
         claimed = Claimed(
             id=NoticeId(number),

@@ -170,10 +170,11 @@ card = sa.Table(
     sa.Column("counts_since", Utc),  # the first and the last change that it does not show yet, and that may wait
     sa.Column("counts_last", Utc),
     sa.Column("touched_at", Utc),  # when the last change was seen; null: none was
-    sa.Column("ended", sa.Text),  # why it is edited no more: "frozen", "redacted", "moved"
+    sa.Column("due_at", Utc),  # when to edit it; null: it shows everything
+    sa.Column("rings", sa.Boolean, nullable=False, server_default=sa.false()),  # as it was written, and so its edits
+    sa.Column("ended", sa.Text),  # why it is edited no more: "redacted", "moved"
     sa.Index(None, "server", "kind", "object"),
-    sa.Index(None, "urgent_since"),
-    sa.Index(None, "counts_since"),
+    sa.Index(None, "due_at"),
     sa.Index(None, "notice_key"),
 )
 

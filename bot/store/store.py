@@ -109,7 +109,12 @@ class Store:
     async def _tidy_a_batch(self) -> bool:
         async with self.transaction() as tx:
             old_words = self._clock.now() - KEEP_SAID
-            more = [await tx.watch.tidy(), await tx.outbox.tidy(), await tx.inbox.tidy(old_words)]
+            more = [
+                await tx.watch.tidy(),
+                await tx.outbox.tidy(),
+                await tx.inbox.tidy(old_words),
+                await tx.cards.tidy(),
+            ]
         return any(more)
 
     async def watched(self, server: ServerName) -> Watched:

@@ -1,6 +1,6 @@
 """Which rooms a series is for: those that asked for one of its patches."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -124,4 +124,9 @@ def sections_of(patch: Patch, maintainers: Maintainers | None) -> More:
 
 def _paths(why: Collection[Why]) -> tuple[str, ...]:
     found = [each.reason for each in why if each.reason.outcome is Outcome.FOUND]
-    return tuple(dict.fromkeys(path for reason in found if reason.term.startswith(_PATH) for path in reason.seen))
+    return asked_paths((reason.term, reason.seen) for reason in found)
+
+
+def asked_paths(found: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+    """The paths among what terms *found*, each once."""
+    return tuple(dict.fromkeys(path for term, seen in found if term.startswith(_PATH) for path in seen))

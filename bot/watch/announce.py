@@ -1,19 +1,20 @@
 """New cards: which rooms a series or a lone patch is for, and what is said there."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.ids import PatchId, ProjectName, RoomId, ServerName
-from bot.notices.card import Shown, Site, drawn
-from bot.notices.markup import written
-from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Tag, card_key
+from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName
+from bot.notices.card import Shown, Site
+from bot.notices.outbox import CardRef, Lane, Message, Notice, card_key
 from bot.patchwork.model import Patch, Series
 from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.matching import Arrival, Judged, RoomMatch, match_rooms
 from bot.subscriptions.wishes import Digest, Form, richest
+from bot.watch import sight
 from bot.watch.audience import Audience
+from bot.watch.sight import Composer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,16 @@ class Wanted:
     def room(self) -> RoomId:
         """Who asked."""
         return self.match.room
+
+    @property
+    def key(self) -> NoticeKey:
+        """The key of the card."""
+        return card_key(self.room, self.about.server, self.about.kind, self.about.number, self.about.rebuilds)
+
+    @property
+    def why(self) -> list[tuple[str | int, ...]]:
+        """Of each reason the subscription, the term, and what that found."""
+        return [(each.subscription, each.reason.term, *each.reason.seen) for each in self.match.why]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,36 +100,24 @@ class Announcer:
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
         """Write the *wanted* cards; what waits for a digest is none."""
         at_once = [each for each in wanted if each.form is not None]
-        for each, notice in await asyncio.to_thread(self._cards, at_once):
-            why = [(reason.subscription, reason.reason.term, *reason.reason.seen) for reason in each.match.why]
-            await tx.cards.add(each.room, each.about, notice.key, why, each.form or Form.CARD)
+        shown = {about: seen for about in _about(at_once) if (seen := await sight.seen(tx, about)) is not None}
+        for each, notice in await asyncio.to_thread(self._cards, at_once, shown):
+            await tx.cards.add(each.about, notice, each.why, each.form or Form.CARD)
             await tx.outbox.add([notice])
         return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in at_once]
 
-    def _cards(self, wanted: Sequence[Wanted]) -> list[tuple[Wanted, Notice]]:
-        """The cards to write, off the event loop; composed once for all rooms that asked for the same."""
-        composed: dict[tuple[CardRef, Form, tuple[str, ...]], tuple[str, str]] = {}
+    def _cards(self, wanted: Sequence[Wanted], known: Mapping[CardRef, Shown]) -> list[tuple[Wanted, Notice]]:
+        """The cards to write, off the event loop."""
+        composer = Composer()
         cards: list[tuple[Wanted, Notice]] = []
         for each in wanted:
-            judged, form = each.judged, each.form or Form.CARD
-            said = (each.about, form, each.match.paths)
-            if said not in composed:
-                site = self._site(judged.project)
-                shown = Shown(judged.patches, judged.series, each.match.paths)
-                composed[said] = written(drawn(form, shown, site), site.allowed)
-            message = Message(*composed[said], _tag(each), rings=self._audience.rings(each.room))
+            shown = replace(known[each.about], matched=each.match.paths, form=each.form or Form.CARD)
+            body, html = composer.both(each.about, shown, self._site(each.judged.project))
+            message = Message(body, html, sight.tag(each.key, each.about, shown), self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards
 
 
-def _tag(wanted: Wanted) -> Tag:
-    about, series = wanted.about, wanted.judged.series
-    return Tag(
-        kind=NoticeKind.CARD,
-        key=card_key(wanted.room, about.server, about.kind, about.number, about.rebuilds),
-        server=about.server,
-        project=wanted.judged.project,
-        series=series.id if series else None,
-        patch=None if series else wanted.judged.patches[0].id,
-        version=series.version if series else None,
-    )
+def _about(wanted: Sequence[Wanted]) -> list[CardRef]:
+    """What the cards are about, each once."""
+    return list(dict.fromkeys(each.about for each in wanted))

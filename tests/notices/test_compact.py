@@ -80,8 +80,6 @@ def test_however_long_its_parts_are_it_is_whole_and_fits() -> None:
 
 
 def test_each_form_is_drawn_as_itself() -> None:
-    shown = Shown((a_patch(),))
-
-    bodies = {form: written(drawn(form, shown, SITE), SITE.allowed)[0] for form in Form}
+    bodies = {form: written(drawn(Shown((a_patch(),), form=form), SITE), SITE.allowed)[0] for form in Form}
 
     assert ["b4 am" in bodies[form] for form in (Form.CARD, Form.COMPACT)] == [True, False]

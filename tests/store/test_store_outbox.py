@@ -237,8 +237,8 @@ async def test_what_waits_behind_a_failing_notice_does_not_keep_the_sender_awake
 
 async def test_a_card_is_remembered_by_room_and_object(store: Store) -> None:
     async with store.transaction() as tx:
-        await tx.cards.add(ROOM, CARD, NoticeKey("card/1"), [(1, "path:a/", "a/b.c")])
-        await tx.cards.add(OTHER_ROOM, CARD, NoticeKey("card/2"), [])
+        await tx.cards.add(CARD, a_notice("card/1"), [(1, "path:a/", "a/b.c")])
+        await tx.cards.add(CARD, a_notice("card/2", OTHER_ROOM), [])
 
         assert await tx.cards.rooms_with(CARD) == {ROOM, OTHER_ROOM}
         assert await tx.cards.rooms_with(CardRef(SERVER, "patch", 5)) == set()
@@ -252,8 +252,8 @@ async def about(store: Store, event: str, room: RoomId = ROOM) -> CardRef | None
 
 async def test_a_card_is_known_by_its_event_for_longer_than_notices_are_kept(store: Store, rig: StoreRig) -> None:
     async with store.transaction() as tx:
-        await tx.cards.add(ROOM, CARD, NoticeKey("card/1"), [])
-        await tx.cards.add(OTHER_ROOM, CardRef(SERVER, "patch", 6), NoticeKey("card/2"), [])
+        await tx.cards.add(CARD, a_notice("card/1"), [])
+        await tx.cards.add(CardRef(SERVER, "patch", 6), a_notice("card/2", OTHER_ROOM), [])
         await tx.outbox.add([a_notice("card/1"), a_notice("card/2", OTHER_ROOM)])
     first, second = await claim(store)
     assert await about(store, "$1") is None

@@ -79,7 +79,7 @@ async def test_a_moved_room_has_the_cards_of_both(store: Store) -> None:
     refs = [CardRef(SERVER, "series", number) for number in (1, 2, 3)]
     async with store.transaction() as tx:
         for room, ref in ((ROOM, refs[0]), (ROOM, refs[1]), (OTHER_ROOM, refs[1]), (OTHER_ROOM, refs[2])):
-            await tx.cards.add(room, ref, card_key(room, SERVER, "series", ref.number), [])
+            await tx.cards.add(ref, a_notice(card_key(room, SERVER, "series", ref.number), room), [])
 
     async with store.transaction() as tx:
         await tx.session.move(ROOM, OTHER_ROOM)

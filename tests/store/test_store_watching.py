@@ -19,7 +19,6 @@ from bot.store import housekeeping, schema
 from bot.store.store import Store
 from store_rig import (
     OTHER_SERVER,
-    ROOM,
     SERVER,
     StoreRig,
     a_baseline,
@@ -223,7 +222,7 @@ async def test_a_rebuilt_server_starts_anew(store: Store, rig: StoreRig) -> None
     )
     await save(store, everything, replace(everything, server=OTHER_SERVER))
     async with store.transaction() as tx:
-        await tx.cards.add(ROOM, CardRef(SERVER, "series", 5), a_notice().key, [])
+        await tx.cards.add(CardRef(SERVER, "series", 5), a_notice(), [])
     kept = await store.watched(OTHER_SERVER)
 
     await save(store, Poll(SERVER, "2026-02-02T00:00:00", baselines=(a_baseline(event=3),), rebuilt=True))

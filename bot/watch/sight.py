@@ -1,0 +1,54 @@
+"""What a card shows now, from the store."""
+
+from collections.abc import Iterable, Sequence
+
+from bot.ids import NoticeKey, SeriesId
+from bot.notices.card import Shown, Site, drawn
+from bot.notices.markup import written
+from bot.notices.outbox import CardRef, NoticeKind, Tag
+from bot.store.store import Transaction
+from bot.subscriptions.matching import asked_paths
+from bot.subscriptions.wishes import Form
+
+
+async def seen(tx: Transaction, about: CardRef) -> Shown | None:
+    """What is known of a series or a lone patch, whoever asked for it; None where it is forgotten."""
+    if about.kind == "patch":
+        patch = await tx.watch.patch(about.server, about.number)
+        return Shown((patch,)) if patch else None
+    series = await tx.watch.series(about.server, about.number)
+    patches = await tx.watch.patches_of(about.server, SeriesId(about.number))
+    return Shown(tuple(patches), series) if series and patches else None
+
+
+def matched(why: Iterable[Sequence[object]]) -> tuple[str, ...]:
+    """The paths that were asked for, by the reasons that are kept with a card."""
+    return asked_paths((str(term), [str(path) for path in found]) for _, term, *found in why)
+
+
+def tag(key: NoticeKey, about: CardRef, shown: Shown) -> Tag:
+    """What a card of *shown*, or an edit of it, says of itself."""
+    series = shown.series
+    return Tag(
+        kind=NoticeKind.CARD,
+        key=key,
+        server=about.server,
+        project=shown.project,
+        series=series.id if series else None,
+        patch=None if series else shown.patches[0].id,
+        version=series.version if series else None,
+    )
+
+
+class Composer:
+    """Composes cards, each once for all rooms that asked for the same paths in the same form."""
+
+    def __init__(self) -> None:
+        self._composed: dict[tuple[CardRef, Form, tuple[str, ...]], tuple[str, str]] = {}
+
+    def both(self, about: CardRef, shown: Shown, site: Site) -> tuple[str, str]:
+        """A card in plain text and in HTML."""
+        said = (about, shown.form, shown.matched)
+        if said not in self._composed:
+            self._composed[said] = written(drawn(shown, site), site.allowed)
+        return self._composed[said]

@@ -1,0 +1,76 @@
+"""Keeps the cards true: each that is due is composed anew from the store, and edited where it says something else."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from bot.ids import ProjectName, ServerName
+from bot.notices.card import Shown, Site
+from bot.notices.outbox import CardRef, Lane, Message, Notice, edit_key
+from bot.store.cards import DueCard
+from bot.store.store import Store, Transaction
+from bot.watch import sight
+from bot.watch.sight import Composer
+
+BATCH = 100  # cards of one transaction
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A card to edit, and what it is to show; None where nothing is known of it any more, or it was never sent."""
+
+    card: DueCard
+    shown: Shown | None
+
+
+class Upkeep:
+    """Edits the cards of all servers; *sites* say how links to each are written."""
+
+    def __init__(self, store: Store, sites: Mapping[ServerName, Callable[[ProjectName], Site]]) -> None:
+        self._store = store
+        self._sites = sites
+
+    async def tick(self) -> None:
+        """Write the edits that are due, a batch a transaction, so that others get their turn in between."""
+        while await self._edit_a_batch():
+            pass
+
+    async def _edit_a_batch(self) -> bool:
+        """Edit some cards; whether more may be due. Whatever becomes of one, it is due no longer."""
+        async with self._store.transaction() as tx:
+            due = await tx.cards.due(BATCH)
+            looks = await self._looks(tx, due)
+            for each, edit in zip(due, await asyncio.to_thread(self._edits, looks), strict=True):
+                if edit is None or edit.message.digest == each.shown:
+                    await tx.cards.shows(each)
+                else:
+                    await tx.cards.edited(each, edit.message.digest, anew=await tx.outbox.edit(edit))
+        return len(due) == BATCH
+
+    async def _looks(self, tx: Transaction, due: Sequence[DueCard]) -> list[_Look]:
+        """What each of the cards is to show; read once for all rooms that have one."""
+        known: dict[CardRef, Shown | None] = {}
+        for each in due:
+            if each.is_there and each.about.server in self._sites and each.about not in known:
+                known[each.about] = await sight.seen(tx, each.about)
+        return [_Look(each, known.get(each.about) if each.is_there else None) for each in due]
+
+    def _edits(self, looks: Sequence[_Look]) -> list[Notice | None]:
+        """The cards as they should be, off the event loop."""
+        composer = Composer()
+        return [None if look.shown is None else self._edit(look.card, look.shown, composer) for look in looks]
+
+    def _edit(self, due: DueCard, shown: Shown, composer: Composer) -> Notice | None:
+        """The edit of one card, whose fault must not keep the others from theirs."""
+        tag = sight.tag(edit_key(due.key, due.edits + 1), due.about, shown)
+        site = self._sites[due.about.server](shown.project)
+        try:
+            asked = replace(shown, matched=sight.matched(due.why), form=due.form)
+            body, html = composer.both(due.about, asked, site)
+        except Exception:  # noqa: BLE001  # the one broad catch: a fault of ours in one card; it is logged
+            _log.exception("a card cannot be composed anew", key=due.key)
+            return None
+        return Notice(due.room, Lane.EDIT, Message(body, html, tag, rings=due.rings), of=due.key)
