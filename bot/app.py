@@ -48,6 +48,7 @@ from bot.sources import shelf_of
 from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
+from bot.watch.replies import Replies
 from bot.watch.upkeep import Upkeep
 from bot.watch.watch import Watch
 
@@ -233,8 +234,8 @@ async def assembled(
         handlers = _with_help({**itself, **look_ups, **about_subscriptions(means)})
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
-        upkeep = Upkeep(store, {watch.server: watch.site for watch, _ in watches})
-        duties = (upkeep.tick,)
+        sites = {watch.server: watch.site for watch, _ in watches}
+        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()
         yield bot

@@ -63,7 +63,12 @@ class CardBook:
         }
 
     async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: Form = Form.CARD) -> None:
-        """Remember that a room has a card of this object, which is *notice*, in this form."""
+        """Remember that a room has a card of this object, which is *notice*, in this form.
+
+        It takes the place of one that was left in the room that this one replaced.
+        """
+        left = (*_is(card), schema.card.c.room == notice.room, schema.card.c.ended == "moved")
+        await self._connection.execute(sa.delete(schema.card).where(*left))
         values = {
             "room": notice.room,
             "server": card.server,
@@ -77,6 +82,13 @@ class CardBook:
             "shown": notice.message.digest,
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
+
+    async def standing(self, card: CardRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
+        """The keys of all cards of this object, by room, and why each is edited no more; None while it is."""
+        table = schema.card
+        query = sa.select(table.c.room, table.c.notice_key, table.c.ended).where(*_is(card))
+        found = await self._connection.execute(query)
+        return {RoomId(room): (NoticeKey(key), ended) for room, key, ended in found}
 
     async def came(self, room: RoomId, key: NoticeKey, event: EventId) -> None:
         """The card that a notice was, if it was one, is that event from now on."""
@@ -110,11 +122,9 @@ class CardBook:
 
     async def due(self, limit: int) -> list[DueCard]:
         """The cards to edit now, those that wait longest first, *limit* at most; a clock set back holds none up."""
-        card, notice = schema.card, schema.notice
+        card = schema.card
         is_due = sa.or_(card.c.due_at <= self._now, card.c.touched_at > self._now)
-        is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
-        is_there = sa.or_(card.c.event.is_not(None), is_open).label("is_there")
-        query = sa.select(card, is_there).where(card.c.ended.is_(None), card.c.due_at.is_not(None), is_due)
+        query = sa.select(card, is_there()).where(card.c.ended.is_(None), card.c.due_at.is_not(None), is_due)
         found = await self._connection.execute(query.order_by(card.c.due_at, card.c.room).limit(limit))
         return [_due(row) for row in found.mappings()]
 
@@ -212,6 +222,13 @@ def _due(row: sa.RowMapping) -> DueCard:
         edits=row["edits"],
         is_there=bool(row["is_there"]),
     )
+
+
+def is_there() -> sa.Label[bool]:
+    """Whether a card was sent, or may still be."""
+    card, notice = schema.card, schema.notice
+    is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
+    return sa.or_(card.c.event.is_not(None), is_open).label("is_there")
 
 
 def _about(tag: Tag) -> CardRef | None:

@@ -17,6 +17,7 @@ from bot.store.cards import CardBook
 from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
+from bot.store.queued import QueueBook
 from bot.store.session import SessionBook
 from bot.store.subscriptions import SubscriptionBook
 from bot.store.watching import WatchBook
@@ -29,6 +30,7 @@ class Transaction:
     watch: WatchBook
     outbox: OutboxBook
     cards: CardBook
+    queued: QueueBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -96,6 +98,7 @@ class Store:
                     watch=WatchBook(connection, now),
                     outbox=outbox,
                     cards=cards,
+                    queued=QueueBook(connection, now),
                     inbox=InboxBook(connection),
                     session=SessionBook(connection, outbox, cards, subscriptions),
                     subscriptions=subscriptions,

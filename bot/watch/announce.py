@@ -84,12 +84,7 @@ class Announcer:
         arrival = await self._arrival(tx, Judged(self._server, series, patches), frozenset(texts))
         maintainers = self._maintainers(self._server, arrival.judged.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, arrival, maintainers)
-        return [self.asked(about, arrival.judged, match) for match in matches if match.room not in having]
-
-    def asked(self, about: CardRef, judged: Judged, match: RoomMatch) -> Wanted:
-        """The card that a room asked for, in the richest form of those that its subscriptions did."""
-        form, digests = richest(match.wishes, self._audience.form(match.room))
-        return Wanted(about, judged, match, form, digests)
+        return [asked(self._audience, about, arrival.judged, match) for match in matches if match.room not in having]
 
     async def _arrival(self, tx: Transaction, judged: Judged, news: frozenset[PatchId]) -> Arrival:
         """What arrived, and whether rooms saw the work before."""
@@ -116,6 +111,12 @@ class Announcer:
             message = Message(body, html, sight.tag(each.key, each.about, shown), self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards
+
+
+def asked(audience: Audience, about: CardRef, judged: Judged, match: RoomMatch) -> Wanted:
+    """The card that a room asked for, in the richest form of those that its subscriptions did."""
+    form, digests = richest(match.wishes, audience.form(match.room))
+    return Wanted(about, judged, match, form, digests)
 
 
 def _about(wanted: Sequence[Wanted]) -> list[CardRef]:

@@ -26,11 +26,11 @@ def matched(why: Iterable[Sequence[object]]) -> tuple[str, ...]:
     return asked_paths((str(term), [str(path) for path in found]) for _, term, *found in why)
 
 
-def tag(key: NoticeKey, about: CardRef, shown: Shown) -> Tag:
-    """What a card of *shown*, or an edit of it, says of itself."""
+def tag(key: NoticeKey, about: CardRef, shown: Shown, kind: NoticeKind = NoticeKind.CARD) -> Tag:
+    """What a card of *shown*, an edit of it, or what hangs on it says of itself."""
     series = shown.series
     return Tag(
-        kind=NoticeKind.CARD,
+        kind=kind,
         key=key,
         server=about.server,
         project=shown.project,

@@ -17,6 +17,7 @@ from bot.patchwork.poller import Poll, Poller
 from bot.store.store import Store, Transaction
 from bot.watch.announce import Announced, Announcer, Wanted
 from bot.watch.audience import Audience, Projects
+from bot.watch.hearing import Hearing
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ class Watch:
         self._failures = 0
         self._not_before = clock.monotonic()
         self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
+        self._hearing = Hearing(audience, projects.maintainers)
         self._written: list[Announced] = []  # the cards of the poll under way
 
     def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
@@ -64,8 +66,13 @@ class Watch:
         self._written.clear()
         self._audience.awaken(self._clock.now())
         async with self._store.transaction() as tx:
-            await tx.watch.save(poll)
-            self._written += await self._announcer.post(tx, await self._wanted(tx, poll))
+            changed = await tx.watch.save(poll)
+            arrived = await self._wanted(tx, poll)
+            told = {(each.room, each.about) for each in arrived}
+            by_change = [
+                each for each in await self._hearing.wanted(tx, changed) if (each.room, each.about) not in told
+            ]
+            self._written += await self._announcer.post(tx, [*arrived, *by_change])
 
     async def _wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
         """The cards that what *poll* found asks for, in the order of arrival."""
