@@ -44,7 +44,7 @@ class Thread:
 def told(thread: Thread, site: Site) -> Document:
     """What is to be said; nothing where all is as it was."""
     changes = _changes(thread)
-    comments = tuple({each.comment.id: each for each in thread.changes if each.comment is not None}.values())
+    comments = _comments(thread)
 
     def first(shown: int) -> Document:
         rest = len(comments) - shown
@@ -172,6 +172,11 @@ def _number(patch: Patch) -> str:
 
 
 # Comments
+
+
+def _comments(thread: Thread) -> Sequence[Change]:
+    """Each comment once; those of cover letters number themselves apart from those of patches."""
+    return tuple({(each.patch, each.comment.id): each for each in thread.changes if each.comment is not None}.values())
 
 
 def _comment(change: Change, thread: Thread, site: Site) -> Piece:

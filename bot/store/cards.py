@@ -51,6 +51,12 @@ class CardBook:
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
+    async def is_living(self, card: CardRef) -> bool:
+        """Whether some room has a card of this object that is still edited."""
+        table = schema.card
+        query = sa.select(table.c.room).where(*_is(card), table.c.ended.is_(None)).limit(1)
+        return (await self._connection.execute(query)).first() is not None
+
     async def rooms_with_series(self, server: ServerName, series: Sequence[SeriesId]) -> set[RoomId]:
         """The rooms that have a card of one of these *series*."""
         if not series:

@@ -20,7 +20,8 @@ from bot.subscriptions.facts import Facts
 from bot.subscriptions.finding import PathHits
 from bot.subscriptions.parts import Parts
 from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.query import Node, Query, patterns_of
+from bot.subscriptions.query import Key, Node, Query, patterns_of, terms_of
+from bot.subscriptions.values import Is
 from bot.subscriptions.verdict import Judge, Reason
 from bot.subscriptions.wishes import ARRIVALS, On
 
@@ -82,6 +83,7 @@ class Index:
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
         self._hearing: dict[On, set[SubscriptionId]] = {on: set() for on in On if on not in ARRIVALS}
+        self._on_review: set[SubscriptionId] = set()
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -97,6 +99,16 @@ class Index:
         """How many subscriptions have no anchor, so that every patch is held against them."""
         with self._lock:
             return sum(len(entry.ids) for entry in self._unanchored)
+
+    @property
+    def waits_for_comments(self) -> bool:
+        """Whether there is a subscription that wants to hear what is said."""
+        return self.anybody_hears([On.COMMENT])
+
+    @property
+    def waits_for_reviews(self) -> bool:
+        """Whether there is a subscription that looks at who reviewed a patch."""
+        return bool(self._on_review)
 
     def add(self, subscription: Subscription) -> None:
         """Take *subscription* in; it replaces one of the same id."""
@@ -141,6 +153,8 @@ class Index:
         self._subscriptions[subscription.id] = subscription, entry
         for on in subscription.query.hears - ARRIVALS:
             self._hearing[on].add(subscription.id)
+        if any(term.key is Key.IS and Is.REVIEWED in term.values for term in terms_of(tree)):
+            self._on_review.add(subscription.id)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
                 self._bucket(handle).wanted.add(subscription.id)
@@ -154,6 +168,7 @@ class Index:
         entry.ids.discard(id_)
         for hearing in self._hearing.values():
             hearing.discard(id_)
+        self._on_review.discard(id_)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
                 self._bucket(handle).wanted.discard(id_)

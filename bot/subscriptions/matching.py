@@ -90,8 +90,7 @@ def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None 
     heard: list[Match] = []
     asked: dict[SubscriptionId, bool] = {}  # of a subscription that matches many patches, once
     for patch in judged.patches:
-        facts = facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers))
-        matches = index.match(facts)
+        matches = matches_of(index, judged, patch, maintainers)
         for match in matches:
             if match.subscription.id not in asked:
                 asked[match.subscription.id] = arrival.is_heard_by(match.subscription)
@@ -112,6 +111,11 @@ def by_room(matches: Iterable[Match]) -> list[RoomMatch]:
         reasons.update({Why(subscription.id, reason): None for reason in match.reasons})
         wishes.setdefault(subscription.room, {})[subscription.query.wishes] = None
     return [RoomMatch(room, tuple(why[room]), _paths(why[room]), tuple(wishes[room])) for room in sorted(why)]
+
+
+def matches_of(index: Index, judged: Judged, patch: Patch, maintainers: Maintainers | None = None) -> list[Match]:
+    """The subscriptions that one *patch* of those that are *judged* is for."""
+    return index.match(facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers)))
 
 
 def sections_of(patch: Patch, maintainers: Maintainers | None) -> More:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from bot.ids import ProjectName, ServerName
-from bot.notices.card import Site
+from bot.notices.card import Shown, Site
 from bot.notices.markup import written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, reply_key
 from bot.notices.threads import Thread, told
+from bot.patchwork.told import Work, WorkKind
 from bot.store.queued import Burst
 from bot.store.store import Store, Transaction
 from bot.watch import sight
@@ -48,8 +49,11 @@ class Replies:
         """What is to be told of; None where nothing can be, or its card is not there to hang it on."""
         if burst.ended in _ENDED or not burst.is_there or burst.about.server not in self._sites:
             return None
-        shown = await sight.seen(tx, burst.about)
-        return None if shown is None else Thread(shown, burst.changes)
+        work = Work(WorkKind(burst.about.kind), burst.about.number)
+        standing = (await tx.watch.standings(burst.about.server, [work])).get(work)
+        if standing is None or not standing.patches:
+            return None
+        return Thread(Shown(standing.patches, standing.series), burst.changes, standing.checks)
 
     def _replies(self, threads: Sequence[tuple[Burst, Thread]]) -> list[Notice]:
         """The replies that say anything, off the event loop."""

@@ -12,6 +12,7 @@ from bot.clock import Clock, backoff
 from bot.errors import BotError, Temporary
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Site
+from bot.notices.changes import Changed
 from bot.notices.condition import Health, WatchedServer
 from bot.patchwork.poller import Poll, Poller
 from bot.store.store import Store, Transaction
@@ -38,6 +39,7 @@ class Watch:
         self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
         self._hearing = Hearing(audience, projects.maintainers)
         self._written: list[Announced] = []  # the cards of the poll under way
+        self._changed: tuple[Changed, ...] = ()  # by that poll
 
     def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
         """How the watch goes; the store says since when each project is known."""
@@ -64,15 +66,18 @@ class Watch:
 
     async def _write(self, poll: Poll) -> None:
         self._written.clear()
+        self._changed = ()
         self._audience.awaken(self._clock.now())
         async with self._store.transaction() as tx:
-            changed = await tx.watch.save(poll)
-            arrived = await self._wanted(tx, poll)
-            told = {(each.room, each.about) for each in arrived}
-            by_change = [
-                each for each in await self._hearing.wanted(tx, changed) if (each.room, each.about) not in told
-            ]
-            self._written += await self._announcer.post(tx, [*arrived, *by_change])
+            self._changed = await tx.watch.save(poll)
+            self._written += await self._announcer.post(tx, await self._all_wanted(tx, poll))
+
+    async def _all_wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
+        """The cards that are asked for by what arrived, and then by what changed."""
+        arrived = await self._wanted(tx, poll)
+        told = {(each.room, each.about) for each in arrived}
+        by_change = await self._hearing.wanted(tx, self._changed)
+        return [*arrived, *(each for each in by_change if (each.room, each.about) not in told)]
 
     async def _wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
         """The cards that what *poll* found asks for, in the order of arrival."""
@@ -86,7 +91,12 @@ class Watch:
         return wanted
 
     def _tell(self) -> None:
-        """Count and log the cards, once they are written for good."""
+        """Count and log the changes and the cards, once they are written for good."""
+        for each in self._changed:
+            for change in each.changes:
+                metrics.CHANGES.labels(self.server, change.kind).inc()
+                about = {"kind": each.about.kind, "id": each.about.number, "patch": change.patch}
+                _log.debug("change", server=self.server, **about, why=change.reason)
         for new in self._written:
             metrics.CARDS.labels(self.server).inc()
             _log.info("card", server=self.server, room=new.room, kind=new.about.kind, id=new.about.number, why=new.why)

@@ -63,8 +63,8 @@ async def test_who_is_muted_hears_of_no_change_nor_later_what_was(tmp_path: Path
         await here.rig.poll(here.bot, times=3)
 
         assert [(post.room, post.message.body) for post in replies(here)] == [
-            (ROOM, "Accepted → Rejected"),
             (CHAT, "Accepted → Rejected"),
+            (ROOM, "Accepted → Rejected"),
         ]
 
 
@@ -75,7 +75,10 @@ async def test_why_a_card_came_by_a_change_says_what_came_true(tmp_path: Path) -
         await here.rig.poll(here.bot, times=2)
         [card] = here.cards()
 
-        assert await here.say("why", BOB, reply_to=card.event) == snapshot()
+        assert await here.say("why", BOB, reply_to=card.event) == snapshot("""\
+This card came because of:
+• 1: path:migration/ state:new->accepted, added by @ann:hs on 2026-01-01 — path:migration/ found migration/ram.c; state:new->accepted found new->accepted\
+""")
 
 
 async def test_a_reply_is_about_what_its_card_is_about(tmp_path: Path) -> None:

@@ -220,6 +220,12 @@ def test_a_comment_that_is_told_twice_is_said_once() -> None:
     assert body(of_seven(comment(1, "Hello"), comment(1, "Hello"))) == "Rey Viewer on 1/7\nHello"
 
 
+def test_comments_on_a_patch_and_on_the_cover_may_have_the_same_number() -> None:
+    said = body(of_seven(comment(1, "Hello"), comment(None, "Hello")))
+
+    assert said == "Rey Viewer on 1/7\nHello\nRey Viewer on the cover letter\nHello"
+
+
 def test_many_comments_and_changes_are_cut_and_counted() -> None:
     changes = [comment(1, "x" * 390, id_=number) for number in range(100)]
     changes += [check(1, "", "fail" if number % 2 else "warning", f"c{number}") for number in range(3)]
