@@ -156,6 +156,20 @@ async def test_a_review_that_is_wanted_brings_a_card(rig: Rig) -> None:
     assert replies(rig) == []
 
 
+async def test_a_review_of_a_series_without_a_card_is_heard_by_who_named_states(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/ on:state",)}
+    async with rig.running() as bot:
+        posted = await arrived(rig, bot)
+        rig.patchwork.add_comment(posted.patches[0], REVIEW)
+
+        await rig.poll(bot, times=12)
+
+    assert (cards(rig), replies(rig)) == (
+        ["migration: Fix it"],
+        ["1 of 3 patches: reviewed by rey@example.com (1/3)"],
+    )
+
+
 async def test_comments_of_a_burst_are_one_reply(rig: Rig) -> None:
     rig.subscribe = {ROOM: ("path:migration/ on:new,comments",)}
     async with rig.running() as bot:

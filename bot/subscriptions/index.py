@@ -101,11 +101,6 @@ class Index:
             return sum(len(entry.ids) for entry in self._unanchored)
 
     @property
-    def waits_for_comments(self) -> bool:
-        """Whether there is a subscription that wants to hear what is said."""
-        return self.anybody_hears([On.COMMENT])
-
-    @property
     def waits_for_reviews(self) -> bool:
         """Whether there is a subscription that looks at who reviewed a patch."""
         return bool(self._on_review)

@@ -70,14 +70,14 @@ async def test_who_is_muted_hears_of_no_change_nor_later_what_was(tmp_path: Path
 
 async def test_why_a_card_came_by_a_change_says_what_came_true(tmp_path: Path) -> None:
     async with people(a_rig(tmp_path)) as here:
-        await here.say("sub path:migration/ state:new->accepted")
+        await here.say("sub state:new->accepted")
         here.rig.patchwork.set_state(await a_patch(here), "accepted")
         await here.rig.poll(here.bot, times=2)
         [card] = here.cards()
 
         assert await here.say("why", BOB, reply_to=card.event) == snapshot("""\
 This card came because of:
-• 1: path:migration/ state:new->accepted, added by @ann:hs on 2026-01-01 — path:migration/ found migration/ram.c; state:new->accepted found new->accepted\
+• 1: state:new->accepted, added by @ann:hs on 2026-01-01 — state:new->accepted found new->accepted\
 """)
 
 
