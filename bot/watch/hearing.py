@@ -25,8 +25,8 @@ class Hearing:
     async def wanted(self, tx: Transaction, all_changed: Sequence[Changed]) -> list[Wanted]:
         """The cards that changes ask for, where there are none; where there is one, what is said below it is queued.
 
-        A card that a moderator took away is not replaced, and nothing is said below it. One that was left behind in
-        a room that another replaced is nowhere to be seen, so its change brings a new one.
+        A card that a moderator took away is not replaced, and what is queued for it will not be said. One that was
+        left behind in a room that another replaced is nowhere to be seen, so its change brings a new one.
         """
         found = await asyncio.to_thread(lambda: [(each.about, self._heard(each)) for each in all_changed])
         wanted: list[Wanted] = []
@@ -36,7 +36,7 @@ class Hearing:
                 key, ended = cards.get(each.match.room, (None, None))
                 if key is None or ended == "moved":
                     wanted += await self._first(tx, about, each)
-                elif ended != "redacted":
+                else:
                     await tx.queued.add(key, each.told)
         return wanted
 
