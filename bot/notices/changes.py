@@ -97,7 +97,7 @@ def detect(before: Standing, now: Standing) -> tuple[Change, ...]:
     return (
         *(change for was, patch in known for change in _of_patch(was, patch)),
         *(change for was, _ in known for change in _of_checks(was.id, before, now)),
-        *_of_the_worst(before, now),
+        *_of_the_worst(known),
         *_of_series(before, now),
     )
 
@@ -133,10 +133,8 @@ def _of_checks(patch: PatchId, before: Standing, now: Standing) -> Iterator[Chan
             yield Change(ChangeKind.CHECK, patch, was.get(context) or "", is_.get(context) or "", context)
 
 
-def _of_the_worst(before: Standing, now: Standing) -> Iterator[Change]:
-    """The worst check of the patches that were known before."""
-    known = {patch.id for patch in before.patches}
-    was, is_ = _worst_of(before.patches), _worst_of([patch for patch in now.patches if patch.id in known])
+def _of_the_worst(known: Sequence[tuple[Patch, Patch]]) -> Iterator[Change]:
+    was, is_ = _worst_of(before for before, _ in known), _worst_of(now for _, now in known)
     if was is not is_:
         yield Change(ChangeKind.CHECK, None, was or "", is_ or "")
 
@@ -158,7 +156,7 @@ def _of_series(before: Standing, now: Standing) -> Iterator[Change]:
         yield Change(ChangeKind.TRAILERS, None, *counts)
 
 
-def _worst_of(patches: Sequence[Patch]) -> CheckState | None:
+def _worst_of(patches: Iterable[Patch]) -> CheckState | None:
     return worst(patch.check for patch in patches if patch.check is not None)
 
 

@@ -189,11 +189,18 @@ class PatchworkApi:
         return TrailersRead(found, series.id, cover)
 
     async def patch_trailers(self, patches: Sequence[Patch]) -> TrailersRead:
-        """The trailers of *patches*: those that are known, which their own mails have, and those of their comments."""
+        """The trailers of *patches*: those that are known, which their own mails have, and those of their comments.
+
+        What is gone by now is left out.
+        """
         found: list[tuple[PatchId, frozenset[Trailer]]] = []
         for patch in patches:
-            said = _trailers_in(await self.patch_comments(patch.id))
-            found.append((patch.id, patch.trailers | said))
+            try:
+                said = _trailers_in(await self.patch_comments(patch.id))
+            except Permanent as error:
+                _log.info("the comments of a patch cannot be read", patch=patch.id, reason=str(error))
+            else:
+                found.append((patch.id, patch.trailers | said))
         return TrailersRead(tuple(found))
 
     async def patch_comments(self, patch: PatchId) -> tuple[Comment, ...]:

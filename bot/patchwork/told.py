@@ -122,9 +122,10 @@ class Followed:
 def told_by(events: Iterable[Event]) -> tuple[Told, ...]:
     """What *events* tell of patches, in their order.
 
-    The payload is believed: an event can be read before the change that it tells of.
+    The payload is believed: an event can be read before the change that it tells of. Of a delegate the former one is
+    told, too, who may be known by address only.
     """
-    return tuple(told for event in events if (told := _told(event)) is not None)
+    return tuple(told for event in events for told in _told(event))
 
 
 def shown_by(patches: Sequence[Patch]) -> tuple[FieldTold, ...]:
@@ -154,16 +155,17 @@ def _same_account(one: str, other: str) -> bool:
     return one == other or not (one and other)
 
 
-def _told(event: Event) -> Told | None:
+def _told(event: Event) -> tuple[Told, ...]:
     match event.category:
         case "patch-state-changed" if event.patch and event.current_state:
-            return FieldTold(event.patch.id, Field.STATE, event.current_state)
+            return (FieldTold(event.patch.id, Field.STATE, event.current_state),)
         case "patch-delegated" if event.patch:
-            return FieldTold(event.patch.id, Field.DELEGATE, event.current_delegate)
+            former = (event.previous_delegate,) if event.previous_delegate else ()
+            return tuple(FieldTold(event.patch.id, Field.DELEGATE, who) for who in (*former, event.current_delegate))
         case "check-created" if event.patch and event.check:
-            return CheckTold(event.patch.id, event.check)
+            return (CheckTold(event.patch.id, event.check),)
         case _:
-            return None
+            return ()
 
 
 def _comment(event: Event) -> CommentTold | None:

@@ -43,7 +43,8 @@ class Event:
     patch: PatchRef | None = None
     cover: PatchRef | None = None
     current_state: str | None = None  # only "patch-state-changed" has it
-    current_delegate: str | None = None  # of "patch-delegated": nobody where it is None
+    previous_delegate: str | None = None  # of "patch-delegated": nobody where it is None
+    current_delegate: str | None = None
     check: Check | None = None  # only "check-created" has it, without its description
     comment: int | None = None  # only "*-comment-created" have it
 
@@ -141,6 +142,7 @@ class _Payload(_Wire):
     patch: _Ref | None = None
     cover: _Ref | None = None
     current_state: LineOrNone = None
+    previous_delegate: Annotated[_User | None, _LENIENT] = None
     current_delegate: Annotated[_User | None, _LENIENT] = None
     check: Annotated[_Check | None, _LENIENT] = None
     comment: Annotated[_Comment | None, _LENIENT] = None
@@ -169,6 +171,7 @@ class EventRow(_Wire):
             patch=patch.model() if patch else None,
             cover=told.cover.model() if told.cover else None,
             current_state=told.current_state,
+            previous_delegate=told.previous_delegate.name if told.previous_delegate else None,
             current_delegate=told.current_delegate.name if told.current_delegate else None,
             check=told.check.by(self.actor) if told.check else None,
             comment=told.comment.id if told.comment else None,

@@ -35,6 +35,7 @@ class Changing(PastBook):
 
     async def look(self) -> None:
         """See how that stands which the poll may change."""
+        await self._name_delegates()
         self._before = await self.standings(self._server, await self._touched())
 
     async def make(self) -> tuple[Changed, ...]:
@@ -98,6 +99,17 @@ class Changing(PastBook):
         ]
 
     # What is told
+
+    async def _name_delegates(self) -> None:
+        """A delegate known by address only, as a series' mbox has it, gets the name that is told first: no change."""
+        told: dict[PatchId, str] = {}
+        for each in self._poll.told:
+            if isinstance(each, FieldTold) and each.field is Field.DELEGATE and each.value:
+                told.setdefault(each.patch, each.value)
+        table = schema.patch
+        query = sa.select(table.c.id).where(table.c.server == self._server, table.c.delegate.contains("@"))
+        for row in await self._among(query, table.c.id, told):
+            await self._change(table, row["id"], {"delegate": told[row["id"]]})
 
     async def _tell_fields(self) -> None:
         """What is told goes to the patches that are known; the rest waits until its patch is read."""

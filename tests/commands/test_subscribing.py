@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot.demo.sample.http import Response
 from people_rig import ANN, BOB, CHAT, People, a_rig, people
 from rig import ROOM
 
@@ -320,3 +321,34 @@ async def test_a_search_knows_whose_patches_are_mine(here: People) -> None:
     assert "is:mine" in await here.chat("find is:mine")
     await here.chat("me ada@example.org")
     assert "Found" in await here.chat("find is:mine")
+
+
+async def test_comments_are_refused_where_the_server_does_not_tell_of_them(tmp_path: Path) -> None:
+    rig = a_rig(tmp_path)
+    rig.patchwork.api_versions = ("1.0", "1.1", "1.2")
+
+    async with people(rig) as here:
+        await here.say("sub path:docs/")
+        typed = ("sub path:migration/ on:comment", "edit 1 path:docs/ on:new,comment")
+        refusals = [await here.say(text) for text in typed]
+        elsewhere = await here.say("sub server:other path:migration/ on:comment")
+        left = await here.say("subs")
+
+    assert refusals[0] == snapshot("""\
+on:comment brings nothing here: sample speaks API 1.2; comments are told from API 1.3 (Patchwork 3.1) on.
+Nothing was changed. Leave on:comment out.\
+""")
+    assert refusals[1] == refusals[0]
+    assert elsewhere.startswith("Subscribed, as 2:")
+    assert "path:migration/ on:comment" in left
+    assert "path:docs/" in left
+
+
+async def test_comments_may_be_asked_for_of_a_server_that_is_not_known_yet(tmp_path: Path) -> None:
+    rig = a_rig(tmp_path)
+    rig.patchwork.fault = lambda _: Response(502, {"content-type": "text/html"}, b"")
+
+    async with people(rig) as here:
+        answer = await here.say("sub path:migration/ on:comment")
+
+    assert answer.startswith("Subscribed, as 1:")

@@ -110,6 +110,14 @@ def test_every_category_of_event_has_the_fields_of_the_real_one(full: SamplePatc
         assert set(event) == set(SHAPES[f"v{version}-events"]["body"][0])
 
 
+def test_a_server_before_2_2_does_not_tell_who_did_it(full: SamplePatchwork) -> None:
+    full.api_versions = ("1.0", "1.1")
+
+    events = json.loads(full.answer("GET", "/api/1.1/events/", "per_page=250").body)
+
+    assert {"actor" in event for event in events} == {False}
+
+
 @pytest.mark.parametrize(
     "key",
     [

@@ -379,3 +379,11 @@ def test_a_person_counts_once_per_kind_of_trailer() -> None:
     patches = tuple(replace(patch, trailers=twice) for patch in numbered(3))
 
     assert "New 3 · A0 R0 T1" in body(Shown(patches, of_series(*patches)))
+
+
+def test_what_was_said_of_the_whole_series_counts_once() -> None:
+    tested = frozenset({Trailer(TrailerKind.TESTED, "rey@example.com")})
+    patches = (replace(numbered(3)[0], trailers=tested), *numbered(3)[1:])
+    said = tested | {Trailer(TrailerKind.REVIEWED, "ann@example.com")}
+
+    assert "New 3 · A0 R1 T1" in body(Shown(patches, replace(of_series(*patches), trailers=said)))

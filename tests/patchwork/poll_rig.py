@@ -12,9 +12,12 @@ from bot.demo.sample.http import Response
 from bot.demo.sample.patchwork import Posted, SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.ids import ServerName
+from bot.notices.changes import Changed
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
+from bot.patchwork.followups import Listening, Nobody
 from bot.patchwork.poller import Poll, Poller, Source
+from bot.patchwork.told import Work
 from bot.store.store import Store
 from rig import PROJECT, a_series
 
@@ -37,14 +40,16 @@ def an_api(transport: httpx.AsyncBaseTransport) -> PatchworkApi:
 
 @dataclass
 class Polling:
-    """A poller that can be made anew over the same store; *polls* are all that were written."""
+    """A poller that can be made anew over the same store; *polls* are all that were written, *changed* by them."""
 
     patchwork: SamplePatchwork
     clock: VirtualClock
     store: Store
     source: Source
     transport: httpx.AsyncBaseTransport
+    listening: Listening
     polls: list[Poll] = field(default_factory=list)
+    changed: list[Changed] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start."""
@@ -54,7 +59,7 @@ class Polling:
         """Forget all that only the process knew."""
         if projects is not None:
             self.source = Source(self.source.server, tuple(projects), self.source.incomplete_after)
-        self.poller = Poller(self.source, an_api(self.transport), self.store, self.clock)
+        self.poller = Poller(self.source, an_api(self.transport), self.store, self.clock, self.listening)
 
     async def poll(self, times: int = 1, *, seconds: float = 60.0) -> list[Poll]:
         """Let *times* intervals pass, each with a poll and those that it asks for at once."""
@@ -70,13 +75,19 @@ class Polling:
         while more:
             poll = await self.poller.poll()
             async with self.store.transaction() as tx:
-                await tx.watch.save(poll)
+                self.changed += await tx.watch.save(poll)
             self.polls.append(poll)
             more = poll.more
 
     def post(self, *paths: str, project: str = PROJECT, patches: int = 1, name: str = "A series") -> Posted:
         """A series arrives whole."""
         return self.patchwork.post_series(project, a_series(*paths or ("a.c",), patches=patches, name=name))
+
+    @property
+    def changes(self) -> list[tuple[str, int | None, str, str]]:
+        """What changed, in order: the kind, the patch, what was before, and what is."""
+        changes = [change for each in self.changed for change in each.changes]
+        return [(change.kind, change.patch, change.before, change.after) for change in changes]
 
     @property
     def events(self) -> list[int]:
@@ -108,17 +119,35 @@ async def polling(
     projects: Sequence[str] = (PROJECT,),
     incomplete_after: timedelta = timedelta(minutes=30),
     transport: httpx.AsyncBaseTransport | None = None,
+    listening: Listening | None = None,
 ) -> AsyncIterator[Polling]:
     """A poller whose first poll, the baseline, has been made."""
     store = await Store.open("sqlite:///:memory:", clock)
     try:
         source = Source(SERVER, tuple(projects), incomplete_after)
-        started = Polling(patchwork, clock, store, source, transport or SampleTransport(patchwork))
+        through = transport or SampleTransport(patchwork)
+        started = Polling(patchwork, clock, store, source, through, listening or Nobody())
         await started.poll_now()
         started.take_requests()
         yield started
     finally:
         await store.close()
+
+
+@dataclass
+class Somebody:
+    """Who listens to everything, or not."""
+
+    to_trailers: bool = True
+    to_comments: bool = True
+
+    async def sees_trailers(self, _: ServerName, __: Work) -> bool:
+        """Whether trailers are seen."""
+        return self.to_trailers
+
+    async def hears_comments(self, _: ServerName, __: Work) -> bool:
+        """Whether comments are heard."""
+        return self.to_comments
 
 
 def an_error(status: int = 502, retry_after: str = "") -> Response:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.answers import Garbled, read_row, read_rows
-from bot.patchwork.model import CheckState, Patch, Person, Series
+from bot.patchwork.model import Check, CheckState, Patch, PatchRef, Person, Series
 from bot.patchwork.wire import (
     CheckRow,
     CommentRow,
@@ -203,6 +203,43 @@ def test_an_event_that_cannot_be_read_is_left_out_and_counted(change: dict[str, 
 
     assert [row.id for row in rows.rows] == [1, 3]
     assert rows.rejected == 1
+
+
+def test_an_event_tells_what_it_changed_and_who_did() -> None:
+    user, check = {"username": "ci"}, {"id": 9, "state": "fail", "context": "build", "target_url": None}
+    cover = {"id": 8, "msgid": "<8@hs>", "name": "[0/2] All"}
+    payloads: list[dict[str, Any]] = [
+        {"check": check},
+        {"previous_delegate": None, "current_delegate": {"username": "mia"}},
+        {"previous_delegate": {"username": "mia"}, "current_delegate": None},
+        {"cover": cover, "comment": {"id": 7, "msgid": "<7@hs>"}},
+    ]
+
+    rows = read_rows(EventRow, json.dumps([{**EVENT, "actor": user, "payload": each} for each in payloads]).encode())
+
+    events = [row.model() for row in rows.rows]
+    assert events[0].check == Check(9, CheckState.FAIL, "build", "ci")
+    assert [event.current_delegate for event in events] == [None, "mia", None, None]
+    assert [event.previous_delegate for event in events] == [None, None, "mia", None]
+    assert (events[3].cover, events[3].comment) == (PatchRef(PatchId(8), Msgid("8@hs"), "[0/2] All"), 7)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"actor": 7},
+        {"actor": None},
+        {"payload": {"check": {"id": 9, "state": "odd"}}},
+        {"payload": {"check": []}},
+        {"payload": {"comment": {"id": -1}}},
+        {"payload": {"current_delegate": "mia"}},
+    ],
+)
+def test_an_event_that_says_what_cannot_be_read_is_still_an_event(change: dict[str, Any]) -> None:
+    rows = read_rows(EventRow, json.dumps([{**EVENT, **change}]).encode())
+
+    [event] = [row.model() for row in rows.rows]
+    assert (event.check, event.comment, event.current_delegate) == (None, None, None)
 
 
 @pytest.mark.parametrize("change", [{"version": 2**31}, {"total": -1}, {"patches": [{"id": 2**63}]}])

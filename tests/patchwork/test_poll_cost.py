@@ -1,9 +1,10 @@
 import pytest
 
 from bot.clock import VirtualClock
+from bot.demo.sample.patchwork import NewCheck
 from bot.demo.sample.server import SampleTransport
 from bot.patchwork.client import PatchworkClient
-from poll_rig import URL, a_patchwork, polling
+from poll_rig import URL, Somebody, a_patchwork, polling
 from rig import a_series
 
 QUIET_MAX_BYTES = 2 * 1024
@@ -85,6 +86,24 @@ async def test_a_patch_that_waits_for_a_series_waits_for_none_that_came_later() 
         await watched.poll(times=8)
 
     assert watched.series[:2] == [1, 1]
+
+
+async def test_states_checks_and_delegates_cost_no_request_however_many() -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+
+    async with polling(patchwork, clock, listening=Somebody()) as watched:
+        posted = watched.post(patches=20)
+        await watched.poll(times=2)
+        watched.take_requests()
+        for patch in posted.patches:
+            patchwork.set_state(patch, "under-review")
+            patchwork.set_delegate(patch, "mia")
+            for context in ("build", "style", "boot"):
+                patchwork.add_check(patch, NewCheck("success", context))
+        await watched.poll(times=3)
+
+        assert watched.take_requests() == ["/events/"] * 3
 
 
 async def test_the_contact_is_told_and_no_secret_stands_in_an_address() -> None:

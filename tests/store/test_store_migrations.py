@@ -16,10 +16,11 @@ from alembic.runtime.migration import MigrationContext
 from bot.errors import StoreError
 from bot.ids import EventId, UserId
 from bot.notices.outbox import CardRef
+from bot.patchwork.poller import Poll
 from bot.store import migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import ROOM, SERVER, FileRig, StoreRig, only_postgres, only_sqlite
+from store_rig import ROOM, SERVER, FileRig, StoreRig, a_patch, only_postgres, only_sqlite
 
 NEWER = '''
 """A later version."""
@@ -98,6 +99,20 @@ async def test_cards_that_were_sent_before_get_their_events(rig: StoreRig) -> No
 
     assert found == CardRef(SERVER, "series", 1)
     assert [event for (event,) in rig.execute("SELECT event FROM card ORDER BY object")] == ["$1", None]
+
+
+async def test_states_that_waited_for_their_patches_still_do(rig: StoreRig) -> None:
+    await made_at("0007", rig)
+    waiting = "'ozlabs', 7, 'accepted', '2026-11-23 12:00:00'"
+    rig.execute(f"INSERT INTO told_state (server, patch, state, told_at) VALUES ({waiting})")  # noqa: S608  # constants
+
+    store = await rig.open()
+    async with store.transaction() as tx:
+        await tx.watch.save(Poll(SERVER, None, patches=(a_patch(7),)))
+    patch = await store.patch(SERVER, 7)
+    await store.close()
+
+    assert patch == a_patch(7, state="accepted")
 
 
 async def test_a_new_database_gets_the_newest_version_without_a_backup(rig: StoreRig) -> None:

@@ -197,6 +197,16 @@ def test_removing_one_of_two_equal_queries_keeps_the_other() -> None:
     assert ids(index.match(some_facts("a"))) == [2, 4]
 
 
+def test_it_is_known_whether_anybody_waits_for_comments_or_reviews() -> None:
+    index = an_index("path:a on:comment", "path:a -is:reviewed", "path:a")
+    both = index.waits_for_comments, index.waits_for_reviews
+
+    index.add(a_subscription(1, "path:a"))
+    index.remove(SubscriptionId(2))
+
+    assert (both, index.waits_for_comments, index.waits_for_reviews) == ((True, True), False, False)
+
+
 def test_threads_may_ask_while_others_change_it() -> None:
     """Without care a thread would remember what it found before a change for good."""
     index, rng = Index(), random.Random(3)  # noqa: S311  # the same in each run

@@ -142,6 +142,13 @@ def test_what_is_not_known_matches_nothing(reason: str) -> None:
     assert told(reason.partition(" does not match ")[0], UNKNOWN) == (False, [reason])
 
 
+def test_a_patch_is_reviewed_that_somebody_reviewed_with_the_whole_series() -> None:
+    series = replace(SERIES, trailers=frozenset({Trailer(TrailerKind.REVIEWED, "ann@y.org")}))
+    facts = facts_of(ServerName("ozlabs"), replace(PATCH, trailers=frozenset()), series)
+
+    assert told("is:reviewed", facts) == (True, ["is:reviewed matches a review of ann@y.org"])
+
+
 @pytest.mark.parametrize("former", [None, "under-review"])
 def test_a_state_that_did_not_change_is_no_transition(former: str | None) -> None:
     facts = replace(KNOWN, more=replace(MORE, former_state=former))

@@ -69,7 +69,7 @@ def _answer(request: Request, site: Site, settings: Settings) -> Response:
     newest = max(settings.api_versions)
     origin = settings.origin or f"http://{request.headers.get('host', 'localhost')}"
     prefix = "/api" if version is None else f"/api/{version}"
-    asked = Asked(version or newest, prefix, origin, msgid_urls=newest >= "1.2")
+    asked = Asked(version or newest, prefix, origin, from_2_2=newest >= "1.2")
     return _Api(site, settings, asked, request).answer(api["rest"] or "/")
 
 

@@ -249,6 +249,11 @@ class SamplePatchwork:
         row = self._tables.patch_comments.put(replace(self._tables.patch_comments.rows[comment], addressed=addressed))
         self._site.raise_event(comment_created(self._tables.patches.rows[row.parent], row))
 
+    def mark_cover_addressed(self, comment: int, *, addressed: bool = True) -> None:
+        """The same of a comment on a cover letter."""
+        row = self._tables.cover_comments.put(replace(self._tables.cover_comments.rows[comment], addressed=addressed))
+        self._site.raise_event(comment_created(self._tables.covers.rows[row.parent], row))
+
     # Changes that raise none
 
     def edit_patch(
@@ -272,6 +277,10 @@ class SamplePatchwork:
             )
         )
 
+    def edit_check(self, check: int, state: str) -> None:
+        """Let a check say something else."""
+        self._tables.checks.put(replace(self._tables.checks.rows[check], state=state))
+
     def rename_series(self, series: int, name: str) -> None:
         """Change a series' name."""
         self._tables.series.put(replace(self._tables.series.rows[series], name=name))
@@ -279,6 +288,11 @@ class SamplePatchwork:
     def change_silently(self, patch: int, slug: str) -> None:
         """Give a patch another state behind the server's back, as SQL does."""
         self._tables.patches.put(replace(self._tables.patches.rows[patch], state=slug))
+
+    def delegate_silently(self, patch: int, username: str) -> None:
+        """Give a patch to somebody as a rule does when it arrives."""
+        row = self._tables.patches.rows[patch]
+        self._tables.patches.put(replace(row, delegate=self._site.account(username)))
 
     def delete_patch(self, patch: int) -> None:
         """Delete a patch with its checks, its comments and its events."""

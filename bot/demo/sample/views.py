@@ -35,7 +35,7 @@ class Asked:
     version: str
     prefix: str  # "/api/1.3", or "/api" where no version was named
     origin: str  # scheme and host as the application sees them
-    msgid_urls: bool  # web pages are named by message-id, from 2.2 on
+    from_2_2: bool  # web pages are named by message-id, and events have an actor whatever version was asked for
 
 
 class Views:
@@ -160,7 +160,9 @@ class Views:
             "project": self._project(event.project),
             "date": self._local(event.date),
         }
-        return view | {"actor": self._user(event.actor), "payload": self._payload(event)}
+        if self._asked.from_2_2:
+            view["actor"] = self._user(event.actor)
+        return view | {"payload": self._payload(event)}
 
     def _payload(self, event: EventRow) -> Json:
         payload: Json = {}
@@ -294,7 +296,7 @@ class Views:
         return max(latest.values(), key=_CHECK_ORDER.index, default="pending")
 
     def _page(self, project_id: int, kind: str, msgid: str, row_id: int) -> str:
-        if not self._asked.msgid_urls:
+        if not self._asked.from_2_2:
             return f"{self._asked.origin}/{kind}/{row_id}/"
         return self._asked.origin + page_path(self._rows.projects[project_id], kind, msgid)
 
