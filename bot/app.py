@@ -49,6 +49,7 @@ from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
 from bot.watch.listening import Ears
+from bot.watch.replies import Replies
 from bot.watch.upkeep import Upkeep
 from bot.watch.watch import Watch
 
@@ -205,7 +206,7 @@ async def assembled(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
-        audience = Audience(rooms.index, rooms.direct, rooms.listeners.quiet, rooms.listeners.awaken)
+        audience = _audience(rooms)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         ears = Ears(store, audience.index, rulebook.of)
@@ -235,8 +236,8 @@ async def assembled(
         handlers = _with_help({**itself, **look_ups, **about_subscriptions(means)})
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
-        upkeep = Upkeep(store, {watch.server: watch.site for watch, _ in watches})
-        duties = (upkeep.tick,)
+        sites = {watch.server: watch.site for watch, _ in watches}
+        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()
         yield bot
@@ -282,6 +283,11 @@ async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out:
             async with assembled(settings, room, clock, rooms) as bot:
                 stage = play.Stage(sample, room, happens)
                 await (play.play_plain(bot, stage, passing, typed, out) if typed else play.play_live(bot, stage))
+
+
+def _audience(rooms: Rooms) -> Audience:
+    told = rooms.listeners
+    return Audience(told.index, rooms.direct, told.quiet, told.compact, told.awaken)
 
 
 def _is_final(error: Exception) -> bool:

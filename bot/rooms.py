@@ -67,7 +67,7 @@ class Rooms:
             self.direct.clear()
         self.direct.update(kept.direct)
         heard = {each.id: each for each in _readable(everything)}
-        self.listeners.stand(everything.left, everything.muted, everything.quiet, {*heard, *self._numbered})
+        self.listeners.stand(everything.left, everything.muted, everything.chosen, {*heard, *self._numbered})
         for name, room in kept.named.items():
             self.found(name, room)
         for subscription in heard.values():

@@ -3,7 +3,7 @@
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.commands.changes import Change, Means, changed, hearing, typed
-from bot.commands.subscribing import NOT_YET, subscribe
+from bot.commands.subscribing import NO_CARD, subscribe
 from bot.errors import UserError
 from bot.notices import subscribed as told
 from bot.notices.markup import Bullets, Lines, words
@@ -40,7 +40,7 @@ class Addresses:
             own = await tx.subscriptions.of_owner(asked.message.room, person)
             if all(each.query != MINE for each in own):
                 new = await subscribe(tx, asked, self._means, parse(MINE))
-                sentences += [f"Subscribed, as {new.id}: {MINE}", f"Note: {NOT_YET}"]
+                sentences += [f"Subscribed, as {new.id}: {MINE}", f"Note: {NO_CARD}"]
             document = told.done(sentences, typed(asked, "me", "forget", address))
             return Change(document, await hearing(tx, await tx.subscriptions.of_owner(asked.message.room, person)))
 

@@ -14,8 +14,9 @@ from bot.ids import RoomId
 from bot.notices import subscribed as told
 from bot.notices.markup import Bullets, Code, Lines, words
 from bot.store.store import Transaction
-from bot.store.subscriptions import NOTIFY, PROJECT
+from bot.store.subscriptions import MODE, NOTIFY, PROJECT
 from bot.subscriptions.listeners import Listeners
+from bot.subscriptions.wishes import Form
 
 NO_PROJECT = "none"
 _MOST_FLOOD = 100_000
@@ -51,12 +52,11 @@ class SettingUp:
                 self._project,
             ),
             Setting(
-                "mode",
-                "card",
+                MODE,
+                Form.CARD,
                 "how new series are shown",
                 "card or compact",
-                _one_of("mode", ("card", "compact")),
-                "kept, and counts once there are compact cards",
+                _one_of(MODE, tuple(Form)),
             ),
             Setting(
                 "timezone",
@@ -128,6 +128,8 @@ class SettingUp:
             return await hearing(tx, await tx.subscriptions.told_in(room))
         if setting.key == NOTIFY:
             return lambda listeners: listeners.ring(room, rings=value == setting.default)
+        if setting.key == MODE:
+            return lambda listeners: listeners.show(room, Form(value))
         return lambda _: None
 
     async def _project(self, value: str) -> str:

@@ -21,9 +21,10 @@ from bot.subscriptions.parser import parse_subscription
 from bot.subscriptions.query import Key, Query
 from bot.subscriptions.remarks import hints
 from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
-from bot.subscriptions.wishes import On
+from bot.subscriptions.wishes import ARRIVALS, On
 
-NOT_YET = "what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card."
+NOT_YET = "what digest: says is kept, but does not act yet; nothing is told of what waits for one."
+NO_CARD = "a new series gets no card by this; a change that it hears of brings one."
 _MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one
 _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
 
@@ -124,7 +125,8 @@ class Subscribing:
         if standing.project and not names_project(query):
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
         [doubts] = await self._means.doubts([meant(query, standing)])
-        notes = [*doubts, *(f"{hint}." for hint in hints(query)), *([NOT_YET] if query.wishes else [])]
+        notes = [*doubts, *(f"{hint}." for hint in hints(query)), *([NOT_YET] if query.wishes.digest else [])]
+        notes += [NO_CARD] if ARRIVALS.isdisjoint(query.hears) else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
 
 

@@ -1,7 +1,7 @@
 """The card: all that a room wants to see of a series at first sight.
 
 The first line says what it is; then who and how many; how much and where; what was asked for; how it stands. What is
-long stands folded.
+long stands folded. A compact one says the same of it in two lines, but not where, and nothing folded.
 """
 
 from dataclasses import dataclass, replace
@@ -26,6 +26,7 @@ from bot.notices.markup import (
 from bot.notices.versions import Former, Successor, follows, superseded_by, superseded_remark
 from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
 from bot.patchwork.refs import patch_url, series_url
+from bot.subscriptions.wishes import Form
 
 MAX_MATCHED = 6
 MAX_NAME = 255  # where Patchwork itself cuts a name
@@ -63,8 +64,8 @@ class Site:
 class Shown:
     """What a card shows: a series with the patches read of it, or one patch that has none.
 
-    *matched* are the paths that a subscription asked for, in the order of the patches. *former* and *superseded_by* are
-    the versions before and after the series, where they are known.
+    *matched* are the paths that a subscription asked for, in the order of the patches, *form* what it looks like.
+    *former* and *superseded_by* are the versions before and after the series, where they are known.
     """
 
     patches: tuple[Patch, ...]
@@ -72,6 +73,7 @@ class Shown:
     matched: tuple[str, ...] = ()
     former: Former | None = None
     superseded_by: Successor | None = None
+    form: Form = Form.CARD
 
     @property
     def project(self) -> ProjectName:
@@ -120,6 +122,18 @@ class Shown:
         return next((patch.msgid for patch in self.in_order), None)
 
 
+def drawn(shown: Shown, site: Site) -> Document:
+    """What is *shown*, in its form."""
+    return compact(shown, site) if shown.form is Form.COMPACT else card(shown, site)
+
+
+def compact(shown: Shown, site: Site) -> Document:
+    """The same in two lines: what it is; who, how many, and how it stands."""
+    title = _title(shown, site)
+    first = words(Link(title.text, title.url), f" · {title.remark}" if title.remark else "")
+    return (lines([first, words(*_who(shown), *_then(_standing(shown)))]),)
+
+
 def card(shown: Shown, site: Site) -> Document:
     """The card of what is *shown*."""
     said = [
@@ -161,6 +175,10 @@ def patch_name(patch: Patch) -> str:
 def _who(shown: Shown) -> Line:
     submitter = shown.series.submitter if shown.series else shown.patches[0].submitter
     return words(facts.joined([facts.submitter_name(submitter), _how_many(shown), _version(shown)]))
+
+
+def _then(line: Line) -> Line:
+    return words(" · ", *line) if line != words("") else ()
 
 
 def _how_many(shown: Shown) -> str:

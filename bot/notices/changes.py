@@ -70,7 +70,7 @@ class Standing:
 class Changed:
     """A series, or a patch that has none, that is not as it was; *before* and *after* are all its known patches by id.
 
-    *checks* are the latest of each context now, *former_checks* those before.
+    *checks* are the latest of each context now, *former_checks* those before; *former* is the series before.
     """
 
     about: CardRef
@@ -80,6 +80,7 @@ class Changed:
     changes: tuple[Change, ...]
     checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
     former_checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
+    former: Series | None = None
 
 
 def urgent(change: Change) -> bool:

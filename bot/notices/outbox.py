@@ -199,6 +199,11 @@ def edit_key(card: NoticeKey, number: int) -> NoticeKey:
     return NoticeKey(f"edit/{number}/{card}")
 
 
+def reply_key(card: NoticeKey, number: int) -> NoticeKey:
+    """The key of what is told below a card; *number* is that of the first change in it, and names no other."""
+    return NoticeKey(f"reply/{number}/{card}")
+
+
 def answer_key(room: RoomId, event: EventId) -> NoticeKey:
     """The key of the answer to one message."""
     return NoticeKey(f"answer/{event}/{room}")

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.ids import EventId, NoticeKey, RoomId, ServerName
+from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.living import FREEZES_AFTER, Life
 from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
 from bot.store import schema
 from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
+from bot.subscriptions.wishes import Form
 
 KEEP_CARDS = timedelta(days=180)
 _happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=schema.Utc)  # something, last
@@ -23,14 +24,15 @@ _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "d
 class DueCard:
     """A card that may not show what is known by now.
 
-    *why* is as it was added, *shown* a digest of what it says with all edits written so far, *edits* their number.
-    *is_there*: it was sent, or may still be; what was given up has nothing to edit.
+    *why* and *form* are as they were added, *shown* a digest of what it says with all edits written so far, *edits*
+    their number. *is_there*: it was sent, or may still be; what was given up has nothing to edit.
     """
 
     room: RoomId
     about: CardRef
     key: NoticeKey
     why: Sequence[Sequence[str | int]]
+    form: Form
     rings: bool
     shown: str | None
     edits: int
@@ -58,8 +60,24 @@ class CardBook:
         )
         return (await self._connection.execute(query.limit(1))).first() is not None
 
-    async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]]) -> None:
-        """Remember that a room has a card of this object, which is *notice*."""
+    async def rooms_with_series(self, server: ServerName, series: Sequence[SeriesId]) -> set[RoomId]:
+        """The rooms that have a card of one of these *series*."""
+        if not series:
+            return set()
+        table = schema.card
+        of_these = (table.c.server == server, table.c.kind == "series", table.c.object.in_(series))
+        return {
+            RoomId(room)
+            for room in (await self._connection.execute(sa.select(table.c.room).where(*of_these))).scalars()
+        }
+
+    async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: Form = Form.CARD) -> None:
+        """Remember that a room has a card of this object, which is *notice*, in this form.
+
+        It takes the place of one that was left in the room that this one replaced.
+        """
+        left = (*_is(card), schema.card.c.room == notice.room, schema.card.c.ended == "moved")
+        await self._connection.execute(sa.delete(schema.card).where(*left))
         values = {
             "room": notice.room,
             "server": card.server,
@@ -68,10 +86,18 @@ class CardBook:
             "notice_key": notice.key,
             "why": [list(reason) for reason in why],
             "created_at": self._now,
+            "form": form,
             "rings": notice.message.rings,
             "shown": notice.message.digest,
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
+
+    async def standing(self, card: CardRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
+        """The keys of all cards of this object, by room, and why each is edited no more; None while it is."""
+        table = schema.card
+        query = sa.select(table.c.room, table.c.notice_key, table.c.ended).where(*_is(card))
+        found = await self._connection.execute(query)
+        return {RoomId(room): (NoticeKey(key), ended) for room, key, ended in found}
 
     async def came(self, room: RoomId, key: NoticeKey, event: EventId) -> None:
         """The card that a notice was, if it was one, is that event from now on."""
@@ -134,11 +160,9 @@ class CardBook:
 
     async def due(self, limit: int) -> list[DueCard]:
         """The cards to edit now, those that wait longest first, *limit* at most; a clock set back holds none up."""
-        card, notice = schema.card, schema.notice
+        card = schema.card
         is_due = sa.or_(card.c.due_at <= self._now, card.c.touched_at > self._now)
-        is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
-        is_there = sa.or_(card.c.event.is_not(None), is_open).label("is_there")
-        query = sa.select(card, is_there).where(card.c.ended.is_(None), card.c.due_at.is_not(None), is_due)
+        query = sa.select(card, is_there()).where(card.c.ended.is_(None), card.c.due_at.is_not(None), is_due)
         found = await self._connection.execute(query.order_by(card.c.due_at, card.c.room).limit(limit))
         return [_due(row) for row in found.mappings()]
 
@@ -232,11 +256,19 @@ def _due(row: sa.RowMapping) -> DueCard:
         about=CardRef(ServerName(row["server"]), row["kind"], row["object"]),
         key=NoticeKey(row["notice_key"]),
         why=row["why"],
+        form=Form(row["form"]),
         rings=row["rings"],
         shown=row["shown"],
         edits=row["edits"],
         is_there=bool(row["is_there"]),
     )
+
+
+def is_there() -> sa.Label[bool]:
+    """Whether a card was sent, or may still be."""
+    card, notice = schema.card, schema.notice
+    is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
+    return sa.or_(card.c.event.is_not(None), is_open).label("is_there")
 
 
 def _about(tag: Tag) -> CardRef | None:

@@ -221,7 +221,7 @@ class Changing(PastBook):
 
 
 def _changed(about: CardRef, before: Standing, now: Standing, changes: tuple[Change, ...]) -> Changed:
-    return Changed(about, now.series, before.patches, now.patches, changes, now.checks, before.checks)
+    return Changed(about, now.series, before.patches, now.patches, changes, now.checks, before.checks, before.series)
 
 
 def _said(read: CommentsRead, untold: Container[int]) -> list[Change]:

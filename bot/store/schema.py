@@ -233,6 +233,22 @@ notice = sa.Table(
     sa.Index(None, "of"),
 )
 
+queued_change = sa.Table(  # what is soon told below a card; an id is never given twice, for a notice is named by it
+    "queued_change",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("card", sa.Text, nullable=False),  # the key of its notice
+    sa.Column("seen_at", Utc, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("patch", sa.BigInteger),  # null: all of the series
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("after", sa.Text, nullable=False),
+    sa.Column("context", sa.Text, nullable=False),
+    sa.Column("comment", sa.JSON(none_as_null=True)),
+    sa.Index(None, "card", "id"),
+    sqlite_autoincrement=True,
+)
+
 session = sa.Table(  # where the sync of an account goes on
     "session",
     metadata,

@@ -19,6 +19,7 @@ from bot.store.cards import CardBook
 from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
+from bot.store.queued import QueueBook
 from bot.store.session import SessionBook
 from bot.store.subscriptions import SubscriptionBook
 from bot.store.versions import VersionBook
@@ -33,6 +34,7 @@ class Transaction:
     outbox: OutboxBook
     cards: CardBook
     versions: VersionBook
+    queued: QueueBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -101,6 +103,7 @@ class Store:
                     outbox=outbox,
                     cards=cards,
                     versions=VersionBook(connection),
+                    queued=QueueBook(connection, now),
                     inbox=InboxBook(connection),
                     session=SessionBook(connection, outbox, cards, subscriptions),
                     subscriptions=subscriptions,

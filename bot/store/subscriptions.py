@@ -11,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import RoomId, SubscriptionId, UserId
 from bot.store import schema
+from bot.subscriptions.listeners import Chosen
 from bot.subscriptions.query import Query
 from bot.subscriptions.subscribed import Standing, Subscribed
+from bot.subscriptions.wishes import Form
 
 PROJECT = "project"  # the setting that scopes a room's queries
+MODE = "mode"  # the setting that says what form new series have in a room
 NOTIFY = "notify"  # the setting that keeps a direct chat from ringing, by "off"
 
 
@@ -33,7 +36,7 @@ class Everything:
 
     subscriptions: tuple[tuple[Subscribed, Standing], ...]
     muted: Mapping[RoomId, datetime]
-    quiet: frozenset[RoomId]
+    chosen: Chosen
     left: frozenset[RoomId]
 
 
@@ -106,7 +109,7 @@ class SubscriptionBook:
                 for each in await self._subscriptions()
             ),
             muted={RoomId(row["room"]): row["until"] for row in await self._all(sa.select(mute))},
-            quiet=frozenset(RoomId(name) for (name, key), value in chosen.items() if (key, value) == (NOTIFY, "off")),
+            chosen=Chosen(quiet=_where(chosen, NOTIFY, "off"), compact=_where(chosen, MODE, Form.COMPACT)),
             left=frozenset(RoomId(row["room"]) for row in await self._all(sa.select(room).where(room.c.left))),
         )
 
@@ -212,6 +215,11 @@ def _subscribed(row: sa.RowMapping) -> Subscribed:
         added_at=row["added_at"],
         muted_until=row["muted_until"],
     )
+
+
+def _where(chosen: Mapping[tuple[str, str], str], key: str, value: str) -> frozenset[RoomId]:
+    """The rooms where *key* is set to *value*."""
+    return frozenset(RoomId(room) for (room, set_), said in chosen.items() if (set_, said) == (key, value))
 
 
 def _user(name: str | None) -> UserId | None:

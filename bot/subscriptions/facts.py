@@ -65,7 +65,7 @@ def facts_of(server: ServerName, patch: Patch, series: Series | None, more: More
         paths=patch.paths,
         to=patch.to,
         cc=patch.cc,
-        version=series.version if series else _version_in(patch.prefixes),
+        version=series.version if series else version_in(patch.prefixes),
         total=max(numbered_total, series.total if series else 1),
         is_complete=series.received_all if series else is_pull or numbered_total == 1,
         is_pull=is_pull,
@@ -83,6 +83,6 @@ def _reviewers(trailers: Iterable[Trailer]) -> tuple[str, ...]:
     return tuple(sorted(each.person for each in trailers if each.kind is TrailerKind.REVIEWED))
 
 
-def _version_in(prefixes: Iterable[str]) -> int:
+def version_in(prefixes: Iterable[str]) -> int:
     """The version that a subject names itself, for a patch whose series nobody told."""
     return next((int(found[1]) for prefix in prefixes if (found := _VERSION.fullmatch(prefix))), 1)

@@ -9,7 +9,7 @@ wants and of what bars it, and a patch is answered by uniting sets. Any other qu
 that have its anchor, its most telling wanted term; its tree decides. One without an anchor is put before every patch.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -23,7 +23,7 @@ from bot.subscriptions.paths import PathTrie
 from bot.subscriptions.query import Key, Node, Query, patterns_of, terms_of
 from bot.subscriptions.values import Is
 from bot.subscriptions.verdict import Judge, Reason
-from bot.subscriptions.wishes import On
+from bot.subscriptions.wishes import ARRIVALS, On
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Index:
         self._unanchored: set[_Entry] = set()
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
-        self._on_comment: set[SubscriptionId] = set()
+        self._hearing: dict[On, set[SubscriptionId]] = {on: set() for on in On if on not in ARRIVALS}
         self._on_review: set[SubscriptionId] = set()
 
     def __len__(self) -> int:
@@ -99,11 +99,6 @@ class Index:
         """How many subscriptions have no anchor, so that every patch is held against them."""
         with self._lock:
             return sum(len(entry.ids) for entry in self._unanchored)
-
-    @property
-    def waits_for_comments(self) -> bool:
-        """Whether there is a subscription that wants to hear what is said."""
-        return bool(self._on_comment)
 
     @property
     def waits_for_reviews(self) -> bool:
@@ -130,15 +125,29 @@ class Index:
     def match(self, facts: Facts) -> list[Match]:
         """The subscriptions that a patch is for, in the order of their ids, and why each."""
         with self._lock:
-            return self._match(facts)
+            hits = PathHits(self._patterns, facts.paths)
+            judge = Judge(facts, hits)
+            return self._reasoned(self._find(facts, hits, judge), judge)
+
+    def anybody_hears(self, changes: Iterable[On]) -> bool:
+        """Whether any subscription is to be told of one of these *changes*."""
+        return any(self._hearing[on] for on in changes)
+
+    def match_changed(self, facts: Facts, changes: Iterable[On]) -> list[Match]:
+        """The same of those alone that are to be told of one of these *changes*."""
+        with self._lock:
+            hits = PathHits(self._patterns, facts.paths)
+            judge = Judge(facts, hits)
+            hearing = set().union(*(self._hearing[on] for on in changes))
+            return self._reasoned(self._find(facts, hits, judge) & hearing, judge)
 
     def _add(self, subscription: Subscription) -> None:
         tree = subscription.query.tree
         entry = self._entries.get(tree) or self._add_tree(tree)
         entry.ids.add(subscription.id)
         self._subscriptions[subscription.id] = subscription, entry
-        if On.COMMENT in subscription.query.hears:
-            self._on_comment.add(subscription.id)
+        for on in subscription.query.hears - ARRIVALS:
+            self._hearing[on].add(subscription.id)
         if any(term.key is Key.IS and Is.REVIEWED in term.values for term in terms_of(tree)):
             self._on_review.add(subscription.id)
         if entry.certain is not None:
@@ -152,7 +161,8 @@ class Index:
         if entry is None:
             return
         entry.ids.discard(id_)
-        self._on_comment.discard(id_)
+        for hearing in self._hearing.values():
+            hearing.discard(id_)
         self._on_review.discard(id_)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
@@ -164,12 +174,10 @@ class Index:
         if not entry.ids:
             self._remove_tree(entry)
 
-    def _match(self, facts: Facts) -> list[Match]:
-        hits = PathHits(self._patterns, facts.paths)
-        judge = Judge(facts, hits)
+    def _reasoned(self, ids: set[SubscriptionId], judge: Judge) -> list[Match]:
         reasons: dict[_Entry, tuple[Reason, ...]] = {}
         matches: list[Match] = []
-        for id_ in sorted(self._find(facts, hits, judge)):
+        for id_ in sorted(ids):
             subscription, entry = self._subscriptions[id_]
             if entry not in reasons:
                 reasons[entry] = judge.decide(entry.tree).reasons

@@ -5,12 +5,21 @@ A subscription is known but not told while it or its room is muted, and while we
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.ids import RoomId, SubscriptionId
 from bot.subscriptions.index import Index, Subscription
 from bot.subscriptions.subscribed import latest
+from bot.subscriptions.wishes import Form
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was set in rooms: the direct chats where nothing rings, and where a new series is shown in a line or two."""
+
+    quiet: frozenset[RoomId] = frozenset()
+    compact: frozenset[RoomId] = frozenset()
 
 
 class Listeners:
@@ -19,6 +28,7 @@ class Listeners:
     def __init__(self) -> None:
         self.index = Index()
         self.quiet: set[RoomId] = set()  # the direct chats where nothing rings
+        self.compact: set[RoomId] = set()  # where a new series is shown in a line or two
         self.are_stale = False
         self._known: dict[SubscriptionId, Subscription] = {}
         self._in_room: defaultdict[RoomId, set[SubscriptionId]] = defaultdict(set)
@@ -70,6 +80,13 @@ class Listeners:
         else:
             self.quiet.add(room)
 
+    def show(self, room: RoomId, form: Form) -> None:
+        """New series are shown in *form* in *room* from now on."""
+        if form is Form.COMPACT:
+            self.compact.add(room)
+        else:
+            self.compact.discard(room)
+
     def leave(self, room: RoomId) -> None:
         """We left *room*: nothing is told there until we are back."""
         self._left.add(room)
@@ -86,8 +103,9 @@ class Listeners:
         self._left.discard(new)
         if (until := self._muted_rooms.pop(old, None)) is not None:
             self._muted_rooms.setdefault(new, until)
-        if old in self.quiet:
-            self.quiet.add(new)
+        for chosen in (self.quiet, self.compact):
+            if old in chosen:
+                chosen.add(new)
         for id_ in sorted(self._in_room.pop(old, ())):
             known = self._known.pop(id_)
             self._muted.pop(id_, None)
@@ -102,15 +120,16 @@ class Listeners:
         self,
         left: Collection[RoomId],
         muted: Mapping[RoomId, datetime],
-        quiet: Collection[RoomId],
+        chosen: Chosen,
         ids: Collection[SubscriptionId],
     ) -> None:
         """How all rooms stand from now on, and which subscriptions there are at all."""
         for id_ in [id_ for id_ in self._known if id_ not in ids]:
             self.forget(id_)
         self._left, self._muted_rooms, self.are_stale = set(left), dict(muted), False
-        self.quiet.clear()
-        self.quiet.update(quiet)
+        for kept, now in ((self.quiet, chosen.quiet), (self.compact, chosen.compact)):
+            kept.clear()
+            kept.update(now)
         for room in list(self._in_room):
             self._again(room)
 

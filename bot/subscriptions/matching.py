@@ -1,15 +1,17 @@
 """Which rooms a series is for: those that asked for one of its patches."""
 
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch, Series
-from bot.subscriptions.facts import More, facts_of
-from bot.subscriptions.index import Index, Match
+from bot.subscriptions.facts import More, facts_of, version_in
+from bot.subscriptions.index import Index, Match, Subscription
 from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.query import Key
 from bot.subscriptions.verdict import Outcome, Reason
+from bot.subscriptions.wishes import On, Wishes
 
 _PATH = f"{Key.PATH}:"
 
@@ -27,6 +29,32 @@ class Judged:
         """Where it was sent."""
         return self.series.project if self.series else self.patches[0].project
 
+    @property
+    def version(self) -> int:
+        """Which version it says it is."""
+        return self.series.version if self.series else version_in(self.patches[0].prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What arrived: of *judged* the patches with the ids *news*, as a *revision* of earlier work or as work of its own.
+
+    *known_in* are the rooms that have a card of an earlier version.
+    """
+
+    judged: Judged
+    news: AbstractSet[PatchId]
+    revision: bool = False
+    known_in: AbstractSet[RoomId] = frozenset()
+
+    def is_heard_by(self, subscription: Subscription) -> bool:
+        """Whether what arrived is what a subscription wants to be told of, if it matches.
+
+        What a room sees first of a work is new to it, whatever its version.
+        """
+        hears = subscription.query.hears
+        return (On.NEW in hears and subscription.room not in self.known_in) or (On.REVISION in hears and self.revision)
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -38,43 +66,62 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class RoomMatch:
-    """A room that a series or lone patch is for; *paths* are those that were asked for, in the patches' order."""
+    """A room that a series or lone patch is for; *paths* are those that were asked for, in the patches' order.
+
+    *wishes* are those of the subscriptions that matched, each once.
+    """
 
     room: RoomId
     why: tuple[Why, ...]
     paths: tuple[str, ...]
+    wishes: tuple[Wishes, ...] = ()
 
 
-def match_rooms(
-    index: Index, judged: Judged, news: Collection[PatchId], maintainers: Maintainers | None = None
-) -> list[RoomMatch]:
-    """The rooms that one of the *news* among the patches is for, by room; why and paths come from all patches.
+def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None = None) -> list[RoomMatch]:
+    """The rooms that one of the news among the patches is for, by room; why and paths come from all patches.
 
     *maintainers* is the project's file, where one is known.
 
     Patches that were judged before decide nothing: whoever subscribed since then asked for what comes, not for
     what was.
     """
+    judged = arrival.judged
     rooms: set[RoomId] = set()
-    why: dict[RoomId, dict[Why, None]] = {}
+    heard: list[Match] = []
+    asked: dict[SubscriptionId, bool] = {}  # of a subscription that matches many patches, once
     for patch in judged.patches:
-        for match in matches_of(index, judged, patch, maintainers):
-            subscription = match.subscription
-            if patch.id in news:
-                rooms.add(subscription.room)
-            reasons = why.setdefault(subscription.room, {})
-            reasons.update({Why(subscription.id, reason): None for reason in match.reasons})
-    return [RoomMatch(room, tuple(why[room]), _paths(why[room])) for room in sorted(rooms)]
+        matches = matches_of(index, judged, patch, maintainers)
+        for match in matches:
+            if match.subscription.id not in asked:
+                asked[match.subscription.id] = arrival.is_heard_by(match.subscription)
+        matches = [match for match in matches if asked[match.subscription.id]]
+        heard += matches
+        if patch.id in arrival.news:
+            rooms.update(match.subscription.room for match in matches)
+    return by_room(match for match in heard if match.subscription.room in rooms)
+
+
+def by_room(matches: Iterable[Match]) -> list[RoomMatch]:
+    """The rooms of *matches*, by room, each with all reasons, in the order in which they were found."""
+    why: dict[RoomId, dict[Why, None]] = {}
+    wishes: dict[RoomId, dict[Wishes, None]] = {}
+    for match in matches:
+        subscription = match.subscription
+        reasons = why.setdefault(subscription.room, {})
+        reasons.update({Why(subscription.id, reason): None for reason in match.reasons})
+        wishes.setdefault(subscription.room, {})[subscription.query.wishes] = None
+    return [RoomMatch(room, tuple(why[room]), _paths(why[room]), tuple(wishes[room])) for room in sorted(why)]
 
 
 def matches_of(index: Index, judged: Judged, patch: Patch, maintainers: Maintainers | None = None) -> list[Match]:
     """The subscriptions that one *patch* of those that are *judged* is for."""
-    more = _sections(maintainers, patch) if maintainers else More()
-    return index.match(facts_of(judged.server, patch, judged.series, more))
+    return index.match(facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers)))
 
 
-def _sections(maintainers: Maintainers, patch: Patch) -> More:
-    """Whose the patch is."""
+def sections_of(patch: Patch, maintainers: Maintainers | None) -> More:
+    """Whose the patch is, by the project's file where one is known."""
+    if maintainers is None:
+        return More()
     covering = maintainers.covering(patch.paths, patch.text)
     return More(sections=covering, known_sections=maintainers.folded_names)
 

@@ -112,8 +112,12 @@ class Query:
     @property
     def hears(self) -> frozenset[On]:
         """What is told of: the `on:` as written, else new and revision; and what the wanted terms imply."""
-        implied = (on for term in wanted_terms(self.tree) if (on := _implied(term)) is not None)
-        return frozenset((*(self.wishes.on or DEFAULT_ON), *implied))
+        return self.implied.union(self.wishes.on or DEFAULT_ON)
+
+    @property
+    def implied(self) -> frozenset[On]:
+        """The changes by which the query can become true: of these it is judged again."""
+        return frozenset(on for term in wanted_terms(self.tree) if (on := _implied(term)) is not None)
 
 
 def all_of(parts: Iterable[Node]) -> Node:

@@ -1,6 +1,7 @@
 """How somebody wants to hear: what a subscription says beside what it matches."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,6 +32,7 @@ class On(StrEnum):
     COMMENT = "comment"
 
 
+ARRIVALS = frozenset({On.NEW, On.REVISION})  # the others are changes
 DEFAULT_ON = (On.NEW, On.REVISION)
 
 
@@ -72,6 +74,18 @@ class Wishes:
 
 
 NO_WISHES = Wishes()
+
+
+def richest(wishes: Iterable[Wishes], default: Form) -> tuple[Form | None, tuple[Digest, ...]]:
+    """The form in which a room is shown what several subscriptions ask for: a card, else a compact one.
+
+    *default* is the form of those that say nothing. None where all of them wait for a digest, and then those digests.
+    """
+    all_ = tuple(wishes)
+    forms = {each.form or default for each in all_ if each.digest is None}
+    if forms:
+        return (Form.CARD if Form.CARD in forms else Form.COMPACT), ()
+    return None, tuple(dict.fromkeys(each.digest for each in all_ if each.digest is not None))
 
 
 def read_digest(text: str) -> Digest:

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
+from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName
 from bot.notices.card import Shown, Site
 from bot.notices.outbox import CardRef, Lane, Message, Notice, card_key
 from bot.patchwork.model import Patch, Series
 from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.matching import Judged, RoomMatch, match_rooms
+from bot.subscriptions.matching import Arrival, Judged, RoomMatch, match_rooms
+from bot.subscriptions.wishes import Digest, Form, richest
 from bot.watch import sight
 from bot.watch.audience import Audience
 from bot.watch.sight import Composer
@@ -19,11 +20,16 @@ from bot.watch.versions import Versions, versions_of
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A card that a room asked for, not yet written."""
+    """A card that a room asked for, not yet written.
+
+    *form* is None where all who asked wait for a digest: then there is no card, and those are the *digests*.
+    """
 
     about: CardRef
     judged: Judged
     match: RoomMatch
+    form: Form | None = Form.CARD
+    digests: tuple[Digest, ...] = ()
 
     @property
     def room(self) -> RoomId:
@@ -76,19 +82,26 @@ class Announcer:
         kind, number = ("series", series.id) if series else ("patch", patches[0].id)
         about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
         having = await tx.cards.rooms_with(about)
-        judged = Judged(self._server, series, patches)
-        maintainers = self._maintainers(self._server, judged.project)
-        matches = await asyncio.to_thread(match_rooms, self._audience.index, judged, frozenset(texts), maintainers)
-        return [Wanted(about, judged, match) for match in matches if match.room not in having]
+        arrival = await self._arrival(tx, Judged(self._server, series, patches), frozenset(texts))
+        maintainers = self._maintainers(self._server, arrival.judged.project)
+        matches = await asyncio.to_thread(match_rooms, self._audience.index, arrival, maintainers)
+        return [asked(self._audience, about, arrival.judged, match) for match in matches if match.room not in having]
+
+    async def _arrival(self, tx: Transaction, judged: Judged, news: frozenset[PatchId]) -> Arrival:
+        """What arrived, and whether rooms saw the work before."""
+        earlier = await tx.watch.earlier(self._server, judged.series.id) if judged.series else []
+        known_in = await tx.cards.rooms_with_series(self._server, earlier)
+        return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
 
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Write the *wanted* cards."""
-        shown = {about: seen for about in _about(wanted) if (seen := await sight.seen(tx, about)) is not None}
+        """Write the *wanted* cards; what waits for a digest is none."""
+        at_once = [each for each in wanted if each.form is not None]
+        shown = {about: seen for about in _about(at_once) if (seen := await sight.seen(tx, about)) is not None}
         versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}
-        for each, notice in await asyncio.to_thread(self._cards, wanted, shown, versions):
-            await tx.cards.add(each.about, notice, each.why)
+        for each, notice in await asyncio.to_thread(self._cards, at_once, shown, versions):
+            await tx.cards.add(each.about, notice, each.why, each.form or Form.CARD)
             await tx.outbox.add([notice])
-        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
+        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in at_once]
 
     def _cards(
         self, wanted: Sequence[Wanted], known: Mapping[CardRef, Shown], versions: Mapping[CardRef, Versions]
@@ -97,11 +110,18 @@ class Announcer:
         composer = Composer()
         cards: list[tuple[Wanted, Notice]] = []
         for each in wanted:
-            shown = versions[each.about].seen_from(each.room, replace(known[each.about], matched=each.match.paths))
+            mine = replace(known[each.about], matched=each.match.paths, form=each.form or Form.CARD)
+            shown = versions[each.about].seen_from(each.room, mine)
             body, html = composer.both(each.about, shown, self._site(each.judged.project))
             message = Message(body, html, sight.tag(each.key, each.about, shown), self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards
+
+
+def asked(audience: Audience, about: CardRef, judged: Judged, match: RoomMatch) -> Wanted:
+    """The card that a room asked for, in the richest form of those that its subscriptions did."""
+    form, digests = richest(match.wishes, audience.form(match.room))
+    return Wanted(about, judged, match, form, digests)
 
 
 def _about(wanted: Sequence[Wanted]) -> list[CardRef]:

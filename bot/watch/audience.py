@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.subscriptions.index import Index
 from bot.subscriptions.maintainers import Maintainers
+from bot.subscriptions.wishes import Form
 
 
 def _unknown(_: ServerName, __: ProjectName) -> None:
@@ -24,7 +25,7 @@ class Projects:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who listens: all subscriptions, the rooms that are direct chats, and those that are quiet; all may change.
+    """Who listens: all subscriptions, and which rooms are direct chats, quiet, or shown compact cards; all may change.
 
     *awaken* makes the index tell again what was muted until then (UTC).
     """
@@ -32,8 +33,13 @@ class Audience:
     index: Index
     direct: AbstractSet[RoomId] = frozenset()
     quiet: AbstractSet[RoomId] = frozenset()
+    compact: AbstractSet[RoomId] = frozenset()
     awaken: Callable[[datetime], None] = lambda _: None
 
     def rings(self, room: RoomId) -> bool:
         """Whether a card rings in *room*."""
         return room in self.direct and room not in self.quiet
+
+    def form(self, room: RoomId) -> Form:
+        """What a new series looks like in *room* where a query does not say."""
+        return Form.COMPACT if room in self.compact else Form.CARD

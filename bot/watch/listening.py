@@ -29,20 +29,26 @@ class Ears:
         if self._index.waits_for_reviews:
             return True
         async with self._store.transaction() as tx:
-            return await tx.cards.is_living(CardRef(server, work.kind, work.id))
+            if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
+                return True
+        return await self._hears(server, work, On.STATE)
 
     async def hears_comments(self, server: ServerName, work: Work) -> bool:
         """Whether a subscription that *work* matches is `on:comment`."""
-        if not self._index.waits_for_comments:
+        return await self._hears(server, work, On.COMMENT)
+
+    async def _hears(self, server: ServerName, work: Work, on: On) -> bool:
+        """Whether a subscription that *work* matches names such changes."""
+        if not self._index.anybody_hears([on]):
             return False
         async with self._store.transaction() as tx:
             standing = (await tx.watch.standings(server, [work])).get(work)
         if standing is None or not standing.patches:
             return False
-        return await asyncio.to_thread(self._match, server, standing)
+        return await asyncio.to_thread(self._match, server, standing, on)
 
-    def _match(self, server: ServerName, standing: Standing) -> bool:
+    def _match(self, server: ServerName, standing: Standing, on: On) -> bool:
         judged = Judged(server, standing.series, standing.patches)
         maintainers = self._maintainers(server, judged.project)
         found = (match for patch in judged.patches for match in matches_of(self._index, judged, patch, maintainers))
-        return any(On.COMMENT in match.subscription.query.hears for match in found)
+        return any(on in match.subscription.query.wishes.on for match in found)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bot.ids import NoticeKey, SeriesId
-from bot.notices.card import Shown, Site, card
+from bot.notices.card import Shown, Site, drawn
 from bot.notices.markup import written
 from bot.notices.outbox import CardRef, NoticeKind, Tag
 from bot.store.store import Transaction
@@ -25,11 +25,11 @@ def matched(why: Iterable[Sequence[object]]) -> tuple[str, ...]:
     return asked_paths((str(term), [str(path) for path in found]) for _, term, *found in why)
 
 
-def tag(key: NoticeKey, about: CardRef, shown: Shown) -> Tag:
-    """What a card of *shown*, or an edit of it, says of itself."""
+def tag(key: NoticeKey, about: CardRef, shown: Shown, kind: NoticeKind = NoticeKind.CARD) -> Tag:
+    """What a card of *shown*, an edit of it, or what hangs on it says of itself."""
     series = shown.series
     return Tag(
-        kind=NoticeKind.CARD,
+        kind=kind,
         key=key,
         server=about.server,
         project=shown.project,
@@ -47,7 +47,7 @@ class Composer:
 
     def both(self, about: CardRef, shown: Shown, site: Site) -> tuple[str, str]:
         """A card in plain text and in HTML."""
-        said = (about, shown.matched, shown.former, shown.superseded_by)
+        said = (about, shown.form, shown.matched, shown.former, shown.superseded_by)
         if said not in self._composed:
-            self._composed[said] = written(card(shown, site), site.allowed)
+            self._composed[said] = written(drawn(shown, site), site.allowed)
         return self._composed[said]

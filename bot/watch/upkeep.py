@@ -75,7 +75,8 @@ class Upkeep:
         tag = sight.tag(edit_key(due.key, due.edits + 1), due.about, shown)
         site = self._sites[due.about.server](shown.project)
         try:
-            body, html = composer.both(due.about, replace(shown, matched=sight.matched(due.why)), site)
+            asked = replace(shown, matched=sight.matched(due.why), form=due.form)
+            body, html = composer.both(due.about, asked, site)
         except Exception:  # noqa: BLE001  # the one broad catch: a fault of ours in one card; it is logged
             _log.exception("a card cannot be composed anew", key=due.key)
             return None

@@ -19,6 +19,7 @@ from bot.store.store import Store, Transaction
 from bot.watch.announce import Announced, Announcer, Wanted
 from bot.watch.audience import Audience, Projects
 from bot.watch.follow import touch_cards
+from bot.watch.hearing import Hearing
 from bot.watch.versions import link_versions, tell_cards
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class Watch:
         self._failures = 0
         self._not_before = clock.monotonic()
         self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
+        self._hearing = Hearing(audience, projects.maintainers)
         self._written: list[Announced] = []  # the cards of the poll under way
         self._changed: tuple[Changed, ...] = ()  # by that poll
 
@@ -73,8 +75,15 @@ class Watch:
             linked = await link_versions(tx, self.server, poll.series)
             for each in self._changed:
                 await touch_cards(tx, each)
-            self._written += await self._announcer.post(tx, await self._wanted(tx, poll))
+            self._written += await self._announcer.post(tx, await self._all_wanted(tx, poll))
             await tell_cards(tx, self.server, linked)
+
+    async def _all_wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
+        """The cards that are asked for by what arrived, and then by what changed."""
+        arrived = await self._wanted(tx, poll)
+        told = {(each.room, each.about) for each in arrived}
+        by_change = await self._hearing.wanted(tx, self._changed)
+        return [*arrived, *(each for each in by_change if (each.room, each.about) not in told)]
 
     async def _wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
         """The cards that what *poll* found asks for, in the order of arrival."""

@@ -269,7 +269,7 @@ async def test_a_restart_keeps_what_was_subscribed_to(tmp_path: Path) -> None:
         assert again.titles() == ["migration/a.c", "hw/a.c"]
 
 
-async def test_what_nobody_knows_and_what_does_not_act_yet_is_said(here: People) -> None:
+async def test_what_nobody_knows_and_that_no_card_is_to_be_expected_is_said(here: People) -> None:
     await here.arrives("migration/a.c", name="Before")
 
     assert await here.say("sub path:migraton/ maint:Block on:state") == snapshot("""\
@@ -277,7 +277,7 @@ Subscribed, as 1: path:migraton/ maint:Block on:state
 How much that brings, the past does not tell: maint: finds nothing: no MAINTAINERS file is known for qemu-devel.
 Note: maint:Block matches nothing yet: no MAINTAINERS file of the project is known.
 Note: path:migraton/ matches no file that was seen so far; did you mean path:migration?
-Note: what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card.
+Note: a new series gets no card by this; a change that it hears of brings one.
 Undo: !pw unsub 1\
 """)
 

@@ -77,7 +77,7 @@ async def test_the_undo_of_a_mute_is_what_held_before(here: People) -> None:
 async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
     assert await here.say("settings", BOB) == snapshot("""\
 • project none — the project that queries without project: are about: the name of a project, or none
-• mode card — how new series are shown: card or compact (kept, and counts once there are compact cards)
+• mode card — how new series are shown: card or compact
 • timezone UTC — the zone of digest times: a name such as Europe/Berlin (kept, and counts once there are digests)
 • flood 10 — so many series at once are one message: 1 to 100000, or 0 for never (kept, and counts once floods are folded)
 To change one: !pw set KEY VALUE\
@@ -98,7 +98,7 @@ Undo: !pw set project none\
         (
             "mode compact",
             snapshot("""\
-mode is now compact, it was card; kept, and counts once there are compact cards.
+mode is now compact, it was card.
 Undo: !pw set mode card\
 """),
         ),
@@ -185,7 +185,7 @@ async def test_mine_is_what_comes_from_the_addresses_that_are_told(here: People)
     assert await here.chat("me Bob@Example.org") == snapshot("""\
 bob@example.org is yours from now on; is:mine stands for what comes from it.
 Subscribed, as 1: is:mine on:state,check,comment
-Note: what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card.
+Note: a new series gets no card by this; a change that it hears of brings one.
 Undo: me forget bob@example.org\
 """)
     assert await here.chat("me bob@home.example") == snapshot("""\
@@ -197,6 +197,7 @@ is:mine stands for what comes from:
 • bob@example.org
 • bob@home.example\
 """)
+    await here.chat("edit 1 is:mine")  # which hears of what arrives, too
     for name, submitter in (("One", "bob@example.org"), ("Two", "bob@home.example"), ("Other", "eve@example.org")):
         await here.arrives("a.c", name=name, submitter=f"Bob <{submitter}>")
     assert here.titles(CHAT) == ["One", "Two"]

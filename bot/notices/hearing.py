@@ -1,0 +1,115 @@
+"""Which rooms hear of a change, and of what in it: the changes held against the subscriptions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from bot.ids import RoomId
+from bot.notices.changes import Change, Changed, ChangeKind
+from bot.patchwork.model import Patch, TrailerKind
+from bot.subscriptions.facts import Facts, facts_of
+from bot.subscriptions.hearing import Happened, Hearing, hearings
+from bot.subscriptions.index import Index, Match
+from bot.subscriptions.maintainers import Maintainers
+from bot.subscriptions.matching import Judged, RoomMatch, by_room, sections_of
+from bot.subscriptions.wishes import On
+
+BETWEEN_PERSONS = "\n"  # in the change that tells who reviewed
+_KINDS = {
+    ChangeKind.STATE: On.STATE,
+    ChangeKind.DELEGATE: On.STATE,
+    ChangeKind.ARCHIVED: On.STATE,
+    ChangeKind.TRAILERS: On.STATE,
+    ChangeKind.CHECK: On.CHECK,
+    ChangeKind.COMMENT: On.COMMENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a room hears of a series, or of a patch that has none.
+
+    *told* is said below the card that it has there; where it has none it gets one, and *asked* is said below that:
+    what an `on:` names. *match* says why.
+    """
+
+    judged: Judged
+    match: RoomMatch
+    told: tuple[Change, ...]
+    asked: tuple[Change, ...]
+
+
+@dataclass(slots=True)
+class _Room:
+    """The same, as it is gathered patch by patch."""
+
+    matches: list[Match] = field(default_factory=list)
+    told: dict[Change, None] = field(default_factory=dict)
+    asked: dict[Change, None] = field(default_factory=dict)
+
+    def add(self, hearing: Hearing, changes: tuple[Change, ...]) -> None:
+        """What waits for a digest is not told beside it."""
+        self.matches.append(hearing.match)
+        if hearing.match.subscription.query.wishes.digest is None:
+            self.told.update({change: None for change in changes if _KINDS[change.kind] in hearing.told})
+            self.asked.update({change: None for change in changes if _KINDS[change.kind] in hearing.asked})
+
+
+def heard(index: Index, changed: Changed, maintainers: Maintainers | None = None) -> list[Heard]:
+    """What each room hears of what *changed*, by room; *maintainers* is the project's file, where one is known."""
+    rooms: dict[RoomId, _Room] = {}
+    for before, after in _known(changed):
+        changes = tuple(_told(changed, before, after))
+        kinds = frozenset(_KINDS[change.kind] for change in changes)
+        if index.anybody_hears(kinds):
+            happened = Happened(*_facts(changed, (before, after), maintainers), kinds)
+            for hearing in hearings(index, happened):
+                rooms.setdefault(hearing.match.subscription.room, _Room()).add(hearing, changes)
+    judged = Judged(changed.about.server, changed.series, changed.after)
+    matches = by_room(match for room in rooms.values() for match in room.matches)
+    return [Heard(judged, match, tuple(rooms[match.room].told), tuple(rooms[match.room].asked)) for match in matches]
+
+
+def _known(changed: Changed) -> Iterator[tuple[Patch, Patch]]:
+    """Each patch that was known, as it was and as it is."""
+    former = {patch.id: patch for patch in changed.before}
+    return ((former[patch.id], patch) for patch in changed.after if patch.id in former)
+
+
+def _told(changed: Changed, before: Patch, after: Patch) -> Iterator[Change]:
+    """What is told of a patch, and of all of its series with it; a card alone shows the rest."""
+    named = False  # a check by its context
+    for change in changed.changes:
+        if change.patch not in (None, after.id):
+            continue
+        if change.kind in (ChangeKind.STATE, ChangeKind.DELEGATE, ChangeKind.ARCHIVED, ChangeKind.COMMENT):
+            yield change
+        elif change.kind is ChangeKind.CHECK and change.patch is not None:
+            named = True
+            yield change
+        elif change.kind is ChangeKind.TRAILERS and (review := _review(changed, change, before, after)) is not None:
+            yield review
+    if before.check is not after.check and not named:
+        yield Change(ChangeKind.CHECK, after.id, before.check or "", after.check or "")
+
+
+def _review(changed: Changed, change: Change, before: Patch, after: Patch) -> Change | None:
+    """That somebody reviewed a patch, or all patches; the other trailers are mere counts."""
+    former, now = (changed.former, changed.series) if change.patch is None else (before, after)
+    was, is_ = (
+        frozenset(each.person for each in of.trailers if each.kind is TrailerKind.REVIEWED) if of else frozenset()
+        for of in (former, now)
+    )
+    if is_ <= was:
+        return None
+    return replace(change, before=BETWEEN_PERSONS.join(sorted(was)), after=BETWEEN_PERSONS.join(sorted(is_)))
+
+
+def _facts(changed: Changed, patch: tuple[Patch, Patch], maintainers: Maintainers | None) -> tuple[Facts, Facts]:
+    """What a query looks at in a *patch* before and after."""
+    server, (before, after) = changed.about.server, patch
+    checks, former_checks = changed.checks.get(after.id, ()), changed.former_checks.get(after.id, ())
+    more = sections_of(after, maintainers)
+    return (
+        facts_of(server, before, changed.former or changed.series, replace(more, checks=former_checks)),
+        facts_of(server, after, changed.series, replace(more, checks=checks, former_state=before.state)),
+    )

@@ -1,0 +1,201 @@
+"""What is told in the thread of a card: what changed since the last time, grouped, and what people replied.
+
+Told is what remains: what went and came back meanwhile is not, and of a change that was followed by another the end is.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.ids import PatchId
+from bot.notices import facts
+from bot.notices.card import Shown, Site
+from bot.notices.changes import Change, ChangeKind, Contexts
+from bot.notices.hearing import BETWEEN_PERSONS
+from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, cut, lines, longest, words
+from bot.patchwork.model import Patch, TrailerKind
+
+MAX_LINES = 15  # of changes
+_MAX_COMMENTS = 20
+_MAX_WORDS = 3  # lines of a comment
+_MAX_LISTED = 3  # patches that are named beside their number
+_MAX_CONTEXTS = 5
+_TRAILERS = {TrailerKind.ACKED: "Acked-by", TrailerKind.REVIEWED: "Reviewed-by", TrailerKind.TESTED: "Tested-by"}
+_GIVEN = re.compile(r"\s*(?:acked|reviewed|tested)-by:", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What a card is about as it stands now, and what *changes* are to be told of it, the oldest first.
+
+    *checks* are the latest of each context, as far as they are known.
+    """
+
+    shown: Shown
+    changes: tuple[Change, ...]
+    checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
+
+    @property
+    def patches(self) -> Mapping[PatchId, Patch]:
+        """All patches, by id."""
+        return {patch.id: patch for patch in self.shown.patches}
+
+
+def told(thread: Thread, site: Site) -> Document:
+    """What is to be said; nothing where all is as it was."""
+    changes = _changes(thread)
+    comments = _comments(thread)
+
+    def first(shown: int) -> Document:
+        rest = len(comments) - shown
+        more = [words(f"… and {rest} more {'comment' if rest == 1 else 'comments'}")] if rest else []
+        pieces: list[Piece] = [lines(changes)] if changes else []
+        pieces += [_comment(each, thread, site) for each in comments[:shown]]
+        return (*pieces, *([lines(more)] if more else []))
+
+    return longest(first, min(len(comments), _MAX_COMMENTS), site.allowed)
+
+
+# Changes
+
+
+def _changes(thread: Thread) -> list[Line]:
+    """A line for each change, with the patches that it happened to."""
+    remaining = list(_remaining(thread))
+    found: dict[str, list[PatchId | None]] = {}
+    for change in remaining:
+        if change.kind is not ChangeKind.CHECK and (said := _said(change)):
+            found.setdefault(said, []).append(change.patch)
+    told_of = [_counted(said, patches, thread) for said, patches in found.items()]
+    told_of += _checks([change for change in remaining if change.kind is ChangeKind.CHECK], thread)
+    rest = len(told_of) - MAX_LINES
+    more = [f"… and {rest} more changes"] if rest > 1 else []
+    return [words(each) for each in (*told_of[: MAX_LINES if more else None], *more)]
+
+
+def _remaining(thread: Thread) -> Iterator[Change]:
+    """From how each thing was first to how it is now, where that differs."""
+    first: dict[tuple[ChangeKind, PatchId | None, str], Change] = {}
+    for change in thread.changes:
+        key = change.kind, change.patch, change.context
+        first[key] = replace(first.get(key, change), after=change.after)
+    by_comments = {each.person for change in thread.changes if change.comment for each in change.comment.trailers}
+    patches = thread.patches
+    for change in first.values():
+        if change.kind is ChangeKind.COMMENT or (change.patch is not None and change.patch not in patches):
+            continue
+        if change.kind is ChangeKind.TRAILERS:
+            persons = set(change.after.split(BETWEEN_PERSONS)) - set(change.before.split(BETWEEN_PERSONS)) - by_comments
+            now = replace(change, before="", after=", ".join(sorted(persons)))
+        else:
+            now = change if change.patch is None else replace(change, after=_now(change, patches[change.patch], thread))
+        if now.before != now.after:
+            yield now
+
+
+def _now(change: Change, patch: Patch, thread: Thread) -> str:
+    """How what changed stands by now."""
+    match change.kind:
+        case ChangeKind.STATE:
+            return patch.state or ""
+        case ChangeKind.DELEGATE:
+            return patch.delegate or ""
+        case ChangeKind.ARCHIVED:
+            return "yes" if patch.archived else "no"
+        case ChangeKind.CHECK:
+            return dict(thread.checks.get(patch.id, ())).get(change.context, "") or change.after
+        case _:
+            return change.after
+
+
+def _said(change: Change) -> str:
+    """What happened, in a few words; "" of what was merely not known before."""
+    before, after = change.before, change.after
+    match change.kind:
+        case ChangeKind.STATE:
+            return f"{facts.state_name(before)} → {facts.state_name(after)}" if before and after else ""
+        case ChangeKind.DELEGATE if not after:
+            return f"no longer delegated to {cut(before, 60)}"
+        case ChangeKind.DELEGATE:
+            return f"delegated {f'from {cut(before, 60)} ' if before else ''}to {cut(after, 60)}"
+        case ChangeKind.ARCHIVED:
+            return "archived" if after == "yes" else "no longer archived"
+        case ChangeKind.TRAILERS:
+            return f"reviewed by {cut(after, 150)}"
+        case _:
+            return ""
+
+
+def _counted(said: str, of: Sequence[PatchId | None], thread: Thread) -> str:
+    """What happened, with how many patches it happened to, and to which where those are few."""
+    if None in of or thread.shown.lone is not None:
+        return said[:1].upper() + said[1:]
+    total = thread.shown.total
+    listed = f" ({_listed(of, thread)})" if len(of) < total and len(of) <= _MAX_LISTED else ""
+    return f"{len(of)} of {total} {'patch' if total == 1 else 'patches'}: {said}{listed}"
+
+
+def _checks(changes: Iterable[Change], thread: Thread) -> list[str]:
+    """A line for all checks that changed alike on the same patches."""
+    patches: dict[tuple[str, str], list[PatchId | None]] = {}
+    for change in changes:
+        arrow = f"{change.before} → {change.after}" if change.before else change.after
+        patches.setdefault((change.context, arrow), []).append(change.patch)
+    contexts: dict[tuple[str, tuple[PatchId | None, ...]], list[str]] = {}
+    for (context, arrow), of in patches.items():
+        contexts.setdefault((arrow, tuple(of)), []).append(context)
+    return [f"{_named(names)}: {arrow}{_on(of, thread)}" for (arrow, of), names in contexts.items()]
+
+
+def _named(contexts: Sequence[str]) -> str:
+    shown = [cut(facts.named(context, ""), 60) for context in contexts[:_MAX_CONTEXTS]]
+    more = f" and {len(contexts) - _MAX_CONTEXTS} more" if len(contexts) > _MAX_CONTEXTS else ""
+    return f"{'check' if len(contexts) == 1 else 'checks'} {', '.join(shown)}{more}".rstrip()
+
+
+def _on(of: Sequence[PatchId | None], thread: Thread) -> str:
+    if thread.shown.lone is not None:
+        return ""
+    listed = f" ({_listed(of, thread)})" if len(of) < thread.shown.total else ""
+    return f" on {len(of)} {'patch' if len(of) == 1 else 'patches'}{listed}"
+
+
+def _listed(of: Sequence[PatchId | None], thread: Thread) -> str:
+    patches = thread.patches
+    numbers = [_number(patches[patch]) for patch in of if patch is not None]
+    more = f" and {len(numbers) - 2 * _MAX_LISTED} more" if len(numbers) > 2 * _MAX_LISTED else ""
+    return ", ".join(numbers[: 2 * _MAX_LISTED]) + more
+
+
+def _number(patch: Patch) -> str:
+    return f"{patch.number[0]}/{patch.number[1]}" if patch.number else f"patch {patch.id}"
+
+
+# Comments
+
+
+def _comments(thread: Thread) -> Sequence[Change]:
+    """Each comment once; those of cover letters number themselves apart from those of patches."""
+    return tuple({(each.patch, each.comment.id): each for each in thread.changes if each.comment is not None}.values())
+
+
+def _comment(change: Change, thread: Thread, site: Site) -> Piece:
+    """Who replied to what, which trailers that gave, and how it begins."""
+    comment = change.comment
+    if comment is None:
+        return Lines(())
+    given = ", ".join(_TRAILERS[kind] for kind in TrailerKind if any(each.kind is kind for each in comment.trailers))
+    who = words(facts.submitter_name(comment.submitter), *_of_what(change.patch, thread, site))
+    own = [line for line in comment.text.split("\n") if not (given and _GIVEN.match(line)) and line.strip()]
+    shown = own[:_MAX_WORDS] + (["…"] if len(own) > _MAX_WORDS else [])
+    said = [words(line) for line in shown] or ([] if given else [words("(nothing but a quotation)")])
+    return Lines((words(*who, f" · {given}") if given else who, *said))
+
+
+def _of_what(number: PatchId | None, thread: Thread, site: Site) -> list[str | Inline]:
+    if number is None:
+        return [" on the cover letter"]
+    patch = thread.patches.get(number)
+    if patch is None or thread.shown.lone is not None:
+        return []
+    return [" on ", Link(_number(patch), site.patch(patch), spelled=False)]

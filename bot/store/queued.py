@@ -1,0 +1,135 @@
+"""What is soon told below cards: changes that rooms asked for, from when they are seen until they are told together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import NoticeKey, PatchId, RoomId, ServerName
+from bot.notices.changes import Change, ChangeKind
+from bot.notices.outbox import CardRef
+from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
+from bot.store import schema
+from bot.store.cards import is_there
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What happened to what a card is about, the oldest first; *first* is the number of its first change.
+
+    *ended* is why the card is edited no more, None while it is. *is_there*: the card was sent, or may still be.
+    """
+
+    card: NoticeKey
+    room: RoomId
+    about: CardRef
+    ended: str | None
+    is_there: bool
+    first: int
+    last: int
+    changes: tuple[Change, ...]
+
+
+class QueueBook:
+    """The queued changes' part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    async def add(self, card: NoticeKey, changes: Sequence[Change]) -> None:
+        """Let *changes* be told below a card, which may not be written yet."""
+        if changes:
+            rows = [{"card": card, "seen_at": self._now, **_columns(change)} for change in changes]
+            await self._connection.execute(sa.insert(schema.queued_change), rows)
+
+    async def due(self, gathering: timedelta, limit: int) -> list[Burst]:
+        """What began to happen so long ago, card by card, *limit* at most; a clock set back holds nothing up."""
+        table, card = schema.queued_change, schema.card
+        first = sa.func.min(table.c.seen_at, type_=schema.Utc)
+        is_due = sa.or_(first <= self._now - gathering, first > self._now)
+        keys = (
+            sa.select(table.c.card).group_by(table.c.card).having(is_due).order_by(sa.func.min(table.c.id)).limit(limit)
+        )
+        found = [NoticeKey(key) for key in (await self._connection.execute(keys)).scalars()]
+        query = sa.select(table).where(table.c.card.in_(found)).order_by(table.c.id)
+        queued: dict[str, list[sa.RowMapping]] = {}
+        for row in (await self._connection.execute(query)).mappings():
+            queued.setdefault(row["card"], []).append(row)
+        cards = (
+            await self._connection.execute(sa.select(card, is_there()).where(card.c.notice_key.in_(found)))
+        ).mappings()
+        known = {row["notice_key"]: row for row in cards}
+        await self._drop([key for key in found if key not in known])
+        return [_burst(known[key], queued[key]) for key in found if key in known]
+
+    async def told(self, burst: Burst) -> None:
+        """Nothing of a burst is to be told any more."""
+        table = schema.queued_change
+        where = (table.c.card == burst.card, table.c.id <= burst.last)
+        await self._connection.execute(sa.delete(table).where(*where))
+
+    async def _drop(self, cards: Sequence[NoticeKey]) -> None:
+        """What is of cards that were never written, or are forgotten."""
+        table = schema.queued_change
+        if cards:
+            await self._connection.execute(sa.delete(table).where(table.c.card.in_(cards)))
+
+
+def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> Burst:
+    return Burst(
+        card=NoticeKey(card["notice_key"]),
+        room=RoomId(card["room"]),
+        about=CardRef(ServerName(card["server"]), card["kind"], card["object"]),
+        ended=card["ended"],
+        is_there=bool(card["is_there"]),
+        first=rows[0]["id"],
+        last=rows[-1]["id"],
+        changes=tuple(map(_change, rows)),
+    )
+
+
+def _columns(change: Change) -> dict[str, object]:
+    return {
+        "kind": change.kind,
+        "patch": change.patch,
+        "before": change.before,
+        "after": change.after,
+        "context": change.context,
+        "comment": None if change.comment is None else _of_comment(change.comment),
+    }
+
+
+def _change(row: sa.RowMapping) -> Change:
+    return Change(
+        kind=ChangeKind(row["kind"]),
+        patch=None if row["patch"] is None else PatchId(row["patch"]),
+        before=row["before"],
+        after=row["after"],
+        context=row["context"],
+        comment=None if row["comment"] is None else _to_comment(row["comment"]),
+    )
+
+
+def _of_comment(comment: Comment) -> dict[str, object]:
+    return {
+        "id": comment.id,
+        "name": comment.submitter.name,
+        "email": comment.submitter.email,
+        "date": comment.date,
+        "text": comment.text,
+        "trailers": sorted([trailer.kind.value, trailer.person] for trailer in comment.trailers),
+    }
+
+
+def _to_comment(stored: Mapping[str, object]) -> Comment:
+    match stored:
+        case {"id": int(id_), "name": str(name), "email": str(email), "date": str(date), "text": str(text)}:
+            given = stored["trailers"]
+            pairs = given if isinstance(given, list) else []
+            trailers = frozenset(Trailer(TrailerKind(kind), person) for kind, person in pairs)
+            return Comment(id_, Person(name, email), date, text, trailers)
+        case _:
+            raise TypeError("a queued comment has another shape than this program writes")

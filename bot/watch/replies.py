@@ -1,0 +1,68 @@
+"""Tells what rooms asked to hear of: queued when seen, told in the thread of the card a minute after the first."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from bot.ids import ProjectName, ServerName
+from bot.notices.card import Shown, Site
+from bot.notices.markup import written
+from bot.notices.outbox import Lane, Message, Notice, NoticeKind, reply_key
+from bot.notices.threads import Thread, told
+from bot.patchwork.told import Work, WorkKind
+from bot.store.queued import Burst
+from bot.store.store import Store, Transaction
+from bot.watch import sight
+from bot.watch.audience import Audience
+
+GATHERING = timedelta(seconds=60)
+BATCH = 50  # threads of one transaction
+_ENDED = frozenset({"redacted", "moved"})  # below which nothing is said any more; a frozen card is only not edited
+
+
+class Replies:
+    """Replies in the threads of all cards; *sites* say how links to each server are written."""
+
+    def __init__(
+        self, store: Store, audience: Audience, sites: Mapping[ServerName, Callable[[ProjectName], Site]]
+    ) -> None:
+        self._store = store
+        self._audience = audience
+        self._sites = sites
+
+    async def tick(self) -> None:
+        """Tell what is due, a batch a transaction, so that others get their turn in between."""
+        while await self._tell_a_batch():
+            pass
+
+    async def _tell_a_batch(self) -> bool:
+        """Reply in some threads; whether more may be due. What is told is queued no more, in the same transaction."""
+        async with self._store.transaction() as tx:
+            due = await tx.queued.due(GATHERING, BATCH)
+            threads = [(burst, thread) for burst in due if (thread := await self._thread(tx, burst)) is not None]
+            await tx.outbox.add(await asyncio.to_thread(self._replies, threads))
+            for burst in due:
+                await tx.queued.told(burst)
+        return len(due) == BATCH
+
+    async def _thread(self, tx: Transaction, burst: Burst) -> Thread | None:
+        """What is to be told of; None where nothing can be, or its card is not there to hang it on."""
+        if burst.ended in _ENDED or not burst.is_there or burst.about.server not in self._sites:
+            return None
+        work = Work(WorkKind(burst.about.kind), burst.about.number)
+        standing = (await tx.watch.standings(burst.about.server, [work])).get(work)
+        if standing is None or not standing.patches:
+            return None
+        return Thread(Shown(standing.patches, standing.series), burst.changes, standing.checks)
+
+    def _replies(self, threads: Sequence[tuple[Burst, Thread]]) -> list[Notice]:
+        """The replies that say anything, off the event loop."""
+        replies: list[Notice] = []
+        for burst, thread in threads:
+            site = self._sites[burst.about.server](thread.shown.project)
+            if document := told(thread, site):
+                key = reply_key(burst.card, burst.first)
+                tag = sight.tag(key, burst.about, thread.shown, NoticeKind.REPLY)
+                message = Message(*written(document, site.allowed), tag, rings=self._audience.rings(burst.room))
+                replies.append(Notice(burst.room, Lane.REPLY, message, of=burst.card))
+        return replies

@@ -1,0 +1,267 @@
+"""What is told in the thread of a card."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from bot.ids import PatchId
+from bot.notices.card import Shown
+from bot.notices.changes import Change, ChangeKind, Contexts
+from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, plain, written
+from bot.notices.threads import Thread, told
+from bot.patchwork.model import CheckState, Comment, Patch, Person, Trailer, TrailerKind
+from card_rig import SITE, a_patch, body_and_html, numbered, of_series
+
+REY = Person("Rey Viewer", "rey@example.com")
+
+
+def of_seven(*changes: Change, checks: Mapping[PatchId, Contexts] | None = None, **now: Mapping[int, Any]) -> Thread:
+    """A series of seven; *now* says of fields what they are by now, by the number of the patch."""
+    patches = [
+        replace(patch, **{name: by_number[n] for name, by_number in now.items() if n in by_number})
+        for n, patch in enumerate(numbered(7), 1)
+    ]
+    return Thread(Shown(tuple(patches), of_series(*patches)), changes, checks or {})
+
+
+def state(number: int, before: str = "new", after: str = "accepted") -> Change:
+    return Change(ChangeKind.STATE, PatchId(100 + number), before, after)
+
+
+def check(number: int, before: str, after: str, context: str = "build/x") -> Change:
+    return Change(ChangeKind.CHECK, PatchId(100 + number), before, after, context)
+
+
+def comment(number: int | None, text: str, *trailers: TrailerKind, id_: int = 1) -> Change:
+    said = Comment(id_, REY, "2026-11-24T10:00:00", text, frozenset(Trailer(kind, REY.email) for kind in trailers))
+    patch = None if number is None else PatchId(100 + number)
+    return Change(ChangeKind.COMMENT, patch, "", str(id_), comment=said)
+
+
+def body(thread: Thread) -> str:
+    return plain(told(thread, SITE), SITE.allowed)
+
+
+def test_states_of_several_patches() -> None:
+    changes = [state(number) for number in (1, 2, 3, 4)] + [state(5, after="rejected"), state(6, after="rejected")]
+    now = {1: "accepted", 2: "accepted", 3: "accepted", 4: "accepted", 5: "rejected", 6: "rejected"}
+
+    assert body_and_html(told(of_seven(*changes, state=now), SITE)) == snapshot(
+        (
+            """\
+4 of 7 patches: New → Accepted
+2 of 7 patches: New → Rejected (5/7, 6/7)\
+""",
+            """\
+<p>4 of 7 patches: New → Accepted
+<br>2 of 7 patches: New → Rejected (5/7, 6/7)</p>\
+""",
+        )
+    )
+
+
+def test_checks_on_several_patches() -> None:
+    changes = [check(3, "success", "fail"), check(5, "success", "fail"), check(1, "", "fail", "checkpatch")]
+    changes += [check(number, "pending", "success", f"boot/{letter}") for letter in "abcdefg" for number in range(1, 8)]
+
+    assert body_and_html(told(of_seven(*changes), SITE)) == snapshot(
+        (
+            """\
+check build/x: success → fail on 2 patches (3/7, 5/7)
+check checkpatch: fail on 1 patch (1/7)
+checks boot/a, boot/b, boot/c, boot/d, boot/e and 2 more: pending → success on 7 patches\
+""",
+            """\
+<p>check build/x: success → fail on 2 patches (3/7, 5/7)
+<br>check checkpatch: fail on 1 patch (1/7)
+<br>checks boot/a, boot/b, boot/c, boot/d, boot/e and 2 more: pending → success on 7 patches</p>\
+""",
+        )
+    )
+
+
+def test_delegates_archives_and_reviews() -> None:
+    changes = [
+        Change(ChangeKind.DELEGATE, PatchId(101), "", "ada"),
+        Change(ChangeKind.DELEGATE, PatchId(102), "ada", "rey"),
+        Change(ChangeKind.DELEGATE, PatchId(103), "ada", ""),
+        *(Change(ChangeKind.ARCHIVED, PatchId(100 + number), "no", "yes") for number in range(1, 8)),
+        Change(ChangeKind.TRAILERS, PatchId(104), "rey@example.com", "kim@example.com\nrey@example.com"),
+        Change(ChangeKind.TRAILERS, None, "", "max@example.com"),
+    ]
+    archived = dict.fromkeys(range(1, 8), True)
+
+    thread = of_seven(*changes, delegate={1: "ada", 2: "rey"}, archived=archived)
+
+    assert body_and_html(told(thread, SITE)) == snapshot(
+        (
+            """\
+1 of 7 patches: delegated to ada (1/7)
+1 of 7 patches: delegated from ada to rey (2/7)
+1 of 7 patches: no longer delegated to ada (3/7)
+7 of 7 patches: archived
+1 of 7 patches: reviewed by kim@example.com (4/7)
+Reviewed by max@example.com\
+""",
+            """\
+<p>1 of 7 patches: delegated to ada (1/7)
+<br>1 of 7 patches: delegated from ada to rey (2/7)
+<br>1 of 7 patches: no longer delegated to ada (3/7)
+<br>7 of 7 patches: archived
+<br>1 of 7 patches: reviewed by kim@example.com (4/7)
+<br>Reviewed by max@example.com</p>\
+""",
+        )
+    )
+
+
+def test_comments_with_the_trailers_that_they_gave() -> None:
+    changes = [
+        comment(3, "Looks good to me.\nReviewed-by: Rey Viewer <rey@example.com>", TrailerKind.REVIEWED),
+        comment(None, "Tested-by: Rey Viewer <rey@example.com>", TrailerKind.TESTED, TrailerKind.ACKED, id_=2),
+        comment(5, "One\ntwo\nthree\nfour", id_=3),
+        comment(6, "", id_=4),
+        Change(ChangeKind.TRAILERS, PatchId(103), "", "rey@example.com"),
+    ]
+
+    assert body_and_html(told(of_seven(*changes), SITE)) == snapshot(
+        (
+            """\
+Rey Viewer on 3/7 · Reviewed-by
+Looks good to me.
+Rey Viewer on the cover letter · Acked-by, Tested-by
+Rey Viewer on 5/7
+One
+two
+three
+…
+Rey Viewer on 6/7
+(nothing but a quotation)\
+""",
+            """\
+<p>Rey Viewer on \n\
+<a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-3-ada@example.org/">
+3/7</a> · Reviewed-by
+<br>Looks good to me.</p>
+<p>Rey Viewer on the cover letter · Acked-by, Tested-by</p>
+<p>Rey Viewer on \n\
+<a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-5-ada@example.org/">
+5/7</a>
+<br>One
+<br>two
+<br>three
+<br>…</p>
+<p>Rey Viewer on \n\
+<a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-6-ada@example.org/">
+6/7</a>
+<br>(nothing but a quotation)</p>\
+""",
+        )
+    )
+
+
+def test_of_a_lone_patch_nothing_is_counted() -> None:
+    patch = replace(a_patch(), state="accepted", delegate="ada")
+    changes = (
+        state(1),
+        check(1, "success", "fail"),
+        Change(ChangeKind.DELEGATE, PatchId(101), "", "ada"),
+        comment(1, "Applied, thanks!"),
+    )
+
+    assert body_and_html(told(Thread(Shown((patch,)), changes), SITE)) == snapshot(
+        (
+            """\
+New → Accepted
+Delegated to ada
+check build/x: success → fail
+Rey Viewer
+Applied, thanks!\
+""",
+            """\
+<p>New → Accepted
+<br>Delegated to ada
+<br>check build/x: success → fail</p>
+<p>Rey Viewer
+<br>Applied, thanks!</p>\
+""",
+        )
+    )
+
+
+def test_what_went_and_came_back_is_not_told() -> None:
+    changes = [state(1), state(1, "accepted", "new"), check(2, "success", "fail"), check(2, "fail", "success")]
+
+    assert told(of_seven(*changes), SITE) == ()
+
+
+def test_of_changes_in_a_row_the_first_and_the_last_are_told() -> None:
+    changes = [state(1, "new", "under-review"), state(1, "under-review", "accepted")]
+
+    assert body(of_seven(*changes, state={1: "accepted"})) == "1 of 7 patches: New → Accepted (1/7)"
+
+
+def test_what_changed_back_unheard_is_not_told() -> None:
+    """Who hears of failures alone does not hear that one was mended; nor is it news any more."""
+    checks = {PatchId(102): (("build/x", CheckState.SUCCESS),)}
+
+    assert told(of_seven(state(1), check(2, "success", "fail"), checks=checks), SITE) == ()
+
+
+def test_a_state_that_was_not_known_before_is_none_that_changed() -> None:
+    assert told(of_seven(state(1, "", "new")), SITE) == ()
+
+
+def test_a_comment_that_is_told_twice_is_said_once() -> None:
+    assert body(of_seven(comment(1, "Hello"), comment(1, "Hello"))) == "Rey Viewer on 1/7\nHello"
+
+
+def test_comments_on_a_patch_and_on_the_cover_may_have_the_same_number() -> None:
+    said = body(of_seven(comment(1, "Hello"), comment(None, "Hello")))
+
+    assert said == "Rey Viewer on 1/7\nHello\nRey Viewer on the cover letter\nHello"
+
+
+def test_many_comments_and_changes_are_cut_and_counted() -> None:
+    changes = [comment(1, "x" * 390, id_=number) for number in range(100)]
+    changes += [check(1, "", "fail" if number % 2 else "warning", f"c{number}") for number in range(3)]
+    changes += [check(number % 7 + 1, f"s{number}", "fail", f"d{number}") for number in range(100)]
+
+    text, html = written(told(of_seven(*changes), SITE), SITE.allowed)
+
+    assert "… and 87 more changes" in text
+    assert text.split("\n")[-1].startswith("… and ")
+    assert len(text.encode()) <= MAX_BODY_BYTES
+    assert len(html.encode()) <= MAX_HTML_BYTES
+
+
+patches_of_seven = st.one_of(st.none(), st.integers(101, 108).map(PatchId))
+any_change = st.builds(
+    Change, st.sampled_from(ChangeKind), patches_of_seven, st.text(max_size=500), st.text(max_size=500), st.text()
+)
+any_comment = st.builds(
+    comment, st.one_of(st.none(), st.integers(1, 8)), st.text(), st.sampled_from(TrailerKind), id_=st.integers(0, 50)
+)
+
+
+@given(st.lists(st.one_of(any_change, any_comment), max_size=60))
+def test_whatever_happened_is_told_within_the_sizes(changes: list[Change]) -> None:
+    document = told(of_seven(*changes), SITE)
+
+    if document:
+        text, html = written(document, SITE.allowed)
+        assert text.strip()
+        assert len(text.encode()) <= MAX_BODY_BYTES
+        assert len(html.encode()) <= MAX_HTML_BYTES
+
+
+def test_patches_without_numbers_are_named_by_their_ids() -> None:
+    patches: tuple[Patch, ...] = tuple(replace(a_patch(n, f"Step {n}"), state="accepted") for n in (1, 2))
+
+    thread = Thread(Shown(patches, of_series(*patches, total=3)), (state(1),))
+
+    assert body(thread) == "1 of 3 patches: New → Accepted (patch 101)"
