@@ -14,6 +14,7 @@ from bot.patchwork.events import Watched
 from bot.patchwork.pending import KnownSeries
 from bot.store import migrate
 from bot.store.cards import CardBook
+from bot.store.digests import DigestBook
 from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
@@ -29,6 +30,7 @@ class Transaction:
     watch: WatchBook
     outbox: OutboxBook
     cards: CardBook
+    digests: DigestBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -91,13 +93,14 @@ class Store:
             async with self._engine.begin() as connection:
                 now = self._clock.now()
                 cards, subscriptions = CardBook(connection, now), SubscriptionBook(connection, now)
-                outbox = OutboxBook(connection, now, cards)
+                outbox, digests = OutboxBook(connection, now, cards), DigestBook(connection, now, subscriptions)
                 yield Transaction(
                     watch=WatchBook(connection, now),
                     outbox=outbox,
                     cards=cards,
+                    digests=digests,
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, outbox, cards, subscriptions),
+                    session=SessionBook(connection, outbox, cards, digests, subscriptions),
                     subscriptions=subscriptions,
                 )
 
@@ -110,6 +113,7 @@ class Store:
         async with self.transaction() as tx:
             old_words = self._clock.now() - KEEP_SAID
             more = [await tx.watch.tidy(), await tx.outbox.tidy(), await tx.inbox.tidy(old_words)]
+            more.append(await tx.digests.tidy())
         return any(more)
 
     async def watched(self, server: ServerName) -> Watched:

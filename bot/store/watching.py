@@ -37,11 +37,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A patch as the store has it, with its series where that was judged; *read_at* is UTC."""
+    """A patch as the store has it, with its series where that was judged; times are UTC.
+
+    *changed_at* is when something last happened to it; None where nothing did since it was read.
+    """
 
     patch: Patch
     series: Series | None
     read_at: datetime
+    changed_at: datetime | None = None
 
 
 class WatchBook:
@@ -128,7 +132,7 @@ class WatchBook:
             return None
         patch = rows.to_patch(row)
         series = None if patch.series is None else await self.series(server, patch.series)
-        return Remembered(patch, series, row["read_at"])
+        return Remembered(patch, series, row["read_at"], row["changed_at"])
 
     async def judged_at(self, server: ServerName, series: int) -> datetime | None:
         """When a series was last judged (UTC)."""
@@ -328,14 +332,15 @@ class WatchBook:
         await self._connection.execute(
             sa.update(patch)
             .where(patch.c.server == poll.server, patch.c.id.in_(waiting))
-            .values(state=newest.scalar_subquery())
+            .where(patch.c.state.is_distinct_from(newest.scalar_subquery()))
+            .values(state=newest.scalar_subquery(), changed_at=self._now)
         )
         await self._connection.execute(sa.delete(told).where(told.c.server == poll.server, told.c.patch.in_(known)))
 
     async def _forget(self, server: ServerName) -> None:
         """Everything known of a server whose ids started anew."""
         of_a_server = (schema.seen_event, schema.pending, schema.series, schema.patch, schema.told_state)
-        for table in (*of_a_server, schema.project, schema.card):
+        for table in (*of_a_server, schema.project, schema.card, schema.digest_entry):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
 
     # Rows
@@ -372,7 +377,9 @@ class WatchBook:
 def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping]) -> list[Remembered]:
     known = {row["id"]: rows.to_series(rows.unpacked(row, schema.series)) for row in series}
     return [
-        Remembered(rows.to_patch(rows.unpacked(row, schema.patch)), known.get(row["series"]), row["read_at"])
+        Remembered(
+            rows.to_patch(rows.unpacked(row, schema.patch)), known.get(row["series"]), row["read_at"], row["changed_at"]
+        )
         for row in patches
     ]
 

@@ -72,6 +72,7 @@ class Index:
     """
 
     def __init__(self) -> None:
+        self.changes = 0  # how often it has changed
         self._lock = Lock()
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
         self._entries: dict[Node, _Entry] = {}
@@ -119,6 +120,7 @@ class Index:
             return self._match(facts)
 
     def _add(self, subscription: Subscription) -> None:
+        self.changes += 1
         tree = subscription.query.tree
         entry = self._entries.get(tree) or self._add_tree(tree)
         entry.ids.add(subscription.id)
@@ -133,6 +135,7 @@ class Index:
         _, entry = self._subscriptions.pop(id_, (None, None))
         if entry is None:
             return
+        self.changes += 1
         entry.ids.discard(id_)
         if entry.certain is not None:
             for handle in entry.certain.wanted:

@@ -10,6 +10,7 @@ from bot.subscriptions.index import Index
 from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.query import Key
 from bot.subscriptions.verdict import Outcome, Reason
+from bot.subscriptions.wishes import Digest
 
 _PATH = f"{Key.PATH}:"
 
@@ -38,11 +39,15 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class RoomMatch:
-    """A room that a series or lone patch is for; *paths* are those that were asked for, in the patches' order."""
+    """A room that a series or lone patch is for; *paths* are those that were asked for, in the patches' order.
+
+    *digests* are those that it is told in, where nobody there asked for it in a richer form.
+    """
 
     room: RoomId
     why: tuple[Why, ...]
     paths: tuple[str, ...]
+    digests: tuple[Digest, ...] = ()
 
 
 def match_rooms(
@@ -55,17 +60,23 @@ def match_rooms(
     Patches that were judged before decide nothing: whoever subscribed since then asked for what comes, not for
     what was.
     """
-    rooms: set[RoomId] = set()
+    forms: dict[RoomId, set[Digest | None]] = {}
     why: dict[RoomId, dict[Why, None]] = {}
     for patch in judged.patches:
         more = _sections(maintainers, patch) if maintainers else More()
         for match in index.match(facts_of(judged.server, patch, judged.series, more)):
             subscription = match.subscription
             if patch.id in news:
-                rooms.add(subscription.room)
+                forms.setdefault(subscription.room, set()).add(subscription.query.wishes.digest)
             reasons = why.setdefault(subscription.room, {})
             reasons.update({Why(subscription.id, reason): None for reason in match.reasons})
-    return [RoomMatch(room, tuple(why[room]), _paths(why[room])) for room in sorted(rooms)]
+    return [RoomMatch(room, tuple(why[room]), _paths(why[room]), _digests(forms[room])) for room in sorted(forms)]
+
+
+def _digests(forms: Collection[Digest | None]) -> tuple[Digest, ...]:
+    """The digests among *forms*; none where one is a card, which is None."""
+    digests = [form for form in forms if form is not None]
+    return tuple(sorted(digests, key=str)) if len(digests) == len(forms) else ()
 
 
 def _sections(maintainers: Maintainers, patch: Patch) -> More:

@@ -1,4 +1,4 @@
-"""New cards: which rooms a series or a lone patch is for, and what is said there."""
+"""New series and lone patches: which rooms they are for, and what is said there."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,16 +12,18 @@ from bot.patchwork.model import Patch, Series
 from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.matching import Judged, RoomMatch, match_rooms
+from bot.subscriptions.wishes import Digest
 from bot.watch.audience import Audience
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A card that a room asked for, not yet written."""
+    """What a room asked for, not yet written: a card, or, where nobody there wants one, a place in *digests*."""
 
     about: CardRef
     judged: Judged
     match: RoomMatch
+    digests: tuple[Digest, ...] = ()
 
     @property
     def room(self) -> RoomId:
@@ -56,7 +58,7 @@ class Announcer:
     async def wanted(
         self, tx: Transaction, series: Series | None, known: Sequence[Patch], news: Sequence[Patch]
     ) -> list[Wanted]:
-        """The cards that one of the *news* asks for, in rooms that have none of this series yet."""
+        """What one of the *news* asks for, in rooms that have no card of this series yet."""
         if not news:
             return []
         texts = {patch.id: patch.text for patch in news}  # which the store does not keep
@@ -67,15 +69,17 @@ class Announcer:
         judged = Judged(self._server, series, patches)
         maintainers = self._maintainers(self._server, judged.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, judged, frozenset(texts), maintainers)
-        return [Wanted(about, judged, match) for match in matches if match.room not in having]
+        return [Wanted(about, judged, match, match.digests) for match in matches if match.room not in having]
 
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Write the *wanted* cards."""
-        for each, notice in await asyncio.to_thread(self._cards, wanted):
-            why = [(reason.subscription, reason.reason.term, *reason.reason.seen) for reason in each.match.why]
-            await tx.cards.add(each.room, each.about, notice.key, why)
+        """Write the *wanted* cards, and keep the rest for its digests."""
+        for each in wanted:
+            await tx.digests.add(each.room, each.digests, each.about, _why(each))
+        cards = [each for each in wanted if not each.digests]
+        for each, notice in await asyncio.to_thread(self._cards, cards):
+            await tx.cards.add(each.room, each.about, notice.key, _why(each))
             await tx.outbox.add([notice])
-        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
+        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in cards]
 
     def _cards(self, wanted: Sequence[Wanted]) -> list[tuple[Wanted, Notice]]:
         """The cards to write, off the event loop; composed once for all rooms that asked for the same paths."""
@@ -91,6 +95,11 @@ class Announcer:
             message = Message(*composed[said], _tag(each), rings=self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards
+
+
+def _why(wanted: Wanted) -> list[tuple[object, ...]]:
+    """The reasons, as they are kept."""
+    return [(reason.subscription, reason.reason.term, *reason.reason.seen) for reason in wanted.match.why]
 
 
 def _tag(wanted: Wanted) -> Tag:

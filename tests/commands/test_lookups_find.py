@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from bot.commands import past
-from bot.commands.past import Past
+from bot import past
+from bot.clock import VirtualClock
 from bot.demo.sample.patchwork import NewCheck
 from bot.errors import UserError
 from bot.ids import ProjectName, ServerName
+from bot.past import Past
 from bot.patchwork.model import FileChange
 from bot.patchwork.poller import Poll, SeriesRead
 from bot.store import rows
@@ -195,7 +196,7 @@ async def fill(store: Store, count: int, *, series_of: int = 1, project: Project
 
 
 def a_past(store: Store) -> Past:
-    return Past(store, {SERVER: ("QEMU-devel",)}, lambda *_: None)
+    return Past(store, {SERVER: ("QEMU-devel",)}, lambda *_: None, VirtualClock())
 
 
 async def test_a_series_is_found_once_by_its_newest_patch(store: Store) -> None:
@@ -256,7 +257,7 @@ async def test_a_project_is_known_no_longer_than_patches_are_kept(store: Store, 
 
 
 async def test_the_matches_of_all_servers_come_by_the_time_they_were_read(store: Store, rig: StoreRig) -> None:
-    both = Past(store, {SERVER: (PROJECT,), OTHER_SERVER: (PROJECT,)}, lambda *_: None)
+    both = Past(store, {SERVER: (PROJECT,), OTHER_SERVER: (PROJECT,)}, lambda *_: None, VirtualClock())
     for number, server in ((900, OTHER_SERVER), (1, SERVER), (901, OTHER_SERVER)):
         rig.advance(days=1)
         await save(store, Poll(server, None, baselines=(a_baseline(),), patches=(a_patch(number),)))
@@ -281,7 +282,7 @@ async def test_sections_of_maintainers_are_those_of_the_newest_file(store: Store
     net = replace(a_patch(1), files=(FileChange("net/a.c", None, 1, 0),))
     await save(store, Poll(SERVER, None, baselines=(a_baseline(),), patches=(net, a_patch(2))))
     files: dict[tuple[ServerName, str], Maintainers] = {}
-    looks = Past(store, {SERVER: (PROJECT,)}, lambda *where: files.get(where))
+    looks = Past(store, {SERVER: (PROJECT,)}, lambda *where: files.get(where), VirtualClock())
 
     async def found(query: str) -> list[int]:
         return [match.patch.id for match in (await looks.matches(parse(query), None, 10)).found]
