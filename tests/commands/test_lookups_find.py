@@ -109,10 +109,6 @@ pth: is not a key. Did you mean path:?</code></pre>\
             snapshot("text: cannot look back: the text of past patches is not kept. Try subject: or path:."),
         ),
         (
-            "stale:14d",
-            snapshot("stale: cannot look back yet: the bot does not keep when something last happened to a patch."),
-        ),
-        (
             "state:new->accepted",
             snapshot("state:new->accepted cannot look back: former states are not kept. Ask for the present one."),
         ),
@@ -129,6 +125,20 @@ pth: is not a key. Did you mean path:?</code></pre>\
 )
 async def test_what_the_store_does_not_have_is_refused(desk: Desk, query: str, said: str) -> None:
     assert await desk.ask(f"find {query}") == said
+
+
+async def test_what_nothing_happened_to_for_long_is_found(desk: Desk) -> None:
+    moved, left_alone = desk.rig.post("hw/a.c", name="moved"), desk.rig.post("hw/a.c", name="left alone")
+    await desk.rig.poll(desk.bot)
+    desk.rig.clock.advance(10 * 24 * 3600)
+    desk.rig.patchwork.set_state(moved.patches[0], "under-review")
+    await desk.rig.poll(desk.bot)
+    desk.rig.clock.advance(5 * 24 * 3600)
+
+    answers = [short(await desk.ask(f"find {query}")).partition("\n")[2] for query in ("stale:14d", "-stale:14d moved")]
+
+    assert [answer.split(" <")[0] for answer in answers] == ["• left alone", "• moved"]
+    assert left_alone.series != moved.series
 
 
 async def test_what_may_have_changed_since_it_was_read_is_told(desk: Desk) -> None:

@@ -276,7 +276,7 @@ Subscribed, as 1: path:migraton/ maint:Block on:state
 How much that brings, the past does not tell: maint: finds nothing: no MAINTAINERS file is known for qemu-devel.
 Note: maint:Block matches nothing yet: no MAINTAINERS file of the project is known.
 Note: path:migraton/ matches no file that was seen so far; did you mean path:migration?
-Note: what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card.
+Note: what on: and as: say is kept, but does not act yet.
 Undo: !pw unsub 1\
 """)
 
