@@ -346,3 +346,16 @@ def noting(threads: set[int], work: Callable[..., object]) -> Callable[..., obje
         return work(*arguments)
 
     return noted
+
+
+async def test_idle_is_what_matches_only_for_that(store: Store, rig: StoreRig) -> None:
+    await fill(store, 4)
+    looks = Past(store, {SERVER: (PROJECT,)}, lambda *_: None, rig.clock)
+    rig.advance(days=14)
+
+    found = [
+        [match.patch.id for match in (await looks.idle(parse(f'{query} digest:"Mon 09:00"'), 10)).found]
+        for query in ("stale:14d", "stale:15d", "path:even/ OR stale:14d", "path:even/ -stale:30d")
+    ]
+
+    assert found == [[4, 3, 2, 1], [], [3, 1], []]
