@@ -21,7 +21,6 @@ from bot.commands.bot_itself import BotItself
 from bot.commands.changes import Means, Most
 from bot.commands.lookups import LookUps
 from bot.commands.manual import Manual
-from bot.commands.past import Past
 from bot.commands.places import Place
 from bot.commands.rights import House
 from bot.commands.subscriptions import about_subscriptions
@@ -39,6 +38,7 @@ from bot.ids import RoomId, ServerName, UserId
 from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
 from bot.overview import Overview, Parts
+from bot.past import Past
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.patchwork.poller import Poller, Source
@@ -48,6 +48,7 @@ from bot.sources import shelf_of
 from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
+from bot.watch.digests import Digests, Sources
 from bot.watch.listening import Ears
 from bot.watch.replies import Replies
 from bot.watch.upkeep import Upkeep
@@ -228,7 +229,7 @@ async def assembled(
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
         parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook)
         overview = Overview(store, parts, clock, _override(settings.matrix))
-        past = Past(store, {place.name: place.projects for place in places}, rulebook.of)
+        past = Past(store, {place.name: place.projects for place in places}, rulebook.of, clock)
         most = Most(settings.commands.max_per_person, settings.commands.max_per_room)
         means = Means(store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, rulebook.doubts)
         itself = _of_itself(BotItself(overview.condition, settings.matrix.admins))
@@ -237,7 +238,8 @@ async def assembled(
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
-        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick)
+        digests = Digests(store, audience, Sources(past, sites), clock)
+        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()
         yield bot

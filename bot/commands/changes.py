@@ -13,13 +13,13 @@ from bot.clock import Clock
 from bot.commands.answer import notice
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked, Handler
-from bot.commands.past import Past
 from bot.commands.places import Place
 from bot.commands.rights import House, Verdict
 from bot.errors import UserError
 from bot.ids import RoomId, SubscriptionId, UserId
 from bot.notices.markup import Document
 from bot.notices.subscribed import refused
+from bot.past import Past
 from bot.store.store import Store, Transaction
 from bot.subscriptions.listeners import Listeners
 from bot.subscriptions.query import Query

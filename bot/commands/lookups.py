@@ -8,7 +8,6 @@ from bot.commands.asked import Asked
 from bot.commands.details import checks_of, comments_of
 from bot.commands.finder import Finder
 from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
-from bot.commands.past import Past, PastMatch, PastMatches
 from bot.commands.places import Place
 from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError
@@ -17,6 +16,7 @@ from bot.notices.diffs import diff_shown, diffstat_shown
 from bot.notices.finds import MOST_SHOWN, LookedAt, Match, found_shown
 from bot.notices.markup import Block, Document
 from bot.notices.replies import patch_shown, said, series_shown
+from bot.past import Past, PastMatch, PastMatches
 from bot.patchwork.lookup import Kind
 from bot.store.store import Store
 from bot.subscriptions.parser import parse

@@ -12,9 +12,11 @@ from bot.commands.changes import Change, Means, changed, hearing, may_change, ty
 from bot.errors import UserError
 from bot.ids import RoomId
 from bot.notices import subscribed as told
+from bot.notices.digest import when
 from bot.notices.markup import Bullets, Code, Lines, words
 from bot.store.store import Transaction
-from bot.store.subscriptions import MODE, NOTIFY, PROJECT
+from bot.store.subscriptions import MODE, NOTIFY, PROJECT, TIMEZONE
+from bot.subscriptions.due import zone_named
 from bot.subscriptions.listeners import Listeners
 from bot.subscriptions.wishes import Form
 
@@ -58,14 +60,7 @@ class SettingUp:
                 "card or compact",
                 _one_of(MODE, tuple(Form)),
             ),
-            Setting(
-                "timezone",
-                "UTC",
-                "the zone of digest times",
-                "a name such as Europe/Berlin",
-                _zone,
-                "kept, and counts once there are digests",
-            ),
+            Setting(TIMEZONE, "UTC", "the zone of digest times", "a name such as Europe/Berlin", _zone),
             Setting(
                 NOTIFY,
                 "on",
@@ -99,6 +94,7 @@ class SettingUp:
             await tx.subscriptions.set(room, setting.key, None if value == setting.default else value)
             later = f"; {setting.for_later}" if setting.for_later else ""
             sentences = [f"{setting.key} is now {value}, it was {old}{later}."]
+            sentences += await _retimed(tx, room) if setting.key == TIMEZONE else []
             undo = typed(asked, "set", setting.key, old)
             return Change(told.done(sentences, undo), await self._follow(tx, room, setting, value))
 
@@ -139,6 +135,13 @@ class SettingUp:
         if (found := projects.get(value.lower())) is None:
             raise UserError(_no_such("project watched here", value, projects.values()))
         return found
+
+
+async def _retimed(tx: Transaction, room: RoomId) -> list[str]:
+    """Have the digests of a room by its new zone; when the next one is due, where there is any."""
+    await tx.digests.retime(room)
+    at = await tx.digests.next_of(room)
+    return [f"Next digest: {when(at, zone_named(await tx.subscriptions.timezone(room)))}."] if at is not None else []
 
 
 def _described(setting: Setting) -> str:

@@ -9,13 +9,15 @@ from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.commands.changes import Change, Means, Owner, changed, hearing, may_change, owned, typed
 from bot.commands.parameters import read_duration
-from bot.commands.past import asked_for
 from bot.commands.places import Place
 from bot.errors import UserError
-from bot.ids import SubscriptionId
+from bot.ids import RoomId, SubscriptionId
 from bot.notices import subscribed as told
+from bot.notices.digest import when
+from bot.past import asked_for
 from bot.store.store import Store, Transaction
 from bot.store.subscriptions import PROJECT
+from bot.subscriptions.due import zone_named
 from bot.subscriptions.listeners import Listeners
 from bot.subscriptions.parser import parse_subscription
 from bot.subscriptions.query import Key, Query
@@ -23,7 +25,6 @@ from bot.subscriptions.remarks import hints
 from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
 from bot.subscriptions.wishes import ARRIVALS, On
 
-NOT_YET = "what digest: says is kept, but does not act yet; nothing is told of what waits for one."
 NO_CARD = "a new series gets no card by this; a change that it hears of brings one."
 _MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one
 _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
@@ -44,8 +45,9 @@ class Subscribing:
 
         async def change(tx: Transaction) -> Change:
             new = await subscribe(tx, asked, self._means, query)
+            known = [*await _next_digest(tx, new.room, query), *remarks]
             undo = typed(asked, "unsub", new.id)
-            return Change(told.changed(f"Subscribed, as {new.id}:", new.query, remarks, undo), await hearing(tx, [new]))
+            return Change(told.changed(f"Subscribed, as {new.id}:", new.query, known, undo), await hearing(tx, [new]))
 
         return await changed(self._means, asked, change)
 
@@ -72,8 +74,9 @@ class Subscribing:
             old = await owned(tx, asked)
             await _see_that_it_is_new(tx, asked, query)
             await tx.subscriptions.edit(old.id, query)
+            known = [*await _next_digest(tx, old.room, query), *remarks]
             document = told.changed(
-                f"Subscription {old.id} is now:", str(query), remarks, typed(asked, "edit", old.id, old.query)
+                f"Subscription {old.id} is now:", str(query), known, typed(asked, "edit", old.id, old.query)
             )
             return Change(document, await _hearing_again(tx, old.id))
 
@@ -125,7 +128,7 @@ class Subscribing:
         if standing.project and not names_project(query):
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
         [doubts] = await self._means.doubts([meant(query, standing)])
-        notes = [*doubts, *(f"{hint}." for hint in hints(query)), *([NOT_YET] if query.wishes.digest else [])]
+        notes = [*doubts, *(f"{hint}." for hint in hints(query))]
         notes += [NO_CARD] if ARRIVALS.isdisjoint(query.hears) else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
 
@@ -183,6 +186,14 @@ async def _see_that_it_is_new(tx: Transaction, asked: Asked, query: Query) -> No
     for each in await tx.subscriptions.of_owner(owner.room, owner.person):
         if each.query == str(query):
             raise UserError(f"That is subscription {each.id} already; nothing was changed.")
+
+
+async def _next_digest(tx: Transaction, room: RoomId, query: Query) -> list[str]:
+    """When the digest that a query asks for is due next, where it asks for one."""
+    if query.wishes.digest is None:
+        return []
+    at = await tx.digests.next_at(room, query.wishes.digest)
+    return [f"Next digest: {when(at, zone_named(await tx.subscriptions.timezone(room)))}."]
 
 
 async def _hearing_again(tx: Transaction, id_: SubscriptionId) -> Callable[[Listeners], None]:

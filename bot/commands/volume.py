@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.commands.answers import Answer
-from bot.commands.past import Past, PastMatches
 from bot.commands.places import Place
 from bot.errors import UserError
 from bot.notices.card import Site
 from bot.notices.facts import moment
 from bot.notices.finds import Match, known_since, rehearsed_shown
-from bot.subscriptions.query import Query
+from bot.past import Past, PastMatches, unanswerable
+from bot.subscriptions.query import Key, Query, terms_of
 
 LOOK_BACK = timedelta(weeks=4)
 MOST_COUNTED = 1_000  # series
@@ -21,6 +21,8 @@ _TOO_SHORT = timedelta(days=1)
 
 async def expected(past: Past, query: Query, now: datetime) -> str:
     """A sentence that says how many series a week *query* would have brought lately."""
+    if _is_about_now(query) and unanswerable(query.tree) is None:
+        return "Each digest tells what is stale then."
     try:
         matches = await past.matches(query, now - LOOK_BACK, MOST_COUNTED)
     except UserError as error:
@@ -41,6 +43,8 @@ async def rehearsed(past: Past, places: Sequence[Place], query: Query, since: da
     Raises:
         UserError: the past cannot be asked for it.
     """
+    if _is_about_now(query):
+        raise UserError("stale: is about how things stand now, and not about what came: ask find for it.")
     matches = await past.matches(query, since, MOST_COUNTED)
     known = [(each.server, each.project, each.since) for each in matches.known_since]
     told = [known_since(known) if known else "No project that it is about has been read yet."]
@@ -54,6 +58,10 @@ async def rehearsed(past: Past, places: Sequence[Place], query: Query, since: da
     urls = [place.api.url for place in places]
     site = Site(urls[0], others=tuple(urls[1:])) if urls else None
     return Answer(rehearsed_shown(str(query.tree), _by_day(matches), newest, *told), site)
+
+
+def _is_about_now(query: Query) -> bool:
+    return any(term.key is Key.STALE for term in terms_of(query.tree))
 
 
 def _by_day(matches: PastMatches) -> list[tuple[str, int]]:

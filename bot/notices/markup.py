@@ -324,8 +324,17 @@ def written(document: Document, allowed: Allowed) -> tuple[str, str]:
 
 def longest(build: Callable[[int], Document], most: int, allowed: Allowed) -> Document:
     """What *build* makes of the largest number up to *most* of which both forms fit as they are; of 0 where none do."""
+    return build(fitting(build, most, allowed))
+
+
+def fitting(build: Callable[[int], Document], most: int, allowed: Allowed) -> int:
+    """That number."""
     fits = range(1, most + 1)
-    return build(bisect_left(fits, 1, key=lambda n: not _fit(*_rendered(_within(build(n), _BUDGETS[0]), allowed))))
+    return bisect_left(fits, 1, key=lambda count: not _is_whole(build(count), allowed))
+
+
+def _is_whole(document: Document, allowed: Allowed) -> bool:
+    return _fit(*_rendered(_within(document, _BUDGETS[0]), allowed))
 
 
 def _fit(body: str, html_text: str) -> bool:

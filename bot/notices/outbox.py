@@ -204,6 +204,11 @@ def reply_key(card: NoticeKey, number: int) -> NoticeKey:
     return NoticeKey(f"reply/{number}/{card}")
 
 
+def digest_key(room: RoomId, digest: str, due: datetime, number: int) -> NoticeKey:
+    """The key of a message of the digest that was due then (UTC); the first is number 1."""
+    return NoticeKey(f"digest/{digest}/{due:%Y-%m-%dT%H:%MZ}/{number}/{room}")
+
+
 def answer_key(room: RoomId, event: EventId) -> NoticeKey:
     """The key of the answer to one message."""
     return NoticeKey(f"answer/{event}/{room}")

@@ -54,7 +54,16 @@ class Changing(PastBook):
             if changes:
                 about = CardRef(self._server, work.kind, work.id, rebuilds)
                 found.append(_changed(about, before, now[work], changes))
+                await self._note(found[-1])
         return tuple(found)
+
+    async def _note(self, changed: Changed) -> None:
+        """Something happened to these patches now; a change of the series is one of all."""
+        ids = {change.patch for change in changed.changes}
+        touched = {patch.id for patch in changed.after if None in ids or patch.id in ids}
+        for some in batched(sorted(touched), _BATCH):
+            where = (schema.patch.c.server == self._server, schema.patch.c.id.in_(some))
+            await self._connection.execute(sa.update(schema.patch).where(*where).values(changed_at=self._now))
 
     # What is touched
 

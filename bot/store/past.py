@@ -31,11 +31,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A patch as the store has it, with its series where that was judged; *read_at* is UTC."""
+    """A patch as the store has it, with its series where that was judged; times are UTC.
+
+    *changed_at* is when something last happened to it; None where nothing did since it was read.
+    """
 
     patch: Patch
     series: Series | None
     read_at: datetime
+    changed_at: datetime | None = None
 
 
 class PastBook(Book):
@@ -74,7 +78,7 @@ class PastBook(Book):
             return None
         patch = rows.to_patch(row)
         series = None if patch.series is None else await self.series(server, patch.series)
-        return Remembered(patch, series, row["read_at"])
+        return Remembered(patch, series, row["read_at"], row["changed_at"])
 
     async def judged_at(self, server: ServerName, series: int) -> datetime | None:
         """When a series was last judged (UTC)."""
@@ -196,7 +200,9 @@ class PastBook(Book):
 def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping]) -> list[Remembered]:
     known = {row["id"]: _series(row) for row in series}
     return [
-        Remembered(rows.to_patch(rows.unpacked(row, schema.patch)), known.get(row["series"]), row["read_at"])
+        Remembered(
+            rows.to_patch(rows.unpacked(row, schema.patch)), known.get(row["series"]), row["read_at"], row["changed_at"]
+        )
         for row in patches
     ]
 

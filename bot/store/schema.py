@@ -134,6 +134,7 @@ patch = sa.Table(
     sa.Column("trailers", sa.JSON, nullable=False),  # [[kind, person], …]
     sa.Column("read_at", Utc, nullable=False),
     sa.Column("commit_ref", sa.Text),
+    sa.Column("changed_at", Utc),  # when something last happened to it; null: nothing did since it was read
     sa.Index(None, "server", "series"),
     sa.Index(None, "msgid"),
 )
@@ -326,4 +327,30 @@ room_mute = sa.Table(  # rooms where nothing is told until then
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
     sa.Column("until", Utc, nullable=False),
+)
+
+digest = sa.Table(  # the digests that are wanted, or that something is kept for
+    "digest",
+    metadata,
+    sa.Column("room", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),  # canonical, e.g. "Mon-Fri 09:00"
+    sa.Column("since", Utc, nullable=False),  # when the last one was due, or the first was asked for
+    sa.Column("next_due_at", Utc, nullable=False),
+    sa.Index(None, "next_due_at"),
+)
+
+digest_entry = sa.Table(  # what digests tell of; a series is in a digest once
+    "digest_entry",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),  # in the order of arrival
+    sa.Column("room", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("server", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # "series", or "patch" for one without a series
+    sa.Column("object", sa.BigInteger, nullable=False),
+    sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, found], …]
+    sa.Column("added_at", Utc, nullable=False),
+    sa.Column("told_at", Utc),
+    sa.UniqueConstraint("room", "digest", "server", "kind", "object"),
+    sa.Index(None, "told_at"),
 )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import RoomId, UserId
 from bot.store import schema
 from bot.store.cards import CardBook
+from bot.store.digests import DigestBook
 from bot.store.outbox import OutboxBook
 from bot.store.subscriptions import SubscriptionBook
 
@@ -37,11 +38,17 @@ class SessionBook:
     """The session's part of one transaction."""
 
     def __init__(
-        self, connection: AsyncConnection, outbox: OutboxBook, cards: CardBook, subscriptions: SubscriptionBook
+        self,
+        connection: AsyncConnection,
+        outbox: OutboxBook,
+        cards: CardBook,
+        digests: DigestBook,
+        subscriptions: SubscriptionBook,
     ) -> None:
         self._connection = connection
         self._outbox = outbox
         self._cards = cards
+        self._digests = digests
         self._subscriptions = subscriptions
 
     async def kept(self, user: UserId) -> Kept:
@@ -99,6 +106,7 @@ class SessionBook:
 
     async def left(self, room: RoomId) -> None:
         """We left a room: what was subscribed to there in chat is kept, and told again when we are back."""
+        await self._digests.leave(room)
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
 
@@ -127,6 +135,7 @@ class SessionBook:
             await self._set(new, **kept)
         await self._outbox.move(old, new)
         await self._cards.move(old, new)
+        await self._digests.move(old, new)
         await self._subscriptions.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:

@@ -16,6 +16,7 @@ from bot.patchwork.pending import KnownSeries
 from bot.patchwork.told import MailKind, Work
 from bot.store import migrate
 from bot.store.cards import CardBook
+from bot.store.digests import DigestBook
 from bot.store.engine import connect, file_of, plain_errors
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
@@ -35,6 +36,7 @@ class Transaction:
     cards: CardBook
     versions: VersionBook
     queued: QueueBook
+    digests: DigestBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -97,15 +99,16 @@ class Store:
             async with self._engine.begin() as connection:
                 now = self._clock.now()
                 cards, subscriptions = CardBook(connection, now), SubscriptionBook(connection, now)
-                outbox = OutboxBook(connection, now, cards)
+                outbox, digests = OutboxBook(connection, now, cards), DigestBook(connection, now, subscriptions)
                 yield Transaction(
                     watch=WatchBook(connection, now),
                     outbox=outbox,
                     cards=cards,
                     versions=VersionBook(connection),
                     queued=QueueBook(connection, now),
+                    digests=digests,
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, outbox, cards, subscriptions),
+                    session=SessionBook(connection, outbox, cards, digests, subscriptions),
                     subscriptions=subscriptions,
                 )
 
@@ -122,6 +125,7 @@ class Store:
                 await tx.outbox.tidy(),
                 await tx.inbox.tidy(old_words),
                 await tx.cards.tidy(),
+                await tx.digests.tidy(),
             ]
         return any(more)
 

@@ -18,6 +18,7 @@ from bot.subscriptions.wishes import Form
 
 PROJECT = "project"  # the setting that scopes a room's queries
 MODE = "mode"  # the setting that says what form new series have in a room
+TIMEZONE = "timezone"  # the setting that digests go by
 NOTIFY = "notify"  # the setting that keeps a direct chat from ringing, by "off"
 
 
@@ -141,6 +142,10 @@ class SubscriptionBook:
         """What was set in a room."""
         table = schema.room_setting
         return {row["key"]: row["value"] for row in await self._all(sa.select(table).where(table.c.room == room))}
+
+    async def timezone(self, room: RoomId) -> str | None:
+        """The zone that was set in a room; None where none was."""
+        return (await self.settings(room)).get(TIMEZONE)
 
     async def set(self, room: RoomId, key: str, value: str | None) -> None:
         """Set something in a room; None is its default."""

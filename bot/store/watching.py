@@ -189,5 +189,5 @@ class WatchBook(PastBook):
     async def _forget(self, server: ServerName) -> None:
         """Everything known of a server whose ids started anew."""
         known = (schema.series, schema.patch, schema.told, schema.patch_check, schema.comment)
-        for table in (*known, schema.seen_event, schema.pending, schema.project, schema.card):
+        for table in (*known, schema.seen_event, schema.pending, schema.project, schema.card, schema.digest_entry):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))

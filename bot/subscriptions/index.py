@@ -74,6 +74,7 @@ class Index:
     """
 
     def __init__(self) -> None:
+        self.changes = 0  # how often it has changed
         self._lock = Lock()
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
         self._entries: dict[Node, _Entry] = {}
@@ -142,6 +143,7 @@ class Index:
             return self._reasoned(self._find(facts, hits, judge) & hearing, judge)
 
     def _add(self, subscription: Subscription) -> None:
+        self.changes += 1
         tree = subscription.query.tree
         entry = self._entries.get(tree) or self._add_tree(tree)
         entry.ids.add(subscription.id)
@@ -160,6 +162,7 @@ class Index:
         _, entry = self._subscriptions.pop(id_, (None, None))
         if entry is None:
             return
+        self.changes += 1
         entry.ids.discard(id_)
         for hearing in self._hearing.values():
             hearing.discard(id_)

@@ -1,4 +1,4 @@
-"""New cards: which rooms a series or a lone patch is for, and what is said there."""
+"""New series and lone patches: which rooms they are for, and what is said there."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from bot.watch.versions import Versions, versions_of
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A card that a room asked for, not yet written.
+    """What a room asked for, not yet written.
 
     *form* is None where all who asked wait for a digest: then there is no card, and those are the *digests*.
     """
@@ -74,7 +74,7 @@ class Announcer:
     async def wanted(
         self, tx: Transaction, series: Series | None, known: Sequence[Patch], news: Sequence[Patch]
     ) -> list[Wanted]:
-        """The cards that one of the *news* asks for, in rooms that have none of this series yet."""
+        """What one of the *news* asks for, in rooms that have no card of this series yet."""
         if not news:
             return []
         texts = {patch.id: patch.text for patch in news}  # which the store does not keep
@@ -94,7 +94,10 @@ class Announcer:
         return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
 
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Write the *wanted* cards; what waits for a digest is none."""
+        """Write the *wanted* cards, and keep the rest for its digests."""
+        for each in wanted:
+            if each.form is None:
+                await tx.digests.add(each.room, each.digests, each.about, each.why)
         at_once = [each for each in wanted if each.form is not None]
         shown = {about: seen for about in _about(at_once) if (seen := await sight.seen(tx, about)) is not None}
         versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from bot.commands import past
-from bot.commands.past import Past
+from bot import past
+from bot.clock import VirtualClock
 from bot.demo.sample.patchwork import NewCheck
 from bot.errors import UserError
 from bot.ids import ProjectName, ServerName
+from bot.past import Past
 from bot.patchwork.model import FileChange
 from bot.patchwork.poller import Poll, SeriesRead
 from bot.store import rows
@@ -108,10 +109,6 @@ pth: is not a key. Did you mean path:?</code></pre>\
             snapshot("text: cannot look back: the text of past patches is not kept. Try subject: or path:."),
         ),
         (
-            "stale:14d",
-            snapshot("stale: cannot look back yet: the bot does not keep when something last happened to a patch."),
-        ),
-        (
             "state:new->accepted",
             snapshot("state:new->accepted cannot look back: former states are not kept. Ask for the present one."),
         ),
@@ -128,6 +125,20 @@ pth: is not a key. Did you mean path:?</code></pre>\
 )
 async def test_what_the_store_does_not_have_is_refused(desk: Desk, query: str, said: str) -> None:
     assert await desk.ask(f"find {query}") == said
+
+
+async def test_what_nothing_happened_to_for_long_is_found(desk: Desk) -> None:
+    moved, left_alone = desk.rig.post("hw/a.c", name="moved"), desk.rig.post("hw/a.c", name="left alone")
+    await desk.rig.poll(desk.bot)
+    desk.rig.clock.advance(10 * 24 * 3600)
+    desk.rig.patchwork.set_state(moved.patches[0], "under-review")
+    await desk.rig.poll(desk.bot)
+    desk.rig.clock.advance(5 * 24 * 3600)
+
+    answers = [short(await desk.ask(f"find {query}")).partition("\n")[2] for query in ("stale:14d", "-stale:14d moved")]
+
+    assert [answer.split(" <")[0] for answer in answers] == ["• left alone", "• moved"]
+    assert left_alone.series != moved.series
 
 
 async def test_what_may_have_changed_since_it_was_read_is_told(desk: Desk) -> None:
@@ -195,7 +206,7 @@ async def fill(store: Store, count: int, *, series_of: int = 1, project: Project
 
 
 def a_past(store: Store) -> Past:
-    return Past(store, {SERVER: ("QEMU-devel",)}, lambda *_: None)
+    return Past(store, {SERVER: ("QEMU-devel",)}, lambda *_: None, VirtualClock())
 
 
 async def test_a_series_is_found_once_by_its_newest_patch(store: Store) -> None:
@@ -256,7 +267,7 @@ async def test_a_project_is_known_no_longer_than_patches_are_kept(store: Store, 
 
 
 async def test_the_matches_of_all_servers_come_by_the_time_they_were_read(store: Store, rig: StoreRig) -> None:
-    both = Past(store, {SERVER: (PROJECT,), OTHER_SERVER: (PROJECT,)}, lambda *_: None)
+    both = Past(store, {SERVER: (PROJECT,), OTHER_SERVER: (PROJECT,)}, lambda *_: None, VirtualClock())
     for number, server in ((900, OTHER_SERVER), (1, SERVER), (901, OTHER_SERVER)):
         rig.advance(days=1)
         await save(store, Poll(server, None, baselines=(a_baseline(),), patches=(a_patch(number),)))
@@ -281,7 +292,7 @@ async def test_sections_of_maintainers_are_those_of_the_newest_file(store: Store
     net = replace(a_patch(1), files=(FileChange("net/a.c", None, 1, 0),))
     await save(store, Poll(SERVER, None, baselines=(a_baseline(),), patches=(net, a_patch(2))))
     files: dict[tuple[ServerName, str], Maintainers] = {}
-    looks = Past(store, {SERVER: (PROJECT,)}, lambda *where: files.get(where))
+    looks = Past(store, {SERVER: (PROJECT,)}, lambda *where: files.get(where), VirtualClock())
 
     async def found(query: str) -> list[int]:
         return [match.patch.id for match in (await looks.matches(parse(query), None, 10)).found]
@@ -335,3 +346,16 @@ def noting(threads: set[int], work: Callable[..., object]) -> Callable[..., obje
         return work(*arguments)
 
     return noted
+
+
+async def test_idle_is_what_matches_only_for_that(store: Store, rig: StoreRig) -> None:
+    await fill(store, 4)
+    looks = Past(store, {SERVER: (PROJECT,)}, lambda *_: None, rig.clock)
+    rig.advance(days=14)
+
+    found = [
+        [match.patch.id for match in (await looks.idle(parse(f'{query} digest:"Mon 09:00"'), 10)).found]
+        for query in ("stale:14d", "stale:15d", "path:even/ OR stale:14d", "path:even/ -stale:30d")
+    ]
+
+    assert found == [[4, 3, 2, 1], [], [3, 1], []]

@@ -78,7 +78,7 @@ async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
     assert await here.say("settings", BOB) == snapshot("""\
 • project none — the project that queries without project: are about: the name of a project, or none
 • mode card — how new series are shown: card or compact
-• timezone UTC — the zone of digest times: a name such as Europe/Berlin (kept, and counts once there are digests)
+• timezone UTC — the zone of digest times: a name such as Europe/Berlin
 • flood 10 — so many series at once are one message: 1 to 100000, or 0 for never (kept, and counts once floods are folded)
 To change one: !pw set KEY VALUE\
 """)  # noqa: E501  # as it is said
@@ -105,7 +105,7 @@ Undo: !pw set mode card\
         (
             "timezone europe/berlin",
             snapshot("""\
-timezone is now Europe/Berlin, it was UTC; kept, and counts once there are digests.
+timezone is now Europe/Berlin, it was UTC.
 Undo: !pw set timezone UTC\
 """),
         ),

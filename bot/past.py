@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from bot.clock import Clock
 from bot.errors import UserError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Patch, Series
 from bot.store.past import Remembered
 from bot.store.store import Store
-from bot.subscriptions.facts import More, facts_of
+from bot.subscriptions.facts import Facts, More, facts_of
 from bot.subscriptions.finding import PathHits
 from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.paths import PathTrie
@@ -20,17 +21,27 @@ from bot.subscriptions.values import CheckIs, Is, Transition, Value
 from bot.subscriptions.verdict import Judge
 
 MOST_PATCHES: Final = 20_000  # that one question looks at, on each server
+MOST_IDLE: Final = 5_000  # the same, of what is asked by itself
 CHUNK: Final = 200  # patches that are read and decided at once, off the event loop
 
 
 @dataclass(frozen=True, slots=True)
 class PastMatch:
-    """A series, or a patch without one, that matches; *patch* is the newest that does, read at *read_at* (UTC)."""
+    """A series, or a patch without one, that matches; *patch* is the newest that does, read at *read_at* (UTC).
+
+    *changed_at* is when something last happened to that patch (UTC); None where nothing did since it was read.
+    """
 
     server: ServerName
     patch: Patch
     series: Series | None
     read_at: datetime
+    changed_at: datetime | None = None
+
+    @property
+    def idle_since(self) -> datetime:
+        """Since when nothing happened to it (UTC)."""
+        return self.changed_at or self.read_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,15 @@ class PastMatches:
     back_to: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far a search goes: to what was read at *since* (UTC), so many finds, so many patches on each server."""
+
+    since: datetime | None
+    at_most: int
+    patches: int
+
+
 class Past:
     """Looks for matches among the patches that the store keeps of the watched *projects*, by server.
 
@@ -67,10 +87,12 @@ class Past:
         store: Store,
         projects: Mapping[ServerName, Collection[str]],
         file_of: Callable[[ServerName, ProjectName], Maintainers | None],
+        clock: Clock,
     ) -> None:
         self._store = store
         self._projects = projects
         self._file_of = file_of
+        self._clock = clock
 
     async def matches(self, query: Query, since: datetime | None, at_most: int) -> PastMatches:
         """The newest *at_most* series and lone patches that *query* matches, of what was read after *since* (UTC).
@@ -80,16 +102,29 @@ class Past:
         Raises:
             UserError: the store does not have what the query asks for; the text says what, and what to ask instead.
         """
-        if refusal := _unanswerable(query.tree):
+        return await self._matches(query.tree, _Reach(since, at_most, MOST_PATCHES), only_idle=False)
+
+    async def idle(self, query: Query, at_most: int) -> PastMatches:
+        """The same of what *query* matches only because nothing has happened to it for long.
+
+        Raises:
+            UserError: the same.
+        """
+        return await self._matches(query.tree, _Reach(None, at_most, MOST_IDLE), only_idle=True)
+
+    async def _matches(self, tree: Node, reach: _Reach, *, only_idle: bool) -> PastMatches:
+        if refusal := unanswerable(tree):
             raise UserError(refusal)
-        known = await self._known(query.tree)
-        searches = [
-            await self._search(server, names, query.tree, since, at_most) for server, names in _by_server(known).items()
-        ]
+        known = await self._known(tree)
+        searches: list[PastMatches] = []
+        for server, names in _by_server(known).items():
+            aim = _Aim(tree, self._clock.now(), only_idle=only_idle)
+            judge = _PastJudge(server, aim, self._maintainers(server, names, tree))
+            searches.append(await self._search(server, names, judge, reach))
         found = sorted((match for each in searches for match in each.found), key=_age, reverse=True)
         ends = [each.back_to for each in searches if each.back_to is not None]
         looked_at = sum(each.looked_at for each in searches)
-        return PastMatches(tuple(found[:at_most]), looked_at, tuple(known), max(ends, default=None))
+        return PastMatches(tuple(found[: reach.at_most]), looked_at, tuple(known), max(ends, default=None))
 
     async def _known(self, tree: Node) -> list[Known]:
         """The projects that *tree* may be about."""
@@ -109,22 +144,21 @@ class Past:
         return found
 
     async def _search(
-        self, server: ServerName, projects: Collection[str], tree: Node, since: datetime | None, at_most: int
+        self, server: ServerName, projects: Collection[str], judge: "_PastJudge", reach: _Reach
     ) -> PastMatches:
-        judge = _PastJudge(server, tree, self._maintainers(server, projects, tree))
         found: dict[SeriesId | tuple[PatchId], PastMatch] = {}
         looked_at, before, oldest = 0, None, None
-        while looked_at < MOST_PATCHES:
+        while looked_at < reach.patches:
             async with self._store.transaction() as tx:
                 chunk = await tx.watch.past(server, projects, before, CHUNK)
-            recent = [each for each in chunk if since is None or each.read_at >= since]
+            recent = [each for each in chunk if reach.since is None or each.read_at >= reach.since]
             looked_at += len(recent)
             for each in await asyncio.to_thread(judge.matching, recent):
                 patch = each.patch
                 key = (patch.id,) if patch.series is None else patch.series
-                found.setdefault(key, PastMatch(server, patch, each.series, each.read_at))
-            if len(found) >= at_most or len(chunk) < CHUNK or not recent:
-                return PastMatches(tuple(found.values())[:at_most], looked_at, ())
+                found.setdefault(key, PastMatch(server, patch, each.series, each.read_at, each.changed_at))
+            if len(found) >= reach.at_most or len(chunk) < CHUNK or not recent:
+                return PastMatches(tuple(found.values())[: reach.at_most], looked_at, ())
             before, oldest = chunk[-1].patch.id, chunk[-1].read_at
         return PastMatches(tuple(found.values()), looked_at, (), oldest)
 
@@ -143,15 +177,24 @@ class Past:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What is looked for, *now* (UTC); with *only_idle*, what would not match had something just happened to it."""
+
+    tree: Node
+    now: datetime
+    only_idle: bool
+
+
 class _PastJudge:
     """Decides one query on many patches of a server."""
 
-    def __init__(self, server: ServerName, tree: Node, files: Mapping[str, Maintainers]) -> None:
+    def __init__(self, server: ServerName, aim: _Aim, files: Mapping[str, Maintainers]) -> None:
         self._server = server
-        self._tree = tree
+        self._aim = aim
         self._files = {project: (file, file.folded_names) for project, file in files.items()}
         self._patterns: PathTrie[str] = PathTrie()
-        for pattern in patterns_of(tree):
+        for pattern in patterns_of(aim.tree):
             self._patterns.add(pattern, pattern)
 
     def matching(self, remembered: Sequence[Remembered]) -> list[Remembered]:
@@ -163,10 +206,16 @@ class _PastJudge:
         if (known := self._files.get(facts.project.lower())) is not None:
             file, names = known
             facts = replace(facts, more=More(sections=file.covering(facts.paths), known_sections=names))
-        return Judge(facts, PathHits(self._patterns, facts.paths)).accepts(self._tree)
+        idle = self._aim.now - (each.changed_at or each.read_at)
+        if not self._holds(replace(facts, more=replace(facts.more, idle=idle))):
+            return False
+        return not (self._aim.only_idle and self._holds(facts))
+
+    def _holds(self, facts: Facts) -> bool:
+        return Judge(facts, PathHits(self._patterns, facts.paths)).accepts(self._aim.tree)
 
 
-def _unanswerable(tree: Node) -> str | None:
+def unanswerable(tree: Node) -> str | None:
     """Why the past cannot be asked for what *tree* looks at; excluded terms would be answered as wrongly."""
     refusals = (_refusal(term, value) for term in terms_of(tree) for value in term.values)
     return next((refusal for refusal in refusals if refusal is not None), None)
@@ -175,8 +224,6 @@ def _unanswerable(tree: Node) -> str | None:
 def _refusal(term: Term, value: Value) -> str | None:
     if term.key is Key.TEXT:
         return "text: cannot look back: the text of past patches is not kept. Try subject: or path:."
-    if term.key is Key.STALE:
-        return "stale: cannot look back yet: the bot does not keep when something last happened to a patch."
     if isinstance(value, Transition):
         return f"{term} cannot look back: former states are not kept. Ask for the present one."
     if isinstance(value, CheckIs) and value.context is not None:

@@ -1,0 +1,163 @@
+"""A digest: what came for a room since the last one, a line a series, in a few messages at most."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.ids import ProjectName
+from bot.notices import facts
+from bot.notices.card import Site, patch_title, series_title
+from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
+from bot.patchwork.model import Patch, Series, prefixes_of
+from bot.patchwork.refs import project_url
+
+MOST_MESSAGES = 3
+MOST_LINES = 30  # of a message
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A series with how many of its patches are in which state, or a patch that has none.
+
+    *earlier* are the versions that the digest would tell of as well, were this one not there. *idle_since* (UTC) is set
+    where it is told because nothing happened to it since then.
+    """
+
+    site: Site
+    what: Series | Patch
+    states: Mapping[str, int] = field(default_factory=dict)
+    earlier: tuple[int, ...] = ()
+    idle_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a digest tells of: the lines, in order, how many more there are, and the time that it covers (UTC)."""
+
+    listed: Sequence[Listed]
+    unlisted: int
+    since: datetime
+    until: datetime
+    zone: ZoneInfo
+
+
+def digest(told: Told) -> list[Document]:
+    """The messages of a digest; what they do not hold is counted in the last one."""
+    allowed = allowed_in(told.listed)
+    several = len({(each.site.url, each.what.project) for each in told.listed}) > 1
+    items = [_item(each, told.zone, with_project=several) for each in told.listed]
+    messages: list[Document] = []
+    while items and len(messages) < MOST_MESSAGES:
+        page = _Page(told, items, number=len(messages) + 1)
+        count = max(1, fitting(page.with_, min(len(items), MOST_LINES), allowed))
+        messages.append(page.with_(count))
+        items = items[count:]
+    return messages
+
+
+def allowed_in(listed: Sequence[Listed]) -> Allowed:
+    """Where the links of a digest may lead."""
+    return Allowed(tuple(dict.fromkeys(prefix for each in listed for prefix in each.site.allowed.prefixes)))
+
+
+def when(moment: datetime, zone: ZoneInfo, *, with_zone: bool = True) -> str:
+    """A moment on the clock of a zone: "Mon 2026-11-30 09:00 Europe/Berlin"."""
+    return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}" + (f" {zone}" if with_zone else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A message of a digest, with what is left to tell of."""
+
+    told: Told
+    items: Sequence[Line]
+    number: int
+
+    def with_(self, count: int) -> Document:
+        """The message with so many lines."""
+        left = len(self.items) - count
+        more = left + self.told.unlisted if left == 0 or self.number == MOST_MESSAGES else 0
+        end = (Lines((_more(more, self.told.listed),)),) if more else ()
+        return (self._title(), Bullets(tuple(self.items[:count])), *end)
+
+    def _title(self) -> Title:
+        if self.number > 1:
+            return Title(f"Digest, part {self.number}", "")
+        since, until = when(self.told.since, self.told.zone, with_zone=False), when(self.told.until, self.told.zone)
+        return Title(f"Digest: {_counted(self.told)}, {since} to {until}", "")
+
+
+def _counted(told: Told) -> str:
+    """How many there are of what."""
+    kinds = Counter(_kind(each) for each in told.listed)
+    kinds["series"] += told.unlisted
+    patches = kinds["patch"]
+    counts = [
+        f"{kinds['series']} series" if kinds["series"] else "",
+        f"{patches} {'patch' if patches == 1 else 'patches'}" if patches else "",
+        f"{kinds['stale']} stale" if kinds["stale"] else "",
+    ]
+    return ", ".join(count for count in counts if count)
+
+
+def _kind(listed: Listed) -> str:
+    if listed.idle_since is not None:
+        return "stale"
+    return "series" if isinstance(listed.what, Series) else "patch"
+
+
+def _item(listed: Listed, zone: ZoneInfo, *, with_project: bool) -> Line:
+    what = listed.what
+    title = series_title(what, listed.site) if isinstance(what, Series) else patch_title(what, listed.site)
+    told = [
+        *_version(listed),
+        facts.submitter_name(what.submitter),
+        *_patches(what),
+        what.project if with_project else "",
+        *_states(listed),
+        f"nothing since {when(listed.idle_since, zone, with_zone=False)}" if listed.idle_since else "",
+    ]
+    return words(Link(title.text, title.url), f" · {facts.joined(told)}")
+
+
+def _version(listed: Listed) -> Iterator[str]:
+    """The version where the name does not say it, and those that came before it."""
+    what = listed.what
+    if not isinstance(what, Series):
+        return
+    version = f"v{what.version}"
+    if what.version > 1 and version not in prefixes_of(what.name):
+        yield version
+    if listed.earlier:
+        yield f"after {', '.join(f'v{number}' for number in listed.earlier)}"
+
+
+def _patches(what: Series | Patch) -> Iterator[str]:
+    if isinstance(what, Patch):
+        yield "pull request" if what.pull_url else "1 patch"
+        return
+    total = max(what.total, len(what.patches))
+    arrived = total if what.received_all else max(what.received_total, len(what.patches))
+    counted = "1 patch" if total == 1 else f"{total} patches"
+    yield counted if arrived >= total else f"{arrived} of {counted}"
+
+
+def _states(listed: Listed) -> Iterator[str]:
+    """How many are in which state; of a single one, its state."""
+    states = Counter(listed.states)
+    if states.total() == 1:
+        yield facts.state_name(*states)
+    else:
+        yield from facts.counted_states(states)
+
+
+def _more(count: int, listed: Sequence[Listed]) -> Line:
+    """How many more there are, and where they can be seen."""
+    places: dict[tuple[str, ProjectName], None] = {(each.site.url, each.what.project): None for each in listed}
+    links: list[Inline] = []
+    for url, project in list(places)[:MOST_MESSAGES]:
+        links += [Text(", ")] if links else []
+        links.append(Link(project, project_url(url, project)))
+    return words(f"… and {count} more, in ", *links)

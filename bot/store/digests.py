@@ -1,0 +1,184 @@
+"""The digests: when each is due, and what is kept for it until then."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import RoomId, ServerName
+from bot.notices.outbox import CardRef
+from bot.store import schema
+from bot.store.housekeeping import drop_batch
+from bot.store.subscriptions import SubscriptionBook
+from bot.subscriptions.due import next_due, zone_named
+from bot.subscriptions.wishes import Digest, read_digest
+
+KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """When (UTC) a digest of a room is due next, and when the one before was, or it was asked for."""
+
+    room: RoomId
+    digest: Digest
+    since: datetime
+    next_due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A series or lone patch that a digest tells of; *has_former* where it is known to be a new version of another."""
+
+    about: CardRef
+    has_former: bool = False
+
+
+class DigestBook:
+    """The digests' part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime, subscriptions: SubscriptionBook) -> None:
+        self._connection = connection
+        self._now = now
+        self._subscriptions = subscriptions
+
+    # What is kept for them
+
+    async def add(
+        self, room: RoomId, digests: Iterable[Digest], about: CardRef, why: Iterable[Sequence[object]]
+    ) -> None:
+        """Keep a series or lone patch for *digests* of a room; for one that it was in before, it is not kept again."""
+        table, reasons = schema.digest_entry, [list(reason) for reason in why]
+        for digest in digests:
+            key = {
+                "room": room,
+                "digest": str(digest),
+                "server": about.server,
+                "kind": about.kind,
+                "object": about.number,
+            }
+            known = sa.select(table.c.id).where(*(table.c[name] == value for name, value in key.items()))
+            if (await self._connection.execute(known)).first() is None:
+                values = {**key, "why": reasons, "added_at": self._now}
+                await self._connection.execute(sa.insert(table).values(values))
+
+    async def untold(self, room: RoomId, digest: Digest) -> list[Entry]:
+        """What is kept for a digest and has no card in the room by now, in the order of arrival."""
+        entry, card, series = schema.digest_entry, schema.card, schema.series
+        same = [card.c[name] == entry.c[name] for name in ("room", "server", "kind", "object")]
+        is_series = (entry.c.kind == "series", series.c.server == entry.c.server, series.c.id == entry.c.object)
+        query = sa.select(entry, series.c.former).outerjoin(series, sa.and_(*is_series))
+        where = (*_is(entry, room, digest), entry.c.told_at.is_(None), ~sa.exists().where(*same))
+        return [
+            Entry(CardRef(ServerName(row["server"]), row["kind"], row["object"]), row["former"] is not None)
+            for row in await self._all(query.where(*where).order_by(entry.c.id))
+        ]
+
+    # When they are due
+
+    async def due(self) -> list[Appointment]:
+        """Those that are due now, the longest overdue first."""
+        table = schema.digest
+        query = sa.select(table).where(table.c.next_due_at <= self._now)
+        return [_appointment(row) for row in await self._all(query.order_by(table.c.next_due_at, table.c.room))]
+
+    async def stands(self, due: Appointment) -> bool:
+        """Whether a digest is still to be told that was *due*."""
+        table = schema.digest
+        where = (*_is(table, due.room, due.digest), table.c.next_due_at == due.next_due_at)
+        return bool(await self._all(sa.select(table).where(*where)))
+
+    async def next_of(self, room: RoomId) -> datetime | None:
+        """When the next digest of a room is due (UTC); None where it has none."""
+        table = schema.digest
+        query = sa.select(sa.func.min(table.c.next_due_at, type_=schema.Utc)).where(table.c.room == room)
+        found: datetime | None = (await self._connection.execute(query)).scalar_one()
+        return found
+
+    async def arrange(self, wanted: Collection[tuple[RoomId, Digest]]) -> None:
+        """Have exactly those that are *wanted* or that something is kept for; each new one is due from now on."""
+        table, entry = schema.digest, schema.digest_entry
+        kept = sa.select(entry.c.room, entry.c.digest).where(entry.c.told_at.is_(None)).distinct()
+        needed = {(RoomId(row["room"]), row["digest"]) for row in await self._all(kept)}
+        needed |= {(room, str(digest)) for room, digest in wanted}
+        known = {(RoomId(row["room"]), row["digest"]) for row in await self._all(sa.select(table))}
+        for room, digest in sorted(known - needed):
+            await self._connection.execute(sa.delete(table).where(table.c.room == room, table.c.digest == digest))
+        for room, digest in sorted(needed - known):
+            at = await self.next_at(room, read_digest(digest))
+            values = {"room": room, "digest": digest, "since": self._now, "next_due_at": at}
+            await self._connection.execute(sa.insert(table).values(values))
+
+    async def retime(self, room: RoomId) -> None:
+        """Go by the zone of a room as it is set now; what is overdue stays so."""
+        table = schema.digest
+        coming = sa.select(table).where(table.c.room == room, table.c.next_due_at > self._now)
+        for each in [_appointment(row) for row in await self._all(coming)]:
+            at = await self.next_at(room, each.digest)
+            await self._connection.execute(
+                sa.update(table).where(*_is(table, room, each.digest)).values(next_due_at=at)
+            )
+
+    async def settle(self, told: Appointment) -> None:
+        """All that was kept for a digest has been told, and the next is due at its time after now."""
+        entry = schema.digest_entry
+        where = (*_is(entry, told.room, told.digest), entry.c.told_at.is_(None))
+        await self._connection.execute(sa.update(entry).where(*where).values(told_at=self._now))
+        await self._put_off(told, since=self._now)
+
+    async def put_off(self, due: Appointment) -> None:
+        """What is kept for a digest waits for the next one."""
+        await self._put_off(due, since=due.since)
+
+    async def end(self, due: Appointment) -> None:
+        """A digest has no next one."""
+        table = schema.digest
+        await self._connection.execute(sa.delete(table).where(*_is(table, due.room, due.digest)))
+
+    async def next_at(self, room: RoomId, digest: Digest) -> datetime:
+        """When a digest of a room is due after now (UTC)."""
+        return next_due(digest, zone_named(await self._subscriptions.timezone(room)), self._now)
+
+    # Rooms that go, and rooms in the place of others
+
+    async def leave(self, room: RoomId) -> None:
+        """What is kept for a room that we left is not told."""
+        entry, table = schema.digest_entry, schema.digest
+        await self._connection.execute(sa.delete(entry).where(entry.c.room == room, entry.c.told_at.is_(None)))
+        await self._connection.execute(sa.delete(table).where(table.c.room == room))
+
+    async def move(self, old: RoomId, new: RoomId) -> None:
+        """What is kept for one room is kept for another from now on."""
+        for table, names in (
+            (schema.digest, ["digest"]),
+            (schema.digest_entry, ["digest", "server", "kind", "object"]),
+        ):
+            there = table.alias()
+            same = sa.exists().where(there.c.room == new, *(there.c[name] == table.c[name] for name in names))
+            await self._connection.execute(sa.delete(table).where(table.c.room == old, same))
+            await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
+
+    async def tidy(self) -> bool:
+        """Drop a batch of what was told long ago; whether there may be more of it."""
+        table = schema.digest_entry
+        return await drop_batch(self._connection, table, table.c.told_at < self._now - KEEP_TOLD)
+
+    async def _put_off(self, due: Appointment, since: datetime) -> None:
+        table = schema.digest
+        values = {"since": since, "next_due_at": await self.next_at(due.room, due.digest)}
+        await self._connection.execute(sa.update(table).where(*_is(table, due.room, due.digest)).values(values))
+
+    async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return found
+
+
+def _is(table: sa.Table, room: RoomId, digest: Digest) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.room == room, table.c.digest == str(digest)
+
+
+def _appointment(row: sa.RowMapping) -> Appointment:
+    return Appointment(RoomId(row["room"]), read_digest(row["digest"]), row["since"], row["next_due_at"])

@@ -1,0 +1,53 @@
+"""When a digest is due: wall-clock times of a zone, as moments in UTC.
+
+Where the clock is put forward, a time that it leaves out is due when it goes on; where it is put back, a time that
+comes twice is due the first time. A zone that crosses the date line may leave out a day, and then there is no digest
+of it.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import count
+from zoneinfo import ZoneInfo
+
+from bot.subscriptions.wishes import Digest
+
+_DAY = timedelta(days=1)
+_UTC = "UTC"
+
+
+def zone_named(name: str | None) -> ZoneInfo:
+    """The zone of that name; UTC where it is None, or nobody knows it any more."""
+    try:
+        return ZoneInfo(name or _UTC)
+    except (LookupError, ValueError):
+        return ZoneInfo(_UTC)
+
+
+def next_due(digest: Digest, zone: ZoneInfo, after: datetime) -> datetime:
+    """The first moment (UTC) strictly after *after* at which *digest* is due in *zone*."""
+    first = after.astimezone(zone).date() - _DAY
+    days = (first + number * _DAY for number in count())
+    moments = (_moment(day, digest, zone) for day in days if day.weekday() in digest.days)
+    return next(moment for moment in moments if moment is not None and moment > after)
+
+
+def _moment(day: date, digest: Digest, zone: ZoneInfo) -> datetime | None:
+    """When it is that time on *day* (UTC); None where the zone has no such day any more by then."""
+    wanted = datetime.combine(day, time(digest.hour, digest.minute), zone)
+    moment = wanted.astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) == wanted.replace(tzinfo=None):
+        return moment
+    moment = _end_of_gap(wanted.replace(fold=1).astimezone(UTC), moment, zone)
+    return moment if moment.astimezone(zone).date() == day else None
+
+
+def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The second between *before* and *after* (UTC) in which the clock of *zone* is put forward."""
+    offset = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after

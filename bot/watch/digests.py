@@ -1,0 +1,184 @@
+"""Digests: what is kept for them is told when they are due, once, however long the bot was away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import structlog
+
+from bot.clock import Clock
+from bot.errors import UserError
+from bot.ids import ProjectName, RoomId, SeriesId, ServerName
+from bot.notices.card import Site
+from bot.notices.digest import MOST_LINES, MOST_MESSAGES, Listed, Told, allowed_in, digest
+from bot.notices.markup import written
+from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
+from bot.past import MOST_IDLE, Past
+from bot.patchwork.model import Patch, Series
+from bot.store.digests import Appointment, Entry
+from bot.store.store import Store, Transaction
+from bot.subscriptions.due import zone_named
+from bot.subscriptions.index import Subscription
+from bot.subscriptions.query import Key, Query, wanted_terms
+from bot.subscriptions.wishes import Digest
+from bot.watch.audience import Audience
+
+_MOST_LISTED = MOST_MESSAGES * MOST_LINES
+_Wanted: TypeAlias = Mapping[tuple[RoomId, Digest], Sequence[Query]]
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a digest learns of what it lists: the *past*, and by server how links are written."""
+
+    past: Past
+    sites: Mapping[ServerName, Callable[[ProjectName], Site]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is to be listed; *earlier* and *idle_since* as `Listed` has them."""
+
+    about: CardRef
+    earlier: tuple[int, ...] = ()
+    idle_since: datetime | None = None
+
+
+class Digests:
+    """Tells the digests of all rooms."""
+
+    def __init__(self, store: Store, audience: Audience, sources: Sources, clock: Clock) -> None:
+        self._store = store
+        self._audience = audience
+        self._past = sources.past
+        self._sites = sources.sites
+        self._clock = clock
+        self._arranged = -1  # the count of the index's changes that the appointments go by
+        self._wanted: _Wanted = {}
+
+    async def tell(self) -> None:
+        """Write those that are due."""
+        await self._arrange()
+        async with self._store.transaction() as tx:
+            due = await tx.digests.due()
+        for each in due:
+            await self._tell(each)
+
+    async def _arrange(self) -> None:
+        """Have an appointment for each digest that a subscription asks for."""
+        changes = self._audience.index.changes
+        if changes == self._arranged:
+            return
+        self._wanted = await asyncio.to_thread(lambda: _wanted(self._audience.index.subscriptions))
+        async with self._store.transaction() as tx:
+            await tx.digests.arrange(self._wanted.keys())
+        self._arranged = changes
+
+    async def _tell(self, due: Appointment) -> None:
+        stale = await self._stale(due)
+        async with self._store.transaction() as tx:
+            if not await tx.digests.stands(due):
+                return
+            muted_until = await tx.subscriptions.muted_until(due.room)
+            if muted_until is not None and muted_until > self._clock.now():
+                await tx.digests.put_off(due)
+                return
+            told = await self._told(tx, due, stale)
+            await tx.outbox.add(await asyncio.to_thread(self._notices, due, told))
+            await tx.digests.settle(due)
+            if (due.room, due.digest) not in self._wanted:
+                await tx.digests.end(due)
+        _log.info("digest", room=due.room, digest=str(due.digest), series=len(told.listed) + told.unlisted)
+
+    async def _stale(self, due: Appointment) -> list[_Kept]:
+        """What a digest tells of because nothing happened to it, newest first."""
+        found: dict[CardRef, _Kept] = {}
+        for query in self._wanted.get((due.room, due.digest), ()):
+            try:
+                matches = await self._past.idle(query, MOST_IDLE)
+            except UserError as error:
+                _log.warning("a digest cannot tell what is stale", room=due.room, query=str(query), reason=str(error))
+                continue
+            for match in matches.found:
+                kind, number = ("series", match.series.id) if match.series else ("patch", match.patch.id)
+                about = CardRef(match.server, kind, number)
+                found.setdefault(about, _Kept(about, idle_since=match.idle_since))
+        return list(found.values())
+
+    async def _told(self, tx: Transaction, due: Appointment, stale: Sequence[_Kept]) -> Told:
+        """What a digest tells of, as it stands now: what came, in the order of arrival, then what is *stale*."""
+        entries = [each for each in await tx.digests.untold(due.room, due.digest) if each.about.server in self._sites]
+        came = {each.about for each in entries}
+        kept = [*await _folded(tx, entries), *(each for each in stale if each.about not in came)]
+        zone = zone_named(await tx.subscriptions.timezone(due.room))
+        listed = await self._listed(tx, kept[:_MOST_LISTED])
+        return Told(listed, max(0, len(kept) - _MOST_LISTED), due.since, self._clock.now(), zone)
+
+    async def _listed(self, tx: Transaction, kept: Sequence[_Kept]) -> list[Listed]:
+        """The lines of what is *kept* and still known."""
+        listed: list[Listed] = []
+        for each in kept:
+            found = await _standing(tx, each.about)
+            if found is not None:
+                what, states = found
+                site = self._sites[each.about.server](what.project)
+                listed.append(Listed(site, what, states, each.earlier, each.idle_since))
+        return listed
+
+    def _notices(self, due: Appointment, told: Told) -> list[Notice]:
+        """The messages, none where there is nothing to tell; for a thread."""
+        if not told.listed:
+            return []
+        allowed, rings = allowed_in(told.listed), self._audience.rings(due.room)
+        notices: list[Notice] = []
+        for number, document in enumerate(digest(told), start=1):
+            key = digest_key(due.room, str(due.digest), due.next_due_at, number)
+            message = Message(*written(document, allowed), Tag(NoticeKind.DIGEST, key), rings=rings)
+            notices.append(Notice(due.room, Lane.CARD, message))
+        return notices
+
+
+def _wanted(subscriptions: Iterable[Subscription]) -> _Wanted:
+    """The digests that are asked for, each with the queries about what is stale."""
+    wanted: dict[tuple[RoomId, Digest], list[Query]] = {}
+    for each in subscriptions:
+        if (asked := each.query.wishes.digest) is not None:
+            queries = wanted.setdefault((each.room, asked), [])
+            if any(term.key is Key.STALE for term in wanted_terms(each.query.tree)):
+                queries.append(each.query)
+    return wanted
+
+
+async def _standing(tx: Transaction, about: CardRef) -> tuple[Series | Patch, Counter[str]] | None:
+    """A series or lone patch, with how many patches are in which state; None where it is not known any more."""
+    if about.kind == "series":
+        number = SeriesId(about.number)
+        series = await tx.watch.series(about.server, number)
+        states = await tx.watch.states_of(about.server, [number])
+        return None if series is None else (series, states.get(number, Counter()))
+    patch = await tx.watch.patch(about.server, about.number)
+    return None if patch is None else (patch, Counter([patch.state] if patch.state else []))
+
+
+async def _folded(tx: Transaction, entries: Sequence[Entry]) -> list[_Kept]:
+    """The *entries* without those of which a later version is among them."""
+    there = {each.about for each in entries}
+    earlier: dict[CardRef, list[CardRef]] = {}
+    for each in entries:
+        if each.has_former:
+            server = each.about.server
+            ids = await tx.watch.earlier(server, SeriesId(each.about.number))
+            former = [CardRef(server, "series", number) for number in ids]
+            earlier[each.about] = [about for about in former if about in there]
+    gone = {about for abouts in earlier.values() for about in abouts}
+    kept = [each.about for each in entries if each.about not in gone]
+    return [_Kept(about, await _versions(tx, earlier.get(about, ()))) for about in kept]
+
+
+async def _versions(tx: Transaction, abouts: Iterable[CardRef]) -> tuple[int, ...]:
+    found = [await tx.watch.series(each.server, each.number) for each in abouts]
+    return tuple(series.version for series in found if series is not None)

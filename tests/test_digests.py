@@ -1,0 +1,306 @@
+"""What rooms see of digests, in virtual time."""
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+from sqlalchemy.exc import IntegrityError
+
+from bot.app import Bot
+from bot.clock import VirtualClock
+from bot.commands.rights import MemoryHouse
+from bot.delivery.chat import Posted
+from bot.errors import Temporary
+from bot.ids import EventId, RoomId, SeriesId, ServerName, UserId
+from bot.store.inbox import Said
+from bot.store.store import Store
+from rig import PROJECT, ROOM, Rig, a_series
+
+WORKDAYS = 'path:migration/ digest:"Mon-Fri 09:00"'
+SERVER = ServerName("sample")
+ANN = UserId("@ann:hs")  # a moderator
+CHAT = RoomId("!chat:hs")  # her direct chat
+
+
+def rig_at(folder: Path, start: str, *configured: str) -> Rig:
+    return Rig(
+        folder,
+        subscribe={ROOM: configured} if configured else {},
+        house=MemoryHouse(levels={(ROOM, ANN): 50}),
+        clock=VirtualClock(datetime.fromisoformat(f"{start}+00:00")),
+        direct=frozenset({CHAT}),
+    )
+
+
+@dataclass
+class Days:
+    """A bot whose days pass."""
+
+    rig: Rig
+    bot: Bot
+    said: int = 0
+
+    async def say(self, text: str, room: RoomId = ROOM) -> str:
+        """The answer to *text*."""
+        self.said += 1
+        now = self.rig.clock.now()
+        before = len(self.rig.chat.posted)
+        await self.bot.hear(Said(room, EventId(f"${now:%s}-{self.said}"), ANN, f"!pw {text}", now))
+        await self.bot.settle()
+        return "\n---\n".join(post.message.body for post in self.rig.chat.posted[before:])
+
+    async def at(self, *moments: str) -> None:
+        """Let time pass to each of these (UTC) in turn, with all that is to be done then."""
+        for moment in moments:
+            self.rig.clock.advance((datetime.fromisoformat(f"{moment}+00:00") - self.rig.clock.now()).total_seconds())
+            await self.bot.settle()
+
+    async def post(self, name: str, *paths: str, patches: int = 1) -> None:
+        """A series arrives and is read."""
+        self.rig.post(*(paths or ("migration/ram.c",)), name=name, patches=patches)
+        await self.bot.settle()
+
+
+@asynccontextmanager
+async def days(rig: Rig) -> AsyncIterator[Days]:
+    async with rig.running() as bot:
+        await bot.settle()
+        yield Days(rig, bot)
+
+
+def told(rig: Rig, room: RoomId = ROOM) -> list[tuple[str, list[str]]]:
+    """When each digest came (UTC), and the series in it."""
+    return [
+        (f"{post.at:%a %H:%M}", re.findall("(?m)^• (.*?) <", post.message.body))
+        for post in rig.chat.posted
+        if post.room == room and post.message.tag.kind == "digest"
+    ]
+
+
+def short(text: str) -> str:
+    """*text* with the addresses of series as SERIES/number."""
+    return re.sub(
+        rf"https://patchwork\.example\.org/project/{PROJECT}/list/\?series=(\d+)[^\">]*both", r"SERIES/\1", text
+    )
+
+
+def digests(rig: Rig) -> list[Posted]:
+    return [post for post in rig.chat.posted if post.message.tag.kind == "digest"]
+
+
+async def set_zone(store: Store, zone: str, room: RoomId = ROOM) -> None:
+    async with store.transaction() as tx:
+        await tx.subscriptions.set(room, "timezone", zone)
+
+
+async def test_a_working_week_across_the_end_of_summer_time(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-10-22T12:00")  # a Thursday; the clocks are put back on Sunday
+    async with days(rig) as bot:
+        await bot.say("set timezone Europe/Berlin")
+        await bot.say(f"sub {WORKDAYS}")
+        await bot.post("on Thursday")
+        await bot.at("2026-10-23T06:59:59", "2026-10-23T07:00", "2026-10-23T07:01")
+        await bot.post("on Friday", patches=2)
+        await bot.at("2026-10-24T07:00", "2026-10-24T12:00")
+        await bot.post("on Saturday")
+        await bot.post("elsewhere", "hw/a.c")
+        await bot.at("2026-10-25T08:00", "2026-10-26T07:59:59", "2026-10-26T08:00", "2026-10-27T08:00")
+        await bot.at("2026-10-28T12:00")
+        await bot.post("on Wednesday")
+        await bot.at("2026-10-29T07:59:59", "2026-10-29T08:00", "2026-10-30T08:00", "2026-10-31T08:00")
+
+    assert told(rig) == [
+        ("Fri 07:00", ["on Thursday"]),
+        ("Mon 08:00", ["on Friday", "on Saturday"]),
+        ("Thu 08:00", ["on Wednesday"]),
+    ]
+    assert [post for post in rig.chat.posted if post.message.tag.kind == "card"] == []
+
+
+async def test_two_that_were_missed_are_told_once_and_then_it_goes_on(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-11-26T12:00", WORKDAYS)  # a Thursday
+    async with days(rig) as bot:
+        await bot.post("before")
+    rig.clock.advance(timedelta(days=4, hours=2).total_seconds())
+    async with days(rig) as bot:  # Friday and Monday are missed
+        await bot.post("after")
+        await bot.at("2026-12-01T08:59:59", "2026-12-01T09:00")
+
+    assert told(rig) == [("Mon 14:00", ["before"]), ("Tue 09:00", ["after"])]
+    assert rig.chat.bodies(ROOM)[0].startswith("Digest: 1 series, Thu 2026-11-26 12:00 to Mon 2026-11-30 14:00 UTC\n")
+
+
+async def test_what_comes_while_it_is_overdue_is_in_the_next(tmp_path: Path) -> None:
+    """However often the bot is started, and whatever the homeserver does."""
+    rig = rig_at(tmp_path, "2026-11-26T12:00", WORKDAYS)
+    async with days(rig) as bot:
+        await bot.post("first")
+    for moment in ("2026-11-27T09:00", "2026-11-27T09:00:01", "2026-11-27T10:00"):
+        async with days(rig) as bot:
+            rig.chat.after_send = lambda _: Temporary("the answer is lost")
+            await bot.at(moment)
+            await bot.post("second")
+            rig.chat.after_send = lambda _: None
+    async with days(rig) as bot:
+        await bot.at("2026-11-27T12:00", "2026-11-30T09:00")
+
+    assert [names for _, names in told(rig)] == [["first"], ["second", "second", "second"]]
+
+
+async def test_a_digest_that_cannot_be_written_is_told_later(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-11-26T12:00", WORKDAYS)
+    async with days(rig) as bot:
+        await bot.post("first")
+        with sqlite3.connect(rig.folder / "bot.db") as database:
+            database.execute("CREATE TRIGGER broken BEFORE UPDATE ON digest BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        with pytest.raises(IntegrityError, match="broken"):
+            await bot.at("2026-11-27T09:00")
+        with sqlite3.connect(rig.folder / "bot.db") as database:
+            database.execute("DROP TRIGGER broken")
+        assert rig.chat.posted == []
+        await bot.at("2026-11-27T09:01", "2026-11-27T09:02")
+
+    assert told(rig) == [("Fri 09:01", ["first"])]
+
+
+async def test_a_change_of_the_zone_moves_what_is_not_due_yet(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-11-26T12:00")
+    async with days(rig) as bot:
+        subscribed = await bot.say(f"sub {WORKDAYS}")
+        await bot.post("first")
+        moved = await bot.say("set timezone Asia/Kathmandu")
+        await bot.at("2026-11-27T03:14:59", "2026-11-27T03:15")
+        await bot.post("second")
+        back = await bot.say("set timezone America/New_York")
+        await bot.at("2026-11-27T13:59:59", "2026-11-27T14:00")
+
+    assert told(rig) == [("Fri 03:15", ["first"]), ("Fri 14:00", ["second"])]
+    assert "\nNext digest: Fri 2026-11-27 09:00 UTC.\n" in subscribed
+    assert moved == snapshot("""\
+timezone is now Asia/Kathmandu, it was UTC.
+Next digest: Fri 2026-11-27 09:00 Asia/Kathmandu.
+Undo: !pw set timezone UTC\
+""")
+    assert back.split("\n")[1] == "Next digest: Fri 2026-11-27 09:00 America/New_York."
+
+
+async def test_where_somebody_wants_cards_there_is_no_digest(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-11-26T12:00", WORKDAYS, "subject:urgent")
+    async with days(rig) as bot:
+        await bot.post("urgent fix")
+        await bot.post("any fix")
+        await bot.at("2026-11-27T09:00")
+
+    assert rig.titles()[0] == "urgent fix"
+    assert told(rig) == [("Fri 09:00", ["any fix"])]
+
+
+async def test_a_series_is_in_each_digest_of_a_room_once(tmp_path: Path) -> None:
+    """Also where more of it arrives later."""
+    rig = rig_at(tmp_path, "2026-11-26T12:00", WORKDAYS, 'subject:fix digest:"Fri 16:00"')
+    rig.incomplete_after_minutes = 0
+    async with days(rig) as bot:
+        first, *others = rig.patchwork.mails_of(a_series("migration/ram.c", name="fix", patches=2))
+        for mail in (first, others[0]):
+            rig.patchwork.receive(PROJECT, mail)
+        await rig.poll(bot.bot, times=2)
+        await bot.at("2026-11-27T09:00")
+        rig.patchwork.receive(PROJECT, others[1])
+        await rig.poll(bot.bot, times=2)
+        await bot.at("2026-11-27T16:00", "2026-11-30T09:00")
+
+    assert told(rig) == [("Fri 09:00", ["fix"]), ("Fri 16:00", ["fix"])]
+    assert "1 of 2 patches" in digests(rig)[0].message.body
+    assert "2 patches" in digests(rig)[1].message.body
+
+
+async def test_what_was_kept_is_told_though_the_subscription_is_gone(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-11-26T12:00")
+    async with days(rig) as bot:
+        await bot.say(f"sub {WORKDAYS}")
+        await bot.post("before")
+        await bot.say("unsub 1")
+        await bot.post("after")
+        await bot.at("2026-11-27T09:00", "2026-11-30T09:00")
+        async with bot.bot.store.transaction() as tx:
+            at = await tx.digests.next_of(ROOM)
+
+    assert told(rig) == [("Fri 09:00", ["before"])]
+    assert at is None
+
+
+async def test_a_muted_room_is_told_with_the_first_digest_after(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-11-26T12:00", WORKDAYS)
+    async with days(rig) as bot:
+        await bot.post("before")
+        await bot.say("mute 24h")
+        await bot.at("2026-11-27T09:00", "2026-11-27T13:00")
+        await bot.post("after")
+        await bot.at("2026-11-30T09:00")
+
+    assert told(rig) == [("Mon 09:00", ["before", "after"])]
+
+
+async def test_a_digest_rings_in_a_direct_chat(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-11-26T12:00")
+    async with days(rig) as bot:
+        await bot.say(f"sub {WORKDAYS}", CHAT)
+        await bot.post("first")
+        await bot.at("2026-11-27T09:00")
+
+    assert [post.message.rings for post in digests(rig)] == [True]
+
+
+async def test_a_series_stands_in_a_digest_as_it_is_then(tmp_path: Path) -> None:
+    """And of several versions the newest alone, where it is known which follows which."""
+    rig = rig_at(tmp_path, "2026-11-26T12:00", WORKDAYS)
+    async with days(rig) as bot:
+        await bot.post("migration: <Fix> it", patches=3)
+        old = rig.post("migration/ram.c", name="ram: Speed up", patches=2)
+        new = rig.post("migration/ram.c", name="ram: Speed up", patches=2, version=2)
+        await bot.bot.settle()
+        async with bot.bot.store.transaction() as tx:
+            await tx.watch.link(SERVER, SeriesId(new.series), SeriesId(old.series))
+        rig.patchwork.set_state(new.patches[0], "under-review")
+        await bot.at("2026-11-27T09:00")
+
+    [post] = digests(rig)
+    assert (short(post.message.body), short(post.message.html).replace("<li>", "\n<li>")) == snapshot(
+        (
+            """\
+Digest: 2 series, Thu 2026-11-26 12:00 to Fri 2026-11-27 09:00 UTC
+• migration: <Fix> it <SERIES/1> · Ada Sample · 3 patches · New 3
+• ram: Speed up <SERIES/3> · v2 · after v1 · Ada Sample · 2 patches · New 1 · Under Review 1\
+""",
+            """\
+<p><strong>Digest: 2 series, Thu 2026-11-26 12:00 to Fri 2026-11-27 09:00 UTC</strong></p><ul>
+<li><a href="SERIES/1">migration: &lt;Fix&gt; it</a> · Ada Sample · 3 patches · New 3</li>
+<li><a href="SERIES/3">ram: Speed up</a> · v2 · after v1 · Ada Sample · 2 patches · New 1 · Under Review 1</li></ul>\
+""",
+        )
+    )
+    assert post.message.tag.key == f"digest/Mon-Fri 09:00/2026-11-27T09:00Z/1/{ROOM}"
+
+
+async def test_what_is_stale_is_told_as_long_as_it_is(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-11-02T12:00", 'path:migration/ stale:14d digest:"Mon 09:00"')
+    async with days(rig) as bot:
+        forgotten = rig.post("migration/ram.c", name="forgotten")
+        await bot.post("elsewhere", "hw/a.c")
+        await bot.at("2026-11-10T12:00")
+        await bot.post("younger")
+        await bot.at("2026-11-16T09:00", "2026-11-23T09:00")
+        rig.patchwork.set_state(forgotten.patches[0], "accepted")
+        await bot.at("2026-11-25T12:00", "2026-11-30T09:00")
+
+    assert told(rig) == [("Mon 09:00", ["forgotten"]), ("Mon 09:00", ["younger"])]
+    assert short(digests(rig)[0].message.body) == snapshot("""\
+Digest: 1 stale, Mon 2026-11-16 09:00 to Mon 2026-11-23 09:00 UTC
+• forgotten <SERIES/1> · Ada Sample · 1 patch · New · nothing since Mon 2026-11-02 12:00\
+""")
