@@ -48,6 +48,7 @@ from bot.sources import shelf_of
 from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
+from bot.watch.listening import Ears
 from bot.watch.upkeep import Upkeep
 from bot.watch.watch import Watch
 
@@ -207,6 +208,7 @@ async def assembled(
         audience = Audience(rooms.index, rooms.direct, rooms.listeners.quiet, rooms.listeners.awaken)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
+        ears = Ears(store, audience.index, rulebook.of)
         apis: list[PatchworkApi] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
@@ -217,7 +219,7 @@ async def assembled(
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
             projects = Projects(_archives(server), rulebook.of)
-            watch = Watch(Poller(source, api, store, clock), store, audience, clock, projects)
+            watch = Watch(Poller(source, api, store, clock, ears), store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)

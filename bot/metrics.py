@@ -16,6 +16,11 @@ LAST_POLL: Final = Gauge(
     "patchbot_poll_last_success_timestamp_seconds", "When a Patchwork server was last polled well.", ["server"]
 )
 CARDS: Final = Counter("patchbot_series_matched", "Series that a room asked for, counted a room each.", ["server"])
+CHANGES: Final = Counter(
+    "patchbot_changes",
+    "Changes of series and patches that were known, by what of them changed: state, check, comment and so on.",
+    ["server", "kind"],
+)
 SENDS: Final = Counter(
     "patchbot_notifications",
     "Attempts to send a notice, by its kind and by what came of them: sent, retry, suspended, dead.",

@@ -14,8 +14,8 @@ from bot.notices.condition import moment
 from bot.notices.outbox import Notice
 from bot.notices.sections import section_notices
 from bot.patchwork.text import valid
+from bot.store.past import Copy
 from bot.store.store import Store
-from bot.store.watching import Copy
 from bot.subscriptions.following import followed_changes, looks_at
 from bot.subscriptions.guards import Trees, doubts
 from bot.subscriptions.maintainers import Maintainers, read

@@ -9,8 +9,8 @@ from typing import Final
 from bot.errors import UserError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Patch, Series
+from bot.store.past import Remembered
 from bot.store.store import Store
-from bot.store.watching import Remembered
 from bot.subscriptions.facts import More, facts_of
 from bot.subscriptions.finding import PathHits
 from bot.subscriptions.maintainers import Maintainers
@@ -93,7 +93,7 @@ class Past:
 
     async def _known(self, tree: Node) -> list[Known]:
         """The projects that *tree* may be about."""
-        servers, projects = _asked(tree, Key.SERVER), _asked(tree, Key.PROJECT)
+        servers, projects = asked_for(tree, Key.SERVER), asked_for(tree, Key.PROJECT)
         found: list[Known] = []
         for server, names in self._projects.items():
             watched = {name.lower() for name in names}
@@ -186,7 +186,7 @@ def _refusal(term: Term, value: Value) -> str | None:
     return None
 
 
-def _asked(tree: Node, key: Key) -> set[str] | None:
+def asked_for(tree: Node, key: Key) -> set[str] | None:
     """The servers or projects outside of which nothing can match; None where it may be any."""
     parts = tree.parts if isinstance(tree, And) else (tree,)
     asked = [{str(value).casefold() for value in part.values} for part in _terms(parts) if part.key is key]

@@ -40,6 +40,11 @@ class Place:
         """Whether comments are read from its API."""
         return self.api.version >= "1.3"
 
+    @property
+    def hides_comments(self) -> bool:
+        """Whether its API is known to tell of no new comments."""
+        return bool(self.api.version) and not self.tells_comments
+
     def site(self, project: ProjectName) -> Site:
         """How links to it are written."""
         return Site(self.api.url, self.api.version != "1.1", self.archives.get(project.lower(), ""))

@@ -1,7 +1,7 @@
 """Subscribing, and what goes with it: `sub`, `unsub`, `edit`, `subs`, `test`."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from bot.commands import volume
@@ -9,6 +9,8 @@ from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.commands.changes import Change, Means, Owner, changed, hearing, may_change, owned, typed
 from bot.commands.parameters import read_duration
+from bot.commands.past import asked_for
+from bot.commands.places import Place
 from bot.errors import UserError
 from bot.ids import SubscriptionId
 from bot.notices import subscribed as told
@@ -16,9 +18,10 @@ from bot.store.store import Store, Transaction
 from bot.store.subscriptions import PROJECT
 from bot.subscriptions.listeners import Listeners
 from bot.subscriptions.parser import parse_subscription
-from bot.subscriptions.query import Query
+from bot.subscriptions.query import Key, Query
 from bot.subscriptions.remarks import hints
 from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
+from bot.subscriptions.wishes import On
 
 NOT_YET = "what on:, as: and digest: say is kept, but does not act yet; each new series that matches gets its card."
 _MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one
@@ -35,6 +38,7 @@ class Subscribing:
         """Hear of what a query matches."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
+        see_that_comments_are_told(self._means.places, meant(query, standing))
         remarks = await self._remarks(query, standing)
 
         async def change(tx: Transaction) -> Change:
@@ -60,6 +64,7 @@ class Subscribing:
         """Give a subscription another query."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
+        see_that_comments_are_told(self._means.places, meant(query, standing))
         remarks = await self._remarks(query, standing)
 
         async def change(tx: Transaction) -> Change:
@@ -121,6 +126,29 @@ class Subscribing:
         [doubts] = await self._means.doubts([meant(query, standing)])
         notes = [*doubts, *(f"{hint}." for hint in hints(query)), *([NOT_YET] if query.wishes else [])]
         return [*remarks, *(f"Note: {note}" for note in notes)]
+
+
+def see_that_comments_are_told(places: Sequence[Place], query: Query) -> None:
+    """See that `on:comment` can be: that a server which the query is about tells of comments.
+
+    Raises:
+        UserError: none does.
+    """
+    if On.COMMENT not in query.wishes.on:
+        return
+    servers, projects = asked_for(query.tree, Key.SERVER), asked_for(query.tree, Key.PROJECT)
+    asked = [
+        place
+        for place in places
+        if (servers is None or place.name.casefold() in servers)
+        and (projects is None or not projects.isdisjoint(name.casefold() for name in place.projects))
+    ]
+    if asked and all(place.hides_comments for place in asked):
+        spoken = " and ".join(f"{place.name} speaks API {place.api.version}" for place in asked)
+        raise UserError(
+            f"on:comment brings nothing here: {spoken}; comments are told from API 1.3 (Patchwork 3.1) on.\n"
+            "Nothing was changed. Leave on:comment out."
+        )
 
 
 async def standing_of(store: Store, asked: Asked) -> Standing:

@@ -11,9 +11,10 @@ from typing import TypeAlias
 from bot.ids import PatchId
 from bot.notices.facts import counted_trailers
 from bot.notices.outbox import CardRef
-from bot.patchwork.model import WORST_FIRST, CheckState, Comment, Patch, Series, worst
+from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, Patch, Series, worst
 
 Contexts: TypeAlias = tuple[tuple[str, CheckState], ...]
+_NO_CONTEXT = "default"  # as Patchwork has it
 
 
 class ChangeKind(StrEnum):
@@ -100,11 +101,11 @@ def detect(before: Standing, now: Standing) -> tuple[Change, ...]:
     )
 
 
-def latest_of(checks: Iterable[tuple[str, CheckState]]) -> Contexts:
-    """The latest *checks* of all accounts by context, the worst where several accounts have the same one."""
+def latest_of(checks: Iterable[Check]) -> Contexts:
+    """The last *checks* of all accounts by context, the worst where several accounts have the same one."""
     found: dict[str, list[CheckState]] = {}
-    for context, state in checks:
-        found.setdefault(context, []).append(state)
+    for check in checks:
+        found.setdefault(check.context or _NO_CONTEXT, []).append(check.state)
     return tuple((context, min(found[context], key=WORST_FIRST.index)) for context in sorted(found))
 
 

@@ -17,8 +17,9 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.answers import Rows, read_row, read_rows
 from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, Refused
 from bot.patchwork.mbox import read_series_mbox
-from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series
+from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.refs import msgid_of
+from bot.patchwork.told import Commented, MailKind, TrailersRead
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, PatchRow, SeriesRow, read_project
 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
@@ -165,6 +166,36 @@ class PatchworkApi:
         """All that tools said of a patch."""
         return tuple(row.model() for row in await self._all(CheckRow, f"patches/{patch}/checks/"))
 
+    async def comments(self, on: Commented) -> tuple[Comment, ...]:
+        """The comments on a patch or a cover letter, oldest first."""
+        if on.kind is MailKind.PATCH:
+            return await self.patch_comments(PatchId(on.id))
+        return await asyncio.to_thread(_by_date, await self._all(CommentRow, f"covers/{on.id}/comments/"))
+
+    async def trailers(self, series: Series, patches: Sequence[Patch]) -> TrailersRead:
+        """The trailers of a series now: of its *patches* from its mbox, which has those of their comments, too.
+
+        Where there is no mbox, or it is not the series', their comments are read one patch after the other.
+        """
+        if series.cover_id is not None:
+            cover = _trailers_in(await self.comments(Commented(MailKind.COVER, series.cover_id)))
+        else:
+            cover = _trailers_in(await self.cover_comments(series.id) if series.cover else ())
+        read = await self._mbox(series)
+        if read is None:
+            return replace(await self.patch_trailers(patches), series=series.id, cover=cover)
+        known = {patch.id for patch in patches}
+        found = tuple((number, patch.trailers) for number, patch in read.items() if number in known)
+        return TrailersRead(found, series.id, cover)
+
+    async def patch_trailers(self, patches: Sequence[Patch]) -> TrailersRead:
+        """The trailers of *patches*: those that are known, which their own mails have, and those of their comments."""
+        found: list[tuple[PatchId, frozenset[Trailer]]] = []
+        for patch in patches:
+            said = _trailers_in(await self.patch_comments(patch.id))
+            found.append((patch.id, patch.trailers | said))
+        return TrailersRead(tuple(found))
+
     async def patch_comments(self, patch: PatchId) -> tuple[Comment, ...]:
         """The comments on a patch, oldest first."""
         return await asyncio.to_thread(_by_date, await self._all(CommentRow, f"patches/{patch}/comments/"))
@@ -261,6 +292,10 @@ class PatchworkApi:
         if rows.rejected:
             _log.warning("rows that cannot be read were left out", server=self._client.url, count=rows.rejected)
         return rows.rows
+
+
+def _trailers_in(comments: Sequence[Comment]) -> frozenset[Trailer]:
+    return frozenset(trailer for comment in comments for trailer in comment.trailers)
 
 
 def _place(patch: Patch) -> tuple[tuple[int, int], int]:

@@ -12,10 +12,12 @@ from enum import StrEnum
 from bot.clock import backoff
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef, number_of
+from bot.patchwork.told import CommentTold, MailKind, Work, WorkKind
 from bot.patchwork.wire import Event
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
 GIVE_UP = timedelta(hours=72)
+TRAILERS_AFTER = timedelta(seconds=60)  # the first comment: those of a burst are read together
 
 
 class PendingKind(StrEnum):
@@ -23,6 +25,14 @@ class PendingKind(StrEnum):
 
     SERIES = "series"
     PATCH = "patch"  # one whose series nobody told yet: a pull request, or a part of a series with a hole
+    CHECKS = "checks"  # of a patch
+    PATCH_COMMENTS = "patch-comments"  # new ones
+    COVER_COMMENTS = "cover-comments"
+    SERIES_TRAILERS = "series-trailers"
+    PATCH_TRAILERS = "patch-trailers"  # of one that has no series
+
+
+_NEW = (PendingKind.SERIES, PendingKind.PATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,10 @@ class Known:
     series: Mapping[SeriesId, KnownSeries]
     patches: frozenset[PatchId]
 
+    def concerns(self, event: Event) -> bool:
+        """Whether an *event* is about nothing that is past already."""
+        return event.patch is None or not self.old_patch(event.project, event.patch.id)
+
     def old_series(self, project: ProjectName, series: int) -> bool:
         """Whether a series belongs to the past, or to no project that is watched."""
         baseline = self.baselines.get(project)
@@ -98,13 +112,13 @@ class Known:
 
 
 class Board:
-    """The pending objects of one server, while one poll adds hints and settles what it read."""
+    """The pending objects of one server, while one poll, which began *now*, adds hints and settles what it read."""
 
     def __init__(self, pending: Iterable[Pending], known: Known, now: datetime, wait: timedelta) -> None:
         self._all = {item.key: item for item in pending}
         self._before = dict(self._all)
+        self.now = now
         self._known = known
-        self._now = now
         self._wait = wait  # how long a series may stay incomplete
 
     def hint(self, event: Event) -> None:
@@ -138,22 +152,42 @@ class Board:
             wait = min(GRACE, self._wait)
             self._add(replace(self._item(PendingKind.PATCH, project, ref.id, wait), name=ref.name), at_once=False)
 
+    def comment(self, told: CommentTold) -> None:
+        """A comment was heard of that was not heard of before; what it is on may be read but later."""
+        wait = self._wait + GRACE
+        match told.on.kind:
+            case MailKind.PATCH if not self._known.old_patch(told.project, told.on.id):
+                self._add(self._item(PendingKind.PATCH_COMMENTS, told.project, told.on.id, wait), at_once=True)
+            case MailKind.COVER:
+                item = self._item(PendingKind.COVER_COMMENTS, told.project, told.on.id, wait)
+                self._add(replace(item, name=told.ref.msgid), at_once=True)
+
+    def checks(self, project: ProjectName, patch: PatchId) -> None:
+        """The checks of a patch are not as they are known."""
+        self._add(self._item(PendingKind.CHECKS, project, patch, timedelta()), at_once=True)
+
+    def trailers(self, project: ProjectName, work: Work, since: datetime) -> None:
+        """What a card counts may not be as it was, *since* then."""
+        kind = PendingKind.SERIES_TRAILERS if work.kind is WorkKind.SERIES else PendingKind.PATCH_TRAILERS
+        item = self._item(kind, project, work.id, timedelta())
+        self._add(replace(item, due=since + TRAILERS_AFTER), at_once=False)
+
     def due(self, limit: int) -> list[Pending]:
-        """What to look at now, in the order of arrival, *limit* at most.
+        """What to look at now, in the order of arrival, *limit* at most: what is new before what is known.
 
         A patch with a place in a series waits while a series of its project that was heard of when it was is still
         awaited: it is most likely one of that series, and read with it.
         """
         awaited: dict[ProjectName, datetime] = {}
         for item in self._all.values():
-            if item.kind is PendingKind.SERIES and self._now < item.deadline:
+            if item.kind is PendingKind.SERIES and self.now < item.deadline:
                 awaited[item.project] = min(item.first_seen, awaited.get(item.project, item.first_seen))
         ready = [
             item
             for item in self._all.values()
-            if item.is_due(self._now) and not _comes_with_a_series(item, awaited.get(item.project))
+            if item.is_due(self.now) and not _comes_with_a_series(item, awaited.get(item.project))
         ]
-        return sorted(ready, key=lambda item: (item.kind is PendingKind.PATCH, item.first_seen, item.id))[:limit]
+        return sorted(ready, key=lambda item: (_rank(item.kind), item.first_seen, item.id))[:limit]
 
     def has_read(self, series: SeriesId, patch: PatchId) -> bool:
         """Whether a patch of a series was read by an earlier poll."""
@@ -183,19 +217,23 @@ class Board:
         return tuple(item for key, item in self._before.items() if key not in self._all)
 
     def _item(self, kind: PendingKind, project: ProjectName, number: int, wait: timedelta) -> Pending:
-        deadline = self._now + wait
-        return Pending(kind, number, project, name="", first_seen=self._now, due=deadline, deadline=deadline)
+        deadline = self.now + wait
+        return Pending(kind, number, project, name="", first_seen=self.now, due=deadline, deadline=deadline)
 
     def _add(self, item: Pending, *, at_once: bool) -> None:
         """Put *item* on the board; one that is there already only becomes due sooner."""
-        due = self._now if at_once else item.due
+        due = self.now if at_once else item.due
         there = self._all.get(item.key, item)
         self._all[item.key] = replace(there, due=min(there.due, due))
 
 
+def _rank(kind: PendingKind) -> int:
+    return _NEW.index(kind) if kind in _NEW else len(_NEW)
+
+
 def _comes_with_a_series(item: Pending, awaited_since: datetime | None) -> bool:
     """Whether *item* may be part of the series that its project awaits since then."""
-    if item.kind is PendingKind.SERIES or awaited_since is None:
+    if item.kind is not PendingKind.PATCH or awaited_since is None:
         return False
     return awaited_since <= item.first_seen + GRACE and has_place(item.name)
 

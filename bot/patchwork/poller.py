@@ -5,29 +5,31 @@ that must be written in one transaction, so that a poll either happened or did n
 `events.py`, what it looks at, and when, in `pending.py`.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
 from bot.clock import Clock
-from bot.errors import Permanent, Temporary
+from bot.errors import Permanent
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork import cursor
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import AT_ONCE, NotFound
+from bot.patchwork.client import NotFound
 from bot.patchwork.events import EventMemory, EventReader, ObjectMemory, Walk, Watched
+from bot.patchwork.followups import FollowUpMemory, FollowUps, Listening, Nobody
+from bot.patchwork.looking import Look
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.net import Catch, SafetyNet
-from bot.patchwork.pending import GIVE_UP, Baseline, Board, Known, Pending, PendingKind
+from bot.patchwork.pending import Baseline, Board, Known, Pending, PendingKind
+from bot.patchwork.told import CommentTold, Followed, Told, shown_by, told_by
 from bot.patchwork.wire import Event
 
 RECHECK_EVERY = 3600.0
-MAX_LOOKS = 50
-_T = TypeVar("_T")
+_NOTHING_FOLLOWED = Followed()
+_NOBODY = Nobody()
 _log = structlog.get_logger(__name__)
 
 
@@ -40,7 +42,7 @@ class Source:
     incomplete_after: timedelta
 
 
-class Memory(EventMemory, ObjectMemory, Protocol):
+class Memory(EventMemory, ObjectMemory, FollowUpMemory, Protocol):
     """What a poller needs to know of the past; the store answers."""
 
     async def watched(self, server: ServerName) -> Watched:
@@ -59,7 +61,8 @@ class SeriesRead:
 class Poll:
     """What one poll found; written in one transaction or not at all.
 
-    *states* are the patches' newest states as the events tell them. *rebuilt* says that the server's ids fell back
+    *told* is what the net and then the events tell of patches, in order, and *shown* are the series on the net's list.
+    *followed* is what was read of what is known. *rebuilt* says that the server's ids fell back
     and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
     not to be asked again.
     """
@@ -69,13 +72,25 @@ class Poll:
     events: tuple[Event, ...] = ()
     series: tuple[SeriesRead, ...] = ()
     patches: tuple[Patch, ...] = ()
-    states: tuple[tuple[PatchId, str], ...] = ()
+    told: tuple[Told, ...] = ()
+    shown: tuple[Series, ...] = ()
+    followed: Followed = _NOTHING_FOLLOWED
     baselines: tuple[Baseline, ...] = ()
     pending: tuple[Pending, ...] = ()
     settled: tuple[Pending, ...] = ()
     rebuilt: bool = False
     more: bool = False
     wait: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Hints:
+    """Where to look, what the net caught, what is told of patches, and the comments not heard of before."""
+
+    board: Board
+    catch: Catch
+    told: tuple[Told, ...]
+    heard: tuple[CommentTold, ...]
 
 
 class Poller:
@@ -85,7 +100,9 @@ class Poller:
     logged, kept in *problems* by project, and tried again.
     """
 
-    def __init__(self, source: Source, api: PatchworkApi, memory: Memory, clock: Clock) -> None:
+    def __init__(
+        self, source: Source, api: PatchworkApi, memory: Memory, clock: Clock, listening: Listening = _NOBODY
+    ) -> None:
         self.server = source.server
         self.problems: dict[str, str] = {}
         self._source = source
@@ -93,7 +110,7 @@ class Poller:
         self._memory = memory
         self._clock = clock
         self._events = EventReader(source.server, api, memory, clock)
-        self._asked_to_wait: timedelta | None = None  # by the server, in this poll
+        self._follow_ups = FollowUps(source.server, api, memory, listening)
         self._net = SafetyNet(source.server, api, memory, clock)
         self._recheck_at: dict[str, float] = {}  # when to ask again for a project that was not there
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
@@ -123,21 +140,24 @@ class Poller:
             return await self._start_over(list(baselines))
         if not walk.events:
             await self._check_projects(list(baselines), had_events=watched.cursor is not None)
-        self._asked_to_wait = None
-        board, net = await self._hints(watched, baselines, walk)
-        series, patches = await self._look(board)
+        hints = await self._hints(watched, baselines, walk)
+        look = Look(self.server, hints.board, self._clock)
+        series, patches = await self._look(look)
+        followed = await self._follow_ups.look(look, hints.heard)
         return Poll(
             server=self.server,
             cursor=walk.cursor,
             events=walk.new,
             series=series,
             patches=patches,
-            states=tuple({**_told_states(walk.new), **net}.items()),
+            told=hints.told,
+            shown=hints.catch.series,
+            followed=followed,
             baselines=fresh,
-            pending=board.changed,
-            settled=board.settled,
-            more=walk.cut or bool(board.due(1)),
-            wait=self._asked_to_wait,
+            pending=hints.board.changed,
+            settled=hints.board.settled,
+            more=walk.cut or bool(hints.board.due(1)),
+            wait=look.asked_to_wait,
         )
 
     # Baselines
@@ -218,10 +238,8 @@ class Poller:
 
     # Hints and look-ups
 
-    async def _hints(
-        self, watched: Watched, baselines: dict[ProjectName, Baseline], walk: Walk
-    ) -> tuple[Board, dict[PatchId, str]]:
-        """The board with all hints on it, and the states that the safety net brought."""
+    async def _hints(self, watched: Watched, baselines: dict[ProjectName, Baseline], walk: Walk) -> _Hints:
+        """What events and the safety net hint at, and what they tell themselves: the net first, for it may lag."""
         catch = await self._net.cast(baselines)
         known = await self._known(watched, baselines, walk, catch)
         board = Board(watched.pending, known, self._clock.now(), self._source.incomplete_after)
@@ -234,7 +252,10 @@ class Poller:
                 board.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
             else:
                 board.series(patch.project, patch.series, patch=patch.id)
-        return board, {patch.id: patch.state for patch in catch.patches if patch.state}
+        heard = await self._follow_ups.hint(board, known, walk.new, catch)
+        shown = [patch for patch in catch.patches if not known.old_patch(patch.project, patch.id)]
+        told = told_by(event for event in walk.new if known.concerns(event))
+        return _Hints(board, catch, (*shown_by(shown), *told), heard)
 
     async def _known(
         self,
@@ -257,15 +278,16 @@ class Poller:
             patches=frozenset(await self._memory.known_patches(self.server, patches) if patches else ()),
         )
 
-    async def _look(self, board: Board) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...]]:
+    async def _look(self, look: Look) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...]]:
         """Read what is due: first the series, which settle their patches, then the patches left over."""
+        board = look.board
         series: list[SeriesRead] = []
-        for item, read in await self._read_all(board, PendingKind.SERIES, self._read_series):
+        for item, read in await look.at(self._read_series, PendingKind.SERIES):
             series.append(read)
             board.settle(*item.key)
             for ref in read.series.patches:
                 board.settle(PendingKind.PATCH, ref.id)
-        patches = [patch for _, patch in await self._read_all(board, PendingKind.PATCH, self._read_patch)]
+        patches = [patch for _, patch in await look.at(self._read_patch, PendingKind.PATCH)]
         members = {patch.series for patch in patches if patch.series is not None}
         board.learn(await self._memory.known_series(self.server, members) if members else {})
         for patch in patches:
@@ -274,59 +296,6 @@ class Poller:
                 # Nobody told of it in its series, so nobody may tell when that is complete: look at once.
                 board.series(patch.project, patch.series, complete=True, patch=patch.id)
         return tuple(series), tuple(patch for patch in patches if patch.series is None)
-
-    async def _read_all(
-        self, board: Board, kind: PendingKind, read: Callable[[Board, Pending], Awaitable[_T | None]]
-    ) -> list[tuple[Pending, _T]]:
-        """The due objects of *kind* that could be read, two at a time."""
-        items = [item for item in board.due(MAX_LOOKS) if item.kind is kind]
-        slots = asyncio.Semaphore(AT_ONCE)  # each holds its answers in memory, so requests alone are not the bound
-
-        async def read_one(item: Pending) -> _T | None:
-            async with slots:
-                return await self._try(board, item, read)
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(read_one(item)) for item in items]
-        found = zip(items, (task.result() for task in tasks), strict=True)
-        return [(item, result) for item, result in found if result is not None]
-
-    async def _try(
-        self, board: Board, item: Pending, read: Callable[[Board, Pending], Awaitable[_T | None]]
-    ) -> _T | None:
-        """What *read* gives; None, and the item kept for later or given up, when it gives nothing.
-
-        Whatever goes wrong with one object must not hold up the others, nor the cursor.
-        """
-        if self._asked_to_wait is not None:
-            board.keep(item.again(self._clock.now(), self._asked_to_wait))
-            return None
-        try:
-            result = await read(board, item)
-        except Temporary as error:
-            self._asked_to_wait = error.retry_after
-            self._later(board, item, str(error), error.retry_after)
-            return None
-        except Permanent as error:
-            _log.warning("not to be read", server=self.server, what=item.kind, id=item.id, reason=str(error))
-            board.settle(*item.key)
-            return None
-        except Exception:  # noqa: BLE001  # a fault of ours in one object; it is logged and tried again
-            _log.exception("cannot be read", server=self.server, what=item.kind, id=item.id)
-            self._later(board, item, "a fault of the bot", None)
-            return None
-        if result is None:
-            board.keep(item.again(self._clock.now()))
-        return result
-
-    def _later(self, board: Board, item: Pending, reason: str, asked: timedelta | None) -> None:
-        now = self._clock.now()
-        if now - item.first_seen > GIVE_UP:
-            _log.error("given up", server=self.server, what=item.kind, id=item.id, reason=reason)
-            board.settle(*item.key)
-            return
-        _log.info("to be looked at again", server=self.server, what=item.kind, id=item.id, reason=reason)
-        board.keep(item.again(now, asked))
 
     async def _read_series(self, board: Board, item: Pending) -> SeriesRead | None:
         """The series with its unread patches; None while it may still become complete."""
@@ -338,9 +307,3 @@ class Poller:
 
     async def _read_patch(self, _: Board, item: Pending) -> Patch:
         return await self._api.patch(item.id)
-
-
-def _told_states(events: Iterable[Event]) -> dict[PatchId, str]:
-    """The newest state of each patch that *events*, in order, tell of."""
-    told = [event for event in events if event.patch is not None and event.current_state]
-    return {event.patch.id: event.current_state for event in told if event.patch and event.current_state}

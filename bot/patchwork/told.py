@@ -63,13 +63,31 @@ class Commented:
     id: int
 
 
+class WorkKind(StrEnum):
+    """What a card may be about."""
+
+    SERIES = "series"
+    PATCH = "patch"  # one that has no series
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A series, or a patch that has none."""
+
+    kind: WorkKind
+    id: int
+
+
 @dataclass(frozen=True, slots=True)
 class CommentsRead:
-    """Comments on a patch, or on the cover letter of a *series*; None where nobody wants to hear what they say."""
+    """The comments on a patch or a cover letter, which belongs to *work*; None where nobody wants to hear them.
+
+    *work* is None where nothing is known of what they are on.
+    """
 
     on: Commented
-    comments: tuple[Comment, ...] | None
-    series: SeriesId | None = None
+    work: Work | None = None
+    comments: tuple[Comment, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +100,6 @@ class TrailersRead:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A series, or a patch that has none: exactly one of the two is set."""
-
-    series: SeriesId | None = None
-    patch: PatchId | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CommentTold:
     """There is a comment; *ref* names the patch or the cover letter that it is on."""
 
@@ -97,6 +107,16 @@ class CommentTold:
     id: int
     project: ProjectName
     ref: PatchRef
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The comments that one poll *heard* of for the first time, and what it read of known objects."""
+
+    heard: tuple[CommentTold, ...] = ()
+    comments: tuple[CommentsRead, ...] = ()
+    trailers: tuple[TrailersRead, ...] = ()
+    checks: tuple[ChecksRead, ...] = ()
 
 
 def told_by(events: Iterable[Event]) -> tuple[Told, ...]:
@@ -112,10 +132,26 @@ def shown_by(patches: Sequence[Patch]) -> tuple[FieldTold, ...]:
     return tuple(told for patch in patches if patch.state for told in _fields_of(patch))
 
 
+def with_check(checks: Iterable[Check], new: Check) -> list[Check]:
+    """*checks*, each the last word of an account in a context, and a *new* one, unless that is older than a last word.
+
+    Who spoke is not known on API 1.1: there the last word of a context is anybody's.
+    """
+    before = list(checks)
+    former = [check for check in before if check.context == new.context and _same_account(check.user, new.user)]
+    if any(check.id > new.id for check in former):
+        return before
+    return [*(check for check in before if check not in former), new]
+
+
 def comments_in(events: Iterable[Event]) -> tuple[CommentTold, ...]:
     """The comments that *events* tell of, each once however often it is told."""
     told = (_comment(event) for event in events)
     return tuple(dict.fromkeys(comment for comment in told if comment is not None))
+
+
+def _same_account(one: str, other: str) -> bool:
+    return one == other or not (one and other)
 
 
 def _told(event: Event) -> Told | None:

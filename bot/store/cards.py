@@ -8,13 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, NoticeKey, RoomId, ServerName
-from bot.notices.living import Life
+from bot.notices.living import FREEZES_AFTER, Life
 from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
 from bot.store import schema
 from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
 
 KEEP_CARDS = timedelta(days=180)
+_happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=schema.Utc)  # something, last
 _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "due_at": None}
 
 
@@ -48,6 +49,14 @@ class CardBook:
         table = schema.card
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
+
+    async def is_living(self, card: CardRef) -> bool:
+        """Whether some room has a card of this object that is still edited."""
+        table = schema.card
+        query = sa.select(table.c.room).where(
+            *_is(card), table.c.ended.is_(None), _happened >= self._now - FREEZES_AFTER
+        )
+        return (await self._connection.execute(query.limit(1))).first() is not None
 
     async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]]) -> None:
         """Remember that a room has a card of this object, which is *notice*."""
@@ -164,7 +173,7 @@ class CardBook:
         As long as the object is known its card is, too, or it would be posted again.
         """
         card, series, patch = schema.card, schema.series, schema.patch
-        old = sa.func.coalesce(card.c.touched_at, card.c.created_at, type_=schema.Utc) < self._now - KEEP_CARDS
+        old = _happened < self._now - KEEP_CARDS
         known = [
             sa.exists().where(table.c.server == card.c.server, table.c.id == card.c.object, card.c.kind == kind)
             for kind, table in (("series", series), ("patch", patch))

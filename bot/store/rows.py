@@ -1,7 +1,7 @@
 """Rows to the model and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
-from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
+from bot.patchwork.model import Check, CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.pending import Baseline, Pending, PendingKind
+from bot.patchwork.told import Work, WorkKind
 
 MAX_ADDRESS = 255
 Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
@@ -25,7 +26,7 @@ def packed(table: sa.Table) -> sa.Select[Any]:
 
 def unpacked(row: sa.RowMapping, table: sa.Table) -> dict[str, Any]:
     """A `packed` row of *table* as it is otherwise."""
-    return {**row, **{column.name: json.loads(row[column.name]) for column in table.c if _is_json(column)}}
+    return {**row, **{column.name: _loaded(row[column.name]) for column in table.c if _is_json(column)}}
 
 
 def to_baseline(row: sa.RowMapping) -> Baseline:
@@ -82,13 +83,15 @@ def to_series(row: Row) -> Series:
         received_total=row["received_total"],
         received_all=row["received_all"],
         cover=Msgid(row["cover"]) if row["cover"] is not None else None,
+        cover_id=row["cover_id"],
         archive_url=row["archive_url"],
         patches=tuple(PatchRef(PatchId(number), Msgid(msgid), name) for number, msgid, name in row["patches"]),
+        trailers=_to_trailers(row["trailers"] or ()),
     )
 
 
 def of_series(series: Series, now: datetime) -> dict[str, object]:
-    """The columns of a series row but its key."""
+    """The columns of a series row but its key, and what is learned of it by itself: its trailers, what it follows."""
     return {
         "project": series.project,
         "name": series.name,
@@ -101,6 +104,7 @@ def of_series(series: Series, now: datetime) -> dict[str, object]:
         "received_total": series.received_total,
         "received_all": series.received_all,
         "cover": series.cover,
+        "cover_id": series.cover_id,
         "archive_url": series.archive_url,
         "patches": [[ref.id, ref.msgid, ref.name] for ref in series.patches],
         "judged_at": now,
@@ -128,11 +132,12 @@ def to_patch(row: Row) -> Patch:
         archived=row["archived"],
         hash=row["hash"],
         pull_url=row["pull_url"],
+        commit_ref=row["commit_ref"],
         archive_url=row["archive_url"],
         files=tuple(FileChange(*file) for file in row["files"]) if row["files"] is not None else None,
         to=tuple(row["to"]),
         cc=tuple(row["cc"]),
-        trailers=frozenset(Trailer(TrailerKind(kind), person) for kind, person in row["trailers"]),
+        trailers=_to_trailers(row["trailers"]),
     )
 
 
@@ -148,22 +153,49 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
         "date": patch.date,
         "state": patch.state,
         "delegate": patch.delegate,
-        "check": patch.check,
+        "check": None if patch.check is CheckState.PENDING else patch.check,  # Patchwork's word for none, too
         "archived": patch.archived,
         "hash": patch.hash,
         "pull_url": patch.pull_url,
+        "commit_ref": patch.commit_ref,
         "archive_url": patch.archive_url,
         "files": _of_files(patch.files),
         "to": list(patch.to),
         "cc": list(patch.cc),
-        "trailers": sorted([trailer.kind.value, trailer.person] for trailer in patch.trailers),
+        "trailers": of_trailers(patch.trailers),
         "read_at": now,
     }
+
+
+def to_work(row: Row) -> Work:
+    """What the patch of a row belongs to."""
+    if row["series"] is None:
+        return Work(WorkKind.PATCH, row["id"])
+    return Work(WorkKind.SERIES, row["series"])
+
+
+def to_check(row: Row) -> Check:
+    """The check of a row."""
+    return Check(row["id"], CheckState(row["state"]), row["context"], row["user"])
+
+
+def of_trailers(trailers: Iterable[Trailer]) -> list[list[str]]:
+    """Trailers as a column has them."""
+    return sorted([trailer.kind.value, trailer.person] for trailer in trailers)
+
+
+def _to_trailers(stored: Iterable[Sequence[str]]) -> frozenset[Trailer]:
+    return frozenset(Trailer(TrailerKind(kind), person) for kind, person in stored)
 
 
 def _of_files(files: tuple[FileChange, ...] | None) -> list[list[object]] | None:
     """None, a diff that was not read, is not the empty list of one that touches nothing."""
     return None if files is None else [[file.path, file.old_path, file.added, file.removed] for file in files]
+
+
+def _loaded(text: str | None) -> object:
+    """What a column holds; nothing where it holds nothing."""
+    return None if text is None else json.loads(text)
 
 
 def _is_json(column: sa.Column[Any]) -> bool:

@@ -102,6 +102,9 @@ series = sa.Table(
     sa.Column("judged_at", Utc, nullable=False),
     sa.Column("former", sa.BigInteger),  # the series that this one is a new version of, where that is certain
     sa.Column("submitter", sa.Text, nullable=False, server_default=""),  # the address, in lower case; as far as indexed
+    sa.Column("cover_id", sa.BigInteger),
+    sa.Column("trailers", sa.JSON),  # of the comments on the cover letter, [[kind, person], …]; null: none were read
+    sa.Index(None, "cover"),
     sa.Index(None, "server", "former"),
     sa.Index(None, "server", "submitter", "id"),
 )
@@ -130,6 +133,7 @@ patch = sa.Table(
     sa.Column("cc", sa.JSON, nullable=False),
     sa.Column("trailers", sa.JSON, nullable=False),  # [[kind, person], …]
     sa.Column("read_at", Utc, nullable=False),
+    sa.Column("commit_ref", sa.Text),
     sa.Index(None, "server", "series"),
     sa.Index(None, "msgid"),
 )
@@ -144,13 +148,39 @@ maintainers = sa.Table(  # the last good copy of each project's MAINTAINERS
     sa.Column("read_at", Utc, nullable=False),
 )
 
-told_state = sa.Table(  # states that events told of patches not read yet
-    "told_state",
+told = sa.Table(  # what was told of patches not read yet
+    "told",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("patch", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("field", sa.Text, primary_key=True),  # a column of theirs
+    sa.Column("value", sa.Text),
+    sa.Column("told_at", Utc, nullable=False),
+)
+
+patch_check = sa.Table(  # the last word of each account in each context, of patches not read yet, too
+    "patch_check",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("patch", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user", sa.Text, primary_key=True),  # "" where the server does not tell
+    sa.Column("context", sa.Text, primary_key=True),
+    sa.Column("id", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("told_at", Utc, nullable=False),
+    sa.Index(None, "told_at"),
+)
+
+comment = sa.Table(  # those that were heard of
+    "comment",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),  # "patch" or "cover", whose comments number themselves apart
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("object", sa.BigInteger, nullable=False),  # the patch or cover letter
+    sa.Column("told", sa.Boolean, nullable=False),  # or nobody wanted to hear what it says
+    sa.Column("seen_at", Utc, nullable=False),
+    sa.Index(None, "server", "kind", "object"),
 )
 
 card = sa.Table(

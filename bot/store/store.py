@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
+from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.events import Watched
+from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import KnownSeries
+from bot.patchwork.told import MailKind, Work
 from bot.store import migrate
 from bot.store.cards import CardBook
 from bot.store.engine import connect, file_of, plain_errors
@@ -139,3 +141,38 @@ class Store:
         """Those of *ids* that were read whole."""
         async with self.transaction() as tx:
             return await tx.watch.known_patches(server, ids)
+
+    async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
+        """Those of *ids* that an earlier poll heard of."""
+        async with self.transaction() as tx:
+            return await tx.watch.known_comments(server, kind, ids)
+
+    async def worst_checks(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, CheckState | None]:
+        """The worst check of each of the *patches* that are known; None where there is none."""
+        async with self.transaction() as tx:
+            return await tx.watch.worst_checks(server, patches)
+
+    async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
+        """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
+        async with self.transaction() as tx:
+            return await tx.watch.works_of(server, patches)
+
+    async def work_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> Work | None:
+        """The series that was judged whose cover letter has a message-id."""
+        async with self.transaction() as tx:
+            return await tx.watch.work_of_cover(server, project, cover)
+
+    async def series(self, server: ServerName, number: int) -> Series | None:
+        """A series that was judged."""
+        async with self.transaction() as tx:
+            return await tx.watch.series(server, number)
+
+    async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
+        """The patches read of a series, by id."""
+        async with self.transaction() as tx:
+            return await tx.watch.patches_of(server, series)
+
+    async def patch(self, server: ServerName, number: int) -> Patch | None:
+        """A patch that was read."""
+        async with self.transaction() as tx:
+            return await tx.watch.patch(server, number)

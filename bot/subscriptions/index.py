@@ -20,8 +20,10 @@ from bot.subscriptions.facts import Facts
 from bot.subscriptions.finding import PathHits
 from bot.subscriptions.parts import Parts
 from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.query import Node, Query, patterns_of
+from bot.subscriptions.query import Key, Node, Query, patterns_of, terms_of
+from bot.subscriptions.values import Is
 from bot.subscriptions.verdict import Judge, Reason
+from bot.subscriptions.wishes import On
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Index:
         self._unanchored: set[_Entry] = set()
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
+        self._on_comment: set[SubscriptionId] = set()
+        self._on_review: set[SubscriptionId] = set()
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -95,6 +99,16 @@ class Index:
         """How many subscriptions have no anchor, so that every patch is held against them."""
         with self._lock:
             return sum(len(entry.ids) for entry in self._unanchored)
+
+    @property
+    def waits_for_comments(self) -> bool:
+        """Whether there is a subscription that wants to hear what is said."""
+        return bool(self._on_comment)
+
+    @property
+    def waits_for_reviews(self) -> bool:
+        """Whether there is a subscription that looks at who reviewed a patch."""
+        return bool(self._on_review)
 
     def add(self, subscription: Subscription) -> None:
         """Take *subscription* in; it replaces one of the same id."""
@@ -123,6 +137,10 @@ class Index:
         entry = self._entries.get(tree) or self._add_tree(tree)
         entry.ids.add(subscription.id)
         self._subscriptions[subscription.id] = subscription, entry
+        if On.COMMENT in subscription.query.hears:
+            self._on_comment.add(subscription.id)
+        if any(term.key is Key.IS and Is.REVIEWED in term.values for term in terms_of(tree)):
+            self._on_review.add(subscription.id)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
                 self._bucket(handle).wanted.add(subscription.id)
@@ -134,6 +152,8 @@ class Index:
         if entry is None:
             return
         entry.ids.discard(id_)
+        self._on_comment.discard(id_)
+        self._on_review.discard(id_)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
                 self._bucket(handle).wanted.discard(id_)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch, Series
 from bot.subscriptions.facts import More, facts_of
-from bot.subscriptions.index import Index
+from bot.subscriptions.index import Index, Match
 from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.query import Key
 from bot.subscriptions.verdict import Outcome, Reason
@@ -58,14 +58,19 @@ def match_rooms(
     rooms: set[RoomId] = set()
     why: dict[RoomId, dict[Why, None]] = {}
     for patch in judged.patches:
-        more = _sections(maintainers, patch) if maintainers else More()
-        for match in index.match(facts_of(judged.server, patch, judged.series, more)):
+        for match in matches_of(index, judged, patch, maintainers):
             subscription = match.subscription
             if patch.id in news:
                 rooms.add(subscription.room)
             reasons = why.setdefault(subscription.room, {})
             reasons.update({Why(subscription.id, reason): None for reason in match.reasons})
     return [RoomMatch(room, tuple(why[room]), _paths(why[room])) for room in sorted(rooms)]
+
+
+def matches_of(index: Index, judged: Judged, patch: Patch, maintainers: Maintainers | None = None) -> list[Match]:
+    """The subscriptions that one *patch* of those that are *judged* is for."""
+    more = _sections(maintainers, patch) if maintainers else More()
+    return index.match(facts_of(judged.server, patch, judged.series, more))
 
 
 def _sections(maintainers: Maintainers, patch: Patch) -> More:

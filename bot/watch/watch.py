@@ -12,12 +12,14 @@ from bot.clock import Clock, backoff
 from bot.errors import BotError, Temporary
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Site
+from bot.notices.changes import Changed
 from bot.notices.condition import Health, WatchedServer
 from bot.patchwork.poller import Poll, Poller
 from bot.store.store import Store, Transaction
 from bot.watch.announce import Announced, Announcer, Wanted
 from bot.watch.audience import Audience, Projects
-from bot.watch.versions import link_versions, tell_cards
+from bot.watch.follow import touch_cards
+from bot.watch.versions import link_versions, named_anew, tell_cards
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ class Watch:
         self._not_before = clock.monotonic()
         self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
         self._written: list[Announced] = []  # the cards of the poll under way
+        self._changed: tuple[Changed, ...] = ()  # by that poll
 
     def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
         """How the watch goes; the store says since when each project is known."""
@@ -63,10 +66,13 @@ class Watch:
 
     async def _write(self, poll: Poll) -> None:
         self._written.clear()
+        self._changed = ()
         self._audience.awaken(self._clock.now())
         async with self._store.transaction() as tx:
-            await tx.watch.save(poll)
-            linked = await link_versions(tx, self.server, poll.series)
+            self._changed = await tx.watch.save(poll)
+            for each in self._changed:
+                await touch_cards(tx, each)
+            linked = await link_versions(tx, self.server, [*poll.series, *named_anew(self._changed)])
             self._written += await self._announcer.post(tx, await self._wanted(tx, poll))
             await tell_cards(tx, self.server, linked)
 
@@ -82,7 +88,12 @@ class Watch:
         return wanted
 
     def _tell(self) -> None:
-        """Count and log the cards, once they are written for good."""
+        """Count and log the changes and the cards, once they are written for good."""
+        for each in self._changed:
+            for change in each.changes:
+                metrics.CHANGES.labels(self.server, change.kind).inc()
+                about = {"kind": each.about.kind, "id": each.about.number, "patch": change.patch}
+                _log.debug("change", server=self.server, **about, why=change.reason)
         for new in self._written:
             metrics.CARDS.labels(self.server).inc()
             _log.info("card", server=self.server, room=new.room, kind=new.about.kind, id=new.about.number, why=new.why)

@@ -10,6 +10,8 @@ import pytest
 from bot.clock import VirtualClock
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
+from bot.ids import PatchId
+from bot.patchwork.told import Field, FieldTold
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, a_series
 
@@ -116,7 +118,8 @@ async def test_a_state_that_changed_without_an_event_is_told_within_half_an_hour
         patchwork.change_silently(posted.patches[0], "accepted")
         polls = await watched.poll(times=HALF_AN_HOUR_OF_POLLS)
 
-    assert (posted.patches[0], "accepted") in [state for poll in polls for state in poll.states]
+    told = [told for poll in polls for told in poll.told]
+    assert FieldTold(PatchId(posted.patches[0]), Field.STATE, "accepted") in told
 
 
 @pytest.mark.parametrize("status", [502, 404, 403])

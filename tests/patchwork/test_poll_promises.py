@@ -11,10 +11,12 @@ from bot.clock import VirtualClock
 from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.demo.sample.tables import Transaction
-from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
+from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.events import Watched
+from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import Baseline, KnownSeries, Pending, PendingKind
 from bot.patchwork.poller import Poll, Poller, Source
+from bot.patchwork.told import MailKind, Work
 from poll_rig import SERVER, a_patchwork, an_api, polling
 from rig import PROJECT, Rig, a_series
 
@@ -63,6 +65,34 @@ class Books:
     async def known_patches(self, _: ServerName, ids: Iterable[int]) -> set[PatchId]:
         """Those of *ids* that an earlier poll brought."""
         return self.read & set(map(PatchId, ids))
+
+    async def known_comments(self, _: ServerName, __: MailKind, ___: Iterable[int]) -> set[int]:
+        """None: nothing here says anything of what is known."""
+        return set()
+
+    async def worst_checks(self, _: ServerName, __: Iterable[int]) -> dict[PatchId, CheckState | None]:
+        """None."""
+        return {}
+
+    async def works_of(self, _: ServerName, __: Iterable[int]) -> dict[PatchId, Work]:
+        """None."""
+        return {}
+
+    async def work_of_cover(self, _: ServerName, __: ProjectName, ___: Msgid) -> Work | None:
+        """None."""
+        return None
+
+    async def series(self, _: ServerName, __: int) -> Series | None:
+        """None."""
+        return None
+
+    async def patches_of(self, _: ServerName, __: SeriesId) -> list[Patch]:
+        """None."""
+        return []
+
+    async def patch(self, _: ServerName, __: int) -> Patch | None:
+        """None."""
+        return None
 
 
 def a_past(patchwork: SamplePatchwork, clock: VirtualClock) -> dict[int, Callable[[], object]]:

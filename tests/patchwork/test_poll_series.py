@@ -9,6 +9,8 @@ from bot.clock import VirtualClock
 from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import Mail, NewPatch, NewSeries
 from bot.demo.sample.patchwork import NewCheck
+from bot.ids import PatchId
+from bot.patchwork.told import Field, FieldTold
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, Rig, a_series
 
@@ -211,7 +213,8 @@ async def test_what_happens_to_a_judged_series_makes_it_no_news_again() -> None:
         await watched.poll(times=70)
 
     assert watched.series == [posted.series]
-    assert next(state for poll in watched.polls for state in poll.states) == (posted.patches[0], "accepted")
+    told = next(told for poll in watched.polls for told in poll.told)
+    assert told == FieldTold(PatchId(posted.patches[0]), Field.STATE, "accepted")
 
 
 async def test_what_waited_when_the_bot_stopped_is_judged_after_the_next_start() -> None:

@@ -9,7 +9,9 @@ from bot.demo.sample.http import Response
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
+from bot.ids import PatchId
 from bot.patchwork.client import Refused
+from bot.patchwork.told import Field, FieldTold
 from poll_rig import an_api, polling
 from rig import PROJECT, a_series
 
@@ -44,13 +46,13 @@ async def test_series_states_and_pull_requests_are_seen_on_every_version(
         pull = patchwork.post_pull_request(PROJECT, "Pull", "https://git.example.org/x.git")
         patchwork.set_state(posted[0].patches[0], "accepted")
         await watched.poll(times=35)
-        states = [state for poll in watched.polls for state in poll.states]
+        told = [told for poll in watched.polls for told in poll.told]
 
     assert watched.poller._api.version == spoken
     assert watched.poller.links_by_msgid is by_msgid
     assert watched.series == [series.series for series in posted]
     assert watched.patches == [pull]
-    assert (posted[0].patches[0], "accepted") in states
+    assert FieldTold(PatchId(posted[0].patches[0]), Field.STATE, "accepted") in told
 
 
 async def test_an_old_server_that_ignores_the_order_is_read_to_the_last_page() -> None:

@@ -129,6 +129,8 @@ async def test_a_card_that_nothing_happened_to_for_sixty_days_is_edited_no_more(
 
     rig.advance(hours=2)
     assert await due(store) == []
+    async with store.transaction() as tx:
+        assert not await tx.cards.is_living(CARD)
 
 
 async def test_a_card_of_a_room_that_was_moved_is_edited_no_more(store: Store, rig: StoreRig) -> None:

@@ -6,7 +6,7 @@ from alembic import op
 from bot.store.schema import Utc
 
 revision = "0013"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,151 @@
+"""Reads what is new of objects that are known: what comments say, what they add to the trailers, and checks.
+
+States, delegates and new checks stand in the events themselves and cost nothing. A comment's event says neither who
+wrote it nor what: the comments are read where somebody wants to hear them, and the trailers, once for a burst of
+comments, where somebody sees them. An edited check raises no event; the safety net sees that the worst one differs.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.looking import Look
+from bot.patchwork.model import CheckState, Patch, Series
+from bot.patchwork.net import Catch
+from bot.patchwork.pending import Board, Known, Pending, PendingKind
+from bot.patchwork.told import (
+    ChecksRead,
+    Commented,
+    CommentsRead,
+    CommentTold,
+    Followed,
+    MailKind,
+    TrailersRead,
+    Work,
+    comments_in,
+)
+from bot.patchwork.wire import Event
+
+
+class Listening(Protocol):
+    """Who wants to know what costs a request."""
+
+    async def sees_trailers(self, server: ServerName, work: Work) -> bool:
+        """Whether somebody sees the trailers of *work*, or waits for them."""
+
+    async def hears_comments(self, server: ServerName, work: Work) -> bool:
+        """Whether somebody wants to hear what is said of *work*."""
+
+
+class Nobody:
+    """Nobody listens."""
+
+    async def sees_trailers(self, server: ServerName, work: Work) -> bool:  # noqa: ARG002  # the port's
+        """Never."""
+        return False
+
+    async def hears_comments(self, server: ServerName, work: Work) -> bool:  # noqa: ARG002  # the port's
+        """Never."""
+        return False
+
+
+class FollowUpMemory(Protocol):
+    """What following up needs to know of the past."""
+
+    async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
+        """Those of *ids* that an earlier poll heard of."""
+
+    async def worst_checks(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, CheckState | None]:
+        """The worst check of each of the *patches* that are known; None where there is none."""
+
+    async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
+        """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
+
+    async def work_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> Work | None:
+        """The series that was judged whose cover letter has a message-id."""
+
+    async def series(self, server: ServerName, number: int) -> Series | None:
+        """A series that was judged."""
+
+    async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
+        """The patches read of a series."""
+
+    async def patch(self, server: ServerName, number: int) -> Patch | None:
+        """A patch that was read."""
+
+
+class FollowUps:
+    """The follow-ups of one server."""
+
+    def __init__(self, server: ServerName, api: PatchworkApi, memory: FollowUpMemory, listening: Listening) -> None:
+        self._server = server
+        self._api = api
+        self._memory = memory
+        self._listening = listening
+
+    async def hint(self, board: Board, known: Known, events: Iterable[Event], catch: Catch) -> tuple[CommentTold, ...]:
+        """Put on the *board* what the *events* and the net's *catch* hint at; the comments not heard of before."""
+        concerning = [event for event in events if known.concerns(event)]
+        heard = await self._unheard(comments_in(concerning))
+        for told in heard:
+            board.comment(told)
+        told_of = {event.patch.id for event in concerning if event.patch is not None and event.check is not None}
+        shown = {patch.id: patch for patch in catch.patches if patch.id not in told_of}
+        stored = await self._memory.worst_checks(self._server, shown) if shown else {}
+        for number, worst in stored.items():
+            if _differ(shown[number].check, worst):
+                board.checks(shown[number].project, number)
+        return heard
+
+    async def look(self, look: Look, heard: tuple[CommentTold, ...]) -> Followed:
+        """Read what is due."""
+        comments = await look.settled(self._comments, PendingKind.PATCH_COMMENTS, PendingKind.COVER_COMMENTS)
+        trailers = await look.settled(self._trailers, PendingKind.SERIES_TRAILERS, PendingKind.PATCH_TRAILERS)
+        checks = await look.settled(self._checks, PendingKind.CHECKS)
+        return Followed(heard, comments, trailers, checks)
+
+    async def _unheard(self, told: tuple[CommentTold, ...]) -> tuple[CommentTold, ...]:
+        known: dict[MailKind, set[int]] = {}
+        for kind in MailKind:
+            ids = [each.id for each in told if each.on.kind is kind]
+            known[kind] = await self._memory.known_comments(self._server, kind, ids) if ids else set()
+        return tuple(each for each in told if each.id not in known[each.on.kind])
+
+    async def _comments(self, board: Board, item: Pending) -> CommentsRead | None:
+        """The comments, where somebody wants to hear them; None while it may still become known what they are on."""
+        kind = MailKind.PATCH if item.kind is PendingKind.PATCH_COMMENTS else MailKind.COVER
+        on = Commented(kind, item.id)
+        work = await self._work(on, item)
+        if work is None:
+            return CommentsRead(on) if board.now >= item.deadline else None
+        comments = None
+        if await self._listening.hears_comments(self._server, work):
+            comments = await self._api.comments(on)
+        if await self._listening.sees_trailers(self._server, work):
+            board.trailers(item.project, work, item.first_seen)
+        return CommentsRead(on, work, comments)
+
+    async def _work(self, on: Commented, item: Pending) -> Work | None:
+        if on.kind is MailKind.COVER:
+            return await self._memory.work_of_cover(self._server, item.project, Msgid(item.name))
+        return (await self._memory.works_of(self._server, [on.id])).get(PatchId(on.id))
+
+    async def _trailers(self, _: Board, item: Pending) -> TrailersRead:
+        """The trailers now; none where nothing is known of it any more."""
+        if item.kind is PendingKind.PATCH_TRAILERS:
+            patch = await self._memory.patch(self._server, item.id)
+            return await self._api.patch_trailers([patch] if patch else [])
+        series = await self._memory.series(self._server, item.id)
+        if series is None:
+            return TrailersRead(())
+        return await self._api.trailers(series, await self._memory.patches_of(self._server, series.id))
+
+    async def _checks(self, _: Board, item: Pending) -> ChecksRead:
+        patch = PatchId(item.id)
+        return ChecksRead(patch, await self._api.checks(patch))
+
+
+def _differ(shown: CheckState | None, known: CheckState | None) -> bool:
+    """Whether the worst check is another; what is pending may be none, in the server's words."""
+    return (shown or CheckState.PENDING) is not (known or CheckState.PENDING)

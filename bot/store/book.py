@@ -1,0 +1,51 @@
+"""What the books have in common: a connection in a transaction, its time, and how rows are read and written there."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_CHUNK = 500  # below the number of parameters that any SQLite takes
+
+
+class Book:
+    """A part of one transaction; *now* is UTC."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    async def _one(self, query: sa.Select[Any]) -> sa.RowMapping | None:
+        row: sa.RowMapping | None = (await self._connection.execute(query)).mappings().first()
+        return row
+
+    async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return found
+
+    async def _among(self, query: sa.Select[Any], column: sa.Column[Any], ids: Iterable[int]) -> list[sa.RowMapping]:
+        """The rows of *query* whose *column* is one of *ids*, however many those are."""
+        found: list[sa.RowMapping] = []
+        for chunk in batched(sorted(set(ids)), _CHUNK):
+            found += await self._all(query.where(column.in_(chunk)))
+        return found
+
+    async def _delete(self, table: sa.Table, key: Mapping[str, object]) -> None:
+        where = [table.c[name] == value for name, value in key.items()]
+        await self._connection.execute(sa.delete(table).where(*where))
+
+    async def _replace(self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+        """The row with *key* becomes *values*, portably."""
+        await self._delete(table, key)
+        await self._insert(table, [{**key, **values}])
+
+    async def _insert(self, table: sa.Table, values: Sequence[Mapping[str, object]]) -> None:
+        if values:
+            await self._connection.execute(sa.insert(table), values)
+
+
+def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """*items* in pieces of *size* at most."""
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,232 @@
+"""Holds what a poll tells of the known past against it: what changes by that, and writes it.
+
+What is told of a patch that was not read yet waits for that in a table of its own; checks wait in theirs.
+"""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import PatchId, SeriesId
+from bot.notices.changes import Change, Changed, ChangeKind, Standing, detect
+from bot.notices.outbox import CardRef
+from bot.patchwork.model import Check, Series, latest, worst
+from bot.patchwork.poller import Poll
+from bot.patchwork.told import CheckTold, CommentsRead, Field, FieldTold, MailKind, Work, WorkKind, with_check
+from bot.store import rows, schema
+from bot.store.book import batched
+from bot.store.past import PastBook
+
+_SHOWN = ("name", "total", "received_total", "cover", "cover_id", "archive_url")  # by the lists, of a series
+_BATCH = 500
+
+
+class Changing(PastBook):
+    """What one *poll* changes: first to `look`, then, when all that was read is written, to `make`."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime, poll: Poll) -> None:
+        super().__init__(connection, now)
+        self._poll = poll
+        self._server = poll.server
+        self._before: dict[Work, Standing] = {}
+
+    async def look(self) -> None:
+        """See how that stands which the poll may change."""
+        self._before = await self.standings(self._server, await self._touched())
+
+    async def make(self) -> tuple[Changed, ...]:
+        """Write what the poll tells; what is not as it was by all that it found."""
+        await self._tell_fields()
+        await self._tell_checks()
+        await self._tell_series()
+        await self._tell_trailers()
+        said = await self._tell_comments()
+        if not self._before:
+            return ()
+        now, rebuilds = await self.standings(self._server, self._before), await self.rebuilds(self._server)
+        found: list[Changed] = []
+        for work, before in self._before.items():
+            changes = (*detect(before, now[work]), *said.get(work, ()))
+            if changes:
+                about = CardRef(self._server, work.kind, work.id, rebuilds)
+                found.append(_changed(about, before, now[work], changes))
+        return tuple(found)
+
+    # What is touched
+
+    async def _touched(self) -> dict[Work, None]:
+        """What is known, in the order of the poll, and may not be as it was after that."""
+        poll, followed = self._poll, self._poll.followed
+        patches = [patch for patch, values in (await self._news()).items() if values]
+        patches += [told.patch for told in poll.told if isinstance(told, CheckTold)]
+        patches += [read.patch for read in followed.checks]
+        patches += [patch for read in followed.trailers for patch, _ in read.patches]
+        works = await self.works_of(self._server, patches)
+        found = dict.fromkeys(works[patch] for patch in patches if patch in works)
+        series = [read.series.id for read in poll.series] + [each.id for each in await self._renamed()]
+        series += [read.series for read in followed.trailers if read.series is not None]
+        found |= dict.fromkeys(Work(WorkKind.SERIES, number) for number in series)
+        return found | dict.fromkeys(read.work for read in followed.comments if read.work and read.comments)
+
+    async def _news(self) -> dict[PatchId, dict[str, object]]:
+        """The columns of the patches that are known, as the poll tells them where they are not so."""
+        told = self._last_told()
+        table = schema.patch
+        columns = [table.c.id, *(table.c[field] for field in Field)]
+        stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, told)
+        return {row["id"]: _differing(row, told[row["id"]]) for row in stored}
+
+    def _last_told(self) -> dict[PatchId, dict[Field, str | None]]:
+        found: dict[PatchId, dict[Field, str | None]] = defaultdict(dict)
+        for told in self._poll.told:
+            if isinstance(told, FieldTold):
+                found[told.patch][told.field] = told.value
+        return found
+
+    async def _renamed(self) -> list[Series]:
+        """The known series that the lists show otherwise, but for those that were read since."""
+        read = {each.series.id for each in self._poll.series}
+        shown = {series.id: series for series in self._poll.shown if series.id not in read}
+        table = schema.series
+        columns = [table.c.id, *(table.c[name] for name in _SHOWN)]
+        stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, shown)
+        return [
+            shown[row["id"]] for row in stored if any(row[name] != value for name, value in _of_list(shown[row["id"]]))
+        ]
+
+    # What is told
+
+    async def _tell_fields(self) -> None:
+        """What is told goes to the patches that are known; the rest waits until its patch is read."""
+        for patch, waiting in (await self._waiting()).items():
+            await self._change(schema.patch, patch, waiting)
+        news = await self._news()
+        for patch, values in news.items():
+            if values:
+                await self._change(schema.patch, patch, values)
+        for patch, told in self._last_told().items():
+            for field, value in told.items() if patch not in news else ():
+                key = {"server": self._server, "patch": patch, "field": field}
+                await self._replace(schema.told, key, {"value": value, "told_at": self._now})
+
+    async def _waiting(self) -> dict[PatchId, dict[str, object]]:
+        """What waited for the patches that were read, and waits no more."""
+        table, read = schema.told, self._read()
+        of_server = table.c.server == self._server
+        found: dict[PatchId, dict[str, object]] = defaultdict(dict)
+        for row in await self._among(sa.select(table).where(of_server), table.c.patch, read):
+            found[row["patch"]][row["field"]] = _column(Field(row["field"]), row["value"])
+        for some in batched(sorted(read), _BATCH):
+            await self._connection.execute(sa.delete(table).where(of_server, table.c.patch.in_(some)))
+        return found
+
+    async def _tell_checks(self) -> None:
+        """Keep the last word of each account in each context, and the worst of them with the patch."""
+        table, read = schema.patch_check, {each.patch: each.checks for each in self._poll.followed.checks}
+        told = [each for each in self._poll.told if isinstance(each, CheckTold)]
+        changed = {*read, *(new.patch for new in told)}
+        of_server = table.c.server == self._server
+        checks: dict[PatchId, list[Check]] = defaultdict(list)
+        for row in await self._among(sa.select(table).where(of_server), table.c.patch, changed | self._read()):
+            checks[row["patch"]].append(rows.to_check(row))
+        for new in told:
+            checks[new.patch] = with_check(checks[new.patch], new.check)
+        checks |= {patch: latest(every) for patch, every in read.items()}
+        for some in batched(sorted(changed), _BATCH):
+            await self._connection.execute(sa.delete(table).where(of_server, table.c.patch.in_(some)))
+        await self._insert(table, [self._row(patch, check) for patch in sorted(changed) for check in checks[patch]])
+        for patch, last in checks.items():
+            await self._change(schema.patch, patch, {"check": worst(check.state for check in last)})
+
+    def _row(self, patch: PatchId, check: Check) -> dict[str, object]:
+        row = {"id": check.id, "user": check.user, "context": check.context, "state": check.state}
+        return {"server": self._server, "patch": patch, **row, "told_at": self._now}
+
+    async def _tell_series(self) -> None:
+        for series in await self._renamed():
+            await self._change(schema.series, series.id, dict(_of_list(series)))
+
+    async def _tell_trailers(self) -> None:
+        for read in self._poll.followed.trailers:
+            for patch, trailers in read.patches:
+                await self._change(schema.patch, patch, {"trailers": rows.of_trailers(trailers)})
+            if read.series is not None:
+                await self._change(schema.series, read.series, {"trailers": rows.of_trailers(read.cover)})
+
+    async def _tell_comments(self) -> dict[Work, list[Change]]:
+        """Remember the comments heard of; those that somebody wants to hear and did not yet, by what they belong to."""
+        await self._hear()
+        found: dict[Work, list[Change]] = defaultdict(list)
+        for read in self._poll.followed.comments:
+            untold = await self._untold(read)
+            await self._told(read.on.kind, untold)
+            if read.work is not None:
+                found[read.work] += _said(read, untold)
+        return found
+
+    async def _untold(self, read: CommentsRead) -> set[int]:
+        """Which of the comments heard of were read, and not before; where nobody wants to read them, all."""
+        table = schema.comment
+        where = (table.c.server == self._server, table.c.kind == read.on.kind, table.c.object == read.on.id)
+        query = sa.select(table.c.id).where(*where, table.c.told.is_(False))
+        heard = set((await self._connection.execute(query)).scalars())
+        return heard if read.comments is None else heard & {comment.id for comment in read.comments}
+
+    async def _told(self, kind: MailKind, ids: Iterable[int]) -> None:
+        table = schema.comment
+        for some in batched(sorted(ids), _BATCH):
+            where = (table.c.server == self._server, table.c.kind == kind, table.c.id.in_(some))
+            await self._connection.execute(sa.update(table).where(*where).values(told=True))
+
+    async def _hear(self) -> None:
+        heard = self._poll.followed.heard
+        rows_ = [
+            {
+                "server": self._server,
+                "kind": told.on.kind,
+                "id": told.id,
+                "object": told.on.id,
+                "told": False,
+                "seen_at": self._now,
+            }
+            for told in heard
+        ]
+        await self._insert(schema.comment, rows_)
+
+    # Rows
+
+    def _read(self) -> set[PatchId]:
+        """The patches that the poll read whole."""
+        poll = self._poll
+        return {patch.id for patch in (*poll.patches, *(patch for read in poll.series for patch in read.news))}
+
+    async def _change(self, table: sa.Table, number: PatchId | SeriesId, values: Mapping[str, object]) -> None:
+        where = (table.c.server == self._server, table.c.id == number)
+        await self._connection.execute(sa.update(table).where(*where).values(values))
+
+
+def _changed(about: CardRef, before: Standing, now: Standing, changes: tuple[Change, ...]) -> Changed:
+    return Changed(about, now.series, before.patches, now.patches, changes, now.checks, before.checks)
+
+
+def _said(read: CommentsRead, untold: Container[int]) -> list[Change]:
+    patch = PatchId(read.on.id) if read.on.kind is MailKind.PATCH else None
+    new = [comment for comment in read.comments or () if comment.id in untold]
+    return [Change(ChangeKind.COMMENT, patch, "", str(comment.id), comment=comment) for comment in new]
+
+
+def _differing(row: sa.RowMapping, told: Mapping[Field, str | None]) -> dict[str, object]:
+    values = {field: _column(field, value) for field, value in told.items()}
+    return {field: value for field, value in values.items() if row[field] != value}
+
+
+def _column(field: Field, value: str | None) -> object:
+    return value is not None if field is Field.ARCHIVED else value
+
+
+def _of_list(series: Series) -> list[tuple[str, object]]:
+    """The columns that a list shows of a series."""
+    return [(name, getattr(series, name)) for name in _SHOWN]

@@ -1,0 +1,224 @@
+"""What is known of the past: the series and patches that were read, and what belongs to their projects."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
+from bot.notices.changes import Contexts, Standing, latest_of
+from bot.patchwork.model import Check, Patch, Series
+from bot.patchwork.told import Work, WorkKind
+from bot.store import rows, schema
+from bot.store.book import Book
+
+KEEP_PATCHES = timedelta(days=180)
+_NEWEST = 5_000  # patches that paths are looked for in
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a project's MAINTAINERS; *place* is where it was read, *read_at* when (UTC)."""
+
+    project: ProjectName
+    place: str
+    text: str
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A patch as the store has it, with its series where that was judged; *read_at* is UTC."""
+
+    patch: Patch
+    series: Series | None
+    read_at: datetime
+
+
+class PastBook(Book):
+    """The past's part of one transaction."""
+
+    async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
+        """The patches read of a series, by id."""
+        table = schema.patch
+        query = sa.select(table).where(table.c.server == server, table.c.series == series).order_by(table.c.id)
+        return [rows.to_patch(row) for row in await self._all(query)]
+
+    async def series(self, server: ServerName, number: int) -> Series | None:
+        """A series that was judged."""
+        table = schema.series
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        return rows.to_series(row) if row else None
+
+    async def patch(self, server: ServerName, number: int) -> Patch | None:
+        """A patch that was read."""
+        table = schema.patch
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        return rows.to_patch(row) if row else None
+
+    async def by_msgid(self, server: ServerName, msgid: Msgid) -> Patch | None:
+        """The first patch with a message-id, which is unique per project only."""
+        table = schema.patch
+        query = sa.select(table).where(table.c.server == server, table.c.msgid == msgid).order_by(table.c.id)
+        row = await self._one(query.limit(1))
+        return rows.to_patch(row) if row else None
+
+    async def remembered(self, server: ServerName, number: int) -> Remembered | None:
+        """A patch that was read, with its series where that was judged."""
+        table = schema.patch
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        if row is None:
+            return None
+        patch = rows.to_patch(row)
+        series = None if patch.series is None else await self.series(server, patch.series)
+        return Remembered(patch, series, row["read_at"])
+
+    async def judged_at(self, server: ServerName, series: int) -> datetime | None:
+        """When a series was last judged (UTC)."""
+        table = schema.series
+        row = await self._one(sa.select(table.c.judged_at).where(table.c.server == server, table.c.id == series))
+        return row["judged_at"] if row else None
+
+    async def opened_by(self, server: ServerName, cover: Msgid) -> Series | None:
+        """The series that was judged whose cover letter has a message-id."""
+        table = schema.series
+        query = sa.select(table).where(table.c.server == server, table.c.cover == cover).order_by(table.c.id)
+        row = await self._one(query.limit(1))
+        return rows.to_series(row) if row else None
+
+    async def past(
+        self, server: ServerName, projects: Collection[str], before: int | None, limit: int
+    ) -> list[Remembered]:
+        """The patches read of *projects* with the highest ids below *before*, newest first, *limit* at most.
+
+        What is long in a row is read off the event loop.
+        """
+        table = schema.patch
+        wanted = [table.c.server == server, sa.func.lower(table.c.project).in_([name.lower() for name in projects])]
+        wanted += [table.c.id < before] if before is not None else []
+        found = await self._all(rows.packed(table).where(*wanted).order_by(table.c.id.desc()).limit(limit))
+        of_a_series = rows.packed(schema.series).where(schema.series.c.server == server)
+        ids = {row["series"] for row in found if row["series"] is not None}
+        series = await self._among(of_a_series, schema.series.c.id, ids)
+        return await asyncio.to_thread(_remembered, found, series)
+
+    async def states_of(self, server: ServerName, series: Iterable[int]) -> dict[SeriesId, Counter[str]]:
+        """How many of the patches read of each series are in which state, as far as that was told."""
+        table = schema.patch
+        query = sa.select(table.c.series, table.c.state, sa.func.count().label("count"))
+        query = query.where(table.c.server == server, table.c.state.is_not(None))
+        found: dict[SeriesId, Counter[str]] = {}
+        for row in await self._among(query.group_by(table.c.series, table.c.state), table.c.series, series):
+            found.setdefault(SeriesId(row["series"]), Counter())[row["state"]] = row["count"]
+        return found
+
+    async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
+        """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
+        table = schema.patch
+        query = sa.select(table.c.id, table.c.series).where(table.c.server == server)
+        found = await self._among(query, table.c.id, patches)
+        return {PatchId(row["id"]): rows.to_work(row) for row in found}
+
+    async def standings(self, server: ServerName, works: Iterable[Work]) -> dict[Work, Standing]:
+        """How each of the *works* that are known stands; what is long in a row is read off the event loop."""
+        wanted = set(works)
+        series, patch, check = schema.series, schema.patch, schema.patch_check
+        numbers = {work.id for work in wanted if work.kind is WorkKind.SERIES}
+        lone = {work.id for work in wanted if work.kind is WorkKind.PATCH}
+        read = await self._among(rows.packed(series).where(series.c.server == server), series.c.id, numbers)
+        of_server = rows.packed(patch).where(patch.c.server == server)
+        patches = await self._among(of_server, patch.c.series, numbers)
+        patches += await self._among(of_server.where(patch.c.series.is_(None)), patch.c.id, lone)
+        of_patches = sa.select(check).where(check.c.server == server)
+        checks = await self._among(of_patches, check.c.patch, [row["id"] for row in patches])
+        return await asyncio.to_thread(_standings, read, patches, checks)
+
+    async def link(self, server: ServerName, series: SeriesId, former: SeriesId) -> None:
+        """A series is a new version of a *former* one."""
+        table = schema.series
+        where = (table.c.server == server, table.c.id == series)
+        await self._connection.execute(sa.update(table).where(*where).values(former=former))
+
+    async def earlier(self, server: ServerName, series: SeriesId) -> list[SeriesId]:
+        """The earlier versions of a series, the newest first."""
+        found: list[SeriesId] = []
+        at = await self._former(server, series)
+        while at is not None and at not in found:
+            found.append(at)
+            at = await self._former(server, at)
+        return found
+
+    async def _former(self, server: ServerName, series: SeriesId) -> SeriesId | None:
+        table = schema.series
+        row = await self._one(sa.select(table.c.former).where(table.c.server == server, table.c.id == series))
+        return SeriesId(row["former"]) if row and row["former"] is not None else None
+
+    async def rebuilds(self, server: ServerName) -> int:
+        """How often the server's ids started anew: an id names the same object only within one count."""
+        row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
+        return row["rebuilds"] if row else 0
+
+    async def known_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
+        """The projects of a server with the time of their baselines (UTC): of what came before, nothing is known."""
+        table = schema.project
+        query = sa.select(table.c.name, table.c.known_since).where(table.c.server == server).order_by(table.c.name)
+        return [(ProjectName(row["name"]), row["known_since"]) for row in await self._all(query)]
+
+    async def seen_paths(self, server: ServerName, project: ProjectName) -> set[str]:
+        """The paths that the newest patches of a project touched, old and new names."""
+        table = schema.patch
+        where = (table.c.server == server, sa.func.lower(table.c.project) == project.lower())
+        newest = sa.select(table.c.files).where(*where).order_by(table.c.id.desc()).limit(_NEWEST)
+        found = (await self._connection.execute(newest)).scalars()
+        return {path for files in found for row in files or () for path in row[:2] if path is not None}
+
+    async def remembers_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
+        """The same, but no further back than patches are kept."""
+        kept = self._now - KEEP_PATCHES
+        return [(project, max(since, kept)) for project, since in await self.known_since(server)]
+
+    async def maintainers(self, server: ServerName, project: ProjectName) -> Copy | None:
+        """The last good copy of a project's MAINTAINERS."""
+        table = schema.maintainers
+        row = await self._one(sa.select(table).where(table.c.server == server, table.c.project == project))
+        return Copy(project, row["place"], row["text"], row["read_at"]) if row else None
+
+    async def keep_maintainers(self, server: ServerName, copy: Copy) -> None:
+        """Keep a good copy."""
+        key = {"server": server, "project": copy.project}
+        values = {"place": copy.place, "text": copy.text, "read_at": copy.read_at}
+        await self._replace(schema.maintainers, key, values)
+
+
+def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping]) -> list[Remembered]:
+    known = {row["id"]: _series(row) for row in series}
+    return [
+        Remembered(rows.to_patch(rows.unpacked(row, schema.patch)), known.get(row["series"]), row["read_at"])
+        for row in patches
+    ]
+
+
+def _standings(
+    series: Sequence[sa.RowMapping], patches: Sequence[sa.RowMapping], checks: Sequence[sa.RowMapping]
+) -> dict[Work, Standing]:
+    told: dict[PatchId, list[Check]] = {}
+    for row in checks:
+        told.setdefault(row["patch"], []).append(rows.to_check(row))
+    contexts = {patch: latest_of(each) for patch, each in told.items()}
+    known: dict[Work, Series | None] = {Work(WorkKind.SERIES, row["id"]): _series(row) for row in series}
+    members: dict[Work, list[Patch]] = {}
+    for row in sorted(patches, key=lambda row: row["id"]):
+        members.setdefault(rows.to_work(row), []).append(rows.to_patch(rows.unpacked(row, schema.patch)))
+    known |= {work: None for work in members if work.kind is WorkKind.PATCH}
+    return {work: _standing(of, members.get(work, []), contexts) for work, of in known.items()}
+
+
+def _standing(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> Standing:
+    return Standing(series, tuple(patches), {patch.id: checks[patch.id] for patch in patches if patch.id in checks})
+
+
+def _series(row: sa.RowMapping) -> Series:
+    return rows.to_series(rows.unpacked(row, schema.series))

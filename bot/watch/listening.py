@@ -1,0 +1,48 @@
+"""Who wants to know what costs a request: the trailers of what cards show, and what comments say."""
+
+import asyncio
+from collections.abc import Callable
+
+from bot.ids import ProjectName, ServerName
+from bot.notices.changes import Standing
+from bot.notices.outbox import CardRef
+from bot.patchwork.told import Work
+from bot.store.store import Store
+from bot.subscriptions.index import Index
+from bot.subscriptions.maintainers import Maintainers
+from bot.subscriptions.matching import Judged, matches_of
+from bot.subscriptions.wishes import On
+
+
+class Ears:
+    """The subscriptions and the cards that there are."""
+
+    def __init__(
+        self, store: Store, index: Index, maintainers: Callable[[ServerName, ProjectName], Maintainers | None]
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._maintainers = maintainers
+
+    async def sees_trailers(self, server: ServerName, work: Work) -> bool:
+        """Whether a card of *work* is still edited, or somebody waits for what is reviewed."""
+        if self._index.waits_for_reviews:
+            return True
+        async with self._store.transaction() as tx:
+            return await tx.cards.is_living(CardRef(server, work.kind, work.id))
+
+    async def hears_comments(self, server: ServerName, work: Work) -> bool:
+        """Whether a subscription that *work* matches is `on:comment`."""
+        if not self._index.waits_for_comments:
+            return False
+        async with self._store.transaction() as tx:
+            standing = (await tx.watch.standings(server, [work])).get(work)
+        if standing is None or not standing.patches:
+            return False
+        return await asyncio.to_thread(self._match, server, standing)
+
+    def _match(self, server: ServerName, standing: Standing) -> bool:
+        judged = Judged(server, standing.series, standing.patches)
+        maintainers = self._maintainers(server, judged.project)
+        found = (match for patch in judged.patches for match in matches_of(self._index, judged, patch, maintainers))
+        return any(On.COMMENT in match.subscription.query.hears for match in found)
