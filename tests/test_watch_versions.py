@@ -236,6 +236,26 @@ async def test_a_renamed_version_is_known_by_the_thread_that_it_replies_to(rig: 
     )
 
 
+async def test_a_cover_letter_that_comes_late_tells_what_its_series_follows(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(1, "one", "two"))
+        rig.clock.advance(86_400)
+        cover, *patches = rig.patchwork.mails_of(a_version(2, "other", "another"))
+        for mail in patches:
+            rig.patchwork.receive(PROJECT, mail)
+        await rig.poll(bot, times=2)
+        before = heads(rig)
+        rig.patchwork.receive(PROJECT, cover)
+
+        await rig.poll(bot, times=40)
+
+    assert [head.split(" / ")[1:] for head in before] == [[], []]
+    assert [head.split(" / ")[1:] for head in heads(rig)] == snapshot(
+        [["Superseded by v2 <$2>, 1 day later"], ["v2, 1 day after v1 <$1>: 2 new patches, 2 gone"]]
+    )
+
+
 async def test_diffs_that_only_rename_prove_nothing(rig: Rig) -> None:
     def moving(version: int, name: str) -> NewSeries:
         patches: Sequence[NewPatch] = [NewPatch("Move it", rename_diff(f"migration/{name}", f"migration/{name}.new"))]

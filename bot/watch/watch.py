@@ -20,7 +20,7 @@ from bot.watch.announce import Announced, Announcer, Wanted
 from bot.watch.audience import Audience, Projects
 from bot.watch.follow import touch_cards
 from bot.watch.hearing import Hearing
-from bot.watch.versions import link_versions, tell_cards
+from bot.watch.versions import link_versions, named_anew, tell_cards
 
 _log = structlog.get_logger(__name__)
 
@@ -72,9 +72,9 @@ class Watch:
         self._audience.awaken(self._clock.now())
         async with self._store.transaction() as tx:
             self._changed = await tx.watch.save(poll)
-            linked = await link_versions(tx, self.server, poll.series)
             for each in self._changed:
                 await touch_cards(tx, each)
+            linked = await link_versions(tx, self.server, [*poll.series, *named_anew(self._changed)])
             self._written += await self._announcer.post(tx, await self._all_wanted(tx, poll))
             await tell_cards(tx, self.server, linked)
 
