@@ -48,6 +48,7 @@ from bot.sources import shelf_of
 from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
+from bot.watch.floods import Floods
 from bot.watch.watch import Watch
 
 RESTART_SECONDS = 5.0
@@ -203,10 +204,13 @@ async def assembled(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
+        async with store.transaction() as tx:
+            await tx.floods.configure({room.room: room.flood for room in settings.room})
         audience = Audience(rooms.index, rooms.direct, rooms.listeners.quiet, rooms.listeners.awaken)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         apis: list[PatchworkApi] = []
+        pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
             client = _client(settings, server, (transports or {}).get(server.name))
@@ -216,7 +220,8 @@ async def assembled(
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
             projects = Projects(_archives(server), rulebook.of)
-            watch = Watch(Poller(source, api, store, clock), store, audience, clock, projects)
+            pollers.append(Poller(source, api, store, clock))
+            watch = Watch(pollers[-1], store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)
@@ -232,7 +237,8 @@ async def assembled(
         handlers = _with_help({**itself, **look_ups, **about_subscriptions(means)})
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
-        bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user)
+        duties = (Floods(store, audience, clock, pollers).tell,)
+        bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()
         yield bot
 
@@ -318,6 +324,7 @@ def _source(server: PatchworkSettings) -> Source:
         server=ServerName(server.name),
         projects=tuple(project.name for project in server.projects),
         incomplete_after=timedelta(minutes=server.incomplete_after_minutes),
+        interval=timedelta(seconds=server.poll_interval_seconds),
     )
 
 

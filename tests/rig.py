@@ -38,6 +38,7 @@ class Rig:
     poll_seconds: float = 60.0
     incomplete_after_minutes: float = 30.0
     direct: frozenset[RoomId] = frozenset()
+    flood: int = 10
     house: MemoryHouse = field(default_factory=MemoryHouse)
     commands: CommandSettings = field(default_factory=CommandSettings)
     url: str = ""  # of the database; a file in *folder* where it says nothing
@@ -102,7 +103,9 @@ class Rig:
                     incomplete_after_minutes=self.incomplete_after_minutes,
                 ),
             ),
-            room=tuple(RoomSettings(room=room, subscribe=queries) for room, queries in self.subscribe.items()),
+            room=tuple(
+                RoomSettings(room=room, subscribe=queries, flood=self.flood) for room, queries in self.subscribe.items()
+            ),
         )
 
 

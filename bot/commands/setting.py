@@ -12,9 +12,10 @@ from bot.commands.changes import Change, Means, changed, hearing, may_change, ty
 from bot.errors import UserError
 from bot.ids import RoomId
 from bot.notices import subscribed as told
+from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Bullets, Code, Lines, words
 from bot.store.store import Transaction
-from bot.store.subscriptions import NOTIFY, PROJECT
+from bot.store.subscriptions import FLOOD, NOTIFY, PROJECT
 from bot.subscriptions.listeners import Listeners
 
 NO_PROJECT = "none"
@@ -75,12 +76,11 @@ class SettingUp:
                 only_direct=True,
             ),
             Setting(
-                "flood",
-                "10",
-                "so many series at once are one message",
+                FLOOD,
+                str(DEFAULT_LIMIT),
+                "more series than this at once are one message",
                 f"1 to {_MOST_FLOOD}, or 0 for never",
                 _flood,
-                "kept, and counts once floods are folded",
             ),
         )
         self._settings: Mapping[str, Setting] = {setting.key: setting for setting in settings}
@@ -95,8 +95,9 @@ class SettingUp:
 
         async def change(tx: Transaction) -> Change:
             room = asked.message.room
-            old = (await tx.subscriptions.settings(room)).get(setting.key, setting.default)
-            await tx.subscriptions.set(room, setting.key, None if value == setting.default else value)
+            default = await _default(tx, room, setting)
+            old = (await tx.subscriptions.settings(room)).get(setting.key, default)
+            await tx.subscriptions.set(room, setting.key, None if value == default else value)
             later = f"; {setting.for_later}" if setting.for_later else ""
             sentences = [f"{setting.key} is now {value}, it was {old}{later}."]
             undo = typed(asked, "set", setting.key, old)
@@ -108,9 +109,10 @@ class SettingUp:
         """What is set here, and what may be."""
         async with self._means.store.transaction() as tx:
             chosen = await tx.subscriptions.settings(asked.message.room)
-        shown = [setting for setting in self._settings.values() if asked.direct or not setting.only_direct]
+            shown = [setting for setting in self._settings.values() if asked.direct or not setting.only_direct]
+            defaults = {setting.key: await _default(tx, asked.message.room, setting) for setting in shown}
         items = tuple(
-            words(Code(f"{setting.key} {chosen.get(setting.key, setting.default)}"), f" — {_described(setting)}")
+            words(Code(f"{setting.key} {chosen.get(setting.key, defaults[setting.key])}"), f" — {_described(setting)}")
             for setting in shown
         )
         example = typed(asked, "set", "KEY", "VALUE")
@@ -137,6 +139,11 @@ class SettingUp:
         if (found := projects.get(value.lower())) is None:
             raise UserError(_no_such("project watched here", value, projects.values()))
         return found
+
+
+async def _default(tx: Transaction, room: RoomId, setting: Setting) -> str:
+    """What holds where nothing was set in chat; the configuration file may say how much is a flood."""
+    return str(await tx.floods.configured_limit(room)) if setting.key == FLOOD else setting.default
 
 
 def _described(setting: Setting) -> str:

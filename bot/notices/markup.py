@@ -319,10 +319,11 @@ def written(document: Document, allowed: Allowed) -> tuple[str, str]:
 def longest(build: Callable[[int], Document], most: int, allowed: Allowed) -> Document:
     """What *build* makes of the largest number up to *most* of which both forms fit as they are; of 0 where none do."""
     fits = range(1, most + 1)
-    return build(bisect_left(fits, 1, key=lambda count: not _is_whole(build(count), allowed)))
+    return build(bisect_left(fits, 1, key=lambda count: not is_whole(build(count), allowed)))
 
 
-def _is_whole(document: Document, allowed: Allowed) -> bool:
+def is_whole(document: Document, allowed: Allowed) -> bool:
+    """Whether both forms of *document* fit as they are."""
     return _fit(*_rendered(_within(document, _BUDGETS[0]), allowed))
 
 

@@ -8,7 +8,7 @@ that must be written in one transaction, so that a poll either happened or did n
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 import structlog
@@ -33,11 +33,28 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A configured server: its projects, and how long a series may stay incomplete before it is judged."""
+    """A configured server: its projects, how long a series may stay incomplete until it is judged; how often to poll."""
 
     server: ServerName
     projects: tuple[str, ...]
     incomplete_after: timedelta
+    interval: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is too old to be told: sent before a time, and heard of until another (both UTC)."""
+
+    sent_before: datetime
+    heard_until: datetime
+
+    def has(self, item: Pending, date: str) -> bool:
+        """Whether an *item* is, whose mail has that *date* (naive UTC); one without a date that can be read is not."""
+        try:
+            sent = datetime.fromisoformat(date).replace(tzinfo=UTC)
+        except ValueError:
+            return False
+        return sent < self.sent_before and item.first_seen <= self.heard_until
 
 
 class Memory(EventMemory, ObjectMemory, Protocol):
@@ -49,10 +66,11 @@ class Memory(EventMemory, ObjectMemory, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeriesRead:
-    """A series to be judged, and those of its patches that are news."""
+    """A series to be judged, and those of its patches that are news; of a *past* one these are known by name only."""
 
     series: Series
     news: tuple[Patch, ...]
+    past: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +79,7 @@ class Poll:
 
     *states* are the patches' newest states as the events tell them. *rebuilt* says that the server's ids fell back
     and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
-    not to be asked again.
+    not to be asked again. *past* are those of the *patches* that are too old to be told.
     """
 
     server: ServerName
@@ -76,6 +94,7 @@ class Poll:
     rebuilt: bool = False
     more: bool = False
     wait: timedelta | None = None
+    past: frozenset[PatchId] = frozenset()
 
 
 class Poller:
@@ -94,6 +113,7 @@ class Poller:
         self._clock = clock
         self._events = EventReader(source.server, api, memory, clock)
         self._asked_to_wait: timedelta | None = None  # by the server, in this poll
+        self._past: Past | None = None  # of this poll
         self._net = SafetyNet(source.server, api, memory, clock)
         self._recheck_at: dict[str, float] = {}  # when to ask again for a project that was not there
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
@@ -104,12 +124,18 @@ class Poller:
         return self._api.url
 
     @property
+    def interval(self) -> timedelta:
+        """How often it polls."""
+        return self._source.interval
+
+    @property
     def links_by_msgid(self) -> bool:
         """Whether the server's pages are named by message-id (API 1.2 and newer)."""
         return self._api.version != "1.1"
 
-    async def poll(self) -> Poll:
-        """Ask the server what is new; one request when nothing is."""
+    async def poll(self, past: Past | None = None) -> Poll:
+        """Ask the server what is new; one request when nothing is. What is *past* is not read whole."""
+        self._past = past
         if not self._api.version:
             version = await self._api.discover()
             _log.info("speaking with Patchwork", server=self.server, api=version)
@@ -125,7 +151,7 @@ class Poller:
             await self._check_projects(list(baselines), had_events=watched.cursor is not None)
         self._asked_to_wait = None
         board, net = await self._hints(watched, baselines, walk)
-        series, patches = await self._look(board)
+        series, patches, old = await self._look(board)
         return Poll(
             server=self.server,
             cursor=walk.cursor,
@@ -138,6 +164,7 @@ class Poller:
             settled=board.settled,
             more=walk.cut or bool(board.due(1)),
             wait=self._asked_to_wait,
+            past=old,
         )
 
     # Baselines
@@ -257,15 +284,17 @@ class Poller:
             patches=frozenset(await self._memory.known_patches(self.server, patches) if patches else ()),
         )
 
-    async def _look(self, board: Board) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...]]:
-        """Read what is due: first the series, which settle their patches, then the patches left over."""
+    async def _look(self, board: Board) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...], frozenset[PatchId]]:
+        """What is due, read: the series, which settle their patches, then the patches left over; and which are past."""
         series: list[SeriesRead] = []
         for item, read in await self._read_all(board, PendingKind.SERIES, self._read_series):
             series.append(read)
             board.settle(*item.key)
             for ref in read.series.patches:
                 board.settle(PendingKind.PATCH, ref.id)
-        patches = [patch for _, patch in await self._read_all(board, PendingKind.PATCH, self._read_patch)]
+        found = await self._read_all(board, PendingKind.PATCH, self._read_patch)
+        patches = [patch for _, patch in found]
+        past = frozenset(patch.id for item, patch in found if self._is_past(item, patch.date))
         members = {patch.series for patch in patches if patch.series is not None}
         board.learn(await self._memory.known_series(self.server, members) if members else {})
         for patch in patches:
@@ -273,7 +302,7 @@ class Poller:
             if patch.series is not None:
                 # Nobody told of it in its series, so nobody may tell when that is complete: look at once.
                 board.series(patch.project, patch.series, complete=True, patch=patch.id)
-        return tuple(series), tuple(patch for patch in patches if patch.series is None)
+        return tuple(series), tuple(patch for patch in patches if patch.series is None), past
 
     async def _read_all(
         self, board: Board, kind: PendingKind, read: Callable[[Board, Pending], Awaitable[_T | None]]
@@ -334,10 +363,20 @@ class Poller:
         if not series.received_all and self._clock.now() < item.deadline:
             return None
         unread = [ref for ref in series.patches if not board.has_read(series.id, ref.id)]
+        if self._is_past(item, series.date):
+            return SeriesRead(series, tuple(_by_name(series, ref) for ref in unread), past=True)
         return SeriesRead(series, await self._api.contents(series, unread))
+
+    def _is_past(self, item: Pending, date: str) -> bool:
+        return self._past is not None and self._past.has(item, date)
 
     async def _read_patch(self, _: Board, item: Pending) -> Patch:
         return await self._api.patch(item.id)
+
+
+def _by_name(series: Series, ref: PatchRef) -> Patch:
+    """A patch of which nothing was read but what its series says."""
+    return Patch(ref.id, series.project, ref.msgid, ref.name, series.submitter, series.date, series.id)
 
 
 def _told_states(events: Iterable[Event]) -> dict[PatchId, str]:

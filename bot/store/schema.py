@@ -46,6 +46,7 @@ server = sa.Table(
     sa.Column("cursor", sa.Text),
     sa.Column("highest_event", sa.BigInteger, nullable=False),
     sa.Column("rebuilds", sa.Integer, nullable=False, server_default="0"),  # how often its ids started anew
+    sa.Column("polled_at", Utc),  # the last time that a poll of it succeeded
 )
 
 project = sa.Table(
@@ -171,6 +172,7 @@ card = sa.Table(
     sa.Column("counts_last", Utc),
     sa.Column("touched_at", Utc),  # when the last change was seen; null: none was
     sa.Column("ended", sa.Text),  # why it is edited no more: "frozen", "redacted", "moved"
+    sa.Index(None, "room", "created_at"),
     sa.Index(None, "server", "kind", "object"),
     sa.Index(None, "urgent_since"),
     sa.Index(None, "counts_since"),
@@ -277,4 +279,52 @@ room_mute = sa.Table(  # rooms where nothing is told until then
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
     sa.Column("until", Utc, nullable=False),
+)
+
+flood_limit = sa.Table(  # how many series at once are too many for cards, as the settings have it
+    "flood_limit",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # what the configuration calls the room
+    sa.Column("series", sa.Integer, nullable=False),
+)
+
+flood = sa.Table(  # the floods that go on, or are over and not told yet
+    "flood",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),  # of its line
+    sa.Column("room", sa.Text, nullable=False),
+    sa.Column("server", sa.Text, nullable=False),  # which brought the last of it
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("opened", Utc, nullable=False),
+    sa.Column("last", Utc, nullable=False),  # when more of it came
+    sa.Column("before", sa.Integer, nullable=False),  # cards that were sent just before
+    sa.Column("said", sa.Boolean, nullable=False),  # its line is written
+)
+
+flooded = sa.Table(  # series that have a place in a list instead of a card, or that a catch-up still holds
+    "flooded",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("room", sa.Text, nullable=False),
+    sa.Column("server", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("object", sa.BigInteger, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # of the line that it hangs on
+    sa.Column("wanted", sa.JSON, nullable=False),  # why, and what else its card would show
+    sa.Column("gathered_at", Utc, nullable=False),
+    sa.UniqueConstraint("server", "kind", "object", "room"),
+    sa.Index(None, "key"),
+    sa.Index(None, "gathered_at"),
+)
+
+absence = sa.Table(  # the last absence from a server
+    "absence",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("since", Utc, nullable=False),
+    sa.Column("until", Utc, nullable=False),
+    sa.Column("whose", sa.Text, nullable=False),
+    sa.Column("came", sa.Integer, nullable=False),  # series, and lone patches
+    sa.Column("old", sa.Integer, nullable=False),  # too old to be told
+    sa.Column("ended", Utc),  # when what was missed was told
 )

@@ -13,11 +13,13 @@ from bot.ids import PatchId, PatchworkEventId, SeriesId, ServerName
 from bot.patchwork.events import Watched
 from bot.patchwork.pending import KnownSeries
 from bot.store import migrate
+from bot.store.absences import AbsenceBook
 from bot.store.cards import CardBook
 from bot.store.engine import connect, file_of, plain_errors
+from bot.store.floods import FloodBook
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
-from bot.store.session import SessionBook
+from bot.store.session import OfRooms, SessionBook
 from bot.store.subscriptions import SubscriptionBook
 from bot.store.watching import WatchBook
 
@@ -29,6 +31,8 @@ class Transaction:
     watch: WatchBook
     outbox: OutboxBook
     cards: CardBook
+    floods: FloodBook
+    absences: AbsenceBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -90,14 +94,17 @@ class Store:
         with plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
-                cards, subscriptions = CardBook(connection, now), SubscriptionBook(connection, now)
+                cards, floods = CardBook(connection, now), FloodBook(connection, now)
+                subscriptions = SubscriptionBook(connection, now)
                 outbox = OutboxBook(connection, now, cards)
                 yield Transaction(
                     watch=WatchBook(connection, now),
                     outbox=outbox,
                     cards=cards,
+                    floods=floods,
+                    absences=AbsenceBook(connection),
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, outbox, cards, subscriptions),
+                    session=SessionBook(connection, OfRooms(outbox, cards, floods, subscriptions)),
                     subscriptions=subscriptions,
                 )
 
@@ -110,6 +117,7 @@ class Store:
         async with self.transaction() as tx:
             old_words = self._clock.now() - KEEP_SAID
             more = [await tx.watch.tidy(), await tx.outbox.tidy(), await tx.inbox.tidy(old_words)]
+            more += [await tx.floods.tidy()]
         return any(more)
 
     async def watched(self, server: ServerName) -> Watched:

@@ -16,6 +16,7 @@ from bot.subscriptions.subscribed import Standing, Subscribed
 
 PROJECT = "project"  # the setting that scopes a room's queries
 NOTIFY = "notify"  # the setting that keeps a direct chat from ringing, by "off"
+FLOOD = "flood"
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,6 +309,7 @@ class WatchBook:
             "cursor": poll.cursor,
             "highest_event": max([before["highest_event"] if before and not poll.rebuilt else 0, *ids]),
             "rebuilds": (before["rebuilds"] if before else 0) + poll.rebuilt,
+            "polled_at": self._now,
         }
         await self._replace(schema.server, {"name": poll.server}, row)
         known = await self.known_events(poll.server, (event.id for event in poll.events))
@@ -335,7 +336,7 @@ class WatchBook:
     async def _forget(self, server: ServerName) -> None:
         """Everything known of a server whose ids started anew."""
         of_a_server = (schema.seen_event, schema.pending, schema.series, schema.patch, schema.told_state)
-        for table in (*of_a_server, schema.project, schema.card):
+        for table in (*of_a_server, schema.project, schema.card, schema.flooded, schema.absence):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
 
     # Rows

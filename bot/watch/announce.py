@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.ids import ProjectName, RoomId, ServerName
+from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
 from bot.notices.card import Shown, Site, card
 from bot.notices.markup import written
 from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Tag, card_key
 from bot.patchwork.model import Patch, Series
+from bot.store.floods import Held
 from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.matching import Judged, RoomMatch, match_rooms
+from bot.subscriptions.matching import Judged, RoomMatch, Why, match_rooms
+from bot.subscriptions.verdict import Outcome, Reason
 from bot.watch.audience import Audience
 
 
@@ -27,6 +29,25 @@ class Wanted:
     def room(self) -> RoomId:
         """Who asked."""
         return self.match.room
+
+    @property
+    def why(self) -> list[list[str | int]]:
+        """Why, as the store keeps it."""
+        return [[each.subscription, each.reason.term, *each.reason.seen] for each in self.match.why]
+
+    @property
+    def held(self) -> Held:
+        """The same, as the store keeps it where the card is not written yet, or never."""
+        return Held(self.about, self.why, self.match.paths)
+
+    @classmethod
+    def of_held(cls, room: RoomId, held: Held, judged: Judged) -> "Wanted":
+        """What was *held* for *room*, with what it is about as the store has it."""
+        why = tuple(
+            Why(SubscriptionId(int(number)), Reason(Outcome.FOUND, str(term), tuple(map(str, seen))))
+            for number, term, *seen in held.why
+        )
+        return cls(held.about, judged, RoomMatch(room, why, held.paths))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +77,14 @@ class Announcer:
     async def wanted(
         self, tx: Transaction, series: Series | None, known: Sequence[Patch], news: Sequence[Patch]
     ) -> list[Wanted]:
-        """The cards that one of the *news* asks for, in rooms that have none of this series yet."""
+        """The cards that one of the *news* asks for, in rooms that were not told of this series yet."""
         if not news:
             return []
         texts = {patch.id: patch.text for patch in news}  # which the store does not keep
         patches = tuple(replace(patch, text=texts.get(patch.id, "")) for patch in known)
         kind, number = ("series", series.id) if series else ("patch", patches[0].id)
         about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
-        having = await tx.cards.rooms_with(about)
+        having = await tx.cards.rooms_with(about) | await tx.floods.rooms_with(about)
         judged = Judged(self._server, series, patches)
         maintainers = self._maintainers(self._server, judged.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, judged, frozenset(texts), maintainers)
@@ -72,8 +93,7 @@ class Announcer:
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
         """Write the *wanted* cards."""
         for each, notice in await asyncio.to_thread(self._cards, wanted):
-            why = [(reason.subscription, reason.reason.term, *reason.reason.seen) for reason in each.match.why]
-            await tx.cards.add(each.room, each.about, notice.key, why)
+            await tx.cards.add(each.room, each.about, notice.key, each.why)
             await tx.outbox.add([notice])
         return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
 

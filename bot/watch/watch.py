@@ -10,13 +10,16 @@ import structlog
 from bot import metrics
 from bot.clock import Clock, backoff
 from bot.errors import BotError, Temporary
-from bot.ids import ProjectName, ServerName
+from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import Site
 from bot.notices.condition import Health, WatchedServer
-from bot.patchwork.poller import Poll, Poller
+from bot.notices.floods import Room, Sites
+from bot.patchwork.poller import Past, Poll, Poller
 from bot.store.store import Store, Transaction
+from bot.watch.absences import CatchUp, Polled, absence_now, past
 from bot.watch.announce import Announced, Announcer, Wanted
 from bot.watch.audience import Audience, Projects
+from bot.watch.floods import going_on, sift
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +31,7 @@ class Watch:
         self.server: ServerName = poller.server
         self.health = Health()
         self._poller = poller
+        self._polled = Polled(poller.server, poller.interval)
         self._store = store
         self._audience = audience
         self._clock = clock
@@ -35,6 +39,7 @@ class Watch:
         self._failures = 0
         self._not_before = clock.monotonic()
         self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
+        self._catch_up = CatchUp(self._announcer, self._room)
         self._written: list[Announced] = []  # the cards of the poll under way
 
     def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
@@ -47,7 +52,7 @@ class Watch:
         if self._clock.monotonic() < self._not_before:
             return False
         try:
-            poll = await self._poller.poll()
+            poll = await self._poller.poll(await self._past())
             await self._write(poll)
             self._tell()
         except BotError as error:
@@ -62,18 +67,39 @@ class Watch:
 
     async def _write(self, poll: Poll) -> None:
         self._written.clear()
-        self._audience.awaken(self._clock.now())
+        now = self._clock.now()
+        self._audience.awaken(now)
         async with self._store.transaction() as tx:
+            absence = None if poll.rebuilt else await absence_now(tx, self._polled, now, self.health.failing_since)
+            floods = await going_on(tx, now)
             await tx.watch.save(poll)
-            self._written += await self._announcer.post(tx, await self._wanted(tx, poll))
+            wanted = await self._wanted(tx, poll)
+            if absence is None:
+                self._written += await self._announcer.post(tx, await sift(tx, wanted, floods, now))
+                return
+            absence = await self._catch_up.hold(tx, absence, poll, wanted)
+            if not poll.more or poll.wait is not None:
+                self._written += await self._catch_up.tell(tx, absence, now)
+
+    async def _past(self) -> Past | None:
+        """What need not be read; what is held already is told, where that takes too long."""
+        self._written.clear()
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            last = await tx.absences.last(self.server)
+            if last is not None and last.ended is None and last.is_over(now):
+                self._written += await self._catch_up.tell(tx, last, now)
+            need_not = await past(tx, self._polled, now)
+        self._tell()
+        return need_not
 
     async def _wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
         """The cards that what *poll* found asks for, in the order of arrival."""
         wanted: list[Wanted] = []
-        for read in poll.series:
+        for read in (each for each in poll.series if not each.past):
             patches = await tx.watch.patches_of(self.server, read.series.id)
             wanted += await self._announcer.wanted(tx, read.series, patches, read.news)
-        for patch in poll.patches:
+        for patch in (each for each in poll.patches if each.id not in poll.past):
             known = await tx.watch.patch(self.server, patch.id)
             wanted += await self._announcer.wanted(tx, None, [known or patch], (patch,))
         return wanted
@@ -83,6 +109,11 @@ class Watch:
         for new in self._written:
             metrics.CARDS.labels(self.server).inc()
             _log.info("card", server=self.server, room=new.room, kind=new.about.kind, id=new.about.number, why=new.why)
+
+    def _room(self, room: RoomId) -> Room:
+        """Where and how something of this server is said."""
+        sites = Sites({self.server: Site(self._poller.url, self._poller.links_by_msgid)})
+        return Room(room, self._audience.rings(room), sites)
 
     def site(self, project: ProjectName) -> Site:
         """How links to what was sent to *project* are written."""
