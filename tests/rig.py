@@ -18,6 +18,7 @@ from bot.config import (
     StoreSettings,
 )
 from bot.delivery.chat import MemoryChat
+from bot.delivery.pacing import Pace
 from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.demo.sample.patchwork import Posted, SamplePatchwork
@@ -59,6 +60,10 @@ class Rig:
         transports = {"sample": self.transport}
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
             yield bot
+
+    def burst(self, bot: Bot, messages: int) -> None:
+        """Let the bot send so many messages and then no more."""
+        bot.sender._pace = Pace.full(0.000001, messages, self.clock.monotonic())
 
     async def poll(self, bot: Bot, times: int = 1) -> None:
         """Let *times* poll intervals pass, each with its poll and all that follows from it."""

@@ -27,6 +27,7 @@ from bot.patchwork.wire import Event
 
 RECHECK_EVERY = 3600.0
 MAX_LOOKS = 50
+BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
@@ -113,6 +114,7 @@ class Poller:
         self._clock = clock
         self._events = EventReader(source.server, api, memory, clock)
         self._asked_to_wait: timedelta | None = None  # by the server, in this poll
+        self._backlog_until = 0.0  # until when what is due is read before new events are asked for
         self._past: Past | None = None  # of this poll
         self._net = SafetyNet(source.server, api, memory, clock)
         self._recheck_at: dict[str, float] = {}  # when to ask again for a project that was not there
@@ -144,14 +146,18 @@ class Poller:
         baselines = {base.project: base for base in (*watched.baselines, *fresh) if self._is_watched(base)}
         if not baselines:
             return Poll(self.server, watched.cursor)
-        walk = await self._events.read(watched, baselines)
+        has_backlog = self._clock.monotonic() < self._backlog_until
+        walk = Walk(cursor=watched.cursor) if has_backlog else await self._events.read(watched, baselines)
         if walk.rebuilt:
             return await self._start_over(list(baselines))
-        if not walk.events:
+        if not walk.events and not has_backlog:
             await self._check_projects(list(baselines), had_events=watched.cursor is not None)
         self._asked_to_wait = None
         board, net = await self._hints(watched, baselines, walk)
         series, patches, old = await self._look(board)
+        more = bool(board.due(1))
+        if not has_backlog or not more:
+            self._backlog_until = self._clock.monotonic() + BACKLOG_SECONDS if more and not walk.cut else 0.0
         return Poll(
             server=self.server,
             cursor=walk.cursor,
@@ -162,7 +168,7 @@ class Poller:
             baselines=fresh,
             pending=board.changed,
             settled=board.settled,
-            more=walk.cut or bool(board.due(1)),
+            more=walk.cut or more,
             wait=self._asked_to_wait,
             past=old,
         )

@@ -236,14 +236,16 @@ class WatchBook:
             await self._replace(
                 schema.project, {"server": poll.server, "name": base.project}, rows.of_baseline(base, self._now)
             )
-        for item in (*poll.settled, *poll.pending):
-            await self._delete(schema.pending, {"server": poll.server, "kind": item.kind, "id": item.id})
+        items = [{"server": poll.server, "kind": item.kind, "id": item.id} for item in (*poll.settled, *poll.pending)]
+        await self._delete_all(schema.pending, items)
         await self._insert(schema.pending, [rows.of_pending(poll.server, item) for item in poll.pending])
         for read in poll.series:
             await self._keep_series(poll.server, read.series)
-        for patch in (*poll.patches, *(patch for read in poll.series for patch in read.news)):
-            row = rows.of_patch(patch, self._now)
-            await self._replace(schema.patch, {"server": poll.server, "id": patch.id}, row)
+        patches = {patch.id: patch for patch in (*poll.patches, *(one for read in poll.series for one in read.news))}
+        keys = [{"server": poll.server, "id": number} for number in patches]
+        await self._delete_all(schema.patch, keys)
+        values = [rows.of_patch(patch, self._now) for patch in patches.values()]
+        await self._insert(schema.patch, [{**key, **row} for key, row in zip(keys, values, strict=True)])
         await self._tell_states(poll)
 
     async def _keep_series(self, server: ServerName, series: Series) -> None:
@@ -359,6 +361,13 @@ class WatchBook:
     async def _delete(self, table: sa.Table, key: Mapping[str, object]) -> None:
         where = [table.c[name] == value for name, value in key.items()]
         await self._connection.execute(sa.delete(table).where(*where))
+
+    async def _delete_all(self, table: sa.Table, keys: Sequence[Mapping[str, object]]) -> None:
+        """The rows with the *keys*, which name the same columns, in one go."""
+        if keys:
+            where = [table.c[name] == sa.bindparam(f"key_{name}") for name in keys[0]]
+            bound = [{f"key_{name}": value for name, value in key.items()} for key in keys]
+            await self._connection.execute(sa.delete(table).where(*where), bound)
 
     async def _replace(self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
         """The row with *key* becomes *values*, portably."""

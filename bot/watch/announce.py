@@ -83,11 +83,13 @@ class Announcer:
         texts = {patch.id: patch.text for patch in news}  # which the store does not keep
         patches = tuple(replace(patch, text=texts.get(patch.id, "")) for patch in known)
         kind, number = ("series", series.id) if series else ("patch", patches[0].id)
-        about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
-        having = await tx.cards.rooms_with(about) | await tx.floods.rooms_with(about)
         judged = Judged(self._server, series, patches)
         maintainers = self._maintainers(self._server, judged.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, judged, frozenset(texts), maintainers)
+        if not matches:
+            return []
+        about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
+        having = await tx.cards.rooms_with(about) | await tx.floods.rooms_with(about)
         return [Wanted(about, judged, match) for match in matches if match.room not in having]
 
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:

@@ -89,7 +89,7 @@ class Floods:
                 await tx.outbox.add([line])
             await tx.outbox.add(thread)
         await tx.floods.told(flood)
-        _log.info("flood", room=flood.room, series=len(gathered), cause=flood.cause)
+        _log.info("flood", room=flood.room, series=len(gathered), cause=flood.cause.value)
 
     def _room(self, room: RoomId) -> Room:
         sites = Sites({poller.server: Site(poller.url, poller.links_by_msgid) for poller in self._pollers})
