@@ -84,8 +84,9 @@ def gap_notices(absence: Absence, key: NoticeKey, gathered: Sequence[Gathered], 
 def _gap_line(absence: Absence, count: int) -> Line:
     away = "the bot did not run" if absence.whose is Whose.BOT else f"{absence.server} could not be reached"
     when = f"Away for {_length(absence.until - absence.since)}, until {moment(absence.until)} ({away})"
-    are = "is" if count == 1 else "are"
-    told = f"{when}: {absence.came} series came to {absence.server}, {count} of them {are} for this room."
+    came = max(absence.came, count)
+    of_them = "" if came == 1 else "all of them " if count == came else f"{count} of them "
+    told = f"{when}: {came} series came to {absence.server}, {of_them}for this room."
     if absence.old and absence.bound:
         told += f" {absence.old} sent before {moment(absence.bound)} were not looked at."
     return words(told)

@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A configured server: its projects, how long a series may stay incomplete until it is judged; how often to poll."""
+    """A configured server: its projects, how long a series may wait for what is missing, and how often it is polled."""
 
     server: ServerName
     projects: tuple[str, ...]

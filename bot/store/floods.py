@@ -205,7 +205,7 @@ class FloodBook:
         await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
 
     async def tidy(self) -> bool:
-        """Drop a batch of what was listed when its series were read that are kept no longer; whether there may be more."""
+        """Drop a batch of what was listed so long ago that its series are forgotten; whether there may be more."""
         table = schema.flooded
         return await drop_batch(self._connection, table, table.c.gathered_at < self._now - KEEP_PATCHES)
 

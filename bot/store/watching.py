@@ -239,8 +239,7 @@ class WatchBook:
         items = [{"server": poll.server, "kind": item.kind, "id": item.id} for item in (*poll.settled, *poll.pending)]
         await self._delete_all(schema.pending, items)
         await self._insert(schema.pending, [rows.of_pending(poll.server, item) for item in poll.pending])
-        for read in poll.series:
-            await self._keep_series(poll.server, read.series)
+        await self._keep_series(poll.server, [read.series for read in poll.series])
         patches = {patch.id: patch for patch in (*poll.patches, *(one for read in poll.series for one in read.news))}
         keys = [{"server": poll.server, "id": number} for number in patches]
         await self._delete_all(schema.patch, keys)
@@ -248,12 +247,15 @@ class WatchBook:
         await self._insert(schema.patch, [{**key, **row} for key, row in zip(keys, values, strict=True)])
         await self._tell_states(poll)
 
-    async def _keep_series(self, server: ServerName, series: Series) -> None:
-        """What is known of a series, but which one it follows is not told by the server."""
-        table, row = schema.series, rows.of_series(series, self._now)
-        where = (table.c.server == server, table.c.id == series.id)
-        if not (await self._connection.execute(sa.update(table).where(*where).values(row))).rowcount:
-            await self._insert(table, [{"server": server, "id": series.id, **row}])
+    async def _keep_series(self, server: ServerName, found: Sequence[Series]) -> None:
+        """What is known of some series, but which ones they follow is not told by the server."""
+        table, here = schema.series, schema.series.c.server == server
+        read = {series.id: rows.of_series(series, self._now) for series in found}
+        known = {row["id"] for row in await self._among(sa.select(table.c.id).where(here), table.c.id, read)}
+        for number in known:
+            await self._connection.execute(sa.update(table).where(here, table.c.id == number).values(read[number]))
+        new = [{"server": server, "id": number, **row} for number, row in read.items() if number not in known]
+        await self._insert(table, new)
 
     async def keep_only(self, server: ServerName, projects: Sequence[str]) -> None:
         """Forget where projects no longer watched begin and what is pending there: watched again, they start anew."""

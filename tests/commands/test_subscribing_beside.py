@@ -81,7 +81,7 @@ async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
 • timezone UTC — the zone of digest times: a name such as Europe/Berlin (kept, and counts once there are digests)
 • flood 10 — more series than this at once are one message: 1 to 100000, or 0 for never
 To change one: !pw set KEY VALUE\
-""")  # noqa: E501  # as it is said
+""")
     assert "notify on — whether cards ring" in await here.chat("settings")
 
 
