@@ -137,8 +137,8 @@ async def test_an_older_database_is_backed_up_then_migrated(
     assert stat.S_IMODE(done.copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(done.copy)) as connection:
         copied = {row[1] for row in connection.execute("PRAGMA table_info(server)")}
-    assert copied == {"name", "cursor", "highest_event", "rebuilds"}
-    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "note"}
+    assert copied == {"name", "cursor", "highest_event", "rebuilds", "polled_at"}
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "polled_at", "note"}
     assert rig.count("server") == 1
 
 
@@ -156,7 +156,7 @@ async def test_an_older_database_of_postgresql_is_migrated_without_a_copy(
 
     await engine.dispose()
     assert done == migrate.Upgrade(NEWEST, "later", copy=None)
-    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "note"}
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "polled_at", "note"}
     assert rig.count("server") == 1
 
 
@@ -184,7 +184,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     with pytest.raises(RuntimeError, match="half-way"):
         await rig.open()
 
-    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds"}
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "polled_at"}
     monkeypatch.undo()
     await (await rig.open()).close()
 
