@@ -310,3 +310,15 @@ async def test_series_of_a_server_that_was_rebuilt_are_told_no_more(rig: Rig) ->
         await over(rig, bot)
 
     assert roots(rig) == []
+
+
+async def test_the_events_of_an_import_are_asked_for_once_however_many_polls_read_it(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        post(rig, 160)
+        rig.patchwork.requests.clear()
+        await rig.poll(bot)
+
+    asked = [query for _, path, query in rig.patchwork.requests if path.endswith("/events/")]
+    assert len(asked) == len(set(asked))
+    assert len([path for _, path, _ in rig.patchwork.requests if "/series/" in path]) == 160
