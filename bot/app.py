@@ -49,6 +49,7 @@ from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
 from bot.watch.digests import Digests, Sources
+from bot.watch.floods import Floods
 from bot.watch.listening import Ears
 from bot.watch.replies import Replies
 from bot.watch.upkeep import Upkeep
@@ -207,11 +208,14 @@ async def assembled(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
+        async with store.transaction() as tx:
+            await tx.floods.configure({room.room: room.flood for room in settings.room})
         audience = _audience(rooms)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         ears = Ears(store, audience.index, rulebook.of)
         apis: list[PatchworkApi] = []
+        pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
             client = _client(settings, server, (transports or {}).get(server.name))
@@ -221,7 +225,8 @@ async def assembled(
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
             projects = Projects(_archives(server), rulebook.of)
-            watch = Watch(Poller(source, api, store, clock, ears), store, audience, clock, projects)
+            pollers.append(Poller(source, api, store, clock, ears))
+            watch = Watch(pollers[-1], store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)
@@ -238,8 +243,8 @@ async def assembled(
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
-        digests = Digests(store, audience, Sources(past, sites), clock)
-        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell)
+        digests, floods = Digests(store, audience, Sources(past, sites), clock), Floods(store, audience, clock, pollers)
+        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell, floods.tell)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()
         yield bot
@@ -333,6 +338,7 @@ def _source(server: PatchworkSettings) -> Source:
         server=ServerName(server.name),
         projects=tuple(project.name for project in server.projects),
         incomplete_after=timedelta(minutes=server.incomplete_after_minutes),
+        interval=timedelta(seconds=server.poll_interval_seconds),
     )
 
 

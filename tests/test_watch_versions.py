@@ -33,7 +33,7 @@ def a_version(version: int, *added: str, path: str = "migration/ram.c", name: st
 
 async def send(rig: Rig, bot: Bot, series: NewSeries, *, days: float = 0) -> Posted:
     """Some *days* later the series arrives, and all that follows from it is done."""
-    rig.clock.advance(days * 86_400)
+    await rig.pass_quietly(bot, days * 86_400)
     posted = rig.patchwork.post_series(PROJECT, series)
     await rig.poll(bot)
     await edits(rig, bot)
@@ -240,7 +240,7 @@ async def test_a_cover_letter_that_comes_late_tells_what_its_series_follows(rig:
     async with rig.running() as bot:
         await bot.settle()
         await send(rig, bot, a_version(1, "one", "two"))
-        rig.clock.advance(86_400)
+        await rig.pass_quietly(bot, 86_400)
         cover, *patches = rig.patchwork.mails_of(a_version(2, "other", "another"))
         for mail in patches:
             rig.patchwork.receive(PROJECT, mail)

@@ -24,6 +24,11 @@ def series_url(base: str, project: ProjectName, series: SeriesId) -> str:
     return f"{base}/project/{_quoted(project)}/list/?series={series}&state=*&archive=both"
 
 
+def list_url(base: str, project: ProjectName) -> str:
+    """The page of all patches of a project, done and archived ones too."""
+    return f"{base}/project/{_quoted(project)}/list/?state=*&archive=both"
+
+
 def patch_url(base: str, patch: Patch, *, by_msgid: bool) -> str:
     """The page of a patch; servers before API 1.2 know it by its id only."""
     part = url_part(patch.msgid)

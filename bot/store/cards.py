@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.living import FREEZES_AFTER, Life
 from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
-from bot.store import schema
+from bot.store import columns, schema
 from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
 from bot.subscriptions.wishes import Form
 
 KEEP_CARDS = timedelta(days=180)
-_happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=schema.Utc)  # something, last
+_happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # something, last
 _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "due_at": None}
 
 

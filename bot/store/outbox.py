@@ -23,7 +23,7 @@ from bot.notices.outbox import (
     Suspend,
     txn_id,
 )
-from bot.store import schema
+from bot.store import columns, schema
 from bot.store.cards import CardBook
 from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
@@ -171,7 +171,7 @@ class OutboxBook:
         What waits behind another notice of its lane does not count, however long it has been due.
         """
         table = schema.notice
-        query = sa.select(sa.func.min(table.c.next_at, type_=schema.Utc)).where(table.c.id.in_(_heads(busy)))
+        query = sa.select(sa.func.min(table.c.next_at, type_=columns.Utc)).where(table.c.id.in_(_heads(busy)))
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
 
@@ -219,7 +219,7 @@ class OutboxBook:
         """What is still to be said, in numbers."""
         table = schema.notice
         counts = await self.count()
-        oldest = sa.select(sa.func.min(table.c.created_at, type_=schema.Utc)).where(table.c.state.in_(_OPEN))
+        oldest = sa.select(sa.func.min(table.c.created_at, type_=columns.Utc)).where(table.c.state.in_(_OPEN))
         return Queue(
             waiting=sum(counts.get(state, 0) for state in _OPEN),
             oldest=(await self._connection.execute(oldest)).scalar_one(),

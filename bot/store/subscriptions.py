@@ -20,6 +20,7 @@ PROJECT = "project"  # the setting that scopes a room's queries
 MODE = "mode"  # the setting that says what form new series have in a room
 TIMEZONE = "timezone"  # the setting that digests go by
 NOTIFY = "notify"  # the setting that keeps a direct chat from ringing, by "off"
+FLOOD = "flood"
 
 
 @dataclass(frozen=True, slots=True)
