@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -14,7 +14,7 @@ import httpx
 import structlog
 
 from bot import metrics
-from bot.clock import Clock, SystemClock
+from bot.clock import Clock, SystemClock, VirtualClock
 from bot.commands.answer import Answerer, Manners
 from bot.commands.asked import Handler
 from bot.commands.bot_itself import BotItself
@@ -266,7 +266,9 @@ async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out:
     """
     answers = [play.recorded_patch(path) for path in recorded]
     posted: list[play.Step] = [partial(_arrive, *pair) for pair in zip(answers, recorded, strict=True)]
-    clock = SystemClock()
+    happens = [*posted, *arrivals()]
+    passing = VirtualClock(datetime.now(UTC) - play.minutes_of(happens))
+    clock: Clock = passing if typed else SystemClock()
     sample = SamplePatchwork(clock)
     for server, steps in ((SamplePatchwork(clock), [*history(), *posted]), (sample, [*history()])):
         for step in steps:  # the first is a rehearsal: what cannot be posted is said before anything is shown
@@ -279,8 +281,8 @@ async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out:
             settings = play.settings(url, folder, projects)
             rooms = known_rooms(settings, {play.ROOM})
             async with assembled(settings, room, clock, rooms) as bot:
-                stage = play.Stage(sample, room, [*posted, *arrivals()])
-                await (play.play_plain(bot, stage, typed, out) if typed else play.play_live(bot, stage))
+                stage = play.Stage(sample, room, happens)
+                await (play.play_plain(bot, stage, passing, typed, out) if typed else play.play_live(bot, stage))
 
 
 def _audience(rooms: Rooms) -> Audience:

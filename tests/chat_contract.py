@@ -1,5 +1,6 @@
 """What every `Chat` must do: inherit from `ChatContract`, and give it a `place` fixture."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -29,6 +30,12 @@ class Place(Protocol):
     async def bodies(self, room: RoomId) -> list[str]:
         """The plain texts that the room shows."""
 
+    async def shown(self, room: RoomId) -> list[str]:
+        """The plain texts that the room shows as they stand after all edits."""
+
+    async def thread(self, room: RoomId, root: EventId) -> list[str]:
+        """The plain texts in the thread under an event."""
+
     async def change_device(self) -> None:
         """Go on as another device of the same user."""
 
@@ -41,6 +48,16 @@ def a_message(key: str = "card/1") -> Message:
 def a_reaction(event: EventId, key: str = "answer/1") -> Message:
     """A reaction to *event* with this key."""
     return Message("⏳", "", Tag(NoticeKind.ANSWER, NoticeKey(key)), reaction=event)
+
+
+def an_edit(event: EventId, key: str = "edit/1/card/1") -> Message:
+    """What *event* says from now on, with a key of its own."""
+    return replace(a_message(key), edits=event)
+
+
+def a_reply(root: EventId, key: str = "reply/1") -> Message:
+    """Something in the thread under *root*."""
+    return replace(a_message(key), thread=root)
 
 
 class ChatContract:
@@ -102,3 +119,39 @@ class ChatContract:
         assert reaction == again != event
         assert await place.bodies(place.room) == ["body of card/1"]
         assert await place.chat.find(place.room, NoticeKey("answer/1"), before) == reaction
+
+    async def test_an_edit_is_what_its_message_says_from_then_on(self, place: Place) -> None:
+        """It is put once per transaction id, as messages are; the newest wins, and the others stay as they are."""
+        card = await place.chat.send(place.room, TxnId("t1"), a_message("card/1"))
+        await place.chat.send(place.room, TxnId("t2"), a_message("card/2"))
+
+        edit = await place.chat.send(place.room, TxnId("t3"), an_edit(card, "edit/1/card/1"))
+        again = await place.chat.send(place.room, TxnId("t3"), an_edit(card, "edit/1/card/1"))
+
+        assert edit == again != card
+        assert await place.shown(place.room) == ["body of edit/1/card/1", "body of card/2"]
+        await place.chat.send(place.room, TxnId("t4"), an_edit(card, "edit/2/card/1"))
+        assert await place.shown(place.room) == ["body of edit/2/card/1", "body of card/2"]
+
+    async def test_an_edit_is_found_by_its_own_key_and_its_message_by_that_of_the_message(self, place: Place) -> None:
+        """So that neither is taken for the other after a crash."""
+        before = place.now()
+        card = await place.chat.send(place.room, TxnId("t1"), a_message("card/1"))
+        edit = await place.chat.send(place.room, TxnId("t2"), an_edit(card, "edit/1/card/1"))
+
+        assert await place.chat.find(place.room, NoticeKey("edit/1/card/1"), before) == edit
+        assert await place.chat.find(place.room, NoticeKey("card/1"), before) == card
+
+    async def test_a_reply_is_in_the_thread_of_its_message(self, place: Place) -> None:
+        """It is put once per transaction id, and found by its key."""
+        before = place.now()
+        card = await place.chat.send(place.room, TxnId("t1"), a_message("card/1"))
+        other = await place.chat.send(place.room, TxnId("t2"), a_message("card/2"))
+
+        reply = await place.chat.send(place.room, TxnId("t3"), a_reply(card))
+        again = await place.chat.send(place.room, TxnId("t3"), a_reply(card))
+
+        assert reply == again
+        assert await place.thread(place.room, card) == ["body of reply/1"]
+        assert await place.thread(place.room, other) == []
+        assert await place.chat.find(place.room, NoticeKey("reply/1"), before) == reply

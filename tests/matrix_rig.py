@@ -124,6 +124,14 @@ class WrongClock(SystemClock):
         return super().now() + timedelta(minutes=30)
 
 
+class LateClient(MatrixClient):
+    """A client at a homeserver where an hour has passed since everything was said."""
+
+    def homeserver_now(self) -> datetime:
+        """An hour from now."""
+        return super().homeserver_now() + timedelta(hours=1)
+
+
 @dataclass
 class Listener:
     """A session that runs, and what it keeps."""
@@ -147,16 +155,21 @@ class Listener:
 
 @asynccontextmanager
 async def listening(
-    account: Account, memory: RecentMemory, *configured: str, clock: Clock | None = None, **matrix: object
+    account: Account,
+    memory: RecentMemory,
+    *configured: str,
+    clock: Clock | None = None,
+    client: type[MatrixClient] = MatrixClient,
+    **matrix: object,
 ) -> AsyncIterator[Listener]:
     """The bot's session, from its first answer on."""
     settings = account.settings(**matrix)
     rules = HouseRules(account.user, settings.matrix.invite_from, configured)
     clock = clock or account.clock
-    async with MatrixClient(settings, clock, account.deadlines) as client:
-        session = Session(client, memory, clock, rules)
+    async with client(settings, clock, account.deadlines) as speaker:
+        session = Session(speaker, memory, clock, rules)
         await session.log_in()
-        listener = Listener(session, client, memory, asyncio.create_task(session.run()))
+        listener = Listener(session, speaker, memory, asyncio.create_task(session.run()))
         try:
             before = memory.takes
             await listener.until(lambda: memory.takes > before)

@@ -158,6 +158,19 @@ class Person:
         """The plain texts of a room's messages, oldest first."""
         return [content["body"] for content in await self.messages(room, sender)]
 
+    async def shown(self, room: RoomId, sender: UserId) -> list[str]:
+        """The plain texts of *sender*'s messages as they stand after all edits, oldest first."""
+        texts: dict[str, str] = {}
+        for event in await self.timeline(room):
+            if event["type"] != "m.room.message" or event["sender"] != sender or not event["content"]:
+                continue
+            relation = event["content"].get("m.relates_to", {})
+            if relation.get("rel_type") == "m.replace":
+                texts[relation["event_id"]] = event["content"]["m.new_content"]["body"]
+            else:
+                texts[event["event_id"]] = event["content"]["body"]
+        return list(texts.values())
+
     async def members(self, room: RoomId) -> set[str]:
         """Who is in a room."""
         return set((await self.ask("GET", f"{_path(room)}/joined_members"))["joined"])

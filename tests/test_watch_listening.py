@@ -8,6 +8,7 @@ from bot.app import Bot
 from bot.demo.sample.patchwork import Posted
 from bot.ids import PatchId, RoomId, ServerName
 from bot.patchwork.model import Trailer, TrailerKind
+from bot.subscriptions.wishes import On
 from rig import ROOM, Rig
 
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
@@ -75,5 +76,5 @@ async def test_who_unsubscribed_hears_nothing_more(tmp_path: Path) -> None:
         for subscription in bot.rooms.index.subscriptions:
             bot.rooms.index.remove(subscription.id)
 
-        assert not bot.rooms.index.waits_for_comments
+        assert not bot.rooms.index.anybody_hears([On.COMMENT])
         assert await asked_after(rig, bot, PatchId(series.patches[0])) == []

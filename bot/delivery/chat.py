@@ -89,6 +89,10 @@ class MemoryChat:
         edits = {post.message.edits: post.message.body for post in self._posts(room)}
         return [edits.get(post.event, post.message.body) for post in self._messages(room)]
 
+    def thread(self, room: RoomId, root: EventId) -> list[str]:
+        """The plain text of what hangs on an event, in order."""
+        return [post.message.body for post in self._posts(room) if post.message.thread == root]
+
     def edits(self, room: RoomId) -> list[Posted]:
         """The edits in a room, in order."""
         return [post for post in self._posts(room) if post.message.edits is not None]

@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -14,6 +14,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from rich.console import Console
 from rich.text import Text
 
+from bot.clock import VirtualClock
 from bot.config import (
     CommandSettings,
     MatrixSettings,
@@ -29,6 +30,7 @@ from bot.demo.sample.data import PROJECT
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.errors import UserError
 from bot.ids import EventId, RoomId, UserId
+from bot.notices.living import QUIET
 from bot.notices.outbox import Message
 from bot.patchwork.text import valid
 from bot.store.inbox import Said
@@ -37,6 +39,7 @@ ROOM = RoomId("!demo:terminal")
 QUERY = "path:migration/"
 _YOU = UserId("@you:terminal")
 _SECONDS_BETWEEN_ARRIVALS = 4.0
+_MINUTE = timedelta(minutes=1)
 _QUIT = frozenset({"quit", "exit", "q"})
 Step = Callable[[SamplePatchwork], object]
 
@@ -120,21 +123,36 @@ def project_of(answer: dict[str, object]) -> str:
             return PROJECT
 
 
-async def play_plain(player: Player, stage: Stage, typed: LineSource, out: TextIO) -> None:
-    """Everything happens at once, each line of *typed* is a command, the room is printed as plain text."""
+def minutes_of(steps: Sequence[Step]) -> timedelta:
+    """How long all that takes by the clock of the plain play: a minute each, then nothing until all is shown."""
+    return len(steps) * _MINUTE + QUIET + _MINUTE
+
+
+async def play_plain(player: Player, stage: Stage, clock: VirtualClock, typed: LineSource, out: TextIO) -> None:
+    """Everything happens at once, each line of *typed* is a command, the room is printed as plain text.
+
+    Time passes by *clock*, in steps of a minute: a card changes a while after its series.
+    """
     shown: list[Message] = []
     stage.room.show = shown.append
 
     async def settle() -> None:
         await player.settle()
         for message in shown:
-            print(message.body, end="\n\n", file=out, flush=True)
+            print(terminal.plain(message), end="\n\n", file=out, flush=True)
         shown.clear()
+
+    async def settle_a_minute() -> None:
+        await settle()
+        clock.advance(_MINUTE.total_seconds())
+        await settle()
 
     await settle()
     for step in stage.steps:
         step(stage.sample)
-        await settle()
+        await settle_a_minute()
+    for _ in range(QUIET // _MINUTE + 1):
+        await settle_a_minute()
     for number in itertools.count():
         await asyncio.sleep(0)  # an interrupt that came while the room was printed ends the play here
         line = typed.readline()
@@ -143,7 +161,7 @@ async def play_plain(player: Player, stage: Stage, typed: LineSource, out: TextI
             break
         if text:
             print(f"> {text}", file=out, flush=True)
-            await player.hear(_said(text, number))
+            await player.hear(_said(text, number, clock.now()))
             await settle()
 
 
@@ -168,7 +186,9 @@ def _welcome(console: Console) -> None:
         Text("A sample Patchwork server runs on this machine, and this is a room subscribed to ", "bold"), end=""
     )
     console.print(Text(QUERY, "bold cyan"))
-    console.print(Text("Series arrive by and by; cards of those that touch migration/ appear here."))
+    console.print(
+        Text("Series arrive by and by; cards of those that touch migration/ appear here, and change with them.")
+    )
     console.print(Text("Type help, show with the message-id at the end of a card, status, or quit."))
     console.print()
 
@@ -189,9 +209,9 @@ async def _read_commands(player: Player, console: Console) -> None:
         if text.lower() in _QUIT:
             break
         if text:
-            await player.hear(_said(text, number))
+            await player.hear(_said(text, number, datetime.now(UTC)))
     console.print(Text("Bye.", "dim"))
 
 
-def _said(text: str, number: int) -> Said:
-    return Said(ROOM, EventId(f"$typed{number}"), _YOU, text, datetime.now(UTC))
+def _said(text: str, number: int, now: datetime) -> Said:
+    return Said(ROOM, EventId(f"$typed{number}"), _YOU, text, now)

@@ -29,6 +29,7 @@ class _Line:
     html: str
     reaction: str | None = None  # the event that the body is put to
     edits: str | None = None  # the event that says this instead
+    thread: str | None = None  # the event that it hangs on
 
 
 @dataclass
@@ -67,6 +68,7 @@ class FileRoom:
             html=message.html,
             reaction=message.reaction,
             edits=message.edits,
+            thread=message.thread,
         )
         try:
             self._append(line)
@@ -82,8 +84,24 @@ class FileRoom:
 
     def bodies(self, room: RoomId) -> list[str]:
         """The plain text of a room's messages as they were sent, in order; edits and reactions are none."""
+        return [line.body for line in self._messages(room)]
+
+    def shown(self, room: RoomId) -> list[str]:
+        """The plain text of a room's messages as they stand after all edits, in order."""
+        edits = {line.edits: line.body for line in self._lines if line.room == room}
+        return [edits.get(line.event, line.body) for line in self._messages(room)]
+
+    def thread(self, room: RoomId, root: EventId) -> list[str]:
+        """The plain text of what hangs on an event, in order."""
+        return [line.body for line in self._lines if (line.room, line.thread) == (room, root)]
+
+    def edits(self, room: RoomId) -> list[str]:
+        """The keys of the edits in a room, in order."""
+        return [line.key for line in self._lines if line.room == room and line.edits is not None]
+
+    def _messages(self, room: RoomId) -> list[_Line]:
         plain = (line for line in self._lines if line.reaction is None and line.edits is None)
-        return [line.body for line in plain if line.room == room]
+        return [line for line in plain if line.room == room]
 
     def _append(self, line: _Line) -> None:
         with self.path.open("ab") as file:

@@ -3,8 +3,10 @@
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from textwrap import indent
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.style import Style
 from rich.text import Text
@@ -24,6 +26,7 @@ _STYLES = {
 }
 _BLOCKS = frozenset({"p", "ul", "ol", "li", "pre", "details", "summary", "blockquote"})
 _LISTS = frozenset({"ul", "ol"})
+_THREAD_COLUMNS = 4  # that replies stand further in
 _MAX_DEPTH = 20  # of lists shown indented
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
@@ -109,8 +112,18 @@ def rendered(message: Message) -> Text:
     return reader.text
 
 
+def plain(message: Message) -> str:
+    """The message as plain text: an edit says that it is one, and what hangs on another stands under it."""
+    if message.edits is not None:
+        return f"edited: {message.body}"
+    return message.body if message.thread is None else f"  ↳ {indent(message.body, '    ').lstrip()}"
+
+
 def show(console: Console, message: Message) -> None:
-    """Print a message as it appears in the room."""
+    """Print a message as it appears in the room; an edit appears anew, for what was printed before stays."""
     is_card = message.tag.kind is NoticeKind.CARD
     title = Text(" patchbot ", style="bold green" if is_card else "bold")
-    console.print(Panel(rendered(message), title=title, title_align="left", border_style="green" if is_card else "dim"))
+    if message.edits is not None:
+        title.append("· edited ", style="yellow")
+    panel = Panel(rendered(message), title=title, title_align="left", border_style="green" if is_card else "dim")
+    console.print(panel if message.thread is None else Padding(panel, (0, 0, 0, _THREAD_COLUMNS)))

@@ -29,7 +29,7 @@ from bot.matrix import device as devices
 from bot.matrix import requests, wire
 from bot.matrix.content import encoded, event_content, event_type, key_of
 from bot.matrix.device import Device
-from bot.matrix.model import Content, Event, Page, SyncAnswer
+from bot.matrix.model import Content, Event, Gap, Page, SyncAnswer
 from bot.matrix.requests import Request
 from bot.notices.outbox import Message
 
@@ -252,18 +252,24 @@ class MatrixClient:
         request = requests.sync(since, timeout_ms, seconds, full_state=full_state)
         return await self._ask_for(request, lambda answer: wire.sync_answer(answer, self.user))
 
-    async def backfill(
-        self, room: RoomId, before: str, back_to: str, enough: Callable[[Sequence[Event]], bool]
-    ) -> tuple[Event, ...]:
-        """The events of a room between two places of its timeline, oldest first; the newest 1,000 at most.
+    async def backfill(self, gap: Gap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
+        """The events in a gap, oldest first; the newest 1,000 at most.
 
-        *before* is a `prev_batch`, *back_to* the token of the sync before; *enough* says of a page (newest first)
-        whether older ones do not matter. Raises as `sync` does.
+        *enough* says of a page (newest first) whether older ones do not matter. Raises as `sync` does.
         """
+        return await self._events_in(gap, {"lazy_load_members": True}, enough)
+
+    async def redactions(self, gap: Gap) -> tuple[Event, ...]:
+        """What was redacted in a gap, oldest first; the newest 1,000 at most. Raises as `sync` does."""
+        return await self._events_in(gap, {"types": ["m.room.redaction"], "lazy_load_members": True}, lambda _: False)
+
+    async def _events_in(
+        self, gap: Gap, event_filter: Content, enough: Callable[[Sequence[Event]], bool]
+    ) -> tuple[Event, ...]:
         events: list[Event] = []
-        start: str | None = before
+        start: str | None = gap.before
         while start is not None and len(events) < LOOK_BACK_EVENTS:
-            page = await self._page(room, start, {"lazy_load_members": True}, back_to)
+            page = await self._page(gap.room, start, event_filter, gap.after)
             events += page.events
             start = page.end if page.end != start and page.events and not enough(page.events) else None
         return tuple(reversed(events))

@@ -29,6 +29,13 @@ def heard(room: RoomId, events: Iterable[Event], me: UserId, now: datetime) -> I
             yield Heard(room, event.id, event.sender, body, said_at, thread, _replies_to(relation))
 
 
+def taken_back(room: RoomId, events: Iterable[Event]) -> Iterator[tuple[RoomId, EventId]]:
+    """What was redacted in *room*, whoever did it and however long ago."""
+    for event in events:
+        if event.redacts is not None and _EVENT_ID.fullmatch(event.redacts):
+            yield room, event.redacts
+
+
 def since_we_came(events: Sequence[Event], me: UserId) -> Sequence[Event]:
     """The events from our own arrival on, where that is among them; else all."""
     arrivals = [place for place, event in enumerate(events) if is_arrival(event, me)]

@@ -33,7 +33,8 @@ class Taken:
 
     *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *crowded* were
     direct chats, and are rooms like any other since a third person is there; *moved* are a room and the one in its
-    place; *left* are those that we went out of by ourselves; *named* are configured rooms with their ids.
+    place; *left* are those that we went out of by ourselves; *named* are configured rooms with their ids; *redacted*
+    are events that somebody took back.
     """
 
     since: str | None = None
@@ -48,6 +49,7 @@ class Taken:
     left: tuple[RoomId, ...] = ()
     moved: tuple[tuple[RoomId, RoomId], ...] = ()
     named: tuple[tuple[str, RoomId], ...] = ()
+    redacted: tuple[tuple[RoomId, EventId], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class SessionMemory(Protocol):
 
         What was heard before (same room and event) is left as it is, and so is a notice whose key is there already;
         an invitation stands until it is settled, a suspended room until it is resumed. What is kept of a room that
-        was moved is of the other from then on, before anything else is taken.
+        was moved is of the other from then on, before anything else is taken. A card that was redacted is edited no
+        more.
         """
 
 
@@ -87,6 +90,7 @@ class RecentMemory:
     suspended: set[RoomId] = field(default_factory=set)
     moved: list[tuple[RoomId, RoomId]] = field(default_factory=list)
     named: dict[str, RoomId] = field(default_factory=dict)
+    redacted: set[tuple[RoomId, EventId]] = field(default_factory=set)
     takes: int = 0
     before_take: Callable[[Taken], None] = lambda _: None  # may raise what a database would
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -116,6 +120,7 @@ class RecentMemory:
         self.suspended = (self.suspended | set(taken.suspended)) - set(taken.resumed)
         self.moved += taken.moved
         self.named |= dict(taken.named)
+        self.redacted |= set(taken.redacted)
         self.takes += 1
         async with self._changed:
             self._changed.notify_all()

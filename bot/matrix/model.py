@@ -13,7 +13,8 @@ Content = Mapping[str, object]
 class Event:
     """A room event; *sent_at* is the sending server's word (UTC), *state_key* None where it is no state.
 
-    *previous* is the content that a state event replaced, as far as the homeserver tells.
+    *previous* is the content that a state event replaced, as far as the homeserver tells, *redacts* the event that a
+    redaction takes back.
     """
 
     id: EventId
@@ -23,6 +24,7 @@ class Event:
     sent_at: datetime
     state_key: str | None = None
     previous: Content = field(default_factory=dict)
+    redacts: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,15 @@ class Joined:
     prev_batch: str | None
     joined_members: int | None
     invited_members: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a sync left out of a room's timeline: between *after*, the token of the sync before, and a `prev_batch`."""
+
+    room: RoomId
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)

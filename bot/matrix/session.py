@@ -24,7 +24,7 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.doors import Doors, HouseRules
 from bot.matrix.hearing import reaches_back
 from bot.matrix.memory import SessionMemory, Taken
-from bot.matrix.model import Joined, SyncAnswer
+from bot.matrix.model import Event, Gap, Joined, SyncAnswer
 from bot.matrix.rooms import Room
 from bot.matrix.taking import Known, outcome
 from bot.notices.condition import MAX_REASON, moment
@@ -190,17 +190,22 @@ class Session:
         return replace(answer, joined=tuple([await self._whole(joined, since) for joined in answer.joined]))
 
     async def _whole(self, joined: Joined, since: str) -> Joined:
-        now = self._client.homeserver_now()
-        if not joined.limited or joined.prev_batch is None or reaches_back(joined.timeline, self._me, now):
+        """*joined* with what its timeline left out: all that was redacted, and what is not too old to be heard."""
+        if not joined.limited or joined.prev_batch is None:
             return joined
+        now = self._client.homeserver_now()
+        gap = Gap(joined.room, joined.prev_batch, since)
+        missing: tuple[Event, ...] = ()
         try:
-            missing = await self._client.backfill(
-                joined.room, joined.prev_batch, since, lambda events: reaches_back(events, self._me, now)
-            )
+            redactions = await self._client.redactions(gap)
+            if not reaches_back(joined.timeline, self._me, now):
+                missing = await self._client.backfill(gap, lambda events: reaches_back(events, self._me, now))
         except Forbidden as error:
             _log.warning("cannot read what was missed", room=joined.room, reason=str(error))
             return joined
-        return replace(joined, timeline=(*missing, *joined.timeline), limited=False)
+        known = {event.id for event in missing}
+        older = [event for event in redactions if event.id not in known]
+        return replace(joined, timeline=(*older, *missing, *joined.timeline), limited=False)
 
 
 def _last_word(errors: ExceptionGroup[Exception]) -> BaseException:

@@ -55,6 +55,9 @@ class StoredMemory:
             for heard in taken.heard:
                 await tx.inbox.add(_said(heard))
             await tx.outbox.add(taken.notices)
+            for room, event in taken.redacted:
+                if (card := await tx.cards.redacted(room, event)) is not None:
+                    await tx.outbox.forget_about(card)
             if taken.since is not None:
                 await tx.session.go_on(self._user, taken.since)
         return taken

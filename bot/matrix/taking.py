@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.ids import RoomId, UserId
 from bot.matrix.greetings import cannot_read
-from bot.matrix.hearing import heard, is_arrival, since_we_came
+from bot.matrix.hearing import heard, is_arrival, since_we_came, taken_back
 from bot.matrix.memory import Taken
 from bot.matrix.model import Event, Joined, SyncAnswer
 from bot.matrix.rooms import Room
@@ -55,6 +55,7 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
         crowded=tuple(sorted(known.direct - direct)),
         suspended=tuple(left.room for left in answer.left if left.by != known.me),
         left=tuple(left.room for left in answer.left if left.by == known.me),
+        redacted=tuple(each for joined in answer.joined for each in taken_back(joined.room, joined.timeline)),
     )
     return Outcome(rooms, taken if known.begins else _with_news(taken, known, answer, rooms))
 

@@ -136,7 +136,14 @@ def _event(told: Content) -> Event | None:
         sent_at=sent_at,
         state_key=state_key if isinstance(state_key, str) else None,
         previous=_mapping(_mapping(told, "unsigned"), "prev_content"),
+        redacts=_redacted(told, content) if kind == "m.room.redaction" else None,
     )
+
+
+def _redacted(told: Content, content: Content) -> EventId | None:
+    """What a redaction takes back: in its content from room version 11 on, beside it before."""
+    event = _text(content, "redacts") or _text(told, "redacts")
+    return None if event is None else EventId(event)
 
 
 def _moment(value: object) -> datetime | None:

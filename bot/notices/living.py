@@ -38,12 +38,15 @@ class Life:
         return now - (self.touched or self.posted) > FREEZES_AFTER
 
     def changed(self, now: datetime, *, urgent: bool) -> "Life":
-        """The same with a change seen *now*; what is marked already keeps its time."""
-        edited = self.edited if self.edited is not None and self.edited <= now else None
-        life = replace(self, touched=now, edited=edited)
-        if urgent:
-            return replace(life, urgent_since=_sooner(self.urgent_since, now))
-        return replace(life, counts_since=_sooner(self.counts_since, now), counts_last=now)
+        """The same with a change seen *now*; what is marked already keeps its time, unless that is still to come."""
+        return replace(
+            self,
+            touched=now,
+            edited=None if self.edited is None or self.edited > now else self.edited,
+            urgent_since=_first(self.urgent_since, now, is_marked=urgent),
+            counts_since=_first(self.counts_since, now, is_marked=not urgent),
+            counts_last=_first(self.counts_last, now, is_marked=False) if urgent else now,
+        )
 
     @property
     def due(self) -> datetime | None:
@@ -58,5 +61,8 @@ class Life:
         return min(moments) if self.edited is None else max(min(moments), self.edited + APART)
 
 
-def _sooner(marked: datetime | None, now: datetime) -> datetime:
-    return now if marked is None else min(marked, now)
+def _first(before: datetime | None, now: datetime, *, is_marked: bool) -> datetime | None:
+    """Since when there is a mark: *before*, or *now* where it is made now."""
+    if before is None:
+        return now if is_marked else None
+    return min(before, now)

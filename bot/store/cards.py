@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
-from bot.notices.living import Life
+from bot.notices.living import FREEZES_AFTER, Life
 from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
 from bot.store import schema
 from bot.store.housekeeping import drop_batch
@@ -16,6 +16,7 @@ from bot.store.messages import message_of
 from bot.subscriptions.wishes import Form
 
 KEEP_CARDS = timedelta(days=180)
+_happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=schema.Utc)  # something, last
 _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "due_at": None}
 
 
@@ -54,8 +55,10 @@ class CardBook:
     async def is_living(self, card: CardRef) -> bool:
         """Whether some room has a card of this object that is still edited."""
         table = schema.card
-        query = sa.select(table.c.room).where(*_is(card), table.c.ended.is_(None)).limit(1)
-        return (await self._connection.execute(query)).first() is not None
+        query = sa.select(table.c.room).where(
+            *_is(card), table.c.ended.is_(None), _happened >= self._now - FREEZES_AFTER
+        )
+        return (await self._connection.execute(query.limit(1))).first() is not None
 
     async def rooms_with_series(self, server: ServerName, series: Sequence[SeriesId]) -> set[RoomId]:
         """The rooms that have a card of one of these *series*."""
@@ -163,7 +166,7 @@ class CardBook:
         As long as the object is known its card is, too, or it would be posted again.
         """
         card, series, patch = schema.card, schema.series, schema.patch
-        old = sa.func.coalesce(card.c.touched_at, card.c.created_at, type_=schema.Utc) < self._now - KEEP_CARDS
+        old = _happened < self._now - KEEP_CARDS
         known = [
             sa.exists().where(table.c.server == card.c.server, table.c.id == card.c.object, card.c.kind == kind)
             for kind, table in (("series", series), ("patch", patch))

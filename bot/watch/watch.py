@@ -18,6 +18,7 @@ from bot.patchwork.poller import Poll, Poller
 from bot.store.store import Store, Transaction
 from bot.watch.announce import Announced, Announcer, Wanted
 from bot.watch.audience import Audience, Projects
+from bot.watch.follow import touch_cards
 from bot.watch.hearing import Hearing
 
 _log = structlog.get_logger(__name__)
@@ -70,6 +71,8 @@ class Watch:
         self._audience.awaken(self._clock.now())
         async with self._store.transaction() as tx:
             self._changed = await tx.watch.save(poll)
+            for each in self._changed:
+                await touch_cards(tx, each)
             self._written += await self._announcer.post(tx, await self._all_wanted(tx, poll))
 
     async def _all_wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:

@@ -23,6 +23,14 @@ def test_the_demo_shows_cards_and_ends_by_itself() -> None:
     assert b"matched: migration/" in done.stdout
 
 
+def test_the_demo_shows_how_a_card_changes() -> None:
+    output = patchbot("demo").stdout.decode()
+
+    edits = output.split("\nedited: migration: Tell why a switchover failed\n")[1:]
+    standing = [line for edit in edits for line in edit.splitlines() if line.startswith(("New", "Under", "Accepted"))]
+    assert [line.partition(" ·")[0] for line in standing] == ["New 3", "Under Review 3", "Accepted 3"]
+
+
 def test_a_recorded_patch_gets_its_card_and_answers() -> None:
     done = patchbot("demo", "--patch", SEED, stdin=b"show 2194095\n")
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.app import Bot, assembled, known_rooms
@@ -65,8 +65,8 @@ def kill_in_transactions(moment: str) -> None:
         wrote = False
         async with transaction(self) as tx:
             yield tx
-            count = await tx.outbox.count()
-            wrote = bool(count) and (moment, set(count)) in (("written", {"waiting"}), ("committed", {"waiting"}))
+            open_ = set(await tx.outbox.count()) - {"done"}
+            wrote = moment in {"written", "committed"} and open_ == {"waiting"}
             if wrote and moment == "written":
                 die()
         if wrote:
@@ -119,14 +119,27 @@ class Life:
     database: str
     moment: str = "never"
     typed: str = ""
+    later: float = 0.0
+
+
+class LaterClock(SystemClock):
+    """The machine's clock some seconds ahead, as if so long had been waited."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ahead = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        """The time then."""
+        return super().now() + self._ahead
 
 
 async def main(life: Life) -> None:
     """Poll, answer and deliver until nothing is left, or until the moment has come."""
-    room = DyingRoom(life.folder / "room.jsonl", SystemClock())
+    clock = LaterClock(life.later)
+    room = DyingRoom(life.folder / "room.jsonl", clock)
     room.moment = life.moment
     told = settings(life.folder, life.patchwork, life.database)
-    async with assembled(told, room, SystemClock(), known_rooms(told, {ROOM})) as bot:
+    async with assembled(told, room, clock, known_rooms(told, {ROOM})) as bot:
         await bot.settle()
         if life.typed:
             await hear(bot, life.typed)
@@ -141,8 +154,8 @@ async def hear(bot: Bot, typed: str) -> None:
 
 
 if __name__ == "__main__":
-    _, _folder, *_rest, _whom = sys.argv
-    _life = Life(Path(_folder), *_rest)
+    _, _folder, _url, _database, _moment, _typed, _later, _whom = sys.argv
+    _life = Life(Path(_folder), _url, _database, _moment, _typed, float(_later))
     Stroke.somebody_else_dies = _whom == "somebody else"
     kill_in_transactions(_life.moment)
     kill_around_settling(_life.moment)

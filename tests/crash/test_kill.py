@@ -32,15 +32,17 @@ class Scene:
     database: str
     patchwork: SamplePatchwork
 
-    async def start(self, moment: str = "never", typed: str = "", whom: str = "the bot") -> asyncio.subprocess.Process:
-        """The bot as a process of its own."""
-        arguments = (str(PROGRAM), str(self.folder), self.url, self.database, moment, typed, whom)
+    async def start(
+        self, moment: str = "never", typed: str = "", *, whom: str = "the bot", later: float = 0
+    ) -> asyncio.subprocess.Process:
+        """The bot as a process of its own, *later* by so many seconds."""
+        arguments = (str(PROGRAM), str(self.folder), self.url, self.database, moment, typed, str(later), whom)
         pipe = asyncio.subprocess.PIPE if whom == "somebody else" else None
         return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
 
-    async def run(self, moment: str = "never", typed: str = "") -> int:
+    async def run(self, moment: str = "never", typed: str = "", *, later: float = 0) -> int:
         """Start it and wait for its end; its exit status, negative for a signal."""
-        return await (await self.start(moment, typed)).wait()
+        return await (await self.start(moment, typed, later=later)).wait()
 
     @asynccontextmanager
     async def waiting_at(self, moment: str) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -56,9 +58,14 @@ class Scene:
                 process.kill()
                 await process.wait()
 
+    @property
+    def room(self) -> FileRoom:
+        """The bot's room, as its file has it now."""
+        return FileRoom(self.folder / "room.jsonl", SystemClock())
+
     def titles(self) -> list[str]:
         """The first lines of what the room shows."""
-        return [body.partition("\n")[0] for body in FileRoom(self.folder / "room.jsonl", SystemClock()).bodies(ROOM)]
+        return [body.partition("\n")[0] for body in self.room.bodies(ROOM)]
 
 
 over_postgres = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
@@ -118,6 +125,23 @@ async def test_a_bot_whose_database_is_killed_shows_one_card(
     assert await scene.run() == 0
 
     assert scene.titles() == ["migration: Fix it"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_bot_killed_while_it_edits_a_card_shows_the_edit_once(scene: Scene, moment: str) -> None:
+    posted = scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it", patches=2))
+    assert await scene.run() == 0
+    scene.patchwork.set_state(posted.patches[0], "accepted")
+    assert await scene.run() == 0  # the change is seen, and not yet due
+    assert scene.room.edits(ROOM) == []
+
+    assert await scene.run(moment, later=10) == -signal.SIGKILL
+    assert await scene.run(later=10) == 0
+    assert await scene.run(later=100) == 0
+
+    assert len(scene.room.edits(ROOM)) == 1
+    assert scene.titles() == ["migration: Fix it"]
+    assert "Accepted 1 · New 1" in scene.room.shown(ROOM)[0]
 
 
 @pytest.mark.parametrize("moment", ["heard", *MOMENTS])

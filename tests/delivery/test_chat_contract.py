@@ -9,7 +9,7 @@ import pytest
 from bot.clock import VirtualClock
 from bot.delivery.chat import MemoryChat
 from bot.demo.room import FileRoom
-from bot.ids import DeviceId, RoomId, TxnId
+from bot.ids import DeviceId, EventId, RoomId, TxnId
 from chat_contract import ChatContract, a_message
 
 ROOM = RoomId("!room:hs")
@@ -31,6 +31,14 @@ class NearPlace:
     async def bodies(self, room: RoomId) -> list[str]:
         """What the room shows."""
         return self.chat.bodies(room)
+
+    async def shown(self, room: RoomId) -> list[str]:
+        """What the room shows after all edits."""
+        return self.chat.shown(room)
+
+    async def thread(self, room: RoomId, root: EventId) -> list[str]:
+        """What stands in a thread."""
+        return self.chat.thread(room, root)
 
     async def change_device(self) -> None:
         """Go on as another."""

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -6,8 +7,8 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from rich.console import Console
 
-from bot.demo.terminal import rendered, show
-from bot.ids import NoticeKey
+from bot.demo.terminal import plain, rendered, show
+from bot.ids import EventId, NoticeKey
 from bot.notices.outbox import Message, NoticeKind, Tag
 
 CARD = (
@@ -23,9 +24,9 @@ def a_message(html: str, kind: NoticeKind = NoticeKind.CARD) -> Message:
     return Message("the plain text", html, Tag(kind, NoticeKey("card/1")))
 
 
-def exported(html: str, width: int) -> str:
+def exported(html: str, width: int, edits: EventId | None = None, thread: EventId | None = None) -> str:
     console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor", record=True)
-    show(console, a_message(html))
+    show(console, replace(a_message(html), edits=edits, thread=thread))
     return "\n".join(line.rstrip() for line in console.export_text().splitlines())
 
 
@@ -62,6 +63,31 @@ def test_a_card_in_a_narrow_terminal() -> None:
 │ ple.org                              │
 ╰──────────────────────────────────────╯\
 """)
+
+
+def test_an_edit_appears_anew_and_says_that_it_is_one() -> None:
+    assert exported("<p>Fix it<br>Accepted 2</p>", 40, edits=EventId("$card")) == snapshot("""\
+╭─  patchbot · edited  ────────────────╮
+│ Fix it                               │
+│ Accepted 2                           │
+╰──────────────────────────────────────╯\
+""")
+
+
+def test_what_hangs_on_a_card_stands_further_in() -> None:
+    assert exported("<p>2 of 2 patches: New → Accepted</p>", 44, thread=EventId("$card")) == snapshot("""\
+    ╭─  patchbot  ─────────────────────────╮
+    │ 2 of 2 patches: New → Accepted       │
+    ╰──────────────────────────────────────╯\
+""")
+
+
+def test_in_plain_text_an_edit_has_a_mark_and_a_reply_stands_further_in() -> None:
+    message = replace(a_message(""), body="Fix it\nAccepted 2")
+
+    assert plain(message) == "Fix it\nAccepted 2"
+    assert plain(replace(message, edits=EventId("$card"))) == "edited: Fix it\nAccepted 2"
+    assert plain(replace(message, thread=EventId("$card"))) == "  ↳ Fix it\n    Accepted 2"
 
 
 def test_a_link_can_be_opened() -> None:

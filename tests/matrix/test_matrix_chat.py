@@ -11,7 +11,7 @@ import pytest
 from bot.clock import SystemClock
 from bot.delivery.chat import Chat
 from bot.errors import Forbidden, Permanent
-from bot.ids import NoticeKey, RoomId, TxnId
+from bot.ids import EventId, NoticeKey, RoomId, TxnId
 from bot.matrix.client import MatrixClient
 from bot.notices.markup import Allowed, Block, Link, Title, words, written
 from bot.notices.markup import lines as lines_of
@@ -39,6 +39,14 @@ class FarPlace:
     async def bodies(self, room: RoomId) -> list[str]:
         """What the person sees."""
         return await self.person.bodies(room, self.account.user)
+
+    async def shown(self, room: RoomId) -> list[str]:
+        """What the person's client shows."""
+        return await self.person.shown(room, self.account.user)
+
+    async def thread(self, room: RoomId, root: EventId) -> list[str]:
+        """What the person's client shows of a thread."""
+        return [event["content"]["body"] for event in await self.person.thread(room, root)]
 
     async def change_device(self) -> None:
         """Lose the device and log in anew."""

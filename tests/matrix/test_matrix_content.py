@@ -1,10 +1,12 @@
 """Messages as the content of events, and back."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
 from bot.errors import Permanent
 from bot.ids import EventId, NoticeKey, PatchId, ProjectName, SeriesId, ServerName
@@ -61,6 +63,71 @@ def test_in_a_thread_only_clients_that_know_none_show_a_reply() -> None:
         "is_falling_back": True,
         "m.in_reply_to": {"event_id": "$asked"},
     }
+
+
+def test_an_edit_says_all_of_it_inside_and_pings_nobody() -> None:
+    tag = replace(FULL, key=NoticeKey(f"edit/1/{KEY}"), patch=None)
+    message = Message("Fix it\nAccepted 2", "<p>Fix it<br>Accepted 2</p>", tag, edits=EventId("$card"))
+
+    assert event_content(message) == snapshot(
+        {
+            "msgtype": "m.notice",
+            "body": """\
+* Fix it
+Accepted 2\
+""",
+            "m.mentions": {},
+            "org.patchbot": {
+                "kind": "card",
+                "key": "edit/1/card/ozlabs/series/7/!room:hs",
+                "server": "ozlabs",
+                "project": "qemu-devel",
+                "series": 7,
+                "version": 2,
+            },
+            "format": "org.matrix.custom.html",
+            "formatted_body": "* <p>Fix it<br>Accepted 2</p>",
+            "m.new_content": {
+                "msgtype": "m.notice",
+                "body": """\
+Fix it
+Accepted 2\
+""",
+                "m.mentions": {},
+                "org.patchbot": {
+                    "kind": "card",
+                    "key": "edit/1/card/ozlabs/series/7/!room:hs",
+                    "server": "ozlabs",
+                    "project": "qemu-devel",
+                    "series": 7,
+                    "version": 2,
+                },
+                "format": "org.matrix.custom.html",
+                "formatted_body": "<p>Fix it<br>Accepted 2</p>",
+            },
+            "m.relates_to": {"rel_type": "m.replace", "event_id": "$card"},
+        }
+    )
+
+
+def test_an_edit_of_what_rang_is_a_text_as_that_was() -> None:
+    content = event_content(Message("body", "", FULL, rings=True, edits=EventId("$card")))
+
+    assert content["msgtype"] == "m.text"
+    assert content["m.new_content"] == event_content(Message("body", "", FULL, rings=True))
+    assert content["m.mentions"] == {}
+
+
+@given(character=st.characters(exclude_categories=()))
+def test_an_edit_of_the_largest_size_fits_whole_or_is_cut(character: str) -> None:
+    """It says everything twice."""
+    each = len(character.encode("utf-8", "replace"))
+    body, html = character * (MAX_BODY_BYTES // each), character * (MAX_HTML_BYTES // each)
+
+    content = event_content(Message(body, html, FULL, edits=EventId("$card")))
+
+    assert size(content) <= MAX_CONTENT_BYTES
+    assert content["m.relates_to"] == {"rel_type": "m.replace", "event_id": "$card"}
 
 
 def test_what_hangs_on_nothing_has_no_relation() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.ids import RoomId, UserId
-from bot.matrix.hearing import heard, is_arrival, reaches_back, since_we_came, without_quote
+from bot.ids import EventId, RoomId, UserId
+from bot.matrix.hearing import heard, is_arrival, reaches_back, since_we_came, taken_back, without_quote
 from bot.matrix.inviters import accepts, covers
 from bot.matrix.model import Event
 from bot.matrix.session import Backoff
@@ -148,3 +148,10 @@ def test_waits_double_up_to_a_minute_and_heed_the_homeserver() -> None:
     assert [backoff.next_seconds(None, 0) for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
     assert backoff.next_seconds(None, 1) == 45
     assert backoff.next_seconds(timedelta(minutes=5), 1) == 300
+
+
+@pytest.mark.parametrize("event", ["", "$", "card", "$\x00", "$" + "x" * 255])
+def test_what_can_be_no_event_was_not_redacted(event: str) -> None:
+    redactions = [an_event("m.room.redaction", redacts=EventId(each)) for each in (event, "$card")]
+
+    assert list(taken_back(ROOM, redactions)) == [(ROOM, "$card")]

@@ -9,13 +9,13 @@ import pytest
 
 from bot.clock import VirtualClock
 from bot.errors import StoreError
-from bot.ids import EventId, NoticeKey, RoomId, UserId
+from bot.ids import EventId, NoticeKey, RoomId, ServerName, UserId
 from bot.matrix.memory import Heard, RecentMemory, SessionMemory, Taken
 from bot.matrix.model import Invitation
 from bot.matrix.stored import StoredMemory
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
+from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
-from store_rig import StoreRig
+from store_rig import DEVICE, StoreRig
 
 ME, ANN = UserId("@bot:hs"), UserId("@ann:hs")
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
@@ -141,3 +141,32 @@ async def test_a_chat_of_two_that_others_came_into_is_direct_no_longer(memory: S
     await memory.take(Taken(crowded=(ROOM,)))
 
     assert (await memory.remembered()).direct == frozenset({OTHER})
+
+
+async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to_it(
+    store: Store, rig: StoreRig
+) -> None:
+    card, ref = replace(a_notice("card/1"), lane=Lane.CARD), CardRef(ServerName("sample"), "series", 1)
+    reply = replace(a_notice("reply/1"), lane=Lane.REPLY, of=card.key)
+    async with store.transaction() as tx:
+        await tx.cards.add(ref, card, [])
+        await tx.outbox.add([card])
+        [claimed] = await tx.outbox.claim(1, DEVICE)
+        await tx.outbox.settle(claimed, Sent(EventId("$card")))
+        await tx.outbox.add([reply])
+        await tx.cards.touch(ref, urgent=True)
+    rig.advance(minutes=1)
+
+    await StoredMemory(store, ME).take(Taken(redacted=((OTHER, EventId("$card")), (ROOM, EventId("$other")))))
+    async with store.transaction() as tx:
+        assert len(await tx.cards.due(9)) == len(await tx.outbox.unsent()) == 1
+    await StoredMemory(store, ME).take(Taken(redacted=((ROOM, EventId("$card")),)))
+
+    async with store.transaction() as tx:
+        await tx.outbox.add([reply])
+        await tx.cards.touch(ref, urgent=True)
+    rig.advance(minutes=1)
+    async with store.transaction() as tx:
+        assert await tx.cards.due(9) == []
+        assert await tx.outbox.unsent() == []
+        assert await tx.cards.rooms_with(ref) == {ROOM}

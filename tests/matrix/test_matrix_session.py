@@ -10,7 +10,7 @@ from bot.ids import NoticeKey, TxnId
 from bot.matrix.memory import RecentMemory, Taken
 from bot.matrix.requests import Request
 from chat_contract import a_message, a_reaction
-from matrix_rig import Account, WrongClock, listening
+from matrix_rig import Account, LateClient, WrongClock, listening
 from person import Person
 
 
@@ -208,3 +208,36 @@ async def log_out(account: Account, device: str) -> None:
         }
         request = Request("POST", "/_matrix/client/v3/delete_devices", {"devices": [device], "auth": auth})
         await other._ask(request)
+
+
+@pytest.mark.parametrize("version", ["10", "11", "12"])
+async def test_a_moderator_who_takes_a_card_back_is_heard(
+    account: Account, memory: RecentMemory, ann: Person, version: str
+) -> None:
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user, version=version)
+        await bot.client.join(room)
+        card = await bot.client.send(room, TxnId("t1"), a_message())
+
+        await ann.redact(room, card)
+
+        await bot.until(lambda: (room, card) in memory.redacted)
+
+
+async def test_a_card_that_was_taken_back_long_ago_while_we_were_away_is_known(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    """Further back than words are heard, and than one answer reaches."""
+    async with listening(account, memory) as bot:
+        room = await account.room_of(ann, bot.client)
+        card = await bot.client.send(room, TxnId("t1"), a_message())
+        await ann.say(room, "before")
+        await bot.until(lambda: bool(memory.heard))
+    await ann.redact(room, card)
+    for number in range(60):
+        await ann.say(room, f"missed {number}")
+
+    async with listening(account, memory, client=LateClient) as bot:
+        await bot.until(lambda: (room, card) in memory.redacted)
+
+    assert memory.bodies() == ["before"]

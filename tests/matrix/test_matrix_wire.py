@@ -188,3 +188,24 @@ def test_a_direct_chat_is_a_room_like_any_other_once_a_third_person_is_there() -
 
     assert result.taken.crowded == ("!room:hs",)
     assert not result.rooms[RoomId("!room:hs")].is_direct
+
+
+@pytest.mark.parametrize(
+    ("beside", "content", "redacted"),
+    [
+        ({"redacts": "$card"}, {}, "$card"),  # before room version 11
+        ({}, {"redacts": "$card"}, "$card"),  # since then
+        ({"redacts": "$forged"}, {"redacts": "$card"}, "$card"),
+        ({}, {"reason": "spam"}, None),
+        ({"redacts": 7}, {"redacts": ["$card"]}, None),
+        ({"redacts": "$card", "type": "m.room.message"}, {}, None),
+    ],
+)
+def test_a_redaction_names_its_event_in_every_room_version(
+    beside: dict[str, object], content: dict[str, object], redacted: str | None
+) -> None:
+    told = EVENT | {"type": "m.room.redaction", "content": content} | beside
+
+    (event,) = wire.page({"chunk": [told]}).events
+
+    assert event.redacts == redacted
