@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.errors import Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.model import Content, Event, Invitation, Joined, Left, Page, SyncAnswer
+from bot.matrix.model import Content, Event, Invitation, Joined, KeyNews, Left, Page, SyncAnswer, ToDevice
 
 _MAX_RETRY_AFTER = timedelta(hours=6)
 _MAX_REASON = 200  # characters of the homeserver's own words
@@ -75,7 +75,43 @@ def sync_answer(answer: Content, user: UserId) -> SyncAnswer:
         joined=tuple(_joined(RoomId(room), told) for room, told in _rooms(rooms, "join")),
         invited=tuple(invitation for invitation in invited if invitation is not None),
         left=tuple(_left(RoomId(room), told, user) for room, told in _rooms(rooms, "leave")),
+        keys=_key_news(answer),
     )
+
+
+def members(answer: Content) -> Mapping[UserId, str]:
+    """The membership of everybody that a list of members names."""
+    events = _listed(answer, "chunk")
+    told = ((_text(event, "state_key"), _text(_mapping(event, "content"), "membership")) for event in events)
+    return {UserId(user): membership for user, membership in told if user and membership}
+
+
+def _key_news(answer: Content) -> KeyNews:
+    """What is said of keys; counts that are missing are zero (specification, "One-time and fallback keys")."""
+    lists = _mapping(answer, "device_lists")
+    unused = answer.get("device_unused_fallback_key_types")
+    events = _listed(_mapping(answer, "to_device"), "events")
+    return KeyNews(
+        to_device=tuple(each for each in map(_to_device, events) if each is not None),
+        changed=tuple(_users(lists, "changed")),
+        left=tuple(_users(lists, "left")),
+        one_time_keys=_count(_mapping(answer, "device_one_time_keys_count"), "signed_curve25519") or 0,
+        fallback_used=isinstance(unused, list) and "signed_curve25519" not in unused,
+    )
+
+
+def _to_device(told: Content) -> ToDevice | None:
+    sender, kind, content = _text(told, "sender"), _text(told, "type"), told.get("content")
+    if sender is None or kind is None or not isinstance(content, Mapping):
+        return None
+    return ToDevice(UserId(sender), kind, content)
+
+
+def _users(answer: Content, key: str) -> Iterator[UserId]:
+    listed = answer.get(key)
+    for user in listed if isinstance(listed, list) else ():
+        if isinstance(user, str):
+            yield UserId(user)
 
 
 def page(answer: Content) -> Page:
