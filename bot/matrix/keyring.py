@@ -6,7 +6,6 @@ identity, which everybody who verified it is told of.
 
 import base64
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path

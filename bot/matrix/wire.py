@@ -18,6 +18,15 @@ _PASSES = frozenset({"M_LIMIT_EXCEEDED", "M_RESOURCE_LIMIT_EXCEEDED", "M_USER_LO
 _NO_TOKEN = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
 
 
+class Challenge(Permanent):
+    """The homeserver wants proof that we may do this; *ways* are the single steps that would do."""
+
+    def __init__(self, reason: str, session: str | None, ways: frozenset[str]) -> None:
+        super().__init__(reason)
+        self.session = session
+        self.ways = ways
+
+
 def judge(status: int, retry_after: str, body: bytes) -> Content:
     """The JSON object of a good answer; raises the error that any other is.
 
@@ -28,6 +37,7 @@ def judge(status: int, retry_after: str, body: bytes) -> Content:
         Temporary: limits, 5xx, and whatever is no Matrix answer.
         LoggedOut: the access token is unknown.
         Forbidden: not in this room, or no such room.
+        Challenge: it must be confirmed.
         Permanent: the request itself is refused.
     """
     answer = _object(body)
@@ -39,6 +49,8 @@ def judge(status: int, retry_after: str, body: bytes) -> Content:
     reason = _reason(status, code, answer)
     if status in {408, 425, 429} or status >= 500 or code in _PASSES:
         raise Temporary(reason, _wish(answer, retry_after))
+    if status == 401 and answer is not None and "flows" in answer:
+        raise _challenge(answer, reason)
     if code in _NO_TOKEN:
         raise LoggedOut(reason, soft=bool(answer and answer.get("soft_logout") is True))
     if status == 413:
@@ -117,6 +129,13 @@ def _users(answer: Content, key: str) -> Iterator[UserId]:
 def page(answer: Content) -> Page:
     """A page of a room's events; without `end` there are no more."""
     return Page(tuple(_events(answer, "chunk")), _text(answer, "end"))
+
+
+def _challenge(answer: Content, reason: str) -> Challenge:
+    """What is asked for (specification, "User-Interactive Authentication API")."""
+    stages = (flow.get("stages") for flow in _listed(answer, "flows"))
+    single = (each[0] for each in stages if isinstance(each, list) and len(each) == 1)
+    return Challenge(reason, _text(answer, "session"), frozenset(way for way in single if isinstance(way, str)))
 
 
 def _joined(room: RoomId, told: Content) -> Joined:

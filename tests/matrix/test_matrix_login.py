@@ -24,7 +24,7 @@ async def test_a_device_is_kept_where_only_the_bot_can_read_it(account: Account)
     file = account.folder / "device.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_bytes()).keys() == {"user", "id", "token"}
-    assert [path.name for path in account.folder.iterdir()] == ["device.json"]
+    assert {path.name for path in account.folder.iterdir()} == {"device.json", "keys.json", "crypto"}
 
 
 async def test_a_kept_device_needs_no_password(account: Account) -> None:

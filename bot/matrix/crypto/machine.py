@@ -21,14 +21,16 @@ from bot.matrix.crypto import account
 from bot.matrix.crypto.account import Own
 from bot.matrix.crypto.devices import Device, one_time_key
 from bot.matrix.crypto.lists import DeviceLists, Marks
-from bot.matrix.crypto.megolm import Forged, NoKey, Outbound, Rotation, RoomSessions
+from bot.matrix.crypto.megolm import Forged, NoKey, Outbound, RoomSessions, Rotation
 from bot.matrix.crypto.olm import Conversations, Unreadable
 from bot.matrix.crypto.vault import Vault, loaded
 from bot.matrix.crypto.waiting import Waiting, WaitingRoom
 from bot.matrix.model import Content, Event, KeyNews, ToDevice
 
 PUT_OFF_SECONDS = 300  # before a homeserver that told nothing of a user or device is asked for them again
-UNWEDGE_SECONDS = 3_600  # between two new conversations with one device (specification, "Recovering from undecryptable messages")
+UNWEDGE_SECONDS = (
+    3_600  # between two new conversations with one device (specification, "Recovering from undecryptable messages")
+)
 KEEP_SECONDS = 365 * 86_400  # room keys of others
 AT_ONCE = 100  # devices in one request
 _log = structlog.get_logger(__name__)
@@ -72,13 +74,17 @@ class Machine:
 
     # Our own keys
 
-    def keys_to_upload(self, on_server: int, *, fallback_used: bool) -> Content:
-        """What the homeserver is to have of us now; empty where it has enough."""
+    def keys_to_upload(self, on_server: int | None, *, fallback_used: bool) -> Content:
+        """What the homeserver is to have of us now; empty where it has enough.
+
+        *on_server* is how many one-time keys of ours it has; None: it did not say.
+        """
         with self._kept():
             is_first = self._vault.get("own", "uploaded") is None
-            half = self.own.account.max_number_of_one_time_keys // 2
-            if is_first or on_server < half or fallback_used:
-                self.own.make_keys(0 if is_first else on_server, fallback=is_first or fallback_used)
+            most = self.own.account.max_number_of_one_time_keys
+            there = 0 if is_first else most if on_server is None else on_server
+            if there < most // 2 or fallback_used:
+                self.own.make_keys(there, fallback=is_first or fallback_used)
                 account.keep(self._vault, self.own)
             found = {
                 "device_keys": self.own.device_keys() if is_first else {},
@@ -201,7 +207,9 @@ class Machine:
             if out is None or out.is_over(rotation, now) or out.is_known_beyond(devices):
                 out = Outbound.begun(now)
                 self._rooms.keep(room, out)
-            lacking = [each for each in self._others(devices) if not out.has(each) and self._conversations.has_one(each)]
+            lacking = [
+                each for each in self._others(devices) if not out.has(each) and self._conversations.has_one(each)
+            ]
             key, session = self._rooms.key_of(room, out), out.session.session_id
             batches = (lacking[start : start + AT_ONCE] for start in range(0, len(lacking), AT_ONCE))
             return tuple(replace(self._parcel(each, "m.room_key", key), session=session) for each in batches)
@@ -231,7 +239,9 @@ class Machine:
 
     # Reading
 
-    def read(self, timelines: Mapping[RoomId, Sequence[Event]], known: Iterable[RoomId], patience: float | None) -> Read:
+    def read(
+        self, timelines: Mapping[RoomId, Sequence[Event]], known: Iterable[RoomId], patience: float | None
+    ) -> Read:
         """The *timelines* decrypted, with those messages that waited and can be read now, or never.
 
         A message whose key is missing waits *patience* seconds; None: it is no news, and does not wait. What waits in

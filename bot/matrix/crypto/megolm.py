@@ -41,7 +41,9 @@ class Rotation:
         usual = cls()
         return cls(
             messages=min(max(messages, 1), 10_000) if isinstance(messages, int) else usual.messages,
-            period=timedelta(milliseconds=min(max(period, 3_600_000), 10**11)) if isinstance(period, int) else usual.period,
+            period=timedelta(milliseconds=min(max(period, 3_600_000), 10**11))
+            if isinstance(period, int)
+            else usual.period,
         )
 
 

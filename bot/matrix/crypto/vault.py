@@ -56,14 +56,12 @@ class Vault:
         try:
             for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _SCHEMA):
                 connection.execute(statement)
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise Damaged("the crypto store is damaged")
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
+            found = str(error)
+        if found != "ok":
             connection.close()
-            raise Damaged(f"the crypto store cannot be read: {error}") from error
-        except Damaged:
-            connection.close()
-            raise
+            raise Damaged(f"the crypto store cannot be read: {found}")
         return cls(connection, key)
 
     def close(self) -> None:
