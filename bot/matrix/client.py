@@ -11,7 +11,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.config import Settings
-from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
+from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError, UserError
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.matrix import device as devices
 from bot.matrix import requests, wire
@@ -66,9 +66,7 @@ class MatrixClient:
         self._logging_in = asyncio.Lock()
         self._sending: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._carrier = Carrier(settings, clock, self.deadlines.request_seconds)
-        self.encryption = Encryption(
-            Surroundings(self._ask, clock, settings.store.data_dir, self.deadlines.key_seconds)
-        )
+        self.encryption = Encryption(Surroundings(self.ask, clock, settings.store.data_dir, self.deadlines.key_seconds))
 
     async def __aenter__(self) -> Self:
         """Nothing is opened before the first request."""
@@ -105,7 +103,7 @@ class MatrixClient:
         """
         await self._be_a_device()
         try:
-            await self.encryption.begin(self._owner())
+            await self.encryption.begin(self.owner)
         except DeviceLost as lost:
             await self._replace_device(lost)
 
@@ -120,15 +118,34 @@ class MatrixClient:
         old = self.device
         _log.error("the device is replaced by a new one", device=old, reason=str(lost))
         await self._use_password(None)
-        await self.encryption.begin(self._owner())
+        await self.encryption.begin(self.owner)
         try:
-            await confirmed(self._ask, self._owner(), requests.delete_devices([old]))
+            await confirmed(self.ask, self.owner, requests.delete_devices([old]))
         except TransportError as error:
             _log.warning("the old device is still there; remove it by hand", device=old, reason=str(error))
 
-    def _owner(self) -> Owner:
+    @property
+    def owner(self) -> Owner:
+        """Our device, and what confirms that it may do more than others."""
         password = self._account.password
         return Owner(self.user, self.device, password.get_secret_value() if password else None)
+
+    async def be_kept(self) -> None:
+        """Be the device that is kept, and nothing of it changed; for operators.
+
+        Raises:
+            UserError: there is none.
+            Temporary: the homeserver cannot be asked now.
+            LoggedOut: it does not know the device.
+        """
+        token = self._account.access_token
+        kept = await asyncio.to_thread(devices.load, self._folder)
+        if token is None and (kept is None or kept.user != self.user):
+            raise UserError("the bot has not logged in yet: let it run once first")
+        if token is not None and (kept is None or kept.token != token.get_secret_value()):
+            await self._use_token(token.get_secret_value())
+            return
+        self._device = kept
 
     async def _be_a_device(self) -> None:
         """The kept device, or a new one."""
@@ -196,7 +213,7 @@ class MatrixClient:
         try:
             async with self._sending[room]:
                 kind, content = await self._said(room, message)
-                answer = await self._ask(requests.send(room, kind, txn, content))
+                answer = await self.ask(requests.send(room, kind, txn, content))
         except Permanent as error:
             if message.reaction is not None and "M_DUPLICATE_ANNOTATION" in str(error):
                 return message.reaction  # ours is there; the homeserver does not say which it is
@@ -245,23 +262,23 @@ class MatrixClient:
             Permanent: it will not work.
         """
         request = requests.join(room, via, self.deadlines.join_seconds)
-        return RoomId(wire.text(await self._ask(request), "room_id"))
+        return RoomId(wire.text(await self.ask(request), "room_id"))
 
     async def leave(self, room: RoomId) -> None:
         """Go, or decline an invitation; not to be there is as good. Raises `Temporary`, `Permanent`."""
         try:
-            await self._ask(requests.leave(room))
+            await self.ask(requests.leave(room))
         except Forbidden as error:
             _log.info("was not there to leave", room=room, reason=str(error))
 
     async def resolve(self, alias: str) -> RoomId:
         """The room behind an alias. Raises `Forbidden` where there is none, else as `join` does."""
-        answer = await self._ask(requests.resolve(alias))
+        answer = await self.ask(requests.resolve(alias))
         return RoomId(wire.text(answer, "room_id"))
 
     async def state(self, room: RoomId, kind: str) -> Content:
         """The content of a room's state event of type *kind*. Raises as `send` does."""
-        return await self._ask(requests.state(room, kind))
+        return await self.ask(requests.state(room, kind))
 
     # Listening
 
@@ -301,7 +318,8 @@ class MatrixClient:
 
     # One request
 
-    async def _ask(self, request: Request) -> Content:
+    async def ask(self, request: Request) -> Content:
+        """The answer to *request*, as our device. Raises as `wire.judge` does."""
         return await self._ask_for(request, _as_it_is)
 
     async def _ask_for(self, request: Request, parse: Callable[[Content], Parsed]) -> Parsed:

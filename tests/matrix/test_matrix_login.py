@@ -55,7 +55,7 @@ async def test_a_device_of_another_account_is_not_used(account: Account, homeser
 async def test_a_device_that_is_gone_is_replaced_at_the_next_start(account: Account) -> None:
     async with account.logged_in() as client:
         device = client.device
-        await client._ask(Request("POST", "/_matrix/client/v3/logout", {}))
+        await client.ask(Request("POST", "/_matrix/client/v3/logout", {}))
 
     async with account.logged_in() as client:
         assert client.device != device

@@ -19,7 +19,7 @@ from bot.errors import BotError
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.crypto import account
 from bot.matrix.crypto.account import Own
-from bot.matrix.crypto.devices import Device, one_time_key
+from bot.matrix.crypto.devices import MEGOLM, Device, one_time_key
 from bot.matrix.crypto.lists import DeviceLists, Marks
 from bot.matrix.crypto.megolm import Forged, NoKey, Outbound, RoomSessions, Rotation
 from bot.matrix.crypto.olm import Conversations, Unreadable
@@ -194,9 +194,10 @@ class Machine:
         return loaded(text) if text is not None else None
 
     def is_encrypted(self, room: RoomId, rules: Content) -> None:
-        """From now on and for good, whatever the homeserver says later."""
+        """From now on and for good: an algorithm that we do not know replaces none that we do."""
         with self._kept():
-            self._vault.put("room", room, json.dumps(rules))
+            if rules.get("algorithm") == MEGOLM or self._vault.get("room", room) is None:
+                self._vault.put("room", room, json.dumps(rules))
 
     def parcels(self, room: RoomId, users: Iterable[UserId], rotation: Rotation) -> tuple[Parcel, ...]:
         """What is to be sent so that the devices of *users*, and no others, can read our next message in *room*."""
