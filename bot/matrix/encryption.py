@@ -34,6 +34,8 @@ from bot.matrix.requests import Request
 from bot.matrix.rosters import Rosters
 
 USERS_AT_ONCE = 250  # in one request
+EPOCH = "org.patchbot.epoch"
+COUNT_SECONDS = 3_600.0
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
@@ -67,6 +69,7 @@ class Encryption:
         self._owner: Owner | None = None
         self._secret = b""
         self._is_ready = False
+        self._counted_at: float | None = None
         self._on_server: int | None = None  # our one-time keys there; None: not told yet
         self._fallback_used = False
         self._read: tuple[EventId, ...] = ()
@@ -93,7 +96,9 @@ class Encryption:
         if own is not None and told is not None and not _is_of(told, own):
             raise DeviceLost("the homeserver has other keys of the device than those that are kept")
         self._begun = await self._in_thread(self._machine_of, owner, own, is_known=told is not None)
-        self._is_ready = False
+        self._is_ready, self._counted_at = False, None
+        if await self._is_old_copy(owner):
+            raise DeviceLost("the crypto store is an old copy")
 
     def _kept_account(self, owner: Owner) -> Own | None:
         """What is kept of this device; what is kept of others is destroyed, and so is what cannot be read."""
@@ -121,6 +126,28 @@ class Encryption:
                 self._vault.drop("own", "uploaded")
         return Machine(self._vault, own, self._clock)
 
+    async def _is_old_copy(self, owner: Owner) -> bool:
+        """Whether this device was further once, by what it left at the homeserver."""
+        try:
+            left = await self._ask(requests.account_data(owner.user, EPOCH))
+        except Permanent:
+            return False
+        epoch = left.get("epoch") if left.get("device") == owner.device else None
+        return isinstance(epoch, int) and epoch > await self._step(self._machine.epoch)
+
+    async def _count_up(self) -> None:
+        """Leave at the homeserver how far we are, once an hour: the store of now is to be told from older copies."""
+        assert self._owner is not None, "it has begun"  # noqa: S101  # `_machine` saw to it
+        now = self._clock.monotonic()
+        if self._counted_at is not None and now - self._counted_at < COUNT_SECONDS:
+            return
+        told = {"device": self._owner.device, "epoch": await self._step(self._machine.next_epoch)}
+        try:
+            await self._ask(requests.set_account_data(self._owner.user, EPOCH, told))
+        except Permanent as error:
+            _log.warning("an old copy of the crypto store will not be noticed", reason=str(error))
+        self._counted_at = now
+
     async def forget(self) -> None:
         """Destroy what is kept of the device."""
         await self._in_thread(self._close_vault)
@@ -146,6 +173,7 @@ class Encryption:
                 await self._ready()
                 await self._replenish()
                 await self._mend()
+                await self._count_up()
             except TransportError as error:
                 attempts += 1
                 _log.warning("the keys cannot be looked after", reason=str(error))
@@ -161,6 +189,7 @@ class Encryption:
             if self._is_ready:
                 return
             await self._replenish()
+            await self._count_up()
             try:
                 assert self._owner is not None, "it has begun"  # noqa: S101  # `_machine` saw to it
                 await sign_device(self._ask, self._owner, self._around.folder)

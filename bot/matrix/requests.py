@@ -102,6 +102,16 @@ def members(room: RoomId) -> Request:
     return _get(f"{_room(room)}/members", {"not_membership": "leave"})
 
 
+def account_data(user: UserId, kind: str) -> Request:
+    """What a device of ours left at the homeserver for the others."""
+    return _get(f"/user/{_quoted(user)}/account_data/{_quoted(kind)}")
+
+
+def set_account_data(user: UserId, kind: str, content: Content) -> Request:
+    """Leave it there."""
+    return Request("PUT", f"{_API}/user/{_quoted(user)}/account_data/{_quoted(kind)}", content)
+
+
 # Keys of devices
 
 

@@ -227,7 +227,7 @@ async def test_a_session_outlasts_a_restart_and_is_given_to_nobody_twice(place: 
 
     first, second = await sealed_in(place, place.room)
     assert first["session_id"] == second["session_id"]
-    assert requests == 4  # whether it is signed, who reads what was said before, who is there, the message
+    assert requests == 5  # how far we are, whether we are signed, who reads what was before, who is there, the message
     assert await place.bodies(place.room) == ["body of card/1", "body of card/2"]
 
 

@@ -74,6 +74,17 @@ class Machine:
 
     # Our own keys
 
+    def epoch(self) -> int:
+        """A number that only grows: a store that has a smaller one than it had is an old copy."""
+        return int(self._vault.get("own", "epoch") or 0)
+
+    def next_epoch(self) -> int:
+        """Let it grow."""
+        with self._kept():
+            epoch = self.epoch() + 1
+            self._vault.put("own", "epoch", str(epoch))
+            return epoch
+
     def keys_to_upload(self, on_server: int | None, *, fallback_used: bool) -> Content:
         """What the homeserver is to have of us now; empty where it has enough.
 
@@ -286,10 +297,10 @@ class Machine:
         except NoKey:
             return None if may_wait else replace(event, unreadable=True)
         except Forged as error:
-            _log.warning("a message is not what it says it is", room=room, event=event.id, reason=str(error))
+            _log.warning("a message is not what it says it is", room=room, message=event.id, reason=str(error))
             return event
         except Unreadable as error:
-            _log.info("cannot read a message", room=room, event=event.id, reason=str(error))
+            _log.info("cannot read a message", room=room, message=event.id, reason=str(error))
             return replace(event, unreadable=True)
         relation = event.content.get("m.relates_to")
         return replace(event, type=kind, content=content if relation is None else {**content, "m.relates_to": relation})
