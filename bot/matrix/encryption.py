@@ -96,7 +96,7 @@ class Encryption:
         if own is not None and told is not None and not _is_of(told, own):
             raise DeviceLost("the homeserver has other keys of the device than those that are kept")
         self._begun = await self._in_thread(self._machine_of, owner, own, is_known=told is not None)
-        self._is_ready, self._counted_at = False, None
+        self._is_ready, self._counted_at, self._on_server = False, None, None
         if await self._is_old_copy(owner):
             raise DeviceLost("the crypto store is an old copy")
 
@@ -137,15 +137,16 @@ class Encryption:
 
     async def _count_up(self) -> None:
         """Leave at the homeserver how far we are, once an hour: the store of now is to be told from older copies."""
-        assert self._owner is not None, "it has begun"  # noqa: S101  # `_machine` saw to it
         now = self._clock.monotonic()
         if self._counted_at is not None and now - self._counted_at < COUNT_SECONDS:
             return
-        told = {"device": self._owner.device, "epoch": await self._step(self._machine.next_epoch)}
+        own = self._machine.own
+        told = {"device": own.device, "epoch": await self._step(self._machine.next_epoch)}
         try:
-            await self._ask(requests.set_account_data(self._owner.user, EPOCH, told))
+            await self._ask(requests.set_account_data(own.user, EPOCH, told))
         except Permanent as error:
             _log.warning("an old copy of the crypto store will not be noticed", reason=str(error))
+        await self._step(self._machine.tidy)
         self._counted_at = now
 
     async def forget(self) -> None:
@@ -237,7 +238,7 @@ class Encryption:
             return True
         rules = await self._rosters.rules(room)
         if rules is not None:
-            await self._step(self._machine.is_encrypted, room, rules)
+            await self._step(self._machine.are_encrypted, {room: rules})
         return rules is not None
 
     def tag(self, key: NoticeKey) -> str:
@@ -293,8 +294,8 @@ class Encryption:
 
     async def hear(self, answer: SyncAnswer, *, since: str | None, whole: bool) -> None:
         """Take in what a sync tells of rooms, members and keys; what is heard twice does no harm."""
-        for room, rules in self._rosters.hear(answer, whole=whole):
-            await self._step(self._machine.is_encrypted, room, rules)
+        if encrypted := self._rosters.hear(answer, whole=whole):
+            await self._step(self._machine.are_encrypted, encrypted)
         for left in answer.left:
             await self._step(self._machine.left_room, left.room)
         await self._step(self._machine.feed, answer.keys, is_new=since is None)

@@ -5,7 +5,6 @@ events out, it may leave out some of those, so the list is asked for anew.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 
 from bot.errors import Forbidden, Temporary
 from bot.ids import RoomId, UserId
@@ -57,27 +56,26 @@ class Rosters:
         self._members[room] = members
         return members
 
-    def hear(self, answer: SyncAnswer, *, whole: bool) -> Iterator[tuple[RoomId, Content]]:
+    def hear(self, answer: SyncAnswer, *, whole: bool) -> dict[RoomId, Content]:
         """Take in what a sync tells; the rooms whose encryption it speaks of, and what it says of that.
 
         *whole*: it tells the state of every room.
         """
+        encrypted: dict[RoomId, Content] = {}
         for left in answer.left:
             self._members.pop(left.room, None)
         for joined in answer.joined:
             if joined.limited:
                 self._changes[joined.room] += 1
                 self._members.pop(joined.room, None)
-            rules = None
             for event in (*joined.state, *joined.timeline):
                 if event.type == _ENCRYPTION and event.state_key == "":
-                    rules = event.content
+                    encrypted[joined.room] = event.content
                 self._note(joined.room, event)
-            if rules is not None:
-                self._encrypted.add(joined.room)
-                yield joined.room, rules
-            elif whole:
+            if whole and joined.room not in encrypted:
                 self._clear.add(joined.room)
+        self._encrypted.update(encrypted)
+        return encrypted
 
     def _note(self, room: RoomId, event: Event) -> None:
         membership = event.content.get("membership")

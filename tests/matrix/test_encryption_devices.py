@@ -189,17 +189,28 @@ def with_another_key(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [gone, empty, garbled, cut_in_its_middle, without_its_key, with_another_key])
+async def test_a_store_that_is_damaged_in_any_way_is_lost(account: Account, damage: Callable[[Path], None]) -> None:
+    """Hole 9."""
+    async with account.logged_in() as client:
+        await client.encryption._ready()
+        old = client.device
+    damage(account.folder / "crypto")
+
+    async with account.logged_in() as client:
+        assert client.device != old
+
+
 async def test_a_lost_store_makes_a_new_device_that_is_trusted_at_once(
-    account: Account, ann: Person, friend: Friend, damage: Callable[[Path], None]
+    account: Account, ann: Person, friend: Friend
 ) -> None:
     """Hole 9: signed with the kept seeds; the old device is removed."""
     async with account.logged_in() as client:
         room = await account.room_of(ann, client, encrypted=True)
         await client.send(room, TxnId("t1"), a_message("card/1"))
         old, before = client.device, await shown(ann, account.user)
-    damage(account.folder / "crypto")
+    gone(account.folder / "crypto")
 
-    memory = RecentMemory(since=None)
+    memory = RecentMemory()
     async with listening(account, memory) as bot:
         await bot.client.send(room, TxnId("t1"), a_message("card/2"))
         assert await friend.reads(room, account.user, 2) == ["body of card/1", "body of card/2"]

@@ -17,10 +17,8 @@ from fault_proxy import (
     dropped_after_commit,
     garbage,
     hang,
-    html_502,
     json_500,
     limited,
-    limited_by_header,
     proxied,
 )
 from friend import Friend
@@ -55,7 +53,7 @@ def account(homeserver: Homeserver, proxy: FaultProxy, tmp_path: Path) -> Accoun
     return Account(homeserver, tmp_path / "data", proxy.url, deadlines=Deadlines(request_seconds=2))
 
 
-@pytest.mark.parametrize("fault", [json_500, html_502, garbage, cut, limited, limited_by_header, dropped_after_commit])
+@pytest.mark.parametrize("fault", [json_500, garbage, cut, limited, dropped_after_commit])
 async def test_whichever_request_fails_the_message_waits_and_is_read_in_the_end(
     account: Account, proxy: FaultProxy, ann: Person, friend: Friend, fault: Fault
 ) -> None:

@@ -32,7 +32,7 @@ class Own:
         return self.account.ed25519_key.to_base64()
 
     def signed(self, told: Content) -> Content:
-        """*told* with our device's signature beside those that it has."""
+        """*told* with our device's signature."""
         signature = self.account.sign(signed_part(told)).to_base64()
         return {**told, "signatures": {self.user: {f"ed25519:{self.device}": signature}}}
 

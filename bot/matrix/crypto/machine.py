@@ -204,11 +204,13 @@ class Machine:
         text = self._vault.get("room", room)
         return loaded(text) if text is not None else None
 
-    def is_encrypted(self, room: RoomId, rules: Content) -> None:
-        """From now on and for good: an algorithm that we do not know replaces none that we do."""
+    def are_encrypted(self, told: Mapping[RoomId, Content]) -> None:
+        """Rooms with their rules, from now on and for good: an unknown algorithm replaces none that we know."""
         with self._kept():
-            if rules.get("algorithm") == MEGOLM or self._vault.get("room", room) is None:
-                self._vault.put("room", room, json.dumps(rules))
+            for room, rules in told.items():
+                known, text = self._vault.get("room", room), json.dumps(rules)
+                if known is None or (rules.get("algorithm") == MEGOLM and known != text):
+                    self._vault.put("room", room, text)
 
     def parcels(self, room: RoomId, users: Iterable[UserId], rotation: Rotation) -> tuple[Parcel, ...]:
         """What is to be sent so that the devices of *users*, and no others, can read our next message in *room*."""
@@ -271,8 +273,12 @@ class Machine:
                     found.setdefault(each.room, []).append(event)
             for room, events in timelines.items():
                 found[room][:0] = self._timeline(room, events, patience)
-            self._rooms.tidy(self._now() - KEEP_SECONDS)
             return Read({room: tuple(events) for room, events in found.items()}, tuple(done))
+
+    def tidy(self) -> None:
+        """Forget what nobody needs any more."""
+        with self._kept():
+            self._rooms.tidy(self._now() - KEEP_SECONDS)
 
     def forget(self, events: Sequence[EventId]) -> None:
         """These messages wait no more."""
