@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.ids import DeviceId, RoomId, UserId
 from bot.matrix.crypto.devices import MAX_DEVICES, devices_of, one_time_key
+from bot.matrix.crypto.devices import Device as KnownDevice
 from bot.matrix.crypto.machine import KeyLost
 from bot.matrix.crypto.megolm import Rotation
 from bot.matrix.crypto.vault import Vault
@@ -182,13 +183,15 @@ def test_a_message_that_a_homeserver_shows_again_is_not_read_again(bot: Device, 
 
 
 def test_a_message_moved_into_another_room_is_not_read(bot: Device, ann: Device) -> None:
+    """Even where its sender gave the key for both rooms."""
+    other = RoomId("!other:hs")
     ann.meets(bot)
     ann.gives_key(bot)
-    other = RoomId("!other:hs")
+    gives(ann, bot, room_id=other)
 
-    read = bot.reads(ann.says("help"), room=other, patience=None)
+    [event] = bot.reads(ann.says("help"), room=other).timelines[other]
 
-    assert bodies(read, other) == [None]
+    assert (event.type, event.unreadable) == ("m.room.encrypted", False)
 
 
 def test_a_session_is_its_senders_although_others_have_its_key(bot: Device, ann: Device, eve: Device) -> None:
@@ -204,16 +207,34 @@ def test_a_session_is_its_senders_although_others_have_its_key(bot: Device, ann:
     assert bodies(bot.reads(event)) == ["help"]
 
 
-def test_a_key_that_is_passed_on_is_not_taken(bot: Device, ann: Device, eve: Device) -> None:
-    """What Ann encrypted for Eve says nothing when Eve's homeserver hands it to the bot as Ann's."""
-    ann.meets(eve)
-    [parcel] = ann.gives_key(eve)
-    [event] = parcel_for(ann, eve, parcel)
+@pytest.mark.parametrize(("as_user", "with_key_of"), [("eve", "bot"), ("bot", "eve")])
+def test_what_was_meant_for_somebody_else_is_not_taken(
+    bot: Device, ann: Device, eve: Device, as_user: str, with_key_of: str
+) -> None:
+    """Eve says that the bot's key is hers, and hands on to the bot what Ann encrypts for her."""
+    people = {"bot": bot, "eve": eve}
+    keys = people[with_key_of].machine.own
+    false = KnownDevice(people[as_user].user, DeviceId("X"), bot.machine.own.curve25519, keys.ed25519)
+    [(_, key)] = list(bot.uploaded.items())[:1]
+    assert isinstance(key, dict)
+    assert ann.machine._conversations.begin(false, str(key["key"]))
+    ann.machine.parcels(ROOM, [], Rotation())
 
-    bot.hears(event)
-    bot.hears(ToDevice(eve.user, event.type, event.content))
+    gives(ann, bot, false)
 
     assert bodies(bot.reads(ann.says("help"))) == []
+
+
+def gives(sender: Device, device: Device, known: KnownDevice | None = None, **fields: object) -> None:
+    """Give the key of the room to *device*, known as another perhaps, with other *fields*."""
+    machine = sender.machine
+    out = machine._rooms.outbound(ROOM)
+    found = known or machine._lists.by_curve(device.user, device.machine.own.curve25519)
+    assert out is not None
+    assert found is not None
+    with machine._kept():
+        sealed = machine._conversations.sealed(found, "m.room_key", {**machine._rooms.key_of(ROOM, out), **fields})
+    device.hears(ToDevice(sender.user, "m.room.encrypted", sealed))
 
 
 def test_a_sender_is_who_encrypted(bot: Device, ann: Device, eve: Device) -> None:
