@@ -114,26 +114,26 @@ class Elements:
         await self._writer.wait_closed()
         await asyncio.gather(self._reading, return_exceptions=True)
 
-    async def newcomer(self, *, only_signed: bool = False, url: str = "") -> "Element":
+    async def newcomer(self, *, only_signed: bool = False) -> "Element":
         """Somebody new with a device and an identity; *only_signed* excludes devices that no identity has signed."""
         name = f"element{next(_names)}"
-        self.homeserver.register(name, name)
-        element = await self._log_in(name, url or self.homeserver.url, only_signed=only_signed)
-        await element.ask("signUp")
+        element = await self.log_in(UserId(self.homeserver.register(name, name)), name, only_signed=only_signed)
+        await element.sign_up()
         return element
 
     async def another(self, first: "Element", *, only_signed: bool = False) -> "Element":
         """Another device of a user, signed by the same identity."""
-        element = await self._log_in(first.name, self.homeserver.url, only_signed=only_signed)
+        element = await self.log_in(first.user, first.password, only_signed=only_signed)
         await element.ask("beOneOf", secrets=await first.ask("secrets"))
         return element
 
-    async def _log_in(self, user: str, url: str, *, only_signed: bool) -> "Element":
-        """A new device."""
+    async def log_in(self, user: UserId, password: str, *, only_signed: bool = False) -> "Element":
+        """A new device of a user, which nobody has signed."""
         client = f"client{next(self._ids)}"
         changed = self._changes[client] = asyncio.Event()
-        device = await self.ask(client, "logIn", url=url, user=user, password=user, onlySigned=only_signed)
-        return Element(self, client, user, UserId(f"@{user}:{self.homeserver.name}"), DeviceId(device), changed)
+        account = {"url": self.homeserver.url, "user": user, "password": password}
+        device = await self.ask(client, "logIn", **account, onlySigned=only_signed)
+        return Element(self, client, user, password, DeviceId(device), changed)
 
     async def ask(self, client: str, order: str, **details: object) -> Any:
         """The answer to an order."""
@@ -168,14 +168,18 @@ class Element:
 
     _elements: Elements
     _client: str
-    name: str
     user: UserId
+    password: str
     device: DeviceId
     _changed: asyncio.Event
 
     async def ask(self, order: str, **details: object) -> Any:
         """The answer to an order."""
         return await self._elements.ask(self._client, order, **details)
+
+    async def sign_up(self) -> None:
+        """Make the user's identity, in the place of any other, and sign this device with it."""
+        await self.ask("signUp")
 
     async def create_direct(self, user: UserId) -> RoomId:
         """An encrypted direct chat."""

@@ -147,6 +147,21 @@ async def limited_by_header(_: FaultProxy, __: web.Request) -> web.StreamRespons
     return web.Response(status=429, text=json.dumps("slow down"), headers={"Retry-After": "5"})
 
 
+@dataclass
+class FirstAnswersHeld:
+    """The homeserver does what it is asked, but answers a message only when it is sent again."""
+
+    held: list[str] = field(default_factory=list)
+
+    async def __call__(self, proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+        """One message."""
+        response = await proxy.passed_on(request)
+        if request.path not in self.held:
+            self.held.append(request.path)
+            await proxy.until_closed()
+        return response
+
+
 def _drop(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
