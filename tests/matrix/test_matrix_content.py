@@ -1,5 +1,6 @@
 """Messages as the content of events, and back."""
 
+import hmac
 import json
 
 import pytest
@@ -8,7 +9,17 @@ from hypothesis import strategies as st
 
 from bot.errors import Permanent
 from bot.ids import EventId, NoticeKey, PatchId, ProjectName, SeriesId, ServerName
-from bot.matrix.content import MAX_CONTENT_BYTES, encoded, event_content, event_type, key_of, size
+from bot.matrix.content import (
+    MAX_CONTENT_BYTES,
+    encoded,
+    event_content,
+    event_type,
+    is_ours,
+    key_of,
+    sealed,
+    size,
+    tag_of,
+)
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.notices.outbox import Message, NoticeKind, Tag
 
@@ -124,3 +135,31 @@ def test_what_others_send_has_a_key_or_none(value: object) -> None:
     key = key_of({"org.patchbot": value})
 
     assert key is None or isinstance(key, str)
+
+
+def test_a_tag_is_the_same_for_the_same_key_and_tells_nothing_without_the_secret() -> None:
+    """HMAC-SHA256 of the key, 16 hex digits."""
+    secret = bytes(32)
+
+    assert tag_of(secret, KEY) == hmac.new(secret, KEY.encode(), "sha256").hexdigest()[:16]
+    assert tag_of(secret, KEY) == tag_of(secret, KEY) != tag_of(bytes(31) + b"1", KEY)
+    assert tag_of(secret, NoticeKey(KEY + "1")) != tag_of(secret, KEY)
+
+
+def test_of_an_encrypted_message_only_its_relation_and_its_tag_are_outside() -> None:
+    message = Message("body", "", Tag(NoticeKind.ANSWER, KEY), replies_to=EventId("$asked"))
+
+    assert sealed(event_content(message), {"ciphertext": "x"}, "abc") == {
+        "ciphertext": "x",
+        "m.relates_to": {"m.in_reply_to": {"event_id": "$asked"}},
+        "org.patchbot.tag": "abc",
+    }
+
+
+def test_a_message_is_ours_by_its_key_or_by_its_tag() -> None:
+    content = event_content(Message("body", "", FULL))
+
+    assert is_ours(content, KEY, "abc")
+    assert is_ours(sealed(content, {}, "abc"), KEY, "abc")
+    assert not is_ours(sealed(content, {}, "abd"), KEY, "abc")
+    assert not is_ours({}, KEY, "abc")

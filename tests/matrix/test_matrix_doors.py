@@ -212,25 +212,6 @@ async def test_a_room_where_we_are_alone_is_left(account: Account, memory: Recen
         assert memory.suspended == set()
 
 
-async def test_an_encrypted_room_is_told_once_that_we_cannot_read_there(
-    account: Account, memory: RecentMemory, ann: Person
-) -> None:
-    async with listening(account, memory) as bot:
-        born_so = await ann.create_room(account.user, encrypted=True)
-        await bot.until(lambda: len(memory.notices) == 2)
-        became_so = await ann.create_room(account.user)
-        await bot.until(lambda: len(memory.notices) == 3)
-        await ann.set_state(became_so, "m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"})
-        await bot.until(lambda: len(memory.notices) == 4)
-    memory.notices.clear()  # as housekeeping does after a week
-
-    async with listening(account, memory) as again:
-        assert again.session.rooms[born_so].is_encrypted
-        assert again.session.rooms[became_so].is_encrypted
-
-    assert memory.notices == {}
-
-
 async def came_and_went(person: Person, room: RoomId, account: Account) -> bool:
     memberships = [
         event["content"]["membership"]
