@@ -189,6 +189,10 @@ class Element:
         """A room of ours."""
         return RoomId(await self.ask("createRoom", invite=invite, direct=direct, encrypted=encrypted))
 
+    async def invite(self, room: RoomId, user: UserId) -> None:
+        """Ask somebody in."""
+        await self.ask("invite", room=room, user=user)
+
     async def join(self, room: RoomId) -> None:
         """Come in."""
         await self.ask("join", room=room)

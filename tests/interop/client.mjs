@@ -97,6 +97,10 @@ class Client {
         return id;
     }
 
+    async invite({ room, user }) {
+        await this.sdk.invite(room, user);
+    }
+
     async join({ room }) {
         await this.sdk.joinRoom(room);
         await this.until(() => this.sdk.getRoom(room)?.getMyMembership() === "join");
