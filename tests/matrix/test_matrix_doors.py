@@ -48,9 +48,12 @@ async def test_an_invitation_of_somebody_else_is_declined(account: Account, memo
     async with listening(account, memory, invite_from=["*:elsewhere.test"]) as bot:
         room = await ann.create_room(account.user)
 
-        await bot.until(lambda: memory.takes > 1 and memory.invitations == {})
+        async def is_declined() -> bool:
+            return await came_to(ann, room, account, "leave")
 
-    assert (await ann.state(room, "m.room.member", account.user))["membership"] == "leave"
+        assert await ann.until(is_declined)
+        await bot.until(lambda: memory.invitations == {})
+
     assert memory.notices == {}
 
 
@@ -210,6 +213,11 @@ async def test_a_room_where_we_are_alone_is_left(account: Account, memory: Recen
         await bot.until(lambda: room not in bot.session.rooms)
 
         assert memory.suspended == set()
+
+
+async def came_to(person: Person, room: RoomId, account: Account, membership: str) -> bool:
+    told = await person.state(room, "m.room.member", account.user)
+    return bool(told["membership"] == membership)
 
 
 async def came_and_went(person: Person, room: RoomId, account: Account) -> bool:
