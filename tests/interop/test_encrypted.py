@@ -163,7 +163,7 @@ async def test_a_new_device_is_answered_though_all_keys_were_used_up_while_the_b
 
 def is_answered(said: Sequence[Drawn]) -> bool:
     """Whether the newest message is the version."""
-    return said[-1].body.startswith("patchwork-matrix-bot ")
+    return bool(said) and said[-1].body.startswith("patchwork-matrix-bot ")
 
 
 async def claim_key(stage: Stage, person: Person) -> dict[str, object]:
