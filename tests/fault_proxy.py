@@ -73,9 +73,11 @@ async def proxied(homeserver: Homeserver, tls: ssl.SSLContext | None = None) -> 
     proxy.url = f"{'https' if tls else 'http'}://{host}:{port}"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as session:
         proxy._session = session
-        yield proxy
-        proxy._closing.set()
-        await runner.cleanup()
+        try:
+            yield proxy
+        finally:
+            proxy._closing.set()
+            await runner.cleanup()
 
 
 async def json_500(_: FaultProxy, __: web.Request) -> web.StreamResponse:
