@@ -27,7 +27,7 @@ _names = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """An event as the client draws it; *content* is that of its latest edit.
+    """An event as the client draws it; *content* is that of its latest edit, and so is what is said of reading it.
 
     *failure* is why it cannot be read, *shield* the colour of its warning ("NONE" where there is none), *reason* what
     for.

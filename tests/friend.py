@@ -75,6 +75,17 @@ class Friend:
         """What was read of *sender* so far."""
         return [each.why or str(each.content.get("body")) for each in self._of(room, sender)]
 
+    def shown(self, room: RoomId, sender: UserId) -> list[str]:
+        """What was read of *sender* so far, as it stands after all edits."""
+        texts: dict[str, str] = {}
+        for each in self._of(room, sender):
+            relation = each.content.get("m.relates_to", {})
+            if relation.get("rel_type") == "m.replace":
+                texts[relation["event_id"]] = each.content["m.new_content"]["body"]
+            else:
+                texts[each.id] = each.why or each.content["body"]
+        return list(texts.values())
+
     def contents(self, room: RoomId, sender: UserId) -> list[dict[str, Any]]:
         """The decrypted contents of what was read."""
         return [each.content for each in self._of(room, sender) if not each.why]

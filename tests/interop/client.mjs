@@ -125,9 +125,11 @@ class Client {
         );
     }
 
+    /** As Element does, it warns of the latest edit where there is one. */
     async view(event) {
         await event.getDecryptionPromise();
-        const info = event.isEncrypted() ? await this.sdk.getCrypto().getEncryptionInfoForEvent(event) : null;
+        const shown = event.replacingEvent() ?? event;
+        const info = shown.isEncrypted() ? await this.sdk.getCrypto().getEncryptionInfoForEvent(shown) : null;
         return {
             event: event.getId(),
             sender: event.getSender(),
@@ -135,8 +137,8 @@ class Client {
             content: event.getContent(), // after the latest edit
             original: event.getOriginalContent(),
             relation: event.getRelation(),
-            encrypted: event.isEncrypted(),
-            failure: event.decryptionFailureReason,
+            encrypted: shown.isEncrypted(),
+            failure: shown.decryptionFailureReason,
             shield: info && EventShieldColour[info.shieldColour],
             reason: info && info.shieldReason !== null ? EventShieldReason[info.shieldReason] : null,
         };

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from bot.demo.sample.patchwork import Posted
 from bot.ids import RoomId
 from bot.matrix import device as devices
 from element import Drawn, Element, Elements
@@ -20,11 +21,11 @@ UNSIGNED = "UNSIGNED_SENDER_DEVICE"
 SEND = "/send/m.room.encrypted/"
 
 
-async def subscribed(stage: Stage, ann: Element) -> RoomId:
+async def subscribed(stage: Stage, ann: Element, query: str = "path:migration/") -> RoomId:
     """An encrypted chat with the bot, for which it has a subscription; it has said two things there."""
     chat = await ann.create_direct(stage.me)
     await ann.hears(chat, stage.me, 1)  # the welcome
-    await ann.say(chat, "sub path:migration/")
+    await ann.say(chat, f"sub {query}")
     await ann.hears(chat, stage.me, 2)
     return chat
 
@@ -37,9 +38,9 @@ async def room_of(stage: Stage, ann: Element, bob: Element) -> RoomId:
     return room
 
 
-def post(stage: Stage, name: str) -> None:
+def post(stage: Stage, name: str) -> Posted:
     """A series for the chat arrives."""
-    stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name=name))
+    return stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name=name))
 
 
 def titles(said: Sequence[Drawn]) -> list[str]:
@@ -78,6 +79,31 @@ async def test_who_excludes_unsigned_devices_is_served_in_an_encrypted_chat(stag
     assert said[2].body.startswith("What you can type:")
     assert titles(said) == ["migration: Fix it"]
     assert list((await ann.trust(stage.me)).devices.values()) == [True]
+
+
+async def test_a_card_is_edited_in_its_place_and_what_happens_is_told_in_its_thread(
+    stage: Stage, elements: Elements
+) -> None:
+    ann = await elements.newcomer(only_signed=True)
+    async with stage.running() as bot:
+        chat = await subscribed(stage, ann, "path:migration/ on:new,state")
+        series = post(stage, "migration: Fix it")
+        *_, card = await ann.hears(chat, stage.me, 3)
+        stage.patchwork.set_state(series.patches[0], "accepted")
+        *_, edited = await ann.shows(chat, stage.me, lambda said: said[-1].body != card.body)
+        await bot.stop()
+    stage.gather_no_more()
+
+    async with stage.running():
+        *_, reply = await ann.hears(chat, stage.me, 4)
+
+    assert "New" in card.body.splitlines()
+    assert edited.body == card.body.replace("\nNew\n", "\nAccepted\n")
+    assert (edited.event, edited.original["body"]) == (card.event, card.body)
+    assert reply.relation is not None
+    assert (reply.relation["rel_type"], reply.relation["event_id"]) == ("m.thread", card.event)
+    assert reply.body == "New → Accepted"
+    assert all(message.is_trusted for message in (card, edited, reply))
 
 
 async def test_a_bot_whose_identity_is_somebody_elses_is_neither_read_nor_written_to(

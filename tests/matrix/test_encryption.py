@@ -5,7 +5,7 @@ import shutil
 import stat
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from bot.clock import SystemClock
-from bot.ids import NoticeKey, RoomId, TxnId
+from bot.ids import EventId, NoticeKey, RoomId, TxnId
 from bot.matrix.client import Deadlines, MatrixClient
 from bot.matrix.memory import RecentMemory
+from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.notices.outbox import Message, NoticeKind, Tag
-from chat_contract import ChatContract, a_message, a_reaction
+from chat_contract import ChatContract, a_message, a_reaction, an_edit
 from friend import Friend, befriended
 from homeserver import Homeserver
-from matrix_rig import Account, Listener, listening
+from matrix_rig import Account, LateClient, Listener, listening
 from person import Person
 
 
@@ -43,6 +44,16 @@ class SecretPlace:
         """What the friend reads."""
         await self.friend.look()
         return self.friend.read(room, self.account.user)
+
+    async def shown(self, room: RoomId) -> list[str]:
+        """What the friend's client shows."""
+        await self.friend.look()
+        return self.friend.shown(room, self.account.user)
+
+    async def thread(self, room: RoomId, root: EventId) -> list[str]:
+        """What the friend reads of a thread, which the homeserver knows from what is outside."""
+        await self.friend.look()
+        return [self.friend.decrypted(room, event) for event in await self.friend.person.thread(room, root)]
 
     async def change_device(self) -> None:
         """Lose the device and log in anew."""
@@ -88,6 +99,18 @@ async def test_only_a_tag_that_tells_nothing_stands_outside(place: SecretPlace) 
     assert read["org.patchbot"] == {"kind": "answer", "key": "answer/1"}
 
 
+async def test_of_an_edit_only_what_it_replaces_stands_outside(place: SecretPlace) -> None:
+    card = await place.chat.send(place.room, TxnId("t1"), a_message())
+    await place.chat.send(place.room, TxnId("t2"), an_edit(card))
+
+    [_, sealed] = await sealed_in(place, place.room)
+    assert sealed["m.relates_to"] == {"rel_type": "m.replace", "event_id": card}
+    assert sealed.keys() & {"body", "m.new_content", "org.patchbot"} == set()
+    assert await place.shown(place.room) == ["body of edit/1/card/1"]
+    [_, read] = place.friend.contents(place.room, place.account.user)
+    assert read["m.new_content"]["org.patchbot"] == {"kind": "card", "key": "edit/1/card/1"}
+
+
 async def test_a_reaction_is_in_the_clear_but_does_not_say_what_it_is_about(place: SecretPlace) -> None:
     """Hole 12: Matrix has no encrypted reactions."""
     event = await place.chat.send(place.room, TxnId("t1"), a_message())
@@ -108,6 +131,16 @@ async def test_a_large_message_fits_also_when_it_is_encrypted(place: SecretPlace
     [read] = await place.bodies(place.room)
     assert len(read) == 4_000
     assert read.startswith("€€")
+
+
+async def test_an_edit_of_the_largest_size_fits_also_when_it_is_encrypted(place: SecretPlace) -> None:
+    """It says everything twice; JSON makes two of each quotation mark."""
+    body, html = '"' * MAX_BODY_BYTES, '"' * MAX_HTML_BYTES
+    card = await place.chat.send(place.room, TxnId("t1"), a_message())
+
+    await place.chat.send(place.room, TxnId("t2"), replace(an_edit(card), body=body, html=html))
+
+    assert await place.shown(place.room) == [body[:3_999] + "…"]
 
 
 async def test_a_tag_is_found_again_by_another_device_with_the_kept_secret(place: SecretPlace) -> None:
@@ -245,6 +278,25 @@ async def test_a_room_says_after_how_many_messages_a_session_is_replaced(place: 
 
 
 # Hearing
+
+
+async def test_a_card_that_is_taken_back_is_heard_of(account: Account, ann: Person) -> None:
+    """Also while we were away, and further back than one answer reaches."""
+    memory = RecentMemory()
+    async with listening(account, memory) as bot:
+        room = await ann.create_room(account.user, encrypted=True)
+        await bot.until(lambda: room in bot.session.rooms)
+        cards = [await bot.client.send(room, TxnId(key), a_message(key)) for key in ("card/1", "card/2")]
+        await ann.redact(room, cards[0])
+        await bot.until(lambda: (room, cards[0]) in memory.redacted)
+    await ann.redact(room, cards[1])
+    for number in range(52):  # more than a sync tells of
+        await ann.say(room, f"missed {number}")
+
+    async with listening(account, memory, client=LateClient):
+        pass
+
+    assert memory.redacted == {(room, card) for card in cards}
 
 
 async def test_what_is_said_in_an_encrypted_direct_chat_is_heard(account: Account, ann: Person, friend: Friend) -> None:
