@@ -27,9 +27,11 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# docs/commands.md, from the table of all commands.
+# What is written from the table of all commands and from the model of the settings.
 reference: $(VENV)/run
 	$(BIN)/python -m bot.commands.reference > docs/commands.md
+	$(BIN)/python -m bot.config.reference > docs/configuration.md
+	$(BIN)/python -m bot.config.example > config.example.toml
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
