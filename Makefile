@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SYNAPSE := .venv-synapse
+MKDOCS := .venv-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes --requirement
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
-.PHONY: demo test check format reference bench lock clean
+.PHONY: demo test check format reference docs bench lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -33,6 +34,11 @@ reference: $(VENV)/run
 	$(BIN)/python -m bot.config.reference > docs/configuration.md
 	$(BIN)/python -m bot.config.example > config.example.toml
 
+# The pages of docs/ as a site; any warning is an error.
+docs: $(MKDOCS)/ready
+	$(MKDOCS)/bin/mkdocs --quiet build --strict
+	@echo "The documentation is in site/; begin with site/index.html."
+
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
 
@@ -40,9 +46,10 @@ lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml
 	$(LOCK_OURS) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
 	$(LOCK) --output-file deploy/requirements-synapse.txt deploy/requirements-synapse.in
+	$(LOCK) --output-file deploy/requirements-docs.txt deploy/requirements-docs.in
 
 clean:
-	rm -rf $(VENV) $(SYNAPSE)
+	rm -rf $(VENV) $(SYNAPSE) $(MKDOCS) site
 
 $(VENV)/run: deploy/requirements.txt pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."
@@ -61,4 +68,11 @@ $(SYNAPSE)/ready: deploy/requirements-synapse.txt
 	@echo "Installing a homeserver for the tests into $(SYNAPSE) (once, about half a minute) ..."
 	$(PYTHON) -m venv $(SYNAPSE)
 	$(SYNAPSE)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+	@touch $@
+
+# What builds the documentation; apart, for whoever builds that needs no bot.
+$(MKDOCS)/ready: deploy/requirements-docs.txt
+	@echo "Installing MkDocs into $(MKDOCS) (once, some seconds) ..."
+	$(PYTHON) -m venv $(MKDOCS)
+	$(MKDOCS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
 	@touch $@
