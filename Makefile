@@ -34,9 +34,10 @@ reference: $(VENV)/run
 	$(BIN)/python -m bot.config.reference > docs/configuration.md
 	$(BIN)/python -m bot.config.example > config.example.toml
 
-# The pages of docs/ as a site; any warning is an error.
+# The pages of docs/ as a site; any warning is an error, and so is a page that loads something from elsewhere.
 docs: $(MKDOCS)/ready
-	$(MKDOCS)/bin/mkdocs --quiet build --strict
+	$(MKDOCS)/bin/mkdocs build --strict
+	@! grep -rE --include='*.html' '(src=|<link[^>]*href=)"(https?:)?//' site
 	@echo "The documentation is in site/; begin with site/index.html."
 
 bench: $(VENV)/dev
