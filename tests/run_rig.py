@@ -6,16 +6,20 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+from hurried import HurriedClock
 
 from bot.clock import SystemClock
-from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.diffs import sample_diff
+from bot.demo.sample.mail import NewPatch, NewSeries
+from bot.demo.sample.patchwork import Posted, SamplePatchwork
 from bot.demo.sample.server import serve
 from bot.ids import RoomId, UserId
 from homeserver import NO_TLS
@@ -91,6 +95,7 @@ class Stage:
     listen: str = ""
     per_second: float = 1000
     admins: tuple[str, ...] = ()
+    hurry: HurriedClock | None = None  # the bot's clock where it is not the machine's
     _starts: int = 0
 
     async def start(self, *, password: str | None = PASSWORD) -> Process:
@@ -101,7 +106,7 @@ class Stage:
         secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bot.cli", "run", "--config", str(config)),
+                *self._command(config),
                 cwd=self.folder,
                 env={**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret},
                 stdout=output,
@@ -168,7 +173,7 @@ class Stage:
 
         async def found() -> list[dict[str, Any]]:
             messages = await person.messages(room, self.me)
-            return [content for content in messages if content["org.patchbot"]["kind"] == kind]
+            return [content for content in messages if content and content["org.patchbot"]["kind"] == kind]
 
         async def enough() -> bool:
             return len(await found()) >= count
@@ -214,6 +219,12 @@ class Stage:
         file.write_text(self._config())
         return file
 
+    def _command(self, config: Path) -> tuple[str, ...]:
+        if self.hurry is None:
+            return (sys.executable, "-m", "bot.cli", "run", "--config", str(config))
+        script = Path(__file__).with_name("hurried.py")
+        return (sys.executable, str(script), str(self.hurry.origin), str(self.hurry.speed), str(config))
+
     def _config(self) -> str:
         text = CONFIG.format(
             homeserver=self.account.url,
@@ -236,10 +247,35 @@ def _foreign_environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def a_stage(account: Account) -> AsyncIterator[Stage]:
-    """A stage with an empty Patchwork."""
-    patchwork = SamplePatchwork(SystemClock())
+async def a_stage(account: Account, *, speed: float = 1) -> AsyncIterator[Stage]:
+    """A stage with an empty Patchwork; time there passes *speed* times as fast as the machine's."""
+    hurry = HurriedClock(time.time(), speed) if speed != 1 else None
+    patchwork = SamplePatchwork(hurry or SystemClock())
     patchwork.add_project(PROJECT)
     account.folder.mkdir(parents=True, exist_ok=True)
     async with serve(patchwork) as url:
-        yield Stage(account, account.folder, patchwork, url)
+        yield Stage(account, account.folder, patchwork, url, hurry=hurry)
+
+
+SEED: dict[str, Any] = json.loads((Path(__file__).parent / "samples" / "patch-2194095.json").read_bytes())
+SEED_SERIES: str = SEED["series"][0]["name"]
+
+
+def post_seed_series(stage: Stage) -> Posted:
+    """The series that the recorded patch is the eleventh of: a cover, the seventeen others, and the patch itself."""
+    thread, _, tail = SEED["msgid"].strip("<>").rpartition("-11-")
+    arrived = []
+    for number, mail in enumerate(stage.patchwork.mails_of(seed_series())):
+        msgids = (f"{thread}-{number}-{tail}", f"{thread}-0-{tail}")
+        threaded = replace(mail, msgid=msgids[0], references=msgids[1:] if number else ())
+        arrived.append(stage.patchwork.receive(PROJECT, threaded))
+    cover, *patches = [each.id for each in arrived if each is not None]
+    return Posted(1, cover, tuple(patches))
+
+
+def seed_series(version: int = 6) -> NewSeries:
+    """What that series brings."""
+    patches = [NewPatch(f"colo: Part {number}", sample_diff("tests/colo.c")) for number in range(1, 19)]
+    patches[10] = NewPatch(SEED["name"].partition("] ")[2], SEED["diff"], SEED["content"])
+    submitter = f"{SEED['submitter']['name']} <{SEED['submitter']['email']}>"
+    return NewSeries(name=SEED_SERIES, patches=tuple(patches), submitter=submitter, version=version, cover=True)
