@@ -4,7 +4,7 @@ Whatever may hold a password (`store.url` and `network.proxy` too) is a `SecretS
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -55,6 +55,13 @@ class WebSettings(_Table):
         """Host (an IPv6 one without brackets) and port; None is off."""
         host, _, port = self.listen.rpartition(":")
         return (host.strip("[]"), int(port)) if self.listen else None
+
+
+class LogSettings(_Table):
+    """How the log is written, and from which level on."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class CommandSettings(_Table):
@@ -126,6 +133,7 @@ class Settings(BaseSettings):
     contact: forms.AsciiText = Field(default_factory=lambda others: _contact(others.get("matrix")))
     store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
     commands: CommandSettings = CommandSettings()
     network: NetworkSettings = NetworkSettings()
     patchwork: Annotated[
