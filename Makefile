@@ -27,9 +27,10 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# docs/commands.md, from the table of all commands.
+# The pages on all commands and on all metrics, from their tables.
 reference: $(VENV)/run
 	$(BIN)/python -m bot.commands.reference > docs/commands.md
+	$(BIN)/python -m bot.ops.reference > docs/metrics.md
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench

@@ -112,7 +112,10 @@ class Sender:
             if await tx.outbox.settle(notice, outcome) and isinstance(outcome, Suspend):
                 _log.warning("the room is suspended", room=notice.room, reason=outcome.reason)
                 await tx.session.suspend(notice.room)
-        metrics.SENDS.labels(notice.message.tag.kind, _RESULTS[type(outcome)]).inc()
+        kind = notice.message.tag.kind
+        metrics.SENDS.labels(kind, _RESULTS[type(outcome)]).inc()
+        if isinstance(outcome, Sent):
+            metrics.LATENCY.labels(kind).observe(max((self._clock.now() - notice.written_at).total_seconds(), 0))
 
     async def _attempt(self, notice: Claimed) -> Outcome:
         key = notice.message.tag.key
@@ -121,6 +124,7 @@ class Sender:
                 return Sent(await self._find(notice) or await self._chat.send(notice.room, notice.txn, notice.message))
         except Temporary as error:
             if error.retry_after is not None:
+                metrics.LIMITED.inc(error.retry_after.total_seconds())
                 self._pace.refused(error.retry_after.total_seconds(), self._clock.monotonic())
             _log.info("to be sent again", key=key, attempts=notice.attempts, reason=str(error))
             return Retry(next_attempt(notice.attempts, self._clock.now(), error.retry_after), str(error))
