@@ -1,11 +1,14 @@
 """The metrics: what moves them, and the page on them."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from prometheus_client import REGISTRY
 
-from bot.ids import PatchworkEventId, ProjectName
+from bot.errors import Temporary
+from bot.ids import PatchworkEventId, ProjectName, RoomId
 from bot.ops.reference import page
 from bot.patchwork.wire import Event, known_category
 from rig import ROOM, Rig
@@ -78,3 +81,20 @@ async def test_the_lag_grows_while_polls_fail_and_the_next_poll_is_told(tmp_path
     assert failing.lag(failing.servers[0]).total_seconds() == 2 * rig.poll_seconds
     assert failing.subscriptions.file == failing.subscriptions.listening == 1
     assert [(room.room, room.subscriptions, room.cards) for room in particulars.rooms] == [(ROOM, 1, 0)]
+
+
+async def test_two_refusals_at_once_count_as_the_time_they_keep_the_bot_silent(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, subscribe={ROOM: ("path:migration/",), RoomId("!other:hs"): ("path:migration/",)})
+    refusals = [Temporary("M_LIMIT_EXCEEDED", timedelta(seconds=20)) for _ in range(2)]
+    rig.chat.before_send = lambda _: refusals.pop() if refusals else None
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        before = value("patchbot_matrix_ratelimited_seconds_total")
+        rig.post("migration/ram.c")
+        await rig.poll(bot)
+        after = value("patchbot_matrix_ratelimited_seconds_total")
+        await rig.poll(bot)
+
+    assert refusals == []
+    assert after - before == pytest.approx(20, abs=0.1)
+    assert rig.titles() == ["A series"]
