@@ -31,9 +31,10 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# What is written from the table of all commands and from the model of the settings.
+# What is written from the tables of all commands and all metrics, and from the model of the settings.
 reference: $(VENV)/run
 	$(BIN)/python -m bot.commands.reference > docs/commands.md
+	$(BIN)/python -m bot.ops.reference > docs/metrics.md
 	$(BIN)/python -m bot.config.reference > docs/configuration.md
 	$(BIN)/python -m bot.config.example > config.example.toml
 

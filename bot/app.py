@@ -136,6 +136,7 @@ class Bot:
 
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run *loop* to its end, and again when a fault of ours ends it; what it left undone is in the store."""
+        failures = metrics.LOOP_FAILURES.labels(name)
         while True:
             try:
                 await loop()
@@ -143,7 +144,7 @@ class Bot:
                 if _is_final(error):
                     raise
                 _log.exception("a loop failed and starts anew", loop=name)
-                metrics.LOOP_FAILURES.labels(name).inc()
+                failures.inc()
                 await asyncio.sleep(RESTART_SECONDS)
             else:
                 return
@@ -232,7 +233,7 @@ async def assembled(
         sender = Sender(store, chat, clock, pace)
         watched = zip(settings.patchwork, apis, watches, strict=True)
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
-        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook)
+        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook, len(rooms.wanted))
         overview = Overview(store, parts, clock, _override(settings.matrix))
         past = Past(store, {place.name: place.projects for place in places}, rulebook.of, clock)
         most = Most(settings.commands.max_per_person, settings.commands.max_per_room)
@@ -315,7 +316,9 @@ def _client(
     settings: Settings, server: PatchworkSettings, transport: httpx.AsyncBaseTransport | None
 ) -> PatchworkClient:
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
-    return PatchworkClient(server.url, settings.contact, network, transport)
+    client = PatchworkClient(server.url, settings.contact, network, transport)
+    client.server = ServerName(server.name)
+    return client
 
 
 def _with_help(handlers: Mapping[str, Handler]) -> dict[str, Handler]:

@@ -23,6 +23,7 @@ from bot.matrix.session import Session
 from bot.matrix.stored import StoredMemory
 from bot.ops.health import served
 from bot.ops.queries import room_queries
+from bot.ops.systemd import ServiceManager, watched
 from bot.rooms import Rooms
 from bot.store.lock import locked
 
@@ -56,7 +57,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
             house.open(client, session)
-            async with served(settings.web.address, bot.overview.condition):
+            async with served(settings.web.address, bot.overview), watched(ServiceManager(os.environ)):
                 if await _done_before(stop, session.log_in):
                     await bot.run(stop, session.run, ready=session.has_heard)
         _log.info("stopped")

@@ -5,7 +5,7 @@ what `config.example.toml` and docs/configuration.md say; `make reference` write
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -93,9 +93,10 @@ class WebSettings(_Table):
 
     listen: forms.Listen = Field(
         default="127.0.0.1:9199",
-        description='Where machines are told how the bot is, as host:port; "" is nowhere. /livez: it runs; /readyz: it '
-        "works, or what keeps it from that, since when; /metrics: numbers for Prometheus. Nothing there is secret, and "
-        "nothing is asked of who looks; `patchbot healthcheck` looks at /readyz.",
+        description='Where the bot shows how it is, as host:port; "" is nowhere. /: a page for people; /livez: it '
+        "runs; /readyz: it works, or what keeps it from that, since when; /metrics: numbers for Prometheus. Nothing is asked "
+        "of who looks, and the page names the bot's rooms: keep it on this machine, or behind a proxy that asks. "
+        "`patchbot healthcheck` looks at /readyz.",
     )
 
     @property
@@ -103,6 +104,17 @@ class WebSettings(_Table):
         """Host (an IPv6 one without brackets) and port; None is off."""
         host, _, port = self.listen.rpartition(":")
         return (host.strip("[]"), int(port)) if self.listen else None
+
+
+class LogSettings(_Table):
+    """How the log is written, and from which level on."""
+
+    format: Literal["text", "json"] = Field(
+        default="text", description='How lines are written to standard error: "text" for people, "json" for machines.'
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description='The least that is told: "debug", "info", "warning" or "error".'
+    )
 
 
 class CommandSettings(_Table):
@@ -234,6 +246,7 @@ class Settings(BaseSettings):
         description="Relative paths, here and elsewhere, begin where the bot is started.",
     )
     web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
     commands: CommandSettings = CommandSettings()
     network: NetworkSettings = NetworkSettings()
     patchwork: Annotated[

@@ -71,12 +71,12 @@ class Carrier:
             async with asyncio.timeout(seconds):
                 response, body = await self._exchange(request, token)
         except TimeoutError as error:
-            metrics.MATRIX_REQUESTS.labels("none").inc()
+            metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
             raise Temporary(f"no answer within {seconds:g} s") from error
         except _NETWORK_ERRORS as error:
-            metrics.MATRIX_REQUESTS.labels("none").inc()
+            metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
             raise Temporary(_in_words(error)) from error
-        metrics.MATRIX_REQUESTS.labels(str(response.status)).inc()
+        metrics.MATRIX_REQUESTS.labels(request.endpoint, str(response.status)).inc()
         self._compare_clocks(response.headers.get("Date", ""))
 
         def read() -> Parsed:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot import metrics
+
 _log = structlog.get_logger(__name__)
 
 
@@ -29,6 +31,7 @@ class Schedule:
 
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
         """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
+        metrics.LOOP_FAILURES.labels(name)  # a first failure is seen only as one more than none
 
         async def run() -> None:
             await self._run(job, name)
@@ -57,3 +60,4 @@ class Schedule:
             await job()
         except Exception:  # noqa: BLE001  # the one broad catch of the ticks; it is logged
             _log.exception("a scheduled job failed and runs again at its time", job=name)
+            metrics.LOOP_FAILURES.labels(name).inc()

@@ -143,6 +143,11 @@ class Poller:
         return self._api.url
 
     @property
+    def api_version(self) -> str:
+        """The version of the API in use; "" before the first poll."""
+        return self._api.version
+
+    @property
     def interval(self) -> timedelta:
         """How often it polls."""
         return self._source.interval

@@ -52,6 +52,12 @@ class CardBook:
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
+    async def count_since(self, moment: datetime) -> dict[RoomId, int]:
+        """How many cards were written since *moment*, by room."""
+        table = schema.card
+        query = sa.select(table.c.room, sa.func.count()).where(table.c.created_at >= moment).group_by(table.c.room)
+        return {RoomId(room): count for room, count in await self._connection.execute(query)}
+
     async def is_living(self, card: CardRef) -> bool:
         """Whether some room has a card of this object that is still edited."""
         table = schema.card

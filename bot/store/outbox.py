@@ -227,6 +227,18 @@ class OutboxBook:
             dead=counts.get(NoticeState.DEAD, 0),
         )
 
+    async def waiting_since(self, edges: Sequence[datetime]) -> list[int]:
+        """How many notices that wait were written since each of the *edges*, latest first, and how many before all.
+
+        Each counts once, behind the first edge that it is not older than.
+        """
+        created = schema.notice.c.created_at
+        group = sa.case(*((created >= edge, place) for place, edge in enumerate(edges)), else_=len(edges))
+        query = sa.select(group.label("place"), sa.func.count()).where(schema.notice.c.state.in_(_OPEN))
+        counts: dict[int, int] = {}
+        counts.update((place, count) for place, count in await self._connection.execute(query.group_by("place")))
+        return [counts.get(place, 0) for place in range(len(edges) + 1)]
+
     async def resumed(self, room: RoomId) -> int:
         """How often a room has let us again."""
         query = sa.select(schema.room.c.resumed).where(schema.room.c.room == room)
@@ -272,6 +284,7 @@ class OutboxBook:
             txn=TxnId(row["txn"]),
             message=_addressed(message, row["lane"], await self._event_of(row["of"])),
             attempts=row["attempts"] + 1,
+            written_at=row["created_at"],
             first_tried=row["first_tried"] or self._now,
             first_device=DeviceId(row["first_device"] or device),
             resumed=await self.resumed(RoomId(row["room"])),

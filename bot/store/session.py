@@ -1,7 +1,7 @@
 """What must not be forgotten of the Matrix session: where it stands, and how the rooms stand to us."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -59,15 +59,21 @@ class SessionBook:
 
     async def kept(self, user: UserId) -> Kept:
         """What is kept for the account *user*; the rooms are the same for every account."""
-        room, invitation = schema.room, schema.invitation
+        invitation = schema.invitation
         since = sa.select(schema.session.c.since).where(schema.session.c.user == user)
-        rooms = (await self._connection.execute(sa.select(room))).mappings().all()
         asked = (await self._connection.execute(sa.select(invitation).order_by(invitation.c.room))).mappings()
-        return Kept(
+        return replace(
+            await self.kept_rooms(),
             since=(await self._connection.execute(since)).scalar_one_or_none(),
             invitations=tuple(
                 Invited(RoomId(row["room"]), UserId(row["inviter"]), bool(row["direct"])) for row in asked
             ),
+        )
+
+    async def kept_rooms(self) -> Kept:
+        """What is kept of the rooms alone."""
+        rooms = (await self._connection.execute(sa.select(schema.room))).mappings().all()
+        return Kept(
             direct=frozenset(RoomId(row["room"]) for row in rooms if row["direct"]),
             suspended=frozenset(RoomId(row["room"]) for row in rooms if row["suspended"]),
             named={row["name"]: RoomId(row["room"]) for row in rooms if row["name"] is not None},

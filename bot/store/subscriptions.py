@@ -122,6 +122,13 @@ class SubscriptionBook:
         query = query.group_by(table.c.room, table.c.person).order_by(table.c.room, table.c.person)
         return [RoomCount(RoomId(row["room"]), _user(row["person"]), row["count"]) for row in await self._all(query)]
 
+    async def count(self) -> tuple[int, int]:
+        """How many subscriptions are rooms' own, and how many are persons'."""
+        table = schema.subscription
+        query = sa.select(sa.func.count(), sa.func.count(table.c.person)).select_from(table)
+        everybody, persons = (await self._connection.execute(query)).one()
+        return everybody - persons, persons
+
     # What persons and rooms set
 
     async def addresses(self, person: UserId) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from bot import metrics
 from bot.clock import Clock
 from bot.ids import RoomId
 from bot.notices.card import Site
@@ -51,6 +52,7 @@ async def _takes(tx: Transaction, wanted: Sequence[Wanted], flood: Flood | None,
         withdrawn = await tx.floods.withdraw_recent(room)
         flood = Flood(room, flood_key(room, now), server, now, now, before=recent - len(withdrawn))
         await tx.floods.gather(room, flood.key, withdrawn)
+        metrics.FLOODS.inc()
     await tx.floods.put(replace(flood, server=server, last=now))
     await tx.floods.gather(room, flood.key, [each.held for each in wanted])
     return True

@@ -13,9 +13,10 @@ from bot.errors import BotError, Temporary
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import Site
 from bot.notices.changes import Changed
-from bot.notices.condition import Health, WatchedServer
+from bot.notices.condition import Health, WatchedServer, next_tick
 from bot.notices.floods import Room, Sites
 from bot.patchwork.poller import Past, Poll, Poller
+from bot.patchwork.wire import Event, known_category
 from bot.store.store import Store, Transaction
 from bot.watch.absences import CatchUp, Polled, absence_now, past
 from bot.watch.announce import Announced, Announcer, Wanted, keep_for_digests
@@ -45,30 +46,42 @@ class Watch:
         self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
         self._hearing = Hearing(audience, projects.maintainers)
         self._catch_up = CatchUp(self._announcer, self._room)
+        self._failures_of_ours = metrics.LOOP_FAILURES.labels(f"poll {self.server}")
+        self._ticked_at: datetime | None = None
         self._written: list[Announced] = []  # the cards of the poll under way
         self._changed: tuple[Changed, ...] = ()  # by that poll
 
     def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
         """How the watch goes; the store says since when each project is known."""
         problems = tuple(f"{problem}." for problem in self._poller.problems.values())
-        return WatchedServer(self.server, self._poller.url, self.health, tuple(known_since), problems)
+        return WatchedServer(
+            name=self.server,
+            url=self._poller.url,
+            health=self.health,
+            known_since=tuple(known_since),
+            problems=problems,
+            next_poll=self._next_poll(),
+            api=self._poller.api_version,
+        )
 
     async def tick(self) -> bool:
         """Poll, unless a failure still asks for patience; whether another poll at once would bring more."""
+        self._ticked_at = self._clock.now()
         if self._clock.monotonic() < self._not_before:
             return False
         try:
             poll = await self._poller.poll(await self._past())
             await self._write(poll)
-            self._tell()
+            self._tell(poll.events)
         except BotError as error:
             self._failed(str(error), error.retry_after if isinstance(error, Temporary) else None)
             return False
         except Exception as error:  # noqa: BLE001  # the loop's one broad catch: a fault of ours is an outage, too
             _log.exception("a poll failed", server=self.server)
+            self._failures_of_ours.inc()
             self._failed(f"a fault of the bot: {type(error).__name__}", None)
             return False
-        self._succeeded(poll.wait)
+        self._succeeded(poll)
         return poll.more and poll.wait is None
 
     async def _write(self, poll: Poll) -> None:
@@ -121,8 +134,10 @@ class Watch:
             wanted += await self._announcer.wanted(tx, None, [known or patch], (patch,))
         return wanted
 
-    def _tell(self) -> None:
-        """Count and log the changes and the cards, once they are written for good."""
+    def _tell(self, events: Sequence[Event] = ()) -> None:
+        """Count and log the events, the changes and the cards, once they are written for good."""
+        for event in events:
+            metrics.EVENTS.labels(self.server, known_category(event)).inc()
         for each in self._changed:
             for change in each.changes:
                 metrics.CHANGES.labels(self.server, change.kind).inc()
@@ -154,10 +169,18 @@ class Watch:
         self.health = replace(self.health, failing_since=since or self._clock.now(), reason=reason)
         metrics.POLLS.labels(self.server, "failed").inc()
 
-    def _succeeded(self, asked: timedelta | None) -> None:
+    def _next_poll(self) -> datetime | None:
+        """When it polls again; None before it ever did."""
+        if self._ticked_at is None:
+            return None
+        patience = timedelta(seconds=self._not_before - self._clock.monotonic())
+        return next_tick(self._ticked_at, self._poller.interval, self._clock.now() + patience)
+
+    def _succeeded(self, poll: Poll) -> None:
         if self.health.failing_since is not None:
             _log.info("the server can be polled again", server=self.server, since=str(self.health.failing_since))
-        self.health = Health(last_success=self._clock.now())
+        now = self._clock.now()
+        self.health = Health(now, caught_up=self.health.caught_up if poll.more else now)
         metrics.POLLS.labels(self.server, "ok").inc()
         self._failures = 0
-        self._not_before = self._clock.monotonic() + (asked or timedelta()).total_seconds()
+        self._not_before = self._clock.monotonic() + (poll.wait or timedelta()).total_seconds()

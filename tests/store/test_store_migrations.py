@@ -9,7 +9,6 @@ from shutil import copytree
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
@@ -20,7 +19,7 @@ from bot.patchwork.poller import Poll
 from bot.store import columns, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import ROOM, SERVER, FileRig, StoreRig, a_patch, only_postgres, only_sqlite
+from store_rig import ROOM, SERVER, FileRig, StoreRig, a_patch, made_at, only_postgres, only_sqlite
 
 NEWER = '''
 """A later version."""
@@ -48,20 +47,6 @@ def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: st
     copytree(migrate.SCRIPTS, scripts, dirs_exist_ok=True)
     (scripts / "versions" / "later.py").write_text(NEWER.format(newest=NEWEST, more=more))
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
-
-
-async def made_at(version: str, rig: StoreRig) -> None:
-    """A database as the program of *version* made it."""
-
-    def make(connection: sa.Connection) -> None:
-        config = migrate._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, version)
-
-    engine = connect(rig.url)
-    async with engine.begin() as connection:
-        await connection.run_sync(make)
-    await engine.dispose()
 
 
 @pytest.fixture
