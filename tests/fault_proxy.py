@@ -73,9 +73,11 @@ async def proxied(homeserver: Homeserver, tls: ssl.SSLContext | None = None) -> 
     proxy.url = f"{'https' if tls else 'http'}://{host}:{port}"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as session:
         proxy._session = session
-        yield proxy
-        proxy._closing.set()
-        await runner.cleanup()
+        try:
+            yield proxy
+        finally:
+            proxy._closing.set()
+            await runner.cleanup()
 
 
 async def json_500(_: FaultProxy, __: web.Request) -> web.StreamResponse:
@@ -145,6 +147,21 @@ async def limited(_: FaultProxy, __: web.Request) -> web.StreamResponse:
 async def limited_by_header(_: FaultProxy, __: web.Request) -> web.StreamResponse:
     """A reverse proxy that asks for patience, in its header."""
     return web.Response(status=429, text=json.dumps("slow down"), headers={"Retry-After": "5"})
+
+
+@dataclass
+class FirstAnswersHeld:
+    """The homeserver does what it is asked, but answers a message only when it is sent again."""
+
+    held: list[str] = field(default_factory=list)
+
+    async def __call__(self, proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+        """One message."""
+        response = await proxy.passed_on(request)
+        if request.path not in self.held:
+            self.held.append(request.path)
+            await proxy.until_closed()
+        return response
 
 
 def _drop(request: web.Request) -> None:
