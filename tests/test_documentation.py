@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pathspec
 import pytest
+from prometheus_client import Metric
+from prometheus_client.metrics import MetricWrapperBase
 
+import bot.metrics
 from bot.cli.parser import parser
 from bot.commands.grammar import Call, parse
 from bot.config.described import tables
@@ -93,6 +96,18 @@ def test_a_setting_that_a_page_names_exists(page: Path) -> None:
 
     for table, key in re.findall(r"`\[(\w+)\] (\w+)`", page.read_text()):
         assert key in known[table], key
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_metric_that_a_page_names_exists(page: Path) -> None:
+    metrics = [metric for metric in vars(bot.metrics).values() if isinstance(metric, MetricWrapperBase)]
+    known = {name for metric in metrics for family in metric.describe() for name in _names(family)}
+
+    assert set(re.findall(r"`[^`]*\b(patchbot_[a-z_]+)", page.read_text())) <= known
+
+
+def _names(family: Metric) -> Iterator[str]:
+    yield f"{family.name}_total" if family.type == "counter" else family.name
 
 
 def _dialects() -> list[tuple[str, str, list[bool]]]:

@@ -84,7 +84,7 @@ class StoreSettings(_Table):
     )
     data_dir: Path = Field(
         default=Path(),
-        description="The directory for the Matrix device, and for the lock that keeps a second bot away.",
+        description="The directory for the Matrix device and its keys, and for the lock that keeps a second bot away.",
     )
 
 
