@@ -94,9 +94,9 @@ class WebSettings(_Table):
     listen: forms.Listen = Field(
         default="127.0.0.1:9199",
         description='Where the bot shows how it is, as host:port; "" is nowhere. /: a page for people; /livez: it '
-        "runs; /readyz: it works, or what keeps it from that, since when; /metrics: numbers for Prometheus. Nothing is asked "
-        "of who looks, and the page names the bot's rooms: keep it on this machine, or behind a proxy that asks. "
-        "`patchbot healthcheck` looks at /readyz.",
+        "runs; /readyz: it works, or what keeps it from that, since when; /metrics: numbers for Prometheus. "
+        "Nothing is asked of who looks, and the page names the bot's rooms: keep it on this machine, or behind a proxy "
+        "that asks. `patchbot healthcheck` looks at /readyz.",
     )
 
     @property
