@@ -19,6 +19,7 @@ import aiohttp
 import aiohttp_socks
 import nio
 import structlog
+from nio.client.async_client import client_session
 
 from bot import metrics
 from bot.clock import Clock
@@ -91,7 +92,8 @@ class MatrixClient:
         )
 
     async def __aenter__(self) -> Self:
-        """Nothing is opened before the first request."""
+        """No connection is opened before the first request."""
+        await _open(self._nio)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -352,6 +354,21 @@ class MatrixClient:
             return
         if theirs.tzinfo is not None:
             self._ahead = theirs - self._clock.now()
+
+
+@client_session  # type: ignore[untyped-decorator] # nio ships no types
+async def _open(client: nio.AsyncClient) -> None:
+    """Let *client* follow no redirect: what we say, and a password, would go wherever it leads."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse)
+    trace.freeze()
+    client.client_session.trace_configs.append(trace)
+
+
+async def _refuse(_: aiohttp.ClientSession, __: object, told: aiohttp.TraceRequestRedirectParams) -> None:
+    target = told.response.headers.get("Location", "nowhere")[:200]
+    told.response.close()
+    raise aiohttp.ClientError(f"redirects to {target}; configure that address")
 
 
 def _in_words(error: Exception) -> str:
