@@ -9,7 +9,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
-.PHONY: demo test check format reference bench lock clean
+.PHONY: demo test check format reference bench soak lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -33,6 +33,10 @@ reference: $(VENV)/run
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
+
+# The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20.
+soak: $(VENV)/dev $(SYNAPSE)/ready
+	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py
 
 lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml
