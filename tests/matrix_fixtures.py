@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from friend import Friend, befriended
 from homeserver import Homeserver
 from matrix_rig import Account
 from person import Person
@@ -36,6 +37,13 @@ async def bob(homeserver: Homeserver) -> AsyncIterator[Person]:
 async def eve(homeserver: Homeserver) -> AsyncIterator[Person]:
     async with Person(homeserver) as person:
         yield person
+
+
+@pytest.fixture
+async def friend(ann: Person, tmp_path: Path, homeserver: Homeserver) -> AsyncIterator[Friend]:
+    """Ann, with a device that encrypts."""
+    async with befriended(ann, tmp_path / "friend", homeserver.url) as friend:
+        yield friend
 
 
 @pytest.fixture

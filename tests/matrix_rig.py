@@ -76,9 +76,9 @@ class Account:
             await client.log_in()
             yield client
 
-    async def room_of(self, person: Person, client: MatrixClient) -> RoomId:
+    async def room_of(self, person: Person, client: MatrixClient, *, encrypted: bool = False) -> RoomId:
         """A room of *person* that the bot is in."""
-        room = await person.create_room(self.user)
+        room = await person.create_room(self.user, encrypted=encrypted)
         await client.join(room)
         return room
 

@@ -101,8 +101,7 @@ class Stage:
         """Start `patchbot run`."""
         self._starts += 1
         log = self.folder / f"log{self._starts}.txt"
-        config = self.folder / "config.toml"
-        config.write_text(self._config())
+        config = self._write_config()
         secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
@@ -114,13 +113,15 @@ class Stage:
             )
         return Process(process, log)
 
-    async def patchbot(self, *arguments: str, stdin: bytes = b"") -> tuple[int, str]:
+    async def patchbot(self, *arguments: str, stdin: bytes = b"", password: str | None = None) -> tuple[int, str]:
         """Run another verb with the bot's own settings; its exit status, and what it said on either stream."""
         pipe = asyncio.subprocess.PIPE
+        secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
+        self._write_config()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bot.cli", *arguments, "--config", str(self.folder / "config.toml")),
             cwd=self.folder,
-            env={**_foreign_environment(), "PYTHONPATH": str(ROOT)},
+            env={**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret},
             stdin=pipe,
             stdout=pipe,
             stderr=asyncio.subprocess.STDOUT,
@@ -189,6 +190,11 @@ class Stage:
             while not claim():  # noqa: ASYNC110  # another process changes what is looked at
                 await asyncio.sleep(0.02)  # between two looks
 
+    def gather_no_more(self) -> None:
+        """Let what was heard of cards be told at once, as if a minute had passed; the bot is to be stopped."""
+        with closing(sqlite3.connect(self.folder / "bot.db")) as connection, connection:
+            connection.execute("UPDATE queued_change SET seen_at = datetime(seen_at, '-1 minute')")
+
     def _count(self, rows: str) -> int:
         """How many such rows there are; none before there is a database."""
         found = self.rows(f"SELECT count(*) FROM {rows}")  # noqa: S608  # our own
@@ -215,6 +221,11 @@ class Stage:
         async with httpx.AsyncClient(verify=NO_TLS, trust_env=False) as client:
             answer = await client.post(url, headers={"Authorization": f"Bearer {device['token']}"})
         answer.raise_for_status()
+
+    def _write_config(self) -> Path:
+        file = self.folder / "config.toml"
+        file.write_text(self._config())
+        return file
 
     def _config(self) -> str:
         text = CONFIG.format(

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from bot import __version__
-from bot.cli import bot, database, health, outbox, queries
+from bot.cli import bot, database, health, keys, outbox, queries
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     maintainers.add_argument("paths", metavar="PATH", nargs="+", help="from the root of the tree; it need not exist")
     _add_outbox(verbs)
     _add_database(verbs)
+    _add_keys(verbs)
     asks = _add(verbs, "healthcheck", health.healthcheck, "ask a running bot whether it is ready; exit status 1: no")
     _takes_config(asks)
     return patchbot
@@ -102,6 +103,16 @@ def _add_database(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
     )
     _takes_config(backup)
     backup.add_argument("copy", metavar="FILE", type=Path, help="where to; must not exist yet")
+
+
+def _add_keys(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
+    text = "the bot's keys at its homeserver: status, reset"
+    actions = _add(verbs, "keys", None, text).add_subparsers(title="actions", metavar="ACTION", required=True)
+    status = _add(actions, "status", keys.status, "whether others can trust the device; exit status 1: no")
+    reset = _add(actions, "reset", keys.reset, "give the bot a new cross-signing identity; the bot must not run")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    for action in (status, reset):
+        _takes_config(action)
 
 
 def _takes_config(parser: argparse.ArgumentParser) -> None:

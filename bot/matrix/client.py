@@ -1,51 +1,39 @@
-"""The only place that speaks to a homeserver, and the only one that knows nio.
-
-nio carries the requests (and later the encryption); its answers are not used, for it turns a failed one into an object
-that is easily taken for a good one, retries by itself, and drops what it cannot read. Here an answer is bytes, capped
-while they stream, judged by `wire`; every request has one deadline and is made once. The outbox and the session own
-every retry.
-"""
+"""Speaks to a homeserver as one bot user; the outbox and the session own every retry."""
 
 import asyncio
-import email.utils
-import ssl
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self, TypeVar
+from typing import Self
 
-import aiohttp
-import aiohttp_socks
-import nio
 import structlog
-from nio.client.async_client import client_session
 
-from bot import metrics
 from bot.clock import Clock
 from bot.config import Settings
-from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
+from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError, UserError
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.matrix import device as devices
 from bot.matrix import requests, wire
-from bot.matrix.content import encoded, event_content, event_type, key_of
+from bot.matrix.carrier import Carrier, Parsed
+from bot.matrix.content import (
+    MAX_SEALED_BYTES,
+    OUR_TYPES,
+    event_content,
+    event_type,
+    is_ours,
+    sealed,
+    tagged,
+)
 from bot.matrix.device import Device
+from bot.matrix.encryption import DeviceLost, Encryption, Surroundings
+from bot.matrix.identity import Owner, confirmed
 from bot.matrix.model import Content, Event, Gap, Page, SyncAnswer
 from bot.matrix.requests import Request
 from bot.notices.outbox import Message
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-LARGE_BYTES = 128 * 1024  # takes longer to parse than the loop may stand still
 LOOK_BACK_EVENTS = 1_000
 _CLOCKS_DIFFER = timedelta(seconds=2)  # the Date header has whole seconds
-_NETWORK_ERRORS = (
-    aiohttp.ClientError,
-    aiohttp_socks.ProxyError,
-    aiohttp_socks.ProxyConnectionError,
-    aiohttp_socks.ProxyTimeoutError,
-    OSError,
-)
-_Parsed = TypeVar("_Parsed")
 _log = structlog.get_logger(__name__)
 
 
@@ -53,7 +41,8 @@ _log = structlog.get_logger(__name__)
 class Deadlines:
     """How long a request may take in all.
 
-    A sync may wait *listen_seconds* for something to happen; *sync_seconds* come on top of that.
+    A sync may wait *listen_seconds* for something to happen; *sync_seconds* come on top of that. A message waits
+    *key_seconds* for the key that it can be read with.
     """
 
     request_seconds: float = 30
@@ -61,6 +50,7 @@ class Deadlines:
     listen_seconds: float = 30
     sync_seconds: float = 30
     first_sync_seconds: float = 300
+    key_seconds: float = 20
 
 
 class MatrixClient:
@@ -68,7 +58,6 @@ class MatrixClient:
 
     def __init__(self, settings: Settings, clock: Clock, deadlines: Deadlines | None = None) -> None:
         self.user = settings.matrix.user_id
-        self.requests = 0
         self._account = settings.matrix
         self._clock = clock
         self._folder = settings.store.data_dir
@@ -76,29 +65,22 @@ class MatrixClient:
         self._device: Device | None = None
         self._logging_in = asyncio.Lock()
         self._sending: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._ahead = timedelta()  # the homeserver's clock, compared with ours
-        self._nio = nio.AsyncClient(
-            settings.matrix.homeserver,
-            self.user,
-            config=nio.AsyncClientConfig(
-                max_limit_exceeded=0,
-                max_timeouts=0,
-                request_timeout=self.deadlines.request_seconds,
-                encryption_enabled=False,
-                store_sync_tokens=False,
-            ),
-            ssl=_certificates(settings.network.ca_file),
-            proxy=settings.network.proxy.get_secret_value() or None,
-        )
+        self._carrier = Carrier(settings, clock, self.deadlines.request_seconds)
+        self.encryption = Encryption(Surroundings(self.ask, clock, settings.store.data_dir, self.deadlines.key_seconds))
 
     async def __aenter__(self) -> Self:
-        """No connection is opened before the first request."""
-        await _open(self._nio)
+        """Nothing is opened before the first request."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close the connections; the device stays logged in."""
-        await self._nio.close()
+        await self.encryption.close()
+        await self._carrier.close()
+
+    @property
+    def requests(self) -> int:
+        """How many were made."""
+        return self._carrier.requests
 
     @property
     def device(self) -> DeviceId:
@@ -107,17 +89,66 @@ class MatrixClient:
 
     def homeserver_now(self) -> datetime:
         """What the homeserver's clock shows now (UTC), as far as its answers tell; events have its times."""
-        return self._clock.now() + self._ahead
+        return self._clock.now() + self._carrier.ahead
 
     # Logging in
 
     async def log_in(self) -> None:
-        """Be a device of the account: the kept one where the homeserver still knows it, else a new one.
+        """Be a device of the account: the kept one where the homeserver and its keys allow that, else a new one.
 
         Raises:
             ConfigError: the homeserver refuses the account as it is configured.
             Temporary: it cannot be asked now.
+            StoreError: the keys cannot be read or kept.
         """
+        await self._be_a_device()
+        try:
+            await self.encryption.begin(self.owner)
+        except DeviceLost as lost:
+            await self._replace_device(lost)
+
+    async def _replace_device(self, lost: DeviceLost) -> None:
+        """Be a new device, and remove the old one, which nobody can trust any more."""
+        if self._account.access_token:
+            raise ConfigError(
+                "matrix.access_token",
+                f"{lost}, and with a token the bot cannot make a new device: give it a token of a new login, "
+                "or the password",
+            )
+        old = self.device
+        _log.error("the device is replaced by a new one", device=old, reason=str(lost))
+        await self._use_password(None)
+        await self.encryption.begin(self.owner)
+        try:
+            await confirmed(self.ask, self.owner, requests.delete_devices([old]))
+        except TransportError as error:
+            _log.warning("the old device is still there; remove it by hand", device=old, reason=str(error))
+
+    @property
+    def owner(self) -> Owner:
+        """Our device, and what confirms that it may do more than others."""
+        password = self._account.password
+        return Owner(self.user, self.device, password.get_secret_value() if password else None)
+
+    async def be_kept(self) -> None:
+        """Be the device that is kept, and nothing of it changed; for operators.
+
+        Raises:
+            UserError: there is none.
+            Temporary: the homeserver cannot be asked now.
+            LoggedOut: it does not know the device.
+        """
+        token = self._account.access_token
+        kept = await asyncio.to_thread(devices.load, self._folder)
+        if token is None and (kept is None or kept.user != self.user):
+            raise UserError("the bot has not logged in yet: let it run once first")
+        if token is not None and (kept is None or kept.token != token.get_secret_value()):
+            await self._use_token(token.get_secret_value())
+            return
+        self._device = kept
+
+    async def _be_a_device(self) -> None:
+        """The kept device, or a new one."""
         if self._account.access_token:
             await self._use_token(self._account.access_token.get_secret_value())
             return
@@ -147,7 +178,7 @@ class MatrixClient:
             raise ConfigError("matrix.password", "is needed to log in, and is not set")
         request = requests.login(self.user, self._account.password.get_secret_value(), device)
         try:
-            answer = await self._once(request, None, _as_it_is)
+            answer = await self._carrier.answer(request, None, _as_it_is)
         except Permanent as error:
             raise ConfigError("matrix.password", f"the homeserver refuses to log {self.user} in ({error})") from error
         user = wire.text(answer, "user_id")
@@ -160,7 +191,7 @@ class MatrixClient:
         return logged_in
 
     async def _who_am_i(self, token: str) -> Content:
-        return await self._once(requests.who_am_i(), token, _as_it_is)
+        return await self._carrier.answer(requests.who_am_i(), token, _as_it_is)
 
     async def _keep(self, device: Device) -> None:
         await asyncio.to_thread(devices.save, self._folder, device)
@@ -179,15 +210,25 @@ class MatrixClient:
             Permanent: this message will never be taken.
             LoggedOut: the device is no longer one of the account's.
         """
-        request = requests.send(room, event_type(message), txn, event_content(message))
         try:
             async with self._sending[room]:
-                answer = await self._ask(request)
+                kind, content = await self._said(room, message)
+                answer = await self.ask(requests.send(room, kind, txn, content))
         except Permanent as error:
             if message.reaction is not None and "M_DUPLICATE_ANNOTATION" in str(error):
                 return message.reaction  # ours is there; the homeserver does not say which it is
             raise
         return EventId(wire.text(answer, "event_id"))
+
+    async def _said(self, room: RoomId, message: Message) -> tuple[str, Content]:
+        """The event that says *message* in *room*: encrypted where the room is, but for a reaction, which never is."""
+        kind = event_type(message)
+        if not await self.encryption.is_on(room):
+            return kind, event_content(message)
+        content, tag = event_content(message, MAX_SEALED_BYTES), self.encryption.tag(message.tag.key)
+        if message.reaction is not None:
+            return kind, tagged(content, tag)
+        return "m.room.encrypted", sealed(content, await self.encryption.sealed(room, kind, content), tag)
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
         """The event of ours with this key, looked for back to *since* (UTC) and 1,000 events of ours at most.
@@ -196,13 +237,13 @@ class MatrixClient:
             Temporary: it could not be looked for.
             Forbidden: the room does not let us.
         """
-        looked_at, start = 0, None
+        looked_at, start, tag = 0, None, self.encryption.tag(key)
         while looked_at < LOOK_BACK_EVENTS:
-            page = await self._page(room, start, {"senders": [self.user], "types": ["m.room.message", "m.reaction"]})
+            page = await self._page(room, start, {"senders": [self.user], "types": list(OUR_TYPES)})
             for event in page.events:
-                if event.sent_at < since + self._ahead - _CLOCKS_DIFFER:
+                if event.sent_at < since + self._carrier.ahead - _CLOCKS_DIFFER:
                     return None
-                if event.sender == self.user and key_of(event.content) == key:
+                if event.sender == self.user and is_ours(event.content, key, tag):
                     return event.id
             looked_at += requests.PAGE_EVENTS
             if page.end is None or page.end == start:
@@ -221,23 +262,23 @@ class MatrixClient:
             Permanent: it will not work.
         """
         request = requests.join(room, via, self.deadlines.join_seconds)
-        return RoomId(wire.text(await self._ask(request), "room_id"))
+        return RoomId(wire.text(await self.ask(request), "room_id"))
 
     async def leave(self, room: RoomId) -> None:
         """Go, or decline an invitation; not to be there is as good. Raises `Temporary`, `Permanent`."""
         try:
-            await self._ask(requests.leave(room))
+            await self.ask(requests.leave(room))
         except Forbidden as error:
             _log.info("was not there to leave", room=room, reason=str(error))
 
     async def resolve(self, alias: str) -> RoomId:
         """The room behind an alias. Raises `Forbidden` where there is none, else as `join` does."""
-        answer = await self._ask(requests.resolve(alias))
+        answer = await self.ask(requests.resolve(alias))
         return RoomId(wire.text(answer, "room_id"))
 
     async def state(self, room: RoomId, kind: str) -> Content:
         """The content of a room's state event of type *kind*. Raises as `send` does."""
-        return await self._ask(requests.state(room, kind))
+        return await self.ask(requests.state(room, kind))
 
     # Listening
 
@@ -252,7 +293,9 @@ class MatrixClient:
         listening = timeout_ms / 1000 + self.deadlines.sync_seconds
         seconds = self.deadlines.first_sync_seconds if full_state or since is None else listening
         request = requests.sync(since, timeout_ms, seconds, full_state=full_state)
-        return await self._ask_for(request, lambda answer: wire.sync_answer(answer, self.user))
+        answer = await self._ask_for(request, lambda answer: wire.sync_answer(answer, self.user))
+        await self.encryption.hear(answer, since=since, whole=full_state)
+        return answer
 
     async def backfill(self, gap: Gap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
         """The events in a gap, oldest first; the newest 1,000 at most.
@@ -281,16 +324,17 @@ class MatrixClient:
 
     # One request
 
-    async def _ask(self, request: Request) -> Content:
+    async def ask(self, request: Request) -> Content:
+        """The answer to *request*, as our device. Raises as `wire.judge` does."""
         return await self._ask_for(request, _as_it_is)
 
-    async def _ask_for(self, request: Request, parse: Callable[[Content], _Parsed]) -> _Parsed:
+    async def _ask_for(self, request: Request, parse: Callable[[Content], Parsed]) -> Parsed:
         """What *parse* makes of the answer; a device that was softly logged out logs in again, once."""
         device = self._device
         if device is None:
             raise Temporary("not logged in yet")
         try:
-            return await self._once(request, device.token, parse)
+            return await self._carrier.answer(request, device.token, parse)
         except LoggedOut as error:
             if not error.soft or self._account.password is None:
                 raise LoggedOut(
@@ -299,7 +343,7 @@ class MatrixClient:
                 ) from error
             again = await self._logged_in_again(device)
         try:
-            return await self._once(request, again.token, parse)
+            return await self._carrier.answer(request, again.token, parse)
         except LoggedOut as error:
             raise Temporary(f"logged in again, and at once out: {error}") from error
 
@@ -310,82 +354,6 @@ class MatrixClient:
                 return await self._use_password(stale.id)
             return self._device
 
-    async def _once(self, request: Request, token: str | None, parse: Callable[[Content], _Parsed]) -> _Parsed:
-        """One request, as *token*'s device; everything that can go wrong with it as an error of ours."""
-        self.requests += 1
-        seconds = self.deadlines.request_seconds if request.seconds is None else request.seconds
-        try:
-            async with asyncio.timeout(seconds):
-                response, body = await self._exchange(request, token)
-        except TimeoutError as error:
-            metrics.MATRIX_REQUESTS.labels("none").inc()
-            raise Temporary(f"no answer within {seconds:g} s") from error
-        except _NETWORK_ERRORS as error:
-            metrics.MATRIX_REQUESTS.labels("none").inc()
-            raise Temporary(_in_words(error)) from error
-        metrics.MATRIX_REQUESTS.labels(str(response.status)).inc()
-        self._compare_clocks(response.headers.get("Date", ""))
-
-        def read() -> _Parsed:
-            return parse(wire.judge(response.status, response.headers.get("Retry-After", ""), body))
-
-        return await asyncio.to_thread(read) if len(body) > LARGE_BYTES else read()
-
-    async def _exchange(self, request: Request, token: str | None) -> tuple[aiohttp.ClientResponse, bytes]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        data = encoded(request.body).decode() if request.body is not None else None
-        unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one
-        response = await self._nio.send(request.method, request.path, data, headers, timeout=unlimited)
-        async with response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
-            return response, bytes(body)
-
-    def _compare_clocks(self, date: str) -> None:
-        """Learn from an answer's Date header how far the homeserver's clock is ahead of ours."""
-        try:
-            theirs = email.utils.parsedate_to_datetime(date)
-        except ValueError:
-            return
-        if theirs.tzinfo is not None:
-            self._ahead = theirs - self._clock.now()
-
-
-@client_session  # type: ignore[untyped-decorator] # nio ships no types
-async def _open(client: nio.AsyncClient) -> None:
-    """Let *client* follow no redirect: what we say, and a password, would go wherever it leads."""
-    trace = aiohttp.TraceConfig()
-    trace.on_request_redirect.append(_refuse)
-    trace.freeze()
-    client.client_session.trace_configs.append(trace)
-
-
-async def _refuse(_: aiohttp.ClientSession, __: object, told: aiohttp.TraceRequestRedirectParams) -> None:
-    target = told.response.headers.get("Location", "nowhere")[:200]
-    told.response.close()
-    raise aiohttp.ClientError(f"redirects to {target}; configure that address")
-
-
-def _in_words(error: Exception) -> str:
-    """What went wrong on the way, without the insides of the library."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        cause = error.os_error
-        return f"cannot connect to {error.host}:{error.port}: {cause.strerror or cause}"
-    return str(error) or type(error).__name__
-
 
 def _as_it_is(answer: Content) -> Content:
     return answer
-
-
-def _certificates(ca_file: str) -> ssl.SSLContext:
-    """Whom to trust: the authorities in a file, or the system's."""
-    try:
-        return ssl.create_default_context(cafile=ca_file or None)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError("network.ca_file", f"cannot be used: {error.strerror or error}") from error

@@ -4,6 +4,7 @@ A homeserver takes events of 65,536 bytes (Matrix specification, "Size limits"),
 content has room below the limit kept here.
 """
 
+import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -16,8 +17,12 @@ from bot.notices.markup import cut
 from bot.notices.outbox import Message, Tag
 
 KEY = "org.patchbot"
+TAG = "org.patchbot.tag"
+OUR_TYPES = ("m.room.message", "m.reaction", "m.room.encrypted")
 MAX_CONTENT_BYTES = 60_000
-_BODY_ALONE_CHARACTERS = 4_000  # at most 6 bytes each in JSON, and an edit says everything twice
+MAX_SEALED_BYTES = 45_000  # encryption makes a third more of it
+_BODY_ALONE_CHARACTERS = 4_000  # at most 4 bytes each in JSON, and an edit says everything twice
+_TAG_CHARACTERS = 16
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -26,11 +31,11 @@ def event_type(message: Message) -> str:
     return "m.room.message" if message.reaction is None else "m.reaction"
 
 
-def event_content(message: Message) -> Content:
+def event_content(message: Message, limit: int = MAX_CONTENT_BYTES) -> Content:
     """The content of the event that says *message*.
 
     A message is an `m.notice`, which no client rings for, or an `m.text` where it rings; nobody is mentioned in either.
-    HTML that is too large is left out, and a body cut.
+    HTML that makes it larger than *limit* bytes is left out, and a body cut.
 
     Raises:
         Permanent: not even the cut body fits.
@@ -43,8 +48,8 @@ def event_content(message: Message) -> Content:
         content = _edit(content, message.edits)
     elif relation:
         content["m.relates_to"] = relation
-    if size(content) > MAX_CONTENT_BYTES:
-        return event_content(_shorter(message))
+    if size(content) > limit:
+        return event_content(_shorter(message), limit)
     return content
 
 
@@ -83,6 +88,27 @@ def key_of(content: Content) -> NoticeKey | None:
     tag = content.get(KEY)
     key = tag.get("key") if isinstance(tag, dict) else None
     return NoticeKey(key) if isinstance(key, str) else None
+
+
+def tag_of(secret: bytes, key: NoticeKey) -> str:
+    """What stands for *key* outside of an encrypted message: it tells those who lack the *secret* nothing."""
+    return hmac.new(secret, _valid(key).encode(), "sha256").hexdigest()[:_TAG_CHARACTERS]
+
+
+def tagged(content: Content, tag: str) -> Content:
+    """*content*, seen by everybody, with *tag* in the place of what the event is about."""
+    return {**{name: value for name, value in content.items() if name != KEY}, TAG: tag}
+
+
+def sealed(content: Content, ciphertext: Content, tag: str) -> Content:
+    """What everybody sees of an encrypted message: what it hangs on, which the homeserver must know, and its *tag*."""
+    relation = {name: content[name] for name in ("m.relates_to",) if name in content}
+    return {**ciphertext, **relation, TAG: tag}
+
+
+def is_ours(content: Content, key: NoticeKey, tag: str) -> bool:
+    """Whether the message that has this content, encrypted or not, is the one with *key*, for which *tag* stands."""
+    return content.get(TAG) == tag or key_of(content) == key
 
 
 def encoded(content: Content) -> bytes:

@@ -50,16 +50,21 @@ def save(folder: Path, device: Device) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    new = folder / f"{FILE}.new"
+    keep_private(folder / FILE, json.dumps(asdict(device)).encode())
+
+
+def keep_private(path: Path, content: bytes) -> None:
+    """Write a file that only the bot may read; it is on the disk, whole, when this returns. Raises `OSError`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(json.dumps(asdict(device)).encode())
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    new.replace(folder / FILE)
-    _sync_folder(folder)
+    new.replace(path)
+    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

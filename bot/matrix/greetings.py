@@ -1,7 +1,10 @@
 """What the bot says in a room by itself. Pure."""
 
+from datetime import datetime
+
 from bot.ids import NoticeKey, RoomId
-from bot.matrix.rooms import Room
+from bot.matrix.hearing import thread_of
+from bot.matrix.model import Event
 from bot.notices.markup import Allowed, Code, Document, Lines, words, written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
 
@@ -20,13 +23,18 @@ def welcome(room: RoomId, prefix: str, *, direct: bool) -> Notice:
     return _notice(room, f"welcome/{room}", Lines((text,)), rings=direct)
 
 
-def cannot_read(room: Room) -> Notice:
-    """That messages here are encrypted, which the bot cannot read yet; once a room."""
+def send_again(room: RoomId, unread: Event, now: datetime) -> Notice:
+    """That a message could not be decrypted, and what to do; once an hour for each person and room."""
     text = words(
-        "This room is encrypted, and I cannot read encrypted messages yet: commands here do not reach me. "
-        "In a room without encryption they do. What I post here is not encrypted."
+        "I could not decrypt that message; please send it again. If that does not help, type ",
+        Code("/discardsession"),
+        " in Element and send it once more, or ask me in a room without encryption.",
     )
-    return _notice(room.id, f"encrypted/{room.id}", Lines((text,)), rings=room.is_direct)
+    hour = int(now.timestamp()) // 3600
+    key = NoticeKey(f"undecrypted/{room}/{unread.sender}/{hour}")
+    body, html = written((Lines((text,)),), Allowed(()))
+    message = Message(body, html, Tag(NoticeKind.ANSWER, key), thread=thread_of(unread.content), replies_to=unread.id)
+    return Notice(room, Lane.ANSWER, message)
 
 
 def _notice(room: RoomId, key: str, piece: Lines, *, rings: bool) -> Notice:

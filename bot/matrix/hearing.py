@@ -24,9 +24,14 @@ def heard(room: RoomId, events: Iterable[Event], me: UserId, now: datetime) -> I
         if now - event.sent_at > TOO_OLD:
             continue
         if body := _body(event.content, relation):
-            thread = _id(relation, "event_id") if relation.get("rel_type") == "m.thread" else None
             said_at = min(event.sent_at, now)  # the sending server's word, which may be anything
-            yield Heard(room, event.id, event.sender, body, said_at, thread, _replies_to(relation))
+            yield Heard(room, event.id, event.sender, body, said_at, thread_of(event.content), _replies_to(relation))
+
+
+def thread_of(content: Content) -> EventId | None:
+    """The root of the thread that something is said in."""
+    relation = _mapping(content, "m.relates_to")
+    return _id(relation, "event_id") if relation.get("rel_type") == "m.thread" else None
 
 
 def taken_back(room: RoomId, events: Iterable[Event]) -> Iterator[tuple[RoomId, EventId]]:

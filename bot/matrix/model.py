@@ -14,7 +14,7 @@ class Event:
     """A room event; *sent_at* is the sending server's word (UTC), *state_key* None where it is no state.
 
     *previous* is the content that a state event replaced, as far as the homeserver tells, *redacts* the event that a
-    redaction takes back.
+    redaction takes back. *unreadable*: it was encrypted for us, and could not be decrypted.
     """
 
     id: EventId
@@ -25,6 +25,7 @@ class Event:
     state_key: str | None = None
     previous: Content = field(default_factory=dict)
     redacts: EventId | None = None
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,36 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class ToDevice:
+    """What another device sends to ours, outside of rooms."""
+
+    sender: UserId
+    type: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNews:
+    """What a sync tells of keys.
+
+    *changed* are users whose devices are others now, *left* those who share no encrypted room with us any more;
+    *one_time_keys* is how many of ours the homeserver still has. *fallback_used*: it has given away the key of ours
+    that serves when these are used up.
+    """
+
+    to_device: tuple[ToDevice, ...] = ()
+    changed: tuple[UserId, ...] = ()
+    left: tuple[UserId, ...] = ()
+    one_time_keys: int = 0
+    fallback_used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SyncAnswer:
     """What happened since the last sync."""
 
     next_batch: str
+    keys: KeyNews = field(default_factory=KeyNews)
     joined: tuple[Joined, ...] = ()
     invited: tuple[Invitation, ...] = ()
     left: tuple[Left, ...] = ()

@@ -1,7 +1,7 @@
 """What is asked of a homeserver, request by request. Pure. Paths: Matrix specification v1.18, client-server API."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from bot.ids import DeviceId, RoomId, TxnId, UserId
@@ -12,6 +12,7 @@ from bot.matrix.rooms import STATE_TYPES
 PAGE_EVENTS = 100
 _API = "/_matrix/client/v3"
 _DEVICE_NAME = "patchwork-matrix-bot"
+_FEDERATION_MS = 10_000  # how long the homeserver may wait for others
 _SYNC_FILTER = encoded(
     {
         "room": {
@@ -94,6 +95,68 @@ def sync(since: str | None, timeout_ms: int, seconds: float, *, full_state: bool
     }
     request = _get("/sync", query)
     return Request(request.method, request.path, seconds=seconds)
+
+
+def members(room: RoomId) -> Request:
+    """Who is in a room, or asked in."""
+    return _get(f"{_room(room)}/members", {"not_membership": "leave"})
+
+
+def account_data(user: UserId, kind: str) -> Request:
+    """What a device of ours left at the homeserver for the others."""
+    return _get(f"/user/{_quoted(user)}/account_data/{_quoted(kind)}")
+
+
+def set_account_data(user: UserId, kind: str, content: Content) -> Request:
+    """Leave it there."""
+    return Request("PUT", f"{_API}/user/{_quoted(user)}/account_data/{_quoted(kind)}", content)
+
+
+# Keys of devices
+
+
+def upload_keys(keys: Content) -> Request:
+    """Let others have keys of ours; the answer counts those that the homeserver has."""
+    return _post("/keys/upload", keys)
+
+
+def query_keys(users: Iterable[UserId]) -> Request:
+    """The devices of *users*, and their keys."""
+    return _post("/keys/query", {"timeout": _FEDERATION_MS, "device_keys": {user: [] for user in users}})
+
+
+def claim_keys(devices: Mapping[UserId, Iterable[DeviceId]]) -> Request:
+    """A one-time key of each device."""
+    wanted = {user: dict.fromkeys(names, "signed_curve25519") for user, names in devices.items()}
+    return _post("/keys/claim", {"timeout": _FEDERATION_MS, "one_time_keys": wanted})
+
+
+def send_to_devices(txn: str, messages: Mapping[UserId, Mapping[DeviceId, Content]]) -> Request:
+    """Messages by user and device, outside of rooms."""
+    path = f"{_API}/sendToDevice/m.room.encrypted/{_quoted(txn)}"
+    return Request("PUT", path, {"messages": messages})
+
+
+def upload_identity(keys: Content) -> Request:
+    """Our cross-signing keys."""
+    return _post("/keys/device_signing/upload", keys)
+
+
+def upload_signatures(signatures: Content) -> Request:
+    """Signatures over our own devices."""
+    return _post("/keys/signatures/upload", signatures)
+
+
+def delete_devices(devices: Iterable[DeviceId]) -> Request:
+    """Log devices of ours out for good."""
+    return _post("/delete_devices", {"devices": list(devices)})
+
+
+def with_password(request: Request, user: UserId, password: str, session: str | None) -> Request:
+    """*request* once more, with the proof that the homeserver asked for (specification, "User-Interactive API")."""
+    identifier = {"type": "m.id.user", "user": user}
+    auth = {"type": "m.login.password", "identifier": identifier, "password": password, "session": session}
+    return replace(request, body={**(request.body or {}), "auth": {k: v for k, v in auth.items() if v is not None}})
 
 
 def _get(path: str, query: Mapping[str, str | None] | None = None) -> Request:

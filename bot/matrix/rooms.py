@@ -149,7 +149,7 @@ _CHANGES: Mapping[str, Callable[[Room, Event], Room]] = {
     "m.room.canonical_alias": _named,
     "m.room.join_rules": _opened,
 }
-STATE_TYPES = (*_CHANGES, "m.room.member")
+STATE_TYPES = (*_CHANGES, "m.room.member", "m.room.history_visibility")
 
 
 def predecessor(create: Content) -> RoomId | None:

@@ -19,14 +19,14 @@ import structlog
 from bot import metrics
 from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
-from bot.ids import RoomId
+from bot.ids import RoomId, UserId
 from bot.matrix.client import MatrixClient
 from bot.matrix.doors import Doors, HouseRules
 from bot.matrix.hearing import reaches_back
 from bot.matrix.memory import SessionMemory, Taken
 from bot.matrix.model import Event, Gap, Joined, SyncAnswer
 from bot.matrix.rooms import Room
-from bot.matrix.taking import Known, outcome
+from bot.matrix.taking import ASK_AGAIN, Known, outcome
 from bot.notices.condition import MAX_REASON, moment
 from bot.notices.markup import cut
 
@@ -67,6 +67,7 @@ class Session:
         self._doors = Doors(client, memory, clock, rules)
         self._heard = heard
         self._since: str | None = None
+        self._asked: dict[tuple[RoomId, UserId], datetime] = {}  # whom to send again what we could not read
         self._has_heard = asyncio.Event()
         self._down_since: datetime | None = None
         self._down_reason = ""
@@ -95,8 +96,10 @@ class Session:
         return () if self._has_heard.is_set() else ("The homeserver has not told anything yet.",)
 
     def remarks(self) -> tuple[str, ...]:
-        """The rooms that we are not in and should be, a sentence each."""
-        return tuple(self._doors.status())
+        """What others may be warned of, and the rooms that we are not in and should be, a sentence each."""
+        refusal = self._client.encryption.refusal
+        unsigned = (f"The bot's device is not signed, so others are warned of it: {refusal}.",) if refusal else ()
+        return (*unsigned, *self._doors.status())
 
     async def log_in(self) -> None:
         """Log in, however long the homeserver is away.
@@ -120,6 +123,7 @@ class Session:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
                 group.create_task(self._go_about())
+                group.create_task(self._client.encryption.tend())
         except ExceptionGroup as errors:
             raise _last_word(errors) from errors
 
@@ -168,9 +172,15 @@ class Session:
         if since is not None:
             answer = await self._without_gaps(answer, since)
         doors, now = self._doors, self._client.homeserver_now()
-        known = Known(self._me, doors.rooms, doors.direct, now, begins=since is None, whole=whole)
+        answer = await self._client.encryption.read(answer, doors.rooms, is_news=since is not None)
+        self._asked = {place: at for place, at in self._asked.items() if now - at < ASK_AGAIN}
+        known = Known(
+            self._me, doors.rooms, doors.direct, now, begins=since is None, whole=whole, asked=self._asked.keys()
+        )
         result = outcome(known, answer)
         await self._memory.take(result.taken)
+        await self._client.encryption.have_read()
+        self._asked |= dict.fromkeys(result.asked, now)
         self._since = answer.next_batch
         self._doors.took(result.taken, result.rooms)
         self._has_heard.set()

@@ -1,15 +1,17 @@
 """What follows from a sync: how the rooms stand now, and what is to be kept. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.ids import RoomId, UserId
-from bot.matrix.greetings import cannot_read
-from bot.matrix.hearing import heard, is_arrival, since_we_came, taken_back
+from bot.matrix.greetings import send_again
+from bot.matrix.hearing import TOO_OLD, heard, is_arrival, since_we_came, taken_back
 from bot.matrix.memory import Taken
 from bot.matrix.model import Event, Joined, SyncAnswer
 from bot.matrix.rooms import Room
+
+ASK_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Known:
     """What is known before a sync; *now* is the homeserver's time, UTC.
 
     *begins*: there was no sync before, and what it tells is no news. *whole*: it tells the state of every room, old or
-    new.
+    new. *asked* are the people who were asked to send again what could not be read, not long ago, and where.
     """
 
     me: UserId
@@ -26,14 +28,16 @@ class Known:
     now: datetime
     begins: bool
     whole: bool
+    asked: Collection[tuple[RoomId, UserId]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the rooms stand after a sync, and what to keep."""
+    """How the rooms stand after a sync, and what to keep; *asked* are those who are asked now."""
 
     rooms: Mapping[RoomId, Room]
     taken: Taken
+    asked: frozenset[tuple[RoomId, UserId]] = frozenset()
 
 
 def outcome(known: Known, answer: SyncAnswer) -> Outcome:
@@ -57,10 +61,14 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
         left=tuple(left.room for left in answer.left if left.by == known.me),
         redacted=tuple(each for joined in answer.joined for each in taken_back(joined.room, joined.timeline)),
     )
-    return Outcome(rooms, taken if known.begins else _with_news(taken, known, answer, rooms))
+    if known.begins:
+        return Outcome(rooms, taken)
+    unread = _unread(known, answer)
+    again = tuple(send_again(room, event, known.now) for (room, _), event in unread.items())
+    return Outcome(rooms, replace(_with_news(taken, known, answer), notices=again), frozenset(unread))
 
 
-def _with_news(taken: Taken, known: Known, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Taken:
+def _with_news(taken: Taken, known: Known, answer: SyncAnswer) -> Taken:
     """*taken* with what happened in the rooms."""
     return replace(
         taken,
@@ -69,7 +77,6 @@ def _with_news(taken: Taken, known: Known, answer: SyncAnswer, rooms: Mapping[Ro
             for joined in answer.joined
             for word in heard(joined.room, since_we_came(joined.timeline, known.me), known.me, known.now)
         ),
-        notices=tuple(cannot_read(rooms[joined.room]) for joined in answer.joined if _is_now_encrypted(joined, known)),
         resumed=tuple(joined.room for joined in answer.joined if _may_let_us_speak(joined, known)),
     )
 
@@ -88,12 +95,15 @@ def _was_asked_to_chat(joined: Joined, me: UserId) -> bool:
     return any(content.get("is_direct") is True for event in ours for content in (event.content, event.previous))
 
 
-def _is_now_encrypted(joined: Joined, known: Known) -> bool:
-    """Whether encryption began, or we came into a room where it had."""
-    new = tuple(_new_events(joined, known))
-    came = any(is_arrival(event, known.me) for event in new)
-    events = (*joined.state, *joined.timeline) if came else new
-    return any(event.type == "m.room.encryption" and event.state_key == "" for event in events)
+def _unread(known: Known, answer: SyncAnswer) -> dict[tuple[RoomId, UserId], Event]:
+    """The first message in each room of each person that could not be read; but for people who were just asked."""
+    unread: dict[tuple[RoomId, UserId], Event] = {}
+    for joined in answer.joined:
+        for event in since_we_came(joined.timeline, known.me):
+            place, is_fresh = (joined.room, event.sender), known.now - event.sent_at <= TOO_OLD
+            if event.unreadable and is_fresh and event.sender != known.me and place not in known.asked:
+                unread.setdefault(place, event)
+    return unread
 
 
 def _may_let_us_speak(joined: Joined, known: Known) -> bool:

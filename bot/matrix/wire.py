@@ -9,13 +9,22 @@ from datetime import UTC, datetime, timedelta
 
 from bot.errors import Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.model import Content, Event, Invitation, Joined, Left, Page, SyncAnswer
+from bot.matrix.model import Content, Event, Invitation, Joined, KeyNews, Left, Page, SyncAnswer, ToDevice
 
 _MAX_RETRY_AFTER = timedelta(hours=6)
 _MAX_REASON = 200  # characters of the homeserver's own words
 _NOT_ALLOWED = frozenset({"M_FORBIDDEN", "M_NOT_FOUND", "M_NOT_JOINED", "M_UNSUPPORTED_ROOM_VERSION"})
 _PASSES = frozenset({"M_LIMIT_EXCEEDED", "M_RESOURCE_LIMIT_EXCEEDED", "M_USER_LOCKED", "M_USER_SUSPENDED"})
 _NO_TOKEN = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
+
+
+class Challenge(Permanent):
+    """The homeserver wants proof that we may do this; *ways* are the single steps that would do."""
+
+    def __init__(self, reason: str, session: str | None, ways: frozenset[str]) -> None:
+        super().__init__(reason)
+        self.session = session
+        self.ways = ways
 
 
 def judge(status: int, retry_after: str, body: bytes) -> Content:
@@ -28,6 +37,7 @@ def judge(status: int, retry_after: str, body: bytes) -> Content:
         Temporary: limits, 5xx, and whatever is no Matrix answer.
         LoggedOut: the access token is unknown.
         Forbidden: not in this room, or no such room.
+        Challenge: it must be confirmed.
         Permanent: the request itself is refused.
     """
     answer = _object(body)
@@ -39,6 +49,8 @@ def judge(status: int, retry_after: str, body: bytes) -> Content:
     reason = _reason(status, code, answer)
     if status in {408, 425, 429} or status >= 500 or code in _PASSES:
         raise Temporary(reason, _wish(answer, retry_after))
+    if status == 401 and answer is not None and "flows" in answer:
+        raise _challenge(answer, reason)
     if code in _NO_TOKEN:
         raise LoggedOut(reason, soft=bool(answer and answer.get("soft_logout") is True))
     if status == 413:
@@ -75,12 +87,55 @@ def sync_answer(answer: Content, user: UserId) -> SyncAnswer:
         joined=tuple(_joined(RoomId(room), told) for room, told in _rooms(rooms, "join")),
         invited=tuple(invitation for invitation in invited if invitation is not None),
         left=tuple(_left(RoomId(room), told, user) for room, told in _rooms(rooms, "leave")),
+        keys=_key_news(answer),
     )
+
+
+def members(answer: Content) -> Mapping[UserId, str]:
+    """The membership of everybody that a list of members names."""
+    events = _listed(answer, "chunk")
+    told = ((_text(event, "state_key"), _text(_mapping(event, "content"), "membership")) for event in events)
+    return {UserId(user): membership for user, membership in told if user and membership}
+
+
+def _key_news(answer: Content) -> KeyNews:
+    """What is said of keys; counts that are missing are zero (specification, "One-time and fallback keys")."""
+    lists = _mapping(answer, "device_lists")
+    unused = answer.get("device_unused_fallback_key_types")
+    events = _listed(_mapping(answer, "to_device"), "events")
+    return KeyNews(
+        to_device=tuple(each for each in map(_to_device, events) if each is not None),
+        changed=tuple(_users(lists, "changed")),
+        left=tuple(_users(lists, "left")),
+        one_time_keys=_count(_mapping(answer, "device_one_time_keys_count"), "signed_curve25519") or 0,
+        fallback_used=isinstance(unused, list) and "signed_curve25519" not in unused,
+    )
+
+
+def _to_device(told: Content) -> ToDevice | None:
+    sender, kind, content = _text(told, "sender"), _text(told, "type"), told.get("content")
+    if sender is None or kind is None or not isinstance(content, Mapping):
+        return None
+    return ToDevice(UserId(sender), kind, content)
+
+
+def _users(answer: Content, key: str) -> Iterator[UserId]:
+    listed = answer.get(key)
+    for user in listed if isinstance(listed, list) else ():
+        if isinstance(user, str):
+            yield UserId(user)
 
 
 def page(answer: Content) -> Page:
     """A page of a room's events; without `end` there are no more."""
     return Page(tuple(_events(answer, "chunk")), _text(answer, "end"))
+
+
+def _challenge(answer: Content, reason: str) -> Challenge:
+    """What is asked for (specification, "User-Interactive Authentication API")."""
+    stages = (flow.get("stages") for flow in _listed(answer, "flows"))
+    single = (each[0] for each in stages if isinstance(each, list) and len(each) == 1)
+    return Challenge(reason, _text(answer, "session"), frozenset(way for way in single if isinstance(way, str)))
 
 
 def _joined(room: RoomId, told: Content) -> Joined:

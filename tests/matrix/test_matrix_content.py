@@ -1,5 +1,6 @@
 """Messages as the content of events, and back."""
 
+import hmac
 import json
 from dataclasses import replace
 
@@ -10,7 +11,18 @@ from inline_snapshot import snapshot
 
 from bot.errors import Permanent
 from bot.ids import EventId, NoticeKey, PatchId, ProjectName, SeriesId, ServerName
-from bot.matrix.content import MAX_CONTENT_BYTES, encoded, event_content, event_type, key_of, size
+from bot.matrix.content import (
+    MAX_CONTENT_BYTES,
+    MAX_SEALED_BYTES,
+    encoded,
+    event_content,
+    event_type,
+    is_ours,
+    key_of,
+    sealed,
+    size,
+    tag_of,
+)
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.notices.outbox import Message, NoticeKind, Tag
 
@@ -118,15 +130,16 @@ def test_an_edit_of_what_rang_is_a_text_as_that_was() -> None:
     assert content["m.mentions"] == {}
 
 
+@pytest.mark.parametrize("limit", [MAX_CONTENT_BYTES, MAX_SEALED_BYTES])
 @given(character=st.characters(exclude_categories=()))
-def test_an_edit_of_the_largest_size_fits_whole_or_is_cut(character: str) -> None:
+def test_an_edit_of_the_largest_size_fits_whole_or_is_cut(limit: int, character: str) -> None:
     """It says everything twice."""
     each = len(character.encode("utf-8", "replace"))
     body, html = character * (MAX_BODY_BYTES // each), character * (MAX_HTML_BYTES // each)
 
-    content = event_content(Message(body, html, FULL, edits=EventId("$card")))
+    content = event_content(Message(body, html, FULL, edits=EventId("$card")), limit)
 
-    assert size(content) <= MAX_CONTENT_BYTES
+    assert size(content) <= limit
     assert content["m.relates_to"] == {"rel_type": "m.replace", "event_id": "$card"}
 
 
@@ -168,11 +181,15 @@ def test_a_message_of_the_largest_size_fits_whole(character: str, rings: bool) -
     assert size(content) <= MAX_CONTENT_BYTES
 
 
+@pytest.mark.parametrize("edits", [None, EventId("$card")])
+@pytest.mark.parametrize("limit", [MAX_CONTENT_BYTES, MAX_SEALED_BYTES])
 @given(character=st.characters(exclude_categories=()), length=st.integers(10_000, 100_000))
-def test_a_message_beyond_all_bounds_is_cut_to_its_body(character: str, length: int) -> None:
-    content = event_content(Message(character * length, character * length, FULL))
+def test_a_message_beyond_all_bounds_is_cut_to_its_body(
+    edits: EventId | None, limit: int, character: str, length: int
+) -> None:
+    content = event_content(Message(character * length, character * length, FULL, edits=edits), limit)
 
-    assert size(content) <= MAX_CONTENT_BYTES
+    assert size(content) <= limit
     assert isinstance(content["body"], str)
 
 
@@ -191,3 +208,34 @@ def test_what_others_send_has_a_key_or_none(value: object) -> None:
     key = key_of({"org.patchbot": value})
 
     assert key is None or isinstance(key, str)
+
+
+def test_a_tag_is_the_same_for_the_same_key_and_tells_nothing_without_the_secret() -> None:
+    """HMAC-SHA256 of the key, 16 hex digits."""
+    secret = bytes(32)
+
+    assert tag_of(secret, KEY) == hmac.new(secret, KEY.encode(), "sha256").hexdigest()[:16]
+    assert tag_of(secret, KEY) == tag_of(secret, KEY) != tag_of(bytes(31) + b"1", KEY)
+    assert tag_of(secret, NoticeKey(KEY + "1")) != tag_of(secret, KEY)
+
+
+def test_of_an_encrypted_message_only_its_relation_and_its_tag_are_outside() -> None:
+    message = Message("body", "", Tag(NoticeKind.ANSWER, KEY), replies_to=EventId("$asked"))
+
+    assert sealed(event_content(message), {"ciphertext": "x"}, "abc") == {
+        "ciphertext": "x",
+        "m.relates_to": {"m.in_reply_to": {"event_id": "$asked"}},
+        "org.patchbot.tag": "abc",
+    }
+
+
+def test_a_message_is_ours_by_its_key_or_by_its_tag() -> None:
+    content = event_content(Message("body", "", FULL))
+
+    assert is_ours(content, KEY, "abc")
+    assert is_ours(sealed(content, {}, "abc"), KEY, "abc")
+    edit = event_content(Message("body", "", replace(FULL, key=NoticeKey(f"edit/1/{KEY}")), edits=EventId("$card")))
+    assert is_ours(edit, NoticeKey(f"edit/1/{KEY}"), "def")
+    assert not is_ours(edit, KEY, "abc")
+    assert not is_ours(sealed(content, {}, "abd"), KEY, "abc")
+    assert not is_ours({}, KEY, "abc")

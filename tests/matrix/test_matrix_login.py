@@ -24,7 +24,7 @@ async def test_a_device_is_kept_where_only_the_bot_can_read_it(account: Account)
     file = account.folder / "device.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_bytes()).keys() == {"user", "id", "token"}
-    assert [path.name for path in account.folder.iterdir()] == ["device.json"]
+    assert {path.name for path in account.folder.iterdir()} == {"device.json", "keys.json", "crypto"}
 
 
 async def test_a_kept_device_needs_no_password(account: Account) -> None:
@@ -55,7 +55,7 @@ async def test_a_device_of_another_account_is_not_used(account: Account, homeser
 async def test_a_device_that_is_gone_is_replaced_at_the_next_start(account: Account) -> None:
     async with account.logged_in() as client:
         device = client.device
-        await client._ask(Request("POST", "/_matrix/client/v3/logout", {}))
+        await client.ask(Request("POST", "/_matrix/client/v3/logout", {}))
 
     async with account.logged_in() as client:
         assert client.device != device

@@ -207,7 +207,7 @@ async def log_out(account: Account, device: str) -> None:
             "password": account.password,
         }
         request = Request("POST", "/_matrix/client/v3/delete_devices", {"devices": [device], "auth": auth})
-        await other._ask(request)
+        await other.ask(request)
 
 
 @pytest.mark.parametrize("version", ["10", "11", "12"])

@@ -209,3 +209,64 @@ def test_a_redaction_names_its_event_in_every_room_version(
     (event,) = wire.page({"chunk": [told]}).events
 
     assert event.redacts == redacted
+
+
+def test_what_is_told_of_keys_is_read_without_what_is_malformed() -> None:
+    told = {"sender": "@ann:hs", "type": "m.room.encrypted", "content": {"a": 1}}
+    answer = {
+        "next_batch": "s1",
+        "to_device": {"events": [told, None, {**told, "content": []}, {**told, "sender": 7}]},
+        "device_lists": {"changed": ["@ann:hs", 7], "left": "all"},
+        "device_one_time_keys_count": {"signed_curve25519": 7},
+        "device_unused_fallback_key_types": [],
+    }
+
+    keys = wire.sync_answer(answer, ME).keys
+
+    assert [(event.sender, event.content) for event in keys.to_device] == [("@ann:hs", {"a": 1})]
+    assert (keys.changed, keys.left) == (("@ann:hs",), ())
+    assert (keys.one_time_keys, keys.fallback_used) == (7, True)
+
+
+@pytest.mark.parametrize(
+    ("told", "count", "used"),
+    [
+        ({}, 0, False),
+        ({"device_one_time_keys_count": {}}, 0, False),
+        ({"device_unused_fallback_key_types": ["signed_curve25519"]}, 0, False),
+        ({"device_one_time_keys_count": {"signed_curve25519": -1}, "device_unused_fallback_key_types": None}, 0, False),
+    ],
+)
+def test_one_time_keys_that_are_not_told_of_are_none(told: dict[str, object], count: int, used: bool) -> None:
+    """Hole 5: a count that is missing is zero; a homeserver without fallback keys does not speak of them."""
+    keys = wire.sync_answer({"next_batch": "s1", **told}, ME).keys
+
+    assert (keys.one_time_keys, keys.fallback_used) == (count, used)
+
+
+@given(to_device=ANYTHING, lists=ANYTHING, counts=ANYTHING, unused=ANYTHING, chunk=ANYTHING)
+def test_anything_told_of_keys_is_taken_without_a_fault(
+    to_device: object, lists: object, counts: object, unused: object, chunk: object
+) -> None:
+    answer = {
+        "next_batch": "s1",
+        "to_device": {"events": to_device},
+        "device_lists": lists,
+        "device_one_time_keys_count": counts,
+        "device_unused_fallback_key_types": unused,
+    }
+
+    assert wire.sync_answer(answer, ME).keys.one_time_keys >= 0
+    assert all(isinstance(user, str) for user in wire.members({"chunk": chunk}))
+
+
+@pytest.mark.parametrize("code", [{}, {"errcode": "M_FORBIDDEN", "error": "Invalid password"}])
+def test_what_must_be_confirmed_says_by_which_single_steps(code: dict[str, str]) -> None:
+    flows = [{"stages": ["m.login.password"]}, {"stages": ["m.login.email.identity", "x"]}, {"stages": 7}, None]
+    answer = {"flows": flows, "session": "abc", **code}
+
+    with pytest.raises(wire.Challenge) as raised:
+        wire.judge(401, "", json.dumps(answer).encode())
+
+    assert raised.value.ways == {"m.login.password"}
+    assert raised.value.session == "abc"

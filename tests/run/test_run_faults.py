@@ -1,11 +1,8 @@
 """What the rooms show after kills and outages: everything, once, in order."""
 
-from dataclasses import dataclass, field
-
 import pytest
-from aiohttp import web
 
-from fault_proxy import FaultProxy, proxied
+from fault_proxy import FirstAnswersHeld, proxied
 from homeserver import Homeserver
 from matrix_rig import Account
 from person import Person
@@ -14,21 +11,6 @@ from run_rig import Stage, a_stage
 
 KILLS = 20
 SEND = "/send/m.room.message/"
-
-
-@dataclass
-class FirstAnswersHeld:
-    """The homeserver does what it is asked, but answers a message only when it is sent again."""
-
-    held: list[str] = field(default_factory=list)
-
-    async def __call__(self, proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
-        """One message."""
-        response = await proxy.passed_on(request)
-        if request.path not in self.held:
-            self.held.append(request.path)
-            await proxy.until_closed()
-        return response
 
 
 def post(stage: Stage, name: str) -> None:

@@ -30,7 +30,7 @@ async def test_what_the_bot_writes_is_for_its_owner_only(stage: Stage) -> None:
     async with stage.running() as bot:
         assert await bot.stop() == 0
 
-    written = {"patchbot.lock", "device.json", "bot.db"}
+    written = {"patchbot.lock", "device.json", "keys.json", "bot.db"}
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in stage.folder.iterdir() if path.name in written}
     assert modes == dict.fromkeys(written, 0o600)
 

@@ -1,0 +1,77 @@
+"""`patchbot keys`: whether others trust the bot's device, and a new identity where they cannot."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from bot.cli.database import quiet_log
+from bot.cli.streams import shown
+from bot.errors import UserError
+
+if TYPE_CHECKING:
+    from bot.config import Settings
+    from bot.matrix.client import MatrixClient
+    from bot.matrix.standing import Report
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Say how the device and its identity stand; exit status 1 when something is not as it should be."""
+    from bot.config import load
+    from bot.matrix.standing import report
+
+    async def reported() -> "Report":
+        async with _as_kept(settings) as client:
+            return await report(client.ask, client.owner, settings.store.data_dir)
+
+    quiet_log()
+    settings = load(arguments.config, os.environ)
+    found = asyncio.run(reported())
+    for line in found.lines():
+        print(shown(line))
+    return 0 if found.is_good else 1
+
+
+def reset(arguments: argparse.Namespace) -> int:
+    """Give the bot a new identity, if that is meant."""
+    from bot.config import load
+    from bot.matrix.identity import reset as replaced
+    from bot.store.lock import locked
+
+    async def done() -> None:
+        async with _as_kept(settings) as client:
+            await replaced(client.ask, client.owner, settings.store.data_dir)
+
+    quiet_log()
+    settings = load(arguments.config, os.environ)
+    with locked(settings.store.data_dir):
+        if not arguments.yes and not _is_meant():
+            print("nothing was changed")
+            return 1
+        asyncio.run(done())
+    print("the bot has a new identity, and its device is signed with it; keep a copy of keys.json")
+    return 0
+
+
+@asynccontextmanager
+async def _as_kept(settings: "Settings") -> "AsyncIterator[MatrixClient]":
+    """The device that the bot is; no other is made."""
+    from bot.clock import SystemClock
+    from bot.matrix.client import MatrixClient
+
+    async with MatrixClient(settings, SystemClock()) as client:
+        await client.be_kept()
+        yield client
+
+
+def _is_meant() -> bool:
+    if not sys.stdin.isatty():
+        raise UserError("people who verified the bot will be told that its identity changed: confirm it with --yes")
+    print("People who verified the bot will be told that its identity changed, and must verify it again.")
+    try:
+        return input("Replace the bot's identity? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False

@@ -1,0 +1,143 @@
+"""Carries one request to a homeserver and its answer back; the only place that knows nio.
+
+nio's answers are not used, for it turns a failed one into an object that is easily taken for a good one, retries by
+itself, and drops what it cannot read. Here an answer is bytes, capped while they stream, judged by `wire`; every
+request has one deadline and is made once.
+"""
+
+import asyncio
+import email.utils
+import ssl
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import aiohttp
+import aiohttp_socks
+import nio
+from nio.client.async_client import client_session
+
+from bot import metrics
+from bot.clock import Clock
+from bot.config import Settings
+from bot.errors import ConfigError, Temporary
+from bot.matrix import wire
+from bot.matrix.content import encoded
+from bot.matrix.model import Content
+from bot.matrix.requests import Request
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+LARGE_BYTES = 128 * 1024  # takes longer to parse than the loop may stand still
+_NETWORK_ERRORS = (
+    aiohttp.ClientError,
+    aiohttp_socks.ProxyError,
+    aiohttp_socks.ProxyConnectionError,
+    aiohttp_socks.ProxyTimeoutError,
+    OSError,
+)
+Parsed = TypeVar("Parsed")
+
+
+class Carrier:
+    """The connections to one homeserver; *ahead* is how far its clock is before ours, as far as answers tell."""
+
+    def __init__(self, settings: Settings, clock: Clock, request_seconds: float) -> None:
+        self.requests = 0
+        self.ahead = timedelta()
+        self._clock = clock
+        self._seconds = request_seconds
+        self._nio = nio.AsyncClient(
+            settings.matrix.homeserver,
+            settings.matrix.user_id,
+            config=nio.AsyncClientConfig(
+                max_limit_exceeded=0,
+                max_timeouts=0,
+                request_timeout=request_seconds,
+                encryption_enabled=False,
+                store_sync_tokens=False,
+            ),
+            ssl=_certificates(settings.network.ca_file),
+            proxy=settings.network.proxy.get_secret_value() or None,
+        )
+
+    async def close(self) -> None:
+        """Close them."""
+        await self._nio.close()
+
+    async def answer(self, request: Request, token: str | None, parse: Callable[[Content], Parsed]) -> Parsed:
+        """One request, as *token*'s device; everything that can go wrong with it as an error of ours."""
+        self.requests += 1
+        seconds = self._seconds if request.seconds is None else request.seconds
+        try:
+            async with asyncio.timeout(seconds):
+                response, body = await self._exchange(request, token)
+        except TimeoutError as error:
+            metrics.MATRIX_REQUESTS.labels("none").inc()
+            raise Temporary(f"no answer within {seconds:g} s") from error
+        except _NETWORK_ERRORS as error:
+            metrics.MATRIX_REQUESTS.labels("none").inc()
+            raise Temporary(_in_words(error)) from error
+        metrics.MATRIX_REQUESTS.labels(str(response.status)).inc()
+        self._compare_clocks(response.headers.get("Date", ""))
+
+        def read() -> Parsed:
+            return parse(wire.judge(response.status, response.headers.get("Retry-After", ""), body))
+
+        return await asyncio.to_thread(read) if len(body) > LARGE_BYTES else read()
+
+    async def _exchange(self, request: Request, token: str | None) -> tuple[aiohttp.ClientResponse, bytes]:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        data = encoded(request.body).decode() if request.body is not None else None
+        if not self._nio.client_session:
+            await _open(self._nio)
+        unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one
+        response = await self._nio.send(request.method, request.path, data, headers, timeout=unlimited)
+        async with response:
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
+            return response, bytes(body)
+
+    def _compare_clocks(self, date: str) -> None:
+        """Learn from an answer's Date header how far the homeserver's clock is ahead of ours."""
+        try:
+            theirs = email.utils.parsedate_to_datetime(date)
+        except ValueError:
+            return
+        if theirs.tzinfo is not None:
+            self.ahead = theirs - self._clock.now()
+
+
+@client_session  # type: ignore[untyped-decorator] # nio ships no types
+async def _open(client: nio.AsyncClient) -> None:
+    """Let *client* follow no redirect: what we say, and a password, would go wherever it leads."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse)
+    trace.freeze()
+    client.client_session.trace_configs.append(trace)
+
+
+async def _refuse(_: aiohttp.ClientSession, __: object, told: aiohttp.TraceRequestRedirectParams) -> None:
+    target = told.response.headers.get("Location", "nowhere")[:200]
+    told.response.close()
+    raise aiohttp.ClientError(f"redirects to {target}; configure that address")
+
+
+def _in_words(error: Exception) -> str:
+    """What went wrong on the way, without the insides of the library."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        return f"cannot connect to {error.host}:{error.port}: {cause.strerror or cause}"
+    return str(error) or type(error).__name__
+
+
+def _certificates(ca_file: str) -> ssl.SSLContext:
+    """Whom to trust: the authorities in a file, or the system's."""
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError("network.ca_file", f"cannot be used: {error.strerror or error}") from error

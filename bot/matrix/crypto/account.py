@@ -1,0 +1,91 @@
+"""The keys of our own device: who it is, and what others begin conversations with."""
+
+from dataclasses import dataclass
+
+import vodozemac
+
+from bot.ids import DeviceId, UserId
+from bot.matrix.crypto.devices import MEGOLM, OLM
+from bot.matrix.crypto.signatures import signed_part
+from bot.matrix.crypto.vault import Vault
+from bot.matrix.model import Content
+
+_KIND = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Our user and device, and the account with its keys."""
+
+    user: UserId
+    device: DeviceId
+    account: vodozemac.Account
+
+    @property
+    def curve25519(self) -> str:
+        """What others encrypt to."""
+        return self.account.curve25519_key.to_base64()
+
+    @property
+    def ed25519(self) -> str:
+        """What we sign with."""
+        return self.account.ed25519_key.to_base64()
+
+    def signed(self, told: Content) -> Content:
+        """*told* with our device's signature."""
+        signature = self.account.sign(signed_part(told)).to_base64()
+        return {**told, "signatures": {self.user: {f"ed25519:{self.device}": signature}}}
+
+    def device_keys(self) -> Content:
+        """What the homeserver tells others of us."""
+        return self.signed(
+            {
+                "algorithms": [OLM, MEGOLM],
+                "device_id": self.device,
+                "user_id": self.user,
+                "keys": {f"curve25519:{self.device}": self.curve25519, f"ed25519:{self.device}": self.ed25519},
+            }
+        )
+
+    def one_time_keys(self) -> Content:
+        """Those that were made and are not uploaded yet."""
+        keys = self.account.one_time_keys
+        return {f"signed_curve25519:{number}": self.signed({"key": key.to_base64()}) for number, key in keys.items()}
+
+    def fallback_keys(self) -> Content:
+        """The one that was made and is not uploaded yet; it serves when the one-time keys are used up."""
+        keys: dict[str, vodozemac.Curve25519PublicKey] = self.account.fallback_key  # type: ignore[attr-defined]  # its stub lacks it
+        return {
+            f"signed_curve25519:{number}": self.signed({"key": key.to_base64(), "fallback": True})
+            for number, key in keys.items()
+        }
+
+    def make_keys(self, on_server: int, *, fallback: bool) -> None:
+        """Make what the homeserver is short of; what was made and did not arrive comes first."""
+        short = self.account.max_number_of_one_time_keys - on_server - len(self.account.one_time_keys)
+        if short > 0:
+            self.account.generate_one_time_keys(short)
+        if fallback and not self.fallback_keys():
+            self.account.generate_fallback_key()  # type: ignore[attr-defined]  # its stub lacks it
+
+
+def kept(vault: Vault, user: UserId, device: DeviceId) -> Own | None:
+    """The account of this very device; None where there is none. Raises `ValueError` where it cannot be read."""
+    if (vault.get(_KIND, "user"), vault.get(_KIND, "device")) != (user, device):
+        return None
+    pickle = vault.get(_KIND, "account")
+    return Own(user, device, vodozemac.Account.from_pickle(pickle, vault.pickle_key)) if pickle else None
+
+
+def made(vault: Vault, user: UserId, device: DeviceId) -> Own:
+    """A new account, kept."""
+    own = Own(user, device, vodozemac.Account())
+    vault.put(_KIND, "user", user)
+    vault.put(_KIND, "device", device)
+    keep(vault, own)
+    return own
+
+
+def keep(vault: Vault, own: Own) -> None:
+    """Keep the account as it is now."""
+    vault.put(_KIND, "account", own.account.pickle(vault.pickle_key))

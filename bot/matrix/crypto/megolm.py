@@ -1,0 +1,218 @@
+"""Messages in rooms (Matrix specification, "m.megolm.v1.aes-sha2"): one session a sender, its key given to devices."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import vodozemac
+
+from bot.ids import DeviceId, EventId, RoomId, UserId
+from bot.matrix.content import encoded
+from bot.matrix.crypto.account import Own
+from bot.matrix.crypto.devices import MEGOLM, Device
+from bot.matrix.crypto.olm import Opened, Unreadable
+from bot.matrix.crypto.vault import Vault, loaded
+from bot.matrix.model import Content, Event
+
+MAX_CIPHERTEXT = 64 * 1024
+_OUT, _IN, _READ = "out", "in", "read"
+
+
+class Forged(Unreadable):
+    """A message that is not what it says it is; nobody is waiting for an answer to it."""
+
+
+class NoKey(Unreadable):
+    """The key of a message has not arrived; it may yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """After how many messages, or how long, a session is replaced."""
+
+    messages: int = 100
+    period: timedelta = timedelta(days=7)
+
+    @classmethod
+    def of(cls, told: Content) -> "Rotation":
+        """What a room's `m.room.encryption` asks for; less than an hour would be all key exchange and no message."""
+        messages, period = told.get("rotation_period_msgs"), told.get("rotation_period_ms")
+        usual = cls()
+        return cls(
+            messages=min(max(messages, 1), 10_000) if isinstance(messages, int) else usual.messages,
+            period=timedelta(milliseconds=min(max(period, 3_600_000), 10**11))
+            if isinstance(period, int)
+            else usual.period,
+        )
+
+
+@dataclass(slots=True)
+class Outbound:
+    """Our session in a room, and which devices have its key; *made* in seconds since the epoch."""
+
+    session: vodozemac.GroupSession
+    made: int
+    messages: int = 0
+    shared: dict[str, dict[str, str]] = field(default_factory=dict)  # user, device: its curve25519 key
+
+    @classmethod
+    def begun(cls, now: int) -> "Outbound":
+        """A new one, which nobody has the key of."""
+        return cls(vodozemac.GroupSession(), now)
+
+    def is_over(self, rotation: Rotation, now: int) -> bool:
+        """Whether it was used enough; a clock that was set back does not make it last longer."""
+        return self.messages >= rotation.messages or not 0 <= now - self.made < rotation.period.total_seconds()
+
+    def has(self, device: Device) -> bool:
+        """Whether *device* has the key."""
+        return self.shared.get(device.user, {}).get(device.id) == device.curve25519
+
+    def is_known_beyond(self, devices: Mapping[UserId, Mapping[DeviceId, Device]]) -> bool:
+        """Whether somebody has the key who is not, or no longer, among *devices*."""
+        for user, known in self.shared.items():
+            wanted = devices.get(UserId(user), {})
+            for name, key in known.items():
+                device = wanted.get(DeviceId(name))
+                if device is None or device.curve25519 != key:
+                    return True
+        return False
+
+
+class RoomSessions:
+    """The sessions in all rooms: ours, and those of others that we were given the keys of."""
+
+    def __init__(self, vault: Vault, own: Own) -> None:
+        self._vault = vault
+        self._own = own
+
+    # Ours
+
+    def outbound(self, room: RoomId) -> Outbound | None:
+        """Our session in a room."""
+        match loaded(self._vault.get(_OUT, room)):
+            case {"pickle": str(pickle), "made": int(made), "messages": int(messages), "shared": dict(shared)}:
+                session = vodozemac.GroupSession.from_pickle(pickle, self._vault.pickle_key)
+                return Outbound(session, made, messages, shared)
+            case _:
+                return None
+
+    def keep(self, room: RoomId, out: Outbound) -> None:
+        """Keep our session in a room as it is now."""
+        pickle = out.session.pickle(self._vault.pickle_key)
+        told = {"pickle": pickle, "made": out.made, "messages": out.messages, "shared": out.shared}
+        self._vault.put(_OUT, room, json.dumps(told))
+
+    def forget(self, room: RoomId) -> None:
+        """Use our session in a room no more."""
+        self._vault.drop(_OUT, room)
+
+    def key_of(self, room: RoomId, out: Outbound) -> Content:
+        """The content of an `m.room_key`: whoever has it reads what is sent from now on."""
+        return {
+            "algorithm": MEGOLM,
+            "room_id": room,
+            "session_id": out.session.session_id,
+            "session_key": out.session.session_key.to_base64(),
+        }
+
+    def sealed(self, room: RoomId, out: Outbound, kind: str, content: Content) -> Content:
+        """The content of the `m.room.encrypted` that says *content*."""
+        ciphertext = out.session.encrypt(encoded({"type": kind, "content": content, "room_id": room}))
+        out.messages += 1
+        self.keep(room, out)  # before it leaves: no place of the ratchet is used twice
+        return {
+            "algorithm": MEGOLM,
+            "ciphertext": ciphertext.to_base64(),
+            "session_id": out.session.session_id,
+            "sender_key": self._own.curve25519,  # deprecated since v1.3, and still looked for
+            "device_id": self._own.device,
+        }
+
+    # Others'
+
+    def learn(self, key: Opened) -> None:
+        """Keep the session that an `m.room_key` brings.
+
+        One that is known is replaced only by its own sender, by one that reads further back: or whoever was given a key
+        could say that it is theirs.
+        """
+        match key.content:
+            case {"algorithm": algorithm, "room_id": str(room), "session_id": str(number), "session_key": str(value)}:
+                pass
+            case _:
+                return
+        if algorithm != MEGOLM:
+            return
+        try:
+            session = vodozemac.InboundGroupSession(vodozemac.SessionKey(value))
+        except ValueError:
+            return
+        place = f"{room}|{number}"
+        known = loaded(self._vault.get(_IN, place))
+        if session.session_id != number or (known and not _is_better(session, key, known, self._vault)):
+            return
+        pickle = session.pickle(self._vault.pickle_key)
+        told = {"pickle": pickle, "sender": key.sender, "sender_key": key.curve25519, "ed25519": key.ed25519}
+        self._vault.put(_IN, place, json.dumps(told))
+
+    def opened(self, room: RoomId, event: Event) -> tuple[str, Content]:
+        """The type and the content that an `m.room.encrypted` hides.
+
+        Raises:
+            NoKey: its key may still come.
+            Unreadable: it is not what it says it is.
+        """
+        number, ciphertext = event.content.get("session_id"), event.content.get("ciphertext")
+        if event.content.get("algorithm") != MEGOLM or not isinstance(number, str) or not isinstance(ciphertext, str):
+            raise Unreadable("malformed, or of an unknown algorithm")
+        known = loaded(self._vault.get(_IN, f"{room}|{number}"))
+        if not known:
+            raise NoKey("no key for it")
+        if known.get("sender") != event.sender:
+            raise Forged("the session is somebody else's")
+        session = vodozemac.InboundGroupSession.from_pickle(str(known["pickle"]), self._vault.pickle_key)
+        try:
+            if len(ciphertext) > MAX_CIPHERTEXT:
+                raise Unreadable("too large")
+            message = vodozemac.MegolmMessage.from_base64(ciphertext)
+            if message.message_index() < session.first_known_index:
+                raise NoKey("the key is of later messages")
+            found = session.decrypt(message)
+        except ValueError as error:
+            raise Unreadable("does not fit its key") from error
+        self._refuse_replay(f"{number}|{found.message_index}", event.id)
+        return _checked(room, found.plaintext)
+
+    def _refuse_replay(self, place: str, event: EventId) -> None:
+        """Each place of a session is one event's: a homeserver cannot have the same said again."""
+        first = self._vault.get(_READ, place)
+        if first is None:
+            self._vault.put(_READ, place, event)
+        elif first != event:
+            raise Forged("a copy of an earlier event")
+
+    def tidy(self, before: int) -> None:
+        """Forget what was last of use *before*, in seconds since the epoch."""
+        for kind in (_IN, _READ):
+            self._vault.drop_older(kind, before)
+
+
+def _is_better(session: vodozemac.InboundGroupSession, key: Opened, known: Content, vault: Vault) -> bool:
+    if (known.get("sender"), known.get("sender_key")) != (key.sender, key.curve25519):
+        return False
+    former = vodozemac.InboundGroupSession.from_pickle(str(known["pickle"]), vault.pickle_key)
+    return session.first_known_index < former.first_known_index
+
+
+def _checked(room: RoomId, text: bytes) -> tuple[str, Content]:
+    try:
+        payload = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("malformed inside") from error
+    match payload:
+        case {"room_id": str(meant), "type": str(kind), "content": dict(content)} if meant == room:
+            return kind, content
+        case _:
+            raise Forged("of another room")

@@ -1,0 +1,47 @@
+"""Signatures over JSON objects (Matrix specification, appendix "Signing JSON"). Pure."""
+
+import base64
+from collections.abc import Mapping
+
+import vodozemac
+
+from bot.matrix.content import encoded
+from bot.matrix.model import Content
+
+_UNSIGNED = frozenset({"signatures", "unsigned"})
+
+
+def unpadded(data: bytes) -> str:
+    """Base64 as Matrix writes it (appendix "Unpadded Base64")."""
+    return base64.b64encode(data).rstrip(b"=").decode()
+
+
+def unpacked(text: str) -> bytes:
+    """The bytes behind unpadded base64. Raises `ValueError` where it is none."""
+    return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
+
+
+def signed_part(told: Content) -> bytes:
+    """The bytes that a signature of *told* is over."""
+    return encoded({name: value for name, value in told.items() if name not in _UNSIGNED})
+
+
+def signature_in(told: Content, user: str, key_id: str) -> str | None:
+    """The signature that *told* claims to have of *user*, by the key *key_id* ("ed25519:…")."""
+    signatures = told.get("signatures")
+    ours = signatures.get(user) if isinstance(signatures, Mapping) else None
+    found = ours.get(key_id) if isinstance(ours, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+def is_signed(told: Content, user: str, key_id: str, key: str) -> bool:
+    """Whether *told* has a good signature of *user* by the ed25519 *key* (unpadded base64) called *key_id*."""
+    signature = signature_in(told, user, key_id)
+    if signature is None:
+        return False
+    try:
+        public = vodozemac.Ed25519PublicKey.from_base64(key)
+        public.verify_signature(signed_part(told), vodozemac.Ed25519Signature.from_base64(signature))
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,145 @@
+"""What a device's cryptography remembers: entries in a SQLite file that only the bot may read.
+
+An old copy of it does harm: both sides would use again keys that were used up. So it is not part of the database, and
+belongs into no backup. Its transactions are short, and end on the disk before anything leaves that was made in them.
+"""
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from bot.errors import BotError
+
+FOLDER = "crypto"
+_FILES = ("store.db", "store.db-wal", "store.db-shm", "store.db-journal", "pickle.key")
+_KEY_BYTES = 32
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+    kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (kind, key)
+) WITHOUT ROWID
+"""
+
+
+class Damaged(BotError):
+    """The vault cannot be read: what was in it is lost."""
+
+
+class Vault:
+    """Entries by kind and key; for one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, pickle_key: bytes) -> None:
+        self.pickle_key = pickle_key
+        self._connection = connection
+
+    @classmethod
+    def open(cls, data_dir: Path) -> Self:
+        """The vault in *data_dir*, made where there is none.
+
+        Raises:
+            Damaged: it cannot be read.
+            OSError: it cannot be written.
+        """
+        folder = data_dir / FOLDER
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        path = folder / "store.db"
+        is_new = not path.exists()
+        key = _pickle_key(folder / "pickle.key", make=is_new)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        path.chmod(0o600)  # SQLite gives its side files the same
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _SCHEMA):
+                connection.execute(statement)
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        if found != "ok":
+            connection.close()
+            raise Damaged(f"the crypto store cannot be read: {found}")
+        return cls(connection, key)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self, at: int) -> Iterator[None]:
+        """All that is written within is kept, or nothing; *at*: seconds since the epoch."""
+        self._at = at
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def get(self, kind: str, key: str) -> str | None:
+        """What is kept there."""
+        found = self._connection.execute("SELECT value FROM entry WHERE kind = ? AND key = ?", (kind, _sound(key)))
+        row = found.fetchone()
+        return row[0] if row else None
+
+    def all(self, kind: str) -> dict[str, str]:
+        """All of a kind, by key."""
+        found = self._connection.execute("SELECT key, value FROM entry WHERE kind = ? ORDER BY at, key", (kind,))
+        return dict(found.fetchall())
+
+    def put(self, kind: str, key: str, value: str) -> None:
+        """Keep it, in the place of what was there."""
+        values = (kind, _sound(key), _sound(value), self._at)
+        self._connection.execute("INSERT OR REPLACE INTO entry (kind, key, value, at) VALUES (?, ?, ?, ?)", values)
+
+    def drop(self, kind: str, key: str) -> None:
+        """Forget it."""
+        self._connection.execute("DELETE FROM entry WHERE kind = ? AND key = ?", (kind, _sound(key)))
+
+    def drop_older(self, kind: str, than: int) -> None:
+        """Forget what was last written before *than*, in seconds since the epoch."""
+        self._connection.execute("DELETE FROM entry WHERE kind = ? AND at < ?", (kind, than))
+
+
+def destroy(data_dir: Path) -> None:
+    """Forget everything."""
+    for name in _FILES:
+        (data_dir / FOLDER / name).unlink(missing_ok=True)
+
+
+def exists(data_dir: Path) -> bool:
+    """Whether there is a vault, in whatever state."""
+    return (data_dir / FOLDER / "store.db").exists()
+
+
+def loaded(text: str | None) -> dict[str, object]:
+    """An entry that is a JSON object; empty where there is none."""
+    found = json.loads(text) if text else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _sound(text: str) -> str:
+    """Text that SQLite takes: JSON may hold half a character."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _pickle_key(path: Path, *, make: bool) -> bytes:
+    """The key that the vault's secrets are kept under."""
+    if make:
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError as error:
+        raise Damaged("the crypto store's key is missing") from error
+    if len(key) != _KEY_BYTES:
+        raise Damaged("the crypto store's key is damaged")
+    return key

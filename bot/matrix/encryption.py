@@ -1,0 +1,362 @@
+"""Encryption as one device: the network's part of it, around the `Machine`.
+
+Whatever fails on the way to an encrypted message fails the whole of it, as `Temporary`: what was done so far is kept,
+and the next try goes on there, so nothing is sent that those in the room cannot read. The machine has a thread of its
+own, in which one step runs after the other; a step that nobody waits for any more still ends whole.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from bot.clock import Clock, backoff
+from bot.errors import BotError, Forbidden, LoggedOut, Permanent, StoreError, Temporary, TransportError
+from bot.ids import DeviceId, EventId, NoticeKey, RoomId, UserId
+from bot.matrix import keyring as keyrings
+from bot.matrix import requests
+from bot.matrix.content import tag_of
+from bot.matrix.crypto import account
+from bot.matrix.crypto import vault as vaults
+from bot.matrix.crypto.account import Own
+from bot.matrix.crypto.devices import MEGOLM, Device, keys_told
+from bot.matrix.crypto.machine import KeyLost, Machine, Parcel
+from bot.matrix.crypto.megolm import Rotation
+from bot.matrix.crypto.vault import Damaged, Vault
+from bot.matrix.identity import Ask, Owner, sign_device
+from bot.matrix.model import Content, Joined, KeyNews, SyncAnswer
+from bot.matrix.requests import Request
+from bot.matrix.rosters import Rosters
+
+USERS_AT_ONCE = 250  # in one request
+EPOCH = "org.patchbot.epoch"
+COUNT_SECONDS = 3_600.0
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+
+class DeviceLost(BotError):
+    """The keys of the device are not ours any more: only another device can be trusted again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What encryption needs around it; a message without its key waits *patience_seconds*."""
+
+    ask: Ask
+    clock: Clock
+    folder: Path
+    patience_seconds: float
+
+
+class Encryption:
+    """Encrypts for rooms and reads what is encrypted, from `begin` on."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.refusal = ""  # why the device is not signed
+        self._around = around
+        self._clock = around.clock
+        self._rosters = Rosters(around.ask)
+        self._thread = ThreadPoolExecutor(1, "crypto")
+        self._vault: Vault | None = None
+        self._begun: Machine | None = None
+        self._owner: Owner | None = None
+        self._secret = b""
+        self._is_ready = False
+        self._counted_at: float | None = None
+        self._on_server: int | None = None  # our one-time keys there; None: not told yet
+        self._fallback_used = False
+        self._read: tuple[EventId, ...] = ()
+        self._preparing = asyncio.Lock()
+        self._exchanging = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    # The device
+
+    async def begin(self, owner: Owner) -> None:
+        """Be this device, with the keys that are kept of it, or with new ones where nobody knows any.
+
+        Raises:
+            DeviceLost: others know keys of it that are not kept.
+            Temporary: the homeserver cannot be asked.
+            StoreError: the keyring or the store cannot be used.
+        """
+        self._owner = owner
+        self._secret = (await asyncio.to_thread(keyrings.load, self._around.folder)).secret
+        own = await self._in_thread(self._kept_account, owner)
+        told = keys_told(await self._ask(requests.query_keys([owner.user])), owner.user, owner.device)
+        if own is None and told is not None:
+            raise DeviceLost("the keys of the device are lost")
+        if own is not None and told is not None and not _is_of(told, own):
+            raise DeviceLost("the homeserver has other keys of the device than those that are kept")
+        self._begun = await self._in_thread(self._machine_of, owner, own, is_known=told is not None)
+        self._is_ready, self._counted_at, self._on_server = False, None, None
+        if await self._is_old_copy(owner):
+            raise DeviceLost("the crypto store is an old copy")
+
+    def _kept_account(self, owner: Owner) -> Own | None:
+        """What is kept of this device; what is kept of others is destroyed, and so is what cannot be read."""
+        self._close_vault()
+        try:
+            self._vault = Vault.open(self._around.folder)
+            if (own := account.kept(self._vault, owner.user, owner.device)) is not None:
+                return own
+        except (Damaged, ValueError) as error:
+            _log.error("the crypto store cannot be read", reason=str(error))
+        except OSError as error:
+            raise StoreError(f"store.data_dir: the crypto store cannot be written: {error}") from error
+        self._close_vault()
+        vaults.destroy(self._around.folder)
+        return None
+
+    def _machine_of(self, owner: Owner, own: Own | None, *, is_known: bool) -> Machine:
+        """Encrypt as *own*, or as a new account; *is_known*: the homeserver has the device's keys."""
+        if self._vault is None:
+            self._vault = Vault.open(self._around.folder)
+        now = int(self._clock.now().timestamp())
+        with self._vault.transaction(now):
+            own = own or account.made(self._vault, owner.user, owner.device)
+            if not is_known:
+                self._vault.drop("own", "uploaded")
+        return Machine(self._vault, own, self._clock)
+
+    async def _is_old_copy(self, owner: Owner) -> bool:
+        """Whether this device was further once, by what it left at the homeserver."""
+        try:
+            left = await self._ask(requests.account_data(owner.user, EPOCH))
+        except Permanent:
+            return False
+        epoch = left.get("epoch") if left.get("device") == owner.device else None
+        return isinstance(epoch, int) and epoch > await self._step(self._machine.epoch)
+
+    async def _count_up(self) -> None:
+        """Leave at the homeserver how far we are, once an hour: the store of now is to be told from older copies."""
+        now = self._clock.monotonic()
+        if self._counted_at is not None and now - self._counted_at < COUNT_SECONDS:
+            return
+        own = self._machine.own
+        told = {"device": own.device, "epoch": await self._step(self._machine.next_epoch)}
+        try:
+            await self._ask(requests.set_account_data(own.user, EPOCH, told))
+        except Permanent as error:
+            _log.warning("an old copy of the crypto store will not be noticed", reason=str(error))
+        await self._step(self._machine.tidy)
+        self._counted_at = now
+
+    async def forget(self) -> None:
+        """Destroy what is kept of the device."""
+        await self._in_thread(self._close_vault)
+        await asyncio.to_thread(vaults.destroy, self._around.folder)
+        self._begun = None
+
+    async def close(self) -> None:
+        """Let go of the store; the step that runs ends first."""
+        await self._in_thread(self._close_vault)
+        self._thread.shutdown(wait=False)
+
+    def _close_vault(self) -> None:
+        if self._vault is not None:
+            self._vault.close()
+            self._vault = None
+
+    async def tend(self) -> None:
+        """Keep our keys at the homeserver, and our conversations in order, until cancelled."""
+        attempts = 0
+        while True:
+            self._wake.clear()
+            try:
+                await self._ready()
+                await self._replenish()
+                await self._mend()
+                await self._count_up()
+            except TransportError as error:
+                attempts += 1
+                _log.warning("the keys cannot be looked after", reason=str(error))
+                wish = error.retry_after if isinstance(error, Temporary) else None
+                await self._clock.sleep(max(backoff(attempts), wish or backoff(1)).total_seconds())
+            else:
+                attempts = 0
+                await self._wake.wait()
+
+    async def _ready(self) -> None:
+        """Have our keys uploaded and signed; a refusal to sign them is kept, and does not keep us from encrypting."""
+        async with self._preparing:
+            if self._is_ready:
+                return
+            await self._replenish()
+            await self._count_up()
+            try:
+                assert self._owner is not None, "it has begun"  # noqa: S101  # `_machine` saw to it
+                await sign_device(self._ask, self._owner, self._around.folder)
+                self.refusal = ""
+            except Permanent as error:
+                self.refusal = str(error)
+                _log.error("the device is not signed; others are warned of its messages", reason=str(error))
+            self._is_ready = True
+
+    async def _replenish(self) -> None:
+        """Give the homeserver the keys of ours that it lacks."""
+        keys = await self._step(self._machine.keys_to_upload, self._on_server, fallback_used=self._fallback_used)
+        if not keys:
+            return
+        try:
+            answer = await self._ask(requests.upload_keys(keys))
+        except Permanent as error:
+            if "already exists" not in str(error):
+                raise Temporary(f"the homeserver refuses our keys: {error}") from error
+            await self.forget()
+            raise LoggedOut(
+                "the homeserver has other one-time keys of the device: the crypto store is an old copy; "
+                "the next start makes a new device"
+            ) from error
+        await self._step(self._machine.keys_uploaded)
+        counts = answer.get("one_time_key_counts")
+        count = counts.get("signed_curve25519") if isinstance(counts, dict) else None
+        self._on_server = count if isinstance(count, int) else None
+        self._fallback_used = False
+
+    async def _mend(self) -> None:
+        """Begin new conversations where the old ones broke."""
+        if devices := self._machine.wedged():
+            async with self._exchanging:
+                await self._claim(devices)
+                await self._deliver(await self._step(self._machine.greeting, devices))
+
+    # Sending
+
+    async def is_on(self, room: RoomId) -> bool:
+        """Whether messages in *room* are encrypted; for good once they were. Raises as `Chat.send` does."""
+        if self._rosters.is_clear(room):
+            return False
+        if await self._step(self._machine.rules, room) is not None:
+            return True
+        rules = await self._rosters.rules(room)
+        if rules is not None:
+            await self._step(self._machine.are_encrypted, {room: rules})
+        return rules is not None
+
+    def tag(self, key: NoticeKey) -> str:
+        """What stands for *key* outside of the encrypted part."""
+        return tag_of(self._secret, key)
+
+    async def sealed(self, room: RoomId, kind: str, content: Content) -> Content:
+        """The content of an `m.room.encrypted` that says *content* to all who are in *room* now.
+
+        Raises:
+            Temporary: somebody could not be given the key yet.
+            Forbidden: the room does not let us, or wants an encryption that we do not know.
+        """
+        rules = await self._step(self._machine.rules, room) or {}
+        if rules.get("algorithm") != MEGOLM:
+            raise Forbidden("the room wants an encryption that the bot does not know")
+        await self._ready()
+        users = await self._rosters.readers(room)
+        async with self._exchanging:
+            await self._meet(users)
+        try:
+            for parcel in await self._step(self._machine.parcels, room, users, Rotation.of(rules)):
+                await self._deliver(parcel)
+                await self._step(self._machine.arrived, room, parcel)
+            return await self._step(self._machine.sealed, room, kind, content)
+        except KeyLost as error:
+            raise Temporary(str(error)) from error
+
+    async def _meet(self, users: Collection[UserId]) -> None:
+        """Know the devices of *users*, and have a conversation with each."""
+        marks = await self._step(self._machine.to_query, users)
+        names = list(marks)
+        for start in range(0, len(names), USERS_AT_ONCE):
+            asked = {user: marks[user] for user in names[start : start + USERS_AT_ONCE]}
+            answer = await self._exchange(requests.query_keys(asked))
+            await self._step(self._machine.learn_devices, answer, asked)
+        await self._claim(await self._step(self._machine.to_claim, users))
+
+    async def _claim(self, devices: Sequence[Device]) -> None:
+        for start in range(0, len(devices), USERS_AT_ONCE):
+            wanted = devices[start : start + USERS_AT_ONCE]
+            by_user: dict[UserId, list[DeviceId]] = {}
+            for device in wanted:
+                by_user.setdefault(device.user, []).append(device.id)
+            answer = await self._exchange(requests.claim_keys(by_user))
+            await self._step(self._machine.begin, answer, wanted)
+
+    async def _deliver(self, parcel: Parcel) -> None:
+        if parcel.messages:
+            await self._exchange(requests.send_to_devices(parcel.txn, parcel.messages))
+
+    # Hearing
+
+    async def hear(self, answer: SyncAnswer, *, since: str | None, whole: bool) -> None:
+        """Take in what a sync tells of rooms, members and keys; what is heard twice does no harm."""
+        if encrypted := self._rosters.hear(answer, whole=whole):
+            await self._step(self._machine.are_encrypted, encrypted)
+        for left in answer.left:
+            await self._step(self._machine.left_room, left.room)
+        await self._step(self._machine.feed, answer.keys, is_new=since is None)
+        self._know(answer.keys)
+
+    def _know(self, news: KeyNews) -> None:
+        """Wake `tend` where the homeserver is short of keys, or a conversation broke."""
+        self._on_server = news.one_time_keys
+        self._fallback_used = news.fallback_used
+        self._wake.set()
+
+    async def read(self, answer: SyncAnswer, known: Iterable[RoomId], *, is_news: bool) -> SyncAnswer:
+        """*answer* with its timelines decrypted, and with messages in it that waited for their keys."""
+        patience = self._around.patience_seconds if is_news else None
+        timelines = {joined.room: joined.timeline for joined in answer.joined}
+        read = await self._step(self._machine.read, timelines, tuple(known), patience)
+        self._read = read.done
+        told = {joined.room: joined for joined in answer.joined}
+        joined = tuple(
+            replace(told.get(room) or _quiet(room), timeline=events) for room, events in read.timelines.items()
+        )
+        return replace(answer, joined=joined)
+
+    async def have_read(self) -> None:
+        """What was read last is kept elsewhere: it need not wait here any more."""
+        if self._read:
+            await self._step(self._machine.forget, self._read)
+            self._read = ()
+
+    # Means
+
+    @property
+    def _machine(self) -> Machine:
+        if self._begun is None:
+            raise Temporary("not logged in yet")
+        return self._begun
+
+    async def _ask(self, request: Request) -> Content:
+        return await self._around.ask(request)
+
+    async def _exchange(self, request: Request) -> Content:
+        """The answer to a request about keys; that it is refused says nothing of the message that waits for it."""
+        try:
+            return await self._ask(request)
+        except Permanent as error:
+            raise Temporary(f"the homeserver refuses to exchange keys: {error}") from error
+
+    async def _step(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await self._in_thread(step, *args, **kwargs)
+
+    async def _in_thread(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, functools.partial(step, *args, **kwargs))
+
+
+def _is_of(told: Content, own: Own) -> bool:
+    """Whether the homeserver's word of our device has the keys that are kept."""
+    ours = own.device_keys()
+    return told.get("keys") == ours.get("keys")
+
+
+def _quiet(room: RoomId) -> Joined:
+    """A room that a sync told nothing of."""
+    return Joined(room, (), (), limited=False, prev_batch=None, joined_members=None, invited_members=None)

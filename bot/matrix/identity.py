@@ -1,0 +1,122 @@
+"""The bot's cross-signing identity at its homeserver: has the device signed, and makes a new identity when told to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from bot.errors import Permanent
+from bot.ids import DeviceId, UserId
+from bot.matrix import keyring as keyrings
+from bot.matrix import requests, signing
+from bot.matrix.crypto.devices import keys_told
+from bot.matrix.keyring import Keyring, Seeds, new_seeds
+from bot.matrix.model import Content
+from bot.matrix.requests import Request
+from bot.matrix.wire import Challenge
+
+Ask = Callable[[Request], Awaitable[Content]]
+_PASSWORD = "m.login.password"  # noqa: S105  # a way to confirm something
+RESET_WORDS = "an operator can make a new one: stop the bot, and run `patchbot keys reset`"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who signs: the account, its device, and the *password* that confirms it, where there is one."""
+
+    user: UserId
+    device: DeviceId
+    password: str | None
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Owner({self.user}, {self.device})"
+
+
+async def confirmed(ask: Ask, owner: Owner, request: Request) -> Content:
+    """The answer to *request*, confirmed with the password where the homeserver wants that.
+
+    Raises:
+        Permanent: it wants something else, or refuses the password.
+        Temporary: it cannot be asked now.
+    """
+    try:
+        return await ask(request)
+    except Challenge as challenge:
+        if _PASSWORD not in challenge.ways:
+            raise Permanent("the homeserver wants this confirmed in a browser, which the bot cannot do") from challenge
+        if owner.password is None:
+            raise Permanent(
+                "the homeserver wants this confirmed with the account's password, which is not configured"
+            ) from (challenge)
+        again = requests.with_password(request, owner.user, owner.password, challenge.session)
+    try:
+        return await ask(again)
+    except Challenge as challenge:
+        raise Permanent("the homeserver does not accept the password") from challenge
+
+
+async def sign_device(ask: Ask, owner: Owner, folder: Path) -> None:
+    """Have the device signed by the kept identity, which is made where the account has none.
+
+    Raises:
+        Permanent: it cannot be signed; the message says why, and what to do.
+        Temporary: the homeserver cannot be asked now.
+    """
+    answer = await ask(requests.query_keys([owner.user]))
+    standing = signing.standing(answer, owner.user, owner.device)
+    if standing.is_signed:
+        return
+    keyring = await asyncio.to_thread(keyrings.load, folder)
+    if standing.master is None:
+        seeds = await _first_identity(ask, owner, folder, keyring)
+    else:
+        known = signing.ours(keyring.identities, standing.master)
+        if known is None:
+            raise Permanent(f"the account has a cross-signing identity that is not the bot's; {RESET_WORDS}")
+        seeds = known
+    await _sign(ask, owner, seeds)
+    _log.info("the device is signed", device=owner.device)
+
+
+async def reset(ask: Ask, owner: Owner, folder: Path) -> None:
+    """Replace the account's identity, whosever it is, by a new one, and sign the device with it.
+
+    Both identities are kept until it is known which of them the homeserver has. Raises as `sign_device` does.
+    """
+    keyring = await asyncio.to_thread(keyrings.load, folder)
+    new = new_seeds()
+    await asyncio.to_thread(keyrings.save, folder, replace(keyring, identities=(new, *keyring.identities)))
+    try:
+        await confirmed(ask, owner, requests.upload_identity(signing.identity_keys(owner.user, new)))
+    except Permanent:
+        await asyncio.to_thread(keyrings.save, folder, keyring)
+        raise
+    await asyncio.to_thread(keyrings.save, folder, replace(keyring, identities=(new,)))
+    await _sign(ask, owner, new)
+
+
+async def _first_identity(ask: Ask, owner: Owner, folder: Path, keyring: Keyring) -> Seeds:
+    """Make the kept identity, or a new one, the account's; it is on the disk before the homeserver has it."""
+    seeds = keyring.identities[0] if keyring.identities else new_seeds()
+    await asyncio.to_thread(keyrings.save, folder, replace(keyring, identities=(seeds,)))
+    await confirmed(ask, owner, requests.upload_identity(signing.identity_keys(owner.user, seeds)))
+    _log.info("the account has a cross-signing identity now", user=owner.user)
+    return seeds
+
+
+async def _sign(ask: Ask, owner: Owner, seeds: Seeds) -> None:
+    answer = await ask(requests.query_keys([owner.user]))
+    keys = keys_told(answer, owner.user, owner.device)
+    if keys is None:
+        raise Permanent("the homeserver does not know the device's keys, so they cannot be signed")
+    signed = signing.device_signature(owner.user, owner.device, seeds, keys)
+    failures = (await ask(requests.upload_signatures(signed))).get("failures")
+    answer = await ask(requests.query_keys([owner.user]))
+    if not signing.standing(answer, owner.user, owner.device).is_signed:
+        reason = "it said why" if isinstance(failures, Mapping) and failures else "it did not say why"
+        _log.error("the signature did not arrive", failures=str(failures)[:200])
+        raise Permanent(f"the homeserver did not take the signature of the device, and {reason}")

@@ -1,0 +1,101 @@
+"""Who may read what is said in an encrypted room now, and which rooms are known not to be encrypted.
+
+A list of members is asked for when it is first needed, and kept by the member events of each sync. Where a sync leaves
+events out, it may leave out some of those, so the list is asked for anew.
+"""
+
+from collections import Counter
+
+from bot.errors import Forbidden, Temporary
+from bot.ids import RoomId, UserId
+from bot.matrix import requests, wire
+from bot.matrix.identity import Ask
+from bot.matrix.model import Content, Event, SyncAnswer
+
+_ENCRYPTION, _VISIBILITY = "m.room.encryption", "m.room.history_visibility"
+_USUAL_VISIBILITY = "shared"  # specification, "Room History Visibility"
+
+
+class Rosters:
+    """The members of encrypted rooms."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._clear: set[RoomId] = set()
+        self._encrypted: set[RoomId] = set()  # heard while somebody was asked, it counts more than the answer
+        self._visibility: dict[RoomId, str] = {}
+        self._members: dict[RoomId, dict[UserId, str]] = {}
+        self._changes: Counter[RoomId] = Counter()  # of members, each room's
+
+    def is_clear(self, room: RoomId) -> bool:
+        """Whether it is known that a room is not encrypted."""
+        return room in self._clear and room not in self._encrypted
+
+    async def rules(self, room: RoomId) -> Content | None:
+        """What the homeserver says of a room's encryption; None: there is none. Raises as `Chat.send` does."""
+        rules = await self._state(room, _ENCRYPTION)
+        if rules is None:
+            self._clear.add(room)
+        return rules
+
+    async def readers(self, room: RoomId) -> tuple[UserId, ...]:
+        """Everybody in a room, and everybody asked in where they may read what was said before they came."""
+        if room not in self._visibility:
+            told = await self._state(room, _VISIBILITY)
+            self._visibility[room] = _visibility(told or {})
+        members = self._members.get(room) or await self._told_members(room)
+        wanted = {"join"} if self._visibility[room] == "joined" else {"join", "invite"}
+        return tuple(user for user, membership in members.items() if membership in wanted)
+
+    async def _told_members(self, room: RoomId) -> dict[UserId, str]:
+        """The homeserver's list, kept if nobody came or went while it was asked."""
+        before = self._changes[room]
+        members = dict(wire.members(await self._ask(requests.members(room))))
+        if self._changes[room] != before:
+            raise Temporary("somebody came or went just now")
+        self._members[room] = members
+        return members
+
+    def hear(self, answer: SyncAnswer, *, whole: bool) -> dict[RoomId, Content]:
+        """Take in what a sync tells; the rooms whose encryption it speaks of, and what it says of that.
+
+        *whole*: it tells the state of every room.
+        """
+        encrypted: dict[RoomId, Content] = {}
+        for left in answer.left:
+            self._members.pop(left.room, None)
+        for joined in answer.joined:
+            if joined.limited:
+                self._changes[joined.room] += 1
+                self._members.pop(joined.room, None)
+            for event in (*joined.state, *joined.timeline):
+                if event.type == _ENCRYPTION and event.state_key == "":
+                    encrypted[joined.room] = event.content
+                self._note(joined.room, event)
+            if whole and joined.room not in encrypted:
+                self._clear.add(joined.room)
+        self._encrypted.update(encrypted)
+        return encrypted
+
+    def _note(self, room: RoomId, event: Event) -> None:
+        membership = event.content.get("membership")
+        if event.type == _VISIBILITY and event.state_key == "":
+            self._visibility[room] = _visibility(event.content)
+        elif event.type == "m.room.member" and event.state_key is not None and isinstance(membership, str):
+            self._changes[room] += 1
+            if room in self._members:
+                self._members[room][UserId(event.state_key)] = membership
+
+    async def _state(self, room: RoomId, kind: str) -> Content | None:
+        """A state event's content; None where there is none."""
+        try:
+            return await self._ask(requests.state(room, kind))
+        except Forbidden as error:
+            if "M_NOT_FOUND" in str(error):
+                return None
+            raise
+
+
+def _visibility(told: Content) -> str:
+    found = told.get("history_visibility")
+    return found if isinstance(found, str) else _USUAL_VISIBILITY

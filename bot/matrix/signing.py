@@ -1,0 +1,92 @@
+"""Cross-signing (Matrix specification, "Cross-signing"): the bot's own word that a device is the bot's. Pure.
+
+Clients show messages of a device that its owner did not sign as unsafe, and are about to refuse them. A master key is
+the identity; the self-signing key, signed by it, signs the devices; the user-signing key is for people, and is there
+because clients expect three.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from Crypto.PublicKey import ECC
+from Crypto.Signature import eddsa
+
+from bot.ids import DeviceId, UserId
+from bot.matrix.crypto.devices import keys_told
+from bot.matrix.crypto.signatures import is_signed, signed_part, unpadded
+from bot.matrix.keyring import Seeds
+from bot.matrix.model import Content
+
+_USAGES = ("master", "self_signing", "user_signing")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands, as its homeserver tells: its *master* key, if any, and whether it signed the device."""
+
+    master: str | None
+    is_signed: bool
+
+
+def public_key(seed: bytes) -> str:
+    """The ed25519 key of a seed, in unpadded base64."""
+    return unpadded(ECC.construct(curve="Ed25519", seed=seed).public_key().export_key(format="raw"))
+
+
+def identity_keys(user: UserId, seeds: Seeds) -> Content:
+    """The body of the upload that makes *seeds* the identity of *user*."""
+    keys = {usage: _key(user, usage, getattr(seeds, usage)) for usage in _USAGES}
+    signed = {usage: key if usage == "master" else _signed(key, user, seeds.master) for usage, key in keys.items()}
+    return {f"{usage}_key": key for usage, key in signed.items()}
+
+
+def device_signature(user: UserId, device: DeviceId, seeds: Seeds, keys: Content) -> Content:
+    """The body of the upload that signs a device, whose *keys* are as the homeserver tells them."""
+    bare = {name: value for name, value in keys.items() if name not in {"signatures", "unsigned"}}
+    return {user: {device: _signed(bare, user, seeds.self_signing)}}
+
+
+def standing(answer: Content, user: UserId, device: DeviceId) -> Standing:
+    """What an answer to a query for our own keys says, the whole chain of signatures checked."""
+    master, self_signing = (_told_key(answer, f"{usage}_keys", user) for usage in _USAGES[:2])
+    if master is None or self_signing is None:
+        return Standing(_only_key(master), is_signed=False)
+    master_key, signing_key = _only_key(master), _only_key(self_signing)
+    keys = keys_told(answer, user, device)
+    if master_key is None or signing_key is None or keys is None:
+        return Standing(master_key, is_signed=False)
+    chain = (
+        is_signed(self_signing, user, f"ed25519:{master_key}", master_key),
+        is_signed(keys, user, f"ed25519:{signing_key}", signing_key),
+    )
+    return Standing(master_key, all(chain))
+
+
+def ours(identities: Sequence[Seeds], master: str) -> Seeds | None:
+    """The identity with this master key."""
+    return next((seeds for seeds in identities if public_key(seeds.master) == master), None)
+
+
+def _key(user: UserId, usage: str, seed: bytes) -> Content:
+    key = public_key(seed)
+    return {"user_id": user, "usage": [usage], "keys": {f"ed25519:{key}": key}}
+
+
+def _signed(told: Content, user: UserId, seed: bytes) -> Content:
+    key = ECC.construct(curve="Ed25519", seed=seed)
+    signature = unpadded(eddsa.new(key, "rfc8032").sign(signed_part(told)))
+    return {**told, "signatures": {user: {f"ed25519:{public_key(seed)}": signature}}}
+
+
+def _told_key(answer: Content, name: str, user: UserId) -> Content | None:
+    users = answer.get(name)
+    found = users.get(user) if isinstance(users, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def _only_key(told: Content | None) -> str | None:
+    keys = told.get("keys") if told is not None else None
+    for name, key in keys.items() if isinstance(keys, Mapping) else ():
+        if isinstance(key, str) and name == f"ed25519:{key}":
+            return key
+    return None
