@@ -14,7 +14,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import nio
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
@@ -22,6 +24,7 @@ from rich.table import Table
 
 import postgres_server
 from bot.ids import RoomId
+from friend import Friend, befriended
 from homeserver import Homeserver
 from matrix_rig import Account
 from person import Person
@@ -34,15 +37,18 @@ YOUNG_SECONDS = (0.3, 6.0)  # from a start to the kill
 GROWN_SECONDS = (0.0, 2.5)  # from the first poll to the kill
 GROWN = 0.7  # of all lives
 GROWING_SECONDS = 25  # at most, till the first poll
+EACH_LIFE = (2, 8)  # things that happen in it
 BETWEEN_SECONDS = (0.0, 0.8)  # from one happening to the next
 AWAY_SECONDS = (0.5, 4.0)  # of a homeserver
 OUTAGES = 0.1  # of all lives, and of either kind
 SETTLE_SECONDS = 240
+KILL_SECONDS = 20  # at most, on a busy machine, with what is to be said after it
+LOOKS = 3  # of a friend's device, for the keys that come with each
 CALM_SECONDS = 4  # some polls, in which nothing more may come
 ROOMS = (
     Wanted("cards", ("migration",)),
     Wanted("cards and changes", ("net",), hears=True),
-    Wanted("two subscriptions", ("docs", "migration")),
+    Wanted("encrypted", ("docs", "migration"), hears=True, encrypted=True),
 )
 _MARKS = {
     "card": ("edited_at", "urgent_since", "counts_since", "counts_last", "due_at"),
@@ -84,7 +90,7 @@ class Soak:
     stage: Stage
     homeserver: Homeserver
     postgres: PostgresServer | None
-    person: Person
+    friend: Friend
     tell: Callable[[int], None] = lambda _: None
 
     def __post_init__(self) -> None:
@@ -92,6 +98,7 @@ class Soak:
         self.dice = random.Random(self.plan.seed)  # noqa: S311  # the same moments in each run
         self.story = Story(self.stage.patchwork, random.Random(self.plan.seed + 1))  # noqa: S311  # the same
         self.pauses = random.Random(self.plan.seed + 2)  # noqa: S311  # the same
+        self.coming = asyncio.Semaphore(0)  # what is still to happen in this life
         self.done = Done()
         self.rooms: dict[RoomId, Wanted] = {}
 
@@ -99,7 +106,7 @@ class Soak:
         """Kill, restart, settle, and judge."""
         began = time.monotonic()
         for wanted in ROOMS:
-            room = await self.person.create_room(self.stage.me)
+            room = await self.friend.person.create_room(self.stage.me, encrypted=wanted.encrypted)
             self.rooms[room] = wanted
             self.stage.rooms[room] = wanted.queries
         async with self.stage.running():
@@ -120,6 +127,8 @@ class Soak:
     async def _live(self) -> None:
         """One life of the bot, perhaps with an outage in it."""
         outage = self._outage()
+        for _ in range(self.dice.randint(*EACH_LIFE)):
+            self.coming.release()
         bot = await self.stage.start()
         await self._until_its_time(bot)
         if bot.process.returncode is None:
@@ -174,12 +183,13 @@ class Soak:
     async def _go_on(self) -> None:
         """Let things happen until cancelled."""
         while True:
+            await self.coming.acquire()
             self.story.happen({row[0] for row in self.stage.rows("SELECT DISTINCT object FROM card")})
             await asyncio.sleep(self.pauses.uniform(*BETWEEN_SECONDS))  # so often things happen
 
     async def _settle(self) -> None:
         """Let the bot say what is left, an hour a moment, then stop it and judge."""
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline = time.monotonic() + SETTLE_SECONDS + self.plan.kills
         async with self.stage.running() as bot:
             while time.monotonic() < deadline and (self._is_busy() or await self._faults()):
                 self._let_an_hour_pass()
@@ -194,9 +204,26 @@ class Soak:
 
     async def _faults(self) -> list[str]:
         for room, wanted in self.rooms.items():
-            timeline = read(await self.person.timeline(room), self.stage.me)
+            timeline = read(await self._timeline(room), self.stage.me)
             self.done.rooms[wanted.name] = judge(wanted, self.story.works, timeline)
         return self.done.faults
+
+    async def _timeline(self, room: RoomId) -> list[dict[str, Any]]:
+        """All events of a room, read as a friend's device reads them; what it cannot read stays as it is."""
+        for _ in range(LOOKS):
+            await self.friend.look()
+        return [self._decrypted(room, event) for event in await self.friend.person.timeline(room)]
+
+    def _decrypted(self, room: RoomId, event: dict[str, Any]) -> dict[str, Any]:
+        if event["type"] != "m.room.encrypted" or "ciphertext" not in event["content"]:
+            return event
+        sealed = nio.Event.parse_encrypted_event({**event, "room_id": room})
+        try:
+            opened = self.friend.client.decrypt_event(sealed).source
+        except nio.EncryptionError:
+            return event
+        outside = {name: each for name, each in event["content"].items() if name == "m.relates_to"}
+        return {**event, "type": opened["type"], "content": opened["content"] | outside}
 
     def _let_an_hour_pass(self) -> None:
         """What waits to be shown or told has waited an hour longer."""
@@ -222,7 +249,8 @@ async def a_soak(
         if postgres is not None:
             stage.database = stack.enter_context(postgres.database())
         person = await stack.enter_async_context(Person(homeserver))
-        yield Soak(plan, stage, homeserver, postgres, person)
+        friend = await stack.enter_async_context(befriended(person, folder / "friend", homeserver.url))
+        yield Soak(plan, stage, homeserver, postgres, friend)
 
 
 async def _soak_on(database: str, plan: Plan, progress: Progress) -> Done:
@@ -238,7 +266,7 @@ async def _soak_on(database: str, plan: Plan, progress: Progress) -> Done:
             task = progress.add_task(f"kills on {database}", total=plan.kills)
             async with a_soak(plan, homeserver, folder / "bot", postgres) as soak:
                 soak.tell = lambda number: progress.update(task, completed=number)
-                async with asyncio.timeout(120 + SETTLE_SECONDS + plan.kills * 15):
+                async with asyncio.timeout(2 * SETTLE_SECONDS + plan.kills * KILL_SECONDS):
                     return await soak.run()
         finally:
             homeserver.close()

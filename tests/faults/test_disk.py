@@ -30,8 +30,8 @@ def rig(tmp_path: Path) -> Rig:
 async def pragma(bot: Bot, setting: str) -> int:
     """Set or ask something of the bot's one connection."""
     async with bot.store._engine.connect() as connection:
-        found = (await connection.exec_driver_sql(f"PRAGMA {setting}")).scalar()
-    return int(found or 0)
+        answer = await connection.exec_driver_sql(f"PRAGMA {setting}")
+        return int(answer.scalar() or 0) if answer.returns_rows else 0
 
 
 async def fill(bot: Bot) -> None:
@@ -169,6 +169,6 @@ async def test_a_disk_that_is_read_only_is_refused_in_a_line(stage: Stage, small
 
     assert await refused.ended() == 1
     assert refused.said().splitlines()[-1] == (
-        f"the database {small_disk / 'bot.db'} cannot be written: it or its folder is read-only"
+        f"the database {small_disk / 'bot.db'} cannot be opened: it or its folder cannot be read and written"
     )
     assert "Traceback" not in refused.said()

@@ -26,11 +26,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a room asked for: whatever touches one of the *places*, and perhaps to *hear* of what changes."""
+    """What a room, which may be *encrypted*, asked for: what touches *places*, and perhaps to hear of what changes."""
 
     name: str
     places: tuple[str, ...]
     hears: bool = False
+    encrypted: bool = False
 
     @property
     def queries(self) -> tuple[str, ...]:
