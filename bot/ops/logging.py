@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from typing import TextIO
 
 import structlog
@@ -29,9 +30,21 @@ def configure(level: str = "INFO") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # asked anew: the demo's prompt replaces it
+        logger_factory=lambda *_: _Lines(sys.stderr),  # asked anew: the demo's prompt replaces it
         cache_logger_on_first_use=False,
     )
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines; one for which there is no space is lost, and does not end what it tells of."""
+
+    def msg(self, message: str) -> None:
+        """Write a line."""
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 def _plain_trace(stream: TextIO, exc_info: ExcInfo) -> None:

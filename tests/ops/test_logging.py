@@ -1,7 +1,10 @@
 """The log."""
 
+import errno
+import io
 import logging as standard_logging
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 
 import pytest
 import structlog
@@ -69,3 +72,19 @@ def test_a_trace_tells_no_values_of_variables(capsys: pytest.CaptureFixture[str]
     assert "the login failed" in told
     assert told.endswith("ValueError: refused�[2J\n")
     assert PASSWORD[::-1] not in told
+
+
+class FullDisk(io.StringIO):
+    """A file on a disk without space."""
+
+    def write(self, text: str) -> int:
+        """Refuse it."""
+        raise OSError(errno.ENOSPC, f"no space left for {len(text)} characters")
+
+
+def test_a_line_for_which_there_is_no_space_ends_nothing() -> None:
+    """The log's disk is often the database's."""
+    with redirect_stderr(FullDisk()):
+        logging.configure()
+
+        structlog.get_logger("bot").error("the disk is full")
