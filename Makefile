@@ -37,7 +37,7 @@ reference: $(VENV)/run
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
 
-# The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20.
+# The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20 MINUTES=60.
 soak: $(VENV)/dev $(SYNAPSE)/ready
 	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py
 

@@ -1,6 +1,6 @@
 """The soak: the bot is killed again and again while things happen, and then each room is held against the story.
 
-`make soak KILLS=200 DATABASE=postgres SEED=1`; without DATABASE on SQLite and on PostgreSQL, one after the other.
+`make soak KILLS=200 DATABASE=postgres SEED=1 MINUTES=30`; without DATABASE on SQLite, then on PostgreSQL.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ BETWEEN_SECONDS = (0.0, 0.8)  # from one happening to the next
 AWAY_SECONDS = (0.5, 4.0)  # of a homeserver
 OUTAGES = 0.1  # of all lives, and of either kind
 SETTLE_SECONDS = 240
-KILL_SECONDS = 30  # at most, on a busy machine, with what is to be said after it
+MINUTES = 60.0  # of killing at most; a busy machine gets fewer kills, and says how many
 LOOKS = 3  # of a friend's device, for the keys that come with each
 CALM_SECONDS = 4  # some polls, in which nothing more may come
 ROOMS = (
@@ -58,10 +58,11 @@ _MARKS = {
 
 @dataclass
 class Plan:
-    """How long it goes on: so many *kills*, at moments that follow from *seed*."""
+    """How long it goes on: so many *kills*, at moments that follow from *seed*, in so many *minutes* at most."""
 
     kills: int
     seed: int = 20
+    minutes: float = MINUTES
 
 
 @dataclass
@@ -112,9 +113,9 @@ class Soak:
         await self._begin()
         happening = asyncio.create_task(self._go_on())
         try:
-            for number in range(self.plan.kills):
+            while self.done.kills < self.plan.kills and time.monotonic() - began < 60 * self.plan.minutes:
                 await self._live()
-                self.tell(number + 1)
+                self.tell(self.done.kills)
         finally:
             happening.cancel()
             with suppress(asyncio.CancelledError):
@@ -198,7 +199,7 @@ class Soak:
 
     async def _settle(self) -> None:
         """Let the bot say what is left, an hour a moment, then stop it and judge."""
-        deadline = time.monotonic() + SETTLE_SECONDS + self.plan.kills
+        deadline = time.monotonic() + SETTLE_SECONDS + 2 * self.done.kills
         bot = await self.stage.start()
         try:
             while time.monotonic() < deadline and (self._is_busy() or await self._faults()):
@@ -278,7 +279,7 @@ async def _soak_on(database: str, plan: Plan, progress: Progress) -> Done:
             task = progress.add_task(f"kills on {database}", total=plan.kills)
             async with a_soak(plan, homeserver, folder / "bot", postgres) as soak:
                 soak.tell = lambda number: progress.update(task, completed=number)
-                async with asyncio.timeout(2 * SETTLE_SECONDS + plan.kills * KILL_SECONDS):
+                async with asyncio.timeout(4 * SETTLE_SECONDS + 120 * plan.minutes):
                     return await soak.run()
         finally:
             homeserver.close()
@@ -300,7 +301,9 @@ def table_of(results: dict[str, Done]) -> Table:
 
 def main(databases: Sequence[str]) -> int:
     """Soak on each of the *databases*; 1 where anything is wrong."""
-    plan = Plan(int(os.environ.get("KILLS") or 200), int(os.environ.get("SEED") or 20))
+    told = os.environ
+    minutes = float(told.get("MINUTES") or MINUTES)
+    plan = Plan(int(told.get("KILLS") or 200), int(told.get("SEED") or 20), minutes)
     console, results = Console(), dict[str, Done]()
     with Progress(console=console) as progress:
         for database in databases:

@@ -14,6 +14,7 @@ import pytest
 from bot.app import Bot
 from bot.errors import StoreError
 from bot.notices.condition import outages
+from bot.store.engine import READ_ONLY
 from homeserver import a_free_port
 from person import Person
 from rig import PROJECT, Rig, a_series
@@ -32,6 +33,7 @@ def rig(tmp_path: Path) -> Rig:
 async def pragma(bot: Bot, setting: str) -> int:
     """Set or ask something of the bot's one connection."""
     async with bot.store._engine.connect() as connection:
+        await connection.execution_options(**READ_ONLY)
         answer = await connection.exec_driver_sql(f"PRAGMA {setting}")
         return int(answer.scalar() or 0) if answer.returns_rows else 0
 
