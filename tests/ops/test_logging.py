@@ -1,8 +1,11 @@
 """The log."""
 
+import errno
+import io
 import json
 import logging as standard_logging
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 
 import pytest
 import structlog
@@ -136,3 +139,19 @@ def test_in_json_what_a_library_logs_is_one_object_too(capsys: pytest.CaptureFix
     assert told["timestamp"].endswith("Z")
     assert (told["logger"], told["level"], told["event"]) == ("aiohttp.server", "error", "Error handling\nrequest")
     assert told["exception"].endswith("with base 10: 'a\\nb'")
+
+
+class FullDisk(io.StringIO):
+    """A file on a disk without space."""
+
+    def write(self, text: str) -> int:
+        """Refuse it."""
+        raise OSError(errno.ENOSPC, f"no space left for {len(text)} characters")
+
+
+def test_a_line_for_which_there_is_no_space_ends_nothing() -> None:
+    """The log's disk is often the database's."""
+    with redirect_stderr(FullDisk()):
+        logging.configure()
+
+        structlog.get_logger("bot").error("the disk is full")
