@@ -8,6 +8,7 @@ from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, Subscri
 from bot.notices.card import Shown, Site
 from bot.notices.outbox import CardRef, Lane, Message, Notice, card_key
 from bot.patchwork.model import Patch, Series
+from bot.patchwork.versions import may_follow
 from bot.store.floods import Held
 from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
@@ -107,7 +108,8 @@ class Announcer:
 
     async def _arrival(self, tx: Transaction, judged: Judged, news: frozenset[PatchId]) -> Arrival:
         """What arrived, and whether rooms saw the work before."""
-        earlier = await tx.watch.earlier(self._server, judged.series.id) if judged.series else []
+        series = judged.series
+        earlier = await tx.watch.earlier(self._server, series.id) if series and may_follow(series) else []
         known_in = await tx.cards.rooms_with_series(self._server, earlier)
         return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
 

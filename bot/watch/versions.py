@@ -13,7 +13,7 @@ from bot.notices.versions import Former, Place, Successor
 from bot.patchwork.comparing import Known, compare
 from bot.patchwork.model import Series
 from bot.patchwork.poller import SeriesRead
-from bot.patchwork.versions import follow, is_partial_reroll, newcomer, version_of
+from bot.patchwork.versions import follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.store.store import Transaction
 
 _log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ async def link_versions(tx: Transaction, server: ServerName, reads: Sequence[Ser
     linked: list[Linked] = []
     for read in sorted(reads, key=lambda read: read.series.id):  # the earlier may be the former of the later
         series = read.series
-        if await tx.watch.earlier(server, series.id):
+        if not may_follow(series) or await tx.watch.earlier(server, series.id):
             continue
         new = newcomer(series, await tx.watch.patches_of(server, series.id), read.news)
         link = follow(new, await tx.versions.candidates(server, new))
