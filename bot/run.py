@@ -56,7 +56,7 @@ async def run_bot(settings: Settings) -> None:
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
             house.open(client, session)
-            async with served(settings.web.address, bot.overview.condition):
+            async with served(settings.web.address, bot.overview.condition, clock):
                 if await _done_before(stop, session.log_in):
                     await bot.run(stop, session.run, ready=session.has_heard)
         _log.info("stopped")

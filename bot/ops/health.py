@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import prometheus_client
 import structlog
 from aiohttp import web
 
 from bot import metrics
+from bot.clock import Clock
 from bot.errors import ConfigError
-from bot.notices.condition import Condition, outages, remarks
+from bot.notices.condition import Condition, outages, remarks, to_the_second
 from bot.patchwork.text import line
 
 ANSWER_SECONDS = 5.0
@@ -21,16 +23,29 @@ _log = structlog.get_logger(__name__)
 class _Looks:
     """Looks how the bot is, one look at a time however many ask; nobody waits longer than ANSWER_SECONDS for it."""
 
-    def __init__(self, condition: Callable[[], Awaitable[Condition]]) -> None:
+    def __init__(self, condition: Callable[[], Awaitable[Condition]], clock: Clock) -> None:
         self._condition = condition
+        self._clock = clock
         self._look: asyncio.Future[Condition] | None = None
+        self._silent_since: datetime | None = None
+
+    @property
+    def silence(self) -> str:
+        """That, and since when, there is no answer."""
+        since = to_the_second(self._silent_since or self._clock.now())
+        return f"The database has not answered within {ANSWER_SECONDS:g} s, since {since}; it is asked again each time."
 
     async def now(self) -> Condition | None:
         """How the bot is; None where that cannot be found out in time: a database that hangs ends its wait late."""
         if self._look is None or self._look.done():
             self._look = asyncio.ensure_future(self._condition())
+        asked = self._clock.now()
         await asyncio.wait({self._look}, timeout=ANSWER_SECONDS)
-        return self._look.result() if self._look.done() else None
+        if not self._look.done():
+            self._silent_since = self._silent_since or asked
+            return None
+        self._silent_since = None
+        return self._look.result()
 
     async def close(self) -> None:
         """Look no more; a look that is under way may still end by itself."""
@@ -41,7 +56,7 @@ class _Looks:
 
 @asynccontextmanager
 async def served(
-    address: tuple[str, int] | None, condition: Callable[[], Awaitable[Condition]]
+    address: tuple[str, int] | None, condition: Callable[[], Awaitable[Condition]], clock: Clock
 ) -> AsyncIterator[tuple[str, int] | None]:
     """Serve the pages on *address*, nothing for None; where they are, for port 0 takes any free one.
 
@@ -51,7 +66,7 @@ async def served(
     if address is None:
         yield None
         return
-    looks = _Looks(condition)
+    looks = _Looks(condition, clock)
     runner = web.AppRunner(_pages(looks), access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     try:
@@ -78,7 +93,7 @@ def _pages(looks: _Looks) -> web.Application:
 
     async def readyz(_: web.Request) -> web.Response:
         now = await looks.now()
-        wrong = (_SILENT,) if now is None else outages(now)
+        wrong = (looks.silence,) if now is None else outages(now)
         notes = () if now is None else remarks(now)
         return web.Response(status=503 if wrong else 200, text=_page(*(wrong or ("ready",)), *notes))
 
@@ -93,9 +108,6 @@ def _pages(looks: _Looks) -> web.Application:
     app = web.Application()
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", measured)])
     return app
-
-
-_SILENT = f"The database has not answered within {ANSWER_SECONDS:g} s."
 
 
 def _page(*sentences: str) -> str:

@@ -12,11 +12,16 @@ from datetime import UTC, datetime
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot.ops.trouble import Trouble
+
 _log = structlog.get_logger(__name__)
 
 
 class Schedule:
-    """Calls coroutines at intervals, until it is closed; one that fails is logged and called again."""
+    """Calls coroutines at intervals, until it is closed.
+
+    One that fails is logged, once until it fails otherwise, and called again: later and later, as its backoff has it.
+    """
 
     def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(
@@ -29,9 +34,10 @@ class Schedule:
 
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
         """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
+        trouble = Trouble()
 
         async def run() -> None:
-            await self._run(job, name)
+            await self._run(job, name, trouble)
 
         self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, next_run_time=datetime.now(UTC))
 
@@ -48,12 +54,20 @@ class Schedule:
         if self._runs:
             await asyncio.wait(self._runs)
 
-    async def _run(self, job: Callable[[], Awaitable[object]], name: str) -> None:
+    async def _run(self, job: Callable[[], Awaitable[object]], name: str, trouble: Trouble) -> None:
+        now = asyncio.get_running_loop().time
+        if now() < trouble.not_before:
+            return
         task = asyncio.current_task()
         assert task is not None, "ticks run in tasks"  # noqa: S101  # for the type; asyncio always has one here
         self._runs.add(task)
         task.add_done_callback(self._runs.discard)
         try:
             await job()
-        except Exception:  # noqa: BLE001  # the one broad catch of the ticks; it is logged
-            _log.exception("a scheduled job failed and runs again at its time", job=name)
+        except Exception as error:  # noqa: BLE001  # the one broad catch of the ticks; it is logged
+            if trouble.is_news(error):
+                _log.exception("a scheduled job failed and runs again at its time", job=name)
+            trouble.wait(now())
+        else:
+            if failures := trouble.ended():
+                _log.info("a scheduled job runs well again", job=name, failures=failures)

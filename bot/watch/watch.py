@@ -1,5 +1,6 @@
 """One poll from end to end: what changed, who wants it, what is said, and all of it written in one transaction."""
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from bot.notices.card import Site
 from bot.notices.changes import Changed
 from bot.notices.condition import Health, WatchedServer
 from bot.notices.floods import Room, Sites
+from bot.notices.gaps import Absence
 from bot.patchwork.poller import Past, Poll, Poller
 from bot.store.store import Store, Transaction
 from bot.watch.absences import CatchUp, Polled, absence_now, past
@@ -41,21 +43,24 @@ class Watch:
         self._clock = clock
         self._projects = projects
         self._failures = 0
-        self._not_before = clock.monotonic()
+        self._ticked = self._not_before = clock.monotonic()
         self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
         self._hearing = Hearing(audience, projects.maintainers)
         self._catch_up = CatchUp(self._announcer, self._room)
         self._written: list[Announced] = []  # the cards of the poll under way
         self._changed: tuple[Changed, ...] = ()  # by that poll
 
-    def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
-        """How the watch goes; the store says since when each project is known."""
+    def condition(
+        self, known_since: Sequence[tuple[ProjectName, datetime]], absence: Absence | None = None
+    ) -> WatchedServer:
+        """How the watch goes; the store says since when each project is known, and which *absence* is still read up."""
         problems = tuple(f"{problem}." for problem in self._poller.problems.values())
-        return WatchedServer(self.server, self._poller.url, self.health, tuple(known_since), problems)
+        return WatchedServer(self.server, self._poller.url, self.health, tuple(known_since), problems, absence)
 
     async def tick(self) -> bool:
         """Poll, unless a failure still asks for patience; whether another poll at once would bring more."""
-        if self._clock.monotonic() < self._not_before:
+        self._ticked = self._clock.monotonic()
+        if self._ticked < self._not_before:
             return False
         try:
             poll = await self._poller.poll(await self._past())
@@ -151,8 +156,15 @@ class Watch:
         since = self.health.failing_since
         if since is None:
             _log.error("the server cannot be polled", server=self.server, reason=reason)
-        self.health = replace(self.health, failing_since=since or self._clock.now(), reason=reason)
+        now = self._clock.now()
+        self.health = replace(self.health, failing_since=since or now, reason=reason, next_try=now + self._next_try())
         metrics.POLLS.labels(self.server, "failed").inc()
+
+    def _next_try(self) -> timedelta:
+        """How long until the first tick that polls again; ticks come an interval apart."""
+        interval = self._poller.interval.total_seconds()
+        ticks = max(1, math.ceil((self._not_before - self._ticked) / interval))
+        return timedelta(seconds=max(self._ticked + ticks * interval - self._clock.monotonic(), 0.0))
 
     def _succeeded(self, asked: timedelta | None) -> None:
         if self.health.failing_since is not None:

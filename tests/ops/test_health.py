@@ -13,6 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.clock import VirtualClock
+from bot.delivery.chat import MemoryChat
+from bot.delivery.pacing import Pace
+from bot.delivery.sender import Sender
 from bot.errors import ConfigError
 from bot.ids import ServerName
 from bot.notices.condition import Condition, Health, Queue, WatchedServer
@@ -32,7 +35,7 @@ BOT = Condition("1.2.3", NOW, NOW, (SERVER,), Queue(2, NOW - timedelta(seconds=9
 
 @asynccontextmanager
 async def pages(condition: Callable[[], Awaitable[Condition]]) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(ANYWHERE, condition) as address:
+    async with served(ANYWHERE, condition, VirtualClock()) as address:
         assert address is not None
         async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", trust_env=False) as client:
             yield client
@@ -77,7 +80,9 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.05)
     store = await Store.open(f"sqlite:///{tmp_path / 'bot.db'}", VirtualClock())
     index = Index()
-    parts = Parts(index, (), Rulebook(Shelf(()), store, Audience(index), VirtualClock()))
+    clock = VirtualClock()
+    sender = Sender(store, MemoryChat(clock), clock, Pace.full(1, 1, 0))
+    parts = Parts(index, (), Rulebook(Shelf(()), store, Audience(index), clock), sender)
     overview = Overview(store, parts, VirtualClock(), "")
     with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -87,7 +92,9 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
     await store.close()
 
     assert ready.status_code == 503
-    assert ready.text.startswith("The database has not answered within")
+    assert ready.text == (
+        "The database has not answered within 0.05 s, since 2026-01-01 00:00:00 UTC; it is asked again each time.\n"
+    )
     assert "patchbot_ready 0.0" in measured.text
 
 
@@ -113,12 +120,12 @@ async def test_the_metrics_tell_how_the_bot_is() -> None:
 
 
 async def test_an_address_that_another_program_has_is_refused_with_the_key_named() -> None:
-    async with served(ANYWHERE, being(BOT)) as taken:
+    async with served(ANYWHERE, being(BOT), VirtualClock()) as taken:
         with pytest.raises(ConfigError, match=r"^web\.listen: cannot listen on 127\.0\.0\.1 port \d+: "):
-            async with served(taken, being(BOT)):
+            async with served(taken, being(BOT), VirtualClock()):
                 pass
 
 
 async def test_nothing_is_served_where_nothing_is_wanted() -> None:
-    async with served(None, being(BOT)) as address:
+    async with served(None, being(BOT), VirtualClock()) as address:
         assert address is None
