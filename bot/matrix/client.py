@@ -9,6 +9,7 @@ every retry.
 import asyncio
 import email.utils
 import ssl
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,8 +33,9 @@ from bot.matrix.device import Device
 from bot.matrix.model import Content, Event, Gap, Page, SyncAnswer
 from bot.matrix.requests import Request
 from bot.notices.outbox import Message
+from bot.unpacking import body_of
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
 LARGE_BYTES = 128 * 1024  # takes longer to parse than the loop may stand still
 LOOK_BACK_EVENTS = 1_000
 _CLOCKS_DIFFER = timedelta(seconds=2)  # the Date header has whole seconds
@@ -91,7 +93,13 @@ class MatrixClient:
         )
 
     async def __aenter__(self) -> Self:
-        """Nothing is opened before the first request."""
+        """Nothing is opened before the first request; nio's own session would unpack answers of any size."""
+        proxy = self._nio.proxy
+        self._nio.client_session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(),  # each request has a deadline
+            connector=aiohttp_socks.ProxyConnector.from_url(proxy) if proxy else None,
+            auto_decompress=False,
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -330,19 +338,23 @@ class MatrixClient:
         return await asyncio.to_thread(read) if len(body) > LARGE_BYTES else read()
 
     async def _exchange(self, request: Request, token: str | None) -> tuple[aiohttp.ClientResponse, bytes]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         data = encoded(request.body).decode() if request.body is not None else None
         unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one
         response = await self._nio.send(request.method, request.path, data, headers, timeout=unlimited)
         async with response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
-            return response, bytes(body)
+            encoding = response.headers.get("Content-Encoding", "").strip().lower()
+            if encoding not in {"", "identity", "gzip"}:
+                raise Temporary(f"answered in the encoding {encoding[:100]}")
+            try:
+                body = await body_of(response.content.iter_any(), MAX_ANSWER_BYTES, is_packed=encoding == "gzip")
+            except zlib.error as error:
+                raise Temporary(str(error)) from error
+            if body is None:
+                raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
+            return response, body
 
     def _compare_clocks(self, date: str) -> None:
         """Learn from an answer's Date header how far the homeserver's clock is ahead of ours."""
