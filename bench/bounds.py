@@ -83,10 +83,10 @@ class Measured:
         """The most memory since then, above idle."""
         return (self.memory_kib("VmHWM") - self.idle_kib) / 1024
 
-    def longest_ms(self) -> tuple[float, str]:
-        """The longest callback since then, and what that was."""
+    def turns(self) -> list[tuple[float, str]]:
+        """The long callbacks since then: ms, and which."""
         turns = [line.partition(" ") for line in self._turns()[self._read :]]
-        return max(((float(spent), what) for spent, _, what in turns), default=(0.0, ""))
+        return [(float(spent), what) for spent, _, what in turns]
 
     def memory_kib(self, which: str) -> int:
         """A figure of the kernel's."""
@@ -127,9 +127,11 @@ async def _rows() -> list[Row]:
             await asyncio.sleep(SETTLE_SECONDS)
             bot.begin()
             await happen(bot)
-            longest, where = bot.longest_ms()
-            if longest > CALLBACK_AT_MOST:
-                progress(f"    {longest:.0f} ms: {where}")
+            turns = bot.turns()
+            for spent, where in turns:
+                if spent > CALLBACK_AT_MOST:
+                    progress(f"    {spent:.0f} ms: {where}")
+            longest = max((spent for spent, _ in turns), default=0.0)
             progress(f"    now {bot.memory_kib('VmRSS') // 1024}, idle {bot.idle_kib // 1024}")
             found.append(Row(what, "idle", bot.peak_mib(), " MiB more", at_most=MEMORY_AT_MOST))
             found.append(Row(what, "the longest callback", longest, " ms", at_most=CALLBACK_AT_MOST))

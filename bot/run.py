@@ -1,6 +1,7 @@
 """`patchbot run`: the bot at its homeserver, from the lock to the last message."""
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
@@ -26,6 +27,8 @@ from bot.ops.queries import room_queries
 from bot.rooms import Rooms
 from bot.store.lock import locked
 
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_LARGE_BYTES = 256 * 1024
 _log = structlog.get_logger(__name__)
 
 
@@ -46,6 +49,7 @@ async def run_bot(settings: Settings) -> None:
     house = MatrixHouse(settings.matrix.admins)
     rooms = Rooms(room_queries(settings), house)
     os.umask(0o077)
+    _give_memory_back()
     gc.freeze()  # what is loaded by now stays; every full collection would look through it, 50 ms long
     clock = SystemClock()
     with locked(settings.store.data_dir), _stopped_by_signals() as stop:
@@ -106,6 +110,13 @@ async def _done_before(stop: asyncio.Event, step: Callable[[], Awaitable[None]])
         for task in (doing, stopping):
             task.cancel()
         await asyncio.gather(doing, stopping, return_exceptions=True)
+
+
+def _give_memory_back() -> None:
+    """Let what large answers took go back to the system at once: glibc keeps ever more of it, for the next one."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 @contextmanager

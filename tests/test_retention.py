@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.app import Bot
 from bot.demo.sample.patchwork import NewCheck
 from bot.ids import EventId, RoomId, UserId
-from bot.store import schema
+from bot.store.columns import metadata
 from bot.store.inbox import Said
 from rig import ROOM, Rig
 
@@ -66,7 +66,7 @@ async def test_after_two_hundred_days_no_table_has_more_than_what_is_kept(tmp_pa
             await bot.store.tidy()
             most |= Counter(await counts(bot))
 
-    assert set(AT_MOST) == {table.name for table in schema.metadata.sorted_tables}
+    assert set(AT_MOST) == {table.name for table in metadata.sorted_tables}
     assert {name: count for name, count in most.items() if count > AT_MOST[name]} == {}
     assert len(rig.patchwork.rows.patches) > most["patch"] > HALF_A_YEAR * 0.8  # as long as it is to be kept
     assert len(rig.chat.posted) > 3 * most["notice"] > 0
@@ -92,7 +92,7 @@ async def counts(bot: Bot) -> dict[str, int]:
     """How many rows each table has."""
     found: dict[str, int] = {}
     async with bot.store.transaction() as tx:
-        for table in schema.metadata.sorted_tables:
+        for table in metadata.sorted_tables:
             rows = await tx.watch._connection.execute(sa.select(sa.func.count()).select_from(table))
             found[table.name] = rows.scalar_one()
     return found
