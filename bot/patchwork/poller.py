@@ -5,6 +5,7 @@ that must be written in one transaction, so that a poll either happened or did n
 `events.py`, what it looks at, and when, in `pending.py`.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -280,16 +281,9 @@ class Poller:
         """What events and the safety net hint at, and what they tell themselves: the net first, for it may lag."""
         catch = await self._net.cast(baselines)
         known = await self._known(watched, baselines, walk, catch)
-        board = Board(watched.pending, known, self._clock.now(), self._source.incomplete_after)
-        for event in walk.new:
-            board.hint(event)
-        for series in catch.series:
-            board.series(series.project, series.id, complete=series.received_all)
-        for patch in catch.patches:
-            if patch.series is None:
-                board.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
-            else:
-                board.series(patch.project, patch.series, patch=patch.id)
+        now, wait = self._clock.now(), self._source.incomplete_after
+        # Off the event loop, for of an import there is much.
+        board = await asyncio.to_thread(lambda: _hinted(Board(watched.pending, known, now, wait), walk, catch))
         heard = await self._follow_ups.hint(board, known, walk.new, catch)
         shown = [patch for patch in catch.patches if not known.old_patch(patch.project, patch.id)]
         told = told_by(event for event in walk.new if known.concerns(event))
@@ -352,6 +346,20 @@ class Poller:
 
     async def _read_patch(self, _: Board, item: Pending) -> Patch:
         return await self._api.patch(item.id)
+
+
+def _hinted(board: Board, walk: Walk, catch: Catch) -> Board:
+    """*board* with what events and the safety net hint at."""
+    for event in walk.new:
+        board.hint(event)
+    for series in catch.series:
+        board.series(series.project, series.id, complete=series.received_all)
+    for patch in catch.patches:
+        if patch.series is None:
+            board.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
+        else:
+            board.series(patch.project, patch.series, patch=patch.id)
+    return board
 
 
 def _by_name(series: Series, ref: PatchRef) -> Patch:
