@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _CHUNK = 500  # below the number of parameters that any SQLite takes
-_ROWS = 1_000  # written in one go: to make them ready takes the event loop's time
+_ROWS = 250  # written in one go: to make them ready takes the event loop's time
 _Item = TypeVar("_Item")
 
 
