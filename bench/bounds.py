@@ -132,7 +132,6 @@ async def _rows() -> list[Row]:
                 if spent > CALLBACK_AT_MOST:
                     progress(f"    {spent:.0f} ms: {where}")
             longest = max((spent for spent, _ in turns), default=0.0)
-            progress(f"    now {bot.memory_kib('VmRSS') // 1024}, idle {bot.idle_kib // 1024}")
             found.append(Row(what, "idle", bot.peak_mib(), " MiB more", at_most=MEMORY_AT_MOST))
             found.append(Row(what, "the longest callback", longest, " ms", at_most=CALLBACK_AT_MOST))
     return found
@@ -260,13 +259,3 @@ def _bomb() -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     zeros = bytes(MIB)
     return b"".join([*(packer.compress(zeros) for _ in range(BOMB_BYTES // MIB)), packer.flush()])
-
-
-def _show() -> None:
-    """Only this bench."""
-    for row in rows():
-        print(f"{row.what:40} {row.against:24} {row.figure:8.1f}{row.unit:12} {row.goal}")  # noqa: T201
-
-
-if __name__ == "__main__":
-    _show()

@@ -179,7 +179,7 @@ class Poller:
         look = Look(self.server, hints.board, self._clock)
         series, patches, old = await self._look(look)
         followed = await self._follow_ups.look(look, hints.heard)
-        more = bool(hints.board.due(1))
+        more, pending, settled = await asyncio.to_thread(_left_over, hints.board)
         if not has_backlog or not more:
             self._backlog_until = self._clock.monotonic() + BACKLOG_SECONDS if more and not walk.cut else 0.0
         return Poll(
@@ -192,8 +192,8 @@ class Poller:
             shown=hints.catch.series,
             followed=followed,
             baselines=fresh,
-            pending=hints.board.changed,
-            settled=hints.board.settled,
+            pending=pending,
+            settled=settled,
             more=walk.cut or more,
             wait=look.asked_to_wait,
             past=old,
@@ -360,6 +360,11 @@ def _hinted(board: Board, walk: Walk, catch: Catch) -> Board:
         else:
             board.series(patch.project, patch.series, patch=patch.id)
     return board
+
+
+def _left_over(board: Board) -> tuple[bool, tuple[Pending, ...], tuple[Pending, ...]]:
+    """Whether more is due, what waits that did not, or not so long, and what waits no more."""
+    return bool(board.due(1)), board.changed, board.settled
 
 
 def _by_name(series: Series, ref: PatchRef) -> Patch:
