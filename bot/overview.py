@@ -126,7 +126,7 @@ class Overview:
         seen = [
             RoomSeen(
                 room=room,
-                name=names.get(room, ""),
+                name=names.get(room, "") if names.get(room) != room else "",
                 subscriptions=listening[room],
                 cards=cards.get(room, 0),
                 is_direct=room in kept.direct,
