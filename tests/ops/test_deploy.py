@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.clock import SystemClock
 from bot.config.load import SEARCHED
 from bot.ops.health import served
 from bot.ops.reference import all_metrics
@@ -158,7 +159,7 @@ async def test_the_health_of_the_composed_bot_is_asked_for_as_it_is_configured_t
     (tmp_path / "matrix__password").write_text("a password")
     (tmp_path / "store__url").write_text("postgresql://patchbot:word@db/patchbot")
 
-    async with served(ANYWHERE, Being(replace(BOT, servers=()))) as address:
+    async with served(ANYWHERE, Being(replace(BOT, servers=())), SystemClock()) as address:
         assert address is not None
         host = composed["PATCHBOT_WEB__LISTEN"].rpartition(":")[0]
         asking = await asyncio.create_subprocess_exec(
