@@ -134,7 +134,7 @@ def found_in(text: str) -> list[str]:
 def modes(folder: Path) -> dict[str, str]:
     """The modes of what the bot made."""
     data = folder / "data"
-    return {str(path.relative_to(folder)): oct(stat.S_IMODE(path.stat().st_mode)) for path in (data, *data.iterdir())}
+    return {str(path.relative_to(folder)): oct(stat.S_IMODE(path.stat().st_mode)) for path in (data, *data.rglob("*"))}
 
 
 async def test_a_refused_login_names_no_password(tmp_path: Path) -> None:
@@ -205,7 +205,9 @@ async def test_a_bot_whose_servers_fail_says_so_everywhere_without_a_secret(tmp_
     assert "cannot be polled since" in told.text
     assert "patchbot_ready 0.0" in told.text
     assert found_in(told.text) == []
-    assert modes(tmp_path).pop("data") == "0o700"
-    assert {mode for name, mode in modes(tmp_path).items() if name != "data"} == {"0o600"}
-    holders = [path.name for path in (tmp_path / "data").iterdir() if found_in(path.read_bytes().decode("latin-1"))]
+    kept = modes(tmp_path)
+    assert [kept.pop(folder) for folder in ("data", "data/crypto")] == ["0o700", "0o700"]
+    assert set(kept.values()) == {"0o600"}
+    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    holders = [path.name for path in files if found_in(path.read_bytes().decode("latin-1"))]
     assert holders == ["device.json"]
