@@ -44,8 +44,9 @@ docs: $(MKDOCS)/ready
 	@! grep -rE --include='*.html' '(src=|<link[^>]*href=)"(https?:)?//' site
 	@echo "The documentation is in site/; begin with site/index.html."
 
+# All but the longest; BENCH=quiet replays a day of a large list, BENCH="paths index" measures those two.
 bench: $(VENV)/dev
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH)
 
 # The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20 MINUTES=60.
 soak: $(VENV)/dev $(SYNAPSE)/ready
