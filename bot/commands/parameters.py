@@ -9,7 +9,7 @@ from enum import Enum
 _MAX_SHOWN = 50  # characters of what was typed, in a mistake
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.IGNORECASE)
-_WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*+)"(?!\S)|'([^']*+)'(?!\S)|(\S++))""", re.DOTALL)
+_WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"(?!\S)|'([^']*+)'(?!\S)|(\S++))""", re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
 
 

@@ -4,17 +4,18 @@ import re
 
 from bot.patchwork.quoting import name_in_header, name_of, name_of_pair, new_name_in_header, unquote
 
-_GIT = re.compile(
+_GIT = re.compile(r"\ndiff --(git|cc|combined) (.*)")
+# Where the lines end that extend it. A repeated group that takes them would remember each of them, to go back to.
+_EXTENDED_END = re.compile(
     r"""
-    \ndiff\ --(git|cc|combined)\ (.*)
-    ((?:\n(?:
+    \n(?!
         index\ | (?:(?:old|new|new\ file|deleted\ file)\ )?mode\ | (?:dis)?similarity\ index\ |
         (?:rename|copy)\ (?:from|to)\ | GIT\ binary\ patch | Binary\ file
-    ).*)*+)
-    (?:\n---\ (.*)\n\+\+\+\ (.*))?
+    )
     """,
     re.VERBOSE,
 )
+_SHOWN = re.compile(r"\n--- (.*)\n\+\+\+ (.*)")
 _PLAIN = re.compile(r"\n--- (.*)\n\+\+\+ (.*)(?=\n@@ -)")
 _MOVED = re.compile(r"^(?:rename|copy) (from|to) (.+)", re.MULTILINE)
 
@@ -27,33 +28,36 @@ def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
     The old path is None where no rename or copy changed it.
     """
     if header := _GIT.match(text, at):
-        path, old_path = _names(header)
-    elif header := _PLAIN.match(text, at):
-        path, old_path = _shown(header[1], header[2]), None
+        below = _EXTENDED_END.search(text, header.end())
+        end = below.start() if below else len(text)
+        shown = _SHOWN.match(text, end)
+        path, old_path = _names(header, text[header.end() : end], shown)
+        end = shown.end() if shown else end
+    elif shown := _PLAIN.match(text, at):
+        path, old_path, end = _shown(shown), None, shown.end()
     else:
         return None
-    return (path, old_path, header.end()) if path else None
+    return (path, old_path, end) if path else None
 
 
-def _names(header: re.Match[str]) -> _Names:
+def _names(header: re.Match[str], extended: str, shown: re.Match[str] | None) -> _Names:
     """Which file a "diff --git" header is about."""
-    kind, named, extended, old, new = header.groups()
-    if not extended and _shown(old, new) is None:
+    if not extended and _shown(shown) is None:
         return None, None  # alone it says nothing, and git skips it too
-    named = named.removesuffix("\r")
-    if kind != "git":
+    named = header[2].removesuffix("\r")
+    if header[1] != "git":
         return unquote(named), None  # a merge's header names the file without a prefix
     moved = _moved(extended) if "rename " in extended or "copy " in extended else {}
-    path = moved.get("to") or name_in_header(named) or _shown(old, new) or new_name_in_header(named)
+    path = moved.get("to") or name_in_header(named) or _shown(shown) or new_name_in_header(named)
     old_path = moved.get("from") or path
     return path, old_path if old_path != path else None
 
 
-def _shown(old: str | None, new: str | None) -> str | None:
+def _shown(lines: re.Match[str] | None) -> str | None:
     """The file that the "---" and "+++" lines name; None where there are none."""
-    if old is None or new is None:
+    if lines is None:
         return None
-    return name_of_pair(name_of(old.removesuffix("\r")), name_of(new.removesuffix("\r")))
+    return name_of_pair(name_of(lines[1].removesuffix("\r")), name_of(lines[2].removesuffix("\r")))
 
 
 def _moved(extended: str) -> dict[str, str]:

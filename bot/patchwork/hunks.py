@@ -17,7 +17,7 @@ _HUNK = re.compile(r"\n@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@.*"
 # Git merges at most 16 parents in practice; the cap bounds the work per line.
 _MERGED_HUNK = re.compile(r"\n(@{3,17})((?: -\d{1,9}(?:,\d{1,9})?){2,16}) \+\d{1,9}(?:,(\d{1,9}))? \1.*")
 _OLD_COUNT = re.compile(r"-\d+(?:,(\d+))?")
-_LINES = re.compile(r"(?:\n(?![^ +\-\\\r\n]).*)*+")  # as far as a hunk can hold them
+_NO_LINE = re.compile(r"\n[^ +\-\\\r\n]")  # the start of one that no hunk can hold
 _SIGNATURE = "\n-- \n"  # of a mail
 
 
@@ -71,8 +71,8 @@ def _hunk(text: str, at: int) -> Tally | None:
     if not header:
         return None
     start = header.end()
-    body = _LINES.match(text, start)
-    lines = body[0].split("\n")[1:] if body else []
+    below = _NO_LINE.search(text, start)
+    lines = text[start : below.start() if below else len(text)].split("\n")[1:]
     if header.re is _HUNK:
         added, removed, used = _plain(lines, _count(header[1]), _count(header[2]))
     else:

@@ -2,8 +2,7 @@
 
 import re
 
-# Possessive, so that a hostile line of backslashes is read once.
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+_CLOSING = re.compile(r'(?<!\\)"')
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2}|.)")
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _DATE = re.compile(r" \d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
@@ -15,8 +14,8 @@ def unquote(field: str) -> str:
 
     Bytes that are not UTF-8 become U+FFFD.
     """
-    match = _QUOTED.match(field)
-    return _unescape(match[1]) if match else field
+    quoted = _quoted(field)
+    return field if quoted is None else _unescape(quoted)
 
 
 def name_of(field: str) -> str | None:
@@ -60,6 +59,15 @@ def name_of_pair(old: str | None, new: str | None) -> str | None:
     return old if new.startswith(old) else new
 
 
+def _quoted(field: str) -> str | None:
+    """What stands between the quote that *field* starts with and the one that closes it; None without them."""
+    if not field.startswith('"'):
+        return None
+    # With the escaped backslashes out of the way, any backslash before a quote escapes that.
+    closing = _CLOSING.search(field.replace("\\\\", "\0\0"), 1)
+    return field[1 : closing.start()] if closing else None
+
+
 def _unescape(quoted: str) -> str:
     """*quoted* with its C escapes resolved; octal ones are UTF-8 bytes."""
     return _ESCAPE.sub(_escaped, quoted.encode(errors="replace")).decode(errors="replace")
@@ -72,8 +80,8 @@ def _escaped(match: re.Match[bytes]) -> bytes:
 
 def _split(names: str) -> tuple[str, str] | None:
     """Both names of a git header, prefixes kept; None where spaces leave it open."""
-    if first := _QUOTED.match(names):
-        return _unescape(first[1]), unquote(names[first.end() + 1 :])
+    if (first := _quoted(names)) is not None:
+        return _unescape(first), unquote(names[len(first) + 3 :])  # two quotes and a space
     if names.endswith('"'):  # no bare name holds a quote
         old, _, new = names.partition(' "')
         return old, unquote(f'"{new}')

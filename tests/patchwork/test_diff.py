@@ -303,6 +303,26 @@ def test_removed_and_added_lines_that_look_like_file_lines_are_content() -> None
     assert changed_files(diff + "@@ -9 +9 @@\n-1\n+2\n") == (FileChange("x", added=2, removed=2),)
 
 
+def test_a_removed_line_above_an_added_one_that_read_like_the_names_of_a_file_begin_none() -> None:
+    """Python 3.11.2 ended the hunk too early, when a possessive group took its lines."""
+    diff = (
+        "diff --git a/x.c b/x.c\nindex 1234567..89abcde 100644\n--- a/x.c\n+++ b/x.c\n"
+        "@@ -1,3 +1,3 @@\n same\n--- a/y.c\n+++ b/z.c\n same\n@@ -9 +9 @@\n-old\n+new\n"
+    )
+
+    assert changed_files(diff) == (FileChange("x.c", added=2, removed=2),)
+
+
+@pytest.mark.parametrize(
+    ("quoted", "name"),
+    [(r"\\", "\\"), (r"x\"y", 'x"y'), (r"x\\\"y", 'x\\"y'), (r"\\\\x", r"\\x")],
+)
+def test_a_quoted_name_ends_at_the_first_quote_that_is_not_escaped(quoted: str, name: str) -> None:
+    diff = f'--- "a/{quoted}" "old"\n+++ "b/{quoted}" "new"\n@@ -1 +1 @@\n-old\n+new\n'
+
+    assert paths(diff) == [name]
+
+
 def test_a_signature_below_the_last_hunk_is_not_counted() -> None:
     assert changed_files(an_edit("x") + "-- \n2.39.5\n\n") == (FileChange("x", added=1, removed=1),)
 
