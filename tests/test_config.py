@@ -108,7 +108,7 @@ def test_a_project_is_a_name_or_a_table(config: ConfigRig) -> None:
     ("projects", "mistake"),
     [
         ("[]", "patchwork[0].projects: must have at least one entry"),
-        ('"qemu-devel"', "patchwork[0].projects: must be a list"),
+        ('"qemu-devel"', 'patchwork[0].projects: must be a list, such as ["…"]'),
         ("[1]", "patchwork[0].projects[0]: must be a table"),
         ('["a", "a"]', "patchwork[0].projects: two of them are named a"),
         ('["a b"]', "patchwork[0].projects[0].name: must be a project's link name, such as qemu-devel"),
@@ -247,7 +247,7 @@ def test_a_number_out_of_bounds_is_told_with_the_bound(config: ConfigRig, settin
         ("messages_per_second = 0", "matrix.messages_per_second: must be more than 0, is 0"),
         ("password = 12345", "matrix.password: must be text"),
         ("admins = [1]", "matrix.admins[0]: must be text"),
-        ("admins = {}", "matrix.admins: must be a list"),
+        ("admins = {}", 'matrix.admins: must be a list, such as ["…"]'),
         ('admins = ["ops"]', "matrix.admins[0]: must be a Matrix user id, such as @name:example.org"),
         (
             'invite_from = ["*"]',
@@ -275,7 +275,7 @@ def test_a_value_of_the_wrong_type_or_form_is_told(config: ConfigRig, setting: s
             "room: must be a list of tables: [[…]] in the file, JSON in the environment",
         ),
         ("[[room]]\nsubscribe = []", "room[0].room: is required"),
-        ("[[room]]\nroom = '#r:hs'\nsubscribe = 'path:a'", "room[0].subscribe: must be a list"),
+        ("[[room]]\nroom = '#r:hs'\nsubscribe = 'path:a'", 'room[0].subscribe: must be a list, such as ["…"]'),
         ("[[room]]\nroom = '#r:hs'\nsubscribe = ['path:a', '']", "room[0].subscribe[1]: must not be empty"),
         ("[[room]]\nroom = '#r:hs'\nflood = -1", "room[0].flood: must be 0 or more, is -1"),
         ("[[room]]\nroom = '#r:hs'\n[[room]]\nroom = '#r:hs'", "room: two of them are named #r:hs"),

@@ -25,6 +25,9 @@ def healthcheck(arguments: argparse.Namespace) -> int:
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz"
     try:
         answer = httpx.get(url, timeout=_SECONDS, trust_env=False)
+    except httpx.ConnectError:
+        print(f"no bot answers at {url}: is it running?", file=sys.stderr)
+        return 1
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"no bot answers at {url}: {shown(str(error) or type(error).__name__)}", file=sys.stderr)
         return 1

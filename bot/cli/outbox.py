@@ -12,6 +12,8 @@ from bot.cli.streams import shown
 from bot.errors import UserError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bot.ids import NoticeId
     from bot.store.outbox import Unsent
     from bot.store.store import Transaction
@@ -20,17 +22,21 @@ _PIPE_COLUMNS = 10_000  # whoever reads through a pipe wants whole lines
 
 
 def list_unsent(arguments: argparse.Namespace) -> int:
-    """Print what is not sent, oldest first."""
+    """Print what is not sent, oldest first, and how many cards wait for their next edit."""
+    from bot.notices.condition import to_the_second
 
-    async def unsent() -> "list[Unsent]":
+    async def unsent() -> "tuple[list[Unsent], int, datetime | None]":
         async with _transaction(arguments) as tx:
-            return await tx.outbox.unsent()
+            return await tx.outbox.unsent(), *await tx.cards.to_be_edited()
 
-    notices = asyncio.run(unsent())
+    notices, edits, next_edit = asyncio.run(unsent())
     if notices:
         _print(notices)
     else:
         print("everything is said")
+    if next_edit is not None:
+        cards = "1 card is" if edits == 1 else f"{edits} cards are"
+        print(f"{cards} to be edited, the next at {to_the_second(next_edit)}")
     return 0
 
 

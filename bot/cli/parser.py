@@ -1,9 +1,12 @@
 """The verbs, described. Verbs import what they need when they run, so that `--help` is there at once."""
 
 import argparse
+import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from bot import __version__
 from bot.cli import bot, database, health, keys, outbox, queries
@@ -13,7 +16,7 @@ Verb = Callable[[argparse.Namespace], int]
 
 def parser() -> argparse.ArgumentParser:
     """What can be typed."""
-    patchbot = argparse.ArgumentParser(
+    patchbot: argparse.ArgumentParser = _Parser(
         prog="patchbot",
         description="Tells Matrix rooms about the patches they asked for, from Patchwork servers.",
         epilog="Exit status: 0 done, 1 no or failed, 2 a mistake in usage or settings. "
@@ -59,6 +62,18 @@ def parser() -> argparse.ArgumentParser:
     return patchbot
 
 
+class _Parser(argparse.ArgumentParser):
+    """Guesses, of a verb that there is not, which one is meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with the exit status 2."""
+        if wrong := _UNKNOWN.search(message):
+            near = get_close_matches(wrong[1], re.findall(r"'([^']*)'", wrong[2]), n=1)
+            message += f"; did you mean {near[0]}?" if near else ""
+        super().error(message)
+
+
+_UNKNOWN = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 _Help = partial(argparse.HelpFormatter, max_help_position=30)
 _Verbs = argparse._SubParsersAction  # noqa: SLF001  # argparse names the type of its own answer nowhere else
 

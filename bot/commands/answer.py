@@ -156,11 +156,12 @@ class Answerer:
         verb = asked.call.command.verb
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._handlers[verb](asked), "ok"
+                answer = await self._handlers[verb](asked)
         except TimeoutError:
             _log.warning("a command took too long", verb=verb)
             late = f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."
             return Answer(said(late)), "timeout"
+        return answer, "mistake" if answer.is_refusal else "ok"
 
 
 def notice(message: Said, answer: Answer) -> Notice:

@@ -20,8 +20,9 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered, where its links may lead, and what it is about."""
+    """What is answered, where its links may lead, what it is about; whether it refuses what was asked."""
 
     document: Document
     site: Site | None = None
     about: About | None = None
+    is_refusal: bool = False

@@ -170,7 +170,7 @@ def in_words(handler: Handler) -> Handler:
         try:
             return await handler(asked)
         except UserError as error:
-            return Answer(refused(error))
+            return Answer(refused(error), is_refusal=True)
 
     return answered
 

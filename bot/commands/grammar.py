@@ -206,6 +206,7 @@ COMMANDS: tuple[Command, ...] = (
         Who.ADMIN,
     ),
 )
+_NEAR = 0.7  # below that, what is guessed has little to do with what was typed
 VERBS = frozenset(command.verb for command in COMMANDS)
 _BY_NAME = {name: command for command in COMMANDS for name in (command.verb, *command.aliases)}
 
@@ -279,7 +280,7 @@ def _unknown(verb: str, prefix: str, verbs: Collection[str]) -> str:
     if read_ref(verb) is not None and "show" in verbs:
         return f"To look that up, type: {typed('show', verb, prefix)}"
     names = [name for name, command in _BY_NAME.items() if command.verb in verbs]
-    near = difflib.get_close_matches(shown(verb).lower(), names, n=1)
+    near = difflib.get_close_matches(shown(verb).lower(), names, n=1, cutoff=_NEAR)
     guess = f"Did you mean “{_BY_NAME[near[0]].verb}”?" if near else f"Type “{typed('help', '', prefix)}” for a list."
     return f"There is no command “{shown(verb)}”. {guess}"
 

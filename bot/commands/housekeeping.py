@@ -7,7 +7,7 @@ from bot.commands.asked import Asked
 from bot.commands.changes import Change, Means, changed, only_admins
 from bot.errors import TransportError, UserError
 from bot.ids import RoomId
-from bot.notices.markup import Bullets, Document, Line, Lines, words
+from bot.notices.markup import Bullets, Document, Line, Lines, cut, words
 from bot.notices.replies import said
 from bot.store.store import Transaction
 
@@ -55,15 +55,15 @@ class Housekeeping:
         return await changed(self._means, asked, change)
 
 
-def _room(room: RoomId, alias: str, count: int, *, is_out: bool) -> Line:
-    name = f"{alias} ({room})" if alias else room
+def _room(room: RoomId, name: str, count: int, *, is_out: bool) -> Line:
+    named = f"{cut(name, 100)} ({room})" if name else room
     out = ", suspended: the bot is not in it, or may not speak there" if is_out else ""
-    return words(f"{name} — {_subscriptions(count)}{out}")
+    return words(f"{named} — {_subscriptions(count)}{out}")
 
 
 def _listed(items: list[Line], persons: int, of_persons: int) -> Document:
-    people = f"{persons} {'person' if persons == 1 else 'persons'}" if persons else "Nobody"
-    chats = f"In direct chats: {people} with {_subscriptions(of_persons)}."
+    people = f"{persons} {'person' if persons == 1 else 'people'} with {_subscriptions(of_persons)}"
+    chats = f"In direct chats: {people if persons else 'no subscriptions'}."
     return (
         Lines((words("The rooms, with what they are subscribed to:" if items else "There are no rooms."),)),
         Bullets(tuple(items)),

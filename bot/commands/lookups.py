@@ -61,9 +61,9 @@ class LookUps:
             standing = await standing_of(self._store, asked)
             matches = await self._past.matches(meant(query, standing), None, MOST_SHOWN)
         except QueryError as error:
-            return Answer((Block(error.pointed()),))
+            return Answer((Block(error.pointed()),), is_refusal=True)
         except UserError as error:
-            return Answer(said(str(error)))
+            return Answer(said(str(error)), is_refusal=True)
         return await self._matches(query, matches)
 
     async def _told(self, asked: Asked, tell: Callable[[Found], Awaitable[Answer]], first: Kind = Kind.PATCH) -> Answer:
@@ -71,7 +71,7 @@ class LookUps:
         try:
             return await tell(await self._finder.find(asked, first))
         except UserError as error:
-            return Answer(said(*str(error).split("\n")))
+            return Answer(said(*str(error).split("\n")), is_refusal=True)
 
     async def _shown(self, found: Found) -> Answer:
         if isinstance(found, FoundSeries):

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.commands.grammar import COMMANDS, Command, Group, find, typed
-from bot.commands.parameters import Kind
+from bot.commands.parameters import KEYS, Kind
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
 
 NOTES = {
@@ -14,7 +14,7 @@ NOTES = {
     "a comma means or, a minus excludes.",
     Kind.ID: "ID is the number of a subscription.",
     Kind.DURATION: "A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.",
-    Kind.KEY: "KEY is project, mode, timezone, notify or flood.",
+    Kind.KEY: KEYS,
     Kind.ROOM: "ROOM is an alias or an id.",
 }
 
@@ -38,7 +38,7 @@ def overview(verbs: Collection[str], prefix: str) -> Document:
         commands = [command for command in COMMANDS if command.group is group and command.verb in verbs]
         if commands:
             pieces += [Lines((words(group.value),)), Bullets(tuple(_line(command, prefix) for command in commands))]
-    return (*pieces, Lines((words(Code(typed("help", "show", prefix)), " tells more about one command."),)))
+    return (*pieces, Lines((words("More about one command: ", Code(typed("help", "show", prefix))),)))
 
 
 def page(command: Command, prefix: str) -> Document:

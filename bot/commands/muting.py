@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
-from bot.commands.changes import Change, Means, changed, hearing, may_change, owned, typed
+from bot.commands.changes import Change, Means, Owner, changed, hearing, may_change, owned, typed
 from bot.commands.parameters import read_duration
 from bot.errors import UserError
 from bot.notices import subscribed as told
@@ -40,7 +40,7 @@ class Muting:
         async def change(tx: Transaction) -> Change:
             before = await _muted_until(tx, asked)
             if before is None or before <= self._means.clock.now():
-                raise UserError(f"{_what(asked)} not muted; nothing was changed.")
+                raise UserError(await self._not_muted(tx, asked))
             sentences = [f"{_what(asked)} told again, from what arrives now on."]
             here = await tx.subscriptions.muted_until(asked.message.room)
             if "id" in asked.call.arguments and here is not None and here > self._means.clock.now():
@@ -57,6 +57,17 @@ class Muting:
         if time is None:
             raise UserError(f"“{duration[:20]}” is no time; type for example 30m, 2h or 7d.")
         return min(self._means.clock.now() + time, FOR_GOOD)
+
+    async def _not_muted(self, tx: Transaction, asked: Asked) -> str:
+        """That there is nothing to unmute, and what is muted by itself."""
+        owner, now = Owner.of(asked), self._means.clock.now()
+        here = await tx.subscriptions.of_owner(owner.room, owner.person) if "id" not in asked.call.arguments else []
+        muted = [each.id for each in here if each.muted_until is not None and each.muted_until > now]
+        if not muted:
+            return f"{_what(asked)} not muted; nothing was changed."
+        which = ", ".join(map(str, muted))
+        are = f"subscription {which} is" if len(muted) == 1 else f"subscriptions {which} are"
+        return f"Nothing was changed: {are} muted. To end that, type: {typed(asked, 'unmute', muted[0])}"
 
     def _undo(self, asked: Asked, before: datetime | None) -> str:
         """What makes it as it was *before*: until then, to the minute."""

@@ -35,6 +35,9 @@ _FORMS = {
 }
 _RESTS = frozenset({Kind.QUERY, Kind.VERB})  # what takes all that follows
 _IN_ANY_CASE = frozenset({Kind.KEY, Kind.DURATION})
+KEYS = "KEY is project, mode, timezone, notify or flood."
+_MISSING = {Kind.KEY: f" {KEYS}"}
+_FROM_FILE = "config"  # how `subs` lists the subscriptions of the configuration file
 _NAMES = {
     Kind.ID: "the number of a subscription",
     Kind.DURATION: "a time such as 30m, 2h, 7d or 2w",
@@ -91,7 +94,7 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
         found[taker.name] = value
     for parameter in open_parameters:
         if not parameter.optional:
-            raise Misread(f"{parameter.spelled} is missing.")
+            raise Misread(f"{parameter.spelled} is missing.{_MISSING.get(parameter.kind, '')}")
     return found
 
 
@@ -113,6 +116,8 @@ def _taker(parameters: Sequence[Parameter], word: str) -> tuple[Parameter, str]:
     for parameter in single:
         if (value := _taken(parameter.kind, word)) is not None:
             return parameter, value
+    if word.lower() == _FROM_FILE and any(parameter.kind is Kind.ID for parameter in single):
+        raise Misread("What is listed as config stands in the configuration file, and is changed there.")
     if len(single) == 1:
         raise Misread(f"“{shown(word)}” is not {_NAMES[single[0].kind]}.")
     raise Misread(f"“{shown(word)}” does not belong there.")

@@ -38,7 +38,7 @@ class Membership(Protocol):
     """The rooms that we are in."""
 
     async def rooms(self) -> Mapping[RoomId, str]:
-        """The rooms but for direct chats, with the alias of each, or ""."""
+        """The rooms but for direct chats, with the alias of each, or else its name, or ""."""
 
     async def room_of(self, name: str) -> RoomId:
         """The room behind an alias or id.

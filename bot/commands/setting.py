@@ -50,7 +50,7 @@ class SettingUp:
             Setting(
                 PROJECT,
                 NO_PROJECT,
-                "the project that queries without project: are about",
+                'the project that queries without "project:" are about',
                 f"the name of a project, or {NO_PROJECT}",
                 self._project,
             ),

@@ -29,7 +29,8 @@ async def expected(past: Past, query: Query, now: datetime) -> str:
         return f"How much that brings, the past does not tell: {error}"
     begin = _begin(matches, now)
     if begin is None or now - begin < _TOO_SHORT:
-        return "How much that brings is not known yet."
+        known = ", ".join(f"{each.project} is known since {moment(each.since)}" for each in matches.known_since)
+        return f"How much that brings is not known yet{known and f': {known}'}."
     if not matches.found:
         return f"Nothing like it came since {moment(begin)}."
     a_week = len(matches.found) * (timedelta(weeks=1) / (now - begin))

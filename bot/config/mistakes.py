@@ -33,7 +33,7 @@ _REASONS = {
     "string_too_short": "must not be empty",
     "string_too_long": "must be {max_length} characters or fewer",
     "literal_error": "must be {expected}",
-    "tuple_type": "must be a list",
+    "tuple_type": 'must be a list, such as ["…"]',
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
     "dict_type": "must be a table",

@@ -175,7 +175,7 @@ async def play_live(player: Player, stage: Stage) -> None:
         await player.settle()
         async with asyncio.TaskGroup() as group:
             group.create_task(player.run(stop))
-            arrivals = group.create_task(_let_arrive(stage))
+            arrivals = group.create_task(_let_arrive(stage, console))
             await _read_commands(player, console)
             arrivals.cancel()
             stop.set()
@@ -193,10 +193,11 @@ def _welcome(console: Console) -> None:
     console.print()
 
 
-async def _let_arrive(stage: Stage) -> None:
+async def _let_arrive(stage: Stage, console: Console) -> None:
     for step in stage.steps:
         step(stage.sample)
         await asyncio.sleep(_SECONDS_BETWEEN_ARRIVALS)
+    console.print(Text("That was all; type quit to end.", "dim"))
 
 
 async def _read_commands(player: Player, console: Console) -> None:

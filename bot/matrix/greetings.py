@@ -13,12 +13,14 @@ def welcome(room: RoomId, prefix: str, *, direct: bool) -> Notice:
     """The line that says what the bot does here, once a room; without *prefix* in a direct chat."""
     spoken = "" if direct else f"{prefix} "
     who = "you" if direct else "this room"
+    rule: tuple[str | Code, ...] = () if direct else (" In rooms, each command begins with ", Code(prefix), ".")
     text = words(
         f"Hello! I tell {who} about patches. To subscribe, type for example ",
         Code(f"{spoken}sub path:drivers/net/"),
         "; ",
         Code(f"{spoken}help"),
         " tells what else can be typed.",
+        *rule,
     )
     return _notice(room, f"welcome/{room}", Lines((text,)), rings=direct)
 

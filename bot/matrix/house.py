@@ -42,9 +42,11 @@ class MatrixHouse:
         return Verdict(needed, seen.level(user), self.is_admin(user))
 
     async def rooms(self) -> Mapping[RoomId, str]:
-        """The rooms but for direct chats, with the canonical alias of each, or ""."""
+        """The rooms but for direct chats, with the canonical alias of each, or else its name, or ""."""
         _, session = await self._at_home()
-        return {room.id: room.canonical_alias or "" for room in session.rooms.values() if not room.is_direct}
+        return {
+            room.id: room.canonical_alias or room.name or "" for room in session.rooms.values() if not room.is_direct
+        }
 
     async def room_of(self, name: str) -> RoomId:
         """The room behind an alias; anything else is an id."""

@@ -52,6 +52,7 @@ class Room:
     is_encrypted: bool = False
     replacement: RoomId | None = None
     canonical_alias: str | None = None
+    name: str | None = None
     join_rule: str = "invite"
     joined_members: int | None = None
     invited_members: int | None = None
@@ -137,6 +138,10 @@ def _named(room: Room, event: Event) -> Room:
     return replace(room, canonical_alias=_word(event.content, "alias"))
 
 
+def _titled(room: Room, event: Event) -> Room:
+    return replace(room, name=_word(event.content, "name"))
+
+
 def _opened(room: Room, event: Event) -> Room:
     return replace(room, join_rule=_word(event.content, "join_rule") or "invite")
 
@@ -147,6 +152,7 @@ _CHANGES: Mapping[str, Callable[[Room, Event], Room]] = {
     "m.room.encryption": _encrypted,
     "m.room.tombstone": _replaced,
     "m.room.canonical_alias": _named,
+    "m.room.name": _titled,
     "m.room.join_rules": _opened,
 }
 STATE_TYPES = (*_CHANGES, "m.room.member", "m.room.history_visibility")

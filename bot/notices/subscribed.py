@@ -86,8 +86,11 @@ def _listed(subscribed: Subscribed) -> Line:
 
 
 def _reason(reason: Reason) -> Line:
+    by_term: dict[str, dict[str, None]] = {}
+    for term, seen in reason.found:
+        by_term.setdefault(term, {}).update(dict.fromkeys(seen))
     found = "; ".join(
-        f"{cut(term, 100)} found {_seen(seen)}" if seen else cut(term, 100) for term, seen in reason.found
+        f"{cut(term, 100)} found {_seen(list(seen))}" if seen else cut(term, 100) for term, seen in by_term.items()
     )
     if reason.subscribed is not None:
         added = f", added by {reason.subscribed.added_by} on {reason.subscribed.added_at:%Y-%m-%d}"

@@ -4,19 +4,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.config import NetworkSettings, PatchworkSettings, RoomSettings, Settings, StoreSettings
+from bot.config import MatrixSettings, NetworkSettings, PatchworkSettings, RoomSettings, Settings, StoreSettings
 from bot.ops.queries import RoomQuery
 from bot.subscriptions.following import sections_named
 from bot.subscriptions.query import Query
 from bot.subscriptions.remarks import hints
 
 _SQLITE = "sqlite:///"
+_EXAMPLE = "example.org"
 _LOG_FORMS = {"text": "lines of text", "json": "lines of JSON"}
 
 
 def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterator[str]:
     """What the bot would do with *settings*; nobody is contacted, and nothing secret is told."""
     yield f"Signs in to {settings.matrix.homeserver} as {settings.matrix.user_id}."
+    yield from _examples(settings.matrix)
     if not settings.matrix.has_secret:
         yield (
             "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, "
@@ -46,6 +48,15 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterato
         else "Shows nobody how it is."
     )
     yield f"Logs from the level {settings.log.level} on, as {_LOG_FORMS[settings.log.format]}."
+
+
+def _examples(matrix: MatrixSettings) -> Iterator[str]:
+    """What still stands in the settings as the example has it: nobody's homeserver is there."""
+    host, server = urlsplit(matrix.homeserver).hostname or "", matrix.user_id.partition(":")[2]
+    left = [("matrix.homeserver", host), ("matrix.user_id", server)]
+    keys = [key for key, name in left if name == _EXAMPLE or name.endswith(f".{_EXAMPLE}")]
+    if keys:
+        yield f"Note: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} at {_EXAMPLE}, as in the example."
 
 
 def _store(store: StoreSettings) -> Iterator[str]:

@@ -58,6 +58,14 @@ class CardBook:
         query = sa.select(table.c.room, sa.func.count()).where(table.c.created_at >= moment).group_by(table.c.room)
         return {RoomId(room): count for room, count in await self._connection.execute(query)}
 
+    async def to_be_edited(self) -> tuple[int, datetime | None]:
+        """How many cards wait for their next edit, and when the first of them is due (UTC)."""
+        card = schema.card
+        first = sa.func.min(card.c.due_at, type_=columns.Utc)
+        query = sa.select(sa.func.count(), first).where(card.c.ended.is_(None), card.c.due_at.is_not(None))
+        count, due = (await self._connection.execute(query)).one()
+        return count, due
+
     async def is_living(self, card: CardRef) -> bool:
         """Whether some room has a card of this object that is still edited."""
         table = schema.card
