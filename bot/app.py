@@ -33,7 +33,7 @@ from bot.demo.room import FileRoom
 from bot.demo.sample.data import PROJECT, arrivals, history
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import serve
-from bot.errors import ConfigError, LoggedOut, UserError
+from bot.errors import ConfigError, LoggedOut, UserError, outage
 from bot.ids import RoomId, ServerName, UserId
 from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
@@ -49,6 +49,7 @@ from bot.store.inbox import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
 from bot.watch.digests import Digests, Sources
+from bot.watch.floods import Floods
 from bot.watch.listening import Ears
 from bot.watch.replies import Replies
 from bot.watch.upkeep import Upkeep
@@ -135,14 +136,18 @@ class Bot:
 
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run *loop* to its end, and again when a fault of ours ends it; what it left undone is in the store."""
+        failures = metrics.LOOP_FAILURES.labels(name)
         while True:
             try:
                 await loop()
             except Exception as error:  # the one broad catch of a loop; it is logged
                 if _is_final(error):
                     raise
-                _log.exception("a loop failed and starts anew", loop=name)
-                metrics.LOOP_FAILURES.labels(name).inc()
+                if (expected := outage(error)) is not None:
+                    _log.error("a loop failed and starts anew", loop=name, reason=str(expected))
+                else:
+                    _log.exception("a loop failed and starts anew", loop=name)
+                failures.inc()
                 await asyncio.sleep(RESTART_SECONDS)
             else:
                 return
@@ -207,11 +212,14 @@ async def assembled(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store.url.get_secret_value(), clock)
         stack.push_async_callback(store.close)
+        async with store.transaction() as tx:
+            await tx.floods.configure({room.room: room.flood for room in settings.room})
         audience = _audience(rooms)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         ears = Ears(store, audience.index, rulebook.of)
         apis: list[PatchworkApi] = []
+        pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
             client = _client(settings, server, (transports or {}).get(server.name))
@@ -221,13 +229,14 @@ async def assembled(
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
             projects = Projects(_archives(server), rulebook.of)
-            watch = Watch(Poller(source, api, store, clock, ears), store, audience, clock, projects)
+            pollers.append(Poller(source, api, store, clock, ears))
+            watch = Watch(pollers[-1], store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)
         watched = zip(settings.patchwork, apis, watches, strict=True)
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
-        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook)
+        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook, len(rooms.wanted))
         overview = Overview(store, parts, clock, _override(settings.matrix))
         past = Past(store, {place.name: place.projects for place in places}, rulebook.of, clock)
         most = Most(settings.commands.max_per_person, settings.commands.max_per_room)
@@ -238,8 +247,8 @@ async def assembled(
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
-        digests = Digests(store, audience, Sources(past, sites), clock)
-        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell)
+        digests, floods = Digests(store, audience, Sources(past, sites), clock), Floods(store, audience, clock, pollers)
+        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell, floods.tell)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()
         yield bot
@@ -310,7 +319,9 @@ def _client(
     settings: Settings, server: PatchworkSettings, transport: httpx.AsyncBaseTransport | None
 ) -> PatchworkClient:
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
-    return PatchworkClient(server.url, settings.contact, network, transport)
+    client = PatchworkClient(server.url, settings.contact, network, transport)
+    client.server = ServerName(server.name)
+    return client
 
 
 def _with_help(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
@@ -333,6 +344,7 @@ def _source(server: PatchworkSettings) -> Source:
         server=ServerName(server.name),
         projects=tuple(project.name for project in server.projects),
         incomplete_after=timedelta(minutes=server.incomplete_after_minutes),
+        interval=timedelta(seconds=server.poll_interval_seconds),
     )
 
 

@@ -111,3 +111,11 @@ class LoggedOut(BotError):
 
 class StoreError(BotError):
     """The database cannot be used as it is: newer than the program, locked, or damaged."""
+
+
+def outage(error: BaseException) -> BotError | None:
+    """The error of ours that *error* is, in a group the first of several; None where a fault of the bot is in it."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, BotError) else None
+    inner = [outage(each) for each in error.exceptions]
+    return None if None in inner else inner[0]

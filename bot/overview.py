@@ -1,19 +1,27 @@
-"""Asks the parts of a running bot how they are, for `status`, /readyz and /metrics."""
+"""Asks the parts of a running bot how they are, for `status`, /readyz, /metrics and the status page."""
 
-from collections.abc import Sequence
+import asyncio
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot import __version__
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.ids import ProjectName, ServerName
-from bot.notices.condition import Condition, Queue
+from bot.ids import ProjectName, RoomId, ServerName
+from bot.notices.condition import Condition, Particulars, Queue, RoomSeen, Subscriptions
 from bot.rulebook import Rulebook
+from bot.store import migrate
+from bot.store.session import Kept
 from bot.store.store import Store
 from bot.subscriptions.index import Index
 from bot.watch.watch import Watch
+
+AGES = (timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1))
+_DAY = timedelta(days=1)
 
 
 class Presence(Protocol):
@@ -28,11 +36,12 @@ class Presence(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is looked at."""
+    """What is looked at; *configured* is how many subscriptions the settings make."""
 
     index: Index
     watches: Sequence[Watch]
     rulebook: Rulebook
+    configured: int = 0
 
 
 class Overview:
@@ -51,11 +60,13 @@ class Overview:
         """How the bot is now; a database that cannot be used is part of that."""
         queue: Queue | None = None
         known: dict[ServerName, list[tuple[ProjectName, datetime]]] = {}
+        in_chat = 0, 0
         broken: tuple[str, ...] = ()
         try:
             async with self._store.transaction() as tx:
                 queue = await tx.outbox.queue()
                 known = {watch.server: await tx.watch.known_since(watch.server) for watch in self._parts.watches}
+                in_chat = await tx.subscriptions.count()
         except StoreError as error:
             broken = (f"The database cannot be used: {error}.",)
         presence = self.presence
@@ -67,7 +78,48 @@ class Overview:
             queue=queue,
             outages=(*broken, *(presence.outages() if presence else ())),
             remarks=(*(presence.remarks() if presence else ()), *self._parts.rulebook.problems(), *self.doubts),
-            subscriptions=len(self._parts.index),
-            scanned=self._parts.index.scanned,
+            subscriptions=self._subscriptions(*in_chat),
             override=self._override,
         )
+
+    async def particulars(self) -> Particulars:
+        """The rooms, those with most cards first, the ages of what waits, and the versions.
+
+        Nothing of the rooms and the ages where the database cannot be used.
+        """
+        now, versions = self._clock.now(), (("Python", platform.python_version()), ("database", migrate.newest()))
+        try:
+            async with self._store.transaction() as tx:
+                kept, out = await tx.session.kept_rooms(), await tx.session.out()
+                cards = await tx.cards.count_since(now - _DAY)
+                waiting = await tx.outbox.waiting_since([now - age for age in AGES])
+        except StoreError:
+            return Particulars(versions=versions)
+        rooms = await asyncio.to_thread(self._rooms, kept, out, cards)
+        return Particulars(rooms, tuple(zip((*AGES, None), waiting, strict=True)), versions)
+
+    def _subscriptions(self, rooms: int, persons: int) -> Subscriptions:
+        index = self._parts.index
+        return Subscriptions(rooms, persons, self._parts.configured, len(index), index.scanned)
+
+    def _rooms(self, kept: Kept, out: frozenset[RoomId], cards: Mapping[RoomId, int]) -> tuple[RoomSeen, ...]:
+        listening = Counter(each.room for each in self._parts.index.subscriptions)
+        names = {room: name for name, room in kept.named.items()}
+        seen = [
+            RoomSeen(
+                room=room,
+                name=names.get(room, ""),
+                subscriptions=listening[room],
+                cards=cards.get(room, 0),
+                is_direct=room in kept.direct,
+                state=_state(room, kept.suspended, out),
+            )
+            for room in {*listening, *cards, *names, *kept.direct, *out}
+        ]
+        return tuple(sorted(seen, key=lambda each: (-each.cards, -each.subscriptions, each.name, each.room)))
+
+
+def _state(room: RoomId, suspended: frozenset[RoomId], out: frozenset[RoomId]) -> str:
+    if room in suspended:
+        return "does not let the bot speak"
+    return "left" if room in out else ""

@@ -12,7 +12,7 @@ import structlog
 
 from bot import __version__
 from bot.app import Bot, assembled
-from bot.clock import SystemClock
+from bot.clock import Clock, SystemClock
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.matrix.client import MatrixClient
@@ -23,14 +23,15 @@ from bot.matrix.session import Session
 from bot.matrix.stored import StoredMemory
 from bot.ops.health import served
 from bot.ops.queries import room_queries
+from bot.ops.systemd import ServiceManager, watched
 from bot.rooms import Rooms
 from bot.store.lock import locked
 
 _log = structlog.get_logger(__name__)
 
 
-async def run_bot(settings: Settings) -> None:
-    """Be the bot of *settings* until SIGTERM or SIGINT.
+async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
+    """Be the bot of *settings* until SIGTERM or SIGINT, by the machine's clock where no other is given.
 
     Raises:
         ConfigError: the settings cannot be used, or the homeserver refuses the account.
@@ -47,7 +48,7 @@ async def run_bot(settings: Settings) -> None:
     rooms = Rooms(room_queries(settings), house)
     os.umask(0o077)
     gc.freeze()  # what is loaded by now stays; every full collection would look through it, 50 ms long
-    clock = SystemClock()
+    clock = clock or SystemClock()
     with locked(settings.store.data_dir), _stopped_by_signals() as stop:
         _log.info("starts", version=__version__, user=settings.matrix.user_id)
         async with MatrixClient(settings, clock) as client, assembled(settings, client, clock, rooms) as bot:
@@ -56,7 +57,7 @@ async def run_bot(settings: Settings) -> None:
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
             house.open(client, session)
-            async with served(settings.web.address, bot.overview.condition):
+            async with served(settings.web.address, bot.overview), watched(ServiceManager(os.environ)):
                 if await _done_before(stop, session.log_in):
                     await bot.run(stop, session.run, ready=session.has_heard)
         _log.info("stopped")

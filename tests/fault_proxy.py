@@ -1,16 +1,22 @@
 """A proxy between the bot and its homeserver that does what networks and proxies do."""
 
 import asyncio
+import gzip
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import aiohttp
 from aiohttp import web
 
 from homeserver import Homeserver
+
+SOON = timedelta(seconds=5)
+BOMB = gzip.compress(bytes(64 * 1024 * 1024))
 
 Fault = Callable[["FaultProxy", web.Request], Awaitable[web.StreamResponse]]
 
@@ -24,6 +30,7 @@ class FaultProxy:
     fault: Fault | None = None
     suffered: int = 0
     url: str = ""
+    elsewhere: str = "https://elsewhere.invalid/"
     _session: aiohttp.ClientSession | None = None
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -60,9 +67,9 @@ class FaultProxy:
 
 
 @asynccontextmanager
-async def proxied(homeserver: Homeserver, tls: ssl.SSLContext | None = None) -> AsyncIterator[FaultProxy]:
-    """A proxy in front of *homeserver*, without a fault yet."""
-    proxy = FaultProxy(homeserver.url)
+async def proxied(server: Homeserver | str, tls: ssl.SSLContext | None = None) -> AsyncIterator[FaultProxy]:
+    """A proxy in front of *server*, a homeserver or the address of any other, without a fault yet."""
+    proxy = FaultProxy(server if isinstance(server, str) else server.url)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", proxy.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -149,6 +156,60 @@ async def limited_by_header(_: FaultProxy, __: web.Request) -> web.StreamRespons
     return web.Response(status=429, text=json.dumps("slow down"), headers={"Retry-After": "5"})
 
 
+async def limited_without_a_wish(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A homeserver that asks for patience, and does not say how much."""
+    return web.json_response({"errcode": "M_LIMIT_EXCEEDED", "error": "Too Many Requests"}, status=429)
+
+
+async def limited_until_a_date(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A reverse proxy that asks for patience until a date."""
+    now = datetime.now(UTC)
+    headers = {"Date": format_datetime(now, usegmt=True), "Retry-After": format_datetime(now + SOON, usegmt=True)}
+    return web.Response(status=429, text="slow down", headers=headers)
+
+
+async def unavailable(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A reverse proxy that says when its homeserver will be back."""
+    return web.Response(status=503, headers={"Retry-After": "5"})
+
+
+async def login_page(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A captive portal, with the best of statuses."""
+    return web.Response(text="<html>Please log in</html>", content_type="text/html")
+
+
+async def another_type(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """Bytes of no use, called so."""
+    return web.Response(body=b"\xff\xfe\x00", content_type="application/octet-stream")
+
+
+async def drip(proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+    """An answer that comes byte by byte, and never to its end."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        while not proxy._closing.is_set():
+            await response.write(b" ")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(proxy.until_closed(), 0.1)
+    return response
+
+
+async def gzip_bomb(_: FaultProxy, __: web.Request) -> web.StreamResponse:
+    """A small answer that unfolds into a large one."""
+    return web.Response(body=BOMB, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
+
+
+async def redirect_to_itself(_: FaultProxy, request: web.Request) -> web.StreamResponse:
+    """A redirect that leads nowhere but here."""
+    return web.Response(status=302, headers={"Location": request.raw_path})
+
+
+async def redirect_elsewhere(proxy: FaultProxy, _: web.Request) -> web.StreamResponse:
+    """A redirect to another host, to which our token is not to go."""
+    return web.Response(status=307, headers={"Location": proxy.elsewhere})
+
+
 @dataclass
 class FirstAnswersHeld:
     """The homeserver does what it is asked, but answers a message only when it is sent again."""
@@ -182,4 +243,13 @@ FAULTS = (
     dropped_after_commit,
     limited,
     limited_by_header,
+    limited_without_a_wish,
+    limited_until_a_date,
+    unavailable,
+    login_page,
+    another_type,
+    drip,
+    gzip_bomb,
+    redirect_to_itself,
+    redirect_elsewhere,
 )

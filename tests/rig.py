@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from bot.app import Bot, assembled, known_rooms
 from bot.clock import VirtualClock
 from bot.commands.rights import MemoryHouse
@@ -18,11 +20,13 @@ from bot.config import (
     StoreSettings,
 )
 from bot.delivery.chat import MemoryChat
+from bot.delivery.pacing import Pace
 from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.demo.sample.patchwork import Posted, SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.ids import RoomId
+from bot.store import schema
 
 PROJECT = "qemu-devel"
 ROOM = RoomId("!room:hs")
@@ -38,6 +42,7 @@ class Rig:
     poll_seconds: float = 60.0
     incomplete_after_minutes: float = 30.0
     direct: frozenset[RoomId] = frozenset()
+    flood: int = 10
     house: MemoryHouse = field(default_factory=MemoryHouse)
     commands: CommandSettings = field(default_factory=CommandSettings)
     url: str = ""  # of the database; a file in *folder* where it says nothing
@@ -59,11 +64,22 @@ class Rig:
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
             yield bot
 
+    def burst(self, bot: Bot, messages: int) -> None:
+        """Let the bot send so many messages and then no more."""
+        bot.sender._pace = Pace.full(0.000001, messages, self.clock.monotonic())
+
     async def poll(self, bot: Bot, times: int = 1) -> None:
         """Let *times* poll intervals pass, each with its poll and all that follows from it."""
         for _ in range(times):
             self.clock.advance(self.poll_seconds)
             await bot.settle()
+
+    async def pass_quietly(self, bot: Bot, seconds: float) -> None:
+        """Time passes in which the server was polled as always, and nothing happened there."""
+        self.clock.advance(seconds)
+        async with bot.store.transaction() as tx:
+            now = sa.update(schema.server).values(polled_at=self.clock.now())
+            await tx.watch._connection.execute(now)
 
     def rebuild_patchwork(self) -> None:
         """The server loses all it had, and numbers what comes from one on."""
@@ -102,7 +118,9 @@ class Rig:
                     incomplete_after_minutes=self.incomplete_after_minutes,
                 ),
             ),
-            room=tuple(RoomSettings(room=room, subscribe=queries) for room, queries in self.subscribe.items()),
+            room=tuple(
+                RoomSettings(room=room, subscribe=queries, flood=self.flood) for room, queries in self.subscribe.items()
+            ),
         )
 
 

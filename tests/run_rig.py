@@ -6,16 +6,22 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
+from hurried import HurriedClock
 
+import postgres_server
 from bot.clock import SystemClock
-from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.diffs import sample_diff
+from bot.demo.sample.mail import NewPatch, NewSeries
+from bot.demo.sample.patchwork import Posted, SamplePatchwork
 from bot.demo.sample.server import serve
 from bot.ids import RoomId, UserId
 from homeserver import NO_TLS
@@ -33,7 +39,7 @@ message_burst = 1000
 admins = {admins}
 
 [store]
-url = "sqlite:///{folder}/bot.db"
+url = "{database}"
 data_dir = "{folder}"
 
 [web]
@@ -91,6 +97,9 @@ class Stage:
     listen: str = ""
     per_second: float = 1000
     admins: tuple[str, ...] = ()
+    hurry: HurriedClock | None = None  # the bot's clock where it is not the machine's
+    database: str = ""  # its address; a file in *folder* where it says nothing
+    flood: int | None = None  # in each room
     _starts: int = 0
 
     async def start(self, *, password: str | None = PASSWORD) -> Process:
@@ -101,7 +110,7 @@ class Stage:
         secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bot.cli", "run", "--config", str(config)),
+                *self._command(config),
                 cwd=self.folder,
                 env={**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret},
                 stdout=output,
@@ -168,7 +177,7 @@ class Stage:
 
         async def found() -> list[dict[str, Any]]:
             messages = await person.messages(room, self.me)
-            return [content for content in messages if content["org.patchbot"]["kind"] == kind]
+            return [content for content in messages if content and content["org.patchbot"]["kind"] == kind]
 
         async def enough() -> bool:
             return len(await found()) >= count
@@ -193,13 +202,22 @@ class Stage:
 
     def _count(self, rows: str) -> int:
         """How many such rows there are; none before there is a database."""
-        uri = f"file:{self.folder / 'bot.db'}?mode=ro"
+        found = self.rows(f"SELECT count(*) FROM {rows}")  # noqa: S608  # our own
+        return int(found[0][0]) if found else 0
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What the bot's database answers; nothing while there is none."""
+        if self.database.startswith("postgresql:"):
+            try:
+                return postgres_server.rows(self.database, statement)
+            except psycopg.Error:
+                return []
+        uri = f"file:{self.database.removeprefix('sqlite:///') or self.folder / 'bot.db'}?mode=ro"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
-                found: int = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()[0]  # noqa: S608  # our own
+                return connection.execute(statement).fetchall()
         except sqlite3.OperationalError:
-            return 0
-        return found
+            return []
 
     async def log_out(self) -> None:
         """End the session of the bot's device, as somebody with its password can."""
@@ -214,11 +232,18 @@ class Stage:
         file.write_text(self._config())
         return file
 
+    def _command(self, config: Path) -> tuple[str, ...]:
+        if self.hurry is None:
+            return (sys.executable, "-m", "bot.cli", "run", "--config", str(config))
+        script = Path(__file__).with_name("hurried.py")
+        return (sys.executable, str(script), str(self.hurry.origin), str(self.hurry.speed), str(config))
+
     def _config(self) -> str:
         text = CONFIG.format(
             homeserver=self.account.url,
             user=self.account.user,
             folder=self.folder,
+            database=self.database or f"sqlite:///{self.folder}/bot.db",
             patchwork=self.patchwork_url,
             project=PROJECT,
             listen=self.listen,
@@ -227,6 +252,7 @@ class Stage:
         )
         for room, queries in self.rooms.items():
             text += f"\n[[room]]\nroom = {json.dumps(room)}\nsubscribe = {json.dumps(queries)}\n"
+            text += "" if self.flood is None else f"flood = {self.flood}\n"
         return text
 
 
@@ -236,10 +262,35 @@ def _foreign_environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def a_stage(account: Account) -> AsyncIterator[Stage]:
-    """A stage with an empty Patchwork."""
-    patchwork = SamplePatchwork(SystemClock())
+async def a_stage(account: Account, *, speed: float = 1) -> AsyncIterator[Stage]:
+    """A stage with an empty Patchwork; time there passes *speed* times as fast as the machine's."""
+    hurry = HurriedClock(time.time(), speed) if speed != 1 else None
+    patchwork = SamplePatchwork(hurry or SystemClock())
     patchwork.add_project(PROJECT)
     account.folder.mkdir(parents=True, exist_ok=True)
     async with serve(patchwork) as url:
-        yield Stage(account, account.folder, patchwork, url)
+        yield Stage(account, account.folder, patchwork, url, hurry=hurry)
+
+
+SEED: dict[str, Any] = json.loads((Path(__file__).parent / "samples" / "patch-2194095.json").read_bytes())
+SEED_SERIES: str = SEED["series"][0]["name"]
+
+
+def post_seed_series(stage: Stage) -> Posted:
+    """The series that the recorded patch is the eleventh of: a cover, the seventeen others, and the patch itself."""
+    thread, _, tail = SEED["msgid"].strip("<>").rpartition("-11-")
+    arrived = []
+    for number, mail in enumerate(stage.patchwork.mails_of(seed_series())):
+        msgids = (f"{thread}-{number}-{tail}", f"{thread}-0-{tail}")
+        threaded = replace(mail, msgid=msgids[0], references=msgids[1:] if number else ())
+        arrived.append(stage.patchwork.receive(PROJECT, threaded))
+    cover, *patches = [each.id for each in arrived if each is not None]
+    return Posted(1, cover, tuple(patches))
+
+
+def seed_series(version: int = 6) -> NewSeries:
+    """What that series brings."""
+    patches = [NewPatch(f"colo: Part {number}", sample_diff("tests/colo.c")) for number in range(1, 19)]
+    patches[10] = NewPatch(SEED["name"].partition("] ")[2], SEED["diff"], SEED["content"])
+    submitter = f"{SEED['submitter']['name']} <{SEED['submitter']['email']}>"
+    return NewSeries(name=SEED_SERIES, patches=tuple(patches), submitter=submitter, version=version, cover=True)

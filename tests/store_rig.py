@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, Msgid, NoticeKey, PatchId, PatchworkEventId, ProjectName, RoomId, SeriesId, ServerName
@@ -14,6 +16,8 @@ from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
 from bot.patchwork.pending import Baseline, Pending, PendingKind
 from bot.patchwork.wire import Event
+from bot.store import migrate
+from bot.store.engine import connect
 from bot.store.store import Store
 from postgres_server import rows
 
@@ -79,6 +83,20 @@ class FileRig(StoreRig):
     def columns(self, table: str) -> set[str]:
         """The same, from SQLite's own catalogue."""
         return {row[1] for row in self.execute(f"PRAGMA table_info({table})")}
+
+
+async def made_at(version: str, rig: StoreRig) -> None:
+    """A database as the program of *version* made it."""
+
+    def make(connection: sa.Connection) -> None:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+
+    engine = connect(rig.url)
+    async with engine.begin() as connection:
+        await connection.run_sync(make)
+    await engine.dispose()
 
 
 def an_event(number: int) -> Event:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from bot.config import (
     CommandSettings,
@@ -344,23 +344,3 @@ def test_the_examples_optional_settings_hold_when_their_mark_is_removed(tmp_path
     assert settings.room == (
         RoomSettings(room="#qemu-migration:example.org", subscribe=("project:qemu-devel path:migration/",), flood=10),
     )
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        CommandSettings,
-        MatrixSettings,
-        NetworkSettings,
-        PatchworkSettings,
-        RoomSettings,
-        Settings,
-        StoreSettings,
-        WebSettings,
-    ],
-)
-def test_the_example_has_every_key(model: type[BaseModel]) -> None:
-    text = EXAMPLE.read_text()
-
-    for key in model.model_fields:
-        assert re.search(rf"^#?(?:{key} = |\[+{key}\])", text, re.MULTILINE), key

@@ -22,7 +22,7 @@ async def test_on_new_alone_and_on_revision_alone(rig: Rig) -> None:
     async with rig.running() as bot:
         await bot.settle()
         rig.post("migration/ram.c", name="one")
-        rig.post("migration/ram.c", name="two", version=2)
+        rig.post("migration/savevm.c", name="two", version=2)
 
         await rig.poll(bot, times=2)
 

@@ -115,6 +115,7 @@ async def test_a_direct_chat_rings_and_a_room_does_not(rig: Rig) -> None:
 
 
 async def test_cards_come_in_the_order_of_arrival(rig: Rig) -> None:
+    rig.flood = 0
     names = [f"series {number}" for number in range(12)]
     async with rig.running() as bot:
         await bot.settle()
@@ -248,6 +249,7 @@ async def test_a_server_that_asks_for_patience_at_one_series_is_left_alone_as_lo
 
 async def test_more_series_than_a_page_that_no_event_told_of_are_all_found_by_the_net(rig: Rig) -> None:
     """As after an event dated a year ahead, behind which no other can be seen."""
+    rig.flood = 0
     async with rig.running() as bot:
         await bot.settle()
         names = [f"series {number}" for number in range(130)]

@@ -33,7 +33,7 @@ def a_version(version: int, *added: str, path: str = "migration/ram.c", name: st
 
 async def send(rig: Rig, bot: Bot, series: NewSeries, *, days: float = 0) -> Posted:
     """Some *days* later the series arrives, and all that follows from it is done."""
-    rig.clock.advance(days * 86_400)
+    await rig.pass_quietly(bot, days * 86_400)
     posted = rig.patchwork.post_series(PROJECT, series)
     await rig.poll(bot)
     await edits(rig, bot)
@@ -233,6 +233,26 @@ async def test_a_renamed_version_is_known_by_the_thread_that_it_replies_to(rig: 
             "migration: Fix it all · superseded by v2 / Superseded by v2 <$2>, 3 days later",
             "migration: A better name / v2, 3 days after v1 <$1>: 2 patches changed",
         ]
+    )
+
+
+async def test_a_cover_letter_that_comes_late_tells_what_its_series_follows(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        await send(rig, bot, a_version(1, "one", "two"))
+        await rig.pass_quietly(bot, 86_400)
+        cover, *patches = rig.patchwork.mails_of(a_version(2, "other", "another"))
+        for mail in patches:
+            rig.patchwork.receive(PROJECT, mail)
+        await rig.poll(bot, times=2)
+        before = heads(rig)
+        rig.patchwork.receive(PROJECT, cover)
+
+        await rig.poll(bot, times=40)
+
+    assert [head.split(" / ")[1:] for head in before] == [[], []]
+    assert [head.split(" / ")[1:] for head in heads(rig)] == snapshot(
+        [["Superseded by v2 <$2>, 1 day later"], ["v2, 1 day after v1 <$1>: 2 new patches, 2 gone"]]
     )
 
 

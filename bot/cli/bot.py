@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bot.run import run_bot
 
     settings = load(arguments.config, os.environ)
-    configure("INFO")
+    configure(settings.log.level, settings.log.format)
     asyncio.run(run_bot(settings))
     return 0
 

@@ -5,6 +5,7 @@ import json
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.commands.changes import Means, Owner
+from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.subscribed import exported
 from bot.subscriptions.subscribed import listening
 
@@ -22,13 +23,13 @@ class Exporting:
         owner = Owner.of(asked)
         async with self._means.store.transaction() as tx:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
-            settings = await tx.subscriptions.settings(owner.room)
+            limit = await tx.floods.limit(owner.room)
             heard = [listening(each, await tx.subscriptions.standing(each)) for each in chat]
         queries = [*self._means.from_file.told_in(owner.room), *(each.query for each in heard if each is not None)]
         lines = [f"    {_quoted(str(query))}," for query in dict.fromkeys(queries)]
         shown = _fitting(lines)
         head = ["[[room]]", f"room = {_quoted(owner.room)}", "subscribe = ["]
-        flood = [f"flood = {settings['flood']}"] if "flood" in settings else []
+        flood = [f"flood = {limit}"] if limit != DEFAULT_LIMIT else []
         missing = len(lines) - len(shown)
         remarks = [f"{missing} more do not fit into one message."] if missing else []
         return Answer(exported("\n".join([*head, *shown, "]", *flood]), remarks))

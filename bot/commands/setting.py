@@ -13,9 +13,10 @@ from bot.errors import UserError
 from bot.ids import RoomId
 from bot.notices import subscribed as told
 from bot.notices.digest import when
+from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Bullets, Code, Lines, words
 from bot.store.store import Transaction
-from bot.store.subscriptions import MODE, NOTIFY, PROJECT, TIMEZONE
+from bot.store.subscriptions import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
 from bot.subscriptions.due import zone_named
 from bot.subscriptions.listeners import Listeners
 from bot.subscriptions.wishes import Form
@@ -70,12 +71,11 @@ class SettingUp:
                 only_direct=True,
             ),
             Setting(
-                "flood",
-                "10",
-                "so many series at once are one message",
+                FLOOD,
+                str(DEFAULT_LIMIT),
+                "more series than this at once are one message",
                 f"1 to {_MOST_FLOOD}, or 0 for never",
                 _flood,
-                "kept, and counts once floods are folded",
             ),
         )
         self._settings: Mapping[str, Setting] = {setting.key: setting for setting in settings}
@@ -90,8 +90,9 @@ class SettingUp:
 
         async def change(tx: Transaction) -> Change:
             room = asked.message.room
-            old = (await tx.subscriptions.settings(room)).get(setting.key, setting.default)
-            await tx.subscriptions.set(room, setting.key, None if value == setting.default else value)
+            default = await _default(tx, room, setting)
+            old = (await tx.subscriptions.settings(room)).get(setting.key, default)
+            await tx.subscriptions.set(room, setting.key, None if value == default else value)
             later = f"; {setting.for_later}" if setting.for_later else ""
             sentences = [f"{setting.key} is now {value}, it was {old}{later}."]
             sentences += await _retimed(tx, room) if setting.key == TIMEZONE else []
@@ -104,9 +105,10 @@ class SettingUp:
         """What is set here, and what may be."""
         async with self._means.store.transaction() as tx:
             chosen = await tx.subscriptions.settings(asked.message.room)
-        shown = [setting for setting in self._settings.values() if asked.direct or not setting.only_direct]
+            shown = [setting for setting in self._settings.values() if asked.direct or not setting.only_direct]
+            defaults = {setting.key: await _default(tx, asked.message.room, setting) for setting in shown}
         items = tuple(
-            words(Code(f"{setting.key} {chosen.get(setting.key, setting.default)}"), f" — {_described(setting)}")
+            words(Code(f"{setting.key} {chosen.get(setting.key, defaults[setting.key])}"), f" — {_described(setting)}")
             for setting in shown
         )
         example = typed(asked, "set", "KEY", "VALUE")
@@ -142,6 +144,11 @@ async def _retimed(tx: Transaction, room: RoomId) -> list[str]:
     await tx.digests.retime(room)
     at = await tx.digests.next_of(room)
     return [f"Next digest: {when(at, zone_named(await tx.subscriptions.timezone(room)))}."] if at is not None else []
+
+
+async def _default(tx: Transaction, room: RoomId, setting: Setting) -> str:
+    """What holds where nothing was set in chat; the configuration file may say how much is a flood."""
+    return str(await tx.floods.configured_limit(room)) if setting.key == FLOOD else setting.default
 
 
 def _described(setting: Setting) -> str:

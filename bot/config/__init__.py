@@ -4,6 +4,7 @@ from bot.config.load import SEARCHED, find_config, load
 from bot.config.mistakes import subscription_key
 from bot.config.model import (
     CommandSettings,
+    LogSettings,
     MatrixSettings,
     NetworkSettings,
     PatchworkSettings,
@@ -17,6 +18,7 @@ from bot.config.model import (
 __all__ = [
     "SEARCHED",
     "CommandSettings",
+    "LogSettings",
     "MatrixSettings",
     "NetworkSettings",
     "PatchworkSettings",

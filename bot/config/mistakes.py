@@ -32,6 +32,7 @@ _REASONS = {
     "less_than_equal": "must be {le:g} or less, is {input}",
     "string_too_short": "must not be empty",
     "string_too_long": "must be {max_length} characters or fewer",
+    "literal_error": "must be {expected}",
     "tuple_type": "must be a list",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",

@@ -1,10 +1,11 @@
 """What can be set, and what holds where nothing is.
 
-Whatever may hold a password (`store.url` and `network.proxy` too) is a `SecretStr`.
+Whatever may hold a password (`store.url` and `network.proxy` too) is a `SecretStr`. The descriptions and examples are
+what `config.example.toml` and docs/configuration.md say; `make reference` writes both.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -12,6 +13,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bot.config import forms
 
 ENV_PREFIX = "PATCHBOT_"
+
+_A_PROJECT = {
+    "name": "qemu-devel",
+    "maintainers": "/srv/qemu/MAINTAINERS",
+    "archive_url": "https://lore.kernel.org/qemu-devel/{msgid}/",
+}
 
 
 class _Table(BaseModel):
@@ -21,16 +28,41 @@ class _Table(BaseModel):
 class MatrixSettings(_Table):
     """The bot's account, and who commands it."""
 
-    homeserver: forms.BaseUrl
-    user_id: forms.MatrixUser
-    password: SecretStr | None = None
-    access_token: SecretStr | None = None
-    admins: Annotated[tuple[forms.MatrixUser, ...], forms.TEXT_LIST] = ()
-    invite_from: Annotated[tuple[forms.Inviter, ...], forms.TEXT_LIST] = Field(
-        default_factory=lambda others: _everybody_near(others.get("user_id"))
+    homeserver: forms.BaseUrl = Field(
+        description="The address of the bot's homeserver.", examples=["https://matrix.example.org"]
     )
-    messages_per_second: forms.Number = Field(default=0.2, gt=0, le=1000)
-    message_burst: forms.Count = Field(default=8, ge=1, le=10_000)
+    user_id: forms.MatrixUser = Field(description="The bot's account there.", examples=["@patchbot:example.org"])
+    password: SecretStr | None = Field(
+        default=None,
+        description="The password to log in with. Better kept out of this file: PATCHBOT_MATRIX__PASSWORD in the "
+        "environment, or a file named matrix__password in the secrets directory.",
+        examples=["…"],
+    )
+    access_token: SecretStr | None = Field(
+        default=None, description="An access token, instead of a password.", examples=["…"]
+    )
+    admins: Annotated[tuple[forms.MatrixUser, ...], forms.TEXT_LIST] = Field(
+        default=(),
+        description="Who may use the administrators' commands, and change the subscriptions of every room. "
+        "Default: nobody.",
+        examples=[["@ops:example.org"]],
+    )
+    invite_from: Annotated[tuple[forms.Inviter, ...], forms.TEXT_LIST] = Field(
+        default_factory=lambda others: _everybody_near(others.get("user_id")),
+        description="Whose invitations are accepted; * stands for anything. "
+        "Default: everybody on the bot's own server.",
+        examples=[["*:example.org"]],
+    )
+    messages_per_second: forms.Number = Field(
+        default=0.2, gt=0, le=1000, description="How fast the bot sends: this many messages a second in the long run."
+    )
+    message_burst: forms.Count = Field(
+        default=8,
+        ge=1,
+        le=10_000,
+        description="How many messages it sends at once before that. The homeserver has limits of its own: raise both "
+        "when it lifts those for the bot.",
+    )
 
     @property
     def has_secret(self) -> bool:
@@ -41,14 +73,31 @@ class MatrixSettings(_Table):
 class StoreSettings(_Table):
     """Where the bot remembers; *data_dir* holds the device and its keys."""
 
-    url: forms.StoreUrl = SecretStr("sqlite:///patchbot.db")
-    data_dir: Path = Path()
+    url: forms.StoreUrl = Field(
+        default=SecretStr("sqlite:///patchbot.db"),
+        description="The database: a file, as in sqlite:///patchbot.db (four slashes begin an absolute path), or "
+        "PostgreSQL 14 or newer, as in postgresql://patchbot@localhost/patchbot, over a socket "
+        "postgresql://patchbot@/patchbot?host=/run/postgresql; what else libpq knows may follow (sslmode=require). "
+        'It needs pip install "patchwork-matrix-bot[postgres]", a database of its own (createdb -T template0 -E UTF8), '
+        "and no pooler that shares connections in between. Better PATCHBOT_STORE__URL for an address with a password; "
+        "@ / ? # in that are written %40 %2F %3F %23.",
+    )
+    data_dir: Path = Field(
+        default=Path(),
+        description="The directory for the Matrix device and its keys, and for the lock that keeps a second bot away.",
+    )
 
 
 class WebSettings(_Table):
     """Where the bot tells of its health; an empty *listen* is nowhere."""
 
-    listen: forms.Listen = "127.0.0.1:9199"
+    listen: forms.Listen = Field(
+        default="127.0.0.1:9199",
+        description='Where the bot shows how it is, as host:port; "" is nowhere. /: a page for people; /livez: it '
+        "runs; /readyz: it works, or what keeps it from that, since when; /metrics: numbers for Prometheus. "
+        "Nothing is asked of who looks, and the page names the bot's rooms: keep it on this machine, or behind a proxy "
+        "that asks. `patchbot healthcheck` looks at /readyz.",
+    )
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -57,29 +106,70 @@ class WebSettings(_Table):
         return (host.strip("[]"), int(port)) if self.listen else None
 
 
+class LogSettings(_Table):
+    """How the log is written, and from which level on."""
+
+    format: Literal["text", "json"] = Field(
+        default="text", description='How lines are written to standard error: "text" for people, "json" for machines.'
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description='The least that is told: "debug", "info", "warning" or "error".'
+    )
+
+
 class CommandSettings(_Table):
     """How the bot is spoken to, how often, and how much may be subscribed to in chat."""
 
-    prefix: forms.Word = "!pw"
-    per_user_per_minute: forms.Count = Field(default=20, ge=1, le=100_000)
-    per_room_per_minute: forms.Count = Field(default=60, ge=1, le=100_000)
-    max_per_person: forms.Count = Field(default=25, ge=0, le=100_000)
-    max_per_room: forms.Count = Field(default=100, ge=0, le=100_000)
+    prefix: forms.Word = Field(
+        default="!pw",
+        description="What a command in a room begins with; in a direct chat it may be left out.",
+    )
+    per_user_per_minute: forms.Count = Field(
+        default=20, ge=1, le=100_000, description="How many commands a person may give per minute."
+    )
+    per_room_per_minute: forms.Count = Field(
+        default=60, ge=1, le=100_000, description="How many commands a room may give per minute."
+    )
+    max_per_person: forms.Count = Field(
+        default=25,
+        ge=0,
+        le=100_000,
+        description="How many subscriptions a person may make in chat.",
+    )
+    max_per_room: forms.Count = Field(
+        default=100,
+        ge=0,
+        le=100_000,
+        description="How many subscriptions a room may make in chat; those of this file do not count.",
+    )
 
 
 class NetworkSettings(_Table):
     """The way to Patchwork and Matrix alike; empty is the direct one, with the system's certificates."""
 
-    proxy: forms.ProxyUrl = SecretStr("")
-    ca_file: str = ""
+    proxy: forms.ProxyUrl = Field(
+        default=SecretStr(""),
+        description="An HTTP proxy on the way to Patchwork and Matrix, as in http://proxy.example.org:3128; "
+        '"" is none.',
+    )
+    ca_file: str = Field(
+        default="",
+        description="A file of certificates (PEM) to trust instead of the system's, for a private CA; "
+        '"" is the system\'s.',
+    )
 
 
 class ProjectSettings(_Table):
-    """A project to watch; *maintainers* is the path or the address of its MAINTAINERS file."""
+    """Instead of a name, a project can be a table with more about it."""
 
-    name: forms.LinkName
-    maintainers: forms.MaintainersFile | None = None
-    archive_url: forms.ArchiveUrl | None = None
+    name: forms.LinkName = Field(description="its name")
+    maintainers: forms.MaintainersFile | None = Field(
+        default=None, description="path or address of its MAINTAINERS file, for `maint:` in queries"
+    )
+    archive_url: forms.ArchiveUrl | None = Field(
+        default=None,
+        description="where its mails can be read, when the server does not say; {msgid} becomes the message-id",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -90,23 +180,45 @@ class ProjectSettings(_Table):
 class PatchworkSettings(_Table):
     """A Patchwork server to watch."""
 
-    name: forms.PatchworkName
-    url: forms.BaseUrl
+    name: forms.PatchworkName = Field(
+        description="How the bot calls the server: letters, digits, dots, dashes and underscores.", examples=["ozlabs"]
+    )
+    url: forms.BaseUrl = Field(description="The address of its front page.", examples=["https://patchwork.ozlabs.org"])
     projects: Annotated[
         tuple[ProjectSettings, ...],
         forms.NOT_EMPTY,
         forms.all_differ(lambda project: project.name.casefold()),
-    ]
-    poll_interval_seconds: forms.Number = Field(default=60.0, ge=1, le=86_400)
-    incomplete_after_minutes: forms.Number = Field(default=30.0, ge=0, le=43_200)
+    ] = Field(
+        description="The projects to watch, by the names that their addresses have (…/project/qemu-devel/list/).",
+        examples=[["qemu-devel"], [_A_PROJECT]],
+    )
+    poll_interval_seconds: forms.Number = Field(
+        default=60.0, ge=1, le=86_400, description="Seconds between two looks; 1 or more."
+    )
+    incomplete_after_minutes: forms.Number = Field(
+        default=30.0,
+        ge=0,
+        le=43_200,
+        description="After how many minutes a series is judged although mails of it are missing; 0 does not wait.",
+    )
 
 
 class RoomSettings(_Table):
     """A room's subscriptions as code; the queries stay as they were written, *flood* 0 is never."""
 
-    room: forms.RoomName
-    subscribe: tuple[forms.Text, ...] = ()
-    flood: forms.Count = Field(default=10, ge=0, le=100_000)
+    room: forms.RoomName = Field(description="The room's alias or id.", examples=["#qemu-migration:example.org"])
+    subscribe: tuple[forms.Text, ...] = Field(
+        default=(),
+        description="The queries; docs/queries.md explains them.",
+        examples=[["project:qemu-devel path:migration/"]],
+    )
+    flood: forms.Count = Field(
+        default=10,
+        ge=0,
+        le=100_000,
+        description="More series than this at once become one line and a thread instead of a card each; 0 is never. "
+        "`set flood` in chat counts before this.",
+    )
 
 
 class Settings(BaseSettings):
@@ -123,9 +235,18 @@ class Settings(BaseSettings):
     )
 
     matrix: MatrixSettings
-    contact: forms.AsciiText = Field(default_factory=lambda others: _contact(others.get("matrix")))
-    store: StoreSettings = StoreSettings()
+    contact: forms.AsciiText = Field(
+        default_factory=lambda others: _contact(others.get("matrix")),
+        description="Whom the administrators of the Patchwork servers may write to: it goes into the User-Agent of "
+        "every request. Default: the first of the admins.",
+        examples=["ops@example.org"],
+    )
+    store: StoreSettings = Field(
+        default=StoreSettings(),
+        description="Relative paths, here and elsewhere, begin where the bot is started.",
+    )
     web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
     commands: CommandSettings = CommandSettings()
     network: NetworkSettings = NetworkSettings()
     patchwork: Annotated[
@@ -133,8 +254,13 @@ class Settings(BaseSettings):
         forms.TABLES,
         forms.NOT_EMPTY,
         forms.all_differ(lambda server: server.name.casefold()),
-    ]
-    room: Annotated[tuple[RoomSettings, ...], forms.TABLES, forms.all_differ(lambda entry: entry.room)] = ()
+    ] = Field(description="The Patchwork servers to watch, a table like this for each.")
+    room: Annotated[tuple[RoomSettings, ...], forms.TABLES, forms.all_differ(lambda entry: entry.room)] = Field(
+        default=(),
+        description="Subscriptions that this file makes, a table like this for each room; in chat they can only be "
+        "read (`subs`). What is subscribed to in chat (`sub`) needs nothing here. The bot joins the room, or waits to "
+        "be invited; a subscription begins when it is in the room for the first time.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -112,7 +112,10 @@ class Sender:
             if await tx.outbox.settle(notice, outcome) and isinstance(outcome, Suspend):
                 _log.warning("the room is suspended", room=notice.room, reason=outcome.reason)
                 await tx.session.suspend(notice.room)
-        metrics.SENDS.labels(notice.message.tag.kind, _RESULTS[type(outcome)]).inc()
+        kind = notice.message.tag.kind
+        metrics.SENDS.labels(kind, _RESULTS[type(outcome)]).inc()
+        if isinstance(outcome, Sent):
+            metrics.LATENCY.labels(kind).observe(max((self._clock.now() - notice.written_at).total_seconds(), 0))
 
     async def _attempt(self, notice: Claimed) -> Outcome:
         key = notice.message.tag.key
@@ -121,7 +124,7 @@ class Sender:
                 return Sent(await self._find(notice) or await self._chat.send(notice.room, notice.txn, notice.message))
         except Temporary as error:
             if error.retry_after is not None:
-                self._pace.refused(error.retry_after.total_seconds(), self._clock.monotonic())
+                self._be_silent(error.retry_after)
             _log.info("to be sent again", key=key, attempts=notice.attempts, reason=str(error))
             return Retry(next_attempt(notice.attempts, self._clock.now(), error.retry_after), str(error))
         except TimeoutError:
@@ -132,6 +135,13 @@ class Sender:
         except Permanent as error:
             _log.error("never to be sent", key=key, reason=str(error))
             return Dead(str(error))
+
+    def _be_silent(self, asked: timedelta) -> None:
+        """Send nothing for as long as is *asked*; of several who are asked at once, the longest counts."""
+        now = self._clock.monotonic()
+        before = self._pace.wait(now)
+        self._pace.refused(asked.total_seconds(), now)
+        metrics.LIMITED.inc(self._pace.wait(now) - before)
 
     async def _find(self, notice: Claimed) -> EventId | None:
         """The event that an earlier attempt of unknown outcome made, where the transaction id protects no longer."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 import aiohttp
 import aiohttp_socks
 import nio
+from nio.client.async_client import client_session
 
 from bot import metrics
 from bot.clock import Clock
@@ -71,12 +72,12 @@ class Carrier:
             async with asyncio.timeout(seconds):
                 response, body = await self._exchange(request, token)
         except TimeoutError as error:
-            metrics.MATRIX_REQUESTS.labels("none").inc()
+            metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
             raise Temporary(f"no answer within {seconds:g} s") from error
         except _NETWORK_ERRORS as error:
-            metrics.MATRIX_REQUESTS.labels("none").inc()
+            metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
             raise Temporary(_in_words(error)) from error
-        metrics.MATRIX_REQUESTS.labels(str(response.status)).inc()
+        metrics.MATRIX_REQUESTS.labels(request.endpoint, str(response.status)).inc()
         self._compare_clocks(response.headers.get("Date", ""))
 
         def read() -> Parsed:
@@ -89,6 +90,8 @@ class Carrier:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         data = encoded(request.body).decode() if request.body is not None else None
+        if not self._nio.client_session:
+            await _open(self._nio)
         unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one
         response = await self._nio.send(request.method, request.path, data, headers, timeout=unlimited)
         async with response:
@@ -107,6 +110,21 @@ class Carrier:
             return
         if theirs.tzinfo is not None:
             self.ahead = theirs - self._clock.now()
+
+
+@client_session  # type: ignore[untyped-decorator] # nio ships no types
+async def _open(client: nio.AsyncClient) -> None:
+    """Let *client* follow no redirect: what we say, and a password, would go wherever it leads."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse)
+    trace.freeze()
+    client.client_session.trace_configs.append(trace)
+
+
+async def _refuse(_: aiohttp.ClientSession, __: object, told: aiohttp.TraceRequestRedirectParams) -> None:
+    target = told.response.headers.get("Location", "nowhere")[:200]
+    told.response.close()
+    raise aiohttp.ClientError(f"redirects to {target}; configure that address")
 
 
 def _in_words(error: Exception) -> str:

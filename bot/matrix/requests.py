@@ -13,6 +13,9 @@ PAGE_EVENTS = 100
 _API = "/_matrix/client/v3"
 _DEVICE_NAME = "patchwork-matrix-bot"
 _FEDERATION_MS = 10_000  # how long the homeserver may wait for others
+_ENDPOINTS = frozenset(
+    {"account", "directory", "join", "keys", "leave", "login", "messages", "send", "sendToDevice", "state", "sync"}
+)
 _SYNC_FILTER = encoded(
     {
         "room": {
@@ -35,6 +38,13 @@ class Request:
     path: str
     body: Content | None = None
     seconds: float | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """What is asked for, as one of a few words for the metrics; "other" for whatever they do not name."""
+        parts = self.path.partition("?")[0].removeprefix(f"{_API}/").split("/")
+        word = parts[2] if parts[0] == "rooms" and len(parts) > 2 else parts[0]
+        return word if word in _ENDPOINTS else "other"
 
 
 def login(user: UserId, password: str, device: DeviceId | None) -> Request:

@@ -1,10 +1,11 @@
 """How the bot is: what `status` says in chat, and /readyz to machines. Pure; all times are UTC and told as such."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.ids import ProjectName, ServerName
+from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.markup import Code, Document, Line, cut, lines, words
 
 SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
@@ -14,11 +15,15 @@ MAX_REASON = 200  # characters of somebody else's words
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the watch of a server goes; *failing_since* None: well, or not tried yet."""
+    """How the watch of a server goes; *failing_since* None: well, or not tried yet.
+
+    *caught_up* is when the last poll ended that left nothing to read.
+    """
 
     last_success: datetime | None = None
     failing_since: datetime | None = None
     reason: str = ""
+    caught_up: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class WatchedServer:
     health: Health
     known_since: tuple[tuple[ProjectName, datetime], ...] = ()
     problems: tuple[str, ...] = ()
+    next_poll: datetime | None = None  # None: none was made yet
+    api: str = ""  # the version that is spoken with it; "" before that is known
 
     @property
     def watches_nothing(self) -> bool:
@@ -48,6 +55,20 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """How many there are of rooms and of persons, made in chat, and of the settings.
+
+    *listening* are those that are not muted, *scanned* those of them that cannot be looked up.
+    """
+
+    rooms: int = 0
+    persons: int = 0
+    file: int = 0
+    listening: int = 0
+    scanned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """How the bot is at one moment, *now*.
 
@@ -62,9 +83,44 @@ class Condition:
     queue: Queue | None = None  # None: the database does not say
     outages: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    subscriptions: int = 0
-    scanned: int = 0  # those of them that cannot be looked up
+    subscriptions: Subscriptions = Subscriptions()
     override: str = ""  # the request that lifts the homeserver's limit for this bot
+
+    def lag(self, server: WatchedServer) -> timedelta:
+        """How long ago all was known that *server* had to tell; before it ever was, since the start."""
+        return max(self.now - (server.health.caught_up or self.started), timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSeen:
+    """A room: what the settings call it ("" nothing), its subscriptions that are not muted, its cards of a day.
+
+    *state* is "" where it lets the bot speak.
+    """
+
+    room: RoomId
+    name: str = ""
+    subscriptions: int = 0
+    cards: int = 0
+    is_direct: bool = False
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """What is looked at one by one: all rooms, how many waiting notices are no older than each age, and versions.
+
+    Of an age each notice counts once, in the first that it fits; None is any age.
+    """
+
+    rooms: tuple[RoomSeen, ...] = ()
+    ages: tuple[tuple[timedelta | None, int], ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+
+
+def next_tick(last: datetime, interval: timedelta, not_before: datetime) -> datetime:
+    """The first tick after the *last*, one each *interval*, that is no earlier than *not_before*."""
+    return last + interval * max(math.ceil((not_before - last) / interval), 1)
 
 
 def outages(condition: Condition) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from bot.notices import facts
 from bot.notices.card import Site, patch_title, series_title
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
 from bot.patchwork.model import Patch, Series, prefixes_of
-from bot.patchwork.refs import project_url
+from bot.patchwork.refs import list_url
 
 MOST_MESSAGES = 3
 MOST_LINES = 30  # of a message
@@ -159,5 +159,5 @@ def _more(count: int, listed: Sequence[Listed]) -> Line:
     links: list[Inline] = []
     for url, project in list(places)[:MOST_MESSAGES]:
         links += [Text(", ")] if links else []
-        links.append(Link(project, project_url(url, project)))
+        links.append(Link(project, list_url(url, project)))
     return words(f"… and {count} more, in ", *links)

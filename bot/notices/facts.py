@@ -31,6 +31,11 @@ def joined(parts: Iterable[str]) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def counted(number: int, what: str) -> str:
+    """*number* of something: "1 patch", "3 patches"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}{'es' if what.endswith('ch') else 's'}"
+
+
 def named(name: str, otherwise: str) -> str:
     """*name*, or *otherwise* where nothing of it can be seen."""
     return name if safe(name).strip() else otherwise

@@ -330,10 +330,11 @@ def longest(build: Callable[[int], Document], most: int, allowed: Allowed) -> Do
 def fitting(build: Callable[[int], Document], most: int, allowed: Allowed) -> int:
     """That number."""
     fits = range(1, most + 1)
-    return bisect_left(fits, 1, key=lambda count: not _is_whole(build(count), allowed))
+    return bisect_left(fits, 1, key=lambda count: not is_whole(build(count), allowed))
 
 
-def _is_whole(document: Document, allowed: Allowed) -> bool:
+def is_whole(document: Document, allowed: Allowed) -> bool:
+    """Whether both forms of *document* fit as they are."""
     return _fit(*_rendered(_within(document, _BUDGETS[0]), allowed))
 
 

@@ -130,7 +130,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notice that is about to be sent; *attempts* counts this one, *first_tried* is UTC.
+    """A notice that is about to be sent; *attempts* counts this one, *written_at* and *first_tried* are UTC.
 
     *resumed* is how often its room had let us again when it was claimed.
     """
@@ -140,6 +140,7 @@ class Claimed:
     txn: TxnId
     message: Message
     attempts: int
+    written_at: datetime
     first_tried: datetime
     first_device: DeviceId
     resumed: int = 0

@@ -1,8 +1,9 @@
-"""The pages for machines: /livez, /readyz and /metrics, on the address of the settings."""
+"""The pages for machines, /livez, /readyz and /metrics, and the one for people at /, on the address of the settings."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Generic, Protocol, TypeVar
 
 import prometheus_client
 import structlog
@@ -10,25 +11,37 @@ from aiohttp import web
 
 from bot import metrics
 from bot.errors import ConfigError
-from bot.notices.condition import Condition, outages, remarks
+from bot.notices.condition import Condition, Particulars, outages, remarks
+from bot.ops import status_page
 from bot.patchwork.text import line
 
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 1.0  # at the end there are ten in all
+_Seen = TypeVar("_Seen")
 _log = structlog.get_logger(__name__)
 
 
-class _Looks:
+class Overview(Protocol):
+    """Whom to ask how the bot is."""
+
+    async def condition(self) -> Condition:
+        """What counts, quickly."""
+
+    async def particulars(self) -> Particulars:
+        """What people want to see besides."""
+
+
+class _Looks(Generic[_Seen]):
     """Looks how the bot is, one look at a time however many ask; nobody waits longer than ANSWER_SECONDS for it."""
 
-    def __init__(self, condition: Callable[[], Awaitable[Condition]]) -> None:
-        self._condition = condition
-        self._look: asyncio.Future[Condition] | None = None
+    def __init__(self, ask: Callable[[], Awaitable[_Seen]]) -> None:
+        self._ask = ask
+        self._look: asyncio.Future[_Seen] | None = None
 
-    async def now(self) -> Condition | None:
+    async def now(self) -> _Seen | None:
         """How the bot is; None where that cannot be found out in time: a database that hangs ends its wait late."""
         if self._look is None or self._look.done():
-            self._look = asyncio.ensure_future(self._condition())
+            self._look = asyncio.ensure_future(self._ask())
         await asyncio.wait({self._look}, timeout=ANSWER_SECONDS)
         return self._look.result() if self._look.done() else None
 
@@ -40,9 +53,7 @@ class _Looks:
 
 
 @asynccontextmanager
-async def served(
-    address: tuple[str, int] | None, condition: Callable[[], Awaitable[Condition]]
-) -> AsyncIterator[tuple[str, int] | None]:
+async def served(address: tuple[str, int] | None, overview: Overview) -> AsyncIterator[tuple[str, int] | None]:
     """Serve the pages on *address*, nothing for None; where they are, for port 0 takes any free one.
 
     Raises:
@@ -51,14 +62,17 @@ async def served(
     if address is None:
         yield None
         return
-    looks = _Looks(condition)
-    runner = web.AppRunner(_pages(looks), access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
+    looks, closer_looks = _Looks(overview.condition), _Looks(overview.particulars)
+    app = web.Application()
+    app.add_routes([*_for_machines(looks), _for_people(looks, closer_looks)])
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     try:
         yield await _listen(runner, address)
     finally:
         await runner.cleanup()
         await looks.close()
+        await closer_looks.close()
 
 
 async def _listen(runner: web.AppRunner, address: tuple[str, int]) -> tuple[str, int]:
@@ -68,11 +82,25 @@ async def _listen(runner: web.AppRunner, address: tuple[str, int]) -> tuple[str,
     except OSError as error:
         raise ConfigError("web.listen", f"cannot listen on {host} port {port}: {error.strerror or error}") from error
     bound: tuple[str, int] = runner.addresses[0][:2]
-    _log.info("serves /livez, /readyz and /metrics", host=bound[0], port=bound[1])
+    _log.info("serves a status page, /livez, /readyz and /metrics", host=bound[0], port=bound[1])
     return bound
 
 
-def _pages(looks: _Looks) -> web.Application:
+def _for_people(looks: _Looks[Condition], closer_looks: _Looks[Particulars]) -> web.RouteDef:
+    async def status(_: web.Request) -> web.Response:
+        now, more = await asyncio.gather(looks.now(), closer_looks.now())
+        if now is None or more is None:
+            return _html(status_page.silent_page(_SILENT), 503)
+        return _html(status_page.page(now, more), 200)
+
+    return web.get("/", status)
+
+
+def _html(text: str, status: int) -> web.Response:
+    return web.Response(status=status, text=text, content_type="text/html", headers=status_page.HEADERS)
+
+
+def _for_machines(looks: _Looks[Condition]) -> list[web.RouteDef]:
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="alive\n")
 
@@ -90,9 +118,7 @@ def _pages(looks: _Looks) -> web.Application:
         body = prometheus_client.generate_latest()
         return web.Response(body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
-    app = web.Application()
-    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", measured)])
-    return app
+    return [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", measured)]
 
 
 _SILENT = f"The database has not answered within {ANSWER_SECONDS:g} s."
@@ -106,13 +132,17 @@ def _page(*sentences: str) -> str:
 def _measure(now: Condition) -> None:
     """Bring the gauges up to date."""
     metrics.BUILD.labels(now.version).set(1)
-    metrics.SUBSCRIPTIONS.set(now.subscriptions)
-    metrics.SCANNED.set(now.scanned)
+    told = now.subscriptions
+    for scope, count in (("room", told.rooms), ("person", told.persons), ("file", told.file)):
+        metrics.SUBSCRIPTIONS.labels(scope).set(count)
+    metrics.LISTENING.set(told.listening)
+    metrics.SCANNED.set(told.scanned)
     metrics.READY.set(not outages(now))
     if (queue := now.queue) is not None:
         for state, count in (("waiting", queue.waiting), ("suspended", queue.suspended), ("dead", queue.dead)):
             metrics.NOTICES.labels(state).set(count)
         metrics.OLDEST.set((now.now - queue.oldest).total_seconds() if queue.oldest else 0)
     for server in now.servers:
+        metrics.LAG.labels(server.name).set(now.lag(server).total_seconds())
         if server.health.last_success is not None:
             metrics.LAST_POLL.labels(server.name).set(server.health.last_success.timestamp())

@@ -12,11 +12,17 @@ from datetime import UTC, datetime
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot import metrics
+from bot.errors import BotError
+
 _log = structlog.get_logger(__name__)
 
 
 class Schedule:
-    """Calls coroutines at intervals, until it is closed; one that fails is logged and called again."""
+    """Calls coroutines at intervals, until it is closed; one that fails is logged and called again.
+
+    An outage, of the database say, is a line when it begins and a line when it is over, however often it is met.
+    """
 
     def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(
@@ -24,11 +30,13 @@ class Schedule:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._runs: set[asyncio.Task[object]] = set()
+        self._outages: dict[str, str] = {}  # by the name of the job that met it
         # It would tell of each tick skipped because the run before goes on, and of each run that closing cancels.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
         """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
+        metrics.LOOP_FAILURES.labels(name)  # a first failure is seen only as one more than none
 
         async def run() -> None:
             await self._run(job, name)
@@ -55,5 +63,12 @@ class Schedule:
         task.add_done_callback(self._runs.discard)
         try:
             await job()
+            if self._outages.pop(name, None) is not None:
+                _log.info("a scheduled job works again", job=name)
+        except BotError as error:
+            if self._outages.get(name) != str(error):
+                _log.error("a scheduled job failed and runs again at its time", job=name, reason=str(error))
+            self._outages[name] = str(error)
         except Exception:  # noqa: BLE001  # the one broad catch of the ticks; it is logged
             _log.exception("a scheduled job failed and runs again at its time", job=name)
+            metrics.LOOP_FAILURES.labels(name).inc()

@@ -11,6 +11,7 @@ from bot.subscriptions.query import Query
 from bot.subscriptions.remarks import hints
 
 _SQLITE = "sqlite:///"
+_LOG_FORMS = {"text": "lines of text", "json": "lines of JSON"}
 
 
 def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterator[str]:
@@ -40,10 +41,11 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterato
     yield f"Accepts invitations of {invited_by}." if invited_by else "Accepts no invitations."
     yield f"Admins: {', '.join(settings.matrix.admins) or 'none'}."
     yield (
-        f"Tells machines how it is, at /livez, /readyz and /metrics on {settings.web.listen}."
+        f"Shows how it is on {settings.web.listen}: to people at /, to machines at /livez, /readyz and /metrics."
         if settings.web.listen
-        else "Tells no machine how it is."
+        else "Shows nobody how it is."
     )
+    yield f"Logs from the level {settings.log.level} on, as {_LOG_FORMS[settings.log.format]}."
 
 
 def _store(store: StoreSettings) -> Iterator[str]:

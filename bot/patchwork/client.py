@@ -17,6 +17,8 @@ import httpx
 
 from bot import __version__
 from bot.errors import ConfigError, Permanent, Temporary
+from bot.ids import ServerName
+from bot.patchwork.counting import counted
 
 AT_ONCE = 2
 _MAX_RETRY_AFTER = timedelta(hours=6)
@@ -73,6 +75,7 @@ class PatchworkClient:
         network = network or Network()
         self.url = url.rstrip("/")
         self.version = ""  # "1.3" once it is known
+        self.server = ServerName("")  # under which name its requests are counted
         self._limits = limits or Limits()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._http = httpx.AsyncClient(
@@ -116,7 +119,7 @@ class PatchworkClient:
         seconds = self._limits.request_seconds
         try:
             async with self._slots, asyncio.timeout(seconds):
-                return await self._stream(self.url + path, params, content_type)
+                return await self._stream(path, params, content_type)
         except TimeoutError as error:
             raise Temporary(f"no answer within {seconds:g} s") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -126,13 +129,15 @@ class PatchworkClient:
         except httpx.InvalidURL as error:
             raise Permanent(str(error)) from error
 
-    async def _stream(self, url: str, params: Params, content_type: str | None) -> Page:
-        accept = {"Accept": content_type or "*/*"}
+    async def _stream(self, path: str, params: Params, content_type: str | None) -> Page:
+        accept, url = {"Accept": content_type or "*/*"}, self.url + path
         # An empty list of parameters would take the query of *url* away.
         asked = httpx.URL(url, params=list(params)) if params else httpx.URL(url)
-        async with self._http.stream("GET", asked, headers=accept) as response:
-            judge(response.status_code, response.headers, content_type)
-            return Page(await self._body(response), has_next="next" in response.links)
+        with counted(self.server, path) as answered:
+            async with self._http.stream("GET", asked, headers=accept) as response:
+                answered.code = str(response.status_code)
+                judge(response.status_code, response.headers, content_type)
+                return Page(await self._body(response), has_next="next" in response.links)
 
     async def _body(self, response: httpx.Response) -> bytes:
         """The body, unpacked no further than the limit: a small answer can unfold into a huge one."""

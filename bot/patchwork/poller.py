@@ -7,7 +7,7 @@ that must be written in one transaction, so that a poll either happened or did n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -28,6 +28,7 @@ from bot.patchwork.told import CommentTold, Followed, Told, shown_by, told_by
 from bot.patchwork.wire import Event
 
 RECHECK_EVERY = 3600.0
+BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
 _NOTHING_FOLLOWED = Followed()
 _NOBODY = Nobody()
 _log = structlog.get_logger(__name__)
@@ -35,11 +36,28 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A configured server: its projects, and how long a series may stay incomplete before it is judged."""
+    """A configured server: its projects, how long a series may wait for what is missing, and how often it is polled."""
 
     server: ServerName
     projects: tuple[str, ...]
     incomplete_after: timedelta
+    interval: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is too old to be told: sent before a time, and heard of until another (both UTC)."""
+
+    sent_before: datetime
+    heard_until: datetime
+
+    def has(self, item: Pending, date: str) -> bool:
+        """Whether an *item* is, whose mail has that *date* (naive UTC); one without a date that can be read is not."""
+        try:
+            sent = datetime.fromisoformat(date).replace(tzinfo=UTC)
+        except ValueError:
+            return False
+        return sent < self.sent_before and item.first_seen <= self.heard_until
 
 
 class Memory(EventMemory, ObjectMemory, FollowUpMemory, Protocol):
@@ -51,10 +69,11 @@ class Memory(EventMemory, ObjectMemory, FollowUpMemory, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeriesRead:
-    """A series to be judged, and those of its patches that are news."""
+    """A series to be judged, and those of its patches that are news; of a *past* one these are known by name only."""
 
     series: Series
     news: tuple[Patch, ...]
+    past: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +83,7 @@ class Poll:
     *told* is what the net and then the events tell of patches, in order, and *shown* are the series on the net's list.
     *followed* is what was read of what is known. *rebuilt* says that the server's ids fell back
     and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
-    not to be asked again.
+    not to be asked again. *past* are those of the *patches* that are too old to be told.
     """
 
     server: ServerName
@@ -81,6 +100,7 @@ class Poll:
     rebuilt: bool = False
     more: bool = False
     wait: timedelta | None = None
+    past: frozenset[PatchId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +131,8 @@ class Poller:
         self._clock = clock
         self._events = EventReader(source.server, api, memory, clock)
         self._follow_ups = FollowUps(source.server, api, memory, listening)
+        self._backlog_until = 0.0  # until when what is due is read before new events are asked for
+        self._past: Past | None = None  # of this poll
         self._net = SafetyNet(source.server, api, memory, clock)
         self._recheck_at: dict[str, float] = {}  # when to ask again for a project that was not there
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
@@ -121,12 +143,23 @@ class Poller:
         return self._api.url
 
     @property
+    def api_version(self) -> str:
+        """The version of the API in use; "" before the first poll."""
+        return self._api.version
+
+    @property
+    def interval(self) -> timedelta:
+        """How often it polls."""
+        return self._source.interval
+
+    @property
     def links_by_msgid(self) -> bool:
         """Whether the server's pages are named by message-id (API 1.2 and newer)."""
         return self._api.version != "1.1"
 
-    async def poll(self) -> Poll:
-        """Ask the server what is new; one request when nothing is."""
+    async def poll(self, past: Past | None = None) -> Poll:
+        """Ask the server what is new; one request when nothing is. What is *past* is not read whole."""
+        self._past = past
         if not self._api.version:
             version = await self._api.discover()
             _log.info("speaking with Patchwork", server=self.server, api=version)
@@ -135,15 +168,19 @@ class Poller:
         baselines = {base.project: base for base in (*watched.baselines, *fresh) if self._is_watched(base)}
         if not baselines:
             return Poll(self.server, watched.cursor)
-        walk = await self._events.read(watched, baselines)
+        has_backlog = self._clock.monotonic() < self._backlog_until
+        walk = Walk(cursor=watched.cursor) if has_backlog else await self._events.read(watched, baselines)
         if walk.rebuilt:
             return await self._start_over(list(baselines))
-        if not walk.events:
+        if not walk.events and not has_backlog:
             await self._check_projects(list(baselines), had_events=watched.cursor is not None)
         hints = await self._hints(watched, baselines, walk)
         look = Look(self.server, hints.board, self._clock)
-        series, patches = await self._look(look)
+        series, patches, old = await self._look(look)
         followed = await self._follow_ups.look(look, hints.heard)
+        more = bool(hints.board.due(1))
+        if not has_backlog or not more:
+            self._backlog_until = self._clock.monotonic() + BACKLOG_SECONDS if more and not walk.cut else 0.0
         return Poll(
             server=self.server,
             cursor=walk.cursor,
@@ -156,8 +193,9 @@ class Poller:
             baselines=fresh,
             pending=hints.board.changed,
             settled=hints.board.settled,
-            more=walk.cut or bool(hints.board.due(1)),
+            more=walk.cut or more,
             wait=look.asked_to_wait,
+            past=old,
         )
 
     # Baselines
@@ -278,8 +316,8 @@ class Poller:
             patches=frozenset(await self._memory.known_patches(self.server, patches) if patches else ()),
         )
 
-    async def _look(self, look: Look) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...]]:
-        """Read what is due: first the series, which settle their patches, then the patches left over."""
+    async def _look(self, look: Look) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...], frozenset[PatchId]]:
+        """What is due, read: the series, which settle their patches, then the patches left over; and which are past."""
         board = look.board
         series: list[SeriesRead] = []
         for item, read in await look.at(self._read_series, PendingKind.SERIES):
@@ -287,7 +325,9 @@ class Poller:
             board.settle(*item.key)
             for ref in read.series.patches:
                 board.settle(PendingKind.PATCH, ref.id)
-        patches = [patch for _, patch in await look.at(self._read_patch, PendingKind.PATCH)]
+        found = await look.at(self._read_patch, PendingKind.PATCH)
+        patches = [patch for _, patch in found]
+        past = frozenset(patch.id for item, patch in found if self._is_past(item, patch.date))
         members = {patch.series for patch in patches if patch.series is not None}
         board.learn(await self._memory.known_series(self.server, members) if members else {})
         for patch in patches:
@@ -295,7 +335,7 @@ class Poller:
             if patch.series is not None:
                 # Nobody told of it in its series, so nobody may tell when that is complete: look at once.
                 board.series(patch.project, patch.series, complete=True, patch=patch.id)
-        return tuple(series), tuple(patch for patch in patches if patch.series is None)
+        return tuple(series), tuple(patch for patch in patches if patch.series is None), past
 
     async def _read_series(self, board: Board, item: Pending) -> SeriesRead | None:
         """The series with its unread patches; None while it may still become complete."""
@@ -303,7 +343,17 @@ class Poller:
         if not series.received_all and self._clock.now() < item.deadline:
             return None
         unread = [ref for ref in series.patches if not board.has_read(series.id, ref.id)]
+        if self._is_past(item, series.date):
+            return SeriesRead(series, tuple(_by_name(series, ref) for ref in unread), past=True)
         return SeriesRead(series, await self._api.contents(series, unread))
+
+    def _is_past(self, item: Pending, date: str) -> bool:
+        return self._past is not None and self._past.has(item, date)
 
     async def _read_patch(self, _: Board, item: Pending) -> Patch:
         return await self._api.patch(item.id)
+
+
+def _by_name(series: Series, ref: PatchRef) -> Patch:
+    """A patch of which nothing was read but what its series says."""
+    return Patch(ref.id, series.project, ref.msgid, ref.name, series.submitter, series.date, series.id)

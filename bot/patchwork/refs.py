@@ -14,14 +14,14 @@ def msgid_of(text: str) -> Msgid:
     return Msgid(text.strip().removeprefix("<").removesuffix(">"))
 
 
-def project_url(base: str, project: ProjectName) -> str:
-    """The page with the open patches of a project."""
-    return f"{base}/project/{_quoted(project)}/list/"
-
-
 def series_url(base: str, project: ProjectName, series: SeriesId) -> str:
     """The page of a series with all its patches, done and archived ones too."""
     return f"{base}/project/{_quoted(project)}/list/?series={series}&state=*&archive=both"
+
+
+def list_url(base: str, project: ProjectName) -> str:
+    """The page of all patches of a project, done and archived ones too."""
+    return f"{base}/project/{_quoted(project)}/list/?state=*&archive=both"
 
 
 def patch_url(base: str, patch: Patch, *, by_msgid: bool) -> str:

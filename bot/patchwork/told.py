@@ -147,8 +147,8 @@ def with_check(checks: Iterable[Check], new: Check) -> list[Check]:
 
 def comments_in(events: Iterable[Event]) -> tuple[CommentTold, ...]:
     """The comments that *events* tell of, each once however often it is told."""
-    told = (_comment(event) for event in events)
-    return tuple(dict.fromkeys(comment for comment in told if comment is not None))
+    told = (comment for event in events if (comment := _comment(event)) is not None)
+    return tuple({(comment.on.kind, comment.id): comment for comment in told}.values())
 
 
 def _same_account(one: str, other: str) -> bool:

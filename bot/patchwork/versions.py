@@ -31,6 +31,9 @@ class Version(NamedTuple):
         return f"v{self.number}.{self.part}" if self.part else f"v{self.number}"
 
 
+FIRST = Version(1)
+
+
 class Evidence(StrEnum):
     """What told which series is the former version."""
 
@@ -79,6 +82,11 @@ def version_of(series: Series) -> Version:
     told = {_dotted(name) for name in ([ref.name for ref in series.patches] or [series.name])}
     dotted = told.pop() if len(told) == 1 else None
     return dotted or Version(series.version)
+
+
+def may_follow(series: Series) -> bool:
+    """Whether there may be a version before it, which there is not before the first."""
+    return version_of(series) > FIRST
 
 
 def is_partial_reroll(series: Series) -> bool:

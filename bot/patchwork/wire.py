@@ -50,6 +50,28 @@ class Event:
     comment: int | None = None  # only "*-comment-created" have it
 
 
+_CATEGORIES = frozenset(
+    {
+        "cover-created",
+        "patch-created",
+        "patch-completed",
+        "patch-state-changed",
+        "patch-relation-changed",
+        "patch-delegated",
+        "check-created",
+        "series-created",
+        "series-completed",
+        "cover-comment-created",
+        "patch-comment-created",
+    }
+)
+
+
+def known_category(event: Event) -> str:
+    """The event's category where Patchwork 3.2 has such a one, else "other"."""
+    return event.category if event.category in _CATEGORIES else "other"
+
+
 _DATE = re.compile(r"(?:19[7-9]\d|2\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z?", re.ASCII)
 
 

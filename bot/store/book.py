@@ -36,6 +36,13 @@ class Book:
         where = [table.c[name] == value for name, value in key.items()]
         await self._connection.execute(sa.delete(table).where(*where))
 
+    async def _delete_all(self, table: sa.Table, keys: Sequence[Mapping[str, object]]) -> None:
+        """The rows with the *keys*, which name the same columns, in one go."""
+        if keys:
+            where = [table.c[name] == sa.bindparam(f"key_{name}") for name in keys[0]]
+            bound = [{f"key_{name}": value for name, value in key.items()} for key in keys]
+            await self._connection.execute(sa.delete(table).where(*where), bound)
+
     async def _replace(self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
         """The row with *key* becomes *values*, portably."""
         await self._delete(table, key)

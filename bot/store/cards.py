@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.living import FREEZES_AFTER, Life
 from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
-from bot.store import schema
+from bot.store import columns, schema
 from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
 from bot.subscriptions.wishes import Form
 
 KEEP_CARDS = timedelta(days=180)
-_happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=schema.Utc)  # something, last
+_happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # something, last
 _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "due_at": None}
 
 
@@ -51,6 +51,12 @@ class CardBook:
         table = schema.card
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
+
+    async def count_since(self, moment: datetime) -> dict[RoomId, int]:
+        """How many cards were written since *moment*, by room."""
+        table = schema.card
+        query = sa.select(table.c.room, sa.func.count()).where(table.c.created_at >= moment).group_by(table.c.room)
+        return {RoomId(room): count for room, count in await self._connection.execute(query)}
 
     async def is_living(self, card: CardRef) -> bool:
         """Whether some room has a card of this object that is still edited."""

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import RoomId, ServerName
 from bot.notices.outbox import CardRef
-from bot.store import schema
+from bot.store import columns, schema
 from bot.store.housekeeping import drop_batch
 from bot.store.subscriptions import SubscriptionBook
 from bot.subscriptions.due import next_due, zone_named
@@ -94,7 +94,7 @@ class DigestBook:
     async def next_of(self, room: RoomId) -> datetime | None:
         """When the next digest of a room is due (UTC); None where it has none."""
         table = schema.digest
-        query = sa.select(sa.func.min(table.c.next_due_at, type_=schema.Utc)).where(table.c.room == room)
+        query = sa.select(sa.func.min(table.c.next_due_at, type_=columns.Utc)).where(table.c.room == room)
         found: datetime | None = (await self._connection.execute(query)).scalar_one()
         return found
 

@@ -23,7 +23,7 @@ from bot.notices.outbox import (
     Suspend,
     txn_id,
 )
-from bot.store import schema
+from bot.store import columns, schema
 from bot.store.cards import CardBook
 from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
@@ -171,7 +171,7 @@ class OutboxBook:
         What waits behind another notice of its lane does not count, however long it has been due.
         """
         table = schema.notice
-        query = sa.select(sa.func.min(table.c.next_at, type_=schema.Utc)).where(table.c.id.in_(_heads(busy)))
+        query = sa.select(sa.func.min(table.c.next_at, type_=columns.Utc)).where(table.c.id.in_(_heads(busy)))
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
 
@@ -219,13 +219,25 @@ class OutboxBook:
         """What is still to be said, in numbers."""
         table = schema.notice
         counts = await self.count()
-        oldest = sa.select(sa.func.min(table.c.created_at, type_=schema.Utc)).where(table.c.state.in_(_OPEN))
+        oldest = sa.select(sa.func.min(table.c.created_at, type_=columns.Utc)).where(table.c.state.in_(_OPEN))
         return Queue(
             waiting=sum(counts.get(state, 0) for state in _OPEN),
             oldest=(await self._connection.execute(oldest)).scalar_one(),
             suspended=counts.get(NoticeState.SUSPENDED, 0),
             dead=counts.get(NoticeState.DEAD, 0),
         )
+
+    async def waiting_since(self, edges: Sequence[datetime]) -> list[int]:
+        """How many notices that wait were written since each of the *edges*, latest first, and how many before all.
+
+        Each counts once, behind the first edge that it is not older than.
+        """
+        created = schema.notice.c.created_at
+        group = sa.case(*((created >= edge, place) for place, edge in enumerate(edges)), else_=len(edges))
+        query = sa.select(group.label("place"), sa.func.count()).where(schema.notice.c.state.in_(_OPEN))
+        counts: dict[int, int] = {}
+        counts.update((place, count) for place, count in await self._connection.execute(query.group_by("place")))
+        return [counts.get(place, 0) for place in range(len(edges) + 1)]
 
     async def resumed(self, room: RoomId) -> int:
         """How often a room has let us again."""
@@ -272,6 +284,7 @@ class OutboxBook:
             txn=TxnId(row["txn"]),
             message=_addressed(message, row["lane"], await self._event_of(row["of"])),
             attempts=row["attempts"] + 1,
+            written_at=row["created_at"],
             first_tried=row["first_tried"] or self._now,
             first_device=DeviceId(row["first_device"] or device),
             resumed=await self.resumed(RoomId(row["room"])),

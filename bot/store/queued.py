@@ -11,7 +11,7 @@ from bot.ids import NoticeKey, PatchId, RoomId, ServerName
 from bot.notices.changes import Change, ChangeKind
 from bot.notices.outbox import CardRef
 from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
-from bot.store import schema
+from bot.store import columns, schema
 from bot.store.cards import is_there
 
 
@@ -48,7 +48,7 @@ class QueueBook:
     async def due(self, gathering: timedelta, limit: int) -> list[Burst]:
         """What began to happen so long ago, card by card, *limit* at most; a clock set back holds nothing up."""
         table, card = schema.queued_change, schema.card
-        first = sa.func.min(table.c.seen_at, type_=schema.Utc)
+        first = sa.func.min(table.c.seen_at, type_=columns.Utc)
         is_due = sa.or_(first <= self._now - gathering, first > self._now)
         keys = (
             sa.select(table.c.card).group_by(table.c.card).having(is_due).order_by(sa.func.min(table.c.id)).limit(limit)

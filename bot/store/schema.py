@@ -1,43 +1,8 @@
 """The tables. Ids of Patchwork objects are unique per server only; times are UTC."""
 
-from datetime import UTC, datetime
-
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-class Utc(sa.TypeDecorator[datetime]):
-    """An aware UTC datetime, kept naive; SQLite has no zones and PostgreSQL would convert to its own."""
-
-    impl = sa.DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # its signature
-        """To naive UTC.
-
-        Raises:
-            ValueError: when *value* is naive: whose time it is, nobody could tell.
-        """
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone is not stored")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # its signature
-        """To aware UTC."""
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows itself only as INTEGER
+from bot.store.columns import Id, Utc, metadata
 
 server = sa.Table(
     "server",
@@ -46,6 +11,7 @@ server = sa.Table(
     sa.Column("cursor", sa.Text),
     sa.Column("highest_event", sa.BigInteger, nullable=False),
     sa.Column("rebuilds", sa.Integer, nullable=False, server_default="0"),  # how often its ids started anew
+    sa.Column("polled_at", Utc),  # the last time that a poll of it succeeded
 )
 
 project = sa.Table(
@@ -206,6 +172,7 @@ card = sa.Table(
     sa.Column("due_at", Utc),  # when to edit it; null: it shows everything
     sa.Column("rings", sa.Boolean, nullable=False, server_default=sa.false()),  # as it was written, and so its edits
     sa.Column("ended", sa.Text),  # why it is edited no more: "redacted", "moved"
+    sa.Index(None, "room", "created_at"),
     sa.Index(None, "server", "kind", "object"),
     sa.Index(None, "due_at"),
     sa.Index(None, "notice_key"),
@@ -214,7 +181,7 @@ card = sa.Table(
 notice = sa.Table(
     "notice",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("key", sa.Text, nullable=False, unique=True),
     sa.Column("txn", sa.Text, nullable=False, unique=True),
     sa.Column("room", sa.Text, nullable=False),
@@ -237,7 +204,7 @@ notice = sa.Table(
 queued_change = sa.Table(  # what is soon told below a card; an id is never given twice, for a notice is named by it
     "queued_change",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("card", sa.Text, nullable=False),  # the key of its notice
     sa.Column("seen_at", Utc, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
@@ -279,7 +246,7 @@ invitation = sa.Table(  # those that nothing came of yet
 inbox = sa.Table(
     "inbox",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("room", sa.Text, nullable=False),
     sa.Column("event", sa.Text, nullable=False),
     sa.Column("sender", sa.Text, nullable=False),
@@ -342,7 +309,7 @@ digest = sa.Table(  # the digests that are wanted, or that something is kept for
 digest_entry = sa.Table(  # what digests tell of; a series is in a digest once
     "digest_entry",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),  # in the order of arrival
+    sa.Column("id", Id, primary_key=True, autoincrement=True),  # in the order of arrival
     sa.Column("room", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("server", sa.Text, nullable=False),
@@ -353,4 +320,52 @@ digest_entry = sa.Table(  # what digests tell of; a series is in a digest once
     sa.Column("told_at", Utc),
     sa.UniqueConstraint("room", "digest", "server", "kind", "object"),
     sa.Index(None, "told_at"),
+)
+
+flood_limit = sa.Table(  # how many series at once are too many for cards, as the settings have it
+    "flood_limit",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # what the configuration calls the room
+    sa.Column("series", sa.Integer, nullable=False),
+)
+
+flood = sa.Table(  # the floods that go on, or are over and not told yet
+    "flood",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),  # of its line
+    sa.Column("room", sa.Text, nullable=False),
+    sa.Column("server", sa.Text, nullable=False),  # which brought the last of it
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("opened", Utc, nullable=False),
+    sa.Column("last", Utc, nullable=False),  # when more of it came
+    sa.Column("before", sa.Integer, nullable=False),  # cards that were sent just before
+    sa.Column("said", sa.Boolean, nullable=False),  # its line is written
+)
+
+flooded = sa.Table(  # series that have a place in a list instead of a card, or that a catch-up still holds
+    "flooded",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("room", sa.Text, nullable=False),
+    sa.Column("server", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("object", sa.BigInteger, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # of the line that it hangs on
+    sa.Column("wanted", sa.JSON, nullable=False),  # why, and what else its card would show
+    sa.Column("gathered_at", Utc, nullable=False),
+    sa.UniqueConstraint("server", "kind", "object", "room"),
+    sa.Index(None, "key"),
+    sa.Index(None, "gathered_at"),
+)
+
+absence = sa.Table(  # the last absence from a server
+    "absence",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("since", Utc, nullable=False),
+    sa.Column("until", Utc, nullable=False),
+    sa.Column("whose", sa.Text, nullable=False),
+    sa.Column("came", sa.Integer, nullable=False),  # series, and lone patches
+    sa.Column("old", sa.Integer, nullable=False),  # too old to be told
+    sa.Column("ended", Utc),  # when what was missed was told
 )

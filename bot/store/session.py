@@ -1,7 +1,7 @@
 """What must not be forgotten of the Matrix session: where it stands, and how the rooms stand to us."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +10,7 @@ from bot.ids import RoomId, UserId
 from bot.store import schema
 from bot.store.cards import CardBook
 from bot.store.digests import DigestBook
+from bot.store.floods import FloodBook
 from bot.store.outbox import OutboxBook
 from bot.store.subscriptions import SubscriptionBook
 
@@ -34,34 +35,45 @@ class Kept:
     named: Mapping[str, RoomId] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class OfRooms:
+    """The books that follow what becomes of rooms."""
+
+    outbox: OutboxBook
+    cards: CardBook
+    digests: DigestBook
+    floods: FloodBook
+    subscriptions: SubscriptionBook
+
+
 class SessionBook:
     """The session's part of one transaction."""
 
-    def __init__(
-        self,
-        connection: AsyncConnection,
-        outbox: OutboxBook,
-        cards: CardBook,
-        digests: DigestBook,
-        subscriptions: SubscriptionBook,
-    ) -> None:
+    def __init__(self, connection: AsyncConnection, books: OfRooms) -> None:
         self._connection = connection
-        self._outbox = outbox
-        self._cards = cards
-        self._digests = digests
-        self._subscriptions = subscriptions
+        self._outbox = books.outbox
+        self._cards = books.cards
+        self._digests = books.digests
+        self._floods = books.floods
+        self._subscriptions = books.subscriptions
 
     async def kept(self, user: UserId) -> Kept:
         """What is kept for the account *user*; the rooms are the same for every account."""
-        room, invitation = schema.room, schema.invitation
+        invitation = schema.invitation
         since = sa.select(schema.session.c.since).where(schema.session.c.user == user)
-        rooms = (await self._connection.execute(sa.select(room))).mappings().all()
         asked = (await self._connection.execute(sa.select(invitation).order_by(invitation.c.room))).mappings()
-        return Kept(
+        return replace(
+            await self.kept_rooms(),
             since=(await self._connection.execute(since)).scalar_one_or_none(),
             invitations=tuple(
                 Invited(RoomId(row["room"]), UserId(row["inviter"]), bool(row["direct"])) for row in asked
             ),
+        )
+
+    async def kept_rooms(self) -> Kept:
+        """What is kept of the rooms alone."""
+        rooms = (await self._connection.execute(sa.select(schema.room))).mappings().all()
+        return Kept(
             direct=frozenset(RoomId(row["room"]) for row in rooms if row["direct"]),
             suspended=frozenset(RoomId(row["room"]) for row in rooms if row["suspended"]),
             named={row["name"]: RoomId(row["room"]) for row in rooms if row["name"] is not None},
@@ -100,8 +112,12 @@ class SessionBook:
         await self._outbox.suspend(room)
 
     async def resume(self, room: RoomId) -> None:
-        """A room may let us again: what waited for that is due now, and a refusal from before counts no more."""
+        """A room may let us again: what waited for that is due now, and a refusal from before counts no more.
+
+        Where too many cards waited, they are a flood.
+        """
         await self._set(room, suspended=False, left=False, resumed=schema.room.c.resumed + 1)
+        await self._floods.fold(room)
         await self._outbox.resume(room)
 
     async def left(self, room: RoomId) -> None:
@@ -136,6 +152,7 @@ class SessionBook:
         await self._outbox.move(old, new)
         await self._cards.move(old, new)
         await self._digests.move(old, new)
+        await self._floods.move(old, new)
         await self._subscriptions.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:

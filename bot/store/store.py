@@ -15,13 +15,15 @@ from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import KnownSeries
 from bot.patchwork.told import MailKind, Work
 from bot.store import migrate
+from bot.store.absences import AbsenceBook
 from bot.store.cards import CardBook
 from bot.store.digests import DigestBook
 from bot.store.engine import connect, file_of, plain_errors
+from bot.store.floods import FloodBook
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.queued import QueueBook
-from bot.store.session import SessionBook
+from bot.store.session import OfRooms, SessionBook
 from bot.store.subscriptions import SubscriptionBook
 from bot.store.versions import VersionBook
 from bot.store.watching import WatchBook
@@ -37,6 +39,8 @@ class Transaction:
     versions: VersionBook
     queued: QueueBook
     digests: DigestBook
+    floods: FloodBook
+    absences: AbsenceBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -98,7 +102,8 @@ class Store:
         with plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
-                cards, subscriptions = CardBook(connection, now), SubscriptionBook(connection, now)
+                cards, floods = CardBook(connection, now), FloodBook(connection, now)
+                subscriptions = SubscriptionBook(connection, now)
                 outbox, digests = OutboxBook(connection, now, cards), DigestBook(connection, now, subscriptions)
                 yield Transaction(
                     watch=WatchBook(connection, now),
@@ -107,8 +112,10 @@ class Store:
                     versions=VersionBook(connection),
                     queued=QueueBook(connection, now),
                     digests=digests,
+                    floods=floods,
+                    absences=AbsenceBook(connection),
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, outbox, cards, digests, subscriptions),
+                    session=SessionBook(connection, OfRooms(outbox, cards, digests, floods, subscriptions)),
                     subscriptions=subscriptions,
                 )
 
@@ -126,6 +133,7 @@ class Store:
                 await tx.inbox.tidy(old_words),
                 await tx.cards.tidy(),
                 await tx.digests.tidy(),
+                await tx.floods.tidy(),
             ]
         return any(more)
 

@@ -20,6 +20,7 @@ PROJECT = "project"  # the setting that scopes a room's queries
 MODE = "mode"  # the setting that says what form new series have in a room
 TIMEZONE = "timezone"  # the setting that digests go by
 NOTIFY = "notify"  # the setting that keeps a direct chat from ringing, by "off"
+FLOOD = "flood"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,13 @@ class SubscriptionBook:
         query = sa.select(table.c.room, table.c.person, sa.func.count().label("count"))
         query = query.group_by(table.c.room, table.c.person).order_by(table.c.room, table.c.person)
         return [RoomCount(RoomId(row["room"]), _user(row["person"]), row["count"]) for row in await self._all(query)]
+
+    async def count(self) -> tuple[int, int]:
+        """How many subscriptions are rooms' own, and how many are persons'."""
+        table = schema.subscription
+        query = sa.select(sa.func.count(), sa.func.count(table.c.person)).select_from(table)
+        everybody, persons = (await self._connection.execute(query)).one()
+        return everybody - persons, persons
 
     # What persons and rooms set
 

@@ -104,21 +104,25 @@ class WatchBook(PastBook):
             await self._replace(
                 schema.project, {"server": poll.server, "name": base.project}, rows.of_baseline(base, self._now)
             )
-        for item in (*poll.settled, *poll.pending):
-            await self._delete(schema.pending, {"server": poll.server, "kind": item.kind, "id": item.id})
+        items = [{"server": poll.server, "kind": item.kind, "id": item.id} for item in (*poll.settled, *poll.pending)]
+        await self._delete_all(schema.pending, items)
         await self._insert(schema.pending, [rows.of_pending(poll.server, item) for item in poll.pending])
-        for read in poll.series:
-            await self._keep_series(poll.server, read.series)
-        for patch in (*poll.patches, *(patch for read in poll.series for patch in read.news)):
-            row = rows.of_patch(patch, self._now)
-            await self._replace(schema.patch, {"server": poll.server, "id": patch.id}, row)
+        await self._keep_series(poll.server, [read.series for read in poll.series])
+        patches = {patch.id: patch for patch in (*poll.patches, *(one for read in poll.series for one in read.news))}
+        keys = [{"server": poll.server, "id": number} for number in patches]
+        await self._delete_all(schema.patch, keys)
+        values = [rows.of_patch(patch, self._now) for patch in patches.values()]
+        await self._insert(schema.patch, [{**key, **row} for key, row in zip(keys, values, strict=True)])
 
-    async def _keep_series(self, server: ServerName, series: Series) -> None:
-        """What is known of a series, but which one it follows is not told by the server."""
-        table, row = schema.series, rows.of_series(series, self._now)
-        where = (table.c.server == server, table.c.id == series.id)
-        if not (await self._connection.execute(sa.update(table).where(*where).values(row))).rowcount:
-            await self._insert(table, [{"server": server, "id": series.id, **row}])
+    async def _keep_series(self, server: ServerName, found: Sequence[Series]) -> None:
+        """What is known of some series, but which ones they follow is not told by the server."""
+        table, here = schema.series, schema.series.c.server == server
+        read = {series.id: rows.of_series(series, self._now) for series in found}
+        known = {row["id"] for row in await self._among(sa.select(table.c.id).where(here), table.c.id, read)}
+        for number in known:
+            await self._connection.execute(sa.update(table).where(here, table.c.id == number).values(read[number]))
+        new = [{"server": server, "id": number, **row} for number, row in read.items() if number not in known]
+        await self._insert(table, new)
 
     async def keep_only(self, server: ServerName, projects: Sequence[str]) -> None:
         """Forget where projects no longer watched begin and what is pending there: watched again, they start anew."""
@@ -179,6 +183,7 @@ class WatchBook(PastBook):
             "cursor": poll.cursor,
             "highest_event": max([before["highest_event"] if before and not poll.rebuilt else 0, *ids]),
             "rebuilds": (before["rebuilds"] if before else 0) + poll.rebuilt,
+            "polled_at": self._now,
         }
         await self._replace(schema.server, {"name": poll.server}, row)
         known = await self.known_events(poll.server, (event.id for event in poll.events))
@@ -189,5 +194,6 @@ class WatchBook(PastBook):
     async def _forget(self, server: ServerName) -> None:
         """Everything known of a server whose ids started anew."""
         known = (schema.series, schema.patch, schema.told, schema.patch_check, schema.comment)
-        for table in (*known, schema.seen_event, schema.pending, schema.project, schema.card, schema.digest_entry):
+        told = (schema.card, schema.digest_entry, schema.flooded, schema.absence)
+        for table in (*known, *told, schema.seen_event, schema.pending, schema.project):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName
+from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.notices.card import Shown, Site
 from bot.notices.outbox import CardRef, Lane, Message, Notice, card_key
 from bot.patchwork.model import Patch, Series
+from bot.patchwork.versions import may_follow
+from bot.store.floods import Held
 from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.matching import Arrival, Judged, RoomMatch, match_rooms
+from bot.subscriptions.matching import Arrival, Judged, RoomMatch, Why, match_rooms
+from bot.subscriptions.verdict import Outcome, Reason
 from bot.subscriptions.wishes import Digest, Form, richest
 from bot.watch import sight
 from bot.watch.audience import Audience
@@ -42,9 +45,23 @@ class Wanted:
         return card_key(self.room, self.about.server, self.about.kind, self.about.number, self.about.rebuilds)
 
     @property
-    def why(self) -> list[tuple[str | int, ...]]:
+    def why(self) -> list[list[str | int]]:
         """Of each reason the subscription, the term, and what that found."""
-        return [(each.subscription, each.reason.term, *each.reason.seen) for each in self.match.why]
+        return [[each.subscription, each.reason.term, *each.reason.seen] for each in self.match.why]
+
+    @property
+    def held(self) -> Held:
+        """The same, as the store keeps it where the card is not written yet, or never."""
+        return Held(self.about, self.why, self.match.paths, self.form or Form.CARD)
+
+    @classmethod
+    def of_held(cls, room: RoomId, held: Held, judged: Judged) -> "Wanted":
+        """What was *held* for *room*, with what it is about as the store has it."""
+        why = tuple(
+            Why(SubscriptionId(int(number)), Reason(Outcome.FOUND, str(term), tuple(map(str, seen))))
+            for number, term, *seen in held.why
+        )
+        return cls(held.about, judged, RoomMatch(room, why, held.paths), held.form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +91,36 @@ class Announcer:
     async def wanted(
         self, tx: Transaction, series: Series | None, known: Sequence[Patch], news: Sequence[Patch]
     ) -> list[Wanted]:
-        """What one of the *news* asks for, in rooms that have no card of this series yet."""
+        """What one of the *news* asks for, in rooms that were not told of this series yet."""
         if not news:
             return []
         texts = {patch.id: patch.text for patch in news}  # which the store does not keep
         patches = tuple(replace(patch, text=texts.get(patch.id, "")) for patch in known)
         kind, number = ("series", series.id) if series else ("patch", patches[0].id)
-        about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
-        having = await tx.cards.rooms_with(about)
         arrival = await self._arrival(tx, Judged(self._server, series, patches), frozenset(texts))
         maintainers = self._maintainers(self._server, arrival.judged.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, arrival, maintainers)
+        if not matches:
+            return []
+        about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
+        having = await tx.cards.rooms_with(about) | await tx.floods.rooms_with(about)
         return [asked(self._audience, about, arrival.judged, match) for match in matches if match.room not in having]
 
     async def _arrival(self, tx: Transaction, judged: Judged, news: frozenset[PatchId]) -> Arrival:
         """What arrived, and whether rooms saw the work before."""
-        earlier = await tx.watch.earlier(self._server, judged.series.id) if judged.series else []
+        series = judged.series
+        earlier = await tx.watch.earlier(self._server, series.id) if series and may_follow(series) else []
         known_in = await tx.cards.rooms_with_series(self._server, earlier)
         return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
 
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Write the *wanted* cards, and keep the rest for its digests."""
-        for each in wanted:
-            if each.form is None:
-                await tx.digests.add(each.room, each.digests, each.about, each.why)
-        at_once = [each for each in wanted if each.form is not None]
-        shown = {about: seen for about in _about(at_once) if (seen := await sight.seen(tx, about)) is not None}
+        """Write the *wanted* cards."""
+        shown = {about: seen for about in _about(wanted) if (seen := await sight.seen(tx, about)) is not None}
         versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}
-        for each, notice in await asyncio.to_thread(self._cards, at_once, shown, versions):
+        for each, notice in await asyncio.to_thread(self._cards, wanted, shown, versions):
             await tx.cards.add(each.about, notice, each.why, each.form or Form.CARD)
             await tx.outbox.add([notice])
-        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in at_once]
+        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
 
     def _cards(
         self, wanted: Sequence[Wanted], known: Mapping[CardRef, Shown], versions: Mapping[CardRef, Versions]
@@ -125,6 +141,14 @@ def asked(audience: Audience, about: CardRef, judged: Judged, match: RoomMatch) 
     """The card that a room asked for, in the richest form of those that its subscriptions did."""
     form, digests = richest(match.wishes, audience.form(match.room))
     return Wanted(about, judged, match, form, digests)
+
+
+async def keep_for_digests(tx: Transaction, wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Keep what is *wanted* in digests alone until they are due; the rest."""
+    for each in wanted:
+        if each.form is None:
+            await tx.digests.add(each.room, each.digests, each.about, each.why)
+    return [each for each in wanted if each.form is not None]
 
 
 def _about(wanted: Sequence[Wanted]) -> list[CardRef]:

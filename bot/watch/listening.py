@@ -25,21 +25,21 @@ class Ears:
         self._maintainers = maintainers
 
     async def sees_trailers(self, server: ServerName, work: Work) -> bool:
-        """Whether a card of *work* is still edited, or somebody waits for what is reviewed."""
+        """Whether a card of *work* is still edited or may come of it, or somebody waits for what is reviewed."""
         if self._index.waits_for_reviews:
             return True
         async with self._store.transaction() as tx:
             if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
                 return True
-        return await self._hears(server, work, On.STATE)
+        return await self._hears(server, work, frozenset({On.STATE, On.COMMENT}))
 
     async def hears_comments(self, server: ServerName, work: Work) -> bool:
         """Whether a subscription that *work* matches is `on:comment`."""
-        return await self._hears(server, work, On.COMMENT)
+        return await self._hears(server, work, frozenset({On.COMMENT}))
 
-    async def _hears(self, server: ServerName, work: Work, on: On) -> bool:
+    async def _hears(self, server: ServerName, work: Work, on: frozenset[On]) -> bool:
         """Whether a subscription that *work* matches names such changes."""
-        if not self._index.anybody_hears([on]):
+        if not self._index.anybody_hears(on):
             return False
         async with self._store.transaction() as tx:
             standing = (await tx.watch.standings(server, [work])).get(work)
@@ -47,8 +47,8 @@ class Ears:
             return False
         return await asyncio.to_thread(self._match, server, standing, on)
 
-    def _match(self, server: ServerName, standing: Standing, on: On) -> bool:
+    def _match(self, server: ServerName, standing: Standing, on: frozenset[On]) -> bool:
         judged = Judged(server, standing.series, standing.patches)
         maintainers = self._maintainers(server, judged.project)
         found = (match for patch in judged.patches for match in matches_of(self._index, judged, patch, maintainers))
-        return any(on in match.subscription.query.wishes.on for match in found)
+        return any(not on.isdisjoint(match.subscription.query.wishes.on) for match in found)

@@ -1,18 +1,19 @@
 """Links each version of a work to the one before it, and tells the cards of both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from bot.ids import EventId, RoomId, SeriesId, ServerName
 from bot.notices.card import Shown
+from bot.notices.changes import Changed, ChangeKind
 from bot.notices.outbox import CardRef
 from bot.notices.versions import Former, Place, Successor
 from bot.patchwork.comparing import Known, compare
 from bot.patchwork.model import Series
 from bot.patchwork.poller import SeriesRead
-from bot.patchwork.versions import follow, is_partial_reroll, newcomer, version_of
+from bot.patchwork.versions import follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.store.store import Transaction
 
 _log = structlog.get_logger(__name__)
@@ -32,7 +33,7 @@ async def link_versions(tx: Transaction, server: ServerName, reads: Sequence[Ser
     linked: list[Linked] = []
     for read in sorted(reads, key=lambda read: read.series.id):  # the earlier may be the former of the later
         series = read.series
-        if await tx.watch.earlier(server, series.id):
+        if not may_follow(series) or await tx.watch.earlier(server, series.id):
             continue
         new = newcomer(series, await tx.watch.patches_of(server, series.id), read.news)
         link = follow(new, await tx.versions.candidates(server, new))
@@ -42,6 +43,13 @@ async def link_versions(tx: Transaction, server: ServerName, reads: Sequence[Ser
             why = [str(kind) for kind in link.evidence]
             _log.info("a new version", server=server, series=series.id, former=link.former.id, evidence=why)
     return linked
+
+
+def named_anew(changed: Iterable[Changed]) -> list[SeriesRead]:
+    """The series that got another name, by which they may be found to follow another."""
+    kinds = {ChangeKind.PATCHES, ChangeKind.DETAILS}
+    found = [each for each in changed if any(change.kind in kinds for change in each.changes)]
+    return [SeriesRead(each.series, ()) for each in found if each.series is not None]
 
 
 async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[Linked]) -> None:

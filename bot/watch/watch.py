@@ -10,17 +10,21 @@ import structlog
 from bot import metrics
 from bot.clock import Clock, backoff
 from bot.errors import BotError, Temporary
-from bot.ids import ProjectName, ServerName
+from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import Site
 from bot.notices.changes import Changed
-from bot.notices.condition import Health, WatchedServer
-from bot.patchwork.poller import Poll, Poller
+from bot.notices.condition import Health, WatchedServer, next_tick
+from bot.notices.floods import Room, Sites
+from bot.patchwork.poller import Past, Poll, Poller
+from bot.patchwork.wire import Event, known_category
 from bot.store.store import Store, Transaction
-from bot.watch.announce import Announced, Announcer, Wanted
+from bot.watch.absences import CatchUp, Polled, absence_now, past
+from bot.watch.announce import Announced, Announcer, Wanted, keep_for_digests
 from bot.watch.audience import Audience, Projects
+from bot.watch.floods import going_on, sift
 from bot.watch.follow import touch_cards
 from bot.watch.hearing import Hearing
-from bot.watch.versions import link_versions, tell_cards
+from bot.watch.versions import link_versions, named_anew, tell_cards
 
 _log = structlog.get_logger(__name__)
 
@@ -32,6 +36,7 @@ class Watch:
         self.server: ServerName = poller.server
         self.health = Health()
         self._poller = poller
+        self._polled = Polled(poller.server, poller.interval)
         self._store = store
         self._audience = audience
         self._clock = clock
@@ -40,43 +45,76 @@ class Watch:
         self._not_before = clock.monotonic()
         self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
         self._hearing = Hearing(audience, projects.maintainers)
+        self._catch_up = CatchUp(self._announcer, self._room)
+        self._failures_of_ours = metrics.LOOP_FAILURES.labels(f"poll {self.server}")
+        self._ticked_at: datetime | None = None
         self._written: list[Announced] = []  # the cards of the poll under way
         self._changed: tuple[Changed, ...] = ()  # by that poll
 
     def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
         """How the watch goes; the store says since when each project is known."""
         problems = tuple(f"{problem}." for problem in self._poller.problems.values())
-        return WatchedServer(self.server, self._poller.url, self.health, tuple(known_since), problems)
+        return WatchedServer(
+            name=self.server,
+            url=self._poller.url,
+            health=self.health,
+            known_since=tuple(known_since),
+            problems=problems,
+            next_poll=self._next_poll(),
+            api=self._poller.api_version,
+        )
 
     async def tick(self) -> bool:
         """Poll, unless a failure still asks for patience; whether another poll at once would bring more."""
+        self._ticked_at = self._clock.now()
         if self._clock.monotonic() < self._not_before:
             return False
         try:
-            poll = await self._poller.poll()
+            poll = await self._poller.poll(await self._past())
             await self._write(poll)
-            self._tell()
+            self._tell(poll.events)
         except BotError as error:
             self._failed(str(error), error.retry_after if isinstance(error, Temporary) else None)
             return False
         except Exception as error:  # noqa: BLE001  # the loop's one broad catch: a fault of ours is an outage, too
             _log.exception("a poll failed", server=self.server)
+            self._failures_of_ours.inc()
             self._failed(f"a fault of the bot: {type(error).__name__}", None)
             return False
-        self._succeeded(poll.wait)
+        self._succeeded(poll)
         return poll.more and poll.wait is None
 
     async def _write(self, poll: Poll) -> None:
-        self._written.clear()
-        self._changed = ()
-        self._audience.awaken(self._clock.now())
+        self._written, self._changed = [], ()
+        now = self._clock.now()
+        self._audience.awaken(now)
         async with self._store.transaction() as tx:
+            absence = None if poll.rebuilt else await absence_now(tx, self._polled, now, self.health.failing_since)
+            floods = await going_on(tx, now)
             self._changed = await tx.watch.save(poll)
-            linked = await link_versions(tx, self.server, poll.series)
             for each in self._changed:
                 await touch_cards(tx, each)
-            self._written += await self._announcer.post(tx, await self._all_wanted(tx, poll))
+            linked = await link_versions(tx, self.server, [*poll.series, *named_anew(self._changed)])
+            wanted = await keep_for_digests(tx, await self._all_wanted(tx, poll))
+            if absence is None:
+                self._written += await self._announcer.post(tx, await sift(tx, wanted, floods, now))
+            else:
+                absence = await self._catch_up.hold(tx, absence, poll, wanted)
+                if not poll.more or poll.wait is not None:
+                    self._written += await self._catch_up.tell(tx, absence, now)
             await tell_cards(tx, self.server, linked)
+
+    async def _past(self) -> Past | None:
+        """What need not be read; what is held already is told, where that takes too long."""
+        self._written, self._changed = [], ()
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            last = await tx.absences.last(self.server)
+            if last is not None and last.ended is None and last.is_over(now):
+                self._written += await self._catch_up.tell(tx, last, now)
+            need_not = await past(tx, self._polled, now)
+        self._tell()
+        return need_not
 
     async def _all_wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
         """The cards that are asked for by what arrived, and then by what changed."""
@@ -88,16 +126,18 @@ class Watch:
     async def _wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
         """The cards that what *poll* found asks for, in the order of arrival."""
         wanted: list[Wanted] = []
-        for read in poll.series:
+        for read in (each for each in poll.series if not each.past):
             patches = await tx.watch.patches_of(self.server, read.series.id)
             wanted += await self._announcer.wanted(tx, read.series, patches, read.news)
-        for patch in poll.patches:
+        for patch in (each for each in poll.patches if each.id not in poll.past):
             known = await tx.watch.patch(self.server, patch.id)
             wanted += await self._announcer.wanted(tx, None, [known or patch], (patch,))
         return wanted
 
-    def _tell(self) -> None:
-        """Count and log the changes and the cards, once they are written for good."""
+    def _tell(self, events: Sequence[Event] = ()) -> None:
+        """Count and log the events, the changes and the cards, once they are written for good."""
+        for event in events:
+            metrics.EVENTS.labels(self.server, known_category(event)).inc()
         for each in self._changed:
             for change in each.changes:
                 metrics.CHANGES.labels(self.server, change.kind).inc()
@@ -106,6 +146,11 @@ class Watch:
         for new in self._written:
             metrics.CARDS.labels(self.server).inc()
             _log.info("card", server=self.server, room=new.room, kind=new.about.kind, id=new.about.number, why=new.why)
+
+    def _room(self, room: RoomId) -> Room:
+        """Where and how something of this server is said."""
+        sites = Sites({self.server: Site(self._poller.url, self._poller.links_by_msgid)})
+        return Room(room, self._audience.rings(room), sites)
 
     def site(self, project: ProjectName) -> Site:
         """How links to what was sent to *project* are written."""
@@ -124,10 +169,18 @@ class Watch:
         self.health = replace(self.health, failing_since=since or self._clock.now(), reason=reason)
         metrics.POLLS.labels(self.server, "failed").inc()
 
-    def _succeeded(self, asked: timedelta | None) -> None:
+    def _next_poll(self) -> datetime | None:
+        """When it polls again; None before it ever did."""
+        if self._ticked_at is None:
+            return None
+        patience = timedelta(seconds=self._not_before - self._clock.monotonic())
+        return next_tick(self._ticked_at, self._poller.interval, self._clock.now() + patience)
+
+    def _succeeded(self, poll: Poll) -> None:
         if self.health.failing_since is not None:
             _log.info("the server can be polled again", server=self.server, since=str(self.health.failing_since))
-        self.health = Health(last_success=self._clock.now())
+        now = self._clock.now()
+        self.health = Health(now, caught_up=self.health.caught_up if poll.more else now)
         metrics.POLLS.labels(self.server, "ok").inc()
         self._failures = 0
-        self._not_before = self._clock.monotonic() + (asked or timedelta()).total_seconds()
+        self._not_before = self._clock.monotonic() + (poll.wait or timedelta()).total_seconds()

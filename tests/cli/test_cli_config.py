@@ -38,7 +38,8 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
             "Answers to commands that begin with !pw.",
             "Accepts invitations of *:example.org.",
             "Admins: none.",
-            "Tells machines how it is, at /livez, /readyz and /metrics on 127.0.0.1:9199.",
+            "Shows how it is on 127.0.0.1:9199: to people at /, to machines at /livez, /readyz and /metrics.",
+            "Logs from the level info on, as lines of text.",
         ]
     )
 
@@ -58,6 +59,8 @@ def test_a_secret_that_is_set_is_not_noted_and_not_shown(folder: Path) -> None:
     [
         ("", '[[room]]\nroom = "#a:hs"\nsubscribe = ["path:"]', ["room[0].subscribe[0]: path: needs a value, e.g."]),
         ("", "[web]\nlisten = 1", ["web.listen: must be text"]),
+        ("", "[log]\nformat = 'xml'", ["log.format: must be 'text' or 'json'"]),
+        ("", "[log]\nlevel = 'loud'", ["log.level: must be 'debug', 'info', 'warning' or 'error'"]),
         ("", "[web]\nlissten = ''", ["web.lissten: unknown key; did you mean web.listen?"]),
         ("pasword = 'x'", "", ["matrix.pasword: unknown key; did you mean matrix.password?"]),
         (

@@ -79,9 +79,9 @@ async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
 • project none — the project that queries without project: are about: the name of a project, or none
 • mode card — how new series are shown: card or compact
 • timezone UTC — the zone of digest times: a name such as Europe/Berlin
-• flood 10 — so many series at once are one message: 1 to 100000, or 0 for never (kept, and counts once floods are folded)
+• flood 10 — more series than this at once are one message: 1 to 100000, or 0 for never
 To change one: !pw set KEY VALUE\
-""")  # noqa: E501  # as it is said
+""")
     assert "notify on — whether cards ring" in await here.chat("settings")
 
 
@@ -112,7 +112,7 @@ Undo: !pw set timezone UTC\
         (
             "flood 0",
             snapshot("""\
-flood is now 0, it was 10; kept, and counts once floods are folded.
+flood is now 0, it was 10.
 Undo: !pw set flood 10\
 """),
         ),

@@ -106,7 +106,7 @@ def settings(folder: Path, url: str, database: str) -> Settings:
         ),
         store=StoreSettings(url=database, data_dir=folder),
         patchwork=(PatchworkSettings(name="sample", url=url, projects=(ProjectSettings(name="qemu-devel"),)),),
-        room=(RoomSettings(room=ROOM, subscribe=("path:migration/",)),),
+        room=(RoomSettings(room=ROOM, subscribe=("path:migration/",), flood=0),),
     )
 
 

@@ -10,12 +10,13 @@ from aiohttp import web
 from bot.clock import VirtualClock
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
-from bot.ids import NoticeKey, RoomId
+from bot.errors import Temporary
+from bot.ids import NoticeKey, RoomId, TxnId
 from bot.matrix.client import Deadlines, MatrixClient
 from bot.matrix.memory import RecentMemory
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
-from fault_proxy import FAULTS, Fault, FaultProxy, proxied
+from fault_proxy import FAULTS, Fault, FaultProxy, empty_object, proxied, redirect_elsewhere
 from homeserver import Homeserver
 from matrix_rig import Account, LeapClock, listening
 from person import Person
@@ -137,6 +138,25 @@ async def test_a_homeserver_that_answers_nothing_new_at_once_is_not_asked_all_th
 
         assert proxy.suffered < FEW * (clock.leapt - start) / VIRTUAL_SECONDS
         assert bot.session.outages() == ()
+
+
+async def test_a_redirect_is_never_followed_with_what_is_secret_and_what_is_said(
+    account: Account, proxy: FaultProxy, homeserver: Homeserver, ann: Person, client: MatrixClient
+) -> None:
+    room = await account.room_of(ann, client)
+    message = Message("secret", "<p>secret</p>", Tag(NoticeKind.CARD, NoticeKey("one")))
+    async with proxied(homeserver) as elsewhere:
+        elsewhere.break_down("/", empty_object)
+        proxy.elsewhere = elsewhere.url
+        proxy.break_down("/", redirect_elsewhere)
+        with pytest.raises(Temporary, match="redirects to http://127"):
+            await client.send(room, TxnId("one"), message)
+        async with Account(homeserver, account.folder.parent / "another", proxy.url).client() as another:
+            with pytest.raises(Temporary, match="redirects to http://127"):
+                await another.log_in()
+
+    assert elsewhere.suffered == 0
+    assert proxy.suffered == 2
 
 
 def repeat(memory: RecentMemory) -> Fault:

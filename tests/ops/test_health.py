@@ -1,21 +1,20 @@
 """The pages for machines, over HTTP."""
 
 import asyncio
+import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.clock import VirtualClock
 from bot.errors import ConfigError
-from bot.ids import ServerName
-from bot.notices.condition import Condition, Health, Queue, WatchedServer
+from bot.ids import RoomId, ServerName
+from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSeen, Subscriptions, WatchedServer
 from bot.ops import health
 from bot.ops.health import served
 from bot.overview import Overview, Parts
@@ -23,30 +22,18 @@ from bot.rulebook import Rulebook, Shelf
 from bot.store.store import Store
 from bot.subscriptions.index import Index
 from bot.watch.audience import Audience
+from status_rig import ANYWHERE, Being, pages
 
-ANYWHERE = ("127.0.0.1", 0)
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-SERVER = WatchedServer(ServerName("ozlabs"), "https://patchwork.example.org", Health(last_success=NOW))
-BOT = Condition("1.2.3", NOW, NOW, (SERVER,), Queue(2, NOW - timedelta(seconds=90), 3, 4), subscriptions=7, scanned=1)
-
-
-@asynccontextmanager
-async def pages(condition: Callable[[], Awaitable[Condition]]) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(ANYWHERE, condition) as address:
-        assert address is not None
-        async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", trust_env=False) as client:
-            yield client
-
-
-def being(condition: Condition) -> Callable[[], Awaitable[Condition]]:
-    async def now() -> Condition:
-        return condition
-
-    return now
+SERVER = WatchedServer(
+    ServerName("ozlabs"), "https://patchwork.example.org", Health(NOW, caught_up=NOW - timedelta(seconds=40))
+)
+QUEUE = Queue(2, NOW - timedelta(seconds=90), 3, 4)
+BOT = Condition("1.2.3", NOW, NOW, (SERVER,), QUEUE, subscriptions=Subscriptions(4, 2, 3, listening=7, scanned=1))
 
 
 async def test_a_bot_that_is_well_is_ready_and_names_what_else_is_to_be_known() -> None:
-    async with pages(being(replace(BOT, queue=Queue(dead=4), remarks=("#qemu:hs: needs an invitation.",)))) as client:
+    async with pages(Being(replace(BOT, queue=Queue(dead=4), remarks=("#qemu:hs: needs an invitation.",)))) as client:
         alive, ready = await client.get("/livez"), await client.get("/readyz")
 
     assert (alive.status_code, alive.text) == (200, "alive\n")
@@ -61,7 +48,7 @@ async def test_a_bot_that_is_well_is_ready_and_names_what_else_is_to_be_known() 
 async def test_a_bot_that_cannot_work_is_alive_but_not_ready_and_says_since_when() -> None:
     down = replace(SERVER, health=Health(None, NOW, "HTTP 502"))
     async with pages(
-        being(replace(BOT, queue=Queue(), servers=(down,), outages=("The homeserver is away.",)))
+        Being(replace(BOT, queue=Queue(), servers=(down,), outages=("The homeserver is away.",)))
     ) as client:
         alive, ready = await client.get("/livez"), await client.get("/readyz")
 
@@ -81,18 +68,20 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
     overview = Overview(store, parts, VirtualClock(), "")
     with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        async with asyncio.timeout(25), pages(overview.condition) as client:
-            ready, measured = await client.get("/readyz"), await client.get("/metrics")
+        async with asyncio.timeout(25), pages(overview) as client:
+            ready, measured, shown = [await client.get(path) for path in ("/readyz", "/metrics", "/")]
             other.execute("ROLLBACK")
     await store.close()
 
     assert ready.status_code == 503
     assert ready.text.startswith("The database has not answered within")
     assert "patchbot_ready 0.0" in measured.text
+    assert shown.status_code == 503
+    assert "The database has not answered within" in shown.text
 
 
 async def test_the_metrics_tell_how_the_bot_is() -> None:
-    async with pages(being(BOT)) as client:
+    async with pages(Being(BOT)) as client:
         answer = await client.get("/metrics")
 
     found = {
@@ -107,18 +96,35 @@ async def test_the_metrics_tell_how_the_bot_is() -> None:
     assert found["patchbot_outbox_pending", "suspended"] == 3
     assert found["patchbot_outbox_pending", "dead"] == 4
     assert found["patchbot_outbox_oldest_age_seconds",] == 90
-    assert found["patchbot_subscriptions",] == 7
+    assert found["patchbot_poll_lag_seconds", "ozlabs"] == 40
+    assert found["patchbot_subscriptions", "room"] == 4
+    assert found["patchbot_subscriptions", "person"] == 2
+    assert found["patchbot_subscriptions", "file"] == 3
+    assert found["patchbot_subscriptions_listening",] == 7
     assert found["patchbot_subscriptions_scanned",] == 1
     assert ("process_resident_memory_bytes",) in found
 
 
+async def test_the_status_page_is_for_people_and_takes_nothing_from_elsewhere() -> None:
+    rooms = Particulars(rooms=(RoomSeen(RoomId("!room:hs"), "#<script>alert(1)</script>:hs", 3, 5),))
+    async with pages(Being(BOT, rooms)) as client:
+        answer = await client.get("/")
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "!room:hs" in answer.text
+    assert "<script" not in answer.text
+    assert not re.search(r"(src|href|url\()", answer.text)
+
+
 async def test_an_address_that_another_program_has_is_refused_with_the_key_named() -> None:
-    async with served(ANYWHERE, being(BOT)) as taken:
+    async with served(ANYWHERE, Being(BOT)) as taken:
         with pytest.raises(ConfigError, match=r"^web\.listen: cannot listen on 127\.0\.0\.1 port \d+: "):
-            async with served(taken, being(BOT)):
+            async with served(taken, Being(BOT)):
                 pass
 
 
 async def test_nothing_is_served_where_nothing_is_wanted() -> None:
-    async with served(None, being(BOT)) as address:
+    async with served(None, Being(BOT)) as address:
         assert address is None

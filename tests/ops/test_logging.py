@@ -1,10 +1,17 @@
 """The log."""
 
+import errno
+import io
+import json
 import logging as standard_logging
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from bot.ops import logging
 
@@ -69,3 +76,82 @@ def test_a_trace_tells_no_values_of_variables(capsys: pytest.CaptureFixture[str]
     assert "the login failed" in told
     assert told.endswith("ValueError: refused�[2J\n")
     assert PASSWORD[::-1] not in told
+
+
+def json_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return [json.loads(line) for line in captured.err.splitlines()]
+
+
+def test_in_json_an_event_is_one_object_with_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.configure("info", "json")
+
+    structlog.get_logger("bot").info("card", server="ozlabs", id=5)
+    structlog.get_logger("bot").debug("not this")
+
+    (told,) = json_lines(capsys)
+    assert told.pop("timestamp").endswith("Z")
+    assert told == {"event": "card", "level": "info", "server": "ozlabs", "id": 5}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reason=st.text())
+def test_in_json_what_a_server_said_stays_on_its_line(capsys: pytest.CaptureFixture[str], reason: str) -> None:
+    logging.configure("info", "json")
+
+    structlog.get_logger("bot").info("refused", reason=reason)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["reason"] == reason
+
+
+def test_in_json_a_trace_is_a_value_and_tells_no_values_of_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.configure("info", "json")
+
+    def log_in(password: str) -> None:
+        if password:
+            raise ValueError("refused")
+
+    try:
+        log_in("".join(reversed(PASSWORD)))
+    except ValueError:
+        structlog.get_logger("bot").exception("the login failed", secret=SecretStr(PASSWORD))
+
+    (told,) = json_lines(capsys)
+    assert told["exception"].endswith("ValueError: refused")
+    assert PASSWORD[::-1] not in json.dumps(told)
+    assert PASSWORD not in json.dumps(told)
+
+
+def test_in_json_what_a_library_logs_is_one_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+    standard_logging.getLogger().handlers.clear()
+    logging.configure("info", "json")
+
+    try:
+        int("a\nb")
+    except ValueError:
+        standard_logging.getLogger("aiohttp.server").exception("Error handling\nrequest")
+
+    (told,) = json_lines(capsys)
+    assert told["timestamp"].endswith("Z")
+    assert (told["logger"], told["level"], told["event"]) == ("aiohttp.server", "error", "Error handling\nrequest")
+    assert told["exception"].endswith("with base 10: 'a\\nb'")
+
+
+class FullDisk(io.StringIO):
+    """A file on a disk without space."""
+
+    def write(self, text: str) -> int:
+        """Refuse it."""
+        raise OSError(errno.ENOSPC, f"no space left for {len(text)} characters")
+
+
+def test_a_line_for_which_there_is_no_space_ends_nothing() -> None:
+    """The log's disk is often the database's."""
+    with redirect_stderr(FullDisk()):
+        logging.configure()
+
+        structlog.get_logger("bot").error("the disk is full")

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 import structlog
 
+from bot.errors import StoreError
 from bot.ops.schedule import Schedule
 
 SECONDS = 0.05
@@ -99,6 +100,28 @@ async def test_a_job_that_fails_is_logged_and_runs_again() -> None:
         "log_level": "error",
         "exc_info": True,
     }
+
+
+async def test_an_outage_is_a_line_when_it_begins_and_one_when_it_is_over() -> None:
+    job, schedule = Job(enough=4), Schedule()
+
+    async def fail_twice() -> None:
+        await job.run()
+        if job.runs < 3:
+            raise StoreError("the disk is full")
+
+    schedule.every(SECONDS, fail_twice, "housekeeping")
+
+    with structlog.testing.capture_logs() as logs:
+        async with ticking(schedule):
+            await job.goal.wait()
+
+    failed = "a scheduled job failed and runs again at its time"
+    assert logs[:2] == [
+        {"event": failed, "job": "housekeeping", "reason": "the disk is full", "log_level": "error"},
+        {"event": "a scheduled job works again", "job": "housekeeping", "log_level": "info"},
+    ]
+    assert len(logs) == 2
 
 
 async def test_closing_cancels_a_run_and_waits_until_it_has_let_go(caplog: pytest.LogCaptureFixture) -> None:

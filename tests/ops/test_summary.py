@@ -63,7 +63,8 @@ def test_the_least_configuration() -> None:
             "Answers to commands that begin with !pw.",
             "Accepts invitations of *:example.org.",
             "Admins: none.",
-            "Tells machines how it is, at /livez, /readyz and /metrics on 127.0.0.1:9199.",
+            "Shows how it is on 127.0.0.1:9199: to people at /, to machines at /livez, /readyz and /metrics.",
+            "Logs from the level info on, as lines of text.",
         ]
     )
 
@@ -95,7 +96,8 @@ def test_everything_set() -> None:
             "Answers to commands that begin with !pw.",
             "Accepts no invitations.",
             "Admins: @ops:example.org.",
-            "Tells no machine how it is.",
+            "Shows nobody how it is.",
+            "Logs from the level info on, as lines of text.",
         ]
     )
     assert "hunter2" not in "\n".join(told(settings))

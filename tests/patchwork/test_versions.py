@@ -19,6 +19,7 @@ from bot.patchwork.versions import (
     days_between,
     follow,
     is_partial_reroll,
+    may_follow,
     newcomer,
     plain_name,
     version_of,
@@ -305,6 +306,14 @@ def test_a_former_version_is_by_the_same_hand_and_lower_whatever_order_is_asked_
         assert link.former.submitter.email == newer.series.submitter.email != ""
         assert version_of(link.former) < version_of(newer.series)
         assert link.evidence
+
+
+def test_only_a_later_version_may_follow_another() -> None:
+    reroll = a_version(3, version=1, subjects=("[v1.1,1/2] One",), total=2)
+
+    assert not may_follow(a_version(1, version=1))
+    assert may_follow(a_version(2, version=2))
+    assert may_follow(reroll)
 
 
 @given(st.text())

@@ -1,30 +1,8 @@
 """Cards in real rooms: who gets one, and what it looks like on the wire."""
 
-import json
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
 from person import Person
 from rig import PROJECT, a_series
-from run_rig import Stage
-
-SEED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "samples" / "patch-2194095.json").read_bytes())
-SEED_SERIES = SEED["series"][0]["name"]
-
-
-def post_seed_series(stage: Stage) -> None:
-    """The series that the recorded patch is the eleventh of: a cover, the seventeen others, and the patch itself."""
-    patches = [NewPatch(f"colo: Part {number}", sample_diff("tests/colo.c")) for number in range(1, 19)]
-    patches[10] = NewPatch(SEED["name"].partition("] ")[2], SEED["diff"], SEED["content"])
-    submitter = f"{SEED['submitter']['name']} <{SEED['submitter']['email']}>"
-    series = NewSeries(name=SEED_SERIES, patches=tuple(patches), submitter=submitter, version=6, cover=True)
-    thread, _, tail = SEED["msgid"].strip("<>").rpartition("-11-")
-    for number, mail in enumerate(stage.patchwork.mails_of(series)):
-        msgids = (f"{thread}-{number}-{tail}", f"{thread}-0-{tail}")
-        stage.patchwork.receive(PROJECT, replace(mail, msgid=msgids[0], references=msgids[1:] if number else ()))
+from run_rig import SEED_SERIES, Stage, post_seed_series
 
 
 async def test_each_room_gets_one_card_of_what_it_asked_for_and_of_nothing_else(stage: Stage, ann: Person) -> None:

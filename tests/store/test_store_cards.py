@@ -198,13 +198,13 @@ async def test_an_old_card_is_forgotten_only_with_what_it_is_about(store: Store,
     async with store.transaction() as tx:
         await tx.cards.add(CardRef(SERVER, "patch", 7), a_notice("card/7"), [])
         await tx.cards.add(CardRef(SERVER, "series", 7), a_notice("card/8"), [])
-        await tx.watch._keep_series(SERVER, a_series(5))
+        await tx.watch._keep_series(SERVER, [a_series(5)])
     rig.advance(days=50)
     async with store.transaction() as tx:
         await tx.cards.touch(CardRef(SERVER, "series", 7), urgent=False)
     rig.advance(days=129)
     async with store.transaction() as tx:
-        await tx.watch._keep_series(SERVER, a_series(5))
+        await tx.watch._keep_series(SERVER, [a_series(5)])
     rig.advance(days=2)
 
     await store.tidy()

@@ -9,7 +9,6 @@ from shutil import copytree
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
@@ -17,10 +16,10 @@ from bot.errors import StoreError
 from bot.ids import EventId, UserId
 from bot.notices.outbox import CardRef
 from bot.patchwork.poller import Poll
-from bot.store import migrate, schema
+from bot.store import columns, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import ROOM, SERVER, FileRig, StoreRig, a_patch, only_postgres, only_sqlite
+from store_rig import ROOM, SERVER, FileRig, StoreRig, a_patch, made_at, only_postgres, only_sqlite
 
 NEWER = '''
 """A later version."""
@@ -50,20 +49,6 @@ def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: st
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
 
 
-async def made_at(version: str, rig: StoreRig) -> None:
-    """A database as the program of *version* made it."""
-
-    def make(connection: sa.Connection) -> None:
-        config = migrate._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, version)
-
-    engine = connect(rig.url)
-    async with engine.begin() as connection:
-        await connection.run_sync(make)
-    await engine.dispose()
-
-
 @pytest.fixture
 def program(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where a newer program may be made, outside the folder of the database."""
@@ -74,7 +59,7 @@ def program(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 async def test_the_migrations_make_what_the_metadata_says(store: Store) -> None:
     def differences(connection: sa.Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, schema.metadata))
+        return list(compare_metadata(context, columns.metadata))
 
     async with store._engine.connect() as connection:
         found = await connection.run_sync(differences)
@@ -152,8 +137,8 @@ async def test_an_older_database_is_backed_up_then_migrated(
     assert stat.S_IMODE(done.copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(done.copy)) as connection:
         copied = {row[1] for row in connection.execute("PRAGMA table_info(server)")}
-    assert copied == {"name", "cursor", "highest_event", "rebuilds"}
-    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "note"}
+    assert copied == {"name", "cursor", "highest_event", "rebuilds", "polled_at"}
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "polled_at", "note"}
     assert rig.count("server") == 1
 
 
@@ -171,7 +156,7 @@ async def test_an_older_database_of_postgresql_is_migrated_without_a_copy(
 
     await engine.dispose()
     assert done == migrate.Upgrade(NEWEST, "later", copy=None)
-    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "note"}
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "polled_at", "note"}
     assert rig.count("server") == 1
 
 
@@ -199,7 +184,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     with pytest.raises(RuntimeError, match="half-way"):
         await rig.open()
 
-    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds"}
+    assert rig.columns("server") == {"name", "cursor", "highest_event", "rebuilds", "polled_at"}
     monkeypatch.undo()
     await (await rig.open()).close()
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from bot.store.schema import Utc
+from bot.store.columns import Utc
 
 revision = "0008"
 down_revision = "0007"

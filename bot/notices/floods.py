@@ -1,0 +1,291 @@
+"""Many series at once: when they are one message instead of a card each, and what that says. Pure.
+
+Theory of operation. The first series too many opens a flood in its room; those of the last minute whose cards were not
+tried yet are taken into it. It goes on while more come, so that an import that is read over many polls is one flood;
+it is over when nothing came for a minute and the server was asked once more in that time, or after a quarter of an
+hour. Then its line is written, and the series behind it in its thread. Where that takes longer, the room hears of it
+after two minutes, and the line is edited at the end.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+from itertools import pairwise
+
+from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
+from bot.notices import facts
+from bot.notices.card import Site
+from bot.notices.markup import (
+    Allowed,
+    Bullets,
+    Document,
+    Line,
+    Lines,
+    Link,
+    Title,
+    cut,
+    is_whole,
+    lines,
+    words,
+    written,
+)
+from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag, edit_key
+from bot.patchwork.model import Patch, Series
+from bot.patchwork.refs import list_url
+
+DEFAULT_LIMIT = 10  # series at once that still get a card each
+QUIET = timedelta(seconds=60)
+LONG_QUIET = timedelta(minutes=2)  # where the server is asked so seldom
+LONGEST = timedelta(minutes=15)
+UNHEARD = timedelta(minutes=2)
+MAX_LISTED = 400
+MAX_IN_A_REPLY = 25
+_MAX_NAMED = 3  # submitters
+_MAX_PROJECTS = 5
+_MAX_TITLE = 150
+
+
+class Cause(StrEnum):
+    """Why so many are one message."""
+
+    AT_ONCE = "at once"
+    KEPT = "kept"  # while the room did not let us speak
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """A flood that goes on in a room; times are UTC.
+
+    *key* is that of its line, *said* whether that is written; *server* brought the *last* of it. *before* counts the
+    cards that were sent just before it.
+    """
+
+    room: RoomId
+    key: NoticeKey
+    server: ServerName
+    opened: datetime
+    last: datetime
+    before: int = 0
+    said: bool = False
+    cause: Cause = Cause.AT_ONCE
+
+    def is_over(self, now: datetime, polled_at: datetime | None) -> bool:
+        """Whether nothing more belongs to it; *polled_at* is when its server was last asked with success.
+
+        Times are taken as distances, so a clock that was set back makes no flood endless.
+        """
+        quiet = abs(now - self.last)
+        asked_since = polled_at is not None and polled_at > self.last
+        return quiet >= LONG_QUIET or (quiet >= QUIET and asked_since) or abs(now - self.opened) >= LONGEST
+
+    def is_unheard(self, now: datetime) -> bool:
+        """Whether the room should hear of it by now."""
+        return not self.said and abs(now - self.opened) >= UNHEARD
+
+
+class Fate(Enum):
+    """What becomes of series that are for a room."""
+
+    CARDS = "a card each"
+    FLOOD = "together one message"
+
+
+def fate(limit: int, wanted: int, recent: int, flood: Flood | None) -> Fate:
+    """What becomes of the *wanted* series of one poll, in a room with *recent* cards of the last minute.
+
+    *limit* is how many at once get a card each, 0: any number. *flood* is one that goes on there, None: none does.
+    """
+    if limit == 0 or (flood is None and wanted + recent <= limit):
+        return Fate.CARDS
+    return Fate.FLOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """One of many as its line and its list show it; *what* is None where nothing is known of it any more."""
+
+    server: ServerName
+    number: int
+    what: Series | Patch | None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where it is said, and how: *sites* tell how links are written, by server and project."""
+
+    room: RoomId
+    rings: bool
+    sites: "Sites"
+
+
+class Sites:
+    """How links to all servers are written."""
+
+    def __init__(self, sites: Mapping[ServerName, Site]) -> None:
+        self._sites = sites
+
+    def of(self, server: ServerName) -> Site | None:
+        """How those to *server* are written; None where it is watched no more."""
+        return self._sites.get(server)
+
+    @property
+    def allowed(self) -> Allowed:
+        """Where their links may lead."""
+        return Allowed(tuple(prefix for site in self._sites.values() for prefix in site.allowed.prefixes))
+
+
+def flood_key(room: RoomId, opened: datetime) -> NoticeKey:
+    """The key of the line of the flood that was *opened* (UTC) in *room*."""
+    return NoticeKey(f"flood/{opened:%Y-%m-%dT%H:%M:%S.%f}/{room}")
+
+
+def list_key(line: NoticeKey, number: int) -> NoticeKey:
+    """The key of a reply in the thread of a *line*; the first is number 1."""
+    return NoticeKey(f"list/{number}/{line}")
+
+
+def flood_so_far(flood: Flood, gathered: Sequence[Gathered], room: Room) -> Notice:
+    """The line of a flood that goes on."""
+    title = _title(f"{_how_many(flood, gathered)} so far", gathered, room.sites)
+    told = lines([_projects(gathered), words("More may come; all of them will be listed in the thread.")])
+    return _line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)
+
+
+def flood_notices(flood: Flood, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
+    """The line of a flood that is over, an edit where it was said before, and its thread."""
+    title = _title(_how_many(flood, gathered), gathered, room.sites)
+    told = lines([*summary(gathered, room.sites), words(_listed(gathered))])
+    line = _line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)
+    if flood.said:
+        tag = replace(line.message.tag, key=edit_key(flood.key, 1))
+        line = Notice(room.room, Lane.EDIT, replace(line.message, tag=tag), of=flood.key)
+    return [line, *thread(flood.key, gathered, room)]
+
+
+def line_notices(
+    key: NoticeKey, kind: NoticeKind, first: Line, gathered: Sequence[Gathered], room: Room
+) -> list[Notice]:
+    """The *first* line of something with many series, what these are, and the thread that lists them."""
+    said = lines([first, *summary(gathered, room.sites), words(_listed(gathered))])
+    return [_line(key, kind, (said,), gathered, room), *thread(key, gathered, room)]
+
+
+def summary(gathered: Sequence[Gathered], sites: Sites) -> list[Line]:
+    """What so many series are: of which projects, by whom, the first and the last."""
+    if not gathered:
+        return []
+    ends = [words("first: ", _link(gathered[0], sites)), words("last: ", _link(gathered[-1], sites))]
+    return [_projects(gathered), _submitters(gathered), *(ends if len(gathered) > 1 else [])]
+
+
+def thread(key: NoticeKey, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
+    """The replies that list the series under the line with *key*."""
+    shown = gathered[:MAX_LISTED]
+    items = [_item(each, room.sites) for each in shown]
+    allowed = room.sites.allowed
+    starts = [0]
+    while starts[-1] < len(items):
+        starts.append(starts[-1] + _fitting(items[starts[-1] : starts[-1] + MAX_IN_A_REPLY], allowed))
+    more = len(gathered) - len(shown)
+    notices: list[Notice] = []
+    for number, (start, end) in enumerate(pairwise(starts), start=1):
+        rest = (words(f"and {more} more"),) if more and end == len(items) else ()
+        document: Document = (_heading(start, end, len(gathered)), Bullets(tuple(items[start:end])), Lines(rest))
+        tag = replace(_tag(key, NoticeKind.REPLY, gathered[start:end]), key=list_key(key, number))
+        message = Message(*written(tuple(piece for piece in document if piece != Lines(())), allowed), tag)
+        notices.append(Notice(room.room, Lane.REPLY, message, of=key))
+    return notices
+
+
+def _fitting(items: Sequence[Line], allowed: Allowed) -> int:
+    """How many of *items* one message holds as they are, 1 at least."""
+    sizes = range(1, len(items) + 1)
+    tail = Lines((words("and 1000000 more"),))
+
+    def too_many(count: int) -> bool:
+        return not is_whole((_heading(0, 10_000, 100_000), Bullets(tuple(items[:count])), tail), allowed)
+
+    return max(1, bisect_left(sizes, 1, key=too_many))
+
+
+def _heading(start: int, end: int, total: int) -> Lines:
+    return Lines((words(f"{start + 1} to {end} of {total}" if end - start > 1 else f"{end} of {total}"),))
+
+
+def _how_many(flood: Flood, gathered: Sequence[Gathered]) -> str:
+    count = len(gathered)
+    if flood.cause is Cause.KEPT:
+        return f"{count} series that came while the bot could not speak here"
+    if flood.before:
+        return f"{count} more series at once, after {facts.counted(flood.before, 'card')}"
+    return f"{count} series at once"
+
+
+def _listed(gathered: Sequence[Gathered]) -> str:
+    if len(gathered) > MAX_LISTED:
+        return f"The first {MAX_LISTED} are listed in the thread; none has a card."
+    return "They are listed in the thread; none has a card." if len(gathered) > 1 else "It is listed in the thread."
+
+
+def _line(key: NoticeKey, kind: NoticeKind, document: Document, gathered: Sequence[Gathered], room: Room) -> Notice:
+    message = Message(*written(document, room.sites.allowed), _tag(key, kind, gathered), rings=room.rings)
+    return Notice(room.room, Lane.CARD, message)
+
+
+def _tag(key: NoticeKey, kind: NoticeKind, gathered: Sequence[Gathered]) -> Tag:
+    """What it is about, where that is one server and one project."""
+    servers = {each.server for each in gathered}
+    projects = {each.what.project for each in gathered if each.what}
+    server = servers.pop() if len(servers) == 1 else None
+    return Tag(kind, key, server=server, project=projects.pop() if server and len(projects) == 1 else None)
+
+
+def _title(text: str, gathered: Sequence[Gathered], sites: Sites) -> Title:
+    """*text*, linked to the list of the project where there is but one."""
+    tag = _tag(NoticeKey(""), NoticeKind.FLOOD, gathered)
+    site = sites.of(tag.server) if tag.server else None
+    return Title(text, list_url(site.url, tag.project) if site and tag.project else "")
+
+
+def _projects(gathered: Sequence[Gathered]) -> Line:
+    counts = Counter((each.server, each.what.project) for each in gathered if each.what)
+    if len(counts) == 1:
+        return words(next(f"{cut(project, 100)} on {server}" for server, project in counts))
+    several = len({server for server, _ in counts}) > 1
+
+    def named(server: ServerName, project: ProjectName) -> str:
+        return f"{cut(project, 100)} on {server}" if several else cut(project, 100)
+
+    most = counts.most_common(_MAX_PROJECTS)
+    rest = len(counts) - len(most)
+    told = ", ".join(f"{named(*where)} {count}" for where, count in most)
+    return words(f"{told} and {rest} more projects" if rest else told) if told else ()
+
+
+def _submitters(gathered: Sequence[Gathered]) -> Line:
+    counts = Counter(facts.submitter_name(each.what.submitter) for each in gathered if each.what)
+    most = counts.most_common(_MAX_NAMED)
+    rest = len(counts) - len(most)
+    told = ", ".join(f"{name} {count}" if len(counts) > 1 else name for name, count in most)
+    return words(f"from {told}" + (f" and {facts.counted(rest, 'other')}" if rest else "")) if told else ()
+
+
+def _item(gathered: Gathered, sites: Sites) -> Line:
+    what = gathered.what
+    if what is None:
+        return words(f"series {gathered.number}")
+    total = max(what.total, what.received_total) if isinstance(what, Series) else 1
+    size = "pull request" if isinstance(what, Patch) and what.pull_url else facts.counted(total, "patch")
+    return words(_link(gathered, sites), f" · {facts.joined([facts.submitter_name(what.submitter), size])}")
+
+
+def _link(gathered: Gathered, sites: Sites) -> Link:
+    what, site = gathered.what, sites.of(gathered.server)
+    kind = "patch" if isinstance(what, Patch) else "series"
+    name = cut(facts.named(what.name if what else "", f"{kind} {gathered.number}"), _MAX_TITLE)
+    if what is None or site is None:
+        return Link(name, "", spelled=False)
+    return Link(name, site.patch(what) if isinstance(what, Patch) else site.series(what), spelled=False)

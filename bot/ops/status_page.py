@@ -1,0 +1,212 @@
+"""The status page for people: one plain HTML page of a bounded size that needs nothing from elsewhere. Pure."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from html import escape
+
+from bot.notices.condition import Condition, Particulars, RoomSeen, WatchedServer, moment, outages, remarks
+from bot.patchwork.text import line
+
+MAX_ROOMS = 100
+MAX_SENTENCES = 100
+MAX_PROJECTS = 100  # of a server
+_STYLE = """
+:root { color-scheme: light dark; --back: #fff; --text: #1d232a; --faint: #5b6570; --line: #d5dae0; --good: #1a7f37;
+  --bad: #b42318; --head: #f4f6f8; }
+@media (prefers-color-scheme: dark) { :root { --back: #14181d; --text: #dfe4ea; --faint: #98a2ad; --line: #303841;
+  --good: #4ac26b; --bad: #ff7b72; --head: #1c2228; } }
+body { margin: 0 auto; max-width: 64rem; padding: 1.5rem 1rem 3rem; background: var(--back); color: var(--text);
+  font: 1rem/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+p, ul { margin: .5rem 0; } ul { padding-left: 1.25rem; }
+.faint { color: var(--faint); } .good { color: var(--good); font-weight: 600; }
+.bad { color: var(--bad); font-weight: 600; }
+.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .75rem; text-align: left; vertical-align: top; overflow-wrap: anywhere;
+  unicode-bidi: isolate; min-width: 4rem; }
+thead th { background: var(--head); font-weight: 600; white-space: nowrap; overflow-wrap: normal; }
+tbody tr + tr > * { border-top: 1px solid var(--line); }
+.number { text-align: right; } .time { white-space: nowrap; overflow-wrap: normal; }
+"""
+_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def page(now: Condition, more: Particulars) -> str:
+    """The page."""
+    return "\n".join(
+        (
+            _head("patchwork-matrix-bot"),
+            *_standing(now),
+            *_servers(now),
+            *_outbox(now, more),
+            *_rooms(more.rooms),
+            *_versions(now, more),
+            "</body></html>\n",
+        )
+    )
+
+
+def silent_page(sentence: str) -> str:
+    """The page where nothing can be found out."""
+    return f'{_head("patchwork-matrix-bot")}\n<p class="bad">{_text(sentence)}</p>\n</body></html>\n'
+
+
+def _head(title: str) -> str:
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{_STYLE}</style></head>\n<body>\n<h1>{title}</h1>"
+    )
+
+
+def _standing(now: Condition) -> Iterable[str]:
+    yield f'<p class="faint">As of {now.now:%Y-%m-%d %H:%M:%S} UTC; running since {moment(now.started)}.</p>'
+    if wrong := outages(now):
+        yield '<p class="bad">Not ready</p>'
+        yield from _list(wrong)
+    else:
+        yield '<p class="good">Ready</p>'
+    yield from _list(remarks(now))
+
+
+def _servers(now: Condition) -> Iterable[str]:
+    yield "<h2>Patchwork servers</h2>"
+    yield from _table(
+        map(_title, ("Server", "Project", "Known since", "Last poll (UTC)", "Lag", "Next poll (UTC)")),
+        (row for server in now.servers for row in _server(now, server)),
+    )
+
+
+def _server(now: Condition, server: WatchedServer) -> Iterable[str]:
+    shown = server.known_since[:MAX_PROJECTS]
+    polls = (
+        _when(server.health.last_success, "never"),
+        f'<td class="time">{_span(now.lag(server))}</td>',
+        _when(server.next_poll, "soon"),
+    )
+    for project, since in shown:
+        yield _row(_cell(server.name), _cell(project), f'<td class="time">{since:%Y-%m-%d}</td>', *polls)
+    if not shown:
+        yield _row(_cell(server.name), _cell("none yet"), _cell(""), *polls)
+    if rest := len(server.known_since) - len(shown):
+        yield _row(_cell(server.name), _cell(f"and {rest} more"), *[_cell("")] * 4)
+
+
+def _outbox(now: Condition, more: Particulars) -> Iterable[str]:
+    yield "<h2>Outbox</h2>"
+    if (queue := now.queue) is None:
+        yield '<p class="bad">Unknown: the database does not answer.</p>'
+        return
+    ages = [(_age(age, before), count) for (age, count), before in zip(more.ages, _before(more), strict=True)]
+    counts = (*ages, ("kept for rooms that refuse", queue.suspended), ("given up", queue.dead))
+    titles = (_title("Messages"), _title("Count", _NUMBER))
+    yield from _table(titles, (_row(_cell(what), _number(count)) for what, count in counts))
+    if queue.oldest is not None:
+        yield f"<p>The oldest message has been waiting for {_span(now.now - queue.oldest)}.</p>"
+
+
+def _before(more: Particulars) -> list[timedelta | None]:
+    """The age before each."""
+    return [None, *(age for age, _ in more.ages)][: len(more.ages)]
+
+
+def _age(age: timedelta | None, before: timedelta | None) -> str:
+    if age is None:
+        return f"waiting longer than {_span(before or timedelta())}"
+    return f"waiting up to {_span(age)}"
+
+
+def _rooms(rooms: Sequence[RoomSeen]) -> Iterable[str]:
+    yield f"<h2>Rooms ({len(rooms)})</h2>"
+    if not rooms:
+        yield "<p>None yet.</p>"
+        return
+    titles = (_title("Room"), _title("Subscriptions", _NUMBER), _title("Cards in 24 h", _NUMBER), _title("Notes"))
+    yield from _table(titles, map(_room, rooms[:MAX_ROOMS]))
+    if (rest := len(rooms) - MAX_ROOMS) > 0:
+        yield f"<p>… and {rest} more</p>"
+
+
+def _room(room: RoomSeen) -> str:
+    name = (
+        f'<bdi>{_text(room.name)}</bdi> <bdi class="faint">{_text(room.room)}</bdi>' if room.name else _text(room.room)
+    )
+    notes = ", ".join(filter(None, ("direct chat" if room.is_direct else "", room.state)))
+    return _row(
+        f"<td>{name}</td>", _number(room.subscriptions), _number(room.cards), f'<td class="time">{_text(notes)}</td>'
+    )
+
+
+def _versions(now: Condition, more: Particulars) -> Iterable[str]:
+    apis = [(f"API of {server.name}", server.api) for server in now.servers if server.api]
+    yield "<h2>Versions</h2>"
+    yield from _table(
+        map(_title, ("What", "Version")),
+        (_row(_cell(what), _cell(version)) for what, version in (("bot", now.version), *more.versions, *apis)),
+    )
+
+
+def _list(sentences: Sequence[str]) -> Iterable[str]:
+    if not sentences:
+        return
+    items = "".join(f"<li>{_text(sentence)}</li>" for sentence in sentences[:MAX_SENTENCES])
+    rest = len(sentences) - MAX_SENTENCES
+    yield f"<ul>{items}{f'<li>… and {rest} more</li>' if rest > 0 else ''}</ul>"
+
+
+def _table(titles: Iterable[str], rows: Iterable[str]) -> Iterable[str]:
+    yield f'<div class="wide"><table><thead><tr>{"".join(titles)}</tr></thead><tbody>'
+    yield from rows
+    yield "</tbody></table></div>"
+
+
+_NUMBER = ' class="number"'
+
+
+def _title(text: str, kind: str = "") -> str:
+    return f'<th scope="col"{kind}>{text}</th>'
+
+
+def _row(*cells: str) -> str:
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(text: str) -> str:
+    return f"<td>{_text(text)}</td>"
+
+
+def _number(count: int) -> str:
+    return f"<td{_NUMBER}>{count:,}</td>"
+
+
+def _when(time: datetime | None, otherwise: str) -> str:
+    return f'<td class="time">{f"{time:%Y-%m-%d %H:%M:%S}" if time else otherwise}</td>'
+
+
+def _text(text: str) -> str:
+    """Text from anywhere, as the page may show it."""
+    return escape(line(text))
+
+
+def _span(duration: timedelta) -> str:
+    """A duration in its two largest units, such as "1 h 5 min"."""
+    seconds = max(int(duration.total_seconds()), 0)
+    for size, name, smaller, small_name in _UNITS:
+        if seconds >= size:
+            rest = seconds % size // smaller
+            return f"{seconds // size} {name}" + (f" {rest} {small_name}" if rest else "")
+    return f"{seconds} s"
+
+
+_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))

@@ -1,0 +1,265 @@
+"""The floods: which go on where, and the series that have a place in a list instead of a card."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import Msgid, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName
+from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Fate, Flood, Gathered, fate, flood_key
+from bot.notices.outbox import CardRef, Lane, NoticeState
+from bot.patchwork.model import Patch, Person, Series
+from bot.store import schema
+from bot.store.housekeeping import drop_batch
+from bot.store.past import KEEP_PATCHES
+from bot.store.subscriptions import FLOOD
+from bot.subscriptions.wishes import Form
+
+Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term, and what that found
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A series that has no card yet, or never gets one: why it is told, the paths that were asked for, and its form."""
+
+    about: CardRef
+    why: Why
+    paths: tuple[str, ...] = ()
+    form: Form = Form.CARD
+
+
+class FloodBook:
+    """The floods' part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    # How many are too many
+
+    async def configure(self, limits: Mapping[str, int]) -> None:
+        """What the settings say, by the rooms' configured names."""
+        table = schema.flood_limit
+        await self._connection.execute(sa.delete(table))
+        if limits:
+            rows = [{"name": name, "series": series} for name, series in limits.items()]
+            await self._connection.execute(sa.insert(table), rows)
+
+    async def limit(self, room: RoomId) -> int:
+        """How many series at once get a card each in *room*: as set in chat, else as configured; 0: any number."""
+        table = schema.room_setting
+        query = sa.select(table.c.value).where(table.c.room == room, table.c.key == FLOOD)
+        chosen = (await self._connection.execute(query)).scalar_one_or_none()
+        return await self.configured_limit(room) if chosen is None else int(chosen)
+
+    async def configured_limit(self, room: RoomId) -> int:
+        """The same where nothing is set in chat."""
+        table, known = schema.flood_limit, schema.room
+        called = sa.select(known.c.name).where(known.c.room == room, known.c.name.is_not(None))
+        query = sa.select(table.c.series).where(sa.or_(table.c.name == room, table.c.name.in_(called)))
+        series = (await self._connection.execute(query.limit(1))).scalar_one_or_none()
+        return DEFAULT_LIMIT if series is None else series
+
+    # Floods
+
+    async def all(self) -> list[Flood]:
+        """The floods that are not told yet, the oldest first."""
+        table = schema.flood
+        found = await self._all(sa.select(table).order_by(table.c.opened, table.c.key))
+        return [_flood(row) for row in found]
+
+    async def put(self, flood: Flood) -> None:
+        """A flood begins, or goes on like this."""
+        await self.told(flood)
+        await self._connection.execute(sa.insert(schema.flood).values(**asdict(flood)))
+
+    async def told(self, flood: Flood) -> None:
+        """A flood is over, and told."""
+        await self._connection.execute(sa.delete(schema.flood).where(schema.flood.c.key == flood.key))
+
+    async def rooms_with(self, card: CardRef) -> set[RoomId]:
+        """The rooms where this object is in a list, or held, instead of a card."""
+        table = schema.flooded
+        query = sa.select(table.c.room).where(*_is(card))
+        return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
+
+    async def gather(self, room: RoomId, key: NoticeKey, held: Sequence[Held]) -> None:
+        """Give them, in this order, their places under the line with *key*."""
+        rows = [
+            {
+                "room": room,
+                "server": each.about.server,
+                "kind": each.about.kind,
+                "object": each.about.number,
+                "key": key,
+                "wanted": _of_held(each),
+                "gathered_at": self._now,
+            }
+            for each in held
+        ]
+        if rows:
+            await self._connection.execute(sa.insert(schema.flooded), rows)
+
+    async def held(self, key: NoticeKey, rebuilds: int) -> list[Held]:
+        """Those under the line with *key*, in their order."""
+        table = schema.flooded
+        found = await self._all(sa.select(table).where(table.c.key == key).order_by(table.c.id))
+        return [
+            Held(
+                CardRef(ServerName(row["server"]), row["kind"], row["object"], rebuilds),
+                row["wanted"]["why"],
+                tuple(row["wanted"]["paths"]),
+                Form(row["wanted"]["form"]),
+            )
+            for row in found
+        ]
+
+    async def release(self, key: NoticeKey) -> None:
+        """Those under the line with *key* get cards."""
+        table = schema.flooded
+        await self._connection.execute(sa.delete(table).where(table.c.key == key))
+
+    async def keys(self, prefix: str) -> list[tuple[RoomId, NoticeKey, int]]:
+        """The lines whose keys begin with *prefix*: the room, and how many are under each; in the order of arrival."""
+        table = schema.flooded
+        query = sa.select(table.c.room, table.c.key, sa.func.count().label("count"), sa.func.min(table.c.id))
+        query = query.where(table.c.key.startswith(prefix, autoescape=True)).group_by(table.c.room, table.c.key)
+        found = await self._all(query.order_by(sa.func.min(table.c.id)))
+        return [(RoomId(row["room"]), NoticeKey(row["key"]), row["count"]) for row in found]
+
+    async def gathered(self, key: NoticeKey) -> list[Gathered]:
+        """What is shown of those under the line with *key*, in their order."""
+        table, series, patch = schema.flooded, schema.series, schema.patch
+        same = (series.c.server == table.c.server, series.c.id == table.c.object, table.c.kind == "series")
+        alone = (patch.c.server == table.c.server, patch.c.id == table.c.object, table.c.kind == "patch")
+        columns = [series.c.version, series.c.date, series.c.total, series.c.received_total, patch.c.msgid]
+        columns += [patch.c.pull_url]
+        shared = [
+            sa.func.coalesce(series.c[name], patch.c[name]).label(name)
+            for name in ("project", "name", "submitter_name", "submitter_email")
+        ]
+        query = sa.select(table.c.server, table.c.kind, table.c.object, *columns, *shared)
+        query = query.select_from(table.outerjoin(series, sa.and_(*same)).outerjoin(patch, sa.and_(*alone)))
+        found = await self._all(query.where(table.c.key == key).order_by(table.c.id))
+        return [_gathered(row) for row in found]
+
+    # Cards that are in a flood instead
+
+    async def count_recent(self, room: RoomId) -> int:
+        """How many cards the room got in the last minute."""
+        table = schema.card
+        recent = (table.c.room == room, table.c.created_at > self._now - QUIET)
+        return (await self._connection.execute(sa.select(sa.func.count()).where(*recent))).scalar_one()
+
+    async def withdraw_recent(self, room: RoomId) -> list[Held]:
+        """Take back the cards of the last minute that were not tried yet; in their order."""
+        return await self._withdraw(room, schema.card.c.created_at > self._now - QUIET)
+
+    async def fold(self, room: RoomId) -> None:
+        """Make what was kept for *room* a flood, where it is too much."""
+        kept = (schema.notice.c.state == NoticeState.SUSPENDED, schema.notice.c.attempts == 0)
+        count = len(await self._all(self._cards(room, *kept)))
+        flood = next((each for each in await self.all() if each.room == room), None)
+        if count == 0 or fate(await self.limit(room), count, 0, flood) is Fate.CARDS:
+            return
+        held = await self._withdraw(room, *kept)
+        if flood is None:
+            key = flood_key(room, self._now)
+            flood = Flood(room, key, held[0].about.server, self._now, self._now, cause=Cause.KEPT)
+            await self.put(flood)
+        await self.gather(room, flood.key, held)
+
+    async def _withdraw(self, room: RoomId, *where: sa.ColumnElement[bool]) -> list[Held]:
+        notice, card = schema.notice, schema.card
+        held: list[Held] = []
+        for row in await self._all(self._cards(room, *where)):
+            untried = (notice.c.id == row["notice"], notice.c.attempts == 0)
+            if (await self._connection.execute(sa.delete(notice).where(*untried))).rowcount:
+                await self._connection.execute(sa.delete(notice).where(notice.c.of == row["notice_key"]))
+                is_it = (card.c.room == room, card.c.notice_key == row["notice_key"])
+                await self._connection.execute(sa.delete(card).where(*is_it))
+                held.append(
+                    Held(
+                        CardRef(ServerName(row["server"]), row["kind"], row["object"]),
+                        row["why"],
+                        form=Form(row["form"]),
+                    )
+                )
+        return held
+
+    def _cards(self, room: RoomId, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        """The untried cards of *room*, in the order of writing."""
+        notice, card = schema.notice, schema.card
+        query = sa.select(card, notice.c.id.label("notice")).join(notice, notice.c.key == card.c.notice_key)
+        is_card = (card.c.room == room, notice.c.room == room, notice.c.lane == Lane.CARD)
+        waiting = notice.c.state.in_((NoticeState.WAITING, NoticeState.SUSPENDED))
+        return query.where(*is_card, waiting, notice.c.attempts == 0, *where).order_by(notice.c.id)
+
+    # Rooms and time
+
+    async def move(self, old: RoomId, new: RoomId) -> None:
+        """What is gathered for one room is for another from now on; a line that was said there is said here anew."""
+        table, there = schema.flooded, schema.flooded.alias()
+        same = [there.c[name] == table.c[name] for name in ("server", "kind", "object")]
+        double = sa.select(there.c.id).where(there.c.room == new, *same).exists()
+        await self._connection.execute(sa.delete(table).where(table.c.room == old, double))
+        for flood in [each for each in await self.all() if each.room == old]:
+            key = flood_key(new, flood.opened)
+            await self.told(flood)
+            await self.put(replace(flood, room=new, key=key, said=False))
+            await self._connection.execute(sa.update(table).where(table.c.key == flood.key).values(key=key))
+        await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
+
+    async def tidy(self) -> bool:
+        """Drop a batch of what was listed so long ago that its series are forgotten; whether there may be more."""
+        table = schema.flooded
+        return await drop_batch(self._connection, table, table.c.gathered_at < self._now - KEEP_PATCHES)
+
+    async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return found
+
+
+def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
+    table = schema.flooded
+    return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number
+
+
+def _flood(row: sa.RowMapping) -> Flood:
+    return Flood(
+        room=RoomId(row["room"]),
+        key=NoticeKey(row["key"]),
+        server=ServerName(row["server"]),
+        opened=row["opened"],
+        last=row["last"],
+        before=row["before"],
+        said=row["said"],
+        cause=Cause(row["cause"]),
+    )
+
+
+def _gathered(row: sa.RowMapping) -> Gathered:
+    what: Series | Patch | None = None
+    if row["name"] is not None:
+        project, submitter = ProjectName(row["project"]), Person(row["submitter_name"], row["submitter_email"])
+        if row["kind"] == "series":
+            what = Series(
+                id=SeriesId(row["object"]),
+                project=project,
+                name=row["name"],
+                version=row["version"],
+                submitter=submitter,
+                total=row["total"],
+                received_total=row["received_total"],
+            )
+        else:
+            number, msgid = PatchId(row["object"]), Msgid(row["msgid"])
+            what = Patch(number, project, msgid, row["name"], submitter, pull_url=row["pull_url"])
+    return Gathered(ServerName(row["server"]), row["object"], what)
+
+
+def _of_held(held: Held) -> dict[str, object]:
+    return {"why": [list(reason) for reason in held.why], "paths": list(held.paths), "form": held.form}

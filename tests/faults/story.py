@@ -1,0 +1,117 @@
+"""What happens on a list, by the dice, and what rooms must show of it in the end: the reference of the soak.
+
+It knows nothing of the bot but its promise. Nothing happens twice to the same thing, and a patch has one state after
+"New" at most, so that whatever is told together or apart, the sum of it is the same.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+
+from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
+from rig import PROJECT, a_series
+
+PLACES = ("migration", "net", "docs", "elsewhere")
+STATES = ("accepted", "rejected", "deferred")
+CHECKS = ("success", "warning", "fail")  # the worst last
+LAST_VERSION = 3
+
+
+@dataclass
+class Work:
+    """A version of a series, and all that happened to it; *patches* are their ids, in order."""
+
+    lineage: int
+    place: str
+    version: int
+    number: int
+    patches: tuple[int, ...]
+    states: dict[int, str] = field(default_factory=dict)
+    checks: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    reviewers: int = 0
+    superseded_by: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What all its versions are called."""
+        return f"{self.place}: Fix number {self.lineage}"
+
+
+@dataclass
+class Story:
+    """A list on which things happen; *works* in the order of their arrival."""
+
+    patchwork: SamplePatchwork
+    dice: random.Random
+    works: list[Work] = field(default_factory=list)
+    _said: int = 0
+
+    def happen(self, read: Collection[int]) -> None:
+        """One thing more; what changes is one of the series that were *read*: what was before is no change."""
+        open_ = [work for work in self.works if work.number in read]
+        what = self.dice.choice(("series", "series", "version", "state", "check", "remark"))
+        if what == "series" or not open_:
+            self._arrive(Work(len(self.works) + 1, self.dice.choice(PLACES), 1, 0, ()))
+            return
+        work = self.dice.choice(open_)
+        match what:
+            case "version" if work.superseded_by is None and work.version < LAST_VERSION:
+                work.superseded_by = work.version + 1
+                self._arrive(Work(work.lineage, work.place, work.version + 1, 0, ()))
+            case "check":
+                self._check(work)
+            case "remark":
+                self._remark(work)
+            case _:
+                self._set_state(work)
+
+    def _arrive(self, work: Work) -> None:
+        path = f"{work.place}/fix{work.lineage}.c"
+        series = a_series(path, name=work.name, patches=self.dice.randint(1, 3), version=work.version)
+        submitter = f"Author {work.lineage} <author{work.lineage}@example.org>"
+        posted = self.patchwork.post_series(PROJECT, replace(series, submitter=submitter))
+        work.number, work.patches = posted.series, posted.patches
+        self.works.append(work)
+
+    def _set_state(self, work: Work) -> None:
+        unset = [patch for patch in work.patches if patch not in work.states]
+        if unset:
+            patch, state = self.dice.choice(unset), self.dice.choice(STATES)
+            work.states[patch] = state
+            self.patchwork.set_state(patch, state)
+
+    def _check(self, work: Work) -> None:
+        self._said += 1
+        context, state = f"ci-{self._said}", self.dice.choice(CHECKS)
+        work.checks[context] = state
+        self.patchwork.add_check(self.dice.choice(work.patches), NewCheck(state, context))
+
+    def _remark(self, work: Work) -> None:
+        self._said += 1
+        person = f"Viewer {self._said} <viewer{self._said}@example.com>"
+        remark, review = f"Remark {self._said}.", self.dice.random() < 0.5  # half of them
+        work.remarks.append(remark)
+        work.reviewers += review
+        text = f"{remark}\n\nReviewed-by: {person}\n" if review else f"{remark}\n"
+        self.patchwork.add_comment(self.dice.choice(work.patches), text, submitter=person)
+
+
+def facts_of(work: Work) -> Iterator[str]:
+    """What the final card of *work* says, each a part of its text."""
+    yield work.name
+    counts = Counter({"New": len(work.patches) - len(work.states)}) + Counter(map(str.title, work.states.values()))
+    yield from counts if len(work.patches) == 1 else (f"{state} {count}" for state, count in counts.items())
+    if work.checks:
+        yield f" {max(work.checks.values(), key=CHECKS.index)}"
+    if work.reviewers:
+        yield f"R{work.reviewers} "
+    if work.superseded_by:
+        yield f"superseded by v{work.superseded_by}"
+
+
+def told_of(work: Work) -> Counter[str]:
+    """What is told below the card of *work* where a room hears of everything: each thing, and how often."""
+    told = Counter(f"→ {state.title()}" for state in work.states.values())
+    return told + Counter(work.checks.keys()) + Counter(work.remarks)

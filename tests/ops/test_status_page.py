@@ -1,0 +1,129 @@
+"""The status page, as text."""
+
+import re
+from dataclasses import replace
+from html import unescape
+
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from bot.ids import ProjectName, RoomId, ServerName
+from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSeen
+from bot.ops.status_page import page
+from status_rig import BOT, KERNEL, MORE, NOW, OZLABS
+
+
+def words(html: str) -> list[str]:
+    """What the page says, a line for each block."""
+    body = re.sub(r"(?s)^.*<body>|<.*?style>", "", html)
+    blocks = re.sub(r"</(p|h1|h2|li|tr)>", "\n", body)
+    cells = re.sub(r"</t[dh]>", " | ", blocks)
+    return [unescape(line).strip(" |") for line in re.sub(r"<[^>]*>", "", cells).splitlines() if line.strip()]
+
+
+def test_the_page_says_how_everything_is() -> None:
+    assert words(page(BOT, MORE)) == snapshot(
+        [
+            "patchwork-matrix-bot",
+            "As of 2026-11-25 12:00:30 UTC; running since 2026-11-22 12:00 UTC.",
+            "Not ready",
+            "kernel cannot be polled since 2026-11-25 10:00 UTC (HTTP 502).",
+            "On kernel there is nothing to watch.",
+            "https://patchwork.kernel.example.org has no project netdevbpf.",
+            "2 messages kept for rooms that do not let the bot speak.",
+            "1 message given up; “patchbot outbox list” on the bot's machine says why.",
+            "#closed:hs: needs an invitation.",
+            "Patchwork servers",
+            "Server | Project | Known since | Last poll (UTC) | Lag | Next poll (UTC)",
+            "ozlabs | qemu-devel | 2026-11-16 | 2026-11-25 12:00:18 | 12 s | 2026-11-25 12:01:18",
+            "ozlabs | qemu-ppc | 2026-11-25 | 2026-11-25 12:00:18 | 12 s | 2026-11-25 12:01:18",
+            "kernel | none yet |  | never | 3 d | soon",
+            "Outbox",
+            "Messages | Count",
+            "waiting up to 1 min | 3",
+            "waiting up to 15 min | 1",
+            "waiting up to 1 h | 1",
+            "waiting longer than 1 h | 0",
+            "kept for rooms that refuse | 2",
+            "given up | 1",
+            "The oldest message has been waiting for 20 min.",
+            "Rooms (3)",
+            "Room | Subscriptions | Cards in 24 h | Notes",
+            "#migration:hs !one:hs | 12 | 34",
+            "!two:hs | 1 | 0 | direct chat",
+            "!three:hs | 2 | 0 | left",
+            "Versions",
+            "What | Version",
+            "bot | 1.2.3",
+            "Python | 3.11.7",
+            "database | 0013",
+            "API of ozlabs | 1.3",
+        ]
+    )
+
+
+def test_a_bot_that_is_well_and_new_says_so() -> None:
+    assert words(page(Condition("1.2.3", NOW, NOW, queue=Queue()), Particulars())) == snapshot(
+        [
+            "patchwork-matrix-bot",
+            "As of 2026-11-25 12:00:30 UTC; running since 2026-11-25 12:00 UTC.",
+            "Ready",
+            "Patchwork servers",
+            "Server | Project | Known since | Last poll (UTC) | Lag | Next poll (UTC)",
+            "Outbox",
+            "Messages | Count",
+            "kept for rooms that refuse | 0",
+            "given up | 0",
+            "Rooms (0)",
+            "None yet.",
+            "Versions",
+            "What | Version",
+            "bot | 1.2.3",
+        ]
+    )
+
+
+def test_a_database_that_is_away_is_told() -> None:
+    told = words(page(replace(BOT, queue=None), Particulars()))
+
+    assert "Unknown: the database does not answer." in told
+
+
+def test_of_many_rooms_the_first_hundred_are_shown() -> None:
+    rooms = tuple(RoomSeen(RoomId(f"!{number}:hs")) for number in range(1_000))
+
+    told = words(page(BOT, replace(MORE, rooms=rooms)))
+
+    assert sum(line.startswith("!") for line in told) == 100
+    assert "Rooms (1000)" in told
+    assert "… and 900 more" in told
+
+
+def test_of_many_projects_and_remarks_the_first_are_shown() -> None:
+    projects = tuple((ProjectName(f"p{number}"), NOW) for number in range(150))
+    crowded = replace(BOT, servers=(replace(OZLABS, known_since=projects),), remarks=("A remark.",) * 150)
+
+    told = words(page(crowded, MORE))
+
+    assert "ozlabs | and 50 more" in told
+    assert "… and 52 more" in told  # beside what is kept and what was given up
+
+
+@given(st.text())
+def test_what_others_wrote_stays_text(text: str) -> None:
+    server = replace(KERNEL, name=ServerName(text), health=Health(None, NOW, text), problems=(text,), api=text)
+    html = page(
+        replace(BOT, servers=(server, replace(OZLABS, known_since=((ProjectName(text), NOW),))), remarks=(text,)),
+        replace(MORE, rooms=(RoomSeen(RoomId(text), text, state=text),)),
+    )
+
+    tags = {tag.split(" ")[0].strip("</>") for tag in re.findall(r"<[^>]*>", html)}
+    assert tags <= KNOWN_TAGS
+    assert "\x00" not in html
+
+
+KNOWN_TAGS = {
+    *("!DOCTYPE", "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "ul", "li"),
+    *("div", "table", "thead", "tbody", "tr", "th", "td", "bdi"),
+}

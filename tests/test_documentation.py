@@ -1,0 +1,130 @@
+"""What the documentation says can be typed can be typed, what it links to is there, and its tables are true."""
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pathspec
+import pytest
+from prometheus_client import Metric
+from prometheus_client.metrics import MetricWrapperBase
+
+import bot.metrics
+from bot.cli.parser import parser
+from bot.commands.grammar import Call, parse
+from bot.config.described import tables
+from bot.config.model import Settings
+from bot.subscriptions.maintainers import read
+from bot.subscriptions.parser import parse as read_query
+from bot.subscriptions.parser import parse_subscription
+from bot.subscriptions.paths import PathTrie
+
+TOP = Path(__file__).parent.parent
+PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
+IN_A_DIRECT_CHAT = {"personal.md", "subscriptions.md"}  # whose tables say what is typed there, without the prefix
+_BLOCK = re.compile(r"^ {4,}(?:\$ )?(\S.*)$", re.MULTILINE)
+_SPAN = re.compile(r"`([^`\n]+)`")
+_FIRST_CELL = re.compile(r"^\| (`.*?) \|", re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+NAMED = {"patchbot explain", "patchbot maintainers"}  # in sentences, without what they need
+_FORM = re.compile(r"VERB|FILE|QUERY|REF|ROOM|[\\|…\[]")  # a form to be filled in, and nothing that is typed
+
+
+def _commands(words: str) -> list[tuple[str, str]]:
+    """The page and the text of whatever is typed so, in blocks and in sentences."""
+    found = [(page.name, typed) for page in PAGES for typed in _typed(page.read_text())]
+    return [
+        (page, typed) for page, typed in found if re.match(words, typed) and not (_FORM.search(typed) or typed in NAMED)
+    ]
+
+
+def _typed(text: str) -> Iterator[str]:
+    yield from _BLOCK.findall(text)
+    yield from _SPAN.findall(text)
+
+
+def _said_directly() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        if page.name in IN_A_DIRECT_CHAT:
+            cells = _FIRST_CELL.findall(page.read_text())
+            yield from ((page.name, typed) for cell in cells for typed in _SPAN.findall(cell))
+
+
+SHELL = _commands(r"(?:PATCHBOT_\S+ )?(?:\S*/)?patchbot ")
+CHAT = [*_commands("!pw "), *_said_directly()]
+
+
+def test_there_is_something_to_try() -> None:
+    assert len(SHELL) > 20
+    assert len(CHAT) > 40
+
+
+@pytest.mark.parametrize(("page", "typed"), SHELL)
+def test_a_command_line_is_one_that_patchbot_takes(page: str, typed: str) -> None:
+    words = shlex.split(typed.partition(" > ")[0])
+    at = next(place for place, word in enumerate(words) if word.endswith("patchbot"))
+
+    taken = parser().parse_args(words[at + 1 :])
+
+    assert isinstance(taken, argparse.Namespace), page
+
+
+@pytest.mark.parametrize(("page", "typed"), CHAT)
+def test_a_command_in_chat_is_one_that_the_bot_takes(page: str, typed: str) -> None:
+    call = parse(typed.removeprefix("!pw "), "!pw")
+
+    assert isinstance(call, Call), page
+    if call.command.verb in {"sub", "edit"}:
+        parse_subscription(call.arguments["query"], has_addresses=True)
+    elif call.command.verb == "find":
+        read_query(call.arguments["query"])
+
+
+@pytest.mark.parametrize("page", [*PAGES, TOP / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    for link in _LINK.findall(page.read_text()):
+        if "://" not in link:
+            assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_setting_that_a_page_names_exists(page: Path) -> None:
+    known = {table.name: {setting.name for setting in table.settings} for table in tables(Settings)}
+
+    for table, key in re.findall(r"`\[(\w+)\] (\w+)`", page.read_text()):
+        assert key in known[table], key
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_metric_that_a_page_names_exists(page: Path) -> None:
+    metrics = [metric for metric in vars(bot.metrics).values() if isinstance(metric, MetricWrapperBase)]
+    known = {name for metric in metrics for family in metric.describe() for name in _names(family)}
+
+    assert set(re.findall(r"`[^`]*\b(patchbot_[a-z_]+)", page.read_text())) <= known
+
+
+def _names(family: Metric) -> Iterator[str]:
+    yield f"{family.name}_total" if family.type == "counter" else family.name
+
+
+def _dialects() -> list[tuple[str, str, list[bool]]]:
+    text = (TOP / "docs" / "queries.md").read_text()
+    answer = r"(yes|no) \| "
+    rows = re.findall(rf"^\| `(\S+)` \| `(\S+)` \| {answer * 3}(yes|no) \|$", text, re.MULTILINE)
+    return [(pattern, path, [word == "yes" for word in words]) for pattern, path, *words in rows]
+
+
+@pytest.mark.parametrize(("pattern", "path", "told"), _dialects())
+def test_the_dialects_of_globs_are_as_the_table_says(pattern: str, path: str, told: list[bool]) -> None:
+    ours: PathTrie[int] = PathTrie()
+    ours.add(pattern, 1)
+
+    assert told == [
+        bool(ours.matches(path)),
+        pathspec.GitIgnoreSpec.from_lines([pattern]).match_file(path),
+        bool(read(f"SECTION\nF: {pattern}\n").covering([path], "")),
+        fnmatchcase(path, pattern),
+    ]
