@@ -1,6 +1,6 @@
 """All benches, in one table; a goal that is missed is shown and fails nothing."""
 
-from bench import index, maintainers, match, paths, trie
+from bench import bounds, index, maintainers, match, paths, trie
 from bench.table import Row, progress, show
 
 BENCHES = {
@@ -9,6 +9,7 @@ BENCHES = {
     "The trie by itself": trie.rows,
     "The whole index": index.rows,
     "MAINTAINERS": maintainers.rows,
+    "The worst that comes in": bounds.rows,
 }
 
 

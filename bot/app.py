@@ -37,6 +37,7 @@ from bot.errors import ConfigError, LoggedOut, UserError, outage
 from bot.ids import RoomId, ServerName, UserId
 from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
+from bot.ops.trouble import Trouble
 from bot.overview import Overview, Parts
 from bot.past import Past
 from bot.patchwork.api import PatchworkApi
@@ -56,6 +57,7 @@ from bot.watch.upkeep import Upkeep
 from bot.watch.watch import Watch
 
 RESTART_SECONDS = 5.0
+LASTED_SECONDS = 60.0  # a loop that ran so long was well again
 DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
 RULEBOOK_SECONDS = 1800.0
@@ -137,16 +139,18 @@ class Bot:
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run *loop* to its end, and again when a fault of ours ends it; what it left undone is in the store."""
         failures = metrics.LOOP_FAILURES.labels(name)
+        trouble, clock = Trouble(), asyncio.get_running_loop()
         while True:
+            began = clock.time()
             try:
                 await loop()
             except Exception as error:  # the one broad catch of a loop; it is logged
                 if _is_final(error):
                     raise
-                if (expected := outage(error)) is not None:
-                    _log.error("a loop failed and starts anew", loop=name, reason=str(expected))
-                else:
-                    _log.exception("a loop failed and starts anew", loop=name)
+                if clock.time() - began > LASTED_SECONDS:
+                    trouble.ended()
+                if trouble.is_news(error):
+                    _log_failure(name, error)
                 failures.inc()
                 await asyncio.sleep(RESTART_SECONDS)
             else:
@@ -236,7 +240,7 @@ async def assembled(
         sender = Sender(store, chat, clock, pace)
         watched = zip(settings.patchwork, apis, watches, strict=True)
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
-        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook, len(rooms.wanted))
+        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook, sender, len(rooms.wanted))
         overview = Overview(store, parts, clock, _override(settings.matrix))
         past = Past(store, {place.name: place.projects for place in places}, rulebook.of, clock)
         most = Most(settings.commands.max_per_person, settings.commands.max_per_room)
@@ -299,6 +303,14 @@ async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out:
 def _audience(rooms: Rooms) -> Audience:
     told = rooms.listeners
     return Audience(told.index, rooms.direct, told.quiet, told.compact, told.awaken)
+
+
+def _log_failure(loop: str, error: Exception) -> None:
+    """An outage is a line; a fault of ours has its trace."""
+    if (expected := outage(error)) is not None:
+        _log.error("a loop failed and starts anew", loop=loop, reason=str(expected))
+    else:
+        _log.error("a loop failed and starts anew", loop=loop, exc_info=True)
 
 
 def _is_final(error: Exception) -> bool:

@@ -4,19 +4,22 @@ import asyncio
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot import __version__
 from bot.clock import Clock
+from bot.delivery.sender import Sender
 from bot.errors import StoreError
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.notices.condition import Condition, Particulars, Queue, RoomSeen, Subscriptions
+from bot.notices.condition import Condition, Particulars, Queue, RoomSeen, Subscriptions, moment
+from bot.notices.floods import Flood
+from bot.notices.gaps import Absence
 from bot.rulebook import Rulebook
 from bot.store import migrate
 from bot.store.session import Kept
-from bot.store.store import Store
+from bot.store.store import Store, Transaction
 from bot.subscriptions.index import Index
 from bot.watch.watch import Watch
 
@@ -41,6 +44,7 @@ class Parts:
     index: Index
     watches: Sequence[Watch]
     rulebook: Rulebook
+    sender: Sender
     configured: int = 0
 
 
@@ -61,23 +65,31 @@ class Overview:
         queue: Queue | None = None
         known: dict[ServerName, list[tuple[ProjectName, datetime]]] = {}
         in_chat = 0, 0
+        reading: dict[ServerName, Absence | None] = {}
+        floods: tuple[str, ...] = ()
         broken: tuple[str, ...] = ()
         try:
             async with self._store.transaction() as tx:
                 queue = await tx.outbox.queue()
                 known = {watch.server: await tx.watch.known_since(watch.server) for watch in self._parts.watches}
                 in_chat = await tx.subscriptions.count()
+                reading = {watch.server: await _still_read(tx, watch.server) for watch in self._parts.watches}
+                floods = tuple([_flood(flood) for flood in await tx.floods.all()])
         except StoreError as error:
-            broken = (f"The database cannot be used: {error}.",)
+            since = moment(self._store.failing_since or self._clock.now())
+            broken = (f"The database cannot be used since {since} ({error}); it is tried again all the time.",)
         presence = self.presence
         return Condition(
             version=__version__,
             now=self._clock.now(),
             started=self._started,
-            servers=tuple(watch.condition(known.get(watch.server, ())) for watch in self._parts.watches),
-            queue=queue,
+            servers=tuple(
+                watch.condition(known.get(watch.server, ()), reading.get(watch.server)) for watch in self._parts.watches
+            ),
+            queue=queue and self._paced(queue),
             outages=(*broken, *(presence.outages() if presence else ())),
             remarks=(*(presence.remarks() if presence else ()), *self._parts.rulebook.problems(), *self.doubts),
+            floods=floods,
             subscriptions=self._subscriptions(*in_chat),
             override=self._override,
         )
@@ -102,13 +114,19 @@ class Overview:
         index = self._parts.index
         return Subscriptions(rooms, persons, self._parts.configured, len(index), index.scanned)
 
+    def _paced(self, queue: Queue) -> Queue:
+        """*queue* with the time at which the next message may go, as the pace allows, too."""
+        if queue.next_at is None:
+            return queue
+        return replace(queue, next_at=max(queue.next_at, self._parts.sender.may_send_at))
+
     def _rooms(self, kept: Kept, out: frozenset[RoomId], cards: Mapping[RoomId, int]) -> tuple[RoomSeen, ...]:
         listening = Counter(each.room for each in self._parts.index.subscriptions)
         names = {room: name for name, room in kept.named.items()}
         seen = [
             RoomSeen(
                 room=room,
-                name=names.get(room, ""),
+                name=names.get(room, "") if names.get(room) != room else "",
                 subscriptions=listening[room],
                 cards=cards.get(room, 0),
                 is_direct=room in kept.direct,
@@ -123,3 +141,15 @@ def _state(room: RoomId, suspended: frozenset[RoomId], out: frozenset[RoomId]) -
     if room in suspended:
         return "does not let the bot speak"
     return "left" if room in out else ""
+
+
+async def _still_read(tx: Transaction, server: ServerName) -> Absence | None:
+    """The absence whose arrivals are not all read; None: there is none."""
+    absence = await tx.absences.last(server)
+    return absence if absence is not None and absence.ended is None else None
+
+
+def _flood(flood: Flood) -> str:
+    return (
+        f"{flood.room}: a flood from {flood.server} since {moment(flood.opened)}; what it brings is listed at its end."
+    )

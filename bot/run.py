@@ -1,6 +1,7 @@
 """`patchbot run`: the bot at its homeserver, from the lock to the last message."""
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
@@ -27,6 +28,8 @@ from bot.ops.systemd import ServiceManager, watched
 from bot.rooms import Rooms
 from bot.store.lock import locked
 
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_LARGE_BYTES = 256 * 1024
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +50,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
     house = MatrixHouse(settings.matrix.admins)
     rooms = Rooms(room_queries(settings), house)
     os.umask(0o077)
+    _give_memory_back()
     gc.freeze()  # what is loaded by now stays; every full collection would look through it, 50 ms long
     clock = clock or SystemClock()
     with locked(settings.store.data_dir), _stopped_by_signals() as stop:
@@ -57,7 +61,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
             house.open(client, session)
-            async with served(settings.web.address, bot.overview), watched(ServiceManager(os.environ)):
+            async with served(settings.web.address, bot.overview, clock), watched(ServiceManager(os.environ)):
                 if await _done_before(stop, session.log_in):
                     await bot.run(stop, session.run, ready=session.has_heard)
         _log.info("stopped")
@@ -107,6 +111,13 @@ async def _done_before(stop: asyncio.Event, step: Callable[[], Awaitable[None]])
         for task in (doing, stopping):
             task.cancel()
         await asyncio.gather(doing, stopping, return_exceptions=True)
+
+
+def _give_memory_back() -> None:
+    """Let what large answers took go back to the system at once: glibc keeps ever more of it, for the next one."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 @contextmanager

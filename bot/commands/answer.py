@@ -27,6 +27,7 @@ from bot.store.store import Store
 
 ANSWER_SECONDS = 60
 TOO_MANY = "⏳"
+_SHOWN = 100  # characters of a command, in the log
 _log = structlog.get_logger(__name__)
 
 
@@ -120,10 +121,25 @@ class Answerer:
         if not self._limits.allow(message.sender, message.room, now):
             return
         self._limits.count(message.sender, message.room, now)
-        answer = await self._answer(message)
+        written = await self._written(message)
         async with self._store.transaction() as tx:
-            await tx.outbox.add([notice(message, answer)])
+            await tx.outbox.add([written])
             await tx.inbox.answered(message)
+
+    async def _written(self, message: Said) -> Notice:
+        """The answer as it is sent; whatever a message does to us, the others are answered, and it is not read again.
+
+        Raises:
+            StoreError: which is not this message's fault; it is answered when the database is back.
+        """
+        try:
+            return notice(message, await self._answer(message))
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001  # the loop's one broad catch; it is logged
+            _log.exception("a command failed", room=message.room, command=message.body[:_SHOWN])
+            metrics.COMMANDS.labels("", "fault").inc()
+            return notice(message, Answer(said("That did not work, by a fault of the bot. Its log says more.")))
 
     async def _answer(self, message: Said) -> Answer:
         prefix = "" if self._is_direct(message) else self._manners.prefix
@@ -145,11 +161,6 @@ class Answerer:
             _log.warning("a command took too long", verb=verb)
             late = f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."
             return Answer(said(late)), "timeout"
-        except StoreError:
-            raise  # not this message's fault: it is answered when the database is back
-        except Exception:  # noqa: BLE001  # one message must not keep the others from being answered
-            _log.exception("a command failed", verb=verb)
-            return Answer(said("That did not work, by a fault of the bot. Its log says more.")), "fault"
 
 
 def notice(message: Said, answer: Answer) -> Notice:

@@ -52,6 +52,11 @@ class Sender:
         self._stopping = True
         self._wake.set()
 
+    @property
+    def may_send_at(self) -> datetime:
+        """When the pace allows the next message (UTC); now, where it does."""
+        return self._clock.now() + timedelta(seconds=self._pace.wait(self._clock.monotonic()))
+
     async def run(self) -> None:
         """Deliver until stopped or cancelled, sleeping while there is nothing to do.
 

@@ -8,6 +8,7 @@ request has one deadline and is made once.
 import asyncio
 import email.utils
 import ssl
+import zlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -15,7 +16,6 @@ from typing import TypeVar
 import aiohttp
 import aiohttp_socks
 import nio
-from nio.client.async_client import client_session
 
 from bot import metrics
 from bot.clock import Clock
@@ -25,8 +25,9 @@ from bot.matrix import wire
 from bot.matrix.content import encoded
 from bot.matrix.model import Content
 from bot.matrix.requests import Request
+from bot.unpacking import body_of
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
 LARGE_BYTES = 128 * 1024  # takes longer to parse than the loop may stand still
 _NETWORK_ERRORS = (
     aiohttp.ClientError,
@@ -86,21 +87,16 @@ class Carrier:
         return await asyncio.to_thread(read) if len(body) > LARGE_BYTES else read()
 
     async def _exchange(self, request: Request, token: str | None) -> tuple[aiohttp.ClientResponse, bytes]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         data = encoded(request.body).decode() if request.body is not None else None
         if not self._nio.client_session:
-            await _open(self._nio)
+            self._nio.client_session = _session(self._nio.proxy)
         unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one
         response = await self._nio.send(request.method, request.path, data, headers, timeout=unlimited)
         async with response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
-            return response, bytes(body)
+            return response, await _body(response)
 
     def _compare_clocks(self, date: str) -> None:
         """Learn from an answer's Date header how far the homeserver's clock is ahead of ours."""
@@ -112,13 +108,33 @@ class Carrier:
             self.ahead = theirs - self._clock.now()
 
 
-@client_session  # type: ignore[untyped-decorator] # nio ships no types
-async def _open(client: nio.AsyncClient) -> None:
-    """Let *client* follow no redirect: what we say, and a password, would go wherever it leads."""
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The answer, unpacked no further than the limit."""
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        raise Temporary(f"answered in the encoding {encoding[:100]}")
+    try:
+        body = await body_of(response.content.iter_any(), MAX_ANSWER_BYTES, is_packed=encoding == "gzip")
+    except zlib.error as error:
+        raise Temporary(str(error)) from error
+    if body is None:
+        raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
+    return body
+
+
+def _session(proxy: str | None) -> aiohttp.ClientSession:
+    """Connections that follow no redirect: what we say, and a password, would go wherever it leads.
+
+    They unpack nothing, for nio's own would unpack answers of any size.
+    """
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse)
-    trace.freeze()
-    client.client_session.trace_configs.append(trace)
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(),  # each request has a deadline
+        connector=aiohttp_socks.ProxyConnector.from_url(proxy) if proxy else None,
+        auto_decompress=False,
+        trace_configs=[trace],
+    )
 
 
 async def _refuse(_: aiohttp.ClientSession, __: object, told: aiohttp.TraceRequestRedirectParams) -> None:

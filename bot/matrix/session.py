@@ -27,7 +27,7 @@ from bot.matrix.memory import SessionMemory, Taken
 from bot.matrix.model import Event, Gap, Joined, SyncAnswer
 from bot.matrix.rooms import Room
 from bot.matrix.taking import ASK_AGAIN, Known, outcome
-from bot.notices.condition import MAX_REASON, moment
+from bot.notices.condition import MAX_REASON, moment, to_the_second
 from bot.notices.markup import cut
 
 IDLE_SECONDS = 1.0  # after an answer that leads nowhere and came without waiting
@@ -71,6 +71,7 @@ class Session:
         self._has_heard = asyncio.Event()
         self._down_since: datetime | None = None
         self._down_reason = ""
+        self._next_try: datetime | None = None
 
     @property
     def rooms(self) -> dict[RoomId, Room]:
@@ -89,10 +90,9 @@ class Session:
     def outages(self) -> tuple[str, ...]:
         """What keeps us from hearing and speaking, a sentence each, with the time since when."""
         if self._down_since is not None:
-            since = moment(self._down_since)
-            return (
-                f"The homeserver has not answered as it should since {since} ({cut(self._down_reason, MAX_REASON)}).",
-            )
+            since, reason = moment(self._down_since), cut(self._down_reason, MAX_REASON)
+            again = f"; asked again at {to_the_second(self._next_try)}" if self._next_try else ""
+            return (f"The homeserver has not answered as it should since {since} ({reason}){again}.",)
         return () if self._has_heard.is_set() else ("The homeserver has not told anything yet.",)
 
     def remarks(self) -> tuple[str, ...]:
@@ -159,7 +159,9 @@ class Session:
         if reason != self._down_reason or backoff.failures == 0:
             _log.warning("the homeserver does not answer as it should", reason=reason)
         self._down_reason = reason
-        await self._clock.sleep(backoff.next_seconds(wish, random.random()))  # noqa: S311  # spreads load, no secret
+        seconds = backoff.next_seconds(wish, random.random())  # noqa: S311  # spreads load, no secret
+        self._next_try = self._clock.now() + timedelta(seconds=seconds)
+        await self._clock.sleep(seconds)
 
     async def _hear(self, timeout_ms: int, *, whole: bool) -> None:
         """Take one answer; *whole*: with the state of every room."""

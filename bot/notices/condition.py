@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.ids import ProjectName, RoomId, ServerName
+from bot.notices.gaps import Absence
 from bot.notices.markup import Code, Document, Line, cut, lines, words
 
 SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
@@ -15,7 +16,7 @@ MAX_REASON = 200  # characters of somebody else's words
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the watch of a server goes; *failing_since* None: well, or not tried yet.
+    """How the watch of a server goes; *failing_since* None: well, or not tried yet; *next_try* where it fails.
 
     *caught_up* is when the last poll ended that left nothing to read.
     """
@@ -24,11 +25,15 @@ class Health:
     failing_since: datetime | None = None
     reason: str = ""
     caught_up: datetime | None = None
+    next_try: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedServer:
-    """A Patchwork server: its projects with the time from which each is known, and those that it does not have."""
+    """A Patchwork server: its projects with the time from which each is known, and those that it does not have.
+
+    *absence* is the one whose arrivals are still read; None: there is none.
+    """
 
     name: ServerName
     url: str
@@ -37,6 +42,7 @@ class WatchedServer:
     problems: tuple[str, ...] = ()
     next_poll: datetime | None = None  # None: none was made yet
     api: str = ""  # the version that is spoken with it; "" before that is known
+    absence: Absence | None = None
 
     @property
     def watches_nothing(self) -> bool:
@@ -46,12 +52,19 @@ class WatchedServer:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What is still to be said; *oldest* is when the first of the *waiting* notices was written."""
+    """What is still to be said; *oldest* is when the first of the *waiting* notices was written.
+
+    *next_at* is when one of them may go; the others' times are when the first was written that is suspended, and when
+    the last was given up.
+    """
 
     waiting: int = 0
     oldest: datetime | None = None
     suspended: int = 0
     dead: int = 0
+    next_at: datetime | None = None
+    suspended_since: datetime | None = None
+    given_up: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,7 @@ class Condition:
     """How the bot is at one moment, *now*.
 
     *outages* are sentences on what keeps it from its work (homeserver, database), *remarks* on what else is not as it
-    should be, such as rooms that it is not let into.
+    should be, such as rooms that it is not let into, *floods* on what goes on in rooms.
     """
 
     version: str
@@ -83,6 +96,7 @@ class Condition:
     queue: Queue | None = None  # None: the database does not say
     outages: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    floods: tuple[str, ...] = ()
     subscriptions: Subscriptions = Subscriptions()
     override: str = ""  # the request that lifts the homeserver's limit for this bot
 
@@ -134,7 +148,16 @@ def outages(condition: Condition) -> tuple[str, ...]:
 def remarks(condition: Condition) -> tuple[str, ...]:
     """What an operator should know besides, a sentence each."""
     problems = (problem for server in condition.servers for problem in server.problems)
-    return (*problems, *_kept(condition.queue or Queue()), *condition.remarks)
+    catching_up = (_catching_up(server.name, absence) for server in condition.servers if (absence := server.absence))
+    queue = condition.queue or Queue()
+    return (
+        *problems,
+        *catching_up,
+        *_waiting(queue, condition.now),
+        *_kept(queue),
+        *condition.floods,
+        *condition.remarks,
+    )
 
 
 def status(condition: Condition, *, for_operator: bool) -> Document:
@@ -143,7 +166,9 @@ def status(condition: Condition, *, for_operator: bool) -> Document:
     told += [words(sentence) for sentence in condition.outages]
     told += [words(_server(server)) for server in condition.servers]
     told += [words(problem) for server in condition.servers for problem in server.problems]
+    told += [words(_catching_up(server.name, server.absence)) for server in condition.servers if server.absence]
     told += _queue(condition)
+    told += [words(flood) for flood in condition.floods[:MAX_REMARKS] if for_operator]
     told += [words(sentence) for sentence in _of_rooms(condition.remarks, for_operator=for_operator)]
     return (lines(told),)
 
@@ -153,10 +178,21 @@ def moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
+def to_the_second(time: datetime) -> str:
+    """The same of what happens so soon that the minute does not tell."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _outage(server: WatchedServer) -> str:
     since = server.health.failing_since
     assert since is not None  # noqa: S101  # the caller saw to it
-    return f"{server.name} cannot be polled since {moment(since)} ({cut(server.health.reason, MAX_REASON)})."
+    again = f"; tried again at {to_the_second(server.health.next_try)}" if server.health.next_try else ""
+    return f"{server.name} cannot be polled since {moment(since)} ({cut(server.health.reason, MAX_REASON)}){again}."
+
+
+def _catching_up(server: ServerName, absence: Absence) -> str:
+    times = f"between {moment(absence.since)} and {moment(absence.until)}"
+    return f"{server}: what came {times} is still being read ({absence.came} series so far), and told then."
 
 
 def _server(server: WatchedServer) -> str:
@@ -173,7 +209,7 @@ def _queue(condition: Condition) -> Iterator[Line]:
     if queue is None:
         return
     if queue.waiting and queue.oldest is not None:
-        yield words(f"{_count(queue.waiting, 'message')} to be sent, the oldest since {moment(queue.oldest)}.")
+        yield from (words(sentence) for sentence in _waiting(queue, condition.now))
         if condition.now - queue.oldest > SLOW and not condition.outages and condition.override:
             yield words(
                 "The homeserver limits how much an account may say. Its administrator can lift that for the bot with ",
@@ -183,12 +219,21 @@ def _queue(condition: Condition) -> Iterator[Line]:
     yield from (words(sentence) for sentence in _kept(queue))
 
 
+def _waiting(queue: Queue, now: datetime) -> Iterator[str]:
+    if queue.waiting and queue.oldest is not None:
+        is_later = queue.next_at is not None and queue.next_at > now
+        soonest = f"; the next one goes at {to_the_second(queue.next_at)}" if is_later and queue.next_at else ""
+        yield f"{_count(queue.waiting, 'message')} to be sent, the oldest since {moment(queue.oldest)}{soonest}."
+
+
 def _kept(queue: Queue) -> Iterator[str]:
     """What waits for somebody to act."""
     if queue.suspended:
-        yield f"{_count(queue.suspended, 'message')} kept for rooms that do not let the bot speak."
+        since = f", the oldest since {moment(queue.suspended_since)}" if queue.suspended_since else ""
+        yield f"{_count(queue.suspended, 'message')} kept for rooms that do not let the bot speak{since}."
     if queue.dead:
-        yield f"{_count(queue.dead, 'message')} given up; “patchbot outbox list” on the bot's machine says why."
+        last = f", the last at {moment(queue.given_up)}" if queue.given_up else ""
+        yield f"{_count(queue.dead, 'message')} given up{last}; “patchbot outbox list” on the bot's machine says why."
 
 
 def _of_rooms(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:

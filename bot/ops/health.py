@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 import prometheus_client
@@ -10,8 +11,9 @@ import structlog
 from aiohttp import web
 
 from bot import metrics
+from bot.clock import Clock
 from bot.errors import ConfigError
-from bot.notices.condition import Condition, Particulars, outages, remarks
+from bot.notices.condition import Condition, Particulars, outages, remarks, to_the_second
 from bot.ops import status_page
 from bot.patchwork.text import line
 
@@ -34,16 +36,29 @@ class Overview(Protocol):
 class _Looks(Generic[_Seen]):
     """Looks how the bot is, one look at a time however many ask; nobody waits longer than ANSWER_SECONDS for it."""
 
-    def __init__(self, ask: Callable[[], Awaitable[_Seen]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[_Seen]], clock: Clock) -> None:
         self._ask = ask
+        self._clock = clock
         self._look: asyncio.Future[_Seen] | None = None
+        self._silent_since: datetime | None = None
+
+    @property
+    def silence(self) -> str:
+        """That, and since when, there is no answer."""
+        since = to_the_second(self._silent_since or self._clock.now())
+        return f"The database has not answered within {ANSWER_SECONDS:g} s, since {since}; it is asked again each time."
 
     async def now(self) -> _Seen | None:
         """How the bot is; None where that cannot be found out in time: a database that hangs ends its wait late."""
         if self._look is None or self._look.done():
             self._look = asyncio.ensure_future(self._ask())
+        asked = self._clock.now()
         await asyncio.wait({self._look}, timeout=ANSWER_SECONDS)
-        return self._look.result() if self._look.done() else None
+        if not self._look.done():
+            self._silent_since = self._silent_since or asked
+            return None
+        self._silent_since = None
+        return self._look.result()
 
     async def close(self) -> None:
         """Look no more; a look that is under way may still end by itself."""
@@ -53,7 +68,9 @@ class _Looks(Generic[_Seen]):
 
 
 @asynccontextmanager
-async def served(address: tuple[str, int] | None, overview: Overview) -> AsyncIterator[tuple[str, int] | None]:
+async def served(
+    address: tuple[str, int] | None, overview: Overview, clock: Clock
+) -> AsyncIterator[tuple[str, int] | None]:
     """Serve the pages on *address*, nothing for None; where they are, for port 0 takes any free one.
 
     Raises:
@@ -62,7 +79,7 @@ async def served(address: tuple[str, int] | None, overview: Overview) -> AsyncIt
     if address is None:
         yield None
         return
-    looks, closer_looks = _Looks(overview.condition), _Looks(overview.particulars)
+    looks, closer_looks = _Looks(overview.condition, clock), _Looks(overview.particulars, clock)
     app = web.Application()
     app.add_routes([*_for_machines(looks), _for_people(looks, closer_looks)])
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
@@ -90,7 +107,7 @@ def _for_people(looks: _Looks[Condition], closer_looks: _Looks[Particulars]) -> 
     async def status(_: web.Request) -> web.Response:
         now, more = await asyncio.gather(looks.now(), closer_looks.now())
         if now is None or more is None:
-            return _html(status_page.silent_page(_SILENT), 503)
+            return _html(status_page.silent_page((looks if now is None else closer_looks).silence), 503)
         return _html(status_page.page(now, more), 200)
 
     return web.get("/", status)
@@ -106,7 +123,7 @@ def _for_machines(looks: _Looks[Condition]) -> list[web.RouteDef]:
 
     async def readyz(_: web.Request) -> web.Response:
         now = await looks.now()
-        wrong = (_SILENT,) if now is None else outages(now)
+        wrong = (looks.silence,) if now is None else outages(now)
         notes = () if now is None else remarks(now)
         return web.Response(status=503 if wrong else 200, text=_page(*(wrong or ("ready",)), *notes))
 
@@ -119,9 +136,6 @@ def _for_machines(looks: _Looks[Condition]) -> list[web.RouteDef]:
         return web.Response(body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
     return [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", measured)]
-
-
-_SILENT = f"The database has not answered within {ANSWER_SECONDS:g} s."
 
 
 def _page(*sentences: str) -> str:

@@ -14,14 +14,15 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot import metrics
 from bot.errors import BotError
+from bot.ops.trouble import Trouble
 
 _log = structlog.get_logger(__name__)
 
 
 class Schedule:
-    """Calls coroutines at intervals, until it is closed; one that fails is logged and called again.
+    """Calls coroutines at intervals, until it is closed.
 
-    An outage, of the database say, is a line when it begins and a line when it is over, however often it is met.
+    One that fails is logged, once until it fails otherwise, and called again: later and later, as its backoff has it.
     """
 
     def __init__(self) -> None:
@@ -30,16 +31,16 @@ class Schedule:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._runs: set[asyncio.Task[object]] = set()
-        self._outages: dict[str, str] = {}  # by the name of the job that met it
         # It would tell of each tick skipped because the run before goes on, and of each run that closing cancels.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
         """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
         metrics.LOOP_FAILURES.labels(name)  # a first failure is seen only as one more than none
+        trouble = Trouble()
 
         async def run() -> None:
-            await self._run(job, name)
+            await self._run(job, name, trouble)
 
         self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, next_run_time=datetime.now(UTC))
 
@@ -56,19 +57,29 @@ class Schedule:
         if self._runs:
             await asyncio.wait(self._runs)
 
-    async def _run(self, job: Callable[[], Awaitable[object]], name: str) -> None:
+    async def _run(self, job: Callable[[], Awaitable[object]], name: str, trouble: Trouble) -> None:
+        now = asyncio.get_running_loop().time
+        if now() < trouble.not_before:
+            return
         task = asyncio.current_task()
         assert task is not None, "ticks run in tasks"  # noqa: S101  # for the type; asyncio always has one here
         self._runs.add(task)
         task.add_done_callback(self._runs.discard)
         try:
             await job()
-            if self._outages.pop(name, None) is not None:
-                _log.info("a scheduled job works again", job=name)
-        except BotError as error:
-            if self._outages.get(name) != str(error):
-                _log.error("a scheduled job failed and runs again at its time", job=name, reason=str(error))
-            self._outages[name] = str(error)
-        except Exception:  # noqa: BLE001  # the one broad catch of the ticks; it is logged
-            _log.exception("a scheduled job failed and runs again at its time", job=name)
+        except Exception as error:  # noqa: BLE001  # the one broad catch of the ticks; it is logged
+            if trouble.is_news(error):
+                _log_failure(name, error)
             metrics.LOOP_FAILURES.labels(name).inc()
+            trouble.wait(now())
+        else:
+            if failures := trouble.ended():
+                _log.info("a scheduled job runs well again", job=name, failures=failures)
+
+
+def _log_failure(job: str, error: Exception) -> None:
+    """An outage is a line; a fault of ours has its trace."""
+    if isinstance(error, BotError):
+        _log.error("a scheduled job failed and runs again at its time", job=job, reason=str(error))
+    else:
+        _log.error("a scheduled job failed and runs again at its time", job=job, exc_info=True)

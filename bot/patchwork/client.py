@@ -19,10 +19,10 @@ from bot import __version__
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.patchwork.counting import counted
+from bot.unpacking import body_of
 
 AT_ONCE = 2
 _MAX_RETRY_AFTER = timedelta(hours=6)
-_GZIP = 31  # zlib's number of window bits for it
 
 TOO_MANY_WAIT = timedelta(minutes=1)  # after a 429 that does not say how long
 
@@ -141,16 +141,11 @@ class PatchworkClient:
 
     async def _body(self, response: httpx.Response) -> bytes:
         """The body, unpacked no further than the limit: a small answer can unfold into a huge one."""
-        unpacker = zlib.decompressobj(_GZIP) if "content-encoding" in response.headers else None
-        room = self._limits.max_bytes
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk if unpacker is None else unpacker.decompress(chunk, room + 1 - len(body))
-            if len(body) > room:
-                raise Permanent(f"the answer is larger than {room:,} bytes")
-        if unpacker is not None and not unpacker.eof:
-            raise Temporary("the answer was cut")
-        return bytes(body)
+        is_packed = "content-encoding" in response.headers
+        body = await body_of(response.aiter_raw(), self._limits.max_bytes, is_packed=is_packed)
+        if body is None:
+            raise Permanent(f"the answer is larger than {self._limits.max_bytes:,} bytes")
+        return body
 
 
 def _authorities(ca_file: str) -> ssl.SSLContext:

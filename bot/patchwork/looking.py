@@ -31,7 +31,8 @@ class Look:
         self, read: Callable[[Board, Pending], Awaitable[_T | None]], *kinds: PendingKind
     ) -> list[tuple[Pending, _T]]:
         """The due objects of *kinds* that *read* could read; what it gives None for is looked at again later."""
-        items = [item for item in self.board.due(MAX_LOOKS) if item.kind in kinds]
+        due = await asyncio.to_thread(self.board.due, MAX_LOOKS)  # of tens of thousands, after an import
+        items = [item for item in due if item.kind in kinds]
         slots = asyncio.Semaphore(AT_ONCE)  # each holds its answers in memory, so requests alone are not the bound
 
         async def read_one(item: Pending) -> _T | None:

@@ -117,6 +117,7 @@ class Board:
     def __init__(self, pending: Iterable[Pending], known: Known, now: datetime, wait: timedelta) -> None:
         self._all = {item.key: item for item in pending}
         self._before = dict(self._all)
+        self._ready: list[Pending] | None = None  # what is due, in order, as long as nothing on the board changes
         self.now = now
         self._known = known
         self._wait = wait  # how long a series may stay incomplete
@@ -130,7 +131,7 @@ class Board:
                 self.series(event.project, event.series, complete=True)
             case "patch-completed" if event.series is not None and event.patch is not None:
                 self.series(event.project, event.series, patch=event.patch.id)
-                self._all.pop((PendingKind.PATCH, event.patch.id), None)
+                self.settle(PendingKind.PATCH, event.patch.id)
             case "patch-created" if event.patch is not None:
                 self.patch(event.project, event.patch)
 
@@ -178,6 +179,11 @@ class Board:
         A patch with a place in a series waits while a series of its project that was heard of when it was is still
         awaited: it is most likely one of that series, and read with it.
         """
+        if self._ready is None:
+            self._ready = self._all_due()
+        return self._ready[:limit]
+
+    def _all_due(self) -> list[Pending]:
         awaited: dict[ProjectName, datetime] = {}
         for item in self._all.values():
             if item.kind is PendingKind.SERIES and self.now < item.deadline:
@@ -187,7 +193,7 @@ class Board:
             for item in self._all.values()
             if item.is_due(self.now) and not _comes_with_a_series(item, awaited.get(item.project))
         ]
-        return sorted(ready, key=lambda item: (_rank(item.kind), item.first_seen, item.id))[:limit]
+        return sorted(ready, key=lambda item: (_rank(item.kind), item.first_seen, item.id))
 
     def has_read(self, series: SeriesId, patch: PatchId) -> bool:
         """Whether a patch of a series was read by an earlier poll."""
@@ -201,15 +207,18 @@ class Board:
     def keep(self, item: Pending) -> None:
         """Look at *item* again when it is due."""
         self._all[item.key] = item
+        self._ready = None
 
     def settle(self, kind: PendingKind, number: int) -> None:
         """The object was read, or is gone."""
-        self._all.pop((kind, number), None)
+        if self._all.pop((kind, number), None) is not None:
+            self._ready = None
 
     @property
     def changed(self) -> tuple[Pending, ...]:
         """What is new or waits longer than before."""
-        return tuple(item for key, item in self._all.items() if self._before.get(key) != item)
+        before = ((self._before.get(key), item) for key, item in self._all.items())
+        return tuple(item for known, item in before if known is not item and known != item)
 
     @property
     def settled(self) -> tuple[Pending, ...]:
@@ -225,6 +234,7 @@ class Board:
         due = self.now if at_once else item.due
         there = self._all.get(item.key, item)
         self._all[item.key] = replace(there, due=min(there.due, due))
+        self._ready = None
 
 
 def _rank(kind: PendingKind) -> int:

@@ -5,6 +5,7 @@ that must be written in one transaction, so that a poll either happened or did n
 `events.py`, what it looks at, and when, in `pending.py`.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -178,7 +179,7 @@ class Poller:
         look = Look(self.server, hints.board, self._clock)
         series, patches, old = await self._look(look)
         followed = await self._follow_ups.look(look, hints.heard)
-        more = bool(hints.board.due(1))
+        more, pending, settled = await asyncio.to_thread(_left_over, hints.board)
         if not has_backlog or not more:
             self._backlog_until = self._clock.monotonic() + BACKLOG_SECONDS if more and not walk.cut else 0.0
         return Poll(
@@ -191,8 +192,8 @@ class Poller:
             shown=hints.catch.series,
             followed=followed,
             baselines=fresh,
-            pending=hints.board.changed,
-            settled=hints.board.settled,
+            pending=pending,
+            settled=settled,
             more=walk.cut or more,
             wait=look.asked_to_wait,
             past=old,
@@ -280,16 +281,9 @@ class Poller:
         """What events and the safety net hint at, and what they tell themselves: the net first, for it may lag."""
         catch = await self._net.cast(baselines)
         known = await self._known(watched, baselines, walk, catch)
-        board = Board(watched.pending, known, self._clock.now(), self._source.incomplete_after)
-        for event in walk.new:
-            board.hint(event)
-        for series in catch.series:
-            board.series(series.project, series.id, complete=series.received_all)
-        for patch in catch.patches:
-            if patch.series is None:
-                board.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
-            else:
-                board.series(patch.project, patch.series, patch=patch.id)
+        now, wait = self._clock.now(), self._source.incomplete_after
+        # Off the event loop, for of an import there is much.
+        board = await asyncio.to_thread(lambda: _hinted(Board(watched.pending, known, now, wait), walk, catch))
         heard = await self._follow_ups.hint(board, known, walk.new, catch)
         shown = [patch for patch in catch.patches if not known.old_patch(patch.project, patch.id)]
         told = told_by(event for event in walk.new if known.concerns(event))
@@ -352,6 +346,25 @@ class Poller:
 
     async def _read_patch(self, _: Board, item: Pending) -> Patch:
         return await self._api.patch(item.id)
+
+
+def _hinted(board: Board, walk: Walk, catch: Catch) -> Board:
+    """*board* with what events and the safety net hint at."""
+    for event in walk.new:
+        board.hint(event)
+    for series in catch.series:
+        board.series(series.project, series.id, complete=series.received_all)
+    for patch in catch.patches:
+        if patch.series is None:
+            board.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
+        else:
+            board.series(patch.project, patch.series, patch=patch.id)
+    return board
+
+
+def _left_over(board: Board) -> tuple[bool, tuple[Pending, ...], tuple[Pending, ...]]:
+    """Whether more is due, what waits that did not, or not so long, and what waits no more."""
+    return bool(board.due(1)), board.changed, board.settled
 
 
 def _by_name(series: Series, ref: PatchRef) -> Patch:

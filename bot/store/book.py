@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _CHUNK = 500  # below the number of parameters that any SQLite takes
+_ROWS = 250  # written in one go: to make them ready takes the event loop's time
+_Item = TypeVar("_Item")
 
 
 class Book:
@@ -41,7 +43,8 @@ class Book:
         if keys:
             where = [table.c[name] == sa.bindparam(f"key_{name}") for name in keys[0]]
             bound = [{f"key_{name}": value for name, value in key.items()} for key in keys]
-            await self._connection.execute(sa.delete(table).where(*where), bound)
+            for some in batched(bound, _ROWS):
+                await self._connection.execute(sa.delete(table).where(*where), some)
 
     async def _replace(self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
         """The row with *key* becomes *values*, portably."""
@@ -49,10 +52,10 @@ class Book:
         await self._insert(table, [{**key, **values}])
 
     async def _insert(self, table: sa.Table, values: Sequence[Mapping[str, object]]) -> None:
-        if values:
-            await self._connection.execute(sa.insert(table), values)
+        for some in batched(values, _ROWS):
+            await self._connection.execute(sa.insert(table), some)
 
 
-def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def batched(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
     """*items* in pieces of *size* at most."""
     return (items[start : start + size] for start in range(0, len(items), size))

@@ -219,12 +219,23 @@ class OutboxBook:
         """What is still to be said, in numbers."""
         table = schema.notice
         counts = await self.count()
-        oldest = sa.select(sa.func.min(table.c.created_at, type_=columns.Utc)).where(table.c.state.in_(_OPEN))
+        first, last = (
+            sa.func.min(table.c.created_at, type_=columns.Utc),
+            sa.func.max(table.c.settled_at, type_=columns.Utc),
+        )
+
+        async def moment(which: sa.ColumnElement[datetime], *states: NoticeState) -> datetime | None:
+            query = sa.select(which).where(table.c.state.in_(states))
+            return (await self._connection.execute(query)).scalar_one()
+
         return Queue(
             waiting=sum(counts.get(state, 0) for state in _OPEN),
-            oldest=(await self._connection.execute(oldest)).scalar_one(),
+            oldest=await moment(first, *_OPEN),
             suspended=counts.get(NoticeState.SUSPENDED, 0),
             dead=counts.get(NoticeState.DEAD, 0),
+            next_at=await self.next_at(),
+            suspended_since=await moment(first, NoticeState.SUSPENDED),
+            given_up=await moment(last, NoticeState.DEAD),
         )
 
     async def waiting_since(self, edges: Sequence[datetime]) -> list[int]:

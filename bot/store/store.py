@@ -1,8 +1,9 @@
 """The store: explicit transactions over the books of the watch, the rooms, the people and what is said to them."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -52,6 +53,7 @@ class Store:
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self.failing_since: datetime | None = None  # UTC; None: the last transaction was well
 
     @classmethod
     async def open(cls, url: str, clock: Clock) -> Self:
@@ -99,7 +101,7 @@ class Store:
         Raises:
             StoreError: when the database cannot be used.
         """
-        with plain_errors(self._engine.url):
+        with self._noted(), plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
                 cards, floods = CardBook(connection, now), FloodBook(connection, now)
@@ -118,6 +120,16 @@ class Store:
                     session=SessionBook(connection, OfRooms(outbox, cards, digests, floods, subscriptions)),
                     subscriptions=subscriptions,
                 )
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Remember since when the database cannot be used."""
+        try:
+            yield
+        except StoreError:
+            self.failing_since = self.failing_since or self._clock.now()
+            raise
+        self.failing_since = None
 
     async def tidy(self) -> None:
         """Drop what is kept no longer, a batch a transaction, so that others get their turn in between."""

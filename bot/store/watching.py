@@ -1,5 +1,6 @@
 """What is known of the Patchwork servers: cursors, baselines, pending objects, series and patches."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -32,12 +33,15 @@ class WatchBook(PastBook):
         row = await self._one(sa.select(schema.server).where(schema.server.c.name == server))
         project, pending = schema.project, schema.pending
         baselines = await self._all(sa.select(project).where(project.c.server == server).order_by(project.c.name))
-        waiting = sa.select(pending).where(pending.c.server == server).order_by(pending.c.kind, pending.c.id)
+        query = sa.select(pending).where(pending.c.server == server).order_by(pending.c.kind, pending.c.id)
+        waiting = await self._connection.execute(query)
         return Watched(
             cursor=row["cursor"] if row else None,
             highest=row["highest_event"] if row else 0,
             baselines=tuple(rows.to_baseline(item) for item in baselines),
-            pending=tuple(rows.to_pending(item) for item in await self._all(waiting)),
+            pending=await asyncio.to_thread(  # tens of thousands, after an import
+                lambda: tuple(rows.to_pending(item) for item in waiting.mappings())
+            ),
         )
 
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:

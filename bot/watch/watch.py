@@ -15,6 +15,7 @@ from bot.notices.card import Site
 from bot.notices.changes import Changed
 from bot.notices.condition import Health, WatchedServer, next_tick
 from bot.notices.floods import Room, Sites
+from bot.notices.gaps import Absence
 from bot.patchwork.poller import Past, Poll, Poller
 from bot.patchwork.wire import Event, known_category
 from bot.store.store import Store, Transaction
@@ -51,8 +52,10 @@ class Watch:
         self._written: list[Announced] = []  # the cards of the poll under way
         self._changed: tuple[Changed, ...] = ()  # by that poll
 
-    def condition(self, known_since: Sequence[tuple[ProjectName, datetime]]) -> WatchedServer:
-        """How the watch goes; the store says since when each project is known."""
+    def condition(
+        self, known_since: Sequence[tuple[ProjectName, datetime]], absence: Absence | None = None
+    ) -> WatchedServer:
+        """How the watch goes; the store says since when each project is known, and which *absence* is still read up."""
         problems = tuple(f"{problem}." for problem in self._poller.problems.values())
         return WatchedServer(
             name=self.server,
@@ -62,6 +65,7 @@ class Watch:
             problems=problems,
             next_poll=self._next_poll(),
             api=self._poller.api_version,
+            absence=absence,
         )
 
     async def tick(self) -> bool:
@@ -166,7 +170,8 @@ class Watch:
         since = self.health.failing_since
         if since is None:
             _log.error("the server cannot be polled", server=self.server, reason=reason)
-        self.health = replace(self.health, failing_since=since or self._clock.now(), reason=reason)
+        now = self._clock.now()
+        self.health = replace(self.health, failing_since=since or now, reason=reason, next_try=self._next_poll())
         metrics.POLLS.labels(self.server, "failed").inc()
 
     def _next_poll(self) -> datetime | None:

@@ -188,3 +188,16 @@ async def test_what_people_say_to_each_other_is_not_kept(rig: Rig, bot: Bot) -> 
     async with bot.store.transaction() as tx:
         kept = (await tx.inbox._connection.exec_driver_sql("SELECT body FROM inbox")).scalars().all()
     assert kept == ["!pw version"]
+
+
+async def test_an_answer_that_cannot_be_written_is_a_fault_and_holds_nobody_up(rig: Rig, bot: Bot) -> None:
+    async def unwritable(asked: Asked) -> Answer:
+        return Answer(said("well") if asked.message.sender == BOB else (7,))  # type: ignore[arg-type]  # the fault
+
+    await hear(bot, a_message(rig, 1), a_message(rig, 2, BOB))
+    answerer = an_answerer(bot, rig, unwritable, per_minute=20)
+
+    await answerer.answer_all()
+    await bot.settle()
+
+    assert rig.chat.bodies(ROOM) == ["That did not work, by a fault of the bot. Its log says more.", "well"]

@@ -1,53 +1,28 @@
 """The way to the homeserver: a private authority, and a proxy."""
 
 import asyncio
-import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from certificates import make_certificates, serving
 
 from bot.errors import Temporary
 from fault_proxy import proxied
-from homeserver import PYTHON, Homeserver
+from homeserver import Homeserver
 from matrix_rig import Account
-
-# The homeserver's own environment knows how to make a certificate, ours does not need to.
-_MAKE_CERTIFICATE = """
-import datetime, ipaddress, pathlib, sys
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-key = ec.generate_private_key(ec.SECP256R1())
-name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-now = datetime.datetime.now(datetime.timezone.utc)
-address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-end = now + datetime.timedelta(days=1)
-builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, end)
-builder = builder.add_extension(address, False).add_extension(x509.BasicConstraints(True, None), True)
-certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-private = key.private_bytes(
-    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-)
-pathlib.Path(sys.argv[1], "ca.pem").write_bytes(certificate)
-pathlib.Path(sys.argv[1], "server.pem").write_bytes(certificate + private)
-"""
 
 
 @pytest.fixture
 def ca_file(homeserver: Homeserver, tmp_path: Path) -> Path:  # noqa: ARG001  # its environment must be there
-    subprocess.run([PYTHON, "-c", _MAKE_CERTIFICATE, tmp_path], check=True)  # noqa: S603  # our own command
-    return tmp_path / "ca.pem"
+    return make_certificates(tmp_path)
 
 
 async def test_a_private_authority_is_trusted_where_it_is_configured(
     account: Account, homeserver: Homeserver, ca_file: Path
 ) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(ca_file.with_name("server.pem"))
-    async with proxied(homeserver, context) as proxy:
+    async with proxied(homeserver, serving(ca_file)) as proxy:
         account.url = proxy.url
         with pytest.raises(Temporary, match="certificate verify failed"):
             async with account.logged_in():

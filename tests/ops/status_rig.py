@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from bot.clock import VirtualClock
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSeen, WatchedServer
 from bot.ops.health import Overview, served
@@ -63,7 +64,7 @@ class Being:
 
 @asynccontextmanager
 async def pages(overview: Overview) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(ANYWHERE, overview) as address:
+    async with served(ANYWHERE, overview, VirtualClock()) as address:
         assert address is not None
         async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", trust_env=False) as client:
             yield client

@@ -1,20 +1,25 @@
 """What stands in deploy/: rules and a dashboard that name what exists, an image and services that fit the program."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from bot.clock import SystemClock
 from bot.config.load import SEARCHED
+from bot.ops.health import served
 from bot.ops.reference import all_metrics
 from programs import program
+from status_rig import ANYWHERE, BOT, Being
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -145,3 +150,30 @@ def test_the_composed_bot_finds_its_settings_and_cannot_write_elsewhere() -> Non
     assert all(port.startswith("127.0.0.1:") for port in bot["ports"])
     assert (DEPLOY / bot["build"]["context"] / bot["build"]["dockerfile"]).is_file()
     assert {*bot["secrets"], *database["secrets"]} == set(composed["secrets"])
+
+
+async def test_the_health_of_the_composed_bot_is_asked_for_as_it_is_configured_there(tmp_path: Path) -> None:
+    """Only the port and the folder of the secrets are others, for here they are another machine's."""
+    composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["bot"]["environment"]
+    (tmp_path / "config.toml").write_text((ROOT / "config.example.toml").read_text())
+    (tmp_path / "matrix__password").write_text("a password")
+    (tmp_path / "store__url").write_text("postgresql://patchbot:word@db/patchbot")
+
+    async with served(ANYWHERE, Being(replace(BOT, servers=())), SystemClock()) as address:
+        assert address is not None
+        host = composed["PATCHBOT_WEB__LISTEN"].rpartition(":")[0]
+        asking = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot.cli", "healthcheck"),
+            cwd=tmp_path,
+            env={
+                **composed,
+                "CREDENTIALS_DIRECTORY": str(tmp_path),
+                "PATCHBOT_WEB__LISTEN": f"{host}:{address[1]}",
+                "PYTHONPATH": str(ROOT),
+            },
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await asking.communicate()
+
+    assert asking.returncode == 0
+    assert said.startswith(b"ready\n")

@@ -12,6 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.clock import VirtualClock
+from bot.delivery.chat import MemoryChat
+from bot.delivery.pacing import Pace
+from bot.delivery.sender import Sender
 from bot.errors import ConfigError
 from bot.ids import RoomId, ServerName
 from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSeen, Subscriptions, WatchedServer
@@ -64,7 +67,9 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.05)
     store = await Store.open(f"sqlite:///{tmp_path / 'bot.db'}", VirtualClock())
     index = Index()
-    parts = Parts(index, (), Rulebook(Shelf(()), store, Audience(index), VirtualClock()))
+    clock = VirtualClock()
+    sender = Sender(store, MemoryChat(clock), clock, Pace.full(1, 1, 0))
+    parts = Parts(index, (), Rulebook(Shelf(()), store, Audience(index), clock), sender)
     overview = Overview(store, parts, VirtualClock(), "")
     with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -74,7 +79,9 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
     await store.close()
 
     assert ready.status_code == 503
-    assert ready.text.startswith("The database has not answered within")
+    assert ready.text == (
+        "The database has not answered within 0.05 s, since 2026-01-01 00:00:00 UTC; it is asked again each time.\n"
+    )
     assert "patchbot_ready 0.0" in measured.text
     assert shown.status_code == 503
     assert "The database has not answered within" in shown.text
@@ -119,12 +126,12 @@ async def test_the_status_page_is_for_people_and_takes_nothing_from_elsewhere() 
 
 
 async def test_an_address_that_another_program_has_is_refused_with_the_key_named() -> None:
-    async with served(ANYWHERE, Being(BOT)) as taken:
+    async with served(ANYWHERE, Being(BOT), VirtualClock()) as taken:
         with pytest.raises(ConfigError, match=r"^web\.listen: cannot listen on 127\.0\.0\.1 port \d+: "):
-            async with served(taken, Being(BOT)):
+            async with served(taken, Being(BOT), VirtualClock()):
                 pass
 
 
 async def test_nothing_is_served_where_nothing_is_wanted() -> None:
-    async with served(None, Being(BOT)) as address:
+    async with served(None, Being(BOT), VirtualClock()) as address:
         assert address is None

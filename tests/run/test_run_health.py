@@ -35,6 +35,7 @@ async def test_a_bot_tells_whether_it_is_ready_and_since_when_it_is_not(
         homeserver.start()
         await _until_page(stage, "/readyz", 200)
         metrics = await stage.page("/metrics")
+        shown = await stage.page("/")
 
     assert ready.splitlines()[0] == "ready"
     assert "!closed:hs.test: " in ready
@@ -43,6 +44,10 @@ async def test_a_bot_tells_whether_it_is_ready_and_since_when_it_is_not(
     assert unhealthy[0] == 1
     assert alive == (200, "alive\n")
     assert 'patchbot_polls_total{result="ok",server="sample"}' in metrics[1]
+    assert re.search(r'patchbot_matrix_requests_total\{code="200",endpoint="sync"\} [1-9]', metrics[1])
+    assert shown[0] == 200
+    assert f"<tr><td>{room}</td>" in shown[1]
+    assert "!closed:hs.test: " in shown[1]
 
 
 async def test_a_homeserver_that_is_away_at_the_start_is_told_with_the_time_since_when(

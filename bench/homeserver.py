@@ -1,0 +1,89 @@
+"""A homeserver that knows one room and takes whatever is said there; just enough for the bot to run."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+USER = "@bot:bench"
+ROOM = "!room:bench"
+_API = "/_matrix/client/v3"
+
+
+@dataclass
+class Homeserver:
+    """What was said; *fault* is what answers instead of a sync, None: nothing does."""
+
+    said: list[str] = field(default_factory=list)
+    fault: bytes | None = None  # gzip
+    faults: int = 0  # how often that was answered
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    async def log_in(self, _: web.Request) -> web.Response:
+        """Anybody is the bot."""
+        return web.json_response({"user_id": USER, "device_id": "BENCH", "access_token": "token"})
+
+    async def sync(self, request: web.Request) -> web.Response:
+        """The room at first, and then nothing."""
+        if self.fault is not None:
+            self.faults += 1
+            headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+            return web.Response(body=self.fault, headers=headers)
+        is_first = request.query.get("since") is None or "full_state" in request.query
+        if not is_first:
+            wait = min(int(request.query.get("timeout", "0")) / 1000, 2.0)
+            with suppress(TimeoutError):  # nothing happened
+                await asyncio.wait_for(self.closing.wait(), wait)
+        rooms = {"join": {ROOM: _ROOM}} if is_first else {}
+        return web.json_response({"next_batch": f"s{next(self._numbers)}", "rooms": rooms})
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Take a message."""
+        content = await request.json()
+        self.said.append(str(content.get("body", "")))
+        return web.json_response({"event_id": f"${request.match_info['txn']}"})
+
+    async def other(self, _: web.Request) -> web.Response:
+        """Everything else is well, and empty."""
+        return web.json_response({"room_id": ROOM, "user_id": USER, "device_id": "BENCH", "chunk": []})
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[Homeserver, str]]:
+    """A homeserver on the loopback interface, and its address."""
+    homeserver = Homeserver()
+    app = web.Application()
+    app.router.add_post(f"{_API}/login", homeserver.log_in)
+    app.router.add_get(f"{_API}/sync", homeserver.sync)
+    app.router.add_put(_API + "/rooms/{room}/send/{kind}/{txn}", homeserver.send)
+    app.router.add_route("*", "/{path:.*}", homeserver.other)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield homeserver, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        homeserver.closing.set()
+        await runner.cleanup()
+
+
+def _event(kind: str, content: dict[str, object], state_key: str = "") -> dict[str, object]:
+    event = {"event_id": f"${kind}", "sender": "@ann:bench", "type": kind, "origin_server_ts": 1_700_000_000_000}
+    return {**event, "content": content, "state_key": state_key}
+
+
+_ROOM = {
+    "state": {
+        "events": [
+            _event("m.room.create", {"room_version": "11"}),
+            _event("m.room.member", {"membership": "join"}, USER),
+            _event("m.room.member", {"membership": "join"}, "@ann:bench"),
+        ]
+    },
+    "timeline": {"events": [], "limited": False},
+    "summary": {"m.joined_member_count": 2},
+}

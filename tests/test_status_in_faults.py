@@ -1,0 +1,232 @@
+"""`status` and /readyz in every fault: since when, what is tried next, and how much waits."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+from pydantic import SecretStr
+
+from bot.app import Bot
+from bot.demo.sample.http import Response
+from bot.errors import Forbidden, Permanent, Temporary
+from bot.ids import UserId
+from bot.matrix.client import MatrixClient
+from bot.matrix.doors import HouseRules
+from bot.matrix.memory import RecentMemory
+from bot.matrix.session import Session
+from bot.notices.condition import outages, remarks, status
+from bot.notices.markup import Allowed, written
+from rig import ROOM, Rig
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+async def told(bot: Bot) -> str:
+    """What an operator is answered, without the first line."""
+    condition = await bot.overview.condition()
+    return written(status(condition, for_operator=True), Allowed(()))[0].partition("\n")[2]
+
+
+async def ready(bot: Bot) -> tuple[Sequence[str], Sequence[str]]:
+    """What keeps the bot from its work, as /readyz has it, and what else that says."""
+    condition = await bot.overview.condition()
+    return outages(condition), remarks(condition)
+
+
+async def test_a_bot_that_is_well_says_when_it_polled_and_nothing_else(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot, times=2)
+
+        assert await told(bot) == snapshot(
+            "sample: polled at 2026-01-01 00:02 UTC; qemu-devel (known since 2026-01-01)"
+        )
+        assert await ready(bot) == ((), ())
+
+
+async def test_a_patchwork_that_is_down_since_when_and_when_it_is_polled_again(rig: Rig) -> None:
+    rig.poll_seconds = 1
+    async with rig.running() as bot:
+        await rig.poll(bot, times=2)
+        rig.patchwork.fault = lambda _: Response(503, {"retry-after": "600"}, b"")
+        rig.clock.advance(HOUR)
+        await bot.settle()
+
+        assert await told(bot) == snapshot(
+            "sample cannot be polled since 2026-01-01 01:00 UTC (HTTP 503); tried again at 2026-01-01 01:10:02 UTC."
+        )
+        assert await ready(bot) == (
+            ("sample cannot be polled since 2026-01-01 01:00 UTC (HTTP 503); tried again at 2026-01-01 01:10:02 UTC.",),
+            (),
+        )
+
+        asked = len(rig.patchwork.requests)
+        rig.clock.advance(599)
+        await bot.settle()
+        assert len(rig.patchwork.requests) == asked
+        rig.clock.advance(1)
+        await bot.settle()
+        assert len(rig.patchwork.requests) == asked + 1
+
+
+async def test_the_next_try_is_the_first_tick_after_the_patience_asked_for(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.patchwork.fault = lambda _: Response(503, {"retry-after": "61"}, b"")
+        await rig.poll(bot)
+
+        assert "tried again at 2026-01-01 00:04:00 UTC" in await told(bot)
+
+
+async def test_a_project_that_the_server_does_not_have(rig: Rig) -> None:
+    rig.projects = ("qemu-devle",)
+    async with rig.running() as bot:
+        await rig.poll(bot)
+
+        assert await ready(bot) == snapshot(
+            (("On sample there is nothing to watch.",), ("https://patchwork.example.org has no project qemu-devle.",))
+        )
+
+
+async def test_a_homeserver_that_is_down_keeps_what_is_to_be_said_and_says_when_it_goes(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.chat.before_send = lambda _: Temporary("HTTP 502")
+        rig.post("migration/ram.c", name="one")
+        rig.post("migration/ram.c", name="two")
+        await rig.poll(bot)
+
+        [waiting] = (await ready(bot))[1]
+        assert waiting == snapshot(
+            "2 messages to be sent, the oldest since 2026-01-01 00:02 UTC; the next one goes at 2026-01-01 00:02:02 UTC."  # noqa: E501  # as it is said
+        )
+        assert waiting in await told(bot)
+
+
+async def test_a_homeserver_that_cannot_be_reached_since_when_and_when_it_is_asked_again(rig: Rig) -> None:
+    settings = rig.settings()
+    nowhere = settings.matrix.model_copy(update={"homeserver": "http://127.0.0.1:9", "password": SecretStr("secret")})
+    rules = HouseRules(UserId("@bot:hs.example.org"), (), (), "!pw")
+    async with MatrixClient(settings.model_copy(update={"matrix": nowhere}), rig.clock) as client:
+        session = Session(client, RecentMemory(), rig.clock, rules)
+        trying = asyncio.ensure_future(session.log_in())
+        async with asyncio.timeout(20):
+            while "since" not in session.outages()[0]:  # noqa: ASYNC110  # the session tells nobody
+                await asyncio.sleep(0)  # its turn
+        [outage] = session.outages()
+        trying.cancel()
+
+    assert outage.startswith("The homeserver has not answered as it should since 2026-01-01 00:00 UTC (")
+    assert outage.endswith("); asked again at 2026-01-01 00:00:01 UTC.")
+
+
+async def test_a_queue_that_a_limit_holds_back_says_when_it_goes_on_and_how_to_lift_it(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.chat.before_send = lambda _: Temporary("HTTP 429", timedelta(minutes=5))
+        rig.post("migration/ram.c", name="one")
+        await rig.poll(bot, times=3)
+
+        waiting, limit = (await told(bot)).splitlines()[1:]
+        assert waiting == snapshot(
+            "1 message to be sent, the oldest since 2026-01-01 00:02 UTC; the next one goes at 2026-01-01 00:07:00 UTC."
+        )
+        assert limit.startswith("The homeserver limits how much an account may say. ")
+
+
+async def test_a_room_that_lets_the_bot_speak_no_more(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.chat.before_send = lambda _: Forbidden("HTTP 403")
+        rig.post("migration/ram.c", name="one")
+        rig.post("migration/ram.c", name="two")
+        await rig.poll(bot, times=3)
+
+        assert await ready(bot) == snapshot(
+            ((), ("2 messages kept for rooms that do not let the bot speak, the oldest since 2026-01-01 00:02 UTC.",))
+        )
+
+
+async def test_messages_that_were_given_up(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.chat.before_send = lambda _: Permanent("HTTP 413")
+        rig.post("migration/ram.c", name="one")
+        await rig.poll(bot)
+
+        assert await ready(bot) == snapshot(
+            (
+                (),
+                (
+                    "1 message given up, the last at 2026-01-01 00:02 UTC; “patchbot outbox list” on the bot's machine says why.",  # noqa: E501  # the same
+                ),
+            )
+        )
+
+
+async def test_a_database_that_is_broken_is_told_since_its_first_refusal(rig: Rig, tmp_path: Path) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        with closing(sqlite3.connect(tmp_path / "bot.db")) as other:
+            other.executescript("ALTER TABLE notice RENAME TO mislaid; ALTER TABLE server RENAME TO gone")
+        await ready(bot)
+        rig.clock.advance(HOUR)
+        [(watch, _)] = bot.watches
+        await watch.tick()
+        found, _ = await ready(bot)
+        with closing(sqlite3.connect(tmp_path / "bot.db")) as other:
+            other.executescript("ALTER TABLE mislaid RENAME TO notice; ALTER TABLE gone RENAME TO server")
+        rig.clock.advance(HOUR)
+        await bot.settle()
+
+        assert [sentence.replace(str(tmp_path), "FOLDER") for sentence in found] == snapshot(
+            [
+                "The database cannot be used since 2026-01-01 00:01 UTC (the database FOLDER/bot.db cannot be used: no such table: notice); it is tried again all the time.",  # noqa: E501  # the same
+                "sample cannot be polled since 2026-01-01 01:01 UTC (the database FOLDER/bot.db cannot be used: no such table: server); tried again at 2026-01-01 01:02:00 UTC.",  # noqa: E501  # the same
+            ]
+        )
+        assert await ready(bot) == ((), ())
+
+
+async def test_an_absence_that_is_still_read_up(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot, times=2)
+    rig.clock.advance(6 * HOUR)
+    for number in range(130):
+        rig.post("migration/ram.c", name=f"number {number}")
+
+    async with rig.running() as bot:
+        [(watch, _)] = bot.watches
+        assert await watch.tick()
+
+        assert (await ready(bot))[1] == snapshot(
+            (
+                "sample: what came between 2026-01-01 00:02 UTC and 2026-01-01 06:02 UTC is still being read (50 series so far), and told then.",  # noqa: E501  # the same
+            )
+        )
+        await bot.settle()
+        assert (await ready(bot))[1] == ()
+
+
+async def test_a_flood_that_goes_on_is_told_to_operators_only(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot, times=2)
+        for number in range(11):
+            rig.post("migration/ram.c", name=f"number {number}")
+        await rig.poll(bot)
+        condition = await bot.overview.condition()
+
+        assert condition.floods == snapshot(
+            ("!room:hs: a flood from sample since 2026-01-01 00:03 UTC; what it brings is listed at its end.",)
+        )
+        assert str(ROOM) in written(status(condition, for_operator=True), Allowed(()))[0]
+        assert str(ROOM) not in written(status(condition, for_operator=False), Allowed(()))[0]
