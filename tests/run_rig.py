@@ -195,11 +195,6 @@ class Stage:
             while not claim():  # noqa: ASYNC110  # another process changes what is looked at
                 await asyncio.sleep(0.02)  # between two looks
 
-    def gather_no_more(self) -> None:
-        """Let what was heard of cards be told at once, as if a minute had passed; the bot is to be stopped."""
-        with closing(sqlite3.connect(self.folder / "bot.db")) as connection, connection:
-            connection.execute("UPDATE queued_change SET seen_at = datetime(seen_at, '-1 minute')")
-
     def _count(self, rows: str) -> int:
         """How many such rows there are; none before there is a database."""
         found = self.rows(f"SELECT count(*) FROM {rows}")  # noqa: S608  # our own

@@ -11,10 +11,10 @@ from bot.ids import RoomId
 from bot.matrix import device as devices
 from element import Drawn, Element, Elements
 from fault_proxy import FirstAnswersHeld, proxied
-from matrix_rig import PASSWORD
+from matrix_rig import PASSWORD, Account
 from person import Person
 from rig import PROJECT, a_series
-from run_rig import Stage
+from run_rig import Stage, a_stage
 
 BURST = 300
 UNSIGNED = "UNSIGNED_SENDER_DEVICE"
@@ -82,20 +82,18 @@ async def test_who_excludes_unsigned_devices_is_served_in_an_encrypted_chat(stag
 
 
 async def test_a_card_is_edited_in_its_place_and_what_happens_is_told_in_its_thread(
-    stage: Stage, elements: Elements
+    account: Account, elements: Elements
 ) -> None:
+    """A minute is a second there."""
     ann = await elements.newcomer(only_signed=True)
-    async with stage.running() as bot:
+
+    async with a_stage(account, speed=60) as stage, stage.running():
         chat = await subscribed(stage, ann, "path:migration/ on:new,state")
         series = post(stage, "migration: Fix it")
         *_, card = await ann.hears(chat, stage.me, 3)
         stage.patchwork.set_state(series.patches[0], "accepted")
-        *_, edited = await ann.shows(chat, stage.me, lambda said: said[-1].body != card.body)
-        await bot.stop()
-    stage.gather_no_more()
-
-    async with stage.running():
         *_, reply = await ann.hears(chat, stage.me, 4)
+        *_, edited, _ = await ann.shows(chat, stage.me, lambda said: said[2].body != card.body)
 
     assert "New" in card.body.splitlines()
     assert edited.body == card.body.replace("\nNew\n", "\nAccepted\n")
