@@ -76,7 +76,7 @@ async def test_the_undo_of_a_mute_is_what_held_before(here: People) -> None:
 
 async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
     assert await here.say("settings", BOB) == snapshot("""\
-• project none — the project that queries without project: are about: the name of a project, or none
+• project none — the project that queries without "project:" are about: the name of a project, or none
 • mode card — how new series are shown: card or compact
 • timezone UTC — the zone of digest times: a name such as Europe/Berlin
 • flood 10 — more series than this at once are one message: 1 to 100000, or 0 for never
@@ -340,7 +340,7 @@ What is subscribed to there (1) is kept, and rests until the bot is invited agai
     assert await here.chat("rooms", OPS) == snapshot("""\
 The rooms, with what they are subscribed to:
 • !room:hs — 1 subscription, suspended: the bot is not in it, or may not speak there
-In direct chats: Nobody with 0 subscriptions.\
+In direct chats: no subscriptions.\
 """)
 
 
