@@ -151,7 +151,7 @@ async def test_queries_without_a_project_are_about_the_rooms(tmp_path: Path) -> 
         assert await here.say("sub path:c/") == snapshot("""\
 Subscribed, as 3: path:c/
 In qemu-devel, the project that is set here.
-How much that brings is not known yet.
+How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
 Undo: !pw unsub 3\
 """)
         assert "path:a/" in await here.say("subs")
