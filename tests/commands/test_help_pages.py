@@ -55,7 +55,7 @@ This chat, and you
 Admins
 • !pw rooms — the rooms that the bot is in
 • !pw leave ROOM — let the bot go out of a room
-!pw help show tells more about one command.\
+More about one command: !pw help show\
 """)
 
 
@@ -72,7 +72,7 @@ Looking patches up
 • show REF — a patch or a series, by id, message-id or link
 Admins
 • rooms — the rooms that the bot is in
-help show tells more about one command.\
+More about one command: help show\
 """,
             """\
 
@@ -86,7 +86,7 @@ help show tells more about one command.\
 <p>Admins</p>
 <ul>
 <li><code>rooms</code> — the rooms that the bot is in</li></ul>
-<p><code>help show</code> tells more about one command.</p>\
+<p>More about one command: <code>help show</code></p>\
 """,
         )
     )

@@ -22,12 +22,12 @@ async def test_a_subscription_is_echoed_with_its_undo_and_brings_what_arrives_fr
 
     assert await here.say("sub dfn:/migration/ f:@example.org") == snapshot("""\
 Subscribed, as 1: path:migration/ from:@example.org
-How much that brings is not known yet.
+How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
 Undo: !pw unsub 1\
 """)
     assert here.html == snapshot("""\
 <p>Subscribed, as 1: <code>path:migration/ from:@example.org</code></p>
-<p>How much that brings is not known yet.</p>
+<p>How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.</p>
 <p>Undo: <code>!pw unsub 1</code></p>\
 """)
     await here.arrives("migration/a.c", name="After")
@@ -92,7 +92,7 @@ async def test_an_edited_subscription_keeps_its_id_and_brings_what_it_says_now(h
 
     assert await here.say("edit 1 path:docs/") == snapshot("""\
 Subscription 1 is now: path:docs/
-How much that brings is not known yet.
+How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
 Undo: !pw edit 1 path:migration/\
 """)
     await here.arrives("migration/a.c", name="Then")
@@ -123,7 +123,7 @@ pth: is not a key. Did you mean path:?</code></pre>\
 async def test_what_may_be_meant_otherwise_is_told(here: People) -> None:
     assert await here.say("sub path:ram.c") == snapshot("""\
 Subscribed, as 1: path:ram.c
-How much that brings is not known yet.
+How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
 Note: path:ram.c is a file at the top of the tree; at any depth it is path:**/ram.c.
 Undo: !pw unsub 1\
 """)
@@ -192,7 +192,7 @@ async def test_an_empty_list_says_how_to_begin(here: People) -> None:
 async def test_in_a_direct_chat_subscriptions_are_a_persons_own_and_ring(here: People) -> None:
     assert await here.chat("sub path:migration/") == snapshot("""\
 Subscribed, as 1: path:migration/
-How much that brings is not known yet.
+How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
 Undo: unsub 1\
 """)
     assert "no subscription 1" in await here.say("unsub 1")

@@ -76,7 +76,7 @@ async def test_the_undo_of_a_mute_is_what_held_before(here: People) -> None:
 
 async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
     assert await here.say("settings", BOB) == snapshot("""\
-• project none — the project that queries without project: are about: the name of a project, or none
+• project none — the project that queries without "project:" are about: the name of a project, or none
 • mode card — how new series are shown: card or compact
 • timezone UTC — the zone of digest times: a name such as Europe/Berlin
 • flood 10 — more series than this at once are one message: 1 to 100000, or 0 for never
@@ -151,7 +151,7 @@ async def test_queries_without_a_project_are_about_the_rooms(tmp_path: Path) -> 
         assert await here.say("sub path:c/") == snapshot("""\
 Subscribed, as 3: path:c/
 In qemu-devel, the project that is set here.
-How much that brings is not known yet.
+How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
 Undo: !pw unsub 3\
 """)
         assert "path:a/" in await here.say("subs")
@@ -340,7 +340,7 @@ What is subscribed to there (1) is kept, and rests until the bot is invited agai
     assert await here.chat("rooms", OPS) == snapshot("""\
 The rooms, with what they are subscribed to:
 • !room:hs — 1 subscription, suspended: the bot is not in it, or may not speak there
-In direct chats: Nobody with 0 subscriptions.\
+In direct chats: no subscriptions.\
 """)
 
 
