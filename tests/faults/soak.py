@@ -33,8 +33,8 @@ from run_rig import Process, Stage, a_stage
 from story import Story
 from verdict import Verdict, Wanted, judge, read
 
-YOUNG_SECONDS = (0.3, 6.0)  # from a start to the kill
-GROWN_SECONDS = (0.0, 2.5)  # from the first poll to the kill
+YOUNG_SECONDS = (0.3, 4.0)  # from a start to the kill
+GROWN_SECONDS = (0.0, 2.0)  # from the first poll to the kill
 GROWN = 0.7  # of all lives
 GROWING_SECONDS = 60  # at most, till the first poll
 EACH_LIFE = (2, 8)  # things that happen in it

@@ -48,6 +48,7 @@ async def test_a_bot_ends_in_time_whatever_is_the_matter(
             room = await ann.create_room(stage.me)
             stage.rooms[room] = ("path:migration/",)
             async with stage.running() as bot:
+                await stage.until(lambda: stage.has("notice WHERE state = 'done'"))  # the welcome
                 proxy.break_down("/send/", fault)
                 post(stage)
                 await stage.until(lambda: stage.has(WAITING))
