@@ -30,6 +30,7 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.replace(str(folder), "FOLDER").splitlines() == snapshot(
         [
             "Signs in to https://matrix.example.org as @patchbot:example.org.",
+            "Note: matrix.homeserver and matrix.user_id are at example.org, as in the example.",
             "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory.",  # noqa: E501  # as it is printed
             "Keeps its database in FOLDER/patchbot.db, and its device and keys in FOLDER.",
             "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed
@@ -50,7 +51,7 @@ def test_a_secret_that_is_set_is_not_noted_and_not_shown(folder: Path) -> None:
     done = patchbot("check-config", "--config", file, folder=folder, PATCHBOT_MATRIX__PASSWORD="hunter2")  # noqa: S106  # invented
 
     assert done.returncode == 0
-    assert b"Note:" not in done.stdout
+    assert b"matrix.password" not in done.stdout
     assert b"hunter2" not in done.stdout + done.stderr
 
 

@@ -119,7 +119,7 @@ async def test_an_outage_is_a_line_when_it_begins_and_one_when_it_is_over() -> N
     failed = "a scheduled job failed and runs again at its time"
     assert logs[:2] == [
         {"event": failed, "job": "housekeeping", "reason": "the disk is full", "log_level": "error"},
-        {"event": "a scheduled job works again", "job": "housekeeping", "log_level": "info"},
+        {"event": "a scheduled job runs well again", "job": "housekeeping", "failures": 2, "log_level": "info"},
     ]
     assert len(logs) == 2
 
