@@ -105,6 +105,7 @@ async def test_what_was_dropped_by_an_operator_beside_the_bot_is_never_said(stag
     stage.rooms[room] = ("path:migration/",)
 
     async with stage.running():
+        await stage.until(lambda: stage.has("notice WHERE state = 'done'"))  # the welcome
         await ann.set_levels(room, events_default=50)
         stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Drop it"))
         await stage.until(lambda: stage.has("notice WHERE state = 'suspended'"))
