@@ -153,7 +153,7 @@ async def test_a_file_that_is_not_there_is_said_and_looked_for_again_within_the_
         await rig.poll(bot)
         told, *_ = (await bot.overview.condition()).remarks
         shelf.write(FILE)
-        rig.clock.advance(3601)
+        await rig.pass_quietly(bot, 3601)
         rig.post("migration/ram.c", name="migration: Fix it")
         await rig.poll(bot)
 
