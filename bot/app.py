@@ -35,6 +35,7 @@ from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import serve
 from bot.errors import ConfigError, LoggedOut, UserError, outage
 from bot.ids import RoomId, ServerName, UserId
+from bot.ops.cancelling import end
 from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
 from bot.ops.trouble import Trouble
@@ -114,16 +115,17 @@ class Bot:
             loops += [group.create_task(self._keep_up("session", other)) for other in others]
             schedule.start()
             try:
-                await stop.wait()
-                _log.info("stops; what may be sent now is sent first")
+                try:
+                    await stop.wait()
+                    _log.info("stops; what may be sent now is sent first")
+                finally:
+                    schedule.close()
+                    await schedule.wait_closed()
+                await end(loops)
+                self.sender.stop()
+                await asyncio.wait({delivery}, timeout=DRAIN_SECONDS)
             finally:
-                schedule.close()
-                await schedule.wait_closed()
-            for loop in loops:
-                loop.cancel()
-            self.sender.stop()
-            await asyncio.wait({delivery}, timeout=DRAIN_SECONDS)
-            delivery.cancel()
+                await end([*loops, delivery])
 
     async def _answer(self, ready: Callable[[], Awaitable[None]] | None) -> None:
         if ready is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +64,31 @@ async def test_a_duty_and_a_session_that_always_fail_are_tried_now_and_then_and_
         "a loop failed and starts anew: session",
         "a scheduled job failed and runs again at its time: a duty",
     ]
+
+
+async def test_a_loop_and_a_duty_that_take_their_end_for_a_failure_end_all_the_same(rig: Rig) -> None:
+    begun, stop = asyncio.Semaphore(0), asyncio.Event()
+
+    async def deaf() -> None:
+        begun.release()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            raise RuntimeError("the connection is lost") from error
+
+    async def hard_of_hearing() -> None:
+        begun.release()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    async with rig.running() as bot:
+        running = asyncio.create_task(replace(bot, duties=(named(hard_of_hearing),)).run(stop, deaf))
+        for _ in range(2):
+            await begun.acquire()
+        stop.set()
+        async with asyncio.timeout(SECONDS):
+            await running
 
 
 async def test_a_broken_database_is_asked_now_and_then_by_each_loop_and_logged_once_by_each(
@@ -158,7 +183,7 @@ class FailingChat(MemoryChat):
         raise self.error
 
 
-def named(duty: Count) -> Callable[[], Awaitable[None]]:
+def named(duty: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
     """*duty*, as the schedule can call it by name."""
 
     async def run() -> None:

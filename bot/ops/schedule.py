@@ -14,6 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot import metrics
 from bot.errors import BotError
+from bot.ops.cancelling import gone
 from bot.ops.trouble import Trouble
 
 _log = structlog.get_logger(__name__)
@@ -54,8 +55,7 @@ class Schedule:
 
     async def wait_closed(self) -> None:
         """Return when nothing runs any more, so that what the runs used can be closed."""
-        if self._runs:
-            await asyncio.wait(self._runs)
+        await gone(self._runs)
 
     async def _run(self, job: Callable[[], Awaitable[object]], name: str, trouble: Trouble) -> None:
         now = asyncio.get_running_loop().time

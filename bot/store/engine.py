@@ -19,6 +19,7 @@ anew. A connection is tried before each transaction, so that a server's restart 
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ from bot.errors import ConfigError, StoreError
 from bot.store import postgres
 
 BUSY_SECONDS: Final = 30  # how long a transaction waits for its turn, here and for other programs
+_WAIT_SECONDS: Final = 1.0  # at a stretch: nothing ends a wait of SQLite's own, and a bot must end in time
 READ_ONLY: Final = {"patchbot_read_only": True}  # execution options of a connection that takes no write lock
 
 _IN_MEMORY = ":memory:"
@@ -83,7 +85,7 @@ def _connect_file(url: str) -> AsyncEngine:
         pool_size=1,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": _WAIT_SECONDS, "factory": _Connection},
     )
     sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
     return engine
@@ -184,9 +186,35 @@ def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor.close()
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that lets go of the write lock when it is closed.
+
+    What a cancelled transaction leaves behind holds statements until the garbage is collected, and so long SQLite only
+    makes as if it had closed: the lock would stay.
+    """
+
+    def close(self) -> None:
+        """Give up what was not committed, and close."""
+        if self.in_transaction:
+            self.rollback()
+        super().close()
+
+
 def _begin(connection: sa.Connection) -> None:
     read_only = READ_ONLY.items() <= connection.get_execution_options().items()
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(postgres.BEGIN_READ_ONLY if read_only else postgres.BEGIN)
     else:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        _begin_in_file(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _begin_in_file(connection: sa.Connection, begin: str) -> None:
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql(begin)
+        except sa.exc.OperationalError as error:
+            if "is locked" not in str(error.orig) or time.monotonic() >= deadline:
+                raise
+        else:
+            return

@@ -1,5 +1,8 @@
 """How the database file is opened, and what its refusals read like."""
 
+import asyncio
+import gc
+import itertools
 import os
 import sqlite3
 import stat
@@ -8,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot.clock import VirtualClock
 from bot.errors import ConfigError, StoreError
@@ -81,7 +85,7 @@ async def test_the_promised_pragmas_are_in_force(rig: FileRig) -> None:
         }
 
     await engine.dispose()
-    assert found == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 30_000}
+    assert found == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 1_000}
 
 
 async def test_a_transaction_takes_the_write_lock_when_it_begins(store: Store, rig: FileRig) -> None:
@@ -117,6 +121,62 @@ async def test_a_lock_of_another_program_is_told_in_a_line(
         f"the database {rig.file} is in use by another program, which did not let go of it within 30 s"
     )
     await impatient.close()
+
+
+async def fill(store: Store) -> None:
+    async with store.transaction() as tx:
+        for first in range(0, 400, 8):
+            rows = [{"server": SERVER, "id": first + each, "seen_at": store._clock.now()} for each in range(8)]
+            await tx.watch._insert(schema.seen_event, rows)
+            await tx.watch.watched(SERVER)
+
+
+async def cancelled(store: Store, statement: int) -> BaseException:
+    """How a transaction ends, with all that it holds, that is cancelled when it is at its n-th *statement*."""
+    begun, reached = itertools.count(1), asyncio.Event()
+
+    def count(*_: object) -> None:
+        if next(begun) == statement:
+            reached.set()
+
+    sa.event.listen(store._engine.sync_engine, "before_cursor_execute", count)
+    task = asyncio.create_task(fill(store))
+    await reached.wait()
+    task.cancel()
+    (end,) = await asyncio.gather(task, return_exceptions=True)
+    assert isinstance(end, BaseException)
+    return end
+
+
+@pytest.fixture
+def no_garbage_is_collected() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_is_collected")
+@pytest.mark.parametrize("statement", range(1, 9))
+async def test_a_transaction_that_is_cancelled_lets_go_of_the_write_lock(
+    store: Store, rig: FileRig, statement: int
+) -> None:
+    end = await cancelled(store, statement)
+
+    with closing(sqlite3.connect(rig.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+    assert isinstance(end, asyncio.CancelledError)
+
+
+async def test_a_transaction_that_waits_for_another_program_ends_soon_when_it_is_cancelled(
+    store: Store, rig: FileRig
+) -> None:
+    with closing(sqlite3.connect(rig.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        async with asyncio.timeout(5):
+            end = await cancelled(store, statement=1)
+
+    assert isinstance(end, asyncio.CancelledError)
 
 
 async def test_damage_is_told_in_a_line(store: Store, rig: FileRig) -> None:
