@@ -1,20 +1,17 @@
 """The one place that wires everything together."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from typing import TextIO
 
 import httpx
 import structlog
 
 from bot import metrics
-from bot.clock import Clock, SystemClock, VirtualClock
+from bot.clock import Clock
 from bot.commands.answer import Answerer, Manners
 from bot.commands.asked import Handler
 from bot.commands.bot_itself import BotItself
@@ -28,12 +25,7 @@ from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
-from bot.demo import play
-from bot.demo.room import FileRoom
-from bot.demo.sample.data import PROJECT, arrivals, history
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import serve
-from bot.errors import ConfigError, LoggedOut, UserError, outage
+from bot.errors import ConfigError, LoggedOut, outage
 from bot.ids import RoomId, ServerName, UserId
 from bot.ops.cancelling import end
 from bot.ops.queries import room_queries
@@ -273,35 +265,6 @@ def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: House 
     return rooms
 
 
-async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out: TextIO) -> None:
-    """The demo, at once and as plain text on *out*; live at the terminal where *typed* is None.
-
-    The *recorded* patches arrive first.
-
-    Raises:
-        UserError: when a recorded patch cannot be read.
-    """
-    answers = [play.recorded_patch(path) for path in recorded]
-    posted: list[play.Step] = [partial(_arrive, *pair) for pair in zip(answers, recorded, strict=True)]
-    happens = [*posted, *arrivals()]
-    passing = VirtualClock(datetime.now(UTC) - play.minutes_of(happens))
-    clock: Clock = passing if typed else SystemClock()
-    sample = SamplePatchwork(clock)
-    for server, steps in ((SamplePatchwork(clock), [*history(), *posted]), (sample, [*history()])):
-        for step in steps:  # the first is a rehearsal: what cannot be posted is said before anything is shown
-            step(server)
-    projects = list(dict.fromkeys([PROJECT, *map(play.project_of, answers)]))
-    with tempfile.TemporaryDirectory(prefix="patchbot-demo-") as name:
-        folder = Path(name)
-        room = FileRoom(folder / "room.jsonl", clock)
-        async with serve(sample) as url:
-            settings = play.settings(url, folder, projects)
-            rooms = known_rooms(settings, {play.ROOM})
-            async with assembled(settings, room, clock, rooms) as bot:
-                stage = play.Stage(sample, room, happens)
-                await (play.play_plain(bot, stage, passing, typed, out) if typed else play.play_live(bot, stage))
-
-
 def _audience(rooms: Rooms) -> Audience:
     told = rooms.listeners
     return Audience(told.index, rooms.direct, told.quiet, told.compact, told.awaken)
@@ -320,13 +283,6 @@ def _is_final(error: Exception) -> bool:
     if isinstance(error, ExceptionGroup):
         return error.subgroup((LoggedOut, ConfigError)) is not None
     return isinstance(error, LoggedOut | ConfigError)
-
-
-def _arrive(answer: dict[str, object], path: Path, sample: SamplePatchwork) -> None:
-    try:
-        sample.add_recorded(answer)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
 
 
 def _client(

@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import contextlib
 import io
 import os
 import sys
+from functools import partial
 
 from bot.cli.streams import TypedLines
 
@@ -23,10 +25,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Show it here."""
-    from bot.app import run_demo
+    from bot.demonstration import run_demo, run_sample
     from bot.ops.logging import configure
 
     configure("ERROR")
+    if arguments.serve is not None:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(run_sample(arguments.serve, partial(print, flush=True)))
+        return 0
     if sys.stdin.isatty():
         asyncio.run(run_demo(arguments.patch, None, sys.stdout))
         return 0

@@ -29,13 +29,22 @@ def parser() -> argparse.ArgumentParser:
     run = _add(verbs, "run", bot.run, "the bot; SIGTERM ends it within ten seconds")
     _takes_config(run)
     demo = _add(verbs, "demo", bot.demo, "see it work here: no account, no network")
-    demo.add_argument(
+    either = demo.add_mutually_exclusive_group()
+    either.add_argument(
         "--patch",
         metavar="FILE.json",
         type=Path,
         action="append",
         default=[],
         help="a recorded answer of /api/patches/N/ that arrives as a new patch; may be repeated",
+    )
+    either.add_argument(
+        "--serve",
+        metavar="PORT",
+        type=_port,
+        nargs="?",
+        const=8088,
+        help="only the sample Patchwork server, for a `patchbot run` to watch; at port 8088 if no other is given",
     )
     check = _add(verbs, "check-config", bot.check_config, "say what the settings would do, without contacting anybody")
     _takes_config(check)
@@ -97,6 +106,13 @@ def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
         _takes_config(action)
         action.add_argument("--dead", action="store_true", help="all that were given up")
         action.add_argument("ids", metavar="ID", nargs="*", type=_notice_id, help="a notice, as `outbox list` shows it")
+
+
+def _port(text: str) -> int:
+    """A port of TCP."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text[:20]} is no port; 1 to 65535 can be one")
+    return int(text)
 
 
 def _notice_id(text: str) -> int:

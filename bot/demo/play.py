@@ -97,6 +97,21 @@ def settings(url: str, folder: Path, projects: Sequence[str]) -> Settings:
     )
 
 
+def invitation(url: str) -> str:
+    """How another bot gets to watch the sample server at *url*."""
+    return f"""A sample Patchwork server listens at {url} until it is interrupted. To watch it, write into config.toml
+
+    [[patchwork]]
+    name = "sample"
+    url = "{url}"
+    projects = ["{PROJECT}"]
+    poll_interval_seconds = 5
+
+and start `patchbot run`. Once it has looked, a series arrives or changes every quarter of a minute; some touch
+migration/.
+"""
+
+
 def recorded_patch(path: Path) -> dict[str, object]:
     """The recorded answer in a file.
 

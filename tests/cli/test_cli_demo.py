@@ -1,14 +1,24 @@
 """`patchbot demo` where standard input is no terminal."""
 
+import itertools
 import signal
+import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bot.cli import main
+from bot.clock import VirtualClock
+from bot.demo.happening import steps
+from bot.demo.sample.data import history
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.series import switchover
 from cli_rig import SEED, environment, patchbot, work_in
+from homeserver import a_free_port
 
 
 @pytest.fixture
@@ -110,3 +120,48 @@ def test_a_reader_of_the_demo_that_has_seen_enough_ends_it_quietly(tmp_path: Pat
     subprocess.run(["/bin/bash", "-c", command], capture_output=True, env=environment(), timeout=60, check=True)  # noqa: S603  # ours
 
     assert (tmp_path / "err").read_text() == ""
+
+
+def test_the_sample_server_by_itself_waits_for_a_bot_and_then_things_happen_there() -> None:
+    port = a_free_port()
+    with subprocess.Popen(  # noqa: S603  # our own program
+        [sys.executable, "-m", "bot.cli", "demo", "--serve", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        lines = map(bytes.decode, iter(server.stdout.readline, b""))
+        invitation = "".join(itertools.takewhile(lambda line: not line.startswith("and start"), lines))
+        _, _, table = invitation.partition("config.toml\n")
+        (watched,) = tomllib.loads(table)["patchwork"]
+        with httpx.Client(base_url=watched["url"], trust_env=False) as bot:
+            looks = [bot.get("/api/1.3/events/", params={"project": watched["projects"][0]}) for _ in range(2)]
+            arrived = next(line for line in lines if line.startswith("arrived: "))
+            seen = bot.get("/api/1.3/series/", params={"order": "-id", "per_page": 1}).json()
+        server.send_signal(signal.SIGINT)
+        complaints = server.stderr.read()
+
+    assert [len(look.json()) > 0 for look in looks] == [True, True]
+    assert arrived == f"arrived: {seen[0]['name']}\n"
+    assert (server.returncode, complaints) == (0, b"")
+
+
+def test_the_list_of_the_sample_server_goes_on_for_ever() -> None:
+    sample = SamplePatchwork(VirtualClock())
+    for step in (*history(), *itertools.islice(steps(), 40)):
+        step(sample)
+
+    versions = [row.version for row in sample.rows.series.values() if row.name == switchover(1).name]
+    assert len(versions) > 5
+    assert versions == list(range(1, len(versions) + 1))
+
+
+def test_a_port_that_is_taken_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        status = main(["demo", "--serve", str(port)])
+
+    assert (status, capsys.readouterr().err) == (2, f"--serve: port {port} cannot be used: Address already in use\n")

@@ -1,0 +1,72 @@
+"""`patchbot demo`: the bot between a sample Patchwork and a room in the terminal, or the sample Patchwork by itself."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from bot.app import assembled, known_rooms
+from bot.clock import Clock, SystemClock, VirtualClock
+from bot.demo import play
+from bot.demo.happening import happen
+from bot.demo.room import FileRoom
+from bot.demo.sample.data import PROJECT, arrivals, history
+from bot.demo.sample.patchwork import SamplePatchwork
+from bot.demo.sample.server import serve
+from bot.errors import UserError
+
+
+async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out: TextIO) -> None:
+    """The demo, at once and as plain text on *out*; live at the terminal where *typed* is None.
+
+    The *recorded* patches arrive first.
+
+    Raises:
+        UserError: when a recorded patch cannot be read.
+    """
+    answers = [play.recorded_patch(path) for path in recorded]
+    posted: list[play.Step] = [partial(_arrive, *pair) for pair in zip(answers, recorded, strict=True)]
+    happens = [*posted, *arrivals()]
+    passing = VirtualClock(datetime.now(UTC) - play.minutes_of(happens))
+    clock: Clock = passing if typed else SystemClock()
+    sample = SamplePatchwork(clock)
+    for server, steps in ((SamplePatchwork(clock), [*history(), *posted]), (sample, [*history()])):
+        for step in steps:  # the first is a rehearsal: what cannot be posted is said before anything is shown
+            step(server)
+    projects = list(dict.fromkeys([PROJECT, *map(play.project_of, answers)]))
+    with tempfile.TemporaryDirectory(prefix="patchbot-demo-") as name:
+        folder = Path(name)
+        room = FileRoom(folder / "room.jsonl", clock)
+        async with serve(sample) as url:
+            settings = play.settings(url, folder, projects)
+            rooms = known_rooms(settings, {play.ROOM})
+            async with assembled(settings, room, clock, rooms) as bot:
+                stage = play.Stage(sample, room, happens)
+                await (play.play_plain(bot, stage, passing, typed, out) if typed else play.play_live(bot, stage))
+
+
+async def run_sample(port: int, say: Callable[[str], object]) -> None:
+    """A sample Patchwork on *port* of this machine, until cancelled; *say* is told what happens on its list.
+
+    Raises:
+        UserError: when the port cannot be used.
+    """
+    sample = SamplePatchwork(SystemClock())
+    for step in history():
+        step(sample)
+    try:
+        async with serve(sample, port=port) as url:
+            say(play.invitation(url))
+            await happen(sample, say)
+    except OSError as error:
+        raise UserError(f"--serve: port {port} cannot be used: {os.strerror(error.errno or 0)}") from error
+
+
+def _arrive(answer: dict[str, object], path: Path, sample: SamplePatchwork) -> None:
+    try:
+        sample.add_recorded(answer)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
