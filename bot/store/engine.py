@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.errors import ConfigError, StoreError
-from bot.store import postgres
+from bot.store import postgres, sqlite
 
 BUSY_SECONDS: Final = 30  # how long a transaction waits for its turn, here and for other programs
 _WAIT_SECONDS: Final = 1.0  # at a stretch: nothing ends a wait of SQLite's own, and a bot must end in time
@@ -85,7 +85,7 @@ def _connect_file(url: str) -> AsyncEngine:
         pool_size=1,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
-        connect_args={"timeout": _WAIT_SECONDS, "factory": _Connection},
+        async_creator=lambda: sqlite.connection(parsed.database or _IN_MEMORY, _WAIT_SECONDS),
     )
     sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
     return engine
@@ -184,20 +184,6 @@ def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
             cursor.execute(f"PRAGMA {pragma}")
     finally:
         cursor.close()
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that lets go of the write lock when it is closed.
-
-    What a cancelled transaction leaves behind holds statements until the garbage is collected, and so long SQLite only
-    makes as if it had closed: the lock would stay.
-    """
-
-    def close(self) -> None:
-        """Give up what was not committed, and close."""
-        if self.in_transaction:
-            self.rollback()
-        super().close()
 
 
 def _begin(connection: sa.Connection) -> None:
