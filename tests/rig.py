@@ -27,6 +27,7 @@ from bot.demo.sample.patchwork import Posted, SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.ids import RoomId
 from bot.store import schema
+from new_database import put_new_database
 
 PROJECT = "qemu-devel"
 ROOM = RoomId("!room:hs")
@@ -59,6 +60,8 @@ class Rig:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Bot]:
         """The bot, from start to stop."""
+        if not self.url:
+            put_new_database(self.folder / "bot.db")
         rooms = known_rooms(self.settings(), self.direct, self.house)
         transports = {"sample": self.transport}
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:

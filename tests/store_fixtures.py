@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.store.store import Store
+from new_database import put_new_database
 from store_rig import FileRig, StoreRig
 
 
@@ -17,6 +18,8 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> StoreRig:
 
 @pytest.fixture
 async def store(rig: StoreRig) -> AsyncIterator[Store]:
+    if isinstance(rig, FileRig):
+        put_new_database(rig.file)
     store = await rig.open()
     yield store
     await store.close()

@@ -40,9 +40,13 @@ class Scene:
         pipe = asyncio.subprocess.PIPE if whom == "somebody else" else None
         return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
 
-    async def run(self, moment: str = "never", typed: str = "", *, later: float = 0) -> int:
-        """Start it and wait for its end; its exit status, negative for a signal."""
-        return await (await self.start(moment, typed, later=later)).wait()
+    async def dies(self, moment: str, typed: str = "", *, later: float = 0) -> bool:
+        """Start it, and see it killed at *moment*."""
+        return await (await self.start(moment, typed, later=later)).wait() == -signal.SIGKILL
+
+    async def live(self, typed: str = "", *, later: float = 0) -> None:
+        """The bot from its start to its end; where nobody dies, no process of its own is needed."""
+        await main(Life(self.folder, self.url, self.database, typed=typed, later=later))
 
     @asynccontextmanager
     async def waiting_at(self, moment: str) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -84,7 +88,7 @@ async def scene(tmp_path: Path, database: str) -> AsyncIterator[Scene]:
     patchwork.add_project(PROJECT)
     async with serve(patchwork) as url:
         scene = Scene(tmp_path, url, database, patchwork)
-        await main(Life(tmp_path, url, database))  # the first start takes the baseline
+        await scene.live()  # the first start takes the baseline
         yield scene
 
 
@@ -92,8 +96,8 @@ async def scene(tmp_path: Path, database: str) -> AsyncIterator[Scene]:
 async def test_a_bot_killed_at_any_state_of_the_outbox_shows_one_card(scene: Scene, moment: str) -> None:
     scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it", patches=2))
 
-    assert await scene.run(moment) == -signal.SIGKILL
-    assert await scene.run() == 0
+    assert await scene.dies(moment)
+    await scene.live()
 
     assert scene.titles() == ["migration: Fix it"]
 
@@ -103,8 +107,8 @@ async def test_a_bot_killed_at_any_state_of_the_outbox_shows_one_card(scene: Sce
 async def test_a_bot_killed_over_postgresql_shows_one_card(scene: Scene, moment: str) -> None:
     scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it", patches=2))
 
-    assert await scene.run(moment) == -signal.SIGKILL
-    assert await scene.run() == 0
+    assert await scene.dies(moment)
+    await scene.live()
 
     assert scene.titles() == ["migration: Fix it"]
 
@@ -122,7 +126,7 @@ async def test_a_bot_whose_database_is_killed_shows_one_card(
         postgres.start()
         await process.communicate(b"go on\n")
     assert process.returncode == 0
-    assert await scene.run() == 0
+    await scene.live()
 
     assert scene.titles() == ["migration: Fix it"]
 
@@ -130,14 +134,14 @@ async def test_a_bot_whose_database_is_killed_shows_one_card(
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_bot_killed_while_it_edits_a_card_shows_the_edit_once(scene: Scene, moment: str) -> None:
     posted = scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it", patches=2))
-    assert await scene.run() == 0
+    await scene.live()
     scene.patchwork.set_state(posted.patches[0], "accepted")
-    assert await scene.run() == 0  # the change is seen, and not yet due
+    await scene.live()  # the change is seen, and not yet due
     assert scene.room.edits(ROOM) == []
 
-    assert await scene.run(moment, later=10) == -signal.SIGKILL
-    assert await scene.run(later=10) == 0
-    assert await scene.run(later=100) == 0
+    assert await scene.dies(moment, later=10)
+    await scene.live(later=10)
+    await scene.live(later=100)
 
     assert len(scene.room.edits(ROOM)) == 1
     assert scene.titles() == ["migration: Fix it"]
@@ -146,8 +150,8 @@ async def test_a_bot_killed_while_it_edits_a_card_shows_the_edit_once(scene: Sce
 
 @pytest.mark.parametrize("moment", ["heard", *MOMENTS])
 async def test_a_command_is_answered_once_though_the_bot_is_killed(scene: Scene, moment: str) -> None:
-    assert await scene.run(moment, typed="help") == -signal.SIGKILL
-    assert await scene.run(typed="help") == 0
+    assert await scene.dies(moment, typed="help")
+    await scene.live(typed="help")
 
     assert scene.titles() == ["What you can type:"]
 
@@ -165,6 +169,6 @@ async def test_a_bot_killed_again_and_again_at_random_loses_nothing_and_says_not
         except TimeoutError:
             process.kill()
             await process.wait()
-    assert await scene.run() == 0
+    await scene.live()
 
     assert scene.titles() == names

@@ -56,7 +56,7 @@ async def test_every_series_has_one_card_after_any_fault_and_few_requests_were_m
         [failing] = (await bot.overview.condition()).servers
         rig.network.fault = None
         rig.post("migration/ram.c", name=names[3], patches=2)
-        await rig.pass_by(bot, 2400, step=60)  # the safety net is cast every half hour
+        await rig.pass_by(bot, 2400, step=300)  # the safety net is cast every half hour
         [healed] = (await bot.overview.condition()).servers
 
     assert 0 < rig.network.suffered <= made < FEW

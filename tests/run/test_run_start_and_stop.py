@@ -61,6 +61,7 @@ async def test_a_bot_that_the_homeserver_logs_out_ends_with_a_clear_word(stage: 
 
     async with stage.running() as bot:
         await stage.log_out()
+        await ann.say(room, "a request that waits is answered, and the next one is refused")
 
         assert await bot.ended() == 1
 
