@@ -70,7 +70,7 @@ async def test_a_bot_whose_database_is_gone_ends_in_time(
     async with stage.running() as bot:
         postgres.kill()
         post(stage)
-        await stage.until(lambda: "job='poll sample'" in bot.said())
+        await stage.until(lambda: "cannot be polled" in bot.said() or "job='poll sample'" in bot.said())
 
         await end(bot)
     postgres.start()
