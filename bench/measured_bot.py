@@ -1,7 +1,7 @@
 """`patchbot run`, with each turn of the event loop timed: `python -m bench.measured_bot CONFIG TURNS`.
 
-TURNS gets a line for each callback that took more than a few milliseconds of the loop's own CPU: how many, which, and how
-many of them went into collecting garbage.
+TURNS gets a line for each callback that took more than a few milliseconds of the loop's own CPU: how many, which, and
+how many of them went into collecting garbage.
 """
 
 import asyncio

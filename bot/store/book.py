@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -38,24 +39,25 @@ class Book:
         where = [table.c[name] == value for name, value in key.items()]
         await self._connection.execute(sa.delete(table).where(*where))
 
-    async def _delete_all(self, table: sa.Table, keys: Sequence[Mapping[str, object]]) -> None:
-        """The rows with the *keys*, which name the same columns, in one go."""
-        if keys:
-            where = [table.c[name] == sa.bindparam(f"key_{name}") for name in keys[0]]
-            bound = [{f"key_{name}": value for name, value in key.items()} for key in keys]
-            for some in batched(bound, _ROWS):
-                await self._connection.execute(sa.delete(table).where(*where), some)
+    async def _delete_all(self, table: sa.Table, keys: Iterable[Mapping[str, object]]) -> None:
+        """The rows with the *keys*, which name the same columns."""
+        for some in batched(keys, _ROWS):
+            where = [table.c[name] == sa.bindparam(f"key_{name}") for name in some[0]]
+            bound = [{f"key_{name}": value for name, value in key.items()} for key in some]
+            await self._connection.execute(sa.delete(table).where(*where), bound)
 
     async def _replace(self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
         """The row with *key* becomes *values*, portably."""
         await self._delete(table, key)
         await self._insert(table, [{**key, **values}])
 
-    async def _insert(self, table: sa.Table, values: Sequence[Mapping[str, object]]) -> None:
+    async def _insert(self, table: sa.Table, values: Iterable[Mapping[str, object]]) -> None:
         for some in batched(values, _ROWS):
             await self._connection.execute(sa.insert(table), some)
 
 
-def batched(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    """*items* in pieces of *size* at most."""
-    return (items[start : start + size] for start in range(0, len(items), size))
+def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    """*items* in pieces of *size* at most, none of them empty; each item is asked for when its piece is."""
+    left = iter(items)
+    while piece := list(islice(left, size)):
+        yield piece

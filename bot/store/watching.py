@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import chain
 
 import sqlalchemy as sa
 
@@ -108,15 +109,17 @@ class WatchBook(PastBook):
             await self._replace(
                 schema.project, {"server": poll.server, "name": base.project}, rows.of_baseline(base, self._now)
             )
-        items = [{"server": poll.server, "kind": item.kind, "id": item.id} for item in (*poll.settled, *poll.pending)]
-        await self._delete_all(schema.pending, items)
-        await self._insert(schema.pending, [rows.of_pending(poll.server, item) for item in poll.pending])
+        items = chain(poll.settled, poll.pending)  # tens of thousands, after an import
+        keys = ({"server": poll.server, "kind": item.kind, "id": item.id} for item in items)
+        await self._delete_all(schema.pending, keys)
+        await self._insert(schema.pending, (rows.of_pending(poll.server, item) for item in poll.pending))
         await self._keep_series(poll.server, [read.series for read in poll.series])
         patches = {patch.id: patch for patch in (*poll.patches, *(one for read in poll.series for one in read.news))}
-        keys = [{"server": poll.server, "id": number} for number in patches]
-        await self._delete_all(schema.patch, keys)
-        values = [rows.of_patch(patch, self._now) for patch in patches.values()]
-        await self._insert(schema.patch, [{**key, **row} for key, row in zip(keys, values, strict=True)])
+        await self._delete_all(schema.patch, ({"server": poll.server, "id": number} for number in patches))
+        known = (
+            {"server": poll.server, "id": number, **rows.of_patch(each, self._now)} for number, each in patches.items()
+        )
+        await self._insert(schema.patch, known)
 
     async def _keep_series(self, server: ServerName, found: Sequence[Series]) -> None:
         """What is known of some series, but which ones they follow is not told by the server."""
