@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -239,14 +240,18 @@ def _post(stage: Stage, name: str) -> None:
 
 
 async def _cards_since(loaded: Loaded, began: float, count: int) -> Sequence[float]:
-    """When the homeserver took each card of the room since *began*, in seconds; waits until there are *count*."""
+    """When the homeserver took each card of the room since *began*, in seconds; waits until there are *count*.
+
+    The homeserver is asked when all are sent, and not before: it would have that to do, too.
+    """
+    since = datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")  # as SQLite keeps it
+    sent = f"notice WHERE key LIKE 'card/%' AND state = 'done' AND settled_at >= '{since}'"
     async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            timeline = await loaded.person.timeline(loaded.room)
-            taken = sorted(event["origin_server_ts"] / 1000 for event in timeline if _is_card(event, loaded.stage))
-            if len(found := [moment for moment in taken if moment > began]) >= count:
-                return found
-            await asyncio.sleep(0.1)
+        while not loaded.stage.has(sent, count):  # noqa: ASYNC110 -- another process changes what is looked at
+            await asyncio.sleep(0.05)
+    timeline = await loaded.person.timeline(loaded.room)
+    taken = sorted(event["origin_server_ts"] / 1000 for event in timeline if _is_card(event, loaded.stage))
+    return [moment for moment in taken if moment > began]
 
 
 def _is_card(event: dict[str, Any], stage: Stage) -> bool:
