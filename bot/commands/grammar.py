@@ -10,6 +10,7 @@ from bot.commands.parameters import Kind, Misread, Parameter, read, shown
 from bot.notices.markup import seen
 from bot.patchwork.lookup import read_ref
 
+TOPICS = frozenset({"query", "queries"})  # what there is help on that is no command
 _QUOTES_AS_TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -230,7 +231,7 @@ def parse(text: str, prefix: str, verbs: Collection[str] = VERBS) -> Call | Mist
         arguments = read(command.parameters, rest)
     except Misread as misread:
         return Mistake(f"{misread} {usage(command, prefix)}")
-    if (name := arguments.get("verb")) is not None and find(name, verbs) is None:
+    if (name := arguments.get("verb")) is not None and name.lower() not in TOPICS and find(name, verbs) is None:
         return Mistake(_unknown(name, prefix, verbs))
     return Call(command, arguments)
 

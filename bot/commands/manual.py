@@ -4,9 +4,13 @@ from collections.abc import Collection
 
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
-from bot.commands.grammar import COMMANDS, Command, Group, find, typed
+from bot.commands.grammar import COMMANDS, TOPICS, Command, Group, find, typed
 from bot.commands.parameters import KEYS, Kind
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
+from bot.subscriptions.keys import example_of
+from bot.subscriptions.query import Key
+from bot.subscriptions.values import Is
+from bot.subscriptions.wishes import Wish
 
 NOTES = {
     Kind.REF: "REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be missing.",
@@ -18,6 +22,29 @@ NOTES = {
     Kind.ROOM: "ROOM is an alias or an id.",
 }
 
+MEANINGS: dict[Key | Wish, str] = {
+    Key.PATH: "the files that a patch touches",
+    Key.MAINT: "a section of MAINTAINERS",
+    Key.FROM: "who sent it, by address or name",
+    Key.TO: "who it was sent to",
+    Key.CC: "who else it was sent to",
+    Key.SUBJECT: "words of the subject; /…/ is a regular expression",
+    Key.PREFIX: "what stands in brackets before the subject",
+    Key.VERSION: "which version of a series",
+    Key.PATCHES: "how many patches it has",
+    Key.PROJECT: "a project of a Patchwork server",
+    Key.SERVER: "a Patchwork server, by its name here",
+    Key.STATE: "a state, when it has it or gets it",
+    Key.DELEGATE: "who is to look after it",
+    Key.CHECK: "how a check ended",
+    Key.IS: f"what it is: {', '.join(Is)}",
+    Key.STALE: "how long nothing happened to it",
+    Key.TEXT: "words of the mail",
+    Wish.ON: "what is told below the card later",
+    Wish.AS: "a card in a line",
+    Wish.DIGEST: "all at once, at these times",
+}
+
 
 class Manual:
     """What a bot that answers to *verbs* says of them."""
@@ -26,8 +53,11 @@ class Manual:
         self._verbs = verbs
 
     async def help(self, asked: Asked) -> Answer:
-        """One command, or all."""
-        command = find(asked.call.arguments.get("verb", ""), self._verbs)
+        """One command, or queries, or all."""
+        name = asked.call.arguments.get("verb", "")
+        if name.lower() in TOPICS:
+            return Answer(queries())
+        command = find(name, self._verbs)
         return Answer(page(command, asked.prefix) if command else overview(self._verbs, asked.prefix))
 
 
@@ -38,7 +68,14 @@ def overview(verbs: Collection[str], prefix: str) -> Document:
         commands = [command for command in COMMANDS if command.group is group and command.verb in verbs]
         if commands:
             pieces += [Lines((words(group.value),)), Bullets(tuple(_line(command, prefix) for command in commands))]
-    return (*pieces, Lines((words("More about one command: ", Code(typed("help", "show", prefix))),)))
+    more = words("More about one command: ", Code(typed("help", "show", prefix)))
+    return (*pieces, Lines((more, words("What a QUERY may ask for: ", Code(typed("help", "query", prefix))))))
+
+
+def queries() -> Document:
+    """What a query may ask for, a line each."""
+    terms = tuple(words(Code(example_of(key)), f" — {meaning}") for key, meaning in MEANINGS.items())
+    return (Lines((words(NOTES[Kind.QUERY]),)), Bullets(terms))
 
 
 def page(command: Command, prefix: str) -> Document:

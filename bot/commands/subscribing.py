@@ -1,7 +1,7 @@
 """Subscribing, and what goes with it: `sub`, `unsub`, `edit`, `subs`, `test`."""
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from bot.commands import volume
@@ -128,9 +128,28 @@ class Subscribing:
         if standing.project and not names_project(query):
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
         [doubts] = await self._means.doubts([meant(query, standing)])
-        notes = [*doubts, *(f"{hint}." for hint in hints(query))]
+        elsewhere = _watched_elsewhere(self._means.places, meant(query, standing))
+        notes = [*elsewhere, *doubts, *(f"{hint}." for hint in hints(query))]
         notes += [NO_CARD] if ARRIVALS.isdisjoint(query.hears) else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
+
+
+def _asked(places: Sequence[Place], query: Query) -> list[Place]:
+    """The servers that *query* is about, of those with a project that it is about."""
+    servers, projects = asked_for(query.tree, Key.SERVER), asked_for(query.tree, Key.PROJECT)
+    return [
+        place
+        for place in places
+        if (servers is None or place.name.casefold() in servers)
+        and (projects is None or not projects.isdisjoint(name.casefold() for name in place.projects))
+    ]
+
+
+def _watched_elsewhere(places: Sequence[Place], query: Query) -> Iterator[str]:
+    """That nothing watched is what *query* is about, and what is watched."""
+    if not _asked(places, query):
+        watched = "; ".join(f"{place.name}: {', '.join(place.projects)}" for place in places)
+        yield f"no project that is watched is meant by that, so it brings nothing. Watched are {watched}."
 
 
 def see_that_comments_are_told(places: Sequence[Place], query: Query) -> None:
@@ -141,13 +160,7 @@ def see_that_comments_are_told(places: Sequence[Place], query: Query) -> None:
     """
     if On.COMMENT not in query.wishes.on:
         return
-    servers, projects = asked_for(query.tree, Key.SERVER), asked_for(query.tree, Key.PROJECT)
-    asked = [
-        place
-        for place in places
-        if (servers is None or place.name.casefold() in servers)
-        and (projects is None or not projects.isdisjoint(name.casefold() for name in place.projects))
-    ]
+    asked = _asked(places, query)
     if asked and all(place.hides_comments for place in asked):
         spoken = " and ".join(f"{place.name} speaks API {place.api.version}" for place in asked)
         raise UserError(

@@ -53,10 +53,11 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterato
 def _examples(matrix: MatrixSettings) -> Iterator[str]:
     """What still stands in the settings as the example has it: nobody's homeserver is there."""
     host, server = urlsplit(matrix.homeserver).hostname or "", matrix.user_id.partition(":")[2]
-    left = [("matrix.homeserver", host), ("matrix.user_id", server)]
-    keys = [key for key, name in left if name == _EXAMPLE or name.endswith(f".{_EXAMPLE}")]
+    admins = [("matrix.admins", admin.partition(":")[2]) for admin in matrix.admins]
+    left = [("matrix.homeserver", host), ("matrix.user_id", server), *admins]
+    keys = list(dict.fromkeys(key for key, name in left if name == _EXAMPLE or name.endswith(f".{_EXAMPLE}")))
     if keys:
-        yield f"Note: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} at {_EXAMPLE}, as in the example."
+        yield f"Note: still at {_EXAMPLE}, as in the example: {', '.join(keys)}."
 
 
 def _store(store: StoreSettings) -> Iterator[str]:

@@ -25,6 +25,8 @@ def _of_term(term: Term) -> Iterator[str]:
             folder = value if "/" in value.removesuffix("/") and not has_wildcard(value) else ""
     elif term.key is Key.SUBJECT:
         for regex in term.values:
+            if str(regex) == "*":
+                yield f"{Key.SUBJECT}:* looks for a star in the subject; all of a project is {Key.PROJECT}:NAME"
             if isinstance(regex, Regex) and _FOLDER_NAME.fullmatch(regex.source):
                 yield f"{regex} is looked for in the subject; the directory is {Key.PATH}:{regex.source}/"
 

@@ -145,11 +145,13 @@ class Watch:
         for each in self._changed:
             for change in each.changes:
                 metrics.CHANGES.labels(self.server, change.kind).inc()
-                about = {"kind": each.about.kind, "id": each.about.number, "patch": change.patch}
+                about = {"kind": str(each.about.kind), "id": each.about.number, "patch": change.patch}
                 _log.debug("change", server=self.server, **about, why=change.reason)
         for new in self._written:
             metrics.CARDS.labels(self.server).inc()
-            _log.info("card", server=self.server, room=new.room, kind=new.about.kind, id=new.about.number, why=new.why)
+            _log.info(
+                "card", server=self.server, room=new.room, kind=str(new.about.kind), id=new.about.number, why=new.why
+            )
 
     def _room(self, room: RoomId) -> Room:
         """Where and how something of this server is said."""

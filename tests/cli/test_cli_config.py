@@ -30,7 +30,7 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.replace(str(folder), "FOLDER").splitlines() == snapshot(
         [
             "Signs in to https://matrix.example.org as @patchbot:example.org.",
-            "Note: matrix.homeserver and matrix.user_id are at example.org, as in the example.",
+            "Note: still at example.org, as in the example: matrix.homeserver, matrix.user_id.",
             "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory.",  # noqa: E501  # as it is printed
             "Keeps its database in FOLDER/patchbot.db, and its device and keys in FOLDER.",
             "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed

@@ -101,6 +101,7 @@ def test_a_query_is_the_rest_as_it_was_typed(text: str, arguments: dict[str, str
         ("HLEP", "There is no command “HLEP”. Did you mean “help”?"),
         ("subscirbe path:a/", "There is no command “subscirbe”. Did you mean “sub”?"),
         ("dance", "There is no command “dance”. Type “!pw help” for a list."),
+        ("help queri", "There is no command “queri”. Type “!pw help” for a list."),
         ("help dance", "There is no command “dance”. Type “!pw help” for a list."),
         ("help shwo", "There is no command “shwo”. Did you mean “show”?"),
         ("help show me", "There is no command “show me”. Did you mean “show”?"),

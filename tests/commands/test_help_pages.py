@@ -8,8 +8,10 @@ from inline_snapshot import snapshot
 
 from bot.commands import reference
 from bot.commands.grammar import COMMANDS, VERBS, find
-from bot.commands.manual import overview, page
+from bot.commands.manual import MEANINGS, overview, page, queries
 from bot.notices.markup import MAX_BODY_BYTES, Allowed, plain, written
+from bot.subscriptions.query import Key
+from bot.subscriptions.wishes import Wish
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
@@ -55,7 +57,8 @@ This chat, and you
 Admins
 • !pw rooms — the rooms that the bot is in
 • !pw leave ROOM — let the bot go out of a room
-More about one command: !pw help show\
+More about one command: !pw help show
+What a QUERY may ask for: !pw help query\
 """)
 
 
@@ -72,7 +75,8 @@ Looking patches up
 • show REF — a patch or a series, by id, message-id or link
 Admins
 • rooms — the rooms that the bot is in
-More about one command: help show\
+More about one command: help show
+What a QUERY may ask for: help query\
 """,
             """\
 
@@ -86,7 +90,7 @@ More about one command: help show\
 <p>Admins</p>
 <ul>
 <li><code>rooms</code> — the rooms that the bot is in</li></ul>
-<p>More about one command: <code>help show</code></p>\
+<p>More about one command: <code>help show</code><br>What a QUERY may ask for: <code>help query</code></p>\
 """,
         )
     )
@@ -100,6 +104,34 @@ def test_the_overview_of_all_commands_is_not_cut() -> None:
     assert body == plain(document, Allowed(()))
     assert html.count("<li>") == len(COMMANDS)
     assert len(body.encode()) < MAX_BODY_BYTES
+
+
+def test_the_page_on_queries_knows_every_key() -> None:
+    body, _ = written(queries(), Allowed(()))
+
+    assert set(MEANINGS) == {*Key, *Wish}
+    assert body.partition("\n")[2] == snapshot("""\
+• path:drivers/net/ — the files that a patch touches
+• maint:virtio — a section of MAINTAINERS
+• from:@redhat.com — who sent it, by address or name
+• to:netdev@vger.kernel.org — who it was sent to
+• cc:qemu-stable@nongnu.org — who else it was sent to
+• subject:"dirty limit" — words of the subject; /…/ is a regular expression
+• prefix:RFC — what stands in brackets before the subject
+• version:>=2 — which version of a series
+• patches:>30 — how many patches it has
+• project:qemu-devel — a project of a Patchwork server
+• server:ozlabs — a Patchwork server, by its name here
+• state:accepted or state:new->accepted — a state, when it has it or gets it
+• delegate:jane — who is to look after it
+• check:fail or check:fail/build* — how a check ended
+• is:pull — what it is: mine, pull, complete, reviewed, archived
+• stale:14d — how long nothing happened to it
+• text:kmalloc — words of the mail
+• on:new,state — what is told below the card later
+• as:compact — a card in a line
+• digest:"Mon-Fri 09:00" — all at once, at these times\
+""")
 
 
 def test_the_page_of_a_look_up() -> None:

@@ -129,6 +129,21 @@ Undo: !pw unsub 1\
 """)
 
 
+async def test_a_project_or_a_server_that_is_not_watched_is_told(here: People) -> None:
+    assert await here.say("sub project:qemu path:hw/") == snapshot("""\
+Subscribed, as 1: project:qemu path:hw/
+How much that brings is not known yet.
+Note: no project that is watched is meant by that, so it brings nothing. Watched are sample: qemu-devel.
+Undo: !pw unsub 1\
+""")
+    assert "Note: no project that is watched" in await here.say("sub server:ozlab path:hw/")
+    assert "Note: no project that is watched" not in await here.say("sub project:QEMU-devel path:hw/")
+
+
+async def test_a_star_by_itself_is_told_to_be_a_star(here: People) -> None:
+    assert "Note: subject:* looks for a star" in await here.say("sub *")
+
+
 async def test_the_same_query_twice_is_one_subscription(here: People) -> None:
     await here.say("sub path:migration/")
     await here.say("sub path:docs/")

@@ -56,7 +56,7 @@ def test_the_least_configuration() -> None:
     assert told(settings_with()) == snapshot(
         [
             "Signs in to https://matrix.example.org as @patchbot:example.org.",
-            "Note: matrix.homeserver and matrix.user_id are at example.org, as in the example.",
+            "Note: still at example.org, as in the example: matrix.homeserver, matrix.user_id.",
             "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory.",  # noqa: E501  # as it is printed
             "Keeps its database in /srv/bot/patchbot.db, and its device and keys in /srv/bot.",
             "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel, qemu-ppc; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed
@@ -86,7 +86,7 @@ def test_everything_set() -> None:
     assert told(settings) == snapshot(
         [
             "Signs in to https://matrix.example.org as @patchbot:example.org.",
-            "Note: matrix.homeserver and matrix.user_id are at example.org, as in the example.",
+            "Note: still at example.org, as in the example: matrix.homeserver, matrix.user_id, matrix.admins.",
             "Keeps its database in postgresql://db:5432/bot, and its device and keys in /srv/bot.",
             "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel, qemu-ppc; a series that stays incomplete is judged at once.",  # noqa: E501  # as it is printed
             "Names @ops:example.org as its contact in every request to them.",
