@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import structlog
 
 from bot.ids import RoomId
 from bot.subscriptions.wishes import Form
@@ -53,6 +54,21 @@ async def test_who_asks_for_changes_alone_gets_no_card_of_what_arrives(rig: Rig)
         await rig.poll(bot, times=3)
 
     assert rig.titles() == []
+
+
+async def test_the_log_tells_of_each_card_in_the_same_words_whatever_brought_it(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/",), OTHER: ("path:hw/ state:accepted on:state",)}
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("migration/ram.c")
+        [patch] = rig.post("hw/a.c").patches
+        with structlog.testing.capture_logs() as logs:
+            await rig.poll(bot)
+            rig.patchwork.set_state(patch, "accepted")
+            await rig.poll(bot)
+
+    cards = [entry for entry in logs if entry["event"] == "card"]
+    assert [(entry["room"], repr(entry["kind"])) for entry in cards] == [(ROOM, "'series'"), (OTHER, "'series'")]
 
 
 async def test_a_compact_card_where_all_ask_for_one(rig: Rig) -> None:

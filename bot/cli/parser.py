@@ -28,24 +28,7 @@ def parser() -> argparse.ArgumentParser:
 
     run = _add(verbs, "run", bot.run, "the bot; SIGTERM ends it within ten seconds")
     _takes_config(run)
-    demo = _add(verbs, "demo", bot.demo, "see it work here: no account, no network")
-    either = demo.add_mutually_exclusive_group()
-    either.add_argument(
-        "--patch",
-        metavar="FILE.json",
-        type=Path,
-        action="append",
-        default=[],
-        help="a recorded answer of /api/patches/N/ that arrives as a new patch; may be repeated",
-    )
-    either.add_argument(
-        "--serve",
-        metavar="PORT",
-        type=_port,
-        nargs="?",
-        const=8088,
-        help="only the sample Patchwork server, for a `patchbot run` to watch; at port 8088 if no other is given",
-    )
+    _add_demo(verbs)
     check = _add(verbs, "check-config", bot.check_config, "say what the settings would do, without contacting anybody")
     _takes_config(check)
     paths = _add(verbs, "paths", queries.paths, "the paths that diffs touch, old and new names, sorted, one a line")
@@ -93,6 +76,27 @@ def _add(verbs: "_Verbs[argparse.ArgumentParser]", name: str, run: Verb | None, 
     if run is not None:
         parser.set_defaults(run=run)
     return parser
+
+
+def _add_demo(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
+    demo = _add(verbs, "demo", bot.demo, "see it work here: no account, no network")
+    either = demo.add_mutually_exclusive_group()
+    either.add_argument(
+        "--patch",
+        metavar="FILE.json",
+        type=Path,
+        action="append",
+        default=[],
+        help="a recorded answer of /api/patches/N/ that arrives as a new patch; may be repeated",
+    )
+    either.add_argument(
+        "--serve",
+        metavar="PORT",
+        type=_port,
+        nargs="?",
+        const=8088,
+        help="only the sample Patchwork server, for a `patchbot run` to watch; at port 8088 if no other is given",
+    )
 
 
 def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
