@@ -156,11 +156,13 @@ class Session:
     async def _pause(self, backoff: Backoff, wish: timedelta | None, reason: str) -> None:
         if self._down_since is None:
             self._down_since = self._clock.now()
-        if reason != self._down_reason or backoff.failures == 0:
-            _log.warning("the homeserver does not answer as it should", reason=reason)
+        is_news = reason != self._down_reason or backoff.failures == 0
         self._down_reason = reason
         seconds = backoff.next_seconds(wish, random.random())  # noqa: S311  # spreads load, no secret
         self._next_try = self._clock.now() + timedelta(seconds=seconds)
+        if is_news:
+            again = to_the_second(self._next_try)
+            _log.warning("the homeserver does not answer as it should", reason=reason, next_try=again)
         await self._clock.sleep(seconds)
 
     async def _hear(self, timeout_ms: int, *, whole: bool) -> None:

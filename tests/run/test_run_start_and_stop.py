@@ -79,6 +79,7 @@ async def test_a_homeserver_that_is_away_is_waited_for_and_told(homeserver: Home
 
         assert await bot.stop() == 0
         assert f"cannot connect to 127.0.0.1:{homeserver.port}: " in bot.said()
+        assert " next_try='20" in bot.said()
     finally:
         await bot.end()
 
