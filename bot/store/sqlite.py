@@ -4,8 +4,10 @@ aiosqlite takes four: for a cursor, for the statement, for its rows and for the 
 and costs more than what most of our statements do.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Self
 
@@ -22,8 +24,8 @@ class _Native(sqlite3.Connection):
     """
 
     def close(self) -> None:
-        """Give up what was not committed, and close."""
-        if self.in_transaction:
+        """Give up what was not committed, and close; a second time nothing is left to do."""
+        with suppress(sqlite3.Error):
             self.rollback()
         super().close()
 
@@ -70,7 +72,16 @@ class _Cursor(aiosqlite.Cursor):
 
 
 class _Connection(aiosqlite.Connection):
-    """A connection whose cursors are those."""
+    """A connection whose cursors are those, and that can be stopped while it is being closed."""
+
+    _is_stopped = False
+
+    def stop(self) -> "asyncio.Future[None] | None":
+        """End the thread, the first time; whoever asks again has nothing to wait for, and nobody to answer."""
+        if self._is_stopped:
+            return None
+        self._is_stopped = True
+        return super().stop()
 
     def cursor(self) -> _Cursor:  # type: ignore[override] # whoever waits for it gets the same
         """A cursor, at once."""

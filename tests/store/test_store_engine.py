@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bot.clock import VirtualClock
 from bot.errors import ConfigError, StoreError
 from bot.store import engine as engine_module
-from bot.store import schema
+from bot.store import schema, sqlite
 from bot.store.engine import complaint, connect, file_of
 from bot.store.store import Store
 from store_rig import SERVER, FileRig
@@ -177,6 +177,17 @@ async def test_a_transaction_that_waits_for_another_program_ends_soon_when_it_is
             end = await cancelled(store, statement=1)
 
     assert isinstance(end, asyncio.CancelledError)
+
+
+async def test_a_connection_that_is_stopped_while_it_is_closed_is_closed_all_the_same(tmp_path: Path) -> None:
+    connection = await sqlite.connection(str(tmp_path / "bot.db"), 1.0)
+    closing_ = asyncio.create_task(connection.close())
+    await asyncio.sleep(0)  # it is on its way
+
+    connection.stop()
+
+    async with asyncio.timeout(5):
+        await closing_
 
 
 async def test_damage_is_told_in_a_line(store: Store, rig: FileRig) -> None:
