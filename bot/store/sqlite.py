@@ -74,14 +74,13 @@ class _Cursor(aiosqlite.Cursor):
 class _Connection(aiosqlite.Connection):
     """A connection whose cursors are those, and that can be stopped while it is being closed."""
 
-    _is_stopped = False
+    _end: "asyncio.Future[None] | None" = None
 
     def stop(self) -> "asyncio.Future[None] | None":
-        """End the thread, the first time; whoever asks again has nothing to wait for, and nobody to answer."""
-        if self._is_stopped:
-            return None
-        self._is_stopped = True
-        return super().stop()
+        """End the thread, once: whoever asks again waits for the same end, for nobody would answer a second time."""
+        if self._end is None:
+            self._end = super().stop()
+        return self._end
 
     def cursor(self) -> _Cursor:  # type: ignore[override] # whoever waits for it gets the same
         """A cursor, at once."""
