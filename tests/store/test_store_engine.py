@@ -167,6 +167,21 @@ async def test_a_transaction_that_is_cancelled_lets_go_of_the_write_lock(
     assert isinstance(end, asyncio.CancelledError)
 
 
+async def test_a_transaction_waits_longer_than_sqlite_does_for_another_program(
+    store: Store, rig: FileRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.close()
+    monkeypatch.setattr(engine_module, "_WAIT_SECONDS", 0.05)
+    patient = await rig.open()
+    with closing(sqlite3.connect(rig.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asyncio.get_running_loop().call_later(0.5, other.rollback)  # ten waits of SQLite's later
+
+        await patient.watched(SERVER)
+
+    await patient.close()
+
+
 async def test_a_transaction_that_waits_for_another_program_ends_soon_when_it_is_cancelled(
     store: Store, rig: FileRig
 ) -> None:
