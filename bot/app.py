@@ -27,6 +27,7 @@ from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError, LoggedOut, outage
 from bot.ids import RoomId, ServerName, UserId
+from bot.incidents import Incidents
 from bot.ops.cancelling import end
 from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
@@ -213,6 +214,7 @@ async def assembled(
         async with store.transaction() as tx:
             await tx.floods.configure({room.room: room.flood for room in settings.room})
         audience = _audience(rooms)
+        incidents = Incidents(clock)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         ears = Ears(store, audience.index, rulebook.of)
@@ -234,7 +236,7 @@ async def assembled(
         sender = Sender(store, chat, clock, pace)
         watched = zip(settings.patchwork, apis, watches, strict=True)
         places = [_place(server, api, watch) for server, api, (watch, _) in watched]
-        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook, sender, len(rooms.wanted))
+        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook, sender, incidents, len(rooms.wanted))
         overview = Overview(store, parts, clock, _override(settings.matrix))
         past = Past(store, {place.name: place.projects for place in places}, rulebook.of, clock)
         most = Most(settings.commands.max_per_person, settings.commands.max_per_room)

@@ -98,3 +98,9 @@ LOOP_FAILURES: Final = Counter(
     "Faults of the program that ended one of its loops or scheduled jobs, which then began anew.",
     ["loop"],
 )
+INCIDENTS: Final = Counter(
+    "patchbot_incidents",
+    "Things that could not be handled and were left out or put off (a series, an event, a room, a device), by the name "
+    "of the log event.",
+    ["kind"],
+)

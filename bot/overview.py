@@ -13,6 +13,7 @@ from bot.clock import Clock
 from bot.delivery.sender import Sender
 from bot.errors import StoreError
 from bot.ids import ProjectName, RoomId, ServerName
+from bot.incidents import Incident, Incidents
 from bot.notices.condition import Condition, Particulars, Queue, RoomSeen, Subscriptions, moment
 from bot.notices.floods import Flood
 from bot.notices.gaps import Absence
@@ -30,6 +31,10 @@ _DAY = timedelta(days=1)
 class Presence(Protocol):
     """How the bot stands at its homeserver."""
 
+    @property
+    def incidents(self) -> Incidents:
+        """What could not be handled there."""
+
     def outages(self) -> tuple[str, ...]:
         """What keeps it from hearing and speaking, a sentence each."""
 
@@ -45,6 +50,7 @@ class Parts:
     watches: Sequence[Watch]
     rulebook: Rulebook
     sender: Sender
+    incidents: Incidents
     configured: int = 0
 
 
@@ -90,6 +96,7 @@ class Overview:
             outages=(*broken, *(presence.outages() if presence else ())),
             remarks=(*(presence.remarks() if presence else ()), *self._parts.rulebook.problems(), *self.doubts),
             floods=floods,
+            incidents=tuple(_incident(each) for each in self._incidents()),
             subscriptions=self._subscriptions(*in_chat),
             override=self._override,
         )
@@ -109,6 +116,10 @@ class Overview:
             return Particulars(versions=versions)
         rooms = await asyncio.to_thread(self._rooms, kept, out, cards)
         return Particulars(rooms, tuple(zip((*AGES, None), waiting, strict=True)), versions)
+
+    def _incidents(self) -> list[Incident]:
+        there = self.presence.incidents if self.presence else ()
+        return sorted((*self._parts.incidents, *there), key=lambda each: each.last_at)
 
     def _subscriptions(self, rooms: int, persons: int) -> Subscriptions:
         index = self._parts.index
@@ -147,6 +158,11 @@ async def _still_read(tx: Transaction, server: ServerName) -> Absence | None:
     """The absence whose arrivals are not all read; None: there is none."""
     absence = await tx.absences.last(server)
     return absence if absence is not None and absence.ended is None else None
+
+
+def _incident(incident: Incident) -> str:
+    often = "" if incident.count == 1 else f", {incident.count} times since {moment(incident.first_at)}"
+    return f"{incident.name}: {incident.reason} ({incident.kind}, last at {moment(incident.last_at)}{often})."
 
 
 def _flood(flood: Flood) -> str:

@@ -13,6 +13,7 @@ from bot.clock import Clock
 from bot.config import Settings
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError, UserError
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
+from bot.incidents import Incidents
 from bot.matrix import device as devices
 from bot.matrix import requests, wire
 from bot.matrix.carrier import Carrier, Parsed
@@ -62,6 +63,7 @@ class MatrixClient:
         self._clock = clock
         self._folder = settings.store.data_dir
         self.deadlines = deadlines or Deadlines()
+        self.incidents = Incidents(clock)
         self._device: Device | None = None
         self._logging_in = asyncio.Lock()
         self._sending: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)

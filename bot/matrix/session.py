@@ -20,6 +20,7 @@ from bot import metrics
 from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import RoomId, UserId
+from bot.incidents import Incidents
 from bot.matrix.client import MatrixClient
 from bot.matrix.doors import Doors, HouseRules
 from bot.matrix.hearing import reaches_back
@@ -82,6 +83,11 @@ class Session:
     def named(self) -> dict[str, RoomId]:
         """The ids of the configured rooms that we are in."""
         return self._doors.named
+
+    @property
+    def incidents(self) -> Incidents:
+        """What could not be handled at the homeserver."""
+        return self._client.incidents
 
     async def has_heard(self) -> None:
         """Return once the homeserver told of the rooms."""

@@ -97,6 +97,7 @@ class Condition:
     outages: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     floods: tuple[str, ...] = ()
+    incidents: tuple[str, ...] = ()  # what could not be handled, a sentence each
     subscriptions: Subscriptions = Subscriptions()
     override: str = ""  # the request that lifts the homeserver's limit for this bot
 
@@ -156,6 +157,7 @@ def remarks(condition: Condition) -> tuple[str, ...]:
         *_waiting(queue, condition.now),
         *_kept(queue),
         *condition.floods,
+        *condition.incidents[-MAX_REMARKS:],
         *condition.remarks,
     )
 
@@ -169,6 +171,7 @@ def status(condition: Condition, *, for_operator: bool) -> Document:
     told += [words(_catching_up(server.name, server.absence)) for server in condition.servers if server.absence]
     told += _queue(condition)
     told += [words(flood) for flood in condition.floods[:MAX_REMARKS] if for_operator]
+    told += [words(sentence) for sentence in _incidents(condition.incidents, for_operator=for_operator)]
     told += [words(sentence) for sentence in _of_rooms(condition.remarks, for_operator=for_operator)]
     return (lines(told),)
 
@@ -234,6 +237,13 @@ def _kept(queue: Queue) -> Iterator[str]:
     if queue.dead:
         last = f", the last at {moment(queue.given_up)}" if queue.given_up else ""
         yield f"{_count(queue.dead, 'message')} given up{last}; “patchbot outbox list” on the bot's machine says why."
+
+
+def _incidents(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:
+    """What could not be handled, the latest last; names may be those of other rooms, so only operators see them."""
+    if for_operator or not sentences:
+        return sentences[-MAX_REMARKS:]
+    return (f"{_count(len(sentences), 'thing')} could not be handled; the bot's administrators can see what.",)
 
 
 def _of_rooms(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:

@@ -17,6 +17,7 @@ from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError
 from bot.ids import RoomId, ServerName
+from bot.incidents import Incidents
 from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSeen, Subscriptions, WatchedServer
 from bot.ops import health
 from bot.ops.health import served
@@ -69,7 +70,7 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
     index = Index()
     clock = VirtualClock()
     sender = Sender(store, MemoryChat(clock), clock, Pace.full(1, 1, 0))
-    parts = Parts(index, (), Rulebook(Shelf(()), store, Audience(index), clock), sender)
+    parts = Parts(index, (), Rulebook(Shelf(()), store, Audience(index), clock), sender, Incidents(clock))
     overview = Overview(store, parts, VirtualClock(), "")
     with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,73 @@
+"""Records what the bot could not handle: that costs itself only, but nobody is left to wonder why it is missing.
+
+A part that leaves something out (a series, an event, a room, a device, a message) records it here. The first time it is
+logged, each time it is counted, and it stands in `status` until it is resolved or has not happened again for a day.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from bot import metrics
+from bot.clock import Clock
+
+MAX_INCIDENTS: Final = 100  # the oldest is dropped for one more, so that a hostile sender cannot fill the memory
+FORGET_AFTER: Final = timedelta(days=1)
+MAX_TEXT: Final = 200  # characters of a name or a reason, which may be somebody else's words
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that could not be handled, how often, and when first and last (UTC).
+
+    *kind* is the log event and the metric's label (`poll.submission_failed`), *name* says what it is about ("series 12
+    of ozlabs"), *reason* why it failed the last time.
+    """
+
+    kind: str
+    name: str
+    reason: str
+    first_at: datetime
+    last_at: datetime
+    count: int = 1
+
+
+class Incidents:
+    """The incidents of a running bot; kept in memory, for the log has them all."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._open: dict[tuple[str, str], Incident] = {}
+
+    def __iter__(self) -> Iterator[Incident]:
+        """Those of the last day that are not resolved, the latest last."""
+        oldest = self._clock.now() - FORGET_AFTER
+        return (each for each in tuple(self._open.values()) if each.last_at > oldest)
+
+    def record(self, kind: str, name: str, reason: str | Exception) -> None:
+        """Count an incident, and log it the first time; an exception of the program is logged with its trace."""
+        metrics.INCIDENTS.labels(kind).inc()
+        now, text = self._clock.now(), _text(reason)
+        key = (kind, name[:MAX_TEXT])
+        before = self._open.pop(key, None)
+        if before is None or before.last_at <= now - FORGET_AFTER:
+            before = None
+            _log.error(kind, name=key[1], reason=text, exc_info=reason if isinstance(reason, Exception) else None)
+        new = Incident(*key, text, now, now)
+        self._open[key] = replace(new, first_at=before.first_at, count=before.count + 1) if before else new
+        if len(self._open) > MAX_INCIDENTS:
+            del self._open[next(iter(self._open))]
+
+    def resolve(self, kind: str, name: str) -> None:
+        """It works again, or nobody waits for it any more."""
+        self._open.pop((kind, name[:MAX_TEXT]), None)
+
+
+def _text(reason: str | Exception) -> str:
+    if isinstance(reason, str):
+        return reason[:MAX_TEXT]
+    return f"{type(reason).__name__}: {reason}"[:MAX_TEXT]
