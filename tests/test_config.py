@@ -404,3 +404,44 @@ def test_a_proxy_that_is_no_http_proxy_is_refused(config: ConfigRig) -> None:
 
 def test_a_querys_key_names_room_and_position() -> None:
     assert subscription_key(0, 1) == "room[0].subscribe[1]"
+
+
+# What would leave this machine in the clear
+
+
+@pytest.mark.parametrize(
+    "homeserver",
+    [
+        "http://matrix.example.org",
+        "HTTP://10.0.0.5:8008",
+        "http://localhost.example.org",
+        "http://127.0.0.1.example.org",
+    ],
+)
+def test_a_homeserver_on_another_machine_is_not_spoken_to_in_the_clear(config: ConfigRig, homeserver: str) -> None:
+    (mistake,) = config.mistakes(PATCHBOT_MATRIX__HOMESERVER=homeserver)
+
+    assert mistake.startswith("matrix.homeserver: must begin with https://")
+    assert "matrix.allow_http = true allows that" in mistake
+    assert mistake.endswith("(set by PATCHBOT_MATRIX__HOMESERVER)")
+
+
+@pytest.mark.parametrize(
+    "homeserver",
+    ["http://localhost:8008", "http://127.0.0.1:8008", "http://127.9.9.9", "http://[::1]:8008", "http://hs.localhost"],
+)
+def test_a_homeserver_on_this_machine_may_be_spoken_to_in_the_clear(config: ConfigRig, homeserver: str) -> None:
+    assert config.load(PATCHBOT_MATRIX__HOMESERVER=homeserver).matrix.homeserver == homeserver
+
+
+def test_a_homeserver_may_be_spoken_to_in_the_clear_where_that_is_allowed(config: ConfigRig) -> None:
+    config.write(matrix="allow_http = true")
+
+    assert config.load(PATCHBOT_MATRIX__HOMESERVER="http://synapse:8008").matrix.homeserver == "http://synapse:8008"
+
+
+@pytest.mark.parametrize("value", ['"perhaps"', "2", "[]", '""'])
+def test_a_switch_that_is_neither_on_nor_off_is_refused_in_words(config: ConfigRig, value: str) -> None:
+    config.write(matrix=f"allow_http = {value}")
+
+    assert config.mistakes() == ["matrix.allow_http: must be true or false"]

@@ -10,7 +10,14 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-_KINDS: dict[object, str] = {int: "whole number", float: "number", Path: "path", str: "text", SecretStr: "text"}
+_KINDS: dict[object, str] = {
+    bool: "`true` or `false`",
+    int: "whole number",
+    float: "number",
+    Path: "path",
+    str: "text",
+    SecretStr: "text",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
@@ -67,6 +68,16 @@ def _web_address(value: str) -> str:
     if not parts.hostname:
         raise ValueError("must name a host, such as https://example.org")
     return value
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is said: over https, or without leaving this machine."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    try:
+        return parts.scheme == "https" or ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")  # RFC 6761, section 6.3
 
 
 def _base_url(value: str) -> str:

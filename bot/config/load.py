@@ -14,7 +14,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from bot.config.mistakes import Location, explain, setting_names, unknown_variables
+from bot.config.mistakes import Location, explain, exposed, setting_names, unknown_variables
 from bot.config.model import ENV_PREFIX, Settings
 from bot.errors import ConfigError, ConfigErrors
 
@@ -47,10 +47,11 @@ def load(path: Path | None, environ: Mapping[str, str], searched: tuple[Path, ..
     environment = _Environment(variables)
     secrets = _secrets(environ.get(SECRETS_VARIABLE))
     file = InitSettingsSource(Settings, _file(path) if path else {})
+    origins = _origins(secrets) | {_VARIABLES[name]: name for name in variables}
     try:
         settings = Settings(_build_sources=((environment, secrets, file), {}))
+        mistakes += exposed(settings, origins)
     except ValidationError as error:
-        origins = _origins(secrets) | {_VARIABLES[name]: name for name in variables}
         mistakes += explain(error, Settings, origins)
     if not mistakes:
         return settings

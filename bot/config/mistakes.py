@@ -12,6 +12,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from bot.config.model import Settings
 from bot.errors import ConfigError
 
 Location = tuple[int | str, ...]
@@ -32,6 +33,8 @@ _REASONS = {
     "less_than_equal": "must be {le:g} or less, is {input}",
     "string_too_short": "must not be empty",
     "string_too_long": "must be {max_length} characters or fewer",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "literal_error": "must be {expected}",
     "tuple_type": 'must be a list, such as ["…"]',
     "model_type": "must be a table",
@@ -79,9 +82,23 @@ def explain(error: ValidationError, model: type[BaseModel], origins: Mapping[Loc
         if mistake["type"] == "default_factory_not_called":
             continue  # it only follows from another mistake
         location = mistake["loc"]
-        origin = origins.get(location[:2]) or origins.get(location[:1])
         reason = _unknown_key(model, location) if mistake["type"] == "extra_forbidden" else _reason(mistake)
-        yield ConfigError(key_name(location), f"{reason} (set by {origin})" if origin else reason)
+        yield _mistake(location, reason, origins)
+
+
+def exposed(settings: Settings, origins: Mapping[Location, str]) -> Iterator[ConfigError]:
+    """A mistake where the password would go to another machine in the clear; *origins* as in `explain`."""
+    if settings.matrix.is_exposed:
+        reason = (
+            "must begin with https://, or everybody on the way reads the password and commands the bot; "
+            "matrix.allow_http = true allows that all the same"
+        )
+        yield _mistake(("matrix", "homeserver"), reason, origins)
+
+
+def _mistake(location: Location, reason: str, origins: Mapping[Location, str]) -> ConfigError:
+    origin = origins.get(location[:2]) or origins.get(location[:1])
+    return ConfigError(key_name(location), f"{reason} (set by {origin})" if origin else reason)
 
 
 def unknown_variables(names: Iterable[str], known: Iterable[str]) -> Iterator[ConfigError]:

@@ -53,6 +53,11 @@ class MatrixSettings(_Table):
         "Default: everybody on the bot's own server.",
         examples=[["*:example.org"]],
     )
+    allow_http: bool = Field(
+        default=False,
+        description="Whether the homeserver may be spoken to without TLS, over http://, on another machine than this: "
+        "whoever sits in between reads the password and everything that is said, and can command the bot.",
+    )
     messages_per_second: forms.Number = Field(
         default=0.2, gt=0, le=1000, description="How fast the bot sends: this many messages a second in the long run."
     )
@@ -68,6 +73,11 @@ class MatrixSettings(_Table):
     def has_secret(self) -> bool:
         """Whether there is something to log in with."""
         return bool(self.password or self.access_token)
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether others could read what is said to the homeserver, and nobody allowed that."""
+        return not (self.allow_http or forms.is_private(self.homeserver))
 
 
 class StoreSettings(_Table):
