@@ -2,14 +2,17 @@
 
 import json
 import os
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
+from bot.errors import StoreError
 from bot.ids import DeviceId, UserId
 
 FILE = "device.json"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _log = structlog.get_logger(__name__)
 
 
@@ -27,9 +30,14 @@ class Device:
 
 
 def load(folder: Path) -> Device | None:
-    """The device kept in *folder*; None where there is none that can be read."""
+    """The device kept in *folder*; None where there is none that can be read.
+
+    Raises:
+        StoreError: others can read it.
+    """
     path = folder / FILE
     try:
+        restrict(path)
         told = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
@@ -65,6 +73,26 @@ def keep_private(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     new.replace(path)
     _sync_folder(path.parent)
+
+
+def restrict(path: Path) -> None:
+    """Let nobody but its owner read a file; one from a backup may have come with wider permissions.
+
+    Raises:
+        StoreError: the permissions are wider and cannot be changed.
+        FileNotFoundError: there is no such file.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & _OTHERS:
+        return
+    try:
+        path.chmod(0o600)
+    except OSError as error:
+        raise StoreError(
+            f"{path} may be read by others (mode {mode:04o}), and the bot cannot change that ({error.strerror}): "
+            f"give it to the bot's user, with mode 0600"
+        ) from error
+    _log.warning("file.restricted", file=str(path), mode=f"{mode:04o}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import StoreError
-from bot.matrix.device import keep_private
+from bot.matrix.device import keep_private, restrict
 
 FILE = "keys.json"
 _BYTES = 32
@@ -51,10 +51,11 @@ def load(folder: Path) -> Keyring:
     """The keyring in *folder*, made where there is none.
 
     Raises:
-        StoreError: there is one that cannot be read; it must not be replaced by an empty one.
+        StoreError: there is one that cannot be read, and must not be replaced by an empty one, or that others can read.
     """
     path = folder / FILE
     try:
+        restrict(path)
         told = json.loads(path.read_bytes())
         return Keyring(_bytes(told["secret"]), tuple(_seeds(each) for each in told["identities"]))
     except FileNotFoundError:

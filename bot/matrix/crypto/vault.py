@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from bot.errors import BotError
+from bot.matrix.device import restrict
 
 FOLDER = "crypto"
 _FILES = ("store.db", "store.db-wal", "store.db-shm", "store.db-journal", "pickle.key")
@@ -42,6 +43,7 @@ class Vault:
 
         Raises:
             Damaged: it cannot be read.
+            StoreError: others can read its key.
             OSError: it cannot be written.
         """
         folder = data_dir / FOLDER
@@ -137,6 +139,7 @@ def _pickle_key(path: Path, *, make: bool) -> bytes:
             file.flush()
             os.fsync(file.fileno())
     try:
+        restrict(path)
         key = path.read_bytes()
     except FileNotFoundError as error:
         raise Damaged("the crypto store's key is missing") from error
