@@ -24,7 +24,7 @@ def configure(level: str = "info", form: str = "text") -> None:
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLine() if form == "json" else logging.Formatter(_PLAIN))
+    handler.setFormatter(_JsonLine() if form == "json" else _TextLine(_PLAIN))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     structlog.configure(
         processors=[
@@ -66,13 +66,33 @@ class _Lines(structlog.PrintLogger):
 
 def _plain_trace(stream: TextIO, exc_info: ExcInfo) -> None:
     """Where an exception came from; no variables, and nothing that a terminal would obey."""
-    lines = _trace(exc_info).split("\n")
-    stream.write("".join("\n" + "".join(char if char.isprintable() else "�" for char in line) for line in lines))
+    stream.write("".join(f"\n{_printable(line)}" for line in _trace(exc_info).split("\n")))
+
+
+def _printable(text: str) -> str:
+    """*text* with nothing in it that ends a line or commands a terminal."""
+    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _trace(exc_info: ExcInfo) -> str:
     """Where an exception came from; no variables."""
     return "".join(traceback.format_exception(*exc_info)).rstrip("\n")
+
+
+class _TextLine(logging.Formatter):
+    """What a library logs, on one line; its trace follows as ours do."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base class's
+        """The line, in which a server may have had a word."""
+        return _printable(super().formatMessage(record))
+
+    def formatException(self, ei: ExcInfo) -> str:  # type: ignore[override]  # noqa: N802  # the base class's; never empty here
+        """Where an exception came from."""
+        return "\n".join(_printable(line) for line in _trace(ei).split("\n"))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802  # the base class's
+        """Where a line was logged."""
+        return "\n".join(_printable(line) for line in stack_info.split("\n"))
 
 
 class _JsonLine(logging.Formatter):

@@ -141,6 +141,37 @@ def test_in_json_what_a_library_logs_is_one_object_too(capsys: pytest.CaptureFix
     assert told["exception"].endswith("with base 10: 'a\\nb'")
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_library_logs_of_a_server_stays_on_its_line_and_commands_no_terminal(
+    capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    standard_logging.getLogger().handlers.clear()
+    logging.configure("info", form)
+
+    standard_logging.getLogger("aio\nhttp").warning("refused: %s", "a\nb\x1b[2J\u202e\x9b1m\u2028c")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    assert "a" in line
+
+
+def test_the_trace_of_a_library_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    standard_logging.getLogger().handlers.clear()
+    logging.configure()
+
+    def refuse() -> None:
+        raise ValueError("a\x1b[2Jb\u202e")
+
+    try:
+        refuse()
+    except ValueError:
+        standard_logging.getLogger("aiohttp").exception("Error", stack_info=True)
+
+    lines = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert "ValueError: a�[2Jb�" in lines
+
+
 class FullDisk(io.StringIO):
     """A file on a disk without space."""
 
