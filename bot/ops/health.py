@@ -14,7 +14,8 @@ from bot import metrics
 from bot.clock import Clock
 from bot.errors import ConfigError
 from bot.notices.condition import Condition, Particulars, outages, remarks, to_the_second
-from bot.ops import status_page
+from bot.notices.markup import seen
+from bot.ops import hosts, status_page
 from bot.patchwork.text import line
 
 ANSWER_SECONDS = 5.0
@@ -80,7 +81,7 @@ async def served(
         yield None
         return
     looks, closer_looks = _Looks(overview.condition, clock), _Looks(overview.particulars, clock)
-    app = web.Application()
+    app = web.Application(middlewares=[hosts.checked(address[0])])
     app.add_routes([*_for_machines(looks), _for_people(looks, closer_looks)])
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
@@ -140,7 +141,7 @@ def _for_machines(looks: _Looks[Condition]) -> list[web.RouteDef]:
 
 def _page(*sentences: str) -> str:
     """A line for each of *sentences*, in which servers and files may have had a word."""
-    return "".join(f"{line(sentence)}\n" for sentence in sentences)
+    return "".join(f"{seen(line(sentence))}\n" for sentence in sentences)
 
 
 def _measure(now: Condition) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from bot.notices.condition import Condition, Particulars, RoomSeen, WatchedServer, moment, outages, remarks
+from bot.notices.markup import seen
 from bot.patchwork.text import line
 
 MAX_ROOMS = 100
@@ -195,8 +196,8 @@ def _when(time: datetime | None, otherwise: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text from anywhere, as the page may show it."""
-    return escape(line(text))
+    """Text from anywhere, as the page may show it: on its line, and reading in one direction."""
+    return escape(seen(line(text)))
 
 
 def _span(duration: timedelta) -> str:

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html import unescape
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -122,6 +123,17 @@ def test_what_others_wrote_stays_text(text: str) -> None:
     tags = {tag.split(" ")[0].strip("</>") for tag in re.findall(r"<[^>]*>", html)}
     assert tags <= KNOWN_TAGS
     assert "\x00" not in html
+
+
+@pytest.mark.parametrize("hidden", ["\u202e", "\u2066", "\u200f", "\u200b", "\U000e0041", "\x1b[2J"])
+def test_a_name_that_turns_the_direction_of_letters_turns_nothing_on_the_page(hidden: str) -> None:
+    room = RoomSeen(RoomId(f"!{hidden}id"), f"#{hidden}name", state=f"{hidden}left")
+    server = replace(KERNEL, health=Health(None, NOW, f"{hidden}reason"), problems=(f"{hidden}problem",))
+
+    html = page(replace(BOT, servers=(server,), remarks=(f"{hidden}remark",)), replace(MORE, rooms=(room,)))
+
+    assert hidden not in html
+    assert "remark" in html
 
 
 KNOWN_TAGS = {
