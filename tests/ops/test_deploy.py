@@ -120,6 +120,15 @@ def test_the_containerfile_is_without_fault() -> None:
     assert ran(str(hadolint), "--failure-threshold=style", str(DEPLOY / "Containerfile")) == ""
 
 
+def test_every_base_image_is_named_by_its_digest() -> None:
+    built = re.findall(r"^FROM (\S+)", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+    composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"].values()
+    images = [*built, *(service["image"] for service in composed if "image" in service)]
+
+    assert len(images) == 3
+    assert [image for image in images if not re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image)] == []
+
+
 def instructions() -> list[tuple[str, str]]:
     """The instructions of the last stage of the image."""
     text = re.sub(r"\\\n\s*", "", (DEPLOY / "Containerfile").read_text())
@@ -147,6 +156,8 @@ def test_the_composed_bot_finds_its_settings_and_cannot_write_elsewhere() -> Non
     assert mounted["/data"] in composed["volumes"]
     assert bot["read_only"] is True
     assert bot["cap_drop"] == ["ALL"]
+    assert bot["ulimits"] == {"core": 0}
+    assert bot["mem_limit"]
     assert all(port.startswith("127.0.0.1:") for port in bot["ports"])
     assert (DEPLOY / bot["build"]["context"] / bot["build"]["dockerfile"]).is_file()
     assert {*bot["secrets"], *database["secrets"]} == set(composed["secrets"])

@@ -77,3 +77,10 @@ def test_the_unit_exposes_little() -> None:
     judged = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own unit
 
     assert judged.returncode == 0, judged.stdout.splitlines()[-1]
+
+
+def test_the_unit_bounds_the_memory_and_leaves_no_copy_of_it() -> None:
+    settings = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if "=" in line and line[0] != "#")
+
+    assert settings["MemoryMax"] == "1G"
+    assert settings["LimitCORE"] == "0"
