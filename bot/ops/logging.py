@@ -9,6 +9,7 @@ import sys
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TextIO
 
 import structlog
@@ -26,6 +27,8 @@ def configure(level: str = "info", form: str = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLine() if form == "json" else _TextLine(_PLAIN))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -45,6 +48,12 @@ def _as_text() -> Processor:
         repr_native_str=True,  # whatever a server said stays on its line, and away from the terminal's controls
         exception_formatter=_plain_trace,
     )
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say what ends the program, as the interpreter does, without what a terminal would obey."""
+    _plain_trace(sys.stderr, (kind, error, trace))
+    sys.stderr.write("\n")
 
 
 def _as_json() -> list[Processor]:

@@ -4,6 +4,8 @@ import errno
 import io
 import json
 import logging as standard_logging
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 
@@ -21,8 +23,10 @@ PASSWORD = "hunter2-and-more"  # noqa: S105  # an invented one, to be looked for
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = standard_logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, hook = list(root.handlers), root.level, sys.excepthook
     yield
+    sys.excepthook = hook
+    standard_logging.captureWarnings(capture=False)
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -170,6 +174,18 @@ def test_the_trace_of_a_library_commands_no_terminal(capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().err.removesuffix("\n").split("\n")
     assert all(line.isprintable() for line in lines)
     assert "ValueError: a�[2Jb�" in lines
+
+
+def test_a_warning_and_what_ends_the_program_command_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    standard_logging.getLogger().handlers.clear()
+    logging.configure()
+
+    warnings.showwarning("a\x1b[2J", UserWarning, "file.py", 1)
+    sys.excepthook(ValueError, ValueError("b\x1b[2J"), None)
+
+    lines = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert lines[-1] == "ValueError: b�[2J"
 
 
 class FullDisk(io.StringIO):
