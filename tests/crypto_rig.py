@@ -78,6 +78,10 @@ class Device:
         shares = self.machine.lacking(ROOM, Audience(users, rotation or Rotation()))
         return tuple(self.machine.parcel(ROOM, shares, devices) for devices in shares.portions())
 
+    def is_settled(self, *users: UserId) -> bool:
+        """Whether it is known that *users* can read the next message."""
+        return self.machine.is_settled(ROOM, Audience(users, Rotation()))
+
     def hears(self, *events: ToDevice) -> None:
         """Take in what was sent to the device."""
         self.machine.feed(KeyNews(to_device=events), is_new=False)
