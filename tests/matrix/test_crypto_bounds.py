@@ -113,6 +113,18 @@ def test_conversations_of_strangers_are_bounded_and_tidied(
     assert len(bot.gives_key(ann)) == 1
 
 
+def test_conversations_with_devices_that_are_gone_are_tidied(bot: Device, ann: Device, eve: HostileDevice) -> None:
+    bot.meets(ann)
+    meets(bot, eve)
+    bot.machine.feed(KeyNews(left=(eve.user,)), is_new=False)
+
+    bot.clock.advance(31 * 86_400)
+    bot.machine.tidy()
+
+    assert ["ann" in place for place in bot.vault.keys("conversation")] == [True]
+    assert len(bot.gives_key(ann)) == 1
+
+
 def test_a_conversation_that_a_stranger_began_goes_on_when_they_are_known(bot: Device, ann: Device) -> None:
     ann.meets(bot)
     ann.gives_key(bot)

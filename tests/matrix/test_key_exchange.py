@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.clock import VirtualClock
 from bot.errors import Permanent, Temporary
 from bot.ids import DeviceId, UserId
+from bot.incidents import Incidents
+from bot.matrix.encryption import Encryption, Surroundings
 from bot.matrix.exchange import _P, _T, KeyExchange
+from bot.matrix.identity import Owner
 from bot.matrix.model import Content
 from bot.matrix.requests import Request
 from crypto_rig import ROOM, Device
@@ -155,3 +159,28 @@ async def test_a_large_room_is_met_in_many_steps(bot: Device, server: Refusing) 
 
     assert begun == [100, 50]
     assert [len(parcel.devices) for parcel in bot.parcels(*server.people)] == [100, 50]
+
+
+async def nothing_known(_: Request) -> Content:
+    """A homeserver that knows nobody, and takes everything."""
+    return {}
+
+
+async def test_a_duty_that_fails_does_not_keep_the_others_from_being_done(tmp_path: Path) -> None:
+    """An error that nobody thought of ended the session."""
+    clock = VirtualClock()
+    incidents = Incidents(clock)
+    encryption = Encryption(Surroundings(nothing_known, clock, tmp_path, 20, incidents))
+    await encryption.begin(Owner(BOT, DeviceId("ONE"), None))
+    machine, bad = encryption._machine, HostileDevice(UserId("@eve:hs"))
+    machine.learn_devices(bad.queried(), machine.to_query([bad.user]))
+    [device] = machine.to_claim([bad.user])
+    machine._mailbox.wedged["broken"] = None  # type: ignore[assignment]  # what no device is
+    machine.begin({"one_time_keys": {}}, [device])
+
+    wait = await encryption._look_after_keys()
+
+    assert wait is not None
+    assert [(each.kind, each.name) for each in incidents] == [("encryption.upkeep_failed", "mend")]
+    assert machine.notices().devices == ()  # the last duty was done
+    await encryption.close()

@@ -85,6 +85,10 @@ class DeviceLists:
         known = self._list(user)
         return known.devices if known is not None else {}
 
+    def has(self, user: UserId, device: DeviceId) -> bool:
+        """Whether *user* has this device, as far as is known."""
+        return device in self.of(user)
+
     def by_curve(self, user: UserId, curve25519: str) -> Device | None:
         """The device of *user* with this key."""
         return next((device for device in self.of(user).values() if device.curve25519 == curve25519), None)

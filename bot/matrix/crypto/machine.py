@@ -32,7 +32,7 @@ from bot.matrix.model import Content, Event, KeyNews
 
 SETTLED_SECONDS = 300.0  # after which all that have a key are compared with all that should, even if nothing changed
 KEEP_SECONDS = 365 * 86_400  # room keys of others
-KEEP_UNKNOWN_SECONDS = 30 * 86_400  # conversations with devices that we do not know
+KEEP_UNKNOWN_SECONDS = 30 * 86_400  # conversations with devices that are unknown or gone
 RULES = ("algorithm", "rotation_period_msgs", "rotation_period_ms")
 _log = structlog.get_logger(__name__)
 
@@ -293,7 +293,7 @@ class Machine:
         """Forget what nobody needs any more."""
         with self._kept():
             self._rooms.tidy(self._now() - KEEP_SECONDS)
-            self._conversations.tidy(self._now() - KEEP_UNKNOWN_SECONDS)
+            self._conversations.tidy(self._now() - KEEP_UNKNOWN_SECONDS, self._lists.has)
             self._withheld.tidy(self._now() - KEEP_UNKNOWN_SECONDS)
             self._mailbox.tidy(self._now())
 

@@ -6,7 +6,7 @@ that was last heard in is used.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import vodozemac
@@ -195,9 +195,13 @@ class Conversations:
             case _:
                 raise Unreadable("not from whom it says, or not for us")
 
-    def tidy(self, before: int) -> None:
-        """Forget conversations with unknown devices that nothing was heard in since *before*, and too many others."""
+    def tidy(self, before: int, is_listed: Callable[[UserId, DeviceId], bool]) -> None:
+        """Forget what was not used since *before* with devices that are unknown or gone, and what is too much."""
         self._vault.drop_older(_UNKNOWN, before)
+        for place in self._vault.until(_KNOWN, before):
+            user, _, device = json.loads(place)
+            if not is_listed(UserId(user), DeviceId(device)):
+                self._vault.drop(_KNOWN, place)
         self._vault.keep_newest(_KNOWN, MAX_KNOWN)
         self._places = None
 
