@@ -7,8 +7,9 @@ from pathlib import Path
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.crypto import account
-from bot.matrix.crypto.machine import Machine, Parcel, Read
+from bot.matrix.crypto.machine import Machine
 from bot.matrix.crypto.megolm import Rotation
+from bot.matrix.crypto.sharing import Audience, Parcel, Read
 from bot.matrix.crypto.vault import Vault
 from bot.matrix.model import Content, Event, KeyNews, ToDevice
 
@@ -65,12 +66,21 @@ class Device:
 
     def gives_key(self, *others: "Device", rotation: Rotation | None = None) -> tuple[Parcel, ...]:
         """Give the key of the next message to *others*, and to nobody else."""
-        parcels = self.machine.parcels(ROOM, [each.user for each in others], rotation or Rotation())
+        parcels = self.parcels(*(each.user for each in others), rotation=rotation)
         for parcel in parcels:
             for other in others:
                 other.hears(*parcel_for(self, other, parcel))
             self.machine.arrived(ROOM, parcel)
         return parcels
+
+    def parcels(self, *users: UserId, rotation: Rotation | None = None) -> tuple[Parcel, ...]:
+        """What is to be sent so that *users* can read the next message."""
+        shares = self.machine.lacking(ROOM, Audience(users, rotation or Rotation()))
+        return tuple(self.machine.parcel(ROOM, shares, devices) for devices in shares.portions())
+
+    def is_settled(self, *users: UserId) -> bool:
+        """Whether it is known that *users* can read the next message."""
+        return self.machine.is_settled(ROOM, Audience(users, Rotation()))
 
     def hears(self, *events: ToDevice) -> None:
         """Take in what was sent to the device."""

@@ -68,7 +68,8 @@ class MatrixClient:
         self._logging_in = asyncio.Lock()
         self._sending: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._carrier = Carrier(settings, clock, self.deadlines.request_seconds)
-        self.encryption = Encryption(Surroundings(self.ask, clock, settings.store.data_dir, self.deadlines.key_seconds))
+        folder, patience = settings.store.data_dir, self.deadlines.key_seconds
+        self.encryption = Encryption(Surroundings(self.ask, clock, folder, patience, self.incidents))
 
     async def __aenter__(self) -> Self:
         """Nothing is opened before the first request."""

@@ -1,15 +1,17 @@
 """Encryption as one device: the network's part of it, around the `Machine`.
 
-Whatever fails on the way to an encrypted message fails the whole of it, as `Temporary`: what was done so far is kept,
-and the next try goes on there, so nothing is sent that those in the room cannot read. The machine has a thread of its
+Where the homeserver fails on the way to an encrypted message, that fails the whole of it, as `Temporary`: what was done
+so far is kept, and the next try goes on there, so nothing is sent that those in the room cannot read. A device that
+cannot be encrypted to is left out of the message, and delays nobody. The machine has a thread of its
 own, in which one step runs after the other; a step that nobody waits for any more still ends whole.
 """
 
 import asyncio
 import functools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -17,23 +19,25 @@ import structlog
 
 from bot.clock import Clock, backoff
 from bot.errors import BotError, Forbidden, LoggedOut, Permanent, StoreError, Temporary, TransportError
-from bot.ids import DeviceId, EventId, NoticeKey, RoomId, UserId
+from bot.ids import EventId, NoticeKey, RoomId
+from bot.incidents import Incidents
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests
 from bot.matrix.content import tag_of
 from bot.matrix.crypto import account
 from bot.matrix.crypto import vault as vaults
 from bot.matrix.crypto.account import Own
-from bot.matrix.crypto.devices import MEGOLM, Device, keys_told
-from bot.matrix.crypto.machine import KeyLost, Machine, Parcel
+from bot.matrix.crypto.devices import MEGOLM, keys_told
+from bot.matrix.crypto.machine import Machine
 from bot.matrix.crypto.megolm import Rotation
+from bot.matrix.crypto.sharing import Audience, KeyLost
 from bot.matrix.crypto.vault import Damaged, Vault
+from bot.matrix.exchange import KeyExchange
 from bot.matrix.identity import Ask, Owner, sign_device
 from bot.matrix.model import Content, Joined, KeyNews, SyncAnswer
 from bot.matrix.requests import Request
 from bot.matrix.rosters import Rosters
 
-USERS_AT_ONCE = 250  # in one request
 EPOCH = "org.patchbot.epoch"
 COUNT_SECONDS = 3_600.0
 _P = ParamSpec("_P")
@@ -53,6 +57,7 @@ class Surroundings:
     clock: Clock
     folder: Path
     patience_seconds: float
+    incidents: Incidents
 
 
 class Encryption:
@@ -63,6 +68,7 @@ class Encryption:
         self._around = around
         self._clock = around.clock
         self._rosters = Rosters(around.ask)
+        self._keys = KeyExchange(self._ask, self._step)
         self._thread = ThreadPoolExecutor(1, "crypto")
         self._vault: Vault | None = None
         self._begun: Machine | None = None
@@ -170,19 +176,30 @@ class Encryption:
         attempts = 0
         while True:
             self._wake.clear()
-            try:
-                await self._ready()
-                await self._replenish()
-                await self._mend()
-                await self._count_up()
-            except TransportError as error:
-                attempts += 1
-                _log.warning("the keys cannot be looked after", reason=str(error))
-                wish = error.retry_after if isinstance(error, Temporary) else None
-                await self._clock.sleep(max(backoff(attempts), wish or backoff(1)).total_seconds())
-            else:
+            wait = await self._look_after_keys()
+            if wait is None:
                 attempts = 0
                 await self._wake.wait()
+            else:
+                attempts += 1
+                await self._clock.sleep(max(backoff(attempts), wait).total_seconds())
+
+    async def _look_after_keys(self) -> timedelta | None:
+        """Do each duty once; how long to wait at least before that is tried again, None where all are done."""
+        wait: timedelta | None = None
+        for duty in (self._ready, self._replenish, self._count_up, self._mend, self._tell_left_out):
+            try:
+                await duty()
+            except TransportError as error:
+                _log.warning("the keys cannot be looked after", reason=str(error))
+                return (error.retry_after if isinstance(error, Temporary) else None) or backoff(1)
+            except BotError:
+                raise
+            except Exception as error:  # noqa: BLE001  # the other duties, and the session, go on without it
+                self._around.incidents.record("encryption.upkeep_failed", duty.__name__.strip("_"), error)
+                wait = backoff(1)
+        self._report()
+        return wait
 
     async def _ready(self) -> None:
         """Have our keys uploaded and signed; a refusal to sign them is kept, and does not keep us from encrypting."""
@@ -193,7 +210,7 @@ class Encryption:
             await self._count_up()
             try:
                 assert self._owner is not None, "it has begun"  # noqa: S101  # `_machine` saw to it
-                await sign_device(self._ask, self._owner, self._around.folder)
+                await sign_device(self._ask_noting_our_keys, self._owner, self._around.folder)
                 self.refusal = ""
             except Permanent as error:
                 self.refusal = str(error)
@@ -223,10 +240,23 @@ class Encryption:
 
     async def _mend(self) -> None:
         """Begin new conversations where the old ones broke."""
-        if devices := self._machine.wedged():
+        machine = self._machine
+        if devices := machine.wedged():
             async with self._exchanging:
-                await self._claim(devices)
-                await self._deliver(await self._step(self._machine.greeting, devices))
+                await self._keys.claim(machine, devices)
+                await self._keys.deliver(machine, await self._step(machine.greeting, devices))
+
+    async def _tell_left_out(self) -> None:
+        """Tell devices that we cannot write to that they get no keys, once each."""
+        machine = self._machine
+        while (parcel := await self._step(machine.notices)).devices:
+            await self._keys.deliver(machine, parcel)
+            await self._step(machine.noticed, parcel.devices)
+
+    def _report(self) -> None:
+        """Record what could not be handled since the last time."""
+        for fault in self._machine.faults.taken():
+            self._around.incidents.record(fault.kind, fault.name, fault.reason)
 
     # Sending
 
@@ -256,39 +286,30 @@ class Encryption:
         if rules.get("algorithm") != MEGOLM:
             raise Forbidden("the room wants an encryption that the bot does not know")
         await self._ready()
-        users = await self._rosters.readers(room)
-        async with self._exchanging:
-            await self._meet(users)
+        audience = Audience(await self._rosters.readers(room), Rotation.of(rules))
         try:
-            for parcel in await self._step(self._machine.parcels, room, users, Rotation.of(rules)):
-                await self._deliver(parcel)
-                await self._step(self._machine.arrived, room, parcel)
+            if not await self._step(self._machine.is_settled, room, audience):
+                await self._share(room, audience)
             return await self._step(self._machine.sealed, room, kind, content)
         except KeyLost as error:
             raise Temporary(str(error)) from error
 
-    async def _meet(self, users: Collection[UserId]) -> None:
-        """Know the devices of *users*, and have a conversation with each."""
-        marks = await self._step(self._machine.to_query, users)
-        names = list(marks)
-        for start in range(0, len(names), USERS_AT_ONCE):
-            asked = {user: marks[user] for user in names[start : start + USERS_AT_ONCE]}
-            answer = await self._exchange(requests.query_keys(asked))
-            await self._step(self._machine.learn_devices, answer, asked)
-        await self._claim(await self._step(self._machine.to_claim, users))
+    async def _share(self, room: RoomId, audience: Audience) -> None:
+        """Give the key of our next message in *room* to all of *audience* who lack it.
 
-    async def _claim(self, devices: Sequence[Device]) -> None:
-        for start in range(0, len(devices), USERS_AT_ONCE):
-            wanted = devices[start : start + USERS_AT_ONCE]
-            by_user: dict[UserId, list[DeviceId]] = {}
-            for device in wanted:
-                by_user.setdefault(device.user, []).append(device.id)
-            answer = await self._exchange(requests.claim_keys(by_user))
-            await self._step(self._machine.begin, answer, wanted)
-
-    async def _deliver(self, parcel: Parcel) -> None:
-        if parcel.messages:
-            await self._exchange(requests.send_to_devices(parcel.txn, parcel.messages))
+        Raises:
+            KeyLost: our session there was replaced meanwhile.
+            Temporary: somebody could not be given the key yet.
+        """
+        machine = self._machine
+        async with self._exchanging:
+            await self._keys.meet(machine, audience.users)
+        shares = await self._step(machine.lacking, room, audience)
+        for devices in shares.portions():
+            parcel = await self._step(machine.parcel, room, shares, devices)
+            await self._step(machine.arrived, room, await self._keys.deliver(machine, parcel))
+        self._report()
+        self._wake.set()  # there may be devices to be told that they were left out
 
     # Hearing
 
@@ -299,6 +320,7 @@ class Encryption:
         for left in answer.left:
             await self._step(self._machine.left_room, left.room)
         await self._step(self._machine.feed, answer.keys, is_new=since is None)
+        self._report()
         self._know(answer.keys)
 
     def _know(self, news: KeyNews) -> None:
@@ -336,12 +358,12 @@ class Encryption:
     async def _ask(self, request: Request) -> Content:
         return await self._around.ask(request)
 
-    async def _exchange(self, request: Request) -> Content:
-        """The answer to a request about keys; that it is refused says nothing of the message that waits for it."""
-        try:
-            return await self._ask(request)
-        except Permanent as error:
-            raise Temporary(f"the homeserver refuses to exchange keys: {error}") from error
+    async def _ask_noting_our_keys(self, request: Request) -> Content:
+        """The answer to *request*; others are told of our device with the signatures that are in it."""
+        answer, own = await self._ask(request), self._machine.own
+        if (told := keys_told(answer, own.user, own.device)) is not None:
+            await self._step(self._machine.learn_our_signatures, told)
+        return answer
 
     async def _step(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await self._in_thread(step, *args, **kwargs)

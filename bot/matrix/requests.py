@@ -141,10 +141,9 @@ def claim_keys(devices: Mapping[UserId, Iterable[DeviceId]]) -> Request:
     return _post("/keys/claim", {"timeout": _FEDERATION_MS, "one_time_keys": wanted})
 
 
-def send_to_devices(txn: str, messages: Mapping[UserId, Mapping[DeviceId, Content]]) -> Request:
-    """Messages by user and device, outside of rooms."""
-    path = f"{_API}/sendToDevice/m.room.encrypted/{_quoted(txn)}"
-    return Request("PUT", path, {"messages": messages})
+def send_to_devices(kind: str, txn: str, messages: Mapping[UserId, Mapping[DeviceId, Content]]) -> Request:
+    """Messages of type *kind* by user and device, outside of rooms."""
+    return Request("PUT", f"{_API}/sendToDevice/{_quoted(kind)}/{_quoted(txn)}", {"messages": messages})
 
 
 def upload_identity(keys: Content) -> Request:

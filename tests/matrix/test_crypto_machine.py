@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from bot.ids import DeviceId, RoomId, UserId
 from bot.matrix.crypto.devices import MAX_DEVICES, devices_of, one_time_key
 from bot.matrix.crypto.devices import Device as KnownDevice
-from bot.matrix.crypto.machine import KeyLost
 from bot.matrix.crypto.megolm import Rotation
+from bot.matrix.crypto.sharing import KeyLost
 from bot.matrix.crypto.vault import Vault
 from bot.matrix.model import KeyNews, ToDevice
 from crypto_rig import ROOM, Device, bodies, copied, parcel_for
@@ -53,7 +53,7 @@ def test_a_key_is_given_to_a_device_once(bot: Device, ann: Device) -> None:
 def test_a_key_that_did_not_arrive_is_given_again(bot: Device, ann: Device) -> None:
     """Hole 2: only what the homeserver took counts as given."""
     bot.meets(ann)
-    lost = bot.machine.parcels(ROOM, [ann.user], Rotation())
+    lost = bot.parcels(ann.user)
 
     assert len(lost) == 1
     assert len(bot.gives_key(ann)) == 1
@@ -62,9 +62,9 @@ def test_a_key_that_did_not_arrive_is_given_again(bot: Device, ann: Device) -> N
 
 def test_a_key_given_away_of_a_session_that_was_replaced_is_no_key_of_the_new_one(bot: Device, ann: Device) -> None:
     bot.meets(ann)
-    [parcel] = bot.machine.parcels(ROOM, [ann.user], Rotation())
+    [parcel] = bot.parcels(ann.user)
     bot.machine.left_room(ROOM)
-    bot.machine.parcels(ROOM, [ann.user], Rotation())
+    bot.parcels(ann.user)
 
     with pytest.raises(KeyLost):
         bot.machine.arrived(ROOM, parcel)
@@ -217,8 +217,9 @@ def test_what_was_meant_for_somebody_else_is_not_taken(
     false = KnownDevice(people[as_user].user, DeviceId("X"), bot.machine.own.curve25519, keys.ed25519)
     [(_, key)] = list(bot.uploaded.items())[:1]
     assert isinstance(key, dict)
-    assert ann.machine._conversations.begin(false, str(key["key"]))
-    ann.machine.parcels(ROOM, [], Rotation())
+    with ann.machine._kept():
+        ann.machine._conversations.begin(false, str(key["key"]))
+    ann.parcels()
 
     gives(ann, bot, false)
 
@@ -240,7 +241,7 @@ def gives(sender: Device, device: Device, known: KnownDevice | None = None, **fi
 def test_a_sender_is_who_encrypted(bot: Device, ann: Device, eve: Device) -> None:
     """A homeserver says that what Eve sent is of Ann."""
     eve.meets(bot)
-    [parcel] = eve.machine.parcels(ROOM, [bot.user], Rotation())
+    [parcel] = eve.parcels(bot.user)
     content = parcel.messages[bot.user][bot.id]
     bot.hears(ToDevice(ann.user, "m.room.encrypted", content))
     event = eve.says("help")
@@ -339,7 +340,7 @@ def test_keys_that_did_not_arrive_are_uploaded_again_and_no_others(bot: Device) 
 
 def test_a_message_waits_for_its_key_and_then_no_more(bot: Device, ann: Device) -> None:
     ann.meets(bot)
-    parcels = ann.machine.parcels(ROOM, [bot.user], Rotation())
+    parcels = ann.parcels(bot.user)
     event = ann.says("early")
 
     assert bodies(bot.reads(event)) == []
@@ -352,7 +353,7 @@ def test_a_message_waits_for_its_key_and_then_no_more(bot: Device, ann: Device) 
 
 
 def test_a_message_whose_key_never_comes_is_told_so_in_the_end(bot: Device, ann: Device) -> None:
-    ann.machine.parcels(ROOM, [], Rotation())
+    ann.parcels()
     assert bodies(bot.reads(ann.says("lost"))) == []
 
     bot.clock.advance(20)
@@ -362,7 +363,7 @@ def test_a_message_whose_key_never_comes_is_told_so_in_the_end(bot: Device, ann:
 
 
 def test_what_is_no_news_does_not_wait(bot: Device, ann: Device) -> None:
-    ann.machine.parcels(ROOM, [], Rotation())
+    ann.parcels()
 
     [event] = bot.reads(ann.says("old"), patience=None).timelines[ROOM]
 
@@ -371,8 +372,8 @@ def test_what_is_no_news_does_not_wait(bot: Device, ann: Device) -> None:
 
 
 def test_a_redacted_message_and_our_own_are_not_for_reading(bot: Device, ann: Device) -> None:
-    ann.machine.parcels(ROOM, [], Rotation())
-    bot.machine.parcels(ROOM, [], Rotation())
+    ann.parcels()
+    bot.parcels()
     redacted = replace(ann.says("gone"), content={})
 
     read = bot.reads(redacted, bot.says("mine"))

@@ -6,11 +6,12 @@ import vodozemac
 
 from bot.ids import DeviceId, UserId
 from bot.matrix.crypto.devices import MEGOLM, OLM
-from bot.matrix.crypto.signatures import signed_part
+from bot.matrix.crypto.signatures import signature_in, signed_part
 from bot.matrix.crypto.vault import Vault
 from bot.matrix.model import Content
 
 _KIND = "own"
+_MAX_SIGNATURE = 500  # characters, with the name of its key
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,13 @@ class Own:
             }
         )
 
+    def also_signed(self, signatures: Content) -> Content:
+        """What the homeserver tells others of us, with more *signatures* of our user's: those of the owner's keys."""
+        told = self.device_keys()
+        good = {name: text for name, text in signatures.items() if isinstance(text, str) and _is_signature(name, text)}
+        own = signature_in(told, self.user, f"ed25519:{self.device}")
+        return {**told, "signatures": {self.user: {**good, f"ed25519:{self.device}": own}}}
+
     def one_time_keys(self) -> Content:
         """Those that were made and are not uploaded yet."""
         keys = self.account.one_time_keys
@@ -67,6 +75,11 @@ class Own:
             self.account.generate_one_time_keys(short)
         if fallback and not self.fallback_keys():
             self.account.generate_fallback_key()  # type: ignore[attr-defined]  # its stub lacks it
+
+
+def _is_signature(name: str, text: str) -> bool:
+    """Whether these can be the name and the text of a signature."""
+    return name.startswith("ed25519:") and len(name) + len(text) < _MAX_SIGNATURE and (name + text).isascii()
 
 
 def kept(vault: Vault, user: UserId, device: DeviceId) -> Own | None:

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from bot.ids import DeviceId, UserId
-from bot.matrix.crypto.signatures import is_signed
+from bot.matrix.crypto.signatures import is_key, is_signed
+from bot.matrix.crypto.vault import name_of
 from bot.matrix.model import Content
 
 OLM = "m.olm.v1.curve25519-aes-sha2"
 MEGOLM = "m.megolm.v1.aes-sha2"
 MAX_DEVICES = 200  # of one user; more are somebody's mistake, or a way to keep us busy
+_MAX_ID = 512  # characters
+_MAX_CLAIMED = 4  # keys of one device in an answer that should have one
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +25,23 @@ class Device:
     curve25519: str
     ed25519: str
 
+    @property
+    def name(self) -> str:
+        """What is filed of it is filed by this: others may publish its keys, or its id, but not all of it."""
+        return name_of(self.user, self.curve25519, self.id)
+
 
 Devices = Mapping[DeviceId, Device]
 
 
 def devices_of(user: UserId, told: object, known: Devices) -> dict[DeviceId, Device]:
-    """The devices of *user* that an answer lists; the keys of a known one never change."""
-    listed = list(told.items())[:MAX_DEVICES] if isinstance(told, Mapping) else []
-    found = (device_of(user, DeviceId(name), keys) for name, keys in listed)
+    """The devices of *user* that an answer lists; the keys of a known one never change.
+
+    Known ones come first, so that a crowd of new ones does not displace them.
+    """
+    listed = told if isinstance(told, Mapping) else {}
+    names = sorted(filter(_is_id, listed), key=lambda name: name not in known)[:MAX_DEVICES]
+    found = (device_of(user, DeviceId(name), listed[name]) for name in names)
     return {device.id: known.get(device.id, device) for device in found if device is not None}
 
 
@@ -40,17 +53,31 @@ def device_of(user: UserId, device: DeviceId, told: object) -> Device | None:
     if not isinstance(algorithms, list) or MEGOLM not in algorithms or not isinstance(keys, Mapping):
         return None
     curve, ed = keys.get(f"curve25519:{device}"), keys.get(f"ed25519:{device}")
-    if not isinstance(curve, str) or not isinstance(ed, str) or not is_signed(told, user, f"ed25519:{device}", ed):
+    if not is_key(curve) or not is_key(ed) or not is_signed(told, user, f"ed25519:{device}", ed):
         return None
     return Device(user, device, curve, ed)
 
 
+def is_user(name: str) -> bool:
+    """Whether *name* can be a user's; a homeserver refuses a whole request in which one cannot."""
+    return name.startswith("@") and ":" in name and len(name) <= _MAX_ID and _is_text(name)
+
+
+def _is_id(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= _MAX_ID and _is_text(name)
+
+
+def _is_text(name: str) -> bool:
+    """Whether every database and every JSON library takes it."""
+    return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in name)
+
+
 def one_time_key(told: object, device: Device) -> str | None:
     """The key in an answer to a claim, which has one for a device; None where the device did not sign it."""
-    for name, key in told.items() if isinstance(told, Mapping) else ():
+    for name, key in islice(told.items() if isinstance(told, Mapping) else (), _MAX_CLAIMED):
         if isinstance(name, str) and name.startswith("signed_curve25519:") and isinstance(key, Mapping):
             value = key.get("key")
-            if isinstance(value, str) and is_signed(key, device.user, f"ed25519:{device.id}", device.ed25519):
+            if is_key(value) and is_signed(key, device.user, f"ed25519:{device.id}", device.ed25519):
                 return value
     return None
 

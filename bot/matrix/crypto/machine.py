@@ -5,57 +5,36 @@ crash loses a message, which is made again, and never uses a key twice. What a s
 token is; heard again, it is known by its hash, for a used key opens nothing twice.
 """
 
-import hashlib
 import json
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 
 from bot.clock import Clock
-from bot.errors import BotError
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.crypto import account
 from bot.matrix.crypto.account import Own
 from bot.matrix.crypto.devices import MEGOLM, Device, one_time_key
+from bot.matrix.crypto.faults import Faults
 from bot.matrix.crypto.lists import DeviceLists, Marks
-from bot.matrix.crypto.megolm import Forged, NoKey, Outbound, RoomSessions, Rotation
+from bot.matrix.crypto.mailbox import Mailbox
+from bot.matrix.crypto.megolm import Forged, NoKey, Outbound, RoomSessions
 from bot.matrix.crypto.olm import Conversations, Unreadable
+from bot.matrix.crypto.refusal import Refused
+from bot.matrix.crypto.sharing import Audience, KeyLost, Parcel, Read, Settled, Shares
+from bot.matrix.crypto.unreached import Unreached
 from bot.matrix.crypto.vault import Vault, loaded
 from bot.matrix.crypto.waiting import Waiting, WaitingRoom
-from bot.matrix.model import Content, Event, KeyNews, ToDevice
+from bot.matrix.crypto.withheld import Withheld
+from bot.matrix.model import Content, Event, KeyNews
 
-PUT_OFF_SECONDS = 300  # before a homeserver that told nothing of a user or device is asked for them again
-UNWEDGE_SECONDS = (
-    3_600  # between two new conversations with one device (specification, "Recovering from undecryptable messages")
-)
+SETTLED_SECONDS = 300.0  # after which all that have a key are compared with all that should, even if nothing changed
 KEEP_SECONDS = 365 * 86_400  # room keys of others
-AT_ONCE = 100  # devices in one request
+KEEP_UNKNOWN_SECONDS = 30 * 86_400  # conversations with devices that are unknown or gone
+RULES = ("algorithm", "rotation_period_msgs", "rotation_period_ms")
 _log = structlog.get_logger(__name__)
-
-
-class KeyLost(BotError):
-    """Our session in a room was replaced while its key was being given away: begin again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A to-device request: *messages* by user and device, and who has our session's key once it arrived."""
-
-    txn: str
-    messages: Mapping[UserId, Mapping[DeviceId, Content]]
-    session: str = ""
-    devices: tuple[Device, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Timelines as they read now; *done* are messages that waited, and need not once these timelines are kept."""
-
-    timelines: Mapping[RoomId, tuple[Event, ...]]
-    done: tuple[EventId, ...]
 
 
 class Machine:
@@ -63,14 +42,20 @@ class Machine:
 
     def __init__(self, vault: Vault, own: Own, clock: Clock) -> None:
         self.own = own
+        self._our_key = own.curve25519
         self._vault = vault
         self._clock = clock
+        self.faults = Faults()
         self._lists = DeviceLists(vault)
         self._conversations = Conversations(vault, own)
         self._rooms = RoomSessions(vault, own)
         self._waiting = WaitingRoom(vault)
-        self._put_off: dict[str, float] = {}  # a user, or a device's key: until when, by the monotonic clock
-        self._wedged: dict[str, Device] = {}
+        self._withheld = Withheld(vault)
+        self._unreached = Unreached(clock.monotonic, self._withheld, self.faults)
+        self._settled: dict[RoomId, Settled] = {}
+        self._mailbox = Mailbox(
+            vault, self._lists, self._conversations, self._rooms, self._waiting, self._withheld, self.faults
+        )
 
     # Our own keys
 
@@ -111,6 +96,13 @@ class Machine:
             account.keep(self._vault, self.own)
             self._vault.put("own", "uploaded", "1")
 
+    def learn_our_signatures(self, told: Content) -> None:
+        """Tell others of our device with the signatures that the homeserver has of it, among them its owner's."""
+        mine, theirs = self.own.device_keys(), told.get("signatures")
+        ours = theirs.get(self.own.user) if isinstance(theirs, Mapping) else None
+        if told.get("keys") == mine.get("keys") and isinstance(ours, Mapping):
+            self._conversations.device_keys = self.own.also_signed(ours)
+
     # What a sync tells
 
     def feed(self, news: KeyNews, *, is_new: bool) -> None:
@@ -120,50 +112,24 @@ class Machine:
                 self._lists.doubt_all()
             self._lists.changed(news.changed)
             self._lists.left(news.left)
-            known = loaded(self._vault.get("own", "fed"))
-            told = {_hash(each): each for each in news.to_device}
-            for number, each in told.items():
-                if number not in known and each.type == "m.room.encrypted":
-                    self._take(each)
-            if told:
-                self._vault.put("own", "fed", json.dumps(dict.fromkeys(told, 1)))
-
-    def _take(self, told: ToDevice) -> None:
-        try:
-            opened = self._conversations.opened(told.sender, told.content)
-        except Unreadable as error:
-            self._doubt(told, error)
-            return
-        device = self._lists.by_curve(opened.sender, opened.curve25519)
-        if device is not None and device.ed25519 != opened.ed25519:
-            _log.warning("a device claims the key of another", user=opened.sender)
-        elif opened.type == "m.room_key":
-            self._rooms.learn(opened)
-
-    def _doubt(self, told: ToDevice, error: Unreadable) -> None:
-        """A conversation may be broken: begin another, so that at least the next message arrives."""
-        _log.info("cannot read what a device sent", user=told.sender, reason=str(error))
-        key = told.content.get("sender_key")
-        device = self._lists.by_curve(told.sender, key) if isinstance(key, str) else None
-        if device is None:
-            self._lists.changed([told.sender])
-            return
-        last = self._vault.get("unwedged", device.curve25519)
-        if last is None or not 0 <= self._now() - int(last) < UNWEDGE_SECONDS:
-            self._wedged[device.curve25519] = device
+            self._mailbox.take(news.to_device, self._now())
 
     # Who has which keys
 
     def to_query(self, users: Iterable[UserId]) -> Marks:
         """Those of *users* whose devices must be asked for."""
         with self._kept():
-            return self._lists.to_query(user for user in users if not self._is_put_off(user))
+            return self._lists.to_query(user for user in users if not self._unreached.is_put_off(user))
 
     def learn_devices(self, answer: Content, marks: Marks) -> None:
         """Take in what the homeserver says of them; a homeserver of theirs may be away."""
         with self._kept():
-            for user in self._lists.learn(answer, marks):
-                self._put_off[user] = self._clock.monotonic() + PUT_OFF_SECONDS
+            self._unreached.answered(marks, self._lists.learn(answer, marks))
+
+    def put_off(self, refused: Iterable[UserId | Device], reason: str) -> None:
+        """The homeserver refuses requests that these are in: do without them for a while."""
+        for each in refused:
+            self._unreached.put_off(each, reason)
 
     def to_claim(self, users: Iterable[UserId]) -> tuple[Device, ...]:
         """The devices of *users* that we cannot write to yet."""
@@ -171,31 +137,50 @@ class Machine:
             return tuple(
                 device
                 for device in self._others(users)
-                if not self._conversations.has_one(device) and not self._is_put_off(device.curve25519)
+                if not self._conversations.has_one(device) and not self._unreached.is_put_off(device)
             )
 
     def wedged(self) -> tuple[Device, ...]:
         """The devices that a new conversation is to be begun with."""
-        return tuple(self._wedged.values())
+        return tuple(self._mailbox.wedged.values())
 
     def begin(self, answer: Content, devices: Iterable[Device]) -> None:
         """Begin conversations with the one-time keys that were claimed."""
         with self._kept():
-            users = answer.get("one_time_keys")
+            users, failures = answer.get("one_time_keys"), answer.get("failures")
             for device in devices:
                 told = users.get(device.user) if isinstance(users, Mapping) else None
                 key = one_time_key(told.get(device.id) if isinstance(told, Mapping) else None, device)
-                if key is None or not self._conversations.begin(device, key):
-                    self._put_off[device.curve25519] = self._clock.monotonic() + PUT_OFF_SECONDS
+                if key is not None:
+                    self._begin(device, key)
+                else:
+                    is_away = isinstance(failures, Mapping) and device.user.partition(":")[2] in failures
+                    self._unreached.without_key(device, is_away=is_away)
             account.keep(self._vault, self.own)
+
+    def _begin(self, device: Device, one_time_key: str) -> None:
+        try:
+            self._conversations.begin(device, one_time_key)
+        except Refused as error:
+            self._unreached.left_out(device, f"its keys cannot be used: {error}")
+        else:
+            self._unreached.met(device)
 
     def greeting(self, devices: Sequence[Device]) -> Parcel:
         """A word in each new conversation with *devices*, so that they use it, too."""
         with self._kept():
-            for device in devices:
-                self._wedged.pop(device.curve25519, None)
-                self._vault.put("unwedged", device.curve25519, str(self._now()))
+            self._mailbox.unwedged(devices, self._now())
             return self._parcel([each for each in devices if self._conversations.has_one(each)], "m.dummy", {})
+
+    def notices(self) -> Parcel:
+        """What devices are to be told that we cannot write to: that they get no keys."""
+        with self._kept():
+            return self._unreached.notices(self.own.curve25519)
+
+    def noticed(self, devices: Iterable[Device]) -> None:
+        """These were told, or the homeserver does not want them to be."""
+        with self._kept():
+            self._unreached.noticed(devices)
 
     # Rooms
 
@@ -208,35 +193,62 @@ class Machine:
         """Rooms with their rules, from now on and for good: an unknown algorithm replaces none that we know."""
         with self._kept():
             for room, rules in told.items():
-                known, text = self._vault.get("room", room), json.dumps(rules)
+                text = json.dumps({name: rules[name] for name in RULES if isinstance(rules.get(name), str | int)})
+                known = self._vault.get("room", room)
                 if known is None or (rules.get("algorithm") == MEGOLM and known != text):
                     self._vault.put("room", room, text)
 
-    def parcels(self, room: RoomId, users: Iterable[UserId], rotation: Rotation) -> tuple[Parcel, ...]:
-        """What is to be sent so that the devices of *users*, and no others, can read our next message in *room*."""
+    def is_settled(self, room: RoomId, audience: Audience) -> bool:
+        """Whether all of *audience* who can have the key of our next message in *room* are known to have it."""
+        settled, out = self._settled.get(room), self._rooms.outbound(room)
+        return (
+            settled is not None
+            and out is not None
+            and not out.is_over(audience.rotation, self._now())
+            and settled.until > self._clock.monotonic()
+            and (settled.session, settled.changes) == (out.session.session_id, self._changes())
+            and settled.audience == audience
+        )
+
+    def lacking(self, room: RoomId, audience: Audience) -> Shares:
+        """Our session in *room*, and which devices of *audience* are to be given its key; nobody else has it."""
         with self._kept():
             now = self._now()
-            devices = {user: self._lists.of(user) for user in users}
+            devices = {user: self._lists.of(user) for user in audience.users}
             out = self._rooms.outbound(room)
-            if out is None or out.is_over(rotation, now) or out.is_known_beyond(devices):
+            if out is None or out.is_over(audience.rotation, now) or out.is_known_beyond(devices):
                 out = Outbound.begun(now)
-                self._rooms.keep(room, out)
-            lacking = [
-                each for each in self._others(devices) if not out.has(each) and self._conversations.has_one(each)
-            ]
-            key, session = self._rooms.key_of(room, out), out.session.session_id
-            batches = (lacking[start : start + AT_ONCE] for start in range(0, len(lacking), AT_ONCE))
-            return tuple(replace(self._parcel(each, "m.room_key", key), session=session) for each in batches)
+                self._rooms.replace(room, out)
+            lacking = tuple(each for each in self._others(devices) if not out.has(each) and self._can_have_keys(each))
+            session = out.session.session_id
+            if not lacking:
+                until = self._unreached.next_try(self._clock.monotonic() + SETTLED_SECONDS)
+                self._settled[room] = Settled(audience, session, self._changes(), until)
+            return Shares(session, self._rooms.key_of(room, out), lacking)
+
+    def _can_have_keys(self, device: Device) -> bool:
+        return self._conversations.has_one(device) and not self._unreached.is_put_off(device)
+
+    def _changes(self) -> int:
+        """A number that grows whenever there is another device, or another device that we can write to."""
+        return self._lists.changes + self._conversations.changes
+
+    def parcel(self, room: RoomId, shares: Shares, devices: Sequence[Device]) -> Parcel:
+        """The key of our session in *room* for some of those that lack it. Raises `KeyLost` as `arrived` does."""
+        with self._kept():
+            self._current(room, shares.session)
+            return replace(self._parcel(devices, "m.room_key", shares.key), session=shares.session)
 
     def arrived(self, room: RoomId, parcel: Parcel) -> None:
         """The homeserver has taken it. Raises `KeyLost` where the session is another by now."""
         with self._kept():
-            out = self._rooms.outbound(room)
-            if out is None or out.session.session_id != parcel.session:
-                raise KeyLost("our session in the room was replaced")
-            for device in parcel.devices:
-                out.shared.setdefault(device.user, {})[device.id] = device.curve25519
-            self._rooms.keep(room, out)
+            self._rooms.share(room, self._current(room, parcel.session), parcel.devices)
+
+    def _current(self, room: RoomId, session: str) -> Outbound:
+        out = self._rooms.outbound(room)
+        if out is None or out.session.session_id != session:
+            raise KeyLost("our session in the room was replaced")
+        return out
 
     def sealed(self, room: RoomId, kind: str, content: Content) -> Content:
         """The content of the event that says *content*, for whom the session's key was given to."""
@@ -264,21 +276,26 @@ class Machine:
         with self._kept():
             rooms = {*timelines, *known}
             found: dict[RoomId, list[Event]] = {room: [] for room in timelines}
-            done: list[EventId] = []
-            for each in list(self._waiting.all()):
+            done: list[Waiting] = []
+            for each in self._waiting.due(self._now()):
                 event = self._opened(each.room, each.event, may_wait=self._now() < each.until)
                 if event is not None or each.room not in rooms:
-                    done.append(each.event.id)
+                    done.append(each)
                 if event is not None and each.room in rooms:
                     found.setdefault(each.room, []).append(event)
+            self._waiting.looked_at(done)
             for room, events in timelines.items():
                 found[room][:0] = self._timeline(room, events, patience)
-            return Read({room: tuple(events) for room, events in found.items()}, tuple(done))
+            read = {room: tuple(events) for room, events in found.items()}
+            return Read(read, tuple(each.event.id for each in done))
 
     def tidy(self) -> None:
         """Forget what nobody needs any more."""
         with self._kept():
             self._rooms.tidy(self._now() - KEEP_SECONDS)
+            self._conversations.tidy(self._now() - KEEP_UNKNOWN_SECONDS, self._lists.has)
+            self._withheld.tidy(self._now() - KEEP_UNKNOWN_SECONDS)
+            self._mailbox.tidy(self._now())
 
     def forget(self, events: Sequence[EventId]) -> None:
         """These messages wait no more."""
@@ -301,7 +318,10 @@ class Machine:
         try:
             kind, content = self._rooms.opened(room, event)
         except NoKey:
-            return None if may_wait else replace(event, unreadable=True)
+            session = str(event.content.get("session_id"))
+            if may_wait and self._withheld.code(room, session, event.sender) is None:
+                return None
+            return replace(event, unreadable=True)
         except Forged as error:
             _log.warning("a message is not what it says it is", room=room, message=event.id, reason=str(error))
             return event
@@ -314,28 +334,35 @@ class Machine:
     # Means
 
     def _others(self, users: Iterable[UserId]) -> Iterator[Device]:
-        """All devices of *users* but ours."""
+        """All devices of *users* but ours, and those that claim to be ours."""
         for user in users:
             for device in self._lists.of(user).values():
-                if (user, device.id) != (self.own.user, self.own.device):
+                if device.curve25519 != self._our_key and (user, device.id) != (self.own.user, self.own.device):
                     yield device
 
-    def _parcel(self, devices: Sequence[Device], kind: str, content: Content) -> Parcel:
+    def _parcel(self, devices: Iterable[Device], kind: str, content: Content) -> Parcel:
+        """The same for each of *devices* that it can be encrypted for."""
         messages: dict[UserId, dict[DeviceId, Content]] = {}
+        reached: list[Device] = []
         for device in devices:
-            messages.setdefault(device.user, {})[device.id] = self._conversations.sealed(device, kind, content)
-        return Parcel(secrets.token_hex(16), messages, devices=tuple(devices))
+            try:
+                sealed = self._conversations.sealed(device, kind, content)
+            except Refused as error:
+                self._unreached.left_out(device, f"its conversation cannot be used: {error}")
+            else:
+                messages.setdefault(device.user, {})[device.id] = sealed
+                reached.append(device)
+        return Parcel(messages, devices=tuple(reached))
 
-    def _is_put_off(self, what: str) -> bool:
-        return self._clock.monotonic() < self._put_off.get(what, 0.0)
-
-    def _kept(self) -> AbstractContextManager[None]:
-        return self._vault.transaction(self._now())
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            with self._vault.transaction(self._now()):
+                yield
+        except BaseException:
+            for part in (self._lists, self._conversations, self._rooms, self._waiting):
+                part.forget_what_was_read()
+            raise
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
-
-
-def _hash(told: ToDevice) -> str:
-    text = json.dumps([told.sender, told.type, told.content], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

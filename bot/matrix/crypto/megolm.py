@@ -1,7 +1,7 @@
 """Messages in rooms (Matrix specification, "m.megolm.v1.aes-sha2"): one session a sender, its key given to devices."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,11 +12,14 @@ from bot.matrix.content import encoded
 from bot.matrix.crypto.account import Own
 from bot.matrix.crypto.devices import MEGOLM, Device
 from bot.matrix.crypto.olm import Opened, Unreadable
-from bot.matrix.crypto.vault import Vault, loaded
+from bot.matrix.crypto.refusal import Refused, refusing
+from bot.matrix.crypto.vault import Vault, begins, loaded, name_of
 from bot.matrix.model import Content, Event
 
 MAX_CIPHERTEXT = 64 * 1024
-_OUT, _IN, _READ = "out", "in", "read"
+MAX_KEYS_OF_SENDER = 50  # in one room
+MAX_KEYS_OF_USER, MAX_KEYS = 1_000, 20_000
+_OUT, _SHARED, _IN, _READ = "out", "shared", "in", "read"
 
 
 class Forged(Unreadable):
@@ -86,27 +89,59 @@ class RoomSessions:
     def __init__(self, vault: Vault, own: Own) -> None:
         self._vault = vault
         self._own = own
+        self._out: dict[RoomId, Outbound] = {}
+
+    def forget_what_was_read(self) -> None:
+        """Read our sessions anew: what was written last may not have been kept."""
+        self._out.clear()
 
     # Ours
 
     def outbound(self, room: RoomId) -> Outbound | None:
         """Our session in a room."""
+        if (out := self._out.get(room)) is None and (out := self._kept(room)) is not None:
+            self._out[room] = out
+        return out
+
+    def _kept(self, room: RoomId) -> Outbound | None:
         match loaded(self._vault.get(_OUT, room)):
-            case {"pickle": str(pickle), "made": int(made), "messages": int(messages), "shared": dict(shared)}:
-                session = vodozemac.GroupSession.from_pickle(pickle, self._vault.pickle_key)
-                return Outbound(session, made, messages, shared)
+            case {"pickle": str(pickle), "made": int(made), "messages": int(messages)}:
+                pass
             case _:
                 return None
+        try:
+            with refusing():
+                session = vodozemac.GroupSession.from_pickle(pickle, self._vault.pickle_key)
+        except Refused:
+            return None
+        told = self._vault.owned(_SHARED, name_of(room))
+        return Outbound(session, made, messages, {json.loads(name)[1]: json.loads(told[name]) for name in told})
 
     def keep(self, room: RoomId, out: Outbound) -> None:
-        """Keep our session in a room as it is now."""
+        """Keep our session in a room as it is now; who has its key is kept by `share`."""
         pickle = out.session.pickle(self._vault.pickle_key)
-        told = {"pickle": pickle, "made": out.made, "messages": out.messages, "shared": out.shared}
+        told = {"pickle": pickle, "made": out.made, "messages": out.messages}
         self._vault.put(_OUT, room, json.dumps(told))
+        self._out[room] = out
+
+    def replace(self, room: RoomId, out: Outbound) -> None:
+        """Use *out* from now on, which nobody has the key of."""
+        self.forget(room)
+        self.keep(room, out)
+
+    def share(self, room: RoomId, out: Outbound, devices: Iterable[Device]) -> None:
+        """*devices* have the key of our session in a room."""
+        devices = tuple(devices)
+        for device in devices:
+            out.shared.setdefault(device.user, {})[device.id] = device.curve25519
+        for user in {device.user for device in devices}:
+            self._vault.put(_SHARED, name_of(room, user), json.dumps(out.shared[user]), name_of(room))
 
     def forget(self, room: RoomId) -> None:
         """Use our session in a room no more."""
         self._vault.drop(_OUT, room)
+        self._vault.drop_owned(_SHARED, name_of(room))
+        self._out.pop(room, None)
 
     def key_of(self, room: RoomId, out: Outbound) -> Content:
         """The content of an `m.room_key`: whoever has it reads what is sent from now on."""
@@ -132,8 +167,8 @@ class RoomSessions:
 
     # Others'
 
-    def learn(self, key: Opened) -> None:
-        """Keep the session that an `m.room_key` brings.
+    def learn(self, key: Opened) -> tuple[RoomId, str] | None:
+        """Keep the session that an `m.room_key` brings; its room and id, None where it is not kept.
 
         One that is known is replaced only by its own sender, by one that reads further back: or whoever was given a key
         could say that it is theirs.
@@ -142,20 +177,31 @@ class RoomSessions:
             case {"algorithm": algorithm, "room_id": str(room), "session_id": str(number), "session_key": str(value)}:
                 pass
             case _:
-                return
+                return None
         if algorithm != MEGOLM:
-            return
+            return None
         try:
-            session = vodozemac.InboundGroupSession(vodozemac.SessionKey(value))
-        except ValueError:
-            return
+            with refusing():
+                session = vodozemac.InboundGroupSession(vodozemac.SessionKey(value))
+        except Refused:
+            return None
         place = f"{room}|{number}"
         known = loaded(self._vault.get(_IN, place))
         if session.session_id != number or (known and not _is_better(session, key, known, self._vault)):
-            return
+            return None
         pickle = session.pickle(self._vault.pickle_key)
         told = {"pickle": pickle, "sender": key.sender, "sender_key": key.curve25519, "ed25519": key.ed25519}
-        self._vault.put(_IN, place, json.dumps(told))
+        self._vault.put(_IN, place, json.dumps(told), name_of(key.sender, room))
+        self._bound(key.sender, room)
+        return RoomId(room), number
+
+    def _bound(self, sender: UserId, room: str) -> None:
+        """Forget the keys that were not used for longest where there are too many, of a sender or of all."""
+        gone = self._vault.keep_newest(_IN, MAX_KEYS_OF_SENDER, name_of(sender, room))
+        gone += self._vault.keep_newest(_IN, MAX_KEYS_OF_USER, begins(sender))
+        for place in gone + self._vault.keep_newest(_IN, MAX_KEYS):
+            its_room, _, session = place.rpartition("|")
+            self._vault.drop_owned(_READ, name_of(session, its_room))
 
     def opened(self, room: RoomId, event: Event) -> tuple[str, Content]:
         """The type and the content that an `m.room.encrypted` hides.
@@ -172,24 +218,26 @@ class RoomSessions:
             raise NoKey("no key for it")
         if known.get("sender") != event.sender:
             raise Forged("the session is somebody else's")
-        session = vodozemac.InboundGroupSession.from_pickle(str(known["pickle"]), self._vault.pickle_key)
+        if len(ciphertext) > MAX_CIPHERTEXT:
+            raise Unreadable("too large")
         try:
-            if len(ciphertext) > MAX_CIPHERTEXT:
-                raise Unreadable("too large")
-            message = vodozemac.MegolmMessage.from_base64(ciphertext)
-            if message.message_index() < session.first_known_index:
-                raise NoKey("the key is of later messages")
-            found = session.decrypt(message)
-        except ValueError as error:
+            with refusing():
+                session = vodozemac.InboundGroupSession.from_pickle(str(known["pickle"]), self._vault.pickle_key)
+                message = vodozemac.MegolmMessage.from_base64(ciphertext)
+                if message.message_index() < session.first_known_index:
+                    raise NoKey("the key is of later messages")
+                found = session.decrypt(message)
+        except Refused as error:
             raise Unreadable("does not fit its key") from error
-        self._refuse_replay(f"{number}|{found.message_index}", event.id)
+        self._refuse_replay(f"{number}|{found.message_index}", event.id, name_of(number, room))
+        self._vault.use(_IN, f"{room}|{number}")
         return _checked(room, found.plaintext)
 
-    def _refuse_replay(self, place: str, event: EventId) -> None:
+    def _refuse_replay(self, place: str, event: EventId, owner: str) -> None:
         """Each place of a session is one event's: a homeserver cannot have the same said again."""
         first = self._vault.get(_READ, place)
         if first is None:
-            self._vault.put(_READ, place, event)
+            self._vault.put(_READ, place, event, owner)
         elif first != event:
             raise Forged("a copy of an earlier event")
 
@@ -202,8 +250,12 @@ class RoomSessions:
 def _is_better(session: vodozemac.InboundGroupSession, key: Opened, known: Content, vault: Vault) -> bool:
     if (known.get("sender"), known.get("sender_key")) != (key.sender, key.curve25519):
         return False
-    former = vodozemac.InboundGroupSession.from_pickle(str(known["pickle"]), vault.pickle_key)
-    return session.first_known_index < former.first_known_index
+    try:
+        with refusing():
+            former = vodozemac.InboundGroupSession.from_pickle(str(known["pickle"]), vault.pickle_key)
+            return session.first_known_index < former.first_known_index
+    except Refused:
+        return True
 
 
 def _checked(room: RoomId, text: bytes) -> tuple[str, Content]:

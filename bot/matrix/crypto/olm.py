@@ -1,31 +1,41 @@
 """Conversations between two devices (Matrix specification, "m.olm.v1.curve25519-aes-sha2").
 
-Several may be open with one device: each side may have begun one. The one that was last heard in is used.
+They are filed by user, identity key and device: who publishes another's identity key as their own neither uses nor
+displaces the conversations with that other. Several may be open with one device: each side may have begun one. The one
+that was last heard in is used.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import vodozemac
 
 from bot.errors import BotError
-from bot.ids import UserId
+from bot.ids import DeviceId, UserId
 from bot.matrix.content import encoded
 from bot.matrix.crypto import account
 from bot.matrix.crypto.account import Own
-from bot.matrix.crypto.devices import OLM, Device
-from bot.matrix.crypto.signatures import unpacked, unpadded
-from bot.matrix.crypto.vault import Vault
+from bot.matrix.crypto.devices import OLM, Device, device_of
+from bot.matrix.crypto.refusal import Refused, refusing
+from bot.matrix.crypto.signatures import is_key, unpacked, unpadded
+from bot.matrix.crypto.vault import Vault, begins, name_of
 from bot.matrix.model import Content
 
 MAX_SESSIONS = 5  # with one device
+MAX_DEVICES_TRIED = 10  # of one user with one identity key
+MAX_KNOWN = 50_000
+MAX_UNKNOWN, MAX_UNKNOWN_OF_USER = 1_000, 20
 MAX_BODY = 96 * 1024
-_KIND = "olm"
+_KNOWN, _UNKNOWN = "conversation", "unknown"  # whether the device was known when it began
 
 
 class Unreadable(BotError):
     """A message that cannot be decrypted; says why, and nothing of what is in it."""
+
+
+class Impostor(Unreadable):
+    """A message that could be decrypted, and whose sender is not the device that it claims to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,87 +53,126 @@ class Conversations:
     """All conversations of our device."""
 
     def __init__(self, vault: Vault, own: Own) -> None:
+        self.device_keys = own.device_keys()  # what others are told of us in each message
         self._vault = vault
         self._own = own
+        self.changes = 0  # grows with each new place
+        self._places: set[str] | None = None  # where there are conversations; None: not read yet
+
+    def forget_what_was_read(self) -> None:
+        """Read anew where there are conversations: what was written last may not have been kept."""
+        self._places = None
 
     def has_one(self, device: Device) -> bool:
         """Whether a message for *device* can be encrypted."""
-        return self._vault.get(_KIND, device.curve25519) is not None
+        places = self._known_places()
+        return device.name in places or _place_of_unknown(device) in places
 
-    def begin(self, device: Device, one_time_key: str) -> bool:
-        """Begin a conversation; whether the keys are such that it can be done."""
-        try:
+    def begin(self, device: Device, one_time_key: str) -> None:
+        """Begin a conversation. Raises `Refused` where the keys are such that it cannot be done."""
+        with refusing():
             session = self._own.account.create_outbound_session(
                 vodozemac.Curve25519PublicKey.from_base64(device.curve25519),
                 vodozemac.Curve25519PublicKey.from_base64(one_time_key),
             )
-        except ValueError:
-            return False
-        self._keep(device.curve25519, [session, *self._sessions(device.curve25519)])
-        return True
+        self._keep(device, [session.pickle(self._vault.pickle_key), *self._pickles(device)])
 
     def sealed(self, device: Device, kind: str, content: Content) -> Content:
-        """A message for *device*, with which there must be a conversation."""
-        sessions = self._sessions(device.curve25519)
-        payload = {
+        """A message for *device*.
+
+        Raises:
+            Refused: no conversation with it can be used; those that there were are forgotten.
+        """
+        text = encoded(self._payload(device, kind, content))
+        pickles = self._pickles(device)
+        for place, pickle in enumerate(pickles):
+            try:
+                with refusing():
+                    session = vodozemac.Session.from_pickle(pickle, self._vault.pickle_key)
+                    number, ciphertext = session.encrypt(text).to_parts()
+            except Refused as error:
+                reason = str(error)
+                continue
+            self._keep(device, [session.pickle(self._vault.pickle_key), *pickles[place + 1 :]])
+            return {
+                "algorithm": OLM,
+                "sender_key": self._own.curve25519,
+                "ciphertext": {device.curve25519: {"type": number, "body": unpadded(ciphertext)}},
+            }
+        self._keep(device, [])
+        raise Refused(reason if pickles else "there is no conversation with it")
+
+    def _payload(self, device: Device, kind: str, content: Content) -> Content:
+        return {
             "type": kind,
             "content": content,
             "sender": self._own.user,
             "sender_device": self._own.device,
+            "sender_device_keys": self.device_keys,
             "keys": {"ed25519": self._own.ed25519},
             "recipient": device.user,
             "recipient_keys": {"ed25519": device.ed25519},
         }
-        number, ciphertext = sessions[0].encrypt(encoded(payload)).to_parts()
-        self._keep(device.curve25519, sessions)
-        return {
-            "algorithm": OLM,
-            "sender_key": self._own.curve25519,
-            "ciphertext": {device.curve25519: {"type": number, "body": unpadded(ciphertext)}},
-        }
 
-    def opened(self, sender: UserId, told: Content) -> Opened:
-        """What a message says that *sender* is said to have sent.
+    def opened(self, sender: UserId, told: Content, device: Device | None) -> Opened:
+        """What a message says that *sender* is said to have sent, by *device* as far as that is known.
 
         Raises:
+            Impostor: it was sent by another device than it says.
             Unreadable: it is not for us, was made with keys that we do not have, or is not what it says it is.
         """
         key = told.get("sender_key")
         ciphertexts = told.get("ciphertext")
         ours = ciphertexts.get(self._own.curve25519) if isinstance(ciphertexts, Mapping) else None
-        if told.get("algorithm") != OLM or not isinstance(key, str) or not isinstance(ours, Mapping):
+        if told.get("algorithm") != OLM or not is_key(key) or not isinstance(ours, Mapping):
             raise Unreadable("not for this device")
+        if key == self._own.curve25519:
+            raise Unreadable("under our own key")
         number, body = ours.get("type"), ours.get("body")
         if not isinstance(number, int) or not isinstance(body, str) or len(body) > MAX_BODY:
             raise Unreadable("malformed")
         try:
-            message = vodozemac.AnyOlmMessage.from_parts(number, unpacked(body))
-        except (ValueError, OverflowError) as error:
+            with refusing():
+                message = vodozemac.AnyOlmMessage.from_parts(number, unpacked(body))
+        except Refused as error:
             raise Unreadable("malformed") from error
-        return self._checked(sender, key, self._decrypted(key, message))
+        text = self._decrypted(device or Device(sender, DeviceId(""), key, ""), message)
+        return self._checked(sender, key, text)
 
-    def _decrypted(self, key: str, message: vodozemac.AnyOlmMessage) -> bytes:
+    def _decrypted(self, device: Device, message: vodozemac.AnyOlmMessage) -> bytes:
         first = message.to_pre_key()
-        sessions = self._sessions(key)
-        for session in sessions:
-            if first is not None and not session.session_matches(first):
-                continue
-            try:
-                text = session.decrypt(message)
-            except ValueError:
-                continue
-            self._keep(key, [session, *(other for other in sessions if other is not session)])
-            return text
-        if first is None or any(session.session_matches(first) for session in sessions):
+        may_begin = first is not None
+        for place, pickles in self._candidates(device).items():
+            for number, pickle in enumerate(pickles):
+                try:
+                    with refusing():
+                        session = vodozemac.Session.from_pickle(pickle, self._vault.pickle_key)
+                        if first is not None and not session.session_matches(first):
+                            continue
+                        may_begin = False
+                        text = session.decrypt(message)
+                except Refused:
+                    continue
+                others = (*pickles[:number], *pickles[number + 1 :])
+                self._keep_at(place, device, [session.pickle(self._vault.pickle_key), *others])
+                return text
+        if first is None or not may_begin:
             raise Unreadable("no conversation fits")
+        return self._begun_by(device, first)
+
+    def _begun_by(self, device: Device, first: vodozemac.PreKeyMessage) -> bytes:
+        """What the first message of a conversation says, which *device* began."""
         try:
-            session, text = self._own.account.create_inbound_session(
-                vodozemac.Curve25519PublicKey.from_base64(key), first
-            )
-        except ValueError as error:
+            with refusing():
+                session, text = self._own.account.create_inbound_session(
+                    vodozemac.Curve25519PublicKey.from_base64(device.curve25519), first
+                )
+        except Refused as error:
             raise Unreadable("begun with a key that is used up or unknown") from error
         account.keep(self._vault, self._own)  # the one-time key is used up with it
-        self._keep(key, [session, *sessions])
+        self._keep(device, [session.pickle(self._vault.pickle_key), *self._pickles(device)])
+        if not device.id:
+            self._bound_unknown(device.user)
         return text
 
     def _checked(self, sender: UserId, key: str, text: bytes) -> Opened:
@@ -141,15 +190,79 @@ class Conversations:
                 "type": str(kind),
                 "content": dict(content),
             } if claimed == sender and recipient == self._own.user and meant == self._own.ed25519:
+                _check_device_keys(payload.get("sender_device_keys"), sender, key, ed25519)
                 return Opened(sender, key, ed25519, kind, content)
             case _:
                 raise Unreadable("not from whom it says, or not for us")
 
-    def _sessions(self, key: str) -> list[vodozemac.Session]:
-        """Those with the owner of *key*, the one to use first."""
-        pickles = self._vault.get(_KIND, key)
-        return [vodozemac.Session.from_pickle(each, self._vault.pickle_key) for each in (pickles or "").split()]
+    def tidy(self, before: int, is_listed: Callable[[UserId, DeviceId], bool]) -> None:
+        """Forget what was not used since *before* with devices that are unknown or gone, and what is too much."""
+        self._vault.drop_older(_UNKNOWN, before)
+        for place in self._vault.until(_KNOWN, before):
+            user, _, device = json.loads(place)
+            if not is_listed(UserId(user), DeviceId(device)):
+                self._vault.drop(_KNOWN, place)
+        self._vault.keep_newest(_KNOWN, MAX_KNOWN)
+        self._places = None
 
-    def _keep(self, key: str, sessions: list[vodozemac.Session]) -> None:
-        pickles = (session.pickle(self._vault.pickle_key) for session in sessions[:MAX_SESSIONS])
-        self._vault.put(_KIND, key, " ".join(pickles))
+    # Where they are kept: the pickles of the sessions with a device, the one to use first
+
+    def _known_places(self) -> set[str]:
+        if self._places is None:
+            self._places = self._vault.keys(_KNOWN) | self._vault.keys(_UNKNOWN)
+        return self._places
+
+    def _pickles(self, device: Device) -> list[str]:
+        known, unknown = self._vault.get(_KNOWN, device.name), self._vault.get(_UNKNOWN, _place_of_unknown(device))
+        return f"{known or ''} {unknown or ''}".split()
+
+    def _candidates(self, device: Device) -> dict[str, list[str]]:
+        """By place, all that a message of this user under this identity key may belong to."""
+        owner = name_of(device.user, device.curve25519)
+        places = {**self._vault.owned(_UNKNOWN, owner), **self._vault.owned(_KNOWN, owner)}
+        return {place: places[place].split() for place in [*places][-MAX_DEVICES_TRIED:]}
+
+    def _keep(self, device: Device, pickles: list[str]) -> None:
+        """Keep all that there is with *device*, also what began while it was unknown."""
+        if device.id:
+            self._drop(_UNKNOWN, _place_of_unknown(device))
+        self._keep_at(device.name, device, pickles)
+
+    def _keep_at(self, place: str, device: Device, pickles: list[str]) -> None:
+        kind = _UNKNOWN if place == _place_of_unknown(device) else _KNOWN
+        if not pickles:
+            self._drop(kind, place)
+            return
+        owner = name_of(device.user, device.curve25519)
+        self._vault.put(kind, place, " ".join(pickles[:MAX_SESSIONS]), owner)
+        if place not in self._known_places():
+            self._known_places().add(place)
+            self.changes += 1
+
+    def _drop(self, kind: str, place: str) -> None:
+        if place in self._known_places():
+            self._vault.drop(kind, place)
+            self._known_places().discard(place)
+
+    def _bound_unknown(self, user: UserId) -> None:
+        gone = self._vault.keep_newest(_UNKNOWN, MAX_UNKNOWN_OF_USER, begins(user))
+        self._known_places().difference_update(gone, self._vault.keep_newest(_UNKNOWN, MAX_UNKNOWN))
+
+
+def _check_device_keys(told: object, sender: UserId, curve25519: str, ed25519: str) -> None:
+    """See that the sender's device keys in a message, where they are, are those that it was sent with.
+
+    Raises `Impostor` (specification, "m.olm.v1.curve25519-aes-sha2", `sender_device_keys`).
+    """
+    if told is None:
+        return
+    name = told.get("device_id") if isinstance(told, Mapping) else None
+    device = device_of(sender, DeviceId(name), told) if isinstance(name, str) else None
+    if device is None:
+        raise Impostor("its sender_device_keys are not signed by the device")
+    if (device.curve25519, device.ed25519) != (curve25519, ed25519):
+        raise Impostor("its sender_device_keys are not those it was sent with")
+
+
+def _place_of_unknown(device: Device) -> str:
+    return name_of(device.user, device.curve25519, "")

@@ -2,13 +2,16 @@
 
 import base64
 from collections.abc import Mapping
+from typing import TypeGuard
 
 import vodozemac
 
 from bot.matrix.content import encoded
+from bot.matrix.crypto.refusal import Refused, refusing
 from bot.matrix.model import Content
 
 _UNSIGNED = frozenset({"signatures", "unsigned"})
+_KEY_BYTES = 32
 
 
 def unpadded(data: bytes) -> str:
@@ -19,6 +22,15 @@ def unpadded(data: bytes) -> str:
 def unpacked(text: str) -> bytes:
     """The bytes behind unpadded base64. Raises `ValueError` where it is none."""
     return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
+
+
+def is_key(text: object) -> TypeGuard[str]:
+    """Whether *text* is a public key: 32 bytes, in the one way to write them as unpadded base64."""
+    try:
+        key = unpacked(text) if isinstance(text, str) and len(text) < 2 * _KEY_BYTES else b""
+    except ValueError:
+        return False
+    return len(key) == _KEY_BYTES and unpadded(key) == text
 
 
 def signed_part(told: Content) -> bytes:
@@ -37,11 +49,12 @@ def signature_in(told: Content, user: str, key_id: str) -> str | None:
 def is_signed(told: Content, user: str, key_id: str, key: str) -> bool:
     """Whether *told* has a good signature of *user* by the ed25519 *key* (unpadded base64) called *key_id*."""
     signature = signature_in(told, user, key_id)
-    if signature is None:
+    if signature is None or not is_key(key):
         return False
     try:
-        public = vodozemac.Ed25519PublicKey.from_base64(key)
-        public.verify_signature(signed_part(told), vodozemac.Ed25519Signature.from_base64(signature))
-    except (ValueError, RecursionError):
+        with refusing():
+            public = vodozemac.Ed25519PublicKey.from_base64(key)
+            public.verify_signature(signed_part(told), vodozemac.Ed25519Signature.from_base64(signature))
+    except Refused:
         return False
     return True

@@ -19,11 +19,17 @@ from bot.matrix.device import restrict
 FOLDER = "crypto"
 _FILES = ("store.db", "store.db-wal", "store.db-shm", "store.db-journal", "pickle.key")
 _KEY_BYTES = 32
+_USE_SECONDS = 3_600
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
-    kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (kind, key)
+    kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (kind, key)
 ) WITHOUT ROWID
 """
+_OWNED = "CREATE INDEX IF NOT EXISTS entry_owned ON entry (kind, owner, at) WHERE owner <> ''"
+_AGED = "CREATE INDEX IF NOT EXISTS entry_aged ON entry (kind, at) WHERE owner <> ''"
+_OWNER = "owner >= ? AND owner < ? AND owner <> ''"
+_AFTER = "\x7f"  # behind every owner that begins so: owners are ASCII
 
 
 class Damaged(BotError):
@@ -31,11 +37,16 @@ class Damaged(BotError):
 
 
 class Vault:
-    """Entries by kind and key; for one thread at a time."""
+    """Entries by kind and key; for one thread at a time.
+
+    An entry may have an owner, a name made by `name_of`: those of one owner, or of all whose names begin alike, are
+    found, counted and bounded together.
+    """
 
     def __init__(self, connection: sqlite3.Connection, pickle_key: bytes) -> None:
         self.pickle_key = pickle_key
         self._connection = connection
+        self._at = 0
 
     @classmethod
     def open(cls, data_dir: Path) -> Self:
@@ -57,6 +68,10 @@ class Vault:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _SCHEMA):
+                connection.execute(statement)
+            if "owner" not in {column[1] for column in connection.execute("PRAGMA table_info(entry)")}:
+                connection.execute("ALTER TABLE entry ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+            for statement in (_OWNED, _AGED):
                 connection.execute(statement)
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
@@ -93,10 +108,23 @@ class Vault:
         found = self._connection.execute("SELECT key, value FROM entry WHERE kind = ? ORDER BY at, key", (kind,))
         return dict(found.fetchall())
 
-    def put(self, kind: str, key: str, value: str) -> None:
-        """Keep it, in the place of what was there."""
-        values = (kind, _sound(key), _sound(value), self._at)
-        self._connection.execute("INSERT OR REPLACE INTO entry (kind, key, value, at) VALUES (?, ?, ?, ?)", values)
+    def keys(self, kind: str) -> set[str]:
+        """The keys of all entries of a kind."""
+        return {row[0] for row in self._connection.execute("SELECT key FROM entry WHERE kind = ?", (kind,))}
+
+    def put(self, kind: str, key: str, value: str, owner: str = "", at: int | None = None) -> None:
+        """Keep it, in the place of what was there; *at* (None: now) is the age that it is tidied by."""
+        values = (kind, _sound(key), _sound(value), self._at if at is None else at, owner)
+        self._connection.execute(
+            "INSERT INTO entry (kind, key, value, at, owner) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, key)"
+            " DO UPDATE SET value = excluded.value, at = excluded.at, owner = excluded.owner",
+            values,
+        )
+
+    def use(self, kind: str, key: str) -> None:
+        """Count it as used now, to the hour."""
+        values = (self._at, kind, _sound(key), self._at - _USE_SECONDS)
+        self._connection.execute("UPDATE entry SET at = ? WHERE kind = ? AND key = ? AND at < ?", values)
 
     def drop(self, kind: str, key: str) -> None:
         """Forget it."""
@@ -105,6 +133,41 @@ class Vault:
     def drop_older(self, kind: str, than: int) -> None:
         """Forget what was last written before *than*, in seconds since the epoch."""
         self._connection.execute("DELETE FROM entry WHERE kind = ? AND at < ?", (kind, than))
+
+    # Entries with owners
+
+    def owned(self, kind: str, owner: str) -> dict[str, str]:
+        """All that *owner* has, by key, oldest first."""
+        statement = "SELECT key, value FROM entry WHERE kind = ? AND owner = ? AND owner <> '' ORDER BY at, key"
+        return dict(self._connection.execute(statement, (kind, owner)).fetchall())
+
+    def counts(self, kind: str) -> dict[str, int]:
+        """How many entries each owner has."""
+        statement = "SELECT owner, COUNT(*) FROM entry WHERE kind = ? AND owner <> '' GROUP BY owner"
+        return dict(self._connection.execute(statement, (kind,)).fetchall())
+
+    def until(self, kind: str, at: int) -> dict[str, str]:
+        """All that is as old as *at* or older, by key, oldest first."""
+        statement = "SELECT key, value FROM entry WHERE kind = ? AND owner <> '' AND at <= ? ORDER BY at, key"
+        return dict(self._connection.execute(statement, (kind, at)).fetchall())
+
+    def keep_newest(self, kind: str, most: int, owners: str | None = None) -> list[str]:
+        """Forget all but the *most* that were used last, of those whose names begin with *owners* (None: of all).
+
+        The keys of what was forgotten.
+        """
+        where = "kind = ? AND owner <> ''" if owners is None else f"kind = ? AND {_OWNER}"
+        values = (kind,) if owners is None else (kind, owners, owners + _AFTER)
+        statement = f"SELECT key FROM entry WHERE {where} ORDER BY at DESC LIMIT -1 OFFSET ?"  # noqa: S608  # constants
+        gone = [row[0] for row in self._connection.execute(statement, (*values, most))]
+        for key in gone:
+            self.drop(kind, key)
+        return gone
+
+    def drop_owned(self, kind: str, owners: str) -> None:
+        """Forget all whose owners' names begin with *owners*."""
+        statement = f"DELETE FROM entry WHERE kind = ? AND {_OWNER}"  # noqa: S608  # constants
+        self._connection.execute(statement, (kind, owners, owners + _AFTER))
 
 
 def destroy(data_dir: Path) -> None:
@@ -116,6 +179,16 @@ def destroy(data_dir: Path) -> None:
 def exists(data_dir: Path) -> bool:
     """Whether there is a vault, in whatever state."""
     return (data_dir / FOLDER / "store.db").exists()
+
+
+def name_of(*parts: str) -> str:
+    """One name for several, in ASCII and without ambiguity."""
+    return json.dumps(parts)
+
+
+def begins(*parts: str) -> str:
+    """What all names begin with that `name_of` makes of these *parts* and more."""
+    return json.dumps(parts)[:-1] + ", "
 
 
 def loaded(text: str | None) -> dict[str, object]:

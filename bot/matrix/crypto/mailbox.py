@@ -1,0 +1,121 @@
+"""What other devices send to ours, outside of rooms. One message that cannot be handled costs itself only."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot.ids import UserId
+from bot.matrix.crypto.devices import Device
+from bot.matrix.crypto.faults import MESSAGE_REFUSED, Faults
+from bot.matrix.crypto.lists import DeviceLists
+from bot.matrix.crypto.megolm import RoomSessions
+from bot.matrix.crypto.olm import Conversations, Impostor, Opened, Unreadable
+from bot.matrix.crypto.vault import Vault, loaded, name_of
+from bot.matrix.crypto.waiting import WaitingRoom
+from bot.matrix.crypto.withheld import NO_OLM, WITHHELD, Withheld
+from bot.matrix.model import Content, ToDevice
+
+UNWEDGE_SECONDS = (
+    3_600  # between two new conversations with one device (specification, "Recovering from undecryptable messages")
+)
+_TYPES = ("m.room.encrypted", WITHHELD)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """Takes in what devices send; *wedged* are those that a new conversation is to be begun with, by name."""
+
+    vault: Vault
+    lists: DeviceLists
+    conversations: Conversations
+    rooms: RoomSessions
+    waiting: WaitingRoom
+    withheld: Withheld
+    faults: Faults
+    wedged: dict[str, Device] = field(default_factory=dict)
+
+    def take(self, events: Iterable[ToDevice], now: int) -> None:
+        """Take in each of *events* that was not among those of the last time; *now* in seconds since the epoch."""
+        known = loaded(self.vault.get("own", "fed"))
+        told = {_hash(each): each for each in events if each.type in _TYPES}
+        for number, each in told.items():
+            if number not in known:
+                self._take_one(each, now)
+        if told:
+            self.vault.put("own", "fed", json.dumps(dict.fromkeys(told, 1)))
+
+    def _take_one(self, told: ToDevice, now: int) -> None:
+        try:
+            if told.type == WITHHELD:
+                self._learn_withheld(told.sender, told.content, now)
+            else:
+                self._open(told, now)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001  # a stranger's message must not keep the others from us
+            self.faults.add(MESSAGE_REFUSED, f"devices of {told.sender}", error)
+
+    def _open(self, told: ToDevice, now: int) -> None:
+        device = self._device(told.sender, told.content)
+        try:
+            opened = self.conversations.opened(told.sender, told.content, device)
+        except Impostor as error:
+            self.faults.add(MESSAGE_REFUSED, f"devices of {told.sender}", str(error))
+        except Unreadable as error:
+            _log.info("cannot read what a device sent", user=told.sender, reason=str(error))
+            self._doubt(told.sender, device, now)
+        else:
+            self._take_opened(opened, device, now)
+
+    def _take_opened(self, opened: Opened, device: Device | None, now: int) -> None:
+        if device is not None and device.ed25519 != opened.ed25519:
+            _log.warning("a device claims the key of another", user=opened.sender)
+        elif opened.type == WITHHELD:
+            self._learn_withheld(opened.sender, opened.content, now)
+        elif opened.type == "m.room_key" and (place := self.rooms.learn(opened)) is not None:
+            self.waiting.arrived(*place)
+
+    def _learn_withheld(self, sender: UserId, told: Content, now: int) -> None:
+        """A key will not come; where the sender cannot write to us, it is up to us to begin a conversation."""
+        if (place := self.withheld.learn(sender, told)) is not None:
+            _log.info("a key is withheld", user=sender, room=place[0], code=str(told.get("code"))[:64])
+            self.waiting.arrived(*place)
+        elif told.get("code") == NO_OLM and (device := self._device(sender, told)) is not None:
+            self._doubt(sender, device, now)
+
+    def _device(self, sender: UserId, told: Content) -> Device | None:
+        """The device of *sender* that a message names as its own, if it is known."""
+        key = told.get("sender_key")
+        return self.lists.by_curve(sender, key) if isinstance(key, str) else None
+
+    def _doubt(self, sender: UserId, device: Device | None, now: int) -> None:
+        """A conversation may be broken: begin another, so that at least the next message arrives."""
+        if device is None:
+            self.lists.changed([sender])
+            return
+        last = self.vault.get("unwedged", device.name)
+        if last is None or not 0 <= now - int(last) < UNWEDGE_SECONDS:
+            self.wedged[device.name] = device
+
+    def unwedged(self, devices: Iterable[Device], now: int) -> None:
+        """New conversations were begun with these, as far as that can be done."""
+        for device in devices:
+            self.wedged.pop(device.name, None)
+            self.vault.put("unwedged", device.name, str(now), name_of(device.user))
+
+    def tidy(self, now: int) -> None:
+        """Forget with whom a new conversation may be begun again."""
+        self.vault.drop_older("unwedged", now - UNWEDGE_SECONDS)
+
+
+def _hash(told: ToDevice) -> str:
+    try:
+        text = json.dumps([told.sender, told.type, told.content], sort_keys=True)
+    except RecursionError:
+        text = json.dumps([told.sender, told.type, str(told.content.keys())])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,155 @@
+"""Asks the homeserver for devices and their keys, and gives keys to devices.
+
+A request that is refused is divided until the user or device at fault is known, which is done without for a while; the
+others get what they need. Where the homeserver refuses even a request about nobody, nobody is at fault, and the message
+that needs the keys waits.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import ParamSpec, Protocol, TypeVar
+
+from bot.errors import Permanent, Temporary
+from bot.ids import DeviceId, UserId
+from bot.matrix import requests
+from bot.matrix.crypto.devices import Device, is_user
+from bot.matrix.crypto.lists import Marks
+from bot.matrix.crypto.machine import Machine
+from bot.matrix.crypto.sharing import AT_ONCE, Parcel
+from bot.matrix.identity import Ask
+from bot.matrix.model import Content
+from bot.matrix.requests import Request
+
+USERS_AT_ONCE = 250  # in one request
+USERS_A_STEP = 500  # while others wait for the machine
+DEVICES_A_STEP = 200
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Step(Protocol):
+    """Runs a step of the machine while no other runs."""
+
+    async def __call__(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """What *step* returns."""
+
+
+class KeyExchange:
+    """The requests about keys of others, one after the other."""
+
+    def __init__(self, ask: Ask, step: Step) -> None:
+        self._ask = ask
+        self._step = step
+
+    async def meet(self, machine: Machine, users: Collection[UserId]) -> None:
+        """Know the devices of *users*, and have a conversation with each that one can be had with.
+
+        Raises:
+            Temporary: the homeserver cannot be asked now.
+        """
+        sound = tuple(user for user in users if is_user(user))
+        marks: dict[UserId, int] = {}
+        for portion in _portions(sound, USERS_A_STEP):
+            marks |= await self._step(machine.to_query, portion)
+        for asked in _portions(tuple(marks), USERS_AT_ONCE):
+            await self._query(machine, asked, marks)
+        wanted: list[Device] = []
+        for portion in _portions(sound, USERS_A_STEP):
+            wanted += await self._step(machine.to_claim, portion)
+        await self.claim(machine, wanted)
+
+    async def _query(self, machine: Machine, users: Sequence[UserId], marks: Marks) -> None:
+        async def learn(asked: Sequence[UserId], answer: Content) -> None:
+            for portion in _by_devices(asked, answer):
+                await self._step(machine.learn_devices, answer, {user: marks[user] for user in portion})
+
+        for user, error in await self._divided(users, requests.query_keys, learn):
+            await self._step(machine.put_off, [user], str(error))
+
+    async def claim(self, machine: Machine, devices: Sequence[Device]) -> None:
+        """Begin conversations with *devices*. Raises `Temporary`."""
+
+        async def begin(asked: Sequence[Device], answer: Content) -> None:
+            await self._step(machine.begin, answer, asked)
+
+        for asked in _portions(devices, AT_ONCE):
+            for device, error in await self._divided(asked, _claim_of, begin):
+                await self._step(machine.put_off, [device], str(error))
+
+    async def deliver(self, machine: Machine, parcel: Parcel) -> Parcel:
+        """Give the homeserver a parcel; what it took of it. Raises `Temporary`."""
+        taken: list[Device] = []
+
+        async def note(devices: Sequence[Device], _: Content) -> None:
+            taken.extend(devices)
+
+        def request_of(devices: Sequence[Device]) -> Request:
+            return requests.send_to_devices(parcel.type, secrets.token_hex(16), parcel.for_devices(devices))
+
+        if parcel.devices:
+            for device, error in await self._divided(parcel.devices, request_of, note):
+                await self._step(machine.put_off, [device], str(error))
+        return replace(parcel, devices=tuple(taken))
+
+    async def _divided(
+        self,
+        whole: Sequence[_T],
+        request_of: Callable[[Sequence[_T]], Request],
+        take: Callable[[Sequence[_T], Content], Awaitable[None]],
+    ) -> list[tuple[_T, Permanent]]:
+        """Ask for *whole*, in parts where it is refused, and *take* each answer; those that are refused by themselves.
+
+        Raises:
+            Temporary: the homeserver cannot be asked now, or refuses whatever it is asked.
+        """
+        parts, refused = [whole], list[tuple[_T, Permanent]]()
+        is_willing = False
+        while parts:
+            part = parts.pop()
+            try:
+                answer = await self._ask(request_of(part))
+            except Permanent as error:
+                is_willing = is_willing or await self._would_take(request_of(()))
+                if len(part) == 1:
+                    refused.append((part[0], error))
+                else:
+                    parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+            else:
+                await take(part, answer)
+        return refused
+
+    async def _would_take(self, request: Request) -> bool:
+        """Whether the homeserver takes a request about nobody. Raises `Temporary` where it does not."""
+        try:
+            await self._ask(request)
+        except Permanent as error:
+            raise Temporary(f"the homeserver refuses to exchange keys: {error}") from error
+        return True
+
+
+def _claim_of(devices: Sequence[Device]) -> Request:
+    wanted: dict[UserId, list[DeviceId]] = {}
+    for device in devices:
+        wanted.setdefault(device.user, []).append(device.id)
+    return requests.claim_keys(wanted)
+
+
+def _portions(whole: Sequence[_T], most: int) -> Iterator[Sequence[_T]]:
+    return (whole[start : start + most] for start in range(0, len(whole), most))
+
+
+def _by_devices(users: Sequence[UserId], answer: Content) -> Iterator[Sequence[UserId]]:
+    """*users*, as many at a time as have some hundred devices in *answer*."""
+    listed = answer.get("device_keys")
+    portion: list[UserId] = []
+    devices = 0
+    for user in users:
+        told = listed.get(user) if isinstance(listed, Mapping) else None
+        portion.append(user)
+        devices += 1 + (len(told) if isinstance(told, Mapping) else 0)
+        if devices >= DEVICES_A_STEP:
+            yield portion
+            portion, devices = [], 0
+    if portion:
+        yield portion
