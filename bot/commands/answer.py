@@ -53,6 +53,7 @@ class Answerer:
         self._clock = clock
         self._wrote = wrote
         self._limits = Limits(manners.per_user_per_minute, manners.per_room_per_minute)
+        self._full_rooms: AbstractSet[RoomId] = frozenset()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -73,8 +74,13 @@ class Answerer:
             self._wrote()
 
     async def _unanswered(self) -> list[Said]:
+        """The messages that wait; those for whom too many answers are still to be sent are over the limit."""
         async with self._store.transaction() as tx:
-            return await tx.inbox.unanswered()
+            waiting = await tx.inbox.unanswered()
+            if waiting:
+                unsent = await tx.outbox.unsent_answers()
+                self._full_rooms = self._limits.hold_back(unsent.people, unsent.rooms, self._clock.monotonic())
+        return waiting
 
     async def _turn(self, waiting: Sequence[Said]) -> None:
         """Answer the first of each sender's messages, and pass over all that get no answer."""
@@ -104,10 +110,12 @@ class Answerer:
     async def _pass_over(self, for_others: Sequence[Said], over: Sequence[Said], now: float) -> None:
         """See off what gets no answer; of what is *over* a limit, the first in its window gets a reaction.
 
-        What is said *for_others* is none of the bot's business, and not kept.
+        In a room where too much is still to be sent, a reaction would be one more. What is said *for_others* is none of
+        the bot's business, and not kept.
         """
         metrics.COMMANDS.labels("", "limited").inc(len(over))
-        first = [message for message in over if self._limits.is_first_over(message.sender, message.room, now)]
+        shown = [message for message in over if message.room not in self._full_rooms]
+        first = [message for message in shown if self._limits.is_first_over(message.sender, message.room, now)]
         async with self._store.transaction() as tx:
             await tx.outbox.add([_reaction(message) for message in first])
             for message in for_others:
@@ -179,12 +187,13 @@ def notice(message: Said, answer: Answer) -> Notice:
             version=about.version,
         )
     spoken = Message(body, html, tag, thread=message.thread, replies_to=message.event)
-    return Notice(message.room, Lane.ANSWER, spoken)
+    return Notice(message.room, Lane.ANSWER, spoken, asked_by=message.sender)
 
 
 def _reaction(message: Said) -> Notice:
     """That it was too much, where a text would be one more."""
-    return Notice(message.room, Lane.ANSWER, Message(TOO_MANY, TOO_MANY, _tag(message), reaction=message.event))
+    reaction = Message(TOO_MANY, TOO_MANY, _tag(message), reaction=message.event)
+    return Notice(message.room, Lane.ANSWER, reaction, asked_by=message.sender)
 
 
 def _tag(message: Said) -> Tag:

@@ -3,8 +3,13 @@
 A person and a room have a window each, which begins with the first command in it and lasts a minute. Only what is let
 through counts, in both: so one person cannot use up a room's share, and what is remembered is bounded by what was let
 through in the last minute, however many people come and go.
+
+An answer may wait long to be sent where the homeserver allows less than people ask for. So whoever has as many unsent
+answers as a window holds is over the limit, too, until the next window: that bounds what waits for a person and in a
+room, and so how long it waits.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -51,6 +56,18 @@ class Limits:
             self._sweep(now)
         _window(self._users, user, now).count += 1
         _window(self._rooms, room, now).count += 1
+
+    def hold_back(self, people: Mapping[UserId, int], rooms: Mapping[RoomId, int], now: float) -> frozenset[RoomId]:
+        """Fill the windows of those with as many unsent answers as one holds; return the rooms with even more."""
+        for user, count in people.items():
+            if count >= self.per_user:
+                window = _window(self._users, user, now)
+                window.count = max(window.count, self.per_user)
+        for room, count in rooms.items():
+            if count >= self.per_room:
+                window = _window(self._rooms, room, now)
+                window.count = max(window.count, self.per_room)
+        return frozenset(room for room, count in rooms.items() if count > self.per_room)
 
     def is_first_over(self, user: UserId, room: RoomId, now: float) -> bool:
         """Whether a command that is not allowed is the first in its window; the next one is not."""

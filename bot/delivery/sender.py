@@ -10,6 +10,7 @@ from bot import metrics
 from bot.clock import Clock
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
+from bot.delivery.turns import Turns
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId
 from bot.notices.outbox import Claimed, Dead, Outcome, Retry, Sent, Suspend, next_attempt
@@ -39,6 +40,7 @@ class Sender:
         self._chat = chat
         self._clock = clock
         self._pace = pace
+        self._turns = Turns()
         self._busy: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -83,7 +85,7 @@ class Sender:
         free = AT_ONCE - len(self._busy)
         async with self._store.transaction() as tx:
             allowed = self._pace.available(self._clock.monotonic())
-            claimed = await tx.outbox.claim(min(allowed, free), self._chat.device, self._busy)
+            claimed = await tx.outbox.claim(min(allowed, free), self._chat.device, self._busy, self._turns.choose)
             rooms = {notice.room for notice in claimed}
             next_at = await tx.outbox.next_at(self._busy | rooms)
         self._busy |= rooms

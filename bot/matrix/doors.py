@@ -209,7 +209,7 @@ class Doors:
             resumed=(room,),
             direct=(room,) if invitation.direct else (),
             named=tuple((name, known) for name, known in self._resolved.items() if known == room),
-            notices=(welcome(room, self._rules.prefix, direct=invitation.direct),),
+            notices=(welcome(room, self._rules.prefix, inviter, direct=invitation.direct),),
         )
         await self._take(taken)
 

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from bot.ids import NoticeKey, RoomId
+from bot.ids import NoticeKey, RoomId, UserId
 from bot.matrix.hearing import thread_of
 from bot.matrix.model import Event
-from bot.notices.markup import Allowed, Code, Document, Lines, words, written
+from bot.notices.markup import Allowed, Code, Lines, words, written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
 
 
-def welcome(room: RoomId, prefix: str, *, direct: bool) -> Notice:
+def welcome(room: RoomId, prefix: str, inviter: UserId, *, direct: bool) -> Notice:
     """The line that says what the bot does here, once a room; without *prefix* in a direct chat."""
     spoken = "" if direct else f"{prefix} "
     who = "you" if direct else "this room"
@@ -22,24 +22,20 @@ def welcome(room: RoomId, prefix: str, *, direct: bool) -> Notice:
         " tells what else can be typed.",
         *rule,
     )
-    return _notice(room, f"welcome/{room}", Lines((text,)), rings=direct)
+    body, html = written((Lines((text,)),), Allowed(()))
+    message = Message(body, html, Tag(NoticeKind.WELCOME, NoticeKey(f"welcome/{room}")), rings=direct)
+    return Notice(room, Lane.ANSWER, message, asked_by=inviter)
 
 
 def send_again(room: RoomId, unread: Event, now: datetime) -> Notice:
-    """That a message could not be decrypted, and what to do; once an hour for each person and room."""
+    """That a message could not be decrypted, and what to do; once an hour in each room, whoever wrote there."""
     text = words(
         "I could not decrypt that message; please send it again. If that does not help, type ",
         Code("/discardsession"),
         " in Element and send it once more, or ask me in a room without encryption.",
     )
     hour = int(now.timestamp()) // 3600
-    key = NoticeKey(f"undecrypted/{room}/{unread.sender}/{hour}")
+    key = NoticeKey(f"undecrypted/{room}/{hour}")
     body, html = written((Lines((text,)),), Allowed(()))
     message = Message(body, html, Tag(NoticeKind.ANSWER, key), thread=thread_of(unread.content), replies_to=unread.id)
-    return Notice(room, Lane.ANSWER, message)
-
-
-def _notice(room: RoomId, key: str, piece: Lines, *, rings: bool) -> Notice:
-    document: Document = (piece,)
-    body, html = written(document, Allowed(()))
-    return Notice(room, Lane.ANSWER, Message(body, html, Tag(NoticeKind.WELCOME, NoticeKey(key)), rings))
+    return Notice(room, Lane.ANSWER, message, asked_by=unread.sender)

@@ -19,7 +19,7 @@ import structlog
 from bot import metrics
 from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
-from bot.ids import RoomId, UserId
+from bot.ids import RoomId
 from bot.incidents import Incidents
 from bot.matrix.client import MatrixClient
 from bot.matrix.doors import Doors, HouseRules
@@ -68,7 +68,7 @@ class Session:
         self._doors = Doors(client, memory, clock, rules)
         self._heard = heard
         self._since: str | None = None
-        self._asked: dict[tuple[RoomId, UserId], datetime] = {}  # whom to send again what we could not read
+        self._asked: dict[RoomId, datetime] = {}  # where somebody was asked to send again what we could not decrypt
         self._has_heard = asyncio.Event()
         self._down_since: datetime | None = None
         self._down_reason = ""
@@ -183,7 +183,7 @@ class Session:
             answer = await self._without_gaps(answer, since)
         doors, now = self._doors, self._client.homeserver_now()
         answer = await self._client.encryption.read(answer, doors.rooms, is_news=since is not None)
-        self._asked = {place: at for place, at in self._asked.items() if now - at < ASK_AGAIN}
+        self._asked = {room: at for room, at in self._asked.items() if now - at < ASK_AGAIN}
         known = Known(
             self._me, doors.rooms, doors.direct, now, begins=since is None, whole=whole, asked=self._asked.keys()
         )

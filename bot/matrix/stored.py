@@ -1,14 +1,20 @@
 """The `SessionMemory` in the database: what a session takes is one transaction with the inbox and the outbox."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+
+import structlog
 
 from bot.ids import RoomId, UserId
 from bot.matrix.memory import Heard, Remembered, Taken
 from bot.matrix.model import Invitation
+from bot.notices.outbox import Notice
 from bot.store.inbox import Said
 from bot.store.session import Invited
 from bot.store.store import Store, Transaction
+
+MAX_UNASKED = 10  # answers that may wait for a person before welcomes and the like are left out
+_log = structlog.get_logger(__name__)
 
 
 class StoredMemory:
@@ -54,13 +60,28 @@ class StoredMemory:
                 await tx.session.settled(room)
             for heard in taken.heard:
                 await tx.inbox.add(_said(heard))
-            await tx.outbox.add(taken.notices)
+            await tx.outbox.add(await self._bearable(tx, taken.notices))
             for room, event in taken.redacted:
                 if (card := await tx.cards.redacted(room, event)) is not None:
                     await tx.outbox.forget_about(card)
             if taken.since is not None:
                 await tx.session.go_on(self._user, taken.since)
         return taken
+
+    async def _bearable(self, tx: Transaction, notices: Sequence[Notice]) -> list[Notice]:
+        """Leave out welcomes and requests to send again for people for whom enough waits to be sent."""
+        if not notices:
+            return []
+        unsent = (await tx.outbox.unsent_answers()).people
+        bearable: list[Notice] = []
+        for notice in notices:
+            if notice.asked_by is not None and unsent[notice.asked_by] >= MAX_UNASKED:
+                _log.warning("notice.left_out", key=notice.key, person=notice.asked_by, unsent=unsent[notice.asked_by])
+                continue
+            bearable.append(notice)
+            if notice.asked_by is not None:
+                unsent[notice.asked_by] += 1
+        return bearable
 
     async def _former_chats(self, tx: Transaction, chats: Iterable[RoomId]) -> list[tuple[RoomId, RoomId]]:
         """The direct chats that *chats* take the place of, for whoever asked us into them."""

@@ -12,6 +12,9 @@ from bot.matrix.model import Event, Joined, SyncAnswer
 from bot.matrix.rooms import Room
 
 ASK_AGAIN = timedelta(hours=1)
+MAX_ASKED = (
+    10  # rooms an hour; what cannot be decrypted is cheap to send, and each answer is one message less for others
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Known:
     """What is known before a sync; *now* is the homeserver's time, UTC.
 
     *begins*: there was no sync before, and what it tells is no news. *whole*: it tells the state of every room, old or
-    new. *asked* are the people who were asked to send again what could not be read, not long ago, and where.
+    new. *asked* are the rooms where somebody was asked within the hour to send again what could not be decrypted.
     """
 
     me: UserId
@@ -28,16 +31,16 @@ class Known:
     now: datetime
     begins: bool
     whole: bool
-    asked: Collection[tuple[RoomId, UserId]] = ()
+    asked: Collection[RoomId] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the rooms stand after a sync, and what to keep; *asked* are those who are asked now."""
+    """How the rooms stand after a sync, and what to keep; *asked* are the rooms where somebody is asked now."""
 
     rooms: Mapping[RoomId, Room]
     taken: Taken
-    asked: frozenset[tuple[RoomId, UserId]] = frozenset()
+    asked: frozenset[RoomId] = frozenset()
 
 
 def outcome(known: Known, answer: SyncAnswer) -> Outcome:
@@ -64,7 +67,7 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
     if known.begins:
         return Outcome(rooms, taken)
     unread = _unread(known, answer)
-    again = tuple(send_again(room, event, known.now) for (room, _), event in unread.items())
+    again = tuple(send_again(room, event, known.now) for room, event in unread.items())
     return Outcome(rooms, replace(_with_news(taken, known, answer), notices=again), frozenset(unread))
 
 
@@ -95,14 +98,17 @@ def _was_asked_to_chat(joined: Joined, me: UserId) -> bool:
     return any(content.get("is_direct") is True for event in ours for content in (event.content, event.previous))
 
 
-def _unread(known: Known, answer: SyncAnswer) -> dict[tuple[RoomId, UserId], Event]:
-    """The first message in each room of each person that could not be read; but for people who were just asked."""
-    unread: dict[tuple[RoomId, UserId], Event] = {}
+def _unread(known: Known, answer: SyncAnswer) -> dict[RoomId, Event]:
+    """The first message of a room that could not be decrypted, in as many rooms as may still be asked this hour."""
+    unread: dict[RoomId, Event] = {}
     for joined in answer.joined:
+        if joined.room in known.asked or len(known.asked) + len(unread) >= MAX_ASKED:
+            continue
         for event in since_we_came(joined.timeline, known.me):
-            place, is_fresh = (joined.room, event.sender), known.now - event.sent_at <= TOO_OLD
-            if event.unreadable and is_fresh and event.sender != known.me and place not in known.asked:
-                unread.setdefault(place, event)
+            is_fresh = known.now - event.sent_at <= TOO_OLD
+            if event.unreadable and is_fresh and event.sender != known.me:
+                unread[joined.room] = event
+                break
     return unread
 
 

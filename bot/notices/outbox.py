@@ -16,19 +16,32 @@ first. SUSPENDED notices belong to a room that does not let us in; they wait unt
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from bot.clock import backoff
-from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName, TxnId
+from bot.ids import (
+    DeviceId,
+    EventId,
+    NoticeId,
+    NoticeKey,
+    PatchId,
+    ProjectName,
+    RoomId,
+    SeriesId,
+    ServerName,
+    TxnId,
+    UserId,
+)
 
 LOOK_UP_AFTER = timedelta(minutes=30)
 LONGEST_RETRY = timedelta(hours=1)  # what a server may ask for
 
 
 class Lane(IntEnum):
-    """Who goes first; within a lane a room's order holds."""
+    """Who goes first; within a lane a room's order holds, among answers the order of those to one person."""
 
     ANSWER = 0
     CARD = 1
@@ -114,18 +127,41 @@ class Notice:
     """A message for a room, not yet written down.
 
     *of* is the key of the notice that a reply hangs on or that an edit changes: it is not sent before that one has its
-    event, which the message names then.
+    event, which the message names then. *asked_by* is whose message an answer answers, or who brought it about: they
+    share the budget with everybody else. None where it was nobody.
     """
 
     room: RoomId
     lane: Lane
     message: Message
     of: NoticeKey | None = None
+    asked_by: UserId | None = None
 
     @property
     def key(self) -> NoticeKey:
         """What makes it unique."""
         return self.message.tag.key
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A notice that may be sent now: the oldest of its room and lane, among answers of those to one person."""
+
+    id: NoticeId
+    room: RoomId
+    lane: Lane
+    asked_by: UserId | None = None
+
+
+Choose = Callable[[Sequence[Candidate], int], Sequence[Candidate]]  # so many of them, one a room, in order
+
+
+def in_order(candidates: Sequence[Candidate], limit: int) -> list[Candidate]:
+    """Choose by lane and age, as if the budget were always enough."""
+    first: dict[RoomId, Candidate] = {}
+    for each in sorted(candidates, key=lambda each: (each.lane, each.id)):
+        first.setdefault(each.room, each)
+    return list(first.values())[:limit]
 
 
 @dataclass(frozen=True, slots=True)

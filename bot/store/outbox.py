@@ -1,5 +1,6 @@
 """The outbox and the cards: what is to be said, and what was said."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -7,29 +8,28 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
+from bot.ids import DeviceId, NoticeId, NoticeKey, RoomId, UserId
 from bot.notices.condition import Queue
 from bot.notices.outbox import (
-    LONGEST_RETRY,
+    Choose,
     Claimed,
     Dead,
     Lane,
-    Message,
     Notice,
     NoticeState,
     Outcome,
     Retry,
     Sent,
     Suspend,
+    in_order,
     txn_id,
 )
 from bot.store import columns, schema
 from bot.store.cards import CardBook
+from bot.store.claims import OPEN, attempts, candidates, has_event, heads
 from bot.store.housekeeping import drop_batch
-from bot.store.messages import message_of
 
 KEEP_SAID = timedelta(days=7)
-_OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 _HUNG_ON_IT = "what it belongs to was given up"
 
 
@@ -45,6 +45,14 @@ class Unsent:
     created_at: datetime
     next_at: datetime
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnsentAnswers:
+    """How many answers wait to be sent to each person, and in each room; those of rooms that refuse them only there."""
+
+    people: Counter[UserId]
+    rooms: Counter[RoomId]
 
 
 class OutboxBook:
@@ -93,7 +101,7 @@ class OutboxBook:
     async def suspend(self, room: RoomId) -> None:
         """Keep what is to be said in a room until it may be said."""
         table = schema.notice
-        where = (table.c.room == room, table.c.state.in_(_OPEN))
+        where = (table.c.room == room, table.c.state.in_(OPEN))
         await self._connection.execute(sa.update(table).where(*where).values(state=NoticeState.SUSPENDED))
 
     async def resume(self, room: RoomId) -> None:
@@ -115,34 +123,32 @@ class OutboxBook:
         """
         notice = schema.notice
         hangs = (notice.c.room == old, notice.c.state != NoticeState.DONE, notice.c.of.is_not(None))
-        await self._connection.execute(sa.delete(notice).where(*hangs, _has_event(notice.c.of)))
-        still_open = (notice.c.room == old, notice.c.state.in_((*_OPEN, NoticeState.SUSPENDED)))
+        await self._connection.execute(sa.delete(notice).where(*hangs, has_event(notice.c.of)))
+        still_open = (notice.c.room == old, notice.c.state.in_((*OPEN, NoticeState.SUSPENDED)))
         tried = sa.update(notice).where(*still_open, notice.c.state == NoticeState.TRIED)
         await self._connection.execute(tried.values(state=NoticeState.WAITING))
         fresh = {"room": new, "attempts": 0, "first_tried": None, "first_device": None, "next_at": self._now}
         await self._connection.execute(sa.update(notice).where(*still_open).values(fresh))
 
-    async def claim(self, limit: int, device: DeviceId, busy: Collection[RoomId] = ()) -> list[Claimed]:
+    async def claim(
+        self, limit: int, device: DeviceId, busy: Collection[RoomId] = (), choose: Choose = in_order
+    ) -> list[Claimed]:
         """Take up to *limit* notices that may be sent now, one a room at most, none of *busy* rooms; note the attempt.
 
-        In a room the first lane with something to send goes first; in a lane only its oldest open notice may go.
-        One that cannot be read, written by another version of this program, is dead and holds nobody up.
+        In a lane of a room only its oldest open notice may go, among answers the oldest of each person; *choose*
+        says which. One that cannot be read, written by another version of this program, is dead and holds nobody up.
         """
         if limit <= 0:
             return []
-        table = schema.notice
-        due = sa.or_(
-            table.c.state == NoticeState.WAITING,
-            table.c.next_at <= self._now,
-            table.c.next_at > self._now + LONGEST_RETRY,  # the clock was set back
-        )
-        query = sa.select(table.c.id, table.c.room).where(table.c.id.in_(_heads(busy)), due)
-        heads = (await self._connection.execute(query.order_by(table.c.lane, table.c.id))).mappings().all()
-        first: dict[str, int] = {}
-        for head in heads:
-            first.setdefault(head["room"], head["id"])
-        claimed = [await self._note_attempt(number, device) for number in list(first.values())[:limit]]
-        return [notice for notice in claimed if notice is not None]
+        waiting = await candidates(self._connection, self._now, busy)
+        if not waiting:
+            return []
+        chosen = [each.id for each in choose(waiting, limit)]
+        tried = await attempts(self._connection, self._now, device, chosen)
+        for key, reason in tried.unreadable.items():
+            await self._bury(key, reason)
+            await self._give_up_what_hangs_on(key)
+        return list(tried.claimed)
 
     async def settle(self, notice: Claimed, outcome: Outcome) -> bool:
         """Write down how an attempt ended; False, and nothing is written, where the notice has another room by now."""
@@ -171,7 +177,7 @@ class OutboxBook:
         What waits behind another notice of its lane does not count, however long it has been due.
         """
         table = schema.notice
-        query = sa.select(sa.func.min(table.c.next_at, type_=columns.Utc)).where(table.c.id.in_(_heads(busy)))
+        query = sa.select(sa.func.min(table.c.next_at, type_=columns.Utc)).where(table.c.id.in_(heads(busy)))
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
 
@@ -215,6 +221,19 @@ class OutboxBook:
             await self.forget_about(NoticeKey(key))
         await self._connection.execute(sa.delete(table).where(*meant))
 
+    async def unsent_answers(self) -> UnsentAnswers:
+        """Count the answers that are not sent yet."""
+        table = schema.notice
+        unsent = (table.c.lane == Lane.ANSWER, table.c.state.in_((*OPEN, NoticeState.SUSPENDED)))
+        groups = (table.c.room, table.c.asked_by, table.c.state)
+        query = sa.select(*groups, sa.func.count()).where(*unsent).group_by(*groups)
+        people, rooms = Counter[UserId](), Counter[RoomId]()
+        for room, person, state, count in await self._connection.execute(query):
+            rooms[RoomId(room)] += count
+            if person is not None and state != NoticeState.SUSPENDED:
+                people[UserId(person)] += count
+        return UnsentAnswers(people, rooms)
+
     async def queue(self) -> Queue:
         """What is still to be said, in numbers."""
         table = schema.notice
@@ -229,8 +248,8 @@ class OutboxBook:
             return (await self._connection.execute(query)).scalar_one()
 
         return Queue(
-            waiting=sum(counts.get(state, 0) for state in _OPEN),
-            oldest=await moment(first, *_OPEN),
+            waiting=sum(counts.get(state, 0) for state in OPEN),
+            oldest=await moment(first, *OPEN),
             suspended=counts.get(NoticeState.SUSPENDED, 0),
             dead=counts.get(NoticeState.DEAD, 0),
             next_at=await self.next_at(),
@@ -245,7 +264,7 @@ class OutboxBook:
         """
         created = schema.notice.c.created_at
         group = sa.case(*((created >= edge, place) for place, edge in enumerate(edges)), else_=len(edges))
-        query = sa.select(group.label("place"), sa.func.count()).where(schema.notice.c.state.in_(_OPEN))
+        query = sa.select(group.label("place"), sa.func.count()).where(schema.notice.c.state.in_(OPEN))
         counts: dict[int, int] = {}
         counts.update((place, count) for place, count in await self._connection.execute(query.group_by("place")))
         return [counts.get(place, 0) for place in range(len(edges) + 1)]
@@ -260,75 +279,17 @@ class OutboxBook:
         query = sa.select(table.c.room).where(table.c.room == room, table.c.suspended.is_(True))
         return (await self._connection.execute(query)).first() is not None
 
-    async def _event_of(self, key: str | None) -> EventId | None:
-        """The event of the notice with *key*, as a card or as the outbox remembers it."""
-        for table, column in ((schema.card, schema.card.c.notice_key), (schema.notice, schema.notice.c.key)):
-            query = sa.select(table.c.event).where(column == key, table.c.event.is_not(None))
-            if event := (await self._connection.execute(query)).scalars().first():
-                return EventId(event)
-        return None
-
-    async def _bury(self, number: int, reason: str) -> None:
+    async def _bury(self, key: NoticeKey, reason: str) -> None:
         table = schema.notice
         values = {"state": NoticeState.DEAD, "reason": reason, "settled_at": self._now}
-        await self._connection.execute(sa.update(table).where(table.c.id == number).values(values))
+        await self._connection.execute(sa.update(table).where(table.c.key == key).values(values))
 
     async def _give_up_what_hangs_on(self, key: NoticeKey) -> None:
         """What waits for an event that never comes is dead, too; an operator may retry all of it."""
         table = schema.notice
         values = {"state": NoticeState.DEAD, "reason": _HUNG_ON_IT, "settled_at": self._now}
-        hangs = (table.c.of == key, table.c.state.in_((*_OPEN, NoticeState.SUSPENDED)))
+        hangs = (table.c.of == key, table.c.state.in_((*OPEN, NoticeState.SUSPENDED)))
         await self._connection.execute(sa.update(table).where(*hangs).values(values))
-
-    async def _note_attempt(self, number: int, device: DeviceId) -> Claimed | None:
-        table = schema.notice
-        row = (await self._connection.execute(sa.select(table).where(table.c.id == number))).mappings().one()
-        try:
-            message = message_of(row["message"])
-        except (TypeError, ValueError, KeyError) as error:
-            await self._bury(number, f"cannot be read: {error}")
-            await self._give_up_what_hangs_on(NoticeKey(row["key"]))
-            return None
-        claimed = Claimed(
-            id=NoticeId(number),
-            room=RoomId(row["room"]),
-            txn=TxnId(row["txn"]),
-            message=_addressed(message, row["lane"], await self._event_of(row["of"])),
-            attempts=row["attempts"] + 1,
-            written_at=row["created_at"],
-            first_tried=row["first_tried"] or self._now,
-            first_device=DeviceId(row["first_device"] or device),
-            resumed=await self.resumed(RoomId(row["room"])),
-        )
-        values = {
-            "state": NoticeState.TRIED,
-            "attempts": claimed.attempts,
-            "first_tried": claimed.first_tried,
-            "first_device": claimed.first_device,
-        }
-        await self._connection.execute(sa.update(table).where(table.c.id == number).values(values))
-        return claimed
-
-
-def _heads(busy: Collection[RoomId]) -> sa.Select[tuple[int]]:
-    """The ids of the oldest open notice of each lane of the rooms that are not *busy*."""
-    table = schema.notice
-    wanted = (table.c.state.in_(_OPEN), table.c.room.not_in(busy), sa.or_(table.c.of.is_(None), _has_event(table.c.of)))
-    return sa.select(sa.func.min(table.c.id)).where(*wanted).group_by(table.c.room, table.c.lane)
-
-
-def _has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
-    """Whether the notice with *key* has its event, so that others can hang on it; what was said is soon forgotten."""
-    card, said = schema.card, schema.notice.alias()
-    is_card = sa.exists().where(card.c.notice_key == key, card.c.event.is_not(None))
-    return sa.or_(is_card, sa.exists().where(said.c.key == key, said.c.event.is_not(None)))
-
-
-def _addressed(message: Message, lane: int, event: EventId | None) -> Message:
-    """*message* as what it hangs on, or changes, is now known."""
-    if event is None:
-        return message
-    return replace(message, edits=event) if lane == Lane.EDIT else replace(message, thread=event)
 
 
 def _row(notice: Notice, now: datetime) -> dict[str, object]:
@@ -338,6 +299,7 @@ def _row(notice: Notice, now: datetime) -> dict[str, object]:
         "room": notice.room,
         "lane": notice.lane,
         "of": notice.of,
+        "asked_by": notice.asked_by,
         "message": asdict(notice.message),
         "state": NoticeState.WAITING,
         "attempts": 0,

@@ -197,7 +197,8 @@ notice = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("settled_at", Utc),
     sa.Column("of", sa.Text),  # the key of the notice that it hangs on or changes
-    sa.Index(None, "state", "room", "lane", "id"),
+    sa.Column("asked_by", sa.Text),  # the person whom an answer is for; null: nobody
+    sa.Index(None, "state", "room", "lane", "asked_by", "id"),
     sa.Index(None, "of"),
 )
 

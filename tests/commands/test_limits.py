@@ -59,3 +59,20 @@ def test_people_who_come_and_go_are_forgotten() -> None:
         most = max(most, len(limits))
 
     assert most <= 1_100
+
+
+def test_who_has_as_many_unsent_answers_as_a_window_holds_is_over_the_limit_until_the_next() -> None:
+    limits = Limits(per_user=2, per_room=100)
+
+    limits.hold_back({ADA: 2, BOB: 1}, {}, 0.0)
+
+    assert [ask(limits, ADA, ROOM, now) for now in (1.0, 2.0, 60.0)] == ["told", "dropped", "answer"]
+    assert ask(limits, BOB, ROOM, 1.0) == "answer"
+
+
+def test_a_room_with_more_unsent_answers_than_a_window_holds_gets_no_reaction_on_top() -> None:
+    limits = Limits(per_user=2, per_room=3)
+
+    assert limits.hold_back({}, {ROOM: 3, OTHER: 4}, 0.0) == {OTHER}
+    assert not limits.allow(ADA, ROOM, 0.0)
+    assert not limits.allow(ADA, OTHER, 0.0)

@@ -10,6 +10,7 @@ import pytest
 from bot.clock import VirtualClock
 from bot.errors import StoreError
 from bot.ids import EventId, NoticeKey, RoomId, ServerName, UserId
+from bot.matrix.greetings import welcome
 from bot.matrix.memory import Heard, RecentMemory, SessionMemory, Taken
 from bot.matrix.model import Invitation
 from bot.matrix.stored import StoredMemory
@@ -17,7 +18,7 @@ from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Sent,
 from bot.store.store import Store
 from store_rig import DEVICE, StoreRig
 
-ME, ANN = UserId("@bot:hs"), UserId("@ann:hs")
+ME, ANN, BOB = UserId("@bot:hs"), UserId("@ann:hs"), UserId("@bob:hs")
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
 
 
@@ -170,3 +171,15 @@ async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to
         assert await tx.cards.due(9) == []
         assert await tx.outbox.unsent() == []
         assert await tx.cards.rooms_with(ref) == {ROOM}
+
+
+async def test_a_stranger_who_invites_again_and_again_fills_no_outbox(store: Store, rig: StoreRig) -> None:
+    memory = StoredMemory(store, ME)
+    for number in range(100):
+        room = RoomId(f"!{number}:hs")
+        await memory.take(Taken(settled=(room,), notices=(welcome(room, "!pw", ANN, direct=False),)))
+
+    await memory.take(Taken(notices=(welcome(ROOM, "!pw", BOB, direct=False),)))
+
+    async with store.transaction() as tx:
+        assert (await tx.outbox.unsent_answers()).people == {ANN: 10, BOB: 1}

@@ -16,11 +16,21 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 UNREAD = an_event("m.room.encrypted", sent_at=NOW, unreadable=True)
 
 
-def taken(*events: Event, begins: bool = False, asked: Collection[tuple[RoomId, UserId]] = ()) -> Outcome:
-    """What follows from *events* in a room."""
-    joined = Joined(ROOM, events, (), limited=False, prev_batch=None, joined_members=None, invited_members=None)
+def taken_in(
+    rooms: Collection[RoomId], *events: Event, begins: bool = False, asked: Collection[RoomId] = ()
+) -> Outcome:
+    """What follows from *events*, or a message that cannot be decrypted, in each of *rooms*."""
+    joined = [
+        Joined(room, events or (UNREAD,), (), limited=False, prev_batch=None, joined_members=None, invited_members=None)
+        for room in rooms
+    ]
     known = Known(ME, {}, frozenset(), NOW, begins, whole=False, asked=asked)
-    return outcome(known, SyncAnswer("s1", joined=(joined,)))
+    return outcome(known, SyncAnswer("s1", joined=tuple(joined)))
+
+
+def taken(*events: Event, begins: bool = False, asked: Collection[RoomId] = ()) -> Outcome:
+    """What follows from *events* in a room."""
+    return taken_in([ROOM], *events, begins=begins, asked=asked)
 
 
 def test_it_says_what_to_do() -> None:
@@ -46,22 +56,40 @@ def test_it_is_in_the_thread_where_that_was_said() -> None:
     assert notice.message.thread == "$root"
 
 
-def test_each_person_is_answered_once() -> None:
-    bobs = replace(UNREAD, id=EventId("$3"), sender=BOB)
+def test_a_thousand_messages_of_as_many_people_get_one_answer() -> None:
+    messages = [replace(UNREAD, id=EventId(f"${number}"), sender=UserId(f"@{number}:hs")) for number in range(1, 1_001)]
 
-    result = taken(UNREAD, replace(UNREAD, id=EventId("$2")), bobs)
+    result = taken(*messages)
 
-    assert [notice.message.replies_to for notice in result.taken.notices] == ["$1", "$3"]
-    assert result.asked == {(ROOM, ANN), (ROOM, BOB)}
-
-
-def test_who_was_asked_within_the_hour_is_not_asked_again() -> None:
-    assert taken(UNREAD, asked={(ROOM, ANN)}).taken.notices == ()
+    assert [notice.message.replies_to for notice in result.taken.notices] == ["$1"]
+    assert result.asked == {ROOM}
 
 
-def test_a_restart_does_not_forget_who_was_asked_in_this_hour() -> None:
+def test_a_thousand_rooms_get_ten_answers_an_hour() -> None:
+    rooms = [RoomId(f"!{number}:hs") for number in range(1_000)]
+
+    first = taken_in(rooms[:500])
+    later = taken_in(rooms[500:], asked=first.asked)
+
+    assert [notice.room for notice in first.taken.notices] == rooms[:10]
+    assert later.taken.notices == ()
+
+
+def test_a_room_that_was_answered_within_the_hour_is_not_answered_again() -> None:
+    assert taken(UNREAD, asked={ROOM}).taken.notices == ()
+    assert len(taken(UNREAD, asked={RoomId("!other:hs")}).taken.notices) == 1
+
+
+def test_the_answer_counts_as_one_to_who_wrote_there() -> None:
+    [notice] = taken(UNREAD).taken.notices
+
+    assert notice.asked_by == ANN
+
+
+def test_a_restart_does_not_forget_which_rooms_were_answered_in_this_hour() -> None:
     """The outbox knows the key of the answer."""
-    [first], [later] = taken(UNREAD).taken.notices, taken(replace(UNREAD, id=EventId("$9"))).taken.notices
+    another = replace(UNREAD, id=EventId("$9"), sender=BOB)
+    [first], [later] = taken(UNREAD).taken.notices, taken(another).taken.notices
 
     assert first.key == later.key
 

@@ -233,7 +233,7 @@ def fill(connection: sa.Connection) -> Filled:
     return rows
 
 
-MAY_BE_EMPTY = {"first_tried", "first_device", "reason", "settled_at"}  # of a notice
+MAY_BE_EMPTY = {"asked_by", "first_tried", "first_device", "reason", "settled_at"}  # of a notice
 
 
 def held(connection: sa.Connection, before: Filled) -> Filled:

@@ -1,0 +1,111 @@
+"""Finds what may be sent now and notes the attempt, in a number of statements that does not grow with the outbox."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
+from bot.notices.outbox import LONGEST_RETRY, Candidate, Claimed, Lane, Message, NoticeState
+from bot.store import columns, schema
+from bot.store.messages import message_of
+
+OPEN = (NoticeState.WAITING, NoticeState.TRIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What is about to be sent, and the keys of what cannot be: another version of the program wrote it."""
+
+    claimed: tuple[Claimed, ...]
+    unreadable: dict[NoticeKey, str]
+
+
+def heads(busy: Collection[RoomId]) -> sa.Select[tuple[int]]:
+    """Select the ids of the oldest open notice of each lane and person of the rooms that are not *busy*."""
+    table = schema.notice
+    wanted = (table.c.state.in_(OPEN), table.c.room.not_in(busy), sa.or_(table.c.of.is_(None), has_event(table.c.of)))
+    return sa.select(sa.func.min(table.c.id)).where(*wanted).group_by(table.c.room, table.c.lane, table.c.asked_by)
+
+
+def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
+    """Whether the notice with *key* has its event, so that others can hang on it; what was said is soon forgotten."""
+    card, said = schema.card, schema.notice.alias()
+    is_card = sa.exists().where(card.c.notice_key == key, card.c.event.is_not(None))
+    return sa.or_(is_card, sa.exists().where(said.c.key == key, said.c.event.is_not(None)))
+
+
+async def candidates(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> list[Candidate]:
+    """Return what may be sent at *now* (UTC) in rooms that are not *busy*, by lane and age."""
+    table = schema.notice
+    due = sa.or_(
+        table.c.state == NoticeState.WAITING,
+        table.c.next_at <= now,
+        table.c.next_at > now + LONGEST_RETRY,  # the clock was set back
+    )
+    query = sa.select(table.c.id, table.c.room, table.c.lane, table.c.asked_by).where(table.c.id.in_(heads(busy)), due)
+    rows = (await connection.execute(query.order_by(table.c.lane, table.c.id))).all()
+    return [Candidate(NoticeId(row.id), RoomId(row.room), Lane(row.lane), row.asked_by) for row in rows]
+
+
+async def attempts(
+    connection: AsyncConnection, now: datetime, device: DeviceId, chosen: Sequence[NoticeId]
+) -> Attempts:
+    """Note that *device* tries the *chosen* notices at *now* (UTC), and return them in that order."""
+    table = schema.notice
+    by_id = {row["id"]: row for row in (await connection.execute(_whole(chosen))).mappings()}
+    claimed: list[Claimed] = []
+    unreadable: dict[NoticeKey, str] = {}
+    for row in (by_id[number] for number in chosen):
+        try:
+            claimed.append(_claimed(row, now, device))
+        except (TypeError, ValueError, KeyError) as error:
+            unreadable[NoticeKey(row["key"])] = f"cannot be read: {error}"
+    values = {
+        "state": NoticeState.TRIED,
+        "attempts": table.c.attempts + 1,
+        "first_tried": sa.func.coalesce(table.c.first_tried, sa.literal(now, columns.Utc)),
+        "first_device": sa.func.coalesce(table.c.first_device, device),
+    }
+    tried = table.c.id.in_([notice.id for notice in claimed])
+    await connection.execute(sa.update(table).where(tried).values(values))
+    return Attempts(tuple(claimed), unreadable)
+
+
+def _whole(chosen: Collection[NoticeId]) -> sa.Select[tuple[object, ...]]:
+    """Select the notices with the event that they hang on, as a card or as the outbox remembers it."""
+    table, room, said = schema.notice, schema.room, schema.notice.alias()
+    of_card = sa.select(sa.func.min(schema.card.c.event)).where(schema.card.c.notice_key == table.c.of)
+    of_notice = sa.select(sa.func.min(said.c.event)).where(said.c.key == table.c.of)
+    root = sa.func.coalesce(of_card.scalar_subquery(), of_notice.scalar_subquery())
+    query = sa.select(table, root.label("root"), room.c.resumed).outerjoin(room, room.c.room == table.c.room)
+    return query.where(table.c.id.in_(chosen))
+
+
+def _claimed(row: sa.RowMapping, now: datetime, device: DeviceId) -> Claimed:
+    """Return a notice as it is sent.
+
+    Raises:
+        TypeError, ValueError, KeyError: another version of the program wrote it.
+    """
+    return Claimed(
+        id=NoticeId(row["id"]),
+        room=RoomId(row["room"]),
+        txn=TxnId(row["txn"]),
+        message=_addressed(message_of(row["message"]), row["lane"], row["root"]),
+        attempts=row["attempts"] + 1,
+        written_at=row["created_at"],
+        first_tried=row["first_tried"] or now,
+        first_device=DeviceId(row["first_device"] or device),
+        resumed=row["resumed"] or 0,
+    )
+
+
+def _addressed(message: Message, lane: int, event: str | None) -> Message:
+    """*message* as what it hangs on, or changes, is now known."""
+    if event is None:
+        return message
+    root = EventId(event)
+    return replace(message, edits=root) if lane == Lane.EDIT else replace(message, thread=root)
