@@ -193,7 +193,8 @@ class Encryption:
             await self._count_up()
             try:
                 assert self._owner is not None, "it has begun"  # noqa: S101  # `_machine` saw to it
-                await sign_device(self._ask, self._owner, self._around.folder)
+                own = await self._step(self._machine.own.device_keys)
+                await sign_device(self._ask, self._owner, self._around.folder, own)
                 self.refusal = ""
             except Permanent as error:
                 self.refusal = str(error)
