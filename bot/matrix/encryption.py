@@ -261,7 +261,8 @@ class Encryption:
         async with self._exchanging:
             await self._meet(users)
         try:
-            for parcel in await self._step(self._machine.parcels, room, users, Rotation.of(rules)):
+            rotation = Rotation.of(rules, shared_history=self._rosters.shares_history(room))
+            for parcel in await self._step(self._machine.parcels, room, users, rotation):
                 await self._deliver(parcel)
                 await self._step(self._machine.arrived, room, parcel)
             return await self._step(self._machine.sealed, room, kind, content)

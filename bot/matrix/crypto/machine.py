@@ -219,7 +219,7 @@ class Machine:
             devices = {user: self._lists.of(user) for user in users}
             out = self._rooms.outbound(room)
             if out is None or out.is_over(rotation, now) or out.is_known_beyond(devices):
-                out = Outbound.begun(now)
+                out = Outbound.begun(now, shared_history=rotation.shared_history)
                 self._rooms.keep(room, out)
             lacking = [
                 each for each in self._others(devices) if not out.has(each) and self._conversations.has_one(each)

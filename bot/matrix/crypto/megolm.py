@@ -29,13 +29,18 @@ class NoKey(Unreadable):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """After how many messages, or how long, a session is replaced."""
+    """After how many messages, or how long, a session is replaced, and whether others may share it (*shared_history*).
+
+    A session that may be shared is given to people who come later by those who have it; one is never turned into the
+    other (specification, "Sharing encrypted history").
+    """
 
     messages: int = 100
     period: timedelta = timedelta(days=7)
+    shared_history: bool = False
 
     @classmethod
-    def of(cls, told: Content) -> "Rotation":
+    def of(cls, told: Content, *, shared_history: bool = False) -> "Rotation":
         """What a room's `m.room.encryption` asks for; less than an hour would be all key exchange and no message."""
         messages, period = told.get("rotation_period_msgs"), told.get("rotation_period_ms")
         usual = cls()
@@ -44,6 +49,7 @@ class Rotation:
             period=timedelta(milliseconds=min(max(period, 3_600_000), 10**11))
             if isinstance(period, int)
             else usual.period,
+            shared_history=shared_history,
         )
 
 
@@ -55,14 +61,17 @@ class Outbound:
     made: int
     messages: int = 0
     shared: dict[str, dict[str, str]] = field(default_factory=dict)  # user, device: its curve25519 key
+    shared_history: bool = False
 
     @classmethod
-    def begun(cls, now: int) -> "Outbound":
+    def begun(cls, now: int, *, shared_history: bool = False) -> "Outbound":
         """A new one, which nobody has the key of."""
-        return cls(vodozemac.GroupSession(), now)
+        return cls(vodozemac.GroupSession(), now, shared_history=shared_history)
 
     def is_over(self, rotation: Rotation, now: int) -> bool:
-        """Whether it was used enough; a clock that was set back does not make it last longer."""
+        """Whether it was used enough, or may be shared otherwise now; a clock set back does not make it last longer."""
+        if self.shared_history != rotation.shared_history:
+            return True
         return self.messages >= rotation.messages or not 0 <= now - self.made < rotation.period.total_seconds()
 
     def has(self, device: Device) -> bool:
@@ -91,10 +100,11 @@ class RoomSessions:
 
     def outbound(self, room: RoomId) -> Outbound | None:
         """Our session in a room."""
-        match loaded(self._vault.get(_OUT, room)):
+        told = loaded(self._vault.get(_OUT, room))
+        match told:
             case {"pickle": str(pickle), "made": int(made), "messages": int(messages), "shared": dict(shared)}:
                 session = vodozemac.GroupSession.from_pickle(pickle, self._vault.pickle_key)
-                return Outbound(session, made, messages, shared)
+                return Outbound(session, made, messages, shared, told.get("shared_history") is True)
             case _:
                 return None
 
@@ -102,7 +112,7 @@ class RoomSessions:
         """Keep our session in a room as it is now."""
         pickle = out.session.pickle(self._vault.pickle_key)
         told = {"pickle": pickle, "made": out.made, "messages": out.messages, "shared": out.shared}
-        self._vault.put(_OUT, room, json.dumps(told))
+        self._vault.put(_OUT, room, json.dumps({**told, "shared_history": out.shared_history}))
 
     def forget(self, room: RoomId) -> None:
         """Use our session in a room no more."""
@@ -115,6 +125,8 @@ class RoomSessions:
             "room_id": room,
             "session_id": out.session.session_id,
             "session_key": out.session.session_key.to_base64(),
+            "shared_history": out.shared_history,
+            "org.matrix.msc3061.shared_history": out.shared_history,  # its name before v1.19, which clients still read
         }
 
     def sealed(self, room: RoomId, out: Outbound, kind: str, content: Content) -> Content:
