@@ -17,8 +17,8 @@ from bot.clock import Clock, SystemClock
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.matrix.client import MatrixClient
-from bot.matrix.doors import HouseRules
 from bot.matrix.house import MatrixHouse
+from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import Taken
 from bot.matrix.session import Session
 from bot.matrix.stored import StoredMemory

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -60,6 +61,11 @@ class FaultProxy:
             return web.Response(
                 status=response.status, body=await response.read(), content_type=response.content_type or None
             )
+
+    async def told(self, request: web.Request) -> dict[str, Any]:
+        """What the homeserver's own answer says."""
+        answer: dict[str, Any] = json.loads((await self.passed_on(request)).text or "{}")
+        return answer
 
     async def until_closed(self) -> None:
         """Keep a request hanging."""

@@ -14,7 +14,7 @@ from bot.clock import Clock, SystemClock
 from bot.config import MatrixSettings, NetworkSettings, PatchworkSettings, ProjectSettings, Settings, StoreSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.client import Deadlines, MatrixClient
-from bot.matrix.doors import HouseRules
+from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import RecentMemory
 from bot.matrix.model import Event
 from bot.matrix.session import Session

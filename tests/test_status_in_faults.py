@@ -16,7 +16,7 @@ from bot.demo.sample.http import Response
 from bot.errors import Forbidden, Permanent, Temporary
 from bot.ids import UserId
 from bot.matrix.client import MatrixClient
-from bot.matrix.doors import HouseRules
+from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import RecentMemory
 from bot.matrix.session import Session
 from bot.notices.condition import outages, remarks, status

@@ -16,6 +16,7 @@ from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.incidents import Incidents
 from bot.matrix import device as devices
 from bot.matrix import requests, wire
+from bot.matrix.admission import Invited, invited
 from bot.matrix.carrier import Carrier, Parsed
 from bot.matrix.content import (
     MAX_SEALED_BYTES,
@@ -34,6 +35,7 @@ from bot.matrix.requests import Request
 from bot.notices.outbox import Message
 
 LOOK_BACK_EVENTS = 1_000
+MAX_MEMBERSHIPS = 10  # changes of our name or picture since we joined
 _CLOCKS_DIFFER = timedelta(seconds=2)  # the Date header has whole seconds
 _log = structlog.get_logger(__name__)
 
@@ -256,15 +258,16 @@ class MatrixClient:
 
     # Rooms
 
-    async def join(self, room: str, via: tuple[str, ...] = ()) -> RoomId:
-        """Come into a room, by its alias or its id; *via* are servers that know an id. The room's id.
+    async def join(self, room: str, via: tuple[str, ...] = (), seconds: float | None = None) -> RoomId:
+        """Come into a room, by its alias or its id, within *seconds*; *via* are servers that know an id. The room's id.
 
         Raises:
             Temporary: it may work later.
             Forbidden: an invitation is needed.
             Permanent: it will not work.
         """
-        request = requests.join(room, via, self.deadlines.join_seconds)
+        longest = self.deadlines.join_seconds
+        request = requests.join(room, via, longest if seconds is None else min(seconds, longest))
         return RoomId(wire.text(await self.ask(request), "room_id"))
 
     async def leave(self, room: RoomId) -> None:
@@ -273,6 +276,22 @@ class MatrixClient:
             await self.ask(requests.leave(room))
         except Forbidden as error:
             _log.info("was not there to leave", room=room, reason=str(error))
+
+    async def invited_by(self, room: RoomId) -> Invited | None:
+        """The invitation that brought us into a room, as our membership there shows it; None where there was none.
+
+        Raises:
+            Temporary: it could not be asked for.
+            Forbidden: we are not in the room.
+        """
+        member = wire.event(await self.ask(requests.membership(room, self.user)))
+        for _ in range(MAX_MEMBERSHIPS):
+            if member is None or (found := invited(member)) is not None:
+                return found if member is not None else None
+            if member.content.get("membership") != "join" or member.replaces is None:
+                return None
+            member = wire.event(await self.ask(requests.event(room, member.replaces)))
+        return None
 
     async def resolve(self, alias: str) -> RoomId:
         """The room behind an alias. Raises `Forbidden` where there is none, else as `join` does."""

@@ -1,11 +1,16 @@
 """Goes in and out of rooms: invitations, configured rooms, replaced rooms, rooms where nobody is left.
 
 What is to be done follows from what is known, so nothing is lost by a crash: an invitation stands in the memory until
-it is settled, a replaced room is still ours until its successor was taken. Each errand has its own waits.
+it is settled, a replaced room is still ours until its successor was taken. Each errand has its own task and its own
+waits, so that a room that cannot be joined holds up no other.
+
+A room that we were asked into, or came into as another's replacement, is pending until it is known who asked us, and
+whether it is what it is said to be. Nothing is heard or said in it until then (`admission`, `taking`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,32 +20,20 @@ import structlog
 from bot.clock import Clock
 from bot.errors import Forbidden, Permanent, Temporary, TransportError
 from bot.ids import RoomId, UserId
+from bot.matrix.admission import Invited, Policy, admitted, why_not_followed
 from bot.matrix.client import MatrixClient
-from bot.matrix.greetings import welcome
-from bot.matrix.inviters import accepts
+from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import Remembered, SessionMemory, Taken
 from bot.matrix.model import Invitation
-from bot.matrix.rooms import Room, predecessor
+from bot.matrix.rooms import Room
 from bot.notices.outbox import next_attempt
 
-AT_ONCE = 4
+AT_ONCE = 4  # of each kind
 AFTER_REFUSAL = timedelta(minutes=15)
+FIRST_JOIN_SECONDS = 15.0  # an invitation's first try; each further one may take twice as long
+JOINS_A_MINUTE = 30  # that invitations may cause
+MAX_REFUSED = 1_000  # rooms that are remembered
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class HouseRules:
-    """Who may ask us in, which rooms we go to by ourselves (aliases or ids), and how we are spoken to."""
-
-    me: UserId
-    invite_from: tuple[str, ...]
-    configured: tuple[str, ...] = ()
-    prefix: str = "!pw"
-
-    @property
-    def server(self) -> str:
-        """Our homeserver's name."""
-        return self.me.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +57,7 @@ class Doors:
         self.rooms: dict[RoomId, Room] = {}
         self.direct: frozenset[RoomId] = frozenset()
         self.named: dict[str, RoomId] = {}
+        self.encrypted: dict[RoomId, str] = {}  # those that ever were, with the algorithm
         self._client = client
         self._memory = memory
         self._clock = clock
@@ -71,27 +65,44 @@ class Doors:
         self._invitations: dict[RoomId, Invitation] = {}
         self._suspended: frozenset[RoomId] = frozenset()
         self._resolved: dict[str, RoomId] = {}
-        self._followed: set[RoomId] = set()
-        self._scouted: set[RoomId] = set()  # joined only to see whether they are what they are said to be
+        self._followed: set[RoomId] = set()  # or not followed, for good
+        self._entered: set[RoomId] = set()  # joined, and the homeserver has not told of them yet
+        self._refused: dict[RoomId, datetime] = {}  # left again, and declined until then
+        self._joins: deque[float] = deque(maxlen=JOINS_A_MINUTE)  # when invitations caused the last ones
         self._waits: dict[str, _Wait] = {}
+        self._looked_at = clock.now()
+        self._running: dict[str, str] = {}  # errands, and the kind of each
         self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    @property
+    def policy(self) -> Policy:
+        """Who decides that a room may keep us."""
+        return Policy(self._rules, self._resolved)
+
+    @property
+    def pending(self) -> frozenset[RoomId]:
+        """The rooms that we were asked into, and may be in already, before it is known whether they may keep us."""
+        return frozenset(self._invitations)
 
     def restore(self, remembered: Remembered) -> None:
         """Go on where the last session ended."""
         self.direct = remembered.direct
         self._suspended = remembered.suspended
+        self.encrypted = dict(remembered.encrypted)
         self._invitations = {invitation.room: invitation for invitation in remembered.invitations}
 
     def took(self, taken: Taken, rooms: Mapping[RoomId, Room] | None = None) -> None:
         """Know what was kept, and look whether something is to be done."""
         if rooms is not None:
             self.rooms = dict(rooms)
+            self._entered -= rooms.keys()
+        self.encrypted |= dict(taken.encrypted)
         self.direct = (self.direct | set(taken.direct)) - set(taken.crowded)
         self._suspended = (self._suspended | set(taken.suspended)) - set(taken.resumed)
         self._invitations |= {invitation.room: invitation for invitation in taken.invited}
         for room in taken.settled:
             self._invitations.pop(room, None)
+            self._entered.discard(room)
         for name in [name for name, room in self.named.items() if room in {*taken.suspended, *taken.left}]:
             del self.named[name]
         self.named |= dict(taken.named)
@@ -104,19 +115,24 @@ class Doors:
 
     async def run(self) -> None:
         """Do what is to be done until cancelled."""
-        while True:
-            self._wake.clear()
-            await self.settle()
-            await self._sleep()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wake.clear()
+                self._start(group)
+                await self._sleep()
 
-    async def settle(self) -> None:
-        """Do what may be done now; the configured rooms first, for they tell which invitations are wanted."""
-        kinds = (self._entries, self._answers, self._others)
-        for errands in kinds:
-            async with asyncio.TaskGroup() as group:
-                for errand in self._due(errands()):
-                    group.create_task(self._try(errand))
-        left = {errand.name for errands in kinds for errand in errands()}
+    def _start(self, group: asyncio.TaskGroup) -> None:
+        """Begin what may be done now, a few of each kind at once; what was tried least comes first."""
+        errands = {"entry": self._entries(), "answer": self._answers(), "other": self._others()}
+        self._looked_at = self._clock.now()
+        left: set[str] = set()
+        for kind, listed in errands.items():
+            all_ = list(listed)
+            left |= {errand.name for errand in all_}
+            free = AT_ONCE - list(self._running.values()).count(kind)
+            for errand in self._due(all_)[:free]:
+                self._running[errand.name] = kind
+                group.create_task(self._try(errand))
         self._waits = {name: wait for name, wait in self._waits.items() if name in left}
 
     def status(self) -> Iterator[str]:
@@ -136,16 +152,29 @@ class Doors:
 
     def _entries(self) -> Iterator[_Errand]:
         for name in self._rules.configured:
-            if name not in self.named:
+            if name not in self.named and self._resolved.get(name) not in self._invitations:
                 yield _Errand(name, partial(self._enter, name))
 
     def _answers(self) -> Iterator[_Errand]:
-        for invitation in self._invitations.values():
-            yield _Errand(f"invitation {invitation.room}", partial(self._answer, invitation))
+        """The invitations, the newest first, but for those into rooms that replace ours: `_follow` sees to them."""
+        replacements = {room.replacement for room in self._replaced()}
+        for invitation in reversed(self._invitations.values()):
+            room = invitation.room
+            is_unclear = self._is_unresolved() and not self.policy.allows(invitation.inviter)
+            if room not in replacements and room not in self._entered and not is_unclear:
+                yield _Errand(f"invitation {room}", partial(self._answer, invitation))
+
+    def _is_unresolved(self) -> bool:
+        """Whether a configured alias was not looked up yet: it may stand for a room that we are asked into."""
+        return any(
+            name not in self._resolved and name not in self._waits and name not in self.named
+            for name in self._rules.configured
+        )
 
     def _others(self) -> Iterator[_Errand]:
         for room in self._replaced():
-            yield _Errand(f"move {room.id}", partial(self._follow, room))
+            if room.replacement not in self._entered:
+                yield _Errand(f"move {room.id}", partial(self._follow, room))
         for room in self.rooms.values():
             if room.is_lonely and room.replacement is None and room.id not in self.named.values():
                 yield _Errand(f"leave {room.id}", partial(self._leave, room.id))
@@ -153,21 +182,23 @@ class Doors:
     def _replaced(self) -> Iterator[Room]:
         return (room for room in self.rooms.values() if room.replacement and room.id not in self._followed)
 
-    def _due(self, errands: Iterator[_Errand]) -> list[_Errand]:
-        now = self._clock.now()
-        waits = ((errand, self._waits.get(errand.name)) for errand in errands)
-        return [errand for errand, wait in waits if wait is None or wait.until <= now]
+    def _due(self, errands: Iterable[_Errand]) -> list[_Errand]:
+        waits = [(errand, self._waits.get(errand.name)) for errand in errands if errand.name not in self._running]
+        due = [(errand, wait) for errand, wait in waits if wait is None or wait.until <= self._looked_at]
+        return [errand for errand, _ in sorted(due, key=lambda each: each[1].attempts if each[1] else 0)]
 
     # Doing it
 
     async def _try(self, errand: _Errand) -> None:
-        async with self._slots:
-            try:
-                await errand.run()
-            except TransportError as error:
-                self._put_off(errand, error)
-            else:
-                self._waits.pop(errand.name, None)
+        try:
+            await errand.run()
+        except TransportError as error:
+            self._put_off(errand, error)
+        else:
+            self._waits.pop(errand.name, None)
+        finally:
+            self._running.pop(errand.name, None)
+            self._wake.set()
 
     def _put_off(self, errand: _Errand, error: TransportError) -> None:
         before, now = self._waits.get(errand.name), self._clock.now()
@@ -191,40 +222,71 @@ class Doors:
         await self._take(Taken(named=((name, room),), resumed=(room,)))
 
     async def _answer(self, invitation: Invitation) -> None:
-        """Accept an invitation, or decline it; one that does not stand any more is forgotten."""
+        """Decline an invitation that does not count even as it claims to be; accept it, and see what it really is."""
         room, inviter = invitation.room, invitation.inviter
-        if not (room in self._wanted() or accepts(self._rules.invite_from, inviter)):
+        if room in self.rooms:
+            await self._decide(invitation)
+            return
+        is_allowed = self.policy.allows(inviter) and self._refused.get(room, self._looked_at) <= self._looked_at
+        if not self.policy.is_configured(room) and not is_allowed:
             _log.info("declines an invitation", room=room, inviter=inviter)
             await self._client.leave(room)
             await self._take(Taken(settled=(room,)))
             return
+        self._count_join()
+        wait = self._waits.get(f"invitation {room}")
+        seconds = FIRST_JOIN_SECONDS * (1 << min(wait.attempts if wait else 0, 10))
         try:
-            await self._client.join(room, (inviter.partition(":")[2],))
+            await self._client.join(room, (_host(inviter) or self._rules.server,), seconds)
         except Permanent as error:
             _log.warning("cannot accept an invitation", room=room, inviter=inviter, reason=str(error))
             await self._take(Taken(settled=(room,)))
             return
-        taken = Taken(
-            settled=(room,),
-            resumed=(room,),
-            direct=(room,) if invitation.direct else (),
-            named=tuple((name, known) for name, known in self._resolved.items() if known == room),
-            notices=(welcome(room, self._rules.prefix, inviter, direct=invitation.direct),),
-        )
-        await self._take(taken)
+        if room in self._invitations and room not in self.rooms:
+            self._entered.add(room)
+
+    def _count_join(self) -> None:
+        """Bound how many joins invitations may cause. Raises `Temporary` where it would be one too many."""
+        now = self._clock.monotonic()
+        if len(self._joins) == JOINS_A_MINUTE and now - self._joins[0] < 60:
+            raise Temporary("too many invitations at once", timedelta(seconds=60 - (now - self._joins[0])))
+        self._joins.append(now)
+
+    async def _decide(self, invitation: Invitation) -> None:
+        """Stay in a room that we came into, or leave it unseen, by the invitation that our membership there shows."""
+        room = invitation.room
+        shown = await self._client.invited_by(room)
+        if room not in self._invitations or room not in self.rooms:
+            return  # it was decided meanwhile by what a sync told, or we are out of it
+        taken = admitted(self.rooms[room], shown, self.policy)
+        if taken is not None:
+            await self._take(taken)
+            return
+        self._refuse(invitation, shown)
+        await self._leave(room)
+        await self._take(Taken(settled=(room,)))
+
+    def _refuse(self, invitation: Invitation, shown: Invited | None) -> None:
+        """Remember a room that we leave again, so that the same invitation costs no join for a while."""
+        self._refused.pop(invitation.room, None)
+        self._refused[invitation.room] = self._clock.now() + AFTER_REFUSAL
+        while len(self._refused) > MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        inviter = shown.inviter if shown else None
+        _log.warning("invitation.refused", room=invitation.room, claimed=invitation.inviter, inviter=inviter)
+        reason = f"{invitation.room} claimed to be an invitation of {invitation.inviter}, and was of {inviter}"
+        self._client.incidents.record("invitation.refused", "an invitation that was not what it claimed to be", reason)
 
     async def _follow(self, room: Room) -> None:
-        """Go on in the room that replaces *room*; only if that one says so, too, or anybody could send us anywhere."""
+        """Go on in the room that replaces *room*, where it and those who made it may."""
         assert room.replacement is not None  # noqa: S101  # `_replaced` saw to it
         new = room.replacement
         if new not in self.rooms:
-            await self._client.join(new, (self._rules.server,))
-            self._scouted.add(new)
-        if predecessor(await self._client.state(new, "m.room.create")) != room.id:
-            _log.warning("a room's replacement does not know it", room=room.id, replacement=new)
-            if new in self._scouted:
-                await self._client.leave(new)
-            self._followed.add(room.id)
+            await self._scout(room, new)
+            return
+        if (reason := why_not_followed(room, self.rooms[new])) is not None:
+            _log.warning("a room's replacement is not followed", room=room.id, replacement=new, reason=reason)
+            self._followed.add(room.id)  # where it is pending, it is left now, or kept by its own right
             return
         names = tuple((name, new) for name, known in self.named.items() if known == room.id)
         direct = (new,) if room.is_direct else ()
@@ -232,6 +294,16 @@ class Doors:
         self._followed.add(room.id)
         if room.id not in self._rules.configured:
             await self._leave(room.id)
+
+    async def _scout(self, old: Room, new: RoomId) -> None:
+        """Come into the room that is said to replace *old*; it is pending, also after a crash."""
+        by = old.replaced_by or UserId("")
+        if new not in self._invitations:
+            await self._take(Taken(invited=(Invitation(new, by, direct=False),)))
+        servers = (self._rules.server, _host(by)) if by else (self._rules.server,)
+        await self._client.join(new, tuple(dict.fromkeys(servers)))
+        if new not in self.rooms:
+            self._entered.add(new)
 
     async def _leave(self, room: RoomId) -> None:
         await self._client.leave(room)
@@ -241,10 +313,6 @@ class Doors:
         await self._memory.take(taken)
         self.took(taken)
 
-    def _wanted(self) -> set[RoomId]:
-        """The rooms that we go to whoever asks us."""
-        return {*self._resolved.values(), *(room.replacement for room in self.rooms.values() if room.replacement)}
-
     def _forget_waits(self, room: RoomId) -> None:
         """Look again at once at what waited for this room."""
         for name in (name for name, known in self._resolved.items() if known == room):
@@ -253,11 +321,13 @@ class Doors:
             self._waits.pop(f"move {old}", None)
 
     async def _sleep(self) -> None:
-        """Until something was taken, or until the first wait ends."""
-        if not self._waits:
+        """Until something was taken or done, or until the next wait ends."""
+        waits = [wait.until for name, wait in self._waits.items() if name not in self._running]
+        ahead = [until for until in waits if until > self._looked_at]
+        if not ahead:
             await self._wake.wait()
             return
-        due = min(wait.until for wait in self._waits.values()) - self._clock.now()
+        due = min(ahead) - self._clock.now()
         sleep = asyncio.ensure_future(self._clock.sleep(max(due.total_seconds(), 0.05)))
         woken = asyncio.ensure_future(self._wake.wait())
         try:
@@ -265,6 +335,10 @@ class Doors:
         finally:
             sleep.cancel()
             woken.cancel()
+
+
+def _host(user: UserId) -> str:
+    return user.partition(":")[2]
 
 
 def _why(wait: _Wait) -> str:

@@ -8,7 +8,7 @@ own, in which one step runs after the other; a step that nobody waits for any mo
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -37,6 +37,7 @@ from bot.matrix.identity import Ask, Owner, sign_device
 from bot.matrix.model import Content, Joined, KeyNews, SyncAnswer
 from bot.matrix.requests import Request
 from bot.matrix.rosters import Rosters
+from bot.matrix.sealing import without_clear_text
 
 EPOCH = "org.patchbot.epoch"
 COUNT_SECONDS = 3_600.0
@@ -79,6 +80,7 @@ class Encryption:
         self._on_server: int | None = None  # our one-time keys there; None: not told yet
         self._fallback_used = False
         self._read: tuple[EventId, ...] = ()
+        self._newly_encrypted: set[RoomId] = set()  # by what was heard since the last answer that was kept
         self._preparing = asyncio.Lock()
         self._exchanging = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -210,7 +212,8 @@ class Encryption:
             await self._count_up()
             try:
                 assert self._owner is not None, "it has begun"  # noqa: S101  # `_machine` saw to it
-                await sign_device(self._ask_noting_our_keys, self._owner, self._around.folder)
+                own = await self._step(self._machine.own.device_keys)
+                await sign_device(self._ask_noting_our_keys, self._owner, self._around.folder, own)
                 self.refusal = ""
             except Permanent as error:
                 self.refusal = str(error)
@@ -262,14 +265,22 @@ class Encryption:
 
     async def is_on(self, room: RoomId) -> bool:
         """Whether messages in *room* are encrypted; for good once they were. Raises as `Chat.send` does."""
-        if self._rosters.is_clear(room):
-            return False
         if await self._step(self._machine.rules, room) is not None:
             return True
+        if self._rosters.is_clear(room):
+            return False
         rules = await self._rosters.rules(room)
         if rules is not None:
             await self._step(self._machine.are_encrypted, {room: rules})
         return rules is not None
+
+    async def remember(self, rooms: Mapping[RoomId, str]) -> None:
+        """These *rooms* are known to be encrypted, and by which algorithm, also where the crypto store was lost."""
+        await self._step(self._remember, rooms)
+
+    def _remember(self, rooms: Mapping[RoomId, str]) -> None:
+        lost = {room: {"algorithm": name} for room, name in rooms.items() if self._machine.rules(room) is None}
+        self._machine.are_encrypted(lost)
 
     def tag(self, key: NoticeKey) -> str:
         """What stands for *key* outside of the encrypted part."""
@@ -286,7 +297,8 @@ class Encryption:
         if rules.get("algorithm") != MEGOLM:
             raise Forbidden("the room wants an encryption that the bot does not know")
         await self._ready()
-        audience = Audience(await self._rosters.readers(room), Rotation.of(rules))
+        readers = await self._rosters.readers(room)
+        audience = Audience(readers, Rotation.of(rules, shared_history=self._rosters.shares_history(room)))
         try:
             if not await self._step(self._machine.is_settled, room, audience):
                 await self._share(room, audience)
@@ -316,6 +328,7 @@ class Encryption:
     async def hear(self, answer: SyncAnswer, *, since: str | None, whole: bool) -> None:
         """Take in what a sync tells of rooms, members and keys; what is heard twice does no harm."""
         if encrypted := self._rosters.hear(answer, whole=whole):
+            self._newly_encrypted |= encrypted.keys() - await self._step(self._encrypted_among, tuple(encrypted))
             await self._step(self._machine.are_encrypted, encrypted)
         for left in answer.left:
             await self._step(self._machine.left_room, left.room)
@@ -331,6 +344,7 @@ class Encryption:
 
     async def read(self, answer: SyncAnswer, known: Iterable[RoomId], *, is_news: bool) -> SyncAnswer:
         """*answer* with its timelines decrypted, and with messages in it that waited for their keys."""
+        answer = await self._without_clear_text(answer)
         patience = self._around.patience_seconds if is_news else None
         timelines = {joined.room: joined.timeline for joined in answer.joined}
         read = await self._step(self._machine.read, timelines, tuple(known), patience)
@@ -341,8 +355,23 @@ class Encryption:
         )
         return replace(answer, joined=joined)
 
+    async def _without_clear_text(self, answer: SyncAnswer) -> SyncAnswer:
+        """*answer* without what was said in clear text in encrypted rooms: the homeserver may have made that up."""
+        encrypted = await self._step(self._encrypted_among, tuple(joined.room for joined in answer.joined))
+        joined = []
+        for each in answer.joined:
+            kept = without_clear_text(each, is_new=each.room in self._newly_encrypted)
+            if each.room in encrypted and (ignored := len(each.timeline) - len(kept.timeline)):
+                _log.info("message.unencrypted_ignored", room=each.room, count=ignored)
+            joined.append(kept if each.room in encrypted else each)
+        return replace(answer, joined=tuple(joined))
+
+    def _encrypted_among(self, rooms: Iterable[RoomId]) -> set[RoomId]:
+        return {room for room in rooms if self._machine.rules(room) is not None}
+
     async def have_read(self) -> None:
         """What was read last is kept elsewhere: it need not wait here any more."""
+        self._newly_encrypted.clear()
         if self._read:
             await self._step(self._machine.forget, self._read)
             self._read = ()

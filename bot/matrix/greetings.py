@@ -9,8 +9,11 @@ from bot.notices.markup import Allowed, Code, Lines, words, written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
 
 
-def welcome(room: RoomId, prefix: str, inviter: UserId, *, direct: bool) -> Notice:
-    """The line that says what the bot does here, once a room; without *prefix* in a direct chat."""
+def welcome(room: RoomId, prefix: str, inviter: UserId | None, *, direct: bool) -> Notice:
+    """The line that says what the bot does here, once a room; without *prefix* in a direct chat.
+
+    *inviter* is None in a configured room that nobody had to ask the bot into.
+    """
     spoken = "" if direct else f"{prefix} "
     who = "you" if direct else "this room"
     rule: tuple[str | Code, ...] = () if direct else (" In rooms, each command begins with ", Code(prefix), ".")

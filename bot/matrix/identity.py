@@ -11,7 +11,9 @@ from bot.errors import Permanent
 from bot.ids import DeviceId, UserId
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests, signing
+from bot.matrix.crypto.account import kept_device_keys
 from bot.matrix.crypto.devices import keys_told
+from bot.matrix.crypto.signatures import signed_part
 from bot.matrix.keyring import Keyring, Seeds, new_seeds
 from bot.matrix.model import Content
 from bot.matrix.requests import Request
@@ -59,14 +61,17 @@ async def confirmed(ask: Ask, owner: Owner, request: Request) -> Content:
         raise Permanent("the homeserver does not accept the password") from challenge
 
 
-async def sign_device(ask: Ask, owner: Owner, folder: Path) -> None:
+async def sign_device(ask: Ask, owner: Owner, folder: Path, own: Content) -> None:
     """Have the device signed by the kept identity, which is made where the account has none.
+
+    *own* are the public keys that the device made: they alone are signed, whatever the homeserver says of the device.
 
     Raises:
         Permanent: it cannot be signed; the message says why, and what to do.
         Temporary: the homeserver cannot be asked now.
     """
     answer = await ask(requests.query_keys([owner.user]))
+    _refuse_other_keys(answer, owner, own)
     standing = signing.standing(answer, owner.user, owner.device)
     if standing.is_signed:
         return
@@ -78,7 +83,7 @@ async def sign_device(ask: Ask, owner: Owner, folder: Path) -> None:
         if known is None:
             raise Permanent(f"the account has a cross-signing identity that is not the bot's; {RESET_WORDS}")
         seeds = known
-    await _sign(ask, owner, seeds)
+    await _sign(ask, owner, seeds, own)
     _log.info("the device is signed", device=owner.device)
 
 
@@ -87,6 +92,9 @@ async def reset(ask: Ask, owner: Owner, folder: Path) -> None:
 
     Both identities are kept until it is known which of them the homeserver has. Raises as `sign_device` does.
     """
+    own = await asyncio.to_thread(kept_device_keys, folder, owner.user, owner.device)
+    if own is None:
+        raise Permanent("the crypto store does not have the keys of the device to sign: let the bot run once first")
     keyring = await asyncio.to_thread(keyrings.load, folder)
     new = new_seeds()
     await asyncio.to_thread(keyrings.save, folder, replace(keyring, identities=(new, *keyring.identities)))
@@ -96,7 +104,7 @@ async def reset(ask: Ask, owner: Owner, folder: Path) -> None:
         await asyncio.to_thread(keyrings.save, folder, keyring)
         raise
     await asyncio.to_thread(keyrings.save, folder, replace(keyring, identities=(new,)))
-    await _sign(ask, owner, new)
+    await _sign(ask, owner, new, own)
 
 
 async def _first_identity(ask: Ask, owner: Owner, folder: Path, keyring: Keyring) -> Seeds:
@@ -108,15 +116,22 @@ async def _first_identity(ask: Ask, owner: Owner, folder: Path, keyring: Keyring
     return seeds
 
 
-async def _sign(ask: Ask, owner: Owner, seeds: Seeds) -> None:
+async def _sign(ask: Ask, owner: Owner, seeds: Seeds, own: Content) -> None:
     answer = await ask(requests.query_keys([owner.user]))
-    keys = keys_told(answer, owner.user, owner.device)
-    if keys is None:
+    if keys_told(answer, owner.user, owner.device) is None:
         raise Permanent("the homeserver does not know the device's keys, so they cannot be signed")
-    signed = signing.device_signature(owner.user, owner.device, seeds, keys)
+    _refuse_other_keys(answer, owner, own)
+    signed = signing.device_signature(owner.user, owner.device, seeds, own)
     failures = (await ask(requests.upload_signatures(signed))).get("failures")
     answer = await ask(requests.query_keys([owner.user]))
     if not signing.standing(answer, owner.user, owner.device).is_signed:
         reason = "it said why" if isinstance(failures, Mapping) and failures else "it did not say why"
         _log.error("the signature did not arrive", failures=str(failures)[:200])
         raise Permanent(f"the homeserver did not take the signature of the device, and {reason}")
+
+
+def _refuse_other_keys(answer: Content, owner: Owner, own: Content) -> None:
+    """Stop where the homeserver tells others any keys of the device but its *own*: nobody may trust those."""
+    told = keys_told(answer, owner.user, owner.device)
+    if told is not None and signed_part(told) != signed_part(own):
+        raise Permanent("the homeserver tells keys of the device that are not its own; they are not signed")

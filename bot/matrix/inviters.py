@@ -1,8 +1,27 @@
 """Whose invitations are accepted. Pure."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from bot.ids import UserId
+
+_USER_ID = re.compile(r"@[^:\0]*:[^\0]+")
+
+
+@dataclass(frozen=True, slots=True)
+class HouseRules:
+    """Who may ask us in, which rooms we go to by ourselves (aliases or ids), and how we are spoken to."""
+
+    me: UserId
+    invite_from: tuple[str, ...]
+    configured: tuple[str, ...] = ()
+    prefix: str = "!pw"
+
+    @property
+    def server(self) -> str:
+        """Our homeserver's name."""
+        return self.me.partition(":")[2]
 
 
 def accepts(patterns: Iterable[str], inviter: UserId) -> bool:
@@ -10,9 +29,16 @@ def accepts(patterns: Iterable[str], inviter: UserId) -> bool:
 
     `*` stands for anything on its side of the first colon; host names know no case.
     """
+    if not is_user_id(inviter):
+        return False
     name, _, host = inviter.partition(":")
     sides = (pattern.partition(":") for pattern in patterns)
     return any(covers(left, name) and covers(right.lower(), host.lower()) for left, _, right in sides)
+
+
+def is_user_id(text: str) -> bool:
+    """Whether *text* names a user, as far as servers agree on that (specification, "User Identifiers")."""
+    return len(text.encode("utf-8", "replace")) <= 255 and _USER_ID.fullmatch(text) is not None
 
 
 def covers(pattern: str, text: str) -> bool:

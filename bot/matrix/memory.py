@@ -1,7 +1,7 @@
 """The `SessionMemory` port: what must not be forgotten of a session, and a memory for tests and dry runs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -32,7 +32,9 @@ class Taken:
     """What follows from one answer or one step, to be kept together or not at all.
 
     *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *crowded* were
-    direct chats, and are rooms like any other since a third person is there; *moved* are a room and the one in its
+    direct chats, and are rooms like any other since a third person is there; *partners* are new direct chats with who
+    asked us in, whose earlier chats they take the place of; *encrypted* are rooms known to be encrypted, with the
+    algorithm as their state tells it; *moved* are a room and the one in its
     place; *left* are those that we went out of by ourselves; *named* are configured rooms with their ids; *redacted*
     are events that somebody took back.
     """
@@ -44,6 +46,8 @@ class Taken:
     settled: tuple[RoomId, ...] = ()
     direct: tuple[RoomId, ...] = ()
     crowded: tuple[RoomId, ...] = ()
+    partners: tuple[tuple[RoomId, UserId], ...] = ()
+    encrypted: tuple[tuple[RoomId, str], ...] = ()
     resumed: tuple[RoomId, ...] = ()
     suspended: tuple[RoomId, ...] = ()
     left: tuple[RoomId, ...] = ()
@@ -60,6 +64,7 @@ class Remembered:
     invitations: tuple[Invitation, ...] = ()
     direct: frozenset[RoomId] = frozenset()
     suspended: frozenset[RoomId] = frozenset()
+    encrypted: Mapping[RoomId, str] = field(default_factory=dict)
 
 
 class SessionMemory(Protocol):
@@ -88,6 +93,7 @@ class RecentMemory:
     invitations: dict[RoomId, Invitation] = field(default_factory=dict)
     direct: set[RoomId] = field(default_factory=set)
     suspended: set[RoomId] = field(default_factory=set)
+    encrypted: dict[RoomId, str] = field(default_factory=dict)
     moved: list[tuple[RoomId, RoomId]] = field(default_factory=list)
     named: dict[str, RoomId] = field(default_factory=dict)
     redacted: set[tuple[RoomId, EventId]] = field(default_factory=set)
@@ -98,7 +104,7 @@ class RecentMemory:
     async def remembered(self) -> Remembered:
         """What was kept."""
         kept = tuple(self.invitations.values())
-        return Remembered(self.since, kept, frozenset(self.direct), frozenset(self.suspended))
+        return Remembered(self.since, kept, frozenset(self.direct), frozenset(self.suspended), dict(self.encrypted))
 
     async def take(self, taken: Taken) -> None:
         """Keep it."""
@@ -118,6 +124,7 @@ class RecentMemory:
                     rooms.add(new)
         self.direct = (self.direct | set(taken.direct)) - set(taken.crowded)
         self.suspended = (self.suspended | set(taken.suspended)) - set(taken.resumed)
+        self.encrypted |= dict(taken.encrypted)
         self.moved += taken.moved
         self.named |= dict(taken.named)
         self.redacted |= set(taken.redacted)

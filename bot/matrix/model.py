@@ -13,8 +13,9 @@ Content = Mapping[str, object]
 class Event:
     """A room event; *sent_at* is the sending server's word (UTC), *state_key* None where it is no state.
 
-    *previous* is the content that a state event replaced, as far as the homeserver tells, *redacts* the event that a
-    redaction takes back. *unreadable*: it was encrypted for us, and could not be decrypted.
+    *previous* is the content that a state event replaced, as far as the homeserver tells, *previous_sender* who had
+    sent that, *replaces* its event; *redacts* is the event that a redaction takes back. *unreadable*: it was encrypted
+    for us, and could not be decrypted.
     """
 
     id: EventId
@@ -24,6 +25,8 @@ class Event:
     sent_at: datetime
     state_key: str | None = None
     previous: Content = field(default_factory=dict)
+    previous_sender: UserId | None = None
+    replaces: EventId | None = None
     redacts: EventId | None = None
     unreadable: bool = False
 
@@ -56,7 +59,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Somebody asks us into a room; *direct* where they mean a chat of two."""
+    """Somebody claims to ask us into a room; *direct* where they mean a chat of two.
+
+    *inviter* is "" where the claim contradicts itself, or names nobody.
+    """
 
     room: RoomId
     inviter: UserId

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
-from bot.ids import DeviceId, RoomId, TxnId, UserId
+from bot.ids import DeviceId, EventId, RoomId, TxnId, UserId
 from bot.matrix.content import encoded
 from bot.matrix.model import Content
 from bot.matrix.rooms import STATE_TYPES
@@ -87,6 +87,16 @@ def resolve(alias: str) -> Request:
 def state(room: RoomId, kind: str) -> Request:
     """The content of a room's state event."""
     return _get(f"{_room(room)}/state/{_quoted(kind)}/")
+
+
+def membership(room: RoomId, user: UserId) -> Request:
+    """The event that says how *user* stands to a room."""
+    return _get(f"{_room(room)}/state/m.room.member/{_quoted(user)}", {"format": "event"})
+
+
+def event(room: RoomId, event_id: EventId) -> Request:
+    """One event of a room."""
+    return _get(f"{_room(room)}/event/{_quoted(event_id)}")
 
 
 def messages(room: RoomId, event_filter: Content, start: str | None, to: str | None = None) -> Request:

@@ -1,7 +1,7 @@
 """What is known of a room from its state. Pure.
 
-Power levels: Matrix specification, "m.room.power_levels"; in room version 12 and later the creators stand above all
-levels and are not listed in them ("Room version 12").
+Power levels: Matrix specification, "m.room.power_levels"; in room version 12 the creators stand above all levels and
+are not listed in them ("Room version 12").
 """
 
 import re
@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from bot.ids import RoomId, UserId
+from bot.matrix.crypto.devices import MEGOLM
+from bot.matrix.inviters import is_user_id
 from bot.matrix.model import Content, Event, Joined
 
 ABOVE_ALL = 1 << 60  # more than any level that JSON may hold
-_WITHOUT_CREATORS = frozenset(str(version) for version in range(1, 12))
+_BEFORE_CREATORS = frozenset(str(version) for version in range(1, 12))
+_WITH_CREATORS = frozenset({"12"})  # a version that is not known gives nobody a power that it may not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class Room:
     levels: Levels | None = None
     is_direct: bool = False
     is_encrypted: bool = False
+    algorithm: str = ""  # of its encryption
     replacement: RoomId | None = None
+    replaced_by: UserId | None = None  # who said so
     canonical_alias: str | None = None
     name: str | None = None
     join_rule: str = "invite"
@@ -68,15 +73,15 @@ class Room:
         return (self.joined_members or 0) + (self.invited_members or 0) > 2
 
     def is_creator(self, user: UserId) -> bool:
-        """Whether *user* stands above all levels, as creators do from room version 12 on."""
-        return self.version not in _WITHOUT_CREATORS and (user == self.creator or user in self.more_creators)
+        """Whether *user* stands above all levels, as creators do in room version 12."""
+        return self.version in _WITH_CREATORS and (user == self.creator or user in self.more_creators)
 
     def level(self, user: UserId) -> int:
         """The power of *user*."""
         if self.is_creator(user):
             return ABOVE_ALL
         if self.levels is None:
-            return 100 if user == self.creator else 0
+            return 100 if user == self.creator and self.version in _BEFORE_CREATORS else 0
         return self.levels.users.get(user, self.levels.users_default)
 
     def level_to_set(self, state_type: str, default: int | None = None) -> int:
@@ -109,13 +114,11 @@ class Room:
 
 def _created(room: Room, event: Event) -> Room:
     """The creator is the sender; the `creator` of old versions may be another word for it."""
-    more = event.content.get("additional_creators")
-    named = more if isinstance(more, list) else ()
     return replace(
         room,
         version=_word(event.content, "room_version") or "1",
         creator=event.sender,
-        more_creators=frozenset(user for user in named if isinstance(user, str)),
+        more_creators=_more_creators(event.content),
         predecessor=predecessor(event.content),
     )
 
@@ -124,14 +127,15 @@ def _empowered(room: Room, event: Event) -> Room:
     return replace(room, levels=Levels.of(event.content))
 
 
-def _encrypted(room: Room, _: Event) -> Room:
-    """For good: clients ignore its removal."""
-    return replace(room, is_encrypted=True)
+def _encrypted(room: Room, event: Event) -> Room:
+    """For good: clients ignore its removal, and a change to an algorithm that they do not know."""
+    told = _word(event.content, "algorithm") or ""
+    return replace(room, is_encrypted=True, algorithm=room.algorithm if room.algorithm == MEGOLM else told)
 
 
 def _replaced(room: Room, event: Event) -> Room:
     replacement = _word(event.content, "replacement_room")
-    return replace(room, replacement=RoomId(replacement) if replacement else None)
+    return replace(room, replacement=RoomId(replacement) if replacement else None, replaced_by=event.sender)
 
 
 def _named(room: Room, event: Event) -> Room:
@@ -163,6 +167,14 @@ def predecessor(create: Content) -> RoomId | None:
     before = create.get("predecessor")
     named = _word(before, "room_id") if isinstance(before, Mapping) else None
     return RoomId(named) if named else None
+
+
+def _more_creators(create: Content) -> frozenset[str]:
+    """The users that a create event names besides its sender; nobody where that is malformed."""
+    named = create.get("additional_creators")
+    if not isinstance(named, list) or not all(isinstance(user, str) and is_user_id(user) for user in named):
+        return frozenset()
+    return frozenset(named)
 
 
 def _levels(value: object) -> Mapping[str, int]:

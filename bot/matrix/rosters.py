@@ -14,6 +14,7 @@ from bot.matrix.model import Content, Event, SyncAnswer
 
 _ENCRYPTION, _VISIBILITY = "m.room.encryption", "m.room.history_visibility"
 _USUAL_VISIBILITY = "shared"  # specification, "Room History Visibility"
+_OPEN_TO_LATER = frozenset({"shared", "world_readable"})
 
 
 class Rosters:
@@ -46,6 +47,10 @@ class Rosters:
         members = self._members.get(room) or await self._told_members(room)
         wanted = {"join"} if self._visibility[room] == "joined" else {"join", "invite"}
         return tuple(user for user, membership in members.items() if membership in wanted)
+
+    def shares_history(self, room: RoomId) -> bool:
+        """Whether people who come later may read what is said now; no, before `readers` was asked for the room."""
+        return self._visibility.get(room) in _OPEN_TO_LATER
 
     async def _told_members(self, room: RoomId) -> dict[UserId, str]:
         """The homeserver's list, kept if nobody came or went while it was asked."""

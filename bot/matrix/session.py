@@ -22,8 +22,9 @@ from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, T
 from bot.ids import RoomId
 from bot.incidents import Incidents
 from bot.matrix.client import MatrixClient
-from bot.matrix.doors import Doors, HouseRules
+from bot.matrix.doors import Doors
 from bot.matrix.hearing import reaches_back
+from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import SessionMemory, Taken
 from bot.matrix.model import Event, Gap, Joined, SyncAnswer
 from bot.matrix.rooms import Room
@@ -114,6 +115,7 @@ class Session:
             ConfigError: the homeserver refuses the account as it is configured.
         """
         await self._insist(self._client.log_in)
+        await self._client.encryption.remember((await self._memory.remembered()).encrypted)
 
     async def run(self) -> None:
         """Listen until cancelled.
@@ -185,7 +187,16 @@ class Session:
         answer = await self._client.encryption.read(answer, doors.rooms, is_news=since is not None)
         self._asked = {room: at for room, at in self._asked.items() if now - at < ASK_AGAIN}
         known = Known(
-            self._me, doors.rooms, doors.direct, now, begins=since is None, whole=whole, asked=self._asked.keys()
+            self._me,
+            doors.rooms,
+            doors.direct,
+            now,
+            begins=since is None,
+            whole=whole,
+            asked=self._asked.keys(),
+            policy=doors.policy,
+            pending=doors.pending,
+            encrypted=doors.encrypted,
         )
         result = outcome(known, answer)
         await self._memory.take(result.taken)
@@ -210,8 +221,11 @@ class Session:
         return replace(answer, joined=tuple([await self._whole(joined, since) for joined in answer.joined]))
 
     async def _whole(self, joined: Joined, since: str) -> Joined:
-        """*joined* with what its timeline left out: all that was redacted, and what is not too old to be heard."""
-        if not joined.limited or joined.prev_batch is None:
+        """*joined* with what its timeline left out: all that was redacted, and what is not too old to be heard.
+
+        Nothing is asked for of a room that may not keep us.
+        """
+        if not joined.limited or joined.prev_batch is None or joined.room in self._doors.pending:
             return joined
         now = self._client.homeserver_now()
         gap = Gap(joined.room, joined.prev_batch, since)

@@ -41,7 +41,7 @@ def identity_keys(user: UserId, seeds: Seeds) -> Content:
 
 
 def device_signature(user: UserId, device: DeviceId, seeds: Seeds, keys: Content) -> Content:
-    """The body of the upload that signs a device, whose *keys* are as the homeserver tells them."""
+    """The body of the upload that signs a device, whose *keys* are those that the device itself made."""
     bare = {name: value for name, value in keys.items() if name not in {"signatures", "unsigned"}}
     return {user: {device: _signed(bare, user, seeds.self_signing)}}
 

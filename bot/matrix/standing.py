@@ -8,10 +8,8 @@ from pathlib import Path
 from bot.ids import DeviceId, UserId
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests, signing
-from bot.matrix.crypto import account
-from bot.matrix.crypto import vault as vaults
+from bot.matrix.crypto.account import kept_device_keys
 from bot.matrix.crypto.devices import keys_told
-from bot.matrix.crypto.vault import Damaged, Vault
 from bot.matrix.identity import RESET_WORDS, Ask, Owner
 
 
@@ -60,31 +58,14 @@ async def report(ask: Ask, owner: Owner, folder: Path) -> Report:
     told = keys_told(answer, owner.user, owner.device)
     found = signing.standing(answer, owner.user, owner.device)
     keyring = await asyncio.to_thread(keyrings.load, folder)
-    kept = await asyncio.to_thread(_kept_keys, owner, folder)
+    kept = await asyncio.to_thread(kept_device_keys, folder, owner.user, owner.device)
     return Report(
         user=owner.user,
         device=owner.device,
         is_known=told is not None,
-        is_kept=kept is not None and told is not None and told.get("keys") == kept,
+        is_kept=kept is not None and told is not None and told.get("keys") == kept["keys"],
         is_signed=found.is_signed,
         identity=found.master,
         is_ours=found.master is not None and signing.ours(keyring.identities, found.master) is not None,
         one_time_keys=count if isinstance(count, int) else None,
     )
-
-
-def _kept_keys(owner: Owner, folder: Path) -> object:
-    """The public keys that the crypto store has of the device; None where there are none."""
-    if not vaults.exists(folder):
-        return None
-    try:
-        vault = Vault.open(folder)
-    except Damaged:
-        return None
-    try:
-        own = account.kept(vault, owner.user, owner.device)
-        return own.device_keys()["keys"] if own is not None else None
-    except ValueError:
-        return None
-    finally:
-        vault.close()

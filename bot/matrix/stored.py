@@ -37,7 +37,7 @@ class StoredMemory:
         async with self._store.transaction() as tx:
             kept = await tx.session.kept(self._user)
         asked = tuple(Invitation(each.room, each.inviter, each.direct) for each in kept.invitations)
-        return Remembered(kept.since, asked, kept.direct, kept.suspended)
+        return Remembered(kept.since, asked, kept.direct, kept.suspended, kept.encrypted)
 
     async def take(self, taken: Taken) -> None:
         """Keep it."""
@@ -51,7 +51,7 @@ class StoredMemory:
     async def _kept(self, taken: Taken) -> Taken:
         """Keep it, with the direct chats that others took the place of."""
         async with self._store.transaction() as tx:
-            former = await self._former_chats(tx, taken.direct)
+            former = await self._former_chats(tx, taken.partners)
             taken = replace(taken, moved=(*taken.moved, *former), resumed=(*taken.resumed, *(new for _, new in former)))
             await self._keep_rooms(tx, taken)
             for invitation in taken.invited:
@@ -83,15 +83,11 @@ class StoredMemory:
                 unsent[notice.asked_by] += 1
         return bearable
 
-    async def _former_chats(self, tx: Transaction, chats: Iterable[RoomId]) -> list[tuple[RoomId, RoomId]]:
-        """The direct chats that *chats* take the place of, for whoever asked us into them."""
-        asked = [(chat, await tx.session.inviter(chat)) for chat in chats]
-        return [
-            (old, chat)
-            for chat, person in asked
-            if person is not None
-            for old in await tx.subscriptions.former_chats(person, chat)
-        ]
+    async def _former_chats(
+        self, tx: Transaction, partners: Iterable[tuple[RoomId, UserId]]
+    ) -> list[tuple[RoomId, RoomId]]:
+        """The direct chats of the same person that each of the new ones takes the place of."""
+        return [(old, chat) for chat, person in partners for old in await tx.subscriptions.former_chats(person, chat)]
 
     async def _keep_rooms(self, tx: Transaction, taken: Taken) -> None:
         """How the rooms stand; before the notices, for these wait where a room is suspended."""
@@ -105,6 +101,8 @@ class StoredMemory:
             await tx.session.suspend(room)
         for room in taken.left:
             await tx.session.left(room)
+        for room, algorithm in taken.encrypted:
+            await tx.session.encrypted(room, algorithm)
         for room in taken.resumed:
             await tx.session.resume(room)
         for name, room in taken.named:

@@ -1,10 +1,11 @@
 """What follows from a sync: how the rooms stand now, and what is to be kept. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.ids import RoomId, UserId
+from bot.matrix.admission import Policy, admitted, invited, last_membership
 from bot.matrix.greetings import send_again
 from bot.matrix.hearing import TOO_OLD, heard, is_arrival, since_we_came, taken_back
 from bot.matrix.memory import Taken
@@ -23,6 +24,8 @@ class Known:
 
     *begins*: there was no sync before, and what it tells is no news. *whole*: it tells the state of every room, old or
     new. *asked* are the rooms where somebody was asked within the hour to send again what could not be decrypted.
+    *pending* are rooms that we were asked into, and may be in already: nothing there counts before *policy* lets them
+    in. *encrypted* are the rooms known to be so.
     """
 
     me: UserId
@@ -32,6 +35,9 @@ class Known:
     begins: bool
     whole: bool
     asked: Collection[RoomId] = ()
+    policy: Policy | None = None
+    pending: frozenset[RoomId] = frozenset()
+    encrypted: Collection[RoomId] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +51,69 @@ class Outcome:
 
 def outcome(known: Known, answer: SyncAnswer) -> Outcome:
     """What follows from *answer*, whose timelines have no gaps any more."""
-    direct = known.direct | {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known.me)}
-    rooms = dict(known.rooms)
-    for joined in answer.joined:
-        room = (rooms.get(joined.room) or Room(joined.room)).told(joined)
-        if room.is_crowded:  # whatever whoever invited us called it
-            direct -= {joined.room}
-        rooms[joined.room] = replace(room, is_direct=joined.room in direct)
-    for left in answer.left:
-        rooms.pop(left.room, None)
+    rooms = _told(known, answer)
+    let_in = {each.room: taken for each in answer.joined if (taken := _admission(known, rooms.get(each.room), each))}
+    unseen = known.pending - let_in.keys()
+    answer = replace(answer, joined=tuple(each for each in answer.joined if each.room not in unseen))
+    direct = _direct(known, rooms, answer, let_in.values())
+    rooms = {room: replace(each, is_direct=room in direct) for room, each in rooms.items()}
     taken = Taken(
         since=answer.next_batch,
         invited=answer.invited,
-        settled=tuple(left.room for left in answer.left),
+        settled=(*(left.room for left in answer.left), *let_in),
         direct=tuple(sorted(direct - known.direct)),
         crowded=tuple(sorted(known.direct - direct)),
-        suspended=tuple(left.room for left in answer.left if left.by != known.me),
+        partners=tuple(each for taken in let_in.values() for each in taken.partners),
+        encrypted=tuple(_newly_encrypted(known, rooms, unseen)),
+        resumed=tuple(let_in),
+        suspended=tuple(left.room for left in answer.left if left.by != known.me and left.room not in known.pending),
         left=tuple(left.room for left in answer.left if left.by == known.me),
+        named=tuple(each for taken in let_in.values() for each in taken.named),
+        notices=tuple(each for taken in let_in.values() for each in taken.notices),
         redacted=tuple(each for joined in answer.joined for each in taken_back(joined.room, joined.timeline)),
     )
     if known.begins:
         return Outcome(rooms, taken)
     unread = _unread(known, answer)
     again = tuple(send_again(room, event, known.now) for room, event in unread.items())
-    return Outcome(rooms, replace(_with_news(taken, known, answer), notices=again), frozenset(unread))
+    news = _with_news(taken, known, answer)
+    return Outcome(rooms, replace(news, notices=(*taken.notices, *again)), frozenset(unread))
+
+
+def _told(known: Known, answer: SyncAnswer) -> dict[RoomId, Room]:
+    """How the rooms stand after *answer*; one that was ever encrypted still is."""
+    rooms = dict(known.rooms)
+    for joined in answer.joined:
+        room = (rooms.get(joined.room) or Room(joined.room)).told(joined)
+        rooms[joined.room] = replace(room, is_encrypted=room.is_encrypted or room.id in known.encrypted)
+    for left in answer.left:
+        rooms.pop(left.room, None)
+    return rooms
+
+
+def _admission(known: Known, room: Room | None, joined: Joined) -> Taken | None:
+    """What follows from coming into a room that we were asked into, where it may keep us."""
+    if room is None or known.policy is None or room.id not in known.pending:
+        return None
+    member = last_membership((*joined.state, *joined.timeline), known.me)
+    return admitted(room, invited(member) if member is not None else None, known.policy)
+
+
+def _direct(
+    known: Known, rooms: Mapping[RoomId, Room], answer: SyncAnswer, let_in: Iterable[Taken]
+) -> frozenset[RoomId]:
+    """The chats of two; whatever whoever invited us called it, a room with a third person is none."""
+    asked = {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known)}
+    crowded = {joined.room for joined in answer.joined if joined.room in rooms and rooms[joined.room].is_crowded}
+    return (known.direct | asked | {room for taken in let_in for room in taken.direct}) - crowded
+
+
+def _newly_encrypted(
+    known: Known, rooms: Mapping[RoomId, Room], unseen: frozenset[RoomId]
+) -> Iterator[tuple[RoomId, str]]:
+    for room in rooms.values():
+        if room.is_encrypted and room.id not in known.encrypted and room.id not in unseen:
+            yield room.id, room.algorithm
 
 
 def _with_news(taken: Taken, known: Known, answer: SyncAnswer) -> Taken:
@@ -80,7 +125,7 @@ def _with_news(taken: Taken, known: Known, answer: SyncAnswer) -> Taken:
             for joined in answer.joined
             for word in heard(joined.room, since_we_came(joined.timeline, known.me), known.me, known.now)
         ),
-        resumed=tuple(joined.room for joined in answer.joined if _may_let_us_speak(joined, known)),
+        resumed=tuple({*taken.resumed, *(each.room for each in answer.joined if _may_let_us_speak(each, known))}),
     )
 
 
@@ -91,11 +136,11 @@ def _new_events(joined: Joined, known: Known) -> Iterator[Event]:
     yield from joined.timeline
 
 
-def _was_asked_to_chat(joined: Joined, me: UserId) -> bool:
-    """Whether our invitation to a direct chat is among the events, or is what our arrival replaced."""
-    events = (*joined.state, *joined.timeline)
-    ours = [event for event in events if event.type == "m.room.member" and event.state_key == me]
-    return any(content.get("is_direct") is True for event in ours for content in (event.content, event.previous))
+def _was_asked_to_chat(joined: Joined, known: Known) -> bool:
+    """Whether an invitation to a direct chat, of somebody whose invitations count, is what brought us here."""
+    member = last_membership((*joined.state, *joined.timeline), known.me)
+    found = invited(member) if member is not None else None
+    return found is not None and found.direct and known.policy is not None and known.policy.allows(found.inviter)
 
 
 def _unread(known: Known, answer: SyncAnswer) -> dict[RoomId, Event]:

@@ -81,11 +81,10 @@ def sync_answer(answer: Content, user: UserId) -> SyncAnswer:
         Temporary: it has no `next_batch`.
     """
     rooms = _mapping(answer, "rooms")
-    invited = (_invitation(RoomId(room), told, user) for room, told in _rooms(rooms, "invite"))
     return SyncAnswer(
         next_batch=text(answer, "next_batch"),
         joined=tuple(_joined(RoomId(room), told) for room, told in _rooms(rooms, "join")),
-        invited=tuple(invitation for invitation in invited if invitation is not None),
+        invited=tuple(_invitation(RoomId(room), told, user) for room, told in _rooms(rooms, "invite")),
         left=tuple(_left(RoomId(room), told, user) for room, told in _rooms(rooms, "leave")),
         keys=_key_news(answer),
     )
@@ -152,16 +151,21 @@ def _joined(room: RoomId, told: Content) -> Joined:
     )
 
 
-def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation | None:
-    """Who invites us; stripped state has no event ids (specification, "Stripped state")."""
-    for event in _listed(_mapping(told, "invite_state"), "events"):
-        if _text(event, "type") != "m.room.member" or _text(event, "state_key") != user:
-            continue
-        content = _mapping(event, "content")
-        inviter = _text(event, "sender")
-        if inviter is not None and _text(content, "membership") == "invite":
-            return Invitation(room, UserId(inviter), content.get("is_direct") is True)
-    return None
+def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation:
+    """Who claims to invite us: all that is told of our membership must be one invitation.
+
+    Stripped state is made up of what the inviting server sent along, and of the invitation itself, in no certain order
+    (specification, "Stripped state").
+    """
+    events = _listed(_mapping(told, "invite_state"), "events")
+    ours = [each for each in events if _text(each, "type") == "m.room.member" and _text(each, "state_key") == user]
+    contents = [_mapping(event, "content") for event in ours]
+    claims = {
+        (_text(event, "sender") or "", _text(content, "membership"))
+        for event, content in zip(ours, contents, strict=True)
+    }
+    inviter = next((sender for sender, membership in claims if membership == "invite"), "") if len(claims) == 1 else ""
+    return Invitation(room, UserId(inviter), any(content.get("is_direct") is True for content in contents))
 
 
 def _left(room: RoomId, told: Content, user: UserId) -> Left:
@@ -173,14 +177,15 @@ def _left(room: RoomId, told: Content, user: UserId) -> Left:
 
 def _events(answer: Content, key: str) -> Iterator[Event]:
     for told in _listed(answer, key):
-        if (event := _event(told)) is not None:
-            yield event
+        if (found := event(told)) is not None:
+            yield found
 
 
-def _event(told: Content) -> Event | None:
+def event(told: Content) -> Event | None:
+    """An event; None where it is malformed."""
     number, sender, kind = _text(told, "event_id"), _text(told, "sender"), _text(told, "type")
     sent_at, state_key = _moment(told.get("origin_server_ts")), told.get("state_key")
-    content = told.get("content")
+    content, unsigned = told.get("content"), _mapping(told, "unsigned")
     if number is None or sender is None or kind is None or sent_at is None or not isinstance(content, Mapping):
         return None
     return Event(
@@ -190,7 +195,9 @@ def _event(told: Content) -> Event | None:
         content=content,
         sent_at=sent_at,
         state_key=state_key if isinstance(state_key, str) else None,
-        previous=_mapping(_mapping(told, "unsigned"), "prev_content"),
+        previous=_mapping(unsigned, "prev_content"),
+        previous_sender=UserId(before) if (before := _text(unsigned, "prev_sender")) is not None else None,
+        replaces=EventId(replaced) if (replaced := _text(unsigned, "replaces_state")) is not None else None,
         redacts=_redacted(told, content) if kind == "m.room.redaction" else None,
     )
 

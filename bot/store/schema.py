@@ -236,6 +236,13 @@ room = sa.Table(  # the rooms of which there is something to remember
     sa.Column("left", sa.Boolean, nullable=False, server_default=sa.false()),  # we went, by ourselves
 )
 
+encrypted_room = sa.Table(  # never forgotten: a homeserver that says otherwise later is not believed
+    "encrypted_room",
+    metadata,
+    sa.Column("room", sa.Text, primary_key=True),
+    sa.Column("algorithm", sa.Text, nullable=False),  # "" where its state names none
+)
+
 invitation = sa.Table(  # those that nothing came of yet
     "invitation",
     metadata,

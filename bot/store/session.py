@@ -26,13 +26,17 @@ class Invited:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept: *since* is None before the first sync; *named* has the ids of configured rooms, by their names."""
+    """What is kept: *since* is None before the first sync; *named* has the ids of configured rooms, by their names.
+
+    *encrypted* are the rooms that were ever encrypted, with the algorithm as their state told it.
+    """
 
     since: str | None = None
     invitations: tuple[Invited, ...] = ()
     direct: frozenset[RoomId] = frozenset()
     suspended: frozenset[RoomId] = frozenset()
     named: Mapping[str, RoomId] = field(default_factory=dict)
+    encrypted: Mapping[RoomId, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,12 @@ class SessionBook:
     async def kept_rooms(self) -> Kept:
         """What is kept of the rooms alone."""
         rooms = (await self._connection.execute(sa.select(schema.room))).mappings().all()
+        encrypted = (await self._connection.execute(sa.select(schema.encrypted_room))).mappings()
         return Kept(
             direct=frozenset(RoomId(row["room"]) for row in rooms if row["direct"]),
             suspended=frozenset(RoomId(row["room"]) for row in rooms if row["suspended"]),
             named={row["name"]: RoomId(row["room"]) for row in rooms if row["name"] is not None},
+            encrypted={RoomId(row["room"]): row["algorithm"] for row in encrypted},
         )
 
     async def go_on(self, user: UserId, since: str) -> None:
@@ -126,18 +132,17 @@ class SessionBook:
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
 
+    async def encrypted(self, room: RoomId, algorithm: str) -> None:
+        """A room is encrypted, for good; *algorithm* as its state tells it."""
+        table = schema.encrypted_room
+        await self._connection.execute(sa.delete(table).where(table.c.room == room))
+        await self._connection.execute(sa.insert(table).values(room=room, algorithm=algorithm))
+
     async def out(self) -> frozenset[RoomId]:
         """The rooms that we left, or that do not let us in or speak."""
         table = schema.room
         query = sa.select(table.c.room).where(sa.or_(table.c.suspended, table.c.left))
         return frozenset(RoomId(room) for room in (await self._connection.execute(query)).scalars())
-
-    async def inviter(self, room: RoomId) -> UserId | None:
-        """Who asks us into a room, by an invitation that nothing came of yet."""
-        table = schema.invitation
-        query = sa.select(table.c.inviter).where(table.c.room == room)
-        inviter = (await self._connection.execute(query)).scalar_one_or_none()
-        return None if inviter is None else UserId(inviter)
 
     async def move(self, old: RoomId, new: RoomId) -> None:
         """*new* stands in the place of *old*: what is kept of one is of the other from now on."""

@@ -12,7 +12,7 @@ from bot.ids import DeviceId, RoomId, UserId
 from bot.matrix.crypto.devices import MAX_DEVICES, devices_of, one_time_key
 from bot.matrix.crypto.devices import Device as KnownDevice
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.crypto.sharing import KeyLost
+from bot.matrix.crypto.sharing import Audience, KeyLost
 from bot.matrix.crypto.vault import Vault
 from bot.matrix.model import KeyNews, ToDevice
 from crypto_rig import ROOM, Device, bodies, copied, parcel_for
@@ -121,6 +121,28 @@ def test_a_rooms_rules_are_read_and_bounded(told: dict[str, object], messages: i
     rotation = Rotation.of(told)
 
     assert (rotation.messages, rotation.period.total_seconds() / 3600) == (messages, hours)
+
+
+def test_a_key_says_whether_people_who_come_later_may_have_it(bot: Device) -> None:
+    names = ("shared_history", "org.matrix.msc3061.shared_history")
+    for may in (True, False):
+        bot.machine.lacking(ROOM, Audience((), Rotation(shared_history=may)))
+        out = bot.machine._rooms.outbound(ROOM)
+        assert out is not None
+
+        assert [bot.machine._rooms.key_of(ROOM, out)[name] for name in names] == [may, may]
+
+
+def test_a_session_is_replaced_when_the_visibility_of_the_history_changes(bot: Device, ann: Device) -> None:
+    bot.meets(ann)
+    sessions = []
+    for may in (True, True, False, False, True):
+        bot.gives_key(ann, rotation=Rotation(shared_history=may))
+        sessions.append(bot.says("one").content["session_id"])
+
+    one, same, two, also, three = sessions
+    assert (one, two) == (same, also)
+    assert len({one, two, three}) == 3
 
 
 def test_what_was_used_up_stays_so_after_a_restart(bot: Device, ann: Device, tmp_path: Path) -> None:

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vodozemac
+from aiohttp import web
 
 from bot.errors import ConfigError, LoggedOut, Permanent, StoreError, Temporary
 from bot.ids import DeviceId, RoomId, TxnId, UserId
 from bot.matrix import identity, keyring, requests, signing
 from bot.matrix.client import MatrixClient
+from bot.matrix.crypto.account import Own
 from bot.matrix.memory import RecentMemory
 from bot.matrix.requests import Request
 from chat_contract import a_message
-from fault_proxy import json_500, proxied
+from fault_proxy import FaultProxy, json_500, proxied
 from friend import Friend
 from homeserver import Homeserver
 from matrix_rig import PASSWORD, Account, listening
@@ -144,6 +147,61 @@ async def test_a_reset_that_a_crash_ended_is_known_by_the_homeservers_word(accou
         await client.encryption._ready()
 
         assert await is_signed(ann, client)
+
+
+async def test_keys_that_a_homeserver_swaps_are_not_signed(account: Account, homeserver: Homeserver) -> None:
+    """Or everybody would trust a device that the homeserver made up."""
+    ours = account.user
+
+    async def swapped(proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+        answer = await proxy.told(request)
+        for device, told in answer["device_keys"].get(ours, {}).items():
+            other = account_of(ours, device)
+            answer["device_keys"][ours][device] = {**told, **other.device_keys()}
+        return web.json_response(answer)
+
+    async with proxied(homeserver) as proxy:
+        account.url = proxy.url
+        async with account.logged_in() as client:
+            proxy.break_down("/keys/query", swapped)
+            signatures: list[object] = []
+
+            async def watched(request: Request) -> dict[str, object]:
+                if "signatures" in request.path:
+                    signatures.append(request.body)
+                return dict(await client.ask(request))
+
+            client.encryption._around = replace(client.encryption._around, ask=watched)
+            await client.encryption._ready()
+
+            assert signatures == []
+            assert client.encryption.refusal == (
+                "the homeserver tells keys of the device that are not its own; they are not signed"
+            )
+
+
+def account_of(user: UserId, device: str) -> Own:
+    return Own(user, DeviceId(device), vodozemac.Account())
+
+
+async def test_a_reset_signs_no_keys_that_a_homeserver_swapped(account: Account) -> None:
+    async with account.logged_in() as client:
+        await client.encryption._ready()
+        signatures: list[object] = []
+
+        async def swapped(request: Request) -> dict[str, object]:
+            answer = dict(await client.ask(request))
+            if "signatures" in request.path:
+                signatures.append(request.body)
+            if "/keys/query" in request.path:
+                other = account_of(account.user, client.device).device_keys()
+                answer["device_keys"] = {account.user: {client.device: other}}
+            return answer
+
+        with pytest.raises(Permanent, match="not its own"):
+            await identity.reset(swapped, client.owner, account.folder)
+
+    assert signatures == []
 
 
 async def test_a_keyring_that_cannot_be_read_is_not_replaced(account: Account) -> None:

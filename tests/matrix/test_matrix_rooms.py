@@ -40,7 +40,15 @@ def a_room(*events: Event) -> Room:
         pytest.param([created("12")], {ANN}, id="creator of version 12"),
         pytest.param([created("12"), levels(users={BOB: 50})], {ANN, BOB}, id="creator of version 12, not listed"),
         pytest.param([created("12", additional_creators=[BOB])], {ANN, BOB}, id="additional creator"),
-        pytest.param([created("13", additional_creators=[BOB, 7])], {ANN, BOB}, id="a version to come"),
+        pytest.param([created("12", additional_creators=[BOB, 7])], {ANN}, id="additional creators that are not users"),
+        pytest.param(
+            [created("12", additional_creators=[BOB, "cy"])], {ANN}, id="an additional creator that is no user"
+        ),
+        pytest.param([created("12", additional_creators={BOB: 1})], {ANN}, id="additional creators that are no list"),
+        pytest.param([created("13", additional_creators=[BOB])], set(), id="a version that is not known"),
+        pytest.param([created("org.example.12"), levels(users={CY: 50})], {CY}, id="a version that nobody knows"),
+        pytest.param([created("12.0")], set(), id="a version that is nearly known"),
+        pytest.param([levels(users={BOB: 50})], {BOB}, id="no create event"),
         pytest.param([created("11", additional_creators=[BOB]), levels(users={})], set(), id="too old a version"),
         pytest.param([created("10"), levels(users={BOB: "50"})], {BOB}, id="a level as text"),
         pytest.param([created("10"), levels(users={BOB: "many", CY: True, ANN: 1.5})], set(), id="no levels at all"),

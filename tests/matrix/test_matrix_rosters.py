@@ -139,3 +139,25 @@ def test_the_first_sync_tells_which_rooms_are_not_encrypted() -> None:
     assert rosters.is_clear(ROOM)
     hear(rosters, a_sync(encrypted=True), whole=True)
     assert not rosters.is_clear(ROOM)
+
+
+@pytest.mark.parametrize(
+    ("visibility", "shares"),
+    [
+        ("shared", True),
+        ("world_readable", True),
+        ("invited", False),
+        ("joined", False),
+        (None, True),
+        ("SHARED", False),
+    ],
+)
+async def test_history_is_shared_with_people_who_come_later_as_the_room_says(
+    visibility: str | None, shares: bool
+) -> None:
+    rosters = Rosters(Server({ANN: "join"}, visibility=visibility).ask)
+    assert not rosters.shares_history(ROOM)
+
+    await rosters.readers(ROOM)
+
+    assert rosters.shares_history(ROOM) is shares

@@ -12,6 +12,7 @@ from bot.errors import BotError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import RoomId, UserId
 from bot.matrix import wire
 from bot.matrix.hearing import heard
+from bot.matrix.inviters import accepts
 from bot.matrix.rooms import Room
 from bot.matrix.taking import Known, outcome
 from matrix_rig import an_event
@@ -270,3 +271,35 @@ def test_what_must_be_confirmed_says_by_which_single_steps(code: dict[str, str])
 
     assert raised.value.ways == {"m.login.password"}
     assert raised.value.session == "abc"
+
+
+def a_claim(sender: object = "@ann:hs", membership: str = "invite", **more: object) -> dict[str, object]:
+    content = {"membership": membership, **more}
+    return {"type": "m.room.member", "state_key": ME, "sender": sender, "content": content}
+
+
+@pytest.mark.parametrize(
+    ("claims", "inviter"),
+    [
+        pytest.param([a_claim()], "@ann:hs", id="one"),
+        pytest.param([a_claim(), a_claim()], "@ann:hs", id="the same twice"),
+        pytest.param([a_claim(), a_claim("@eve:evil")], "", id="two inviters"),
+        pytest.param([a_claim("@eve:evil"), a_claim()], "", id="two inviters, the other way round"),
+        pytest.param([a_claim(membership="join"), a_claim()], "", id="two memberships"),
+        pytest.param([a_claim(membership="ban")], "", id="no invitation"),
+        pytest.param([a_claim(sender=7)], "", id="nobody"),
+        pytest.param([], "", id="nothing"),
+    ],
+)
+def test_an_invitation_whose_claims_contradict_each_other_names_nobody(claims: list[object], inviter: str) -> None:
+    invite = {"!room:hs": {"invite_state": {"events": claims}}}
+
+    [invitation] = wire.sync_answer({"next_batch": "s1", "rooms": {"invite": invite}}, ME).invited
+
+    assert invitation.inviter == inviter
+
+
+@pytest.mark.parametrize("inviter", ["", "ann:hs", "@ann", "@:", "@ann:\0", "@" + "a" * 255 + ":hs"])
+def test_an_invitation_of_nobody_is_not_accepted_even_where_everybody_may_invite(inviter: str) -> None:
+    assert accepts(["*:*"], UserId("@ann:hs"))
+    assert not accepts(["*:*"], UserId(inviter))

@@ -146,6 +146,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "left": True,
     },
     "invitation": {"room": "!new:hs", "inviter": "@ann:hs", "direct": True},
+    "encrypted_room": {"room": ROOM, "algorithm": "m.megolm.v1.aes-sha2"},
     "inbox": {
         "id": 1,
         "room": ROOM,

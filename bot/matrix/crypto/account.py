@@ -1,13 +1,15 @@
 """The keys of our own device: who it is, and what others begin conversations with."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import vodozemac
 
 from bot.ids import DeviceId, UserId
+from bot.matrix.crypto import vault as vaults
 from bot.matrix.crypto.devices import MEGOLM, OLM
 from bot.matrix.crypto.signatures import signature_in, signed_part
-from bot.matrix.crypto.vault import Vault
+from bot.matrix.crypto.vault import Damaged, Vault
 from bot.matrix.model import Content
 
 _KIND = "own"
@@ -88,6 +90,23 @@ def kept(vault: Vault, user: UserId, device: DeviceId) -> Own | None:
         return None
     pickle = vault.get(_KIND, "account")
     return Own(user, device, vodozemac.Account.from_pickle(pickle, vault.pickle_key)) if pickle else None
+
+
+def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | None:
+    """The public keys that the crypto store in *folder* has of this very device; None where it has none."""
+    if not vaults.exists(folder):
+        return None
+    try:
+        vault = Vault.open(folder)
+    except Damaged:
+        return None
+    try:
+        own = kept(vault, user, device)
+        return own.device_keys() if own is not None else None
+    except ValueError:
+        return None
+    finally:
+        vault.close()
 
 
 def made(vault: Vault, user: UserId, device: DeviceId) -> Own:

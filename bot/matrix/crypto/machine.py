@@ -217,7 +217,7 @@ class Machine:
             devices = {user: self._lists.of(user) for user in audience.users}
             out = self._rooms.outbound(room)
             if out is None or out.is_over(audience.rotation, now) or out.is_known_beyond(devices):
-                out = Outbound.begun(now)
+                out = Outbound.begun(now, shared_history=audience.rotation.shared_history)
                 self._rooms.replace(room, out)
             lacking = tuple(each for each in self._others(devices) if not out.has(each) and self._can_have_keys(each))
             session = out.session.session_id

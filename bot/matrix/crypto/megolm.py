@@ -32,13 +32,18 @@ class NoKey(Unreadable):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """After how many messages, or how long, a session is replaced."""
+    """After how many messages, or how long, a session is replaced, and whether others may share it (*shared_history*).
+
+    A session that may be shared is given to people who come later by those who have it; one is never turned into the
+    other (specification, "Sharing encrypted history").
+    """
 
     messages: int = 100
     period: timedelta = timedelta(days=7)
+    shared_history: bool = False
 
     @classmethod
-    def of(cls, told: Content) -> "Rotation":
+    def of(cls, told: Content, *, shared_history: bool = False) -> "Rotation":
         """What a room's `m.room.encryption` asks for; less than an hour would be all key exchange and no message."""
         messages, period = told.get("rotation_period_msgs"), told.get("rotation_period_ms")
         usual = cls()
@@ -47,6 +52,7 @@ class Rotation:
             period=timedelta(milliseconds=min(max(period, 3_600_000), 10**11))
             if isinstance(period, int)
             else usual.period,
+            shared_history=shared_history,
         )
 
 
@@ -58,14 +64,17 @@ class Outbound:
     made: int
     messages: int = 0
     shared: dict[str, dict[str, str]] = field(default_factory=dict)  # user, device: its curve25519 key
+    shared_history: bool = False
 
     @classmethod
-    def begun(cls, now: int) -> "Outbound":
+    def begun(cls, now: int, *, shared_history: bool = False) -> "Outbound":
         """A new one, which nobody has the key of."""
-        return cls(vodozemac.GroupSession(), now)
+        return cls(vodozemac.GroupSession(), now, shared_history=shared_history)
 
     def is_over(self, rotation: Rotation, now: int) -> bool:
-        """Whether it was used enough; a clock that was set back does not make it last longer."""
+        """Whether it was used enough, or may be shared otherwise now; a clock set back does not make it last longer."""
+        if self.shared_history != rotation.shared_history:
+            return True
         return self.messages >= rotation.messages or not 0 <= now - self.made < rotation.period.total_seconds()
 
     def has(self, device: Device) -> bool:
@@ -104,7 +113,8 @@ class RoomSessions:
         return out
 
     def _kept(self, room: RoomId) -> Outbound | None:
-        match loaded(self._vault.get(_OUT, room)):
+        kept = loaded(self._vault.get(_OUT, room))
+        match kept:
             case {"pickle": str(pickle), "made": int(made), "messages": int(messages)}:
                 pass
             case _:
@@ -115,12 +125,13 @@ class RoomSessions:
         except Refused:
             return None
         told = self._vault.owned(_SHARED, name_of(room))
-        return Outbound(session, made, messages, {json.loads(name)[1]: json.loads(told[name]) for name in told})
+        shared = {json.loads(name)[1]: json.loads(told[name]) for name in told}
+        return Outbound(session, made, messages, shared, kept.get("shared_history") is True)
 
     def keep(self, room: RoomId, out: Outbound) -> None:
         """Keep our session in a room as it is now; who has its key is kept by `share`."""
         pickle = out.session.pickle(self._vault.pickle_key)
-        told = {"pickle": pickle, "made": out.made, "messages": out.messages}
+        told = {"pickle": pickle, "made": out.made, "messages": out.messages, "shared_history": out.shared_history}
         self._vault.put(_OUT, room, json.dumps(told))
         self._out[room] = out
 
@@ -150,6 +161,8 @@ class RoomSessions:
             "room_id": room,
             "session_id": out.session.session_id,
             "session_key": out.session.session_key.to_base64(),
+            "shared_history": out.shared_history,
+            "org.matrix.msc3061.shared_history": out.shared_history,  # its name before v1.19, which clients still read
         }
 
     def sealed(self, room: RoomId, out: Outbound, kind: str, content: Content) -> Content:

@@ -1,0 +1,92 @@
+"""Which invitations count. Pure.
+
+What an invitation claims is the word of the server that sends it, and may name anybody. After joining, our own
+membership event shows whose invitation it replaced, which that person's server has signed. So the claim is only good
+for declining at once; a room is let in, and what is said there is heard, by what the membership shows.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE
+from bot.ids import RoomId, UserId
+from bot.matrix.greetings import welcome
+from bot.matrix.inviters import HouseRules, accepts
+from bot.matrix.memory import Taken
+from bot.matrix.model import Event
+from bot.matrix.rooms import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who decides that a room may keep us: whoever *rules* allow, and the configuration; *configured* by name."""
+
+    rules: HouseRules
+    configured: Mapping[str, RoomId] = field(default_factory=dict)
+
+    def allows(self, inviter: UserId) -> bool:
+        """Whether an invitation of *inviter* is accepted."""
+        return accepts(self.rules.invite_from, inviter)
+
+    def is_configured(self, room: RoomId) -> bool:
+        """Whether we go to *room* whoever asks us."""
+        return room in self.configured.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An invitation as our membership shows it."""
+
+    inviter: UserId
+    direct: bool
+
+
+def invited(member: Event) -> Invited | None:
+    """The invitation that our membership event is, or replaced; None where it shows none."""
+    if member.content.get("membership") == "invite":
+        return Invited(member.sender, member.content.get("is_direct") is True)
+    if member.previous.get("membership") == "invite" and member.previous_sender is not None:
+        return Invited(member.previous_sender, member.previous.get("is_direct") is True)
+    return None
+
+
+def last_membership(events: Iterable[Event], me: UserId) -> Event | None:
+    """Our own membership after *events* (oldest first); None where they do not speak of it."""
+    ours = [event for event in events if event.type == "m.room.member" and event.state_key == me]
+    return ours[-1] if ours else None
+
+
+def admitted(room: Room, invitation: Invited | None, policy: Policy) -> Taken | None:
+    """What follows from being asked into *room*, where it may keep us; None where we have no business there."""
+    allowed = invitation if invitation is not None and policy.allows(invitation.inviter) else None
+    if allowed is None and not policy.is_configured(room.id):
+        return None
+    direct = allowed if allowed is not None and allowed.direct and not room.is_crowded else None
+    return Taken(
+        settled=(room.id,),
+        resumed=(room.id,),
+        direct=(room.id,) if direct else (),
+        partners=((room.id, direct.inviter),) if direct else (),
+        named=tuple((name, known) for name, known in policy.configured.items() if known == room.id),
+        notices=(
+            welcome(room.id, policy.rules.prefix, allowed.inviter if allowed else None, direct=direct is not None),
+        ),
+    )
+
+
+def why_not_followed(old: Room, new: Room) -> str | None:
+    """Why *new* may not take the place of *old*, although a tombstone there says so; None where it may.
+
+    What is subscribed to goes along. So both who replaced the room and who made the new one must have had the power to
+    change that: in a room where everybody may set a tombstone, anybody could take it elsewhere.
+    """
+    if new.predecessor != old.id:
+        return "it does not name the room as its predecessor"
+    needed = old.level_to_set(STATE_TYPE, DEFAULT_LEVEL)
+    if old.replaced_by is None or old.level(old.replaced_by) < needed:
+        return "who replaced the room may not change its subscriptions"
+    if new.creator is None or old.level(new.creator) < needed:
+        return "who made it may not change the subscriptions of the room"
+    if old.is_encrypted and not new.is_encrypted:
+        return "it is not encrypted, and the room was"
+    return None
