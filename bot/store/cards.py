@@ -85,13 +85,15 @@ class CardBook:
             for room in (await self._connection.execute(sa.select(table.c.room).where(*of_these))).scalars()
         }
 
-    async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: Form = Form.CARD) -> None:
-        """Remember that a room has a card of this object, which is *notice*, in this form.
+    async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: Form = Form.CARD) -> bool:
+        """Remember that a room has a card of this object, which is *notice*, in this form; False: it had one already.
 
         It takes the place of one that was left in the room that this one replaced.
         """
-        left = (*_is(card), schema.card.c.room == notice.room, schema.card.c.ended == "moved")
-        await self._connection.execute(sa.delete(schema.card).where(*left))
+        of_room = (*_is(card), schema.card.c.room == notice.room)
+        await self._connection.execute(sa.delete(schema.card).where(*of_room, schema.card.c.ended == "moved"))
+        if (await self._connection.execute(sa.select(schema.card.c.room).where(*of_room))).first() is not None:
+            return False
         values = {
             "room": notice.room,
             "server": card.server,
@@ -105,6 +107,7 @@ class CardBook:
             "shown": notice.message.digest,
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
+        return True
 
     async def standing(self, card: CardRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
         """The keys of all cards of this object, by room, and why each is edited no more; None while it is."""

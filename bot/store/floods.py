@@ -1,6 +1,6 @@
 """The floods: which go on where, and the series that have a place in a list instead of a card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,13 @@ from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Fate, Flood, Gathere
 from bot.notices.outbox import CardRef, Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
 from bot.store import schema
+from bot.store.book import batched
 from bot.store.housekeeping import drop_batch
 from bot.store.past import KEEP_PATCHES
 from bot.store.subscriptions import FLOOD
 from bot.subscriptions.wishes import Form
 
+_CHUNK = 150  # objects of three parameters each, below the number that any SQLite takes
 Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term, and what that found
 
 
@@ -87,7 +89,16 @@ class FloodBook:
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
     async def gather(self, room: RoomId, key: NoticeKey, held: Sequence[Held]) -> None:
-        """Give them, in this order, their places under the line with *key*."""
+        """Give them, in this order, their places under the line with *key*.
+
+        One that a line still to be told has already stays there; one that stood under an earlier line moves here.
+        """
+        new = {(each.about.server, each.about.kind, each.about.number): each for each in held}
+        for row in await self._places(room, key, new):
+            if row["stays"]:
+                del new[row["server"], row["kind"], row["object"]]
+            else:
+                await self._connection.execute(sa.delete(schema.flooded).where(schema.flooded.c.id == row["id"]))
         rows = [
             {
                 "room": room,
@@ -98,10 +109,23 @@ class FloodBook:
                 "wanted": _of_held(each),
                 "gathered_at": self._now,
             }
-            for each in held
+            for each in new.values()
         ]
         if rows:
             await self._connection.execute(sa.insert(schema.flooded), rows)
+
+    async def _places(
+        self, room: RoomId, key: NoticeKey, abouts: Iterable[tuple[ServerName, str, int]]
+    ) -> list[sa.RowMapping]:
+        """The rows that a room has of *abouts*; one *stays* that is under *key*, or under a flood still to be told."""
+        table, flood = schema.flooded, schema.flood
+        is_untold = sa.exists().where(flood.c.key == table.c.key)
+        stays = sa.or_(table.c.key == key, is_untold).label("stays")
+        found: list[sa.RowMapping] = []
+        for some in batched(abouts, _CHUNK):
+            same = sa.tuple_(table.c.server, table.c.kind, table.c.object).in_(some)
+            found += await self._all(sa.select(table, stays).where(table.c.room == room, same))
+        return found
 
     async def held(self, key: NoticeKey, rebuilds: int) -> list[Held]:
         """Those under the line with *key*, in their order."""
@@ -121,6 +145,10 @@ class FloodBook:
         """Those under the line with *key* get cards."""
         table = schema.flooded
         await self._connection.execute(sa.delete(table).where(table.c.key == key))
+
+    async def leave(self, room: RoomId, card: CardRef) -> None:
+        """An object that may have a place in a list of *room* has a card there instead."""
+        await self._connection.execute(sa.delete(schema.flooded).where(schema.flooded.c.room == room, *_is(card)))
 
     async def keys(self, prefix: str) -> list[tuple[RoomId, NoticeKey, int]]:
         """The lines whose keys begin with *prefix*: the room, and how many are under each; in the order of arrival."""

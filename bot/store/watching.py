@@ -194,7 +194,7 @@ class WatchBook(PastBook):
         }
         await self._replace(schema.server, {"name": poll.server}, row)
         known = await self.known_events(poll.server, (event.id for event in poll.events))
-        unknown = [event.id for event in poll.events if event.id not in known]
+        unknown = dict.fromkeys(event.id for event in poll.events if event.id not in known)
         seen = [{"server": poll.server, "id": number, "seen_at": self._now} for number in unknown]
         await self._insert(schema.seen_event, seen)
 

@@ -26,6 +26,7 @@ class Wanted:
     """What a room asked for, not yet written.
 
     *form* is None where all who asked wait for a digest: then there is no card, and those are the *digests*.
+    *by_change*: it was known already, and a change of it was asked for.
     """
 
     about: CardRef
@@ -33,6 +34,7 @@ class Wanted:
     match: RoomMatch
     form: Form | None = Form.CARD
     digests: tuple[Digest, ...] = ()
+    by_change: bool = False
 
     @property
     def room(self) -> RoomId:
@@ -114,13 +116,16 @@ class Announcer:
         return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
 
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Write the *wanted* cards."""
+        """Write the *wanted* cards, each once; one that was in a list of its room has a card instead from now on."""
+        announced: list[Announced] = []
         shown = {about: seen for about in _about(wanted) if (seen := await sight.seen(tx, about)) is not None}
         versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}
         for each, notice in await asyncio.to_thread(self._cards, wanted, shown, versions):
-            await tx.cards.add(each.about, notice, each.why, each.form or Form.CARD)
-            await tx.outbox.add([notice])
-        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
+            if await tx.cards.add(each.about, notice, each.why, each.form or Form.CARD):
+                await tx.floods.leave(each.room, each.about)
+                await tx.outbox.add([notice])
+                announced.append(Announced(each.room, each.about, str(each.match.why[0].reason)))
+        return announced
 
     def _cards(
         self, wanted: Sequence[Wanted], known: Mapping[CardRef, Shown], versions: Mapping[CardRef, Versions]

@@ -11,7 +11,7 @@ from bot import metrics
 from bot.clock import Clock
 from bot.ids import RoomId
 from bot.notices.card import Site
-from bot.notices.floods import Fate, Flood, Room, Sites, fate, flood_key, flood_notices, flood_so_far
+from bot.notices.floods import Cause, Fate, Flood, Room, Sites, fate, flood_key, flood_notices, flood_so_far
 from bot.notices.outbox import Lane
 from bot.patchwork.poller import Poller
 from bot.store.store import Store, Transaction
@@ -50,9 +50,12 @@ async def _takes(tx: Transaction, wanted: Sequence[Wanted], flood: Flood | None,
         return False
     if flood is None:
         withdrawn = await tx.floods.withdraw_recent(room)
-        flood = Flood(room, flood_key(room, now), server, now, now, before=recent - len(withdrawn))
+        cause = Cause.AT_ONCE if withdrawn else Cause.CHANGED
+        flood = Flood(room, flood_key(room, now), server, now, now, before=recent - len(withdrawn), cause=cause)
         await tx.floods.gather(room, flood.key, withdrawn)
         metrics.FLOODS.inc()
+    if flood.cause is Cause.CHANGED and not all(each.by_change for each in wanted):
+        flood = replace(flood, cause=Cause.AT_ONCE)
     await tx.floods.put(replace(flood, server=server, last=now))
     await tx.floods.gather(room, flood.key, [each.held for each in wanted])
     return True

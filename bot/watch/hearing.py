@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bot.ids import ProjectName, ServerName
 from bot.notices.changes import Changed
@@ -26,7 +27,8 @@ class Hearing:
         """The cards that changes ask for, where there are none; where there is one, what is said below it is queued.
 
         A card that a moderator took away is not replaced, and what is queued for it will not be said. One that was
-        left behind in a room that another replaced is nowhere to be seen, so its change brings a new one.
+        left behind in a room that another replaced is nowhere to be seen, so its change brings a new one. So
+        does that of a series which a room knows from a list only: a few get a card each, many are one more list.
         """
         found = await asyncio.to_thread(lambda: [(each.about, self._heard(each)) for each in all_changed])
         wanted: list[Wanted] = []
@@ -47,7 +49,7 @@ class Hearing:
 
     async def _first(self, tx: Transaction, about: CardRef, each: Heard) -> list[Wanted]:
         """The card, which shows what changed already; what was asked for by name is said below it, too."""
-        card = asked(self._audience, about, each.judged, each.match)
+        card = replace(asked(self._audience, about, each.judged, each.match), by_change=True)
         if card.form is not None:
             await tx.queued.add(card.key, each.asked)
         return [card]
