@@ -209,12 +209,12 @@ async def assembled(
         StoreError: when the database cannot be used.
     """
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.store.url.get_secret_value(), clock)
+        incidents = Incidents(clock)
+        store = await Store.open(settings.store.url.get_secret_value(), clock, incidents)
         stack.push_async_callback(store.close)
         async with store.transaction() as tx:
             await tx.floods.configure({room.room: room.flood for room in settings.room})
         audience = _audience(rooms)
-        incidents = Incidents(clock)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         ears = Ears(store, audience.index, rulebook.of)
@@ -247,7 +247,7 @@ async def assembled(
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
-        digests, floods = Digests(store, audience, Sources(past, sites), clock), Floods(store, audience, clock, pollers)
+        digests, floods = Digests(store, audience, Sources(past, sites), clock), Floods(store, audience, pollers)
         duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell, floods.tell)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()

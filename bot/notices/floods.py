@@ -151,11 +151,11 @@ def list_key(line: NoticeKey, number: int) -> NoticeKey:
     return NoticeKey(f"list/{number}/{line}")
 
 
-def flood_so_far(flood: Flood, gathered: Sequence[Gathered], room: Room) -> Notice:
-    """The line of a flood that goes on."""
+def flood_so_far(flood: Flood, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
+    """The line of a flood that goes on, alone."""
     title = _title(f"{_how_many(flood, gathered)} so far", gathered, room.sites)
     told = lines([_projects(gathered), words("More may come; all of them will be listed in the thread.")])
-    return _line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)
+    return [_line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)]
 
 
 def flood_notices(flood: Flood, gathered: Sequence[Gathered], room: Room) -> list[Notice]:

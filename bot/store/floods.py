@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName
+from bot.incidents import Incidents
 from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Fate, Flood, Gathered, fate, flood_key
 from bot.notices.outbox import CardRef, Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
 from bot.store import schema
-from bot.store.book import batched
+from bot.store.book import batched, read_each, readable
 from bot.store.housekeeping import drop_batch
 from bot.store.past import KEEP_PATCHES
 from bot.store.subscriptions import FLOOD
@@ -36,9 +37,10 @@ class Held:
 class FloodBook:
     """The floods' part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
         self._connection = connection
         self._now = now
+        self._incidents = incidents
 
     # How many are too many
 
@@ -71,7 +73,7 @@ class FloodBook:
         """The floods that are not told yet, the oldest first."""
         table = schema.flood
         found = await self._all(sa.select(table).order_by(table.c.opened, table.c.key))
-        return [_flood(row) for row in found]
+        return readable(found, _flood, lambda row: str(row["key"]), self._incidents)
 
     async def put(self, flood: Flood) -> None:
         """A flood begins, or goes on like this."""
@@ -131,15 +133,7 @@ class FloodBook:
         """Those under the line with *key*, in their order."""
         table = schema.flooded
         found = await self._all(sa.select(table).where(table.c.key == key).order_by(table.c.id))
-        return [
-            Held(
-                CardRef(ServerName(row["server"]), row["kind"], row["object"], rebuilds),
-                row["wanted"]["why"],
-                tuple(row["wanted"]["paths"]),
-                Form(row["wanted"]["form"]),
-            )
-            for row in found
-        ]
+        return readable(found, lambda row: _held(row, rebuilds), _name, self._incidents)
 
     async def release(self, key: NoticeKey) -> None:
         """Those under the line with *key* get cards."""
@@ -172,7 +166,7 @@ class FloodBook:
         query = sa.select(table.c.server, table.c.kind, table.c.object, *columns, *shared)
         query = query.select_from(table.outerjoin(series, sa.and_(*same)).outerjoin(patch, sa.and_(*alone)))
         found = await self._all(query.where(table.c.key == key).order_by(table.c.id))
-        return [_gathered(row) for row in found]
+        return [_gathered_or_number(row) for row in found]
 
     # Cards that are in a flood instead
 
@@ -209,13 +203,8 @@ class FloodBook:
                 await self._connection.execute(sa.delete(notice).where(notice.c.of == row["notice_key"]))
                 is_it = (card.c.room == room, card.c.notice_key == row["notice_key"])
                 await self._connection.execute(sa.delete(card).where(*is_it))
-                held.append(
-                    Held(
-                        CardRef(ServerName(row["server"]), row["kind"], row["object"]),
-                        row["why"],
-                        form=Form(row["form"]),
-                    )
-                )
+                about = CardRef(ServerName(row["server"]), row["kind"], row["object"])
+                held.append(Held(about, row["why"], form=Form(row["form"])))
         return held
 
     def _cards(self, room: RoomId, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -256,6 +245,15 @@ def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number
 
 
+def _held(row: sa.RowMapping, rebuilds: int) -> Held:
+    about, wanted = CardRef(ServerName(row["server"]), row["kind"], row["object"], rebuilds), row["wanted"]
+    return Held(about, wanted["why"], tuple(wanted["paths"]), Form(wanted["form"]))
+
+
+def _name(row: sa.RowMapping) -> str:
+    return f"{row['kind']} {row['object']} of {row['server']}"
+
+
 def _flood(row: sa.RowMapping) -> Flood:
     return Flood(
         room=RoomId(row["room"]),
@@ -267,6 +265,12 @@ def _flood(row: sa.RowMapping) -> Flood:
         said=row["said"],
         cause=Cause(row["cause"]),
     )
+
+
+def _gathered_or_number(row: sa.RowMapping) -> Gathered:
+    """What is shown of a row; the number alone where what is known of it cannot be read."""
+    found, _ = read_each([row], _gathered, _name)
+    return found[0] if found else Gathered(ServerName(row["server"]), row["object"], None)
 
 
 def _gathered(row: sa.RowMapping) -> Gathered:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,7 +43,7 @@ class QueueBook:
     async def add(self, card: NoticeKey, changes: Sequence[Change]) -> None:
         """Let *changes* be told below a card, which may not be written yet."""
         if changes:
-            rows = [{"card": card, "seen_at": self._now, **_columns(change)} for change in changes]
+            rows = [{"card": card, "seen_at": self._now, **of_change(change)} for change in changes]
             await self._connection.execute(sa.insert(schema.queued_change), rows)
 
     async def due(self, gathering: timedelta, limit: int) -> list[Burst]:
@@ -87,11 +88,12 @@ def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> Burst:
         is_there=bool(card["is_there"]),
         first=rows[0]["id"],
         last=rows[-1]["id"],
-        changes=tuple(map(_change, rows)),
+        changes=tuple(map(to_change, rows)),
     )
 
 
-def _columns(change: Change) -> dict[str, object]:
+def of_change(change: Change) -> dict[str, object]:
+    """The columns of a change."""
     return {
         "kind": change.kind,
         "patch": change.patch,
@@ -102,7 +104,8 @@ def _columns(change: Change) -> dict[str, object]:
     }
 
 
-def _change(row: sa.RowMapping) -> Change:
+def to_change(row: sa.RowMapping | Mapping[str, Any]) -> Change:
+    """The change of a row."""
     return Change(
         kind=ChangeKind(row["kind"]),
         patch=None if row["patch"] is None else PatchId(row["patch"]),

@@ -1,16 +1,18 @@
 """The store: explicit transactions over the books of the watch, the rooms, the people and what is said to them."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Self
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.clock import Clock
 from bot.errors import StoreError
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
+from bot.incidents import Incidents
 from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import KnownSeries
@@ -24,6 +26,7 @@ from bot.store.floods import FloodBook
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.queued import QueueBook
+from bot.store.retries import RetryBook
 from bot.store.session import OfRooms, SessionBook
 from bot.store.subscriptions import SubscriptionBook
 from bot.store.versions import VersionBook
@@ -32,7 +35,7 @@ from bot.store.watching import WatchBook
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """All books, under one commit."""
+    """All books, under one commit; *now* (UTC) is the time of everything in it."""
 
     watch: WatchBook
     outbox: OutboxBook
@@ -45,18 +48,23 @@ class Transaction:
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
+    retries: RetryBook
+    now: datetime
+    savepoint: Callable[[], AbstractAsyncContextManager[None]]
+    """A part of the transaction that alone is undone when its block raises; raises StoreError as `transaction` does."""
 
 
 class Store:
     """The database. It is also the `Memory` of the pollers, each question a transaction of its own."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, incidents: Incidents | None = None) -> None:
+        self.incidents = incidents or Incidents(clock)  # rows that cannot be read, and what whoever uses it adds
         self._engine = engine
         self._clock = clock
         self.failing_since: datetime | None = None  # UTC; None: the last transaction was well
 
     @classmethod
-    async def open(cls, url: str, clock: Clock) -> Self:
+    async def open(cls, url: str, clock: Clock, incidents: Incidents | None = None) -> Self:
         """The store behind *url*, at the program's version; on PostgreSQL for this process alone.
 
         Raises:
@@ -69,7 +77,7 @@ class Store:
         except BaseException:
             await engine.dispose()
             raise
-        return cls(engine, clock)
+        return cls(engine, clock, incidents)
 
     @classmethod
     async def beside(cls, url: str, clock: Clock) -> Self:
@@ -104,11 +112,12 @@ class Store:
         with self._noted(), plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
-                cards, floods = CardBook(connection, now), FloodBook(connection, now)
+                cards, floods = CardBook(connection, now), FloodBook(connection, now, self.incidents)
                 subscriptions = SubscriptionBook(connection, now)
                 outbox, digests = OutboxBook(connection, now, cards), DigestBook(connection, now, subscriptions)
+                retries = RetryBook(connection, now)
                 yield Transaction(
-                    watch=WatchBook(connection, now),
+                    watch=WatchBook(connection, now, self.incidents),
                     outbox=outbox,
                     cards=cards,
                     versions=VersionBook(connection),
@@ -117,9 +126,18 @@ class Store:
                     floods=floods,
                     absences=AbsenceBook(connection),
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, OfRooms(outbox, cards, digests, floods, subscriptions)),
+                    session=SessionBook(connection, OfRooms(outbox, cards, digests, floods, subscriptions, retries)),
                     subscriptions=subscriptions,
+                    retries=retries,
+                    now=now,
+                    savepoint=partial(self._savepoint, connection),
                 )
+
+    @asynccontextmanager
+    async def _savepoint(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        with plain_errors(self._engine.url):
+            async with connection.begin_nested():
+                yield
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

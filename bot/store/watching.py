@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
+from bot.incidents import Incidents
 from bot.notices.changes import Changed
 from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Series
@@ -15,6 +17,7 @@ from bot.patchwork.pending import KnownSeries
 from bot.patchwork.poller import Poll
 from bot.patchwork.told import MailKind, Work, WorkKind
 from bot.store import rows, schema
+from bot.store.book import readable
 from bot.store.changing import Changing
 from bot.store.housekeeping import drop_batch
 from bot.store.past import KEEP_PATCHES, PastBook
@@ -24,8 +27,16 @@ KEEP_EVENTS_AT_LEAST = 1_000
 KEEP_CHECKS = timedelta(days=30)
 
 
+def _pending_name(row: sa.RowMapping) -> str:
+    return f"pending {row['kind']} {row['id']} of {row['server']}"
+
+
 class WatchBook(PastBook):
     """The watch's part of one transaction: what a poller asks, and what it found; and the past, as that left it."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
+        super().__init__(connection, now)
+        self._incidents = incidents
 
     # What a poller asks
 
@@ -41,7 +52,7 @@ class WatchBook(PastBook):
             highest=row["highest_event"] if row else 0,
             baselines=tuple(rows.to_baseline(item) for item in baselines),
             pending=await asyncio.to_thread(  # tens of thousands, after an import
-                lambda: tuple(rows.to_pending(item) for item in waiting.mappings())
+                lambda: tuple(readable(waiting.mappings(), rows.to_pending, _pending_name, self._incidents))
             ),
         )
 
@@ -201,6 +212,6 @@ class WatchBook(PastBook):
     async def _forget(self, server: ServerName) -> None:
         """Everything known of a server whose ids started anew."""
         known = (schema.series, schema.patch, schema.told, schema.patch_check, schema.comment)
-        told = (schema.card, schema.digest_entry, schema.flooded, schema.absence)
+        told = (schema.card, schema.digest_entry, schema.flooded, schema.absence, schema.retry)
         for table in (*known, *told, schema.seen_event, schema.pending, schema.project):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
