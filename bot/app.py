@@ -160,8 +160,10 @@ class Bot:
             self.sender.wake()
 
     async def _do(self, duty: Callable[[], Awaitable[None]]) -> None:
-        await duty()
-        self.sender.wake()
+        try:
+            await duty()
+        finally:
+            self.sender.wake()  # for what it wrote before it failed
 
     async def _catch_up(self) -> None:
         """Before a patch is held against them, know again what may have changed unheard."""

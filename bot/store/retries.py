@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import LONGEST_WAIT, backoff
 from bot.ids import RoomId, ServerName
+from bot.incidents import Incidents
 from bot.store import schema
 from bot.store.book import batched
 from bot.store.housekeeping import drop_batch
@@ -32,6 +33,11 @@ class RetryKind(StrEnum):
     DIGEST = "digest"
     FLOOD = "flood"
 
+    @property
+    def incident(self) -> str:
+        """The kind of the incident that a failure is."""
+        return f"{self}.failed"
+
 
 _OF_A_POLL: Final = (RetryKind.SUBMISSION, RetryKind.CHANGE, RetryKind.CARD, RetryKind.LINK)
 
@@ -51,9 +57,10 @@ class Retry:
 class RetryBook:
     """The retries' part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
         self._connection = connection
         self._now = now
+        self._incidents = incidents
 
     # Parts of a poll
 
@@ -84,8 +91,9 @@ class RetryBook:
 
     # Duties, of which the key says everything
 
-    async def put_off(self, kind: RetryKind, key: str) -> None:
-        """Count a failure of a duty, which waits from now on."""
+    async def put_off(self, kind: RetryKind, key: str, error: Exception) -> None:
+        """Record a failure of a duty, which waits from now on: from 2 s doubling to 15 min with its failures."""
+        self._incidents.record(kind.incident, key, error)
         table = schema.retry
         same = (table.c.kind == kind, table.c.key == key)
         query = sa.select(sa.func.max(table.c.failures)).where(*same)

@@ -1,11 +1,11 @@
 """The store: explicit transactions over the books of the watch, the rooms, the people and what is said to them."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -20,7 +20,7 @@ from bot.patchwork.told import MailKind, Work
 from bot.store import migrate
 from bot.store.absences import AbsenceBook
 from bot.store.cards import CardBook
-from bot.store.digests import DigestBook
+from bot.store.digests import DigestBook, Helpers
 from bot.store.engine import connect, file_of, plain_errors
 from bot.store.floods import FloodBook
 from bot.store.inbox import InboxBook
@@ -112,16 +112,16 @@ class Store:
         with self._noted(), plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
-                cards, floods = CardBook(connection, now), FloodBook(connection, now, self.incidents)
-                subscriptions = SubscriptionBook(connection, now)
-                outbox, digests = OutboxBook(connection, now, cards), DigestBook(connection, now, subscriptions)
-                retries = RetryBook(connection, now)
+                retries, subscriptions = RetryBook(connection, now, self.incidents), SubscriptionBook(connection, now)
+                cards, floods = CardBook(connection, now, retries), FloodBook(connection, now, self.incidents)
+                digests = DigestBook(connection, now, Helpers(subscriptions, retries, self.incidents))
+                outbox = OutboxBook(connection, now, cards)
                 yield Transaction(
                     watch=WatchBook(connection, now, self.incidents),
                     outbox=outbox,
                     cards=cards,
                     versions=VersionBook(connection),
-                    queued=QueueBook(connection, now),
+                    queued=QueueBook(connection, now, retries),
                     digests=digests,
                     floods=floods,
                     absences=AbsenceBook(connection),
@@ -150,22 +150,30 @@ class Store:
         self.failing_since = None
 
     async def tidy(self) -> None:
-        """Drop what is kept no longer, a batch a transaction, so that others get their turn in between."""
-        while await self._tidy_a_batch():
-            pass
+        """Drop what is kept no longer, a batch a transaction, so that others get their turn in between.
 
-    async def _tidy_a_batch(self) -> bool:
+        Where one kind of it cannot be dropped, the others are all the same.
+
+        Raises:
+            StoreError: when the database cannot be used, after all were tried.
+        """
+        broken: StoreError | None = None
+        for name, tidy in _TIDIES.items():
+            try:
+                while await self._tidy_a_batch(tidy):
+                    pass
+            except StoreError as error:
+                broken = error
+            except Exception as error:  # noqa: BLE001  # the one broad catch of a kind: it is recorded and tried again
+                self.incidents.record("housekeeping.failed", name, error)
+            else:
+                self.incidents.resolve("housekeeping.failed", name)
+        if broken is not None:
+            raise broken
+
+    async def _tidy_a_batch(self, tidy: Callable[[Transaction], Awaitable[bool]]) -> bool:
         async with self.transaction() as tx:
-            old_words = self._clock.now() - KEEP_SAID
-            more = [
-                await tx.watch.tidy(),
-                await tx.outbox.tidy(),
-                await tx.inbox.tidy(old_words),
-                await tx.cards.tidy(),
-                await tx.digests.tidy(),
-                await tx.floods.tidy(),
-            ]
-        return any(more)
+            return await tidy(tx)
 
     async def watched(self, server: ServerName) -> Watched:
         """Where the watch of *server* stands."""
@@ -221,3 +229,20 @@ class Store:
         """A patch that was read."""
         async with self.transaction() as tx:
             return await tx.watch.patch(server, number)
+
+
+# What is dropped, by what it is called where that fails
+_TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
+    "what waits for its patch": lambda tx: tx.watch.tidy_told(),
+    "checks": lambda tx: tx.watch.tidy_checks(),
+    "comments": lambda tx: tx.watch.tidy_comments(),
+    "patches": lambda tx: tx.watch.tidy_patches(),
+    "series": lambda tx: tx.watch.tidy_series(),
+    "events": lambda tx: tx.watch.tidy_events(),
+    "sent messages": lambda tx: tx.outbox.tidy(),
+    "answered messages": lambda tx: tx.inbox.tidy(tx.now - KEEP_SAID),
+    "cards": lambda tx: tx.cards.tidy(),
+    "digests": lambda tx: tx.digests.tidy(),
+    "lists": lambda tx: tx.floods.tidy(),
+    "retries": lambda tx: tx.retries.tidy(),
+}

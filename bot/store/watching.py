@@ -151,27 +151,42 @@ class WatchBook(PastBook):
                 if name.lower() not in watched:
                     await self._connection.execute(sa.delete(table).where(table.c.server == server, column == name))
 
-    async def tidy(self) -> bool:
-        """Drop a batch of what no window reaches and nobody asks for any more; whether there may be more of it.
+    # What is dropped: a batch of what no window reaches and nobody asks for any more; whether there may be more of it.
+    # It becomes the past: were it found again, by the safety net of a quiet list, it would be no news.
 
-        Of events never the newest thousand. What is dropped becomes the past: were it found again, by the safety net
-        of a quiet list, it would be no news.
-        """
-        told, patch, series = schema.told, schema.patch, schema.series
-        check, comment = schema.patch_check, schema.comment
-        old = self._now - KEEP_PATCHES
-        await self._raise_baselines(patch.c.id, patch.c.read_at < old, "baseline_patch")
-        await self._raise_baselines(series.c.id, series.c.judged_at < old, "baseline_series")
-        more = [
-            await drop_batch(self._connection, told, told.c.told_at < self._now - KEEP_EVENTS),
-            await drop_batch(self._connection, check, check.c.told_at < self._now - KEEP_CHECKS),
-            await drop_batch(self._connection, comment, comment.c.seen_at < old),
-            await drop_batch(self._connection, patch, patch.c.read_at < old),
-            await drop_batch(self._connection, series, series.c.judged_at < old),
-        ]
+    async def tidy_told(self) -> bool:
+        """What was told of patches that were never read."""
+        told = schema.told
+        return await drop_batch(self._connection, told, told.c.told_at < self._now - KEEP_EVENTS)
+
+    async def tidy_checks(self) -> bool:
+        """Old checks."""
+        check = schema.patch_check
+        return await drop_batch(self._connection, check, check.c.told_at < self._now - KEEP_CHECKS)
+
+    async def tidy_comments(self) -> bool:
+        """Old comments."""
+        comment = schema.comment
+        return await drop_batch(self._connection, comment, comment.c.seen_at < self._now - KEEP_PATCHES)
+
+    async def tidy_patches(self) -> bool:
+        """Old patches."""
+        patch = schema.patch
+        old = patch.c.read_at < self._now - KEEP_PATCHES
+        await self._raise_baselines(patch.c.id, old, "baseline_patch")
+        return await drop_batch(self._connection, patch, old)
+
+    async def tidy_series(self) -> bool:
+        """Old series."""
+        series = schema.series
+        old = series.c.judged_at < self._now - KEEP_PATCHES
+        await self._raise_baselines(series.c.id, old, "baseline_series")
+        return await drop_batch(self._connection, series, old)
+
+    async def tidy_events(self) -> bool:
+        """Old events of each server, never the newest thousand."""
         servers = (await self._connection.execute(sa.select(schema.server.c.name))).scalars().all()
-        more += [await self._tidy_events(ServerName(server)) for server in servers]
-        return any(more)
+        return any([await self._tidy_events(ServerName(server)) for server in servers])
 
     async def _raise_baselines(self, number: sa.Column[int], old: sa.ColumnElement[bool], baseline: str) -> None:
         table = number.table

@@ -21,7 +21,6 @@ from bot.watch.audience import Audience
 from bot.watch.isolation import isolated
 from bot.watch.lists import composed
 
-_FAILED = "flood.not_told"
 _log = structlog.get_logger(__name__)
 
 
@@ -83,7 +82,7 @@ class Floods:
             told = await isolated(tx, due, partial(self._tell, tx), partial(self._put_off, tx))
             await tx.retries.settle(RetryKind.FLOOD, told)
         for key in told:
-            self._incidents.resolve(_FAILED, key)
+            self._incidents.resolve(RetryKind.FLOOD.incident, key)
 
     async def _tell(self, tx: Transaction, floods: Sequence[Flood]) -> list[NoticeKey]:
         """Tell of some floods where that is due; of which something was told."""
@@ -101,8 +100,7 @@ class Floods:
         return told
 
     async def _put_off(self, tx: Transaction, flood: Flood, error: Exception) -> None:
-        self._incidents.record(_FAILED, flood.key, error)
-        await tx.retries.put_off(RetryKind.FLOOD, flood.key)
+        await tx.retries.put_off(RetryKind.FLOOD, flood.key, error)
 
     async def _end(self, tx: Transaction, flood: Flood) -> None:
         gathered = await tx.floods.gathered(flood.key)

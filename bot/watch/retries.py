@@ -16,12 +16,6 @@ from bot.watch.hearing import Change
 from bot.watch.versions import Link
 
 Part: TypeAlias = Submission | Change | Wanted | Link
-INCIDENTS = {
-    RetryKind.SUBMISSION: "poll.submission_failed",
-    RetryKind.CHANGE: "poll.change_failed",
-    RetryKind.CARD: "poll.card_failed",
-    RetryKind.LINK: "poll.link_failed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +30,7 @@ class Parts:
 
 def incident_of(retry: Retry) -> tuple[str, str]:
     """The kind and the name of the incident that a part which failed is."""
-    return INCIDENTS[retry.kind], f"{retry.key} for {retry.room}" if retry.room else retry.key
+    return retry.kind.incident, f"{retry.key} for {retry.room}" if retry.room else retry.key
 
 
 def retry_of(part: Part) -> Retry:
