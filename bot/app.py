@@ -160,8 +160,10 @@ class Bot:
             self.sender.wake()
 
     async def _do(self, duty: Callable[[], Awaitable[None]]) -> None:
-        await duty()
-        self.sender.wake()
+        try:
+            await duty()
+        finally:
+            self.sender.wake()  # for what it wrote before it failed
 
     async def _catch_up(self) -> None:
         """Before a patch is held against them, know again what may have changed unheard."""
@@ -209,12 +211,12 @@ async def assembled(
         StoreError: when the database cannot be used.
     """
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.store.url.get_secret_value(), clock)
+        incidents = Incidents(clock)
+        store = await Store.open(settings.store.url.get_secret_value(), clock, incidents)
         stack.push_async_callback(store.close)
         async with store.transaction() as tx:
             await tx.floods.configure({room.room: room.flood for room in settings.room})
         audience = _audience(rooms)
-        incidents = Incidents(clock)
         rulebook = Rulebook(shelf_of(settings), store, audience, clock)
         await rulebook.restore()
         ears = Ears(store, audience.index, rulebook.of)
@@ -247,7 +249,7 @@ async def assembled(
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
-        digests, floods = Digests(store, audience, Sources(past, sites), clock), Floods(store, audience, clock, pollers)
+        digests, floods = Digests(store, audience, Sources(past, sites), clock), Floods(store, audience, pollers)
         duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell, floods.tell)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.clock import Clock
-from bot.errors import BotError
+from bot.errors import BotError, StoreError
 from bot.ids import ProjectName, ServerName
 from bot.notices.condition import moment
 from bot.notices.outbox import Notice
@@ -25,6 +25,7 @@ from bot.watch.audience import Audience
 READ_EVERY = timedelta(days=1)
 AGAIN_AFTER = timedelta(hours=1)  # where it could not be read
 READ_SECONDS = 60.0
+_FAULT = "maintainers.not_read"
 _log = structlog.get_logger(__name__)
 
 
@@ -100,8 +101,15 @@ class Rulebook:
             if looked_at not in trees:
                 files = tuple(file for project in looked_at if (file := self.of(*project)) is not None)
                 trees[looked_at] = Trees(files, frozenset[str]().union(*(seen[project] for project in looked_at)))
-            found.append(doubts(query, trees[looked_at]))
+            found.append(self._doubts_about(query, trees[looked_at]))
         return found
+
+    def _doubts_about(self, query: Query, trees: Trees) -> tuple[str, ...]:
+        try:
+            return doubts(query, trees)
+        except Exception as error:  # noqa: BLE001  # a fault of ours about one query, which is recorded
+            self._store.incidents.record("query.not_checked", str(query), error)
+            return ()
 
     def problems(self) -> tuple[str, ...]:
         """A sentence for each file that cannot be read, and what is used instead."""
@@ -113,15 +121,34 @@ class Rulebook:
             async with self._store.transaction() as tx:
                 copy = await tx.watch.maintainers(source.server, source.project)
             if copy is not None and copy.place == source.place:
-                kept = self._of(source)
-                kept.maintainers = await asyncio.to_thread(read, copy.text)
-                kept.text, kept.read_at = copy.text, copy.read_at
+                await self._restore(source, copy)
+
+    async def _restore(self, source: FileSource, copy: Copy) -> None:
+        kept = self._of(source)
+        try:
+            kept.maintainers = await asyncio.to_thread(read, copy.text)
+        except Exception as error:  # noqa: BLE001  # a fault of ours in one file must not keep the bot from starting
+            self._store.incidents.record(_FAULT, self._name(source), error)
+        else:
+            kept.text, kept.read_at = copy.text, copy.read_at
 
     async def tick(self) -> None:
         """Read what is due."""
         for source in self._sources:
             if self._of(source).due <= self._clock.monotonic():
-                await self._read(source)
+                await self._try(source)
+
+    async def _try(self, source: FileSource) -> None:
+        """Read a file; a fault of the bot in it costs that file only."""
+        try:
+            await self._read(source)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the one broad catch of a file: it is recorded and read again later
+            self._store.incidents.record(_FAULT, self._name(source), error)
+            self._failed(source, f"a fault of the bot: {type(error).__name__}")
+        else:
+            self._store.incidents.resolve(_FAULT, self._name(source))
 
     async def _read(self, source: FileSource) -> None:
         try:
@@ -160,6 +187,10 @@ class Rulebook:
             return []
         changes = followed_changes(self._audience.index.subscriptions, where, before, after)
         return section_notices(where, self._clock.now(), changes, self._audience.direct)
+
+    @staticmethod
+    def _name(source: FileSource) -> str:
+        return f"MAINTAINERS of {source.project} on {source.server}"
 
     def _of(self, source: FileSource) -> _Kept:
         return self._kept[_key(source.server, source.project)]

@@ -4,7 +4,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from bot.app import Bot
 from bot.delivery.chat import Posted
@@ -264,8 +263,7 @@ async def test_a_reply_that_cannot_be_written_stays_queued(rig: Rig) -> None:
             database.execute(
                 "CREATE TRIGGER broken BEFORE INSERT ON notice WHEN NEW.lane = 2 BEGIN SELECT RAISE(ABORT, 'x'); END"
             )
-        with pytest.raises(IntegrityError):
-            await rig.poll(bot)
+        await rig.poll(bot)
         with sqlite3.connect(rig.folder / "bot.db") as database:
             database.execute("DROP TRIGGER broken")
 

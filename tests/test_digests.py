@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
 from inline_snapshot import snapshot
-from sqlalchemy.exc import IntegrityError
 
 from bot.app import Bot
 from bot.clock import VirtualClock
@@ -159,8 +157,7 @@ async def test_a_digest_that_cannot_be_written_is_told_later(tmp_path: Path) -> 
         await bot.post("first")
         with sqlite3.connect(rig.folder / "bot.db") as database:
             database.execute("CREATE TRIGGER broken BEFORE UPDATE ON digest BEGIN SELECT RAISE(ABORT, 'broken'); END")
-        with pytest.raises(IntegrityError, match="broken"):
-            await bot.at("2026-11-27T09:00")
+        await bot.at("2026-11-27T09:00")
         with sqlite3.connect(rig.folder / "bot.db") as database:
             database.execute("DROP TRIGGER broken")
         assert rig.chat.posted == []

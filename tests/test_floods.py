@@ -322,3 +322,93 @@ async def test_the_events_of_an_import_are_asked_for_once_however_many_polls_rea
     asked = [query for _, path, query in rig.patchwork.requests if path.endswith("/events/")]
     assert len(asked) == len(set(asked))
     assert len([path for _, path, _ in rig.patchwork.requests if "/series/" in path]) == 160
+
+
+async def told_in_a_flood(rig: Rig, bot: Bot, count: int = 14) -> list[int]:
+    """So many series of one patch were told in one line; their patches."""
+    await bot.settle()
+    patches = [rig.post("migration/ram.c", name=f"series {number}").patches[0] for number in range(1, count + 1)]
+    await rig.poll(bot)
+    await over(rig, bot)
+    assert roots(rig) == [f"{count} series at once"]
+    return patches
+
+
+@pytest.fixture
+def states(rig: Rig) -> Rig:
+    rig.subscribe = {ROOM: ("path:migration/", "path:migration/ state:accepted")}
+    return rig
+
+
+async def test_a_flood_whose_series_change_later_does_not_stop_the_poll(states: Rig) -> None:
+    async with states.running() as bot:
+        patches = await told_in_a_flood(states, bot)
+        for patch in patches:
+            states.patchwork.set_state(patch, "accepted")
+        await states.poll(bot)
+        await over(states, bot)
+        states.post("migration/ram.c", name="the next one")
+        await states.poll(bot)
+
+    assert roots(states) == ["14 series at once", "14 series changed at once", "the next one"]
+    assert listed(states) == [f"series {number}" for number in range(1, 15)] * 2
+
+
+async def test_a_few_series_of_a_flood_that_change_later_get_cards(states: Rig) -> None:
+    async with states.running() as bot:
+        patches = await told_in_a_flood(states, bot)
+        for patch in patches[:2]:
+            states.patchwork.set_state(patch, "accepted")
+        await states.poll(bot)
+        for patch in patches[:2]:
+            states.patchwork.set_state(patch, "new")
+        await states.poll(bot)
+        for patch in patches:
+            states.patchwork.set_state(patch, "accepted")
+        await over(states, bot)
+        await over(states, bot)
+
+    assert roots(states) == ["14 series at once", "series 1", "series 2", "12 series changed at once"]
+
+
+async def test_series_of_a_flood_that_change_while_it_goes_on_are_listed_once(states: Rig) -> None:
+    async with states.running() as bot:
+        await bot.settle()
+        patches = [states.post("migration/ram.c", name=f"series {number}").patches[0] for number in range(14)]
+        await states.poll(bot)
+        for patch in patches:
+            states.patchwork.set_state(patch, "accepted")
+        await states.poll(bot)
+        await over(states, bot)
+
+    assert roots(states) == ["14 series at once"]
+    assert len(listed(states)) == 14
+
+
+async def test_a_change_and_an_arrival_in_one_flood_are_told_as_what_came(states: Rig) -> None:
+    async with states.running() as bot:
+        patches = await told_in_a_flood(states, bot)
+        for patch in patches:
+            states.patchwork.set_state(patch, "accepted")
+        states.post("migration/ram.c", name="new")
+        await states.poll(bot)
+        await over(states, bot)
+
+    assert roots(states) == ["14 series at once", "15 series at once"]
+
+
+async def test_cards_of_changed_series_that_were_not_sent_are_taken_into_the_next_flood(states: Rig) -> None:
+    async with states.running() as bot:
+        patches = await told_in_a_flood(states, bot)
+        states.burst(bot, 0)
+        states.patchwork.set_state(patches[0], "accepted")
+        await states.poll(bot)
+        for patch in patches[1:]:
+            states.patchwork.set_state(patch, "accepted")
+        states.clock.advance(30)
+        await bot.settle()
+        states.burst(bot, 1000)
+        await over(states, bot)
+
+    assert roots(states)[0] == "14 series at once"
+    assert len(listed(states)) + len(roots(states)) - 2 == 28

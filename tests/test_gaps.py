@@ -248,3 +248,38 @@ async def test_a_rebuilt_server_is_no_absence(rig: Rig) -> None:
         await rig.poll(bot)
 
     assert rig.titles() == names
+
+
+async def test_series_listed_after_an_absence_that_change_in_the_next_do_not_stop_the_poll(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/", "path:migration/ state:accepted")}
+    await away(rig, 6 * HOUR)
+    patches = [rig.post("migration/ram.c", name=f"series {number}").patches[0] for number in range(14)]
+    await away(rig, 6 * HOUR)
+    for patch in patches:
+        rig.patchwork.set_state(patch, "accepted")
+
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("migration/ram.c", name="the next one")
+        await rig.poll(bot)
+
+    first, second, last = [each.message.body for each in rig.chat.posted if not each.message.thread]
+    assert "14 series came to sample" in first
+    assert "0 series came to sample" not in second
+    assert last.startswith("the next one")
+
+
+async def test_a_series_that_is_held_and_changes_while_the_rest_is_read_is_told_once(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/", "path:migration/ state:accepted")}
+    await away(rig, 6 * HOUR)
+    patches = [rig.post("migration/ram.c", name=f"series {number}").patches[0] for number in range(3)]
+    post(rig, 120, "hw/a.c")
+
+    async with rig.running() as bot:
+        [(watch, _)] = bot.watches
+        assert await watch.tick()
+        for patch in patches:
+            rig.patchwork.set_state(patch, "accepted")
+        await rig.poll(bot, times=3)
+
+    assert rig.titles()[1:] == [f"series {number}" for number in range(3)]

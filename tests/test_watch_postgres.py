@@ -16,7 +16,7 @@ from rig import PROJECT, ROOM, Rig
 BREAK = """
     CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN RAISE 'broken' USING ERRCODE = '23514'; END $$;
-    CREATE TRIGGER broken BEFORE INSERT ON notice EXECUTE FUNCTION broken()
+    CREATE TRIGGER broken BEFORE INSERT ON server EXECUTE FUNCTION broken()
 """
 TABLES = ("card", "inbox", "notice", "patch", "pending", "project", "seen_event", "series", "server", "told")
 QUOTED = r'"a/migration/\000\355\240\200\377.c"'  # a path as git quotes it: NUL, a surrogate, no UTF-8 at all
@@ -47,7 +47,7 @@ async def test_a_poll_that_cannot_be_written_leaves_nothing_and_is_found_again(r
         rows(rig.url, BREAK)
 
         await rig.poll(bot)
-        rows(rig.url, "DROP TRIGGER broken ON notice")
+        rows(rig.url, "DROP TRIGGER broken ON server")
 
         assert dump(rig) == before
         await rig.poll(bot)

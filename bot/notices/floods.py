@@ -5,6 +5,9 @@ tried yet are taken into it. It goes on while more come, so that an import that 
 it is over when nothing came for a minute and the server was asked once more in that time, or after a quarter of an
 hour. Then its line is written, and the series behind it in its thread. Where that takes longer, the room hears of it
 after two minutes, and the line is edited at the end.
+
+A series that stands in such a list and is asked for again by a change (`on:state`, a `state:` that comes true) counts
+as one that has no card yet: a few of them get a card each, more than the limit are one more flood, with its own list.
 """
 
 from bisect import bisect_left
@@ -52,6 +55,7 @@ class Cause(StrEnum):
     """Why so many are one message."""
 
     AT_ONCE = "at once"
+    CHANGED = "changed"  # they were known, and changed in a way that was asked for
     KEPT = "kept"  # while the room did not let us speak
 
 
@@ -147,11 +151,11 @@ def list_key(line: NoticeKey, number: int) -> NoticeKey:
     return NoticeKey(f"list/{number}/{line}")
 
 
-def flood_so_far(flood: Flood, gathered: Sequence[Gathered], room: Room) -> Notice:
-    """The line of a flood that goes on."""
+def flood_so_far(flood: Flood, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
+    """The line of a flood that goes on, alone."""
     title = _title(f"{_how_many(flood, gathered)} so far", gathered, room.sites)
     told = lines([_projects(gathered), words("More may come; all of them will be listed in the thread.")])
-    return _line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)
+    return [_line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)]
 
 
 def flood_notices(flood: Flood, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
@@ -219,9 +223,10 @@ def _how_many(flood: Flood, gathered: Sequence[Gathered]) -> str:
     count = len(gathered)
     if flood.cause is Cause.KEPT:
         return f"{count} series that came while the bot could not speak here"
+    what = "series changed at once" if flood.cause is Cause.CHANGED else "series at once"
     if flood.before:
-        return f"{count} more series at once, after {facts.counted(flood.before, 'card')}"
-    return f"{count} series at once"
+        return f"{count} more {what}, after {facts.counted(flood.before, 'card')}"
+    return f"{count} {what}"
 
 
 def _listed(gathered: Sequence[Gathered]) -> str:

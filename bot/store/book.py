@@ -1,6 +1,7 @@
 """What the books have in common: a connection in a transaction, its time, and how rows are read and written there."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -8,9 +9,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import BotError
+from bot.incidents import Incidents
+
 _CHUNK = 500  # below the number of parameters that any SQLite takes
 _ROWS = 250  # written in one go: to make them ready takes the event loop's time
 _Item = TypeVar("_Item")
+_Read = TypeVar("_Read")
 
 
 class Book:
@@ -61,3 +66,38 @@ def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:
     left = iter(items)
     while piece := list(islice(left, size)):
         yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row, called *key*, that cannot be read: damaged, or written by another version of this program."""
+
+    key: str
+    error: Exception
+
+
+def read_each(
+    rows: Iterable[sa.RowMapping], read: Callable[[sa.RowMapping], _Read], key: Callable[[sa.RowMapping], str]
+) -> tuple[list[_Read], list[Unreadable]]:
+    """What *read* makes of *rows*, and those that it cannot read, by what *key* calls them."""
+    found: list[_Read] = []
+    unreadable: list[Unreadable] = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except (TypeError, ValueError, LookupError, BotError) as error:
+            unreadable.append(Unreadable(key(row), error))
+    return found, unreadable
+
+
+def readable(
+    rows: Iterable[sa.RowMapping],
+    read: Callable[[sa.RowMapping], _Read],
+    key: Callable[[sa.RowMapping], str],
+    incidents: Incidents,
+) -> list[_Read]:
+    """What *read* makes of *rows*, without those that it cannot read, which are recorded."""
+    found, unreadable = read_each(rows, read, key)
+    for each in unreadable:
+        incidents.record("store.row_unreadable", each.key, each.error)
+    return found

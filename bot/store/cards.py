@@ -11,8 +11,10 @@ from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.living import FREEZES_AFTER, Life
 from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
 from bot.store import columns, schema
+from bot.store.book import read_each
 from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
+from bot.store.retries import RetryBook, RetryKind, is_put_off
 from bot.subscriptions.wishes import Form
 
 KEEP_CARDS = timedelta(days=180)
@@ -42,9 +44,10 @@ class DueCard:
 class CardBook:
     """The cards' part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, retries: RetryBook) -> None:
         self._connection = connection
         self._now = now
+        self._retries = retries
 
     async def rooms_with(self, card: CardRef) -> set[RoomId]:
         """The rooms that have a card of this object."""
@@ -85,13 +88,15 @@ class CardBook:
             for room in (await self._connection.execute(sa.select(table.c.room).where(*of_these))).scalars()
         }
 
-    async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: Form = Form.CARD) -> None:
-        """Remember that a room has a card of this object, which is *notice*, in this form.
+    async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: Form = Form.CARD) -> bool:
+        """Remember that a room has a card of this object, which is *notice*, in this form; False: it had one already.
 
         It takes the place of one that was left in the room that this one replaced.
         """
-        left = (*_is(card), schema.card.c.room == notice.room, schema.card.c.ended == "moved")
-        await self._connection.execute(sa.delete(schema.card).where(*left))
+        of_room = (*_is(card), schema.card.c.room == notice.room)
+        await self._connection.execute(sa.delete(schema.card).where(*of_room, schema.card.c.ended == "moved"))
+        if (await self._connection.execute(sa.select(schema.card.c.room).where(*of_room))).first() is not None:
+            return False
         values = {
             "room": notice.room,
             "server": card.server,
@@ -105,6 +110,7 @@ class CardBook:
             "shown": notice.message.digest,
         }
         await self._connection.execute(sa.insert(schema.card).values(values))
+        return True
 
     async def standing(self, card: CardRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
         """The keys of all cards of this object, by room, and why each is edited no more; None while it is."""
@@ -173,12 +179,20 @@ class CardBook:
             await self._connection.execute(of_room, marks)
 
     async def due(self, limit: int) -> list[DueCard]:
-        """The cards to edit now, those that wait longest first, *limit* at most; a clock set back holds none up."""
+        """The cards to edit now, those that wait longest first, *limit* at most; a clock set back holds none up.
+
+        One that could not be edited is not due before its next try; so is one that cannot be read.
+        """
         card = schema.card
         is_due = sa.or_(card.c.due_at <= self._now, card.c.touched_at > self._now)
-        query = sa.select(card, is_there()).where(card.c.ended.is_(None), card.c.due_at.is_not(None), is_due)
-        found = await self._connection.execute(query.order_by(card.c.due_at, card.c.room).limit(limit))
-        return [_due(row) for row in found.mappings()]
+        waits = is_put_off(RetryKind.EDIT, card.c.notice_key, self._now)
+        where = (card.c.ended.is_(None), card.c.due_at.is_not(None), is_due, ~waits)
+        query = sa.select(card, is_there()).where(*where).order_by(card.c.due_at, card.c.room).limit(limit)
+        found = (await self._connection.execute(query)).mappings()
+        due, unreadable = read_each(found, _due, lambda row: str(row["notice_key"]))
+        for each in unreadable:
+            await self._retries.put_off(RetryKind.EDIT, each.key, each.error)
+        return due
 
     async def shows(self, card: DueCard) -> None:
         """A card shows everything that is known."""

@@ -8,10 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import BotError
 from bot.ids import RoomId, ServerName
+from bot.incidents import Incidents
 from bot.notices.outbox import CardRef
 from bot.store import columns, schema
+from bot.store.book import readable
 from bot.store.housekeeping import drop_batch
+from bot.store.retries import RetryBook, RetryKind
 from bot.store.subscriptions import SubscriptionBook
 from bot.subscriptions.due import next_due, zone_named
 from bot.subscriptions.wishes import Digest, read_digest
@@ -28,6 +32,11 @@ class Appointment:
     since: datetime
     next_due_at: datetime
 
+    @property
+    def key(self) -> str:
+        """What it is called where it could not be told."""
+        return f"digest {self.digest} of {self.room}"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -37,13 +46,24 @@ class Entry:
     has_former: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """What the digests look at besides: the zones, what waits for its next try, and where unreadable rows are told."""
+
+    subscriptions: SubscriptionBook
+    retries: RetryBook
+    incidents: Incidents
+
+
 class DigestBook:
     """The digests' part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime, subscriptions: SubscriptionBook) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, books: Helpers) -> None:
         self._connection = connection
         self._now = now
-        self._subscriptions = subscriptions
+        self._subscriptions = books.subscriptions
+        self._retries = books.retries
+        self._incidents = books.incidents
 
     # What is kept for them
 
@@ -80,10 +100,12 @@ class DigestBook:
     # When they are due
 
     async def due(self) -> list[Appointment]:
-        """Those that are due now, the longest overdue first."""
+        """Those that are due now, the longest overdue first; none that could not be told before its next try."""
         table = schema.digest
-        query = sa.select(table).where(table.c.next_due_at <= self._now)
-        return [_appointment(row) for row in await self._all(query.order_by(table.c.next_due_at, table.c.room))]
+        query = sa.select(table).where(table.c.next_due_at <= self._now).order_by(table.c.next_due_at, table.c.room)
+        found = readable(await self._all(query), _appointment, _name, self._incidents)
+        waiting = await self._retries.waiting(RetryKind.DIGEST) if found else set()
+        return [each for each in found if each.key not in waiting]
 
     async def stands(self, due: Appointment) -> bool:
         """Whether a digest is still to be told that was *due*."""
@@ -108,7 +130,11 @@ class DigestBook:
         for room, digest in sorted(known - needed):
             await self._connection.execute(sa.delete(table).where(table.c.room == room, table.c.digest == digest))
         for room, digest in sorted(needed - known):
-            at = await self.next_at(room, read_digest(digest))
+            try:
+                at = await self.next_at(room, read_digest(digest))
+            except (BotError, LookupError, ValueError) as error:
+                self._incidents.record("digest.not_arranged", f"digest {digest} of {room}", error)
+                continue
             values = {"room": room, "digest": digest, "since": self._now, "next_due_at": at}
             await self._connection.execute(sa.insert(table).values(values))
 
@@ -122,10 +148,13 @@ class DigestBook:
                 sa.update(table).where(*_is(table, room, each.digest)).values(next_due_at=at)
             )
 
-    async def settle(self, told: Appointment) -> None:
-        """All that was kept for a digest has been told, and the next is due at its time after now."""
+    async def settle(self, told: Appointment, untold: Collection[CardRef] = ()) -> None:
+        """All that was kept for a digest has been told but for the *untold*; the next is due at its time after now."""
         entry = schema.digest_entry
-        where = (*_is(entry, told.room, told.digest), entry.c.told_at.is_(None))
+        where = [*_is(entry, told.room, told.digest), entry.c.told_at.is_(None)]
+        if untold:
+            abouts = [(about.server, about.kind, about.number) for about in untold]
+            where.append(sa.tuple_(entry.c.server, entry.c.kind, entry.c.object).not_in(abouts))
         await self._connection.execute(sa.update(entry).where(*where).values(told_at=self._now))
         await self._put_off(told, since=self._now)
 
@@ -178,6 +207,10 @@ class DigestBook:
 
 def _is(table: sa.Table, room: RoomId, digest: Digest) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.room == room, table.c.digest == str(digest)
+
+
+def _name(row: sa.RowMapping) -> str:
+    return f"digest {row['digest']} of {row['room']}"
 
 
 def _appointment(row: sa.RowMapping) -> Appointment:

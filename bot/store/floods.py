@@ -1,6 +1,6 @@
 """The floods: which go on where, and the series that have a place in a list instead of a card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,15 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName
+from bot.incidents import Incidents
 from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Fate, Flood, Gathered, fate, flood_key
 from bot.notices.outbox import CardRef, Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
 from bot.store import schema
+from bot.store.book import batched, read_each, readable
 from bot.store.housekeeping import drop_batch
 from bot.store.past import KEEP_PATCHES
 from bot.store.subscriptions import FLOOD
 from bot.subscriptions.wishes import Form
 
+_CHUNK = 150  # objects of three parameters each, below the number that any SQLite takes
 Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term, and what that found
 
 
@@ -34,9 +37,10 @@ class Held:
 class FloodBook:
     """The floods' part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
         self._connection = connection
         self._now = now
+        self._incidents = incidents
 
     # How many are too many
 
@@ -69,7 +73,7 @@ class FloodBook:
         """The floods that are not told yet, the oldest first."""
         table = schema.flood
         found = await self._all(sa.select(table).order_by(table.c.opened, table.c.key))
-        return [_flood(row) for row in found]
+        return readable(found, _flood, lambda row: str(row["key"]), self._incidents)
 
     async def put(self, flood: Flood) -> None:
         """A flood begins, or goes on like this."""
@@ -87,7 +91,16 @@ class FloodBook:
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
     async def gather(self, room: RoomId, key: NoticeKey, held: Sequence[Held]) -> None:
-        """Give them, in this order, their places under the line with *key*."""
+        """Give them, in this order, their places under the line with *key*.
+
+        One that a line still to be told has already stays there; one that stood under an earlier line moves here.
+        """
+        new = {(each.about.server, each.about.kind, each.about.number): each for each in held}
+        for row in await self._places(room, key, new):
+            if row["stays"]:
+                del new[row["server"], row["kind"], row["object"]]
+            else:
+                await self._connection.execute(sa.delete(schema.flooded).where(schema.flooded.c.id == row["id"]))
         rows = [
             {
                 "room": room,
@@ -98,29 +111,38 @@ class FloodBook:
                 "wanted": _of_held(each),
                 "gathered_at": self._now,
             }
-            for each in held
+            for each in new.values()
         ]
         if rows:
             await self._connection.execute(sa.insert(schema.flooded), rows)
+
+    async def _places(
+        self, room: RoomId, key: NoticeKey, abouts: Iterable[tuple[ServerName, str, int]]
+    ) -> list[sa.RowMapping]:
+        """The rows that a room has of *abouts*; one *stays* that is under *key*, or under a flood still to be told."""
+        table, flood = schema.flooded, schema.flood
+        is_untold = sa.exists().where(flood.c.key == table.c.key)
+        stays = sa.or_(table.c.key == key, is_untold).label("stays")
+        found: list[sa.RowMapping] = []
+        for some in batched(abouts, _CHUNK):
+            same = sa.tuple_(table.c.server, table.c.kind, table.c.object).in_(some)
+            found += await self._all(sa.select(table, stays).where(table.c.room == room, same))
+        return found
 
     async def held(self, key: NoticeKey, rebuilds: int) -> list[Held]:
         """Those under the line with *key*, in their order."""
         table = schema.flooded
         found = await self._all(sa.select(table).where(table.c.key == key).order_by(table.c.id))
-        return [
-            Held(
-                CardRef(ServerName(row["server"]), row["kind"], row["object"], rebuilds),
-                row["wanted"]["why"],
-                tuple(row["wanted"]["paths"]),
-                Form(row["wanted"]["form"]),
-            )
-            for row in found
-        ]
+        return readable(found, lambda row: _held(row, rebuilds), _name, self._incidents)
 
     async def release(self, key: NoticeKey) -> None:
         """Those under the line with *key* get cards."""
         table = schema.flooded
         await self._connection.execute(sa.delete(table).where(table.c.key == key))
+
+    async def leave(self, room: RoomId, card: CardRef) -> None:
+        """An object that may have a place in a list of *room* has a card there instead."""
+        await self._connection.execute(sa.delete(schema.flooded).where(schema.flooded.c.room == room, *_is(card)))
 
     async def keys(self, prefix: str) -> list[tuple[RoomId, NoticeKey, int]]:
         """The lines whose keys begin with *prefix*: the room, and how many are under each; in the order of arrival."""
@@ -144,7 +166,7 @@ class FloodBook:
         query = sa.select(table.c.server, table.c.kind, table.c.object, *columns, *shared)
         query = query.select_from(table.outerjoin(series, sa.and_(*same)).outerjoin(patch, sa.and_(*alone)))
         found = await self._all(query.where(table.c.key == key).order_by(table.c.id))
-        return [_gathered(row) for row in found]
+        return [_gathered_or_number(row) for row in found]
 
     # Cards that are in a flood instead
 
@@ -181,13 +203,8 @@ class FloodBook:
                 await self._connection.execute(sa.delete(notice).where(notice.c.of == row["notice_key"]))
                 is_it = (card.c.room == room, card.c.notice_key == row["notice_key"])
                 await self._connection.execute(sa.delete(card).where(*is_it))
-                held.append(
-                    Held(
-                        CardRef(ServerName(row["server"]), row["kind"], row["object"]),
-                        row["why"],
-                        form=Form(row["form"]),
-                    )
-                )
+                about = CardRef(ServerName(row["server"]), row["kind"], row["object"])
+                held.append(Held(about, row["why"], form=Form(row["form"])))
         return held
 
     def _cards(self, room: RoomId, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -228,6 +245,15 @@ def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number
 
 
+def _held(row: sa.RowMapping, rebuilds: int) -> Held:
+    about, wanted = CardRef(ServerName(row["server"]), row["kind"], row["object"], rebuilds), row["wanted"]
+    return Held(about, wanted["why"], tuple(wanted["paths"]), Form(wanted["form"]))
+
+
+def _name(row: sa.RowMapping) -> str:
+    return f"{row['kind']} {row['object']} of {row['server']}"
+
+
 def _flood(row: sa.RowMapping) -> Flood:
     return Flood(
         room=RoomId(row["room"]),
@@ -239,6 +265,12 @@ def _flood(row: sa.RowMapping) -> Flood:
         said=row["said"],
         cause=Cause(row["cause"]),
     )
+
+
+def _gathered_or_number(row: sa.RowMapping) -> Gathered:
+    """What is shown of a row; the number alone where what is known of it cannot be read."""
+    found, _ = read_each([row], _gathered, _name)
+    return found[0] if found else Gathered(ServerName(row["server"]), row["object"], None)
 
 
 def _gathered(row: sa.RowMapping) -> Gathered:

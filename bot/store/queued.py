@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +13,9 @@ from bot.notices.changes import Change, ChangeKind
 from bot.notices.outbox import CardRef
 from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
 from bot.store import columns, schema
+from bot.store.book import read_each
 from bot.store.cards import is_there
+from bot.store.retries import RetryBook, RetryKind, is_put_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +38,28 @@ class Burst:
 class QueueBook:
     """The queued changes' part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, retries: RetryBook) -> None:
         self._connection = connection
         self._now = now
+        self._retries = retries
 
     async def add(self, card: NoticeKey, changes: Sequence[Change]) -> None:
         """Let *changes* be told below a card, which may not be written yet."""
         if changes:
-            rows = [{"card": card, "seen_at": self._now, **_columns(change)} for change in changes]
+            rows = [{"card": card, "seen_at": self._now, **of_change(change)} for change in changes]
             await self._connection.execute(sa.insert(schema.queued_change), rows)
 
     async def due(self, gathering: timedelta, limit: int) -> list[Burst]:
-        """What began to happen so long ago, card by card, *limit* at most; a clock set back holds nothing up."""
+        """What began to happen so long ago, card by card, *limit* at most; a clock set back holds nothing up.
+
+        What could not be told is not due before its next try; so is what cannot be read.
+        """
         table, card = schema.queued_change, schema.card
         first = sa.func.min(table.c.seen_at, type_=columns.Utc)
         is_due = sa.or_(first <= self._now - gathering, first > self._now)
-        keys = (
-            sa.select(table.c.card).group_by(table.c.card).having(is_due).order_by(sa.func.min(table.c.id)).limit(limit)
-        )
+        waits = is_put_off(RetryKind.REPLY, table.c.card, self._now)
+        keys = sa.select(table.c.card).where(~waits).group_by(table.c.card).having(is_due)
+        keys = keys.order_by(sa.func.min(table.c.id)).limit(limit)
         found = [NoticeKey(key) for key in (await self._connection.execute(keys)).scalars()]
         query = sa.select(table).where(table.c.card.in_(found)).order_by(table.c.id)
         queued: dict[str, list[sa.RowMapping]] = {}
@@ -63,7 +70,13 @@ class QueueBook:
         ).mappings()
         known = {row["notice_key"]: row for row in cards}
         await self._drop([key for key in found if key not in known])
-        return [_burst(known[key], queued[key]) for key in found if key in known]
+        in_order = [known[key] for key in found if key in known]
+        bursts, unreadable = read_each(
+            in_order, lambda row: _burst(row, queued[row["notice_key"]]), lambda row: str(row["notice_key"])
+        )
+        for each in unreadable:
+            await self._retries.put_off(RetryKind.REPLY, each.key, each.error)
+        return bursts
 
     async def told(self, burst: Burst) -> None:
         """Nothing of a burst is to be told any more."""
@@ -87,11 +100,12 @@ def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> Burst:
         is_there=bool(card["is_there"]),
         first=rows[0]["id"],
         last=rows[-1]["id"],
-        changes=tuple(map(_change, rows)),
+        changes=tuple(map(to_change, rows)),
     )
 
 
-def _columns(change: Change) -> dict[str, object]:
+def of_change(change: Change) -> dict[str, object]:
+    """The columns of a change."""
     return {
         "kind": change.kind,
         "patch": change.patch,
@@ -102,7 +116,8 @@ def _columns(change: Change) -> dict[str, object]:
     }
 
 
-def _change(row: sa.RowMapping) -> Change:
+def to_change(row: sa.RowMapping | Mapping[str, Any]) -> Change:
+    """The change of a row."""
     return Change(
         kind=ChangeKind(row["kind"]),
         patch=None if row["patch"] is None else PatchId(row["patch"]),

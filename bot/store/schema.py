@@ -377,3 +377,18 @@ absence = sa.Table(  # the last absence from a server
     sa.Column("old", sa.Integer, nullable=False),  # too old to be told
     sa.Column("ended", Utc),  # when what was missed was told
 )
+
+retry = sa.Table(  # what could not be handled for a fault in it alone, and is tried again
+    "retry",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # what it is about, readable
+    sa.Column("server", sa.Text),
+    sa.Column("room", sa.Text),  # null: all that it concerns
+    sa.Column("work", sa.JSON, nullable=False),  # what to do again, where the key does not say
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("next_at", Utc, nullable=False),
+    sa.Index(None, "kind", "key"),
+    sa.Index(None, "server", "next_at"),
+)

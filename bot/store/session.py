@@ -12,6 +12,7 @@ from bot.store.cards import CardBook
 from bot.store.digests import DigestBook
 from bot.store.floods import FloodBook
 from bot.store.outbox import OutboxBook
+from bot.store.retries import RetryBook
 from bot.store.subscriptions import SubscriptionBook
 
 
@@ -48,6 +49,7 @@ class OfRooms:
     digests: DigestBook
     floods: FloodBook
     subscriptions: SubscriptionBook
+    retries: RetryBook
 
 
 class SessionBook:
@@ -60,6 +62,7 @@ class SessionBook:
         self._digests = books.digests
         self._floods = books.floods
         self._subscriptions = books.subscriptions
+        self._retries = books.retries
 
     async def kept(self, user: UserId) -> Kept:
         """What is kept for the account *user*; the rooms are the same for every account."""
@@ -129,6 +132,7 @@ class SessionBook:
     async def left(self, room: RoomId) -> None:
         """We left a room: what was subscribed to there in chat is kept, and told again when we are back."""
         await self._digests.leave(room)
+        await self._retries.leave(room)
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
 
@@ -158,6 +162,7 @@ class SessionBook:
         await self._cards.move(old, new)
         await self._digests.move(old, new)
         await self._floods.move(old, new)
+        await self._retries.move(old, new)
         await self._subscriptions.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:

@@ -1,16 +1,18 @@
 """The store: explicit transactions over the books of the watch, the rooms, the people and what is said to them."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from functools import partial
+from typing import Final, Self
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.clock import Clock
 from bot.errors import StoreError
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
+from bot.incidents import Incidents
 from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import KnownSeries
@@ -18,12 +20,13 @@ from bot.patchwork.told import MailKind, Work
 from bot.store import migrate
 from bot.store.absences import AbsenceBook
 from bot.store.cards import CardBook
-from bot.store.digests import DigestBook
+from bot.store.digests import DigestBook, Helpers
 from bot.store.engine import connect, file_of, plain_errors
 from bot.store.floods import FloodBook
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.queued import QueueBook
+from bot.store.retries import RetryBook
 from bot.store.session import OfRooms, SessionBook
 from bot.store.subscriptions import SubscriptionBook
 from bot.store.versions import VersionBook
@@ -32,7 +35,7 @@ from bot.store.watching import WatchBook
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """All books, under one commit."""
+    """All books, under one commit; *now* (UTC) is the time of everything in it."""
 
     watch: WatchBook
     outbox: OutboxBook
@@ -45,18 +48,23 @@ class Transaction:
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
+    retries: RetryBook
+    now: datetime
+    savepoint: Callable[[], AbstractAsyncContextManager[None]]
+    """A part of the transaction that alone is undone when its block raises; raises StoreError as `transaction` does."""
 
 
 class Store:
     """The database. It is also the `Memory` of the pollers, each question a transaction of its own."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, incidents: Incidents | None = None) -> None:
+        self.incidents = incidents or Incidents(clock)  # rows that cannot be read, and what whoever uses it adds
         self._engine = engine
         self._clock = clock
         self.failing_since: datetime | None = None  # UTC; None: the last transaction was well
 
     @classmethod
-    async def open(cls, url: str, clock: Clock) -> Self:
+    async def open(cls, url: str, clock: Clock, incidents: Incidents | None = None) -> Self:
         """The store behind *url*, at the program's version; on PostgreSQL for this process alone.
 
         Raises:
@@ -69,7 +77,7 @@ class Store:
         except BaseException:
             await engine.dispose()
             raise
-        return cls(engine, clock)
+        return cls(engine, clock, incidents)
 
     @classmethod
     async def beside(cls, url: str, clock: Clock) -> Self:
@@ -104,22 +112,32 @@ class Store:
         with self._noted(), plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 now = self._clock.now()
-                cards, floods = CardBook(connection, now), FloodBook(connection, now)
-                subscriptions = SubscriptionBook(connection, now)
-                outbox, digests = OutboxBook(connection, now, cards), DigestBook(connection, now, subscriptions)
+                retries, subscriptions = RetryBook(connection, now, self.incidents), SubscriptionBook(connection, now)
+                cards, floods = CardBook(connection, now, retries), FloodBook(connection, now, self.incidents)
+                digests = DigestBook(connection, now, Helpers(subscriptions, retries, self.incidents))
+                outbox = OutboxBook(connection, now, cards)
                 yield Transaction(
-                    watch=WatchBook(connection, now),
+                    watch=WatchBook(connection, now, self.incidents),
                     outbox=outbox,
                     cards=cards,
                     versions=VersionBook(connection),
-                    queued=QueueBook(connection, now),
+                    queued=QueueBook(connection, now, retries),
                     digests=digests,
                     floods=floods,
                     absences=AbsenceBook(connection),
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, OfRooms(outbox, cards, digests, floods, subscriptions)),
+                    session=SessionBook(connection, OfRooms(outbox, cards, digests, floods, subscriptions, retries)),
                     subscriptions=subscriptions,
+                    retries=retries,
+                    now=now,
+                    savepoint=partial(self._savepoint, connection),
                 )
+
+    @asynccontextmanager
+    async def _savepoint(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        with plain_errors(self._engine.url):
+            async with connection.begin_nested():
+                yield
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
@@ -132,22 +150,30 @@ class Store:
         self.failing_since = None
 
     async def tidy(self) -> None:
-        """Drop what is kept no longer, a batch a transaction, so that others get their turn in between."""
-        while await self._tidy_a_batch():
-            pass
+        """Drop what is kept no longer, a batch a transaction, so that others get their turn in between.
 
-    async def _tidy_a_batch(self) -> bool:
+        Where one kind of it cannot be dropped, the others are all the same.
+
+        Raises:
+            StoreError: when the database cannot be used, after all were tried.
+        """
+        broken: StoreError | None = None
+        for name, tidy in _TIDIES.items():
+            try:
+                while await self._tidy_a_batch(tidy):
+                    pass
+            except StoreError as error:
+                broken = error
+            except Exception as error:  # noqa: BLE001  # the one broad catch of a kind: it is recorded and tried again
+                self.incidents.record("housekeeping.failed", name, error)
+            else:
+                self.incidents.resolve("housekeeping.failed", name)
+        if broken is not None:
+            raise broken
+
+    async def _tidy_a_batch(self, tidy: Callable[[Transaction], Awaitable[bool]]) -> bool:
         async with self.transaction() as tx:
-            old_words = self._clock.now() - KEEP_SAID
-            more = [
-                await tx.watch.tidy(),
-                await tx.outbox.tidy(),
-                await tx.inbox.tidy(old_words),
-                await tx.cards.tidy(),
-                await tx.digests.tidy(),
-                await tx.floods.tidy(),
-            ]
-        return any(more)
+            return await tidy(tx)
 
     async def watched(self, server: ServerName) -> Watched:
         """Where the watch of *server* stands."""
@@ -203,3 +229,20 @@ class Store:
         """A patch that was read."""
         async with self.transaction() as tx:
             return await tx.watch.patch(server, number)
+
+
+# What is dropped, by what it is called where that fails
+_TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
+    "what waits for its patch": lambda tx: tx.watch.tidy_told(),
+    "checks": lambda tx: tx.watch.tidy_checks(),
+    "comments": lambda tx: tx.watch.tidy_comments(),
+    "patches": lambda tx: tx.watch.tidy_patches(),
+    "series": lambda tx: tx.watch.tidy_series(),
+    "events": lambda tx: tx.watch.tidy_events(),
+    "sent messages": lambda tx: tx.outbox.tidy(),
+    "answered messages": lambda tx: tx.inbox.tidy(tx.now - KEEP_SAID),
+    "cards": lambda tx: tx.cards.tidy(),
+    "digests": lambda tx: tx.digests.tidy(),
+    "lists": lambda tx: tx.floods.tidy(),
+    "retries": lambda tx: tx.retries.tidy(),
+}

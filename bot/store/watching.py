@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
+from bot.incidents import Incidents
 from bot.notices.changes import Changed
 from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Series
@@ -15,6 +17,7 @@ from bot.patchwork.pending import KnownSeries
 from bot.patchwork.poller import Poll
 from bot.patchwork.told import MailKind, Work, WorkKind
 from bot.store import rows, schema
+from bot.store.book import readable
 from bot.store.changing import Changing
 from bot.store.housekeeping import drop_batch
 from bot.store.past import KEEP_PATCHES, PastBook
@@ -24,8 +27,16 @@ KEEP_EVENTS_AT_LEAST = 1_000
 KEEP_CHECKS = timedelta(days=30)
 
 
+def _pending_name(row: sa.RowMapping) -> str:
+    return f"pending {row['kind']} {row['id']} of {row['server']}"
+
+
 class WatchBook(PastBook):
     """The watch's part of one transaction: what a poller asks, and what it found; and the past, as that left it."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
+        super().__init__(connection, now)
+        self._incidents = incidents
 
     # What a poller asks
 
@@ -41,7 +52,7 @@ class WatchBook(PastBook):
             highest=row["highest_event"] if row else 0,
             baselines=tuple(rows.to_baseline(item) for item in baselines),
             pending=await asyncio.to_thread(  # tens of thousands, after an import
-                lambda: tuple(rows.to_pending(item) for item in waiting.mappings())
+                lambda: tuple(readable(waiting.mappings(), rows.to_pending, _pending_name, self._incidents))
             ),
         )
 
@@ -140,27 +151,42 @@ class WatchBook(PastBook):
                 if name.lower() not in watched:
                     await self._connection.execute(sa.delete(table).where(table.c.server == server, column == name))
 
-    async def tidy(self) -> bool:
-        """Drop a batch of what no window reaches and nobody asks for any more; whether there may be more of it.
+    # What is dropped: a batch of what no window reaches and nobody asks for any more; whether there may be more of it.
+    # It becomes the past: were it found again, by the safety net of a quiet list, it would be no news.
 
-        Of events never the newest thousand. What is dropped becomes the past: were it found again, by the safety net
-        of a quiet list, it would be no news.
-        """
-        told, patch, series = schema.told, schema.patch, schema.series
-        check, comment = schema.patch_check, schema.comment
-        old = self._now - KEEP_PATCHES
-        await self._raise_baselines(patch.c.id, patch.c.read_at < old, "baseline_patch")
-        await self._raise_baselines(series.c.id, series.c.judged_at < old, "baseline_series")
-        more = [
-            await drop_batch(self._connection, told, told.c.told_at < self._now - KEEP_EVENTS),
-            await drop_batch(self._connection, check, check.c.told_at < self._now - KEEP_CHECKS),
-            await drop_batch(self._connection, comment, comment.c.seen_at < old),
-            await drop_batch(self._connection, patch, patch.c.read_at < old),
-            await drop_batch(self._connection, series, series.c.judged_at < old),
-        ]
+    async def tidy_told(self) -> bool:
+        """What was told of patches that were never read."""
+        told = schema.told
+        return await drop_batch(self._connection, told, told.c.told_at < self._now - KEEP_EVENTS)
+
+    async def tidy_checks(self) -> bool:
+        """Old checks."""
+        check = schema.patch_check
+        return await drop_batch(self._connection, check, check.c.told_at < self._now - KEEP_CHECKS)
+
+    async def tidy_comments(self) -> bool:
+        """Old comments."""
+        comment = schema.comment
+        return await drop_batch(self._connection, comment, comment.c.seen_at < self._now - KEEP_PATCHES)
+
+    async def tidy_patches(self) -> bool:
+        """Old patches."""
+        patch = schema.patch
+        old = patch.c.read_at < self._now - KEEP_PATCHES
+        await self._raise_baselines(patch.c.id, old, "baseline_patch")
+        return await drop_batch(self._connection, patch, old)
+
+    async def tidy_series(self) -> bool:
+        """Old series."""
+        series = schema.series
+        old = series.c.judged_at < self._now - KEEP_PATCHES
+        await self._raise_baselines(series.c.id, old, "baseline_series")
+        return await drop_batch(self._connection, series, old)
+
+    async def tidy_events(self) -> bool:
+        """Old events of each server, never the newest thousand."""
         servers = (await self._connection.execute(sa.select(schema.server.c.name))).scalars().all()
-        more += [await self._tidy_events(ServerName(server)) for server in servers]
-        return any(more)
+        return any([await self._tidy_events(ServerName(server)) for server in servers])
 
     async def _raise_baselines(self, number: sa.Column[int], old: sa.ColumnElement[bool], baseline: str) -> None:
         table = number.table
@@ -194,13 +220,13 @@ class WatchBook(PastBook):
         }
         await self._replace(schema.server, {"name": poll.server}, row)
         known = await self.known_events(poll.server, (event.id for event in poll.events))
-        unknown = [event.id for event in poll.events if event.id not in known]
+        unknown = dict.fromkeys(event.id for event in poll.events if event.id not in known)
         seen = [{"server": poll.server, "id": number, "seen_at": self._now} for number in unknown]
         await self._insert(schema.seen_event, seen)
 
     async def _forget(self, server: ServerName) -> None:
         """Everything known of a server whose ids started anew."""
         known = (schema.series, schema.patch, schema.told, schema.patch_check, schema.comment)
-        told = (schema.card, schema.digest_entry, schema.flooded, schema.absence)
+        told = (schema.card, schema.digest_entry, schema.flooded, schema.absence, schema.retry)
         for table in (*known, *told, schema.seen_event, schema.pending, schema.project):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))

@@ -1,20 +1,23 @@
 """What was missed in an absence: held while it is read, then told behind a line that says so."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from bot.ids import NoticeKey, RoomId, ServerName
+from bot.incidents import Incidents
 from bot.notices.floods import Fate, Room, fate
 from bot.notices.gaps import Absence, gap_key, gap_keys, gap_notice, gap_notices, is_absence, who_was_away
 from bot.patchwork.poller import Past, Poll
 from bot.store.floods import Held
 from bot.store.store import Transaction
-from bot.subscriptions.matching import Judged
-from bot.watch.announce import Announced, Announcer, Wanted
+from bot.watch.announce import Announced, Announcer, Wanted, submitted
+from bot.watch.isolation import isolated
+from bot.watch.lists import composed
 
 _log = structlog.get_logger(__name__)
 
@@ -51,56 +54,80 @@ async def past(tx: Transaction, polled: Polled, now: datetime) -> Past | None:
     return Past(absence.bound, absence.ended or now)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line to be told in a room, and how many submissions are held for it."""
+
+    room: RoomId
+    key: NoticeKey
+    count: int
+
+
 class CatchUp:
     """Tells what was missed in the absences from one server; *room* says how that is said where."""
 
-    def __init__(self, announcer: Announcer, room: Callable[[RoomId], Room]) -> None:
+    def __init__(self, announcer: Announcer, room: Callable[[RoomId], Room], incidents: Incidents) -> None:
         self._announcer = announcer
         self._room = room
+        self._incidents = incidents
 
-    async def hold(self, tx: Transaction, absence: Absence, poll: Poll, wanted: Sequence[Wanted]) -> Absence:
-        """Hold what a *poll* after an *absence* brought."""
+    async def count(self, tx: Transaction, absence: Absence, poll: Poll) -> Absence:
+        """Count what a *poll* after an *absence* brought."""
         complete = [read for read in poll.series if len(read.news) == len(read.series.patches)]
         old = sum(read.past for read in complete) + len(poll.past)
         came = absence.came + len(complete) + len(poll.patches)
         absence = replace(absence, came=came, old=absence.old + old)
         await tx.absences.put(absence)
+        return absence
+
+    async def hold(self, tx: Transaction, absence: Absence, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Hold what is *wanted* in the rooms until the *absence* is told; all of them."""
         by_room: dict[RoomId, list[Held]] = {}
         for each in wanted:
             by_room.setdefault(each.room, []).append(each.held)
         for room, held in by_room.items():
             await tx.floods.gather(room, gap_key(absence, room), held)
-        return absence
+        return list(wanted)
 
-    async def tell(self, tx: Transaction, absence: Absence, now: datetime) -> list[Announced]:
-        """Tell what is held, in each room that it concerns: a line, and then the cards or a thread."""
-        announced: list[Announced] = []
-        for room, key, count in await tx.floods.keys(gap_keys(absence)):
-            if fate(await tx.floods.limit(room), count, 0, None) is Fate.CARDS:
-                announced += await self._cards(tx, absence, room, key)
-            else:
-                gathered = await tx.floods.gathered(key)
-                said = await asyncio.to_thread(gap_notices, absence, key, gathered, self._room(room))
-                await tx.outbox.add(said)
-            _log.info("told after an absence", server=absence.server, room=room, series=count, came=absence.came)
+    async def tell(
+        self, tx: Transaction, absence: Absence, now: datetime, put_off: Callable[[Wanted, Exception], Awaitable[None]]
+    ) -> list[Announced]:
+        """Tell what is held, in each room that it concerns: a line, and then the cards or a thread.
+
+        What of it cannot be told there is *put_off*, and told without the line.
+        """
+
+        async def tell_rooms(lines: Sequence[_Line]) -> list[Announced]:
+            return [card for line in lines for card in await self._tell(tx, absence, line, put_off)]
+
+        async def release(line: _Line, error: Exception) -> None:
+            for each in await self._release(tx, absence, line):
+                await put_off(each, error)
+
+        lines = [_Line(*each) for each in await tx.floods.keys(gap_keys(absence))]
+        announced = await isolated(tx, lines, tell_rooms, release)
         await tx.absences.put(replace(absence, ended=now))
         return announced
 
-    async def _cards(self, tx: Transaction, absence: Absence, room: RoomId, key: NoticeKey) -> list[Announced]:
-        held = await tx.floods.held(key, await tx.watch.rebuilds(absence.server))
-        await tx.floods.release(key)
-        await tx.outbox.add([gap_notice(absence, key, len(held), self._room(room))])
-        known = [(each, await _judged(tx, each)) for each in held]
-        wanted = [Wanted.of_held(room, each, judged) for each, judged in known if judged is not None]
-        return await self._announcer.post(tx, wanted)
+    async def _tell(
+        self, tx: Transaction, absence: Absence, line: _Line, put_off: Callable[[Wanted, Exception], Awaitable[None]]
+    ) -> list[Announced]:
+        room, key, count = line.room, line.key, line.count
+        announced: list[Announced] = []
+        if fate(await tx.floods.limit(room), count, 0, None) is Fate.CARDS:
+            wanted = await self._release(tx, absence, line)
+            await tx.outbox.add([gap_notice(absence, key, count, self._room(room))])
+            announced = await isolated(tx, wanted, lambda some: self._announcer.post(tx, some), put_off)
+        else:
+            gathered = await tx.floods.gathered(key)
+            compose = partial(gap_notices, absence, key, room=self._room(room))
+            await tx.outbox.add(await asyncio.to_thread(composed, gathered, compose, self._incidents))
+        _log.info("told after an absence", server=absence.server, room=room, series=count, came=absence.came)
+        return announced
 
-
-async def _judged(tx: Transaction, held: Held) -> Judged | None:
-    """What is held, as the store has it; None where that has nothing of it any more."""
-    about = held.about
-    if about.kind == "patch":
-        patch = await tx.watch.patch(about.server, about.number)
-        return Judged(about.server, None, (patch,)) if patch else None
-    series = await tx.watch.series(about.server, about.number)
-    patches = await tx.watch.patches_of(about.server, series.id) if series else []
-    return Judged(about.server, series, tuple(patches)) if patches else None
+    async def _release(self, tx: Transaction, absence: Absence, line: _Line) -> list[Wanted]:
+        """What is held for a line, as it is known now; it is held no more."""
+        held = await tx.floods.held(line.key, await tx.watch.rebuilds(absence.server))
+        await tx.floods.release(line.key)
+        known = [(each, await submitted(tx, each.about)) for each in held]
+        return [Wanted.of_held(line.room, each, judged) for each, judged in known if judged is not None]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.notices.card import Shown, Site
 from bot.notices.outbox import CardRef, Lane, Message, Notice, card_key
-from bot.patchwork.model import Patch, Series
 from bot.patchwork.versions import may_follow
 from bot.store.floods import Held
 from bot.store.store import Transaction
@@ -22,10 +21,23 @@ from bot.watch.versions import Versions, versions_of
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """A series or a lone patch of which something arrived: the texts of those of its patches that are news.
+
+    *failures* counts how often it could not be handled so far.
+    """
+
+    about: CardRef
+    texts: Mapping[PatchId, str]
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What a room asked for, not yet written.
 
     *form* is None where all who asked wait for a digest: then there is no card, and those are the *digests*.
+    *by_change*: it was known already, and a change of it was asked for. *failures* counts how often that failed so far.
     """
 
     about: CardRef
@@ -33,6 +45,8 @@ class Wanted:
     match: RoomMatch
     form: Form | None = Form.CARD
     digests: tuple[Digest, ...] = ()
+    by_change: bool = False
+    failures: int = 0
 
     @property
     def room(self) -> RoomId:
@@ -88,21 +102,17 @@ class Announcer:
         self._site = site
         self._maintainers = maintainers
 
-    async def wanted(
-        self, tx: Transaction, series: Series | None, known: Sequence[Patch], news: Sequence[Patch]
-    ) -> list[Wanted]:
-        """What one of the *news* asks for, in rooms that were not told of this series yet."""
-        if not news:
+    async def wanted(self, tx: Transaction, new: Submission) -> list[Wanted]:
+        """What one of the news of a submission asks for, in rooms that were not told of it yet."""
+        about, judged = new.about, await submitted(tx, new.about)
+        if judged is None or not new.texts:
             return []
-        texts = {patch.id: patch.text for patch in news}  # which the store does not keep
-        patches = tuple(replace(patch, text=texts.get(patch.id, "")) for patch in known)
-        kind, number = ("series", series.id) if series else ("patch", patches[0].id)
-        arrival = await self._arrival(tx, Judged(self._server, series, patches), frozenset(texts))
+        patches = tuple(replace(patch, text=new.texts.get(patch.id, "")) for patch in judged.patches)
+        arrival = await self._arrival(tx, replace(judged, patches=patches), frozenset(new.texts))
         maintainers = self._maintainers(self._server, arrival.judged.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, arrival, maintainers)
         if not matches:
             return []
-        about = CardRef(self._server, kind, number, await tx.watch.rebuilds(self._server))
         having = await tx.cards.rooms_with(about) | await tx.floods.rooms_with(about)
         return [asked(self._audience, about, arrival.judged, match) for match in matches if match.room not in having]
 
@@ -114,13 +124,16 @@ class Announcer:
         return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
 
     async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Write the *wanted* cards."""
+        """Write the *wanted* cards, each once; one that was in a list of its room has a card instead from now on."""
+        announced: list[Announced] = []
         shown = {about: seen for about in _about(wanted) if (seen := await sight.seen(tx, about)) is not None}
         versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}
         for each, notice in await asyncio.to_thread(self._cards, wanted, shown, versions):
-            await tx.cards.add(each.about, notice, each.why, each.form or Form.CARD)
-            await tx.outbox.add([notice])
-        return [Announced(each.room, each.about, str(each.match.why[0].reason)) for each in wanted]
+            if await tx.cards.add(each.about, notice, each.why, each.form or Form.CARD):
+                await tx.floods.leave(each.room, each.about)
+                await tx.outbox.add([notice])
+                announced.append(Announced(each.room, each.about, str(each.match.why[0].reason)))
+        return announced
 
     def _cards(
         self, wanted: Sequence[Wanted], known: Mapping[CardRef, Shown], versions: Mapping[CardRef, Versions]
@@ -141,6 +154,16 @@ def asked(audience: Audience, about: CardRef, judged: Judged, match: RoomMatch) 
     """The card that a room asked for, in the richest form of those that its subscriptions did."""
     form, digests = richest(match.wishes, audience.form(match.room))
     return Wanted(about, judged, match, form, digests)
+
+
+async def submitted(tx: Transaction, about: CardRef) -> Judged | None:
+    """A submission as the store has it; None where that has nothing of it any more."""
+    if about.kind == "patch":
+        patch = await tx.watch.patch(about.server, about.number)
+        return Judged(about.server, None, (patch,)) if patch else None
+    series = await tx.watch.series(about.server, about.number)
+    patches = await tx.watch.patches_of(about.server, series.id) if series else []
+    return Judged(about.server, series, tuple(patches)) if patches else None
 
 
 async def keep_for_digests(tx: Transaction, wanted: Sequence[Wanted]) -> list[Wanted]:

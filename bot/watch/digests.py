@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 
 import structlog
 
 from bot.clock import Clock
-from bot.errors import UserError
+from bot.errors import StoreError, UserError
 from bot.ids import ProjectName, RoomId, SeriesId, ServerName
 from bot.notices.card import Site
 from bot.notices.digest import MOST_LINES, MOST_MESSAGES, Listed, Told, allowed_in, digest
@@ -19,12 +20,14 @@ from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Tag, 
 from bot.past import MOST_IDLE, Past
 from bot.patchwork.model import Patch, Series
 from bot.store.digests import Appointment, Entry
+from bot.store.retries import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.due import zone_named
 from bot.subscriptions.index import Subscription
 from bot.subscriptions.query import Key, Query, wanted_terms
 from bot.subscriptions.wishes import Digest
 from bot.watch.audience import Audience
+from bot.watch.isolation import isolated
 
 _MOST_LISTED = MOST_MESSAGES * MOST_LINES
 _Wanted: TypeAlias = Mapping[tuple[RoomId, Digest], Sequence[Query]]
@@ -57,16 +60,26 @@ class Digests:
         self._past = sources.past
         self._sites = sources.sites
         self._clock = clock
+        self._incidents = store.incidents
         self._arranged = -1  # the count of the index's changes that the appointments go by
         self._wanted: _Wanted = {}
 
     async def tell(self) -> None:
-        """Write those that are due."""
+        """Write those that are due; one that cannot be written waits for its next try."""
         await self._arrange()
         async with self._store.transaction() as tx:
             due = await tx.digests.due()
         for each in due:
-            await self._tell(each)
+            try:
+                await self._tell(each)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001  # the one broad catch of a digest: it is put off and recorded
+                await self._fail(each, error)
+
+    async def _fail(self, due: Appointment, error: Exception) -> None:
+        async with self._store.transaction() as tx:
+            await tx.retries.put_off(RetryKind.DIGEST, due.key, error)
 
     async def _arrange(self) -> None:
         """Have an appointment for each digest that a subscription asks for."""
@@ -87,11 +100,13 @@ class Digests:
             if muted_until is not None and muted_until > self._clock.now():
                 await tx.digests.put_off(due)
                 return
-            told = await self._told(tx, due, stale)
+            told, untold = await self._told(tx, due, stale)
             await tx.outbox.add(await asyncio.to_thread(self._notices, due, told))
-            await tx.digests.settle(due)
+            await tx.digests.settle(due, untold)
+            await tx.retries.settle(RetryKind.DIGEST, [due.key])
             if (due.room, due.digest) not in self._wanted:
                 await tx.digests.end(due)
+        self._incidents.resolve(RetryKind.DIGEST.incident, due.key)
         _log.info("digest", room=due.room, digest=str(due.digest), series=len(told.listed) + told.unlisted)
 
     async def _stale(self, due: Appointment) -> list[_Kept]:
@@ -100,8 +115,13 @@ class Digests:
         for query in self._wanted.get((due.room, due.digest), ()):
             try:
                 matches = await self._past.idle(query, MOST_IDLE)
+            except StoreError:
+                raise
             except UserError as error:
                 _log.warning("a digest cannot tell what is stale", room=due.room, query=str(query), reason=str(error))
+                continue
+            except Exception as error:  # noqa: BLE001  # a fault of ours in one query, which is recorded
+                self._incidents.record("digest.stale_not_found", f"{query} in {due.room}", error)
                 continue
             for match in matches.found:
                 kind, number = ("series", match.series.id) if match.series else ("patch", match.patch.id)
@@ -109,17 +129,27 @@ class Digests:
                 found.setdefault(about, _Kept(about, idle_since=match.idle_since))
         return list(found.values())
 
-    async def _told(self, tx: Transaction, due: Appointment, stale: Sequence[_Kept]) -> Told:
-        """What a digest tells of, as it stands now: what came, in the order of arrival, then what is *stale*."""
+    async def _told(self, tx: Transaction, due: Appointment, stale: Sequence[_Kept]) -> tuple[Told, list[CardRef]]:
+        """What a digest tells of, as it stands now: what came, in the order of arrival, then what is *stale*.
+
+        With it what cannot be shown, and is told with the next one.
+        """
         entries = [each for each in await tx.digests.untold(due.room, due.digest) if each.about.server in self._sites]
         came = {each.about for each in entries}
         kept = [*await _folded(tx, entries), *(each for each in stale if each.about not in came)]
         zone = zone_named(await tx.subscriptions.timezone(due.room))
-        listed = await self._listed(tx, kept[:_MOST_LISTED])
-        return Told(listed, max(0, len(kept) - _MOST_LISTED), due.since, self._clock.now(), zone)
+        untold: list[CardRef] = []
+
+        async def leave_out(each: _Kept, error: Exception) -> None:
+            about = each.about
+            self._incidents.record("digest.item_not_shown", f"{about.kind} {about.number} of {about.server}", error)
+            untold.append(about)
+
+        listed = await isolated(tx, kept[:_MOST_LISTED], partial(self._listed, tx), leave_out)
+        return Told(listed, max(0, len(kept) - _MOST_LISTED), due.since, self._clock.now(), zone), untold
 
     async def _listed(self, tx: Transaction, kept: Sequence[_Kept]) -> list[Listed]:
-        """The lines of what is *kept* and still known."""
+        """The lines of what is *kept* and still known, each of which was written once to see that it can be."""
         listed: list[Listed] = []
         for each in kept:
             found = await _standing(tx, each.about)
@@ -127,6 +157,10 @@ class Digests:
                 what, states = found
                 site = self._sites[each.about.server](what.project)
                 listed.append(Listed(site, what, states, each.earlier, each.idle_since))
+        if listed:
+            allowed, now = allowed_in(listed), self._clock.now()
+            probe = Told(listed, 0, now, now, zone_named(None))
+            await asyncio.to_thread(lambda: [written(document, allowed) for document in digest(probe)])
         return listed
 
     def _notices(self, due: Appointment, told: Told) -> list[Notice]:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from bot.ids import ProjectName, ServerName
+from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
 from bot.notices.changes import Changed
 from bot.notices.hearing import Heard, heard
 from bot.notices.outbox import CardRef
@@ -11,6 +12,23 @@ from bot.store.store import Transaction
 from bot.subscriptions.maintainers import Maintainers
 from bot.watch.announce import Wanted, asked
 from bot.watch.audience import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change to be told, to one room where it names that; *failures* counts how often it could not be handled."""
+
+    changed: Changed
+    room: RoomId | None = None
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeardIn:
+    """What one room hears of a change."""
+
+    change: Change
+    heard: Heard
 
 
 class Hearing:
@@ -22,22 +40,34 @@ class Hearing:
         self._audience = audience
         self._maintainers = maintainers
 
-    async def wanted(self, tx: Transaction, all_changed: Sequence[Changed]) -> list[Wanted]:
+    async def heard(self, changes: Sequence[Change]) -> list[HeardIn]:
+        """What the rooms hear of *changes*, or the one room of each that names one."""
+        found = await asyncio.to_thread(lambda: [(each, self._heard(each.changed)) for each in changes])
+        return [
+            HeardIn(change, each)
+            for change, all_heard in found
+            for each in all_heard
+            if change.room in {None, each.match.room}
+        ]
+
+    async def wanted(self, tx: Transaction, all_heard: Sequence[HeardIn]) -> list[Wanted]:
         """The cards that changes ask for, where there are none; where there is one, what is said below it is queued.
 
         A card that a moderator took away is not replaced, and what is queued for it will not be said. One that was
-        left behind in a room that another replaced is nowhere to be seen, so its change brings a new one.
+        left behind in a room that another replaced is nowhere to be seen, so its change brings a new one. So
+        does that of a series which a room knows from a list only: a few get a card each, many are one more list.
         """
-        found = await asyncio.to_thread(lambda: [(each.about, self._heard(each)) for each in all_changed])
         wanted: list[Wanted] = []
-        for about, all_heard in found:
-            cards = await tx.cards.standing(about) if all_heard else {}
-            for each in all_heard:
-                key, ended = cards.get(each.match.room, (None, None))
-                if key is None or ended == "moved":
-                    wanted += await self._first(tx, about, each)
-                else:
-                    await tx.queued.add(key, each.told)
+        cards: dict[CardRef, dict[RoomId, tuple[NoticeKey, str | None]]] = {}
+        for change, heard_there in ((each.change, each.heard) for each in all_heard):
+            about = change.changed.about
+            if about not in cards:
+                cards[about] = await tx.cards.standing(about)
+            key, ended = cards[about].get(heard_there.match.room, (None, None))
+            if key is None or ended == "moved":
+                wanted += await self._first(tx, about, heard_there)
+            else:
+                await tx.queued.add(key, heard_there.told)
         return wanted
 
     def _heard(self, changed: Changed) -> list[Heard]:
@@ -47,7 +77,7 @@ class Hearing:
 
     async def _first(self, tx: Transaction, about: CardRef, each: Heard) -> list[Wanted]:
         """The card, which shows what changed already; what was asked for by name is said below it, too."""
-        card = asked(self._audience, about, each.judged, each.match)
+        card = replace(asked(self._audience, about, each.judged, each.match), by_change=True)
         if card.form is not None:
             await tx.queued.add(card.key, each.asked)
         return [card]

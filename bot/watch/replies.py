@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Shown, Site
@@ -11,9 +12,11 @@ from bot.notices.outbox import Lane, Message, Notice, NoticeKind, reply_key
 from bot.notices.threads import Thread, told
 from bot.patchwork.told import Work, WorkKind
 from bot.store.queued import Burst
+from bot.store.retries import RetryKind
 from bot.store.store import Store, Transaction
 from bot.watch import sight
 from bot.watch.audience import Audience
+from bot.watch.isolation import isolated
 
 GATHERING = timedelta(seconds=60)
 BATCH = 50  # threads of one transaction
@@ -36,14 +39,24 @@ class Replies:
             pass
 
     async def _tell_a_batch(self) -> bool:
-        """Reply in some threads; whether more may be due. What is told is queued no more, in the same transaction."""
+        """Reply in some threads; whether more may be due. What is told is queued no more, in the same transaction.
+
+        What cannot be told waits for its next try.
+        """
         async with self._store.transaction() as tx:
             due = await tx.queued.due(GATHERING, BATCH)
-            threads = [(burst, thread) for burst in due if (thread := await self._thread(tx, burst)) is not None]
-            await tx.outbox.add(await asyncio.to_thread(self._replies, threads))
-            for burst in due:
-                await tx.queued.told(burst)
+            told = await isolated(tx, due, partial(self._tell, tx), partial(_put_off, tx))
+            await tx.retries.settle(RetryKind.REPLY, [burst.card for burst in told])
+        for burst in told:
+            self._store.incidents.resolve(RetryKind.REPLY.incident, burst.card)
         return len(due) == BATCH
+
+    async def _tell(self, tx: Transaction, due: Sequence[Burst]) -> Sequence[Burst]:
+        threads = [(burst, thread) for burst in due if (thread := await self._thread(tx, burst)) is not None]
+        await tx.outbox.add(await asyncio.to_thread(self._replies, threads))
+        for burst in due:
+            await tx.queued.told(burst)
+        return due
 
     async def _thread(self, tx: Transaction, burst: Burst) -> Thread | None:
         """What is to be told of; None where nothing can be, or its card is not there to hang it on."""
@@ -66,3 +79,7 @@ class Replies:
                 message = Message(*written(document, site.allowed), tag, rings=self._audience.rings(burst.room))
                 replies.append(Notice(burst.room, Lane.REPLY, message, of=burst.card))
         return replies
+
+
+async def _put_off(tx: Transaction, burst: Burst, error: Exception) -> None:
+    await tx.retries.put_off(RetryKind.REPLY, burst.card, error)

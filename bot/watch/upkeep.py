@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import structlog
+from functools import partial
 
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Shown, Site
 from bot.notices.outbox import CardRef, Lane, Message, Notice, edit_key
 from bot.store.cards import DueCard
+from bot.store.retries import RetryKind
 from bot.store.store import Store, Transaction
 from bot.watch import sight
+from bot.watch.isolation import isolated
 from bot.watch.sight import Composer
 from bot.watch.versions import Versions, versions_of
 
 BATCH = 100  # cards of one transaction
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,23 @@ class Upkeep:
             pass
 
     async def _edit_a_batch(self) -> bool:
-        """Edit some cards; whether more may be due. Whatever becomes of one, it is due no longer."""
+        """Edit some cards; whether more may be due. One that cannot be edited waits for its next try."""
         async with self._store.transaction() as tx:
             due = await tx.cards.due(BATCH)
-            looks = await self._looks(tx, due)
-            for each, edit in zip(due, await asyncio.to_thread(self._edits, looks), strict=True):
-                if edit is None or edit.message.digest == each.shown:
-                    await tx.cards.shows(each)
-                else:
-                    await tx.cards.edited(each, edit.message.digest, anew=await tx.outbox.edit(edit))
+            edited = await isolated(tx, due, partial(self._edit_all, tx), partial(_put_off, tx))
+            await tx.retries.settle(RetryKind.EDIT, [card.key for card in edited])
+        for card in edited:
+            self._store.incidents.resolve(RetryKind.EDIT.incident, card.key)
         return len(due) == BATCH
+
+    async def _edit_all(self, tx: Transaction, due: Sequence[DueCard]) -> Sequence[DueCard]:
+        looks = await self._looks(tx, due)
+        for each, edit in zip(due, await asyncio.to_thread(self._edits, looks), strict=True):
+            if edit is None or edit.message.digest == each.shown:
+                await tx.cards.shows(each)
+            else:
+                await tx.cards.edited(each, edit.message.digest, anew=await tx.outbox.edit(edit))
+        return due
 
     async def _looks(self, tx: Transaction, due: Sequence[DueCard]) -> list[_Look]:
         """What each of the cards is to show; read once for all rooms that have one."""
@@ -70,14 +77,13 @@ class Upkeep:
         composer = Composer()
         return [None if look.shown is None else self._edit(look.card, look.shown, composer) for look in looks]
 
-    def _edit(self, due: DueCard, shown: Shown, composer: Composer) -> Notice | None:
-        """The edit of one card, whose fault must not keep the others from theirs."""
+    def _edit(self, due: DueCard, shown: Shown, composer: Composer) -> Notice:
+        """The edit of one card."""
         tag = sight.tag(edit_key(due.key, due.edits + 1), due.about, shown)
-        site = self._sites[due.about.server](shown.project)
-        try:
-            asked = replace(shown, matched=sight.matched(due.why), form=due.form)
-            body, html = composer.both(due.about, asked, site)
-        except Exception:  # noqa: BLE001  # the one broad catch: a fault of ours in one card; it is logged
-            _log.exception("a card cannot be composed anew", key=due.key)
-            return None
+        asked = replace(shown, matched=sight.matched(due.why), form=due.form)
+        body, html = composer.both(due.about, asked, self._sites[due.about.server](shown.project))
         return Notice(due.room, Lane.EDIT, Message(body, html, tag, rings=due.rings), of=due.key)
+
+
+async def _put_off(tx: Transaction, card: DueCard, error: Exception) -> None:
+    await tx.retries.put_off(RetryKind.EDIT, card.key, error)

@@ -11,7 +11,7 @@ from bot.notices.changes import Changed, ChangeKind
 from bot.notices.outbox import CardRef
 from bot.notices.versions import Former, Place, Successor
 from bot.patchwork.comparing import Known, compare
-from bot.patchwork.model import Series
+from bot.patchwork.model import Patch, Series
 from bot.patchwork.poller import SeriesRead
 from bot.patchwork.versions import follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.store.store import Transaction
@@ -22,34 +22,60 @@ _Places = Mapping[RoomId, EventId | None]
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A series whose former version was found."""
+    """A series whose former version was found; *failures* counts how often that could not be done before."""
 
     series: Series
     former: Series
+    failures: int = 0
 
 
-async def link_versions(tx: Transaction, server: ServerName, reads: Sequence[SeriesRead]) -> list[Linked]:
-    """Find the former versions of the series that were *read* and saved, as far as they are not known."""
-    linked: list[Linked] = []
-    for read in sorted(reads, key=lambda read: read.series.id):  # the earlier may be the former of the later
-        series = read.series
-        if not may_follow(series) or await tx.watch.earlier(server, series.id):
-            continue
-        new = newcomer(series, await tx.watch.patches_of(server, series.id), read.news)
-        link = follow(new, await tx.versions.candidates(server, new))
-        if link is not None:
-            await tx.watch.link(server, series.id, link.former.id)
-            linked.append(Linked(series, link.former))
-            why = [str(kind) for kind in link.evidence]
-            _log.info("a new version", server=server, series=series.id, former=link.former.id, evidence=why)
-    return linked
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A series whose former version is to be found; *news* are those of its patches that were read with it.
+
+    *failures* counts how often that could not be done so far.
+    """
+
+    about: CardRef
+    failures: int = 0
+    news: tuple[Patch, ...] = ()
 
 
-def named_anew(changed: Iterable[Changed]) -> list[SeriesRead]:
-    """The series that got another name, by which they may be found to follow another."""
+async def link_versions(tx: Transaction, links: Sequence[Link]) -> list[Linked]:
+    """Find the former versions of series that are saved, the earlier first, as far as they are not known."""
+    found = [await _link(tx, link) for link in links]
+    return [linked for linked in found if linked is not None]
+
+
+async def _link(tx: Transaction, link: Link) -> Linked | None:
+    server = link.about.server
+    series = await tx.watch.series(server, link.about.number)
+    if series is None or not may_follow(series):
+        return None
+    if earlier := await tx.watch.earlier(server, series.id):
+        former = await tx.watch.series(server, earlier[0]) if link.failures else None
+        return Linked(series, former, link.failures) if former else None  # its cards were perhaps not told
+    new = newcomer(series, await tx.watch.patches_of(server, series.id), link.news)
+    evident = follow(new, await tx.versions.candidates(server, new))
+    if evident is None:
+        return None
+    await tx.watch.link(server, series.id, evident.former.id)
+    why = [str(kind) for kind in evident.evidence]
+    _log.info("a new version", server=server, series=series.id, former=evident.former.id, evidence=why)
+    return Linked(series, evident.former, link.failures)
+
+
+def links(changed: Iterable[Changed], reads: Sequence[SeriesRead], server: ServerName, rebuilds: int) -> list[Link]:
+    """The series that were *read*, or got another name, by which they may be found to follow another; by id.
+
+    The earlier may be the former of the later.
+    """
     kinds = {ChangeKind.PATCHES, ChangeKind.DETAILS}
-    found = [each for each in changed if any(change.kind in kinds for change in each.changes)]
-    return [SeriesRead(each.series, ()) for each in found if each.series is not None]
+    named = [each for each in changed if any(change.kind in kinds for change in each.changes)]
+    found = {each.series.id: Link(each.about) for each in named if each.series is not None}
+    read = {each.series.id: Link(CardRef(server, "series", each.series.id, rebuilds), 0, each.news) for each in reads}
+    found |= read
+    return [found[number] for number in sorted(found)]
 
 
 async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[Linked]) -> None:

@@ -18,14 +18,14 @@ from bot.notices.floods import Room, Sites
 from bot.notices.gaps import Absence
 from bot.patchwork.poller import Past, Poll, Poller
 from bot.patchwork.wire import Event, known_category
-from bot.store.store import Store, Transaction
+from bot.store.store import Store
 from bot.watch.absences import CatchUp, Polled, absence_now, past
-from bot.watch.announce import Announced, Announcer, Wanted, keep_for_digests
+from bot.watch.announce import Announced, Announcer
 from bot.watch.audience import Audience, Projects
-from bot.watch.floods import going_on, sift
-from bot.watch.follow import touch_cards
+from bot.watch.floods import going_on
+from bot.watch.handling import Handling, Makers, found
 from bot.watch.hearing import Hearing
-from bot.watch.versions import link_versions, named_anew, tell_cards
+from bot.watch.saving import resolve_saved, save
 
 _log = structlog.get_logger(__name__)
 
@@ -44,9 +44,9 @@ class Watch:
         self._projects = projects
         self._failures = 0
         self._not_before = clock.monotonic()
-        self._announcer = Announcer(self.server, audience, self.site, projects.maintainers)
-        self._hearing = Hearing(audience, projects.maintainers)
-        self._catch_up = CatchUp(self._announcer, self._room)
+        announcer = Announcer(self.server, audience, self.site, projects.maintainers)
+        catch_up = CatchUp(announcer, self._room, store.incidents)
+        self._makers = Makers(announcer, Hearing(audience, projects.maintainers), catch_up, store.incidents)
         self._failures_of_ours = metrics.LOOP_FAILURES.labels(f"poll {self.server}")
         self._ticked_at: datetime | None = None
         self._written: list[Announced] = []  # the cards of the poll under way
@@ -94,49 +94,37 @@ class Watch:
         self._audience.awaken(now)
         async with self._store.transaction() as tx:
             absence = None if poll.rebuilt else await absence_now(tx, self._polled, now, self.health.failing_since)
-            floods = await going_on(tx, now)
-            self._changed = await tx.watch.save(poll)
-            for each in self._changed:
-                await touch_cards(tx, each)
-            linked = await link_versions(tx, self.server, [*poll.series, *named_anew(self._changed)])
-            wanted = await keep_for_digests(tx, await self._all_wanted(tx, poll))
+            handling = Handling(tx, self.server, self._makers, await going_on(tx, now))
+            saved = await save(tx, poll, self._store.incidents, now)
+            self._changed = saved.changed
+            wanted, linked = await handling.asked(found(saved, await tx.watch.rebuilds(self.server)))
             if absence is None:
-                self._written += await self._announcer.post(tx, await sift(tx, wanted, floods, now))
+                self._written += await handling.post(wanted)
             else:
-                absence = await self._catch_up.hold(tx, absence, poll, wanted)
-                if not poll.more or poll.wait is not None:
-                    self._written += await self._catch_up.tell(tx, absence, now)
-            await tell_cards(tx, self.server, linked)
+                self._written += await handling.hold(absence, saved.poll, wanted)
+            await handling.tell_versions(linked)
+        resolve_saved(saved, self._store.incidents)
 
     async def _past(self) -> Past | None:
-        """What need not be read; what is held already is told, where that takes too long."""
+        """What need not be read; what is held already is told, where that takes too long, and what failed is retried.
+
+        That is done though the server may be away.
+        """
         self._written, self._changed = [], ()
         now = self._clock.now()
+        self._audience.awaken(now)
         async with self._store.transaction() as tx:
+            handling = Handling(tx, self.server, self._makers, await going_on(tx, now))
+            wanted, linked = await handling.asked(await handling.due())
+            self._written += await handling.post(wanted)
+            await handling.tell_versions(linked)
             last = await tx.absences.last(self.server)
             if last is not None and last.ended is None and last.is_over(now):
-                self._written += await self._catch_up.tell(tx, last, now)
+                self._written += await handling.tell(last)
             need_not = await past(tx, self._polled, now)
+        handling.resolve()
         self._tell()
         return need_not
-
-    async def _all_wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
-        """The cards that are asked for by what arrived, and then by what changed."""
-        arrived = await self._wanted(tx, poll)
-        told = {(each.room, each.about) for each in arrived}
-        by_change = await self._hearing.wanted(tx, self._changed)
-        return [*arrived, *(each for each in by_change if (each.room, each.about) not in told)]
-
-    async def _wanted(self, tx: Transaction, poll: Poll) -> list[Wanted]:
-        """The cards that what *poll* found asks for, in the order of arrival."""
-        wanted: list[Wanted] = []
-        for read in (each for each in poll.series if not each.past):
-            patches = await tx.watch.patches_of(self.server, read.series.id)
-            wanted += await self._announcer.wanted(tx, read.series, patches, read.news)
-        for patch in (each for each in poll.patches if each.id not in poll.past):
-            known = await tx.watch.patch(self.server, patch.id)
-            wanted += await self._announcer.wanted(tx, None, [known or patch], (patch,))
-        return wanted
 
     def _tell(self, events: Sequence[Event] = ()) -> None:
         """Count and log the events, the changes and the cards, once they are written for good."""

@@ -184,6 +184,16 @@ ROWS: dict[str, dict[str, Any]] = {
         "said": False,
     },
     "flooded": {**OF_A_CARD, "object": 9, "id": 2, "key": "flood/1", "wanted": {"why": WHY}, "gathered_at": NOW},
+    "retry": {
+        "id": 3,
+        "kind": "link",
+        "key": "series 7 of ozlabs",
+        "server": SERVER,
+        "room": ROOM,
+        "work": {"kind": "series", "object": 7, "rebuilds": 0},
+        "failures": 1,
+        "next_at": NOW,
+    },
     "absence": {"server": SERVER, "since": NOW, "until": NOW, "whose": "ours", "came": 1, "old": 0, "ended": None},
 }
 OF_A_NOTICE = {"room": ROOM, "lane": 1, "attempts": 0, "created_at": NOW, "next_at": NOW, "of": None}

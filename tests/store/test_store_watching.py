@@ -18,6 +18,7 @@ from bot.patchwork.poller import Poll, SeriesRead
 from bot.patchwork.told import Field, FieldTold
 from bot.store import housekeeping, schema
 from bot.store.store import Store
+from broken_rows import fail
 from store_rig import (
     OTHER_SERVER,
     SERVER,
@@ -313,13 +314,30 @@ async def test_housekeeping_deletes_in_small_batches_until_nothing_is_left(
     left: list[int] = []
 
     async with store.transaction() as tx:
-        more = await tx.watch.tidy()
+        more = await tx.watch.tidy_patches()
     left.append(rig.count("patch"))
     await store.tidy()
     left.append(rig.count("patch"))
 
     assert more
     assert left == [15, 0]
+
+
+async def test_housekeeping_of_one_table_that_fails_does_not_stop_that_of_the_others(
+    store: Store, rig: StoreRig
+) -> None:
+    await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),), series=(SeriesRead(a_series(7), ()),)))
+    rig.advance(days=181)
+    mend = fail(rig.url, "DELETE ON patch")
+
+    await store.tidy()
+    assert (rig.count("patch"), rig.count("series")) == (1, 0)
+    assert [(each.kind, each.name) for each in store.incidents] == [("housekeeping.failed", "patches")]
+
+    mend()
+    await store.tidy()
+    assert rig.count("patch") == 0
+    assert list(store.incidents) == []
 
 
 def test_a_batch_is_a_thousand_rows() -> None:

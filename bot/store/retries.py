@@ -1,0 +1,153 @@
+"""What could not be handled for a fault in it alone: kept with its failures until it is tried again."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.clock import LONGEST_WAIT, backoff
+from bot.ids import RoomId, ServerName
+from bot.incidents import Incidents
+from bot.store import schema
+from bot.store.book import batched
+from bot.store.housekeeping import drop_batch
+from bot.store.past import KEEP_PATCHES
+
+BATCH: Final = 50
+_CHUNK = 500  # below the number of parameters that any SQLite takes
+
+
+class RetryKind(StrEnum):
+    """What is tried again; the first four are parts of a poll."""
+
+    SUBMISSION = "submission"
+    CHANGE = "change"
+    CARD = "card"
+    LINK = "link"  # of a version to the one before it
+    EDIT = "edit"
+    REPLY = "reply"
+    DIGEST = "digest"
+    FLOOD = "flood"
+
+    @property
+    def incident(self) -> str:
+        """The kind of the incident that a failure is."""
+        return f"{self}.failed"
+
+
+_OF_A_POLL: Final = (RetryKind.SUBMISSION, RetryKind.CHANGE, RetryKind.CARD, RetryKind.LINK)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Something to be tried again after *failures* in a row (1 or more); *work* is what its *key* does not say."""
+
+    kind: RetryKind
+    key: str
+    server: ServerName | None = None
+    room: RoomId | None = None
+    work: Mapping[str, Any] = field(default_factory=dict)
+    failures: int = 1
+
+
+class RetryBook:
+    """The retries' part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
+        self._connection = connection
+        self._now = now
+        self._incidents = incidents
+
+    # Parts of a poll
+
+    async def add(self, retry: Retry) -> None:
+        """Try something again after a wait: from 2 s doubling to 15 min with its failures."""
+        values = {
+            "kind": retry.kind,
+            "key": retry.key,
+            "server": retry.server,
+            "room": retry.room,
+            "work": dict(retry.work),
+            "failures": retry.failures,
+            "next_at": self._now + backoff(retry.failures),
+        }
+        await self._connection.execute(sa.insert(schema.retry).values(values))
+
+    async def take(self, server: ServerName) -> list[Retry]:
+        """The parts of polls of *server* that are due, the oldest first; whoever takes them handles them, or adds them.
+
+        A batch at most; a clock that was set back holds none up.
+        """
+        table = schema.retry
+        is_due = sa.or_(table.c.next_at <= self._now, table.c.next_at > self._now + LONGEST_WAIT)
+        query = sa.select(table).where(table.c.server == server, table.c.kind.in_(_OF_A_POLL), is_due)
+        found = (await self._connection.execute(query.order_by(table.c.id).limit(BATCH))).mappings().all()
+        await self._connection.execute(sa.delete(table).where(table.c.id.in_([row["id"] for row in found])))
+        return [_retry(row) for row in found]
+
+    # Duties, of which the key says everything
+
+    async def put_off(self, kind: RetryKind, key: str, error: Exception) -> None:
+        """Record a failure of a duty, which waits from now on: from 2 s doubling to 15 min with its failures."""
+        self._incidents.record(kind.incident, key, error)
+        table = schema.retry
+        same = (table.c.kind == kind, table.c.key == key)
+        query = sa.select(sa.func.max(table.c.failures)).where(*same)
+        failures = (await self._connection.execute(query)).scalar_one() or 0
+        await self._connection.execute(sa.delete(table).where(*same))
+        await self.add(Retry(kind, key, failures=failures + 1))
+
+    async def settle(self, kind: RetryKind, keys: Collection[str]) -> None:
+        """Duties went well, or are none any more."""
+        table = schema.retry
+        for some in batched(keys, _CHUNK):
+            await self._connection.execute(sa.delete(table).where(table.c.kind == kind, table.c.key.in_(some)))
+
+    async def waiting(self, kind: RetryKind) -> set[str]:
+        """The keys of the duties that are not to be tried yet."""
+        table = schema.retry
+        query = sa.select(table.c.key).where(table.c.kind == kind, *_waits(self._now))
+        return set((await self._connection.execute(query)).scalars())
+
+    # Rooms, servers and time
+
+    async def move(self, old: RoomId, new: RoomId) -> None:
+        """What was to be said in one room is said in another from now on."""
+        table = schema.retry
+        await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
+
+    async def leave(self, room: RoomId) -> None:
+        """What was to be said in a room that we left is not said."""
+        await self._connection.execute(sa.delete(schema.retry).where(schema.retry.c.room == room))
+
+    async def tidy(self) -> bool:
+        """Drop a batch of what nobody takes any more; whether there may be more of it."""
+        table = schema.retry
+        return await drop_batch(self._connection, table, table.c.next_at < self._now - KEEP_PATCHES)
+
+
+def is_put_off(kind: RetryKind, key: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[bool]:
+    """Whether the duty with *key* failed and is not to be tried yet."""
+    table = schema.retry
+    return sa.exists().where(table.c.kind == kind, table.c.key == key, *_waits(now))
+
+
+def _waits(now: datetime) -> Sequence[sa.ColumnElement[bool]]:
+    table = schema.retry
+    return table.c.next_at > now, table.c.next_at <= now + LONGEST_WAIT
+
+
+def _retry(row: sa.RowMapping) -> Retry:
+    server, room = row["server"], row["room"]
+    return Retry(
+        kind=RetryKind(row["kind"]),
+        key=row["key"],
+        server=None if server is None else ServerName(server),
+        room=None if room is None else RoomId(room),
+        work=row["work"],
+        failures=row["failures"],
+    )

@@ -1,0 +1,177 @@
+"""Handles what arrived and what changed, step by step; a part that a step fails is put off, and costs itself only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.ids import NoticeKey, RoomId, ServerName
+from bot.incidents import Incidents
+from bot.notices.floods import Flood
+from bot.notices.gaps import Absence
+from bot.notices.outbox import CardRef
+from bot.patchwork.poller import Poll
+from bot.store.retries import Retry
+from bot.store.store import Transaction
+from bot.watch.absences import CatchUp
+from bot.watch.announce import Announced, Announcer, Submission, Wanted, keep_for_digests
+from bot.watch.floods import by_room, open_flood
+from bot.watch.follow import touch_cards
+from bot.watch.hearing import Change, HeardIn, Hearing
+from bot.watch.isolation import isolated
+from bot.watch.retries import Part, Parts, incident_of, part_of, retry_of
+from bot.watch.saving import Saved
+from bot.watch.versions import Link, Linked, link_versions, links, tell_cards
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """Who makes what is written, for one server."""
+
+    announcer: Announcer
+    hearing: Hearing
+    catch_up: CatchUp
+    incidents: Incidents
+
+
+def found(saved: Saved, rebuilds: int) -> Parts:
+    """What a poll that is *saved* brought, in the order of arrival; what is too old to be told is only linked."""
+    poll, server = saved.poll, saved.poll.server
+    news = [(CardRef(server, "series", each.series.id, rebuilds), each.news) for each in poll.series if not each.past]
+    news += [
+        (CardRef(server, "patch", patch.id, rebuilds), (patch,)) for patch in poll.patches if patch.id not in poll.past
+    ]
+    return Parts(
+        submissions=[Submission(about, {patch.id: patch.text for patch in patches}) for about, patches in news],
+        changes=[Change(each) for each in saved.changed],
+        links=links(saved.changed, poll.series, server, rebuilds),
+    )
+
+
+class Handling:
+    """The steps of one transaction for one server; *floods* are those that go on, by room."""
+
+    def __init__(self, tx: Transaction, server: ServerName, makers: Makers, floods: dict[RoomId, Flood]) -> None:
+        self._tx = tx
+        self._server = server
+        self._announcer = makers.announcer
+        self._hearing = makers.hearing
+        self._catch_up = makers.catch_up
+        self._incidents = makers.incidents
+        self._floods = floods
+        self._retried: set[tuple[str, str]] = set()
+        self._failed: set[tuple[str, str]] = set()
+
+    async def due(self) -> Parts:
+        """What failed before and is to be tried again now."""
+        taken = await self._tx.retries.take(self._server)
+        self._retried.update(map(incident_of, taken))
+        parts = await isolated(self._tx, taken, self._parts, self._unreadable)
+        return Parts(
+            [part for part in parts if isinstance(part, Submission)],
+            [part for part in parts if isinstance(part, Change)],
+            [part for part in parts if isinstance(part, Wanted)],
+            [part for part in parts if isinstance(part, Link)],
+        )
+
+    async def asked(self, parts: Parts) -> tuple[list[Wanted], list[Linked]]:
+        """The cards that are asked for, each once: by what arrived, and then by what changed; and the new versions."""
+        tx = self._tx
+        changes = await isolated(tx, parts.changes, self._touched, self._put_off)
+        linked = await isolated(tx, parts.links, lambda some: link_versions(tx, some), self._put_off)
+        wanted = [*parts.cards, *await isolated(tx, parts.submissions, self._arrived, self._put_off)]
+        heard = await isolated(tx, changes, self._hearing.heard, self._put_off)
+        wanted += await isolated(tx, heard, lambda some: self._hearing.wanted(tx, some), self._put_off_heard)
+        once: dict[tuple[RoomId, CardRef], Wanted] = {}
+        for each in wanted:
+            once.setdefault((each.room, each.about), each)
+        kept = list(once.values())
+        return await isolated(tx, kept, lambda some: keep_for_digests(tx, some), self._put_off), linked
+
+    async def post(self, wanted: Sequence[Wanted]) -> list[Announced]:
+        """Write the cards that are *wanted*; where those of a room are too many, they are taken into a flood."""
+        cards = await isolated(self._tx, by_room(wanted), self._sifted, self._put_off_all)
+        posted = {(each.room, each.about) for each in cards}
+        in_order = [each for each in wanted if (each.room, each.about) in posted]
+        return await isolated(self._tx, in_order, lambda some: self._announcer.post(self._tx, some), self._put_off)
+
+    async def hold(self, absence: Absence, poll: Poll, wanted: Sequence[Wanted]) -> list[Announced]:
+        """Hold what is *wanted* after an *absence*, and tell it where a *poll* brought the last of it."""
+        absence = await self._catch_up.count(self._tx, absence, poll)
+        tx = self._tx
+        await isolated(tx, wanted, lambda some: self._catch_up.hold(tx, absence, some), self._put_off)
+        return [] if poll.more and poll.wait is None else await self.tell(absence)
+
+    async def tell(self, absence: Absence) -> list[Announced]:
+        """Tell what is held since an *absence*."""
+        return await self._catch_up.tell(self._tx, absence, self._tx.now, self._put_off)
+
+    async def tell_versions(self, linked: Sequence[Linked]) -> None:
+        """Let the cards of both versions show each other."""
+        await isolated(self._tx, linked, self._cards_told, self._put_off_linked)
+
+    def resolve(self) -> None:
+        """What failed before and went well now is no incident any more; for when all is written for good."""
+        for kind, name in self._retried - self._failed:
+            self._incidents.resolve(kind, name)
+
+    # Steps
+
+    async def _parts(self, taken: Sequence[Retry]) -> list[Part]:
+        found = [await part_of(self._tx, retry) for retry in taken]
+        return [part for part in found if part is not None]
+
+    async def _touched(self, changes: Sequence[Change]) -> Sequence[Change]:
+        for each in changes:
+            await touch_cards(self._tx, each.changed)
+        return changes
+
+    async def _arrived(self, submissions: Sequence[Submission]) -> list[Wanted]:
+        return [wanted for each in submissions for wanted in await self._announcer.wanted(self._tx, each)]
+
+    async def _sifted(self, rooms: Sequence[Sequence[Wanted]]) -> list[Wanted]:
+        """Those that get a card; the others have their place in a flood of their room."""
+        cards: list[Wanted] = []
+        for wanted in rooms:
+            flood = await open_flood(self._tx, wanted, self._floods.get(wanted[0].room), self._tx.now)
+            if flood is None:
+                cards += wanted
+            else:
+                await self._gather(flood.key, wanted)
+        return cards
+
+    async def _gather(self, key: NoticeKey, wanted: Sequence[Wanted]) -> None:
+        async def gather(some: Sequence[Wanted]) -> Sequence[Wanted]:
+            await self._tx.floods.gather(some[0].room, key, [each.held for each in some])
+            return some
+
+        await isolated(self._tx, wanted, gather, self._put_off)
+
+    async def _cards_told(self, linked: Sequence[Linked]) -> Sequence[Linked]:
+        await tell_cards(self._tx, self._server, linked)
+        return linked
+
+    # What fails
+
+    async def _put_off(self, part: Part, error: Exception) -> None:
+        retry = retry_of(part)
+        self._fail(retry, error)
+        await self._tx.retries.add(retry)
+
+    async def _put_off_all(self, wanted: Sequence[Wanted], error: Exception) -> None:
+        for each in wanted:
+            await self._put_off(each, error)
+
+    async def _put_off_heard(self, heard: HeardIn, error: Exception) -> None:
+        await self._put_off(replace(heard.change, room=heard.heard.match.room), error)
+
+    async def _put_off_linked(self, linked: Linked, error: Exception) -> None:
+        rebuilds = await self._tx.watch.rebuilds(self._server)
+        await self._put_off(Link(CardRef(self._server, "series", linked.series.id, rebuilds), linked.failures), error)
+
+    async def _unreadable(self, retry: Retry, error: Exception) -> None:
+        self._fail(retry, error)
+        await self._tx.retries.add(replace(retry, failures=retry.failures + 1))
+
+    def _fail(self, retry: Retry, error: Exception) -> None:
+        incident = incident_of(retry)
+        self._failed.add(incident)
+        self._incidents.record(*incident, error)

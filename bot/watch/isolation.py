@@ -1,0 +1,55 @@
+"""Keeps a fault in one of many to that one: the others are handled in the same transaction."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from bot.errors import StoreError
+from bot.store.store import Transaction
+
+_log = structlog.get_logger(__name__)
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+async def isolated(
+    tx: Transaction,
+    items: Sequence[_Item],
+    handle: Callable[[Sequence[_Item]], Awaitable[Sequence[_Result]]],
+    put_off: Callable[[_Item, Exception], Awaitable[None]],
+) -> list[_Result]:
+    """What *handle* makes of *items*, in their order; each of which it fails alone is undone and *put_off*.
+
+    All are handled at once; where that fails, what was written is undone and each half is handled by itself, and so
+    on. So *handle* may be called with any of the items, and writes to the transaction only.
+
+    Raises:
+        StoreError: when the database cannot be used at all.
+    """
+    if not items:
+        return []
+    try:
+        async with tx.savepoint():
+            return list(await handle(items))
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the one broad catch of a step: it is put off, which records it
+        if len(items) == 1:
+            await _put_off(tx, items[0], error, put_off)
+            return []
+    middle = len(items) // 2
+    first = await isolated(tx, items[:middle], handle, put_off)
+    return first + await isolated(tx, items[middle:], handle, put_off)
+
+
+async def _put_off(
+    tx: Transaction, item: _Item, error: Exception, put_off: Callable[[_Item, Exception], Awaitable[None]]
+) -> None:
+    try:
+        async with tx.savepoint():
+            await put_off(item, error)
+    except StoreError:
+        raise
+    except Exception:  # noqa: BLE001  # what cannot even be kept for another try must not stop the others; it is logged
+        _log.exception("retry.not_kept", reason=repr(error))

@@ -1,0 +1,96 @@
+"""The parts of a poll as they are kept until they are tried again, and what each is called."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from bot.ids import PatchId, RoomId, ServerName
+from bot.notices.outbox import CardRef
+from bot.store.changed import of_changed, to_changed
+from bot.store.floods import Held
+from bot.store.retries import Retry, RetryKind
+from bot.store.store import Transaction
+from bot.subscriptions.wishes import Form, read_digest
+from bot.watch.announce import Submission, Wanted, submitted
+from bot.watch.hearing import Change
+from bot.watch.versions import Link
+
+Part: TypeAlias = Submission | Change | Wanted | Link
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one transaction handles: what arrived, what changed, cards that are asked for, and versions to be linked."""
+
+    submissions: Sequence[Submission] = ()
+    changes: Sequence[Change] = ()
+    cards: Sequence[Wanted] = ()
+    links: Sequence[Link] = ()
+
+
+def incident_of(retry: Retry) -> tuple[str, str]:
+    """The kind and the name of the incident that a part which failed is."""
+    return retry.kind.incident, f"{retry.key} for {retry.room}" if retry.room else retry.key
+
+
+def retry_of(part: Part) -> Retry:
+    """A *part* that failed once more, to be kept."""
+    about, failures = _about(part), part.failures + 1
+    key, server = f"{about.kind} {about.number} of {about.server}", about.server
+    match part:
+        case Submission():
+            work: dict[str, Any] = {**_of_about(about), "texts": [[*each] for each in part.texts.items()]}
+            return Retry(RetryKind.SUBMISSION, key, server, None, work, failures)
+        case Change():
+            return Retry(RetryKind.CHANGE, key, server, part.room, of_changed(part.changed), failures)
+        case Wanted():
+            work = {**_of_about(about), "why": part.why, "paths": list(part.match.paths), "form": part.form}
+            work |= {"digests": [str(digest) for digest in part.digests], "by_change": part.by_change}
+            return Retry(RetryKind.CARD, key, server, part.room, work, failures)
+        case Link():
+            return Retry(RetryKind.LINK, key, server, None, _of_about(about), failures)
+
+
+async def part_of(tx: Transaction, retry: Retry) -> Part | None:
+    """The part that was kept, with what it is about as the store has it now; None where there is nothing to do.
+
+    Raises:
+        KeyError, TypeError, ValueError: where it was written by another version of this program.
+    """
+    assert retry.server is not None  # noqa: S101  # for the type; a part of a poll is of a server
+    if retry.kind is RetryKind.CHANGE:
+        return Change(to_changed(retry.server, retry.work), retry.room, retry.failures)
+    about = _to_about(retry.server, retry.work)
+    if retry.kind is RetryKind.SUBMISSION:
+        texts = {PatchId(number): text for number, text in retry.work["texts"]}
+        return Submission(about, texts, retry.failures)
+    if retry.kind is RetryKind.LINK:
+        return Link(about, retry.failures)
+    return await _wanted(tx, about, retry)
+
+
+async def _wanted(tx: Transaction, about: CardRef, retry: Retry) -> Wanted | None:
+    """A card that is still asked for; None where the room has one, or a place in a list of what arrived."""
+    room, work = RoomId(str(retry.room)), retry.work
+    having = await tx.cards.rooms_with(about)
+    if not work["by_change"]:
+        having |= await tx.floods.rooms_with(about)
+    judged = await submitted(tx, about)
+    if judged is None or room in having:
+        return None
+    form = Form(work["form"]) if work["form"] else None
+    wanted = Wanted.of_held(room, Held(about, work["why"], tuple(work["paths"]), form or Form.CARD), judged)
+    digests = tuple(map(read_digest, work["digests"]))
+    return replace(wanted, form=form, digests=digests, by_change=work["by_change"], failures=retry.failures)
+
+
+def _about(part: Part) -> CardRef:
+    return part.changed.about if isinstance(part, Change) else part.about
+
+
+def _of_about(about: CardRef) -> dict[str, Any]:
+    return {"kind": about.kind, "object": about.number, "rebuilds": about.rebuilds}
+
+
+def _to_about(server: ServerName, work: Mapping[str, Any]) -> CardRef:
+    return CardRef(server, work["kind"], work["object"], work["rebuilds"])

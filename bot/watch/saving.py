@@ -1,0 +1,129 @@
+"""Writes what a poll found; what of it cannot be written costs itself only, and is read again later."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+
+from bot.ids import ProjectName
+from bot.incidents import Incidents
+from bot.notices.changes import Changed
+from bot.patchwork.pending import Pending, PendingKind
+from bot.patchwork.poller import Poll
+from bot.patchwork.told import CommentsRead, Followed, MailKind
+from bot.store.store import Transaction
+from bot.watch.isolation import isolated
+
+NOT_SAVED = "poll.object_not_saved"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What of a *poll* was written, and what *changed* by that."""
+
+    poll: Poll
+    changed: tuple[Changed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of a poll that is about one object; *again* is how it is read again, None where it cannot be."""
+
+    name: str
+    poll: Poll
+    again: Pending | None = None
+
+
+async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime) -> Saved:
+    """Write what a *poll* found: whole, or where that fails piece by piece, without those that cannot be written.
+
+    Such an object is read again like one that could not be read; what an event told of it is left out.
+
+    Raises:
+        StoreError: when the database cannot be used at all.
+    """
+    whole = await isolated(tx, [poll], lambda polls: _saved(tx, polls), _nothing)
+    if whole:
+        return Saved(poll, whole[0].changed)
+    base = replace(poll, series=(), patches=(), told=(), shown=(), followed=Followed())
+    changed = list(await tx.watch.save(base))
+
+    async def put_off(piece: _Piece, error: Exception) -> None:
+        incidents.record(NOT_SAVED, piece.name, error)
+        if piece.again is not None:
+            await tx.watch.save(replace(_empty(poll), pending=(piece.again.again(now),)))
+
+    async def write(pieces: Sequence[_Piece]) -> list[Saved]:
+        return await _saved(tx, [piece.poll for piece in pieces])
+
+    written = await isolated(tx, list(_pieces(poll, now)), write, put_off)
+    changed += [each for saved in written for each in saved.changed]
+    series = tuple(read for saved in written for read in saved.poll.series)
+    patches = tuple(patch for saved in written for patch in saved.poll.patches)
+    return Saved(replace(poll, series=series, patches=patches), tuple(changed))
+
+
+async def _saved(tx: Transaction, polls: Sequence[Poll]) -> list[Saved]:
+    return [Saved(poll, await tx.watch.save(poll)) for poll in polls]
+
+
+async def _nothing(poll: Poll, error: Exception) -> None:
+    """What is the matter is found piece by piece."""
+
+
+def _empty(poll: Poll) -> Poll:
+    """A poll that moves the cursor to where *poll* does, and nothing else."""
+    return Poll(poll.server, poll.cursor)
+
+
+def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
+    """What a *poll* found, object by object."""
+    empty, server, followed = _empty(poll), poll.server, poll.followed
+    for read in poll.series:
+        item = _item(poll, PendingKind.SERIES, read.series.id, read.series.project, now)
+        yield _Piece(f"series {read.series.id} of {server}", replace(empty, series=(read,)), item)
+    for patch in poll.patches:
+        item = _item(poll, PendingKind.PATCH, patch.id, patch.project, now)
+        yield _Piece(f"patch {patch.id} of {server}", replace(empty, patches=(patch,), past=poll.past), item)
+    for number, told in groupby(sorted(poll.told, key=lambda each: each.patch), key=lambda each: each.patch):
+        yield _Piece(f"what was told of patch {number} of {server}", replace(empty, told=tuple(told)))
+    for series in poll.shown:
+        yield _Piece(f"series {series.id} of {server}", replace(empty, shown=(series,)))
+    for heard in followed.heard:
+        name = f"comment {heard.id} of {server}"
+        yield _Piece(name, replace(empty, followed=Followed(heard=(heard,))))
+    for comments in followed.comments:
+        name = f"comments on {comments.on.kind} {comments.on.id} of {server}"
+        yield _Piece(name, replace(empty, followed=Followed(comments=(comments,))), _comments(poll, comments))
+    for trailers in followed.trailers:
+        kind = PendingKind.PATCH_TRAILERS if trailers.series is None else PendingKind.SERIES_TRAILERS
+        number = trailers.series or next((patch for patch, _ in trailers.patches), 0)
+        name = f"trailers of {number} of {server}"
+        yield _Piece(name, replace(empty, followed=Followed(trailers=(trailers,))), _settled(poll, kind, number))
+    for checks in followed.checks:
+        name, again = f"checks of patch {checks.patch} of {server}", _settled(poll, PendingKind.CHECKS, checks.patch)
+        yield _Piece(name, replace(empty, followed=Followed(checks=(checks,))), again)
+
+
+def _item(poll: Poll, kind: PendingKind, number: int, project: ProjectName, now: datetime) -> Pending:
+    """How an object is read again."""
+    new = Pending(kind, number, project, name="", first_seen=now, due=now, deadline=now)
+    return _settled(poll, kind, number) or new
+
+
+def _settled(poll: Poll, kind: PendingKind, number: int) -> Pending | None:
+    """The same of what waited before the poll."""
+    return next((item for item in poll.settled if item.key == (kind, number)), None)
+
+
+def _comments(poll: Poll, read: CommentsRead) -> Pending | None:
+    kind = PendingKind.PATCH_COMMENTS if read.on.kind is MailKind.PATCH else PendingKind.COVER_COMMENTS
+    return _settled(poll, kind, read.on.id)
+
+
+def resolve_saved(saved: Saved, incidents: Incidents) -> None:
+    """What could not be written before was, now that all is written for good."""
+    for read in saved.poll.series:
+        incidents.resolve(NOT_SAVED, f"series {read.series.id} of {saved.poll.server}")
+    for patch in saved.poll.patches:
+        incidents.resolve(NOT_SAVED, f"patch {patch.id} of {saved.poll.server}")
