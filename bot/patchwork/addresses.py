@@ -1,8 +1,8 @@
 """The people that a mail header or a trailer names, read entry by entry.
 
-The standard library's parsers differ between versions of Python: newer ones refuse a whole header for one odd entry, older
-ones make up addresses from it. Here an odd entry costs itself only, and an address is never put together from pieces:
-it is what stands between `<` and `>`, or an entry that is nothing else.
+The standard library's parsers differ between versions of Python: newer ones refuse a whole header for one odd entry,
+older ones make up addresses from it. Here an odd entry costs itself only, and an address is never put together from
+pieces: it is what stands between `<` and `>`, or an entry that is nothing else.
 """
 
 import re
@@ -12,8 +12,8 @@ from bot.patchwork.model import Person
 
 _MAX_HEADER = 64 * 1024  # characters
 _MAX_ADDRESS = 320  # characters (RFC 5321, section 4.5.3.1: 64 and 255, and the @)
-# A quoted name, a comment, an address in brackets, a separator, or a run of anything else. A sign without its partner stands
-# for itself. Comments nest in theory; an inner one is taken for text.
+# A quoted name, a comment, an address in brackets, a separator, or a run of anything else. A sign without its partner
+# stands for itself. Comments nest in theory; an inner one is taken for text.
 _TOKEN = re.compile(
     r"""
     (?P<quoted>"(?:[^"\\]|\\.)*") | (?P<comment>\([^()]*\)) | (?P<bracketed><[^<>]*>) | (?P<separator>[,;]) |

@@ -7,7 +7,8 @@ _ESCAPE = re.compile(rb"\\([0-3][0-7]{2}|.)")
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?[ ]+"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
-# What stands behind a name where no tab ends it, for a mailer turned the tab to spaces: blanks, a time stamp, a note.
+# What stands behind a name where no tab ends it, for a mailer turned the tab to spaces: blanks, a time stamp, or a note
+# of Subversion, such as (revision 4007).
 _BEHIND_NAME = re.compile(
     rf"""
     [ ]{{2}} |                                                       # more than one blank
@@ -16,7 +17,7 @@ _BEHIND_NAME = re.compile(
         {_MONTH}[ ]+\d{{1,2}}[ ]+\d\d:\d\d |                         # Sat Dec 26 11:39:47 2009, of Unix and Mercurial
         \d{{1,2}}[ -]{_MONTH}[ -]\d{{4}}[ ]+\d\d:\d\d                 # 26 Dec 2009 11:39:47, of CVS
     ) |
-    [ ]\((?:\.\.\.[^()]*|[^\W\d]+[ ]\d+|working[ ]copy|nonexistent)\)(?=[ ]*$|[ ]*\() |  # (revision 4007), of Subversion
+    [ ]\((?:\.\.\.[^()]*|[^\W\d]+[ ]\d+|working[ ]copy|nonexistent)\)(?=[ ]*$|[ ]*\() |
     [ ]$
     """,
     re.VERBOSE,
