@@ -1,15 +1,16 @@
 """`export`: the subscriptions of a room as lines of the configuration file."""
 
 import json
+from collections.abc import Sequence
 
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
-from bot.commands.changes import Means, Owner
+from bot.commands.changes import Means, Owner, typed
 from bot.notices.floods import DEFAULT_LIMIT
+from bot.notices.markup import Document, Line, words
+from bot.notices.paging import page
 from bot.notices.subscribed import exported
 from bot.subscriptions.subscribed import listening
-
-_MOST_BYTES = 3_000  # of a message, which holds 4 kB
 
 
 class Exporting:
@@ -27,22 +28,18 @@ class Exporting:
             heard = [listening(each, await tx.subscriptions.standing(each)) for each in chat]
         queries = [*self._means.from_file.told_in(owner.room), *(each.query for each in heard if each is not None)]
         lines = [f"    {_quoted(str(query))}," for query in dict.fromkeys(queries)]
-        shown = _fitting(lines)
-        head = ["[[room]]", f"room = {_quoted(owner.room)}", "subscribe = ["]
+        start = int(asked.call.arguments.get("from", 1))
         flood = [f"flood = {limit}"] if limit != DEFAULT_LIMIT else []
-        missing = len(lines) - len(shown)
-        remarks = [f"{missing} more do not fit into one message."] if missing else []
-        return Answer(exported("\n".join([*head, *shown, "]", *flood]), remarks))
+        head = ["[[room]]", f"room = {_quoted(owner.room)}", "subscribe = ["]
 
+        def document(shown: Sequence[Line], more: tuple[Line, ...]) -> Document:
+            texts = ["".join(inline.text for inline in each) for each in shown]
+            ends = [] if more else ["]", *flood]
+            return exported("\n".join([*(head if start == 1 else []), *texts, *ends]), more)
 
-def _fitting(lines: list[str]) -> list[str]:
-    """As many of *lines* as fit into a message, from the first on."""
-    size = 0
-    for place, line in enumerate(lines):
-        size += len(line.encode()) + 1
-        if size > _MOST_BYTES:
-            return lines[:place]
-    return lines
+        return Answer(
+            page([words(line) for line in lines], start, document, lambda next_: typed(asked, "export", next_))
+        )
 
 
 def _quoted(text: str) -> str:

@@ -75,6 +75,7 @@ _REF = Parameter(Kind.REF, optional=True)
 _QUERY = Parameter(Kind.QUERY)
 _ID = Parameter(Kind.ID)
 _ONE_OR_ALL = Parameter(Kind.ID, optional=True)
+_FROM = Parameter(Kind.FROM, optional=True, shown="from")
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -130,7 +131,9 @@ COMMANDS: tuple[Command, ...] = (
         "subs",
         Group.SUBSCRIPTIONS,
         "the subscriptions here, with their ids",
-        aliases=("ls", "list", "subscriptions"),
+        (_FROM,),
+        "31",
+        ("ls", "list", "subscriptions"),
     ),
     Command(
         "edit",
@@ -195,8 +198,8 @@ COMMANDS: tuple[Command, ...] = (
         "ada@example.org",
         who=Who.DIRECT,
     ),
-    Command("export", Group.CHAT, "the subscriptions here, as lines for the configuration", aliases=("dump",)),
-    Command("rooms", Group.ADMINS, "the rooms that the bot is in", who=Who.ADMIN),
+    Command("export", Group.CHAT, "the subscriptions here, as lines for the configuration", (_FROM,), "31", ("dump",)),
+    Command("rooms", Group.ADMINS, "the rooms that the bot is in", (_FROM,), "31", who=Who.ADMIN),
     Command(
         "leave",
         Group.ADMINS,
@@ -245,11 +248,12 @@ def usage(command: Command, prefix: str) -> str:
 def addressed(body: str, prefix: str, *, direct: bool) -> str | None:
     """The command in a message, without its prefix; None when the message is not for the bot.
 
-    In a direct chat every message is, and the prefix may be left out. What a reply quotes is dropped.
+    In a direct chat every message is, and the prefix may be left out; it may have a colon behind it. What a reply
+    quotes is dropped, and so is what nobody sees.
     """
-    text = _without_quote(body).strip()
+    text = seen(_without_quote(body)).strip()
     head, *rest = text.split(maxsplit=1)[:2] or [""]
-    if head.lower() == prefix.lower():
+    if head.lower().removesuffix(":") == prefix.lower().removesuffix(":"):
         return rest[0] if rest else ""
     return text if direct and text else None
 

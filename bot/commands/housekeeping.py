@@ -1,13 +1,15 @@
 """`rooms` and `leave`, for the bot's admins."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
-from bot.commands.changes import Change, Means, changed, only_admins
+from bot.commands.changes import Change, Means, changed, only_admins, typed
 from bot.errors import TransportError, UserError
 from bot.ids import RoomId
 from bot.notices.markup import Bullets, Document, Line, Lines, cut, words
+from bot.notices.paging import page
 from bot.notices.replies import said
 from bot.store.store import Transaction
 
@@ -31,7 +33,15 @@ class Housekeeping:
         items = [
             _room(room, joined.get(room, ""), counts[room], is_out=room in out) for room in sorted({*joined, *counts})
         ]
-        return Answer(_listed(items, len({each.person for each in own}), sum(each.count for each in own)))
+        chats = _chats(len({each.person for each in own}), sum(each.count for each in own))
+        return Answer(
+            page(
+                items,
+                int(asked.call.arguments.get("from", 1)),
+                lambda shown, more: _listed(shown, (*more, chats)),
+                lambda following: typed(asked, "rooms", following),
+            )
+        )
 
     async def leave(self, asked: Asked) -> Answer:
         """Go out of a room; its subscriptions are kept and rest."""
@@ -61,14 +71,14 @@ def _room(room: RoomId, name: str, count: int, *, is_out: bool) -> Line:
     return words(f"{named} — {_subscriptions(count)}{out}")
 
 
-def _listed(items: list[Line], persons: int, of_persons: int) -> Document:
-    people = f"{persons} {'person' if persons == 1 else 'people'} with {_subscriptions(of_persons)}"
-    chats = f"In direct chats: {people if persons else 'no subscriptions'}."
-    return (
-        Lines((words("The rooms, with what they are subscribed to:" if items else "There are no rooms."),)),
-        Bullets(tuple(items)),
-        Lines((words(chats),)),
-    )
+def _chats(persons: int, subscriptions: int) -> Line:
+    people = f"{persons} {'person' if persons == 1 else 'people'} with {_subscriptions(subscriptions)}"
+    return words(f"In direct chats: {people if persons else 'no subscriptions'}.")
+
+
+def _listed(items: Sequence[Line], below: tuple[Line, ...]) -> Document:
+    heading = "The rooms, with what they are subscribed to:" if items else "There are no rooms."
+    return (Lines((words(heading),)), Bullets(tuple(items)), Lines(below))
 
 
 def _left(name: str, kept: int) -> Document:

@@ -10,6 +10,7 @@ _MAX_SHOWN = 50  # characters of what was typed, in a mistake
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.IGNORECASE)
 _WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"(?!\S)|'([^']*+)'(?!\S)|(\S++))""", re.DOTALL)
+_MARKDOWN_LINK = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(<?([^\s()<>]+)>?\)")
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
@@ -25,12 +26,14 @@ class Kind(Enum):
     ADDRESS = "ADDRESS"
     ROOM = "ROOM"
     VERB = "VERB"
+    FROM = "FROM"
 
 
 _FORMS = {
     Kind.ID: re.compile(r"#?([1-9][0-9]{0,8})"),
     Kind.DURATION: _DURATION,
-    Kind.ADDRESS: re.compile(r"<?([^\s@<>]+@[^\s@<>]+)>?"),
+    Kind.ADDRESS: re.compile(r"<?(?:mailto:)?([^\s@<>:]+@[^\s@<>:]*[^\s@<>:.,;])>?[.,;]?", re.IGNORECASE),
+    Kind.FROM: re.compile(r"#?([1-9][0-9]{0,5})"),
     Kind.ROOM: re.compile(r"[!#]\S+"),
 }
 _RESTS = frozenset({Kind.QUERY, Kind.VERB})  # what takes all that follows
@@ -43,6 +46,7 @@ _NAMES = {
     Kind.DURATION: "a time such as 30m, 2h, 7d or 2w",
     Kind.ADDRESS: "a mail address",
     Kind.ROOM: "a room's alias or id",
+    Kind.FROM: "the number of the line to go on from",
 }
 
 
@@ -79,7 +83,7 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
     Raises:
         Misread: something is missing, too much, or of the wrong form.
     """
-    open_parameters, found, rest = list(parameters), dict[str, str](), text.strip()
+    open_parameters, found, rest = list(parameters), dict[str, str](), _without_markdown(text.strip(), parameters)
     if [each.kind for each in parameters[-2:]] == [Kind.QUERY, Kind.DURATION]:
         rest, duration = _without_duration(rest)
         found |= {"duration": duration} if duration else {}
@@ -96,6 +100,13 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
         if not parameter.optional:
             raise Misread(f"{parameter.spelled} is missing.{_MISSING.get(parameter.kind, '')}")
     return found
+
+
+def _without_markdown(text: str, parameters: Sequence[Parameter]) -> str:
+    """*text* with `[label](target)` turned to its target, as clients write links and addresses."""
+    if not any(parameter.kind in {Kind.REF, Kind.ADDRESS} for parameter in parameters):
+        return text
+    return _MARKDOWN_LINK.sub(r"\1", text)
 
 
 def read_duration(text: str) -> timedelta | None:

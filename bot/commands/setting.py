@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import re
 import zoneinfo
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,45 @@ from bot.subscriptions.wishes import Form
 
 NO_PROJECT = "none"
 _MOST_FLOOD = 100_000
+_UNIVERSAL = frozenset({"UTC", "GMT", "Z", "ZULU", "UCT", "UNIVERSAL", "ETC/UTC", "ETC/GMT", "GREENWICH"})
+# Names of the time zone database that are no places: some of these never change to summer time.
+_SEASONAL = frozenset(
+    {
+        "CET",
+        "CST6CDT",
+        "EET",
+        "EST",
+        "EST5EDT",
+        "HST",
+        "MET",
+        "MST",
+        "MST7MDT",
+        "PST8PDT",
+        "WET",
+        "GMT0",
+        "GMT+0",
+        "GMT-0",
+    }
+)
+_ABBREVIATED = re.compile(
+    r"[A-Za-z]{2,5}|[A-Z]{3,4}\d[A-Z]{3}|(?:UTC|GMT|Etc/GMT)?[+-]\d{1,2}(?::?\d\d)?", re.IGNORECASE
+)
+_ZONES_FOR_EXAMPLE = "Europe/Berlin or America/Los_Angeles"
+_ABBREVIATIONS = {
+    **dict.fromkeys(("CET", "CEST", "MET", "MEST", "MEZ", "MESZ"), "Europe/Berlin or Europe/Paris"),
+    **dict.fromkeys(("EET", "EEST"), "Europe/Helsinki or Europe/Athens"),
+    **dict.fromkeys(("WET", "WEST", "BST"), "Europe/London or Europe/Lisbon"),
+    **dict.fromkeys(("PST", "PDT", "PT", "PST8PDT"), "America/Los_Angeles"),
+    **dict.fromkeys(("MST", "MDT", "MT", "MST7MDT"), "America/Denver or America/Phoenix"),
+    **dict.fromkeys(("CST", "CDT", "CT", "CST6CDT"), "America/Chicago or Asia/Shanghai"),
+    **dict.fromkeys(("EST", "EDT", "ET", "EST5EDT"), "America/New_York or America/Toronto"),
+    **dict.fromkeys(("AEST", "AEDT"), "Australia/Sydney or Australia/Brisbane"),
+    "HST": "Pacific/Honolulu",
+    "IST": "Asia/Kolkata, Asia/Jerusalem or Europe/Dublin",
+    "JST": "Asia/Tokyo",
+    "KST": "Asia/Seoul",
+    "MSK": "Europe/Moscow",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +206,26 @@ def _one_of(key: str, values: tuple[str, ...]) -> Callable[[str], Awaitable[str]
 
 
 async def _zone(value: str) -> str:
+    """The zone of that name; abbreviations and offsets are refused, for they do not say when summer time begins.
+
+    Raises:
+        UserError: there is none, with the nearest that there is.
+    """
+    name = "_".join(value.split())
+    if name.upper() in _UNIVERSAL:
+        return "UTC"
     zones = await asyncio.to_thread(zoneinfo.available_timezones)
-    known = {name.lower(): name for name in zones | {"UTC"}}
-    if (found := known.get(value.lower().replace(" ", "_"))) is None:
-        raise UserError(_no_such("time zone", value, sorted(known.values())))
-    return found
+    known = {zone.lower(): zone for zone in zones if zone not in _SEASONAL and not zone.startswith("Etc/")}
+    if (found := known.get(name.lower())) is not None:
+        return found
+    if _ABBREVIATED.fullmatch(name):
+        near = _ABBREVIATIONS.get(name.upper(), _ZONES_FOR_EXAMPLE)
+        reason = "does not name a place, and so not when summer time begins and ends there"
+        raise UserError(f"“{value[:50]}” {reason}. Type a zone such as {near}.")
+    cities = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known.values())}
+    if (city := cities.get(name.lower())) is not None:
+        raise UserError(f"There is no time zone “{value[:50]}”. Did you mean “{city}”?")
+    raise UserError(_no_such("time zone", value, sorted(known.values())))
 
 
 async def _flood(value: str) -> str:

@@ -14,6 +14,7 @@ from bot.errors import UserError
 from bot.ids import RoomId, SubscriptionId
 from bot.notices import subscribed as told
 from bot.notices.digest import when
+from bot.notices.paging import page
 from bot.past import asked_for
 from bot.store.store import Store, Transaction
 from bot.store.subscriptions import PROJECT
@@ -99,7 +100,17 @@ class Subscribing:
         remarks = [f"Those that name no project are about {project}."] if project else []
         if muted_until is not None and muted_until > self._means.clock.now():
             remarks.append(f"All of them are muted here {told.until(muted_until)}.")
-        return Answer(told.listed(heading, [each.as_of(self._means.clock.now()) for each in chat], configured, remarks))
+        if configured:
+            remarks.append("config: is from the bot's configuration file, and is changed there.")
+        items = told.lines_of([each.as_of(self._means.clock.now()) for each in chat], configured)
+        return Answer(
+            page(
+                items,
+                int(asked.call.arguments.get("from", 1)),
+                lambda shown, more: told.listed(heading, shown, more, remarks),
+                lambda following: typed(asked, "subs", following),
+            )
+        )
 
     async def test(self, asked: Asked) -> Answer:
         """What a query would have brought; nothing is changed."""

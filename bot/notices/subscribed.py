@@ -59,14 +59,14 @@ def until(time: datetime) -> str:
     return "until it is unmuted" if time >= FOR_GOOD else f"until {moment(time)}"
 
 
-def listed(heading: str, chat: Sequence[Subscribed], configured: Sequence[str], remarks: Sequence[str]) -> Document:
-    """The subscriptions of a room or person, those of the configuration file last."""
-    items = [_listed(each) for each in chat]
-    items += [words("config: ", Code(cut(query, _LONGEST_LISTED))) for query in configured]
-    notes = [*remarks]
-    if configured:
-        notes.append("config: is from the bot's configuration file, and is changed there.")
-    return _flat(Lines((words(heading),)), Bullets(tuple(items)), _remarks(notes))
+def lines_of(chat: Sequence[Subscribed], configured: Sequence[str]) -> list[Line]:
+    """A line for each subscription of a room or person, those of the configuration file last."""
+    return [*map(_listed, chat), *(words("config: ", Code(cut(query, _LONGEST_LISTED))) for query in configured)]
+
+
+def listed(heading: str, items: Sequence[Line], more: tuple[Line, ...], remarks: Sequence[str]) -> Document:
+    """A list below its *heading*, with what brings *more*, and remarks."""
+    return _flat(Lines((words(heading),)), Bullets(tuple(items)), Lines(more), _remarks(remarks))
 
 
 def reasons(heading: str, found: Sequence[Reason]) -> Document:
@@ -74,9 +74,9 @@ def reasons(heading: str, found: Sequence[Reason]) -> Document:
     return (Lines((words(heading),)), Bullets(tuple(_reason(each) for each in found)))
 
 
-def exported(toml: str, remarks: Sequence[str]) -> Document:
-    """Lines for the configuration file."""
-    return _flat(Block(toml), _remarks(remarks))
+def exported(toml: str, more: tuple[Line, ...]) -> Document:
+    """Lines for the configuration file, and what brings *more*."""
+    return _flat(Block(toml), Lines(more))
 
 
 def _listed(subscribed: Subscribed) -> Line:

@@ -2,7 +2,7 @@
 
 import re
 
-from bot.patchwork.quoting import name_in_header, name_of, name_of_pair, new_name_in_header, unquote
+from bot.patchwork.quoting import name_in_header, name_of, name_of_pair, new_name_in_header, plain, unquote
 
 _GIT = re.compile(r"\ndiff --(git|cc|combined) (.*)")
 # Where the lines end that extend it. A repeated group that takes them would remember each of them, to go back to.
@@ -15,6 +15,8 @@ _EXTENDED_END = re.compile(
     """,
     re.VERBOSE,
 )
+# What may follow a bare "diff --git" line, which is all that Patchwork leaves of a deleted binary file.
+_ENDS = re.compile(r"\s*\Z|\n(?:diff --git |-- \n)")
 _SHOWN = re.compile(r"\n--- (.*)\n\+\+\+ (.*)")
 _PLAIN = re.compile(r"\n--- (.*)\n\+\+\+ (.*)(?=\n@@ -)")
 _MOVED = re.compile(r"^(?:rename|copy) (from|to) (.+)", re.MULTILINE)
@@ -31,7 +33,10 @@ def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
         below = _EXTENDED_END.search(text, header.end())
         end = below.start() if below else len(text)
         shown = _SHOWN.match(text, end)
-        path, old_path = _names(header, text[header.end() : end], shown)
+        extended = text[header.end() : end]
+        if not extended and shown is None and _ENDS.match(text, end) is None:
+            return None  # text that only looks like it
+        path, old_path = _names(header, extended, shown)
         end = shown.end() if shown else end
     elif shown := _PLAIN.match(text, at):
         path, old_path, end = _shown(shown), None, shown.end()
@@ -42,15 +47,14 @@ def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
 
 def _names(header: re.Match[str], extended: str, shown: re.Match[str] | None) -> _Names:
     """Which file a "diff --git" header is about."""
-    if not extended and _shown(shown) is None:
-        return None, None  # alone it says nothing, and git skips it too
     named = header[2].removesuffix("\r")
     if header[1] != "git":
         return unquote(named), None  # a merge's header names the file without a prefix
     moved = _moved(extended) if "rename " in extended or "copy " in extended else {}
+    named = plain(named)
     path = moved.get("to") or name_in_header(named) or _shown(shown) or new_name_in_header(named)
     old_path = moved.get("from") or path
-    return path, old_path if old_path != path else None
+    return path and plain(path), plain(old_path) if old_path and old_path != path else None
 
 
 def _shown(lines: re.Match[str] | None) -> str | None:

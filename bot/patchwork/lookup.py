@@ -20,6 +20,11 @@ _SCOPED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([1-9][0-9]{0,9})\Z")
 _LABEL = re.compile(
     r"\A(?:(?:message-id|msgid|mid):\s*|id:(?=.*@))", re.IGNORECASE
 )  # as mails and search boxes have it
+_MARKDOWN_LINK = re.compile(r"\[[^\[\]]*\]\(([^()\s]+)\)")
+_WRAPPERS = "<>()[]{}`*_'\"“”„‘’«»‹› "
+_PUNCTUATION = ".,;:!?…" + _WRAPPERS
+_WITHOUT_SCHEME = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::\d{1,5})?/")
+_ATTACHMENT = re.compile(r"\d{1,3}(?:\.\d{1,3})*-[^/@]*\Z")  # public-inbox, behind the message-id: "2-config.gz"
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _DEFAULT_PORT = re.compile(r":(?:80|443)?\Z")
 _THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # public-inbox, behind the message-id
@@ -59,14 +64,18 @@ class Ref:
 
 
 def read_ref(text: str) -> Ref | None:
-    """The reference that *text* is, None when it is none."""
+    """The reference that *text* is, in whatever people wrap around one; None when it is none."""
     word = text.strip()
     if len(word) > MAX_LENGTH or not word.isprintable():
         return None
-    word = _LABEL.sub("", word, count=1)
-    bare = word.removeprefix("<").removesuffix(">")
-    if _WEB.match(bare):
-        return _of_address(bare)
+    if link := _MARKDOWN_LINK.match(word):
+        word = link[1]
+    word = _LABEL.sub("", word.strip(_WRAPPERS).rstrip(_PUNCTUATION), count=1).strip(_WRAPPERS)
+    if _WEB.match(word):
+        return _of_address(word)
+    if _WITHOUT_SCHEME.match(word):
+        return _of_address(f"https://{word}")
+    word = word.removeprefix("#")
     if _NUMBER.match(word):
         return _numbered(word, Ref())
     if scoped := _SCOPED.match(word):
@@ -115,7 +124,7 @@ def _of_address(address: str) -> Ref | None:
     for start in range(len(parts)):  # a Patchwork may live below a path, and its API below /api/1.3/
         if (found := _of_page(parts[start:], split.query, host)) is not None:
             return found
-    return _of_archive(parts, host)
+    return _of_archive(parts, host) or _of_search(split.query, host)
 
 
 def _of_page(parts: Sequence[str], query: str, host: str) -> Ref | None:
@@ -146,6 +155,18 @@ def _of_archive(parts: Sequence[str], host: str) -> Ref | None:
 
     Other archives have the list's own address further in front, which is no message-id.
     """
-    ends = parts[:-1] if parts[-1:] and parts[-1] in _THREAD_VIEWS else parts
+    ends = parts
+    while ends and (ends[-1] in _THREAD_VIEWS or ends[-1].strip(".,;:!?") == "" or _ATTACHMENT.match(ends[-1])):
+        ends = ends[:-1]
     word = unquote(ends[-1]) if ends else ""
     return _of_mail(msgid_of(word), Ref(host=host)) if _has_a_domain(word) else None
+
+
+def _of_search(query: str, host: str) -> Ref | None:
+    """The message-id that an archive is asked for: marc.info has `i=`, mail-archive.com and public-inbox `q=`."""
+    for name in ("i", "q"):
+        asked = _LABEL.sub("", _asked(query, name), count=1).removeprefix("m:")
+        word = asked.replace(" () ", "@").replace(" ! ", ".")  # as marc.info hides addresses
+        if _has_a_domain(word) and (found := _of_mail(msgid_of(word), Ref(host=host))) is not None:
+            return found
+    return None

@@ -11,7 +11,9 @@ from enum import Enum, StrEnum
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 
 _PREFIXES = re.compile(r"\s*\[([^\[\]]{0,255})\]")
-_NUMBER = re.compile(r"(\d{1,5})/(\d{1,5})\Z")
+# As Patchwork's parse_series_marker reads it: "1/3", "1 of 3" (Mercurial), "PATCH1/3", "v2PATCH12/15".
+_NUMBER = re.compile(r"[^\s,]*?([0-9]{1,5})(?:/| of )([0-9]{1,5})\Z")
+_TOKEN = re.compile(r"[^\s,]*?[0-9]{1,5} of [0-9]{1,5}(?![^\s,])|[^\s,]+")
 
 
 class CheckState(StrEnum):
@@ -196,7 +198,7 @@ def prefixes_of(name: str) -> tuple[str, ...]:
     tokens: list[str] = []
     position = 0
     while match := _PREFIXES.match(name, position):
-        tokens += [token for token in re.split(r"[\s,]+", match[1]) if token]
+        tokens += _TOKEN.findall(match[1])
         position = match.end()
     return tuple(tokens)
 

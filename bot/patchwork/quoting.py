@@ -5,7 +5,25 @@ import re
 _CLOSING = re.compile(r'(?<!\\)"')
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2}|.)")
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-_DATE = re.compile(r" \d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?[ ]+"
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+# What stands behind a name where no tab ends it, for a mailer turned the tab to spaces: blanks, a time stamp, or a note
+# of Subversion, such as (revision 4007).
+_BEHIND_NAME = re.compile(
+    rf"""
+    [ ]{{2}} |                                                       # more than one blank
+    [ ](?:{_DAY})?(?:
+        \d{{4}}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d |                       # 2009-12-26 11:39:47, of GNU diff
+        {_MONTH}[ ]+\d{{1,2}}[ ]+\d\d:\d\d |                         # Sat Dec 26 11:39:47 2009, of Unix and Mercurial
+        \d{{1,2}}[ -]{_MONTH}[ -]\d{{4}}[ ]+\d\d:\d\d                 # 26 Dec 2009 11:39:47, of CVS
+    ) |
+    [ ]\((?:\.\.\.[^()]*|[^\W\d]+[ ]\d+|working[ ]copy|nonexistent)\)(?=[ ]*$|[ ]*\() |
+    [ ]$
+    """,
+    re.VERBOSE,
+)
+_SLASHES = re.compile(r"/(?:\.?/)+")
+_LEADING_DOT = re.compile(r"(?:^|(?<= ))\./")
 _USUAL_PREFIX = re.compile(r"[ab]/")
 
 
@@ -19,14 +37,20 @@ def unquote(field: str) -> str:
 
 
 def name_of(field: str) -> str | None:
-    """The name after "--- " or "+++ ", without a time stamp; None for /dev/null."""
+    """The name after "--- " or "+++ ", without what stands behind it; None for /dev/null."""
     if not field.startswith('"'):
-        field, tab, _ = field.partition("\t")
-        # Git ends a name that holds spaces with a tab; elsewhere a mailer may have turned the tab to spaces.
-        if not tab and (date := _DATE.search(field)):
-            field = field[: date.start()].rstrip(" ")
-    name = unquote(field)
+        field, tab, _ = field.partition("\t")  # with which git ends a name that holds spaces
+        if not tab and (behind := _BEHIND_NAME.search(field)):
+            field = field[: behind.start()]
+    name = plain(unquote(field))
     return name if name and name != "/dev/null" else None
+
+
+def plain(name: str) -> str:
+    """*name* without "./" and doubled slashes, which mean nothing; *name* may also be the two names of a header."""
+    if "./" not in name and "//" not in name:
+        return name
+    return _LEADING_DOT.sub("", _SLASHES.sub("/", name))
 
 
 def name_in_header(names: str) -> str | None:

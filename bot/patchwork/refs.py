@@ -1,5 +1,6 @@
 """Links to patches and series, and message-ids as Patchwork's URLs carry them."""
 
+import re
 from urllib.parse import quote, unquote
 
 from bot.ids import Msgid, ProjectName, SeriesId
@@ -7,11 +8,16 @@ from bot.patchwork.model import Patch
 
 _PLAIN = "@:!$&'()*+,;="  # what a path may hold unquoted (RFC 3986, pchar)
 _LONGEST = 1_000
+_BRACKETED = re.compile(r"<([^<>]+)>")
 
 
 def msgid_of(text: str) -> Msgid:
-    """The message-id without its angle brackets."""
-    return Msgid(text.strip().removeprefix("<").removesuffix(">"))
+    """The message-id: what stands between the first angle brackets, else all of *text*.
+
+    Mail servers add notes behind it: `<20260101.abc@example.org> (added by postmaster@example.org)`.
+    """
+    found = _BRACKETED.search(text)
+    return Msgid(found[1].strip() if found else text.strip().removeprefix("<").removesuffix(">"))
 
 
 def series_url(base: str, project: ProjectName, series: SeriesId) -> str:

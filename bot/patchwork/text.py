@@ -1,11 +1,11 @@
 """Text from outside made fit to keep: no NUL, no lone surrogates, one line where one is meant, a bounded size."""
 
 import email.header
-import email.utils
 import re
 from collections.abc import Iterable
 
 from bot.ids import Msgid
+from bot.patchwork.addresses import addresses_in, mailbox
 from bot.patchwork.model import Person, Trailer, TrailerKind
 from bot.patchwork.refs import msgid_of
 
@@ -19,7 +19,7 @@ _MSGID = re.compile(r"<([^<>\s]{1,1000})>")
 _KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested": TrailerKind.TESTED}
 _MAX_TRAILER_TEXT = 64 * 1024
 _MAX_HEADER = 64 * 1024
-_MAX_NESTING = 20  # of comments in a header; the standard library's parser recurses into them
+_NOTE = re.compile(r"\s+#.*")
 
 
 def valid(text: str) -> str:
@@ -42,9 +42,7 @@ def decoded(header: str) -> str:
 
 def addresses(headers: Iterable[str]) -> tuple[str, ...]:
     """The addresses of To or Cc headers, in lower case, in order, each once."""
-    pairs = email.utils.getaddresses([_flat(header[:_MAX_HEADER]) for header in headers])
-    found = dict.fromkeys(line(address).lower() for _, address in pairs if "@" in address)
-    return tuple(found)[:MAX_ADDRESSES]
+    return tuple(dict.fromkeys(map(valid, addresses_in(headers))))[:MAX_ADDRESSES]
 
 
 def ancestors(references: Iterable[str], in_reply_to: Iterable[str]) -> tuple[Msgid, ...]:
@@ -55,9 +53,9 @@ def ancestors(references: Iterable[str], in_reply_to: Iterable[str]) -> tuple[Ms
 
 
 def person(header: str) -> Person:
-    """The name and address of a From-like header."""
-    name, address = email.utils.parseaddr(_flat(header[:MAX_LINE]))
-    return Person(name=line(decoded(name)), email=line(address))
+    """The name and address of a From-like header; without an address that can be trusted, all of it is the name."""
+    found = mailbox(header[:MAX_LINE]) or Person(header, "")
+    return Person(name=line(decoded(found.name)), email=line(found.email))
 
 
 def mail_text(name: str, body: str) -> str:
@@ -68,16 +66,10 @@ def mail_text(name: str, body: str) -> str:
 def trailers_of(text: str) -> frozenset[Trailer]:
     """The Acked-by, Reviewed-by and Tested-by lines of a commit message, one per person and kind."""
     found = _TRAILER.finditer(text[:_MAX_TRAILER_TEXT])
-    return frozenset(Trailer(_KINDS[match[1].lower()], _signer(match[2])) for match in found)
+    return frozenset(Trailer(_KINDS[match[1].lower()], person) for match in found for person in _signers(match[2]))
 
 
-def _signer(value: str) -> str:
-    address = email.utils.parseaddr(_flat(value))[1]
-    return line(address if "@" in address else value).lower()
-
-
-def _flat(header: str) -> str:
-    """*header* without its comments or groups where it has more than any honest one: reading them recurses."""
-    if header.count("(") > _MAX_NESTING:
-        header = header.replace("(", " ").replace(")", " ")
-    return header if header.count(":") <= _MAX_NESTING else header.replace(":", " ").replace(";", ",")
+def _signers(value: str) -> Iterable[str]:
+    """Whom the value of a trailer names: by address, else by what it says; a note behind them is left out."""
+    named = _NOTE.sub("", value, count=1).rstrip(" \t.,;")
+    return tuple(map(valid, addresses_in([named]))) or (line(named).lower(),)

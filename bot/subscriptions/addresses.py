@@ -1,7 +1,9 @@
 """Mail addresses, as they are compared."""
 
+from bot.subscriptions.folding import folded
+
 
 def domain_of(email: str) -> str:
-    """The "@domain" of an address in folded case; "" where it has none."""
-    _, at, domain = email.casefold().rpartition("@")
+    """The "@domain" of an address folded; "" where it has none."""
+    _, at, domain = folded(email).rpartition("@")
     return at + domain if at else ""

@@ -11,6 +11,7 @@ from typing import TypeAlias, assert_never
 
 from bot.subscriptions.addresses import domain_of
 from bot.subscriptions.facts import Facts
+from bot.subscriptions.folding import folded
 from bot.subscriptions.parts import MIN_CHARACTERS
 from bot.subscriptions.query import And, Key, Node, Not, Or, Term
 from bot.subscriptions.values import ANY_STATE, CheckIs, Is, Value
@@ -107,7 +108,7 @@ def _flat(handles: Iterable[tuple[Handle, ...] | None]) -> tuple[Handle, ...]:
 
 def _exact(key: Key, value: Value) -> Handle | None:
     """The handle that a patch has just when *value* matches."""
-    text = str(value).casefold()
+    text = folded(str(value))
     match key, value:
         case Key.PATH, _:
             return Field.PATH, str(value)
@@ -123,7 +124,7 @@ def _exact(key: Key, value: Value) -> Handle | None:
 
 def _needed(key: Key, value: Value) -> Handle | None:
     """A handle that every patch has that *value* matches."""
-    text = str(value).casefold()
+    text = folded(str(value))
     match key, value:
         case Key.CHECK, CheckIs(state, str()):
             return Field.CHECK, f"{state}/"
@@ -140,7 +141,7 @@ def _part(key: Key, text: str) -> Handle | None:
 
 
 def _address_names(addresses: Iterable[str]) -> set[str]:
-    return {name for address in addresses for name in (address.casefold(), domain_of(address))}
+    return {name for address in addresses for name in (folded(address), domain_of(address))}
 
 
 def _states(facts: Facts) -> Iterator[str]:
@@ -188,14 +189,14 @@ _NAMES: dict[Field, Callable[[Facts], Collection[str]]] = {
     Field.FROM: lambda facts: _address_names((facts.submitter.email,)),
     Field.TO: lambda facts: _address_names(facts.to),
     Field.CC: lambda facts: _address_names(facts.cc),
-    Field.SECTION_PART: lambda facts: [each.section.name.casefold() for each in facts.more.sections],
-    Field.NAME_PART: lambda facts: (facts.submitter.name.casefold(),),
-    Field.SUBJECT_PART: lambda facts: [subject.casefold() for subject in facts.subjects],
-    Field.PREFIX: lambda facts: {prefix.casefold() for prefix in facts.prefixes},
-    Field.DELEGATE: lambda facts: (facts.delegate.casefold(),) if facts.delegate else (),
+    Field.SECTION_PART: lambda facts: [folded(each.section.name) for each in facts.more.sections],
+    Field.NAME_PART: lambda facts: (folded(facts.submitter.name),),
+    Field.SUBJECT_PART: lambda facts: [folded(subject) for subject in facts.subjects],
+    Field.PREFIX: lambda facts: {folded(prefix) for prefix in facts.prefixes},
+    Field.DELEGATE: lambda facts: (folded(facts.delegate),) if facts.delegate else (),
     Field.CHECK: lambda facts: set(_checks(facts)),
     Field.STATE: lambda facts: tuple(_states(facts)),
     Field.IS: lambda facts: tuple(_kinds(facts)),
-    Field.PROJECT: lambda facts: (facts.project.casefold(),),
-    Field.SERVER: lambda facts: (facts.server.casefold(),),
+    Field.PROJECT: lambda facts: (folded(facts.project),),
+    Field.SERVER: lambda facts: (folded(facts.server),),
 }

@@ -20,7 +20,7 @@ class More:
     checks: tuple[tuple[str, CheckState], ...] = ()  # the latest of each context
     idle: timedelta | None = None  # since anything happened; None: not known
     sections: tuple[Covered, ...] = ()  # of MAINTAINERS, those that cover the patch
-    known_sections: frozenset[str] = frozenset()  # the names of all sections of the project, casefolded
+    known_sections: frozenset[str] = frozenset()  # the names of all sections of the project, folded
 
 
 _NOTHING_MORE = More()

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from bot.subscriptions.addresses import domain_of
 from bot.subscriptions.facts import Facts
+from bot.subscriptions.folding import folded
 from bot.subscriptions.paths import PathTrie
 from bot.subscriptions.query import Key, Term
 from bot.subscriptions.values import Age, Bound, CheckIs, Is, Regex, Transition, Value
@@ -75,12 +76,12 @@ class _View:
 
     @cached_property
     def subjects(self) -> list[tuple[str, str]]:
-        """Each subject, as it is and casefolded."""
-        return [(subject, subject.casefold()) for subject in self.facts.subjects]
+        """Each subject, as it is and folded."""
+        return [(subject, folded(subject)) for subject in self.facts.subjects]
 
     @cached_property
     def text(self) -> str:
-        return self.facts.text.casefold()
+        return folded(self.facts.text)
 
     @cached_property
     def text_bytes(self) -> bytes:
@@ -91,34 +92,34 @@ def _submitter(view: _View, value: Value) -> _Found:
     submitter, wanted = view.facts.submitter, str(value)
     if "@" in wanted:
         return _addresses(wanted, (submitter.email,))
-    return (submitter.name,) if wanted.casefold() in submitter.name.casefold() else ()
+    return (submitter.name,) if folded(wanted) in folded(submitter.name) else ()
 
 
 def _addresses(wanted: str, addresses: Iterable[str]) -> _Found:
-    folded = wanted.casefold()
-    return tuple(each for each in addresses if folded in (each.casefold(), domain_of(each)))
+    asked = folded(wanted)
+    return tuple(each for each in addresses if asked in (folded(each), domain_of(each)))
 
 
 def _sections(view: _View, value: Value) -> _Found:
-    more, wanted = view.facts.more, str(value).casefold()
+    more, wanted = view.facts.more, folded(str(value))
     if "@" in wanted:
         return tuple(str(each) for each in more.sections if _addresses(wanted, each.section.people))
     is_whole = wanted in more.known_sections
-    names = [(each, each.section.name.casefold()) for each in more.sections]
+    names = [(each, folded(each.section.name)) for each in more.sections]
     return tuple(str(each) for each, name in names if (wanted == name if is_whole else wanted in name))
 
 
 def _subject(view: _View, value: Value) -> _Found:
     if isinstance(value, Regex):
         return tuple(subject for subject in view.facts.subjects if value.finds(_utf8(subject)))
-    words = str(value).casefold().split()
-    return tuple(subject for subject, folded in view.subjects if all(word in folded for word in words))
+    words = folded(str(value)).split()
+    return tuple(subject for subject, plain in view.subjects if all(word in plain for word in words))
 
 
 def _text(view: _View, value: Value) -> _Found:
     if isinstance(value, Regex):
         return ("the patch's text",) if value.finds(view.text_bytes) else ()
-    return ("the patch's text",) if all(word in view.text for word in str(value).casefold().split()) else ()
+    return ("the patch's text",) if all(word in view.text for word in folded(str(value)).split()) else ()
 
 
 def _prefix(view: _View, value: Value) -> _Found:
@@ -250,9 +251,9 @@ _INSTEADS: dict[Key, Callable[[Facts], _Found]] = {
 
 
 def _equal(value: Value, things: Iterable[str]) -> _Found:
-    """Those of *things* that are *value* but for upper and lower case."""
-    wanted = str(value).casefold()
-    return tuple(thing for thing in things if thing.casefold() == wanted)
+    """Those of *things* that are *value*, compared as names are."""
+    wanted = folded(str(value))
+    return tuple(thing for thing in things if folded(thing) == wanted)
 
 
 def _utf8(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """One path component with wildcards, matched without ever going back.
 
 `*` is any run of characters, `?` one of them, `[a-z]` one of a set, `[!a-z]` one outside it. Everything else,
-the backslash too, stands for itself; `[*]` is a literal star.
+the backslash too, stands for itself; `[*]` is a literal star. `unescaped` reads the spelling of shells and gitignore.
 
 Theory of operation: what is left of a glob when its stars are taken out is a row of single-character tests.
 A set of bits says how many of those tests may have passed so far; each character of a name advances the whole
@@ -22,6 +22,19 @@ _COMPILED_GLOBS = 4096  # the least recently used are compiled again when needed
 
 _WILDCARDS = frozenset("*?[")
 _TOKEN = re.compile(r"(?P<star>\*+)|(?P<any>\?)|\[(?P<negated>[!^]?+)(?P<set>.[^\]]*)\]|(?P<literal>[^\[])", re.DOTALL)
+
+_BACKSLASH = "\\"
+_FOREIGN = re.compile(r"(?P<set>\[[!^]?(?:\[:\w*:\]|.)(?:\[:\w*:\]|[^\]])*\])|\\(?P<escaped>.)", re.DOTALL)
+_CLASS = re.compile(r"\[:(\w*):\]")
+_CLASSES = {
+    "alpha": "A-Za-z",
+    "digit": "0-9",
+    "alnum": "A-Za-z0-9",
+    "upper": "A-Z",
+    "lower": "a-z",
+    "xdigit": "0-9A-Fa-f",
+    "word": "A-Za-z0-9_",
+}
 
 _TEST = re.compile(r"\*+|\?|\[[!^]?+.[^\]]*\]", re.DOTALL)  # all but the literals
 
@@ -46,6 +59,35 @@ def check_glob(component: str) -> None:
     """
     for _ in _tokens(component):
         pass
+
+
+def unescaped(path: str) -> str:
+    r"""*path* as a shell or gitignore writes it, in our dialect: `\[` is a literal bracket, `[[:digit:]]` is `[0-9]`.
+
+    Raises:
+        PatternError: a backslash separates names, as on Windows, or a class of characters is not known.
+    """
+    if "\\" not in path and "[:" not in path:
+        return path
+    return _FOREIGN.sub(_own, path)
+
+
+def _own(match: re.Match[str]) -> str:
+    """A set or an escape in our dialect."""
+    if match["set"] is not None:
+        return _CLASS.sub(_own_class, match[0])
+    escaped = match["escaped"]
+    if escaped.isalnum() or escaped in "_.":
+        raise PatternError(
+            f"has a backslash; names are separated by slashes: path:{match.string.replace(_BACKSLASH, '/')}"
+        )
+    return f"[{escaped}]" if escaped in _WILDCARDS or escaped == _BACKSLASH else escaped
+
+
+def _own_class(match: re.Match[str]) -> str:
+    if (ranges := _CLASSES.get(match[1])) is None:
+        raise PatternError(f"has [:{match[1]}:], which is not known; ranges such as a-z or 0-9 are")
+    return ranges
 
 
 def longest_run(glob: str) -> str:

@@ -1,10 +1,12 @@
 """The names of keys: short ones, those of other tools, and what is likely meant by what is none."""
 
+import re
 from difflib import get_close_matches
 
 from bot.subscriptions.query import Key
 from bot.subscriptions.wishes import DIGEST_EXAMPLE, Wish
 
+_FIRST_KEY = re.compile(r"[-–—−]?([^\W\d_][\w-]*)[:：]")
 _LONGEST_GUESSED = 20  # characters; looking for near names takes long for long ones
 
 _SHORT = {
@@ -55,6 +57,17 @@ _EXAMPLES: dict[Key | Wish, str] = {
 def key_named(name: str) -> Key | Wish | None:
     """The key of that name, in lower case; None where it is none of ours."""
     return _NAMES.get(name)
+
+
+def is_key(name: str) -> bool:
+    """Whether there is a key of that name, in lower case."""
+    return name in _NAMES
+
+
+def begins_with_key(text: str) -> bool:
+    """Whether *text* begins with a term that has a key, or with a group."""
+    found = _FIRST_KEY.match(text)
+    return text.startswith("(") or (found is not None and is_key(found[1].lower()))
 
 
 def example_of(key: Key | Wish) -> str:

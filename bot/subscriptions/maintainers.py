@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from bot.subscriptions.addresses import domain_of
+from bot.subscriptions.folding import folded
 from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section, read_sections
 from bot.subscriptions.maintainers_rules import RuleIndex
 
@@ -33,14 +34,14 @@ class Covered:
 class Maintainers:
     """The sections of a file, in its order; *remarks* are the first on what could not be used, by line.
 
-    *folded_names* are the names of the sections, casefolded.
+    *folded_names* are the names of the sections, folded.
     """
 
     sections: tuple[Section, ...]
     remarks: tuple[Remark, ...]
     folded_names: frozenset[str]
     _index: RuleIndex = field(repr=False, compare=False)
-    _named: dict[str, tuple[Section, ...]] = field(repr=False, compare=False)  # by name or address in folded case
+    _named: dict[str, tuple[Section, ...]] = field(repr=False, compare=False)  # by folded name or address
 
     @property
     def has_files(self) -> bool:
@@ -72,19 +73,19 @@ class Maintainers:
 
         Case does not matter. Several are candidates, none is a mistake.
         """
-        folded = " ".join(value.split()).casefold()
-        if not folded:
+        wanted = folded(value)
+        if not wanted:
             return ()
-        exact = self._named.get(folded)
-        if exact or "@" in folded:
+        exact = self._named.get(wanted)
+        if exact or "@" in wanted:
             return exact or ()
-        return tuple(section for section in self.sections if folded in section.name.casefold())
+        return tuple(section for section in self.sections if wanted in folded(section.name))
 
     def nearest(self, name: str) -> tuple[str, ...]:
         """The names most like *name*, the best first; three at most."""
-        folded = {section.name.casefold(): section.name for section in self.sections}
-        near = get_close_matches(name[:_MAX_NEAR_CHARACTERS].casefold(), folded, _MAX_NEAR)
-        return tuple(folded[each] for each in near)
+        names = {folded(section.name): section.name for section in self.sections}
+        near = get_close_matches(folded(name[:_MAX_NEAR_CHARACTERS]), names, _MAX_NEAR)
+        return tuple(names[each] for each in near)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def read(file: str | bytes) -> Maintainers:
     sections, remarks = read_sections(file)
     index = RuleIndex(sections)
     in_order = sorted((*remarks, *index.remarks), key=lambda remark: remark.line)
-    names = frozenset(section.name.casefold() for section in sections)
+    names = frozenset(folded(section.name) for section in sections)
     return Maintainers(sections, tuple(in_order[:MAX_REMARKS]), names, index, _by_name(sections))
 
 
@@ -133,14 +134,14 @@ def changed(before: Maintainers, after: Maintainers, name: str) -> SectionChange
 def _by_name(sections: Sequence[Section]) -> dict[str, tuple[Section, ...]]:
     found: dict[str, list[Section]] = {}
     for section in sections:
-        people = {name for person in section.people for name in (person.casefold(), domain_of(person))}
-        for name in {section.name.casefold(), *people}:
+        people = {name for person in section.people for name in (folded(person), domain_of(person))}
+        for name in {folded(section.name), *people}:
             found.setdefault(name, []).append(section)
     return {name: tuple(those) for name, those in found.items()}
 
 
 def _sections(maintainers: Maintainers, name: str) -> list[Section]:
-    return [section for section in maintainers.sections if section.name.casefold() == name.casefold()]
+    return [section for section in maintainers.sections if folded(section.name) == folded(name)]
 
 
 def _rules(sections: Iterable[Section]) -> dict[str, None]:

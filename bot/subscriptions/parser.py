@@ -9,7 +9,7 @@ term   = key ":" values | values                   without a key: words of the s
 from dataclasses import replace
 from typing import NoReturn, assert_never
 
-from bot.subscriptions.keys import example_of, key_named, meant_by
+from bot.subscriptions.keys import begins_with_key, example_of, is_key, key_named, meant_by
 from bot.subscriptions.query import Key, Node, Not, Query, Term, all_of, any_of, depth_of
 from bot.subscriptions.reading import read_form, read_on
 from bot.subscriptions.scanner import Scanner, Typed
@@ -59,6 +59,12 @@ class _Group:
 
     def add_alternative(self) -> None:
         self._alternatives.append([])
+
+    @property
+    def ends_with_key(self) -> bool:
+        """Whether the last part is more than a word without a key."""
+        last = self._parts[-1] if self._parts else None
+        return last is not None and not (isinstance(last, Term) and last.key is Key.SUBJECT)
 
     @property
     def is_wanting(self) -> bool:
@@ -124,9 +130,8 @@ class _Parser:
                 group.add_alternative()
                 last_or = place
                 continue
-            if word == "or" and group.is_wanting and self._text[place + 2 :].strip():
-                hint = 'In quotes it is a word of the subject: "or"'
-                self._refuse(place, place + 2, "Did you mean OR? It is written in capital letters.", hint)
+            if (refusal := self._connective(word, group)) is not None:
+                self._refuse(place, place + len(word), *refusal)
             part = self._part(depth)
             if part is not None:
                 group.add(part)
@@ -134,17 +139,33 @@ class _Parser:
             self._refuse_or(last_or)
         return group
 
+    def _connective(self, word: str, group: _Group) -> tuple[str, str] | None:
+        """Why *word*, which comes next, is likely no word of the subject but joins terms, and what to type instead."""
+        rest = self._text[self._scanner.position + len(word) :].strip()
+        hint = f'In quotes it is a word of the subject: "{word}"'
+        match word.lower():
+            case "or" if group.is_wanting and rest:
+                return "Did you mean OR? It is written in capital letters.", hint
+            case _ if word.isupper():
+                return None  # `read_term` says how it is written
+            case "and" if rest and group.is_wanting and (group.ends_with_key or begins_with_key(rest)):
+                return "Terms side by side must all match: leave “and” out.", hint
+            case "not" if begins_with_key(rest):
+                return "To exclude something, put a minus sign before it,", f"e.g. -{rest.split()[0][:60]}"
+            case _:
+                return None
+
     def _part(self, depth: int) -> Node | None:
         """A term or group; None for a wish, which is kept apart."""
         minus = self._scanner.position
-        excluded = self._scanner.take("-")
-        if excluded and (self._scanner.is_at_space() or self._scanner.is_at("-")):
+        excluded = self._scanner.take_minus()
+        if excluded and (self._scanner.is_at_space() or self._scanner.is_at_minus()):
             self._refuse(minus, minus + 1, "A minus sign excludes the term right after it,", "e.g. -path:docs/")
         if self._scanner.is_at("("):
             inner = self._parenthesised(depth + 1)
             return Not(inner) if excluded else inner
         start = self._scanner.position
-        name = self._scanner.key()
+        name = self._scanner.key(is_key)
         key = self._key(name) if name is not None else None
         if isinstance(key, Wish):
             self._wish(key, start, depth, excluded=excluded)

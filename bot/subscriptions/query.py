@@ -18,7 +18,8 @@ from typing import TypeAlias, assert_never
 from bot.subscriptions.values import Is, Regex, Value
 from bot.subscriptions.wishes import DEFAULT_ON, NO_WISHES, On, Wishes
 
-_NEEDS_QUOTES = frozenset(',"()')
+_NEEDS_QUOTES = frozenset(',，、"()\\')
+_BEGINS_OTHERWISE = frozenset("/!'`‘‚＇«»‹›「『")
 
 
 class Key(StrEnum):
@@ -215,7 +216,7 @@ def _grouped(node: Node) -> str:
 def spelled(value: Value) -> str:
     """The value as a query has it: in quotes only where it must be."""
     text = str(value)
-    is_plain = _NEEDS_QUOTES.isdisjoint(text) and not text.startswith("/") and text.split() == [text]
+    is_plain = _NEEDS_QUOTES.isdisjoint(text) and text[:1] not in _BEGINS_OTHERWISE and text.split() == [text]
     if is_plain or isinstance(value, Regex):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

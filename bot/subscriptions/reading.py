@@ -6,8 +6,10 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
 
+from bot.patchwork.addresses import mailbox
 from bot.patchwork.model import CheckState
-from bot.subscriptions.globs import PatternError, check_glob
+from bot.patchwork.quoting import plain
+from bot.subscriptions.globs import PatternError, check_glob, unescaped
 from bot.subscriptions.keys import example_of
 from bot.subscriptions.paths import read_pattern
 from bot.subscriptions.query import Key
@@ -17,7 +19,7 @@ from bot.subscriptions.wishes import Form, On
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _BETWEEN_PREFIXES = re.compile(r"[\s,\[\]]+")
-_ADDRESS = re.compile(r"[^\s@<>]*@[^\s@<>]+")
+_ADDRESS = re.compile(r"[^\s@<>*:]*@[^\s@<>*:]+")
 _BOUND = re.compile(r"(>=|<=|>|<|=|)\s*v?([0-9]{1,5})")
 _SLUG = re.compile(r"[\w-]+", re.ASCII)
 _ARROW = re.compile(r"->|→")
@@ -56,7 +58,7 @@ def read_form(text: str) -> Form:
 
 def _path(text: str) -> str:
     try:
-        return read_pattern(text).text
+        return read_pattern(plain(unescaped(text))).text
     except PatternError as error:
         hint = "Put the whole path in quotes if a comma belongs to it." if "[" in text else None
         raise ValueMistake(f"This path {error}.", hint) from None
@@ -75,7 +77,7 @@ def _name_or_address(key: Key, kind: str) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         words = _words(text)
-        if "@" in words and not _ADDRESS.fullmatch(words):
+        if "@" in words and not _ADDRESS.fullmatch(words := _bare_address(words)):
             raise ValueMistake(
                 f"{key}: takes a whole address, @domain, or part of {kind},", f"e.g. {key}:jane@example.org"
             )
@@ -86,17 +88,26 @@ def _name_or_address(key: Key, kind: str) -> Callable[[str], str]:
 
 def _address(key: Key) -> Callable[[str], str]:
     def read(text: str) -> str:
-        if not _ADDRESS.fullmatch(text.strip()):
+        address = _bare_address(text.strip())
+        if not _ADDRESS.fullmatch(address):
             raise ValueMistake(f"{key}: takes a whole address or @domain,", f"e.g. {example_of(key)}")
-        return text.strip()
+        return address
 
     return read
+
+
+def _bare_address(text: str) -> str:
+    """The address in what people copy: `Ada <ada@example.org>`, a mailto: link, `*@example.org` for a domain."""
+    found = mailbox(text)
+    return found.email if found is not None and not text.startswith("*@") else text.removeprefix("*")
 
 
 def _prefix(text: str) -> str:
     words = [word for word in _BETWEEN_PREFIXES.split(text) if word]
     if len(words) != 1:
         raise ValueMistake("prefix: takes one word out of the subject's brackets,", "e.g. prefix:RFC")
+    if words[0].upper() == "PATCH":
+        raise ValueMistake("Patchwork leaves PATCH out of every subject, so it finds nothing;", "e.g. prefix:RFC")
     return words[0]
 
 
@@ -105,7 +116,10 @@ def _bound(key: Key) -> Callable[[str], Bound]:
         found = _BOUND.fullmatch(text.strip().lower())
         if found is None:
             raise ValueMistake(f"{key}: takes a number, with >=, <=, > or < in front,", f"e.g. {example_of(key)}")
-        return Bound(found[1] or "=", int(found[2]))
+        bound = Bound(found[1] or "=", int(found[2]))
+        if not any(map(bound.holds, (1, max(bound.number, 1), bound.number + 1))):
+            raise ValueMistake(f"{key}: counts from 1, so nothing is {bound};", f"e.g. {example_of(key)}")
+        return bound
 
     return read
 

@@ -3,18 +3,33 @@
 import re
 from collections.abc import Iterator
 
+from bot.subscriptions.contradictions import contradiction
 from bot.subscriptions.globs import has_wildcard
 from bot.subscriptions.query import Key, Query, Term, terms_of
 from bot.subscriptions.values import Regex
 
 _ANY_DEPTH = "**"
 _FILE_NAME = re.compile(r"[\w-]+\.[\w.-]+")  # with an ending
+_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}")
 _FOLDER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def hints(query: Query) -> tuple[str, ...]:
     """What to tell about *query* to whoever wrote it, each once."""
-    return tuple(dict.fromkeys(hint for term in terms_of(query.tree) for hint in _of_term(term)))
+    of_terms = (hint for term in terms_of(query.tree) for hint in _of_term(term))
+    return tuple(dict.fromkeys((*_of_contradictions(query), *of_terms)))
+
+
+def _of_contradictions(query: Query) -> Iterator[str]:
+    """What can never match."""
+    if (pair := contradiction(query.tree)) is None:
+        return
+    first, second = pair
+    if first == second:
+        yield f"{first} is wanted and excluded, so nothing matches"
+    else:
+        either = f"{first.key}:{first.spelled_values},{second.spelled_values}"
+        yield f"nothing is both {first} and {second}, so nothing matches; for either: {either}"
 
 
 def _of_term(term: Term) -> Iterator[str]:
@@ -23,6 +38,10 @@ def _of_term(term: Term) -> Iterator[str]:
         for value in map(str, term.values):
             yield from _of_path(value, folder)
             folder = value if "/" in value.removesuffix("/") and not has_wildcard(value) else ""
+    elif term.key is Key.FROM:
+        for name in map(str, term.values):
+            if _DOMAIN.fullmatch(name):
+                yield f"{Key.FROM}:{name} looks for that in the name; everybody of a domain is {Key.FROM}:@{name}"
     elif term.key is Key.SUBJECT:
         for regex in term.values:
             if str(regex) == "*":

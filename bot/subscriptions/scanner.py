@@ -2,19 +2,43 @@ r"""The words of a query: keys, values and signs, each with its place.
 
 values = value { "," value }
 value  = run of anything but space , " ( )  |  '"' { anything, \" \\ } '"'  |  "/" { anything, \/ } "/"
+
+What phones, shells and other tools make of these signs is read as well: quotes of other kinds around a value, dashes
+for the minus sign, full-width colons and commas, a backslash before a space or a sign that belongs to a value.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
 
 from bot.errors import QueryError
 
-_STRAIGHT_QUOTES = str.maketrans("“”„", '"""')
+_STRAIGHT_QUOTES = str.maketrans("“”„‟″＂", '""""""')
+_OTHER_QUOTES = {  # what closes a value that begins so
+    "'": "'’",
+    "‘": "’'",
+    "‚": "‘’",
+    "`": "`",
+    "＇": "＇",
+    "«": "»",
+    "»": "«",
+    "‹": "›",
+    "›": "‹",
+    "「": "」",
+    "『": "』",
+}
+_DASHES = "-‐‑‒–—―−﹣－"
+_COMMAS = ",，、"
 _SPACE = re.compile(r"\s*")
-_KEY = re.compile(r"([^\W\d_][\w-]*):")
-_RUN = re.compile(r'[^\s,"()]*')
+_KEY = re.compile(r"([^\W\d_][\w-]*)([:：])")
+_RUN = re.compile(r'(?:\\[\s,"()]|[^\s,，、"()])*')
+_ESCAPED_SIGN = re.compile(r'\\([\s,"()])')
+_BETWEEN = {
+    opening: re.compile(rf"{re.escape(opening)}(.*?)[{re.escape(closing)}](?=[\s,，、)]|\Z)", re.DOTALL)
+    for opening, closing in _OTHER_QUOTES.items()
+}
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _REGEX = re.compile(r"/((?:[^/\\]|\\.)*)/", re.DOTALL)
 _ESCAPED_QUOTE = re.compile(r'\\(["\\])')
@@ -63,16 +87,26 @@ class Scanner:
         self.position += len(sign) if found else 0
         return found
 
+    def take_minus(self) -> bool:
+        """Whether a minus sign, or a dash in its place, came next; it is passed."""
+        found = self.is_at_minus()
+        self.position += found
+        return found
+
+    def is_at_minus(self) -> bool:
+        """Whether a minus sign, or a dash in its place, comes next."""
+        return self._source[self.position : self.position + 1] in {*_DASHES}
+
     def word_ahead(self) -> str:
         """The bare run that comes next, if nothing else belongs to it; else ""."""
         run = _RUN.match(self._source, self.position)
         end = run.end() if run else self.position
         return self._source[self.position : end] if not self._goes_on(end) or self._source[end] == "(" else ""
 
-    def key(self) -> Typed | None:
-        """The name before a colon, in lower case; with the colon it is passed."""
+    def key(self, is_key: Callable[[str], bool]) -> Typed | None:
+        """The name before a colon, in lower case; with the colon it is passed. One of full width needs *is_key*."""
         found = _KEY.match(self._source, self.position)
-        if found is None:
+        if found is None or (found[2] != ":" and not is_key(found[1].lower())):
             return None
         self.position = found.end()
         return Typed(found[1].lower(), found.start(), found.end())
@@ -84,7 +118,7 @@ class Scanner:
             QueryError: a quote or regex is not closed, or something else follows a value directly.
         """
         values = [self._value(may_be_regex=may_be_regex)]
-        while self.take(","):
+        while any(map(self.take, _COMMAS)):
             values.append(self._value(may_be_regex=may_be_regex))
         if self._goes_on(self.position):
             self._refuse_sign(values[-1])
@@ -106,9 +140,21 @@ class Scanner:
             self.position = regex.end()
             source = _ESCAPE.sub(lambda escape: "/" if escape[1] == "/" else escape[0], regex[1])
             return Typed(source, start, self.position, Kind.REGEX)
+        if (between := self._quoted_otherwise(start)) is not None:
+            return between
         run = _RUN.match(self._source, start)
         self.position = run.end() if run else start
-        return Typed(self._source[start : self.position], start, self.position)
+        text = _ESCAPED_SIGN.sub(r"\1", self._source[start : self.position])
+        return Typed(text, start, self.position)
+
+    def _quoted_otherwise(self, start: int) -> Typed | None:
+        """A value between quotes that are not double ones; None where none closes, as in “'tis”."""
+        between = _BETWEEN.get(self._source[start : start + 1])
+        quoted = between.match(self._source, start) if between else None
+        if quoted is None:
+            return None
+        self.position = quoted.end()
+        return Typed(quoted[1], start, self.position, Kind.QUOTED)
 
     def is_at_space(self) -> bool:
         """Whether space, a parenthesis that closes, or the end comes next."""

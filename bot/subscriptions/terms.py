@@ -1,9 +1,10 @@
 """The terms of a query: a key and what stands between commas, each read into a value or refused with its place."""
 
+import re
 from typing import NoReturn
 
-from bot.subscriptions.keys import example_of, key_named
-from bot.subscriptions.query import Key, Term
+from bot.subscriptions.keys import begins_with_key, example_of, key_named
+from bot.subscriptions.query import Key, Term, spelled
 from bot.subscriptions.reading import read_value
 from bot.subscriptions.scanner import Kind, Scanner, Typed
 from bot.subscriptions.values import Regex, Value, ValueMistake
@@ -13,6 +14,8 @@ MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
 
 _REGEX_KEYS = frozenset({Key.SUBJECT, Key.TEXT})
 _ROOTED_KEYS = frozenset({Key.PATH})  # whose values may begin with a slash
+_BRACES = re.compile(r"(?<!\\)\{([^{}]*[,，][^{}]*)\}")
+_COMMA = re.compile("[,，]")
 _WORDS = {
     "AND": ("AND is not needed.", "Terms side by side must all match: leave it out."),
     "&&": ("&& is not needed.", "Terms side by side must all match: leave it out."),
@@ -33,6 +36,7 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
         _check_words(scanner, typed)
         key = Key.SUBJECT
     check_blanks(scanner, key, typed, start)
+    _check_foreign(scanner, key, typed)
     values = [_value(scanner, key, each) for each in typed]
     term = Term(key, tuple(dict.fromkeys(values)))
     if len(term.spelled_values) > MAX_TERM_CHARACTERS:
@@ -65,6 +69,20 @@ def _value(scanner: Scanner, key: Key, typed: Typed) -> Value:
         scanner.refuse(typed.start, typed.end, mistake.reason, mistake.hint)
 
 
+def _check_foreign(scanner: Scanner, key: Key, typed: list[Typed]) -> None:
+    """Refuse signs of shells and other tools that would be taken for part of a name, with what to type instead."""
+    first, end = typed[0], typed[-1].end
+    raw = scanner.text[first.start : end]
+    if first.kind is Kind.BARE and (braces := _BRACES.search(raw)) and raw.count("{") == 1:
+        options = (f"{raw[: braces.start()]}{option}{raw[braces.end() :]}" for option in _COMMA.split(braces[1]))
+        hint = f"e.g. {key}:{','.join(options)}"
+        scanner.refuse(first.start, end, "Alternatives are written out, with a comma between them,", hint)
+    for value in typed:
+        if value.kind is Kind.BARE and len(value.text) > 1 and value.text.startswith("!"):
+            hint = f"e.g. -{key}:{value.text[1:]}"
+            scanner.refuse(value.start, value.end, "To exclude something, put a minus sign before its key,", hint)
+
+
 def _slip(word: str) -> tuple[str, str] | None:
     """What is wrong with a word that is likely the rest of something else, and what to type."""
     key, equals, value = word.partition("=")
@@ -90,9 +108,18 @@ def _check_words(scanner: Scanner, typed: list[Typed]) -> None:
         scanner.refuse(first.start, first.end, *_WORDS[first.text])
     if first.kind is Kind.BARE and (mistake := _slip(first.text)):
         scanner.refuse(first.start, end, *mistake)
+    if first.kind is Kind.QUOTED and begins_with_key(first.text):
+        reason = "Quotes go around a value, not around its key."
+        scanner.refuse(first.start, end, reason, f"Did you mean {_without_quotes(first.text)}?")
     if any(value.kind is Kind.BARE and "/" in value.text for value in typed):
         reason = "A word without a key is looked for in the subject, and this looks like a path."
         scanner.refuse(first.start, end, reason, f"Did you mean path:{scanner.text[first.start : end]}?")
+
+
+def _without_quotes(term: str) -> str:
+    """*term* with quotes around its value where that needs them."""
+    key, _, value = term.partition(":")
+    return f"{key}:{spelled(value.strip())}"
 
 
 def _refuse_slash(scanner: Scanner, key: Key, typed: Typed) -> NoReturn:

@@ -587,3 +587,73 @@ TREES = st.dictionaries(PATHS, CONTENTS, max_size=4)
 @given(before=TREES, after=TREES, style=st.sampled_from([STYLES["plain"], STYLES["no prefix"], STYLES["no context"]]))
 def test_git_agrees_on_any_two_trees(repo: Repo, before: Tree, after: Tree, style: Style) -> None:
     assert_agrees_with_git(repo, (before, after), style)
+
+
+# Names that other tools wrote, and mailers changed
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        " Sat Dec 26 11:39:47 2009",
+        " Sat Dec 26 11:39:47 CET 2009",
+        "  Wed Mar 06 11:20:41 2019 +0100",
+        " Thu, 06 Mar 2019 11:20:41 +0100",
+        "    26 Jul 2007 08:50:30 -0000      1.1.1.1",
+        " 26-Jul-2007 08:50:30",
+        "        (revision 4007)",
+        " (revision 4007)",
+        " (révision 4007)",
+        " (working copy)",
+        " (nonexistent)",
+        "        (Arbeitskopie)",
+        " (.../branches/old)     (revision 12)",
+        " 2009-12-26 11:39:47.000000000 +0100",
+        " 2009/12/26 11:39:47",
+        " 2009-12-26T11:39:47Z",
+        "\t2009-12-26 11:39:47",
+        "        1.4",
+        "  ",
+        " ",
+    ],
+)
+def test_what_stands_behind_a_name_is_no_part_of_it(behind: str) -> None:
+    diff = f"Index: src/main.c\n--- src/main.c{behind}\n+++ src/main.c{behind}\n@@ -1 +1 @@\n-a\n+b\n"
+    new = f"--- /dev/null{behind}\n+++ b/lib/first.txt{behind}\n@@ -0,0 +1 @@\n+a\n"
+
+    assert touched_paths(diff) == ["src/main.c"]
+    assert touched_paths(new) == ["lib/first.txt"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("./src/a.c", "./src/a.c", "src/a.c"),
+        ("./src/b.c.orig", "./src/b.c", "src/b.c"),
+        ("a//src/x.c", "b//src/x.c", "src/x.c"),
+        ("a/./src/x.c", "b/./src/x.c", "src/x.c"),
+        ("a/src//x.c", "b/src//x.c", "src/x.c"),
+        ("a/My File (1).txt\t", "b/My File (1).txt\t", "My File (1).txt"),
+    ],
+)
+def test_dots_and_doubled_slashes_are_no_part_of_a_name(old: str, new: str, path: str) -> None:
+    hunk = "@@ -1 +1 @@\n-a\n+b\n"
+    names = (old.strip(), new.strip())
+
+    assert touched_paths(f"--- {old}\n+++ {new}\n{hunk}") == [path]
+    assert touched_paths(f"diff --git {names[0]} {names[1]}\nindex 1..2 100644\n--- {old}\n+++ {new}\n{hunk}") == [path]
+
+
+@pytest.mark.parametrize("rest", ["", "\n", "\n\n", "\n-- \n2.43.0\n"])
+def test_a_bare_header_that_is_left_of_a_deleted_binary_names_its_file(rest: str) -> None:
+    first = "diff --git a/logo.png b/logo.png\n"
+
+    assert touched_paths(first.rstrip("\n") + rest) == ["logo.png"]
+    assert touched_paths(first + "diff --git a/x.c b/x.c\n--- a/x.c\n+++ b/x.c\n@@ -1 +1 @@\n-a\n+b\n") == [
+        "logo.png",
+        "x.c",
+    ]
+
+
+def test_a_header_in_a_sentence_names_no_file() -> None:
+    assert touched_paths("It says\ndiff --git a/logo.png b/logo.png\nand then nothing.\n") == []

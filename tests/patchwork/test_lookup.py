@@ -155,3 +155,53 @@ def test_reading_takes_no_longer_for_a_long_text(unit: str) -> None:
 )
 def test_the_host_of_an_address(address: str, host: str | None) -> None:
     assert host_of(address) == host
+
+
+_ID = "20260206-x-v6-11-27@web.de"
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        f"https://lore.kernel.org/qemu-devel/{_ID}/.",
+        f"(https://lore.kernel.org/qemu-devel/{_ID}/)",
+        f"<https://lore.kernel.org/qemu-devel/{_ID}/T/#u>,",
+        f"lore.kernel.org/r/{_ID}",
+        f"lore.kernel.org/all/{_ID}/2-config.gz",
+        f"{_ID},",
+        f"`{_ID}`",
+        f"**{_ID}**",
+        f"[{_ID}]",
+        f"“{_ID}”",
+        f"<{_ID}>.",
+        f"[[PATCH v6]](https://lore.kernel.org/r/{_ID})"[1:].replace("]]", "]", 1),
+        f"https://marc.info/?i={_ID}",
+        "https://marc.info/?l=qemu-devel&i=20260206-x-v6-11-27%20()%20web%20!%20de",
+        f"https://www.mail-archive.com/search?l=mid&q={_ID}",
+        f"https://lore.kernel.org/all/?q=m:{_ID}",
+        f"https://lore.kernel.org/r/%3C{_ID}%3E",
+    ],
+)
+def test_a_message_id_is_read_in_whatever_is_wrapped_around_it(wrapped: str) -> None:
+    ref = read_ref(wrapped)
+
+    assert ref is not None
+    assert ref.msgid == _ID
+
+
+@pytest.mark.parametrize(
+    "wrapped", ["#300", "300.", "(300)", "`300`", "*300*", "300,", "patchwork.ozlabs.org/patch/300/."]
+)
+def test_an_id_is_read_in_whatever_is_wrapped_around_it(wrapped: str) -> None:
+    ref = read_ref(wrapped)
+
+    assert ref is not None
+    assert ref.number == 300
+
+
+@pytest.mark.parametrize("word", ["20.30/x@host", "a/b@host.org"])
+def test_a_message_id_with_a_slash_is_no_address_without_its_scheme(word: str) -> None:
+    ref = read_ref(word)
+
+    assert ref is not None
+    assert (ref.msgid, ref.host) == (word, None)

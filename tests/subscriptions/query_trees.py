@@ -11,12 +11,14 @@ WORDS = st.text('ab9_/,"()\\ -:*[]>Ä', min_size=1, max_size=10).map(lambda text
 ADDRESSES = st.sampled_from(["jane@x.org", "@x.org", "Joe@y.org"])
 SLUGS = st.sampled_from(["new", "under-review", "accepted", "needs_ack"])
 SIDES = SLUGS | st.just("*")
-BOUNDS = st.builds(Bound, st.sampled_from(["=", ">=", "<=", ">", "<"]), st.integers(0, 99_999))
+BOUNDS = st.builds(Bound, st.sampled_from(["=", ">=", "<=", ">", "<"]), st.integers(2, 99_999))
 REGEXES = st.sampled_from(["a", "a/b", r"a\\", '"(a|b), [/"]+ \\(', r"\\/", "^(a+)+$", "//", " x"]).map(Regex)
 CONTEXTS = st.none() | st.sampled_from(["build", "build*", "a/b c", "x,(y)", '"']) | st.just("[!a-c]?*")
 
 VALUES: dict[Key, st.SearchStrategy[Value]] = {
-    Key.PATH: st.sampled_from(["a", "a/", "hw/*.[ch]", "**/x.c", "a,b", "a b/(c)", '"', "-x", "[,]"]),
+    Key.PATH: st.sampled_from(
+        ["a", "a/", "hw/*.[ch]", "**/x.c", "a,b", "a b/(c)", '"', "-x", "[,]", "a[\\]b", "[[]x]", "!a", "'q"]
+    ),
     Key.MAINT: st.sampled_from(["virtio", "VIRTIO SOUND", "jane@x.org", "a/b", "/x/"]),
     Key.FROM: ADDRESSES | st.sampled_from(["jane", "Jane Doe", '"J", (x)', "/x/"]),
     Key.TO: ADDRESSES,

@@ -173,8 +173,8 @@ to:jane
    ^^^^
 to: takes a whole address or @domain, e.g. to:netdev@vger.kernel.org""",
         """\
-maint:"<a@b>"
-      ^^^^^^^
+maint:"<a@b@c>"
+      ^^^^^^^^^
 maint: takes a whole address, @domain, or part of a section's name, e.g. maint:jane@example.org""",
         """\
 on:new,stat path:a
@@ -281,8 +281,8 @@ path:hw/[a,b].c
      ^^^^^
 This path has a [ without its ]. Put the whole path in quotes if a comma belongs to it.""",
         """\
-from:"Peter <p@x.org>"
-     ^^^^^^^^^^^^^^^^^
+from:"Peter p@x.org"
+     ^^^^^^^^^^^^^^^
 from: takes a whole address, @domain, or part of a name, e.g. from:jane@example.org""",
         """\
 prefix:"PATCH RFC"

@@ -10,7 +10,8 @@ from bot.demo.sample.rows import Headers
 
 _BRACKETS = re.compile(r"\s*\[([^\[\]]*)\]\s*")
 _REPLY = re.compile(r"\s*(re|fwd?)\s*:\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"(\d{1,9})/(\d{1,9})\Z")
+_NUMBER = re.compile(r".*?([0-9]{1,9})(?:/| of )([0-9]{1,9})\Z")
+_MERCURIAL = re.compile(r"PATCH (\d+ of \d+)(.*)\Z", re.DOTALL)
 _VERSION = re.compile(r"v(\d{1,9})\Z", re.IGNORECASE)
 _NAME_LENGTH = 255
 
@@ -43,7 +44,7 @@ def read_subject(text: str) -> Subject:
         reply, rest = True, rest[match.end() :]
     tokens: list[str] = []
     while match := _BRACKETS.match(rest):
-        tokens += [token for token in re.split(r"[\s,]+", match[1]) if token]
+        tokens += _tokens(match[1])
         rest = rest[match.end() :]
     prefixes = tuple(token for token in tokens if token.upper() != "PATCH")
     numbers = [match for token in prefixes if (match := _NUMBER.match(token))]
@@ -56,6 +57,13 @@ def read_subject(text: str) -> Subject:
         number=int(numbers[0][1]) if numbers else None,
         total=int(numbers[0][2]) if numbers else None,
     )
+
+
+def _tokens(bracket: str) -> list[str]:
+    """The prefixes in a bracket; "PATCH 1 of 3" keeps its number whole."""
+    number = _MERCURIAL.match(bracket)
+    rest = number[2] if number else bracket
+    return [*([number[1]] if number else ()), *(token for token in re.split(r"[\s,]+", rest) if token)]
 
 
 def split_mailbox(mailbox: str) -> tuple[str, str]:

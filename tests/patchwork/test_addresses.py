@@ -1,0 +1,134 @@
+"""Addresses and trailers, entry by entry; alike on every Python, for no parser of the standard library is asked."""
+
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.ids import Msgid
+from bot.patchwork.addresses import mailboxes
+from bot.patchwork.model import TrailerKind, number_of
+from bot.patchwork.refs import msgid_of
+from bot.patchwork.text import addresses, person, trailers_of
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("alice@x.org <alice@x.org>, Bob B <bob@y.org>, list@z.org", ["alice@x.org", "bob@y.org", "list@z.org"]),
+        ("Doe, John <j@x.org>, k@y.org", ["j@x.org", "k@y.org"]),
+        ('"Doe, John" <j@x.org>', ["j@x.org"]),
+        ('"Unclosed <a@x.org>, b@y.org', ["a@x.org", "b@y.org"]),
+        ("Unclosed <a@x.org, b@y.org", ["b@y.org"]),
+        ("a@x.org b@y.org, c@z.org", ["c@z.org"]),
+        ("<a@x.org> <b@y.org>, c@z.org", ["c@z.org"]),
+        ("a@x.org (was: b@y.org), c@z.org", ["a@x.org", "c@z.org"]),
+        ("a@b@c.org, d@e.org", ["d@e.org"]),
+        ("undisclosed-recipients:;, a@x.org", ["a@x.org"]),
+        ("Team: a@x.org, b@y.org;, c@z.org", ["a@x.org", "b@y.org", "c@z.org"]),
+        ("a@x.org; b@y.org", ["a@x.org", "b@y.org"]),
+        ('"a@evil.org" <b@y.org>', ["b@y.org"]),
+        ("<mailto:a@x.org>, mailto:b@y.org", ["a@x.org", "b@y.org"]),
+        ("a at x.org, b@y.org", ["b@y.org"]),
+        ("@x.org, a@, @, b@y.org", ["b@y.org"]),
+        ('"john smith"@x.org', ['"john smith"@x.org']),
+        ("A@X.org,\r\n B@y.org", ["a@x.org", "b@y.org"]),
+        ("a@[127.0.0.1]", ["a@[127.0.0.1]"]),
+        ("a@x.org\x00, b\x1b@y.org, c@z.org", ["c@z.org"]),
+        (",,;,", []),
+        ("", []),
+    ],
+)
+def test_an_odd_entry_costs_itself_only_and_no_address_is_invented(header: str, expected: list[str]) -> None:
+    assert list(addresses([header])) == expected
+
+
+@given(st.text(alphabet='ab@.<>"(),;:\\ \t', max_size=60))
+def test_every_address_found_stands_in_the_header(header: str) -> None:
+    for found in mailboxes(header):
+        assert found.email in header
+        assert found.email.count("@") >= 1
+
+
+@pytest.mark.parametrize("sign", ['"', '"\\', "(", "<", "<(", ":", ";", ",", '\\"', "(((", "a@"])
+def test_a_header_full_of_signs_is_read_in_linear_time(sign: str) -> None:
+    def steps(size: int) -> float:
+        before = time.process_time()
+        list(mailboxes((sign * size)[:size]))
+        return time.process_time() - before
+
+    steps(1_000)
+    assert steps(64_000) < 2.0, "quadratic time would take minutes"
+
+
+def test_a_name_with_a_comma_stays_whole_where_one_person_is_named() -> None:
+    assert person("Doe, John <J@x.org>") == person('"Doe, John" <J@x.org>')
+    assert person("Doe, John <J@x.org>").name == "Doe, John"
+
+
+def test_who_is_named_without_an_address_keeps_the_name() -> None:
+    assert (person("John Doe").name, person("John Doe").email) == ("John Doe", "")
+
+
+def test_one_person_counts_once_however_a_trailer_is_written() -> None:
+    text = (
+        "x\n\nReviewed-by: A <a@x.org>\nReviewed-by: A <a@x.org> # s390\nReviewed-by: A <A@x.org> [arm64, x86]\n"
+        "Reviewed-by: A <a@x.org>.\nAcked-by: c@x.org <c@x.org>\nAcked-by: C <c@x.org>\nAcked-by: c@x.org,\n"
+    )
+
+    found = [(each.kind, each.person) for each in trailers_of(text)]
+
+    assert sorted(found, key=str) == [(TrailerKind.ACKED, "c@x.org"), (TrailerKind.REVIEWED, "a@x.org")]
+
+
+def test_a_note_behind_a_trailer_names_no_reviewer() -> None:
+    found = trailers_of("x\n\nTested-by: A <a@x.org> # Cc: B <b@y.org>\nTested-by: C (was: d@y.org) <c@x.org>\n")
+
+    assert {each.person for each in found} == {"a@x.org", "c@x.org"}
+
+
+def test_two_people_in_one_trailer_are_two() -> None:
+    found = trailers_of("x\n\nReviewed-by: A <a@x.org>, B <b@y.org>\n")
+
+    assert {each.person for each in found} == {"a@x.org", "b@y.org"}
+
+
+def test_no_parser_of_the_standard_library_reads_addresses() -> None:
+    assert not {"getaddresses", "parseaddr"} & set(vars(sys.modules["bot.patchwork.text"]))
+    assert not hasattr(sys.modules["bot.patchwork.addresses"], "email")
+
+
+@pytest.mark.parametrize(
+    ("header", "msgid"),
+    [
+        ("<20260101.abc@example.org> (added by postmaster@example.org)", "20260101.abc@example.org"),
+        ("<a@b> <c@d>", "a@b"),
+        (" <a@b>\n", "a@b"),
+        ("<<a@b>>", "a@b"),
+        ("a@b", "a@b"),
+        ("<a@b", "a@b"),
+        ("a@b>", "a@b"),
+    ],
+)
+def test_a_message_id_is_what_stands_between_angle_brackets(header: str, msgid: str) -> None:
+    assert msgid_of(header) == Msgid(msgid)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("[1 of 3] x", (1, 3)),
+        ("[v2,1 of 3] x", (1, 3)),
+        ("[PATCH 2 of 3] x", (2, 3)),
+        ("[PATCH1/3] x", (1, 3)),
+        ("[v2PATCH12/15] x", (12, 15)),
+        ("[RFC,for-9.0,02/11] x", (2, 11)),
+        ("[2 of] x", None),
+        ("[for-9.0] x", None),
+        ("x [1/2]", None),
+    ],
+)
+def test_patch_numbers_are_read_as_patchwork_reads_them(name: str, number: tuple[int, int] | None) -> None:
+    assert number_of(name) == number
