@@ -1,7 +1,7 @@
 """What the projects' MAINTAINERS do for rooms, and what becomes of them."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,11 @@ from inline_snapshot import snapshot
 
 from bot.app import Bot
 from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.ids import RoomId
+from bot.ids import ProjectName, RoomId
 from bot.notices.outbox import NoticeKind
+from bot.rulebook import Rulebook
+from bot.rulebook import Shelf as Shelved
+from bot.watch.audience import Audience
 from rig import PROJECT, ROOM, Rig
 
 DAY_SECONDS = 24 * 3600
@@ -246,3 +249,32 @@ async def test_what_an_address_keeps_secret_is_not_told(shelf: Shelf) -> None:
 
     assert told.startswith("MAINTAINERS of qemu-devel cannot be read from http://127.0.0.1:9/MAINTAINERS (")
     assert "s3cret" not in told
+
+
+async def test_a_fault_in_the_file_of_one_project_does_not_stop_that_of_the_next(shelf: Shelf) -> None:
+    async with shelf.rig.running() as bot:
+        await bot.settle()
+        [source] = bot.rulebook._sources
+        read: list[str] = []
+
+        async def content() -> bytes:
+            read.append("second")
+            return FILE.encode()
+
+        async def fault() -> bytes:
+            return "\ud800".encode()
+
+        first = replace(source, project=ProjectName("another"), content=fault)
+        rulebook = Rulebook(
+            Shelved(((source.server, source.project),), (first, replace(source, content=content))),
+            bot.store,
+            Audience(bot.rooms.index),
+            shelf.rig.clock,
+        )
+        await rulebook.tick()
+
+    assert read == ["second"]
+    assert [(each.kind, each.name) for each in bot.store.incidents] == [
+        ("maintainers.not_read", "MAINTAINERS of another on sample")
+    ]
+    assert rulebook.of(source.server, source.project) is not None
