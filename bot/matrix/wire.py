@@ -3,12 +3,12 @@
 Shapes: Matrix specification v1.18, client-server API, "Standard error response", "Syncing", "Stripped state".
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from bot.errors import Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId, UserId
+from bot.json_reader import read_json
 from bot.matrix.model import Content, Event, Invitation, Joined, KeyNews, Left, Page, SyncAnswer, ToDevice
 
 _MAX_RETRY_AFTER = timedelta(hours=6)
@@ -241,8 +241,8 @@ def _count(answer: Content, key: str) -> int | None:
 
 def _object(body: bytes) -> Content | None:
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = read_json(body)
+    except ValueError:
         return None
     return answer if isinstance(answer, Mapping) else None
 
