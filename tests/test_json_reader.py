@@ -50,7 +50,7 @@ def test_bytes_of_any_kind_are_read_or_refused_with_a_value_error(body: bytes, l
 
 
 @settings(max_examples=40)
-@given(VALUES, st.sampled_from(["[]", "{}"]), st.integers(MAX_LEVELS + 1, 1_500), VALUES)
+@given(SCALARS, st.sampled_from(["[]", "{}"]), st.integers(MAX_LEVELS + 1, 1_500), SCALARS)
 def test_a_value_that_is_nested_too_deep_is_left_out_and_its_neighbours_are_read(
     before: object, brackets: str, levels: int, after: object
 ) -> None:

@@ -1,7 +1,7 @@
 """The `SessionMemory` port: what must not be forgotten of a session, and a memory for tests and dry runs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -34,7 +34,7 @@ class Taken:
     *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *crowded* were
     direct chats, and are rooms like any other since a third person is there; *moved* are a room and the one in its
     place; *left* are those that we went out of by ourselves; *named* are configured rooms with their ids; *redacted*
-    are events that somebody took back.
+    are events that somebody took back; *skipped* are rooms that are too large to be read, until a time (UTC).
     """
 
     since: str | None = None
@@ -50,6 +50,7 @@ class Taken:
     moved: tuple[tuple[RoomId, RoomId], ...] = ()
     named: tuple[tuple[str, RoomId], ...] = ()
     redacted: tuple[tuple[RoomId, EventId], ...] = ()
+    skipped: tuple[tuple[RoomId, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Remembered:
     invitations: tuple[Invitation, ...] = ()
     direct: frozenset[RoomId] = frozenset()
     suspended: frozenset[RoomId] = frozenset()
+    skipped: Mapping[RoomId, datetime] = field(default_factory=dict)
 
 
 class SessionMemory(Protocol):
@@ -91,6 +93,7 @@ class RecentMemory:
     moved: list[tuple[RoomId, RoomId]] = field(default_factory=list)
     named: dict[str, RoomId] = field(default_factory=dict)
     redacted: set[tuple[RoomId, EventId]] = field(default_factory=set)
+    skipped: dict[RoomId, datetime] = field(default_factory=dict)
     takes: int = 0
     before_take: Callable[[Taken], None] = lambda _: None  # may raise what a database would
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -98,7 +101,7 @@ class RecentMemory:
     async def remembered(self) -> Remembered:
         """What was kept."""
         kept = tuple(self.invitations.values())
-        return Remembered(self.since, kept, frozenset(self.direct), frozenset(self.suspended))
+        return Remembered(self.since, kept, frozenset(self.direct), frozenset(self.suspended), dict(self.skipped))
 
     async def take(self, taken: Taken) -> None:
         """Keep it."""
@@ -121,6 +124,7 @@ class RecentMemory:
         self.moved += taken.moved
         self.named |= dict(taken.named)
         self.redacted |= set(taken.redacted)
+        self.skipped |= dict(taken.skipped)
         self.takes += 1
         async with self._changed:
             self._changed.notify_all()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,13 +27,17 @@ class Invited:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept: *since* is None before the first sync; *named* has the ids of configured rooms, by their names."""
+    """What is kept: *since* is None before the first sync; *named* has the ids of configured rooms, by their names.
+
+    *skipped* are the rooms that are not read until a time (UTC), for they are too large.
+    """
 
     since: str | None = None
     invitations: tuple[Invited, ...] = ()
     direct: frozenset[RoomId] = frozenset()
     suspended: frozenset[RoomId] = frozenset()
     named: Mapping[str, RoomId] = field(default_factory=dict)
+    skipped: Mapping[RoomId, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class SessionBook:
             direct=frozenset(RoomId(row["room"]) for row in rooms if row["direct"]),
             suspended=frozenset(RoomId(row["room"]) for row in rooms if row["suspended"]),
             named={row["name"]: RoomId(row["room"]) for row in rooms if row["name"] is not None},
+            skipped={RoomId(row["room"]): row["skipped_until"] for row in rooms if row["skipped_until"] is not None},
         )
 
     async def go_on(self, user: UserId, since: str) -> None:
@@ -105,6 +111,10 @@ class SessionBook:
         table = schema.room
         await self._connection.execute(sa.update(table).where(table.c.name == name).values(name=None))
         await self._set(room, name=name)
+
+    async def skip(self, room: RoomId, until: datetime) -> None:
+        """A room is not read until then (UTC)."""
+        await self._set(room, skipped_until=until)
 
     async def suspend(self, room: RoomId) -> None:
         """A room does not let us in, or not speak: what is to be said there waits until it does."""
