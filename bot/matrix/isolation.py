@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 
 from bot.errors import BotError
-from bot.ids import RoomId
+from bot.ids import RoomId, UserId
 from bot.incidents import Incidents
 from bot.matrix.encryption import Encryption
+from bot.matrix.hearing import since_we_came
 from bot.matrix.memory import SessionMemory, Taken
 from bot.matrix.model import Joined, SyncAnswer
 from bot.matrix.taking import Known, Outcome, outcome
@@ -71,32 +72,69 @@ async def _read_rest(
 
 
 async def taken(memory: SessionMemory, known: Known, answer: SyncAnswer, incidents: Incidents) -> Outcome:
-    """Keep what follows from *answer*, but for the rooms of which it cannot be told or kept; the token moves on."""
+    """Keep what follows from *answer*, but for the events of which it cannot be told or kept; the token moves on."""
     try:
         result = outcome(known, answer)
         await memory.take(result.taken)
     except BotError:
         raise
     except Exception:  # noqa: BLE001  # it fails again below, where it is recorded
-        result = Outcome(known.rooms, Taken())
+        steps = _Steps(memory, known, incidents)
         for name, part in _parts(answer):
-            now = replace(known, rooms=result.rooms, direct=_direct(known, result.taken))
-            try:
-                step = outcome(now, part)
-                await memory.take(replace(step.taken, since=None))
-            except BotError:
-                raise
-            except Exception as error:  # noqa: BLE001  # it costs this part only
-                incidents.record("sync.room_failed", name, error)
-            else:
-                result = Outcome(step.rooms, _both(result.taken, step.taken), result.asked | step.asked)
+            await steps.take(name, part)
         await memory.take(Taken(since=answer.next_batch))
-        result = replace(result, taken=replace(result.taken, since=answer.next_batch))
+        return replace(steps.result, taken=replace(steps.result.taken, since=answer.next_batch))
     return result
 
 
-def _direct(known: Known, done: Taken) -> frozenset[RoomId]:
-    return (known.direct | set(done.direct)) - set(done.crowded)
+class _Steps:
+    """Keeps what follows from an answer in steps; *result* is what they make together."""
+
+    def __init__(self, memory: SessionMemory, known: Known, incidents: Incidents) -> None:
+        self.result = Outcome(known.rooms, Taken())
+        self._memory = memory
+        self._known = known
+        self._incidents = incidents
+
+    async def take(self, name: str, part: SyncAnswer) -> None:
+        """Keep what follows from a part of the answer; where that fails, its events one by one."""
+        error = await self._fault_of(part)
+        if error is None:
+            return
+        events = list(_events(part, self._known.me))
+        if not events:
+            self._incidents.record("sync.room_failed", name, error)
+        for place, (event, piece) in enumerate(events):
+            if (error := await self._fault_of(piece)) is not None:
+                self._incidents.record(
+                    "sync.event_failed" if place else "sync.room_failed", f"{name} {event}".rstrip(), error
+                )
+
+    async def _fault_of(self, part: SyncAnswer) -> Exception | None:
+        """Keep what follows from *part*; the fault of the program that prevents that, None: it is kept."""
+        done = self.result.taken
+        known = replace(
+            self._known, rooms=self.result.rooms, direct=(self._known.direct | set(done.direct)) - set(done.crowded)
+        )
+        try:
+            step = outcome(known, part)
+            await self._memory.take(replace(step.taken, since=None))
+        except BotError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the caller records it; it costs this part only
+            return error
+        self.result = Outcome(step.rooms, _both(done, step.taken), self.result.asked | step.asked)
+        return None
+
+
+def _events(part: SyncAnswer, me: UserId) -> Iterator[tuple[str, SyncAnswer]]:
+    """The room of *part* without its timeline, then each event that counts of that, as answers with their names."""
+    for joined in part.joined:
+        if not joined.timeline:
+            continue
+        yield "", replace(part, joined=(replace(joined, timeline=()),))
+        for event in since_we_came(joined.timeline, me):
+            yield event.id, replace(part, joined=(replace(joined, state=(), timeline=(event,)),))
 
 
 def _both(one: Taken, other: Taken) -> Taken:

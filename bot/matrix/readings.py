@@ -10,10 +10,12 @@ from typing import Final
 from bot.ids import UserId
 from bot.json_splitter import ANY, Items, Path, Plan
 from bot.matrix.answer_reader import Reading
+from bot.matrix.rooms import STATE_TYPES
 
 EVENT_BYTES = 256 * 1024
 SMALL_BYTES = 64 * 1024
 ID_BYTES = 1024
+_MEMBER: Final = "m.room.member"
 _EVENTS: Final[Plan] = {"events": Items(EVENT_BYTES)}
 _ROOM: Final[Plan] = {
     "timeline": {"events": Items(EVENT_BYTES), "limited": ID_BYTES, "prev_batch": SMALL_BYTES},
@@ -51,18 +53,15 @@ def sync(user: UserId) -> Reading:
 
     def is_wanted(path: Path, value: object) -> bool:
         match path:
-            case ("rooms", kind, _, "state" | "invite_state" as part, "events", _):
-                return isinstance(value, Mapping) and _matters(
-                    value, None if (kind, part) == ("join", "state") else user
-                )
+            case ("rooms", "join", _, "state", "events", _):
+                return isinstance(value, Mapping) and (value.get("type") == _MEMBER or _is_of_the_room(value))
+            case ("rooms", _, _, "state" | "invite_state", "events", _):
+                return isinstance(value, Mapping) and (value.get("type"), value.get("state_key")) == (_MEMBER, user)
             case _:
                 return True
 
     return Reading(_SYNC, is_wanted, owners={"rooms": 3})
 
 
-def _matters(event: Mapping[str, object], member: UserId | None) -> bool:
-    """Whether a state event is about the room itself, or about *member*; None: about anybody."""
-    if event.get("type") == "m.room.member":
-        return member is None or event.get("state_key") == member
-    return event.get("state_key") == ""
+def _is_of_the_room(event: Mapping[str, object]) -> bool:
+    return event.get("type") in STATE_TYPES and event.get("state_key") == ""

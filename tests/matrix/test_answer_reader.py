@@ -72,8 +72,8 @@ def test_an_invitation_that_cannot_be_read_comes_from_nobody_so_that_it_is_decli
 
 
 def test_of_a_rooms_state_only_what_is_about_the_room_itself_is_kept() -> None:
-    name = {"type": "m.room.name", "content": {"name": "x"}}
-    state = [an_event(**name, state_key=key) for key in ("", "one", "two")]
+    name: dict[str, object] = {"type": "m.room.name", "content": {"name": "x"}}
+    state = [an_event() | name | {"state_key": key} for key in ("", "one", "two")]
     room = joined() | {"state": {"events": [*state, an_event(type="m.room.member", state_key=ANN)]}}
 
     (only,) = synced({"next_batch": "s1", "rooms": {"join": {"!a:hs": room}}}).joined
