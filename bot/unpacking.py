@@ -5,7 +5,7 @@ A small answer can unfold into a huge one, in one go and while everything else w
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 _STEP_BYTES = 256 * 1024  # takes about a millisecond
 _GZIP = 31  # zlib's number of window bits for it
@@ -17,21 +17,31 @@ async def body_of(chunks: AsyncIterator[bytes], max_bytes: int, *, is_packed: bo
     Raises:
         zlib.error: it cannot be unpacked, or ends in its middle.
     """
-    unpacker = zlib.decompressobj(_GZIP) if is_packed else None
     body = bytearray()
+    async for step in unpacked(chunks, _STEP_BYTES, is_packed=is_packed):
+        body += step
+        if len(body) > max_bytes:
+            return None
+    return bytes(body)
+
+
+async def unpacked(chunks: AsyncIterator[bytes], step_bytes: int, *, is_packed: bool) -> AsyncGenerator[bytes, None]:
+    """Yield an answer in steps of *step_bytes* at most, unpacked where it *is_packed* with gzip.
+
+    Raises:
+        zlib.error: it cannot be unpacked, or ends in its middle.
+    """
+    unpacker = zlib.decompressobj(_GZIP) if is_packed else None
     async for chunk in chunks:
         rest = chunk
         while rest:
             if unpacker is None:
-                body += rest
-                rest = b""
+                step, rest = rest[:step_bytes], rest[step_bytes:]
             else:
-                body += unpacker.decompress(rest, _STEP_BYTES)
+                step = unpacker.decompress(rest, step_bytes)
                 rest = unpacker.unconsumed_tail
-            if len(body) > max_bytes:
-                return None
+            yield step
             if rest:
                 await asyncio.sleep(0)  # the others' turn
     if unpacker is not None and not unpacker.eof:
         raise zlib.error("the answer was cut")
-    return bytes(body)

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -229,6 +230,35 @@ class FirstAnswersHeld:
             self.held.append(request.path)
             await proxy.until_closed()
         return response
+
+
+@dataclass
+class Rewritten:
+    """The homeserver's answers with something else in them; the first one again for whoever asks for it again.
+
+    *change* is given an answer's JSON; of what it puts there, each text "DEEP n" becomes a list nested n levels deep.
+    """
+
+    change: Callable[[dict[str, Any]], None]
+    times: int = 1  # then the other answers are the homeserver's own
+    rewritten: dict[str, int] = field(default_factory=dict)  # how often, by the token that was asked with
+
+    async def __call__(self, proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        response = await proxy.passed_on(request)
+        since = request.query.get("since", "")
+        if since not in self.rewritten and len(self.rewritten) >= self.times:
+            return response
+        self.rewritten[since] = self.rewritten.get(since, 0) + 1
+        assert isinstance(response.body, bytes)
+        answer = json.loads(response.body)
+        self.change(answer)
+        body = re.sub(rb'"DEEP (\d+)"', lambda found: b"[" * int(found[1]) + b"]" * int(found[1]), _json(answer))
+        return web.Response(body=body, content_type="application/json")
+
+
+def _json(answer: object) -> bytes:
+    return json.dumps(answer).encode()
 
 
 def _drop(request: web.Request) -> None:

@@ -1,8 +1,8 @@
 """Carries one request to a homeserver and its answer back; the only place that knows nio.
 
 nio's answers are not used, for it turns a failed one into an object that is easily taken for a good one, retries by
-itself, and drops what it cannot read. Here an answer is bytes, capped while they stream, judged by `wire`; every
-request has one deadline and is made once.
+itself, and drops what it cannot read. Here an answer is bytes, capped while they stream, judged by `wire`; one that may
+be large is read in parts while it comes in. Every request has one deadline and is made once.
 """
 
 import asyncio
@@ -22,13 +22,15 @@ from bot.clock import Clock
 from bot.config import Settings
 from bot.errors import ConfigError, Temporary
 from bot.matrix import wire
+from bot.matrix.answer_reader import AnswerReader, AnswerTooLarge
 from bot.matrix.content import encoded
-from bot.matrix.model import Content
+from bot.matrix.model import Answer
 from bot.matrix.requests import Request
-from bot.unpacking import body_of
+from bot.unpacking import body_of, unpacked
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
+MAX_ANSWER_BYTES = 32 * 1024 * 1024  # of one that is not read in parts
 LARGE_BYTES = 128 * 1024  # takes longer to parse than the loop may stand still
+_STEP_BYTES = 64 * 1024  # takes a few milliseconds to read
 _NETWORK_ERRORS = (
     aiohttp.ClientError,
     aiohttp_socks.ProxyError,
@@ -65,15 +67,18 @@ class Carrier:
         """Close them."""
         await self._nio.close()
 
-    async def answer(self, request: Request, token: str | None, parse: Callable[[Content], Parsed]) -> Parsed:
+    async def answer(self, request: Request, token: str | None, parse: Callable[[Answer], Parsed]) -> Parsed:
         """One request, as *token*'s device; everything that can go wrong with it as an error of ours."""
         self.requests += 1
         seconds = self._seconds if request.seconds is None else request.seconds
+        reader = AnswerReader(request.reading) if request.reading is not None else None
         try:
             async with asyncio.timeout(seconds):
-                response, body = await self._exchange(request, token)
+                response, body = await self._exchange(request, token, reader)
         except TimeoutError as error:
             metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
+            if reader is not None and reader.largest is not None:
+                raise AnswerTooLarge(f"the answer did not end within {seconds:g} s", reader.largest) from error
             raise Temporary(f"no answer within {seconds:g} s") from error
         except _NETWORK_ERRORS as error:
             metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
@@ -82,11 +87,17 @@ class Carrier:
         self._compare_clocks(response.headers.get("Date", ""))
 
         def read() -> Parsed:
-            return parse(wire.judge(response.status, response.headers.get("Retry-After", ""), body))
+            if isinstance(body, Answer):
+                return parse(body)
+            return parse(Answer(wire.judge(response.status, response.headers.get("Retry-After", ""), body)))
 
-        return await asyncio.to_thread(read) if len(body) > LARGE_BYTES else read()
+        size = body.size if isinstance(body, Answer) else len(body)
+        return await asyncio.to_thread(read) if size > LARGE_BYTES else read()
 
-    async def _exchange(self, request: Request, token: str | None) -> tuple[aiohttp.ClientResponse, bytes]:
+    async def _exchange(
+        self, request: Request, token: str | None, reader: AnswerReader | None
+    ) -> tuple[aiohttp.ClientResponse, bytes | Answer]:
+        """The response, and its body: taken apart by *reader*, where there is one and it is a good answer."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -96,7 +107,12 @@ class Carrier:
         unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one
         response = await self._nio.send(request.method, request.path, data, headers, timeout=unlimited)
         async with response:
-            return response, await _body(response)
+            try:
+                if reader is not None and 200 <= response.status < 300:
+                    return response, await _parts(response, reader)
+                return response, await _body(response)
+            except zlib.error as error:
+                raise Temporary(str(error)) from error
 
     def _compare_clocks(self, date: str) -> None:
         """Learn from an answer's Date header how far the homeserver's clock is ahead of ours."""
@@ -110,16 +126,27 @@ class Carrier:
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
     """The answer, unpacked no further than the limit."""
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in {"", "identity", "gzip"}:
-        raise Temporary(f"answered in the encoding {encoding[:100]}")
-    try:
-        body = await body_of(response.content.iter_any(), MAX_ANSWER_BYTES, is_packed=encoding == "gzip")
-    except zlib.error as error:
-        raise Temporary(str(error)) from error
+    body = await body_of(response.content.iter_any(), MAX_ANSWER_BYTES, is_packed=_is_packed(response))
     if body is None:
         raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
     return body
+
+
+async def _parts(response: aiohttp.ClientResponse, reader: AnswerReader) -> Answer:
+    """What *reader* keeps of the answer."""
+    try:
+        async for step in unpacked(response.content.iter_any(), _STEP_BYTES, is_packed=_is_packed(response)):
+            reader.feed(step)
+        return reader.answer()
+    except ValueError as error:
+        raise Temporary(f"the homeserver's answer is not JSON: {error}") from error
+
+
+def _is_packed(response: aiohttp.ClientResponse) -> bool:
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        raise Temporary(f"answered in the encoding {encoding[:100]}")
+    return encoding == "gzip"
 
 
 def _session(proxy: str | None) -> aiohttp.ClientSession:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -15,8 +15,9 @@ from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary, 
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.incidents import Incidents
 from bot.matrix import device as devices
-from bot.matrix import requests, wire
+from bot.matrix import readings, requests, wire
 from bot.matrix.admission import Invited, invited
+from bot.matrix.answer_reader import AnswerTooLarge
 from bot.matrix.carrier import Carrier, Parsed
 from bot.matrix.content import (
     MAX_SEALED_BYTES,
@@ -30,12 +31,15 @@ from bot.matrix.content import (
 from bot.matrix.device import Device
 from bot.matrix.encryption import DeviceLost, Encryption, Surroundings
 from bot.matrix.identity import Owner, confirmed
-from bot.matrix.model import Content, Event, Gap, Page, SyncAnswer
+from bot.matrix.isolation import learned
+from bot.matrix.model import Answer, Content, Event, Gap, LeftOut, Page, SyncAnswer
 from bot.matrix.requests import Request
+from bot.matrix.room_state import with_states
 from bot.notices.outbox import Message
 
 LOOK_BACK_EVENTS = 1_000
 MAX_MEMBERSHIPS = 10  # changes of our name or picture since we joined
+_PAGE_LIMITS = (requests.PAGE_EVENTS, 10, 1)  # the first; where a page is too large, the next
 _CLOCKS_DIFFER = timedelta(seconds=2)  # the Date header has whole seconds
 _log = structlog.get_logger(__name__)
 
@@ -284,7 +288,7 @@ class MatrixClient:
             Temporary: it could not be asked for.
             Forbidden: we are not in the room.
         """
-        member = wire.event(await self.ask(requests.membership(room, self.user)))
+        member = wire.event(await self.ask(requests.state_event(room, "m.room.member", self.user)))
         for _ in range(MAX_MEMBERSHIPS):
             if member is None or (found := invited(member)) is not None:
                 return found if member is not None else None
@@ -304,19 +308,27 @@ class MatrixClient:
 
     # Listening
 
-    async def sync(self, since: str | None, timeout_ms: int, *, full_state: bool = False) -> SyncAnswer:
-        """What happened since *since*; the homeserver waits *timeout_ms* for something to happen.
+    async def sync(
+        self, since: str | None, timeout_ms: int, *, full_state: bool = False, without: Iterable[RoomId] = ()
+    ) -> SyncAnswer:
+        """What happened since *since*, but in the rooms to do *without*; the homeserver waits *timeout_ms* for it.
+
+        A room whose part is too large comes as a gap, with its state; what cannot be handled is left out.
 
         Raises:
+            AnswerTooLarge: it cannot be read in time, and which room is at fault.
             Temporary: it could not be asked.
             Permanent: the homeserver will not answer this.
             LoggedOut: the device is no longer one of the account's.
         """
         listening = timeout_ms / 1000 + self.deadlines.sync_seconds
         seconds = self.deadlines.first_sync_seconds if full_state or since is None else listening
-        request = requests.sync(since, timeout_ms, seconds, full_state=full_state)
-        answer = await self._ask_for(request, lambda answer: wire.sync_answer(answer, self.user))
-        await self.encryption.hear(answer, since=since, whole=full_state)
+        request = requests.sync(since, timeout_ms, full_state=full_state, without=without)
+        request = replace(request, seconds=seconds, reading=readings.sync(self.user))
+        answer = await self._ask_for(request, lambda told: wire.sync_answer(told.content, self.user, told.left_out))
+        answer = await with_states(answer, self.user, self.ask, self.incidents)
+        known = None if answer.keys.is_partial else since
+        await learned(self.encryption, answer, self.incidents, since=known, whole=full_state)
         return answer
 
     async def backfill(self, gap: Gap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
@@ -342,7 +354,14 @@ class MatrixClient:
         return tuple(reversed(events))
 
     async def _page(self, room: RoomId, start: str | None, event_filter: Content, to: str | None = None) -> Page:
-        return await self._ask_for(requests.messages(room, event_filter, start, to), wire.page)
+        """A page of a room's events, shorter where one of the usual length is too large to be read."""
+        for limit in _PAGE_LIMITS:
+            request = requests.messages(room, event_filter, start, to, limit)
+            try:
+                return await self._ask_for(request, _page)
+            except AnswerTooLarge as error:
+                reason = str(error)
+        raise Permanent(f"a single event is too large to be read ({reason})")
 
     # One request
 
@@ -350,7 +369,20 @@ class MatrixClient:
         """The answer to *request*, as our device. Raises as `wire.judge` does."""
         return await self._ask_for(request, _as_it_is)
 
-    async def _ask_for(self, request: Request, parse: Callable[[Content], Parsed]) -> Parsed:
+    async def _ask_for(self, request: Request, parse: Callable[[Answer], Parsed]) -> Parsed:
+        """What *parse* makes of the answer; what was too large in it is recorded."""
+
+        def both(answer: Answer) -> tuple[Parsed, tuple[LeftOut, ...]]:
+            return parse(answer), answer.left_out
+
+        parsed, left_out = await self._ask_as_device(request, both)
+        for each in left_out:
+            kind = "sync.part_skipped" if request.endpoint == "sync" else "answer.part_skipped"
+            name = each.room or " ".join((request.endpoint, *map(str, each.path)))
+            self.incidents.record(kind, name, f"too large: {each.size / 1024 / 1024:.1f} MiB")
+        return parsed
+
+    async def _ask_as_device(self, request: Request, parse: Callable[[Answer], Parsed]) -> Parsed:
         """What *parse* makes of the answer; a device that was softly logged out logs in again, once."""
         device = self._device
         if device is None:
@@ -377,5 +409,12 @@ class MatrixClient:
             return self._device
 
 
-def _as_it_is(answer: Content) -> Content:
-    return answer
+def _as_it_is(answer: Answer) -> Content:
+    return answer.content
+
+
+def _page(answer: Answer) -> Page:
+    """A page of events. Raises `AnswerTooLarge` where all of them were left out."""
+    if any(len(each.path) == 1 for each in answer.left_out):
+        raise AnswerTooLarge("the page is too large", None)
+    return wire.page(answer.content)

@@ -112,8 +112,8 @@ def is_ours(content: Content, key: NoticeKey, tag: str) -> bool:
 
 
 def encoded(content: Content) -> bytes:
-    """Canonical JSON (Matrix specification, appendix "Canonical JSON")."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    """Canonical JSON (Matrix specification, appendix "Canonical JSON"), with "?" for each lone surrogate."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode("utf-8", "replace")
 
 
 def size(content: Content) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.memory import Heard
 from bot.matrix.model import Content, Event
+from bot.patchwork.text import valid
 
 TOO_OLD = timedelta(minutes=10)
 MAX_BODY_CHARACTERS = 16_384
@@ -73,7 +74,7 @@ def _body(content: Content, relation: Content) -> str:
     if not isinstance(body, str):
         return ""
     own = without_quote(body) if "m.in_reply_to" in relation else body
-    return own[:MAX_BODY_CHARACTERS].strip()
+    return valid(own[:MAX_BODY_CHARACTERS]).strip()
 
 
 def _replies_to(relation: Content) -> EventId | None:

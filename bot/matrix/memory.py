@@ -36,7 +36,7 @@ class Taken:
     asked us in, whose earlier chats they take the place of; *encrypted* are rooms known to be encrypted, with the
     algorithm as their state tells it; *moved* are a room and the one in its
     place; *left* are those that we went out of by ourselves; *named* are configured rooms with their ids; *redacted*
-    are events that somebody took back.
+    are events that somebody took back; *skipped* are rooms that are too large to be read, until a time (UTC).
     """
 
     since: str | None = None
@@ -54,6 +54,7 @@ class Taken:
     moved: tuple[tuple[RoomId, RoomId], ...] = ()
     named: tuple[tuple[str, RoomId], ...] = ()
     redacted: tuple[tuple[RoomId, EventId], ...] = ()
+    skipped: tuple[tuple[RoomId, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Remembered:
     direct: frozenset[RoomId] = frozenset()
     suspended: frozenset[RoomId] = frozenset()
     encrypted: Mapping[RoomId, str] = field(default_factory=dict)
+    skipped: Mapping[RoomId, datetime] = field(default_factory=dict)
 
 
 class SessionMemory(Protocol):
@@ -97,6 +99,7 @@ class RecentMemory:
     moved: list[tuple[RoomId, RoomId]] = field(default_factory=list)
     named: dict[str, RoomId] = field(default_factory=dict)
     redacted: set[tuple[RoomId, EventId]] = field(default_factory=set)
+    skipped: dict[RoomId, datetime] = field(default_factory=dict)
     takes: int = 0
     before_take: Callable[[Taken], None] = lambda _: None  # may raise what a database would
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -104,7 +107,14 @@ class RecentMemory:
     async def remembered(self) -> Remembered:
         """What was kept."""
         kept = tuple(self.invitations.values())
-        return Remembered(self.since, kept, frozenset(self.direct), frozenset(self.suspended), dict(self.encrypted))
+        return Remembered(
+            self.since,
+            kept,
+            frozenset(self.direct),
+            frozenset(self.suspended),
+            encrypted=dict(self.encrypted),
+            skipped=dict(self.skipped),
+        )
 
     async def take(self, taken: Taken) -> None:
         """Keep it."""
@@ -128,6 +138,7 @@ class RecentMemory:
         self.moved += taken.moved
         self.named |= dict(taken.named)
         self.redacted |= set(taken.redacted)
+        self.skipped |= dict(taken.skipped)
         self.takes += 1
         async with self._changed:
             self._changed.notify_all()

@@ -3,10 +3,39 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from bot.ids import EventId, RoomId, UserId
+from bot.json_splitter import Path
 
+NOBODY: Final = UserId("")  # where it is not told who did something
 Content = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A part of an answer that was too large, and how large it was as far as it was looked at."""
+
+    path: Path
+    size: int
+
+    @property
+    def room(self) -> RoomId | None:
+        """The room it is of; None where it is of none."""
+        match self.path:
+            case ("rooms", str(), str(room), *_):
+                return RoomId(room)
+            case _:
+                return None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A good answer of the homeserver, without what was too large in it; *size* is what was kept, in bytes."""
+
+    content: Content
+    left_out: tuple[LeftOut, ...] = ()
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +65,8 @@ class Joined:
     """What a sync tells of a room we are in.
 
     *state* stood before the first event of *timeline* (both oldest first); *limited*: events are missing before it,
-    to be had from *prev_batch*. The member counts are None where they did not change.
+    to be had from *prev_batch*. The member counts are None where they did not change. *is_partial*: its part of the
+    answer was too large, so even of its state something is missing.
     """
 
     room: RoomId
@@ -46,6 +76,7 @@ class Joined:
     prev_batch: str | None
     joined_members: int | None
     invited_members: int | None
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +123,7 @@ class KeyNews:
 
     *changed* are users whose devices are others now, *left* those who share no encrypted room with us any more;
     *one_time_keys* is how many of ours the homeserver still has. *fallback_used*: it has given away the key of ours
-    that serves when these are used up.
+    that serves when these are used up. *is_partial*: there are more such users than can be read, so all may be others.
     """
 
     to_device: tuple[ToDevice, ...] = ()
@@ -100,6 +131,7 @@ class KeyNews:
     left: tuple[UserId, ...] = ()
     one_time_keys: int = 0
     fallback_used: bool = False
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from bot.ids import DeviceId, EventId, RoomId, TxnId, UserId
+from bot.matrix import readings
+from bot.matrix.answer_reader import Reading
 from bot.matrix.content import encoded
 from bot.matrix.model import Content
 from bot.matrix.rooms import STATE_TYPES
@@ -16,28 +18,17 @@ _FEDERATION_MS = 10_000  # how long the homeserver may wait for others
 _ENDPOINTS = frozenset(
     {"account", "directory", "join", "keys", "leave", "login", "messages", "send", "sendToDevice", "state", "sync"}
 )
-_SYNC_FILTER = encoded(
-    {
-        "room": {
-            "state": {"types": STATE_TYPES, "lazy_load_members": True},
-            "timeline": {"limit": 50, "lazy_load_members": True},
-            "ephemeral": {"types": []},
-            "account_data": {"types": []},
-        },
-        "presence": {"types": []},
-        "account_data": {"types": []},
-    }
-).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request; *seconds* is its deadline, None the usual one."""
+    """A request; *seconds* is its deadline, None the usual one; *reading* how its answer is read, None: as a whole."""
 
     method: str
     path: str
     body: Content | None = None
     seconds: float | None = None
+    reading: Reading | None = None
 
     @property
     def endpoint(self) -> str:
@@ -70,7 +61,7 @@ def send(room: RoomId, kind: str, txn: TxnId, content: Content) -> Request:
 
 def join(room: str, via: tuple[str, ...], seconds: float) -> Request:
     """Come into a room, by alias or id; *via* are servers that know an id."""
-    servers = [(name, server) for server in via for name in ("via", "server_name")]  # since v1.12, and before
+    servers = [(name, server) for server in via if server for name in ("via", "server_name")]  # since v1.12, and before
     return Request("POST", f"{_API}/join/{_quoted(room)}?{urlencode(servers)}", {}, seconds)
 
 
@@ -89,9 +80,9 @@ def state(room: RoomId, kind: str) -> Request:
     return _get(f"{_room(room)}/state/{_quoted(kind)}/")
 
 
-def membership(room: RoomId, user: UserId) -> Request:
-    """The event that says how *user* stands to a room."""
-    return _get(f"{_room(room)}/state/m.room.member/{_quoted(user)}", {"format": "event"})
+def state_event(room: RoomId, kind: str, key: str) -> Request:
+    """A room's state event with its sender, from homeservers that know how; from others its content."""
+    return _get(f"{_room(room)}/state/{_quoted(kind)}/{_quoted(key)}", {"format": "event"})
 
 
 def event(room: RoomId, event_id: EventId) -> Request:
@@ -99,27 +90,40 @@ def event(room: RoomId, event_id: EventId) -> Request:
     return _get(f"{_room(room)}/event/{_quoted(event_id)}")
 
 
-def messages(room: RoomId, event_filter: Content, start: str | None, to: str | None = None) -> Request:
+def messages(
+    room: RoomId, event_filter: Content, start: str | None, to: str | None = None, limit: int = PAGE_EVENTS
+) -> Request:
     """A page of a room's events, going back from *start* (None: from now) to *to* (None: to the beginning)."""
-    query = {"dir": "b", "limit": str(PAGE_EVENTS), "filter": encoded(event_filter).decode(), "from": start, "to": to}
-    return _get(f"{_room(room)}/messages", query)
+    query = {"dir": "b", "limit": str(limit), "filter": encoded(event_filter).decode(), "from": start, "to": to}
+    return replace(_get(f"{_room(room)}/messages", query), reading=readings.PAGE)
 
 
-def sync(since: str | None, timeout_ms: int, seconds: float, *, full_state: bool) -> Request:
-    """What happened since *since*."""
+def sync(since: str | None, timeout_ms: int, *, full_state: bool, without: Iterable[RoomId] = ()) -> Request:
+    """What happened since *since*, but in the rooms that it is to be *without*."""
     query = {
-        "filter": _SYNC_FILTER,
+        "filter": encoded(_sync_filter(without)).decode(),
         "timeout": str(timeout_ms),
         "since": since,
         "full_state": "true" if full_state else None,
     }
-    request = _get("/sync", query)
-    return Request(request.method, request.path, seconds=seconds)
+    return _get("/sync", query)
+
+
+def _sync_filter(without: Iterable[RoomId]) -> Content:
+    rooms: dict[str, object] = {
+        "state": {"types": STATE_TYPES, "lazy_load_members": True},
+        "timeline": {"limit": 50, "lazy_load_members": True},
+        "ephemeral": {"types": []},
+        "account_data": {"types": []},
+    }
+    if not_rooms := sorted(without):
+        rooms["not_rooms"] = not_rooms
+    return {"room": rooms, "presence": {"types": []}, "account_data": {"types": []}}
 
 
 def members(room: RoomId) -> Request:
     """Who is in a room, or asked in."""
-    return _get(f"{_room(room)}/members", {"not_membership": "leave"})
+    return replace(_get(f"{_room(room)}/members", {"not_membership": "leave"}), reading=readings.MEMBERS)
 
 
 def account_data(user: UserId, kind: str) -> Request:
@@ -142,13 +146,15 @@ def upload_keys(keys: Content) -> Request:
 
 def query_keys(users: Iterable[UserId]) -> Request:
     """The devices of *users*, and their keys."""
-    return _post("/keys/query", {"timeout": _FEDERATION_MS, "device_keys": {user: [] for user in users}})
+    body = {"timeout": _FEDERATION_MS, "device_keys": {user: [] for user in users}}
+    return replace(_post("/keys/query", body), reading=readings.DEVICES)
 
 
 def claim_keys(devices: Mapping[UserId, Iterable[DeviceId]]) -> Request:
     """A one-time key of each device."""
     wanted = {user: dict.fromkeys(names, "signed_curve25519") for user, names in devices.items()}
-    return _post("/keys/claim", {"timeout": _FEDERATION_MS, "one_time_keys": wanted})
+    body = {"timeout": _FEDERATION_MS, "one_time_keys": wanted}
+    return replace(_post("/keys/claim", body), reading=readings.ONE_TIME_KEYS)
 
 
 def send_to_devices(kind: str, txn: str, messages: Mapping[UserId, Mapping[DeviceId, Content]]) -> Request:

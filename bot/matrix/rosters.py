@@ -77,7 +77,7 @@ class Rosters:
                 if event.type == _ENCRYPTION and event.state_key == "":
                     encrypted[joined.room] = event.content
                 self._note(joined.room, event)
-            if whole and joined.room not in encrypted:
+            if whole and not joined.is_partial and joined.room not in encrypted:
                 self._clear.add(joined.room)
         self._encrypted.update(encrypted)
         return encrypted

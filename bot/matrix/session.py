@@ -3,14 +3,16 @@
 Theory of operation. A sync answers what happened since a token, and brings the next token. Whatever follows from an
 answer is kept in one transaction with that token, so a crash between the answer and the transaction asks the same
 again, and one after it asks for what came next: nothing is lost, and what is heard twice has the same event id. Gaps in
-an answer's timelines are filled before it is taken; where that fails, the whole answer is asked for again. Without a
-token nothing that is told is news. Going into rooms and out of them is the business of `doors`; no answer waits for it.
+an answer's timelines are filled before it is taken; where that fails, the whole answer is asked for again, for a minute
+at most. What cannot be handled in a room or an event costs that room's part or that event only (`isolation`,
+`skipped_rooms`), for the token must move on: what comes behind it would never be heard. Without a token nothing that is
+told is news. Going into rooms and out of them is the business of `doors`; no answer waits for it.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,14 +23,16 @@ from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import RoomId
 from bot.incidents import Incidents
+from bot.matrix.answer_reader import AnswerTooLarge
 from bot.matrix.client import MatrixClient
 from bot.matrix.doors import Doors
-from bot.matrix.hearing import reaches_back
 from bot.matrix.inviters import HouseRules
+from bot.matrix.isolation import decrypted, taken
 from bot.matrix.memory import SessionMemory, Taken
-from bot.matrix.model import Event, Gap, Joined, SyncAnswer
 from bot.matrix.rooms import Room
-from bot.matrix.taking import ASK_AGAIN, Known, outcome
+from bot.matrix.skipped_rooms import SkippedRooms
+from bot.matrix.taking import ASK_AGAIN, Known
+from bot.matrix.timeline_gaps import Gaps
 from bot.notices.condition import MAX_REASON, moment, to_the_second
 from bot.notices.markup import cut
 
@@ -68,6 +72,8 @@ class Session:
         self._me = rules.me
         self._doors = Doors(client, memory, clock, rules)
         self._heard = heard
+        self._gaps = Gaps(client, clock, rules.me)
+        self._skipped = SkippedRooms(client, memory, clock)
         self._since: str | None = None
         self._asked: dict[RoomId, datetime] = {}  # where somebody was asked to send again what we could not decrypt
         self._has_heard = asyncio.Event()
@@ -127,6 +133,7 @@ class Session:
         remembered = await self._memory.remembered()
         self._since = remembered.since
         self._doors.restore(remembered)
+        self._skipped.restore(remembered)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
@@ -177,14 +184,19 @@ class Session:
         """Take one answer; *whole*: with the state of every room."""
         since, began = self._since, self._clock.monotonic()
         try:
-            answer = await self._client.sync(since, timeout_ms, full_state=whole)
+            answer = await self._client.sync(since, timeout_ms, full_state=whole, without=self._skipped.rooms())
+        except AnswerTooLarge as error:
+            await self._skipped.add(error)
+            raise
         except Permanent as error:
             self._doubt_the_token(error)
             raise
         if since is not None:
-            answer = await self._without_gaps(answer, since)
+            answer = await self._gaps.filled(answer, since, self._doors.pending)
         doors, now = self._doors, self._client.homeserver_now()
-        answer = await self._client.encryption.read(answer, doors.rooms, is_news=since is not None)
+        answer = await decrypted(
+            self._client.encryption, answer, doors.rooms, self.incidents, is_news=since is not None
+        )
         self._asked = {room: at for room, at in self._asked.items() if now - at < ASK_AGAIN}
         known = Known(
             self._me,
@@ -198,8 +210,7 @@ class Session:
             pending=doors.pending,
             encrypted=doors.encrypted,
         )
-        result = outcome(known, answer)
-        await self._memory.take(result.taken)
+        result = await taken(self._memory, known, answer, self.incidents)
         await self._client.encryption.have_read()
         self._asked |= dict.fromkeys(result.asked, now)
         self._since = answer.next_batch
@@ -215,31 +226,6 @@ class Session:
         if self._since is not None and not isinstance(error, Forbidden):
             _log.error("the homeserver does not know where we were; what was said meanwhile is passed over")
             self._since = None
-
-    async def _without_gaps(self, answer: SyncAnswer, since: str) -> SyncAnswer:
-        """The answer with the events that it left out."""
-        return replace(answer, joined=tuple([await self._whole(joined, since) for joined in answer.joined]))
-
-    async def _whole(self, joined: Joined, since: str) -> Joined:
-        """*joined* with what its timeline left out: all that was redacted, and what is not too old to be heard.
-
-        Nothing is asked for of a room that may not keep us.
-        """
-        if not joined.limited or joined.prev_batch is None or joined.room in self._doors.pending:
-            return joined
-        now = self._client.homeserver_now()
-        gap = Gap(joined.room, joined.prev_batch, since)
-        missing: tuple[Event, ...] = ()
-        try:
-            redactions = await self._client.redactions(gap)
-            if not reaches_back(joined.timeline, self._me, now):
-                missing = await self._client.backfill(gap, lambda events: reaches_back(events, self._me, now))
-        except Forbidden as error:
-            _log.warning("cannot read what was missed", room=joined.room, reason=str(error))
-            return joined
-        known = {event.id for event in missing}
-        older = [event for event in redactions if event.id not in known]
-        return replace(joined, timeline=(*older, *missing, *joined.timeline), limited=False)
 
 
 def _last_word(errors: ExceptionGroup[Exception]) -> BaseException:

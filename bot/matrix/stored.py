@@ -37,7 +37,9 @@ class StoredMemory:
         async with self._store.transaction() as tx:
             kept = await tx.session.kept(self._user)
         asked = tuple(Invitation(each.room, each.inviter, each.direct) for each in kept.invitations)
-        return Remembered(kept.since, asked, kept.direct, kept.suspended, kept.encrypted)
+        return Remembered(
+            kept.since, asked, kept.direct, kept.suspended, encrypted=kept.encrypted, skipped=kept.skipped
+        )
 
     async def take(self, taken: Taken) -> None:
         """Keep it."""
@@ -93,6 +95,8 @@ class StoredMemory:
         """How the rooms stand; before the notices, for these wait where a room is suspended."""
         for old, new in taken.moved:
             await tx.session.move(old, new)
+        for room, until in taken.skipped:
+            await tx.session.skip(room, until)
         for room in taken.direct:
             await tx.session.is_direct(room)
         for room in taken.crowded:

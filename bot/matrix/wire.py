@@ -3,15 +3,30 @@
 Shapes: Matrix specification v1.18, client-server API, "Standard error response", "Syncing", "Stripped state".
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.errors import Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.model import Content, Event, Invitation, Joined, KeyNews, Left, Page, SyncAnswer, ToDevice
+from bot.json_reader import read_json
+from bot.matrix.model import (
+    NOBODY,
+    Content,
+    Event,
+    Invitation,
+    Joined,
+    KeyNews,
+    Left,
+    LeftOut,
+    Page,
+    SyncAnswer,
+    ToDevice,
+)
+from bot.patchwork.text import valid
 
 _MAX_RETRY_AFTER = timedelta(hours=6)
+_MAX_WORD_BYTES = 255
 _MAX_REASON = 200  # characters of the homeserver's own words
 _NOT_ALLOWED = frozenset({"M_FORBIDDEN", "M_NOT_FOUND", "M_NOT_JOINED", "M_UNSUPPORTED_ROOM_VERSION"})
 _PASSES = frozenset({"M_LIMIT_EXCEEDED", "M_RESOURCE_LIMIT_EXCEEDED", "M_USER_LOCKED", "M_USER_SUSPENDED"})
@@ -69,35 +84,68 @@ def text(answer: Content, key: str) -> str:
         Temporary: it has none; what answered was no homeserver in its right mind.
     """
     found = _text(answer, key)
-    if not found:
+    if not found or valid(found) != found:
         raise Temporary(f"the homeserver's answer has no {key}")
     return found
 
 
-def sync_answer(answer: Content, user: UserId) -> SyncAnswer:
-    """The answer to a sync of *user*.
+def sync_answer(answer: Content, user: UserId, left_out: Collection[LeftOut] = ()) -> SyncAnswer:
+    """The answer to a sync of *user*, of which some may have been *left_out*.
+
+    Of a room that was left out, the timeline is a gap up to now, and an invitation does not say who invites.
 
     Raises:
         Temporary: it has no `next_batch`.
     """
-    rooms = _mapping(answer, "rooms")
+    rooms, token = _mapping(answer, "rooms"), text(answer, "next_batch")
+    missing = {(str(kind), room) for kind, room in (each.path[1:3] for each in left_out if len(each.path) == 3)}
+    partial = {each.path[2] for each in left_out if each.path[:2] == ("rooms", "join") and "state" in each.path}
+    joined = [_joined(room, told) for room, told in _rooms(rooms, "join")]
     return SyncAnswer(
-        next_batch=text(answer, "next_batch"),
-        joined=tuple(_joined(RoomId(room), told) for room, told in _rooms(rooms, "join")),
-        invited=tuple(_invitation(RoomId(room), told, user) for room, told in _rooms(rooms, "invite")),
-        left=tuple(_left(RoomId(room), told, user) for room, told in _rooms(rooms, "leave")),
-        keys=_key_news(answer),
+        next_batch=token,
+        joined=(
+            *(replace(each, is_partial=True) if each.room in partial else each for each in joined),
+            *(_unread_room(room, token) for room in _ids(missing, "join")),
+        ),
+        invited=(
+            *(_invitation(room, told, user) for room, told in _rooms(rooms, "invite")),
+            *(Invitation(room, NOBODY, direct=False) for room in _ids(missing, "invite")),
+        ),
+        left=(
+            *(_left(room, told, user) for room, told in _rooms(rooms, "leave")),
+            *(Left(room, None) for room in _ids(missing, "leave")),
+        ),
+        keys=_key_news(answer, is_partial=any(each.path[0] == "device_lists" for each in left_out)),
     )
+
+
+def _ids(missing: Iterable[tuple[str, object]], kind: str) -> Iterator[RoomId]:
+    """The rooms of one kind that are missing."""
+    return (RoomId(room) for its_kind, room in missing if its_kind == kind and isinstance(room, str) and _is_room(room))
+
+
+def _unread_room(room: RoomId, token: str) -> Joined:
+    """A room of which nothing could be read before *token*."""
+    return Joined(
+        room, (), (), limited=True, prev_batch=token, joined_members=None, invited_members=None, is_partial=True
+    )
+
+
+def state_event(answer: Content, kind: str, key: str) -> Event | None:
+    """A state event that was asked for; with nobody as its sender where the homeserver gives the content only."""
+    if answer.get("type") == kind and (found := event(answer)) is not None:
+        return found if found.state_key == key else None
+    return Event(EventId(""), NOBODY, kind, answer, datetime.fromtimestamp(0, UTC), key)
 
 
 def members(answer: Content) -> Mapping[UserId, str]:
     """The membership of everybody that a list of members names."""
     events = _listed(answer, "chunk")
-    told = ((_text(event, "state_key"), _text(_mapping(event, "content"), "membership")) for event in events)
-    return {UserId(user): membership for user, membership in told if user and membership}
+    told = ((_user(event.get("state_key")), _text(_mapping(event, "content"), "membership")) for event in events)
+    return {user: membership for user, membership in told if user and membership}
 
 
-def _key_news(answer: Content) -> KeyNews:
+def _key_news(answer: Content, *, is_partial: bool) -> KeyNews:
     """What is said of keys; counts that are missing are zero (specification, "One-time and fallback keys")."""
     lists = _mapping(answer, "device_lists")
     unused = answer.get("device_unused_fallback_key_types")
@@ -108,21 +156,22 @@ def _key_news(answer: Content) -> KeyNews:
         left=tuple(_users(lists, "left")),
         one_time_keys=_count(_mapping(answer, "device_one_time_keys_count"), "signed_curve25519") or 0,
         fallback_used=isinstance(unused, list) and "signed_curve25519" not in unused,
+        is_partial=is_partial,
     )
 
 
 def _to_device(told: Content) -> ToDevice | None:
-    sender, kind, content = _text(told, "sender"), _text(told, "type"), told.get("content")
+    sender, kind, content = _user(told.get("sender")), _kind(told), told.get("content")
     if sender is None or kind is None or not isinstance(content, Mapping):
         return None
-    return ToDevice(UserId(sender), kind, content)
+    return ToDevice(sender, kind, content)
 
 
 def _users(answer: Content, key: str) -> Iterator[UserId]:
     listed = answer.get(key)
-    for user in listed if isinstance(listed, list) else ():
-        if isinstance(user, str):
-            yield UserId(user)
+    for each in listed if isinstance(listed, list) else ():
+        if (user := _user(each)) is not None:
+            yield user
 
 
 def page(answer: Content) -> Page:
@@ -161,11 +210,13 @@ def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation:
     ours = [each for each in events if _text(each, "type") == "m.room.member" and _text(each, "state_key") == user]
     contents = [_mapping(event, "content") for event in ours]
     claims = {
-        (_text(event, "sender") or "", _text(content, "membership"))
+        (_user(event.get("sender")) or NOBODY, _text(content, "membership"))
         for event, content in zip(ours, contents, strict=True)
     }
-    inviter = next((sender for sender, membership in claims if membership == "invite"), "") if len(claims) == 1 else ""
-    return Invitation(room, UserId(inviter), any(content.get("is_direct") is True for content in contents))
+    inviter = (
+        next((who for who, membership in claims if membership == "invite"), NOBODY) if len(claims) == 1 else NOBODY
+    )
+    return Invitation(room, inviter, any(content.get("is_direct") is True for content in contents))
 
 
 def _left(room: RoomId, told: Content, user: UserId) -> Left:
@@ -183,21 +234,23 @@ def _events(answer: Content, key: str) -> Iterator[Event]:
 
 def event(told: Content) -> Event | None:
     """An event; None where it is malformed."""
-    number, sender, kind = _text(told, "event_id"), _text(told, "sender"), _text(told, "type")
-    sent_at, state_key = _moment(told.get("origin_server_ts")), told.get("state_key")
-    content, unsigned = told.get("content"), _mapping(told, "unsigned")
+    number, sender, kind = _id(told.get("event_id"), "$"), _user(told.get("sender")), _kind(told)
+    sent_at, content = _moment(told.get("origin_server_ts")), told.get("content")
     if number is None or sender is None or kind is None or sent_at is None or not isinstance(content, Mapping):
+        return None
+    state_key, unsigned = told.get("state_key"), _mapping(told, "unsigned")
+    if state_key is not None and not _is_word(state_key):
         return None
     return Event(
         id=EventId(number),
-        sender=UserId(sender),
+        sender=sender,
         type=kind,
         content=content,
         sent_at=sent_at,
         state_key=state_key if isinstance(state_key, str) else None,
         previous=_mapping(unsigned, "prev_content"),
-        previous_sender=UserId(before) if (before := _text(unsigned, "prev_sender")) is not None else None,
-        replaces=EventId(replaced) if (replaced := _text(unsigned, "replaces_state")) is not None else None,
+        previous_sender=_user(unsigned.get("prev_sender")),
+        replaces=EventId(replaced) if (replaced := _id(unsigned.get("replaces_state"), "$")) is not None else None,
         redacts=_redacted(told, content) if kind == "m.room.redaction" else None,
     )
 
@@ -210,7 +263,7 @@ def _redacted(told: Content, content: Content) -> EventId | None:
 
 def _moment(value: object) -> datetime | None:
     """Milliseconds since the epoch, to UTC."""
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool):
         return None
     try:
         return datetime.fromtimestamp(value / 1000, UTC)
@@ -218,10 +271,39 @@ def _moment(value: object) -> datetime | None:
         return None
 
 
-def _rooms(answer: Content, key: str) -> Iterator[tuple[str, Content]]:
+def _rooms(answer: Content, key: str) -> Iterator[tuple[RoomId, Content]]:
     for room, told in _mapping(answer, key).items():
-        if isinstance(told, Mapping):
-            yield room, told
+        if isinstance(told, Mapping) and _is_room(room):
+            yield RoomId(room), told
+
+
+def _is_room(room: str) -> bool:
+    return _id(room, "!") is not None
+
+
+def _user(value: object) -> UserId | None:
+    found = _id(value, "@")
+    return None if found is None else UserId(found)
+
+
+def _kind(told: Content) -> str | None:
+    kind = told.get("type")
+    return kind if isinstance(kind, str) and _is_word(kind) else None
+
+
+def _id(value: object, sigil: str) -> str | None:
+    """An id as a database and a homeserver take it; None where it is none (specification, "Size limits")."""
+    return value if isinstance(value, str) and value.startswith(sigil) and _is_word(value) else None
+
+
+def _is_word(value: object) -> bool:
+    """Whether it is text of 255 bytes at most, without control characters and lone surrogates."""
+    return (
+        isinstance(value, str)
+        and len(value) <= _MAX_WORD_BYTES
+        and value.isprintable()
+        and len(value.encode()) <= _MAX_WORD_BYTES
+    )
 
 
 def _listed(answer: Content, key: str) -> Iterator[Content]:
@@ -243,13 +325,13 @@ def _text(answer: Content | None, key: str) -> str | None:
 
 def _count(answer: Content, key: str) -> int | None:
     found = answer.get(key)
-    return found if isinstance(found, int) and found >= 0 else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def _object(body: bytes) -> Content | None:
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = read_json(body)
+    except ValueError:
         return None
     return answer if isinstance(answer, Mapping) else None
 

@@ -234,6 +234,7 @@ room = sa.Table(  # the rooms of which there is something to remember
     sa.Column("name", sa.Text, unique=True),  # what the configuration calls it
     sa.Column("resumed", sa.Integer, nullable=False, server_default="0"),  # how often it let us again
     sa.Column("left", sa.Boolean, nullable=False, server_default=sa.false()),  # we went, by ourselves
+    sa.Column("skipped_until", Utc),  # too large to be read with the others
 )
 
 encrypted_room = sa.Table(  # never forgotten: a homeserver that says otherwise later is not believed

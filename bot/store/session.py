@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,7 +30,8 @@ class Invited:
 class Kept:
     """What is kept: *since* is None before the first sync; *named* has the ids of configured rooms, by their names.
 
-    *encrypted* are the rooms that were ever encrypted, with the algorithm as their state told it.
+    *encrypted* are the rooms that were ever encrypted, with the algorithm as their state told it; *skipped* those that
+    are not read until a time (UTC), for they are too large.
     """
 
     since: str | None = None
@@ -38,6 +40,7 @@ class Kept:
     suspended: frozenset[RoomId] = frozenset()
     named: Mapping[str, RoomId] = field(default_factory=dict)
     encrypted: Mapping[RoomId, str] = field(default_factory=dict)
+    skipped: Mapping[RoomId, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class SessionBook:
             suspended=frozenset(RoomId(row["room"]) for row in rooms if row["suspended"]),
             named={row["name"]: RoomId(row["room"]) for row in rooms if row["name"] is not None},
             encrypted={RoomId(row["room"]): row["algorithm"] for row in encrypted},
+            skipped={RoomId(row["room"]): row["skipped_until"] for row in rooms if row["skipped_until"] is not None},
         )
 
     async def go_on(self, user: UserId, since: str) -> None:
@@ -114,6 +118,10 @@ class SessionBook:
         table = schema.room
         await self._connection.execute(sa.update(table).where(table.c.name == name).values(name=None))
         await self._set(room, name=name)
+
+    async def skip(self, room: RoomId, until: datetime) -> None:
+        """A room is not read until then (UTC)."""
+        await self._set(room, skipped_until=until)
 
     async def suspend(self, room: RoomId) -> None:
         """A room does not let us in, or not speak: what is to be said there waits until it does."""

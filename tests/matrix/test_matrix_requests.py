@@ -13,7 +13,7 @@ ROOM = RoomId("!room:hs")
     ("asked", "endpoint"),
     [
         (requests.send(ROOM, "m.room.message", TxnId("1"), {}), "send"),
-        (requests.sync(None, 0, 1, full_state=False), "sync"),
+        (requests.sync(None, 0, full_state=False), "sync"),
         (requests.join("#room:hs", ("hs",), 1), "join"),
         (requests.leave(ROOM), "leave"),
         (requests.resolve("#room:hs"), "directory"),

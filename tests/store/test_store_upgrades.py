@@ -144,6 +144,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "name": "#other:hs",
         "resumed": 3,
         "left": True,
+        "skipped_until": NOW,
     },
     "invitation": {"room": "!new:hs", "inviter": "@ann:hs", "direct": True},
     "encrypted_room": {"room": ROOM, "algorithm": "m.megolm.v1.aes-sha2"},

@@ -1,0 +1,82 @@
+"""Reads JSON that somebody else wrote: no value in it, however deep or long, makes the rest unreadable.
+
+Python's own reader gives up on a whole document for one value that is nested a thousand levels deep, or for one number
+of more than 4,300 digits. Here such a value is None, and everything around it is read.
+"""
+
+import json
+import math
+import re
+from itertools import accumulate
+
+MAX_LEVELS = 64  # of nested lists and objects; what uses a value may recurse into it
+_NOT_BRACKETS = bytes(each for each in range(256) if each not in b'[]{}"')
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord('"'): 0}
+_STRING = re.compile(rb'"[^"]*"')
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]+|[\]}]+', re.DOTALL)  # a string that does not end is one, too
+
+
+def read_json(body: bytes) -> object:
+    """Return the value of a JSON document; the last of several members with the same name counts.
+
+    None stands for lists and objects below 64 levels (whose contents are not examined), for integers that Python
+    refuses to convert, and for NaN and infinities. Strings may have lone surrogates in them.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    text = (_without_deep_values(body) if _levels(body) > MAX_LEVELS else body).decode("utf-8-sig", "replace")
+    try:
+        try:
+            return json.loads(text, parse_float=_float, parse_constant=_nothing)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # an integer with too many digits; to look at each is slower
+            return json.loads(text, parse_float=_float, parse_constant=_nothing, parse_int=_integer)
+    except RecursionError as error:  # the caller itself is deep in calls
+        raise ValueError("no room to read JSON") from error
+
+
+def _levels(body: bytes) -> int:
+    """How deep a document is nested."""
+    if b"\\" in body:
+        body = body.replace(rb"\\", b"").replace(rb"\"", b"")  # now each quote begins or ends a string
+    brackets = _STRING.sub(b"", body.translate(None, _NOT_BRACKETS))
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+
+
+def _without_deep_values(body: bytes) -> bytes:
+    """Return *body* with `null` for each list and object that is nested too deep."""
+    parts: list[bytes] = []
+    level, copied, start = 0, 0, 0
+    for token in _TOKEN.finditer(body):
+        begin, end = token.span()
+        first = body[begin]
+        if first in b"[{":
+            if level <= MAX_LEVELS < level + end - begin:
+                start = begin + MAX_LEVELS - level
+            level += end - begin
+        elif first in b"]}":
+            if level > MAX_LEVELS >= level - (end - begin):
+                parts += (body[copied:start], b"null")
+                copied = begin + level - MAX_LEVELS
+            level -= end - begin
+    if level > MAX_LEVELS:
+        raise ValueError("a list or an object does not end")
+    return b"".join((*parts, body[copied:]))
+
+
+def _float(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _integer(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:
+        return None
+
+
+def _nothing(_: str) -> None:
+    return None

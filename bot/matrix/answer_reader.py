@@ -1,0 +1,156 @@
+"""Reads an answer of the homeserver while it comes in, and keeps what is used of it, up to a limit.
+
+Others decide how large an answer gets: a room's state, an invitation from another server, a user's devices. So the
+answer is taken apart, values that are too large or of no use are dropped at once, and where the rest is too much in
+all, the largest rooms or users are left out first: whoever sends too much loses their own part, and nobody else's.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from bot.errors import Permanent, Temporary
+from bot.json_reader import read_json
+from bot.json_splitter import JsonSplitter, Opened, Path, Plan, TooLarge, Value
+from bot.matrix.model import Answer, LeftOut
+
+MAX_STREAMED_BYTES = 256 * 1024 * 1024
+MAX_KEPT_BYTES = 32 * 1024 * 1024
+MAX_OWNERS_LEFT_OUT = 10_000  # from then on, whatever has an owner is
+MAX_VALUES_LEFT_OUT = 100  # that are named
+_VALUE_BYTES = 64  # what a value takes beside its bytes, more or less
+_CONTAINER_BYTES = 256
+_LARGE_BYTES = 1024 * 1024
+
+
+def _any(_: Path, __: object) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How an answer is read: which parts, which values of them are *wanted*, and whose they are.
+
+    *owners* has the length of the path that names an owner (a room, a user), by the first member of the path; other
+    members own themselves. *is_whole*: an answer with a part missing would be worse than none.
+    """
+
+    plan: Plan
+    wanted: Callable[[Path, object], bool] = _any
+    owners: Mapping[str | int, int] = field(default_factory=dict)
+    is_whole: bool = False
+
+
+class AnswerTooLarge(Temporary):
+    """An answer has no end within the limits; *largest* is the path of what took most of it, if that stands out."""
+
+    def __init__(self, reason: str, largest: Path | None) -> None:
+        super().__init__(reason)
+        self.largest = largest
+
+
+class AnswerReader:
+    """Reads one answer."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._splitter = JsonSplitter(reading.plan)
+        self._content: dict[str | int, object] = {}
+        self._streamed: Counter[Path] = Counter()
+        self._kept: Counter[Path] = Counter()
+        self._kept_bytes = 0
+        self._left_out: dict[Path, int] = {}  # owners
+        self._too_large: dict[Path, int] = {}  # single values
+        self._bytes = 0
+        self._is_object = False
+
+    @property
+    def largest(self) -> Path | None:
+        """Whose part took most of what was read so far, where it is large."""
+        found = self._streamed.most_common(1)
+        return found[0][0] if found and found[0][1] >= _LARGE_BYTES else None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            ValueError: it is not JSON.
+            AnswerTooLarge: it has more bytes than can be read in time.
+        """
+        for part in self._splitter.feed(data):
+            self._take(part)
+        self._bytes += len(data)
+        self._streamed[self._owner(self._splitter.path)] += len(data)
+        if self._bytes > MAX_STREAMED_BYTES:
+            raise AnswerTooLarge(f"the answer is larger than {MAX_STREAMED_BYTES // 1024 // 1024} MiB", self.largest)
+
+    def answer(self) -> Answer:
+        """Return what was kept, after the last byte.
+
+        Raises:
+            ValueError: that was not the end, or it is no JSON object.
+            Permanent: something is missing that must not be.
+        """
+        self._splitter.close()
+        if not self._is_object:
+            raise ValueError("the answer is no JSON object")
+        content = {str(name): value for name, value in self._content.items()}
+        missing = (*self._left_out.items(), *self._too_large.items())
+        if missing and self._reading.is_whole:
+            raise Permanent("the answer is too large to be read as a whole")
+        return Answer(content, tuple(LeftOut(path, size) for path, size in missing), self._kept_bytes)
+
+    def _take(self, part: Opened | Value | TooLarge) -> None:
+        if not part.path:
+            self._is_object = isinstance(part, Opened) and not part.is_list
+            return
+        owner = self._owner(part.path)
+        if owner in self._left_out or (len(self._left_out) > MAX_OWNERS_LEFT_OUT and len(owner) > 1):
+            return
+        match part:
+            case Opened(path, is_list):
+                self._keep(path, [] if is_list else {}, _CONTAINER_BYTES)
+            case Value(path, body):
+                value = read_json(body)
+                if self._reading.wanted(path, value):
+                    self._keep(path, value, _VALUE_BYTES + len(body))
+            case TooLarge(path, size) if path in self._too_large or len(self._too_large) < MAX_VALUES_LEFT_OUT:
+                self._too_large[path] = self._too_large.get(path, 0) + size
+            case _:
+                pass  # enough are named
+
+    def _keep(self, path: Path, value: object, size: int) -> None:
+        self._place(path, value)
+        self._kept[self._owner(path)] += size
+        self._kept_bytes += size
+        if self._kept_bytes > MAX_KEPT_BYTES:
+            self._make_room()
+
+    def _place(self, path: Path, value: object) -> None:
+        """Put a value where it belongs; what is around it was opened before."""
+        around = self._node(path[:-1])
+        if isinstance(around, list):
+            around.append(value)
+        elif isinstance(around, dict):
+            around[path[-1]] = value
+
+    def _node(self, path: Path) -> object:
+        node: object = self._content
+        for key in path:
+            node = node.get(key) if isinstance(node, dict) else None
+        return node
+
+    def _make_room(self) -> None:
+        """Leave out the largest owners' parts, until a quarter of the limit is free."""
+        for owner, size in self._kept.most_common():
+            if self._kept_bytes <= MAX_KEPT_BYTES * 3 // 4:
+                break
+            del self._kept[owner]
+            self._kept_bytes -= size
+            self._left_out[owner] = size
+            around = self._node(owner[:-1])
+            if isinstance(around, dict):
+                around.pop(owner[-1], None)
+
+    def _owner(self, path: Path) -> Path:
+        return path[: self._reading.owners.get(path[0], 1)] if path else ()

@@ -1,0 +1,65 @@
+"""Rooms whose part of a sync is so large that no sync with them can be read in time; the others go on without them.
+
+They are remembered, so that a restart does not meet them at once again, and are tried again after a day.
+"""
+
+from datetime import datetime, timedelta
+
+from bot.clock import Clock
+from bot.errors import TransportError
+from bot.ids import RoomId
+from bot.incidents import Incidents
+from bot.matrix.answer_reader import AnswerTooLarge
+from bot.matrix.client import MatrixClient
+from bot.matrix.memory import Remembered, SessionMemory, Taken
+
+SKIPPED_FOR = timedelta(days=1)
+MAX_ROOMS = 50  # they are named in the request; the one that comes back first makes room
+_KIND = "sync.room_skipped"
+
+
+class SkippedRooms:
+    """The rooms to sync without."""
+
+    def __init__(self, client: MatrixClient, memory: SessionMemory, clock: Clock) -> None:
+        self._client = client
+        self._memory = memory
+        self._clock = clock
+        self._until: dict[RoomId, datetime] = {}  # UTC
+
+    @property
+    def _incidents(self) -> Incidents:
+        return self._client.incidents
+
+    def restore(self, remembered: Remembered) -> None:
+        """Go on where the last session ended."""
+        self._until = dict(remembered.skipped)
+        for room in self.rooms():
+            self._incidents.record(_KIND, room, f"too large to be read; tried again at {self._until[room]:%F %T} UTC")
+
+    def rooms(self) -> tuple[RoomId, ...]:
+        """Those to do without now."""
+        now = self._clock.now()
+        for room in [room for room, until in self._until.items() if until <= now]:
+            del self._until[room]
+            self._incidents.resolve(_KIND, room)
+        return tuple(self._until)
+
+    async def add(self, error: AnswerTooLarge) -> None:
+        """Skip the room that made a sync too large; one that we are only invited to is declined, too."""
+        match error.largest:
+            case ("rooms", str(kind), str(name), *_):
+                room, until = RoomId(name), self._clock.now() + SKIPPED_FOR
+            case _:
+                self._incidents.record("sync.too_large", "the whole answer", error)
+                return
+        self._incidents.record(_KIND, room, f"{error}; tried again at {until:%F %T} UTC")
+        self._until[room] = until
+        for former in sorted(self._until, key=self._until.__getitem__)[:-MAX_ROOMS]:
+            del self._until[former]
+        await self._memory.take(Taken(skipped=((room, until),)))
+        if kind == "invite":
+            try:
+                await self._client.leave(room)
+            except TransportError as refusal:
+                self._incidents.record(_KIND, room, f"cannot be declined: {refusal}")

@@ -1,0 +1,89 @@
+"""What a sync left out of a room's timeline, asked for page by page."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from bot.clock import Clock
+from bot.errors import BotError, Forbidden, Permanent, Temporary
+from bot.ids import RoomId, UserId
+from bot.matrix.client import MatrixClient
+from bot.matrix.hearing import reaches_back
+from bot.matrix.model import Event, Gap, Joined, SyncAnswer
+
+PATIENCE = timedelta(minutes=1)  # with the gaps of one answer, while everything else waits
+MAX_FAILURES = 2  # at a time; then the homeserver is not asked for the others
+_log = structlog.get_logger(__name__)
+
+
+class Gaps:
+    """Fills the gaps of each answer; those that cannot be filled within a minute are skipped, and recorded."""
+
+    def __init__(self, client: MatrixClient, clock: Clock, me: UserId) -> None:
+        self._client = client
+        self._clock = clock
+        self._me = me
+        self._failing_since: float | None = None  # by the monotonic clock
+
+    async def filled(self, answer: SyncAnswer, since: str, pending: Collection[RoomId] = ()) -> SyncAnswer:
+        """Return *answer*, of what happened after *since*, with the events that it left out.
+
+        Nothing is asked for of rooms that are *pending*, for they may not keep us.
+
+        Raises:
+            Temporary: they cannot be had now.
+            LoggedOut: the device is no longer one of the account's.
+        """
+        failed: dict[RoomId, Temporary] = {}
+        joined = tuple(
+            [each if each.room in pending else await self._tried(each, since, failed) for each in answer.joined]
+        )
+        if failed and self._has_patience():
+            raise next(iter(failed.values()))
+        for room, error in failed.items():
+            self._skip(room, str(error))
+        self._failing_since = None
+        return replace(answer, joined=joined)
+
+    async def _tried(self, joined: Joined, since: str, failed: dict[RoomId, Temporary]) -> Joined:
+        """*joined* with what is in its gap; as it is where that cannot be had, and in *failed* where it can later."""
+        if not joined.limited or joined.prev_batch is None:
+            return joined
+        if len(failed) >= MAX_FAILURES:
+            failed[joined.room] = Temporary("the homeserver could not tell of other rooms, and was not asked")
+            return joined
+        try:
+            return await self._whole(joined, Gap(joined.room, joined.prev_batch, since))
+        except Temporary as error:
+            failed[joined.room] = error
+        except Forbidden as error:
+            _log.warning("cannot read what was missed", room=joined.room, reason=str(error))
+        except Permanent as error:
+            self._skip(joined.room, str(error))
+        except BotError:
+            raise
+        except Exception as error:  # noqa: BLE001  # it costs what was missed in this room only
+            self._skip(joined.room, error)
+        return joined
+
+    def _has_patience(self) -> bool:
+        now = self._clock.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+        return now - self._failing_since < PATIENCE.total_seconds()
+
+    def _skip(self, room: RoomId, reason: str | Exception) -> None:
+        self._client.incidents.record("sync.gap_skipped", room, reason)
+
+    async def _whole(self, joined: Joined, gap: Gap) -> Joined:
+        """*joined* with what its timeline left out: all that was redacted, and what is not too old to be heard."""
+        now = self._client.homeserver_now()
+        missing: tuple[Event, ...] = ()
+        redactions = await self._client.redactions(gap)
+        if not reaches_back(joined.timeline, self._me, now) or joined.is_partial:
+            missing = await self._client.backfill(gap, lambda events: reaches_back(events, self._me, now))
+        known = {event.id for event in (*missing, *joined.timeline)}
+        older = [event for event in redactions if event.id not in known]
+        return replace(joined, timeline=(*older, *missing, *joined.timeline), limited=False)
