@@ -173,7 +173,7 @@ async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to
         assert await tx.cards.rooms_with(ref) == {ROOM}
 
 
-async def test_a_stranger_who_invites_again_and_again_fills_no_outbox(store: Store, rig: StoreRig) -> None:
+async def test_a_stranger_who_invites_again_and_again_fills_no_outbox(store: Store) -> None:
     memory = StoredMemory(store, ME)
     for number in range(100):
         room = RoomId(f"!{number}:hs")
