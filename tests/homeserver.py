@@ -28,12 +28,13 @@ class Homeserver:
     folder: Path
     port: int
     name: str = "hs.test"
+    messages_per_second: float | None = None  # of an account, with a burst of ten; None is no limit
     _secret: str = field(default_factory=lambda: secrets.token_hex(16))
     _process: "subprocess.Popen[bytes] | None" = None
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=NO_TLS, trust_env=False, timeout=30))
 
     @classmethod
-    def install(cls, folder: Path) -> "Homeserver":
+    def install(cls, folder: Path, messages_per_second: float | None = None) -> "Homeserver":
         """A homeserver in *folder*, ready to be started.
 
         Raises:
@@ -41,7 +42,7 @@ class Homeserver:
         """
         if not PYTHON.exists():
             raise FileNotFoundError(f"{PYTHON} is missing: these tests need a homeserver, `make test` installs it")
-        server = cls(folder, a_free_port())
+        server = cls(folder, a_free_port(), messages_per_second=messages_per_second)
         (folder / "log.json").write_text(json.dumps(_LOG))
         (folder / "homeserver.json").write_text(json.dumps(server._config()))
         server._run("--generate-keys").check_returncode()
@@ -101,6 +102,11 @@ class Homeserver:
             self._command(*arguments), cwd=self.folder, env=environment, capture_output=True, check=False
         )
 
+    def _rc_message(self) -> dict[str, float]:
+        if self.messages_per_second is None:
+            return {**_NO_LIMIT}
+        return {"per_second": self.messages_per_second, "burst_count": 10}
+
     def _config(self) -> dict[str, object]:
         """The settings; JSON is YAML, too."""
         return {
@@ -129,7 +135,7 @@ class Homeserver:
                     "resources": [{"names": ["client"], "compress": False}],
                 }
             ],
-            "rc_message": _NO_LIMIT,
+            "rc_message": self._rc_message(),
             "rc_registration": _NO_LIMIT,
             "rc_login": {"address": _NO_LIMIT, "account": _NO_LIMIT, "failed_attempts": _NO_LIMIT},
             "rc_joins": {"local": _NO_LIMIT, "remote": _NO_LIMIT},

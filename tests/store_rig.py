@@ -11,7 +11,18 @@ import sqlalchemy as sa
 from alembic import command
 
 from bot.clock import VirtualClock
-from bot.ids import DeviceId, Msgid, NoticeKey, PatchId, PatchworkEventId, ProjectName, RoomId, SeriesId, ServerName
+from bot.ids import (
+    DeviceId,
+    Msgid,
+    NoticeKey,
+    PatchId,
+    PatchworkEventId,
+    ProjectName,
+    RoomId,
+    SeriesId,
+    ServerName,
+    UserId,
+)
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
 from bot.patchwork.pending import Baseline, Pending, PendingKind
@@ -136,5 +147,8 @@ def a_baseline(project: ProjectName = PROJECT, *, event: int = 10) -> Baseline:
     return Baseline(project, event=event, date="2026-01-01T00:00:00", patch=20, series=30)
 
 
-def a_notice(key: str = "card/1", room: RoomId = ROOM, lane: Lane = Lane.CARD) -> Notice:
-    return Notice(room, lane, Message(f"body of {key}", f"<p>{key}</p>", Tag(NoticeKind.CARD, NoticeKey(key))))
+def a_notice(
+    key: str = "card/1", room: RoomId = ROOM, lane: Lane = Lane.CARD, *, asked_by: UserId | None = None
+) -> Notice:
+    message = Message(f"body of {key}", f"<p>{key}</p>", Tag(NoticeKind.CARD, NoticeKey(key)))
+    return Notice(room, lane, message, asked_by=asked_by)

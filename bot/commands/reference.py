@@ -18,7 +18,8 @@ else is said, everyone may. A QUERY is the rest of the message, as [queries](que
 together what has spaces in it.
 
 The answer comes where the question was asked, in a thread if that was in one. Whoever types more commands in a minute
-than `[commands]` allows gets one ⏳, and then nothing until the minute is over.
+than `[commands]` allows gets one ⏳, and then nothing until the minute is over. Answers that are still to be sent
+count, too.
 """
 
 

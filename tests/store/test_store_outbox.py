@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -19,8 +19,9 @@ from hypothesis.stateful import (
 )
 
 from bot.clock import VirtualClock
-from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId
+from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, UserId
 from bot.notices.outbox import (
+    Candidate,
     CardRef,
     Claimed,
     Dead,
@@ -169,6 +170,49 @@ async def test_a_dead_notice_lets_the_next_one_pass(store: Store) -> None:
 
     assert await claimed_keys(store) == ["card/2"]
     assert await counts(store) == {NoticeState.DEAD: 1, NoticeState.TRIED: 1}
+
+
+async def test_answers_to_one_person_keep_their_order_and_hold_back_no_other_person(store: Store) -> None:
+    ada = [replace(a_notice(f"ada/{number}", lane=Lane.ANSWER), asked_by=UserId("@ada:hs")) for number in range(2)]
+    bob = replace(a_notice("bob", lane=Lane.ANSWER), asked_by=UserId("@bob:hs"))
+    await add(store, *ada, bob)
+    offered: list[Candidate] = []
+
+    async with store.transaction() as tx:
+        await tx.outbox.claim(1, DEVICE, choose=lambda candidates, _: offered.extend(candidates) or ())  # type: ignore[func-returns-value]  # None
+
+    assert [each.asked_by for each in offered] == ["@ada:hs", "@bob:hs"]
+    assert [each.id for each in offered] == [1, 3]
+
+
+@pytest.mark.parametrize("rooms", [1, 300])
+async def test_a_claim_takes_three_statements_and_reads_only_what_it_takes(store: Store, rooms: int) -> None:
+    await add(store, *[a_notice(f"card/{number}", RoomId(f"!{number}:hs")) for number in range(rooms)])
+    statements: list[str] = []
+    sa.event.listen(store._engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    async with store.transaction() as tx:
+        statements.clear()
+        claimed = await tx.outbox.claim(8, DEVICE)
+
+    assert len(claimed) == min(rooms, 8)
+    assert len(statements) == 3
+    assert "message" not in statements[0]
+
+
+async def test_unsent_answers_are_counted_by_person_and_room(store: Store) -> None:
+    ada, bob = UserId("@ada:hs"), UserId("@bob:hs")
+    answers = [a_notice(f"a/{number}", lane=Lane.ANSWER) for number in range(3)]
+    await add(store, *(replace(each, asked_by=ada) for each in answers), a_notice("card/1"))
+    async with store.transaction() as tx:
+        await tx.session.suspend(ROOM)
+    await add(store, replace(a_notice("b", OTHER_ROOM, Lane.ANSWER), asked_by=bob))
+
+    async with store.transaction() as tx:
+        unsent = await tx.outbox.unsent_answers()
+
+    assert unsent.people == {bob: 1}
+    assert unsent.rooms == {ROOM: 3, OTHER_ROOM: 1}
 
 
 # Tried again
