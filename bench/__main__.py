@@ -6,7 +6,7 @@ A goal that is missed is shown and fails nothing.
 import sys
 from collections.abc import Sequence
 
-from bench import bounds, index, maintainers, match, paths, quiet, rooms, statements, trie, whole
+from bench import bounds, index, maintainers, match, paths, quiet, rooms, search, statements, trie, whole
 from bench.table import Row, progress, show
 
 BENCHES = {
@@ -16,6 +16,7 @@ BENCHES = {
     "index": ("The whole index", index.rows),
     "maintainers": ("MAINTAINERS", maintainers.rows),
     "statements": ("The database", statements.rows),
+    "search": ("Searching the past", search.rows),
     "bounds": ("The worst that comes in", bounds.rows),
     "whole": ("The bot as it is run", whole.rows),
     "rooms": ("A thousand rooms", rooms.rows),

@@ -75,10 +75,11 @@ class Bot:
 
     async def remember(self) -> None:
         """Know the rooms, and who listens there, as the store has them."""
-        async with self.store.transaction() as tx:
-            kept = await tx.session.kept(self.user)
-            everything = await tx.subscriptions.everything()
-        self.rooms.know(kept, everything)
+        async with self.rooms.listeners.changing:
+            async with self.store.transaction() as tx:
+                kept = await tx.session.kept(self.user)
+                everything = await tx.subscriptions.everything()
+            self.rooms.know(kept, everything)
 
     async def run(
         self,
@@ -237,7 +238,7 @@ async def assembled(
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)
         watched = zip(settings.patchwork, apis, watches, strict=True)
-        places = [_place(server, api, watch) for server, api, (watch, _) in watched]
+        places = [_place(server, api.for_commands(), watch) for server, api, (watch, _) in watched]
         parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook, sender, incidents, len(rooms.wanted))
         overview = Overview(store, parts, clock, _override(settings.matrix))
         past = Past(store, {place.name: place.projects for place in places}, rulebook.of, clock)

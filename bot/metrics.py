@@ -79,7 +79,8 @@ LAST_SYNC: Final = Gauge(
 )
 COMMANDS: Final = Counter(
     "patchbot_commands",
-    "Commands, by verb and by how that went: ok, mistake, timeout, fault; limited where there were too many to answer.",
+    "Commands, by verb and by how that went: ok, mistake, timeout, fault; limited where there were too many to answer; "
+    "deferred where the database failed.",
     ["verb", "result"],
 )
 SUBSCRIPTIONS: Final = Gauge(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -10,9 +10,11 @@ from bot.clock import Clock
 from bot.errors import UserError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Patch, Series
+from bot.store.book import batched
 from bot.store.past import Remembered
+from bot.store.scan import FactsReader, Scan, ScanRow, paths_of
 from bot.store.store import Store
-from bot.subscriptions.facts import Facts, More, facts_of
+from bot.subscriptions.facts import Facts, More
 from bot.subscriptions.finding import PathHits
 from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.paths import PathTrie
@@ -22,7 +24,12 @@ from bot.subscriptions.verdict import Judge
 
 MOST_PATCHES: Final = 20_000  # that one question looks at, on each server
 MOST_IDLE: Final = 5_000  # the same, of what is asked by itself
-CHUNK: Final = 200  # patches that are read and decided at once, off the event loop
+SEARCH_SECONDS: Final = 20.0  # after which a search ends with what it found so far
+CHUNK: Final = 200  # patches that are read and decided at once, off the event loop; each time twice as many,
+LARGEST_CHUNK: Final = 2_000  # but no more than these: so long the database and, a little, the event loop are held
+_RECALLED: Final = 500  # patches that matched, read whole at once
+_NOTHING_MORE: Final = More()
+_BESIDE_FACTS: Final = frozenset({Key.STALE, Key.MAINT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,15 @@ class PastMatches:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """How far a search goes: to what was read at *since* (UTC), so many finds, so many patches on each server."""
+    """How far a search goes: to what was read at *since* (UTC), so many finds, so many patches on each server.
+
+    After the *deadline*, in monotonic seconds, no further patches are looked at.
+    """
 
     since: datetime | None
     at_most: int
     patches: int
+    deadline: float
 
 
 class Past:
@@ -93,6 +104,7 @@ class Past:
         self._projects = projects
         self._file_of = file_of
         self._clock = clock
+        self._turn = asyncio.Lock()
 
     async def matches(self, query: Query, since: datetime | None, at_most: int) -> PastMatches:
         """The newest *at_most* series and lone patches that *query* matches, of what was read after *since* (UTC).
@@ -102,7 +114,8 @@ class Past:
         Raises:
             UserError: the store does not have what the query asks for; the text says what, and what to ask instead.
         """
-        return await self._matches(query.tree, _Reach(since, at_most, MOST_PATCHES), only_idle=False)
+        reach = _Reach(since, at_most, MOST_PATCHES, self._clock.monotonic() + SEARCH_SECONDS)
+        return await self._matches(query.tree, reach, only_idle=False)
 
     async def idle(self, query: Query, at_most: int) -> PastMatches:
         """The same of what *query* matches only because nothing has happened to it for long.
@@ -110,17 +123,18 @@ class Past:
         Raises:
             UserError: the same.
         """
-        return await self._matches(query.tree, _Reach(None, at_most, MOST_IDLE), only_idle=True)
+        reach = _Reach(None, at_most, MOST_IDLE, self._clock.monotonic() + SEARCH_SECONDS)
+        return await self._matches(query.tree, reach, only_idle=True)
 
     async def _matches(self, tree: Node, reach: _Reach, *, only_idle: bool) -> PastMatches:
         if refusal := unanswerable(tree):
             raise UserError(refusal)
         known = await self._known(tree)
+        aim = _Aim(tree, self._clock.now(), reach.since, only_idle=only_idle)
         searches: list[PastMatches] = []
         for server, names in _by_server(known).items():
-            aim = _Aim(tree, self._clock.now(), only_idle=only_idle)
             judge = _PastJudge(server, aim, self._maintainers(server, names, tree))
-            searches.append(await self._search(server, names, judge, reach))
+            searches.append(await self._search(names, judge, reach))
         found = sorted((match for each in searches for match in each.found), key=_age, reverse=True)
         ends = [each.back_to for each in searches if each.back_to is not None]
         looked_at = sum(each.looked_at for each in searches)
@@ -143,24 +157,40 @@ class Past:
             ]
         return found
 
-    async def _search(
-        self, server: ServerName, projects: Collection[str], judge: "_PastJudge", reach: _Reach
-    ) -> PastMatches:
-        found: dict[SeriesId | tuple[PatchId], PastMatch] = {}
-        looked_at, before, oldest = 0, None, None
-        while looked_at < reach.patches:
+    async def _search(self, projects: Collection[str], judge: "_PastJudge", reach: _Reach) -> PastMatches:
+        found: dict[SeriesId | tuple[PatchId], PatchId] = {}
+        looked_at, size, before, back_to = 0, CHUNK, None, None
+        while back_to is None:
+            limit = min(size, reach.patches - looked_at)
+            chunk = await self._judged(projects, judge, before, limit)
+            looked_at += chunk.recent
+            for row in chunk.matching:
+                found.setdefault((row.id,) if row.series is None else row.series, row.id)
+            if len(found) >= reach.at_most or chunk.read < limit or not chunk.recent or chunk.last is None:
+                break
+            size, before = min(2 * size, LARGEST_CHUNK), chunk.last.id
+            if looked_at >= reach.patches or self._clock.monotonic() >= reach.deadline:
+                back_to = chunk.last.read_at
+        newest = list(found.values())[: reach.at_most]
+        return PastMatches(await self._recalled(judge.server, newest), looked_at, (), back_to)
+
+    async def _judged(
+        self, projects: Collection[str], judge: "_PastJudge", before: PatchId | None, limit: int
+    ) -> "_Chunk":
+        """Decide the next patches; one chunk of all searches at a time, since more threads would hold the loop up."""
+        async with self._turn:
             async with self._store.transaction() as tx:
-                chunk = await tx.watch.past(server, projects, before, CHUNK)
-            recent = [each for each in chunk if reach.since is None or each.read_at >= reach.since]
-            looked_at += len(recent)
-            for each in await asyncio.to_thread(judge.matching, recent):
-                patch = each.patch
-                key = (patch.id,) if patch.series is None else patch.series
-                found.setdefault(key, PastMatch(server, patch, each.series, each.read_at, each.changed_at))
-            if len(found) >= reach.at_most or len(chunk) < CHUNK or not recent:
-                return PastMatches(tuple(found.values())[: reach.at_most], looked_at, ())
-            before, oldest = chunk[-1].patch.id, chunk[-1].read_at
-        return PastMatches(tuple(found.values()), looked_at, (), oldest)
+                rows = await tx.watch.scanned(judge.scan, projects, before, limit)
+            return await asyncio.to_thread(judge.chunk, rows)
+
+    async def _recalled(self, server: ServerName, patches: Sequence[PatchId]) -> tuple[PastMatch, ...]:
+        """The *patches* as they are known now, in their order, but for those that were dropped meanwhile."""
+        known: dict[PatchId, Remembered] = {}
+        for some in batched(patches, _RECALLED):
+            async with self._store.transaction() as tx:
+                known |= {each.patch.id: each for each in await tx.watch.recalled(server, some)}
+        found = [known[patch] for patch in patches if patch in known]
+        return tuple(PastMatch(server, each.patch, each.series, each.read_at, each.changed_at) for each in found)
 
     def _maintainers(self, server: ServerName, projects: Collection[str], tree: Node) -> Mapping[str, Maintainers]:
         """The MAINTAINERS of the projects, by their names in lower case, where *tree* asks for any.
@@ -178,11 +208,25 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Patches that were decided: how many were read, how many of them after the search's moment, and the last one."""
+
+    read: int
+    recent: int
+    matching: tuple[ScanRow, ...]
+    last: ScanRow | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Aim:
-    """What is looked for, *now* (UTC); with *only_idle*, what would not match had something just happened to it."""
+    """What is looked for, *now* and of what was read after *since* (UTC).
+
+    With *only_idle*, it is what would not match had something just happened to it.
+    """
 
     tree: Node
     now: datetime
+    since: datetime | None
     only_idle: bool
 
 
@@ -190,29 +234,53 @@ class _PastJudge:
     """Decides one query on many patches of a server."""
 
     def __init__(self, server: ServerName, aim: _Aim, files: Mapping[str, Maintainers]) -> None:
-        self._server = server
+        self.server = server
+        self.scan = Scan(server, _keys_of(aim.tree))
+        parts = aim.tree.parts if isinstance(aim.tree, And) else (aim.tree,)
+        readers = [(part, FactsReader(server, _keys_of(part))) for part in parts]
+        self._parts = sorted(
+            readers, key=lambda each: each[1].effort
+        )  # what is excluded cheaply is not looked at further
         self._aim = aim
         self._files = {project: (file, file.folded_names) for project, file in files.items()}
         self._patterns: PathTrie[str] = PathTrie()
         for pattern in patterns_of(aim.tree):
             self._patterns.add(pattern, pattern)
 
-    def matching(self, remembered: Sequence[Remembered]) -> list[Remembered]:
-        """Those that match."""
-        return [each for each in remembered if self._accepts(each)]
+    def chunk(self, rows: Sequence[ScanRow]) -> _Chunk:
+        """Decide the patches of *rows*."""
+        since = self._aim.since
+        recent = [row for row in rows if since is None or row.read_at >= since]
+        matching = tuple(row for row in recent if self._accepts(row))
+        return _Chunk(len(rows), len(recent), matching, rows[-1] if rows else None)
 
-    def _accepts(self, each: Remembered) -> bool:
-        facts = facts_of(self._server, each.patch, each.series)
-        if (known := self._files.get(facts.project.lower())) is not None:
-            file, names = known
-            facts = replace(facts, more=More(sections=file.covering(facts.paths), known_sections=names))
-        idle = self._aim.now - (each.changed_at or each.read_at)
-        if not self._holds(replace(facts, more=replace(facts.more, idle=idle))):
-            return False
-        return not (self._aim.only_idle and self._holds(facts))
+    def _accepts(self, row: ScanRow) -> bool:
+        return self._holds(row, knows_idle=True) and not (self._aim.only_idle and self._holds(row, knows_idle=False))
 
-    def _holds(self, facts: Facts) -> bool:
-        return Judge(facts, PathHits(self._patterns, facts.paths)).accepts(self._aim.tree)
+    def _holds(self, row: ScanRow, *, knows_idle: bool) -> bool:
+        for part, reader in self._parts:
+            more = self._more(row, reader.keys, knows_idle=knows_idle)
+            if not self._part_holds(part, reader.read(row, more)):
+                return False
+        return True
+
+    def _more(self, row: ScanRow, keys: Collection[Key], *, knows_idle: bool) -> More:
+        """How long nothing happened, and which sections of MAINTAINERS cover the patch, where *keys* look at that."""
+        if _BESIDE_FACTS.isdisjoint(keys):
+            return _NOTHING_MORE
+        idle = self._aim.now - (row.changed_at or row.read_at) if knows_idle and Key.STALE in keys else None
+        known = self._files.get(row.project.lower()) if Key.MAINT in keys else None
+        if known is None:
+            return More(idle=idle)
+        file, names = known
+        return More(idle=idle, sections=file.covering(paths_of(row)), known_sections=names)
+
+    def _part_holds(self, part: Node, facts: Facts) -> bool:
+        return Judge(facts, PathHits(self._patterns, facts.paths)).accepts(part)
+
+
+def _keys_of(node: Node) -> frozenset[Key]:
+    return frozenset(term.key for term in terms_of(node))
 
 
 def unanswerable(tree: Node) -> str | None:

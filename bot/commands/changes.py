@@ -3,7 +3,8 @@
 Theory of operation. A change, its answer and the acknowledgement of the command are one transaction. So a crash before
 it has changed nothing, and the command is carried out after the restart; after it, the command is answered and is not
 carried out again, and what the answer says of the time before, the undo, was true when it was written. The index, which
-is in memory only, follows once that is committed; after a crash it is made anew from the store.
+is in memory only, follows once that is committed; after a crash it is made anew from the store. Changes of several
+people wait for each other, so that the index follows them in the order in which they were committed.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -94,18 +95,19 @@ async def changed(means: Means, asked: Asked, change: Callable[[Transaction], Aw
     Raises:
         UserError: it is not to be made; nothing was changed.
     """
-    before, means.listeners.are_stale = means.listeners.are_stale, True  # it may be made though we do not hear so
-    async with means.store.transaction() as tx:
+    async with means.listeners.changing:
         try:
-            made = await change(tx)
+            async with means.store.transaction() as tx:
+                made = await change(tx)
+                answer = Answer(made.document)
+                await tx.outbox.add([notice(asked.message, answer)])
+                await tx.inbox.answered(asked.message)
         except UserError:
-            means.listeners.are_stale = before
             raise
-        answer = Answer(made.document)
-        await tx.outbox.add([notice(asked.message, answer)])
-        await tx.inbox.answered(asked.message)
-    made.follow(means.listeners)
-    means.listeners.are_stale = before
+        except BaseException:
+            means.listeners.doubt()  # it may be made though we do not hear so
+            raise
+        made.follow(means.listeners)
     return answer
 
 

@@ -211,6 +211,8 @@ COMMANDS: tuple[Command, ...] = (
     ),
 )
 _NEAR = 0.7  # below that, what is guessed has little to do with what was typed
+# What the bot answers by itself and at once; the others may wait for a server, the homeserver or a long search.
+QUICK = frozenset({"help", "status", "version", "subs", "why", "settings", "me", "me forget", "export"})
 VERBS = frozenset(command.verb for command in COMMANDS)
 _BY_NAME = {name: command for command in COMMANDS for name in (command.verb, *command.aliases)}
 

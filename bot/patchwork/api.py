@@ -50,6 +50,10 @@ class PatchworkApi:
         self._discovering = asyncio.Lock()
         self._remembered: dict[PatchId, Patch] = {}  # read from pages of a series of which another page failed
 
+    def for_commands(self) -> "PatchworkApi":
+        """The same server's answers, asked for by people."""
+        return PatchworkApi(self._client.for_commands())
+
     @property
     def url(self) -> str:
         """The configured address."""

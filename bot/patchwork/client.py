@@ -1,14 +1,17 @@
 """The only place that speaks HTTP to a Patchwork server.
 
 One client per server, two requests at a time, 30 s each, sizes capped while the answer streams. What comes back is
-bytes of the asked type or a typed error; nothing is retried here, the poller owns that.
+bytes of the asked type or a typed error; nothing is retried here, the poller owns that. Commands ask through a client
+of their own (`for_commands`), which shares connections and places with that of the polls.
 """
 
 import asyncio
 import email.utils
 import ssl
 import zlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -19,6 +22,7 @@ from bot import __version__
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.patchwork.counting import counted
+from bot.patchwork.turns import Purpose, Turns
 from bot.unpacking import body_of
 
 AT_ONCE = 2
@@ -55,10 +59,22 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a request may take in all, and how large an answer may be once it is decoded."""
+    """How long a request may take in all, and how large an answer may be once it is decoded.
+
+    *silent_seconds* is how long a command waits for a server that left the last request without an answer.
+    """
 
     request_seconds: float = 30.0
+    silent_seconds: float = 5.0
     max_bytes: int = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Known:
+    """What all who ask a server know of it: the API's *version*, e.g. "1.3", and its *name* for the metrics."""
+
+    version: str
+    name: ServerName
 
 
 class PatchworkClient:
@@ -74,10 +90,10 @@ class PatchworkClient:
     ) -> None:
         network = network or Network()
         self.url = url.rstrip("/")
-        self.version = ""  # "1.3" once it is known
-        self.server = ServerName("")  # under which name its requests are counted
+        self._known = _Known("", ServerName(""))
         self._limits = limits or Limits()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE)
+        self.purpose = Purpose.POLL
         self._http = httpx.AsyncClient(
             headers={"User-Agent": user_agent(contact), "Accept-Encoding": "gzip"},
             timeout=self._limits.request_seconds,
@@ -95,6 +111,30 @@ class PatchworkClient:
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    @property
+    def version(self) -> str:
+        """The API version in use, "" before it is known."""
+        return self._known.version
+
+    @version.setter
+    def version(self, version: str) -> None:
+        self._known.version = version
+
+    @property
+    def server(self) -> ServerName:
+        """The name under which its requests are counted."""
+        return self._known.name
+
+    @server.setter
+    def server(self, name: ServerName) -> None:
+        self._known.name = name
+
+    def for_commands(self) -> Self:
+        """Ask the same server for people, who share one place and wait no longer than one request may take."""
+        client = copy(self)
+        client.purpose = Purpose.COMMAND
+        return client
 
     async def json(self, path: str, params: Params = (), *, version: str | None = None) -> Page:
         """The answer of /api/VERSION/*path*; of the version in use where none is given.
@@ -116,18 +156,37 @@ class PatchworkClient:
         return (await self._get(path, (), None)).body
 
     async def _get(self, path: str, params: Params, content_type: str | None) -> Page:
-        seconds = self._limits.request_seconds
+        is_asked, seconds = False, self._patience()
         try:
-            async with self._slots, asyncio.timeout(seconds):
+            async with self._turn(seconds):
+                is_asked = True
                 return await self._stream(path, params, content_type)
         except TimeoutError as error:
-            raise Temporary(f"no answer within {seconds:g} s") from error
+            self._turns.is_silent |= is_asked
+            others = "" if is_asked else ", as it has not answered others yet"
+            raise Temporary(f"no answer within {seconds:g} s{others}") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Temporary(f"cannot connect to {self.url}: {error}") from error
         except (httpx.HTTPError, zlib.error) as error:
             raise Temporary(str(error) or type(error).__name__) from error
         except httpx.InvalidURL as error:
             raise Permanent(str(error)) from error
+
+    def _patience(self) -> float:
+        """How long to wait for an answer, in seconds; people wait less for a server that just gave none."""
+        if self.purpose is Purpose.COMMAND and self._turns.is_silent:
+            return self._limits.silent_seconds
+        return self._limits.request_seconds
+
+    @asynccontextmanager
+    async def _turn(self, seconds: float) -> AsyncIterator[None]:
+        """A place among the server's requests; a command's *seconds* begin while it waits for one, a poll's with it."""
+        if self.purpose is Purpose.COMMAND:
+            async with asyncio.timeout(seconds), self._turns.taken(self.purpose):
+                yield
+        else:
+            async with self._turns.taken(self.purpose), asyncio.timeout(seconds):
+                yield
 
     async def _stream(self, path: str, params: Params, content_type: str | None) -> Page:
         accept, url = {"Accept": content_type or "*/*"}, self.url + path
@@ -136,6 +195,7 @@ class PatchworkClient:
         with counted(self.server, path) as answered:
             async with self._http.stream("GET", asked, headers=accept) as response:
                 answered.code = str(response.status_code)
+                self._turns.is_silent = False
                 judge(response.status_code, response.headers, content_type)
                 return Page(await self._body(response), has_next="next" in response.links)
 

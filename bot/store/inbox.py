@@ -1,5 +1,6 @@
 """The inbox: what people said to the bot, until it is answered."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,11 +65,15 @@ class InboxBook:
         }
         await self._connection.execute(sa.insert(table).values(values))
 
-    async def unanswered(self, limit: int = 50) -> list[Said]:
-        """Messages that still want an answer: the oldest of each sender, then the second of each, and so on."""
+    async def unanswered(self, limit: int = 50, without: Collection[UserId] = ()) -> list[Said]:
+        """Messages that still want an answer: the oldest of each sender, then the second of each, and so on.
+
+        Those of senders *without* whom it is asked are left out.
+        """
         table = schema.inbox
         turn = sa.func.row_number().over(partition_by=table.c.sender, order_by=table.c.id)
-        queue = sa.select(table.c.id, turn.label("turn")).where(table.c.answered.is_(False)).subquery()
+        wanted = (table.c.answered.is_(False), table.c.sender.not_in(list(without)))
+        queue = sa.select(table.c.id, turn.label("turn")).where(*wanted).subquery()
         query = sa.select(table).join(queue, table.c.id == queue.c.id).order_by(queue.c.turn, queue.c.id).limit(limit)
         return [_said(row) for row in (await self._connection.execute(query)).mappings()]
 

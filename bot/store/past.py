@@ -1,6 +1,7 @@
 """What is known of the past: the series and patches that were read, and what belongs to their projects."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from bot.patchwork.model import Check, Patch, Series
 from bot.patchwork.told import Work, WorkKind
 from bot.store import rows, schema
 from bot.store.book import Book
+from bot.store.scan import Scan, ScanRow
 
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches that paths are looked for in
@@ -93,17 +95,21 @@ class PastBook(Book):
         row = await self._one(query.limit(1))
         return rows.to_series(row) if row else None
 
-    async def past(
-        self, server: ServerName, projects: Collection[str], before: int | None, limit: int
-    ) -> list[Remembered]:
-        """The patches read of *projects* with the highest ids below *before*, newest first, *limit* at most.
-
-        What is long in a row is read off the event loop.
-        """
+    async def scanned(
+        self, scan: Scan, projects: Collection[str], before: PatchId | None, limit: int
+    ) -> Sequence[ScanRow]:
+        """The rows of a *scan* for the patches of *projects* below the id *before*, newest first, *limit* at most."""
         table = schema.patch
-        wanted = [table.c.server == server, sa.func.lower(table.c.project).in_([name.lower() for name in projects])]
-        wanted += [table.c.id < before] if before is not None else []
-        found = await self._all(rows.packed(table).where(*wanted).order_by(table.c.id.desc()).limit(limit))
+        query = scan.query().where(sa.func.lower(table.c.project).in_([name.lower() for name in projects]))
+        query = query.where(table.c.id < before) if before is not None else query
+        found = await self._connection.execute(query.order_by(table.c.id.desc()).limit(limit))
+        rows_found: Sequence[ScanRow] = found.all()
+        return rows_found
+
+    async def recalled(self, server: ServerName, patches: Iterable[int]) -> list[Remembered]:
+        """Those of the *patches* that are known, in no order; what is long in a row is read off the event loop."""
+        of_server = rows.packed(schema.patch).where(schema.patch.c.server == server)
+        found = await self._among(of_server, schema.patch.c.id, patches)
         of_a_series = rows.packed(schema.series).where(schema.series.c.server == server)
         ids = {row["series"] for row in found if row["series"] is not None}
         series = await self._among(of_a_series, schema.series.c.id, ids)
@@ -175,9 +181,10 @@ class PastBook(Book):
         """The paths that the newest patches of a project touched, old and new names."""
         table = schema.patch
         where = (table.c.server == server, sa.func.lower(table.c.project) == project.lower())
-        newest = sa.select(table.c.files).where(*where).order_by(table.c.id.desc()).limit(_NEWEST)
-        found = (await self._connection.execute(newest)).scalars()
-        return {path for files in found for row in files or () for path in row[:2] if path is not None}
+        packed = sa.select(sa.cast(table.c.files, sa.Text))
+        newest = packed.where(*where).order_by(table.c.id.desc()).limit(_NEWEST)
+        found = (await self._connection.execute(newest)).scalars().all()
+        return await asyncio.to_thread(_paths_in, found)
 
     async def remembers_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
         """The same, but no further back than patches are kept."""
@@ -205,6 +212,12 @@ def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping
         )
         for row in patches
     ]
+
+
+def _paths_in(files: Iterable[str]) -> set[str]:
+    """The paths in columns of files, as text."""
+    decoded = (json.loads(each) or () for each in files)
+    return {path for each in decoded for row in each for path in row[:2] if path is not None}
 
 
 def _standings(

@@ -86,7 +86,7 @@ def to_series(row: Row) -> Series:
         cover_id=row["cover_id"],
         archive_url=row["archive_url"],
         patches=tuple(PatchRef(PatchId(number), Msgid(msgid), name) for number, msgid, name in row["patches"]),
-        trailers=_to_trailers(row["trailers"] or ()),
+        trailers=to_trailers(row["trailers"] or ()),
     )
 
 
@@ -137,7 +137,7 @@ def to_patch(row: Row) -> Patch:
         files=tuple(FileChange(*file) for file in row["files"]) if row["files"] is not None else None,
         to=tuple(row["to"]),
         cc=tuple(row["cc"]),
-        trailers=_to_trailers(row["trailers"]),
+        trailers=to_trailers(row["trailers"]),
     )
 
 
@@ -184,7 +184,8 @@ def of_trailers(trailers: Iterable[Trailer]) -> list[list[str]]:
     return sorted([trailer.kind.value, trailer.person] for trailer in trailers)
 
 
-def _to_trailers(stored: Iterable[Sequence[str]]) -> frozenset[Trailer]:
+def to_trailers(stored: Iterable[Sequence[str]]) -> frozenset[Trailer]:
+    """The trailers of a column."""
     return frozenset(Trailer(TrailerKind(kind), person) for kind, person in stored)
 
 

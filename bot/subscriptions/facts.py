@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.ids import ProjectName, ServerName
-from bot.patchwork.model import CheckState, Patch, Person, Series, Trailer, TrailerKind, bare_subject, prefixes_of
+from bot.patchwork.model import (
+    CheckState,
+    Patch,
+    Person,
+    Series,
+    Trailer,
+    TrailerKind,
+    bare_subject,
+    number_of,
+    prefixes_of,
+)
 from bot.subscriptions.maintainers import Covered
 
 _VERSION = re.compile(r"[vV]([0-9]{1,5})")
@@ -54,23 +64,22 @@ class Facts:
 def facts_of(server: ServerName, patch: Patch, series: Series | None, more: More = _NOTHING_MORE) -> Facts:
     """What a query looks at in *patch*; *series* is None for a patch that is in none."""
     names = (patch.name,) if series is None else (patch.name, series.name)
-    _, numbered_total = patch.number or (1, 1)
     is_pull = patch.pull_url is not None
     return Facts(
         server=server,
         project=patch.project,
         submitter=patch.submitter,
-        subjects=tuple(dict.fromkeys(bare_subject(name) for name in names)),
-        prefixes=tuple(dict.fromkeys(prefix for name in names for prefix in prefixes_of(name))),
+        subjects=subjects_of(names),
+        prefixes=all_prefixes_of(names),
         paths=patch.paths,
         to=patch.to,
         cc=patch.cc,
         version=series.version if series else version_in(patch.prefixes),
-        total=max(numbered_total, series.total if series else 1),
-        is_complete=series.received_all if series else is_pull or numbered_total == 1,
+        total=total_of(patch.name, series.total if series else 1),
+        is_complete=series.received_all if series else is_whole(patch.name, is_pull=is_pull),
         is_pull=is_pull,
         is_archived=patch.archived,
-        reviewers=_reviewers(patch.trailers | (series.trailers if series else frozenset())),
+        reviewers=reviewers_in(patch.trailers | (series.trailers if series else frozenset())),
         state=patch.state,
         delegate=patch.delegate,
         check=patch.check,
@@ -79,7 +88,29 @@ def facts_of(server: ServerName, patch: Patch, series: Series | None, more: More
     )
 
 
-def _reviewers(trailers: Iterable[Trailer]) -> tuple[str, ...]:
+def subjects_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The subjects in the *names* of a patch and its series, without their brackets, each once."""
+    return tuple(dict.fromkeys(bare_subject(name) for name in names))
+
+
+def all_prefixes_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The bracket tokens in the *names* of a patch and its series, each once."""
+    return tuple(dict.fromkeys(prefix for name in names for prefix in prefixes_of(name)))
+
+
+def total_of(name: str, series_total: int) -> int:
+    """How many patches the series has: as the *name* of one of them counts, or as was told, whichever is more."""
+    _, numbered_total = number_of(name) or (1, 1)
+    return max(numbered_total, series_total)
+
+
+def is_whole(name: str, *, is_pull: bool) -> bool:
+    """Whether a patch of that *name* is complete without a series."""
+    return is_pull or total_of(name, 1) == 1
+
+
+def reviewers_in(trailers: Iterable[Trailer]) -> tuple[str, ...]:
+    """The persons of the Reviewed-by trailers, in order."""
     return tuple(sorted(each.person for each in trailers if each.kind is TrailerKind.REVIEWED))
 
 

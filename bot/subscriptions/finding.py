@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from bot.subscriptions.addresses import domain_of
 from bot.subscriptions.facts import Facts
@@ -73,11 +73,14 @@ class _View:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self._subjects: list[tuple[str, str]] | None = None
 
-    @cached_property
+    @property
     def subjects(self) -> list[tuple[str, str]]:
-        """Each subject, as it is and folded."""
-        return [(subject, folded(subject)) for subject in self.facts.subjects]
+        """Each subject, as it is and folded; kept without the lock that a cached property of Python 3.11 takes."""
+        if self._subjects is None:
+            self._subjects = [(subject, folded(subject)) for subject in self.facts.subjects]
+        return self._subjects
 
     @cached_property
     def text(self) -> str:
@@ -112,14 +115,20 @@ def _sections(view: _View, value: Value) -> _Found:
 def _subject(view: _View, value: Value) -> _Found:
     if isinstance(value, Regex):
         return tuple(subject for subject in view.facts.subjects if value.finds(_utf8(subject)))
-    words = folded(str(value)).split()
+    words = _words(str(value))
     return tuple(subject for subject, plain in view.subjects if all(word in plain for word in words))
+
+
+@lru_cache(maxsize=4_096)
+def _words(text: str) -> tuple[str, ...]:
+    """The words that are looked for; the same ones in patch after patch."""
+    return tuple(folded(text).split())
 
 
 def _text(view: _View, value: Value) -> _Found:
     if isinstance(value, Regex):
         return ("the patch's text",) if value.finds(view.text_bytes) else ()
-    return ("the patch's text",) if all(word in view.text for word in folded(str(value)).split()) else ()
+    return ("the patch's text",) if all(word in view.text for word in _words(str(value))) else ()
 
 
 def _prefix(view: _View, value: Value) -> _Found:

@@ -3,6 +3,7 @@
 A subscription is known but not told while it or its room is muted, and while we have left its room.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ class Listeners:
         self.quiet: set[RoomId] = set()  # the direct chats where nothing rings
         self.compact: set[RoomId] = set()  # where a new series is shown in a line or two
         self.are_stale = False
+        self.changing = asyncio.Lock()  # held from before a change is written until the listeners have followed it
         self._known: dict[SubscriptionId, Subscription] = {}
         self._in_room: defaultdict[RoomId, set[SubscriptionId]] = defaultdict(set)
         self._left: set[RoomId] = set()

@@ -1,0 +1,315 @@
+"""A search of the past finds what a plain scan finds, and reads no more than it must, on each kind of database."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count
+
+import pytest
+import sqlalchemy as sa
+
+from bot import past
+from bot.clock import VirtualClock
+from bot.errors import QueryError
+from bot.ids import Msgid, PatchId, ProjectName, SeriesId
+from bot.past import Past, PastMatch
+from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
+from bot.patchwork.poller import Poll, SeriesRead
+from bot.store.past import Remembered
+from bot.store.store import Store
+from bot.subscriptions.facts import More, facts_of
+from bot.subscriptions.finding import PathHits
+from bot.subscriptions.maintainers import Maintainers, read
+from bot.subscriptions.parser import parse
+from bot.subscriptions.paths import PathTrie
+from bot.subscriptions.query import Query, patterns_of
+from bot.subscriptions.verdict import Judge
+from store_rig import PROJECT, SERVER, StoreRig, a_baseline
+
+MAINTAINERS = read(
+    "Network\nM: Net Person <net@example.org>\nF: net/\n\nBlock\nM: B <block@example.org>\nF: block/\nN: ram\n"
+)
+OTHER_PROJECT = ProjectName("Linux")
+PEOPLE = [
+    Person("Jane Doe", "jane@example.org"),
+    Person("", "bruno@example.com"),
+    Person("Ünïcode Ω", "O@EXAMPLE.org"),
+]
+NAMES = [
+    "[v2,1/3] net: Fix it",
+    "[RFC,net-next] block: Straße",
+    "[PULL 1/1] queue",
+    "ram: “quoted” [odd] text",
+    "[2/2]",
+]
+FILES = ["net/a.c", "net/sub/b.c", "block/c.c", "hw/ram.c", "docs/ä b.rst"]
+TERMS = [
+    *("path:net/", "path:net/*.c,block/", "path:**/b.c", "maint:net", "maint:block@example.org", "from:jane"),
+    *("from:@example.org", "from:ünïcode", "to:list@example.org", "cc:@example.com", "subject:fix", "subject:strasse"),
+    *("subject:/^net/", "prefix:RFC", "prefix:v2", "version:>=2", "version:1", "patches:>2", "patches:1"),
+    *(
+        "project:linux",
+        f"project:{PROJECT}",
+        f"server:{SERVER}",
+        "state:new",
+        "state:accepted,rejected",
+        "delegate:JANE",
+    ),
+    *("check:fail", "check:success", "is:pull", "is:complete", "is:reviewed", "is:archived", "stale:3d", "stale:20d"),
+]
+
+
+def seeded(seed: int) -> random.Random:
+    """Chance that is the same each time."""
+    return random.Random(seed)  # noqa: S311  # no secret
+
+
+def a_patch(rng: random.Random, number: int, series: int | None) -> Patch:
+    """A patch of any kind."""
+    files = [FileChange(rng.choice(FILES), rng.choice([None, *FILES])) for _ in range(rng.randrange(4))]
+    return Patch(
+        id=PatchId(number),
+        project=rng.choice([PROJECT, PROJECT, OTHER_PROJECT]),
+        msgid=Msgid(f"{number}@example.org"),
+        name=rng.choice(NAMES),
+        submitter=rng.choice(PEOPLE),
+        series=None if series is None else SeriesId(series),
+        state=rng.choice([None, "new", "accepted", "rejected"]),
+        delegate=rng.choice([None, "jane", "bruno"]),
+        check=rng.choice([None, *CheckState]),
+        archived=rng.random() < 0.2,
+        pull_url=rng.choice([None, None, "https://git.example.org/q.git"]),
+        files=rng.choice([None, tuple(files), tuple(files)]),
+        to=rng.choice([(), ("list@example.org",)]),
+        cc=rng.choice([(), ("bruno@example.com", "jane@example.org")]),
+        trailers=_trailers(rng),
+    )
+
+
+def _trailers(rng: random.Random) -> frozenset[Trailer]:
+    return frozenset({Trailer(rng.choice(list(TrailerKind)), "jane@example.org")} if rng.random() < 0.3 else ())
+
+
+def a_series(rng: random.Random, number: int, patches: Sequence[Patch]) -> Series:
+    """Their series."""
+    return Series(
+        id=SeriesId(number),
+        project=patches[0].project,
+        name=rng.choice(NAMES),
+        version=rng.randint(1, 4),
+        submitter=patches[0].submitter,
+        total=rng.randint(1, 5),
+        received_total=len(patches),
+        received_all=rng.random() < 0.5,
+        patches=tuple(PatchRef(patch.id, patch.msgid, patch.name) for patch in patches),
+    )
+
+
+async def fill(store: Store, rig: StoreRig, rng: random.Random, series: int) -> None:
+    """Some patches in judged series, some in series that are not, some in none; days pass in between."""
+    numbers = count(1)
+    await save(store, Poll(SERVER, None, baselines=(a_baseline(), replace(a_baseline(), project=OTHER_PROJECT))))
+    for number in range(1, series + 1):
+        rig.advance(days=rng.random())
+        of_series = None if rng.random() < 0.2 else number
+        patches = [a_patch(rng, next(numbers), of_series) for _ in range(rng.randint(1, 4))]
+        judged = of_series is not None and rng.random() < 0.8
+        read = (SeriesRead(a_series(rng, number, patches), ()),) if judged else ()
+        await save(store, Poll(SERVER, None, series=read, patches=tuple(patches)))
+    async with store.transaction() as tx:
+        reviewed = 'UPDATE series SET trailers = \'[["R", "ann@example.org"]]\' WHERE mod(id, 3) = 0'
+        changed = "UPDATE patch SET changed_at = read_at WHERE mod(id, 2) = 0"
+        for statement in (reviewed, changed):
+            await tx.watch._connection.exec_driver_sql(statement)
+
+
+async def save(store: Store, poll: Poll) -> None:
+    async with store.transaction() as tx:
+        await tx.watch.save(poll)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainScan:
+    """The search done in the plainest way: every patch is read whole, and all its facts are decided on."""
+
+    patches: Sequence[Remembered]  # newest first
+    clock: VirtualClock
+
+    def matches(self, query: Query, at_most: int, *, only_idle: bool = False) -> tuple[PastMatch, ...]:
+        """The matches, newest first."""
+        found: dict[object, PastMatch] = {}
+        for each in self.patches:
+            if self._accepts(query, each) and not (only_idle and self._accepts(query, each, knows_idle=False)):
+                key = each.patch.series or (each.patch.id,)
+                found.setdefault(key, PastMatch(SERVER, each.patch, each.series, each.read_at, each.changed_at))
+        return tuple(sorted(list(found.values())[:at_most], key=lambda match: match.read_at, reverse=True))
+
+    def _accepts(self, query: Query, each: Remembered, *, knows_idle: bool = True) -> bool:
+        sections = MAINTAINERS.covering(each.patch.paths)
+        idle = self.clock.now() - (each.changed_at or each.read_at)
+        more = More(sections=sections, known_sections=MAINTAINERS.folded_names, idle=idle if knows_idle else None)
+        facts = facts_of(SERVER, each.patch, each.series, more)
+        patterns: PathTrie[str] = PathTrie()
+        for pattern in patterns_of(query.tree):
+            patterns.add(pattern, pattern)
+        return Judge(facts, PathHits(patterns, facts.paths)).accepts(query.tree)
+
+
+def queries(rng: random.Random) -> Iterator[str]:
+    """Every term, and mixtures of some."""
+    yield from TERMS
+    for _ in range(12):
+        one, two, three = rng.sample(TERMS, 3)
+        yield f"({one} OR {two}) {three}"
+        yield f"{one} -{two}"
+        yield f"{one} OR {two}"
+
+
+async def everything(store: Store) -> list[Remembered]:
+    async with store.transaction() as tx:
+        known = await tx.watch.recalled(SERVER, range(10_000))
+    return sorted(known, key=lambda each: each.patch.id, reverse=True)
+
+
+def a_past(store: Store, clock: VirtualClock, file: Maintainers | None = MAINTAINERS) -> Past:
+    return Past(store, {SERVER: (PROJECT, OTHER_PROJECT)}, lambda *_: file, clock)
+
+
+async def test_a_search_finds_what_a_plain_scan_finds(
+    store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "CHUNK", 20)
+    monkeypatch.setattr(past, "LARGEST_CHUNK", 30)
+    rng = seeded(1)
+    await fill(store, rig, rng, 25)
+    plain = PlainScan(await everything(store), rig.clock)
+    searched = a_past(store, rig.clock)
+
+    differing: list[str] = []
+    matched = 0
+    for text in queries(rng):
+        try:
+            query = parse(text)
+        except QueryError:
+            continue
+        at_most = rng.choice([3, 1_000])
+        found = (await searched.matches(query, None, at_most)).found
+        differing += [text] if found != plain.matches(query, at_most) else []
+        matched += bool(found)
+        if "stale:" in text:
+            idle = (await searched.idle(query, at_most)).found
+            differing += [f"idle {text}"] if idle != plain.matches(query, at_most, only_idle=True) else []
+
+    assert differing == []
+    assert matched > 40
+
+
+async def test_a_search_since_a_moment_finds_what_was_read_after_it(store: Store, rig: StoreRig) -> None:
+    await fill(store, rig, seeded(3), 40)
+    since = rig.now - timedelta(days=7)
+    known = [each for each in await everything(store) if each.read_at >= since]
+
+    found = await a_past(store, rig.clock).matches(parse(f"server:{SERVER} -state:rejected"), since, 1_000)
+
+    assert found.found == PlainScan(known, rig.clock).matches(parse(f"server:{SERVER} -state:rejected"), 1_000)
+    assert found.looked_at == len(known)
+
+
+@contextmanager
+def counted(store: Store) -> Iterator[list[str]]:
+    """The statements that read patches or series meanwhile."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM patch" in statement or "FROM series" in statement:
+            statements.append(statement)
+
+    engine = store._engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+async def fill_plainly(store: Store, patches: int) -> None:
+    """So many patches in series of two, all alike."""
+    rng = seeded(4)
+    some = [replace(a_patch(rng, number, number // 2), project=PROJECT) for number in range(1, patches + 1)]
+    await save(store, Poll(SERVER, None, baselines=(a_baseline(),), patches=tuple(some)))
+
+
+@pytest.mark.parametrize(
+    ("query", "looks_at"),
+    [
+        ("from:nobody", {"submitter_name", "submitter_email"}),
+        ("path:rare/dir/", {"files"}),
+        ("subject:word", {"name", "series_name"}),
+        ("state:under-review", {"state"}),
+        ("nowhere -is:archived", {"name", "series_name", "archived", "trailers"}),
+    ],
+)
+async def test_find_over_many_patches_reads_each_once_and_only_the_columns_that_the_query_is_about(
+    store: Store, rig: StoreRig, query: str, looks_at: set[str]
+) -> None:
+    """Twenty-two seconds over 20,000 patches were 200 statements that read whole rows."""
+    await fill_plainly(store, 2_999)
+
+    with counted(store) as statements:
+        matches = await a_past(store, rig.clock, None).matches(parse(query), None, 10)
+
+    costly = {"submitter_name", "submitter_email", "files", "name", "state", "to", "cc", "trailers", "msgid", "hash"}
+    assert matches.looked_at == 2_999
+    assert len(statements) <= 4  # 200, 400, 800, 1,600
+    selected = [statement.partition("FROM patch")[0] for statement in statements]
+    names = {name for name in costly | looks_at for part in selected if f"AS {name}" in part or f'AS "{name}"' in part}
+    assert names == looks_at & names
+    assert looks_at <= names
+
+
+async def test_of_what_find_finds_only_the_matches_that_are_shown_are_read_whole(store: Store, rig: StoreRig) -> None:
+    await fill_plainly(store, 1_000)
+
+    with counted(store) as statements:
+        matches = await a_past(store, rig.clock, None).matches(parse(f"server:{SERVER}"), None, 10)
+
+    assert len(matches.found) == 10
+    assert len(statements) <= 3  # a chunk, the ten, their series
+    assert matches.looked_at == past.CHUNK
+
+
+async def test_a_search_that_takes_too_long_ends_with_what_it_found_and_says_how_far_back_it_looked(
+    store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "CHUNK", 3)
+    monkeypatch.setattr(past, "SEARCH_SECONDS", 0.0)
+    await fill(store, rig, seeded(5), 10)
+    newest = (await everything(store))[:3]
+
+    matches = await a_past(store, rig.clock).matches(parse(f"server:{SERVER}"), None, 100)
+
+    assert matches.looked_at == 3
+    assert matches.back_to == newest[-1].read_at
+    assert {match.patch.id for match in matches.found} <= {each.patch.id for each in newest}
+
+
+async def test_what_is_dropped_while_a_search_goes_on_is_left_out(
+    store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill_plainly(store, 10)
+    searched = a_past(store, rig.clock, None)
+    recalled: Callable[..., object] = searched._recalled
+
+    async def drop_first(*args: object) -> object:
+        async with store.transaction() as tx:
+            await tx.watch._connection.exec_driver_sql("DELETE FROM patch WHERE id > 5")
+        return await recalled(*args)  # type: ignore[misc]  # as it is
+
+    monkeypatch.setattr(searched, "_recalled", drop_first)
+
+    found = (await searched.matches(parse(f"server:{SERVER}"), None, 10)).found
+
+    assert found
+    assert all(match.patch.id <= 5 for match in found)
