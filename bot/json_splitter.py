@@ -100,7 +100,8 @@ class JsonSplitter:
             raise ValueError("the JSON document does not end")
 
     def _document(self, plan: Plan) -> Generator[None, None, None]:
-        yield from self._peek()  # the first bytes
+        if (yield from self._peek()) != ord("{") and isinstance(plan, Mapping):
+            raise ValueError("the JSON document is no object")
         yield from self._value(plan)
 
     def _value(self, plan: Plan) -> Generator[None, None, None]:

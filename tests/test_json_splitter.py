@@ -84,7 +84,8 @@ def test_a_name_of_a_megabyte_is_passed_over_with_its_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b'{"events": [1,', b'{"events"; 1}', b'{"events": [1 2]}', b'{"a": }', b"{} {}", b"{1: 2}"]
+    "body",
+    [b"", b'{"events": [1,', b'{"events"; 1}', b'{"events": [1 2]}', b'{"a": }', b"{} {}", b"{1: 2}", bytes(9), b"[]"],
 )
 def test_what_has_no_structure_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"JSON"):
