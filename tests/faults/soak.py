@@ -26,11 +26,12 @@ import postgres_server
 from bot.ids import RoomId
 from friend import Friend, befriended
 from homeserver import Homeserver
+from invitations import Invitations, joined_rooms
 from matrix_rig import Account
 from person import Person
 from postgres_server import PostgresServer
 from run_rig import Process, Stage, a_stage
-from story import Story
+from story import FLOODED, Story
 from verdict import Verdict, Wanted, judge, read
 
 YOUNG_SECONDS = (0.3, 4.0)  # from a start to the kill
@@ -49,10 +50,14 @@ ROOMS = (
     Wanted("cards", ("migration",)),
     Wanted("cards and changes", ("net",), hears=True),
     Wanted("encrypted", ("docs", "migration"), hears=True, encrypted=True),
+    Wanted("floods", (FLOODED,), accepted=True, flood=10),
 )
+INVITING = 0.15  # of all that happens
+_KNOWN = "SELECT object FROM card UNION SELECT object FROM flooded"
 _MARKS = {
     "card": ("edited_at", "urgent_since", "counts_since", "counts_last", "due_at"),
     "queued_change": ("seen_at",),
+    "flood": ("opened", "last"),
 }
 
 
@@ -74,6 +79,7 @@ class Done:
     database_kills: int = 0
     ended_by_itself: int = 0
     series: int = 0
+    floods: int = 0
     seconds: float = 0
     rooms: dict[str, Verdict] = field(default_factory=dict)
 
@@ -92,6 +98,7 @@ class Soak:
     homeserver: Homeserver
     postgres: PostgresServer | None
     friend: Friend
+    stranger: Person
     tell: Callable[[int], None] = lambda _: None
 
     def __post_init__(self) -> None:
@@ -99,6 +106,8 @@ class Soak:
         self.dice = random.Random(self.plan.seed)  # noqa: S311  # the same moments in each run
         self.story = Story(self.stage.patchwork, random.Random(self.plan.seed + 1))  # noqa: S311  # the same
         self.pauses = random.Random(self.plan.seed + 2)  # noqa: S311  # the same
+        guests = random.Random(self.plan.seed + 3)  # noqa: S311  # the same
+        self.invitations = Invitations(self.friend.person, self.stranger, self.stage.me, guests)
         self.coming = asyncio.Semaphore(0)  # what is still to happen in this life
         self.done = Done()
         self.rooms: dict[RoomId, Wanted] = {}
@@ -110,6 +119,8 @@ class Soak:
             room = await self.friend.person.create_room(self.stage.me, encrypted=wanted.encrypted)
             self.rooms[room] = wanted
             self.stage.rooms[room] = wanted.queries
+            self.stage.floods[room] = wanted.flood
+        self.stage.invite_from = (self.friend.user,)
         await self._begin()
         happening = asyncio.create_task(self._go_on())
         try:
@@ -121,7 +132,8 @@ class Soak:
             with suppress(asyncio.CancelledError):
                 await happening
         await self._settle()
-        self.done.series, self.done.seconds = len(self.story.works), time.monotonic() - began
+        self.done.series, self.done.floods = len(self.story.works), self.story.floods
+        self.done.seconds = time.monotonic() - began
         return self.done
 
     async def _begin(self) -> None:
@@ -194,7 +206,10 @@ class Soak:
         """Let things happen until cancelled."""
         while True:
             await self.coming.acquire()
-            self.story.happen({row[0] for row in self.stage.rows("SELECT DISTINCT object FROM card")})
+            if self.invitations.dice.random() < INVITING:
+                await self.invitations.happen()
+            else:
+                self.story.happen({row[0] for row in self.stage.rows(_KNOWN)})
             await asyncio.sleep(self.pauses.uniform(*BETWEEN_SECONDS))  # so often things happen
 
     async def _settle(self) -> None:
@@ -212,13 +227,19 @@ class Soak:
         await self._faults()
 
     def _is_busy(self) -> bool:
-        waits = ("notice WHERE state NOT IN ('done', 'dead')", "queued_change", "card WHERE due_at IS NOT NULL")
-        return any(self.stage.has(rows) for rows in waits)
+        waits = (
+            "notice WHERE state NOT IN ('done', 'dead', 'suspended')",
+            "queued_change",
+            "card WHERE due_at IS NOT NULL",
+        )
+        return any(self.stage.has(rows) for rows in (*waits, "flood"))
 
     async def _faults(self) -> list[str]:
         for room, wanted in self.rooms.items():
             timeline = read(await self._timeline(room), self.stage.me)
             self.done.rooms[wanted.name] = judge(wanted, self.story.works, timeline)
+        joined = await joined_rooms(self.homeserver, self.stage.folder)
+        self.done.rooms["invitations"] = await self.invitations.judge(joined)
         return self.done.faults
 
     async def _timeline(self, room: RoomId) -> list[dict[str, Any]]:
@@ -243,7 +264,8 @@ class Soak:
         if self.postgres is not None:
             for table, columns in _MARKS.items():
                 sets = ", ".join(f"{column} = {column} - interval '1 hour'" for column in columns)
-                postgres_server.rows(self.stage.database, f"UPDATE {table} SET {sets}")  # noqa: S608  # our own
+                lock = f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"  # or the bot may wait for us, and we for it
+                postgres_server.rows(self.stage.database, f"{lock}; UPDATE {table} SET {sets}")  # noqa: S608  # our own
             return
         with closing(sqlite3.connect(self.stage.folder / "bot.db", timeout=30)) as connection, connection:
             for table, columns in _MARKS.items():
@@ -258,12 +280,12 @@ async def a_soak(
     """A soak over *homeserver*, on PostgreSQL where there is a server, else on SQLite."""
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(a_stage(Account(homeserver, folder)))
-        stage.flood = 0
         if postgres is not None:
             stage.database = stack.enter_context(postgres.database())
         person = await stack.enter_async_context(Person(homeserver))
         friend = await stack.enter_async_context(befriended(person, folder / "friend", homeserver.url))
-        yield Soak(plan, stage, homeserver, postgres, friend)
+        stranger = await stack.enter_async_context(Person(homeserver))
+        yield Soak(plan, stage, homeserver, postgres, friend, stranger)
 
 
 async def _soak_on(database: str, plan: Plan, progress: Progress) -> Done:
@@ -289,12 +311,12 @@ async def _soak_on(database: str, plan: Plan, progress: Progress) -> Done:
 
 def table_of(results: dict[str, Done]) -> Table:
     """The numbers."""
-    titles = ("on", "room", "cards", "told below", "lost", "twice", "unasked", "out of order", "untrue")
+    titles = ("on", "room", "cards", "in lists", "told below", "lost", "twice", "unasked", "out of order", "untrue")
     table = Table(*titles, box=SIMPLE)
     for database, done in results.items():
         for name, verdict in done.rooms.items():
             kinds = (verdict.lost, verdict.twice, verdict.unasked, verdict.disordered, verdict.untrue)
-            counts = [verdict.cards, verdict.things, *map(len, kinds)]
+            counts = [verdict.cards, verdict.listed, verdict.things, *map(len, kinds)]
             table.add_row(database, name, *map(str, counts))
     return table
 
@@ -313,7 +335,7 @@ def main(databases: Sequence[str]) -> int:
         console.print(
             f"{database}: {done.kills} kills, {done.homeserver_restarts} restarts of the homeserver, "
             f"{done.database_kills} kills of the database, {done.ended_by_itself} starts refused meanwhile, "
-            f"{done.series} series, {done.seconds:.0f} s"
+            f"{done.series} series, {done.floods} floods, {done.seconds:.0f} s"
         )
         for fault in done.faults:
             console.print(fault, style="red", markup=False)

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 from rig import PROJECT, a_series
 
-PLACES = ("migration", "net", "docs", "elsewhere")
+FLOODED = "import"  # where many series arrive at once
+PLACES = ("migration", "net", "docs", "elsewhere", FLOODED)
+FLOOD = (14, 17)  # series at once
+HAPPENINGS = (*("series", "version", "state", "check", "remark") * 2, *("series", "state") * 2, "flood")
 STATES = ("accepted", "rejected", "deferred")
 CHECKS = ("success", "warning", "fail")  # the worst last
 LAST_VERSION = 3
@@ -46,16 +49,23 @@ class Story:
     patchwork: SamplePatchwork
     dice: random.Random
     works: list[Work] = field(default_factory=list)
+    floods: int = 0
     _said: int = 0
 
     def happen(self, read: Collection[int]) -> None:
         """One thing more; what changes is one of the series that were *read*: what was before is no change."""
         open_ = [work for work in self.works if work.number in read]
-        what = self.dice.choice(("series", "series", "version", "state", "check", "remark"))
+        what = self.dice.choice(HAPPENINGS)
+        if what == "flood":
+            for _ in range(self.dice.randint(*FLOOD)):
+                self._arrive(Work(len(self.works) + 1, FLOODED, 1, 0, ()))
+            self.floods += 1
+            return
         if what == "series" or not open_:
             self._arrive(Work(len(self.works) + 1, self.dice.choice(PLACES), 1, 0, ()))
             return
-        work = self.dice.choice(open_)
+        place = self.dice.choice(sorted({work.place for work in open_}))  # most of all came in floods
+        work = self.dice.choice([work for work in open_ if work.place == place])
         match what:
             case "version" if work.superseded_by is None and work.version < LAST_VERSION:
                 work.superseded_by = work.version + 1
