@@ -226,13 +226,13 @@ async def assembled(
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
             client = _client(settings, server, (transports or {}).get(server.name))
-            api = PatchworkApi(await stack.enter_async_context(client))
+            api = PatchworkApi(await stack.enter_async_context(client), incidents)
             source = _source(server)
             async with store.transaction() as tx:
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
             projects = Projects(_archives(server), rulebook.of)
-            pollers.append(Poller(source, api, store, clock, ears))
+            pollers.append(Poller(source, api, store, clock, ears, incidents=incidents))
             watch = Watch(pollers[-1], store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())

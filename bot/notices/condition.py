@@ -30,7 +30,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class WatchedServer:
-    """A Patchwork server: its projects with the time from which each is known, and those that it does not have.
+    """A Patchwork server: the projects watched there with the time from which each is known, and why others are not.
 
     *absence* is the one whose arrivals are still read; None: there is none.
     """
@@ -46,7 +46,7 @@ class WatchedServer:
 
     @property
     def watches_nothing(self) -> bool:
-        """Whether the server has none of its projects, as far as it said."""
+        """Whether none of the server's projects can be watched, as far as it said."""
         return bool(self.problems) and not self.known_since
 
 
@@ -201,6 +201,8 @@ def _catching_up(server: ServerName, absence: Absence) -> str:
 def _server(server: WatchedServer) -> str:
     if server.health.failing_since is not None:
         return _outage(server)
+    if server.watches_nothing:
+        return f"{server.name}: none of its projects can be polled now"
     known = ", ".join(f"{project} (known since {since:%Y-%m-%d})" for project, since in server.known_since)
     polled = server.health.last_success
     how = f"polled at {moment(polled)}" if polled else "not polled yet"

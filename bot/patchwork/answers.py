@@ -1,18 +1,19 @@
-"""Patchwork's answers as rows: a list row that is none is left out and counted, an answer that is none is garbled."""
+"""Patchwork's answers as rows: a list row that is none is left out and named, an answer that is none is garbled."""
 
 import functools
-import json
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError
 
 from bot.errors import Temporary
+from bot.json_reader import read_json
 from bot.patchwork.text import line
 
 T = TypeVar("T", bound=BaseModel)
 
 MAX_ROWS = 1_000  # Patchwork gives 250 at most, an administrator may allow more
+MAX_ID = 2**63  # what a database holds is less
 
 
 class Garbled(Temporary):
@@ -20,11 +21,25 @@ class Garbled(Temporary):
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """A row of a list that cannot be read: its id and its date where at least these can be, and why it cannot."""
+
+    id: int | None
+    date: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rows(Generic[T]):
-    """The rows of a list, and how many were left out because they could not be read."""
+    """The rows of a list, and those that were left out because they could not be read."""
 
     rows: tuple[T, ...]
-    rejected: int
+    skipped: tuple[SkippedRow, ...] = ()
+
+    @property
+    def rejected(self) -> int:
+        """How many rows were left out."""
+        return len(self.skipped)
 
 
 def read_row(kind: type[T], body: bytes) -> T:
@@ -36,10 +51,10 @@ def read_row(kind: type[T], body: bytes) -> T:
     try:
         return kind.model_validate_json(body)
     except ValidationError:
-        pass  # a lone surrogate is an error to the fast parser only; the slow one below decides
+        pass  # the fast parser refuses lone surrogates, deep nesting and long numbers; the slow one below decides
     try:
-        return kind.model_validate(_sound(json.loads(body)))
-    except (ValueError, RecursionError) as error:
+        return kind.model_validate(_sound(read_json(body)))
+    except ValueError as error:
         raise Garbled(f"not {kind.__name__}: {_first_line(error)}") from None
 
 
@@ -50,19 +65,22 @@ def read_rows(kind: type[T], body: bytes) -> Rows[T]:
         Garbled: when *body* is no list at all, or one with more rows than any page has.
     """
     try:
-        return Rows(tuple(_page_of(kind).validate_json(body)), 0)
+        return Rows(tuple(_page_of(kind).validate_json(body)))
     except ValidationError:
         pass  # find the rows that can be read
     try:
-        values = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        values = read_json(body)
+    except ValueError as error:
         raise Garbled(f"not a list: {_first_line(error)}") from None
     if not isinstance(values, list):
         raise Garbled("not a list")
     if len(values) > MAX_ROWS:
         raise Garbled(f"a list of {len(values):,} rows, where a page has {MAX_ROWS} at most")
-    rows = [row for value in values if (row := _row(kind, value)) is not None]
-    return Rows(tuple(rows), len(values) - len(rows))
+    read = [_row(kind, value) for value in values]
+    return Rows(
+        tuple(row for row in read if not isinstance(row, SkippedRow)),
+        tuple(row for row in read if isinstance(row, SkippedRow)),
+    )
 
 
 @functools.cache
@@ -71,11 +89,18 @@ def _page_of(kind: type[T]) -> TypeAdapter[list[T]]:
     return TypeAdapter(Annotated[list[kind], Field(max_length=MAX_ROWS), FailFast()])  # type: ignore[valid-type, arg-type]  # a type at run time
 
 
-def _row(kind: type[T], value: object) -> T | None:
+def _row(kind: type[T], value: object) -> T | SkippedRow:
     try:
         return kind.model_validate(_sound(value))
-    except (ValueError, RecursionError):
-        return None
+    except ValueError as error:
+        return _skipped(value, error)
+
+
+def _skipped(value: object, error: ValueError) -> SkippedRow:
+    found = value if isinstance(value, dict) else {}
+    number, date = found.get("id"), found.get("date")
+    has_id = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < MAX_ID
+    return SkippedRow(number if has_id else None, date if isinstance(date, str) else None, _reason(error))
 
 
 def _sound(value: object) -> object:
@@ -86,9 +111,18 @@ def _sound(value: object) -> object:
         case list():
             return [_sound(item) for item in value]
         case dict():
-            return {key: _sound(item) for key, item in value.items()}
+            return {_sound(key): _sound(item) for key, item in value.items()}
         case _:
             return value
+
+
+def _reason(error: ValueError) -> str:
+    """What of a row cannot be read, in a line."""
+    if not isinstance(error, ValidationError):
+        return _first_line(error)
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return line(f"{place}: {first['msg']}" if place else first["msg"], 200)
 
 
 def _first_line(error: Exception) -> str:

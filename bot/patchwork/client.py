@@ -7,6 +7,7 @@ of their own (`for_commands`), which shares connections and places with that of 
 
 import asyncio
 import email.utils
+import re
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +22,7 @@ import httpx
 from bot import __version__
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
+from bot.json_reader import read_json
 from bot.patchwork.counting import counted
 from bot.patchwork.turns import Purpose, Turns
 from bot.unpacking import body_of
@@ -28,17 +30,44 @@ from bot.unpacking import body_of
 AT_ONCE = 2
 _MAX_RETRY_AFTER = timedelta(hours=6)
 
+_MAX_ERROR_BYTES = 64 * 1024  # of an answer that is none; more of it says nothing more
+
 TOO_MANY_WAIT = timedelta(minutes=1)  # after a 429 that does not say how long
+
+_JSON = "application/json"
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|script)\b", re.IGNORECASE)
+_WALL = re.compile(
+    rb"captcha|challenge|checking your (?:browser|connection)|just a moment|are you (?:a )?human|not a (?:ro)?bot"
+    rb"|anubis|proof.of.work|access denied|type=.?password|\b(?:log|sign) ?in\b",
+    re.IGNORECASE,
+)
+_LOGIN = re.compile(
+    r"(?:^|[/?&=._-])(?:log[_-]?in|sign[_-]?in|sso|oauth2?|saml2?|auth|challenge|captcha)\b", re.IGNORECASE
+)
+_LET_IN = "set contact, and ask the server's administrator to let the bot pass"
 
 Params = Sequence[tuple[str, str]]
 
 
 class NotFound(Permanent):
-    """The server has no such thing, or no longer."""
+    """The server says itself that it has no such thing: Patchwork's own 404, which is JSON with a "detail"."""
 
 
-class Refused(Permanent):
-    """The server will not give it: private, or another kind of server."""
+class Refused(Temporary):
+    """The answer is not the server's word on what was asked for: a redirect, a refusal, or another kind of server."""
+
+
+class NoSuchPage(Refused):
+    """A 404 or 410 that is not Patchwork's own word on an object; its own 404 of unknown addresses looks like that."""
+
+
+class Wall(Refused):
+    """A login page or a bot challenge in front of the server answered in its place."""
+
+
+class TooMany(Temporary):
+    """The server wants fewer requests (429)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +76,37 @@ class Page:
 
     body: bytes
     has_next: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: its status, its headers, and its body as far as it was read."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes = b""
+
+    @property
+    def content_type(self) -> str:
+        """The type that it claims, in lower case and without parameters; "" where it claims none."""
+        given: str = self.headers.get("content-type", "")
+        return given.partition(";")[0].strip().lower()
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a page for people, by its type or by how it begins."""
+        return self.content_type in _HTML or _PAGE.match(self.body) is not None
+
+    @property
+    def is_own_not_found(self) -> bool:
+        """Whether it is Patchwork's own word that it has no such object."""
+        if self.status != 404 or self.content_type != _JSON:
+            return False
+        try:
+            found = read_json(self.body)
+        except ValueError:
+            return False
+        return isinstance(found, dict) and isinstance(found.get("detail"), str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +201,10 @@ class PatchworkClient:
 
         Raises:
             Temporary: the server, the network or a wall in front of it failed; the same request may work later.
-            NotFound: there is no such object.
-            Permanent: this server will not answer it.
+            NotFound: there is no such object, as the server says itself.
+            Permanent: the answer is too large.
         """
-        return await self._get(f"/api/{version or self.version}/{path}", params, "application/json")
+        return await self._get(f"/api/{version or self.version}/{path}", params, _JSON)
 
     async def text(self, path: str) -> str:
         """A text/plain answer outside the API; raises as `json` does."""
@@ -196,16 +256,29 @@ class PatchworkClient:
             async with self._http.stream("GET", asked, headers=accept) as response:
                 answered.code = str(response.status_code)
                 self._turns.is_silent = False
-                judge(response.status_code, response.headers, content_type)
-                return Page(await self._body(response), has_next="next" in response.links)
+                body = await (self._body(response) if response.status_code == 200 else _error_body(response))
+                judge(Answer(response.status_code, response.headers, body), content_type)
+                return Page(body, has_next="next" in response.links)
 
     async def _body(self, response: httpx.Response) -> bytes:
         """The body, unpacked no further than the limit: a small answer can unfold into a huge one."""
+        encoding = response.headers.get("content-encoding", "gzip").strip().lower()
+        if encoding != "gzip":
+            raise Temporary(f"answered in the encoding {encoding[:100]}")
         is_packed = "content-encoding" in response.headers
         body = await body_of(response.aiter_raw(), self._limits.max_bytes, is_packed=is_packed)
         if body is None:
             raise Permanent(f"the answer is larger than {self._limits.max_bytes:,} bytes")
         return body
+
+
+async def _error_body(response: httpx.Response) -> bytes:
+    """What is to be read of an answer that is an error: nothing where that is too long or broken."""
+    try:
+        body = await body_of(response.aiter_raw(), _MAX_ERROR_BYTES, is_packed="content-encoding" in response.headers)
+    except (httpx.HTTPError, zlib.error):
+        return b""
+    return body or b""
 
 
 def _authorities(ca_file: str) -> ssl.SSLContext:
@@ -216,38 +289,55 @@ def _authorities(ca_file: str) -> ssl.SSLContext:
         raise ConfigError("network.ca_file", f"cannot be used: {error.strerror or error}") from error
 
 
-def judge(status: int, headers: httpx.Headers, content_type: str | None) -> None:
+def judge(answer: Answer, content_type: str | None) -> None:
     """Whether an answer is what was asked for; raises the error that it is where it is none.
 
-    *content_type* None: any will do.
-
-    HTML with status 200 is a login page or a bot wall in front of Patchwork; it may go away.
+    *content_type* None: any will do but a page for people. Only Patchwork's own 404 says that something is not there;
+    whatever else may come from a wall or a proxy in front of it, and may go away.
 
     Raises:
-        Temporary: 429, 5xx, and answers of another type or in an encoding that was not asked for.
-        NotFound: 404 and 410.
-        Permanent: redirects (the configured address is not the server's own) and other 4xx.
+        NotFound: Patchwork's own 404.
+        Wall: a login page or a bot challenge.
+        Refused: redirects (the configured address is not the server's own) and other refusals.
+        TooMany: 429.
+        Temporary: 5xx, and answers of another type.
     """
-    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    status, wait = answer.status, retry_after(answer.headers)
+    if answer.is_own_not_found:
+        raise NotFound(f"HTTP {status}")
+    if _is_wall(answer):
+        raise Wall(f"HTTP {status} with a login page or a bot challenge ({_kind(answer)}); {_LET_IN}", wait)
     match status:
         case 200:
-            if content_type is not None and given != content_type:
-                raise Temporary(f"answered {given or 'no type'} where {content_type} was asked for")
-            encoding = headers.get("content-encoding", "gzip").strip().lower()
-            if encoding != "gzip":
-                raise Temporary(f"answered in the encoding {encoding[:100]}")
+            if content_type not in {None, answer.content_type}:
+                raise Temporary(f"answered {_kind(answer)} where {content_type} was asked for")
         case 404 | 410:
-            raise NotFound(f"HTTP {status}")
+            raise NoSuchPage(f"HTTP {status} ({_kind(answer)}), which is not Patchwork's own word", wait)
         case 429:
-            raise Temporary(f"HTTP {status}", retry_after(headers) or TOO_MANY_WAIT)
-        case 408 | 425:
-            raise Temporary(f"HTTP {status}", retry_after(headers))
-        case status if status >= 500:
-            raise Temporary(f"HTTP {status}", retry_after(headers))
+            raise TooMany(f"HTTP {status}", wait or TOO_MANY_WAIT)
         case status if 300 <= status < 400:
-            raise Refused(f"redirects to {headers.get('location', 'nowhere')[:200]}; configure that address")
+            raise _redirect(answer.headers.get("location", "nowhere")[:200], wait)
+        case status if status >= 500 or status in {408, 425}:
+            raise Temporary(f"HTTP {status}", wait)
         case _:
-            raise Refused(f"HTTP {status}")
+            raise Refused(f"HTTP {status}", wait)
+
+
+def _is_wall(answer: Answer) -> bool:
+    """Whether something in front of the server wants a person to log in, or to prove to be one."""
+    if not answer.is_page or answer.status in {404, 410, 429}:
+        return False
+    return answer.status == 200 or _WALL.search(answer.body) is not None
+
+
+def _redirect(target: str, wait: timedelta | None) -> Refused:
+    if _LOGIN.search(target):
+        return Wall(f"redirects to {target[:60]}, a login page or a bot challenge; {_LET_IN}", wait)
+    return Refused(f"redirects to {target}; configure that address", wait)
+
+
+def _kind(answer: Answer) -> str:
+    return answer.content_type or "no type"
 
 
 def retry_after(headers: httpx.Headers) -> timedelta | None:

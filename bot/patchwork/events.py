@@ -11,9 +11,10 @@ from typing import Protocol
 import structlog
 
 from bot.clock import Clock
-from bot.errors import Temporary
+from bot.errors import TransportError
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork import cursor
+from bot.patchwork.answers import SkippedRow
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.pending import Baseline, KnownSeries, Pending
 from bot.patchwork.wire import Event
@@ -62,7 +63,7 @@ class Walk:
     """What one reading brought.
 
     *new* are the unknown ones of *events*, by date and id. *cut* when more wait on the server; *rebuilt* when the
-    server's ids fell back, so that nothing known holds any more.
+    server's ids fell back, so that nothing known holds any more. *skipped* counts those that could not be read.
     """
 
     events: tuple[Event, ...] = ()
@@ -70,6 +71,7 @@ class Walk:
     cursor: str | None = None
     cut: bool = False
     rebuilt: bool = False
+    skipped: int = 0
 
 
 Baselines = Mapping[ProjectName, Baseline]
@@ -79,13 +81,15 @@ Baselines = Mapping[ProjectName, Baseline]
 class _Rows:
     """Rows as they came. *cut* when more wait; *whole* unless a project could not be asked.
 
-    *reached* is the date up to which all that was asked for was read, None where nothing came.
+    *reached* is the date up to which all that was asked for was read, None where nothing came. *skipped* are rows that
+    could not be read.
     """
 
     events: list[Event]
     reached: str | None
     cut: bool = False
     whole: bool = True
+    skipped: tuple[SkippedRow, ...] = ()
 
 
 class EventReader:
@@ -113,11 +117,29 @@ class EventReader:
         new = await self._unknown(rows.events, baselines)
         if rows.whole and not goes_on:
             self._sweeps.done(now, window)
-        if at is not None and rows.whole and not goes_on and not _anchored(rows.events, new, at):
+        is_doubtful = at is not None and rows.whole and not goes_on and not _anchored(rows.events, new, at)
+        if at is not None and is_doubtful and not await self._is_anchored_by(rows, new, baselines):
             return await self._reanchor(watched, baselines, at)
         self._goes_on = rows.cut and rows.whole
         moved = cursor.newest(date for date in (at, rows.reached) if date is not None) if rows.whole else at
-        return Walk(tuple(rows.events), tuple(cursor.in_order(new)), moved, cut=self._goes_on)
+        skipped = len(rows.skipped)
+        return Walk(tuple(rows.events), tuple(cursor.in_order(new)), moved, cut=self._goes_on, skipped=skipped)
+
+    async def read_project(self, base: Baseline, since: str) -> Walk:
+        """All events of one project since a date, "" since ever, which the reading of all projects passed over."""
+        baselines = {base.project: base}
+        at = cursor.since(since, 0.0, cursor.DEEP) if since else None
+        rows = await self._walk([base.project], baselines, at)
+        new = await self._unknown(rows.events, baselines)
+        return Walk(tuple(rows.events), tuple(cursor.in_order(new)), rows.reached, cut=rows.cut)
+
+    async def _is_anchored_by(self, rows: _Rows, new: Sequence[Event], baselines: Baselines) -> bool:
+        """Whether a known event is among the *rows* that cannot be read, and no readable one is out of its place."""
+        ids = [row.id for row in rows.skipped if row.id is not None]
+        if not ids or len(new) < len({event.id for event in rows.events}):
+            return False
+        past = max((base.event for base in baselines.values()), default=0)
+        return min(ids) <= past or bool(await self._memory.known_events(self._server, ids))
 
     def _since(self, at: str | None, window: timedelta) -> str | None:
         now = self._clock.monotonic()
@@ -132,7 +154,7 @@ class EventReader:
             return await self._one_by_one(baselines, since)
         try:
             rows = await self._walk(list(baselines), baselines, since)
-        except Temporary as error:
+        except TransportError as error:
             self._failures += 1
             if self._failures < _FAILURES_UNTIL_APART or len(baselines) == 1:
                 raise
@@ -145,11 +167,11 @@ class EventReader:
 
     async def _one_by_one(self, baselines: Baselines, since: str | None) -> _Rows:
         parts: list[_Rows] = []
-        failed: Temporary | None = None
+        failed: TransportError | None = None
         for project in baselines:
             try:
                 parts.append(await self._walk([project], baselines, since))
-            except Temporary as error:
+            except TransportError as error:
                 _log.warning("no events of one project", server=self._server, project=project, reason=str(error))
                 failed = error
         if failed is not None and not parts:
@@ -157,7 +179,8 @@ class EventReader:
         events = [event for part in parts for event in part.events]
         cut = [part.reached for part in parts if part.cut and part.reached is not None]
         reached = min(cut, key=cursor.parse) if cut else cursor.newest(event.date for event in events)
-        return _Rows(events, reached, cut=bool(cut), whole=failed is None)
+        skipped = tuple(row for part in parts for row in part.skipped)
+        return _Rows(events, reached, cut=bool(cut), whole=failed is None, skipped=skipped)
 
     async def _walk(self, projects: Sequence[ProjectName], baselines: Baselines, since: str | None) -> _Rows:
         """Page after page until a short one; a page that brings nothing new is no reason to stop.
@@ -166,12 +189,14 @@ class EventReader:
         a full page has one date, or where the server knows no other order than newest first, numbers it is.
         """
         found: list[Event] = []
+        skipped: list[SkippedRow] = []
         page, full_of_news = 1, 0
         for _ in range(_MAX_PAGES):
             answer = await self._api.events(projects, since=since, page=page)
             found += answer.events
+            skipped += answer.skipped
             if not answer.more:
-                return _Rows(found, cursor.newest(event.date for event in found))
+                return _Rows(found, cursor.newest(event.date for event in found), skipped=tuple(skipped))
             if await self._unknown(answer.events, baselines):
                 full_of_news += 1
             last = answer.events[-1].date if answer.events else None
@@ -181,7 +206,7 @@ class EventReader:
             if full_of_news >= _MAX_PAGES_OF_NEWS:
                 break
             page, since = 1, last
-        return _Rows(found, cursor.newest(event.date for event in found), cut=True)
+        return _Rows(found, cursor.newest(event.date for event in found), cut=True, skipped=tuple(skipped))
 
     async def _unknown(self, events: Sequence[Event], baselines: Baselines) -> list[Event]:
         known = await self._memory.known_events(self._server, [event.id for event in events])

@@ -6,12 +6,14 @@ comments, where somebody sees them. An edited check raises no event; the safety 
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
+from bot.errors import TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.looking import Look
-from bot.patchwork.model import CheckState, Patch, Series
+from bot.patchwork.looking import Look, Partly
+from bot.patchwork.model import CheckState, Patch, Series, Trailer
 from bot.patchwork.net import Catch
 from bot.patchwork.pending import Board, Known, Pending, PendingKind
 from bot.patchwork.told import (
@@ -23,6 +25,7 @@ from bot.patchwork.told import (
     MailKind,
     TrailersRead,
     Work,
+    WorkKind,
     comments_in,
 )
 from bot.patchwork.wire import Event
@@ -118,7 +121,8 @@ class FollowUps:
         on = Commented(kind, item.id)
         work = await self._work(on, item)
         if work is None:
-            return CommentsRead(on) if board.now >= item.deadline else None
+            is_unknown = board.now >= item.deadline and not board.has_unreadable(item.project)
+            return CommentsRead(on) if is_unknown else None
         comments = None
         if await self._listening.hears_comments(self._server, work):
             comments = await self._api.comments(on)
@@ -131,15 +135,28 @@ class FollowUps:
             return await self._memory.work_of_cover(self._server, item.project, Msgid(item.name))
         return (await self._memory.works_of(self._server, [on.id])).get(PatchId(on.id))
 
-    async def _trailers(self, _: Board, item: Pending) -> TrailersRead:
+    async def _trailers(self, board: Board, item: Pending) -> TrailersRead:
         """The trailers now; none where nothing is known of it any more."""
         if item.kind is PendingKind.PATCH_TRAILERS:
             patch = await self._memory.patch(self._server, item.id)
-            return await self._api.patch_trailers([patch] if patch else [])
+            return await self._api.patch_trailers(patch) if patch else TrailersRead(())
         series = await self._memory.series(self._server, item.id)
         if series is None:
             return TrailersRead(())
-        return await self._api.trailers(series, await self._memory.patches_of(self._server, series.id))
+        cover = await self._cover_trailers(series)
+        read = await self._api.trailers(series, await self._memory.patches_of(self._server, series.id))
+        for number in read.unread:  # each is asked for by itself from now on
+            board.trailers(item.project, Work(WorkKind.PATCH, number), board.now)
+        if isinstance(cover, TransportError):
+            raise Partly(read, cover)
+        return replace(read, cover=cover)
+
+    async def _cover_trailers(self, series: Series) -> frozenset[Trailer] | TransportError:
+        """The trailers in the comments on the cover letter, or why they cannot be read."""
+        try:
+            return await self._api.cover_trailers(series)
+        except TransportError as error:
+            return error
 
     async def _checks(self, _: Board, item: Pending) -> ChecksRead:
         patch = PatchId(item.id)

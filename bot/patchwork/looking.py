@@ -3,29 +3,45 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
 from bot.clock import Clock
-from bot.errors import Permanent, Temporary
+from bot.errors import Temporary, TransportError
 from bot.ids import ServerName
-from bot.patchwork.client import AT_ONCE
-from bot.patchwork.pending import GIVE_UP, Board, Pending, PendingKind
+from bot.incidents import Incidents
+from bot.patchwork.client import AT_ONCE, NotFound
+from bot.patchwork.pending import Board, Pending, PendingKind
 
 MAX_LOOKS = 50
+MAX_FAILED_RETRIES = 5  # of a poll, of what could not be read before; the rest of it waits for another poll
+UNREADABLE = "fetch.object_unreadable"
+_LONGEST_HOLD = timedelta(minutes=2)  # for which one object may hold up the others by a Retry-After
+_REPEATED = 3  # failures in a row, after which it holds up nothing else any more
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
+
+
+class Partly(Exception, Generic[_T]):
+    """An object could be read but for a part: *result* is what was read, *cause* why the rest was not."""
+
+    def __init__(self, result: _T, cause: TransportError) -> None:
+        super().__init__(str(cause))
+        self.result = result
+        self.cause = cause
 
 
 class Look:
     """The looks of one poll at a server; *asked_to_wait* is how long it wants not to be asked again, None so far."""
 
-    def __init__(self, server: ServerName, board: Board, clock: Clock) -> None:
+    def __init__(self, server: ServerName, board: Board, clock: Clock, incidents: Incidents) -> None:
         self.board = board
         self.asked_to_wait: timedelta | None = None
         self._server = server
         self._clock = clock
+        self._incidents = incidents
+        self._failed_retries = 0
 
     async def at(
         self, read: Callable[[Board, Pending], Awaitable[_T | None]], *kinds: PendingKind
@@ -47,40 +63,65 @@ class Look:
     async def settled(
         self, read: Callable[[Board, Pending], Awaitable[_T | None]], *kinds: PendingKind
     ) -> tuple[_T, ...]:
-        """The same, and what could be read is settled by that."""
+        """The same, and what could be read whole is settled by that."""
         found = await self.at(read, *kinds)
         for item, _ in found:
-            self.board.settle(*item.key)
+            if self.board.is_as_before(item):
+                self.board.settle(*item.key)
         return tuple(result for _, result in found)
 
-    async def _try(self, item: Pending, read: Callable[[Board, Pending], Awaitable[_T | None]]) -> _T | None:
-        """What *read* gives; None, and the item kept for later or given up, when it gives nothing."""
-        if self.asked_to_wait is not None:
-            self.board.keep(item.again(self._clock.now(), self.asked_to_wait))
-            return None
-        try:
-            result = await read(self.board, item)
-        except Temporary as error:
-            self.asked_to_wait = error.retry_after
-            self._later(item, str(error), error.retry_after)
-            return None
-        except Permanent as error:
-            _log.warning("not to be read", server=self._server, what=item.kind, id=item.id, reason=str(error))
-            self.board.settle(*item.key)
-            return None
-        except Exception:  # noqa: BLE001  # a fault of ours in one object; it is logged and tried again
-            _log.exception("cannot be read", server=self._server, what=item.kind, id=item.id)
-            self._later(item, "a fault of the bot", None)
-            return None
-        if result is None:
-            self.board.keep(item.again(self._clock.now()))
-        return result
-
-    def _later(self, item: Pending, reason: str, asked: timedelta | None) -> None:
-        now = self._clock.now()
-        if now - item.first_seen > GIVE_UP:
-            _log.error("given up", server=self._server, what=item.kind, id=item.id, reason=reason)
+    def failed(self, item: Pending, error: TransportError) -> None:
+        """Look at *item* again later, and record it; let it go where the server said twice that it has none such."""
+        now, asked = self._clock.now(), error.retry_after if isinstance(error, Temporary) else None
+        later = item.not_found(now) if isinstance(error, NotFound) else item.failed(now, asked)
+        if later is None:
+            _log.warning("fetch.object_gone", server=self._server, what=item.kind, id=item.id, since=item.missing_since)
+            self._incidents.resolve(UNREADABLE, self._name(item))
             self.board.settle(*item.key)
             return
-        _log.info("to be looked at again", server=self._server, what=item.kind, id=item.id, reason=reason)
-        self.board.keep(item.again(now, asked))
+        self._failed_retries += item.unreadable_since is not None
+        if asked is not None and item.attempts < _REPEATED:
+            self.asked_to_wait = min(asked, _LONGEST_HOLD)
+        self._incidents.record(UNREADABLE, self._name(item), str(error))
+        self.board.keep(later)
+
+    def resolve_settled(self) -> None:
+        """What is waited for no more is no incident."""
+        for item in self.board.settled:
+            if item.unreadable_since is not None:
+                self._incidents.resolve(UNREADABLE, self._name(item))
+
+    async def _try(self, item: Pending, read: Callable[[Board, Pending], Awaitable[_T | None]]) -> _T | None:
+        """What *read* gives; None, and the item kept for later or let go, when it gives nothing."""
+        now = self._clock.now()
+        if self.asked_to_wait is not None:
+            self.board.keep(item.put_off(now + self.asked_to_wait))
+            return None
+        if item.unreadable_since is not None and self._failed_retries >= MAX_FAILED_RETRIES:
+            return None  # its turn comes with another poll
+        try:
+            result = await read(self.board, item)
+        except TransportError as error:
+            self.failed(item, error)
+            return None
+        except Partly as partly:
+            self.failed(item, partly.cause)
+            part: _T = partly.result
+            return part
+        except Exception as error:  # noqa: BLE001  # a fault of ours in one object; it is recorded and tried again
+            self._incidents.record(UNREADABLE, self._name(item), error)
+            self.board.keep(item.failed(self._clock.now()))
+            return None
+        self._read(item, is_complete=result is not None)
+        return result
+
+    def _read(self, item: Pending, *, is_complete: bool) -> None:
+        """The object could be read; then others that could not be may be readable, too."""
+        if item.unreadable_since is not None:
+            self._incidents.resolve(UNREADABLE, self._name(item))
+            self.board.retry_unreadable()
+        if not is_complete:
+            self.board.keep(item.again(self._clock.now()))
+
+    def _name(self, item: Pending) -> str:
+        return f"{item.title} of {self._server}"

@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import structlog
-
 from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
-from bot.patchwork.api import NET_SIZE, PatchworkApi
+from bot.incidents import Incidents
+from bot.patchwork.api import NewestPage, PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.events import ObjectMemory
 from bot.patchwork.model import Patch, Series
@@ -21,8 +20,8 @@ from bot.patchwork.pending import Baseline
 
 EVERY_SECONDS = 30 * 60.0
 RETRY_SECONDS = 5 * 60.0
+SWEEP_FAILED = "sweep.failed"
 _MAX_PAGES = 20
-_log = structlog.get_logger(__name__)
 _Found = TypeVar("_Found", Series, Patch)
 
 
@@ -37,11 +36,14 @@ class Catch:
 class SafetyNet:
     """The net of one server."""
 
-    def __init__(self, server: ServerName, api: PatchworkApi, memory: ObjectMemory, clock: Clock) -> None:
+    def __init__(
+        self, server: ServerName, api: PatchworkApi, memory: ObjectMemory, clock: Clock, incidents: Incidents
+    ) -> None:
         self._server = server
         self._api = api
         self._memory = memory
         self._clock = clock
+        self._incidents = incidents
         self._due_at = clock.monotonic() + EVERY_SECONDS
 
     async def cast(self, baselines: Mapping[ProjectName, Baseline]) -> Catch:
@@ -50,15 +52,23 @@ class SafetyNet:
         if now < self._due_at:
             return Catch()
         self._due_at = now + EVERY_SECONDS
+        series = await self._swept("series", self._series(baselines))
+        return Catch(series, await self._swept("patches", self._patches(baselines)))
+
+    async def _swept(self, what: str, sweep: Awaitable[tuple[_Found, ...]]) -> tuple[_Found, ...]:
+        """What a sweep found; nothing where the server fails, which is then asked again soon."""
+        name = f"the newest {what} of {self._server}"
         try:
-            return Catch(await self._series(baselines), await self._patches(baselines))
+            found = await sweep
         except TransportError as error:
-            self._due_at = now + RETRY_SECONDS
-            _log.warning("the safety net was not cast", server=self._server, reason=str(error))
-            return Catch()
+            self._due_at = self._clock.monotonic() + RETRY_SECONDS
+            self._incidents.record(SWEEP_FAILED, name, str(error))
+            return ()
+        self._incidents.resolve(SWEEP_FAILED, name)
+        return found
 
     async def _series(self, baselines: Mapping[ProjectName, Baseline]) -> tuple[Series, ...]:
-        async def page(number: int) -> tuple[Series, ...]:
+        async def page(number: int) -> NewestPage[Series]:
             return await self._api.newest_series(list(baselines), page=number)
 
         async def is_known(found: Sequence[Series]) -> set[int]:
@@ -68,7 +78,7 @@ class SafetyNet:
         return await _back_to_the_known(page, is_known)
 
     async def _patches(self, baselines: Mapping[ProjectName, Baseline]) -> tuple[Patch, ...]:
-        async def page(number: int) -> tuple[Patch, ...]:
+        async def page(number: int) -> NewestPage[Patch]:
             return await self._api.newest_patches(list(baselines), page=number)
 
         async def is_known(found: Sequence[Patch]) -> set[int]:
@@ -79,21 +89,21 @@ class SafetyNet:
 
 
 async def _back_to_the_known(
-    page: Callable[[int], Awaitable[tuple[_Found, ...]]], known_of: Callable[[Sequence[_Found]], Awaitable[set[int]]]
+    page: Callable[[int], Awaitable[NewestPage[_Found]]], known_of: Callable[[Sequence[_Found]], Awaitable[set[int]]]
 ) -> tuple[_Found, ...]:
     """Pages, newest first, until every project that is on them has shown something known."""
     found: list[_Found] = []
     reached: set[ProjectName] = set()
     for number in range(1, _MAX_PAGES + 1):
         try:
-            rows = await page(number)
+            answer = await page(number)
         except NotFound:
             if number == 1:
                 raise
             break
-        found += rows
-        known = await known_of(rows)
-        reached |= {row.project for row in rows if row.id in known}
-        if len(rows) < NET_SIZE or {row.project for row in found} <= reached:
+        found += answer.rows
+        known = await known_of(answer.rows)
+        reached |= {row.project for row in answer.rows if row.id in known}
+        if not answer.more or {row.project for row in found} <= reached:
             break
     return tuple(found)

@@ -2,6 +2,10 @@
 
 Events only hint at objects. A hint becomes a *pending* row, saved with the cursor, so that a crash, an outage or an
 incomplete series is found again at the next start. Times are UTC, by our own clock.
+
+Only two answers end the wait for an object: the object itself, and the server's own "not found", twice, with ten
+minutes between. Whatever else is answered, it is asked for again: after 2 s, then doubling to 15 minutes, and once a
+day when it was unreadable for a day, until housekeeping drops the row.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +20,9 @@ from bot.patchwork.told import CommentTold, MailKind, Work, WorkKind
 from bot.patchwork.wire import Event
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
-GIVE_UP = timedelta(hours=72)
+SECOND_LOOK = timedelta(minutes=10)  # after a first "not found", the answer that counts
+OFTEN_FOR = timedelta(days=1)  # how long an unreadable object is asked for as often as any that fails
+THEN_EVERY = timedelta(hours=23)  # less than the day for which an incident is shown
 TRAILERS_AFTER = timedelta(seconds=60)  # the first comment: those of a burst are read together
 
 
@@ -33,11 +39,24 @@ class PendingKind(StrEnum):
 
 
 _NEW = (PendingKind.SERIES, PendingKind.PATCH)
+_TITLES = {
+    PendingKind.SERIES: "series",
+    PendingKind.PATCH: "patch",
+    PendingKind.CHECKS: "checks of patch",
+    PendingKind.PATCH_COMMENTS: "comments on patch",
+    PendingKind.COVER_COMMENTS: "comments on cover letter",
+    PendingKind.SERIES_TRAILERS: "trailers of series",
+    PendingKind.PATCH_TRAILERS: "trailers of patch",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An object to look at when it is *due*, and to judge with what is there from *deadline* on."""
+    """An object to look at when it is *due*, and to judge with what is there from *deadline* on.
+
+    *unreadable_since* is when the first of the answers came that could not be used, *missing_since* when the server
+    first said that it has no such object; None after an answer that could be used.
+    """
 
     kind: PendingKind
     id: int
@@ -47,6 +66,8 @@ class Pending:
     due: datetime
     deadline: datetime
     attempts: int = 0
+    unreadable_since: datetime | None = None
+    missing_since: datetime | None = None
 
     @property
     def key(self) -> tuple[PendingKind, int]:
@@ -57,16 +78,43 @@ class Pending:
         """Whether to look at it; a clock that was set back since it was heard of holds nothing up."""
         return self.due <= now or self.first_seen > now
 
-    def again(self, now: datetime, asked: timedelta | None = None) -> "Pending":
-        """The same, later: from 2 s doubling to 15 min, though never past a deadline still ahead.
+    @property
+    def title(self) -> str:
+        """What is asked for, as people call it."""
+        return f"{_TITLES[self.kind]} {self.id}"
 
-        *asked*, the server's own wish, wins when longer.
+    def again(self, now: datetime) -> "Pending":
+        """The object was read, but is not complete: look again from 2 s doubling to 15 min later.
+
+        Though never past a deadline still ahead.
         """
-        wait = backoff(self.attempts + 1)
-        due = now + wait
-        if now < self.deadline:
-            due = min(due, self.deadline)
-        return replace(self, due=max(due, now + (asked or timedelta())), attempts=self.attempts + 1)
+        due = self._due(now, backoff(self.attempts + 1))
+        return replace(self, due=due, attempts=self.attempts + 1, unreadable_since=None, missing_since=None)
+
+    def failed(self, now: datetime, asked: timedelta | None = None) -> "Pending":
+        """No answer that could be used came at *now*; *asked*, the server's own wish, wins when longer."""
+        since = now if self.unreadable_since is None else min(self.unreadable_since, now)
+        attempts = 1 if self.unreadable_since is None else self.attempts + 1
+        wait = backoff(attempts) if now - since < OFTEN_FOR else THEN_EVERY
+        due = max(self._due(now, wait), now + (asked or timedelta()))
+        return replace(self, due=due, attempts=attempts, unreadable_since=since)
+
+    def not_found(self, now: datetime) -> "Pending | None":
+        """The server said at *now* that it has no such object; None: it said so before, ten minutes ago or more."""
+        since = self.missing_since
+        if since is None or since > now:  # the clock was set back
+            since = now
+        elif now - since >= SECOND_LOOK:
+            return None
+        item = self.failed(now)
+        return replace(item, due=since + SECOND_LOOK, missing_since=since)
+
+    def put_off(self, due: datetime) -> "Pending":
+        """It is not looked at before *due*."""
+        return replace(self, due=max(self.due, due))
+
+    def _due(self, now: datetime, wait: timedelta) -> datetime:
+        return min(now + wait, self.deadline) if now < self.deadline else now + wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +127,18 @@ class KnownSeries:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The end of a project's past: nothing at or below these ids is ever news; 0 where there was none."""
+    """The end of a project's past: nothing at or below these ids is ever news; 0 where there was none.
+
+    *unread_from* is the server date from which its events were not read because the project was not there, "" since
+    ever; None: all were read.
+    """
 
     project: ProjectName
     event: int
     date: str | None
     patch: int
     series: int
+    unread_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +195,8 @@ class Board:
         if self._known.old_series(project, series):
             return
         judged = self._known.series.get(series)
+        if judged is not None and patch is not None and self._is_unreadable(PendingKind.PATCH, patch):
+            return  # the patch is asked for by itself
         if judged is None:
             self._add(self._item(PendingKind.SERIES, project, series, self._wait), at_once=complete)
         elif (complete and not judged.received_all) or (patch is not None and patch not in judged.patches):
@@ -152,6 +207,22 @@ class Board:
         if not self._known.old_patch(project, ref.id) and ref.id not in self._known.patches:
             wait = min(GRACE, self._wait)
             self._add(replace(self._item(PendingKind.PATCH, project, ref.id, wait), name=ref.name), at_once=False)
+
+    def unread_patch(self, project: ProjectName, ref: PatchRef) -> Pending:
+        """The item of a patch that is to be looked at by itself, for it cannot be read with its series."""
+        item = replace(self._item(PendingKind.PATCH, project, ref.id, timedelta()), name=ref.name)
+        return self._all.setdefault(item.key, item)
+
+    def retry_unreadable(self) -> None:
+        """Look at once at all that could not be read: the reason may be gone."""
+        for item in list(self._all.values()):
+            if item.unreadable_since is not None and item.missing_since is None and item.due > self.now:
+                self.keep(replace(item, due=self.now))
+
+    def has_unreadable(self, project: ProjectName) -> bool:
+        """Whether a series or a patch of *project* cannot be read now."""
+        items = (item for item in self._all.values() if item.kind in _NEW and item.project == project)
+        return any(item.unreadable_since is not None for item in items)
 
     def comment(self, told: CommentTold) -> None:
         """A comment was heard of that was not heard of before; what it is on may be read but later."""
@@ -176,6 +247,8 @@ class Board:
     def due(self, limit: int) -> list[Pending]:
         """What to look at now, in the order of arrival, *limit* at most: what is new before what is known.
 
+        What could not be read before comes last, so that it holds up nothing else.
+
         A patch with a place in a series waits while a series of its project that was heard of when it was is still
         awaited: it is most likely one of that series, and read with it.
         """
@@ -193,7 +266,7 @@ class Board:
             for item in self._all.values()
             if item.is_due(self.now) and not _comes_with_a_series(item, awaited.get(item.project))
         ]
-        return sorted(ready, key=lambda item: (_rank(item.kind), item.first_seen, item.id))
+        return sorted(ready, key=_turn)
 
     def has_read(self, series: SeriesId, patch: PatchId) -> bool:
         """Whether a patch of a series was read by an earlier poll."""
@@ -208,6 +281,10 @@ class Board:
         """Look at *item* again when it is due."""
         self._all[item.key] = item
         self._ready = None
+
+    def is_as_before(self, item: Pending) -> bool:
+        """Whether nothing about *item* changed since it was given."""
+        return self._all.get(item.key) == item
 
     def settle(self, kind: PendingKind, number: int) -> None:
         """The object was read, or is gone."""
@@ -225,16 +302,28 @@ class Board:
         """What waited before this poll and waits no more."""
         return tuple(item for key, item in self._before.items() if key not in self._all)
 
+    def _is_unreadable(self, kind: PendingKind, number: int) -> bool:
+        item = self._all.get((kind, number))
+        return item is not None and item.unreadable_since is not None
+
     def _item(self, kind: PendingKind, project: ProjectName, number: int, wait: timedelta) -> Pending:
         deadline = self.now + wait
         return Pending(kind, number, project, name="", first_seen=self.now, due=deadline, deadline=deadline)
 
     def _add(self, item: Pending, *, at_once: bool) -> None:
-        """Put *item* on the board; one that is there already only becomes due sooner."""
+        """Put *item* on the board; one that is there already only becomes due sooner, unless it could not be read."""
+        if self._is_unreadable(item.kind, item.id):
+            return
         due = self.now if at_once else item.due
         there = self._all.get(item.key, item)
         self._all[item.key] = replace(there, due=min(there.due, due))
         self._ready = None
+
+
+def _turn(item: Pending) -> tuple[bool, int, datetime, int]:
+    if item.unreadable_since is not None:
+        return True, 0, item.due, item.id
+    return False, _rank(item.kind), item.first_seen, item.id
 
 
 def _rank(kind: PendingKind) -> int:

@@ -7,17 +7,19 @@ that must be written in one transaction, so that a poll either happened or did n
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from bot.clock import Clock
-from bot.errors import Permanent
+from bot.errors import TransportError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
+from bot.incidents import Incidents
 from bot.patchwork import cursor
 from bot.patchwork.api import PatchworkApi
+from bot.patchwork.availability import Availability, Unavailable
 from bot.patchwork.client import NotFound
 from bot.patchwork.events import EventMemory, EventReader, ObjectMemory, Walk, Watched
 from bot.patchwork.followups import FollowUpMemory, FollowUps, Listening, Nobody
@@ -25,10 +27,13 @@ from bot.patchwork.looking import Look
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.net import Catch, SafetyNet
 from bot.patchwork.pending import Baseline, Board, Known, Pending, PendingKind
+from bot.patchwork.projects import ProjectReader, UnreadFrom
 from bot.patchwork.told import CommentTold, Followed, Told, shown_by, told_by
 from bot.patchwork.wire import Event
 
 RECHECK_EVERY = 3600.0
+FIRST_VERSION_CHECK = 600.0  # after an older version was settled on, in case a wall hid the newer one
+VERSION_CHECK_EVERY = 24 * 3600.0
 BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
 _NOTHING_FOLLOWED = Followed()
 _NOBODY = Nobody()
@@ -85,6 +90,8 @@ class Poll:
     *followed* is what was read of what is known. *rebuilt* says that the server's ids fell back
     and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
     not to be asked again. *past* are those of the *patches* that are too old to be told.
+    *unread_from* says of projects from which server date on their events were not read, None: all were.
+    *polled* unless no project could be watched, and so nothing was asked.
     """
 
     server: ServerName
@@ -102,6 +109,16 @@ class Poll:
     more: bool = False
     wait: timedelta | None = None
     past: frozenset[PatchId] = frozenset()
+    unread_from: UnreadFrom = field(default_factory=dict)
+    polled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _SeriesFound:
+    """A series that was read, and those of its patches that could not be, each with why."""
+
+    read: SeriesRead
+    unread: tuple[tuple[PatchRef, TransportError], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +135,44 @@ class Poller:
     """Polls one server for all its configured projects.
 
     Raises (from `poll`): `Temporary` and `Permanent` of the whole server; what concerns one project or one object is
-    logged, kept in *problems* by project, and tried again.
+    recorded, kept in *problems* by project, and tried again.
     """
 
-    def __init__(
-        self, source: Source, api: PatchworkApi, memory: Memory, clock: Clock, listening: Listening = _NOBODY
+    def __init__(  # noqa: PLR0913  # the parts of a server's watch, wired in one place
+        self,
+        source: Source,
+        api: PatchworkApi,
+        memory: Memory,
+        clock: Clock,
+        listening: Listening = _NOBODY,
+        *,
+        incidents: Incidents | None = None,
     ) -> None:
         self.server = source.server
-        self.problems: dict[str, str] = {}
         self._source = source
         self._api = api
         self._memory = memory
         self._clock = clock
+        self._incidents = incidents or Incidents(clock)
         self._events = EventReader(source.server, api, memory, clock)
         self._follow_ups = FollowUps(source.server, api, memory, listening)
         self._backlog_until = 0.0  # until when what is due is read before new events are asked for
         self._past: Past | None = None  # of this poll
-        self._net = SafetyNet(source.server, api, memory, clock)
-        self._recheck_at: dict[str, float] = {}  # when to ask again for a project that was not there
+        self._net = SafetyNet(source.server, api, memory, clock, self._incidents)
+        self._availability = Availability(source.server, source.projects, api, clock)
+        self._projects = ProjectReader(source.server, api, self._events, self._availability)
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
+        self._version_check_at = 0.0  # when to ask again for a newer version of the API
+        self._is_first_poll = True
+
+    @property
+    def problems(self) -> dict[str, Unavailable]:
+        """The configured projects that cannot be watched now, by name."""
+        return dict(self._availability)
+
+    def is_available(self, project: ProjectName) -> bool:
+        """Whether a configured project is watched now, as far as its server said."""
+        return self._availability.is_available(project)
 
     @property
     def url(self) -> str:
@@ -161,24 +197,25 @@ class Poller:
     async def poll(self, past: Past | None = None) -> Poll:
         """Ask the server what is new; one request when nothing is. What is *past* is not read whole."""
         self._past = past
-        if not self._api.version:
-            version = await self._api.discover()
-            _log.info("speaking with Patchwork", server=self.server, api=version)
+        await self._find_version()
         watched = await self._memory.watched(self.server)
-        fresh = await self._missing_baselines(watched)
-        baselines = {base.project: base for base in (*watched.baselines, *fresh) if self._is_watched(base)}
+        fresh = await self._projects.missing_baselines(watched)
+        known = (*watched.baselines, *fresh)
+        baselines = {base.project: base for base in known if self.is_available(base.project)}
         if not baselines:
-            return Poll(self.server, watched.cursor)
+            return self._nothing(watched)
         has_backlog = self._clock.monotonic() < self._backlog_until
         walk = Walk(cursor=watched.cursor) if has_backlog else await self._events.read(watched, baselines)
         if walk.rebuilt:
             return await self._start_over(list(baselines))
-        if not walk.events and not has_backlog:
+        if not walk.events and not walk.skipped and not has_backlog:
             await self._check_projects(list(baselines), had_events=watched.cursor is not None)
+        walk, unread_from = await self._projects.catch_up(watched, walk)
         hints = await self._hints(watched, baselines, walk)
-        look = Look(self.server, hints.board, self._clock)
+        look = Look(self.server, hints.board, self._clock, self._incidents)
         series, patches, old = await self._look(look)
         followed = await self._follow_ups.look(look, hints.heard)
+        look.resolve_settled()
         more, pending, settled = await asyncio.to_thread(_left_over, hints.board)
         if not has_backlog or not more:
             self._backlog_until = self._clock.monotonic() + BACKLOG_SECONDS if more and not walk.cut else 0.0
@@ -197,71 +234,41 @@ class Poller:
             more=walk.cut or more,
             wait=look.asked_to_wait,
             past=old,
+            unread_from=unread_from,
         )
 
-    # Baselines
+    async def _find_version(self) -> None:
+        """Know the version of the API; one that is not the newest is looked at again, now and then."""
+        now = self._clock.monotonic()
+        if not self._api.version:
+            version = await self._api.discover()
+            _log.info("speaking with Patchwork", server=self.server, api=version)
+            self._version_check_at = now + FIRST_VERSION_CHECK
+        elif self._api.may_be_newer and now >= self._version_check_at:
+            self._version_check_at = now + VERSION_CHECK_EVERY
+            try:
+                if await self._api.discover_newer():
+                    _log.info("speaking with Patchwork", server=self.server, api=self._api.version)
+            except TransportError as error:
+                _log.info("version.check_failed", server=self.server, reason=str(error))
 
-    async def _missing_baselines(self, watched: Watched) -> tuple[Baseline, ...]:
-        """The baselines of projects that have none: at the first start, and for a project added later.
+    def _nothing(self, watched: Watched) -> Poll:
+        """The poll of a server none of whose projects can be watched now.
 
-        One that was not there is looked for again every hour.
+        Raises:
+            TransportError: why a project could not even be asked for.
         """
-        have = {base.project.lower() for base in watched.baselines}
-        doubtful = [name for name in self._source.projects if name.lower() not in have or name in self.problems]
-        found = [await self._project(name) for name in doubtful if self._may_check(name)]
-        missing = [project for project in found if project is not None and project.lower() not in have]
-        return tuple([await self._baseline(project) for project in missing])
-
-    async def _baseline(self, project: ProjectName) -> Baseline:
-        events = (await self._api.events([project], per_page=1, oldest_first=False)).events
-        patches = await self._api.newest_patches([project], 1)
-        series = await self._api.newest_series([project], 1)
-        baseline = Baseline(
-            project=project,
-            event=max((event.id for event in events), default=0),
-            date=cursor.newest(event.date for event in events),
-            patch=max((patch.id for patch in patches), default=0),
-            series=max((item.id for item in series), default=0),
-        )
-        _log.info(
-            "baseline taken, what is older is not news", server=self.server, project=project, up_to_event=baseline.event
-        )
-        return baseline
+        if (error := self._availability.outage) is not None:
+            raise error
+        return Poll(self.server, watched.cursor, polled=False)
 
     async def _start_over(self, projects: Sequence[ProjectName]) -> Poll:
         _log.warning("the server was rebuilt: its ids fell back; taking a new baseline", server=self.server)
-        fresh = tuple([await self._baseline(project) for project in projects])
+        fresh = tuple([await self._projects.baseline(project) for project in projects])
         date = cursor.newest(base.date for base in fresh if base.date is not None)
         return Poll(self.server, date, baselines=fresh, rebuilt=True)
 
     # Projects
-
-    def _is_watched(self, base: Baseline) -> bool:
-        names = [name for name in self._source.projects if name.lower() == base.project.lower()]
-        return any(name not in self.problems for name in names)
-
-    def _may_check(self, name: str) -> bool:
-        """Whether *name* is not known to be unknown, or was so an hour ago."""
-        return self._clock.monotonic() >= self._recheck_at.get(name, 0.0)
-
-    async def _project(self, name: str) -> ProjectName | None:
-        """The project as the server spells it; None, and a line in *problems*, when it has none such."""
-        try:
-            project = await self._api.project(name)
-        except NotFound:
-            problem = f"{self.url} has no project {name}"
-        except Permanent as error:
-            problem = f"{self.url} does not show the project {name}: {error}"
-        else:
-            if project.lower() == name.lower():
-                self.problems.pop(name, None)
-                return project
-            problem = f"{self.url} calls the project {name} {project}; configure that name"  # it takes numbers, too
-        if self.problems.get(name) != problem:
-            _log.error("a project cannot be watched", server=self.server, project=name, reason=problem)
-        self.problems[name] = problem
-        self._recheck_at[name] = self._clock.monotonic() + RECHECK_EVERY
-        return None
 
     async def _check_projects(self, projects: Sequence[ProjectName], *, had_events: bool) -> None:
         """Find the unknown project that empties an answer about several.
@@ -273,7 +280,7 @@ class Poller:
         self._empty_recheck_at = self._clock.monotonic() + RECHECK_EVERY
         configured = {name.lower(): name for name in self._source.projects}
         for project in projects:
-            await self._project(configured[project.lower()])
+            await self._availability.find(configured[project.lower()])
 
     # Hints and look-ups
 
@@ -284,6 +291,9 @@ class Poller:
         now, wait = self._clock.now(), self._source.incomplete_after
         # Off the event loop, for of an import there is much.
         board = await asyncio.to_thread(lambda: _hinted(Board(watched.pending, known, now, wait), walk, catch))
+        if self._is_first_poll:
+            board.retry_unreadable()  # whoever starts the bot anew may have removed the reason
+            self._is_first_poll = False
         heard = await self._follow_ups.hint(board, known, walk.new, catch)
         shown = [patch for patch in catch.patches if not known.old_patch(patch.project, patch.id)]
         told = told_by(event for event in walk.new if known.concerns(event))
@@ -314,11 +324,15 @@ class Poller:
         """What is due, read: the series, which settle their patches, then the patches left over; and which are past."""
         board = look.board
         series: list[SeriesRead] = []
-        for item, read in await look.at(self._read_series, PendingKind.SERIES):
-            series.append(read)
+        for item, found_series in await look.at(self._read_series, PendingKind.SERIES):
+            series.append(found_series.read)
             board.settle(*item.key)
-            for ref in read.series.patches:
-                board.settle(PendingKind.PATCH, ref.id)
+            unread = {ref.id for ref, _ in found_series.unread}
+            for ref in found_series.read.series.patches:
+                if ref.id not in unread:
+                    board.settle(PendingKind.PATCH, ref.id)
+            for ref, error in found_series.unread:
+                look.failed(board.unread_patch(item.project, ref), error)
         found = await look.at(self._read_patch, PendingKind.PATCH)
         patches = [patch for _, patch in found]
         past = frozenset(patch.id for item, patch in found if self._is_past(item, patch.date))
@@ -331,15 +345,25 @@ class Poller:
                 board.series(patch.project, patch.series, complete=True, patch=patch.id)
         return tuple(series), tuple(patch for patch in patches if patch.series is None), past
 
-    async def _read_series(self, board: Board, item: Pending) -> SeriesRead | None:
-        """The series with its unread patches; None while it may still become complete."""
+    async def _read_series(self, board: Board, item: Pending) -> _SeriesFound | None:
+        """The series with its unread patches; None while it may still become complete.
+
+        Those patches that cannot be read after its deadline, and those that the server does not have, it does without.
+        """
         series = await self._api.series(item.id)
-        if not series.received_all and self._clock.now() < item.deadline:
+        is_late = self._clock.now() >= item.deadline
+        if not series.received_all and not is_late:
             return None
         unread = [ref for ref in series.patches if not board.has_read(series.id, ref.id)]
         if self._is_past(item, series.date):
-            return SeriesRead(series, tuple(_by_name(series, ref) for ref in unread), past=True)
-        return SeriesRead(series, await self._api.contents(series, unread))
+            return _SeriesFound(SeriesRead(series, tuple(_by_name(series, ref) for ref in unread), past=True))
+        contents = await self._api.read_contents(series, unread, partly=is_late)
+        failures = contents.failures
+        failure = next((error for error in failures.values() if not isinstance(error, NotFound)), None)
+        if failure is not None and not contents.patches:
+            raise failure
+        missing = tuple((ref, failures[ref.id]) for ref in unread if ref.id in failures)
+        return _SeriesFound(SeriesRead(series, contents.patches), missing)
 
     def _is_past(self, item: Pending, date: str) -> bool:
         return self._past is not None and self._past.has(item, date)
@@ -363,8 +387,11 @@ def _hinted(board: Board, walk: Walk, catch: Catch) -> Board:
 
 
 def _left_over(board: Board) -> tuple[bool, tuple[Pending, ...], tuple[Pending, ...]]:
-    """Whether more is due, what waits that did not, or not so long, and what waits no more."""
-    return bool(board.due(1)), board.changed, board.settled
+    """Whether more is due, what waits that did not, or not so long, and what waits no more.
+
+    What could not be read is no reason to poll at once.
+    """
+    return any(item.unreadable_since is None for item in board.due(1)), board.changed, board.settled
 
 
 def _by_name(series: Series, ref: PatchRef) -> Patch:

@@ -92,11 +92,15 @@ class CommentsRead:
 
 @dataclass(frozen=True, slots=True)
 class TrailersRead:
-    """The trailers of patches, with those of their comments; *cover* are those of a series' cover letter's comments."""
+    """The trailers of patches, with those of their comments; *cover* are those of a series' cover letter's comments.
+
+    *cover* is None where they were not read, *unread* are the patches whose comments could not be.
+    """
 
     patches: tuple[tuple[PatchId, frozenset[Trailer]], ...]
     series: SeriesId | None = None
-    cover: frozenset[Trailer] = frozenset()
+    cover: frozenset[Trailer] | None = None
+    unread: tuple[PatchId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

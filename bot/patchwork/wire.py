@@ -250,7 +250,7 @@ class _SeriesOfPatch(_Wire):
 class CoverRow(_Wire):
     """A cover letter, from a list or by itself: a mail, and the series that it opens."""
 
-    id: int
+    id: Id
     project: _Project
     msgid: Line = ""
     series: list[_SeriesOfPatch] = []

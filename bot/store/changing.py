@@ -174,7 +174,7 @@ class Changing(PastBook):
         for read in self._poll.followed.trailers:
             for patch, trailers in read.patches:
                 await self._change(schema.patch, patch, {"trailers": rows.of_trailers(trailers)})
-            if read.series is not None:
+            if read.series is not None and read.cover is not None:
                 await self._change(schema.series, read.series, {"trailers": rows.of_trailers(read.cover)})
 
     async def _tell_comments(self) -> dict[Work, list[Change]]:

@@ -37,6 +37,7 @@ def to_baseline(row: sa.RowMapping) -> Baseline:
         date=row["baseline_date"],
         patch=row["baseline_patch"],
         series=row["baseline_series"],
+        unread_from=row["unread_from"],
     )
 
 
@@ -48,6 +49,7 @@ def of_baseline(base: Baseline, now: datetime) -> dict[str, object]:
         "baseline_patch": base.patch,
         "baseline_series": base.series,
         "known_since": now,
+        "unread_from": base.unread_from,
     }
 
 
@@ -62,6 +64,8 @@ def to_pending(row: sa.RowMapping) -> Pending:
         due=row["due"],
         deadline=row["deadline"],
         attempts=row["attempts"],
+        unreadable_since=row["unreadable_since"],
+        missing_since=row["missing_since"],
     )
 
 

@@ -24,6 +24,7 @@ project = sa.Table(
     sa.Column("baseline_patch", sa.BigInteger, nullable=False),
     sa.Column("baseline_series", sa.BigInteger, nullable=False),
     sa.Column("known_since", Utc, nullable=False),
+    sa.Column("unread_from", sa.Text),  # the server's date from which its events were not read while it was not there
 )
 
 seen_event = sa.Table(
@@ -46,6 +47,8 @@ pending = sa.Table(
     sa.Column("due", Utc, nullable=False),
     sa.Column("deadline", Utc, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("unreadable_since", Utc),  # the first answer in a row that could not be used
+    sa.Column("missing_since", Utc),  # the first time that the server said that it has no such object
 )
 
 series = sa.Table(

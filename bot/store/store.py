@@ -236,6 +236,7 @@ _TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "what waits for its patch": lambda tx: tx.watch.tidy_told(),
     "checks": lambda tx: tx.watch.tidy_checks(),
     "comments": lambda tx: tx.watch.tidy_comments(),
+    "what cannot be read": lambda tx: tx.watch.tidy_pending(),
     "patches": lambda tx: tx.watch.tidy_patches(),
     "series": lambda tx: tx.watch.tidy_series(),
     "events": lambda tx: tx.watch.tidy_events(),

@@ -25,6 +25,7 @@ from bot.store.past import KEEP_PATCHES, PastBook
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
 KEEP_CHECKS = timedelta(days=30)
+KEEP_PENDING = timedelta(days=30)  # for which an object that cannot be read is asked for again
 
 
 def _pending_name(row: sa.RowMapping) -> str:
@@ -120,6 +121,9 @@ class WatchBook(PastBook):
             await self._replace(
                 schema.project, {"server": poll.server, "name": base.project}, rows.of_baseline(base, self._now)
             )
+        for project, date in poll.unread_from.items():
+            where = (schema.project.c.server == poll.server, schema.project.c.name == project)
+            await self._connection.execute(sa.update(schema.project).where(*where).values(unread_from=date))
         items = chain(poll.settled, poll.pending)  # tens of thousands, after an import
         keys = ({"server": poll.server, "kind": item.kind, "id": item.id} for item in items)
         await self._delete_all(schema.pending, keys)
@@ -168,6 +172,11 @@ class WatchBook(PastBook):
         """Old comments."""
         comment = schema.comment
         return await drop_batch(self._connection, comment, comment.c.seen_at < self._now - KEEP_PATCHES)
+
+    async def tidy_pending(self) -> bool:
+        """What could not be read for long."""
+        pending = schema.pending
+        return await drop_batch(self._connection, pending, pending.c.first_seen < self._now - KEEP_PENDING)
 
     async def tidy_patches(self) -> bool:
         """Old patches."""

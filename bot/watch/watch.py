@@ -13,7 +13,7 @@ from bot.errors import BotError, Temporary
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import Site
 from bot.notices.changes import Changed
-from bot.notices.condition import Health, WatchedServer, next_tick
+from bot.notices.condition import Health, WatchedServer, moment, next_tick, to_the_second
 from bot.notices.floods import Room, Sites
 from bot.notices.gaps import Absence
 from bot.patchwork.poller import Past, Poll, Poller
@@ -56,12 +56,15 @@ class Watch:
         self, known_since: Sequence[tuple[ProjectName, datetime]], absence: Absence | None = None
     ) -> WatchedServer:
         """How the watch goes; the store says since when each project is known, and which *absence* is still read up."""
-        problems = tuple(f"{problem}." for problem in self._poller.problems.values())
+        problems = tuple(
+            f"{problem.reason}, since {moment(problem.since)}; asked again at {to_the_second(problem.retry_at)}."
+            for problem in self._poller.problems.values()
+        )
         return WatchedServer(
             name=self.server,
             url=self._poller.url,
             health=self.health,
-            known_since=tuple(known_since),
+            known_since=tuple((name, since) for name, since in known_since if self._poller.is_available(name)),
             problems=problems,
             next_poll=self._next_poll(),
             api=self._poller.api_version,
@@ -175,7 +178,9 @@ class Watch:
         if self.health.failing_since is not None:
             _log.info("the server can be polled again", server=self.server, since=str(self.health.failing_since))
         now = self._clock.now()
-        self.health = Health(now, caught_up=self.health.caught_up if poll.more else now)
+        is_up_to_date = poll.polled and not poll.more
+        last_success = now if poll.polled else self.health.last_success
+        self.health = Health(last_success, caught_up=now if is_up_to_date else self.health.caught_up)
         metrics.POLLS.labels(self.server, "ok").inc()
         self._failures = 0
         self._not_before = self._clock.monotonic() + (poll.wait or timedelta()).total_seconds()

@@ -1,5 +1,6 @@
 """One poller in virtual time over a sample Patchwork, its polls written into a real store in memory."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ from bot.demo.sample.http import Response
 from bot.demo.sample.patchwork import Posted, SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.ids import ServerName
+from bot.incidents import Incidents
 from bot.notices.changes import Changed
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
 from bot.patchwork.followups import Listening, Nobody
+from bot.patchwork.pending import Pending
 from bot.patchwork.poller import Poll, Poller, Source
 from bot.patchwork.told import Work
 from bot.store.store import Store
@@ -33,9 +36,11 @@ def a_patchwork(clock: VirtualClock, *projects: str) -> SamplePatchwork:
     return patchwork
 
 
-def an_api(transport: httpx.AsyncBaseTransport) -> PatchworkApi:
+def an_api(transport: httpx.AsyncBaseTransport, incidents: Incidents | None = None) -> PatchworkApi:
     """The questions, to be asked through *transport*."""
-    return PatchworkApi(PatchworkClient(URL, "ops@example.org", transport=transport))
+    client = PatchworkClient(URL, "ops@example.org", transport=transport)
+    client.server = SERVER
+    return PatchworkApi(client, incidents)
 
 
 @dataclass
@@ -57,9 +62,11 @@ class Polling:
 
     def restart(self, *, projects: Sequence[str] | None = None) -> None:
         """Forget all that only the process knew."""
+        self.incidents = Incidents(self.clock)
         if projects is not None:
             self.source = Source(self.source.server, tuple(projects), self.source.incomplete_after)
-        self.poller = Poller(self.source, an_api(self.transport), self.store, self.clock, self.listening)
+        api = an_api(self.transport, self.incidents)
+        self.poller = Poller(self.source, api, self.store, self.clock, self.listening, incidents=self.incidents)
 
     async def poll(self, times: int = 1, *, seconds: float = 60.0) -> list[Poll]:
         """Let *times* intervals pass, each with a poll and those that it asks for at once."""
@@ -82,6 +89,20 @@ class Polling:
     def post(self, *paths: str, project: str = PROJECT, patches: int = 1, name: str = "A series") -> Posted:
         """A series arrives whole."""
         return self.patchwork.post_series(project, a_series(*paths or ("a.c",), patches=patches, name=name))
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why configured projects cannot be watched."""
+        return {name: problem.reason for name, problem in self.poller.problems.items()}
+
+    @property
+    def open_incidents(self) -> list[str]:
+        """What cannot be handled now, by name."""
+        return sorted(incident.name for incident in self.incidents)
+
+    async def pending(self) -> tuple[Pending, ...]:
+        """What still waits."""
+        return (await self.store.watched(self.source.server)).pending
 
     @property
     def changes(self) -> list[tuple[str, int | None, str, str]]:
@@ -148,6 +169,12 @@ class Somebody:
     async def hears_comments(self, _: ServerName, __: Work) -> bool:
         """Whether comments are heard."""
         return self.to_comments
+
+
+def not_found(what: str = "Series") -> Response:
+    """Patchwork's own word that it has no such object."""
+    body = json.dumps({"detail": f"No {what} matches the given query."}).encode()
+    return Response(404, {"content-type": "application/json"}, body)
 
 
 def an_error(status: int = 502, retry_after: str = "") -> Response:

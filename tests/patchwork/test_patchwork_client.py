@@ -16,7 +16,18 @@ from bot import __version__
 from bot.clock import VirtualClock
 from bot.demo.sample.server import serve
 from bot.errors import Permanent, Temporary, TransportError
-from bot.patchwork.client import Limits, NotFound, PatchworkClient, Refused, retry_after, user_agent
+from bot.notices.condition import MAX_REASON
+from bot.patchwork.client import (
+    Limits,
+    NoSuchPage,
+    NotFound,
+    PatchworkClient,
+    Refused,
+    TooMany,
+    Wall,
+    retry_after,
+    user_agent,
+)
 from poll_rig import a_patchwork
 from rig import a_series
 
@@ -83,18 +94,26 @@ async def test_a_gzipped_answer_is_unpacked() -> None:
 @pytest.mark.parametrize(
     ("status", "headers", "kind", "said"),
     [
-        ("200 OK", ["content-type: text/html"], Temporary, "answered text/html where application/json was asked for"),
+        ("200 OK", ["content-type: text/html"], Wall, "HTTP 200 with a login page or a bot challenge (text/html); set"),
+        ("200 OK", ["content-type: text/plain"], Temporary, "answered text/plain where application/json was asked for"),
         ("200 OK", [], Temporary, "answered no type where application/json was asked for"),
         ("200 OK", [JSON, "content-encoding: br"], Temporary, "answered in the encoding br"),
         ("200 OK", [JSON, "content-encoding: gzip, gzip"], Temporary, "answered in the encoding gzip, gzip"),
-        ("404 Not Found", [JSON], NotFound, "HTTP 404"),
-        ("410 Gone", [JSON], NotFound, "HTTP 410"),
+        ("404 Not Found", [JSON], NoSuchPage, "HTTP 404 (application/json), which is not Patchwork's own word"),
+        ("404 Not Found", ["content-type: text/html"], NoSuchPage, "HTTP 404 (text/html)"),
+        ("410 Gone", [JSON], NoSuchPage, "HTTP 410"),
         ("408 Request Timeout", [], Temporary, "HTTP 408"),
-        ("429 Too Many Requests", [JSON], Temporary, "HTTP 429"),
+        ("429 Too Many Requests", [JSON], TooMany, "HTTP 429"),
         ("500 Internal Server Error", ["content-type: text/html"], Temporary, "HTTP 500"),
         ("503 Service Unavailable", [JSON], Temporary, "HTTP 503"),
         ("301 Moved", ["location: https://elsewhere/"], Refused, "redirects to https://elsewhere/; configure that"),
         ("302 Found", [], Refused, "redirects to nowhere"),
+        (
+            "302 Found",
+            ["location: /accounts/login/?next=/"],
+            Wall,
+            "redirects to /accounts/login/?next=/, a login page",
+        ),
         ("401 Unauthorized", [], Refused, "HTTP 401"),
         ("403 Forbidden", [JSON], Refused, "HTTP 403"),
         ("204 No Content", [], Refused, "HTTP 204"),
@@ -105,6 +124,65 @@ async def test_each_status_is_judged(status: str, headers: Sequence[str], kind: 
 
     assert type(error) is kind
     assert str(error).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "is_own_word"),
+    [
+        (JSON, b'{"detail":"No Patch matches the given query."}', True),
+        (f"{JSON}; charset=utf-8", b'{"detail":"Not found."}', True),
+        (JSON, b'{"message":"no Route matched"}', False),
+        (JSON, b'{"detail":null}', False),
+        (JSON, b'{"detail":"No Patch mat', False),
+        (JSON, b"[" * 9_000, False),
+        (JSON, b"", False),
+        ("content-type: text/html", b'{"detail":"No Patch matches the given query."}', False),
+        ("content-type: text/html", b"<html>Not found</html>", False),
+        ("x: no type", b'{"detail":"No Patch matches the given query."}', False),
+    ],
+)
+async def test_only_patchworks_own_not_found_says_that_something_is_not_there(
+    content_type: str, body: bytes, is_own_word: bool
+) -> None:
+    error = await refusal(an_answer("404 Not Found", content_type, body=body))
+
+    assert type(error) is (NotFound if is_own_word else NoSuchPage)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        ("200 OK", ["content-type: text/html"], b"<html>Checking your browser</html>"),
+        ("200 OK", [JSON], b"\n<!DOCTYPE html><html>Log in</html>"),
+        ("200 OK", [], b"<html><head>"),
+        ("403 Forbidden", ["content-type: text/html"], b"<title>Just a moment...</title>"),
+        ("401 Unauthorized", ["content-type: text/html"], b'<input type="password">'),
+        ("503 Service Unavailable", ["content-type: text/html"], b"<script src=/cdn-cgi/challenge-platform>"),
+        ("307 Temporary Redirect", ["location: https://sso.example.org/"], b""),
+        ("302 Found", ["location: https://example.org/login?next=/api/"], b""),
+    ],
+)
+async def test_a_wall_is_named_with_what_to_do(status: str, headers: Sequence[str], body: bytes) -> None:
+    error = await refusal(an_answer(status, *headers, body=body))
+
+    assert type(error) is Wall
+    assert str(error).endswith("; set contact, and ask the server's administrator to let the bot pass")
+    assert len(str(error)) <= MAX_REASON
+
+
+async def test_an_error_whose_body_is_broken_or_endless_keeps_its_status() -> None:
+    async def pour(writer: asyncio.StreamWriter) -> None:
+        writer.write(an_answer("503 Service Unavailable", "retry-after: 90"))
+        while not writer.is_closing():
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+
+    endless = await refusal(pour)
+    broken = await refusal(an_answer("403 Forbidden", "content-encoding: gzip", body=b"not packed"))
+
+    assert isinstance(endless, Temporary)
+    assert (str(endless), endless.retry_after) == ("HTTP 503", timedelta(seconds=90))
+    assert str(broken) == "HTTP 403"
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable", "502 Bad Gateway"])

@@ -1,11 +1,23 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef
-from bot.patchwork.pending import GRACE, Baseline, Board, Known, KnownSeries, Pending, PendingKind, has_place
+from bot.patchwork.pending import (
+    GRACE,
+    SECOND_LOOK,
+    Baseline,
+    Board,
+    Known,
+    KnownSeries,
+    Pending,
+    PendingKind,
+    has_place,
+)
 from bot.patchwork.wire import Event
+from bot.store.watching import KEEP_PENDING
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WAIT = timedelta(minutes=30)
@@ -207,10 +219,59 @@ def test_what_fails_waits_twice_as_long_each_time_but_is_there_at_its_deadline(
     now = NOW + timedelta(minutes=minute)
     item = Pending(PendingKind.SERIES, 20, QEMU, "", NOW, NOW, NOW + WAIT, attempts)
 
-    again = item.again(now, None if asked is None else timedelta(seconds=asked))
+    item = replace(item, unreadable_since=NOW if attempts else None)
+
+    again = item.failed(now, None if asked is None else timedelta(seconds=asked))
 
     assert again.due - now == timedelta(seconds=seconds)
     assert again.attempts == attempts + 1
+
+
+def test_a_first_failure_is_tried_again_soon_however_long_the_series_was_incomplete() -> None:
+    item = Pending(PendingKind.SERIES, 20, QEMU, "", NOW, NOW, NOW, attempts=99)
+
+    assert item.failed(NOW).due - NOW == timedelta(seconds=2)
+
+
+def test_what_is_unreadable_for_a_day_is_asked_for_once_a_day() -> None:
+    item = Pending(PendingKind.SERIES, 20, QEMU, "", NOW, NOW, NOW + WAIT)
+    asked, now = 0, NOW
+    while now < NOW + KEEP_PENDING:
+        item, asked = item.failed(now), asked + 1
+        now = item.due
+
+    assert asked == pytest.approx(24 * 4 + 29, abs=15)
+
+
+def test_an_object_is_let_go_by_a_second_not_found_ten_minutes_later_at_the_earliest() -> None:
+    item = Pending(PendingKind.SERIES, 20, QEMU, "", NOW, NOW, NOW)
+
+    first = item.not_found(NOW)
+    assert first is not None
+    early = first.not_found(NOW + SECOND_LOOK - timedelta(seconds=1))
+    assert early is not None
+
+    assert first.due == early.due == NOW + SECOND_LOOK
+    assert early.not_found(NOW + SECOND_LOOK) is None
+
+
+def test_an_object_that_was_read_in_between_needs_two_more_not_founds() -> None:
+    item = Pending(PendingKind.SERIES, 20, QEMU, "", NOW, NOW, NOW).not_found(NOW)
+    assert item is not None
+    later = NOW + timedelta(hours=1)
+
+    assert item.again(NOW + SECOND_LOOK).not_found(later) is not None
+    assert item.failed(NOW + SECOND_LOOK).not_found(later) is None
+
+
+def test_a_clock_that_was_set_back_makes_the_second_look_come_ten_minutes_after() -> None:
+    item = Pending(PendingKind.SERIES, 20, QEMU, "", NOW, NOW, NOW).not_found(NOW + timedelta(days=1))
+    assert item is not None
+
+    again = item.not_found(NOW)
+
+    assert again is not None
+    assert again.due == NOW + SECOND_LOOK
 
 
 @pytest.mark.parametrize(

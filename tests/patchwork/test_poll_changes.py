@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from bot.clock import VirtualClock
 from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
@@ -11,7 +9,8 @@ from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 from bot.ids import PatchId, SeriesId
 from bot.notices.changes import ChangeKind
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
-from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, polling
+from bot.patchwork.pending import PendingKind
+from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import PROJECT, a_series
 
 HALF_AN_HOUR_OF_POLLS = 31
@@ -380,20 +379,21 @@ async def test_comments_that_cannot_be_read_now_are_read_later() -> None:
     assert watched.changes == [("trailers", patch, "", "A0 R1 T0"), ("comment", patch, "", str(comment))]
 
 
-@pytest.mark.parametrize("status", [404, 403])
-async def test_what_is_gone_settles_what_waited_for_it(status: int) -> None:
+async def test_what_is_gone_settles_what_waited_for_it_at_the_second_look() -> None:
     clock = VirtualClock()
     patchwork = a_patchwork(clock)
 
     async with polling(patchwork, clock, listening=Somebody()) as watched:
         posted = watched.post(patches=2)
         await settled(watched)
-        patchwork.fault = lambda path: None if path.endswith("/events/") else an_error(status)
+        patchwork.fault = lambda path: None if path.endswith("/events/") else not_found()
         patchwork.add_comment(posted.patches[0], REVIEWED)
-        await watched.poll(times=4)
-        pending = (await watched.store.watched(SERVER)).pending
+        await watched.poll(times=9)
+        early = {item.kind for item in await watched.pending()}
+        await watched.poll(times=15)
 
-    assert (pending, watched.changes) == ((), [])
+        assert early == {PendingKind.PATCH_COMMENTS}
+        assert (await watched.pending(), watched.changes, watched.open_incidents) == ((), [], [])
 
 
 async def test_comments_on_what_nobody_knows_are_forgotten_in_the_end() -> None:
@@ -425,7 +425,10 @@ async def test_a_patch_that_went_away_hinders_nothing() -> None:
         await watched.poll(times=4)
 
         assert await trailers_of(watched, posted.patches[0]) == {REY}
-        assert (await watched.store.watched(SERVER)).pending == ()
+        assert watched.open_incidents == [f"trailers of patch {posted.patches[2]} of sample"]
+
+        await watched.poll(times=10)
+        assert (await watched.pending(), watched.open_incidents) == ((), [])
 
 
 async def test_a_rebuilt_server_changes_nothing() -> None:

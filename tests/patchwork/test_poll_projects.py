@@ -9,7 +9,8 @@ from bot.app import Bot
 from bot.clock import VirtualClock
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
-from bot.errors import Permanent, Temporary
+from bot.errors import Temporary
+from bot.patchwork.client import Refused
 from poll_rig import Polling, a_patchwork, an_error, polling
 from rig import Rig, a_series
 
@@ -25,8 +26,8 @@ async def test_an_unknown_project_is_named_and_the_others_are_watched() -> None:
         await watched.poll(times=5)
 
     assert watched.series == posted
-    assert watched.poller.problems == {"nosuch": "https://patchwork.example.org has no project nosuch"}
-    assert watched.take_requests().count("/projects/nosuch/") == 0
+    assert watched.problems == {"nosuch": "https://patchwork.example.org has no project nosuch"}
+    assert watched.take_requests().count("/projects/nosuch/") == 2
 
 
 async def test_a_project_that_appears_later_is_found_within_the_hour_with_a_baseline_of_its_own() -> None:
@@ -88,10 +89,8 @@ async def test_a_project_named_by_its_number_is_told_its_name() -> None:
     async with polling(a_patchwork(clock, "one"), clock, projects=("1",)) as watched:
         await watched.poll(times=3)
 
-        assert watched.poller.problems == {
-            "1": "https://patchwork.example.org calls the project 1 one; configure that name"
-        }
-        assert watched.take_requests() == []
+        assert watched.problems == {"1": "https://patchwork.example.org calls the project 1 one; configure that name"}
+        assert set(watched.take_requests()) == {"/projects/1/"}
 
 
 async def test_a_project_whose_case_changes_is_still_watched() -> None:
@@ -296,7 +295,7 @@ async def test_a_server_that_refuses_is_no_end_of_the_watch() -> None:
 
     async with polling(patchwork, clock) as watched:
         patchwork.fault = lambda _: an_error(403)
-        with pytest.raises(Permanent):
+        with pytest.raises(Refused):
             await watched.poll()
         patchwork.fault = lambda _: None
         posted = watched.post()

@@ -248,19 +248,6 @@ async def test_a_series_that_cannot_be_read_is_tried_again_and_then_posted() -> 
     assert watched.series == [posted.series]
 
 
-async def test_a_series_that_is_gone_when_it_is_looked_at_is_let_go() -> None:
-    clock = VirtualClock()
-    patchwork = a_patchwork(clock)
-
-    async with polling(patchwork, clock) as watched:
-        watched.post(patches=2)
-        patchwork.fault = lambda path: an_error(404) if "/series/1/" in path else None
-        await watched.poll(times=5)
-        asked = watched.take_requests().count("/series/1/")
-
-    assert (asked, watched.series) == (1, [])
-
-
 async def test_a_look_honours_what_the_server_asks_for() -> None:
     clock = VirtualClock()
     patchwork = a_patchwork(clock)

@@ -45,6 +45,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "baseline_patch": 2,
         "baseline_series": 3,
         "known_since": NOW,
+        "unread_from": "2026-01-01T00:00:00",
     },
     "seen_event": {"server": SERVER, "id": 70, "seen_at": NOW},
     "pending": {
@@ -57,6 +58,8 @@ ROWS: dict[str, dict[str, Any]] = {
         "due": NOW,
         "deadline": NOW,
         "attempts": 1,
+        "unreadable_since": NOW,
+        "missing_since": NOW,
     },
     "series": {
         **OF_A_PATCH,

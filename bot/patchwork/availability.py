@@ -1,0 +1,109 @@
+"""Which of a server's configured projects can be watched: those that cannot are asked for again within minutes.
+
+"No such project" is Patchwork's own 404 only; a redirect, a refusal or a login page is named as what it is. Either is
+asked for again after 1, 2, 5, 10, and then each 15 minutes, or later where the server wants it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from bot.clock import Clock
+from bot.errors import Temporary, TransportError
+from bot.ids import ProjectName, ServerName
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.client import NotFound
+
+RETRY_MINUTES: Final = (1, 2, 5, 10, 15)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Why a project cannot be watched, since when, and when it is asked for again (UTC).
+
+    *at* is when that is by the monotonic clock, in seconds. *error* is None where the server itself said so.
+    """
+
+    reason: str
+    since: datetime
+    retry_at: datetime
+    at: float
+    attempts: int = 1
+    error: TransportError | None = None
+
+
+class Availability:
+    """The configured projects of one server."""
+
+    def __init__(self, server: ServerName, names: Sequence[str], api: PatchworkApi, clock: Clock) -> None:
+        self.names = tuple(names)
+        self._server = server
+        self._api = api
+        self._clock = clock
+        self._unavailable: dict[str, Unavailable] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, Unavailable]]:
+        """The projects that cannot be watched now."""
+        return iter(tuple(self._unavailable.items()))
+
+    def is_available(self, project: str) -> bool:
+        """Whether *project* is configured, and nothing is known against it; case does not matter."""
+        return any(name not in self._unavailable for name in self.names if name.lower() == project.lower())
+
+    def is_gone(self, project: str) -> bool:
+        """Whether *project* is configured, but cannot be watched."""
+        return not self.is_available(project) and any(name.lower() == project.lower() for name in self.names)
+
+    @property
+    def outage(self) -> TransportError | None:
+        """Why no project can be watched, where that is no word of the server's own on any of them."""
+        if len(self._unavailable) < len(self.names):
+            return None
+        return next((known.error for known in self._unavailable.values() if known.error is not None), None)
+
+    def doubtful(self, known: set[str]) -> list[str]:
+        """The configured names to ask for now: those that are not *known* (in lower case) or were not there."""
+        names = [name for name in self.names if name.lower() not in known or name in self._unavailable]
+        return [name for name in names if self._is_due(name)]
+
+    async def find(self, name: str) -> ProjectName | None:
+        """Ask for a project: its name as the server spells it, None where it cannot be watched now."""
+        try:
+            project = await self._api.project(name)
+        except NotFound:
+            self.note(name, f"{self._api.url} has no project {name}")
+        except TransportError as error:
+            self.note(name, f"{self._api.url} does not show the project {name}: {error}", error)
+        else:
+            if project.lower() == name.lower():
+                self._settle(name)
+                return project
+            # it takes numbers, too
+            self.note(name, f"{self._api.url} calls the project {name} {project}; configure that name")
+        return None
+
+    def note(self, name: str, reason: str, error: TransportError | None = None) -> None:
+        """A project cannot be watched; ask for it again later."""
+        now, before = self._clock.now(), self._unavailable.get(name)
+        attempts = before.attempts + 1 if before else 1
+        asked = error.retry_after if isinstance(error, Temporary) else None
+        wait = max(timedelta(minutes=RETRY_MINUTES[min(attempts, len(RETRY_MINUTES)) - 1]), asked or timedelta())
+        new = Unavailable(reason, now, now + wait, self._clock.monotonic() + wait.total_seconds(), attempts, error)
+        self._unavailable[name] = replace(new, since=before.since) if before else new
+        if before is None or before.reason != reason:
+            _log.error("project.unavailable", server=self._server, project=name, reason=reason)
+
+    def _settle(self, name: str) -> None:
+        if (before := self._unavailable.pop(name, None)) is not None:
+            _log.info("project.available", server=self._server, project=name, since=str(before.since))
+
+    def _is_due(self, name: str) -> bool:
+        """Whether to ask for a project now; while nothing at all can be watched, whoever polls has the patience."""
+        known = self._unavailable.get(name)
+        if known is None or self._clock.monotonic() >= known.at:
+            return True
+        return known.error is not None and self.outage is not None

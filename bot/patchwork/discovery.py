@@ -1,0 +1,90 @@
+"""Finds the API version that a server and the bot both speak.
+
+An unknown version is Patchwork's own page for people with status 404. Anything else that is no index of an API, such as
+a wall, says nothing of the version and is a failure, after which all is asked anew.
+"""
+
+from collections.abc import Sequence
+
+from bot.json_reader import read_json
+from bot.patchwork.answers import Garbled
+from bot.patchwork.client import NoSuchPage, NotFound, PatchworkClient, Refused
+
+VERSIONS = ("1.3", "1.2", "1.1")
+NEWEST = VERSIONS[0]
+
+
+async def find_version(client: PatchworkClient) -> str:
+    """Return the newest version that both sides speak.
+
+    Raises:
+        Refused: when it is no Patchwork, or one that is too old or another kind.
+        Temporary: when the server did not say; raises what `PatchworkClient.json` raises.
+    """
+    found = await newer_version(client, "")
+    if found is None:
+        raise Refused(await _what_it_is(client))
+    return found
+
+
+async def newer_version(client: PatchworkClient, than: str) -> str | None:
+    """Return the newest version that is spoken and newer *than* another; None: there is none."""
+    skipped: list[str] = []
+    for version in VERSIONS:
+        if version <= than:
+            break
+        if await _speaks(client, version):
+            confirmed = await _first_spoken(client, skipped)
+            return confirmed or version
+        skipped.append(version)
+    return None
+
+
+async def _first_spoken(client: PatchworkClient, skipped: Sequence[str]) -> str | None:
+    """Ask a second time for what was not there, now that the server is known to answer by itself."""
+    for version in skipped:
+        if await _speaks(client, version):
+            return version
+    return None
+
+
+async def _speaks(client: PatchworkClient, version: str) -> bool:
+    """Whether *version* is spoken; its index names what there is."""
+    index = await _index(client, version)
+    if index is None:
+        return False
+    if "revision" in index:
+        raise Refused("this is the freedesktop.org fork of Patchwork, whose API is another one")
+    if "events" not in index:
+        raise Garbled(f"what answers at {client.url}/api/{version}/ is no index of Patchwork's API")
+    return True
+
+
+async def _what_it_is(client: PatchworkClient) -> str:
+    index = await _index(client, "1.0")
+    if index is None:
+        return f"no Patchwork API at {client.url}/api/"
+    if "revision" in index:
+        return "this is the freedesktop.org fork of Patchwork, whose API is another one"
+    if "events" in index:
+        return "Patchwork 2.0 is too old: API 1.1 (Patchwork 2.1) or newer is needed"
+    return f"what answers at {client.url}/api/ is no Patchwork"
+
+
+async def _index(client: PatchworkClient, version: str) -> dict[str, object] | None:
+    """Return what a version of the API names; None where there is no such version.
+
+    Raises:
+        Garbled: when it is no JSON object.
+    """
+    try:
+        page = await client.json("", version=version)
+    except (NotFound, NoSuchPage):
+        return None
+    try:
+        index = read_json(page.body)
+    except ValueError:
+        index = None
+    if not isinstance(index, dict):
+        raise Garbled(f"what answers at {client.url}/api/{version}/ is no index of Patchwork's API")
+    return index

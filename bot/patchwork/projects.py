@@ -1,0 +1,90 @@
+"""Where each project of a server begins, and from where on its events were not read while it was not there."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+import structlog
+
+from bot.errors import TransportError
+from bot.ids import ProjectName, ServerName
+from bot.patchwork import cursor
+from bot.patchwork.answers import Garbled
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.availability import Availability
+from bot.patchwork.events import EventReader, Walk, Watched
+from bot.patchwork.pending import Baseline
+
+BASELINE_ROWS = 10  # of which the highest id counts, so that one that cannot be read does not hide the others
+UnreadFrom: TypeAlias = Mapping[ProjectName, str | None]
+_log = structlog.get_logger(__name__)
+
+
+class ProjectReader:
+    """Takes the baselines of one server's projects, and catches up with one that was away."""
+
+    def __init__(self, server: ServerName, api: PatchworkApi, events: EventReader, projects: Availability) -> None:
+        self._server = server
+        self._api = api
+        self._events = events
+        self._projects = projects
+
+    async def missing_baselines(self, watched: Watched) -> tuple[Baseline, ...]:
+        """The baselines of projects that have none: at the first start, and for a project added later.
+
+        One that was not there is looked for again after some minutes.
+        """
+        have = {base.project.lower() for base in watched.baselines}
+        found = {name: await self._projects.find(name) for name in self._projects.doubtful(have)}
+        fresh: list[Baseline] = []
+        for name, project in found.items():
+            if project is None or project.lower() in have:
+                continue
+            try:
+                fresh.append(await self.baseline(project))
+            except TransportError as error:
+                self._projects.note(name, f"{self._api.url} does not show the project {name}: {error}", error)
+        return tuple(fresh)
+
+    async def baseline(self, project: ProjectName) -> Baseline:
+        """The end of a project's past, as of now."""
+        page = await self._api.events([project], per_page=BASELINE_ROWS, oldest_first=False)
+        if page.skipped and not page.events:
+            raise Garbled("none of its newest events can be read")
+        patches = await self._api.newest_patches([project], BASELINE_ROWS)
+        series = await self._api.newest_series([project], BASELINE_ROWS)
+        skipped = (row.id for row in page.skipped if row.id is not None)
+        baseline = Baseline(
+            project=project,
+            event=max([*(event.id for event in page.events), *skipped], default=0),
+            date=cursor.newest(event.date for event in page.events),
+            patch=patches.highest,
+            series=series.highest,
+        )
+        _log.info(
+            "baseline taken, what is older is not news",
+            server=self._server,
+            project=project,
+            up_to_event=baseline.event,
+        )
+        return baseline
+
+    async def catch_up(self, watched: Watched, walk: Walk) -> tuple[Walk, UnreadFrom]:
+        """*walk* with what came to projects while they were not there, and from where on which are not read now."""
+        unread_from: dict[ProjectName, str | None] = {
+            base.project: watched.cursor or ""
+            for base in watched.baselines
+            if base.unread_from is None and self._projects.is_gone(base.project)
+        }
+        for base in watched.baselines:
+            if base.unread_from is None or not self._projects.is_available(base.project):
+                continue
+            try:
+                found = await self._events.read_project(base, base.unread_from)
+            except TransportError as error:
+                _log.info("project.catch_up_failed", server=self._server, project=base.project, reason=str(error))
+                continue
+            unread_from[base.project] = found.cursor if found.cut else None
+            new = cursor.in_order((*walk.new, *found.new))
+            walk = replace(walk, events=(*walk.events, *found.events), new=tuple(new), cut=walk.cut or found.cut)
+        return walk, unread_from
