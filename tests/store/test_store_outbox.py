@@ -179,12 +179,12 @@ async def test_answers_to_one_person_keep_their_order_and_hold_back_no_other_per
     await add(store, *ada, bob)
     offered: list[Candidate] = []
 
-    def choose(candidates: Sequence[Candidate], _: int) -> Sequence[Candidate]:
+    def choose_none(candidates: Sequence[Candidate], _: int) -> list[Candidate]:
         offered.extend(candidates)
-        return ()
+        return []
 
     async with store.transaction() as tx:
-        await tx.outbox.claim(1, DEVICE, choose=choose)
+        assert await tx.outbox.claim(1, DEVICE, choose=choose_none) == []
 
     assert [each.asked_by for each in offered] == ["@ada:hs", "@bob:hs"]
     assert [each.id for each in offered] == [1, 3]
