@@ -19,7 +19,7 @@ from bot.store.store import Store
 from bot.subscriptions.following import followed_changes, looks_at
 from bot.subscriptions.guards import Trees, doubts
 from bot.subscriptions.maintainers import Maintainers, read
-from bot.subscriptions.query import Query
+from bot.subscriptions.query import Query, patterns_of
 from bot.watch.audience import Audience
 
 READ_EVERY = timedelta(days=1)
@@ -86,21 +86,26 @@ class Rulebook:
         """What in each of *queries* names a section or a path that nobody knows, a sentence each."""
         seen: dict[tuple[ServerName, ProjectName], set[str]] = {}
         for server, project in self._projects:
-            async with self._store.transaction() as tx:
-                seen[server, project] = await tx.watch.seen_paths(server, project)
+            if any(patterns_of(query.tree) and looks_at(query, server, project) for query in queries):
+                async with self._store.transaction() as tx:
+                    seen[server, project] = await tx.watch.seen_paths(server, project)
         return await asyncio.to_thread(self._doubts, queries, seen)
 
     def _doubts(
         self, queries: Sequence[Query], seen: Mapping[tuple[ServerName, ProjectName], set[str]]
     ) -> list[tuple[str, ...]]:
-        """The same, off the event loop; the trees of queries that look at the same projects are made once."""
+        """As `doubts`, by the paths *seen* of the projects that a path was asked of; off the event loop.
+
+        The trees of queries that look at the same projects are made once.
+        """
         trees: dict[tuple[tuple[ServerName, ProjectName], ...], Trees] = {}
         found: list[tuple[str, ...]] = []
         for query in queries:
             looked_at = tuple(project for project in self._projects if looks_at(query, *project))
             if looked_at not in trees:
                 files = tuple(file for project in looked_at if (file := self.of(*project)) is not None)
-                trees[looked_at] = Trees(files, frozenset[str]().union(*(seen[project] for project in looked_at)))
+                paths = frozenset[str]().union(*(seen.get(project, ()) for project in looked_at))
+                trees[looked_at] = Trees(files, paths)
             found.append(self._doubts_about(query, trees[looked_at]))
         return found
 
