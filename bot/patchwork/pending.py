@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 
 from bot.clock import backoff
 from bot.ids import PatchId, ProjectName, SeriesId
@@ -220,9 +221,9 @@ class Board:
                 self.keep(replace(item, due=self.now))
 
     def has_unreadable(self, project: ProjectName) -> bool:
-        """Whether a series or a patch of *project* cannot be read now."""
-        items = (item for item in self._all.values() if item.kind in _NEW and item.project == project)
-        return any(item.unreadable_since is not None for item in items)
+        """Whether a series or a patch of *project* cannot be read now, or could not before this poll."""
+        items = (item for item in chain(self._all.values(), self._before.values()) if item.project == project)
+        return any(item.kind in _NEW and item.unreadable_since is not None for item in items)
 
     def comment(self, told: CommentTold) -> None:
         """A comment was heard of that was not heard of before; what it is on may be read but later."""
