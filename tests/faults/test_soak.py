@@ -73,7 +73,6 @@ def test_a_series_in_two_lists_or_in_none_is_a_fault() -> None:
     assert lost.faults == ["lost: card: import: Fix number 3 v1 (series 5)"]
 
 
-@pytest.mark.xfail(run=False, reason="a change of a series that stands in a flood's list fails the poll")
 @pytest.mark.timeout(300)
 async def test_ten_kills_lose_nothing_and_say_nothing_twice(homeserver: Homeserver, tmp_path: Path) -> None:
     async with a_soak(Plan(KILLS), homeserver, tmp_path / "bot", None) as soak:
