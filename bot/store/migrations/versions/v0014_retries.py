@@ -27,5 +27,5 @@ def upgrade() -> None:
         sa.Column("next_at", Utc(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_retry"),
     )
-    op.create_index("ix_retry_kind", "retry", ["kind", "key"], unique=False)
-    op.create_index("ix_retry_server", "retry", ["server", "next_at"], unique=False)
+    op.create_index("ix_retry_kind_key", "retry", ["kind", "key"], unique=False)
+    op.create_index("ix_retry_server_next_at", "retry", ["server", "next_at"], unique=False)
