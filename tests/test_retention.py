@@ -50,6 +50,7 @@ AT_MOST = {
     "flood": 2,
     "flooded": A_FLOOD * (182 // FLOOD_EVERY + 2),
     "absence": 1,
+    "retry": 0,
 }
 
 
