@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 
 from bot.app import Bot
 from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.ids import ProjectName, RoomId
+from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.outbox import NoticeKind
 from bot.rulebook import Rulebook
 from bot.rulebook import Shelf as Shelved
@@ -147,6 +147,48 @@ async def test_the_last_good_copy_is_kept_when_the_file_is_none_any_more_and_tha
     assert rig.titles(ROOM) == ["migration: Fix it"]
     told = f"MAINTAINERS of qemu-devel cannot be read from {shelf.file} (it has no F: line); "
     assert condition.remarks == (f"{told}the copy of 2026-01-01 00:01 UTC is used.",)
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "text"),
+    [
+        (200, "text/html", f"<!DOCTYPE html><title>Log in</title><pre>{FILE}</pre>"),
+        (200, "text/plain", f"<html>{FILE}</html>"),
+        (302, "text/plain", FILE),
+        (403, "text/plain", FILE),
+        (404, "text/plain", FILE),
+        (200, "text/plain", ""),
+    ],
+)
+async def test_a_wall_before_the_address_of_a_file_keeps_the_last_good_copy(
+    shelf: Shelf, status: int, content_type: str, text: str
+) -> None:
+    answers = [(200, "text/plain", FILE)]
+
+    async def serve_file(_: web.Request) -> web.Response:
+        status, content_type, text = answers[-1]
+        return web.Response(status=status, content_type=content_type, text=text)
+
+    app = web.Application()
+    app.router.add_get("/MAINTAINERS", serve_file)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        shelf.rig.maintainers = f"http://{host}:{port}/MAINTAINERS"
+        async with shelf.rig.running() as bot:
+            await shelf.rig.poll(bot)
+            answers.append((status, content_type, text))
+            await shelf.a_day_later(bot)
+            [remark] = (await bot.overview.condition()).remarks
+            kept = bot.rulebook.of(ServerName("sample"), ProjectName(PROJECT))
+    finally:
+        await runner.cleanup()
+
+    assert remark.endswith("the copy of 2026-01-01 00:01 UTC is used.")
+    assert kept is not None
+    assert [section.name for section in kept.sections] == ["Migration", "Memory"]
 
 
 async def test_a_file_that_is_not_there_is_said_and_looked_for_again_within_the_hour(shelf: Shelf) -> None:

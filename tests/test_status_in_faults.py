@@ -21,7 +21,7 @@ from bot.matrix.memory import RecentMemory
 from bot.matrix.session import Session
 from bot.notices.condition import outages, remarks, status
 from bot.notices.markup import Allowed, written
-from rig import ROOM, Rig
+from rig import ROOM, Rig, a_series
 
 HOUR = 3600.0
 
@@ -93,8 +93,80 @@ async def test_a_project_that_the_server_does_not_have(rig: Rig) -> None:
         await rig.poll(bot)
 
         assert await ready(bot) == snapshot(
-            (("On sample there is nothing to watch.",), ("https://patchwork.example.org has no project qemu-devle.",))
+            (
+                ("On sample there is nothing to watch.",),
+                (
+                    "https://patchwork.example.org has no project qemu-devle, since 2026-01-01 00:01 UTC; asked again at 2026-01-01 00:02:00 UTC.",  # noqa: E501  # as it is said
+                ),
+            )
         )
+
+
+async def test_a_project_that_vanished_is_not_said_to_be_polled(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        rig.post("docs/index.rst")
+        await rig.poll(bot, times=2)
+        gone = rig.patchwork._tables.projects.rows[1]
+        rig.patchwork._tables.projects.remove(1)
+        await rig.poll(bot, times=10)
+
+        assert await told(bot) == snapshot("""\
+sample: none of its projects can be polled now
+https://patchwork.example.org has no project qemu-devel, since 2026-01-01 00:03 UTC; asked again at 2026-01-01 00:21:00 UTC.\
+""")  # noqa: E501  # as it is said
+        assert (await ready(bot))[0] == ("On sample there is nothing to watch.",)
+
+        rig.patchwork._tables.projects.put(gone)
+        await rig.poll(bot, times=15)
+        assert "sample: polled at 2026-01-01 00:27 UTC" in await told(bot)
+        assert await ready(bot) == ((), ())
+
+
+async def test_a_project_that_vanished_beside_others_says_since_when_and_when_it_is_asked_for(rig: Rig) -> None:
+    rig.patchwork.add_project("two")
+    rig.projects = ("qemu-devel", "two")
+    async with rig.running() as bot:
+        rig.patchwork.post_series("two", a_series("a.c"))
+        await rig.poll(bot, times=2)
+        rig.patchwork._tables.projects.remove(2)
+        await rig.poll(bot, times=2)
+
+        assert await told(bot) == snapshot("""\
+sample: polled at 2026-01-01 00:04 UTC; qemu-devel (known since 2026-01-01)
+https://patchwork.example.org has no project two, since 2026-01-01 00:03 UTC; asked again at 2026-01-01 00:06:00 UTC.\
+""")  # as it is said
+
+
+async def test_a_wall_before_the_whole_server_is_named_with_what_to_do(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot, times=2)
+        rig.patchwork.fault = lambda _: Response(200, {"content-type": "text/html"}, b"<html>Are you human?</html>")
+        await rig.poll(bot)
+
+        assert await told(bot) == snapshot(
+            "sample cannot be polled since 2026-01-01 00:03 UTC (HTTP 200 with a login page or a bot challenge (text/html); set contact, and ask the server's administrator to let the bot pass); tried again at 2026-01-01 00:04:00 UTC."  # noqa: E501  # as it is said
+        )
+        assert (await ready(bot))[0] == (await told(bot),)
+
+
+async def test_a_series_that_cannot_be_read_is_named_until_it_can(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot, times=2)
+        rig.patchwork.fault = lambda path: (
+            Response(302, {"location": "https://elsewhere/"}, b"") if path.endswith("/series/1/") else None
+        )
+        rig.post("migration/ram.c", name="one")
+        await rig.poll(bot, times=2)
+        failing, early = await told(bot), rig.titles()
+        rig.patchwork.fault = lambda _: None
+        await rig.poll(bot, times=3)
+
+        assert failing.partition("\n")[2] == snapshot(
+            "series 1 of sample: redirects to https://elsewhere/; configure that address (fetch.object_unreadable, last at 2026-01-01 00:04 UTC, 2 times since 2026-01-01 00:03 UTC)."  # noqa: E501  # as it is said
+        )
+        assert (early, rig.titles()) == ([], ["one"])
+        assert "series 1" not in await told(bot)
 
 
 async def test_a_homeserver_that_is_down_keeps_what_is_to_be_said_and_says_when_it_goes(rig: Rig) -> None:

@@ -31,7 +31,7 @@ from bot.patchwork.projects import ProjectReader, UnreadFrom
 from bot.patchwork.told import CommentTold, Followed, Told, shown_by, told_by
 from bot.patchwork.wire import Event
 
-RECHECK_EVERY = 3600.0
+EMPTY_CHECK_EVERY = 600.0
 FIRST_VERSION_CHECK = 600.0  # after an older version was settled on, in case a wall hid the newer one
 VERSION_CHECK_EVERY = 24 * 3600.0
 BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
@@ -273,11 +273,11 @@ class Poller:
     async def _check_projects(self, projects: Sequence[ProjectName], *, had_events: bool) -> None:
         """Find the unknown project that empties an answer about several.
 
-        Where there never was an event an empty answer is no wonder, and asking every hour is enough.
+        Where there never was an event an empty answer is no wonder, and asking now and then is enough.
         """
         if not had_events and self._clock.monotonic() < self._empty_recheck_at:
             return
-        self._empty_recheck_at = self._clock.monotonic() + RECHECK_EVERY
+        self._empty_recheck_at = self._clock.monotonic() + EMPTY_CHECK_EVERY
         configured = {name.lower(): name for name in self._source.projects}
         for project in projects:
             await self._availability.find(configured[project.lower()])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot.demo.sample.http import Response
 from bot.ids import EventId
 from bot.notices.outbox import NoticeKind
 from desk_rig import Desk
@@ -220,6 +221,30 @@ async def test_a_server_that_refuses_is_named(desk: Desk) -> None:
     assert await desk.ask("show 5") == snapshot(
         "sample cannot be asked (HTTP 403, since 2026-01-01 00:00 UTC), and the bot has no copy of it."
     )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(302, {"location": "https://elsewhere.example.org/"}, b""),
+        Response(403, {"content-type": "application/json"}, b'{"detail":"Invalid token."}'),
+        Response(404, {"content-type": "text/html"}, b"<html>Not found</html>"),
+        Response(410, {"content-type": "application/json"}, b'{"detail":"Gone"}'),
+        Response(200, {"content-type": "text/html"}, b"<html>Log in</html>"),
+        Response(200, {"content-type": "application/json"}, b'{"id":99,"project":{"id":1,"link_name":"qemu-devel"}}'),
+        Response(200, {"content-type": "application/json"}, b""),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "series", "diff", "checks", "comments"])
+async def test_nothing_but_the_servers_own_word_makes_the_bot_say_that_something_is_not_there(
+    desk: Desk, command: str, answer: Response
+) -> None:
+    desk.rig.patchwork.fault = lambda _: answer
+
+    said = await desk.ask(f"{command} 5")
+
+    assert said.startswith("sample cannot be asked (")
+    assert said.endswith("and the bot has no copy of it.")
 
 
 async def test_api_1_1_finds_a_message_id_that_the_bot_has_seen(tmp_path: Path) -> None:

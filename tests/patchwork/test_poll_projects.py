@@ -7,11 +7,12 @@ import pytest
 
 from bot.app import Bot
 from bot.clock import VirtualClock
+from bot.demo.sample.http import Response
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.patchwork.client import Refused
-from poll_rig import Polling, a_patchwork, an_error, polling
+from poll_rig import Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import Rig, a_series
 
 HOUR_OF_POLLS = 61
@@ -65,6 +66,119 @@ async def test_a_project_that_vanishes_while_it_is_watched_does_not_silence_the_
     assert watched.series == [1, posted.series, back.series]
     assert list(problems) == ["two"]
     assert watched.poller.problems == {}
+
+
+async def test_a_project_without_any_event_that_vanishes_is_missed_within_minutes() -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock, "one")
+
+    async with polling(patchwork, clock, projects=("one",)) as watched:
+        await watched.poll(times=3)
+        patchwork._tables.projects.remove(1)
+        polls = await watched.poll(times=11)
+
+    assert list(watched.problems) == ["one"]
+    assert not polls[-1].polled
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_came_while_a_project_was_not_there_is_found_when_it_comes_back(restarts: bool) -> None:
+    """Also what only events tell, though other projects moved the cursor on."""
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock, "one", "two")
+
+    async with polling(patchwork, clock, projects=("one", "two"), listening=Somebody()) as watched:
+        known = watched.post(project="two")
+        await watched.poll(times=5)
+        gone = patchwork._tables.projects.rows[2]
+        patchwork._tables.projects.remove(2)
+        for _ in range(6):
+            watched.post(project="one")
+            await watched.poll(seconds=2 * 3600.0)
+        if restarts:
+            watched.restart()
+        patchwork._tables.projects.put(gone)
+        comment = patchwork.add_comment(known.patches[0], "Fine.\n")
+        clock.advance(60)
+        for _ in range(2):
+            watched.post(project="one")
+            clock.advance(3 * 3600.0)
+        patchwork.set_state(known.patches[0], "accepted")
+        watched.patchwork.relate(known.patches)
+        await watched.poll(times=3)
+        told = {(kind, after) for kind, _, _, after in watched.changes}
+        events = set(watched.events)
+
+    assert {("comment", str(comment)), ("state", "accepted")} <= told
+    assert events == {event.id for event in patchwork.rows.events}
+    assert watched.problems == {}
+
+
+async def test_a_project_that_is_not_there_is_asked_for_again_within_minutes() -> None:
+    clock = VirtualClock()
+
+    async with polling(a_patchwork(clock, "one"), clock, projects=("one", "late")) as watched:
+        asked: list[int] = []
+        for minute in range(1, 50):
+            await watched.poll()
+            asked += [minute] * watched.take_requests().count("/projects/late/")
+
+    assert asked == [1, 3, 8, 18, 33, 48]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (an_error(403), "does not show the project two: HTTP 403"),
+        (
+            Response(302, {"location": "https://elsewhere/"}, b""),
+            "does not show the project two: redirects to https://els",
+        ),
+        (
+            Response(200, {"content-type": "text/html"}, b"<html>"),
+            "does not show the project two: HTTP 200 with a login p",
+        ),
+        (an_error(404), "does not show the project two: HTTP 404 (text/html), which is not Patchwork's own word"),
+        (an_error(502), "does not show the project two: HTTP 502"),
+        (Response(200, {"content-type": "application/json"}, b"{}"), "does not show the project two: not _Project"),
+        (not_found("Project"), "has no project two"),
+    ],
+)
+async def test_a_project_behind_a_wall_is_not_said_to_be_none_and_holds_up_no_other(
+    answer: Response, said: str
+) -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock, "one", "two")
+    patchwork.fault = lambda path: answer if path.endswith("/projects/two/") else None
+
+    async with polling(patchwork, clock, projects=("one", "two")) as watched:
+        posted = watched.post(project="one")
+        await watched.poll()
+        problems = watched.problems
+        patchwork.fault = lambda _: None
+        await watched.poll(times=3)
+        back = watched.post(project="two")
+        await watched.poll()
+
+    assert problems["two"].startswith(f"https://patchwork.example.org {said}")
+    assert watched.series == [posted.series, back.series]
+    assert watched.problems == {}
+
+
+@pytest.mark.parametrize("ending", ["/patches/", "/series/"])
+async def test_a_project_whose_past_cannot_be_read_holds_up_no_other(ending: str) -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock, "one", "two")
+    patchwork.fault = lambda path: (
+        an_error(403) if path.endswith(ending) and "project=two" in patchwork.requests[-1][2] else None
+    )
+
+    async with polling(patchwork, clock, projects=("one", "two")) as watched:
+        posted = watched.post(project="one")
+        await watched.poll()
+
+    assert watched.series == [posted.series]
+    assert list(watched.problems) == ["two"]
 
 
 async def test_a_project_added_to_the_configuration_gets_a_baseline_of_its_own() -> None:

@@ -35,7 +35,7 @@ POISON: dict[str, str] = {
     "duplicate keys": '{"id": 1, "id": "x"}',
 }
 PROJECT_ROW = {"id": 1, "link_name": PROJECT}
-SHORT = {
+SHORT: dict[type[Any], dict[str, Any]] = {
     EventRow: {
         "id": 1,
         "category": "series-created",
@@ -113,7 +113,7 @@ class Poisoning(SampleTransport):
 
 def newest_series_event(row: dict[str, Any]) -> bool:
     """The event that tells of the second series."""
-    return row["category"] == "series-created" and row["payload"]["series"]["id"] == 2
+    return bool(row["category"] == "series-created" and row["payload"]["series"]["id"] == 2)
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,58 @@ async def test_a_wall_in_front_of_the_server_is_no_answer_about_its_version() ->
 
     assert api.version == ""
     assert await api.discover() == "1.2"
+
+
+@pytest.mark.parametrize(
+    "wall",
+    [
+        Response(404, {"content-type": "text/html"}, b"<html>Not found</html>"),
+        Response(404, {"content-type": "application/json"}, b'{"detail":"Not found."}'),
+    ],
+)
+async def test_a_wall_that_hides_the_newest_version_once_pins_no_older_one(wall: Response) -> None:
+    patchwork = SamplePatchwork(VirtualClock(), api_versions=("1.0", "1.1", "1.2", "1.3"))
+    patchwork.fault = lambda _: wall if len(patchwork.requests) == 1 else None
+
+    assert await an_api(SampleTransport(patchwork)).discover() == "1.3"
+
+
+async def test_a_wall_that_hid_the_newest_version_for_minutes_is_seen_through_when_it_goes() -> None:
+    clock = VirtualClock()
+    patchwork = a_server(clock, "1.0", "1.1", "1.2", "1.3")
+    patchwork.fault = lambda path: nothing(path) if "/1.3/" in path else None
+
+    async with polling(patchwork, clock) as watched:
+        await watched.poll(times=3)
+        early = watched.poller.api_version
+        patchwork.fault = lambda _: None
+        await watched.poll(times=10)
+        posted = watched.post()
+        await watched.poll()
+
+    assert (early, watched.poller.api_version) == ("1.2", "1.3")
+    assert watched.series == [posted.series]
+
+
+async def test_an_older_server_is_asked_for_a_newer_version_once_a_day() -> None:
+    clock = VirtualClock()
+    patchwork = a_server(clock, "1.0", "1.1", "1.2")
+
+    async with polling(patchwork, clock) as watched:
+        await watched.poll(times=3 * 24, seconds=3600.0)
+        asked = [path for _, path, _ in patchwork.requests if path == "/api/1.3/"]
+
+    assert len(asked) == 3
+    assert watched.poller.api_version == "1.2"
+
+
+@pytest.mark.parametrize("answer", [another(""), Response(200, {"content-type": "application/json"}, b"[]")])
+async def test_json_of_something_else_is_no_word_on_the_version(answer: Response) -> None:
+    patchwork = SamplePatchwork(VirtualClock(), api_versions=("1.0", "1.1", "1.2"))
+    patchwork.fault = lambda path: answer if path == "/api/1.3/" else None
+    api = an_api(SampleTransport(patchwork))
+
+    with pytest.raises(Temporary, match="no index of Patchwork's API"):
+        await api.discover()
+
+    assert api.version == ""
