@@ -35,7 +35,7 @@ def test_an_endpoint_is_one_of_a_few_words(path: str, endpoint: str) -> None:
 
 
 async def test_a_request_is_counted_by_the_status_of_its_answer_and_timed() -> None:
-    answers = iter((httpx.Response(502), httpx.ConnectError("no route")))
+    answers = iter((httpx.Response(502, stream=httpx.ByteStream(b"")), httpx.ConnectError("no route")))
 
     def answer(_: httpx.Request) -> httpx.Response:
         match next(answers):
