@@ -13,7 +13,7 @@ MAX_LEVELS = 64  # of nested lists and objects; what uses a value may recurse in
 _NOT_BRACKETS = bytes(each for each in range(256) if each not in b'[]{}"')
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord('"'): 0}
 _STRING = re.compile(rb'"[^"]*"')
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]+|[\]}]+', re.DOTALL)  # a string that does not end is one, too
+_TOKEN = re.compile(rb'"[^"]*+"?|[\[{]+|[\]}]+')  # a string that does not end is one, too
 
 
 def read_json(body: bytes) -> object:
@@ -49,9 +49,10 @@ def _without_deep_values(body: bytes) -> bytes:
     """Return *body* with `null` for each list and object that is nested too deep."""
     parts: list[bytes] = []
     level, copied, start = 0, 0, 0
-    for token in _TOKEN.finditer(body):
+    escaped = body.replace(rb"\\", b"__").replace(rb"\"", b"__")  # as long, and each quote begins or ends a string
+    for token in _TOKEN.finditer(escaped):
         begin, end = token.span()
-        first = body[begin]
+        first = escaped[begin]
         if first in b"[{":
             if level <= MAX_LEVELS < level + end - begin:
                 start = begin + MAX_LEVELS - level

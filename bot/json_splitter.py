@@ -16,9 +16,9 @@ from typing import Final, TypeAlias
 
 ANY: Final = "*"  # any member that a plan does not name
 MAX_KEY_BYTES = 1024
-_PLAIN = rb'[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"'  # what has no brackets outside of strings, and strings that end
-_OUTSIDE = re.compile(rb'(?:%s|[\[{](?:%s)*+[\]}])*+([\[{]+|[\]}]+|")' % (_PLAIN, _PLAIN), re.DOTALL)
-_INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_PLAIN = rb'[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*"'  # what has no brackets outside of strings, and strings that end
+_OUTSIDE = re.compile(rb'(?:%s|[\[{](?:%s)*[\]}])*([\[{]+|[\]}]+|")' % (_PLAIN, _PLAIN), re.DOTALL)
+_INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*', re.DOTALL)
 _SCALAR = re.compile(rb"[^\]},\s]*+")
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 

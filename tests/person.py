@@ -12,7 +12,7 @@ import httpx
 from bot.ids import EventId, RoomId, UserId
 from homeserver import NO_TLS, Homeserver
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 120
 _Answer = TypeVar("_Answer")
 _names = itertools.count(1)
 

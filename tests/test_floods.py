@@ -115,7 +115,7 @@ They are listed in the thread; none has a card.\
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_an_import_over_many_polls_is_one_line_and_a_thread_in_each_room(rig: Rig) -> None:
     rig.subscribe = {ROOM: ("path:migration/",), OTHER: ("path:migration/", "path:hw/")}
     async with rig.running() as bot:

@@ -97,7 +97,7 @@ def test_what_has_no_structure_is_refused(body: bytes) -> None:
     [b"[" * 100, b'"\\"\\\\', b'"', b'[],{"a":"b"},', b"1"],
     ids=["brackets", "escapes", "quotes", "pairs", "digits"],
 )
-def test_what_is_passed_over_takes_no_memory_and_linear_time(filling: bytes) -> None:
+def test_what_is_passed_over_takes_bounded_memory_and_linear_time(filling: bytes) -> None:
     splitter, step = JsonSplitter(PLAN), (filling * 65_536)[:65_536]
     list(splitter.feed(b'{"ignored":[1,'))
     tracemalloc.start()
@@ -108,4 +108,4 @@ def test_what_is_passed_over_takes_no_memory_and_linear_time(filling: bytes) -> 
     finally:
         tracemalloc.stop()
 
-    assert peak < MIB
+    assert peak < 16 * MIB, "of the one step that is looked at"

@@ -321,8 +321,8 @@ async def test_a_row_that_cannot_be_read_does_not_stop_the_poll(rig: Rig) -> Non
         execute(url_of(rig), "UPDATE flood SET cause = 'of a later version'")
         execute(
             url_of(rig),
-            "INSERT INTO pending SELECT name, 'of a later version', 1, 'p', '', polled_at, polled_at, polled_at, 0"
-            " FROM server",
+            "INSERT INTO pending (server, kind, id, project, name, first_seen, due, deadline, attempts)"
+            " SELECT name, 'of a later version', 1, 'p', '', polled_at, polled_at, polled_at, 0 FROM server",
         )
         await rig.poll(bot, times=3)
         rig.post("migration/ram.c", name="the next one")

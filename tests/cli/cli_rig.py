@@ -32,7 +32,7 @@ def patchbot(
         capture_output=True,
         cwd=folder,
         env=environment(**variables),
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

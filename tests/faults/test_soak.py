@@ -73,7 +73,7 @@ def test_a_series_in_two_lists_or_in_none_is_a_fault() -> None:
     assert lost.faults == ["lost: card: import: Fix number 3 v1 (series 5)"]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_ten_kills_lose_nothing_and_say_nothing_twice(homeserver: Homeserver, tmp_path: Path) -> None:
     async with a_soak(Plan(KILLS), homeserver, tmp_path / "bot", None) as soak:
         done = await soak.run()

@@ -13,7 +13,7 @@ SHORT = Plan(inputs=90, seed=1)
 TEXTS = ("NUL", "lone surrogate")  # PostgreSQL takes less than SQLite does
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_after_each_wrong_input_the_ordinary_ones_behind_it_are_handled(tmp_path: Path) -> None:
     report = await fuzzed(SHORT, tmp_path)
 
@@ -21,7 +21,7 @@ async def test_after_each_wrong_input_the_ordinary_ones_behind_it_are_handled(tm
     assert report.tried.total() == SHORT.inputs
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", TEXTS)
 async def test_texts_that_postgresql_refuses_cost_nothing_but_themselves(
     tmp_path: Path, postgres: PostgresServer, kind: str

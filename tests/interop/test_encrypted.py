@@ -142,7 +142,7 @@ async def test_a_bot_killed_between_send_and_acknowledgement_posts_its_card_once
     assert all(message.is_trusted for message in said)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 async def test_a_burst_is_read_on_every_device_and_in_order(stage: Stage, elements: Elements) -> None:
     names = [f"migration: Fix number {number}" for number in range(1, BURST + 1)]
     ann, bob = [await elements.newcomer(only_signed=True) for _ in range(2)]

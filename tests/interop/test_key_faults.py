@@ -88,7 +88,7 @@ async def story_of(account: Account, elements: Elements, fault: Fault, starting:
     return Story((heard[0], heard[1]), set(before.failed), set(after.failed))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 async def test_every_key_request_may_fail_in_every_way(
     homeserver: Homeserver, elements: Elements, tmp_path: Path
 ) -> None:

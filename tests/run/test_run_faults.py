@@ -18,7 +18,7 @@ def post(stage: Stage, name: str) -> None:
     stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name=name, patches=2))
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_bot_killed_twenty_times_between_send_and_acknowledgement_posts_each_card_once(
     homeserver: Homeserver, account: Account, ann: Person
 ) -> None:

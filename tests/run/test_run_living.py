@@ -75,7 +75,7 @@ async def test_the_life_of_a_series_is_one_card_a_version_and_few_edits(account:
         assert await ann.thread(room, newer) == []
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_card_lives_on_through_kills_and_dies_with_its_redaction(
     homeserver: Homeserver, account: Account, ann: Person
 ) -> None:
