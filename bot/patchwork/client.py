@@ -276,7 +276,7 @@ async def _error_body(response: httpx.Response) -> bytes:
     """What is to be read of an answer that is an error: nothing where that is too long or broken."""
     try:
         body = await body_of(response.aiter_raw(), _MAX_ERROR_BYTES, is_packed="content-encoding" in response.headers)
-    except (httpx.HTTPError, zlib.error):
+    except (httpx.HTTPError, httpx.StreamError, zlib.error):
         return b""
     return body or b""
 

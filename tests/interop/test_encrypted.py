@@ -117,11 +117,14 @@ async def test_a_bot_whose_identity_is_somebody_elses_is_neither_read_nor_writte
         room = await room_of(stage, ann, bob)
         await ann.say(room, "!pw help")
         await bob.say(room, "!pw version")
-        heard = await bob.hears(room, stage.me, 2)
-        seen = await ann.shows(room, stage.me, lambda drawn: len(drawn) == 2)
+        heard = await bob.hears(
+            room, stage.me, 3
+        )  # a welcome, the answer, and that Ann's message could not be decrypted
+        seen = await ann.shows(room, stage.me, lambda drawn: len(drawn) == 3)
 
     assert "a cross-signing identity that is not the bot's" in bot.said()
-    assert heard[1].body.startswith("patchwork-matrix-bot ")
+    assert [message for message in heard[1:] if message.body.startswith("patchwork-matrix-bot ")]
+    assert [message for message in heard[1:] if message.body.startswith("I could not decrypt that message")]
     assert {message.reason for message in heard} == {"UNSIGNED_DEVICE"}
     assert {message.failure for message in seen} == {UNSIGNED}
 
