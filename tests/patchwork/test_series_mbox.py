@@ -251,7 +251,7 @@ async def test_a_forged_part_makes_the_patches_be_read_one_by_one_two_at_a_time(
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(200, headers={"content-type": "text/html"}, content=b"<html></html>"),
+        httpx.Response(200, headers={"content-type": "text/html"}, stream=httpx.ByteStream(b"<html></html>")),
         httpx.Response(403),
         httpx.Response(502),
         httpx.Response(302, headers={"location": "https://example.org/login"}),
