@@ -42,7 +42,7 @@ Looking patches up
 Subscriptions
 • !pw sub QUERY — be told of new series that a query matches
 • !pw unsub ID — end a subscription
-• !pw subs — the subscriptions here, with their ids
+• !pw subs [from] — the subscriptions here, with their ids
 • !pw edit ID QUERY — give a subscription another query
 • !pw test QUERY [7d] — what a query would have told of: how many a day, and the newest
 • !pw why — as a reply to a card: which subscriptions brought it
@@ -53,9 +53,9 @@ This chat, and you
 • !pw settings — the settings, and what they can be
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
 • !pw me forget ADDRESS — in a direct chat: no longer count an address as yours
-• !pw export — the subscriptions here, as lines for the configuration
+• !pw export [from] — the subscriptions here, as lines for the configuration
 Admins
-• !pw rooms — the rooms that the bot is in
+• !pw rooms [from] — the rooms that the bot is in
 • !pw leave ROOM — let the bot go out of a room
 More about one command: !pw help show
 What a QUERY may ask for: !pw help query\
@@ -74,7 +74,7 @@ The bot
 Looking patches up
 • show REF — a patch or a series, by id, message-id or link
 Admins
-• rooms — the rooms that the bot is in
+• rooms [from] — the rooms that the bot is in
 More about one command: help show
 What a QUERY may ask for: help query\
 """,
@@ -89,7 +89,7 @@ What a QUERY may ask for: help query\
 <li><code>show REF</code> — a patch or a series, by id, message-id or link</li></ul>
 <p>Admins</p>
 <ul>
-<li><code>rooms</code> — the rooms that the bot is in</li></ul>
+<li><code>rooms [from]</code> — the rooms that the bot is in</li></ul>
 <p>More about one command: <code>help show</code><br>What a QUERY may ask for: <code>help query</code></p>\
 """,
         )
