@@ -327,7 +327,7 @@ async def test_the_series_of_a_match_comes_with_it(store: Store) -> None:
 
 async def test_patches_are_read_and_decided_off_the_event_loop(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: set[int] = set()
-    for module, name in ((rows, "to_patch"), (past, "facts_of")):
+    for module, name in ((rows, "to_patch"), (past._PastJudge, "chunk")):
         monkeypatch.setattr(module, name, noting(threads, getattr(module, name)))
     await fill(store, 3)
 
