@@ -116,6 +116,8 @@ sample: none of its projects can be polled now
 https://patchwork.example.org has no project qemu-devel, since 2026-01-01 00:03 UTC; asked again at 2026-01-01 00:21:00 UTC.\
 """)  # noqa: E501  # as it is said
         assert (await ready(bot))[0] == ("On sample there is nothing to watch.",)
+        [server] = (await bot.overview.condition()).servers
+        assert server.health.last_success == rig.clock.now() - timedelta(minutes=9)
 
         rig.patchwork._tables.projects.put(gone)
         await rig.poll(bot, times=15)

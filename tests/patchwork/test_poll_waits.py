@@ -200,10 +200,12 @@ async def test_one_that_can_be_read_again_makes_the_others_be_asked_for_at_once(
     patchwork = a_patchwork(clock)
 
     async with polling(patchwork, clock) as watched:
-        posted = [watched.post().series for _ in range(4)]
         patchwork.fault = lambda path: an_error(403) if path.startswith("/api/1.3/series/") else None
-        await watched.poll(times=3)
-        await watched.poll(times=3 * 4, seconds=6 * 3600.0)
+        posted = []
+        for _ in range(4):
+            posted.append(watched.post().series)
+            await watched.poll(times=5, seconds=3600.0)
+        await watched.poll(times=2 * 24, seconds=3600.0)
         patchwork.fault = lambda _: None
         while not watched.series:
             await watched.poll(seconds=3600.0)
