@@ -13,7 +13,7 @@ import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -256,8 +256,11 @@ class PatchworkClient:
             async with self._http.stream("GET", asked, headers=accept) as response:
                 answered.code = str(response.status_code)
                 self._turns.is_silent = False
-                body = await (self._body(response) if response.status_code == 200 else _error_body(response))
-                judge(Answer(response.status_code, response.headers, body), content_type)
+                answer = Answer(response.status_code, response.headers)
+                if answer.status == 200:
+                    judge(answer, content_type)  # a large answer of another type is not read
+                body = await (self._body(response) if answer.status == 200 else _error_body(response))
+                judge(replace(answer, body=body), content_type)
                 return Page(body, has_next="next" in response.links)
 
     async def _body(self, response: httpx.Response) -> bytes:

@@ -204,8 +204,8 @@ async def test_one_that_can_be_read_again_makes_the_others_be_asked_for_at_once(
         posted = []
         for _ in range(4):
             posted.append(watched.post().series)
-            await watched.poll(times=5, seconds=3600.0)
-        await watched.poll(times=2 * 24, seconds=3600.0)
+            await watched.poll(seconds=5 * 3600.0)
+        await watched.poll(times=8, seconds=6 * 3600.0)
         patchwork.fault = lambda _: None
         while not watched.series:
             await watched.poll(seconds=3600.0)
