@@ -257,7 +257,7 @@ class PatchworkClient:
                 answered.code = str(response.status_code)
                 self._turns.is_silent = False
                 answer = Answer(response.status_code, response.headers)
-                if answer.status == 200:
+                if answer.status == 200 and answer.content_type:
                     judge(answer, content_type)  # a large answer of another type is not read
                 body = await (self._body(response) if answer.status == 200 else _error_body(response))
                 judge(replace(answer, body=body), content_type)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from bot.clock import Clock
+from bot.clock import LONGEST_WAIT, Clock
 from bot.errors import Temporary, TransportError
 from bot.ids import ServerName
 from bot.incidents import Incidents
@@ -17,8 +17,6 @@ from bot.patchwork.pending import Board, Pending, PendingKind
 MAX_LOOKS = 50
 MAX_FAILED_RETRIES = 5  # of a poll, of what could not be read before; the rest of it waits for another poll
 UNREADABLE = "fetch.object_unreadable"
-_LONGEST_HOLD = timedelta(minutes=2)  # for which one object may hold up the others by a Retry-After
-_REPEATED = 3  # failures in a row, after which it holds up nothing else any more
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +44,10 @@ class Look:
     async def at(
         self, read: Callable[[Board, Pending], Awaitable[_T | None]], *kinds: PendingKind
     ) -> list[tuple[Pending, _T]]:
-        """The due objects of *kinds* that *read* could read; what it gives None for is looked at again later."""
+        """The due objects of *kinds* that *read* could read, in the order of arrival.
+
+        What it gives None for is looked at again later.
+        """
         due = await asyncio.to_thread(self.board.due, MAX_LOOKS)  # of tens of thousands, after an import
         items = [item for item in due if item.kind in kinds]
         slots = asyncio.Semaphore(AT_ONCE)  # each holds its answers in memory, so requests alone are not the bound
@@ -58,7 +59,8 @@ class Look:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(read_one(item)) for item in items]
         found = zip(items, (task.result() for task in tasks), strict=True)
-        return [(item, result) for item, result in found if result is not None]
+        read_ones = [(item, result) for item, result in found if result is not None]
+        return sorted(read_ones, key=lambda pair: (pair[0].first_seen, pair[0].id))
 
     async def settled(
         self, read: Callable[[Board, Pending], Awaitable[_T | None]], *kinds: PendingKind
@@ -79,9 +81,10 @@ class Look:
             self._incidents.resolve(UNREADABLE, self._name(item))
             self.board.settle(*item.key)
             return
-        self._failed_retries += item.unreadable_since is not None
-        if asked is not None and item.attempts < _REPEATED:
-            self.asked_to_wait = min(asked, _LONGEST_HOLD)
+        if item.unreadable_since is None:  # an object holds up the others once
+            self.asked_to_wait = min(asked, LONGEST_WAIT) if asked is not None else self.asked_to_wait
+        else:
+            self._failed_retries += 1 if asked is None else MAX_FAILED_RETRIES
         self._incidents.record(UNREADABLE, self._name(item), str(error))
         self.board.keep(later)
 
