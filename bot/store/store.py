@@ -135,9 +135,20 @@ class Store:
 
     @asynccontextmanager
     async def _savepoint(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        with plain_errors(self._engine.url):
-            async with connection.begin_nested():
-                yield
+        refused: StoreError | None = None
+        try:
+            with plain_errors(self._engine.url):
+                async with connection.begin_nested():
+                    try:
+                        with plain_errors(self._engine.url):
+                            yield
+                    except StoreError as error:
+                        refused = error
+                        raise
+        except StoreError as error:
+            # SQLite undoes the whole transaction when the disk is full, so that the savepoint cannot be undone, either:
+            # what it says of that is not what is the matter.
+            raise refused or error from None
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

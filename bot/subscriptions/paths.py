@@ -55,7 +55,7 @@ def read_pattern(text: str) -> Pattern:
         PatternError: it is empty, too long, has a component that no path has, or a bracket left open.
     """
     canonical = text.removeprefix("/")
-    if not canonical:
+    if not canonical.strip():
         raise PatternError("is empty")
     if len(canonical) > MAX_PATTERN_CHARACTERS:
         raise PatternError(f"has {len(canonical)} characters; at most {MAX_PATTERN_CHARACTERS}")

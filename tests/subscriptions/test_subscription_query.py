@@ -207,6 +207,7 @@ def test_any_text_is_a_query_or_a_mistake_with_its_place(text: str) -> None:
 @example('prefix:"[[RFC]]"')
 @example('subject:" /x"')
 @example('path:" a"')
+@example('path:"/ "')
 def test_a_canonical_text_reads_as_itself(text: str) -> None:
     query, _ = attempt(text)
     assume(query is not None)
