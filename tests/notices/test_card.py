@@ -1,8 +1,9 @@
 from dataclasses import replace
 
+import pytest
 from inline_snapshot import snapshot
 
-from bot.ids import Msgid, PatchId
+from bot.ids import Msgid, PatchId, SeriesId
 from bot.notices.card import Shown, Site, card
 from bot.notices.markup import written
 from bot.patchwork.model import CheckState, FileChange, Patch, Person, Trailer, TrailerKind
@@ -277,6 +278,17 @@ Patches
 b4 am 20261123.1-1-ada@example.org\
 """)
     assert len(html) < 8_192
+
+
+@pytest.mark.parametrize("prefix", ["[{} of 3]", "[v2,{} of 3]", "[PATCH{}/3]", "[RFC,{}/3]", "[v2, {}/3]"])
+def test_patches_are_listed_and_applied_by_their_numbers_however_these_are_written(prefix: str) -> None:
+    """Here the mails came in the reverse order, so that the ids do not follow the numbers."""
+    patches = tuple(replace(a_patch(4 - n, f"{prefix.format(n)} Step {n}"), series=SeriesId(42)) for n in (1, 2, 3))
+
+    lines = body(Shown(patches[::-1], of_series(*patches[::-1]))).splitlines()
+
+    assert [line[-6:] for line in lines if line.startswith("• ")] == ["Step 1", "Step 2", "Step 3"]
+    assert lines[-1] == "b4 am 20261123.1-3-ada@example.org"
 
 
 def test_servers_before_api_1_2_link_patches_by_id() -> None:
