@@ -84,7 +84,7 @@ def text(answer: Content, key: str) -> str:
         Temporary: it has none; what answered was no homeserver in its right mind.
     """
     found = _text(answer, key)
-    if not found or valid(found) != found:
+    if not found:
         raise Temporary(f"the homeserver's answer has no {key}")
     return found
 
@@ -257,7 +257,7 @@ def event(told: Content) -> Event | None:
 
 def _redacted(told: Content, content: Content) -> EventId | None:
     """What a redaction takes back: in its content from room version 11 on, beside it before."""
-    event = _text(content, "redacts") or _text(told, "redacts")
+    event = _id(content.get("redacts"), "$") or _id(told.get("redacts"), "$")
     return None if event is None else EventId(event)
 
 
@@ -319,8 +319,9 @@ def _mapping(answer: Content, key: str) -> Content:
 
 
 def _text(answer: Content | None, key: str) -> str | None:
+    """The text under *key*; None where there is none, or none that can be sent back."""
     found = answer.get(key) if answer is not None else None
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) and valid(found) == found else None
 
 
 def _count(answer: Content, key: str) -> int | None:

@@ -45,6 +45,7 @@ OUTAGES = 0.1  # of all lives, and of either kind
 SETTLE_SECONDS = 240
 MINUTES = 60.0  # of killing at most; a busy machine gets fewer kills, and says how many
 LOOKS = 3  # of a friend's device, for the keys that come with each
+FLOOD_SECONDS = 90  # floods may come so long, then none for as long: one that goes on lists no more than it may
 CALM_SECONDS = 4  # some polls, in which nothing more may come
 ROOMS = (
     Wanted("cards", ("migration",)),
@@ -209,7 +210,8 @@ class Soak:
             if self.invitations.dice.random() < INVITING:
                 await self.invitations.happen()
             else:
-                self.story.happen({row[0] for row in self.stage.rows(_KNOWN)})
+                may_flood = time.monotonic() % (2 * FLOOD_SECONDS) < FLOOD_SECONDS
+                self.story.happen({row[0] for row in self.stage.rows(_KNOWN)}, may_flood=may_flood)
             await asyncio.sleep(self.pauses.uniform(*BETWEEN_SECONDS))  # so often things happen
 
     async def _settle(self) -> None:

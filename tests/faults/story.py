@@ -52,17 +52,21 @@ class Story:
     floods: int = 0
     _said: int = 0
 
-    def happen(self, read: Collection[int]) -> None:
-        """One thing more; what changes is one of the series that were *read*: what was before is no change."""
-        open_ = [work for work in self.works if work.number in read]
+    def happen(self, read: Collection[int], *, may_flood: bool = True) -> None:
+        """One thing more; what changes is one of the series that were *read*: what was before is no change.
+
+        Unless it *may_flood*, nothing happens where floods are, so that one that goes on there comes to its end.
+        """
+        places = PLACES if may_flood else tuple(place for place in PLACES if place != FLOODED)
+        open_ = [work for work in self.works if work.number in read and work.place in places]
         what = self.dice.choice(HAPPENINGS)
-        if what == "flood":
+        if what == "flood" and may_flood:
             for _ in range(self.dice.randint(*FLOOD)):
                 self._arrive(Work(len(self.works) + 1, FLOODED, 1, 0, ()))
             self.floods += 1
             return
         if what == "series" or not open_:
-            self._arrive(Work(len(self.works) + 1, self.dice.choice(PLACES), 1, 0, ()))
+            self._arrive(Work(len(self.works) + 1, self.dice.choice(places), 1, 0, ()))
             return
         place = self.dice.choice(sorted({work.place for work in open_}))  # most of all came in floods
         work = self.dice.choice([work for work in open_ if work.place == place])

@@ -212,6 +212,27 @@ def test_a_redaction_names_its_event_in_every_room_version(
     assert event.redacts == redacted
 
 
+@pytest.mark.parametrize("token", ["\ud800", "a\x00b", 3, [], None])
+def test_a_token_that_cannot_be_sent_back_is_none(token: object) -> None:
+    """A place in a timeline that no request could name ended what was reading it."""
+    timeline = {"events": [], "limited": True, "prev_batch": token}
+
+    answer = wire.sync_answer({"next_batch": "s1", "rooms": {"join": {"!r:hs": {"timeline": timeline}}}}, ME)
+
+    assert answer.joined[0].prev_batch is None
+    assert wire.page({"chunk": [EVENT], "end": token}).end is None
+
+
+@pytest.mark.parametrize("redacted", ["$" + "x" * 300, "$\ud800", "$a\x00", "1", 7])
+def test_a_redaction_of_no_event_redacts_none(redacted: object) -> None:
+    in_content = wire.event({**EVENT, "type": "m.room.redaction", "content": {"redacts": redacted}})
+    beside = wire.event({**EVENT, "type": "m.room.redaction", "redacts": redacted})
+
+    assert in_content is not None
+    assert beside is not None
+    assert (in_content.redacts, beside.redacts) == (None, None)
+
+
 def test_what_is_told_of_keys_is_read_without_what_is_malformed() -> None:
     told = {"sender": "@ann:hs", "type": "m.room.encrypted", "content": {"a": 1}}
     answer = {
