@@ -10,6 +10,7 @@ that have its anchor, its most telling wanted term; its tree decides. One withou
 """
 
 from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -123,12 +124,12 @@ class Index:
             hits = PathHits(self._patterns, facts.paths)
             return self._find(facts, hits, Judge(facts, hits))
 
-    def match(self, facts: Facts) -> list[Match]:
-        """The subscriptions that a patch is for, in the order of their ids, and why each."""
+    def match(self, facts: Facts, without: AbstractSet[SubscriptionId] = frozenset()) -> list[Match]:
+        """The subscriptions that a patch is for, in the order of their ids, and why each; but for those *without*."""
         with self._lock:
             hits = PathHits(self._patterns, facts.paths)
             judge = Judge(facts, hits)
-            return self._reasoned(self._find(facts, hits, judge), judge)
+            return self._reasoned(self._find(facts, hits, judge) - without, judge)
 
     def anybody_hears(self, changes: Iterable[On]) -> bool:
         """Whether any subscription is to be told of one of these *changes*."""

@@ -1,8 +1,10 @@
 """Which rooms a series is for: those that asked for one of its patches."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch, Series
@@ -13,6 +15,8 @@ from bot.subscriptions.query import Key
 from bot.subscriptions.verdict import Outcome, Reason
 from bot.subscriptions.wishes import On, Wishes
 
+MOST_FOUND: Final = 100  # things that the reasons of one subscription name in all, and as many reasons
+LONGEST_FOUND: Final = 255  # characters of such a thing, which may be somebody else's words
 _PATH = f"{Key.PATH}:"
 
 
@@ -80,6 +84,7 @@ class RoomMatch:
 def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None = None) -> list[RoomMatch]:
     """The rooms that one of the news among the patches is for, by room; why and paths come from all patches.
 
+    Of what one subscription finds, the first `MOST_FOUND` things are named, however many patches it matches.
     *maintainers* is the project's file, where one is known.
 
     Patches that were judged before decide nothing: whoever subscribed since then asked for what comes, not for
@@ -87,35 +92,76 @@ def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None 
     """
     judged = arrival.judged
     rooms: set[RoomId] = set()
-    heard: list[Match] = []
-    asked: dict[SubscriptionId, bool] = {}  # of a subscription that matches many patches, once
+    found = _Found()
+    deaf: set[SubscriptionId] = set()  # what arrived is not what they want to be told of
     for patch in judged.patches:
-        matches = matches_of(index, judged, patch, maintainers)
+        done = deaf | {each for each in found.full if found.rooms[each] in rooms}
+        matches = matches_of(index, judged, patch, maintainers, without=done)
+        deaf |= {match.subscription.id for match in matches if not arrival.is_heard_by(match.subscription)}
+        matches = [match for match in matches if match.subscription.id not in deaf]
         for match in matches:
-            if match.subscription.id not in asked:
-                asked[match.subscription.id] = arrival.is_heard_by(match.subscription)
-        matches = [match for match in matches if asked[match.subscription.id]]
-        heard += matches
+            found.add(match)
         if patch.id in arrival.news:
             rooms.update(match.subscription.room for match in matches)
-    return by_room(match for match in heard if match.subscription.room in rooms)
+    return [match for match in found.by_room() if match.room in rooms]
 
 
 def by_room(matches: Iterable[Match]) -> list[RoomMatch]:
-    """The rooms of *matches*, by room, each with all reasons, in the order in which they were found."""
-    why: dict[RoomId, dict[Why, None]] = {}
-    wishes: dict[RoomId, dict[Wishes, None]] = {}
+    """The rooms of *matches*, by room, each with its reasons, in the order in which they were found."""
+    found = _Found()
     for match in matches:
+        found.add(match)
+    return found.by_room()
+
+
+@dataclass(slots=True)
+class _Found:
+    """What matched, by room; a subscription that many patches match has its first reasons only."""
+
+    full: set[SubscriptionId] = field(default_factory=set)  # those with as many reasons as are kept
+    rooms: dict[SubscriptionId, RoomId] = field(default_factory=dict)
+    _why: dict[RoomId, dict[Why, None]] = field(default_factory=dict)
+    _wishes: dict[RoomId, dict[Wishes, None]] = field(default_factory=dict)
+    _named: Counter[SubscriptionId] = field(default_factory=Counter)
+
+    def add(self, match: Match) -> None:
+        """A patch that a subscription matched."""
         subscription = match.subscription
-        reasons = why.setdefault(subscription.room, {})
-        reasons.update({Why(subscription.id, reason): None for reason in match.reasons})
-        wishes.setdefault(subscription.room, {})[subscription.query.wishes] = None
-    return [RoomMatch(room, tuple(why[room]), _paths(why[room]), tuple(wishes[room])) for room in sorted(why)]
+        self.rooms[subscription.id] = subscription.room
+        self._wishes.setdefault(subscription.room, {})[subscription.query.wishes] = None
+        why = self._why.setdefault(subscription.room, {})
+        for reason in match.reasons:
+            if self._named[subscription.id] >= MOST_FOUND:
+                break
+            why[Why(subscription.id, _bounded(reason))] = None
+            self._named[subscription.id] += max(len(reason.seen), 1)
+        if self._named[subscription.id] >= MOST_FOUND:
+            self.full.add(subscription.id)
+
+    def by_room(self) -> list[RoomMatch]:
+        """The rooms in the order of their ids."""
+        return [
+            RoomMatch(room, tuple(why), _paths(why), tuple(self._wishes[room]))
+            for room, why in sorted(self._why.items())
+        ]
 
 
-def matches_of(index: Index, judged: Judged, patch: Patch, maintainers: Maintainers | None = None) -> list[Match]:
-    """The subscriptions that one *patch* of those that are *judged* is for."""
-    return index.match(facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers)))
+def _bounded(reason: Reason) -> Reason:
+    """*reason* with the beginnings of what is too long to be kept with each card."""
+    if all(len(each) <= LONGEST_FOUND for each in reason.seen):
+        return reason
+    return replace(reason, seen=tuple(each[:LONGEST_FOUND] for each in reason.seen))
+
+
+def matches_of(
+    index: Index,
+    judged: Judged,
+    patch: Patch,
+    maintainers: Maintainers | None = None,
+    without: AbstractSet[SubscriptionId] = frozenset(),
+) -> list[Match]:
+    """The subscriptions that one *patch* of those that are *judged* is for, but for those to do *without*."""
+    return index.match(facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers)), without)
 
 
 def sections_of(patch: Patch, maintainers: Maintainers | None) -> More:

@@ -5,7 +5,7 @@ import pytest
 from bot.ids import Msgid, PatchId, ProjectName, RoomId, SeriesId, ServerName, SubscriptionId
 from bot.patchwork.model import FileChange, Patch, Person, Series
 from bot.subscriptions.index import Index, Subscription
-from bot.subscriptions.matching import Arrival, Judged, match_rooms
+from bot.subscriptions.matching import LONGEST_FOUND, MOST_FOUND, Arrival, Judged, match_rooms
 from bot.subscriptions.parser import parse
 from bot.subscriptions.wishes import Digest, Form, Wishes, richest
 
@@ -29,6 +29,16 @@ def arriving(*, revision: bool = False, known_in: frozenset[RoomId] = frozenset(
     )
     series = Series(SeriesId(1), ProjectName("qemu-devel"), "Fix it", 2 if revision else 1, ADA)
     return Arrival(Judged(ServerName("ozlabs"), series, (patch,)), frozenset({PatchId(1)}), revision, known_in)
+
+
+def arriving_large(paths: list[str], news: frozenset[int]) -> Arrival:
+    """A series of a patch to each of *paths*, numbered from 1, of which some are news."""
+    patches = tuple(
+        Patch(PatchId(number), ProjectName("qemu-devel"), Msgid(f"m{number}"), "Fix", ADA, files=(FileChange(path),))
+        for number, path in enumerate(paths, 1)
+    )
+    series = Series(SeriesId(1), ProjectName("qemu-devel"), "Fix", 1, ADA, total=len(patches))
+    return Arrival(Judged(ServerName("ozlabs"), series, patches), frozenset(map(PatchId, news)))
 
 
 @pytest.mark.parametrize(
@@ -95,3 +105,32 @@ def test_digests_are_named_only_where_nobody_wants_it_at_once() -> None:
 
     assert richest(waiting, Form.CARD) == (None, (DAILY, MONDAYS))
     assert richest([*waiting, Wishes()], Form.CARD) == (Form.CARD, ())
+
+
+def test_a_series_of_thousands_of_patches_gives_each_subscription_a_hundred_reasons_at_most() -> None:
+    index = an_index(room="path:drivers/", room_="path:drivers/ OR project:qemu-devel", other="project:qemu-devel")
+    paths = [f"drivers/{number}.c" for number in range(3_000)]
+
+    found = match_rooms(index, arriving_large(paths, news=frozenset({3_000})))
+
+    assert [match.room for match in found] == [OTHER, ROOM]
+    assert [len(match.why) for match in found] == [1, 100 + 51]  # of the second one two reasons a patch, one in common
+    assert found[1].paths == tuple(paths[:MOST_FOUND])
+
+
+def test_only_a_last_patch_that_is_news_still_brings_a_card_though_all_before_it_matched() -> None:
+    index = an_index(room="path:drivers/", other="path:net/")
+    paths = [*(f"drivers/{number}.c" for number in range(300)), "net/x.c"]
+
+    found = match_rooms(index, arriving_large(paths, news=frozenset({301})))
+
+    assert [match.room for match in found] == [OTHER]
+
+
+def test_a_file_name_of_many_kilobytes_is_not_kept_whole_with_each_card() -> None:
+    index = an_index(room="path:drivers/", room_="path:**")
+
+    [found] = match_rooms(index, arriving_large(["drivers/" + "x" * 64_000], news=frozenset({1})))
+
+    assert [len(each.reason.seen[0]) for each in found.why] == [LONGEST_FOUND] * 2
+    assert found.paths == ("drivers/" + "x" * (LONGEST_FOUND - 8),)
