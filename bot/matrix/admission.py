@@ -74,18 +74,27 @@ def admitted(room: Room, invitation: Invited | None, policy: Policy) -> Taken | 
     )
 
 
+def why_not_entered(old: Room) -> str | None:
+    """Why we do not even look at the room that is said to take the place of *old*; None where we do.
+
+    In a room where everybody may set a tombstone, anybody could take us anywhere.
+    """
+    if old.replaced_by is None or old.level(old.replaced_by) < old.level_to_set(STATE_TYPE, DEFAULT_LEVEL):
+        return "who replaced the room may not change its subscriptions"
+    return None
+
+
 def why_not_followed(old: Room, new: Room) -> str | None:
     """Why *new* may not take the place of *old*, although a tombstone there says so; None where it may.
 
     What is subscribed to goes along. So both who replaced the room and who made the new one must have had the power to
-    change that: in a room where everybody may set a tombstone, anybody could take it elsewhere.
+    change that.
     """
     if new.predecessor != old.id:
         return "it does not name the room as its predecessor"
-    needed = old.level_to_set(STATE_TYPE, DEFAULT_LEVEL)
-    if old.replaced_by is None or old.level(old.replaced_by) < needed:
-        return "who replaced the room may not change its subscriptions"
-    if new.creator is None or old.level(new.creator) < needed:
+    if (reason := why_not_entered(old)) is not None:
+        return reason
+    if new.creator is None or old.level(new.creator) < old.level_to_set(STATE_TYPE, DEFAULT_LEVEL):
         return "who made it may not change the subscriptions of the room"
     if old.is_encrypted and not new.is_encrypted:
         return "it is not encrypted, and the room was"

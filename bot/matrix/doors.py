@@ -20,7 +20,7 @@ import structlog
 from bot.clock import Clock
 from bot.errors import Forbidden, Permanent, Temporary, TransportError
 from bot.ids import RoomId, UserId
-from bot.matrix.admission import Invited, Policy, admitted, why_not_followed
+from bot.matrix.admission import Invited, Policy, admitted, why_not_entered, why_not_followed
 from bot.matrix.client import MatrixClient
 from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import Remembered, SessionMemory, Taken
@@ -50,6 +50,9 @@ class _Wait:
     refused: bool
 
 
+_Replacement = tuple[RoomId, RoomId | None, UserId | None]  # a room, what is said to replace it, and by whom
+
+
 class Doors:
     """What is open to us."""
 
@@ -65,7 +68,7 @@ class Doors:
         self._invitations: dict[RoomId, Invitation] = {}
         self._suspended: frozenset[RoomId] = frozenset()
         self._resolved: dict[str, RoomId] = {}
-        self._followed: set[RoomId] = set()  # or not followed, for good
+        self._followed: set[_Replacement] = set()  # or not followed, for good
         self._entered: set[RoomId] = set()  # joined, and the homeserver has not told of them yet
         self._refused: dict[RoomId, datetime] = {}  # left again, and declined until then
         self._joins: deque[float] = deque(maxlen=JOINS_A_MINUTE)  # when invitations caused the last ones
@@ -180,7 +183,7 @@ class Doors:
                 yield _Errand(f"leave {room.id}", partial(self._leave, room.id))
 
     def _replaced(self) -> Iterator[Room]:
-        return (room for room in self.rooms.values() if room.replacement and room.id not in self._followed)
+        return (room for room in self.rooms.values() if room.replacement and _replacement(room) not in self._followed)
 
     def _due(self, errands: Iterable[_Errand]) -> list[_Errand]:
         waits = [(errand, self._waits.get(errand.name)) for errand in errands if errand.name not in self._running]
@@ -281,17 +284,18 @@ class Doors:
         """Go on in the room that replaces *room*, where it and those who made it may."""
         assert room.replacement is not None  # noqa: S101  # `_replaced` saw to it
         new = room.replacement
-        if new not in self.rooms:
-            await self._scout(room, new)
-            return
-        if (reason := why_not_followed(room, self.rooms[new])) is not None:
+        is_there = new in self.rooms
+        if (reason := why_not_followed(room, self.rooms[new]) if is_there else why_not_entered(room)) is not None:
             _log.warning("a room's replacement is not followed", room=room.id, replacement=new, reason=reason)
-            self._followed.add(room.id)  # where it is pending, it is left now, or kept by its own right
+            self._followed.add(_replacement(room))  # where it is pending, it is left now, or kept by its own right
+            return
+        if not is_there:
+            await self._scout(room, new)
             return
         names = tuple((name, new) for name, known in self.named.items() if known == room.id)
         direct = (new,) if room.is_direct else ()
         await self._take(Taken(moved=((room.id, new),), resumed=(new,), named=names, direct=direct, settled=(new,)))
-        self._followed.add(room.id)
+        self._followed.add(_replacement(room))
         if room.id not in self._rules.configured:
             await self._leave(room.id)
 
@@ -335,6 +339,10 @@ class Doors:
         finally:
             sleep.cancel()
             woken.cancel()
+
+
+def _replacement(room: Room) -> _Replacement:
+    return room.id, room.replacement, room.replaced_by
 
 
 def _host(user: UserId) -> str:
