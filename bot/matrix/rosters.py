@@ -1,10 +1,9 @@
 """Who may read what is said in an encrypted room now, and which rooms are known not to be encrypted.
 
-A list of members is asked for when it is first needed, and kept by the member events of each sync. Where a sync leaves
-events out, it may leave out some of those, so the list is asked for anew.
+A list of members is asked for when it is first needed, and kept by the member events of each sync; those of syncs that
+come while it is asked for count more than the answer, so whoever comes and goes all the time keeps us from nothing.
+Where a sync leaves events out, it may leave out some of those, so the list is asked for anew.
 """
-
-from collections import Counter
 
 from bot.errors import Forbidden, Temporary
 from bot.ids import RoomId, UserId
@@ -26,7 +25,7 @@ class Rosters:
         self._encrypted: set[RoomId] = set()  # heard while somebody was asked, it counts more than the answer
         self._visibility: dict[RoomId, str] = {}
         self._members: dict[RoomId, dict[UserId, str]] = {}
-        self._changes: Counter[RoomId] = Counter()  # of members, each room's
+        self._news: dict[RoomId, dict[UserId, str]] = {}  # of the members of rooms whose list is being asked for
 
     def is_clear(self, room: RoomId) -> bool:
         """Whether it is known that a room is not encrypted."""
@@ -53,13 +52,16 @@ class Rosters:
         return self._visibility.get(room) in _OPEN_TO_LATER
 
     async def _told_members(self, room: RoomId) -> dict[UserId, str]:
-        """The homeserver's list, kept if nobody came or went while it was asked."""
-        before = self._changes[room]
-        members = dict(wire.members(await self._ask(requests.members(room))))
-        if self._changes[room] != before:
-            raise Temporary("somebody came or went just now")
-        self._members[room] = members
-        return members
+        """The homeserver's list with what syncs told meanwhile, kept if none of them left anything out."""
+        news = self._news[room] = {}
+        try:
+            members = dict(wire.members(await self._ask(requests.members(room))))
+        finally:
+            is_whole = self._news.pop(room, None) is news
+        if not is_whole:
+            raise Temporary("not all was told of who came and went just now")
+        self._members[room] = members | news
+        return self._members[room]
 
     def hear(self, answer: SyncAnswer, *, whole: bool) -> dict[RoomId, Content]:
         """Take in what a sync tells; the rooms whose encryption it speaks of, and what it says of that.
@@ -68,11 +70,10 @@ class Rosters:
         """
         encrypted: dict[RoomId, Content] = {}
         for left in answer.left:
-            self._members.pop(left.room, None)
+            self._forget_members(left.room)
         for joined in answer.joined:
             if joined.limited:
-                self._changes[joined.room] += 1
-                self._members.pop(joined.room, None)
+                self._forget_members(joined.room)
             for event in (*joined.state, *joined.timeline):
                 if event.type == _ENCRYPTION and event.state_key == "":
                     encrypted[joined.room] = event.content
@@ -82,14 +83,19 @@ class Rosters:
         self._encrypted.update(encrypted)
         return encrypted
 
+    def _forget_members(self, room: RoomId) -> None:
+        """They have to be asked for anew, also where they are being asked for."""
+        self._members.pop(room, None)
+        self._news.pop(room, None)
+
     def _note(self, room: RoomId, event: Event) -> None:
         membership = event.content.get("membership")
         if event.type == _VISIBILITY and event.state_key == "":
             self._visibility[room] = _visibility(event.content)
         elif event.type == "m.room.member" and event.state_key is not None and isinstance(membership, str):
-            self._changes[room] += 1
-            if room in self._members:
-                self._members[room][UserId(event.state_key)] = membership
+            for members in (self._members.get(room), self._news.get(room)):
+                if members is not None:
+                    members[UserId(event.state_key)] = membership
 
     async def _state(self, room: RoomId, kind: str) -> Content | None:
         """A state event's content; None where there is none."""

@@ -99,17 +99,44 @@ async def test_members_are_asked_for_again_after_we_were_away() -> None:
     assert await rosters.readers(ROOM) == (BOB,)
 
 
-async def test_a_list_that_changed_while_it_was_asked_for_is_not_used() -> None:
+async def test_who_left_while_the_list_was_asked_for_does_not_read_along() -> None:
     """Or somebody who left just then could read on for ever."""
     server = Server({ANN: "join", EVE: "join"})
     rosters = Rosters(server.ask)
-    server.meanwhile = lambda: hear(rosters, a_sync((EVE, "leave")))
+    server.meanwhile = lambda: hear(rosters, a_sync((EVE, "leave"), (BOB, "join")))
+
+    assert await rosters.readers(ROOM) == (ANN, BOB)
+    assert await rosters.readers(ROOM) == (ANN, BOB)
+    assert server.asked.count("members") == 1
+
+
+@pytest.mark.parametrize("answer", [a_sync((EVE, "leave"), limited=True), SyncAnswer("s1", left=(Left(ROOM, None),))])
+async def test_a_list_is_not_used_where_a_sync_left_events_out_while_it_was_asked_for(answer: SyncAnswer) -> None:
+    server = Server({ANN: "join", EVE: "join"})
+    rosters = Rosters(server.ask)
+    server.meanwhile = lambda: hear(rosters, answer)
 
     with pytest.raises(Temporary):
         await rosters.readers(ROOM)
 
     server.meanwhile = lambda: None
     server.members[EVE] = "leave"
+    assert await rosters.readers(ROOM) == (ANN,)
+
+
+async def test_a_list_that_could_not_be_had_does_not_keep_old_news_of_members() -> None:
+    server = Server({ANN: "join"})
+    rosters = Rosters(server.ask)
+
+    def fail() -> None:
+        hear(rosters, a_sync((ANN, "leave")))
+        raise Temporary("no answer")
+
+    server.meanwhile = fail
+    with pytest.raises(Temporary):
+        await rosters.readers(ROOM)
+
+    server.meanwhile = lambda: None
     assert await rosters.readers(ROOM) == (ANN,)
 
 
