@@ -30,6 +30,7 @@ from bot.store.claims import OPEN, attempts, candidates, has_event, heads
 from bot.store.housekeeping import drop_batch
 
 KEEP_SAID = timedelta(days=7)
+KEEP_UNSENT = timedelta(days=180)  # what was given up or is kept for a room; as long as what it tells of is known
 _HUNG_ON_IT = "what it belongs to was given up"
 
 
@@ -182,13 +183,26 @@ class OutboxBook:
         return moment
 
     async def tidy(self) -> bool:
-        """Drop a batch of what was said a week ago; whether there may be more of it.
+        """Drop a batch of what was said a week ago, and of what will not be; whether there may be more of it.
 
-        The cards remember what they need; what was given up stays, for an operator to see.
+        The cards remember what they need. What was given up stays for an operator to see, and what is kept for a room
+        waits for it: answers for a week, for nobody waits longer for one, all else for half a year.
         """
         table = schema.notice
         old = table.c.settled_at < self._now - KEEP_SAID
-        return await drop_batch(self._connection, table, table.c.state == NoticeState.DONE, old)
+        said = await drop_batch(self._connection, table, table.c.state == NoticeState.DONE, old)
+        return await self._tidy_unsent() or said
+
+    async def _tidy_unsent(self) -> bool:
+        table, written = schema.notice, schema.notice.c.created_at
+        is_old = sa.or_(
+            written < self._now - KEEP_UNSENT,
+            sa.and_(table.c.lane == Lane.ANSWER, written < self._now - KEEP_SAID),
+        )
+        old = (table.c.state.in_((NoticeState.DEAD, NoticeState.SUSPENDED)), is_old)
+        hangs = table.c.of.in_(sa.select(table.c.key).where(*old))
+        await self._connection.execute(sa.delete(table).where(hangs, table.c.state != NoticeState.DONE))
+        return await drop_batch(self._connection, table, *old)
 
     async def count(self) -> Mapping[NoticeState, int]:
         """How many notices stand where."""

@@ -34,6 +34,7 @@ from bot.notices.outbox import (
     Outcome,
     Retry,
     Sent,
+    Suspend,
     Tag,
     txn_id,
 )
@@ -358,6 +359,26 @@ async def test_what_was_said_is_forgotten_after_a_week_and_what_failed_is_not(st
 
     assert after_a_week[NoticeState.DONE] == 1
     assert await counts(store) == {NoticeState.DEAD: 1, NoticeState.TRIED: 1}
+
+
+@pytest.mark.parametrize(("lane", "days"), [(Lane.ANSWER, 7), (Lane.CARD, 180)])
+@pytest.mark.parametrize("outcome", [Dead("M_UNKNOWN"), Suspend("M_FORBIDDEN")])
+async def test_what_cannot_be_sent_does_not_pile_up_for_ever(
+    store: Store, rig: StoreRig, lane: Lane, days: int, outcome: Outcome
+) -> None:
+    """A member may ask in threads that the homeserver does not know; a room may throw the bot out for good."""
+    await add(store, a_notice("first", lane=lane))
+    [notice] = await claim(store)
+    await settle(store, notice, outcome)
+    await add(store, replace(a_notice("reply", lane=Lane.REPLY), of=NoticeKey("first")))
+    rig.advance(days=days)
+    await store.tidy()
+    assert rig.count("notice") == 2
+
+    rig.advance(seconds=1)
+    await store.tidy()
+
+    assert rig.count("notice") == 0
 
 
 async def test_the_outbox_is_tidied_in_batches(store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch) -> None:
