@@ -118,7 +118,7 @@ class Carrier:
         """Learn from an answer's Date header how far the homeserver's clock is ahead of ours."""
         try:
             theirs = email.utils.parsedate_to_datetime(date)
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         if theirs.tzinfo is not None:
             self.ahead = theirs - self._clock.now()

@@ -164,3 +164,20 @@ def repeat(memory: RecentMemory) -> Fault:
         return web.json_response({"next_batch": memory.since})
 
     return same_again
+
+
+@pytest.mark.parametrize(
+    "date", ["Mon, 30 Nov 2026 09:00:00 +99999999999999999999", "Fri, 31 Dec 99999999999 23:59:59 GMT"]
+)
+async def test_a_date_that_no_clock_shows_in_front_of_an_answer_does_not_spoil_it(
+    account: Account, proxy: FaultProxy, date: str
+) -> None:
+    async def dated(proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
+        answer = await proxy.passed_on(request)
+        answer.headers["Date"] = date
+        return answer
+
+    async with account.logged_in() as client:
+        proxy.break_down("/sync", dated)
+
+        assert (await client.sync(None, 0)).next_batch
