@@ -219,15 +219,22 @@ class MatrixClient:
             Permanent: this message will never be taken.
             LoggedOut: the device is no longer one of the account's.
         """
-        try:
-            async with self._sending[room]:
-                kind, content = await self._said(room, message)
-                answer = await self.ask(requests.send(room, kind, txn, content))
-        except Permanent as error:
-            if message.reaction is not None and "M_DUPLICATE_ANNOTATION" in str(error):
-                return message.reaction  # ours is there; the homeserver does not say which it is
-            raise
-        return EventId(wire.text(answer, "event_id"))
+        async with self._sending[room]:
+            try:
+                return await self._put(room, txn, message)
+            except Permanent as error:
+                if message.reaction is not None and "M_DUPLICATE_ANNOTATION" in str(error):
+                    return message.reaction  # ours is there; the homeserver does not say which it is
+                if message.thread is None or message.replies_to is None or isinstance(error, Forbidden):
+                    raise
+                reason = str(error)
+            # What it answers says that it is in a thread, which other servers may say of anything.
+            _log.info("notice.thread_refused", room=room, thread=message.thread, reason=reason)
+            return await self._put(room, txn, replace(message, thread=None))
+
+    async def _put(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
+        kind, content = await self._said(room, message)
+        return EventId(wire.text(await self.ask(requests.send(room, kind, txn, content)), "event_id"))
 
     async def _said(self, room: RoomId, message: Message) -> tuple[str, Content]:
         """The event that says *message* in *room*: encrypted where the room is, but for a reaction, which never is."""

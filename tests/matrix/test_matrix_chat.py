@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
@@ -101,6 +101,27 @@ async def test_what_others_pretend_to_be_is_not_found(place: FarPlace) -> None:
     await place.person.say(place.room, "a forged card", **{"org.patchbot": tag})
 
     assert await place.chat.find(place.room, NoticeKey("card/1"), before) is None
+
+
+@pytest.mark.parametrize("thread", ["$unknown", "{other}"])
+async def test_an_answer_in_a_thread_that_is_none_is_given_below_the_question(place: FarPlace, thread: str) -> None:
+    """Another homeserver lets people say that they write in any thread; ours refuses to go on there."""
+    root = EventId(thread.format(other=await place.person.say(place.other, "elsewhere")))
+    question = await place.person.say(place.room, "!pw version")
+    answer = replace(a_message(), thread=root, replies_to=question)
+
+    event = await place.chat.send(place.room, TxnId("t1"), answer)
+
+    assert await place.chat.send(place.room, TxnId("t1"), answer) == event
+    [content] = await place.person.messages(place.room, place.account.user)
+    assert content["m.relates_to"] == {"m.in_reply_to": {"event_id": question}}
+
+
+async def test_a_reply_below_a_card_that_is_none_is_not_said_elsewhere(place: FarPlace) -> None:
+    with pytest.raises(Permanent):
+        await place.chat.send(place.room, TxnId("t1"), replace(a_message(), thread=EventId("$unknown")))
+
+    assert await place.bodies(place.room) == []
 
 
 async def test_a_notice_says_what_it_is_and_rings_nobody(place: FarPlace) -> None:
