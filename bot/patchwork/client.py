@@ -31,6 +31,7 @@ AT_ONCE = 2
 _MAX_RETRY_AFTER = timedelta(hours=6)
 
 _MAX_ERROR_BYTES = 64 * 1024  # of an answer that is none; more of it says nothing more
+_MAX_COOKIES = 20  # a wall sets one or two; a server may set others with each answer
 
 TOO_MANY_WAIT = timedelta(minutes=1)  # after a 429 that does not say how long
 
@@ -255,6 +256,8 @@ class PatchworkClient:
         with counted(self.server, path) as answered:
             async with self._http.stream("GET", asked, headers=accept) as response:
                 answered.code = str(response.status_code)
+                if len(self._http.cookies.jar) > _MAX_COOKIES:
+                    self._http.cookies.clear()
                 self._turns.is_silent = False
                 answer = Answer(response.status_code, response.headers)
                 if answer.status == 200 and answer.content_type:

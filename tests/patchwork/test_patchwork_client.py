@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -301,6 +302,25 @@ async def test_who_asks_says_so_and_asks_for_what_it_can_read() -> None:
     assert "accept-encoding: gzip\r\n" in head
     assert "authorization" not in head
     assert "cookie" not in head
+
+
+async def test_a_cookie_is_given_back_and_a_server_that_sets_ever_more_of_them_fills_no_memory() -> None:
+    asked: list[bytes] = []
+    numbers = itertools.count()
+
+    async def set_cookies(writer: asyncio.StreamWriter) -> None:
+        cookies = (f"set-cookie: c{next(numbers)}={'x' * 100}" for _ in range(8))
+        writer.write(an_answer("200 OK", JSON, *cookies, body=b"[]"))
+        await writer.drain()
+
+    async with serving(set_cookies, asked) as url, PatchworkClient(url, "ops@example.org") as client:
+        client.version = "1.3"
+        for _ in range(20):
+            await client.json("events/")
+
+    sent = [head.count(b"=xxx") for head in asked]
+    assert sent[:3] == [0, 8, 16]
+    assert max(sent) == 16
 
 
 @pytest.mark.parametrize(
