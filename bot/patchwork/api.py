@@ -29,6 +29,8 @@ from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
 _MAX_PAGES = 4  # of what hangs on one object
+MAX_FAILED_PAGES = 8  # of one object's, each of which may take as long as a request may; then others are not asked for
+MAX_COMMENTED = 100  # patches whose comments are read one after the other, at a time
 _MAX_REMEMBERED = 2_000
 _READ_ASIDE_BYTES = 128 * 1024
 _log = structlog.get_logger(__name__)
@@ -222,10 +224,14 @@ class PatchworkApi:
         return TrailersRead(((patch.id, patch.trailers | found),))
 
     async def _trailers_of(self, patches: Sequence[Patch]) -> TrailersRead:
-        """The trailers of each of the *patches*; those whose comments cannot be read now are named."""
+        """The trailers of each of the *patches*; those whose comments are still to be read are named."""
         found: list[tuple[PatchId, frozenset[Trailer]]] = []
-        unread: list[PatchId] = []
-        for patch in patches:
+        unread = [patch.id for patch in patches[MAX_COMMENTED:]]
+        most_unread = len(unread) + MAX_FAILED_PAGES
+        for patch in patches[:MAX_COMMENTED]:
+            if len(unread) >= most_unread:
+                unread.append(patch.id)
+                continue
             try:
                 found += (await self.patch_trailers(patch)).patches
             except TransportError as error:
@@ -274,8 +280,8 @@ class PatchworkApi:
         """The patches *refs* of *series* with their diffs; *partly*: as far as they can be read.
 
         A single patch is read from its own page, which says more at the same price; several come in one mbox
-        where that is the series' own, else from their pages, two at a time. Pages that were read are not asked for
-        again when another one failed.
+        where that is the series' own, else from their pages, two at a time; after some that failed, the others are not
+        asked for. Pages that were read are not asked for again when another one failed.
 
         Raises:
             Temporary: unless *partly*, when a patch cannot be read now.
@@ -293,10 +299,13 @@ class PatchworkApi:
                     patches[ref.id] = found
                 else:
                     failures[ref.id] = found
-            failure = next((error for error in failures.values() if not isinstance(error, NotFound)), None)
-            if failure is not None and not partly:
+            failed = [error for error in failures.values() if not isinstance(error, NotFound)]
+            if failed and not partly:
                 self._remember(patches)
-                raise failure
+                raise failed[0]
+            if len(failed) >= MAX_FAILED_PAGES:
+                failures |= {ref.id: failed[-1] for ref in refs[start + AT_ONCE :]}
+                break
         for patch in patches:
             self._remembered.pop(patch, None)
         return Contents(tuple(patches.values()), failures)

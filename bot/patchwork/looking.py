@@ -15,7 +15,8 @@ from bot.patchwork.client import AT_ONCE, NotFound
 from bot.patchwork.pending import Board, Pending, PendingKind
 
 MAX_LOOKS = 50
-MAX_FAILED_RETRIES = 5  # of a poll, of what could not be read before; the rest of it waits for another poll
+MAX_FAILED_LOOKS = 8  # of a poll, each of which may take as long as a request may; the rest waits for another poll
+MAX_FAILED_RETRIES = 5  # the same of what could not be read before
 UNREADABLE = "fetch.object_unreadable"
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ class Look:
         self._server = server
         self._clock = clock
         self._incidents = incidents
+        self._failed_looks = 0
         self._failed_retries = 0
 
     async def at(
@@ -85,6 +87,7 @@ class Look:
             self.asked_to_wait = min(asked, LONGEST_WAIT) if asked is not None else self.asked_to_wait
         else:
             self._failed_retries += 1 if asked is None else MAX_FAILED_RETRIES
+        self._failed_looks += 1
         self._incidents.record(UNREADABLE, self._name(item), str(error))
         self.board.keep(later)
 
@@ -100,7 +103,8 @@ class Look:
         if self.asked_to_wait is not None:
             self.board.keep(item.put_off(now + self.asked_to_wait))
             return None
-        if item.unreadable_since is not None and self._failed_retries >= MAX_FAILED_RETRIES:
+        retries_over = item.unreadable_since is not None and self._failed_retries >= MAX_FAILED_RETRIES
+        if retries_over or self._failed_looks >= MAX_FAILED_LOOKS:
             return None  # its turn comes with another poll
         try:
             result = await read(self.board, item)

@@ -8,7 +8,9 @@ import pytest
 from bot.clock import VirtualClock
 from bot.demo.sample.http import Response
 from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
-from bot.patchwork.looking import MAX_FAILED_RETRIES
+from bot.patchwork.api import MAX_FAILED_PAGES
+from bot.patchwork.client import AT_ONCE
+from bot.patchwork.looking import MAX_FAILED_LOOKS, MAX_FAILED_RETRIES
 from bot.patchwork.pending import PendingKind
 from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import PROJECT
@@ -254,6 +256,65 @@ async def test_a_patch_that_cannot_be_read_comes_after_the_others_of_its_series(
         assert (early, named) == ([], ["patch 2 of sample"])
         assert (some, news) == ([posted.patches[0], posted.patches[2]], [*some, posted.patches[1]])
         assert (await watched.pending(), watched.open_incidents) == ((), [])
+
+
+async def test_a_late_series_whose_patches_cannot_be_read_does_not_hold_up_a_poll_with_each_of_them() -> None:
+    """Each may take as long as a request may."""
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+
+    async with polling(patchwork, clock) as watched:
+        posted = watched.post(patches=40)
+        first = f"/patches/{posted.patches[0]}/"
+        patchwork.fault = lambda path: an_error() if "/patches/" in path or "/mbox/" in path else None
+        at_most = await most_asked_for(watched, "/patches/", intervals=32)
+        patchwork.fault = lambda path: (
+            an_error() if "/mbox/" in path or ("/patches/" in path and not path.endswith(first)) else None
+        )
+        await watched.poll(times=16)
+        some = [patch.id for poll in watched.polls for read in poll.series for patch in read.news]
+        patchwork.fault = lambda _: None
+        await watched.poll(times=60)
+        news = [patch.id for poll in watched.polls for read in poll.series for patch in read.news]
+
+        assert at_most == MAX_FAILED_PAGES
+        assert some == [posted.patches[0]]
+        assert sorted(news) == sorted(posted.patches)
+        assert (await watched.pending(), watched.open_incidents) == ((), [])
+
+
+async def test_comments_that_cannot_be_read_do_not_hold_up_a_poll_with_each_patch_of_their_series() -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+
+    async with polling(patchwork, clock, listening=Somebody(to_comments=False)) as watched:
+        await arrived(watched, patches=40)
+        patchwork.fault = lambda path: an_error() if "/patches/" in path or "/mbox/" in path else None
+        patchwork.add_comment(40, REVIEWED)
+        at_most = await most_asked_for(watched, "/patches/", intervals=6)
+        patchwork.fault = lambda path: an_error() if "/mbox/" in path else None
+        await watched.poll(times=60)
+
+        assert at_most <= MAX_FAILED_LOOKS + AT_ONCE - 1  # of those that fail at the same time
+        assert watched.changes == [("trailers", 40, "", "A0 R1 T0")]
+        assert (await watched.pending(), watched.open_incidents) == ((), [])
+
+
+async def most_asked_for(watched: Polling, place: str, *, intervals: int) -> int:
+    """Let *intervals* pass; how many requests for something in *place* one poll made at most."""
+    counts: list[int] = []
+    for _ in range(intervals):
+        watched.clock.advance(60.0)
+        more = True
+        while more:
+            watched.take_requests()
+            poll = await watched.poller.poll()
+            async with watched.store.transaction() as tx:
+                watched.changed += await tx.watch.save(poll)
+            watched.polls.append(poll)
+            counts.append(sum(path.startswith(place) for path in watched.take_requests()))
+            more = poll.more
+    return max(counts)
 
 
 async def test_a_patch_that_the_server_does_not_have_holds_up_its_series_for_no_moment() -> None:
