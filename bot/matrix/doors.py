@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -44,8 +44,10 @@ class _Errand:
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
+    """*until* is by the monotonic clock, in seconds: the other one may be set back by a year."""
+
     attempts: int
-    until: datetime
+    until: float
     reason: str
     refused: bool
 
@@ -70,10 +72,10 @@ class Doors:
         self._resolved: dict[str, RoomId] = {}
         self._followed: set[_Replacement] = set()  # or not followed, for good
         self._entered: set[RoomId] = set()  # joined, and the homeserver has not told of them yet
-        self._refused: dict[RoomId, datetime] = {}  # left again, and declined until then
+        self._refused: dict[RoomId, float] = {}  # left again, and declined until then
         self._joins: deque[float] = deque(maxlen=JOINS_A_MINUTE)  # when invitations caused the last ones
         self._waits: dict[str, _Wait] = {}
-        self._looked_at = clock.now()
+        self._looked_at = clock.monotonic()
         self._running: dict[str, str] = {}  # errands, and the kind of each
         self._wake = asyncio.Event()
 
@@ -127,7 +129,7 @@ class Doors:
     def _start(self, group: asyncio.TaskGroup) -> None:
         """Begin what may be done now, a few of each kind at once; what was tried least comes first."""
         errands = {"entry": self._entries(), "answer": self._answers(), "other": self._others()}
-        self._looked_at = self._clock.now()
+        self._looked_at = self._clock.monotonic()
         left: set[str] = set()
         for kind, listed in errands.items():
             all_ = list(listed)
@@ -207,10 +209,11 @@ class Doors:
         before, now = self._waits.get(errand.name), self._clock.now()
         attempts = before.attempts + 1 if before else 1
         wish = error.retry_after if isinstance(error, Temporary) else AFTER_REFUSAL
-        until = next_attempt(attempts, now, wish)
+        again_at = next_attempt(attempts, now, wish)
+        until = self._clock.monotonic() + (again_at - now).total_seconds()
         self._waits[errand.name] = _Wait(attempts, until, str(error), isinstance(error, Permanent))
         if before is None or before.reason != str(error):
-            _log.warning("a room is not open yet", errand=errand.name, reason=str(error), again_at=until.isoformat())
+            _log.warning("a room is not open yet", errand=errand.name, reason=str(error), again_at=again_at.isoformat())
 
     async def _enter(self, name: str) -> None:
         """Come into a configured room; one that threw us out is not entered again without being asked."""
@@ -272,7 +275,7 @@ class Doors:
     def _refuse(self, invitation: Invitation, shown: Invited | None) -> None:
         """Remember a room that we leave again, so that the same invitation costs no join for a while."""
         self._refused.pop(invitation.room, None)
-        self._refused[invitation.room] = self._clock.now() + AFTER_REFUSAL
+        self._refused[invitation.room] = self._clock.monotonic() + AFTER_REFUSAL.total_seconds()
         while len(self._refused) > MAX_REFUSED:
             del self._refused[next(iter(self._refused))]
         inviter = shown.inviter if shown else None
@@ -331,8 +334,8 @@ class Doors:
         if not ahead:
             await self._wake.wait()
             return
-        due = min(ahead) - self._clock.now()
-        sleep = asyncio.ensure_future(self._clock.sleep(max(due.total_seconds(), 0.05)))
+        due = min(ahead) - self._clock.monotonic()
+        sleep = asyncio.ensure_future(self._clock.sleep(max(due, 0.05)))
         woken = asyncio.ensure_future(self._wake.wait())
         try:
             await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)

@@ -38,9 +38,9 @@ class SkippedRooms:
             self._incidents.record(_KIND, room, f"too large to be read; tried again at {self._until[room]:%F %T} UTC")
 
     def rooms(self) -> tuple[RoomId, ...]:
-        """Those to do without now."""
+        """Those to do without now; a clock that was set back makes it no longer than a day."""
         now = self._clock.now()
-        for room in [room for room, until in self._until.items() if until <= now]:
+        for room in [room for room, until in self._until.items() if not now < until <= now + SKIPPED_FOR]:
             del self._until[room]
             self._incidents.resolve(_KIND, room)
         return tuple(self._until)

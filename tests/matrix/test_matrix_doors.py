@@ -1,9 +1,20 @@
 """How the bot gets into rooms and out of them, over a real homeserver."""
 
+import asyncio
+from datetime import timedelta
+
 import pytest
 
+from bot.clock import VirtualClock
+from bot.config import Settings
+from bot.errors import Temporary
 from bot.ids import NoticeKey, RoomId
+from bot.matrix.answer_reader import AnswerTooLarge
+from bot.matrix.client import MatrixClient
+from bot.matrix.doors import Doors
+from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import RecentMemory
+from bot.matrix.skipped_rooms import SkippedRooms
 from matrix_rig import Account, Listener, listening
 from person import Person
 
@@ -238,3 +249,48 @@ async def told(bot: Listener, person: Person, beginning: str) -> None:
 
 async def needs_invitation(bot: Listener, person: Person, name: str) -> None:
     await told(bot, person, f"{name}: needs an invitation (")
+
+
+class StuckOnce(MatrixClient):
+    """A client whose first join fails."""
+
+    def __init__(self, settings: Settings, clock: VirtualClock) -> None:
+        super().__init__(settings, clock)
+        self.failed = asyncio.Event()
+
+    async def join(self, room: str, via: tuple[str, ...] = (), seconds: float | None = None) -> RoomId:  # noqa: ARG002
+        """Come in, at the second time."""
+        if self.failed.is_set():
+            return RoomId(room)
+        self.failed.set()
+        raise Temporary("no answer")
+
+
+async def test_a_wall_clock_that_is_set_back_by_a_year_keeps_the_bot_out_of_no_room(
+    account: Account, memory: RecentMemory
+) -> None:
+    clock, room = VirtualClock(), RoomId("!room:hs.test")
+    async with asyncio.timeout(30), StuckOnce(account.settings(), clock) as client, asyncio.TaskGroup() as group:
+        doors = group.create_task(Doors(client, memory, clock, HouseRules(account.user, (), (room,))).run())
+        await client.failed.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+        clock.set_back(timedelta(days=365))
+        clock.advance(5)
+        await memory.until(lambda: memory.named == {room: room})
+        doors.cancel()
+
+
+async def test_a_wall_clock_that_is_set_back_by_a_year_makes_no_room_unread_for_longer_than_a_day(
+    account: Account, memory: RecentMemory
+) -> None:
+    clock = VirtualClock()
+    async with account.client() as client:
+        skipped = SkippedRooms(client, memory, clock)
+        await skipped.add(AnswerTooLarge("too large", ("rooms", "join", "!room:hs.test")))
+        before = skipped.rooms()
+
+        clock.set_back(timedelta(days=365))
+
+        assert (before, skipped.rooms()) == (("!room:hs.test",), ())
