@@ -13,13 +13,14 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.hearing import reaches_back
 from bot.matrix.model import Event, Gap, Joined, SyncAnswer
 
-PATIENCE = timedelta(minutes=1)  # with the gaps of one answer, while everything else waits
+PATIENCE = timedelta(minutes=1)  # with the gaps of one answer that cannot be filled, while everything else waits
+LONGEST = timedelta(minutes=2)  # for all gaps of one answer together
 MAX_FAILURES = 2  # at a time; then the homeserver is not asked for the others
 _log = structlog.get_logger(__name__)
 
 
 class Gaps:
-    """Fills the gaps of each answer; those that cannot be filled within a minute are skipped, and recorded."""
+    """Fills the gaps of each answer; those that cannot be filled in time are skipped, and recorded."""
 
     def __init__(self, client: MatrixClient, clock: Clock, me: UserId) -> None:
         self._client = client
@@ -37,8 +38,9 @@ class Gaps:
             LoggedOut: the device is no longer one of the account's.
         """
         failed: dict[RoomId, Temporary] = {}
+        end = self._clock.monotonic() + LONGEST.total_seconds()
         joined = tuple(
-            [each if each.room in pending else await self._tried(each, since, failed) for each in answer.joined]
+            [each if each.room in pending else await self._tried(each, since, failed, end) for each in answer.joined]
         )
         if failed and self._has_patience():
             raise next(iter(failed.values()))
@@ -47,9 +49,15 @@ class Gaps:
         self._failing_since = None
         return replace(answer, joined=joined)
 
-    async def _tried(self, joined: Joined, since: str, failed: dict[RoomId, Temporary]) -> Joined:
-        """*joined* with what is in its gap; as it is where that cannot be had, and in *failed* where it can later."""
+    async def _tried(self, joined: Joined, since: str, failed: dict[RoomId, Temporary], end: float) -> Joined:
+        """*joined* with what is in its gap; as it is where that cannot be had, and in *failed* where it can later.
+
+        Nothing is asked for after the *end*, in monotonic seconds.
+        """
         if not joined.limited or joined.prev_batch is None:
+            return joined
+        if self._clock.monotonic() >= end:
+            self._skip(joined.room, "what was missed in other rooms took too long")
             return joined
         if len(failed) >= MAX_FAILURES:
             failed[joined.room] = Temporary("the homeserver could not tell of other rooms, and was not asked")

@@ -7,15 +7,22 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.ids import RoomId
+from bot.clock import VirtualClock
+from bot.errors import Temporary
+from bot.ids import EventId, RoomId, UserId
+from bot.incidents import Incidents
 from bot.matrix import answer_reader
+from bot.matrix.client import MatrixClient
 from bot.matrix.memory import RecentMemory, Taken
-from bot.matrix.model import SyncAnswer
+from bot.matrix.model import Content, Event, Gap, Joined, SyncAnswer
+from bot.matrix.requests import Request
+from bot.matrix.room_state import with_states
 from bot.matrix.session import Session
 from bot.matrix.taking import Known, Outcome, outcome
+from bot.matrix.timeline_gaps import Gaps
 from fault_proxy import FaultProxy, Rewritten, html_502, proxied
 from homeserver import Homeserver
-from matrix_rig import Account, LeapClock, listening
+from matrix_rig import Account, LeapClock, an_event, listening
 from person import Person
 
 FAT_ROOMS = 3
@@ -183,6 +190,46 @@ async def test_a_room_whose_gap_cannot_be_filled_does_not_hold_up_the_others_for
 
         assert ("sync.gap_skipped", broken) in reasons(bot.session)
         assert clock.leapt < 180  # seconds
+
+
+class SlowClient(MatrixClient):
+    """A client whose homeserver takes its time to tell what was missed."""
+
+    async def redactions(self, gap: Gap) -> tuple[Event, ...]:
+        """What was taken back, after most of a minute."""
+        assert isinstance(self._clock, VirtualClock)
+        self._clock.advance(50)
+        return (an_event("m.room.redaction", id=EventId(f"$of{gap.room}")),)
+
+
+async def test_gaps_in_many_rooms_that_are_filled_slowly_do_not_hold_up_the_others_for_long(account: Account) -> None:
+    """A member may talk in as many rooms as they like, faster than one answer holds."""
+    clock, rooms = VirtualClock(), [RoomId(f"!{number}:hs") for number in range(30)]
+    answer = SyncAnswer("s2", joined=tuple(Joined(room, (), (), True, "t1", None, None) for room in rooms))
+    async with SlowClient(account.settings(), clock) as client:
+        filled = await Gaps(client, clock, client.user).filled(answer, "s1")
+        skipped = [each.name for each in client.incidents]
+
+    assert clock.monotonic() < 180  # seconds
+    assert [len(each.timeline) for each in filled.joined] == [1] * 3 + [0] * 27
+    assert skipped == rooms[3:]
+
+
+async def test_a_homeserver_that_does_not_give_the_state_of_large_rooms_is_asked_twice() -> None:
+    rooms = [RoomId(f"!{number}:hs") for number in range(30)]
+    joined = (Joined(room, (), (), False, None, None, None, is_partial=True) for room in rooms)
+    asked: list[str] = []
+
+    async def ask(request: Request) -> Content:
+        asked.append(request.path)
+        raise Temporary("no answer within 30 s")
+
+    incidents = Incidents(VirtualClock())
+    answer = await with_states(SyncAnswer("s2", joined=tuple(joined)), UserId("@bot:hs"), ask, incidents)
+
+    assert len(asked) == 2
+    assert [each.room for each in answer.joined] == rooms
+    assert {each.name for each in incidents} == set(rooms)
 
 
 @pytest.mark.parametrize("where", ["outcome", "store"])
