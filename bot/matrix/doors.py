@@ -162,11 +162,11 @@ class Doors:
 
     def _answers(self) -> Iterator[_Errand]:
         """The invitations, the newest first, but for those into rooms that replace ours: `_follow` sees to them."""
-        replacements = {room.replacement for room in self._replaced()}
+        elsewhere = {*(room.replacement for room in self._replaced()), *self._entered}
+        is_unclear = self._is_unresolved()  # once, for there may be thousands of invitations
         for invitation in reversed(self._invitations.values()):
             room = invitation.room
-            is_unclear = self._is_unresolved() and not self.policy.allows(invitation.inviter)
-            if room not in replacements and room not in self._entered and not is_unclear:
+            if room not in elsewhere and not (is_unclear and not self.policy.allows(invitation.inviter)):
                 yield _Errand(f"invitation {room}", partial(self._answer, invitation))
 
     def _is_unresolved(self) -> bool:
