@@ -17,7 +17,7 @@ from bot.errors import Temporary, TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
 from bot.patchwork.answers import Garbled, SkippedRow, read_row
-from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient
+from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, TooLarge
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
@@ -28,6 +28,7 @@ from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, 
 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
+_PARTS = 10  # in which a page is asked for that is too large as a whole
 _MAX_PAGES = 4  # of what hangs on one object
 MAX_FAILED_PAGES = 8  # of one object's, each of which may take as long as a request may; then others are not asked for
 MAX_COMMENTED = 100  # patches whose comments are read one after the other, at a time
@@ -166,7 +167,27 @@ class PatchworkApi:
     async def newest_series(
         self, projects: Collection[str], count: int = NET_SIZE, page: int = 1
     ) -> NewestPage[Series]:
-        """The series with the highest ids, newest first."""
+        """The series with the highest ids, newest first; one with too many patches for any answer is left out."""
+        try:
+            return await self._newest_series(projects, count, page)
+        except TooLarge:
+            if count < _PARTS:
+                raise
+        parts: list[NewestPage[Series]] = []
+        for number in range((page - 1) * _PARTS + 1, page * _PARTS + 1):
+            try:
+                parts.append(await self.newest_series(projects, count // _PARTS, number))
+            except TooLarge as error:
+                _log.warning("series.skipped", server=self._client.server, reason=str(error))
+            except NotFound:  # past the last page
+                parts.append(NewestPage((), more=False, highest=0))
+            if parts and not parts[-1].more:
+                break
+        rows = tuple(row for part in parts for row in part.rows)
+        highest = max((part.highest for part in parts), default=0)
+        return NewestPage(rows, not parts or parts[-1].more, highest)
+
+    async def _newest_series(self, projects: Collection[str], count: int, page: int) -> NewestPage[Series]:
         answer = await self._client.json("series/", _newest(projects, count, page))
         series, skipped = await self._read(SeriesRow, answer, SeriesRow.model)
         return _page(_asked_for(projects, series), skipped, more=len(series) + len(skipped) >= count)

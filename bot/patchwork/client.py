@@ -55,6 +55,10 @@ class NotFound(Permanent):
     """The server says itself that it has no such thing: Patchwork's own 404, which is JSON with a "detail"."""
 
 
+class TooLarge(Permanent):
+    """The answer is larger than any that is read."""
+
+
 class Refused(Temporary):
     """The answer is not the server's word on what was asked for: a redirect, a refusal, or another kind of server."""
 
@@ -203,7 +207,7 @@ class PatchworkClient:
         Raises:
             Temporary: the server, the network or a wall in front of it failed; the same request may work later.
             NotFound: there is no such object, as the server says itself.
-            Permanent: the answer is too large.
+            TooLarge: the answer is too large.
         """
         return await self._get(f"/api/{version or self.version}/{path}", params, _JSON)
 
@@ -274,7 +278,7 @@ class PatchworkClient:
         is_packed = "content-encoding" in response.headers
         body = await body_of(response.aiter_raw(), self._limits.max_bytes, is_packed=is_packed)
         if body is None:
-            raise Permanent(f"the answer is larger than {self._limits.max_bytes:,} bytes")
+            raise TooLarge(f"the answer is larger than {self._limits.max_bytes:,} bytes")
         return body
 
 

@@ -9,9 +9,9 @@ from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.ids import PatchId, SeriesId
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import NotFound
+from bot.patchwork.client import Limits, NotFound, PatchworkClient
 from bot.patchwork.model import Check, CheckState, latest
-from poll_rig import a_patchwork, an_api
+from poll_rig import URL, a_patchwork, an_api
 from rig import PROJECT, a_series
 
 
@@ -112,6 +112,25 @@ async def test_a_page_of_a_patch_has_its_diff_and_its_series(asking: Asking) -> 
     assert page.diff == asking.patchwork.rows.patches[posted.patches[0]].diff
     assert page.series is not None
     assert (page.series.id, page.series.name) == (posted.series, "Both")
+
+
+@pytest.mark.parametrize("giant", [40, 400])
+async def test_series_that_are_too_many_or_too_large_for_one_page_hide_no_other(giant: int) -> None:
+    """Somebody may mail a series of thousands of patches, all of which stand in the list of series."""
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+    for patches in [4] * 20 + [giant] + [4] * 13:
+        patchwork.post_series(PROJECT, a_series(patches=patches))
+    limits = Limits(max_bytes=80_000)
+    api = PatchworkApi(PatchworkClient(URL, "", transport=SampleTransport(patchwork), limits=limits))
+    await api.discover()
+
+    first = await api.newest_series([PROJECT])
+    page = await api.newest_series([PROJECT], 20)
+
+    found = [series.id for series in first.rows]
+    assert found == [number for number in range(34, 0, -1) if number != 21 or giant == 40]
+    assert (first.more, page.more) == (False, True)
 
 
 async def test_a_cover_letter_leads_to_its_series(asking: Asking) -> None:
