@@ -110,6 +110,23 @@ def test_every_category_of_event_has_the_fields_of_the_real_one(full: SamplePatc
         assert set(event) == set(SHAPES[f"v{version}-events"]["body"][0])
 
 
+@pytest.mark.parametrize("newest", ["1.1", "1.2"])
+def test_a_server_without_comment_events_has_lists_of_comments_alone(full: SamplePatchwork, newest: str) -> None:
+    full.api_versions = tuple(version for version in ("1.0", "1.1", "1.2") if version <= newest)
+
+    for prefix in (f"/api/{newest}", "/api"):
+        events = json.loads(full.answer("GET", f"{prefix}/events/", "per_page=250").body)
+        comments = json.loads(full.answer("GET", f"{prefix}/patches/1/comments/").body)
+        single = full.answer("GET", f"{prefix}/patches/1/comments/1/")
+
+        assert {event["category"] for event in events if "comment" in event["category"]} == set()
+        assert [set(comment) & {"url", "addressed"} for comment in comments] == [set()] * len(comments) != []
+        assert (single.status, single.headers["content-type"].partition(";")[0]) == (404, "text/html")
+        assert full.answer("GET", f"{prefix}/covers/1/comments/").status == 200
+    newer = full.answer("GET", "/api/1.3/patches/1/")
+    assert (newer.status, newer.headers["content-type"].partition(";")[0]) == (404, "text/html")
+
+
 def test_a_server_before_2_2_does_not_tell_who_did_it(full: SamplePatchwork) -> None:
     full.api_versions = ("1.0", "1.1")
 

@@ -59,25 +59,27 @@ def _answer(request: Request, site: Site, settings: Settings) -> Response:
     if api is None:
         return web_answer(request, site.tables.snapshot(), path)
     version = api["version"]
-    if (version is not None and version not in settings.api_versions) or not _routed(api["rest"], version):
+    newest = max(settings.api_versions)
+    is_spoken = version is None or version in settings.api_versions
+    if not is_spoken or not _routed(api["rest"], version or newest):
         return page(404, "Page not found")
     if not path.endswith("/"):
         return slash_added(request)
     refused = _refused(request)
     if refused is not None:
         return refused
-    newest = max(settings.api_versions)
     origin = settings.origin or f"http://{request.headers.get('host', 'localhost')}"
     prefix = "/api" if version is None else f"/api/{version}"
     asked = Asked(version or newest, prefix, origin, from_2_2=newest >= "1.2")
     return _Api(site, settings, asked, request).answer(api["rest"] or "/")
 
 
-def _routed(rest: str | None, version: str | None) -> bool:
+def _routed(rest: str | None, version: str) -> bool:
+    """Whether a server whose newest or named *version* that is has such an address."""
     slashed = (rest or "/").rstrip("/") + "/"
     if "/comments/" in slashed:
         needs = "1.1" if slashed.endswith("/comments/") else "1.3"
-        if version is not None and version < needs:
+        if version < needs:
             return False
     return _ROUTE.match(slashed) is not None
 
