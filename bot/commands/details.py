@@ -41,14 +41,10 @@ async def comments_of(found: Found) -> Answer:
     """The comments on a patch, or on all mails of a series.
 
     Raises:
-        UserError: the server cannot be asked, or does not tell.
+        UserError: the server cannot be asked.
     """
     _refuse_copy(found, "comments")
     place = found.place
-    if not place.tells_comments:
-        raise UserError(
-            f"{place.name} speaks API {place.api.version}; comments are told from API 1.3 (Patchwork 3.1) on."
-        )
     try:
         if isinstance(found, FoundPatch):
             comments = await place.api.patch_comments(found.page.patch.id)

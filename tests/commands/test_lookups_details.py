@@ -1,5 +1,6 @@
 """What hangs on a patch or a series: its diff, its checks, what people replied to it."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -474,16 +475,44 @@ async def test_no_comments_says_so(desk: Desk) -> None:
     assert (await desk.ask(f"comments {series_url(posted)}")).endswith("\nNo comments yet.")
 
 
-async def test_comments_of_an_older_server_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("newest", ["1.1", "1.2"])
+async def test_comments_are_read_on_a_server_without_comment_events(tmp_path: Path, newest: str) -> None:
     rig = Rig(tmp_path)
-    rig.patchwork.api_versions = ("1.0", "1.1", "1.2")
+    rig.patchwork.api_versions = tuple(version for version in ("1.0", "1.1", "1.2") if version <= newest)
+    rig.patchwork.old_events = newest == "1.1"
+    async with rig.running() as bot:
+        await bot.settle()
+        desk = Desk(rig, bot)
+        posted = await desk.known(patches=2)
+        assert posted.cover is not None
+        rig.patchwork.add_cover_comment(posted.cover, "Series:\nAcked-by: Ada Beispiel <ada@example.org>\n")
+        rig.patchwork.add_comment(posted.patches[1], "Looks good.\n")
+
+        of_the_patch = await desk.ask(f"comments {posted.patches[1]}")
+        of_the_series = await desk.ask(f"comments {series_url(posted)}")
+
+    assert "Looks good." in of_the_patch
+    assert "Acked-by" not in of_the_patch
+    assert "Looks good." in of_the_series
+    assert "Acked-by: Ada Beispiel" in of_the_series
+    assert {path for _, path, _ in rig.patchwork.requests if re.search(r"/comments/\d", path)} == set()
+
+
+async def test_comments_of_patchwork_2_0_are_refused_by_name(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.patchwork.api_versions = ("1.0",)
     async with rig.running() as bot:
         desk = Desk(rig, bot)
-        posted = desk.rig.post("hw/a.c")
+        posted = rig.post("hw/a.c")
 
-        assert await desk.ask(f"comments {posted.patches[0]}") == snapshot(
-            "sample speaks API 1.2; comments are told from API 1.3 (Patchwork 3.1) on."
-        )
+        said = await desk.ask(f"comments {posted.patches[0]}")
+
+    assert said == snapshot(
+        """\
+sample cannot be asked (Patchwork 2.0 is too old: API 1.1 (Patchwork 2.1) or newer is needed, since 2026-01-01 00:00 \
+UTC), and the bot has no copy of it.\
+"""
+    )
 
 
 # what is asked for
