@@ -17,10 +17,12 @@ from bot.errors import Temporary, TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
 from bot.patchwork.answers import Garbled, SkippedRow, read_row
+from bot.patchwork.budget import Budget, OverBudget
 from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, TooLarge
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
+from bot.patchwork.rechecks import raises_comment_events
 from bot.patchwork.refs import msgid_of
 from bot.patchwork.skipping import RowLog, read_list
 from bot.patchwork.told import Commented, MailKind, TrailersRead
@@ -82,12 +84,16 @@ class PatchworkApi:
         self._client = client
         self._discovering = asyncio.Lock()
         self._remembered: dict[PatchId, Patch] = {}  # read from pages of a series of which another page failed
-        name = client.server or client.url
-        self._row_log = RowLog(name, incidents or Incidents(SystemClock()))
+        self._incidents = incidents or Incidents(SystemClock())
+        self._row_log = RowLog(client.server or client.url, self._incidents)
 
     def for_commands(self) -> "PatchworkApi":
         """The same server's answers, asked for by people."""
         return PatchworkApi(self._client.for_commands())
+
+    def within(self, budget: Budget) -> "PatchworkApi":
+        """The same server's answers, as far as a *budget* allows requests; beyond it, all raise `OverBudget`."""
+        return PatchworkApi(self._client.within(budget), self._incidents)
 
     @property
     def url(self) -> str:
@@ -98,6 +104,11 @@ class PatchworkApi:
     def version(self) -> str:
         """The API version in use, "" before `discover`."""
         return self._client.version
+
+    @property
+    def raises_comment_events(self) -> bool:
+        """Whether events tell of comments."""
+        return raises_comment_events(self.version)
 
     @property
     def may_be_newer(self) -> bool:
@@ -258,6 +269,8 @@ class PatchworkApi:
             except TransportError as error:
                 if isinstance(error, Temporary) and error.retry_after is not None:
                     raise  # who asks for patience is not asked for each patch instead
+                unread.append(patch.id)
+            except OverBudget:
                 unread.append(patch.id)
         return TrailersRead(tuple(found), unread=tuple(unread))
 

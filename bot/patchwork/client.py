@@ -23,6 +23,7 @@ from bot import __version__
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.json_reader import read_json
+from bot.patchwork.budget import Budget
 from bot.patchwork.counting import counted
 from bot.patchwork.turns import Purpose, Turns
 from bot.unpacking import body_of
@@ -159,6 +160,7 @@ class PatchworkClient:
         self._limits = limits or Limits()
         self._turns = Turns(AT_ONCE)
         self.purpose = Purpose.POLL
+        self.budget: Budget | None = None
         self._http = httpx.AsyncClient(
             headers={"User-Agent": user_agent(contact), "Accept-Encoding": "gzip"},
             timeout=self._limits.request_seconds,
@@ -199,6 +201,12 @@ class PatchworkClient:
         """Ask the same server for people, who share one place and wait no longer than one request may take."""
         client = copy(self)
         client.purpose = Purpose.COMMAND
+        return client
+
+    def within(self, budget: Budget) -> Self:
+        """Ask the same server as far as a *budget* allows; beyond it, requests raise `OverBudget`."""
+        client = copy(self)
+        client.budget = budget
         return client
 
     async def json(self, path: str, params: Params = (), *, version: str | None = None) -> Page:
@@ -254,6 +262,8 @@ class PatchworkClient:
                 yield
 
     async def _stream(self, path: str, params: Params, content_type: str | None) -> Page:
+        if self.budget is not None:
+            self.budget.spend()
         accept, url = {"Accept": content_type or "*/*"}, self.url + path
         # An empty list of parameters would take the query of *url* away.
         asked = httpx.URL(url, params=list(params)) if params else httpx.URL(url)

@@ -2,20 +2,23 @@
 
 States, delegates and new checks stand in the events themselves and cost nothing. A comment's event says neither who
 wrote it nor what: the comments are read where somebody wants to hear them, and the trailers, once for a burst of
-comments, where somebody sees them. An edited check raises no event; the safety net sees that the worst one differs.
+comments, where somebody sees them. Where no event tells of comments, they are looked for again (`rechecker.py`). An
+edited check raises no event; the safety net sees that the worst one differs.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
+from bot.clock import Clock
 from bot.errors import TransportError
-from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
+from bot.ids import Msgid, PatchId, ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.looking import Look, Partly
-from bot.patchwork.model import CheckState, Patch, Series, Trailer
+from bot.patchwork.model import CheckState, Series, Trailer
 from bot.patchwork.net import Catch
 from bot.patchwork.pending import Board, Known, Pending, PendingKind
+from bot.patchwork.rechecker import OF_A_SERIES, Rechecker, RecheckMemory, Watching
 from bot.patchwork.told import (
     ChecksRead,
     Commented,
@@ -31,14 +34,11 @@ from bot.patchwork.told import (
 from bot.patchwork.wire import Event
 
 
-class Listening(Protocol):
+class Listening(Watching, Protocol):
     """Who wants to know what costs a request."""
 
     async def sees_trailers(self, server: ServerName, work: Work) -> bool:
         """Whether somebody sees the trailers of *work*, or waits for them."""
-
-    async def hears_comments(self, server: ServerName, work: Work) -> bool:
-        """Whether somebody wants to hear what is said of *work*."""
 
 
 class Nobody:
@@ -52,12 +52,13 @@ class Nobody:
         """Never."""
         return False
 
+    async def watches_comments(self, server: ServerName, work: Work) -> bool:  # noqa: ARG002  # the port's
+        """Never."""
+        return False
 
-class FollowUpMemory(Protocol):
+
+class FollowUpMemory(RecheckMemory, Protocol):
     """What following up needs to know of the past."""
-
-    async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
-        """Those of *ids* that an earlier poll heard of."""
 
     async def worst_checks(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, CheckState | None]:
         """The worst check of each of the *patches* that are known; None where there is none."""
@@ -68,22 +69,16 @@ class FollowUpMemory(Protocol):
     async def work_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> Work | None:
         """The series that was judged whose cover letter has a message-id."""
 
-    async def series(self, server: ServerName, number: int) -> Series | None:
-        """A series that was judged."""
-
-    async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
-        """The patches read of a series."""
-
-    async def patch(self, server: ServerName, number: int) -> Patch | None:
-        """A patch that was read."""
-
 
 class FollowUps:
     """The follow-ups of one server."""
 
-    def __init__(self, server: ServerName, api: PatchworkApi, memory: FollowUpMemory, listening: Listening) -> None:
+    def __init__(
+        self, server: ServerName, api: PatchworkApi, memory: FollowUpMemory, listening: Listening, clock: Clock
+    ) -> None:
         self._server = server
         self._api = api
+        self._rechecker = Rechecker(server, api, memory, listening, clock)
         self._memory = memory
         self._listening = listening
 
@@ -103,10 +98,16 @@ class FollowUps:
 
     async def look(self, look: Look, heard: tuple[CommentTold, ...]) -> Followed:
         """Read what is due."""
+        begun = await self._rechecker.begin(look.board) if self._rechecker.is_on else None
         comments = await look.settled(self._comments, PendingKind.PATCH_COMMENTS, PendingKind.COVER_COMMENTS)
         trailers = await look.settled(self._trailers, PendingKind.SERIES_TRAILERS, PendingKind.PATCH_TRAILERS)
         checks = await look.settled(self._checks, PendingKind.CHECKS)
-        return Followed(heard, comments, trailers, checks)
+        return Followed(heard, comments, trailers, checks, None if begun is None else self._rechecker.end(begun))
+
+    @property
+    def _source(self) -> PatchworkApi:
+        """Who is asked for comments and trailers: where no event tells of them, within a budget."""
+        return self._rechecker.api if self._rechecker.is_on else self._api
 
     async def _unheard(self, told: tuple[CommentTold, ...]) -> tuple[CommentTold, ...]:
         known: dict[MailKind, set[int]] = {}
@@ -123,12 +124,21 @@ class FollowUps:
         if work is None:
             is_unknown = board.now >= item.deadline and not board.has_unreadable(item.project)
             return CommentsRead(on) if is_unknown else None
-        comments = None
+        read = CommentsRead(on, work)
         if await self._listening.hears_comments(self._server, work):
-            comments = await self._api.comments(on)
-        if await self._listening.sees_trailers(self._server, work):
+            self._rechecker.see_to(1)
+            read = await self._with_comments(read, work)
+        may_have_trailers = not self._rechecker.is_on or bool(read.unannounced)
+        if may_have_trailers and await self._listening.sees_trailers(self._server, work):
             board.trailers(item.project, work, item.first_seen)
-        return CommentsRead(on, work, comments)
+        return read
+
+    async def _with_comments(self, read: CommentsRead, work: Work) -> CommentsRead:
+        comments = await self._source.comments(read.on)
+        if not self._rechecker.is_on:
+            return replace(read, comments=comments)
+        news = await self._rechecker.unannounced(read.on, work, comments)
+        return replace(read, comments=comments, unannounced=news)
 
     async def _work(self, on: Commented, item: Pending) -> Work | None:
         if on.kind is MailKind.COVER:
@@ -138,13 +148,15 @@ class FollowUps:
     async def _trailers(self, board: Board, item: Pending) -> TrailersRead:
         """The trailers now; none where nothing is known of it any more."""
         if item.kind is PendingKind.PATCH_TRAILERS:
+            self._rechecker.see_to(1)
             patch = await self._memory.patch(self._server, item.id)
-            return await self._api.patch_trailers(patch) if patch else TrailersRead(())
+            return await self._source.patch_trailers(patch) if patch else TrailersRead(())
         series = await self._memory.series(self._server, item.id)
         if series is None:
             return TrailersRead(())
+        self._rechecker.see_to(OF_A_SERIES)
         cover = await self._cover_trailers(series)
-        read = await self._api.trailers(series, await self._memory.patches_of(self._server, series.id))
+        read = await self._source.trailers(series, await self._memory.patches_of(self._server, series.id))
         for number in read.unread:  # each is asked for by itself from now on
             board.trailers(item.project, Work(WorkKind.PATCH, number), board.now)
         if isinstance(cover, TransportError):
@@ -154,7 +166,7 @@ class FollowUps:
     async def _cover_trailers(self, series: Series) -> frozenset[Trailer] | TransportError:
         """The trailers in the comments on the cover letter, or why they cannot be read."""
         try:
-            return await self._api.cover_trailers(series)
+            return await self._source.cover_trailers(series)
         except TransportError as error:
             return error
 

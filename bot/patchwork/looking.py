@@ -11,6 +11,7 @@ from bot.clock import LONGEST_WAIT, Clock
 from bot.errors import Temporary, TransportError
 from bot.ids import ServerName
 from bot.incidents import Incidents
+from bot.patchwork.budget import OverBudget
 from bot.patchwork.client import AT_ONCE, NotFound
 from bot.patchwork.pending import Board, Pending, PendingKind
 
@@ -108,8 +109,8 @@ class Look:
             return None  # its turn comes with another poll
         try:
             result = await read(self.board, item)
-        except TransportError as error:
-            self.failed(item, error)
+        except (TransportError, OverBudget) as error:
+            self._unread(item, error)
             return None
         except Partly as partly:
             self.failed(item, partly.cause)
@@ -121,6 +122,13 @@ class Look:
             return None
         self._read(item, is_complete=result is not None)
         return result
+
+    def _unread(self, item: Pending, error: TransportError | OverBudget) -> None:
+        """The object could not be read, or was not asked for."""
+        if isinstance(error, OverBudget):
+            self.board.keep(item.put_off(error.until))
+        else:
+            self.failed(item, error)
 
     def _read(self, item: Pending, *, is_complete: bool) -> None:
         """The object could be read; then others that could not be may be readable, too."""

@@ -17,7 +17,7 @@ from itertools import chain
 from bot.clock import backoff
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef, number_of
-from bot.patchwork.told import CommentTold, MailKind, Work, WorkKind
+from bot.patchwork.told import Commented, CommentTold, MailKind, Work, WorkKind
 from bot.patchwork.wire import Event
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
@@ -227,13 +227,14 @@ class Board:
 
     def comment(self, told: CommentTold) -> None:
         """A comment was heard of that was not heard of before; what it is on may be read but later."""
-        wait = self._wait + GRACE
-        match told.on.kind:
-            case MailKind.PATCH if not self._known.old_patch(told.project, told.on.id):
-                self._add(self._item(PendingKind.PATCH_COMMENTS, told.project, told.on.id, wait), at_once=True)
-            case MailKind.COVER:
-                item = self._item(PendingKind.COVER_COMMENTS, told.project, told.on.id, wait)
-                self._add(replace(item, name=told.ref.msgid), at_once=True)
+        if told.on.kind is MailKind.COVER or not self._known.old_patch(told.project, told.on.id):
+            self.comments(told.project, told.on, told.ref.msgid)
+
+    def comments(self, project: ProjectName, on: Commented, msgid: str) -> None:
+        """The comments on a patch or a cover letter, whose message-id is *msgid*, may be more than are known."""
+        kind = PendingKind.PATCH_COMMENTS if on.kind is MailKind.PATCH else PendingKind.COVER_COMMENTS
+        item = self._item(kind, project, on.id, self._wait + GRACE)
+        self._add(replace(item, name=msgid if on.kind is MailKind.COVER else ""), at_once=True)
 
     def checks(self, project: ProjectName, patch: PatchId) -> None:
         """The checks of a patch are not as they are known."""
@@ -244,6 +245,10 @@ class Board:
         kind = PendingKind.SERIES_TRAILERS if work.kind is WorkKind.SERIES else PendingKind.PATCH_TRAILERS
         item = self._item(kind, project, work.id, timedelta())
         self._add(replace(item, due=since + TRAILERS_AFTER), at_once=False)
+
+    def count(self, kind: PendingKind) -> int:
+        """How many objects of a *kind* wait, due or not."""
+        return sum(item.kind is kind for item in self._all.values())
 
     def due(self, limit: int) -> list[Pending]:
         """What to look at now, in the order of arrival, *limit* at most: what is new before what is known.

@@ -155,7 +155,7 @@ class Poller:
         self._clock = clock
         self._incidents = incidents or Incidents(clock)
         self._events = EventReader(source.server, api, memory, clock)
-        self._follow_ups = FollowUps(source.server, api, memory, listening)
+        self._follow_ups = FollowUps(source.server, api, memory, listening, clock)
         self._backlog_until = 0.0  # until when what is due is read before new events are asked for
         self._past: Past | None = None  # of this poll
         self._net = SafetyNet(source.server, api, memory, clock, self._incidents)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -82,12 +83,14 @@ class Work:
 class CommentsRead:
     """The comments on a patch or a cover letter, which belongs to *work*; None where nobody wants to hear them.
 
-    *work* is None where nothing is known of what they are on.
+    *work* is None where nothing is known of what they are on. *unannounced* are the ids of those that are news though
+    no event told of them.
     """
 
     on: Commented
     work: Work | None = None
     comments: tuple[Comment, ...] | None = None
+    unannounced: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,46 @@ class CommentTold:
 
 
 @dataclass(frozen=True, slots=True)
+class DueRecheck:
+    """A submission whose comments are to be looked for, which last changed at *changed_at* (UTC).
+
+    *is_first*: they were not looked for before.
+    """
+
+    work: Work
+    changed_at: datetime
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """The comments on *work* are looked for from now on, or nobody sees them; *next_at* None: never again (UTC)."""
+
+    work: Work
+    next_at: datetime | None
+    is_seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecks:
+    """The rechecks that a poll began, and how many *requests* it made for these and earlier ones."""
+
+    begun: tuple[Recheck, ...] = ()
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Followed:
-    """The comments that one poll *heard* of for the first time, and what it read of known objects."""
+    """The comments that one poll *heard* of for the first time, and what it read of known objects.
+
+    *rechecks* is None where the server raises comment events.
+    """
 
     heard: tuple[CommentTold, ...] = ()
     comments: tuple[CommentsRead, ...] = ()
     trailers: tuple[TrailersRead, ...] = ()
     checks: tuple[ChecksRead, ...] = ()
+    rechecks: Rechecks | None = None
 
 
 def told_by(events: Iterable[Event]) -> tuple[Told, ...]:

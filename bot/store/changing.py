@@ -203,17 +203,19 @@ class Changing(PastBook):
             await self._connection.execute(sa.update(table).where(*where).values(told=True))
 
     async def _hear(self) -> None:
-        heard = self._poll.followed.heard
+        followed = self._poll.followed
+        heard = [(told.on, told.id) for told in followed.heard]
+        heard += [(read.on, number) for read in followed.comments for number in read.unannounced]
         rows_ = [
             {
                 "server": self._server,
-                "kind": told.on.kind,
-                "id": told.id,
-                "object": told.on.id,
+                "kind": on.kind,
+                "id": number,
+                "object": on.id,
                 "told": False,
                 "seen_at": self._now,
             }
-            for told in heard
+            for on, number in dict.fromkeys(heard)
         ]
         await self._insert(schema.comment, rows_)
 

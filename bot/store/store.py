@@ -16,7 +16,7 @@ from bot.incidents import Incidents
 from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import KnownSeries
-from bot.patchwork.told import MailKind, Work
+from bot.patchwork.told import DueRecheck, MailKind, Work
 from bot.store import migrate
 from bot.store.absences import AbsenceBook
 from bot.store.cards import CardBook
@@ -26,6 +26,7 @@ from bot.store.floods import FloodBook
 from bot.store.inbox import InboxBook
 from bot.store.outbox import KEEP_SAID, OutboxBook
 from bot.store.queued import QueueBook
+from bot.store.rechecks import RecheckBook
 from bot.store.retries import RetryBook
 from bot.store.session import OfRooms, SessionBook
 from bot.store.subscriptions import SubscriptionBook
@@ -49,6 +50,7 @@ class Transaction:
     session: SessionBook
     subscriptions: SubscriptionBook
     retries: RetryBook
+    rechecks: RecheckBook
     now: datetime
     savepoint: Callable[[], AbstractAsyncContextManager[None]]
     """A part of the transaction that alone is undone when its block raises; raises StoreError as `transaction` does."""
@@ -129,6 +131,7 @@ class Store:
                     session=SessionBook(connection, OfRooms(outbox, cards, digests, floods, subscriptions, retries)),
                     subscriptions=subscriptions,
                     retries=retries,
+                    rechecks=RecheckBook(connection, now),
                     now=now,
                     savepoint=partial(self._savepoint, connection),
                 )
@@ -226,6 +229,21 @@ class Store:
         async with self.transaction() as tx:
             return await tx.watch.work_of_cover(server, project, cover)
 
+    async def due_rechecks(self, server: ServerName, limit: int) -> list[DueRecheck]:
+        """The submissions whose recheck is due, the newest change first, *limit* at most."""
+        async with self.transaction() as tx:
+            return await tx.rechecks.due(server, limit)
+
+    async def recheck_requests(self, server: ServerName) -> list[tuple[datetime, int]]:
+        """How many requests were made for rechecks within the last hour, at which times (UTC)."""
+        async with self.transaction() as tx:
+            return await tx.rechecks.requests(server)
+
+    async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
+        """From when on comments on *work* that no event told of are news (UTC); None: none are."""
+        async with self.transaction() as tx:
+            return await tx.rechecks.comments_since(server, work)
+
     async def series(self, server: ServerName, number: int) -> Series | None:
         """A series that was judged."""
         async with self.transaction() as tx:
@@ -257,4 +275,5 @@ _TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "digests": lambda tx: tx.digests.tidy(),
     "lists": lambda tx: tx.floods.tidy(),
     "retries": lambda tx: tx.retries.tidy(),
+    "rechecks": lambda tx: tx.rechecks.tidy(),
 }

@@ -21,6 +21,7 @@ from bot.store.book import readable
 from bot.store.changing import Changing
 from bot.store.housekeeping import drop_batch
 from bot.store.past import KEEP_PATCHES, PastBook
+from bot.store.rechecks import RecheckBook
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
@@ -113,7 +114,9 @@ class WatchBook(PastBook):
         changing = Changing(self._connection, self._now, poll)
         await changing.look()
         await self._keep_found(poll)
-        return await changing.make()
+        changed = await changing.make()
+        await RecheckBook(self._connection, self._now).save(poll, changed)
+        return changed
 
     async def _keep_found(self, poll: Poll) -> None:
         await self._move_cursor(poll)
@@ -239,3 +242,4 @@ class WatchBook(PastBook):
         told = (schema.card, schema.digest_entry, schema.flooded, schema.absence, schema.retry)
         for table in (*known, *told, schema.seen_event, schema.pending, schema.project):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
+        await RecheckBook(self._connection, self._now).forget(server)

@@ -18,6 +18,7 @@ from bot.subscriptions.wishes import On, Wishes
 MOST_FOUND: Final = 100  # things that the reasons of one subscription name in all, and as many reasons
 LONGEST_FOUND: Final = 255  # characters of such a thing, which may be somebody else's words
 _PATH = f"{Key.PATH}:"
+_SOMEBODY = ("somebody@example.org",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,14 @@ def matches_of(
 ) -> list[Match]:
     """The subscriptions that one *patch* of those that are *judged* is for, but for those to do *without*."""
     return index.match(facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers)), without)
+
+
+def awaits_review(index: Index, judged: Judged, patch: Patch, maintainers: Maintainers | None = None) -> bool:
+    """Whether one *patch* of those that are *judged* will be for a subscription once somebody has reviewed it."""
+    if not index.waits_for_reviews:
+        return False
+    facts = facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers))
+    return not facts.reviewers and not index.find(replace(facts, reviewers=_SOMEBODY)) <= index.find(facts)
 
 
 def sections_of(patch: Patch, maintainers: Maintainers | None) -> More:

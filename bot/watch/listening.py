@@ -10,7 +10,7 @@ from bot.patchwork.told import Work
 from bot.store.store import Store
 from bot.subscriptions.index import Index
 from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.matching import Judged, matches_of
+from bot.subscriptions.matching import Judged, awaits_review, matches_of
 from bot.subscriptions.wishes import On
 
 
@@ -36,6 +36,24 @@ class Ears:
     async def hears_comments(self, server: ServerName, work: Work) -> bool:
         """Whether a subscription that *work* matches is `on:comment`."""
         return await self._hears(server, work, frozenset({On.COMMENT}))
+
+    async def watches_comments(self, server: ServerName, work: Work) -> bool:
+        """Whether a card of *work* is still edited, or a subscription waits for comments on it or for its review."""
+        async with self._store.transaction() as tx:
+            if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
+                return True
+            is_waited_for = self._index.waits_for_reviews or self._index.anybody_hears({On.COMMENT})
+            standing = (await tx.watch.standings(server, [work])).get(work) if is_waited_for else None
+        if standing is None or not standing.patches:
+            return False
+        return await asyncio.to_thread(self._waits, server, standing)
+
+    def _waits(self, server: ServerName, standing: Standing) -> bool:
+        if self._match(server, standing, frozenset({On.COMMENT})):
+            return True
+        judged = Judged(server, standing.series, standing.patches)
+        maintainers = self._maintainers(server, judged.project)
+        return any(awaits_review(self._index, judged, patch, maintainers) for patch in judged.patches)
 
     async def _hears(self, server: ServerName, work: Work, on: frozenset[On]) -> bool:
         """Whether a subscription that *work* matches names such changes."""

@@ -10,7 +10,7 @@ from bot.incidents import Incidents
 from bot.notices.changes import Changed
 from bot.patchwork.pending import Pending, PendingKind
 from bot.patchwork.poller import Poll
-from bot.patchwork.told import CommentsRead, Followed, MailKind
+from bot.patchwork.told import CommentsRead, Followed, MailKind, Rechecks
 from bot.store.store import Transaction
 from bot.watch.isolation import isolated
 
@@ -45,7 +45,7 @@ async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime)
     whole = await isolated(tx, [poll], lambda polls: _saved(tx, polls), _nothing)
     if whole:
         return Saved(poll, whole[0].changed)
-    base = replace(poll, series=(), patches=(), told=(), shown=(), followed=Followed())
+    base = replace(poll, series=(), patches=(), told=(), shown=(), followed=Followed(rechecks=poll.followed.rechecks))
     changed = list(await tx.watch.save(base))
 
     async def put_off(piece: _Piece, error: Exception) -> None:
@@ -73,12 +73,14 @@ async def _nothing(poll: Poll, error: Exception) -> None:
 
 def _empty(poll: Poll) -> Poll:
     """A poll that moves the cursor to where *poll* does, and nothing else."""
-    return Poll(poll.server, poll.cursor)
+    rechecks = None if poll.followed.rechecks is None else Rechecks()
+    return Poll(poll.server, poll.cursor, followed=Followed(rechecks=rechecks))
 
 
 def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
     """What a *poll* found, object by object."""
     empty, server, followed = _empty(poll), poll.server, poll.followed
+    nothing = empty.followed
     for read in poll.series:
         item = _item(poll, PendingKind.SERIES, read.series.id, read.series.project, now)
         yield _Piece(f"series {read.series.id} of {server}", replace(empty, series=(read,)), item)
@@ -91,18 +93,20 @@ def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
         yield _Piece(f"series {series.id} of {server}", replace(empty, shown=(series,)))
     for heard in followed.heard:
         name = f"comment {heard.id} of {server}"
-        yield _Piece(name, replace(empty, followed=Followed(heard=(heard,))))
+        yield _Piece(name, replace(empty, followed=replace(nothing, heard=(heard,))))
     for comments in followed.comments:
         name = f"comments on {comments.on.kind} {comments.on.id} of {server}"
-        yield _Piece(name, replace(empty, followed=Followed(comments=(comments,))), _comments(poll, comments))
+        yield _Piece(name, replace(empty, followed=replace(nothing, comments=(comments,))), _comments(poll, comments))
     for trailers in followed.trailers:
         kind = PendingKind.PATCH_TRAILERS if trailers.series is None else PendingKind.SERIES_TRAILERS
         number = trailers.series or next((patch for patch, _ in trailers.patches), 0)
         name = f"trailers of {number} of {server}"
-        yield _Piece(name, replace(empty, followed=Followed(trailers=(trailers,))), _settled(poll, kind, number))
+        yield _Piece(
+            name, replace(empty, followed=replace(nothing, trailers=(trailers,))), _settled(poll, kind, number)
+        )
     for checks in followed.checks:
         name, again = f"checks of patch {checks.patch} of {server}", _settled(poll, PendingKind.CHECKS, checks.patch)
-        yield _Piece(name, replace(empty, followed=Followed(checks=(checks,))), again)
+        yield _Piece(name, replace(empty, followed=replace(nothing, checks=(checks,))), again)
 
 
 def _item(poll: Poll, kind: PendingKind, number: int, project: ProjectName, now: datetime) -> Pending:

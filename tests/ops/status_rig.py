@@ -42,7 +42,7 @@ MORE = Particulars(
         RoomSeen(RoomId("!three:hs"), "", 2, 0, state="left"),
     ),
     ages=((timedelta(minutes=1), 3), (timedelta(minutes=15), 1), (timedelta(hours=1), 1), (None, 0)),
-    versions=(("Python", "3.11.7"), ("database", "0018")),
+    versions=(("Python", "3.11.7"), ("database", "0019")),
 )
 
 

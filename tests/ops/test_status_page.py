@@ -59,7 +59,7 @@ def test_the_page_says_how_everything_is() -> None:
             "What | Version",
             "bot | 1.2.3",
             "Python | 3.11.7",
-            "database | 0018",
+            "database | 0019",
             "API of ozlabs | 1.3",
         ]
     )

@@ -170,6 +170,10 @@ class Somebody:
         """Whether comments are heard."""
         return self.to_comments
 
+    async def watches_comments(self, _: ServerName, __: Work) -> bool:
+        """Whether somebody sees what is said."""
+        return self.to_comments or self.to_trailers
+
 
 def not_found(what: str = "Series") -> Response:
     """Patchwork's own word that it has no such object."""

@@ -16,7 +16,7 @@ from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import Baseline, KnownSeries, Pending, PendingKind
 from bot.patchwork.poller import Poll, Poller, Source
-from bot.patchwork.told import MailKind, Work
+from bot.patchwork.told import DueRecheck, MailKind, Work
 from poll_rig import SERVER, a_patchwork, an_api, polling
 from rig import PROJECT, Rig, a_series
 
@@ -69,6 +69,18 @@ class Books:
     async def known_comments(self, _: ServerName, __: MailKind, ___: Iterable[int]) -> set[int]:
         """None: nothing here says anything of what is known."""
         return set()
+
+    async def due_rechecks(self, _: ServerName, __: int) -> list[DueRecheck]:
+        """None: the server raises comment events."""
+        return []
+
+    async def recheck_requests(self, _: ServerName) -> list[tuple[datetime, int]]:
+        """None."""
+        return []
+
+    async def comments_since(self, _: ServerName, __: Work) -> datetime | None:
+        """None."""
+        return None
 
     async def worst_checks(self, _: ServerName, __: Iterable[int]) -> dict[PatchId, CheckState | None]:
         """None."""

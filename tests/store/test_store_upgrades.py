@@ -198,6 +198,17 @@ ROWS: dict[str, dict[str, Any]] = {
         "failures": 1,
         "next_at": NOW,
     },
+    "recheck": {
+        "server": SERVER,
+        "kind": "series",
+        "object": 9,
+        "changed_at": NOW,
+        "comments_since": NOW,
+        "read_at": None,
+        "next_at": NOW,
+        "seen": True,
+    },
+    "recheck_request": {"id": 4, "server": SERVER, "made_at": NOW, "requests": 2},
     "absence": {"server": SERVER, "since": NOW, "until": NOW, "whose": "ours", "came": 1, "old": 0, "ended": None},
 }
 OF_A_NOTICE = {"room": ROOM, "lane": 1, "attempts": 0, "created_at": NOW, "next_at": NOW, "of": None}

@@ -1,0 +1,169 @@
+"""Begins the rechecks of a server that raises no comment events: what is due goes on the board, newest change first.
+
+From there it is read as after a comment event, and what cannot be read waits like anything else. Each request counts
+against the server's budget, also those of retries; what goes beyond it waits on the board until the budget allows it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from bot.clock import Clock
+from bot.ids import PatchId, SeriesId, ServerName
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.budget import Budget
+from bot.patchwork.model import Comment, Patch, Series, is_open
+from bot.patchwork.pending import TRAILERS_AFTER, Board, PendingKind
+from bot.patchwork.rechecks import is_over, next_recheck
+from bot.patchwork.told import Commented, DueRecheck, MailKind, Recheck, Rechecks, Work, WorkKind
+
+AT_ONCE = 20  # submissions that a poll looks at, seen or not
+OF_A_SERIES = 2  # requests for its trailers: its mbox, and the comments on its cover letter
+_COSTS = {
+    PendingKind.PATCH_COMMENTS: 1,
+    PendingKind.COVER_COMMENTS: 1,
+    PendingKind.SERIES_TRAILERS: OF_A_SERIES,
+    PendingKind.PATCH_TRAILERS: 1,
+}
+
+
+class RecheckMemory(Protocol):
+    """What rechecks need to know of the past."""
+
+    async def due_rechecks(self, server: ServerName, limit: int) -> list[DueRecheck]:
+        """The submissions whose recheck is due, the newest change first, *limit* at most."""
+
+    async def recheck_requests(self, server: ServerName) -> list[tuple[datetime, int]]:
+        """How many requests were made for rechecks within the last hour, at which times (UTC)."""
+
+    async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
+        """From when on comments on *work* that no event told of are news (UTC); None: none are."""
+
+    async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
+        """Those of *ids* that an earlier poll heard of."""
+
+    async def series(self, server: ServerName, number: int) -> Series | None:
+        """A series that was judged."""
+
+    async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
+        """The patches read of a series."""
+
+    async def patch(self, server: ServerName, number: int) -> Patch | None:
+        """A patch that was read."""
+
+
+class Watching(Protocol):
+    """Who sees what a recheck may find."""
+
+    async def watches_comments(self, server: ServerName, work: Work) -> bool:
+        """Whether somebody sees what is said of *work*: on a card, as `on:comment`, or by what is reviewed."""
+
+    async def hears_comments(self, server: ServerName, work: Work) -> bool:
+        """Whether somebody wants to hear what is said of *work*."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """A series, or a patch that has none, with the patches that were read of it."""
+
+    series: Series | None
+    patches: Sequence[Patch]
+
+
+class Rechecker:
+    """The rechecks of one server; *api* asks it within the budget."""
+
+    def __init__(
+        self, server: ServerName, api: PatchworkApi, memory: RecheckMemory, watching: Watching, clock: Clock
+    ) -> None:
+        self._budget = Budget(clock)
+        self.api = api.within(self._budget)
+        self._server = server
+        self._memory = memory
+        self._watching = watching
+        self._is_restored = False
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the server raises no comment events."""
+        return not self.api.raises_comment_events
+
+    async def begin(self, board: Board) -> list[Recheck]:
+        """Put what is due on the *board*, as far as the budget may allow to read it now."""
+        if not self._is_restored:
+            self._budget.restore(await self._memory.recheck_requests(self._server))
+            self._is_restored = True
+        begun: list[Recheck] = []
+        if _cost(board) >= self._budget.left:
+            return begun
+        for due in await self._memory.due_rechecks(self._server, AT_ONCE):
+            begun.append(await self._begin(board, due))
+            if _cost(board) >= self._budget.left:
+                break
+        return begun
+
+    def end(self, begun: Sequence[Recheck]) -> Rechecks:
+        """What the store is to keep of the rechecks of a poll."""
+        return Rechecks(tuple(begun), self._budget.take_unsaved())
+
+    def see_to(self, requests: int) -> None:
+        """See that so many requests may be made now.
+
+        Raises:
+            OverBudget: they may not.
+        """
+        if self.is_on:
+            self._budget.see_to(requests)
+
+    async def unannounced(self, on: Commented, work: Work, comments: Sequence[Comment]) -> tuple[int, ...]:
+        """The ids of the *comments* that are news: not heard of before, and sent since the work was read first."""
+        since = await self._memory.comments_since(self._server, work)
+        recent = [comment.id for comment in comments if since is not None and _is_since(comment, since)]
+        if not recent:
+            return ()
+        known = await self._memory.known_comments(self._server, on.kind, recent)
+        return tuple(number for number in recent if number not in known)
+
+    async def _begin(self, board: Board, due: DueRecheck) -> Recheck:
+        work, now = due.work, board.now
+        submission = await self._submission(work)
+        if is_over(due.changed_at, now) or not is_open(submission.patches):
+            return Recheck(work, None, is_seen=False)
+        next_at = next_recheck(min(due.changed_at, now), now)  # a clock that was set back makes it due no more often
+        if not await self._watching.watches_comments(self._server, work):
+            return Recheck(work, next_at, is_seen=False)
+        is_heard = await self._watching.hears_comments(self._server, work)
+        if is_heard:
+            _put_comments(board, submission)
+        if due.is_first or not is_heard:  # else the comments say whether there are new trailers
+            board.trailers(submission.patches[0].project, work, now - TRAILERS_AFTER)
+        return Recheck(work, next_at, is_seen=True)
+
+    async def _submission(self, work: Work) -> _Submission:
+        if work.kind is WorkKind.PATCH:
+            patch = await self._memory.patch(self._server, work.id)
+            return _Submission(None, [patch] if patch else [])
+        series = await self._memory.series(self._server, work.id)
+        return _Submission(series, await self._memory.patches_of(self._server, series.id) if series else [])
+
+
+def _cost(board: Board) -> int:
+    """The requests that it takes to read what waits on the *board*."""
+    return sum(cost * board.count(kind) for kind, cost in _COSTS.items())
+
+
+def _put_comments(board: Board, submission: _Submission) -> None:
+    series = submission.series
+    if series is not None and series.cover is not None and series.cover_id is not None:
+        board.comments(series.project, Commented(MailKind.COVER, series.cover_id), series.cover)
+    for patch in submission.patches:
+        board.comments(patch.project, Commented(MailKind.PATCH, PatchId(patch.id)), patch.msgid)
+
+
+def _is_since(comment: Comment, since: datetime) -> bool:
+    """Whether a comment, dated in naive UTC, was sent *since* then; one without a date that can be read was."""
+    try:
+        return datetime.fromisoformat(comment.date).replace(tzinfo=UTC) >= since
+    except ValueError:
+        return True

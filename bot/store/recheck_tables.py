@@ -1,0 +1,30 @@
+"""The tables of rechecks: when comments are looked for again where no event tells of them. Times are UTC."""
+
+import sqlalchemy as sa
+
+from bot.store.columns import Id, Utc, metadata
+
+recheck = sa.Table(
+    "recheck",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),  # "series", or "patch" for one without a series
+    sa.Column("object", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("changed_at", Utc, nullable=False),  # the last change, or when it was read first
+    sa.Column("comments_since", Utc, nullable=False),  # comments sent before are no news
+    sa.Column("read_at", Utc),  # when its comments were last read; null: not yet
+    sa.Column("next_at", Utc),  # when they are to be read again; null: not before another change
+    sa.Column("seen", sa.Boolean, nullable=False),  # somebody saw what a recheck finds, when the last one was due
+    sa.Index(None, "server", "next_at"),
+    sa.Index(None, "changed_at"),
+)
+
+recheck_request = sa.Table(  # the requests of the last hour
+    "recheck_request",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("server", sa.Text, nullable=False),
+    sa.Column("made_at", Utc, nullable=False),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Index(None, "server", "made_at"),
+)

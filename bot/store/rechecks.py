@@ -1,0 +1,121 @@
+"""When the comments of each submission are looked for again where no event tells of them, and what that cost."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+
+from bot.ids import ServerName
+from bot.notices.changes import Changed
+from bot.patchwork.poller import Poll
+from bot.patchwork.rechecks import FIRST, LASTS, LATER
+from bot.patchwork.told import DueRecheck, Recheck, Rechecks, Work, WorkKind
+from bot.store.book import Book
+from bot.store.housekeeping import drop_batch
+from bot.store.recheck_tables import recheck, recheck_request
+
+KEEP_RECHECKS: Final = LASTS + timedelta(days=1)
+KEEP_REQUESTS: Final = timedelta(hours=1)
+
+
+class RecheckBook(Book):
+    """The rechecks' part of one transaction."""
+
+    async def due(self, server: ServerName, limit: int) -> list[DueRecheck]:
+        """The submissions whose recheck is due, the newest change first, *limit* at most.
+
+        A clock that was set back holds none up.
+        """
+        is_due = sa.or_(recheck.c.next_at <= self._now, recheck.c.next_at > self._now + LATER)
+        query = sa.select(recheck).where(recheck.c.server == server, is_due)
+        newest_first = query.order_by(recheck.c.changed_at.desc(), recheck.c.object.desc(), recheck.c.kind)
+        found = await self._all(newest_first.limit(limit))
+        return [DueRecheck(_work(row), row["changed_at"], row["read_at"] is None) for row in found]
+
+    async def requests(self, server: ServerName) -> list[tuple[datetime, int]]:
+        """How many requests were made within the last hour, at which times."""
+        table = recheck_request
+        query = sa.select(table.c.made_at, table.c.requests).where(table.c.server == server)
+        return [(row["made_at"], row["requests"]) for row in await self._all(query)]
+
+    async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
+        """From when on comments on *work* that no event told of are news; None: none are."""
+        row = await self._one(sa.select(recheck.c.comments_since).where(*_is(server, work)))
+        return row["comments_since"] if row else None
+
+    async def oldest(self, server: ServerName) -> datetime | None:
+        """When the comments were last read that were not read for longest; None: nobody sees any."""
+        read_at = sa.func.coalesce(recheck.c.read_at, recheck.c.comments_since)
+        where = (recheck.c.server == server, recheck.c.seen, recheck.c.next_at.is_not(None))
+        oldest = sa.select(sa.func.min(read_at, type_=recheck.c.read_at.type)).where(*where)
+        found: datetime | None = (await self._connection.execute(oldest)).scalar_one()
+        return found
+
+    async def save(self, poll: Poll, changed: Iterable[Changed]) -> None:
+        """Note what a *poll* began and read, and begin the schedule anew of what is new, or *changed* by it."""
+        rechecks = poll.followed.rechecks
+        if rechecks is None:
+            return
+        await self._begin(poll.server, rechecks.begun)
+        await self._read(poll)
+        await self._spend(poll.server, rechecks)
+        works = [Work(WorkKind.SERIES, read.series.id) for read in poll.series]
+        works += [Work(WorkKind.PATCH, patch.id) for patch in poll.patches]
+        works += [Work(WorkKind(each.about.kind), each.about.number) for each in changed]
+        for work in dict.fromkeys(works):
+            await self._begin_anew(poll.server, work)
+
+    async def tidy(self) -> bool:
+        """Drop a batch of what is over; whether there may be more of it."""
+        return await drop_batch(self._connection, recheck, recheck.c.changed_at < self._now - KEEP_RECHECKS)
+
+    async def forget(self, server: ServerName) -> None:
+        """Forget a server whose ids started anew, but not what it was asked."""
+        await self._connection.execute(sa.delete(recheck).where(recheck.c.server == server))
+
+    async def _begin(self, server: ServerName, begun: Iterable[Recheck]) -> None:
+        """What nobody sees is news from now on only, for whoever comes to see it."""
+        for each in begun:
+            unseen: dict[str, object] = {} if each.is_seen else {"comments_since": self._now, "read_at": None}
+            await self._change(server, each.work, {"next_at": each.next_at, "seen": each.is_seen, **unseen})
+
+    async def _read(self, poll: Poll) -> None:
+        followed = poll.followed
+        works = [read.work for read in followed.comments if read.work is not None and read.comments is not None]
+        works += [Work(WorkKind.SERIES, read.series) for read in followed.trailers if read.series is not None]
+        works += [
+            Work(WorkKind.PATCH, patch)
+            for read in followed.trailers
+            if read.series is None
+            for patch, _ in read.patches
+        ]
+        for work in dict.fromkeys(works):
+            await self._change(poll.server, work, {"read_at": self._now})
+
+    async def _spend(self, server: ServerName, rechecks: Rechecks) -> None:
+        if not rechecks.requests:
+            return
+        table = recheck_request
+        over = (table.c.server == server, table.c.made_at <= self._now - KEEP_REQUESTS)
+        await self._connection.execute(sa.delete(table).where(*over))
+        await self._insert(table, [{"server": server, "made_at": self._now, "requests": rechecks.requests}])
+
+    async def _begin_anew(self, server: ServerName, work: Work) -> None:
+        values = {"changed_at": self._now, "next_at": self._now + FIRST[0]}
+        if await self._one(sa.select(recheck.c.object).where(*_is(server, work))) is not None:
+            await self._change(server, work, values)
+            return
+        key = {"server": server, "kind": work.kind, "object": work.id}
+        await self._insert(recheck, [{**key, **values, "comments_since": self._now, "seen": False}])
+
+    async def _change(self, server: ServerName, work: Work, values: Mapping[str, object]) -> None:
+        await self._connection.execute(sa.update(recheck).where(*_is(server, work)).values(values))
+
+
+def _is(server: ServerName, work: Work) -> tuple[sa.ColumnElement[bool], ...]:
+    return recheck.c.server == server, recheck.c.kind == work.kind, recheck.c.object == work.id
+
+
+def _work(row: sa.RowMapping) -> Work:
+    return Work(WorkKind(row["kind"]), row["object"])

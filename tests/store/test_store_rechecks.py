@@ -1,0 +1,195 @@
+"""Which submissions are due to have their comments looked for, in each kind of database."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.ids import PatchId, SeriesId
+from bot.patchwork.poller import Poll, SeriesRead
+from bot.patchwork.rechecks import next_recheck
+from bot.patchwork.told import (
+    Commented,
+    CommentsRead,
+    DueRecheck,
+    Field,
+    FieldTold,
+    Followed,
+    MailKind,
+    Recheck,
+    Rechecks,
+    TrailersRead,
+    Work,
+    WorkKind,
+)
+from bot.store.store import Store
+from store_rig import OTHER_SERVER, SERVER, StoreRig, a_patch, a_series, made_at
+
+FIRST, SECOND, LONE = Work(WorkKind.SERIES, 1), Work(WorkKind.SERIES, 2), Work(WorkKind.PATCH, 9)
+QUIET = Followed(rechecks=Rechecks())
+
+
+def arrival(number: int) -> Poll:
+    """A series of one patch, whose id is ten times that of the series."""
+    read = SeriesRead(a_series(number, patches=(10 * number,)), (a_patch(10 * number, series=number),))
+    return Poll(SERVER, "", series=(read,), followed=QUIET)
+
+
+def begun(store_now: Sequence[Recheck], requests: int = 0) -> Poll:
+    return Poll(SERVER, "", followed=Followed(rechecks=Rechecks(tuple(store_now), requests)))
+
+
+async def save(store: Store, *polls: Poll) -> None:
+    for poll in polls:
+        async with store.transaction() as tx:
+            await tx.watch.save(poll)
+
+
+async def due(store: Store) -> list[Work]:
+    return [each.work for each in await store.due_rechecks(SERVER, 100)]
+
+
+async def test_what_arrives_is_due_after_an_hour_the_newest_first(store: Store, rig: StoreRig) -> None:
+    arrived = rig.now
+    await save(store, arrival(1), Poll(SERVER, "", patches=(a_patch(9),), followed=QUIET))
+    rig.advance(minutes=30)
+    await save(store, arrival(2))
+    rig.advance(minutes=29)
+    assert await due(store) == []
+
+    rig.advance(minutes=1)
+    assert await store.due_rechecks(SERVER, 100) == [
+        DueRecheck(LONE, arrived, is_first=True),
+        DueRecheck(FIRST, arrived, is_first=True),
+    ]
+    rig.advance(minutes=30)
+    assert await due(store) == [SECOND, LONE, FIRST]
+    assert await store.due_rechecks(SERVER, 1) == [DueRecheck(SECOND, arrived + timedelta(minutes=30), is_first=True)]
+    assert await store.due_rechecks(OTHER_SERVER, 100) == []
+
+
+async def test_on_a_server_with_comment_events_nothing_is_ever_due(store: Store, rig: StoreRig) -> None:
+    await save(store, replace(arrival(1), followed=Followed()))
+
+    rig.advance(hours=2)
+
+    assert await due(store) == []
+    assert rig.count("recheck") == 0
+
+
+async def test_any_change_begins_the_schedule_anew_and_a_repetition_does_not(store: Store, rig: StoreRig) -> None:
+    await save(store, arrival(1))
+    rig.advance(hours=20)
+    later = next_recheck(rig.now - timedelta(hours=20), rig.now)
+    await save(store, begun([Recheck(FIRST, later, is_seen=True)]))
+    accepted = Poll(SERVER, "", told=(FieldTold(PatchId(10), Field.STATE, "under-review"),), followed=QUIET)
+
+    await save(store, accepted)
+    rig.advance(minutes=59)
+    await save(store, accepted)
+    rig.advance(minutes=1)
+
+    assert await store.due_rechecks(SERVER, 100) == [DueRecheck(FIRST, rig.now - timedelta(hours=1), is_first=True)]
+
+
+async def test_what_is_begun_is_due_again_when_the_schedule_says_also_after_a_restart(
+    store: Store, rig: StoreRig
+) -> None:
+    await save(store, arrival(1))
+    rig.advance(hours=1)
+    await save(store, begun([Recheck(FIRST, rig.now + timedelta(hours=1), is_seen=True)], requests=2))
+    await store.close()
+    later = await rig.open()
+    assert await due(later) == []
+    assert await later.recheck_requests(SERVER) == [(rig.now, 2)]
+
+    rig.advance(hours=1)
+    assert await due(later) == [FIRST]
+    await save(later, begun([Recheck(FIRST, None, is_seen=False)], requests=3))
+    assert await due(later) == []
+    assert await later.recheck_requests(SERVER) == [(rig.now, 3)]  # the others are an hour old
+    await later.close()
+
+
+@pytest.mark.parametrize("days", [3, 3000])
+async def test_a_clock_that_was_set_back_holds_no_recheck_up(store: Store, rig: StoreRig, days: int) -> None:
+    await save(store, arrival(1))
+
+    rig.clock.set_back(timedelta(days=days))
+
+    assert await due(store) == [FIRST]
+
+
+async def test_what_nobody_saw_is_no_news_for_whoever_comes_to_see_it(store: Store, rig: StoreRig) -> None:
+    await save(store, arrival(1))
+    read_at = rig.now
+    assert await store.comments_since(SERVER, FIRST) == read_at
+    rig.advance(hours=1)
+    await save(store, begun([Recheck(FIRST, rig.now + timedelta(hours=1), is_seen=True)]))
+    assert await store.comments_since(SERVER, FIRST) == read_at
+
+    rig.advance(hours=1)
+    await save(store, begun([Recheck(FIRST, rig.now + timedelta(hours=2), is_seen=False)]))
+
+    assert await store.comments_since(SERVER, FIRST) == rig.now
+    assert await store.comments_since(SERVER, SECOND) is None
+
+
+async def test_the_oldest_read_is_of_what_somebody_sees(store: Store, rig: StoreRig) -> None:
+    await save(store, arrival(1), arrival(2), Poll(SERVER, "", patches=(a_patch(9),), followed=QUIET))
+    arrived = rig.now
+
+    async def oldest() -> object:
+        async with store.transaction() as tx:
+            return await tx.rechecks.oldest(SERVER)
+
+    assert await oldest() is None
+    rig.advance(hours=1)
+    next_at = rig.now + timedelta(hours=1)
+    seen = [Recheck(work, next_at, is_seen=True) for work in (FIRST, LONE)]
+    await save(store, begun([*seen, Recheck(SECOND, next_at, is_seen=False)]))
+    assert await oldest() == arrived
+    await save(store, Poll(SERVER, "", followed=replace(QUIET, trailers=(TrailersRead((), SeriesId(1)),))))
+    assert await oldest() == arrived
+    lone = TrailersRead(((PatchId(9), frozenset()),))
+    await save(store, Poll(SERVER, "", followed=replace(QUIET, trailers=(lone,))))
+    assert await oldest() == rig.now
+    rig.advance(hours=1)
+    comments = CommentsRead(Commented(MailKind.PATCH, 10), FIRST, ())
+    await save(store, Poll(SERVER, "", followed=replace(QUIET, comments=(comments,))))
+    assert await oldest() == rig.now - timedelta(hours=1)
+    await save(store, begun([Recheck(LONE, None, is_seen=False)]))
+    assert await oldest() == rig.now
+
+
+async def test_what_is_over_is_dropped_and_a_rebuilt_server_begins_anew(store: Store, rig: StoreRig) -> None:
+    await save(store, arrival(1))
+    rig.advance(days=20)
+    await save(store, arrival(2))
+    rig.advance(days=12)
+    await store.tidy()
+    assert rig.execute("SELECT object FROM recheck") == [(2,)]
+
+    await save(store, Poll(SERVER, "", rebuilt=True))
+    assert rig.count("recheck") == 0
+
+
+async def test_what_an_older_program_knew_is_due_at_once_and_its_old_comments_are_no_news(rig: StoreRig) -> None:
+    await made_at("0018", rig)
+    for number, series, changed in ((10, "1", "'2025-12-20 00:00:00.000000'"), (11, "1", "NULL"), (9, "NULL", "NULL")):
+        rig.execute(
+            f"""INSERT INTO patch (server, id, project, series, msgid, name, submitter_name, submitter_email, date,
+            archived, files, "to", cc, trailers, read_at, changed_at)
+            VALUES ('ozlabs', {number}, 'p', {series}, 'm', 'n', 'n', 'e', '', false, '[]', '[]', '[]', '[]',
+            '2025-12-{number:02} 00:00:00.000000', {changed})"""  # noqa: S608  # the test's own values
+        )
+
+    store = await rig.open()
+    found = await store.due_rechecks(SERVER, 100)
+    since = await store.comments_since(SERVER, FIRST)
+    await store.close()
+
+    assert [(each.work, each.changed_at.day) for each in found] == [(FIRST, 20), (LONE, 9)]
+    assert since is not None
+    assert since > found[0].changed_at
