@@ -36,14 +36,9 @@ class Place:
         return self.api.version >= "1.2"
 
     @property
-    def tells_comments(self) -> bool:
-        """Whether comments are read from its API."""
-        return self.api.version >= "1.3"
-
-    @property
-    def hides_comments(self) -> bool:
-        """Whether its API is known to tell of no new comments."""
-        return bool(self.api.version) and not self.tells_comments
+    def looks_for_comments(self) -> bool:
+        """Whether its API is known to raise no comment events, so that comments are looked for now and then."""
+        return bool(self.api.version) and not self.api.raises_comment_events
 
     def site(self, project: ProjectName) -> Site:
         """How links to it are written."""

@@ -41,7 +41,6 @@ class Subscribing:
         """Hear of what a query matches."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
-        see_that_comments_are_told(self._means.places, meant(query, standing))
         remarks = await self._remarks(query, standing)
 
         async def change(tx: Transaction) -> Change:
@@ -68,7 +67,6 @@ class Subscribing:
         """Give a subscription another query."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
-        see_that_comments_are_told(self._means.places, meant(query, standing))
         remarks = await self._remarks(query, standing)
 
         async def change(tx: Transaction) -> Change:
@@ -140,7 +138,8 @@ class Subscribing:
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
         [doubts] = await self._means.doubts([meant(query, standing)])
         elsewhere = _watched_elsewhere(self._means.places, meant(query, standing))
-        notes = [*elsewhere, *doubts, *(f"{hint}." for hint in hints(query))]
+        late = _late_comments(self._means.places, meant(query, standing))
+        notes = [*elsewhere, *late, *doubts, *(f"{hint}." for hint in hints(query))]
         notes += [NO_CARD] if ARRIVALS.isdisjoint(query.hears) else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
 
@@ -163,20 +162,14 @@ def _watched_elsewhere(places: Sequence[Place], query: Query) -> Iterator[str]:
         yield f"no project that is watched is meant by that, so it brings nothing. Watched are {watched}."
 
 
-def see_that_comments_are_told(places: Sequence[Place], query: Query) -> None:
-    """See that `on:comment` can be: that a server which the query is about tells of comments.
-
-    Raises:
-        UserError: none does.
-    """
-    if On.COMMENT not in query.wishes.on:
-        return
-    asked = _asked(places, query)
-    if asked and all(place.hides_comments for place in asked):
-        spoken = " and ".join(f"{place.name} speaks API {place.api.version}" for place in asked)
-        raise UserError(
-            f"on:comment brings nothing here: {spoken}; comments are told from API 1.3 (Patchwork 3.1) on.\n"
-            "Nothing was changed. Leave on:comment out."
+def _late_comments(places: Sequence[Place], query: Query) -> Iterator[str]:
+    """That comments come late from the servers that *query* is about and that raise no events of them."""
+    late = [place for place in _asked(places, query) if place.looks_for_comments]
+    if late and On.COMMENT in query.wishes.on:
+        spoken = " and ".join(f"{place.name} (API {place.api.version})" for place in late)
+        yield (
+            f"{spoken} does not announce comments. The bot looks for them 1, 2, 4, 8 and 16 hours after a change, then "
+            "daily for 30 days, so they come late."
         )
 
 
