@@ -72,6 +72,7 @@ class Overview:
         known: dict[ServerName, list[tuple[ProjectName, datetime]]] = {}
         in_chat = 0, 0
         reading: dict[ServerName, Absence | None] = {}
+        looks: dict[ServerName, datetime | None] = {}
         floods: tuple[str, ...] = ()
         broken: tuple[str, ...] = ()
         try:
@@ -80,6 +81,7 @@ class Overview:
                 known = {watch.server: await tx.watch.known_since(watch.server) for watch in self._parts.watches}
                 in_chat = await tx.subscriptions.count()
                 reading = {watch.server: await _still_read(tx, watch.server) for watch in self._parts.watches}
+                looks = {watch.server: await tx.rechecks.oldest(watch.server) for watch in self._parts.watches}
                 floods = tuple([_flood(flood) for flood in await tx.floods.all()])
         except StoreError as error:
             since = moment(self._store.failing_since or self._clock.now())
@@ -90,7 +92,8 @@ class Overview:
             now=self._clock.now(),
             started=self._started,
             servers=tuple(
-                watch.condition(known.get(watch.server, ()), reading.get(watch.server)) for watch in self._parts.watches
+                watch.condition(known.get(watch.server, ()), reading.get(watch.server), looks.get(watch.server))
+                for watch in self._parts.watches
             ),
             queue=queue and self._paced(queue),
             outages=(*broken, *(presence.outages() if presence else ())),

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.gaps import Absence
 from bot.notices.markup import Code, Document, Line, cut, lines, words
+from bot.patchwork.rechecks import raises_comment_events
 
 SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
 MAX_REMARKS = 10
+_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 MAX_REASON = 200  # characters of somebody else's words
 
 
@@ -32,7 +34,8 @@ class Health:
 class WatchedServer:
     """A Patchwork server: the projects watched there with the time from which each is known, and why others are not.
 
-    *absence* is the one whose arrivals are still read; None: there is none.
+    *absence* is the one whose arrivals are still read; None: there is none. *oldest_look* is when those comments were
+    last looked for that were not for longest; None: nobody sees any, or events tell of them.
     """
 
     name: ServerName
@@ -43,6 +46,12 @@ class WatchedServer:
     next_poll: datetime | None = None  # None: none was made yet
     api: str = ""  # the version that is spoken with it; "" before that is known
     absence: Absence | None = None
+    oldest_look: datetime | None = None
+
+    @property
+    def looks_for_comments(self) -> bool:
+        """Whether comments are looked for again and again, as no event tells of them."""
+        return bool(self.api) and not raises_comment_events(self.api)
 
     @property
     def watches_nothing(self) -> bool:
@@ -154,6 +163,7 @@ def remarks(condition: Condition) -> tuple[str, ...]:
     return (
         *problems,
         *catching_up,
+        *_comment_looks(condition),
         *_waiting(queue, condition.now),
         *_kept(queue),
         *condition.floods,
@@ -169,6 +179,7 @@ def status(condition: Condition, *, for_operator: bool) -> Document:
     told += [words(_server(server)) for server in condition.servers]
     told += [words(problem) for server in condition.servers for problem in server.problems]
     told += [words(_catching_up(server.name, server.absence)) for server in condition.servers if server.absence]
+    told += [words(sentence) for sentence in _comment_looks(condition)]
     told += _queue(condition)
     told += [words(flood) for flood in condition.floods[:MAX_REMARKS] if for_operator]
     told += [words(sentence) for sentence in _incidents(condition.incidents, for_operator=for_operator)]
@@ -186,6 +197,16 @@ def to_the_second(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def span(duration: timedelta) -> str:
+    """A duration in its two largest units, such as "1 h 5 min"."""
+    seconds = max(int(duration.total_seconds()), 0)
+    for size, name, smaller, small_name in _UNITS:
+        if seconds >= size:
+            rest = seconds % size // smaller
+            return f"{seconds // size} {name}" + (f" {rest} {small_name}" if rest else "")
+    return f"{seconds} s"
+
+
 def _outage(server: WatchedServer) -> str:
     since = server.health.failing_since
     assert since is not None  # noqa: S101  # the caller saw to it
@@ -196,6 +217,17 @@ def _outage(server: WatchedServer) -> str:
 def _catching_up(server: ServerName, absence: Absence) -> str:
     times = f"between {moment(absence.since)} and {moment(absence.until)}"
     return f"{server}: what came {times} is still being read ({absence.came} series so far), and told then."
+
+
+def _comment_looks(condition: Condition) -> Iterator[str]:
+    """How late comments may come from servers that raise no events of them."""
+    for server in condition.servers:
+        if server.looks_for_comments:
+            oldest = server.oldest_look
+            age = (
+                f"the oldest look is {span(condition.now - oldest)} old ({moment(oldest)})" if oldest else "none is due"
+            )
+            yield f"{server.name} (API {server.api}) does not announce comments, so the bot looks for them; {age}."
 
 
 def _server(server: WatchedServer) -> str:

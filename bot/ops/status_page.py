@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from html import escape
 
-from bot.notices.condition import Condition, Particulars, RoomSeen, WatchedServer, moment, outages, remarks
+from bot.notices.condition import Condition, Particulars, RoomSeen, WatchedServer, moment, outages, remarks, span
 from bot.notices.markup import seen
 from bot.patchwork.text import line
 
@@ -93,7 +93,7 @@ def _server(now: Condition, server: WatchedServer) -> Iterable[str]:
     shown = server.known_since[:MAX_PROJECTS]
     polls = (
         _when(server.health.last_success, "never"),
-        f'<td class="time">{_span(now.lag(server))}</td>',
+        f'<td class="time">{span(now.lag(server))}</td>',
         _when(server.next_poll, "soon"),
     )
     for project, since in shown:
@@ -114,7 +114,7 @@ def _outbox(now: Condition, more: Particulars) -> Iterable[str]:
     titles = (_title("Messages"), _title("Count", _NUMBER))
     yield from _table(titles, (_row(_cell(what), _number(count)) for what, count in counts))
     if queue.oldest is not None:
-        yield f"<p>The oldest message has been waiting for {_span(now.now - queue.oldest)}.</p>"
+        yield f"<p>The oldest message has been waiting for {span(now.now - queue.oldest)}.</p>"
 
 
 def _before(more: Particulars) -> list[timedelta | None]:
@@ -124,8 +124,8 @@ def _before(more: Particulars) -> list[timedelta | None]:
 
 def _age(age: timedelta | None, before: timedelta | None) -> str:
     if age is None:
-        return f"waiting longer than {_span(before or timedelta())}"
-    return f"waiting up to {_span(age)}"
+        return f"waiting longer than {span(before or timedelta())}"
+    return f"waiting up to {span(age)}"
 
 
 def _rooms(rooms: Sequence[RoomSeen]) -> Iterable[str]:
@@ -198,16 +198,3 @@ def _when(time: datetime | None, otherwise: str) -> str:
 def _text(text: str) -> str:
     """Text from anywhere, as the page may show it: on its line, and reading in one direction."""
     return escape(seen(line(text)))
-
-
-def _span(duration: timedelta) -> str:
-    """A duration in its two largest units, such as "1 h 5 min"."""
-    seconds = max(int(duration.total_seconds()), 0)
-    for size, name, smaller, small_name in _UNITS:
-        if seconds >= size:
-            rest = seconds % size // smaller
-            return f"{seconds // size} {name}" + (f" {rest} {small_name}" if rest else "")
-    return f"{seconds} s"
-
-
-_UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))

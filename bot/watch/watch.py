@@ -53,9 +53,16 @@ class Watch:
         self._changed: tuple[Changed, ...] = ()  # by that poll
 
     def condition(
-        self, known_since: Sequence[tuple[ProjectName, datetime]], absence: Absence | None = None
+        self,
+        known_since: Sequence[tuple[ProjectName, datetime]],
+        absence: Absence | None = None,
+        oldest_look: datetime | None = None,
     ) -> WatchedServer:
-        """How the watch goes; the store says since when each project is known, and which *absence* is still read up."""
+        """How the watch goes.
+
+        The store says since when each project is known, which *absence* is still read up, and when the *oldest_look*
+        for comments was.
+        """
         problems = tuple(
             f"{problem.reason}, since {moment(problem.since)}; asked again at {to_the_second(problem.retry_at)}."
             for problem in self._poller.problems.values()
@@ -69,6 +76,7 @@ class Watch:
             next_poll=self._next_poll(),
             api=self._poller.api_version,
             absence=absence,
+            oldest_look=oldest_look,
         )
 
     async def tick(self) -> bool:

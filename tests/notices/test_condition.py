@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from inline_snapshot import snapshot
 
 from bot.ids import ProjectName, ServerName
-from bot.notices.condition import Condition, Health, Queue, WatchedServer, outages, status
+from bot.notices.condition import Condition, Health, Queue, WatchedServer, outages, remarks, status
 from bot.notices.markup import Allowed, written
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -53,6 +53,21 @@ The homeserver limits how much an account may say. Its administrator can lift th
 """  # noqa: E501  # as it is said
     )
     assert outages(condition) == ("kernel cannot be polled since 2026-11-25 10:00 UTC (HTTP 502).",)
+
+
+def test_a_server_without_comment_events_is_named_with_the_age_of_the_oldest_look() -> None:
+    old = replace(WELL, api="1.2", oldest_look=NOW - timedelta(hours=5, minutes=20))
+    condition = replace(BOT, servers=(old, replace(old, name=ServerName("dpdk"), oldest_look=None)))
+
+    assert shown(condition, for_operator=False).splitlines()[3:] == snapshot(
+        [
+            "ozlabs (API 1.2) does not announce comments, so the bot looks for them; the oldest look is 5 h 20 min old (2026-11-25 06:40 UTC).",  # noqa: E501  # as it is said
+            "dpdk (API 1.2) does not announce comments, so the bot looks for them; none is due.",
+        ]
+    )
+    assert remarks(condition) == tuple(shown(condition).splitlines()[3:])
+    assert outages(condition) == ()
+    assert shown(replace(BOT, servers=(replace(old, api="1.3"), replace(old, api="")))).count("comments") == 0
 
 
 def test_who_is_no_operator_hears_nothing_of_other_rooms() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -61,6 +62,18 @@ def test_the_page_says_how_everything_is() -> None:
             "Python | 3.11.7",
             "database | 0019",
             "API of ozlabs | 1.3",
+        ]
+    )
+
+
+def test_a_server_without_comment_events_is_named_on_the_page() -> None:
+    old = replace(OZLABS, api="1.2", oldest_look=NOW - timedelta(hours=5))
+
+    said = words(page(replace(BOT, servers=(old,)), MORE))
+
+    assert [sentence for sentence in said if "comments" in sentence] == snapshot(
+        [
+            "ozlabs (API 1.2) does not announce comments, so the bot looks for them; the oldest look is 5 h old (2026-11-25 07:00 UTC)."  # noqa: E501  # as it is said
         ]
     )
 
