@@ -1,6 +1,6 @@
 """When the comments of each submission are looked for again where no event tells of them, and what that cost."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -74,24 +74,19 @@ class RecheckBook(Book):
         """Forget a server whose ids started anew, but not what it was asked."""
         await self._connection.execute(sa.delete(recheck).where(recheck.c.server == server))
 
-    async def _begin(self, server: ServerName, begun: Iterable[Recheck]) -> None:
+    async def _begin(self, server: ServerName, begun: Sequence[Recheck]) -> None:
         """What nobody sees is news from now on only, for whoever comes to see it."""
-        for each in begun:
-            unseen: dict[str, object] = {} if each.is_seen else {"comments_since": self._now, "read_at": None}
-            await self._change(server, each.work, {"next_at": each.next_at, "seen": each.is_seen, **unseen})
+        await self._change(server, {each.work: {"next_at": each.next_at, "seen": each.is_seen} for each in begun})
+        anew = {"comments_since": self._now, "read_at": None}
+        await self._change(server, {each.work: anew for each in begun if not each.is_seen})
 
     async def _read(self, poll: Poll) -> None:
         followed = poll.followed
         works = [read.work for read in followed.comments if read.work is not None and read.comments is not None]
         works += [Work(WorkKind.SERIES, read.series) for read in followed.trailers if read.series is not None]
-        works += [
-            Work(WorkKind.PATCH, patch)
-            for read in followed.trailers
-            if read.series is None
-            for patch, _ in read.patches
-        ]
-        for work in dict.fromkeys(works):
-            await self._change(poll.server, work, {"read_at": self._now})
+        alone = [patch for read in followed.trailers if read.series is None for patch, _ in read.patches]
+        works += [Work(WorkKind.PATCH, patch) for patch in alone]
+        await self._change(poll.server, {work: {"read_at": self._now} for work in works})
 
     async def _spend(self, server: ServerName, rechecks: Rechecks) -> None:
         if not rechecks.requests:
@@ -104,13 +99,20 @@ class RecheckBook(Book):
     async def _begin_anew(self, server: ServerName, work: Work) -> None:
         values = {"changed_at": self._now, "next_at": self._now + FIRST[0]}
         if await self._one(sa.select(recheck.c.object).where(*_is(server, work))) is not None:
-            await self._change(server, work, values)
+            await self._change(server, {work: values})
             return
         key = {"server": server, "kind": work.kind, "object": work.id}
         await self._insert(recheck, [{**key, **values, "comments_since": self._now, "seen": False}])
 
-    async def _change(self, server: ServerName, work: Work, values: Mapping[str, object]) -> None:
-        await self._connection.execute(sa.update(recheck).where(*_is(server, work)).values(values))
+    async def _change(self, server: ServerName, changes: Mapping[Work, Mapping[str, object]]) -> None:
+        """The rows of some submissions become what is said of each, which is about the same columns."""
+        if not changes:
+            return
+        is_it = (recheck.c.kind == sa.bindparam("of_kind"), recheck.c.object == sa.bindparam("of_object"))
+        bound = [{"of_kind": work.kind, "of_object": work.id, **values} for work, values in changes.items()]
+        columns: dict[str, object] = {name: sa.bindparam(name) for name in next(iter(changes.values()))}
+        change = sa.update(recheck).where(recheck.c.server == server, *is_it).values(columns)
+        await self._connection.execute(change, bound)
 
 
 def _is(server: ServerName, work: Work) -> tuple[sa.ColumnElement[bool], ...]:

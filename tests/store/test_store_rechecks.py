@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.ids import PatchId, SeriesId
+from bot.patchwork.budget import REQUESTS_AN_HOUR, Budget
 from bot.patchwork.poller import Poll, SeriesRead
 from bot.patchwork.rechecks import next_recheck
 from bot.patchwork.told import (
@@ -23,7 +24,7 @@ from bot.patchwork.told import (
     Work,
     WorkKind,
 )
-from bot.store.store import Store
+from bot.store.store import Store, Transaction
 from store_rig import OTHER_SERVER, SERVER, StoreRig, a_patch, a_series, made_at
 
 FIRST, SECOND, LONE = Work(WorkKind.SERIES, 1), Work(WorkKind.SERIES, 2), Work(WorkKind.PATCH, 9)
@@ -193,3 +194,39 @@ async def test_what_an_older_program_knew_is_due_at_once_and_its_old_comments_ar
     assert [(each.work, each.changed_at.day) for each in found] == [(FIRST, 20), (LONE, 9)]
     assert since is not None
     assert since > found[0].changed_at
+
+
+async def an_hour_of_rechecks(tx: Transaction, budget: Budget, *new: SeriesRead) -> list[Work]:
+    """What is due is read, at two requests each, as far as the budget goes; which that is."""
+    due = await tx.rechecks.due(SERVER, budget.left // 2)
+    for _ in range(2 * len(due)):
+        budget.spend()
+    begun = tuple(Recheck(each.work, next_recheck(each.changed_at, tx.now), is_seen=True) for each in due)
+    read = tuple(CommentsRead(Commented(MailKind.COVER, each.work.id), each.work, ()) for each in due)
+    followed = Followed(comments=read, rechecks=Rechecks(begun, budget.take_unsaved()))
+    await tx.rechecks.save(Poll(SERVER, "", series=new, followed=followed), ())
+    return [each.work for each in due]
+
+
+@pytest.mark.timeout(300)
+async def test_a_thousand_open_series_take_each_hours_budget_and_never_more_in_thirty_days(
+    store: Store, rig: StoreRig
+) -> None:
+    """Of the 34 rechecks of each not all fit; one that changes is due an hour later all the same, before the others."""
+    budget, asked = Budget(rig.clock), list[int]()
+    reads = tuple(SeriesRead(a_series(number), ()) for number in range(1, 1_001))
+    async with store.transaction() as tx:
+        await tx.rechecks.save(Poll(SERVER, "", series=reads, followed=QUIET), ())
+
+    for hour in range(30 * 24):
+        rig.advance(hours=1)
+        changed = reads[:1] if hour == 12 else ()
+        async with store.transaction() as tx:
+            found = await an_hour_of_rechecks(tx, budget, *changed)
+        asked.append(2 * len(found))
+        assert hour != 13 or found[0] == FIRST
+
+    assert max(asked) == REQUESTS_AN_HOUR
+    assert sum(asked) > 0.99 * 30 * 24 * REQUESTS_AN_HOUR
+    rig.advance(days=2)
+    assert len(await due(store)) == 100  # which were not reached, and are let go now
