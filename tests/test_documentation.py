@@ -4,6 +4,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from bot.cli.parser import parser
 from bot.commands.grammar import Call, parse
 from bot.config.described import tables
 from bot.config.model import Settings
+from bot.patchwork.budget import REQUESTS_AN_HOUR
+from bot.patchwork.discovery import VERSIONS
+from bot.patchwork.rechecks import FIRST, LASTS, raises_comment_events
 from bot.subscriptions.maintainers import read
 from bot.subscriptions.parser import parse as read_query
 from bot.subscriptions.parser import parse_subscription
@@ -96,6 +100,33 @@ def test_a_setting_that_a_page_names_exists(page: Path) -> None:
 
     for table, key in re.findall(r"`\[(\w+)\] (\w+)`", page.read_text()):
         assert key in known[table], key
+
+
+def test_an_address_of_the_api_is_named_without_a_version() -> None:
+    """With one it is not found on servers that do not speak it."""
+    shown = [
+        TOP / "config.example.toml",
+        *PAGES,
+        *(TOP / "bot" / "commands").glob("*.py"),
+        *(TOP / "bot" / "cli").glob("*.py"),
+    ]
+
+    assert [page.name for page in shown if re.search(r"/api/\d\.\d/", page.read_text())] == []
+
+
+def test_the_page_on_servers_says_what_each_version_of_the_api_gets() -> None:
+    page = (TOP / "docs" / "patchwork.md").read_text()
+    header, _, *rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    versions = [cell.strip() for cell in header[1:]]
+    cells = {row[0].strip(): dict(zip(versions, row[1:], strict=True)) for row in rows}
+
+    assert {version for version in versions if cells["the bot"][version].startswith("watches")} == set(VERSIONS)
+    announced = {version for version in versions if cells["events of comments"][version].strip() == "yes"}
+    assert announced == {version for version in versions if raises_comment_events(version)}
+    hours = [str(after // timedelta(hours=1)) for after in FIRST]
+    assert f"{', '.join(hours[:-1])} and {hours[-1]} hours after" in page
+    assert f"for {LASTS.days} days" in page
+    assert f"{REQUESTS_AN_HOUR} requests an hour" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
