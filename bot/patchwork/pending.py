@@ -8,6 +8,7 @@ minutes between. Whatever else is answered, it is asked for again: after 2 s, th
 day when it was unreadable for a day, until housekeeping drops the row.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -246,9 +247,9 @@ class Board:
         item = self._item(kind, project, work.id, timedelta())
         self._add(replace(item, due=since + TRAILERS_AFTER), at_once=False)
 
-    def count(self, kind: PendingKind) -> int:
-        """How many objects of a *kind* wait, due or not."""
-        return sum(item.kind is kind for item in self._all.values())
+    def counts(self) -> Counter[PendingKind]:
+        """How many objects of each kind wait, due or not."""
+        return Counter(item.kind for item in self._all.values())
 
     def due(self, limit: int) -> list[Pending]:
         """What to look at now, in the order of arrival, *limit* at most: what is new before what is known.

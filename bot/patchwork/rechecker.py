@@ -94,12 +94,14 @@ class Rechecker:
         if not self._is_restored:
             self._budget.restore(await self._memory.recheck_requests(self._server))
             self._is_restored = True
+        waiting = board.counts()
+        room = self._budget.left - sum(cost * waiting[kind] for kind, cost in _COSTS.items())
         begun: list[Recheck] = []
-        if _cost(board) >= self._budget.left:
-            return begun
-        for due in await self._memory.due_rechecks(self._server, AT_ONCE):
-            begun.append(await self._begin(board, due))
-            if _cost(board) >= self._budget.left:
+        for due in await self._memory.due_rechecks(self._server, AT_ONCE) if room > 0 else ():
+            recheck, cost = await self._begin(board, due)
+            begun.append(recheck)
+            room -= cost
+            if room <= 0:
                 break
         return begun
 
@@ -125,40 +127,39 @@ class Rechecker:
         known = await self._memory.known_comments(self._server, on.kind, recent)
         return tuple(number for number in recent if number not in known)
 
-    async def _begin(self, board: Board, due: DueRecheck) -> Recheck:
+    async def _begin(self, board: Board, due: DueRecheck) -> tuple[Recheck, int]:
+        """Put a submission on the *board* where somebody sees it; and how many requests it takes."""
         work, now = due.work, board.now
         submission = await self._submission(work)
         if is_over(due.changed_at, now) or not is_open(submission.patches):
-            return Recheck(work, None, is_seen=False)
+            return Recheck(work, None, is_seen=False), 0
         next_at = next_recheck(min(due.changed_at, now), now)  # a clock that was set back makes it due no more often
         if not await self._watching.watches_comments(self._server, work):
-            return Recheck(work, next_at, is_seen=False)
+            return Recheck(work, next_at, is_seen=False), 0
         is_heard = await self._watching.hears_comments(self._server, work)
-        if is_heard:
-            _put_comments(board, submission)
+        requests = _put_comments(board, submission) if is_heard else 0
         if due.is_first or not is_heard:  # else the comments say whether there are new trailers
             board.trailers(submission.patches[0].project, work, now - TRAILERS_AFTER)
-        return Recheck(work, next_at, is_seen=True)
+            requests += OF_A_SERIES if work.kind is WorkKind.SERIES else 1
+        return Recheck(work, next_at, is_seen=True), requests
 
     async def _submission(self, work: Work) -> _Submission:
         if work.kind is WorkKind.PATCH:
             patch = await self._memory.patch(self._server, work.id)
-            return _Submission(None, [patch] if patch else [])
+            return _Submission(None, [patch] if patch and patch.series is None else [])
         series = await self._memory.series(self._server, work.id)
         return _Submission(series, await self._memory.patches_of(self._server, series.id) if series else [])
 
 
-def _cost(board: Board) -> int:
-    """The requests that it takes to read what waits on the *board*."""
-    return sum(cost * board.count(kind) for kind, cost in _COSTS.items())
-
-
-def _put_comments(board: Board, submission: _Submission) -> None:
-    series = submission.series
+def _put_comments(board: Board, submission: _Submission) -> int:
+    """Put the comments on all mails on the *board*; how many requests they take."""
+    series, requests = submission.series, len(submission.patches)
     if series is not None and series.cover is not None and series.cover_id is not None:
         board.comments(series.project, Commented(MailKind.COVER, series.cover_id), series.cover)
+        requests += 1
     for patch in submission.patches:
         board.comments(patch.project, Commented(MailKind.PATCH, PatchId(patch.id)), patch.msgid)
+    return requests
 
 
 def _is_since(comment: Comment, since: datetime) -> bool:

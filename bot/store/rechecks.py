@@ -11,6 +11,7 @@ from bot.notices.changes import Changed
 from bot.patchwork.poller import Poll
 from bot.patchwork.rechecks import FIRST, LASTS, LATER
 from bot.patchwork.told import DueRecheck, Recheck, Rechecks, Work, WorkKind
+from bot.store import schema
 from bot.store.book import Book
 from bot.store.housekeeping import drop_batch
 from bot.store.recheck_tables import recheck, recheck_request
@@ -73,6 +74,13 @@ class RecheckBook(Book):
     async def forget(self, server: ServerName) -> None:
         """Forget a server whose ids started anew, but not what it was asked."""
         await self._connection.execute(sa.delete(recheck).where(recheck.c.server == server))
+
+    async def leave(self, server: ServerName, project: str) -> None:
+        """Forget a project that is watched no more."""
+        for kind, table in ((WorkKind.SERIES, schema.series), (WorkKind.PATCH, schema.patch)):
+            ids = sa.select(table.c.id).where(table.c.server == server, table.c.project == project)
+            where = (recheck.c.server == server, recheck.c.kind == kind, recheck.c.object.in_(ids))
+            await self._connection.execute(sa.delete(recheck).where(*where))
 
     async def _begin(self, server: ServerName, begun: Sequence[Recheck]) -> None:
         """What nobody sees is news from now on only, for whoever comes to see it."""

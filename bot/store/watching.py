@@ -157,6 +157,7 @@ class WatchBook(PastBook):
             for name in known.scalars().all():
                 if name.lower() not in watched:
                     await self._connection.execute(sa.delete(table).where(table.c.server == server, column == name))
+                    await RecheckBook(self._connection, self._now).leave(server, name)
 
     # What is dropped: a batch of what no window reaches and nobody asks for any more; whether there may be more of it.
     # It becomes the past: were it found again, by the safety net of a quiet list, it would be no news.

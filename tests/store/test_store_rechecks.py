@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.ids import PatchId, SeriesId
+from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.budget import REQUESTS_AN_HOUR, Budget
 from bot.patchwork.poller import Poll, SeriesRead
 from bot.patchwork.rechecks import next_recheck
@@ -25,7 +25,7 @@ from bot.patchwork.told import (
     WorkKind,
 )
 from bot.store.store import Store, Transaction
-from store_rig import OTHER_SERVER, SERVER, StoreRig, a_patch, a_series, made_at
+from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, made_at
 
 FIRST, SECOND, LONE = Work(WorkKind.SERIES, 1), Work(WorkKind.SERIES, 2), Work(WorkKind.PATCH, 9)
 QUIET = Followed(rechecks=Rechecks())
@@ -174,6 +174,19 @@ async def test_what_is_over_is_dropped_and_a_rebuilt_server_begins_anew(store: S
 
     await save(store, Poll(SERVER, "", rebuilt=True))
     assert rig.count("recheck") == 0
+
+
+async def test_a_project_that_is_watched_no_more_is_not_looked_at(store: Store, rig: StoreRig) -> None:
+    other = a_baseline(ProjectName("other"))
+    await save(store, replace(arrival(1), baselines=(a_baseline(), other)), Poll(SERVER, "", patches=(a_patch(9),)))
+    elsewhere = replace(a_series(2), project=other.project)
+    await save(store, Poll(SERVER, "", series=(SeriesRead(elsewhere, ()),), followed=QUIET))
+
+    async with store.transaction() as tx:
+        await tx.watch.keep_only(SERVER, ["other"])
+
+    rig.advance(hours=1)
+    assert await due(store) == [SECOND]
 
 
 async def test_what_an_older_program_knew_is_due_at_once_and_its_old_comments_are_no_news(rig: StoreRig) -> None:
