@@ -13,22 +13,26 @@ when an administrator changes that zone. So:
   poller then re-anchors: it reads back, newest first and without a date, until it knows the events again.
 * How far behind: a window back from the server's *now*, for which cursor + quiet (the time since the cursor last
   moved) is the best guess that needs no clock of ours. A quiet server therefore answers with the one event at the
-  cursor. Two minutes are enough for slow commits; 15 minutes, 3 hours and 26 hours, more and more rarely, are for
-  loaded servers, for the hour that comes twice, and for whoever changed a time zone.
+  cursor. Each poll reads again ten seconds, enough for commits of the usual length. Two minutes once a minute, 15
+  minutes each ten minutes, 3 hours and 26 hours, more and more rarely, are for slow commits and loaded servers, for the
+  hour that comes twice, and for whoever changed a time zone. These go by time, not by polls: a busy server that is
+  polled every few seconds shows an event about as often as one that is polled every minute.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.patchwork.wire import Event
 
+SHORT = timedelta(seconds=10)
 WINDOW = timedelta(minutes=2)
-TENTH = timedelta(minutes=15)
+QUARTER = timedelta(minutes=15)
 DEEP = timedelta(hours=3)
 DAILY = timedelta(hours=26)
-_DEEP_EVERY = DEEP.total_seconds()
-_DAILY_EVERY = 24 * 3600.0
+# How many seconds after the last such window, or a larger one, each is due again, the smallest first. The first two are
+# a little less than a minute and ten, so that a poll that comes early does not put them off by another one.
+_EVERY = {WINDOW: 55.0, QUARTER: 590.0, DEEP: DEEP.total_seconds(), DAILY: 24 * 3600.0}
 
 
 @dataclass(slots=True)
@@ -36,25 +40,18 @@ class Sweeps:
     """Which window the next poll reads, by the monotonic clock (seconds)."""
 
     started: float
-    polls: int = 0
-    last_deep: float | None = None
-    last_daily: float | None = None
+    last: dict[timedelta, float] = field(default_factory=dict)
 
     def window(self, now: float) -> timedelta:
-        """The window of the poll at *now*."""
-        if now - (self.started if self.last_daily is None else self.last_daily) >= _DAILY_EVERY:
-            return DAILY
-        if self.last_deep is None or now - self.last_deep >= _DEEP_EVERY:
+        """The window of the poll at *now*: the largest that is due; the first poll goes deep."""
+        if not self.last:
             return DEEP
-        return TENTH if (self.polls + 1) % 10 == 0 else WINDOW
+        due = (window for window, every in _EVERY.items() if now - self.last.get(window, self.started) >= every)
+        return max(due, default=SHORT)
 
     def done(self, now: float, window: timedelta) -> None:
-        """Count a poll that was read whole; one that failed leaves its sweep to the next."""
-        self.polls += 1
-        if window >= DEEP:
-            self.last_deep = now
-        if window >= DAILY:
-            self.last_daily = now
+        """Note a poll that was read whole; one that failed leaves its window to the next."""
+        self.last |= dict.fromkeys((smaller for smaller in _EVERY if smaller <= window), now)
 
 
 def since(cursor: str, quiet_seconds: float, window: timedelta) -> str:

@@ -1,10 +1,11 @@
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from bot.ids import PatchworkEventId, ProjectName
 from bot.patchwork import cursor
-from bot.patchwork.cursor import DAILY, DEEP, TENTH, WINDOW, Sweeps
+from bot.patchwork.cursor import DAILY, DEEP, QUARTER, SHORT, WINDOW, Sweeps
 from bot.patchwork.wire import Event
 
 HOUR = 3600.0
@@ -65,11 +66,34 @@ def test_the_first_poll_and_one_every_three_hours_go_deep() -> None:
     assert [minute for minute, window in enumerate(windows) if window == DEEP] == [0, 180, 360]
 
 
-def test_every_tenth_poll_reaches_a_quarter_of_an_hour() -> None:
-    windows = polls(Sweeps(started=0), [number * 60.0 for number in range(40)])
+@pytest.mark.parametrize("seconds", [5, 30, 59.5, 60])
+def test_every_ten_minutes_a_poll_reaches_a_quarter_of_an_hour(seconds: float) -> None:
+    moments = [number * seconds for number in range(int(2400 / seconds) + 1)]
+    windows = polls(Sweeps(started=0), moments)
 
-    assert [number for number, window in enumerate(windows) if window == TENTH] == [9, 19, 29, 39]
-    assert windows[1] == WINDOW
+    far = [moment for moment, window in zip(moments, windows, strict=True) if window == QUARTER]
+    assert [round(moment / 600) for moment in far] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 30, 59.5, 60, 300])
+def test_two_minutes_are_read_again_every_minute_or_with_every_poll(seconds: float) -> None:
+    moments = [number * seconds for number in range(int(3600 / seconds) + 1)]
+    windows = polls(Sweeps(started=0), moments)
+
+    far = [moment for moment, window in zip(moments, windows, strict=True) if window >= WINDOW]
+    assert all(later - earlier <= max(60, seconds) for earlier, later in pairwise(far))
+    assert len(far) <= 3600 / 50
+    assert {window for window in windows if window < WINDOW} <= {SHORT}
+
+
+def test_what_is_read_again_is_bounded_however_often_the_server_is_polled() -> None:
+    """Seconds of events that an hour of polls reads, for each second that passes."""
+    shares = {}
+    for seconds in (5, 15, 60):
+        windows = polls(Sweeps(started=0), [number * float(seconds) for number in range(3600 // seconds)])
+        shares[seconds] = sum(max(window, timedelta(seconds=seconds)).total_seconds() for window in windows[1:]) / 3600
+
+    assert max(shares.values()) < 6
 
 
 def test_once_a_day_a_poll_reaches_more_than_a_day() -> None:
@@ -82,7 +106,7 @@ def test_a_daily_sweep_is_a_deep_one_too() -> None:
     sweeps = Sweeps(started=0)
     polls(sweeps, [0, 24 * HOUR])
 
-    assert sweeps.window(25 * HOUR) == WINDOW
+    assert sweeps.window(24 * HOUR + 60) == WINDOW
 
 
 def test_a_sweep_stays_due_until_it_is_done() -> None:

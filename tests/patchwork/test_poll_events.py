@@ -1,5 +1,6 @@
 """What becomes of the walk through the events when rows vanish, crowd or jump."""
 
+import itertools
 from datetime import timedelta
 from urllib.parse import parse_qs
 
@@ -149,3 +150,66 @@ async def test_a_sweep_that_fails_is_made_up_for_by_the_next_poll() -> None:
         since = [parse_qs(query)["since"] for _, path, query in patchwork.requests if path.endswith("/events/")]
 
     assert since == [["2026-01-01T08:01:00.000003"]]  # three hours before the cursor, and a minute of quiet
+
+
+class CountingEvents(SampleTransport):
+    """Counts how many events were shown, each as often as it was."""
+
+    read = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer, and count."""
+        response = await super().handle_async_request(request)
+        body = await response.aread()
+        self.read += body.count(b'"category"')
+        return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(body))
+
+
+@pytest.mark.parametrize(("late", "within"), [(8, 5), (50, 60), (270, 605)])
+async def test_what_is_committed_late_is_read_in_time_on_a_busy_list_that_is_polled_often(
+    late: int, within: int
+) -> None:
+    """Something happens with every poll, five seconds apart, so that the cursor never stands still."""
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+    patches = patchwork.post_series(PROJECT, a_series("a.c", patches=20)).patches
+    states = itertools.cycle(("accepted", "rejected", "rfc"))
+
+    async with polling(patchwork, clock) as watched:
+
+        async def busy(seconds: int) -> None:
+            for _ in range(0, seconds, 5):
+                for patch in patches[1:3]:
+                    patchwork.set_state(patch, next(states))
+                await watched.poll(seconds=5)
+
+        await busy(700)
+        slow = patchwork.begin()
+        with slow:
+            patchwork.set_state(patches[0], "accepted")
+        event = patchwork._tables.events.last_id
+        await busy(late)
+        slow.commit()
+        before = event in watched.events
+        await busy(within)
+
+    assert not before
+    assert watched.events.count(event) == 1
+
+
+async def test_a_busy_list_that_is_polled_often_shows_an_event_a_few_times() -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+    patches = patchwork.post_series(PROJECT, a_series("a.c", patches=20)).patches
+    states = itertools.cycle(("accepted", "rejected", "rfc"))
+
+    transport = CountingEvents(patchwork)
+    async with polling(patchwork, clock, transport=transport) as watched:
+        await watched.poll(times=2)
+        before = transport.read
+        for _ in range(30 * 60 // 5):
+            patchwork.set_state(patches[0], next(states))
+            await watched.poll(seconds=5)
+
+    assert len(watched.events) == 360
+    assert (transport.read - before) / 360 < 9
