@@ -6,7 +6,7 @@ A goal that is missed is shown and fails nothing.
 import sys
 from collections.abc import Sequence
 
-from bench import bounds, index, maintainers, match, paths, quiet, rooms, search, statements, trie, whole
+from bench import bounds, index, maintainers, match, paths, quiet, rooms, search, statements, traffic, trie, whole
 from bench.table import Row, progress, show
 
 BENCHES = {
@@ -18,6 +18,7 @@ BENCHES = {
     "statements": ("The database", statements.rows),
     "search": ("Searching the past", search.rows),
     "bounds": ("The worst that comes in", bounds.rows),
+    "traffic": ("What is read of Patchwork", traffic.rows),
     "whole": ("The bot as it is run", whole.rows),
     "rooms": ("A thousand rooms", rooms.rows),
     "quiet": ("A day of a large list", quiet.rows),

@@ -26,7 +26,7 @@ class ChangeKind(StrEnum):
     ARCHIVED = "archived"
     TRAILERS = "trailers"
     COMMENT = "comment"
-    DETAILS = "details"  # of a patch: its name, or the commit that it became
+    DETAILS = "details"  # of a patch: its name, the commit that it became, or where a pull request is pulled from
     PATCHES = "patches"  # more of a series arrived, or its cover letter did and named it anew
 
 
@@ -124,6 +124,8 @@ def _of_patch(before: Patch, now: Patch) -> Iterator[Change]:
         yield Change(ChangeKind.DETAILS, now.id, before.name, now.name, "name")
     if before.commit_ref != now.commit_ref:
         yield Change(ChangeKind.DETAILS, now.id, before.commit_ref or "", now.commit_ref or "", "commit_ref")
+    if before.pull_url != now.pull_url:
+        yield Change(ChangeKind.DETAILS, now.id, before.pull_url or "", now.pull_url or "", "pull_url")
 
 
 def _of_checks(patch: PatchId, before: Standing, now: Standing) -> Iterator[Change]:

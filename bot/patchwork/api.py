@@ -7,7 +7,7 @@ checked against what was asked.
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import structlog
@@ -20,6 +20,7 @@ from bot.patchwork.answers import Garbled, SkippedRow, read_row
 from bot.patchwork.budget import Budget, OverBudget
 from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, TooLarge
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
+from bot.patchwork.listing import NewestPage, asked_for, joined, last_page, newest, page_of
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.rechecks import raises_comment_events
@@ -30,7 +31,7 @@ from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, 
 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
-_PARTS = 10  # in which a page is asked for that is too large as a whole
+_MAX_PARTS = 10  # in which a page is asked for that is too large as a whole
 _MAX_PAGES = 4  # of what hangs on one object
 MAX_FAILED_PAGES = 8  # of one object's, each of which may take as long as a request may; then others are not asked for
 MAX_COMMENTED = 100  # patches whose comments are read one after the other, at a time
@@ -39,8 +40,6 @@ _READ_ASIDE_BYTES = 128 * 1024
 _log = structlog.get_logger(__name__)
 _Row = TypeVar("_Row", EventRow, PatchRow, SeriesRow, CoverRow, CheckRow, CommentRow)
 _Single = TypeVar("_Single", PatchRow, SeriesRow, CoverRow)
-_Of = TypeVar("_Of", Event, Patch, Series)
-_Listed = TypeVar("_Listed", Patch, Series)
 _Model = TypeVar("_Model")
 
 
@@ -52,18 +51,6 @@ class EventPage:
     more: bool
     newest_first: bool = False
     skipped: tuple[SkippedRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NewestPage(Generic[_Listed]):
-    """One page of objects by id, newest first, and whether it was a full one.
-
-    *highest* is the greatest id on it, also of what could not be read.
-    """
-
-    rows: tuple[_Listed, ...]
-    more: bool
-    highest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +152,31 @@ class PatchworkApi:
         events, skipped = await self._read(EventRow, answer, EventRow.model)
         more = answer.has_next or len(events) + len(skipped) >= per_page
         newest_first = not oldest_first or self.version < "1.2"
-        return EventPage(_asked_for(projects, events), more, newest_first, skipped)
+        return EventPage(asked_for(projects, events), more, newest_first, skipped)
 
     async def newest_patches(
         self, projects: Collection[str], count: int = NET_SIZE, page: int = 1
     ) -> NewestPage[Patch]:
         """The patches with the highest ids, newest first, without their diffs."""
-        answer = await self._client.json("patches/", _newest(projects, count, page))
+        return await self._listed_patches(projects, newest(projects, count, page), count)
+
+    async def archived_patches(self, projects: Collection[str], count: int, page: int = 1) -> NewestPage[Patch]:
+        """The archived patches with the highest ids, newest first, without their diffs."""
+        listed = await self._listed_patches(projects, newest(projects, count, page, archived=True), count)
+        return replace(listed, rows=tuple(patch for patch in listed.rows if patch.archived))
+
+    async def archived_total(self, projects: Collection[str]) -> int | None:
+        """How many archived patches there are, by the number of the last page of one row; None: that cannot be told."""
+        answer = await self._client.json("patches/", last_page(projects))
         patches, skipped = await self._read(PatchRow, answer, PatchRow.model)
-        return _page(_asked_for(projects, patches), skipped, more=len(patches) + len(skipped) >= count)
+        if not all(patch.archived for patch in patches) or len(patches) + len(skipped) > 1:
+            return None
+        return (answer.previous or 0) + len(patches) + len(skipped)
+
+    async def _listed_patches(self, projects: Collection[str], params: Params, count: int) -> NewestPage[Patch]:
+        answer = await self._client.json("patches/", params)
+        patches, skipped = await self._read(PatchRow, answer, PatchRow.model)
+        return page_of(projects, patches, skipped, answer, count)
 
     async def newest_series(
         self, projects: Collection[str], count: int = NET_SIZE, page: int = 1
@@ -182,26 +185,25 @@ class PatchworkApi:
         try:
             return await self._newest_series(projects, count, page)
         except TooLarge:
-            if count < _PARTS:
+            if count == 1:
                 raise
+        split = _split(count)
         parts: list[NewestPage[Series]] = []
-        for number in range((page - 1) * _PARTS + 1, page * _PARTS + 1):
+        for number in range((page - 1) * split + 1, page * split + 1):
             try:
-                parts.append(await self.newest_series(projects, count // _PARTS, number))
+                parts.append(await self.newest_series(projects, count // split, number))
             except TooLarge as error:
                 _log.warning("series.skipped", server=self._client.server, reason=str(error))
             except NotFound:  # past the last page
                 parts.append(NewestPage((), more=False, highest=0))
             if parts and not parts[-1].more:
                 break
-        rows = tuple(row for part in parts for row in part.rows)
-        highest = max((part.highest for part in parts), default=0)
-        return NewestPage(rows, not parts or parts[-1].more, highest)
+        return joined(parts)
 
     async def _newest_series(self, projects: Collection[str], count: int, page: int) -> NewestPage[Series]:
-        answer = await self._client.json("series/", _newest(projects, count, page))
+        answer = await self._client.json("series/", newest(projects, count, page))
         series, skipped = await self._read(SeriesRow, answer, SeriesRow.model)
-        return _page(_asked_for(projects, series), skipped, more=len(series) + len(skipped) >= count)
+        return page_of(projects, series, skipped, answer, count)
 
     async def series(self, number: int) -> Series:
         """A series as it stands now."""
@@ -220,6 +222,12 @@ class PatchworkApi:
         """The patches of a series as they stand now, without their diffs, in the order of their numbers."""
         found = await self._all(PatchRow, "patches/", PatchRow.model, [("series", str(series))])
         return tuple(sorted((patch for patch in found if patch.series == series), key=_place))
+
+    async def shown_in(self, series: SeriesId) -> tuple[tuple[Patch, ...], str]:
+        """The patches of a series as a list shows them, and what that calls the series; "" where it shows none."""
+        found = await self._all(PatchRow, "patches/", _with_series_name, [("series", str(series))])
+        shown = [(patch, name) for patch, name in found if patch.series == series]
+        return tuple(patch for patch, _ in shown), next((name for _, name in shown), "")
 
     async def checks(self, patch: PatchId) -> tuple[Check, ...]:
         """All that tools said of a patch."""
@@ -291,7 +299,7 @@ class PatchworkApi:
         """The patches with a message-id, without their diffs; servers before API 1.2 cannot look for one."""
         page = await self._client.json("patches/", [*(("project", name) for name in projects), ("msgid", msgid)])
         found, _ = await self._read(PatchRow, page, PatchRow.model)
-        return tuple(patch for patch in _asked_for(projects, found) if patch.msgid == msgid)
+        return tuple(patch for patch in asked_for(projects, found) if patch.msgid == msgid)
 
     async def series_of_cover(self, msgid: Msgid, projects: Collection[str]) -> int | None:
         """The series that the cover letter with a message-id opens; servers before API 1.2 cannot look for one."""
@@ -405,6 +413,10 @@ class PatchworkApi:
         return tuple(found for _, found in listed.found), tuple(row for row, _ in listed.skipped)
 
 
+def _with_series_name(row: PatchRow) -> tuple[Patch, str]:
+    return row.model(), row.series[0].name if row.series else ""
+
+
 def _trailers_in(comments: Sequence[Comment]) -> frozenset[Trailer]:
     return frozenset(trailer for comment in comments for trailer in comment.trailers)
 
@@ -413,18 +425,6 @@ def _place(patch: Patch) -> tuple[tuple[int, int], int]:
     return patch.number or (0, 0), patch.id
 
 
-def _newest(projects: Collection[str], count: int, page: int) -> Params:
-    asked = [*(("project", name) for name in projects), ("order", "-id"), ("per_page", str(count))]
-    return asked if page == 1 else [*asked, ("page", str(page))]
-
-
-def _asked_for(projects: Collection[str], found: Sequence[_Of]) -> tuple[_Of, ...]:
-    """Those of *found* that belong to one of the *projects*, whose name they get as it was asked for."""
-    asked = {name.lower(): ProjectName(name) for name in projects}
-    named = [(item, asked.get(item.project.lower())) for item in found]
-    return tuple(replace(item, project=project) for item, project in named if project is not None)
-
-
-def _page(rows: tuple[_Listed, ...], skipped: Sequence[SkippedRow], *, more: bool) -> NewestPage[_Listed]:
-    ids = [*(row.id for row in rows), *(row.id for row in skipped if row.id is not None)]
-    return NewestPage(rows, more, max(ids, default=0))
+def _split(count: int) -> int:
+    """Return in how many parts of the same size a page of *count* rows, 2 or more, is asked for."""
+    return next((parts for parts in range(_MAX_PARTS, 1, -1) if count % parts == 0), count)

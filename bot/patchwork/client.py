@@ -78,10 +78,15 @@ class TooMany(Temporary):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer's bytes, and whether the server says that more follow."""
+    """An answer's bytes, and which pages the server says are next to it.
+
+    *previous* and *last* are page numbers; None where the server names none, as one before API 1.3 does of the last.
+    """
 
     body: bytes
     has_next: bool = False
+    previous: int | None = None
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +283,8 @@ class PatchworkClient:
                     judge(answer, content_type)  # a large answer of another type is not read
                 body = await (self._body(response) if answer.status == 200 else _error_body(response))
                 judge(replace(answer, body=body), content_type)
-                return Page(body, has_next="next" in response.links)
+                links = {str(rel): link.get("url", "") for rel, link in response.links.items()}
+                return Page(body, "next" in links, _page_number(links.get("prev")), _page_number(links.get("last")))
 
     async def _body(self, response: httpx.Response) -> bytes:
         """The body, unpacked no further than the limit: a small answer can unfold into a huge one."""
@@ -299,6 +305,17 @@ async def _error_body(response: httpx.Response) -> bytes:
     except (httpx.HTTPError, httpx.StreamError, zlib.error):
         return b""
     return body or b""
+
+
+def _page_number(url: str | None) -> int | None:
+    """The page that a link leads to, which is the first where the link names none; None for no such link."""
+    if url is None:
+        return None
+    try:
+        number = httpx.URL(url).params.get("page", "1")
+    except httpx.InvalidURL:
+        return None
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
 
 
 def _authorities(ca_file: str) -> ssl.SSLContext:

@@ -17,6 +17,7 @@ from bot.patchwork import cursor
 from bot.patchwork.answers import SkippedRow
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.pending import Baseline, KnownSeries, Pending
+from bot.patchwork.sweeps import SweepState
 from bot.patchwork.wire import Event
 
 _MAX_PAGES = 400
@@ -32,13 +33,15 @@ _log = structlog.get_logger(__name__)
 class Watched:
     """Where the watch of a server stands.
 
-    *cursor* is None while no event was ever seen; *highest* is the greatest event id ever seen.
+    *cursor* is None while no event was ever seen; *highest* is the greatest event id ever seen. *sweep* is how far the
+    sweeps came, None before the first.
     """
 
     cursor: str | None
     highest: int
     baselines: tuple[Baseline, ...]
     pending: tuple[Pending, ...]
+    sweep: SweepState | None = None
 
 
 class EventMemory(Protocol):

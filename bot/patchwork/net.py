@@ -1,109 +1,169 @@
 """The safety net: every half hour the newest series and patches by id, which no clock and no event can hide.
 
-It finds what events missed (an hour that came twice, a date in the future, a project that was away for a while) and
-what raises none. Pages go back until each project shows something that is known or past.
+It finds what events missed (an hour that came twice, a date in the future, a project that was away for a while), how
+far that has to be read is said in `sweeps.py`; and what raises none: what was archived (`archive.py`), and what is
+edited of a submission that is open (`rounds.py`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol, TypeVar
 
 from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
 from bot.incidents import Incidents
-from bot.patchwork.api import NewestPage, PatchworkApi
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.archive import Archive, ArchiveMemory
 from bot.patchwork.client import NotFound
-from bot.patchwork.events import ObjectMemory
+from bot.patchwork.listing import NewestPage
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.pending import Baseline
+from bot.patchwork.rounds import OpenMemory, Round
+from bot.patchwork.sweeps import ListMark, SweepState
 
-EVERY_SECONDS = 30 * 60.0
+EVERY = timedelta(minutes=30)
 RETRY_SECONDS = 5 * 60.0
 SWEEP_FAILED = "sweep.failed"
 _MAX_PAGES = 20
 _Found = TypeVar("_Found", Series, Patch)
+_Page = Callable[[int, int], Awaitable[NewestPage[_Found]]]
+
+
+class SweepMemory(ArchiveMemory, OpenMemory, Protocol):
+    """What the sweeps need to know of the past."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catch:
-    """What the net brought, newest first; nothing when it was not its time."""
+    """What the net brought, newest first; nothing when it was not its time.
+
+    *state* is how far the sweeps came now, None where that is as before.
+    """
 
     series: tuple[Series, ...] = ()
     patches: tuple[Patch, ...] = ()
+    state: SweepState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Swept:
+    """What a part of a sweep found, how far that came, and why no further."""
+
+    state: SweepState
+    series: tuple[Series, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    failure: TransportError | None = None
+
+
+_Part = Callable[[Mapping[ProjectName, Baseline], SweepState], Awaitable[_Swept]]
 
 
 class SafetyNet:
     """The net of one server."""
 
     def __init__(
-        self, server: ServerName, api: PatchworkApi, memory: ObjectMemory, clock: Clock, incidents: Incidents
+        self, server: ServerName, api: PatchworkApi, memory: SweepMemory, clock: Clock, incidents: Incidents
     ) -> None:
         self._server = server
         self._api = api
-        self._memory = memory
+        self._archive = Archive(server, api, memory)
+        self._round = Round(server, api, memory)
         self._clock = clock
         self._incidents = incidents
-        self._due_at = clock.monotonic() + EVERY_SECONDS
+        self._not_before = 0.0  # after a failure
 
-    async def cast(self, baselines: Mapping[ProjectName, Baseline]) -> Catch:
-        """What there is to see now; nothing before half an hour has passed, or when the server fails."""
-        now = self._clock.monotonic()
-        if now < self._due_at:
+    async def cast(self, baselines: Mapping[ProjectName, Baseline], state: SweepState | None) -> Catch:
+        """What there is to see now, after sweeps that came to *state*; nothing half an hour after the last one.
+
+        Where there was none, that time begins now: the baselines are all that is known.
+        """
+        now = self._clock.now()
+        if state is None:
+            return Catch(state=SweepState(now))
+        is_recent = timedelta() <= now - state.at < EVERY
+        if is_recent or self._clock.monotonic() < self._not_before:
             return Catch()
-        self._due_at = now + EVERY_SECONDS
-        series = await self._swept("series", self._series(baselines))
-        return Catch(series, await self._swept("patches", self._patches(baselines)))
+        parts: Mapping[str, _Part] = {
+            "newest series": self._newest_series,
+            "newest patches": self._newest_patches,
+            "archived patches": self._archived,
+            "open submissions": self._open,
+        }
+        swept = _Swept(state)
+        for what, part in parts.items():
+            found = await self._tried(f"the {what} of {self._server}", part, baselines, swept.state)
+            swept = _Swept(found.state, (*swept.series, *found.series), (*swept.patches, *found.patches))
+            if found.failure is not None:  # the rest would fail, too; it is all asked again soon
+                self._not_before = self._clock.monotonic() + RETRY_SECONDS
+                return Catch(swept.series, swept.patches, swept.state)
+        return Catch(swept.series, swept.patches, replace(swept.state, at=now))
 
-    async def _swept(self, what: str, sweep: Awaitable[tuple[_Found, ...]]) -> tuple[_Found, ...]:
-        """What a sweep found; nothing where the server fails, which is then asked again soon."""
-        name = f"the newest {what} of {self._server}"
+    async def _tried(
+        self, name: str, part: _Part, baselines: Mapping[ProjectName, Baseline], state: SweepState
+    ) -> _Swept:
+        """What a *part* found; where the server fails, what it found until then."""
         try:
-            found = await sweep
+            found = await part(baselines, state)
         except TransportError as error:
-            self._due_at = self._clock.monotonic() + RETRY_SECONDS
-            self._incidents.record(SWEEP_FAILED, name, str(error))
-            return ()
-        self._incidents.resolve(SWEEP_FAILED, name)
+            found = _Swept(state, failure=error)
+        if found.failure is None:
+            self._incidents.resolve(SWEEP_FAILED, name)
+        else:
+            self._incidents.record(SWEEP_FAILED, name, str(found.failure))
         return found
 
-    async def _series(self, baselines: Mapping[ProjectName, Baseline]) -> tuple[Series, ...]:
-        async def page(number: int) -> NewestPage[Series]:
-            return await self._api.newest_series(list(baselines), page=number)
+    async def _newest_series(self, baselines: Mapping[ProjectName, Baseline], state: SweepState) -> _Swept:
+        past = {name: base.series for name, base in baselines.items()}
 
-        async def is_known(found: Sequence[Series]) -> set[int]:
-            known = await self._memory.known_series(self._server, [item.id for item in found])
-            return {item.id for item in found if item.id in known or item.id <= baselines[item.project].series}
+        async def page(rows: int, number: int) -> NewestPage[Series]:
+            return await self._api.newest_series(list(past), rows, number)
 
-        return await _back_to_the_known(page, is_known)
+        found, mark = await _down_to_the_mark(page, past, state.series)
+        return _Swept(replace(state, series=mark), series=found)
 
-    async def _patches(self, baselines: Mapping[ProjectName, Baseline]) -> tuple[Patch, ...]:
-        async def page(number: int) -> NewestPage[Patch]:
-            return await self._api.newest_patches(list(baselines), page=number)
+    async def _newest_patches(self, baselines: Mapping[ProjectName, Baseline], state: SweepState) -> _Swept:
+        past = {name: base.patch for name, base in baselines.items()}
 
-        async def is_known(found: Sequence[Patch]) -> set[int]:
-            known = await self._memory.known_patches(self._server, [item.id for item in found])
-            return {item.id for item in found if item.id in known or item.id <= baselines[item.project].patch}
+        async def page(rows: int, number: int) -> NewestPage[Patch]:
+            return await self._api.newest_patches(list(past), rows, number)
 
-        return await _back_to_the_known(page, is_known)
+        found, mark = await _down_to_the_mark(page, past, state.patches)
+        return _Swept(replace(state, patches=mark), patches=found)
+
+    async def _archived(self, baselines: Mapping[ProjectName, Baseline], state: SweepState) -> _Swept:
+        past = {name: base.patch for name, base in baselines.items()}
+        archived = await self._archive.look(past, state.archived)
+        found = list(archived.patches)
+        for submission in archived.missing:
+            patches, _ = await self._round.look(submission)
+            found += patches
+        return _Swept(replace(state, archived=archived.total), patches=tuple(found))
+
+    async def _open(self, baselines: Mapping[ProjectName, Baseline], state: SweepState) -> _Swept:
+        looked = await self._round.go_on(list(baselines), state.below)
+        return _Swept(replace(state, below=looked.below), looked.series, looked.patches, looked.failure)
 
 
-async def _back_to_the_known(
-    page: Callable[[int], Awaitable[NewestPage[_Found]]], known_of: Callable[[Sequence[_Found]], Awaitable[set[int]]]
-) -> tuple[_Found, ...]:
-    """Pages, newest first, until every project that is on them has shown something known."""
+async def _down_to_the_mark(
+    page: _Page[_Found], past: Mapping[ProjectName, int], mark: ListMark
+) -> tuple[tuple[_Found, ...], ListMark]:
+    """The first row, and where it is not as it was, all down to the floor of the *mark*; and the mark from now on."""
+    first = await page(1, 1)
+    moved = mark.moved(past, first.highest, first.total)
+    if mark.is_at(past, first.highest, first.total):
+        return first.rows, moved
     found: list[_Found] = []
-    reached: set[ProjectName] = set()
+    rows, floor = mark.rows_to_read(first.total), mark.floor(past)
     for number in range(1, _MAX_PAGES + 1):
         try:
-            answer = await page(number)
+            answer = await page(rows, number)
         except NotFound:
             if number == 1:
                 raise
             break
         found += answer.rows
-        known = await known_of(answer.rows)
-        reached |= {row.project for row in answer.rows if row.id in known}
-        if not answer.more or {row.project for row in found} <= reached:
+        if not answer.more or answer.lowest <= floor:
             break
-    return tuple(found)
+    return tuple(found), moved

@@ -25,15 +25,15 @@ from bot.patchwork.events import EventMemory, EventReader, ObjectMemory, Walk, W
 from bot.patchwork.followups import FollowUpMemory, FollowUps, Listening, Nobody
 from bot.patchwork.looking import Look
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.net import Catch, SafetyNet
+from bot.patchwork.net import Catch, SafetyNet, SweepMemory
 from bot.patchwork.pending import Baseline, Board, Known, Pending, PendingKind
 from bot.patchwork.projects import ProjectReader, UnreadFrom
+from bot.patchwork.sweeps import SweepState
 from bot.patchwork.told import CommentTold, Followed, Told, shown_by, told_by
+from bot.patchwork.version_check import VersionCheck
 from bot.patchwork.wire import Event
 
 EMPTY_CHECK_EVERY = 600.0
-FIRST_VERSION_CHECK = 600.0  # after an older version was settled on, in case a wall hid the newer one
-VERSION_CHECK_EVERY = 24 * 3600.0
 BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
 _NOTHING_FOLLOWED = Followed()
 _NOBODY = Nobody()
@@ -66,7 +66,7 @@ class Past:
         return sent < self.sent_before and item.first_seen <= self.heard_until
 
 
-class Memory(EventMemory, ObjectMemory, FollowUpMemory, Protocol):
+class Memory(EventMemory, ObjectMemory, FollowUpMemory, SweepMemory, Protocol):
     """What a poller needs to know of the past; the store answers."""
 
     async def watched(self, server: ServerName) -> Watched:
@@ -91,7 +91,8 @@ class Poll:
     and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
     not to be asked again. *past* are those of the *patches* that are too old to be told.
     *unread_from* says of projects from which server date on their events were not read, None: all were.
-    *polled* unless no project could be watched, and so nothing was asked.
+    *polled* unless no project could be watched, and so nothing was asked. *sweep* is how far the sweeps came, None
+    where that is as before.
     """
 
     server: ServerName
@@ -111,6 +112,7 @@ class Poll:
     past: frozenset[PatchId] = frozenset()
     unread_from: UnreadFrom = field(default_factory=dict)
     polled: bool = True
+    sweep: SweepState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class Poller:
         self._availability = Availability(source.server, source.projects, api, clock)
         self._projects = ProjectReader(source.server, api, self._events, self._availability)
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
-        self._version_check_at = 0.0  # when to ask again for a newer version of the API
+        self._version = VersionCheck(source.server, api, clock)
         self._is_first_poll = True
 
     @property
@@ -197,7 +199,7 @@ class Poller:
     async def poll(self, past: Past | None = None) -> Poll:
         """Ask the server what is new; one request when nothing is. What is *past* is not read whole."""
         self._past = past
-        await self._find_version()
+        await self._version.run()
         watched = await self._memory.watched(self.server)
         fresh = await self._projects.missing_baselines(watched)
         known = (*watched.baselines, *fresh)
@@ -235,22 +237,8 @@ class Poller:
             wait=look.asked_to_wait,
             past=old,
             unread_from=unread_from,
+            sweep=hints.catch.state,
         )
-
-    async def _find_version(self) -> None:
-        """Know the version of the API; one that is not the newest is looked at again, now and then."""
-        now = self._clock.monotonic()
-        if not self._api.version:
-            version = await self._api.discover()
-            _log.info("speaking with Patchwork", server=self.server, api=version)
-            self._version_check_at = now + FIRST_VERSION_CHECK
-        elif self._api.may_be_newer and now >= self._version_check_at:
-            self._version_check_at = now + VERSION_CHECK_EVERY
-            try:
-                if await self._api.discover_newer():
-                    _log.info("speaking with Patchwork", server=self.server, api=self._api.version)
-            except TransportError as error:
-                _log.info("version.check_failed", server=self.server, reason=str(error))
 
     def _nothing(self, watched: Watched) -> Poll:
         """The poll of a server none of whose projects can be watched now.
@@ -286,7 +274,7 @@ class Poller:
 
     async def _hints(self, watched: Watched, baselines: dict[ProjectName, Baseline], walk: Walk) -> _Hints:
         """What events and the safety net hint at, and what they tell themselves: the net first, for it may lag."""
-        catch = await self._net.cast(baselines)
+        catch = await self._net.cast(baselines, watched.sweep)
         known = await self._known(watched, baselines, walk, catch)
         now, wait = self._clock.now(), self._source.incomplete_after
         # Off the event loop, for of an import there is much.

@@ -19,6 +19,7 @@ class Field(StrEnum):
     ARCHIVED = "archived"
     NAME = "name"
     COMMIT_REF = "commit_ref"
+    PULL_URL = "pull_url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,5 +226,6 @@ def _fields_of(patch: Patch) -> list[FieldTold]:
         Field.ARCHIVED: "yes" if patch.archived else None,
         Field.NAME: patch.name,
         Field.COMMIT_REF: patch.commit_ref,
+        Field.PULL_URL: patch.pull_url,
     }
     return [FieldTold(patch.id, field, value) for field, value in values.items()]

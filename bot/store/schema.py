@@ -14,6 +14,17 @@ server = sa.Table(
     sa.Column("polled_at", Utc),  # the last time that a poll of it succeeded
 )
 
+sweep = sa.Table(  # how far the sweeps of a server came
+    "sweep",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("at", Utc, nullable=False),  # the last one that was complete
+    sa.Column("archived", sa.BigInteger),  # how many archived patches there were; null: not told
+    sa.Column("below", sa.BigInteger),  # the round goes on with what has a lower patch id; null: from the newest on
+    sa.Column("patches", sa.JSON, nullable=False),  # how far the list was read: [highest, total, projects, floors]
+    sa.Column("series", sa.JSON, nullable=False),
+)
+
 project = sa.Table(
     "project",
     metadata,

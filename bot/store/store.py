@@ -1,6 +1,6 @@
 """The store: explicit transactions over the books of the watch, the rooms, the people and what is said to them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from bot.incidents import Incidents
 from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import KnownSeries
+from bot.patchwork.rounds import Open, OpenSubmission
 from bot.patchwork.told import DueRecheck, MailKind, Work
 from bot.store import migrate
 from bot.store.absences import AbsenceBook
@@ -30,6 +31,7 @@ from bot.store.rechecks import RecheckBook
 from bot.store.retries import RetryBook
 from bot.store.session import OfRooms, SessionBook
 from bot.store.subscriptions import SubscriptionBook
+from bot.store.sweeps import SweepBook
 from bot.store.versions import VersionBook
 from bot.store.watching import WatchBook
 
@@ -39,6 +41,7 @@ class Transaction:
     """All books, under one commit; *now* (UTC) is the time of everything in it."""
 
     watch: WatchBook
+    sweeps: SweepBook
     outbox: OutboxBook
     cards: CardBook
     versions: VersionBook
@@ -120,6 +123,7 @@ class Store:
                 outbox = OutboxBook(connection, now, cards)
                 yield Transaction(
                     watch=WatchBook(connection, now, self.incidents),
+                    sweeps=SweepBook(connection, now),
                     outbox=outbox,
                     cards=cards,
                     versions=VersionBook(connection),
@@ -258,6 +262,20 @@ class Store:
         """A patch that was read."""
         async with self.transaction() as tx:
             return await tx.watch.patch(server, number)
+
+    async def archived_patches(
+        self, server: ServerName, projects: Collection[ProjectName]
+    ) -> dict[PatchId, OpenSubmission]:
+        """The patches of *projects* that are known as archived, each with what it belongs to."""
+        async with self.transaction() as tx:
+            return await tx.sweeps.archived(server, projects)
+
+    async def open_submissions(
+        self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
+    ) -> Open:
+        """The open submissions of *projects* with the newest patch below the id *below*, newest first."""
+        async with self.transaction() as tx:
+            return await tx.sweeps.open(server, projects, below, limit)
 
 
 # What is dropped, by what it is called where that fails

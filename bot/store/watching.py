@@ -22,6 +22,7 @@ from bot.store.changing import Changing
 from bot.store.housekeeping import drop_batch
 from bot.store.past import KEEP_PATCHES, PastBook
 from bot.store.rechecks import RecheckBook
+from bot.store.sweeps import SweepBook
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
@@ -39,6 +40,7 @@ class WatchBook(PastBook):
     def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
         super().__init__(connection, now)
         self._incidents = incidents
+        self._sweeps = SweepBook(connection, now)
 
     # What a poller asks
 
@@ -56,6 +58,7 @@ class WatchBook(PastBook):
             pending=await asyncio.to_thread(  # tens of thousands, after an import
                 lambda: tuple(readable(waiting.mappings(), rows.to_pending, _pending_name, self._incidents))
             ),
+            sweep=await self._sweeps.state(server),
         )
 
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
@@ -120,6 +123,8 @@ class WatchBook(PastBook):
 
     async def _keep_found(self, poll: Poll) -> None:
         await self._move_cursor(poll)
+        if poll.sweep is not None:
+            await self._sweeps.save(poll.server, poll.sweep)
         for base in poll.baselines:
             await self._replace(
                 schema.project, {"server": poll.server, "name": base.project}, rows.of_baseline(base, self._now)
@@ -241,6 +246,6 @@ class WatchBook(PastBook):
         """Everything known of a server whose ids started anew."""
         known = (schema.series, schema.patch, schema.told, schema.patch_check, schema.comment)
         told = (schema.card, schema.digest_entry, schema.flooded, schema.absence, schema.retry)
-        for table in (*known, *told, schema.seen_event, schema.pending, schema.project):
+        for table in (*known, *told, schema.seen_event, schema.pending, schema.project, schema.sweep):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         await RecheckBook(self._connection, self._now).forget(server)

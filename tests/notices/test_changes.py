@@ -36,6 +36,7 @@ def test_each_field_of_a_patch_is_a_change_of_its_own() -> None:
         archived=True,
         name="Another",
         commit_ref="deadbeef",
+        pull_url="https://git.example.org/x.git",
         trailers=frozenset([REY]),
         check=CheckState.FAIL,
     )
@@ -51,6 +52,7 @@ def test_each_field_of_a_patch_is_a_change_of_its_own() -> None:
             ("trailers: none -> A0 R1 T0", False),
             ("details name: [1/3] migration: Step 1 -> Another", False),
             ("details commit_ref: none -> deadbeef", False),
+            ("details pull_url: none -> https://git.example.org/x.git", False),
             ("check: none -> fail", True),
         ]
     )

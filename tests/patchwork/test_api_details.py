@@ -126,11 +126,13 @@ async def test_series_that_are_too_many_or_too_large_for_one_page_hide_no_other(
     await api.discover()
 
     first = await api.newest_series([PROJECT])
-    page = await api.newest_series([PROJECT], 20)
+    pages = [await api.newest_series([PROJECT], 15, number) for number in (1, 2, 3)]
 
-    found = [series.id for series in first.rows]
-    assert found == [number for number in range(34, 0, -1) if number != 21 or giant == 40]
-    assert (first.more, page.more) == (False, True)
+    small = [number for number in range(34, 0, -1) if number != 21 or giant == 40]
+    assert [series.id for series in first.rows] == small
+    assert [series.id for page in pages for series in page.rows] == small
+    assert (first.lowest, pages[0].lowest, pages[2].lowest) == (1, 20, 1)
+    assert [first.more, *(page.more for page in pages)] == [False, True, True, False]
 
 
 async def test_a_cover_letter_leads_to_its_series(asking: Asking) -> None:

@@ -24,6 +24,9 @@ async def trailers_of(watched: Polling, patch: int) -> frozenset[Trailer]:
     return found.trailers
 
 
+A_QUIET_SWEEP = ["/series/", "/patches/", "/patches/", "/patches/"]  # the newest two, what is archived, and one series
+
+
 async def settled(watched: Polling) -> None:
     """Everything that arrived is read, and nobody looks at how."""
     await watched.poll(times=2)
@@ -176,8 +179,8 @@ async def test_a_check_that_was_edited_is_seen_within_half_an_hour() -> None:
         again = [path for path in watched.take_requests() if path != "/events/"]
 
     assert watched.changes[2:] == [("check", patches[1], "pending", "fail"), ("check", None, "pending", "fail")]
-    assert asked == ["/series/", "/patches/", f"/patches/{patches[1]}/checks/"]
-    assert again == ["/series/", "/patches/"]
+    assert f"/patches/{patches[1]}/checks/" in asked
+    assert again == A_QUIET_SWEEP
 
 
 async def test_what_raises_no_event_is_seen_within_half_an_hour() -> None:
@@ -195,7 +198,7 @@ async def test_what_raises_no_event_is_seen_within_half_an_hour() -> None:
         asked = [path for path in watched.take_requests() if path != "/events/"]
         await watched.poll(times=HALF_AN_HOUR_OF_POLLS)
 
-    assert asked == ["/series/", "/patches/"]
+    assert set(asked) == {*A_QUIET_SWEEP, "/series/1/"}
     assert watched.changes == [
         ("archived", first, "no", "yes"),
         ("details", first, "[1/2] A series, part 1", "[1/2] Another"),

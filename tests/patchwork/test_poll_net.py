@@ -132,10 +132,13 @@ async def test_a_net_that_cannot_be_cast_stops_no_poll_and_is_cast_again_soon(st
         patchwork.fault = lambda path: an_error(status) if path == "/api/1.3/series/" else None
         posted = watched.post()
         await watched.poll(times=3)
-        failing = watched.take_requests().count("/series/")
+        failing = watched.take_requests()
         patchwork.fault = lambda _: None
         await watched.poll(times=5)
-        cast = watched.take_requests().count("/patches/")
+        cast = watched.take_requests()
+        sweep_incidents = watched.open_incidents
 
     assert watched.series == [posted.series]
-    assert (failing, cast) == (1, 1)
+    assert (failing.count("/series/"), failing.count("/patches/")) == (1, 0)
+    assert cast.index("/series/") < cast.index("/patches/")
+    assert sweep_incidents == []

@@ -1,6 +1,6 @@
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,8 @@ from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.pending import Baseline, KnownSeries, Pending, PendingKind
 from bot.patchwork.poller import Poll, Poller, Source
+from bot.patchwork.rounds import Open, OpenSubmission
+from bot.patchwork.sweeps import SweepState
 from bot.patchwork.told import DueRecheck, MailKind, Work
 from poll_rig import SERVER, a_patchwork, an_api, polling
 from rig import PROJECT, Rig, a_series
@@ -34,10 +36,12 @@ class Books:
     events: set[PatchworkEventId] = field(default_factory=set)
     judged: dict[SeriesId, KnownSeries] = field(default_factory=dict)
     read: set[PatchId] = field(default_factory=set)
+    sweep: SweepState | None = None
 
     def save(self, poll: Poll) -> None:
         """Write what a poll found."""
         self.cursor, self.baselines = poll.cursor, (*self.baselines, *poll.baselines)
+        self.sweep = poll.sweep or self.sweep
         self.highest = max(
             [self.highest, *(base.event for base in poll.baselines), *(event.id for event in poll.events)]
         )
@@ -52,7 +56,7 @@ class Books:
 
     async def watched(self, _: ServerName) -> Watched:
         """Where the watch stands."""
-        return Watched(self.cursor, self.highest, self.baselines, tuple(self.pending.values()))
+        return Watched(self.cursor, self.highest, self.baselines, tuple(self.pending.values()), self.sweep)
 
     async def known_events(self, _: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
         """Those of *ids* that an earlier poll brought."""
@@ -105,6 +109,16 @@ class Books:
     async def patch(self, _: ServerName, __: int) -> Patch | None:
         """None."""
         return None
+
+    async def archived_patches(self, _: ServerName, __: Collection[ProjectName]) -> dict[PatchId, OpenSubmission]:
+        """None."""
+        return {}
+
+    async def open_submissions(
+        self, _: ServerName, __: Collection[ProjectName], ___: PatchId | None, ____: int
+    ) -> Open:
+        """None."""
+        return Open((), 0)
 
 
 def a_past(patchwork: SamplePatchwork, clock: VirtualClock) -> dict[int, Callable[[], object]]:

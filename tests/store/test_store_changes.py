@@ -94,12 +94,14 @@ async def test_there_and_back_in_one_poll_is_no_change(known: Store) -> None:
 
 async def test_every_field_that_is_told_is_kept(known: Store) -> None:
     fields = {Field.DELEGATE: "mia", Field.ARCHIVED: "yes", Field.NAME: "Other", Field.COMMIT_REF: "deadbeef"}
+    fields |= {Field.PULL_URL: "https://git.example.org/x.git"}
     await told(known, *(FieldTold(ONE, field, value) for field, value in fields.items()))
     patch = await known.patch(SERVER, 1)
     await told(known, FieldTold(ONE, Field.DELEGATE, None), FieldTold(ONE, Field.ARCHIVED, None))
     later = await known.patch(SERVER, 1)
 
-    expected = replace(a_patch(1, series=5), delegate="mia", archived=True, name="Other", commit_ref="deadbeef")
+    named = replace(a_patch(1, series=5), name="Other", commit_ref="deadbeef", pull_url="https://git.example.org/x.git")
+    expected = replace(named, delegate="mia", archived=True)
     assert patch == expected
     assert later == replace(expected, delegate=None, archived=False)
 

@@ -39,7 +39,7 @@ class Settings:
 
     api_versions: tuple[str, ...]
     origin: str | None
-    old_events: bool  # as 2.1: events always newest first, no Link header on a single page
+    old_events: bool  # as 2.1: events always newest first, no link to the first and the last page
 
 
 class _NotFound(Exception):
@@ -197,8 +197,9 @@ class _Api:
         shown = [view(row) for row in found[page.first_row : page.end_row]]
         links = [("next", page.number + 1)] if page.number < page.last else []
         links += [("prev", page.number - 1)] if page.number > 1 else []
-        links += [("first", 1), ("last", page.last)]
-        if self._settings.old_events and page.last == 1:
+        if max(self._settings.api_versions) >= "1.3" and not self._settings.old_events:
+            links += [("first", 1), ("last", page.last)]
+        if not links:
             return _json(200, shown)
         link = ", ".join(f'<{self._url}?{self._query.with_page(number)}>; rel="{rel}"' for rel, number in links)
         return _json(200, shown, {"link": link})

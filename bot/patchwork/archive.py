@@ -1,0 +1,90 @@
+"""Which patches were archived, which no event tells: one small request counts them, and the list is read if need be.
+
+The number of the last page of one row is how many there are, on every version of the API. Where that is not as it was,
+the list is read, newest first, until what is not as it is known here accounts for the difference, or down to where
+the past begins. What is not on the list any more is looked at by itself: only a row says that something is so.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.ids import PatchId, ProjectName, ServerName
+from bot.patchwork.api import PatchworkApi
+from bot.patchwork.client import NotFound
+from bot.patchwork.listing import NewestPage
+from bot.patchwork.model import Patch
+from bot.patchwork.rounds import OpenSubmission
+
+_PAGE_ROWS = 50
+_MAX_PAGES = 40
+_MAX_MISSING = 50  # series of a sweep, looked at by themselves
+
+
+class ArchiveMemory(Protocol):
+    """What is known of archived patches."""
+
+    async def archived_patches(
+        self, server: ServerName, projects: Collection[ProjectName]
+    ) -> dict[PatchId, OpenSubmission]:
+        """The patches of *projects* that are known as archived, each with what it belongs to."""
+
+    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
+        """Those of *ids* that were read whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """The archived patches that were read, and how many there are; *total* None: the server does not tell.
+
+    *missing* were archived and are not on the list any more.
+    """
+
+    total: int | None
+    patches: tuple[Patch, ...] = ()
+    missing: tuple[OpenSubmission, ...] = ()
+
+
+class Archive:
+    """The archived patches of one server."""
+
+    def __init__(self, server: ServerName, api: PatchworkApi, memory: ArchiveMemory) -> None:
+        self._server = server
+        self._api = api
+        self._memory = memory
+
+    async def look(self, baselines: Mapping[ProjectName, int], before: int | None) -> Archived:
+        """What is archived now in the projects with these *baselines*, if that may not be as *before*.
+
+        Raises:
+            TransportError: the server fails.
+        """
+        projects = list(baselines)
+        total = await self._api.archived_total(projects)
+        if total is None or total == before:
+            return Archived(total)
+        known = await self._memory.archived_patches(self._server, projects)
+        found: list[Patch] = []
+        new: set[PatchId] = set()
+        gone: set[PatchId] = set()
+        async for page in self._pages(projects):
+            found += page.rows
+            ids = {patch.id for patch in page.rows}
+            new |= await self._memory.known_patches(self._server, ids) - known.keys()
+            reached = page.lowest if page.more else 0
+            gone = {patch for patch in known if patch >= reached}.difference(patch.id for patch in found)
+            accounts = before is not None and bool(new or gone) and len(new) - len(gone) == total - before
+            if accounts or reached <= min(baselines.values()):
+                break
+        missing = {each.series or each.newest: each for each in map(known.__getitem__, sorted(gone, reverse=True))}
+        return Archived(total, tuple(found), tuple(missing.values())[:_MAX_MISSING])
+
+    async def _pages(self, projects: Collection[ProjectName]) -> AsyncIterator[NewestPage[Patch]]:
+        for number in range(1, _MAX_PAGES + 1):
+            try:
+                page = await self._api.archived_patches(projects, _PAGE_ROWS, number)
+            except NotFound:
+                if number == 1:
+                    raise
+                return
+            yield page

@@ -1,0 +1,69 @@
+"""The lists of patches and series by id, newest first: what is asked for, and what a page of the answer says."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from bot.ids import ProjectName
+from bot.patchwork.answers import SkippedRow
+from bot.patchwork.client import Page, Params
+from bot.patchwork.model import Patch, Series
+from bot.patchwork.wire import Event
+
+_Of = TypeVar("_Of", Event, Patch, Series)
+_Listed = TypeVar("_Listed", Patch, Series)
+
+
+@dataclass(frozen=True, slots=True)
+class NewestPage(Generic[_Listed]):
+    """One page of objects by id, newest first, and whether it was a full one.
+
+    *highest* and *lowest* are the greatest and the least id on it, also of what could not be read; 0 where there is
+    nothing. *total* is how many rows the whole list has, where one row was asked for and the server says so.
+    """
+
+    rows: tuple[_Listed, ...]
+    more: bool
+    highest: int
+    lowest: int = 0
+    total: int | None = None
+
+
+def newest(projects: Collection[str], count: int, page: int, *, archived: bool = False) -> list[tuple[str, str]]:
+    """Return the parameters that ask for the newest objects of *projects*, only the archived ones where so wished."""
+    asked = [*(("project", name) for name in projects), ("order", "-id"), ("per_page", str(count))]
+    asked += [("archived", "true")] if archived else []
+    return asked if page == 1 else [*asked, ("page", str(page))]
+
+
+def page_of(
+    projects: Collection[str], found: Sequence[_Listed], skipped: Sequence[SkippedRow], answer: Page, count: int
+) -> NewestPage[_Listed]:
+    """Return what the rows of an *answer* say, *count* of which were asked for."""
+    rows: tuple[_Listed, ...] = asked_for(projects, found)
+    shown = len(found) + len(skipped)
+    ids = [*(row.id for row in rows), *(row.id for row in skipped if row.id is not None)]
+    total = answer.last if count == shown == 1 else None
+    return NewestPage(rows, shown >= count, max(ids, default=0), min(ids, default=0), total if shown else 0)
+
+
+def joined(parts: Sequence[NewestPage[_Listed]]) -> NewestPage[_Listed]:
+    """Return as one page what was asked for in *parts*; where all of them were left out, more may be behind them."""
+    return NewestPage(
+        rows=tuple(row for part in parts for row in part.rows),
+        more=not parts or parts[-1].more,
+        highest=max((part.highest for part in parts), default=0),
+        lowest=min((part.lowest for part in parts if part.lowest), default=0),
+    )
+
+
+def asked_for(projects: Collection[str], found: Sequence[_Of]) -> tuple[_Of, ...]:
+    """Those of *found* that belong to one of the *projects*, whose name they get as it was asked for."""
+    asked = {name.lower(): ProjectName(name) for name in projects}
+    named = [(item, asked.get(item.project.lower())) for item in found]
+    return tuple(replace(item, project=project) for item, project in named if project is not None)
+
+
+def last_page(projects: Collection[str]) -> Params:
+    """Return the parameters that ask for the last page, of one row, of the archived patches of *projects*."""
+    return [*newest(projects, 1, 1, archived=True), ("page", "last")]

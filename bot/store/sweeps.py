@@ -1,0 +1,82 @@
+"""How far the sweeps of a server came, and which of the known submissions they look at again."""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.ids import PatchId, ProjectName, SeriesId, ServerName
+from bot.patchwork.rounds import Open, OpenSubmission
+from bot.patchwork.sweeps import ListMark, SweepState
+from bot.store import schema
+from bot.store.book import Book
+
+OPEN_FOR = timedelta(days=60)  # since it arrived; what is older changes rarely, and its card is old
+SETTLED_FOR = timedelta(days=1)  # what has a final state for less may still be told its commit
+_FINAL_STATES = ("accepted", "rejected", "superseded", "not-applicable", "mainlined", "handled-elsewhere")
+
+
+class SweepBook(Book):
+    """The sweeps' part of one transaction."""
+
+    async def state(self, server: ServerName) -> SweepState | None:
+        """How far the sweeps of *server* came; None before the first."""
+        row = await self._one(sa.select(schema.sweep).where(schema.sweep.c.server == server))
+        if row is None:
+            return None
+        below = None if row["below"] is None else PatchId(row["below"])
+        return SweepState(row["at"], row["archived"], below, _to_mark(row["patches"]), _to_mark(row["series"]))
+
+    async def save(self, server: ServerName, state: SweepState) -> None:
+        """Keep how far the sweeps of *server* came."""
+        marks = {"patches": _of_mark(state.patches), "series": _of_mark(state.series)}
+        values = {"at": state.at, "archived": state.archived, "below": state.below, **marks}
+        await self._replace(schema.sweep, {"server": server}, values)
+
+    async def archived(self, server: ServerName, projects: Collection[ProjectName]) -> dict[PatchId, OpenSubmission]:
+        """The patches of *projects* that are known as archived, each with what it belongs to."""
+        table = schema.patch
+        query = sa.select(table.c.project, table.c.series, table.c.id.label("newest"), sa.literal("").label("name"))
+        query = query.where(table.c.server == server, table.c.project.in_(projects), table.c.archived.is_(True))
+        return {PatchId(row["newest"]): _to_submission(row) for row in await self._all(query)}
+
+    async def open(
+        self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
+    ) -> Open:
+        """The open submissions of *projects* with the newest patch below the id *below*, newest first."""
+        patch, series = schema.patch, schema.series
+        is_open = sa.and_(
+            sa.or_(patch.c.state.is_(None), patch.c.state.not_in(_FINAL_STATES)),
+            patch.c.archived.is_(False),
+            patch.c.read_at >= self._now - OPEN_FOR,
+        )
+        where = (
+            patch.c.server == server,
+            patch.c.project.in_(projects),
+            sa.or_(is_open, patch.c.changed_at >= self._now - SETTLED_FOR),
+        )
+        lone = sa.case((patch.c.series.is_(None), patch.c.id))
+        newest = sa.func.max(patch.c.id)
+        query = sa.select(patch.c.project, patch.c.series, newest.label("newest"), series.c.name)
+        of_series = sa.and_(series.c.server == patch.c.server, series.c.id == patch.c.series)
+        query = query.select_from(patch.outerjoin(series, of_series)).where(*where)
+        query = query.group_by(patch.c.project, patch.c.series, lone, series.c.name)
+        query = query.having(newest < below) if below is not None else query
+        found = await self._all(query.order_by(newest.desc()).limit(limit))
+        total = (await self._connection.execute(sa.select(sa.func.count()).where(*where))).scalar_one()
+        return Open(tuple(map(_to_submission, found)), total)
+
+
+def _to_submission(row: sa.RowMapping) -> OpenSubmission:
+    series = None if row["series"] is None else SeriesId(row["series"])
+    return OpenSubmission(ProjectName(row["project"]), series, PatchId(row["newest"]), row["name"] or "")
+
+
+def _of_mark(mark: ListMark) -> list[object]:
+    return [mark.highest, mark.total, list(mark.projects), dict(mark.floors)]
+
+
+def _to_mark(stored: Sequence[Any]) -> ListMark:
+    highest, total, projects, floors = stored
+    return ListMark(highest, total, tuple(projects), floors)
