@@ -33,6 +33,7 @@ class PendingKind(StrEnum):
 
     SERIES = "series"
     PATCH = "patch"  # one whose series nobody told yet: a pull request, or a part of a series with a hole
+    COVER = "cover"  # a cover letter, which may be one that names a known series anew
     CHECKS = "checks"  # of a patch
     PATCH_COMMENTS = "patch-comments"  # new ones
     COVER_COMMENTS = "cover-comments"
@@ -44,6 +45,7 @@ _NEW = (PendingKind.SERIES, PendingKind.PATCH)
 _TITLES = {
     PendingKind.SERIES: "series",
     PendingKind.PATCH: "patch",
+    PendingKind.COVER: "cover letter",
     PendingKind.CHECKS: "checks of patch",
     PendingKind.PATCH_COMMENTS: "comments on patch",
     PendingKind.COVER_COMMENTS: "comments on cover letter",
@@ -189,6 +191,8 @@ class Board:
                 self.settle(PendingKind.PATCH, event.patch.id)
             case "patch-created" if event.patch is not None:
                 self.patch(event.project, event.patch)
+            case "cover-created" if event.cover is not None:
+                self.cover(event.project, event.cover)
 
     def series(
         self, project: ProjectName, series: SeriesId, *, complete: bool = False, patch: PatchId | None = None
@@ -209,6 +213,10 @@ class Board:
         if not self._known.old_patch(project, ref.id) and ref.id not in self._known.patches:
             wait = min(GRACE, self._wait)
             self._add(replace(self._item(PendingKind.PATCH, project, ref.id, wait), name=ref.name), at_once=False)
+
+    def cover(self, project: ProjectName, ref: PatchRef) -> None:
+        """A cover letter was heard of; the series that it came with is most likely known when it is looked at."""
+        self._add(replace(self._item(PendingKind.COVER, project, ref.id, GRACE), name=ref.msgid), at_once=False)
 
     def unread_patch(self, project: ProjectName, ref: PatchRef) -> Pending:
         """The item of a patch that is to be looked at by itself, for it cannot be read with its series."""

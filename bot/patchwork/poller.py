@@ -21,6 +21,7 @@ from bot.patchwork import cursor
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.availability import Availability, Unavailable
 from bot.patchwork.client import NotFound
+from bot.patchwork.covers import Covers
 from bot.patchwork.events import EventMemory, EventReader, ObjectMemory, Walk, Watched
 from bot.patchwork.followups import FollowUpMemory, FollowUps, Listening, Nobody
 from bot.patchwork.looking import Look
@@ -86,7 +87,8 @@ class SeriesRead:
 class Poll:
     """What one poll found; written in one transaction or not at all.
 
-    *told* is what the net and then the events tell of patches, in order, and *shown* are the series on the net's list.
+    *told* is what the net and then the events tell of patches, in order, and *shown* are the series on the net's list,
+    and then those that a cover letter named.
     *followed* is what was read of what is known. *rebuilt* says that the server's ids fell back
     and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
     not to be asked again. *past* are those of the *patches* that are too old to be told.
@@ -165,6 +167,7 @@ class Poller:
         self._projects = ProjectReader(source.server, api, self._events, self._availability)
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
         self._version = VersionCheck(source.server, api, clock)
+        self._covers = Covers(source.server, api, memory)
         self._is_first_poll = True
 
     @property
@@ -217,6 +220,7 @@ class Poller:
         look = Look(self.server, hints.board, self._clock, self._incidents)
         series, patches, old = await self._look(look)
         followed = await self._follow_ups.look(look, hints.heard)
+        named = await self._covers.look(look)
         look.resolve_settled()
         more, pending, settled = await asyncio.to_thread(_left_over, hints.board)
         if not has_backlog or not more:
@@ -228,7 +232,7 @@ class Poller:
             series=series,
             patches=patches,
             told=hints.told,
-            shown=hints.catch.series,
+            shown=(*hints.catch.series, *named),
             followed=followed,
             baselines=fresh,
             pending=pending,

@@ -219,12 +219,66 @@ async def test_a_cover_that_comes_late_names_the_series_anew() -> None:
             patchwork.receive(PROJECT, mail)
         await settled(watched)
         patchwork.receive(PROJECT, mails[0])
-        await watched.poll(times=HALF_AN_HOUR_OF_POLLS)
+        await watched.poll(times=4)
+        asked = [path for path in watched.take_requests() if path != "/events/"]
         series = await watched.store.series(SERVER, 1)
 
     assert [change[:2] for change in watched.changes] == [("patches", None), ("patches", None)]
     assert series is not None
     assert (series.name, series.cover, series.cover_id) == ("The name", mails[0].msgid, 1)
+    assert asked == ["/covers/1/", "/series/1/"]
+
+
+async def test_a_cover_that_comes_late_and_cannot_be_read_at_once_names_the_series_all_the_same() -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+    mails = patchwork.mails_of(a_series("a.c", patches=2, name="The name"))
+
+    async with polling(patchwork, clock) as watched:
+        for mail in mails[1:]:
+            patchwork.receive(PROJECT, mail)
+        await settled(watched)
+        patchwork.receive(PROJECT, mails[0])
+        patchwork.fault = lambda path: an_error() if "/covers/" in path or path.endswith("/series/1/") else None
+        await watched.poll(times=10)
+        patchwork.fault = lambda _: None
+        await watched.poll(times=15)
+        series = await watched.store.series(SERVER, 1)
+        waiting = await watched.pending()
+
+    assert series is not None
+    assert (series.name, waiting) == ("The name", ())
+
+
+async def test_a_cover_that_comes_with_its_series_costs_no_request() -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+
+    async with polling(patchwork, clock) as watched:
+        watched.post(patches=3)
+        await watched.poll(times=6)
+        asked = [path for path in watched.take_requests() if path != "/events/"]
+        waiting = await watched.pending()
+
+    assert (asked, waiting) == (["/series/1/", "/series/1/mbox/"], ())
+
+
+async def test_the_cover_of_a_series_that_was_not_judged_yet_is_read_with_it() -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+    mails = patchwork.mails_of(a_series("a.c", patches=3, name="The name"))
+
+    async with polling(patchwork, clock, incomplete_after=timedelta(minutes=15)) as watched:
+        for mail in mails[1:3]:
+            patchwork.receive(PROJECT, mail)
+        await watched.poll(times=2)
+        patchwork.receive(PROJECT, mails[0])
+        await watched.poll(times=20)
+        series = await watched.store.series(SERVER, 1)
+        waiting = await watched.pending()
+
+    assert series is not None
+    assert (series.name, waiting, watched.series) == ("The name", (), [1])
 
 
 async def test_a_series_that_becomes_complete_is_changed_and_was_known_before() -> None:

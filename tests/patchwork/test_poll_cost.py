@@ -66,7 +66,7 @@ async def test_a_series_with_a_hole_costs_no_request_for_each_of_its_patches() -
         asked = [path for path in watched.take_requests() if path != "/events/"]
 
     assert watched.series == [1]
-    assert set(asked) == {"/patches/", "/series/", "/series/1/", "/series/1/mbox/"}
+    assert set(asked) == {"/patches/", "/series/", "/series/1/", "/series/1/mbox/", "/covers/1/"}
     assert len(asked) < 20
 
 
