@@ -301,3 +301,18 @@ async def test_what_is_stale_is_told_as_long_as_it_is(tmp_path: Path) -> None:
 Digest: 1 stale, Mon 2026-11-16 09:00 to Mon 2026-11-23 09:00 UTC
 • forgotten <SERIES/1> · Ada Sample · 1 patch · New · nothing since Mon 2026-11-02 12:00\
 """)
+
+
+async def test_a_digest_lists_pull_requests_as_such_whether_they_have_a_series_or_not(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-10-16T08:00", 'is:pull digest:"Mon-Fri 09:00"')
+
+    async with days(rig) as bot:
+        for name, has_series in (("hw", True), ("net", False)):
+            rig.patchwork.post_pull_request(PROJECT, name, "https://git.example.org/q.git", has_series=has_series)
+        await bot.at("2026-10-16T08:10", "2026-10-16T09:01")
+
+    assert re.sub("<.*?>", "<>", rig.chat.posted[-1].message.body) == snapshot("""\
+Digest: 2 pull requests, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:01 UTC
+• [GIT,PULL] hw <> · Ada Sample · 📦 pull request · New
+• [PULL,0/1] net <> · Ada Sample · 📦 pull request · New\
+""")

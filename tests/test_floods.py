@@ -10,7 +10,7 @@ from bot.app import Bot
 from bot.ids import RoomId
 from bot.matrix.content import MAX_CONTENT_BYTES, event_content, size
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
-from rig import ROOM, Rig
+from rig import PROJECT, ROOM, Rig
 
 OTHER = RoomId("!other:hs")
 
@@ -412,3 +412,16 @@ async def test_cards_of_changed_series_that_were_not_sent_are_taken_into_the_nex
 
     assert roots(states)[0] == "14 series at once"
     assert len(listed(states)) + len(roots(states)) - 2 == 28
+
+
+@pytest.mark.parametrize(("has_series", "name"), [(True, "[GIT,PULL] hw"), (False, "[PULL,0/1] hw")])
+async def test_pull_requests_stand_as_such_in_the_list(tmp_path: Path, has_series: bool, name: str) -> None:
+    rig = Rig(tmp_path, subscribe={ROOM: ("is:pull",)})
+    async with rig.running() as bot:
+        await bot.settle()
+        for _ in range(11):
+            rig.patchwork.post_pull_request(PROJECT, "hw", "https://git.example.org/q", has_series=has_series)
+        await rig.poll(bot, times=4)
+        await over(rig, bot)
+
+    assert threads(rig)[0].split("\n")[1:] == [f"• {name} · Ada Sample · 📦 pull request"] * 11

@@ -196,6 +196,7 @@ def _standing(patch: Patch, row: Patch | None) -> Patch:
         check=row.check,
         delegate=row.delegate,
         archived=row.archived,
+        pull_url=row.pull_url,
         archive_url=row.archive_url,
         date=row.date,
     )

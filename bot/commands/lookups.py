@@ -110,10 +110,11 @@ class LookUps:
     async def _match(self, match: PastMatch) -> Match:
         site = self._places[match.server].site(match.patch.project)
         if match.series is None:
-            return Match(site, match.patch)
+            return Match(site, match.patch, is_pull=match.patch.pull_url is not None)
         async with self._store.transaction() as tx:
             states = await tx.watch.states_of(match.server, [match.series.id])
-        return Match(site, match.patch, match.series, states.get(match.series.id, {}))
+            is_pull = bool(await tx.watch.pull_requests(match.server, [match.series.id]))
+        return Match(site, match.patch, match.series, states.get(match.series.id, {}), is_pull)
 
     def _every_site(self) -> Site | None:
         """One that leads to every server."""

@@ -53,7 +53,12 @@ async def rehearsed(past: Past, places: Sequence[Place], query: Query, since: da
         told.insert(0, "There was more than is counted here.")
     by_name = {place.name: place for place in places}
     newest = [
-        Match(by_name[match.server].site(match.patch.project), match.patch, match.series)
+        Match(
+            by_name[match.server].site(match.patch.project),
+            match.patch,
+            match.series,
+            is_pull=bool(match.patch.pull_url),
+        )
         for match in matches.found[:NEWEST_SHOWN]
     ]
     urls = [place.api.url for place in places]

@@ -86,11 +86,16 @@ class Shown:
         return self.patches[0] if len(self.patches) == 1 and self.total == 1 else None
 
     @property
+    def pull(self) -> Patch | None:
+        """The pull request, alone or with the patches that it is about; None where there is none."""
+        return next((patch for patch in self.in_order if patch.pull_url), None)
+
+    @property
     def total(self) -> int:
         """How many patches were sent, as far as the series or the subjects say."""
         if self.series is None:
             return 1
-        told = max(self.series.total, len(self.patches))
+        told = max(self.series.total, len(self.patches) - self._covers)
         if self.series.received_all:
             return told
         return max([told, *(patch.number[1] for patch in self.patches if patch.number)])
@@ -100,9 +105,16 @@ class Shown:
         """How many of them the server has."""
         if self.series is None:
             return 1
-        if self.series.received_all:
+        if self.series.received_all and not self._covers:
             return self.total
-        return max(self.series.received_total, len(self.series.patches), len(self.patches))
+        received = max(self.series.received_total, len(self.series.patches), len(self.patches))
+        return min(received - self._covers, self.total) if self._covers else received
+
+    @property
+    def _covers(self) -> int:
+        """1 where a pull request is numbered as a cover letter, "0/3", and so is none of the patches; else 0."""
+        pull = self.pull
+        return 1 if pull is not None and pull.number is not None and pull.number[0] == 0 else 0
 
     @property
     def in_order(self) -> tuple[Patch, ...]:
@@ -116,7 +128,9 @@ class Shown:
 
     @property
     def msgid(self) -> Msgid | None:
-        """The mail that stands for all: the cover letter, else the first patch."""
+        """The mail that stands for all: the pull request, the cover letter, or else the first patch."""
+        if self.pull is not None:
+            return self.pull.msgid
         if self.series is not None and self.series.cover is not None:
             return self.series.cover
         return next((patch.msgid for patch in self.in_order), None)
@@ -154,7 +168,14 @@ def _title(shown: Shown, site: Site) -> Title:
     if shown.series is None or shown.lone is not None:
         return replace(patch_title(shown.patches[0], site), remark=superseded)
     arrived = f"{shown.arrived} of {shown.total}" if shown.arrived < shown.total else ""
-    return replace(series_title(shown.series, site), remark=facts.joined([arrived, superseded]))
+    if shown.pull and shown.arrived < 1:
+        arrived = ""
+    title = series_title(shown.series, site)
+    return replace(
+        title,
+        text=patch_name(shown.pull) if shown.pull else title.text,
+        remark=facts.joined([arrived, superseded]),
+    )
 
 
 def series_title(series: Series, site: Site) -> Title:
@@ -182,9 +203,9 @@ def _then(line: Line) -> Line:
 
 
 def _how_many(shown: Shown) -> str:
-    if _is_pull(shown):
-        return "pull request"
-    return "1 patch" if shown.total == 1 else f"{shown.total} patches"
+    if shown.pull and (shown.lone or shown.arrived < 1):
+        return facts.PULL_REQUEST
+    return facts.joined([facts.PULL_REQUEST if shown.pull else "", facts.counted(shown.total, "patch")])
 
 
 def _version(shown: Shown) -> str:
@@ -232,7 +253,7 @@ def _standing(shown: Shown) -> Line:
 
 
 def _pull(shown: Shown) -> Line:
-    return facts.pull_source(shown.patches[0]) if _is_pull(shown) else ()
+    return facts.pull_source(shown.pull) if shown.pull else ()
 
 
 def _archive(shown: Shown, site: Site) -> Line:
@@ -243,13 +264,13 @@ def _archive(shown: Shown, site: Site) -> Line:
 
 def _folded(shown: Shown, site: Site) -> tuple[Details, ...]:
     """The patches, which a lone one would only repeat, and the line to apply them."""
-    apply = lines([facts.apply_command(shown.msgid, is_pull=_is_pull(shown))])
+    apply = lines([facts.apply_command(shown.msgid, is_pull=shown.pull is not None)])
     content: list[Piece] = [apply] if apply.lines else []
     if shown.lone is None and shown.patches:
         content.insert(0, Bullets(tuple(_item(patch, site) for patch in shown.in_order)))
     if not content:
         return ()
-    complete = shown.arrived == shown.total
+    complete = shown.arrived == shown.total or shown.pull is not None
     summary = "Apply" if shown.lone is not None else "Patches" if complete else "Patches so far"
     return (Details(summary, tuple(content)),)
 
@@ -260,7 +281,3 @@ def _item(patch: Patch, site: Site) -> Line:
     state = facts.state_name(patch.state) if patch.state and patch.state != "new" else ""
     remark = facts.joined([state, facts.worst_check([patch])])
     return words(link, f" · {remark}" if remark else "")
-
-
-def _is_pull(shown: Shown) -> bool:
-    return shown.series is None and bool(shown.patches[0].pull_url)

@@ -21,8 +21,9 @@ MOST_LINES = 30  # of a message
 class Listed:
     """A series with how many of its patches are in which state, or a patch that has none.
 
-    *earlier* are the versions that the digest would tell of as well, were this one not there. *idle_since* (UTC) is set
-    where it is told because nothing happened to it since then.
+    *is_pull*: it is a pull request, or has one among its patches. *earlier* are the versions that the digest would
+    tell of as well, were this one not there. *idle_since* (UTC) is set where it is told because nothing happened to it
+    since then.
     """
 
     site: Site
@@ -30,6 +31,7 @@ class Listed:
     states: Mapping[str, int] = field(default_factory=dict)
     earlier: tuple[int, ...] = ()
     idle_since: datetime | None = None
+    is_pull: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,9 @@ def _counted(told: Told) -> str:
     """How many there are of what."""
     kinds = Counter(_kind(each) for each in told.listed)
     kinds["series"] += told.unlisted
-    patches = kinds["patch"]
     counts = [
         f"{kinds['series']} series" if kinds["series"] else "",
-        f"{patches} {'patch' if patches == 1 else 'patches'}" if patches else "",
+        *(facts.counted(kinds[kind], kind) if kinds[kind] else "" for kind in ("patch", "pull request")),
         f"{kinds['stale']} stale" if kinds["stale"] else "",
     ]
     return ", ".join(count for count in counts if count)
@@ -105,6 +106,8 @@ def _counted(told: Told) -> str:
 def _kind(listed: Listed) -> str:
     if listed.idle_since is not None:
         return "stale"
+    if listed.is_pull:
+        return "pull request"
     return "series" if isinstance(listed.what, Series) else "patch"
 
 
@@ -114,7 +117,7 @@ def _item(listed: Listed, zone: ZoneInfo, *, with_project: bool) -> Line:
     told = [
         *_version(listed),
         facts.submitter_name(what.submitter),
-        *_patches(what),
+        *([facts.PULL_REQUEST] if listed.is_pull else _patches(what)),
         what.project if with_project else "",
         *_states(listed),
         f"nothing since {when(listed.idle_since, zone, with_zone=False)}" if listed.idle_since else "",
@@ -136,7 +139,7 @@ def _version(listed: Listed) -> Iterator[str]:
 
 def _patches(what: Series | Patch) -> Iterator[str]:
     if isinstance(what, Patch):
-        yield "pull request" if what.pull_url else "1 patch"
+        yield "1 patch"
         return
     total = max(what.total, len(what.patches))
     arrived = total if what.received_all else max(what.received_total, len(what.patches))

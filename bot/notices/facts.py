@@ -22,6 +22,7 @@ from bot.patchwork.model import (
 from bot.patchwork.refs import archive_link
 
 MAX_DIRECTORIES = 3
+PULL_REQUEST = "📦 pull request"
 _LONGEST_MSGID = 190  # a longer one would be cut, and lead nowhere
 _CHECK_SIGNS = {CheckState.FAIL: "❌", CheckState.WARNING: "⚠", CheckState.PENDING: "⏳", CheckState.SUCCESS: "✅"}
 

@@ -16,12 +16,16 @@ MOST_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A series with how many of its patches are in which state, or a patch without one."""
+    """A series with how many of its patches are in which state, or a patch without one.
+
+    *is_pull*: it is a pull request, or has one among its patches.
+    """
 
     site: Site
     patch: Patch
     series: Series | None = None
     states: Mapping[str, int] = field(default_factory=dict)
+    is_pull: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ def _match(match: Match, *, with_project: bool) -> Line:
         submitter, date, states = series.submitter, series.date, Counter(match.states)
     version = f"v{series.version}" if series and series.version > 1 else ""
     project = patch.project if with_project else ""
-    told = [version, facts.submitter_name(submitter), date[:10], project, *_states(states)]
+    pull = facts.PULL_REQUEST if match.is_pull else ""
+    told = [version, facts.submitter_name(submitter), pull, date[:10], project, *_states(states)]
     return words(link, f" · {facts.joined(told)}")
 
 

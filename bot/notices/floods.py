@@ -109,11 +109,15 @@ def fate(limit: int, wanted: int, recent: int, flood: Flood | None) -> Fate:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """One of many as its line and its list show it; *what* is None where nothing is known of it any more."""
+    """One of many as its line and its list show it; *what* is None where nothing is known of it any more.
+
+    *is_pull*: it is a pull request, or has one among its patches.
+    """
 
     server: ServerName
     number: int
     what: Series | Patch | None
+    is_pull: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +287,7 @@ def _item(gathered: Gathered, sites: Sites) -> Line:
     if what is None:
         return words(f"series {gathered.number}")
     total = max(what.total, what.received_total) if isinstance(what, Series) else 1
-    size = "pull request" if isinstance(what, Patch) and what.pull_url else facts.counted(total, "patch")
+    size = facts.PULL_REQUEST if gathered.is_pull else facts.counted(total, "patch")
     return words(_link(gathered, sites), f" · {facts.joined([facts.submitter_name(what.submitter), size])}")
 
 

@@ -17,13 +17,13 @@ def patch_shown(patch: Patch, series: Series | None, site: Site) -> Document:
     """One patch: what it is, how it stands, what it touches."""
     size = facts.size(patch.files) if patch.files and len(patch.files) > 1 else ""
     told = [
-        words(facts.joined([facts.submitter_name(patch.submitter), patch.date[:10]])),
+        words(facts.joined([facts.submitter_name(patch.submitter), patch.date[:10], _kind(patch)])),
         _of_series(series, site) if series else (),
         facts.standing([patch], [facts.state_name(patch.state)] if patch.state else []),
         facts.pull_source(patch),
         words(size) if size else (),
     ]
-    is_pull = bool(patch.pull_url) and patch.series is None
+    is_pull = bool(patch.pull_url)
     more = [
         facts.archive(site.archive, patch.archive_url, patch.msgid, site.allowed),
         facts.apply_command(patch.msgid, is_pull=is_pull),
@@ -34,12 +34,17 @@ def patch_shown(patch: Patch, series: Series | None, site: Site) -> Document:
 
 def series_shown(series: Series, patches: Sequence[Patch], site: Site) -> Document:
     """One series, as its card has it."""
-    return (*card(Shown(tuple(patches), series), site), lines([facts.git_pw_command("series", series.id)]))
+    shown = Shown(tuple(patches), series)
+    return (*card(shown, site), *((lines([facts.git_pw_command("series", series.id)]),) if not shown.pull else ()))
 
 
 def files_listed(files: Sequence[FileChange]) -> Bullets:
     """The files with the lines added and removed."""
     return Bullets(tuple(words(Code(_file(file)), f" +{file.added} −{file.removed}") for file in files))
+
+
+def _kind(patch: Patch) -> str:
+    return facts.PULL_REQUEST if patch.pull_url else ""
 
 
 def _of_series(series: Series, site: Site) -> Line:

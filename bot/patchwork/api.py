@@ -323,19 +323,18 @@ class PatchworkApi:
 
         A single patch is read from its own page, which says more at the same price; several come in one mbox
         where that is the series' own, else from their pages, two at a time; after some that failed, the others are not
-        asked for. Pages that were read are not asked for again when another one failed.
+        asked for. So does what has no diff in the mbox, which does not say where a pull request is pulled from. Pages
+        that were read are not asked for again when another one failed.
 
         Raises:
             Temporary: unless *partly*, when a patch cannot be read now.
         """
-        if len(refs) > 1:
-            read = await self._mbox(series, or_pages=partly)
-            if read is not None:
-                return Contents(tuple(read[ref.id] for ref in refs), {})
-        patches: dict[PatchId, Patch] = {}
+        read = (await self._mbox(series, or_pages=partly) or {}) if len(refs) > 1 else {}
+        patches = {ref.id: read[ref.id] for ref in refs if ref.id in read and not _may_be_pull(read[ref.id])}
         failures: dict[PatchId, TransportError] = {}
-        for start in range(0, len(refs), AT_ONCE):
-            some = refs[start : start + AT_ONCE]
+        by_page = [ref for ref in refs if ref.id not in patches]
+        for start in range(0, len(by_page), AT_ONCE):
+            some = by_page[start : start + AT_ONCE]
             for ref, found in zip(some, await asyncio.gather(*(self._page_of(ref.id) for ref in some)), strict=True):
                 if isinstance(found, Patch):
                     patches[ref.id] = found
@@ -343,14 +342,14 @@ class PatchworkApi:
                     failures[ref.id] = found
             failed = [error for error in failures.values() if not isinstance(error, NotFound)]
             if failed and not partly:
-                self._remember(patches)
+                self._remember({ref.id: patches[ref.id] for ref in by_page if ref.id in patches})
                 raise failed[0]
             if len(failed) >= MAX_FAILED_PAGES:
-                failures |= {ref.id: failed[-1] for ref in refs[start + AT_ONCE :]}
+                failures |= {ref.id: failed[-1] for ref in by_page[start + AT_ONCE :]}
                 break
-        for patch in patches:
-            self._remembered.pop(patch, None)
-        return Contents(tuple(patches.values()), failures)
+        for ref in by_page:
+            self._remembered.pop(ref.id, None)
+        return Contents(tuple(patches[ref.id] for ref in refs if ref.id in patches), failures)
 
     async def _mbox(self, series: Series, *, or_pages: bool = False) -> dict[PatchId, Patch] | None:
         try:
@@ -419,6 +418,11 @@ def _with_series_name(row: PatchRow) -> tuple[Patch, str]:
 
 def _trailers_in(comments: Sequence[Comment]) -> frozenset[Trailer]:
     return frozenset(trailer for comment in comments for trailer in comment.trailers)
+
+
+def _may_be_pull(patch: Patch) -> bool:
+    """Whether a *patch* of a series mbox may be a pull request: one without a diff, or in a cover letter's place."""
+    return not patch.files or (patch.number is not None and patch.number[0] == 0)
 
 
 def _place(patch: Patch) -> tuple[tuple[int, int], int]:

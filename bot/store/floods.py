@@ -157,13 +157,16 @@ class FloodBook:
         table, series, patch = schema.flooded, schema.series, schema.patch
         same = (series.c.server == table.c.server, series.c.id == table.c.object, table.c.kind == "series")
         alone = (patch.c.server == table.c.server, patch.c.id == table.c.object, table.c.kind == "patch")
+        member = schema.patch.alias()
+        is_member = (member.c.server == table.c.server, member.c.series == series.c.id)
+        has_pull = sa.exists().where(*is_member, member.c.pull_url.is_not(None)).label("has_pull")
         columns = [series.c.version, series.c.date, series.c.total, series.c.received_total, patch.c.msgid]
         columns += [patch.c.pull_url]
         shared = [
             sa.func.coalesce(series.c[name], patch.c[name]).label(name)
             for name in ("project", "name", "submitter_name", "submitter_email")
         ]
-        query = sa.select(table.c.server, table.c.kind, table.c.object, *columns, *shared)
+        query = sa.select(table.c.server, table.c.kind, table.c.object, *columns, has_pull, *shared)
         query = query.select_from(table.outerjoin(series, sa.and_(*same)).outerjoin(patch, sa.and_(*alone)))
         found = await self._all(query.where(table.c.key == key).order_by(table.c.id))
         return [_gathered_or_number(row) for row in found]
@@ -290,7 +293,8 @@ def _gathered(row: sa.RowMapping) -> Gathered:
         else:
             number, msgid = PatchId(row["object"]), Msgid(row["msgid"])
             what = Patch(number, project, msgid, row["name"], submitter, pull_url=row["pull_url"])
-    return Gathered(ServerName(row["server"]), row["object"], what)
+    is_pull = row["pull_url"] is not None or row["has_pull"]
+    return Gathered(ServerName(row["server"]), row["object"], what, is_pull)
 
 
 def _of_held(held: Held) -> dict[str, object]:

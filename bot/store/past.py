@@ -125,6 +125,12 @@ class PastBook(Book):
             found.setdefault(SeriesId(row["series"]), Counter())[row["state"]] = row["count"]
         return found
 
+    async def pull_requests(self, server: ServerName, series: Iterable[int]) -> set[SeriesId]:
+        """Those of the *series* that have a pull request among their patches."""
+        table = schema.patch
+        query = sa.select(table.c.series).where(table.c.server == server, table.c.pull_url.is_not(None)).distinct()
+        return {SeriesId(row["series"]) for row in await self._among(query, table.c.series, series)}
+
     async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
         """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
         table = schema.patch

@@ -154,9 +154,9 @@ class Digests:
         for each in kept:
             found = await _standing(tx, each.about)
             if found is not None:
-                what, states = found
+                what, states, is_pull = found
                 site = self._sites[each.about.server](what.project)
-                listed.append(Listed(site, what, states, each.earlier, each.idle_since))
+                listed.append(Listed(site, what, states, each.earlier, each.idle_since, is_pull))
         if listed:
             allowed, now = allowed_in(listed), self._clock.now()
             probe = Told(listed, 0, now, now, zone_named(None))
@@ -187,15 +187,21 @@ def _wanted(subscriptions: Iterable[Subscription]) -> _Wanted:
     return wanted
 
 
-async def _standing(tx: Transaction, about: CardRef) -> tuple[Series | Patch, Counter[str]] | None:
-    """A series or lone patch, with how many patches are in which state; None where it is not known any more."""
+async def _standing(tx: Transaction, about: CardRef) -> tuple[Series | Patch, Counter[str], bool] | None:
+    """A series or lone patch, with how many patches are in which state, and whether it is a pull request.
+
+    None where it is not known any more.
+    """
     if about.kind == "series":
         number = SeriesId(about.number)
         series = await tx.watch.series(about.server, number)
         states = await tx.watch.states_of(about.server, [number])
-        return None if series is None else (series, states.get(number, Counter()))
+        pulls = await tx.watch.pull_requests(about.server, [number])
+        return None if series is None else (series, states.get(number, Counter()), number in pulls)
     patch = await tx.watch.patch(about.server, about.number)
-    return None if patch is None else (patch, Counter([patch.state] if patch.state else []))
+    if patch is None:
+        return None
+    return patch, Counter([patch.state] if patch.state else []), patch.pull_url is not None
 
 
 async def _folded(tx: Transaction, entries: Sequence[Entry]) -> list[_Kept]:

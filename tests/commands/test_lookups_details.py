@@ -149,7 +149,7 @@ async def test_a_pull_request_has_no_diff(desk: Desk) -> None:
     assert await desk.ask(f"show {pull}") == snapshot("""\
 [PULL,0/1] Block patches
 https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-0-pull@example.org/
-Ada Sample · 2026-01-01
+Ada Sample · 2026-01-01 · 📦 pull request
 New
 pull from https://git.example.org/q.git tags/p
 b4 pr 20260101000000.1-0-pull@example.org\

@@ -49,14 +49,14 @@ async def test_the_newest_matches_with_their_states(desk: Desk) -> None:
     await arrive(desk, "hw/b.c", "docs/b.rst", name="hw: @room", patches=3, version=2)
     for patch in (3, 4):
         desk.rig.patchwork.set_state(patch, "accepted")
-    desk.rig.patchwork.post_pull_request(PROJECT, "hw patches", "https://git.example.org/q.git tags/p")
+    desk.rig.patchwork.post_pull_request(PROJECT, "hw", "https://git.example.org/q.git tags/p")
     await desk.rig.poll(desk.bot, times=4)
 
     assert forms(await desk.reply("find path:hw/ OR is:pull")) == snapshot(
         (
             """\
 3 matches for path:hw/ OR is:pull
-• [PULL,0/1] hw patches <PROJECT/patch/20260101000600.4-0-pull@example.org/> · Ada Sample · 2026-01-01 · New
+• [PULL,0/1] hw <PROJECT/patch/20260101000600.4-0-pull@example.org/> · Ada Sample · 📦 pull request · 2026-01-01 · New
 • hw: @\u2060room <PROJECT/list/?series=3&state=*&archive=both> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1
 • hw: Old <b> <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
 Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
@@ -65,7 +65,7 @@ Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 <p>3 matches for <code>path:hw/ OR is:pull</code></p>
 <ul>
 <li><a href="PROJECT/patch/20260101000600.4-0-pull@example.org/">
-[PULL,0/1] hw patches</a> · Ada Sample · 2026-01-01 · New</li>
+[PULL,0/1] hw</a> · Ada Sample · 📦 pull request · 2026-01-01 · New</li>
 <li><a href="PROJECT/list/?series=3&amp;state=*&amp;archive=both">
 hw: @\u2060room</a> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1</li>
 <li><a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
@@ -359,3 +359,32 @@ async def test_idle_is_what_matches_only_for_that(store: Store, rig: StoreRig) -
     ]
 
     assert found == [[4, 3, 2, 1], [], [3, 1], []]
+
+
+async def test_a_pull_request_with_a_series_of_its_own_is_found_and_shown_as_one(desk: Desk) -> None:
+    pull = desk.rig.patchwork.post_pull_request(PROJECT, "hw", "https://git.example.org/q.git", has_series=True)
+    await desk.rig.poll(desk.bot, times=4)
+
+    assert short(await desk.ask("find is:pull")) == snapshot("""\
+1 match for is:pull
+• [GIT,PULL] hw <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 📦 pull request · 2026-01-01 · New
+Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
+""")
+    assert short(await desk.ask(f"show {pull}")) == snapshot("""\
+[GIT,PULL] hw
+PROJECT/patch/20260101000000.1-0-pull@example.org/
+Ada Sample · 2026-01-01 · 📦 pull request
+in [GIT,PULL] hw <PROJECT/list/?series=1&state=*&archive=both>
+New
+pull from https://git.example.org/q.git
+b4 pr 20260101000000.1-0-pull@example.org\
+""")
+    assert await desk.ask(f"series {pull}") == snapshot("""\
+[GIT,PULL] hw
+https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-0-pull@example.org/
+Ada Sample · 📦 pull request
+pull from https://git.example.org/q.git
+New
+Apply
+b4 pr 20260101000000.1-0-pull@example.org\
+""")

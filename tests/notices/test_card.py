@@ -211,7 +211,7 @@ def test_a_pull_request() -> None:
             """\
 [PULL,0/8] Migration patches
 https://patchwork.example.org/project/qemu-devel/patch/20261123.7-0-pull@example.org/
-Ada Sample · pull request
+Ada Sample · 📦 pull request
 pull from https://gitlab.example.org/ada/qemu.git tags/migration-pull
 New
 Apply
@@ -221,7 +221,7 @@ b4 pr 20261123.7-0-pull@example.org\
 <p><strong>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.7-0-pull@example.org/">
 [PULL,0/8] Migration patches</a></strong>
-<br>Ada Sample · pull request
+<br>Ada Sample · 📦 pull request
 <br>pull from https://gitlab.example.org/ada/qemu.git tags/migration-pull
 <br>New</p>
 <details>
@@ -399,3 +399,69 @@ def test_what_was_said_of_the_whole_series_counts_once() -> None:
     said = tested | {Trailer(TrailerKind.REVIEWED, "ann@example.com")}
 
     assert "New 3 · A0 R1 T1" in body(Shown(patches, replace(of_series(*patches), trailers=said)))
+
+
+def a_pull(name: str) -> Patch:
+    pull = replace(a_patch(0, name), series=SeriesId(42), files=())
+    return replace(pull, pull_url="https://git.example.org/qemu tags/migration")
+
+
+def test_a_pull_request_with_a_series_of_its_own_is_one() -> None:
+    pull = a_pull("[GIT,PULL] Migration patches")
+
+    assert seen(Shown((pull,), of_series(pull, name=pull.name))) == snapshot(
+        (
+            """\
+[GIT,PULL] Migration patches
+https://patchwork.example.org/project/qemu-devel/patch/20261123.1-0-ada@example.org/
+Ada Sample · 📦 pull request
+pull from https://git.example.org/qemu tags/migration
+New
+Apply
+b4 pr 20261123.1-0-ada@example.org\
+""",
+            """\
+<p><strong>
+<a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-0-ada@example.org/">
+[GIT,PULL] Migration patches</a></strong>
+<br>Ada Sample · 📦 pull request
+<br>pull from https://git.example.org/qemu tags/migration
+<br>New</p>
+<details>
+<summary>Apply</summary><blockquote>
+<p><code>b4 pr 20261123.1-0-ada@example.org</code></p></blockquote></details>\
+""",
+        )
+    )
+
+
+def test_a_pull_request_beside_its_patches_stands_for_them_and_is_none_of_them() -> None:
+    pull, patches = a_pull("[PULL,0/3] Migration patches"), numbered(3)
+
+    shown = Shown((*patches, pull), of_series(pull, *patches, name="[1/3] migration: Step 1", total=3))
+
+    assert body(shown) == snapshot("""\
+[PULL,0/3] Migration patches
+https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both
+Ada Sample · 📦 pull request · 3 patches
++9 −3 in 1 file: migration/
+pull from https://git.example.org/qemu tags/migration
+New 4
+Patches
+• [PULL,0/3] Migration patches
+• [1/3] migration: Step 1
+• [2/3] migration: Step 2
+• [3/3] migration: Step 3
+b4 pr 20261123.1-0-ada@example.org\
+""")
+
+
+def test_a_server_that_counts_the_pull_request_as_a_patch_is_not_believed_that_all_came() -> None:
+    pull, patches = a_pull("[PULL,0/3] Migration patches"), numbered(2, total=3)
+    series = replace(of_series(pull, *patches, total=3), received_total=3, received_all=True)
+
+    shown, alone = Shown((pull, *patches), series), Shown((pull,), of_series(pull, total=3))
+
+    assert (shown.arrived, shown.total) == (2, 3)
+    assert body(shown).splitlines()[0] == "[PULL,0/3] Migration patches · 2 of 3"
+    assert body(alone).splitlines()[0] == "[PULL,0/3] Migration patches"

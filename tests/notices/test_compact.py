@@ -64,7 +64,7 @@ def test_a_lone_patch_and_a_pull_request() -> None:
 Ada Sample · 1 patch · New
 ---
 [PULL] migration queue <https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/>
-Ada Sample · pull request · New\
+Ada Sample · 📦 pull request · New\
 """)
 
 

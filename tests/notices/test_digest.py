@@ -77,6 +77,19 @@ forgotten</a> · Ada Sample · 1 patch · New · nothing since Fri 2026-10-02 00
     )
 
 
+def test_pull_requests_are_counted_and_listed_as_such() -> None:
+    pull = Listed(SITE, a_patch(6, "[GIT,PULL] migration"), {"new": 1}, is_pull=True)
+    with_patches = replace(a_listed(7, "[PULL,0/3] Migration"), is_pull=True)
+
+    [document] = digest(told(pull, with_patches))
+
+    assert short(body_and_html(document)[0]) == snapshot("""\
+Digest: 2 pull requests, Fri 2026-10-23 09:00 to Mon 2026-10-26 09:00 Europe/Berlin
+• [GIT,PULL] migration <https://patchwork.example.org/PATCH> · Ada Sample · 📦 pull request · New
+• [PULL,0/3] Migration <SERIES/7> · Ada Sample · 📦 pull request · New 3\
+""")
+
+
 def test_where_there_are_several_projects_each_line_names_its_own() -> None:
     elsewhere = Listed(
         Site("https://pw.example.net"), replace(a_patch(2, "net: <Fix> it"), project=ProjectName("netdev"))

@@ -1,6 +1,7 @@
 """The API versions, and servers that speak another language."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from bot.errors import Temporary
 from bot.ids import PatchId
 from bot.patchwork.client import Refused
 from bot.patchwork.told import Field, FieldTold
-from poll_rig import an_api, polling
+from poll_rig import SERVER, an_api, polling
 from rig import PROJECT, a_series
 
 
@@ -53,6 +54,35 @@ async def test_series_states_and_pull_requests_are_seen_on_every_version(
     assert watched.series == [series.series for series in posted]
     assert watched.patches == [pull]
     assert FieldTold(PatchId(posted[0].patches[0]), Field.STATE, "accepted") in told
+
+
+@pytest.mark.parametrize("versions", [("1.0", "1.1"), ("1.0", "1.1", "1.2"), ("1.0", "1.1", "1.2", "1.3")])
+@pytest.mark.parametrize("patches", [1, 3])
+async def test_a_pull_request_in_a_series_is_read_with_its_url_on_every_version(
+    versions: tuple[str, ...], patches: int
+) -> None:
+    clock = VirtualClock()
+    patchwork = a_server(clock, *versions)
+    patchwork.post_series(PROJECT, a_series("old.c"))
+
+    async with polling(patchwork, clock) as watched:
+        pull = patchwork.post_pull_request(
+            PROJECT, "Pull", "https://git.example.org/x", patches=patches, has_series=True
+        )
+        if patches > 1:
+            series = replace(a_series("a.c", patches=patches), prefixes=("PULL",), cover=False)
+            patchwork.post_series(PROJECT, series.replying_to(patchwork.rows.patches[pull].msgid))
+        await watched.poll(times=35)
+        async with watched.store.transaction() as tx:
+            read = [await tx.watch.patch(SERVER, each.id) for each in patchwork.rows.patches.values()][1:]
+            pulls = await tx.watch.pull_requests(SERVER, set(watched.series))
+
+    assert watched.patches == []
+    assert [(each and each.series, each and each.pull_url) for each in read] == [
+        (2, "https://git.example.org/x"),
+        *[(2, None)] * (patches if patches > 1 else 0),
+    ]
+    assert pulls == {2}
 
 
 async def test_an_old_server_that_ignores_the_order_is_read_to_the_last_page() -> None:

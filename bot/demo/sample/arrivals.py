@@ -159,12 +159,12 @@ class Arrivals:
             diff=mail.diff,
             hash=None if mail.diff is None else hash_of(mail.diff),
             series=None,
-            number=read.subject.number or 1,
+            number=1 if read.subject.number is None else read.subject.number,
             pull_url=mail.pull_url,
         )
         self._tables.patches.put(patch)
         self._raise("patch-created", patch.project, patch=patch.id)
-        if mail.pull_url is not None:
+        if mail.pull_url is not None and not mail.pull_has_series:
             return patch
         series = self._series_for(read)
         return self.add_to_series(patch, series)

@@ -83,6 +83,7 @@ class Mail:
     content: str = ""
     diff: str | None = None
     pull_url: str | None = None
+    pull_has_series: bool = False  # as servers file a pull request, or do not
     references: tuple[str, ...] = ()  # the last is what it replies to
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()

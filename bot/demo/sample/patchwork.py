@@ -162,19 +162,30 @@ class SamplePatchwork:
             raise AssertionError("a patch with a diff has a series")
         return Posted(series_id, covers[0] if covers else None, tuple(patch.id for patch in patches))
 
-    def post_pull_request(
-        self, project: str, name: str, pull_url: str, *, patches: int = 1, submitter: str = SAMPLE_SUBMITTER
+    def post_pull_request(  # noqa: PLR0913  # what a mail says
+        self,
+        project: str,
+        name: str,
+        pull_url: str,
+        *,
+        patches: int = 1,
+        has_series: bool = False,
+        submitter: str = SAMPLE_SUBMITTER,
     ) -> int:
-        """Let a "[PULL 00/NN]" mail arrive, which is a patch without diff and series; its id."""
+        """Let a "[PULL 0/N]" mail arrive, which is a patch without diff and series; its id.
+
+        Where it *has_series* it opens one, which patches that reply to it join; a single one is a "[GIT PULL]" then.
+        """
         self._threads += 1
         now = self._site.now().replace(microsecond=0)
         mail = Mail(
-            subject=f"[PULL 0/{patches}] {name}",
+            subject=f"[{'GIT PULL' if has_series and patches == 1 else f'PULL 0/{patches}'}] {name}",
             msgid=f"{now:%Y%m%d%H%M%S}.{self._threads}-0-pull@example.org",
             date=now,
             submitter=submitter,
             content=f"The following changes are available in the Git repository at:\n\n  {pull_url}\n",
             pull_url=pull_url,
+            pull_has_series=has_series,
             to=(f"{project}@example.org",),
         )
         return self._filed(self.receive(project, mail)).id
