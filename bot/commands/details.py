@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from bot.commands.answers import Answer
+from bot.commands.finder import Finder
 from bot.commands.found import Found, FoundPatch, FoundSeries
 from bot.errors import Permanent, Temporary, UserError
 from bot.ids import PatchId
@@ -19,7 +20,7 @@ MOST_COMMENTED = 100  # patches of a series whose comments are
 _T = TypeVar("_T")
 
 
-async def checks_of(found: Found) -> Answer:
+async def checks_of(found: Found, finder: Finder) -> Answer:
     """The checks of a patch, or of the patches of a series.
 
     Raises:
@@ -31,7 +32,7 @@ async def checks_of(found: Found) -> Answer:
             patch = found.page.patch
             document = checks_shown(patch, await found.place.api.checks(patch.id), found.site)
         else:
-            document = series_checks_shown(found.series, await _checked(found), found.site)
+            document = series_checks_shown(found.series, await _checked(found, finder), found.site)
     except (Temporary, Permanent) as error:
         raise UserError(f"{found.place.outage(error)}, and the bot keeps no checks.") from error
     return Answer(document, found.site, found.about)
@@ -57,9 +58,9 @@ async def comments_of(found: Found) -> Answer:
     return Answer(comments_shown(title, replies, found.site, remark), found.site, found.about)
 
 
-async def _checked(found: FoundSeries) -> list[Checked]:
+async def _checked(found: FoundSeries, finder: Finder) -> list[Checked]:
     """The patches of a series; of those with a bad check, the worst first, with all checks."""
-    patches = await found.place.api.patches_of(found.series.id)
+    patches = await finder.checked(found.place, await found.place.api.patches_of(found.series.id))
     bad = [patch for state in (CheckState.FAIL, CheckState.WARNING) for patch in patches if patch.check is state]
     looked_at = bad[:MOST_CHECKED]
     told = await _in_turn(found.place.api.checks, looked_at)

@@ -1,5 +1,6 @@
 """What somebody refers to, found: on its server, or in the store where the server does not answer."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,12 +11,13 @@ from bot.commands.copies import Copies
 from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
 from bot.commands.places import Place
 from bot.errors import Permanent, Temporary, TransportError, UserError
-from bot.ids import Msgid
-from bot.patchwork.client import NotFound
+from bot.ids import Msgid, PatchId
+from bot.patchwork.client import AT_ONCE, NotFound
 from bot.patchwork.lookup import Kind, Ref, read_ref
-from bot.patchwork.model import Patch, Series
+from bot.patchwork.model import CheckState, Patch, Series
 from bot.store.store import Store
 
+MOST_ASKED_FOR_CHECKS = 10  # patches of a series that the bot does not watch
 _EXAMPLE = "2194095"
 _log = structlog.get_logger(__name__)
 
@@ -78,13 +80,30 @@ class Finder:
                 outage = _outage(found.place, error)
         return await self._copies.patches(found, outage)
 
+    async def checked(self, place: Place, patches: Sequence[Patch]) -> list[Patch]:
+        """The *patches*, as their server has them, without its "pending" where no tool has said anything.
+
+        That is its word for both. Of the patches that are watched events told the bot of each check; of a few others
+        the server is asked, the rest claim nothing.
+        """
+        unclear = [patch.id for patch in patches if patch.check is CheckState.PENDING]
+        known = await self._store.worst_checks(place.name, unclear) if unclear else {}
+        others = [number for number in unclear if number not in known][:MOST_ASKED_FOR_CHECKS]
+        found = {number: state is not None for number, state in known.items()}
+        for start in range(0, len(others), AT_ONCE):
+            some = others[start : start + AT_ONCE]
+            found |= zip(some, await asyncio.gather(*(_has_checks(place, number) for number in some)), strict=True)
+        return [
+            patch if found.get(patch.id, patch.id not in unclear) else replace(patch, check=None) for patch in patches
+        ]
+
     async def _read(self, place: Place, series: Series) -> list[Patch]:
         """The patches as the server has them; what was read from mails has no true state, only pages and lists do."""
         patches = await place.api.contents(series, series.patches)
-        if all(patch.check for patch in patches):
-            return list(patches)
-        rows = {row.id: row for row in await place.api.patches_of(series.id)}
-        return [_standing(patch, rows.get(patch.id)) for patch in patches]
+        if not all(patch.check for patch in patches):
+            rows = {row.id: row for row in await place.api.patches_of(series.id)}
+            patches = tuple(_standing(patch, rows.get(patch.id)) for patch in patches)
+        return await self.checked(place, patches)
 
     # What is meant
 
@@ -177,6 +196,14 @@ class Finder:
             return FoundSeries(place, await place.api.series(opened)) if opened is not None else None
         except NotFound:
             return None
+
+
+async def _has_checks(place: Place, patch: PatchId) -> bool:
+    """Whether a tool has said anything of a patch, as far as its server answers."""
+    try:
+        return bool(await place.api.checks(patch))
+    except (Temporary, Permanent):
+        return False
 
 
 def _kinds(ref: Ref, first: Kind) -> Sequence[Kind]:

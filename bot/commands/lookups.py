@@ -48,7 +48,7 @@ class LookUps:
 
     async def checks(self, asked: Asked) -> Answer:
         """What tools say of a patch, or of the patches of a series."""
-        return await self._told(asked, checks_of)
+        return await self._told(asked, lambda found: checks_of(found, self._finder))
 
     async def comments(self, asked: Asked) -> Answer:
         """What people replied to a patch, or to the mails of a series."""
@@ -76,7 +76,10 @@ class LookUps:
     async def _shown(self, found: Found) -> Answer:
         if isinstance(found, FoundSeries):
             return await self._series(found)
-        document = patch_shown(found.page.patch, found.page.series, found.site)
+        patch = found.page.patch
+        if found.copy is None:
+            [patch] = await self._finder.checked(found.place, [patch])
+        document = patch_shown(patch, found.page.series, found.site)
         return Answer((*document, *_remark(found.copy)), found.site, found.about)
 
     async def _series(self, found: Found) -> Answer:

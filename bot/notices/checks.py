@@ -28,13 +28,15 @@ def checks_shown(patch: Patch, checks: Sequence[Check], site: Site) -> Document:
 
 
 def series_checks_shown(series: Series, checked: Sequence[Checked], site: Site) -> Document:
-    """How each patch of a series is checked, the worst first; Patchwork's "pending" may mean that it is not."""
-    worst_first = sorted(checked, key=lambda each: WORST_FIRST.index(_worst(each)))
-    told = {_worst(each) for each in checked} - {CheckState.PENDING}
-    if not told:
-        return (series_title(series, site), lines([words("No tool has finished with any of its patches yet.")]))
-    counted = words(f"Patches: {_counted(map(_worst, checked))}")
-    return (series_title(series, site), lines([counted]), Bullets(tuple(_patch(each, site) for each in worst_first)))
+    """How each patch of a series is checked, the worst first; those without checks are only counted."""
+    found = [(each, each.patch.check) for each in checked if each.patch.check is not None]
+    if not found:
+        return (series_title(series, site), lines([words("No tool has said anything of its patches yet.")]))
+    unchecked = len(checked) - len(found)
+    counted = _counted(state for _, state in found)
+    told = facts.joined([counted, f"{unchecked} without checks" if unchecked else ""])
+    items = [_patch(each, state, site) for each, state in sorted(found, key=lambda pair: WORST_FIRST.index(pair[1]))]
+    return (series_title(series, site), lines([words(f"Patches: {told}")]), Bullets(tuple(items)))
 
 
 def _counted(states: Iterable[CheckState]) -> str:
@@ -53,14 +55,10 @@ def _check(check: Check, allowed: Allowed) -> Line:
     return words(*pieces)
 
 
-def _patch(each: Checked, site: Site) -> Line:
-    bad = [check.context for check in latest(each.checks or ()) if check.state is _worst(each)]
+def _patch(each: Checked, worst: CheckState, site: Site) -> Line:
+    bad = [check.context for check in latest(each.checks or ()) if check.state is worst]
     contexts = f": {cut(', '.join(dict.fromkeys(bad)), 200)}" if bad else ""
     return words(
         Link(patch_name(each.patch), site.patch(each.patch), spelled=False),
-        f" · {facts.check_word(_worst(each))}{contexts}",
+        f" · {facts.check_word(worst)}{contexts}",
     )
-
-
-def _worst(each: Checked) -> CheckState:
-    return each.patch.check or CheckState.PENDING

@@ -10,7 +10,6 @@ from datetime import datetime
 from bot.ids import Msgid
 from bot.notices.markup import Allowed, Code, Line, Link, cut, safe, words
 from bot.patchwork.model import (
-    WORST_FIRST,
     CheckState,
     FileChange,
     Patch,
@@ -18,6 +17,7 @@ from bot.patchwork.model import (
     Trailer,
     TrailerKind,
     paths_of,
+    worst,
 )
 from bot.patchwork.refs import archive_link
 
@@ -82,10 +82,9 @@ def counted_trailers(trailers: AbstractSet[Trailer]) -> str:
 
 
 def worst_check(patches: Iterable[Patch]) -> str:
-    """The worst check of all patches; Patchwork's "pending" is also its word for none, which shows nothing."""
-    found = {patch.check for patch in patches if patch.check is not CheckState.PENDING}
-    worst = next((state for state in WORST_FIRST if state in found), None)
-    return "" if worst is None else check_word(worst)
+    """The worst check of all patches; those without checks say nothing."""
+    found = worst(patch.check for patch in patches if patch.check is not None)
+    return "" if found is None else check_word(found)
 
 
 def standing(patches: Sequence[Patch], states: Sequence[str], of_all: Iterable[Trailer] = ()) -> Line:

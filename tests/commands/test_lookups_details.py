@@ -12,7 +12,7 @@ from bot.demo.sample.diffs import Hunk, git_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.demo.sample.patchwork import NewCheck, Posted
 from desk_rig import Desk, forms, short
-from rig import PROJECT, Rig
+from rig import PROJECT, Rig, a_series
 
 OURS = "https://patchwork.example.org/ci/7"
 
@@ -272,24 +272,21 @@ async def test_of_a_series_each_patch_has_its_worst_check_and_the_contexts_that_
             """\
 hw: Five
 PROJECT/list/?series=1&state=*&archive=both
-Patches: ❌ fail 1 · ⚠ warning 1 · ⏳ pending 1 · ✅ success 2
+Patches: ❌ fail 1 · ⚠ warning 1 · ✅ success 2 · 1 without checks
 • [3/5] hw: Five, part 3 · ❌ fail: boot, build
 • [2/5] hw: Five, part 2 · ⚠ warning: style
-• [5/5] hw: Five, part 5 · ⏳ pending
 • [1/5] hw: Five, part 1 · ✅ success
 • [4/5] hw: Five, part 4 · ✅ success\
 """,
             """\
 <p><strong><a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
 hw: Five</a></strong>
-<br>Patches: ❌ fail 1 · ⚠ warning 1 · ⏳ pending 1 · ✅ success 2</p>
+<br>Patches: ❌ fail 1 · ⚠ warning 1 · ✅ success 2 · 1 without checks</p>
 <ul>
 <li><a href="PROJECT/patch/20260101000000.1-3-ada@example.org/">
 [3/5] hw: Five, part 3</a> · ❌ fail: boot, build</li>
 <li><a href="PROJECT/patch/20260101000000.1-2-ada@example.org/">
 [2/5] hw: Five, part 2</a> · ⚠ warning: style</li>
-<li><a href="PROJECT/patch/20260101000000.1-5-ada@example.org/">
-[5/5] hw: Five, part 5</a> · ⏳ pending</li>
 <li><a href="PROJECT/patch/20260101000000.1-1-ada@example.org/">
 [1/5] hw: Five, part 1</a> · ✅ success</li>
 <li><a href="PROJECT/patch/20260101000000.1-4-ada@example.org/">
@@ -310,8 +307,62 @@ No tool has said anything of it yet.\
     assert await desk.ask(f"checks {series_url(posted)}") == snapshot("""\
 A series
 https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both
-No tool has finished with any of its patches yet.\
+No tool has said anything of its patches yet.\
 """)
+
+
+async def test_a_pending_check_is_told_and_patches_without_checks_are_not_pending(desk: Desk) -> None:
+    posted = desk.rig.post("hw/a.c", name="hw: Three", patches=3)
+    desk.rig.patchwork.add_check(posted.patches[0], NewCheck("success", "build"))
+    desk.rig.patchwork.add_check(posted.patches[1], NewCheck("pending", "boot"))
+    await desk.rig.poll(desk.bot, times=2)
+
+    series = series_url(posted)
+    assert short(await desk.ask(f"checks {series}")) == snapshot("""\
+hw: Three
+PROJECT/list/?series=1&state=*&archive=both
+Patches: ⏳ pending 1 · ✅ success 1 · 1 without checks
+• [2/3] hw: Three, part 2 · ⏳ pending
+• [1/3] hw: Three, part 1 · ✅ success\
+""")
+    shown = [await desk.ask(f"show {number}") for number in (series, *posted.patches)]
+    desk.rig.patchwork.requests.clear()
+    found = [await desk.ask(f"find check:{state}") for state in ("pending", "success")]
+
+    assert [re.findall("checks .*", each) for each in shown] == [
+        ["checks ⏳ pending"],
+        ["checks ✅ success"],
+        ["checks ⏳ pending"],
+        [],
+    ]
+    assert [each.split("\n")[0] for each in found] == snapshot(
+        ["1 match for check:pending", "1 match for check:success"]
+    )
+
+
+@pytest.mark.parametrize(("state", "shown", "asked"), [("pending", ["checks ⏳ pending"], 1), (None, [], 1)])
+async def test_of_a_patch_that_is_not_watched_the_server_is_asked_what_its_pending_means(
+    desk: Desk, state: str | None, shown: list[str], asked: int
+) -> None:
+    desk.rig.patchwork.add_project("other")
+    patch = desk.rig.patchwork.post_series("other", a_series("a.c")).patches[0]
+    if state:
+        desk.rig.patchwork.add_check(patch, NewCheck(state, "boot"))
+
+    answer = await desk.ask(f"show {patch}")
+
+    assert re.findall("checks .*", answer) == shown
+    assert [path for _, path, _ in desk.rig.patchwork.requests].count(f"/api/1.3/patches/{patch}/checks/") == asked
+
+
+async def test_of_watched_patches_no_checks_are_asked_for(desk: Desk) -> None:
+    posted = desk.rig.post("hw/a.c", patches=3)
+    await desk.rig.poll(desk.bot, times=2)
+    desk.rig.patchwork.requests.clear()
+
+    await desk.ask(f"show {series_url(posted)}")
+
+    assert not [path for _, path, _ in desk.rig.patchwork.requests if "checks" in path]
 
 
 async def test_in_an_outage_there_are_no_checks_and_no_comments(desk: Desk) -> None:

@@ -109,7 +109,7 @@ Patches
 • [v3,1/7] migration: Step 1 · Accepted
 • [v3,2/7] migration: Step 2 · Accepted · ✅ success
 • [v3,3/7] migration: Step 3 · Under Review · ❌ fail
-• [v3,4/7] migration: Step 4
+• [v3,4/7] migration: Step 4 · ⏳ pending
 • [v3,5/7] migration: Step 5
 • [v3,6/7] migration: Step 6
 • [v3,7/7] migration: Step 7
@@ -137,7 +137,7 @@ migration: Fix it all</a></strong>
 [v3,3/7] migration: Step 3</a> · Under Review · ❌ fail</li>
 <li>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-4-ada@example.org/">
-[v3,4/7] migration: Step 4</a></li>
+[v3,4/7] migration: Step 4</a> · ⏳ pending</li>
 <li>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-5-ada@example.org/">
 [v3,5/7] migration: Step 5</a></li>
@@ -375,9 +375,21 @@ def test_a_series_of_which_nothing_can_be_read_has_a_card() -> None:
     assert body(shown).split("\n")[0] == "migration: Fix it all · 0 of 3"
 
 
-def test_pending_checks_show_nothing() -> None:
-    """Patchwork says "pending" of a patch that nobody checks, too."""
-    assert "checks" not in body(Shown((replace(a_patch(), check=CheckState.PENDING),)))
+@pytest.mark.parametrize(
+    ("checks", "expected"),
+    [
+        ((None, None, None), "New 3"),
+        (("pending", None, None), "New 3 · checks ⏳ pending"),
+        (("success", "pending", "success"), "New 3 · checks ⏳ pending"),
+        (("success", None, "success"), "New 3 · checks ✅ success"),
+        (("success", "pending", "warning"), "New 3 · checks ⚠ warning"),
+    ],
+)
+def test_pending_is_pending_and_no_check_says_nothing(checks: tuple[str | None, ...], expected: str) -> None:
+    states = [CheckState(check) if check else None for check in checks]
+    patches = tuple(replace(patch, check=check) for patch, check in zip(numbered(3), states, strict=True))
+
+    assert expected in body(Shown(patches, of_series(*patches))).split("\n")
 
 
 def test_a_version_that_the_first_line_tells_is_not_repeated() -> None:
