@@ -243,7 +243,8 @@ async def assembled(
         overview = Overview(store, parts, clock, _override(settings.matrix))
         past = Past(store, {place.name: place.projects for place in places}, rulebook.of, clock)
         most = Most(settings.commands.max_per_person, settings.commands.max_per_room)
-        means = Means(store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, rulebook.doubts)
+        doubts = rulebook.doubts, rulebook.without_file
+        means = Means(store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, *doubts)
         itself = _of_itself(BotItself(overview.condition, settings.matrix.admins))
         look_ups = _look_ups(LookUps(places, store, past))
         handlers = _with_help({**itself, **look_ups, **about_subscriptions(means)})

@@ -1,6 +1,7 @@
 """The MAINTAINERS files of the projects: read daily, the last good copy kept, changes told where they concern."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from bot.notices.sections import section_notices
 from bot.patchwork.text import valid
 from bot.store.past import Copy
 from bot.store.store import Store
-from bot.subscriptions.following import followed_changes, looks_at
+from bot.subscriptions.following import followed_changes, looks_at, sections_named
 from bot.subscriptions.guards import Trees, doubts
 from bot.subscriptions.maintainers import Maintainers, read
 from bot.subscriptions.query import Query, patterns_of
@@ -31,20 +32,25 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Where a project's MAINTAINERS is: a path or an address, and how to read it.
+    """Where a project's MAINTAINERS is: paths or addresses, and how to read what is there, one after the other.
 
     *content* raises TransportError or OSError. An address may hold a secret behind its path.
     """
 
     server: ServerName
     project: ProjectName
-    place: str
+    places: tuple[str, ...]
     content: Callable[[], Awaitable[bytes]]
 
     @property
+    def place(self) -> str:
+        """The places, as the store tells one list from another."""
+        return self.places[0] if len(self.places) == 1 else json.dumps(self.places)
+
+    @property
     def shown(self) -> str:
-        """The place, as it may be told."""
-        return self.place.partition("?")[0] if "://" in self.place else self.place
+        """The places, as they may be told."""
+        return ", ".join(place.partition("?")[0] if "://" in place else place for place in self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,13 @@ class Rulebook:
         except Exception as error:  # noqa: BLE001  # a fault of ours about one query, which is recorded
             self._store.incidents.record("query.not_checked", str(query), error)
             return ()
+
+    def without_file(self, query: Query) -> tuple[ProjectName, ...]:
+        """The projects that a *query* for sections looks at, where the settings name no file for any of them."""
+        looked_at = [project for project in self._projects if looks_at(query, *project)]
+        if not sections_named(query) or any(_key(*project) in self._kept for project in looked_at):
+            return ()
+        return tuple(dict.fromkeys(project for _, project in looked_at))
 
     def problems(self) -> tuple[str, ...]:
         """A sentence for each file that cannot be read, and what is used instead."""

@@ -1,7 +1,7 @@
 """Where the projects' MAINTAINERS are read from, by the settings: a path of this machine, or an address."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,13 +20,20 @@ def shelf_of(settings: Settings) -> Shelf:
     for server in settings.patchwork:
         for project in server.projects:
             projects.append((ServerName(server.name), ProjectName(project.name)))
-            if (place := project.maintainers) is not None:
-                sources.append(FileSource(*projects[-1], place, _reading(settings, place)))
+            if places := project.maintainers:
+                sources.append(FileSource(*projects[-1], places, partial(_contents, settings, places)))
     return Shelf(tuple(projects), tuple(sources))
 
 
-def _reading(settings: Settings, place: str) -> Callable[[], Awaitable[bytes]]:
-    return partial(_fetched, settings, place) if "://" in place else partial(asyncio.to_thread, _content, Path(place))
+async def _contents(settings: Settings, places: Sequence[str]) -> bytes:
+    """All files one after the other, as one; each begins with a heading of its own."""
+    found: list[bytes] = []
+    for place in places:
+        content = _fetched(settings, place) if "://" in place else asyncio.to_thread(_content, Path(place))
+        found.append(await content)
+        if sum(map(len, found)) > MAX_FILE_BYTES:
+            break
+    return b"\n\n".join(found)
 
 
 def _content(path: Path) -> bytes:

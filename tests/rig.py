@@ -47,7 +47,7 @@ class Rig:
     house: MemoryHouse = field(default_factory=MemoryHouse)
     commands: CommandSettings = field(default_factory=CommandSettings)
     url: str = ""  # of the database; a file in *folder* where it says nothing
-    maintainers: str | None = None  # the path or the address of every project's
+    maintainers: str | list[str] | None = None  # the path or the address of every project's
     clock: VirtualClock = field(default_factory=VirtualClock)
 
     def __post_init__(self) -> None:
@@ -115,7 +115,7 @@ class Rig:
                     name="sample",
                     url="https://patchwork.example.org",
                     projects=tuple(
-                        ProjectSettings(name=project, maintainers=self.maintainers) for project in self.projects
+                        ProjectSettings(name=project, maintainers=self.maintainers or ()) for project in self.projects
                     ),
                     poll_interval_seconds=self.poll_seconds,
                     incomplete_after_minutes=self.incomplete_after_minutes,

@@ -98,7 +98,7 @@ def test_a_project_is_a_name_or_a_table(config: ConfigRig) -> None:
         ProjectSettings(name="u-boot"),
         ProjectSettings(
             name="qemu-devel",
-            maintainers="/srv/MAINTAINERS",
+            maintainers=("/srv/MAINTAINERS",),
             archive_url="https://lore.kernel.org/qemu-devel/{msgid}/",
         ),
     )

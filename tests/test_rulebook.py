@@ -320,3 +320,26 @@ async def test_a_fault_in_the_file_of_one_project_does_not_stop_that_of_the_next
         ("maintainers.not_read", "MAINTAINERS of another on sample")
     ]
     assert rulebook.of(source.server, source.project) is not None
+
+
+async def test_several_files_are_read_as_one(shelf: Shelf) -> None:
+    rig, board = shelf.rig, shelf.file.with_name("BOARD")
+    board.write_text("ACME BOARD\nM: Ada Sample <ada@example.org>\nF: board/acme/\n")
+    rig.maintainers, rig.subscribe = [str(shelf.file), str(board)], {ROOM: ('maint:"acme board"', "maint:memory")}
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        for path in ("board/acme/a.c", "system/memory.c", "migration/ram.c"):
+            rig.post(path, name=path)
+        await rig.poll(bot)
+
+    assert rig.titles(ROOM) == ["board/acme/a.c", "system/memory.c"]
+
+
+async def test_a_file_of_several_that_cannot_be_read_is_named_and_none_is_used(shelf: Shelf) -> None:
+    rig = shelf.rig
+    rig.maintainers = [str(shelf.file), "/nowhere/MAINTAINERS"]
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        told, *_ = (await bot.overview.condition()).remarks
+
+    assert f"cannot be read from {shelf.file}, /nowhere/MAINTAINERS (" in told

@@ -17,7 +17,7 @@ from bot.commands.asked import Asked, Handler
 from bot.commands.places import Place
 from bot.commands.rights import House, Verdict
 from bot.errors import UserError
-from bot.ids import RoomId, SubscriptionId, UserId
+from bot.ids import ProjectName, RoomId, SubscriptionId, UserId
 from bot.notices.markup import Document
 from bot.notices.subscribed import refused
 from bot.past import Past
@@ -67,7 +67,8 @@ class FromFile:
 class Means:
     """What the commands about subscriptions work with; *places* are the watched servers.
 
-    *doubts* says of queries what in them names a section or a path that nobody knows.
+    *doubts* says of queries what in them names a section or a path that nobody knows, *without_file* which projects a
+    query for sections is about where none of them has a MAINTAINERS file.
     """
 
     store: Store
@@ -79,6 +80,7 @@ class Means:
     from_file: FromFile
     places: Sequence[Place]
     doubts: Callable[[Sequence[Query]], Awaitable[list[tuple[str, ...]]]]
+    without_file: Callable[[Query], Sequence[ProjectName]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Subscribing:
         """Hear of what a query matches."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
+        self._see_that_it_brings_something(meant(query, standing))
         remarks = await self._remarks(query, standing)
 
         async def change(tx: Transaction) -> Change:
@@ -67,6 +68,7 @@ class Subscribing:
         """Give a subscription another query."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
+        self._see_that_it_brings_something(meant(query, standing))
         remarks = await self._remarks(query, standing)
 
         async def change(tx: Transaction) -> Change:
@@ -130,6 +132,20 @@ class Subscribing:
         if len(html.escape(str(query)).encode()) > _MOST_BYTES:
             raise UserError(f"That query is too long for a chat: {_MOST_BYTES:,} bytes at most. Nothing was changed.")
         return query, standing
+
+    def _see_that_it_brings_something(self, query: Query) -> None:
+        """See that what a *query* asks for is there.
+
+        Raises:
+            UserError: it is not; the text says what to do.
+        """
+        if projects := self._means.without_file(query):
+            named = ", ".join(projects)
+            raise UserError(
+                f"maint: goes by a MAINTAINERS file, and the bot's configuration names none for {named}.\n"
+                f'Its operator can: projects = [{{name = "{projects[0]}", maintainers = "path or address"}}]\n'
+                "Nothing was changed."
+            )
 
     async def _remarks(self, query: Query, standing: Standing) -> list[str]:
         """What to know of a query before it brings anything."""

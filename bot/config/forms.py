@@ -96,9 +96,17 @@ def _archive_url(value: str) -> str:
     return value
 
 
-def _maintainers(value: str) -> str:
-    """A path, or the address of a file, which may have a query."""
-    return _web_address(value) if "://" in value else value
+def _one_or_more(value: object) -> object:
+    """A list, of which a single entry may stand by itself."""
+    return [value] if isinstance(value, str) else value
+
+
+def _maintainers(places: tuple[str, ...]) -> tuple[str, ...]:
+    """Paths, or addresses of files, which may have a query."""
+    for place in places:
+        if "://" in place:
+            _web_address(place)
+    return places
 
 
 def _proxy(value: SecretStr) -> SecretStr:
@@ -170,7 +178,7 @@ Count = Annotated[int, BeforeValidator(_no_boolean)]
 
 BaseUrl = Annotated[Text, AfterValidator(_base_url)]
 ArchiveUrl = Annotated[Text, AfterValidator(_archive_url)]
-MaintainersFile = Annotated[Text, AfterValidator(_maintainers)]
+MaintainersFiles = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), AfterValidator(_maintainers)]
 Listen = Annotated[str, AfterValidator(_listen)]
 ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy)]
 StoreUrl = Annotated[SecretStr, AfterValidator(_store_url)]

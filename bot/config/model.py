@@ -173,8 +173,10 @@ class ProjectSettings(_Table):
     """Instead of a name, a project can be a table with more about it."""
 
     name: forms.LinkName = Field(description="its name")
-    maintainers: forms.MaintainersFile | None = Field(
-        default=None, description="path or address of its MAINTAINERS file, for `maint:` in queries"
+    maintainers: forms.MaintainersFiles = Field(
+        default=(),
+        description="path or address of its MAINTAINERS file, or a list of them, for `maint:` in queries; "
+        "only these are read, no other such file of the tree",
     )
     archive_url: forms.ArchiveUrl | None = Field(
         default=None,

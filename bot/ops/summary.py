@@ -28,8 +28,9 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterato
     for server in settings.patchwork:
         yield _server(server)
         for project in server.projects:
-            if project.maintainers is not None:
-                yield f"Reads MAINTAINERS of {project.name} from {project.maintainers.partition('?')[0]} every day."
+            if project.maintainers:
+                places = ", ".join(place.partition("?")[0] for place in project.maintainers)
+                yield f"Reads MAINTAINERS of {project.name} from {places} every day."
     yield f"Names {settings.contact} as its contact in every request to them."
     yield from _network(settings.network)
     if not any(project.maintainers for server in settings.patchwork for project in server.projects):

@@ -68,6 +68,11 @@ class Maintainers:
                 found[place] = Covered(self.sections[place], rule, "")
         return tuple(found[place] for place in sorted(found))
 
+    def unusable(self, section: Section) -> tuple[Rule, ...]:
+        """The rules of a *section* of this file that cannot be used."""
+        place = next((place for place, each in enumerate(self.sections) if each is section), -1)
+        return tuple(self._index.unusable.get(place, ()))
+
     def find(self, value: str) -> tuple[Section, ...]:
         """The sections that *value* means: those of that name, address or @domain, else those with it in their name.
 

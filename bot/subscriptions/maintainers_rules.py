@@ -7,9 +7,10 @@ names of files, the places of hunks or the commit that is fixed.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bot.subscriptions.expressions import ExpressionError, ExpressionSet, as_utf_8, compile_expression
+from bot.subscriptions.lookaround import branches_of, looks_around
 from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section
 from bot.subscriptions.maintainers_index import PatternIndex
 from bot.subscriptions.maintainers_patterns import runs_of, without_layout
@@ -32,18 +33,20 @@ class RuleIndex:
 
     def __init__(self, sections: Sequence[Section]) -> None:
         self.remarks: list[Remark] = []
+        self.unusable: dict[int, list[Rule]] = {}  # by section
         self._rules = [(place, rule) for place, section in enumerate(sections) for rule in section.rules]
         self._patterns = PatternIndex()
         self._expressions_left = MAX_EXPRESSIONS
         expressions: dict[RuleKind, dict[int, str]] = {RuleKind.PATH: {}, RuleKind.KEYWORD: {}}
-        for number, (_, rule) in enumerate(self._rules):
+        for number, (place, rule) in enumerate(self._rules):
             try:
                 self._take(number, rule, expressions)
             except ExpressionError as error:
                 self.remarks.append(Remark(rule.line, f"{rule} cannot be used: {error}"))
-        self._paths = _Search("", expressions[RuleKind.PATH])
-        self._before_diff = _Search(_BY_LINE, expressions[RuleKind.KEYWORD])
-        self._in_diff = _Search(_CHANGED, expressions[RuleKind.KEYWORD])
+                self.unusable.setdefault(place, []).append(rule)
+        self._paths = _Search(_in_path, expressions[RuleKind.PATH])
+        self._before_diff = _Search(_by_line, expressions[RuleKind.KEYWORD])
+        self._in_diff = _Search(_in_diff, expressions[RuleKind.KEYWORD])
 
     def for_path(self, path: str) -> Iterator[tuple[int, Rule]]:
         """The sections that *path* is in, each with the first rule that says so."""
@@ -88,9 +91,9 @@ class RuleIndex:
 class _Search:
     """Expressions, each with the number of its rule, to be asked all at once."""
 
-    def __init__(self, before: str, expressions: dict[int, str]) -> None:
+    def __init__(self, spelled: Callable[[str], str], expressions: dict[int, str]) -> None:
         self._numbers = list(expressions)
-        self._set = ExpressionSet([before + expression for expression in expressions.values()])
+        self._set = ExpressionSet([spelled(expression) for expression in expressions.values()])
 
     def matches(self, text: str) -> list[int]:
         """The numbers of those that are found in *text*."""
@@ -106,8 +109,29 @@ def _checked(pattern: str) -> str:
     expression = without_layout(pattern)
     if not expression:
         raise ExpressionError("it is a comment only")
-    compile_expression(expression)
+    compile_expression(_in_path(expression))
+    compile_expression(_in_diff(expression))
     return expression
+
+
+def _in_path(expression: str) -> str:
+    """An *expression* as RE2 can have it."""
+    if not looks_around(expression):
+        return expression
+    return "|".join(branch.by_line() for branch in branches_of(expression))
+
+
+def _by_line(expression: str) -> str:
+    """An *expression* as it is searched for in lines."""
+    return _BY_LINE + _in_path(expression)
+
+
+def _in_diff(expression: str) -> str:
+    """An *expression* as it is searched for in what a diff adds or removes; of several branches, the first."""
+    if not looks_around(expression):
+        return _CHANGED + expression
+    first, *others = branches_of(expression)
+    return _BY_LINE + "|".join([first.behind_a_sign(), *(branch.by_line() for branch in others)])
 
 
 def _firsts(found: Iterable[tuple[int, Rule]]) -> Iterator[tuple[int, Rule]]:

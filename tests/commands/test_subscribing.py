@@ -284,13 +284,24 @@ async def test_a_restart_keeps_what_was_subscribed_to(tmp_path: Path) -> None:
         assert again.titles() == ["migration/a.c", "hw/a.c"]
 
 
+@pytest.mark.parametrize("command", ["sub maint:Block", "sub path:a -maint:Block", "edit 1 maint:ada@example.org"])
+async def test_sections_are_not_asked_for_where_the_configuration_names_no_file(here: People, command: str) -> None:
+    await here.say("sub path:docs/")
+
+    assert await here.say(command) == snapshot("""\
+maint: goes by a MAINTAINERS file, and the bot's configuration names none for qemu-devel.
+Its operator can: projects = [{name = "qemu-devel", maintainers = "path or address"}]
+Nothing was changed.\
+""")
+    assert "maint" not in await here.say("subs")
+
+
 async def test_what_nobody_knows_and_that_no_card_is_to_be_expected_is_said(here: People) -> None:
     await here.arrives("migration/a.c", name="Before")
 
-    assert await here.say("sub path:migraton/ maint:Block on:state") == snapshot("""\
-Subscribed, as 1: path:migraton/ maint:Block on:state
-How much that brings, the past does not tell: maint: finds nothing: no MAINTAINERS file is known for qemu-devel.
-Note: maint:Block matches nothing yet: no MAINTAINERS file of the project is known.
+    assert await here.say("sub path:migraton/ on:state") == snapshot("""\
+Subscribed, as 1: path:migraton/ on:state
+How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
 Note: path:migraton/ matches no file that was seen so far; did you mean path:migration?
 Note: a new series gets no card by this; a change that it hears of brings one.
 Undo: !pw unsub 1\

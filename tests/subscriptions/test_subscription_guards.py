@@ -1,6 +1,7 @@
 """What is said of names in a query that nobody knows."""
 
 import pytest
+from inline_snapshot import snapshot
 
 from bot.subscriptions.guards import Trees, doubts
 from bot.subscriptions.maintainers import read
@@ -65,4 +66,18 @@ def test_a_path_like_no_other_is_doubted_only_where_many_are_known() -> None:
 def test_where_nothing_is_known_of_a_project_only_sections_are_doubted() -> None:
     assert doubts(parse("path:anything/ maint:virtio"), Trees()) == (
         "maint:virtio matches nothing yet: no MAINTAINERS file of the project is known.",
+    )
+
+
+def test_the_rules_of_a_section_that_cannot_be_used_are_named() -> None:
+    file = read("Versal\nF: hw/\nN: a(?!b)c\nN: (?<!uni)versal\nK: (a)\\1\n")
+
+    assert doubts(parse("maint:versal"), Trees((file,))) == snapshot(
+        ("N: a(?!b)c, K: (a)\\1 are rules of Versal that the bot cannot use; by that, nothing is found.",)
+    )
+
+
+def test_a_section_that_is_like_none_is_not_looked_for_in_other_files() -> None:
+    assert doubts(parse("maint:zzz"), KNOWN) == snapshot(
+        ("maint:zzz is no section of MAINTAINERS; only the files that the configuration names are read.",)
     )
