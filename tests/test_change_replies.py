@@ -90,7 +90,7 @@ async def test_a_state_that_is_wanted_brings_a_card_when_it_comes_true_and_once(
         rig.patchwork.set_state(posted.patches[1], "accepted")
         await rig.poll(bot, times=3)
 
-    assert (cards(rig), replies(rig)) == (["migration: Fix it"], ["1 of 3 patches: New → Accepted (2/3)"])
+    assert (cards(rig), replies(rig)) == (["migration: Fix it"], ["2 of 3 patches: New → Accepted (1/3, 2/3)"])
 
 
 async def test_a_transition_is_heard_when_it_happens_and_no_other(rig: Rig) -> None:
@@ -134,7 +134,7 @@ async def test_checks_that_on_names_are_grouped(rig: Rig) -> None:
         await rig.poll(bot, times=3)
 
     assert replies(rig) == [
-        "checks build/x, build/y: success on 3 patches\ncheck checkpatch: warning on 3 patches",
+        "checks build/x, build/y: success on all 3 patches\ncheck checkpatch: warning on all 3 patches",
         "check build/x: success → fail on 2 patches (1/3, 2/3)",
     ]
 
@@ -227,7 +227,7 @@ async def test_what_happens_within_a_minute_of_the_first_is_told_with_it(rig: Ri
             await rig.poll(bot, times=2)
         assert replies(rig) == []
         await rig.poll(bot)
-        assert replies(rig) == ["3 of 3 patches: New → Accepted"]
+        assert replies(rig) == ["all 3 patches: New → Accepted"]
 
         rig.patchwork.set_state(posted.patches[0], "rejected")
         await rig.poll(bot, times=12)
@@ -306,7 +306,7 @@ async def test_a_change_after_the_room_was_replaced_brings_the_card_there(rig: R
     assert replies(rig) == []
     assert (cards(rig, OTHER), replies(rig, OTHER)) == (
         ["migration: Fix it"],
-        ["1 of 3 patches: New → Accepted (2/3)"],
+        ["2 of 3 patches: New → Accepted (1/3, 2/3)"],
     )
 
 
@@ -315,3 +315,35 @@ def queued(rig: Rig) -> int:
     with sqlite3.connect(rig.folder / "bot.db") as database:
         count: int = database.execute("SELECT count(*) FROM queued_change").fetchone()[0]
         return count
+
+
+@pytest.mark.parametrize("polls", [1, 2])
+async def test_all_patches_are_counted_where_the_room_asked_to_hear_of_one(rig: Rig, polls: int) -> None:
+    rig.subscribe = {ROOM: ("subject:part subject:2 on:new,state",), OTHER: ("path:migration/ on:new,state",)}
+    async with rig.running() as bot:
+        posted = await arrived(rig, bot)
+        for patch in posted.patches[1:]:
+            rig.patchwork.set_state(patch, "superseded")
+        if polls == 2:
+            await rig.poll(bot)
+        rig.patchwork.set_state(posted.patches[0], "superseded")
+        await rig.poll(bot, times=4)
+
+    assert replies(rig)[-1] == "all 3 patches: New → Superseded"
+    assert replies(rig, OTHER)[-1] == "all 3 patches: New → Superseded"
+
+
+async def test_what_happened_long_before_is_not_counted_again(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/ on:new,state",)}
+    async with rig.running() as bot:
+        posted = await arrived(rig, bot)
+        for patch in posted.patches[:2]:
+            rig.patchwork.set_state(patch, "accepted")
+        await rig.poll(bot, times=10)
+        rig.patchwork.set_state(posted.patches[2], "accepted")
+        await rig.poll(bot, times=4)
+
+    assert replies(rig) == [
+        "2 of 3 patches: New → Accepted (1/3, 2/3)",
+        "1 of 3 patches: New → Accepted (3/3)",
+    ]

@@ -142,7 +142,7 @@ class Subscribing:
         if projects := self._means.without_file(query):
             named = ", ".join(projects)
             raise UserError(
-                f"maint: goes by a MAINTAINERS file, and the bot's configuration names none for {named}.\n"
+                f"maint: needs a MAINTAINERS file, and the bot's configuration names none for {named}.\n"
                 f'Its operator can: projects = [{{name = "{projects[0]}", maintainers = "path or address"}}]\n'
                 "Nothing was changed."
             )

@@ -28,12 +28,14 @@ _GIVEN = re.compile(r"\s*(?:acked|reviewed|tested)-by:", re.IGNORECASE)
 class Thread:
     """What a card is about as it stands now, and what *changes* are to be told of it, the oldest first.
 
-    *checks* are the latest of each context, as far as they are known.
+    *checks* are the latest of each context, as far as they are known. *recent* are the patches that changed at about
+    that time, though the room may not have asked to hear of them.
     """
 
     shown: Shown
     changes: tuple[Change, ...]
     checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
+    recent: frozenset[PatchId] = frozenset()
 
     @property
     def patches(self) -> Mapping[PatchId, Patch]:
@@ -62,11 +64,11 @@ def told(thread: Thread, site: Site) -> Document:
 def _changes(thread: Thread) -> list[Line]:
     """A line for each change, with the patches that it happened to."""
     remaining = list(_remaining(thread))
-    found: dict[str, list[PatchId | None]] = {}
+    found: dict[str, list[Change]] = {}
     for change in remaining:
         if change.kind is not ChangeKind.CHECK and (said := _said(change)):
-            found.setdefault(said, []).append(change.patch)
-    told_of = [_counted(said, patches, thread) for said, patches in found.items()]
+            found.setdefault(said, []).append(change)
+    told_of = [_counted(said, _with_others(alike, remaining, thread), thread) for said, alike in found.items()]
     told_of += _checks([change for change in remaining if change.kind is ChangeKind.CHECK], thread)
     rest = len(told_of) - MAX_LINES
     more = [f"… and {rest} more changes"] if rest > 1 else []
@@ -126,24 +128,50 @@ def _said(change: Change) -> str:
             return ""
 
 
+def _with_others(alike: Sequence[Change], all_: Iterable[Change], thread: Thread) -> list[PatchId | None]:
+    """The patches that changed *alike*, and others that changed lately and stand so by now; none of *all_* else."""
+    of, sample = [change.patch for change in alike], alike[0]
+    if None in of:
+        return of
+    told_of = {change.patch for change in all_ if (change.kind, change.context) == (sample.kind, sample.context)}
+    may_be = thread.recent - told_of
+    others = {patch.id for patch in thread.shown.patches if patch.id in may_be and _stands(patch, sample, thread)}
+    return [patch.id for patch in thread.shown.in_order if patch.id in others.union(of)]
+
+
+def _stands(patch: Patch, change: Change, thread: Thread) -> bool:
+    """Whether a *patch* is as a *change* of another left that."""
+    match change.kind:
+        case ChangeKind.STATE | ChangeKind.DELEGATE | ChangeKind.ARCHIVED:
+            return (
+                change.after not in {"", "no"} and _now(replace(change, patch=patch.id), patch, thread) == change.after
+            )
+        case ChangeKind.CHECK:
+            return dict(thread.checks.get(patch.id, ())).get(change.context) == change.after
+        case _:
+            return False
+
+
 def _counted(said: str, of: Sequence[PatchId | None], thread: Thread) -> str:
     """What happened, with how many patches it happened to, and to which where those are few."""
     if None in of or thread.shown.lone is not None:
         return said[:1].upper() + said[1:]
     total = thread.shown.total
+    if 1 < total <= len(of):
+        return f"all {total} patches: {said}"
     listed = f" ({_listed(of, thread)})" if len(of) < total and len(of) <= _MAX_LISTED else ""
     return f"{len(of)} of {total} {'patch' if total == 1 else 'patches'}: {said}{listed}"
 
 
-def _checks(changes: Iterable[Change], thread: Thread) -> list[str]:
+def _checks(changes: Sequence[Change], thread: Thread) -> list[str]:
     """A line for all checks that changed alike on the same patches."""
-    patches: dict[tuple[str, str], list[PatchId | None]] = {}
+    found: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
         arrow = f"{change.before} → {change.after}" if change.before else change.after
-        patches.setdefault((change.context, arrow), []).append(change.patch)
+        found.setdefault((change.context, arrow), []).append(change)
     contexts: dict[tuple[str, tuple[PatchId | None, ...]], list[str]] = {}
-    for (context, arrow), of in patches.items():
-        contexts.setdefault((arrow, tuple(of)), []).append(context)
+    for (context, arrow), alike in found.items():
+        contexts.setdefault((arrow, tuple(_with_others(alike, changes, thread))), []).append(context)
     return [f"{_named(names)}: {arrow}{_on(of, thread)}" for (arrow, of), names in contexts.items()]
 
 
@@ -156,6 +184,8 @@ def _named(contexts: Sequence[str]) -> str:
 def _on(of: Sequence[PatchId | None], thread: Thread) -> str:
     if thread.shown.lone is not None:
         return ""
+    if 1 < thread.shown.total <= len(of):
+        return f" on all {thread.shown.total} patches"
     listed = f" ({_listed(of, thread)})" if len(of) < thread.shown.total else ""
     return f" on {len(of)} {'patch' if len(of) == 1 else 'patches'}{listed}"
 

@@ -131,6 +131,12 @@ class PastBook(Book):
         query = sa.select(table.c.series).where(table.c.server == server, table.c.pull_url.is_not(None)).distinct()
         return {SeriesId(row["series"]) for row in await self._among(query, table.c.series, series)}
 
+    async def changed_since(self, server: ServerName, patches: Iterable[int], since: datetime) -> frozenset[PatchId]:
+        """Those of the *patches* to which something happened since then (UTC)."""
+        table = schema.patch
+        query = sa.select(table.c.id).where(table.c.server == server, table.c.changed_at >= since)
+        return frozenset(PatchId(row["id"]) for row in await self._among(query, table.c.id, patches))
+
     async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
         """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
         table = schema.patch

@@ -22,7 +22,8 @@ from bot.store.retries import RetryBook, RetryKind, is_put_off
 class Burst:
     """What happened to what a card is about, the oldest first; *first* is the number of its first change.
 
-    *ended* is why the card is edited no more, None while it is. *is_there*: the card was sent, or may still be.
+    *since* is when that was seen (UTC), *ended* is why the card is edited no more, None while it is. *is_there*: the
+    card was sent, or may still be.
     """
 
     card: NoticeKey
@@ -31,6 +32,7 @@ class Burst:
     ended: str | None
     is_there: bool
     first: int
+    since: datetime
     last: int
     changes: tuple[Change, ...]
 
@@ -99,6 +101,7 @@ def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> Burst:
         ended=card["ended"],
         is_there=bool(card["is_there"]),
         first=rows[0]["id"],
+        since=rows[0]["seen_at"],
         last=rows[-1]["id"],
         changes=tuple(map(to_change, rows)),
     )

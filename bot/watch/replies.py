@@ -19,6 +19,7 @@ from bot.watch.audience import Audience
 from bot.watch.isolation import isolated
 
 GATHERING = timedelta(seconds=60)
+TOGETHER = timedelta(minutes=5)  # for which patches of a series that change alike are counted together
 BATCH = 50  # threads of one transaction
 _ENDED = frozenset({"redacted", "moved"})  # below which nothing is said any more; a frozen card is only not edited
 
@@ -66,7 +67,9 @@ class Replies:
         standing = (await tx.watch.standings(burst.about.server, [work])).get(work)
         if standing is None or not standing.patches:
             return None
-        return Thread(Shown(standing.patches, standing.series), burst.changes, standing.checks)
+        ids = [patch.id for patch in standing.patches]
+        recent = await tx.watch.changed_since(burst.about.server, ids, burst.since - TOGETHER)
+        return Thread(Shown(standing.patches, standing.series), burst.changes, standing.checks, recent)
 
     def _replies(self, threads: Sequence[tuple[Burst, Thread]]) -> list[Notice]:
         """The replies that say anything, off the event loop."""

@@ -73,12 +73,12 @@ def test_checks_on_several_patches() -> None:
             """\
 check build/x: success → fail on 2 patches (3/7, 5/7)
 check checkpatch: fail on 1 patch (1/7)
-checks boot/a, boot/b, boot/c, boot/d, boot/e and 2 more: pending → success on 7 patches\
+checks boot/a, boot/b, boot/c, boot/d, boot/e and 2 more: pending → success on all 7 patches\
 """,
             """\
 <p>check build/x: success → fail on 2 patches (3/7, 5/7)
 <br>check checkpatch: fail on 1 patch (1/7)
-<br>checks boot/a, boot/b, boot/c, boot/d, boot/e and 2 more: pending → success on 7 patches</p>\
+<br>checks boot/a, boot/b, boot/c, boot/d, boot/e and 2 more: pending → success on all 7 patches</p>\
 """,
         )
     )
@@ -103,7 +103,7 @@ def test_delegates_archives_and_reviews() -> None:
 1 of 7 patches: delegated to ada (1/7)
 1 of 7 patches: delegated from ada to rey (2/7)
 1 of 7 patches: no longer delegated to ada (3/7)
-7 of 7 patches: archived
+all 7 patches: archived
 1 of 7 patches: reviewed by kim@example.com (4/7)
 Reviewed by max@example.com\
 """,
@@ -111,7 +111,7 @@ Reviewed by max@example.com\
 <p>1 of 7 patches: delegated to ada (1/7)
 <br>1 of 7 patches: delegated from ada to rey (2/7)
 <br>1 of 7 patches: no longer delegated to ada (3/7)
-<br>7 of 7 patches: archived
+<br>all 7 patches: archived
 <br>1 of 7 patches: reviewed by kim@example.com (4/7)
 <br>Reviewed by max@example.com</p>\
 """,
