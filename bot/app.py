@@ -28,6 +28,7 @@ from bot.delivery.sender import Sender
 from bot.errors import ConfigError, LoggedOut, outage
 from bot.ids import RoomId, ServerName, UserId
 from bot.incidents import Incidents
+from bot.installation import installation_id
 from bot.ops.cancelling import end
 from bot.ops.queries import room_queries
 from bot.ops.schedule import Schedule
@@ -37,6 +38,7 @@ from bot.past import Past
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.patchwork.poller import Poller, Source
+from bot.patchwork.user_agent import user_agent
 from bot.rooms import Rooms
 from bot.rulebook import Rulebook
 from bot.sources import shelf_of
@@ -209,7 +211,7 @@ async def assembled(
 
     Raises:
         ConfigError: when the database's URL is none.
-        StoreError: when the database cannot be used.
+        StoreError: when the database or its folder cannot be used.
     """
     async with AsyncExitStack() as stack:
         incidents = Incidents(clock)
@@ -218,14 +220,16 @@ async def assembled(
         async with store.transaction() as tx:
             await tx.floods.configure({room.room: room.flood for room in settings.room})
         audience = _audience(rooms)
-        rulebook = Rulebook(shelf_of(settings), store, audience, clock)
+        installation = await asyncio.to_thread(installation_id, settings.store.data_dir)
+        agent = user_agent(settings.contact, settings.user_agent, installation)
+        rulebook = Rulebook(shelf_of(settings, agent), store, audience, clock)
         await rulebook.restore()
         ears = Ears(store, audience.index, rulebook.of)
         apis: list[PatchworkApi] = []
         pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
-            client = _client(settings, server, (transports or {}).get(server.name))
+            client = _client(settings, server, agent, (transports or {}).get(server.name))
             api = PatchworkApi(await stack.enter_async_context(client), incidents)
             source = _source(server)
             async with store.transaction() as tx:
@@ -292,10 +296,10 @@ def _is_final(error: Exception) -> bool:
 
 
 def _client(
-    settings: Settings, server: PatchworkSettings, transport: httpx.AsyncBaseTransport | None
+    settings: Settings, server: PatchworkSettings, agent: str, transport: httpx.AsyncBaseTransport | None
 ) -> PatchworkClient:
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
-    client = PatchworkClient(server.url, settings.contact, network, transport)
+    client = PatchworkClient(server.url, agent, network, transport)
     client.server = ServerName(server.name)
     return client
 

@@ -13,23 +13,23 @@ from bot.rulebook import FileSource, Shelf
 from bot.subscriptions.maintainers_file import MAX_FILE_BYTES
 
 
-def shelf_of(settings: Settings) -> Shelf:
-    """All projects, and a source for each with a `maintainers` setting."""
+def shelf_of(settings: Settings, agent: str) -> Shelf:
+    """All projects, and a source for each with a `maintainers` setting; *agent* says who asks for it."""
     sources: list[FileSource] = []
     projects: list[tuple[ServerName, ProjectName]] = []
     for server in settings.patchwork:
         for project in server.projects:
             projects.append((ServerName(server.name), ProjectName(project.name)))
             if places := project.maintainers:
-                sources.append(FileSource(*projects[-1], places, partial(_contents, settings, places)))
+                sources.append(FileSource(*projects[-1], places, partial(_contents, settings, agent, places)))
     return Shelf(tuple(projects), tuple(sources))
 
 
-async def _contents(settings: Settings, places: Sequence[str]) -> bytes:
+async def _contents(settings: Settings, agent: str, places: Sequence[str]) -> bytes:
     """All files one after the other, as one; each begins with a heading of its own."""
     found: list[bytes] = []
     for place in places:
-        content = _fetched(settings, place) if "://" in place else asyncio.to_thread(_content, Path(place))
+        content = _fetched(settings, agent, place) if "://" in place else asyncio.to_thread(_content, Path(place))
         found.append(await content)
         if sum(map(len, found)) > MAX_FILE_BYTES:
             break
@@ -44,11 +44,11 @@ def _content(path: Path) -> bytes:
         return file.read(MAX_FILE_BYTES + 1)
 
 
-async def _fetched(settings: Settings, url: str) -> bytes:
+async def _fetched(settings: Settings, agent: str, url: str) -> bytes:
     """What is at *url*, by a connection of its own: it is asked for once a day."""
     parts = urlsplit(url)
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
     limits = Limits(max_bytes=MAX_FILE_BYTES)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    async with PatchworkClient(f"{parts.scheme}://{parts.netloc}", settings.contact, network, limits=limits) as client:
+    async with PatchworkClient(f"{parts.scheme}://{parts.netloc}", agent, network, limits=limits) as client:
         return await client.file(path)

@@ -297,6 +297,29 @@ def test_a_contact_that_no_header_can_carry_is_refused(config: ConfigRig) -> Non
     assert config.mistakes() == ["contact: must be plain ASCII text, such as ops@example.org"]
 
 
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [
+        ("a\\r\\nX: y", "user_agent: must be plain ASCII text, such as patch-notifier/1.0"),
+        ("a\\u0007", "user_agent: must be plain ASCII text, such as patch-notifier/1.0"),
+        ("nötifier/1", "user_agent: must be plain ASCII text, such as patch-notifier/1.0"),
+        (" a", "user_agent: must be plain ASCII text, such as patch-notifier/1.0"),
+        ("a" * 129, "user_agent: must be 128 characters or fewer"),
+    ],
+)
+def test_a_user_agent_that_no_header_can_carry_is_refused(config: ConfigRig, value: str, mistake: str) -> None:
+    config.write(top=f'user_agent = "{value}"')
+
+    assert config.mistakes() == [mistake]
+
+
+@pytest.mark.parametrize("value", ["", "x", "patch-notifier/1.0 (Debian; 12)", "a" * 128])
+def test_a_user_agent_stays_as_it_is_given(config: ConfigRig, value: str) -> None:
+    config.write(top=f'user_agent = "{value}"')
+
+    assert config.load().user_agent == value
+
+
 # Forms
 
 

@@ -2,16 +2,15 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
+from operator_view import ready, told
 from pydantic import SecretStr
 
-from bot.app import Bot
 from bot.demo.sample.http import Response
 from bot.errors import Forbidden, Permanent, Temporary
 from bot.ids import UserId
@@ -19,7 +18,7 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import RecentMemory
 from bot.matrix.session import Session
-from bot.notices.condition import outages, remarks, status
+from bot.notices.condition import status
 from bot.notices.markup import Allowed, written
 from rig import ROOM, Rig, a_series
 
@@ -29,18 +28,6 @@ HOUR = 3600.0
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
-
-
-async def told(bot: Bot) -> str:
-    """What an operator is answered, without the first line."""
-    condition = await bot.overview.condition()
-    return written(status(condition, for_operator=True), Allowed(()))[0].partition("\n")[2]
-
-
-async def ready(bot: Bot) -> tuple[Sequence[str], Sequence[str]]:
-    """What keeps the bot from its work, as /readyz has it, and what else that says."""
-    condition = await bot.overview.condition()
-    return outages(condition), remarks(condition)
 
 
 async def test_a_bot_that_is_well_says_when_it_polled_and_nothing_else(rig: Rig) -> None:
@@ -147,7 +134,7 @@ async def test_a_wall_before_the_whole_server_is_named_with_what_to_do(rig: Rig)
         await rig.poll(bot)
 
         assert await told(bot) == snapshot(
-            "sample cannot be polled since 2026-01-01 00:03 UTC (HTTP 200 with a login page or a bot challenge (text/html); set contact, and ask the server's administrator to let the bot pass); tried again at 2026-01-01 00:04:00 UTC."  # noqa: E501  # as it is said
+            "sample cannot be polled since 2026-01-01 00:03 UTC (HTTP 200 with a login page or a bot challenge (text/html); set contact or user_agent, or ask the server's administrator to let the bot pass); tried again at 2026-01-01 00:04:00 UTC."  # noqa: E501  # as it is said
         )
         assert (await ready(bot))[0] == (await told(bot),)
 

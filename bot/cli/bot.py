@@ -46,10 +46,14 @@ def demo(arguments: argparse.Namespace) -> int:
 def check_config(arguments: argparse.Namespace) -> int:
     """Say what the settings would do."""
     from bot.config import load
+    from bot.installation import known_id
     from bot.ops.queries import room_queries
     from bot.ops.summary import sentences
+    from bot.patchwork.user_agent import user_agent
 
     settings = load(arguments.config, os.environ)
-    for sentence in sentences(settings, room_queries(settings)):
+    installation = known_id(settings.store.data_dir) or "ID, a random one made at the first start"
+    agent = user_agent(settings.contact, settings.user_agent, installation)
+    for sentence in sentences(settings, room_queries(settings), agent):
         print(sentence)
     return 0

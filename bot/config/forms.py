@@ -172,6 +172,9 @@ TEXT_LIST = BeforeValidator(_list)
 
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 AsciiText = Annotated[Text, _form(r"[ -~]+", "plain ASCII text, such as ops@example.org")]
+UserAgent = Annotated[
+    str, Field(max_length=128), _form(r"(?:[!-~](?:[ -~]*[!-~])?)?", "plain ASCII text, such as patch-notifier/1.0")
+]
 Word = Annotated[Text, Field(max_length=32), _form(r"\S+", "a word without spaces")]
 Number = Annotated[float, BeforeValidator(_no_boolean)]  # bounds on both sides keep inf and nan out
 Count = Annotated[int, BeforeValidator(_no_boolean)]

@@ -253,6 +253,13 @@ class Settings(BaseSettings):
         "every request. Default: the first of the admins.",
         examples=["ops@example.org"],
     )
+    user_agent: forms.UserAgent = Field(
+        default="",
+        description="The name that the User-Agent of every request to the Patchwork servers begins with, such as "
+        "patch-notifier/1.0, for a server whose wall refuses the word “bot” (the contact should have none, either); "
+        '"" is patchwork-matrix-bot/ and its version. Behind it, in brackets, stand the contact and a random '
+        "installation id, which is kept in data_dir.",
+    )
     store: StoreSettings = Field(
         default=StoreSettings(),
         description="Relative paths, here and elsewhere, begin where the bot is started.",

@@ -15,8 +15,8 @@ _EXAMPLE = "example.org"
 _LOG_FORMS = {"text": "lines of text", "json": "lines of JSON"}
 
 
-def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterator[str]:
-    """What the bot would do with *settings*; nobody is contacted, and nothing secret is told."""
+def sentences(settings: Settings, subscriptions: Sequence[RoomQuery], agent: str) -> Iterator[str]:
+    """What the bot would do with *settings*, asking as *agent*; nobody is contacted, and nothing secret is told."""
     yield f"Signs in to {settings.matrix.homeserver} as {settings.matrix.user_id}."
     yield from _examples(settings.matrix)
     if not settings.matrix.has_secret:
@@ -32,6 +32,7 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery]) -> Iterato
                 places = ", ".join(place.partition("?")[0] for place in project.maintainers)
                 yield f"Reads MAINTAINERS of {project.name} from {places} every day."
     yield f"Names {settings.contact} as its contact in every request to them."
+    yield f"Sends them this User-Agent: {agent}."
     yield from _network(settings.network)
     if not any(project.maintainers for server in settings.patchwork for project in server.projects):
         for each in subscriptions:

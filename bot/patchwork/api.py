@@ -18,7 +18,7 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
 from bot.patchwork.answers import Garbled, SkippedRow, read_row
 from bot.patchwork.budget import Budget, OverBudget
-from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, TooLarge
+from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, TooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.listing import NewestPage, asked_for, joined, last_page, newest, page_of
 from bot.patchwork.mbox import read_series_mbox
@@ -32,6 +32,7 @@ from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
 _MAX_PARTS = 10  # in which a page is asked for that is too large as a whole
+WALLED = "mbox.walled"
 _MAX_PAGES = 4  # of what hangs on one object
 MAX_FAILED_PAGES = 8  # of one object's, each of which may take as long as a request may; then others are not asked for
 MAX_COMMENTED = 100  # patches whose comments are read one after the other, at a time
@@ -71,8 +72,10 @@ class PatchworkApi:
         self._client = client
         self._discovering = asyncio.Lock()
         self._remembered: dict[PatchId, Patch] = {}  # read from pages of a series of which another page failed
+        name = client.server or client.url
         self._incidents = incidents or Incidents(SystemClock())
-        self._row_log = RowLog(client.server or client.url, self._incidents)
+        self._row_log = RowLog(name, self._incidents)
+        self._all_mboxes = f"the mboxes of {name}"
 
     def for_commands(self) -> "PatchworkApi":
         """The same server's answers, asked for by people."""
@@ -355,10 +358,13 @@ class PatchworkApi:
         try:
             text = await self._client.text(f"/series/{series.id}/mbox/")
         except TransportError as error:
+            if isinstance(error, Wall):
+                self._incidents.record(WALLED, self._all_mboxes, str(error))
             if isinstance(error, Temporary) and error.retry_after is not None and not or_pages:
                 raise  # who asks for patience is not asked for each patch instead
             _log.info("no series mbox, reading the patches one by one", series=series.id, reason=str(error))
             return None
+        self._incidents.resolve(WALLED, self._all_mboxes)
         return await asyncio.to_thread(read_series_mbox, text, series)
 
     async def _page_of(self, patch: PatchId) -> Patch | TransportError:

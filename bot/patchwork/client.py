@@ -11,7 +11,7 @@ import re
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,14 +19,13 @@ from typing import Self
 
 import httpx
 
-from bot import __version__
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.json_reader import read_json
 from bot.patchwork.budget import Budget
 from bot.patchwork.counting import counted
 from bot.patchwork.turns import Purpose, Turns
-from bot.unpacking import body_of
+from bot.unpacking import body_of, unpacked
 
 AT_ONCE = 2
 _MAX_RETRY_AFTER = timedelta(hours=6)
@@ -38,16 +37,21 @@ TOO_MANY_WAIT = timedelta(minutes=1)  # after a 429 that does not say how long
 
 _JSON = "application/json"
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
-_PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|script)\b", re.IGNORECASE)
-_WALL = re.compile(
-    rb"captcha|challenge|checking your (?:browser|connection)|just a moment|are you (?:a )?human|not a (?:ro)?bot"
-    rb"|anubis|proof.of.work|access denied|type=.?password|\b(?:log|sign) ?in\b",
+_PAGE = re.compile(
+    rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!--|\?xml\b|!doctype\b|html\b|head\b|body\b|script\b|noscript\b|meta\b|title\b)",
     re.IGNORECASE,
 )
+_WALL = re.compile(
+    rb"captcha|challenge|checking your (?:browser|connection)|just a moment|are you (?:a )?human|not a (?:ro)?bot"
+    rb"|anubis|proof.of.work|access denied|type=.?password",
+    re.IGNORECASE,
+)
+_LOGIN_LINK = re.compile(rb"\b(?:log|sign) ?in\b", re.IGNORECASE)
+_WALL_HEADERS = ("cf-mitigated", "x-amzn-waf-action", "x-vercel-mitigated")  # of Cloudflare, AWS and Vercel
 _LOGIN = re.compile(
     r"(?:^|[/?&=._-])(?:log[_-]?in|sign[_-]?in|sso|oauth2?|saml2?|auth|challenge|captcha)\b", re.IGNORECASE
 )
-_LET_IN = "set contact, and ask the server's administrator to let the bot pass"
+_LET_IN = "set contact or user_agent, or ask the server's administrator to let the bot pass"
 
 Params = Sequence[tuple[str, str]]
 
@@ -109,9 +113,9 @@ class Answer:
         return self.content_type in _HTML or _PAGE.match(self.body) is not None
 
     @property
-    def is_own_not_found(self) -> bool:
-        """Whether it is Patchwork's own word that it has no such object."""
-        if self.status != 404 or self.content_type != _JSON:
+    def is_own_refusal(self) -> bool:
+        """Whether it is Patchwork's own word on why it does not give what was asked for."""
+        if self.content_type != _JSON:
             return False
         try:
             found = read_json(self.body)
@@ -149,12 +153,12 @@ class _Known:
 
 
 class PatchworkClient:
-    """Asks one Patchwork server."""
+    """Asks one Patchwork server; *agent* says who asks."""
 
     def __init__(
         self,
         url: str,
-        contact: str,
+        agent: str,
         network: Network | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         limits: Limits | None = None,
@@ -167,7 +171,7 @@ class PatchworkClient:
         self.purpose = Purpose.POLL
         self.budget: Budget | None = None
         self._http = httpx.AsyncClient(
-            headers={"User-Agent": user_agent(contact), "Accept-Encoding": "gzip"},
+            headers={"User-Agent": agent, "Accept-Encoding": "gzip"},
             timeout=self._limits.request_seconds,
             proxy=network.proxy or None,
             verify=_authorities(network.ca_file) if transport is None else True,
@@ -299,12 +303,15 @@ class PatchworkClient:
 
 
 async def _error_body(response: httpx.Response) -> bytes:
-    """What is to be read of an answer that is an error: nothing where that is too long or broken."""
-    try:
-        body = await body_of(response.aiter_raw(), _MAX_ERROR_BYTES, is_packed="content-encoding" in response.headers)
-    except (httpx.HTTPError, httpx.StreamError, zlib.error):
-        return b""
-    return body or b""
+    """The beginning of an answer that is an error, as far as it can be read."""
+    body = bytearray()
+    with suppress(httpx.HTTPError, httpx.StreamError, zlib.error):
+        is_packed = "content-encoding" in response.headers
+        async for step in unpacked(response.aiter_raw(), _MAX_ERROR_BYTES, is_packed=is_packed):
+            body += step
+            if len(body) >= _MAX_ERROR_BYTES:
+                break
+    return bytes(body)
 
 
 def _page_number(url: str | None) -> int | None:
@@ -334,16 +341,17 @@ def judge(answer: Answer, content_type: str | None) -> None:
 
     Raises:
         NotFound: Patchwork's own 404.
-        Wall: a login page or a bot challenge.
+        Wall: a login page, a bot challenge, or a 401 or 403 that is not Patchwork's own word.
         Refused: redirects (the configured address is not the server's own) and other refusals.
         TooMany: 429.
         Temporary: 5xx, and answers of another type.
     """
     status, wait = answer.status, retry_after(answer.headers)
-    if answer.is_own_not_found:
+    if status == 429:
+        wait = wait or TOO_MANY_WAIT
+    if status == 404 and answer.is_own_refusal:
         raise NotFound(f"HTTP {status}")
-    if _is_wall(answer):
-        raise Wall(f"HTTP {status} with a login page or a bot challenge ({_kind(answer)}); {_LET_IN}", wait)
+    _judge_wall(answer, wait)
     match status:
         case 200:
             if content_type not in {None, answer.content_type}:
@@ -351,7 +359,7 @@ def judge(answer: Answer, content_type: str | None) -> None:
         case 404 | 410:
             raise NoSuchPage(f"HTTP {status} ({_kind(answer)}), which is not Patchwork's own word", wait)
         case 429:
-            raise TooMany(f"HTTP {status}", wait or TOO_MANY_WAIT)
+            raise TooMany(f"HTTP {status}", wait)
         case status if 300 <= status < 400:
             raise _redirect(answer.headers.get("location", "nowhere")[:200], wait)
         case status if status >= 500 or status in {408, 425}:
@@ -360,11 +368,25 @@ def judge(answer: Answer, content_type: str | None) -> None:
             raise Refused(f"HTTP {status}", wait)
 
 
+def _judge_wall(answer: Answer, wait: timedelta | None) -> None:
+    if _is_wall(answer):
+        raise Wall(f"HTTP {answer.status} with a login page or a bot challenge ({_kind(answer)}); {_LET_IN}", wait)
+    if answer.status in {401, 403} and not answer.is_own_refusal:
+        raise Wall(f"HTTP {answer.status} ({_kind(answer)}), which is not Patchwork's own word; {_LET_IN}", wait)
+
+
 def _is_wall(answer: Answer) -> bool:
-    """Whether something in front of the server wants a person to log in, or to prove to be one."""
-    if not answer.is_page or answer.status in {404, 410, 429}:
+    """Whether something in front of the server wants a person to log in, or to prove to be one.
+
+    Patchwork's own page for an unknown address has a link to its login, so that such a link says nothing there.
+    """
+    if any(name in answer.headers for name in _WALL_HEADERS):
+        return True
+    if not answer.is_page:
         return False
-    return answer.status == 200 or _WALL.search(answer.body) is not None
+    if 200 <= answer.status < 300 or _WALL.search(answer.body):
+        return True
+    return answer.status not in {404, 410} and _LOGIN_LINK.search(answer.body) is not None
 
 
 def _redirect(target: str, wait: timedelta | None) -> Refused:
@@ -390,12 +412,6 @@ def retry_after(headers: httpx.Headers) -> timedelta | None:
     if moment is None or now is None:
         return None
     return min(max(moment - now, timedelta()), _MAX_RETRY_AFTER)
-
-
-def user_agent(contact: str) -> str:
-    """Who is asking, and whom to write to; kernel.org's wall asks for both."""
-    printable = "".join(char for char in contact if " " < char < "\x7f" and char not in "()")
-    return f"patchwork-matrix-bot/{__version__} ({printable or 'no contact configured'})"
 
 
 def _moment(date: str) -> datetime | None:

@@ -35,6 +35,7 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
             "Keeps its database in FOLDER/patchbot.db, and its device and keys in FOLDER.",
             "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed
             "Names @patchbot:example.org as its contact in every request to them.",
+            "Sends them this User-Agent: patchwork-matrix-bot/0.1.0 (@patchbot:example.org; installation ID, a random one made at the first start).",  # noqa: E501  # as it is printed
             "Tells #migration:example.org about: path:migration/",
             "Answers to commands that begin with !pw.",
             "Accepts invitations of *:example.org.",

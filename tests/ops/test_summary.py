@@ -49,7 +49,7 @@ def settings_with(
 
 
 def told(settings: Settings) -> list[str]:
-    return list(sentences(settings, room_queries(settings)))
+    return list(sentences(settings, room_queries(settings), "agent/1 (@ops:example.org)"))
 
 
 def test_the_least_configuration() -> None:
@@ -61,6 +61,7 @@ def test_the_least_configuration() -> None:
             "Keeps its database in /srv/bot/patchbot.db, and its device and keys in /srv/bot.",
             "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel, qemu-ppc; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed
             "Names @patchbot:example.org as its contact in every request to them.",
+            "Sends them this User-Agent: agent/1 (@ops:example.org).",
             "Answers to commands that begin with !pw.",
             "Accepts invitations of *:example.org.",
             "Admins: none.",
@@ -90,6 +91,7 @@ def test_everything_set() -> None:
             "Keeps its database in postgresql://db:5432/bot, and its device and keys in /srv/bot.",
             "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel, qemu-ppc; a series that stays incomplete is judged at once.",  # noqa: E501  # as it is printed
             "Names @ops:example.org as its contact in every request to them.",
+            "Sends them this User-Agent: agent/1 (@ops:example.org).",
             "Goes through the proxy http://proxy:3128.",
             "Trusts the certificates in /etc/ssl/ours.pem instead of the system's.",
             "Tells #migration:example.org about: path:migration/",

@@ -27,8 +27,8 @@ from bot.patchwork.client import (
     TooMany,
     Wall,
     retry_after,
-    user_agent,
 )
+from bot.patchwork.user_agent import user_agent
 from poll_rig import a_patchwork
 from rig import a_series
 
@@ -67,9 +67,9 @@ async def serving(answer: bytes | Answer, asked: list[bytes] | None = None) -> A
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def ask(url: str, limits: Limits = SMALL, *, contact: str = "ops@example.org") -> bytes:
+async def ask(url: str, limits: Limits = SMALL, *, agent: str = "agent/1 (ops@example.org)") -> bytes:
     """The body of an answer from the API."""
-    async with PatchworkClient(url, contact, limits=limits) as client:
+    async with PatchworkClient(url, agent, limits=limits) as client:
         client.version = "1.3"
         return (await client.json("events/", [("project", "a b")])).body
 
@@ -115,8 +115,8 @@ async def test_a_gzipped_answer_is_unpacked() -> None:
             Wall,
             "redirects to /accounts/login/?next=/, a login page",
         ),
-        ("401 Unauthorized", [], Refused, "HTTP 401"),
-        ("403 Forbidden", [JSON], Refused, "HTTP 403"),
+        ("401 Unauthorized", [], Wall, "HTTP 401 (no type), which is not Patchwork's own word; set contact"),
+        ("403 Forbidden", [JSON], Wall, "HTTP 403 (application/json), which is not Patchwork's own word; set contact"),
         ("204 No Content", [], Refused, "HTTP 204"),
     ],
 )
@@ -156,7 +156,21 @@ async def test_only_patchworks_own_not_found_says_that_something_is_not_there(
         ("200 OK", ["content-type: text/html"], b"<html>Checking your browser</html>"),
         ("200 OK", [JSON], b"\n<!DOCTYPE html><html>Log in</html>"),
         ("200 OK", [], b"<html><head>"),
+        ("202 Accepted", ["content-type: text/html"], b"<html>Wait</html>"),
+        ("202 Accepted", ["x-amzn-waf-action: challenge"], b""),
+        ("200 OK", [JSON], b"<!-- made for you --><html>Log in</html>"),
+        ("200 OK", [JSON], b'<?xml version="1.0"?><!DOCTYPE html>'),
         ("403 Forbidden", ["content-type: text/html"], b"<title>Just a moment...</title>"),
+        ("403 Forbidden", ["content-type: text/html"], b"<html><center>nginx</center></html>"),
+        ("403 Forbidden", ["content-type: text/plain"], b"error code: 1010"),
+        ("403 Forbidden", [JSON], b'{"url":"https://captcha.example.org/"}'),
+        ("404 Not Found", ["content-type: text/html"], b"<title>Making sure you're not a bot!</title>"),
+        ("405 Not Allowed", ["x-amzn-waf-action: captcha"], b""),
+        ("410 Gone", [], b"<html>Please solve the CAPTCHA</html>"),
+        ("429 Too Many Requests", ["content-type: text/html"], b"<h1>Checking your browser</h1>"),
+        ("500 Internal Server Error", ["content-type: text/html"], b"<title>Access denied</title>"),
+        ("503 Service Unavailable", ["content-type: text/html", "cf-mitigated: challenge"], b""),
+        ("503 Service Unavailable", ["content-type: text/html"], b"<h1>Just a moment" + b"x" * 100_000),
         ("401 Unauthorized", ["content-type: text/html"], b'<input type="password">'),
         ("503 Service Unavailable", ["content-type: text/html"], b"<script src=/cdn-cgi/challenge-platform>"),
         ("307 Temporary Redirect", ["location: https://sso.example.org/"], b""),
@@ -167,8 +181,34 @@ async def test_a_wall_is_named_with_what_to_do(status: str, headers: Sequence[st
     error = await refusal(an_answer(status, *headers, body=body))
 
     assert type(error) is Wall
-    assert str(error).endswith("; set contact, and ask the server's administrator to let the bot pass")
+    assert str(error).endswith("; set contact or user_agent, or ask the server's administrator to let the bot pass")
     assert len(str(error)) <= MAX_REASON
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "kind"),
+    [
+        ("403 Forbidden", [JSON], b'{"detail":"Authentication credentials were not provided."}', Refused),
+        ("404 Not Found", ["content-type: text/html"], b'<html><a href="/user/login/">Login</a> Not found', NoSuchPage),
+        ("502 Bad Gateway", ["content-type: text/html"], b"<html><center>nginx</center></html>", Temporary),
+    ],
+)
+async def test_what_the_server_itself_answers_is_no_wall(
+    status: str, headers: Sequence[str], body: bytes, kind: type[Exception]
+) -> None:
+    assert type(await refusal(an_answer(status, *headers, body=body))) is kind
+
+
+async def test_a_wall_that_wants_fewer_requests_is_asked_less_often() -> None:
+    page = b"<title>Are you a human?</title>"
+
+    silent = await refusal(an_answer("429 Too Many Requests", "content-type: text/html", body=page))
+    asking = await refusal(an_answer("429 Too Many Requests", "content-type: text/html", "retry-after: 90", body=page))
+
+    assert isinstance(silent, Wall)
+    assert silent.retry_after == timedelta(minutes=1)
+    assert isinstance(asking, Wall)
+    assert asking.retry_after == timedelta(seconds=90)
 
 
 async def test_an_error_whose_body_is_broken_or_endless_keeps_its_status() -> None:
@@ -183,7 +223,7 @@ async def test_an_error_whose_body_is_broken_or_endless_keeps_its_status() -> No
 
     assert isinstance(endless, Temporary)
     assert (str(endless), endless.retry_after) == ("HTTP 503", timedelta(seconds=90))
-    assert str(broken) == "HTTP 403"
+    assert str(broken).startswith("HTTP 403 (no type)")
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable", "502 Bad Gateway"])
@@ -297,7 +337,7 @@ async def test_who_asks_says_so_and_asks_for_what_it_can_read() -> None:
 
     head = asked[0].decode().lower()
     assert head.startswith("get /api/1.3/events/?project=a+b http/1.1\r\n")
-    assert f"user-agent: patchwork-matrix-bot/{__version__} (ops@example.org)\r\n" in head
+    assert "user-agent: agent/1 (ops@example.org)\r\n" in head
     assert "accept: application/json\r\n" in head
     assert "accept-encoding: gzip\r\n" in head
     assert "authorization" not in head
@@ -336,11 +376,20 @@ async def test_a_cookie_is_given_back_and_a_server_that_sets_ever_more_of_them_f
 async def test_no_contact_breaks_the_request(contact: str, said: str) -> None:
     asked: list[bytes] = []
     async with serving(an_answer("200 OK", JSON, body=b"[]"), asked) as url:
-        await ask(url, contact=contact)
+        await ask(url, agent=user_agent(contact))
 
     lines = asked[0].decode().split("\r\n")
     assert f"User-Agent: patchwork-matrix-bot/{__version__} {said}" in lines
     assert not any(line.lower().startswith("x-evil") for line in lines)
+
+
+def test_another_name_may_stand_before_the_contact_and_the_installation() -> None:
+    assert user_agent("ops@example.org", installation="0123456789abcdef") == (
+        f"patchwork-matrix-bot/{__version__} (ops@example.org; installation 0123456789abcdef)"
+    )
+    assert user_agent("ops@example.org", "patch-notifier/1.0", "0123456789abcdef") == (
+        "patch-notifier/1.0 (ops@example.org; installation 0123456789abcdef)"
+    )
 
 
 @given(st.text(max_size=60))
