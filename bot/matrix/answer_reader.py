@@ -42,9 +42,9 @@ class Reading:
 
 
 class AnswerTooLarge(Temporary):
-    """An answer has no end within the limits; *largest* is the path of what took most of it, if that stands out."""
+    """An answer has no end within the limits; *largest* are the paths of what took most of it, if that stands out."""
 
-    def __init__(self, reason: str, largest: Path | None) -> None:
+    def __init__(self, reason: str, largest: tuple[Path, ...] = ()) -> None:
         super().__init__(reason)
         self.largest = largest
 
@@ -65,10 +65,20 @@ class AnswerReader:
         self._is_object = False
 
     @property
-    def largest(self) -> Path | None:
+    def largest(self) -> tuple[Path, ...]:
         """Whose part took most of what was read so far, where it is large."""
-        found = self._streamed.most_common(1)
-        return found[0][0] if found and found[0][1] >= _LARGE_BYTES else None
+        return self._large()[:1]
+
+    def _large(self) -> tuple[Path, ...]:
+        """Whose parts are large, the largest first; no more than have to go for the others to be a quarter of it."""
+        found: list[Path] = []
+        rest = self._bytes
+        for owner, size in self._streamed.most_common():
+            if size < _LARGE_BYTES or rest <= self._bytes // 4:
+                break
+            found.append(owner)
+            rest -= size
+        return tuple(found)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes.
@@ -82,7 +92,7 @@ class AnswerReader:
         self._bytes += len(data)
         self._streamed[self._owner(self._splitter.path)] += len(data)
         if self._bytes > MAX_STREAMED_BYTES:
-            raise AnswerTooLarge(f"the answer is larger than {MAX_STREAMED_BYTES // 1024 // 1024} MiB", self.largest)
+            raise AnswerTooLarge(f"the answer is larger than {MAX_STREAMED_BYTES // 1024 // 1024} MiB", self._large())
 
     def answer(self) -> Answer:
         """Return what was kept, after the last byte.

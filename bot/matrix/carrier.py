@@ -77,7 +77,7 @@ class Carrier:
                 response, body = await self._exchange(request, token, reader)
         except TimeoutError as error:
             metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
-            if reader is not None and reader.largest is not None:
+            if reader is not None and reader.largest:
                 raise AnswerTooLarge(f"the answer did not end within {seconds:g} s", reader.largest) from error
             raise Temporary(f"no answer within {seconds:g} s") from error
         except _NETWORK_ERRORS as error:

@@ -423,5 +423,5 @@ def _as_it_is(answer: Answer) -> Content:
 def _page(answer: Answer) -> Page:
     """A page of events. Raises `AnswerTooLarge` where all of them were left out."""
     if any(len(each.path) == 1 for each in answer.left_out):
-        raise AnswerTooLarge("the page is too large", None)
+        raise AnswerTooLarge("the page is too large")
     return wire.page(answer.content)

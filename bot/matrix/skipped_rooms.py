@@ -46,19 +46,21 @@ class SkippedRooms:
         return tuple(self._until)
 
     async def add(self, error: AnswerTooLarge) -> None:
-        """Skip the room that made a sync too large; one that we are only invited to is declined, too."""
-        match error.largest:
-            case ("rooms", str(kind), str(name), *_):
-                room, until = RoomId(name), self._clock.now() + SKIPPED_FOR
-            case _:
-                self._incidents.record("sync.too_large", "the whole answer", error)
-                return
-        self._incidents.record(_KIND, room, f"{error}; tried again at {until:%F %T} UTC")
-        self._until[room] = until
+        """Skip the rooms that made a sync too large; those that we are only invited to are declined, too."""
+        until = self._clock.now() + SKIPPED_FOR
+        found = [
+            (str(path[1]), RoomId(str(path[2]))) for path in error.largest if path[:1] == ("rooms",) and len(path) > 2
+        ]
+        if not found:
+            self._incidents.record("sync.too_large", "the whole answer", error)
+            return
+        for _, room in found:
+            self._incidents.record(_KIND, room, f"{error}; tried again at {until:%F %T} UTC")
+            self._until[room] = until
         for former in sorted(self._until, key=self._until.__getitem__)[:-MAX_ROOMS]:
             del self._until[former]
-        await self._memory.take(Taken(skipped=((room, until),)))
-        if kind == "invite":
+        await self._memory.take(Taken(skipped=tuple((room, until) for _, room in found)))
+        for room in (room for kind, room in found if kind == "invite"):
             try:
                 await self._client.leave(room)
             except TransportError as refusal:

@@ -135,7 +135,22 @@ def test_an_answer_without_end_names_the_room_that_is_at_fault(monkeypatch: pyte
     with pytest.raises(AnswerTooLarge) as raised:
         read({"next_batch": "s1", "rooms": {"join": rooms}})
 
-    assert raised.value.largest == ("rooms", "join", "!b:hs")
+    assert raised.value.largest == (("rooms", "join", "!b:hs"),)
+
+
+def test_an_answer_with_many_large_rooms_names_all_but_a_quarter_of_what_was_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each costs a sync that fails; with one room at a time, a hundred would deafen the bot for hours."""
+    monkeypatch.setattr(answer_reader, "MAX_STREAMED_BYTES", 16 * MIB)
+    large = joined(*[an_event("x" * 50_000) for _ in range(30)])
+    rooms = {"!small:hs": joined(an_event()), **{f"!{number}:evil": large for number in range(40)}}
+
+    with pytest.raises(AnswerTooLarge) as raised:
+        read({"next_batch": "s1", "rooms": {"join": rooms}})
+
+    assert len(raised.value.largest) in {8, 9}  # of eleven that were read
+    assert all(str(path[-1]).endswith(":evil") for path in raised.value.largest)
 
 
 def a_large_topic() -> bytes:

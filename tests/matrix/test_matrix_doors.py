@@ -288,8 +288,9 @@ async def test_a_wall_clock_that_is_set_back_by_a_year_makes_no_room_unread_for_
     clock = VirtualClock()
     async with account.client() as client:
         skipped = SkippedRooms(client, memory, clock)
-        await skipped.add(AnswerTooLarge("too large", ("rooms", "join", "!room:hs.test")))
+        await skipped.add(AnswerTooLarge("too large", (("rooms", "join", "!room:hs.test"),)))
         before = skipped.rooms()
+        await skipped.add(AnswerTooLarge("too large", ((), ("to_device",))))
 
         clock.set_back(timedelta(days=365))
 
