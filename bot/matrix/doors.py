@@ -52,9 +52,6 @@ class _Wait:
     refused: bool
 
 
-_Replacement = tuple[RoomId, RoomId | None, UserId | None]  # a room, what is said to replace it, and by whom
-
-
 class Doors:
     """What is open to us."""
 
@@ -70,7 +67,8 @@ class Doors:
         self._invitations: dict[RoomId, Invitation] = {}
         self._suspended: frozenset[RoomId] = frozenset()
         self._resolved: dict[str, RoomId] = {}
-        self._followed: set[_Replacement] = set()  # or not followed, for good
+        self._decided: dict[RoomId, tuple[RoomId | None, UserId | None]] = {}  # by which and by whom: followed or not
+        self._scouted: dict[RoomId, tuple[RoomId, float]] = {}  # which was entered last, and until when no other is
         self._entered: set[RoomId] = set()  # joined, and the homeserver has not told of them yet
         self._refused: dict[RoomId, float] = {}  # left again, and declined until then
         self._joins: deque[float] = deque(maxlen=JOINS_A_MINUTE)  # when invitations caused the last ones
@@ -185,7 +183,8 @@ class Doors:
                 yield _Errand(f"leave {room.id}", partial(self._leave, room.id))
 
     def _replaced(self) -> Iterator[Room]:
-        return (room for room in self.rooms.values() if room.replacement and _replacement(room) not in self._followed)
+        rooms = (room for room in self.rooms.values() if room.replacement)
+        return (room for room in rooms if self._decided.get(room.id) != (room.replacement, room.replaced_by))
 
     def _due(self, errands: Iterable[_Errand]) -> list[_Errand]:
         waits = [(errand, self._waits.get(errand.name)) for errand in errands if errand.name not in self._running]
@@ -290,7 +289,7 @@ class Doors:
         is_there = new in self.rooms
         if (reason := why_not_followed(room, self.rooms[new]) if is_there else why_not_entered(room)) is not None:
             _log.warning("a room's replacement is not followed", room=room.id, replacement=new, reason=reason)
-            self._followed.add(_replacement(room))  # where it is pending, it is left now, or kept by its own right
+            self._decided[room.id] = new, room.replaced_by  # where it is pending, it is left, or kept by its own right
             return
         if not is_there:
             await self._scout(room, new)
@@ -298,12 +297,21 @@ class Doors:
         names = tuple((name, new) for name, known in self.named.items() if known == room.id)
         direct = (new,) if room.is_direct else ()
         await self._take(Taken(moved=((room.id, new),), resumed=(new,), named=names, direct=direct, settled=(new,)))
-        self._followed.add(_replacement(room))
+        self._decided[room.id] = new, room.replaced_by
         if room.id not in self._rules.configured:
             await self._leave(room.id)
 
     async def _scout(self, old: Room, new: RoomId) -> None:
-        """Come into the room that is said to replace *old*; it is pending, also after a crash."""
+        """Come into the room that is said to replace *old*; it is pending, also after a crash.
+
+        Raises:
+            Temporary: another one was entered just now; whoever replaces a room again and again is not followed around.
+        """
+        now = self._clock.monotonic()
+        last, until = self._scouted.get(old.id, (new, now))
+        if last != new and now < until:
+            raise Temporary("another room was said to replace it just now", timedelta(seconds=until - now))
+        self._scouted[old.id] = new, now + AFTER_REFUSAL.total_seconds()
         by = old.replaced_by or UserId("")
         if new not in self._invitations:
             await self._take(Taken(invited=(Invitation(new, by, direct=False),)))
@@ -342,10 +350,6 @@ class Doors:
         finally:
             sleep.cancel()
             woken.cancel()
-
-
-def _replacement(room: Room) -> _Replacement:
-    return room.id, room.replacement, room.replaced_by
 
 
 def _host(user: UserId) -> str:

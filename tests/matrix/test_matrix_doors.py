@@ -8,12 +8,13 @@ import pytest
 from bot.clock import VirtualClock
 from bot.config import Settings
 from bot.errors import Temporary
-from bot.ids import NoticeKey, RoomId
+from bot.ids import NoticeKey, RoomId, UserId
 from bot.matrix.answer_reader import AnswerTooLarge
 from bot.matrix.client import MatrixClient
 from bot.matrix.doors import Doors
 from bot.matrix.inviters import HouseRules
-from bot.matrix.memory import RecentMemory
+from bot.matrix.memory import RecentMemory, Taken
+from bot.matrix.rooms import Levels, Room
 from bot.matrix.skipped_rooms import SkippedRooms
 from matrix_rig import Account, Listener, listening
 from person import Person
@@ -295,3 +296,30 @@ async def test_a_wall_clock_that_is_set_back_by_a_year_makes_no_room_unread_for_
         clock.set_back(timedelta(days=365))
 
         assert (before, skipped.rooms()) == (("!room:hs.test",), ())
+
+
+async def test_whoever_replaces_a_room_again_and_again_does_not_lead_the_bot_through_one_room_after_the_other(
+    account: Account, memory: RecentMemory
+) -> None:
+    clock, ann, old = VirtualClock(), UserId("@ann:hs.test"), RoomId("!old:hs.test")
+    entered: list[str] = []
+
+    class Led(MatrixClient):
+        async def join(self, room: str, via: tuple[str, ...] = (), seconds: float | None = None) -> RoomId:  # noqa: ARG002
+            """Come in."""
+            entered.append(room)
+            return RoomId(room)
+
+    async with asyncio.timeout(30), Led(account.settings(), clock) as client, asyncio.TaskGroup() as group:
+        doors = Doors(client, memory, clock, HouseRules(account.user, ()))
+        running = group.create_task(doors.run())
+        for number in range(45):
+            new = RoomId(f"!new{number}:hs.test")
+            room = Room(old, "11", ann, levels=Levels(users={ann: 100}), replacement=new, replaced_by=ann)
+            doors.took(Taken(), {old: room})
+            for _ in range(20):
+                await asyncio.sleep(0)
+            clock.advance(60)
+        running.cancel()
+
+    assert entered == ["!new0:hs.test", "!new15:hs.test", "!new30:hs.test"]
