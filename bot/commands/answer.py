@@ -153,18 +153,16 @@ class Answerer:
     async def _pass_over(self, for_others: Sequence[Said], over: Sequence[Said], now: float) -> None:
         """See off what gets no answer; of what is *over* a limit, the first in its window gets a reaction.
 
-        In a room where too much is still to be sent, a reaction would be one more. What is said *for_others* is none of
-        the bot's business, and not kept.
+        In a room where too much is still to be sent, a reaction would be one more. None of it is kept: what is said
+        *for_others* is none of the bot's business, and of what is over a limit there may be any amount.
         """
         metrics.COMMANDS.labels("", "limited").inc(len(over))
         shown = [message for message in over if message.room not in self._full_rooms]
         first = [message for message in shown if self._limits.is_first_over(message.sender, message.room, now)]
         async with self._store.transaction() as tx:
             await tx.outbox.add([_reaction(message) for message in first])
-            for message in for_others:
+            for message in (*for_others, *over):
                 await tx.inbox.drop(message)
-            for message in over:
-                await tx.inbox.answered(message)
 
     def _begin_if_allowed(self, message: Said, group: asyncio.TaskGroup) -> None:
         """Begin, unless others used up the room's share in this turn; then the next one passes it over."""

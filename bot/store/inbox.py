@@ -78,10 +78,10 @@ class InboxBook:
         return [_said(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def answered(self, said: Said) -> None:
-        """Nothing more is owed for this message."""
+        """Nothing more is owed for this message, of which only that it was there is kept."""
         table = schema.inbox
         where = (table.c.room == said.room, table.c.event == said.event)
-        await self._connection.execute(sa.update(table).where(*where).values(answered=True))
+        await self._connection.execute(sa.update(table).where(*where).values(answered=True, body=""))
 
     async def drop(self, said: Said) -> None:
         """Keep nothing of a message that was not meant for the bot."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot.app import Bot
 from bot.commands.answer import Answerer, Manners
@@ -14,6 +15,7 @@ from bot.commands.asked import Asked
 from bot.config import CommandSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.replies import said
+from bot.store import schema
 from bot.store.inbox import MAX_WAITING, Said
 from rig import ROOM, Rig
 
@@ -67,6 +69,18 @@ async def test_over_the_limit_there_is_one_reaction_a_window_and_then_silence(ri
     await say(rig, bot, range(40, 62))
     assert len(rig.chat.bodies(ROOM)) == 40
     assert [event for event, _ in rig.chat.reactions(ROOM)] == ["$@ada:hs-20", "$@ada:hs-60"]
+
+
+async def test_commands_over_the_limit_do_not_fill_the_database(rig: Rig, bot: Bot) -> None:
+    """Another homeserver may send any number of them, of 16 kB each; answered ones are kept for a week."""
+    texts = ["!pw version", *["!pw find " + "x" * 16_000] * 120]
+    await hear(bot, *(a_message(rig, number, text=text) for number, text in enumerate(texts)))
+    await bot.settle()
+
+    async with bot.store.transaction() as tx:
+        kept = (await tx.inbox._connection.execute(sa.select(schema.inbox.c.body))).scalars().all()
+    assert len(kept) == 20
+    assert {*kept} == {""}
 
 
 async def test_a_room_gets_its_share_whoever_asks(rig: Rig, bot: Bot) -> None:
@@ -186,8 +200,8 @@ async def test_what_people_say_to_each_other_is_not_kept(rig: Rig, bot: Bot) -> 
     await bot.answerer.answer_all()
 
     async with bot.store.transaction() as tx:
-        kept = (await tx.inbox._connection.exec_driver_sql("SELECT body FROM inbox")).scalars().all()
-    assert kept == ["!pw version"]
+        kept = (await tx.inbox._connection.exec_driver_sql("SELECT event, body FROM inbox")).all()
+    assert [tuple(row) for row in kept] == [("$@ada:hs-2", "")]
 
 
 async def test_an_answer_that_cannot_be_written_is_a_fault_and_holds_nobody_up(rig: Rig, bot: Bot) -> None:
