@@ -52,6 +52,7 @@ AT_MOST = {
     "flooded": A_FLOOD * (182 // FLOOD_EVERY + 2),
     "absence": 1,
     "retry": 0,
+    "sweep": 1,
     "recheck": 0,  # for the server raises comment events
     "recheck_request": 0,
 }
