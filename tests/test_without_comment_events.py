@@ -7,9 +7,10 @@ import pytest
 
 from bot.app import Bot
 from bot.demo.sample.patchwork import Posted as Arrived
-from bot.ids import RoomId
+from bot.ids import RoomId, ServerName
 from bot.notices.condition import status
 from bot.notices.markup import Allowed, written
+from broken_rows import fail
 from rig import ROOM, Rig
 
 REVIEWS = RoomId("!reviews:hs")
@@ -134,6 +135,28 @@ async def test_when_the_server_learns_to_raise_comment_events_nothing_is_told_tw
         assert bot.overview._parts.watches[0]._poller.api_version == "1.3"
 
     assert [body.count(word) for word in ("First", "Second") for body in ["\n".join(said(rig))]] == [1, 1]
+
+
+async def test_a_comment_that_cannot_be_saved_costs_itself_only_and_is_told_later(tmp_path: Path) -> None:
+    rig = a_rig(tmp_path, "1.2", {ROOM: ("path:migration/ on:new,comment",)})
+
+    async with rig.running() as bot:
+        first, second = [await arrived(rig, bot, patches=1) for _ in range(2)]
+        lost = rig.patchwork.add_comment(first.patches[0], "First.\n")
+        rig.patchwork.add_comment(second.patches[0], "Second.\n")
+        mend = fail(rig.settings().store.url.get_secret_value(), "INSERT ON comment", f"NEW.id = {lost}")
+        rig.patchwork.requests.clear()
+        await hours(rig, bot, 2)
+        asked = sum(path.endswith(("/comments/", "/mbox/")) for _, path, _ in rig.patchwork.requests)
+        counted = sum(requests for _, requests in await bot.store.recheck_requests(ServerName("sample")))
+        before = "\n".join(said(rig))
+        assert [incident.name for incident in bot.store.incidents] == ["comments on patch 1 of sample"]
+        mend()
+        await hours(rig, bot, 2)
+
+    assert ("First" in before, "Second" in before) == (False, True)
+    assert "\n".join(said(rig)).count("First") == 1
+    assert 0 < counted <= asked
 
 
 async def test_nothing_is_looked_for_where_no_room_sees_it(tmp_path: Path) -> None:
