@@ -159,6 +159,21 @@ async def test_a_comment_that_cannot_be_saved_costs_itself_only_and_is_told_late
     assert 0 < counted <= asked
 
 
+async def test_what_arrived_beside_something_that_cannot_be_saved_is_looked_at_too(tmp_path: Path) -> None:
+    rig = a_rig(tmp_path, "1.2", {ROOM: ("path:migration/",)})
+
+    async with rig.running() as bot:
+        await bot.settle()
+        lost, found = (rig.post("migration/ram.c") for _ in range(2))
+        mend = fail(rig.settings().store.url.get_secret_value(), "INSERT ON series", f"NEW.id = {lost.series}")
+        await rig.poll(bot)
+        mend()
+        rig.patchwork.add_comment(found.patches[0], REVIEW)
+        await hours(rig, bot, 3)
+
+    assert "R1" in shown(rig)[0]
+
+
 async def test_nothing_is_looked_for_where_no_room_sees_it(tmp_path: Path) -> None:
     rig = a_rig(tmp_path, "1.2", {ROOM: ("path:docs/", "path:hw/ is:reviewed", "path:net/ on:comment")})
 
