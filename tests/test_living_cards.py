@@ -248,3 +248,19 @@ async def test_more_cards_than_a_batch_are_all_edited(rig: Rig) -> None:
         await pass_by(rig, bot, 5)
 
     assert [edits(rig, room) for room in rooms] == [1] * 120
+
+
+async def test_states_are_spelt_as_the_server_does_on_cards_and_below_them(rig: Rig) -> None:
+    rig.patchwork.add_state("Needs ACK")
+    rig.subscribe = {ROOM: ("path:migration/ on:new,state",)}
+    async with rig.running() as bot:
+        series = await posted(rig, bot)
+        for patch, state in zip(series.patches, ("rfc", "needs-ack"), strict=True):
+            rig.patchwork.set_state(patch, state)
+        await rig.poll(bot)
+        await pass_by(rig, bot, 90)
+
+    said = "\n".join(post.message.body for post in rig.chat.posted)
+    assert "Needs ACK 1 · RFC 1" in said
+    assert "New → RFC" in said
+    assert "New → Needs ACK" in said

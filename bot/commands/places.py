@@ -42,7 +42,8 @@ class Place:
 
     def site(self, project: ProjectName) -> Site:
         """How links to it are written."""
-        return Site(self.api.url, self.api.version != "1.1", self.archives.get(project.lower(), ""))
+        archive = self.archives.get(project.lower(), "")
+        return Site(self.api.url, self.api.version != "1.1", archive, states=self.api.states)
 
     def outage(self, error: TransportError) -> str:
         """That it cannot be asked, why, and since when."""

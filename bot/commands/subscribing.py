@@ -16,13 +16,14 @@ from bot.notices import subscribed as told
 from bot.notices.digest import when
 from bot.notices.paging import page
 from bot.past import asked_for
+from bot.patchwork.states import States
 from bot.store.store import Store, Transaction
 from bot.store.subscriptions import PROJECT
 from bot.subscriptions.due import zone_named
 from bot.subscriptions.listeners import Listeners
 from bot.subscriptions.parser import parse_subscription
 from bot.subscriptions.query import Key, Query
-from bot.subscriptions.remarks import hints
+from bot.subscriptions.remarks import hints, state_doubts
 from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
 from bot.subscriptions.wishes import ARRIVALS, On
 
@@ -155,7 +156,11 @@ class Subscribing:
         [doubts] = await self._means.doubts([meant(query, standing)])
         elsewhere = _watched_elsewhere(self._means.places, meant(query, standing))
         late = _late_comments(self._means.places, meant(query, standing))
-        notes = [*elsewhere, *late, *doubts, *(f"{hint}." for hint in hints(query))]
+        servers: dict[str, States] = {
+            place.name: place.api.states for place in _asked(self._means.places, meant(query, standing))
+        }
+        told_of = (*state_doubts(query, servers), *hints(query))
+        notes = [*elsewhere, *late, *doubts, *(f"{hint}." for hint in told_of)]
         notes += [NO_CARD] if ARRIVALS.isdisjoint(query.hears) else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
 

@@ -26,6 +26,7 @@ from bot.notices.markup import (
 from bot.notices.versions import Former, Successor, follows, superseded_by, superseded_remark
 from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
 from bot.patchwork.refs import patch_url, series_url
+from bot.patchwork.states import NO_STATES, States
 from bot.subscriptions.wishes import Form
 
 MAX_MATCHED = 6
@@ -36,13 +37,14 @@ MAX_NAME = 255  # where Patchwork itself cuts a name
 class Site:
     """How links to a server are written; *archive* is the operator's own template, "" for none.
 
-    *others* are the addresses of further servers that are linked beside it.
+    *others* are the addresses of further servers that are linked beside it, *states* is how the server spells those.
     """
 
     url: str
     by_msgid: bool = True
     archive: str = ""
     others: tuple[str, ...] = ()
+    states: States = NO_STATES
 
     @property
     def allowed(self) -> Allowed:
@@ -145,7 +147,7 @@ def compact(shown: Shown, site: Site) -> Document:
     """The same in two lines: what it is; who, how many, and how it stands."""
     title = _title(shown, site)
     first = words(Link(title.text, title.url), f" · {title.remark}" if title.remark else "")
-    return (lines([first, words(*_who(shown), *_then(_standing(shown)))]),)
+    return (lines([first, words(*_who(shown), *_then(_standing(shown, site)))]),)
 
 
 def card(shown: Shown, site: Site) -> Document:
@@ -157,7 +159,7 @@ def card(shown: Shown, site: Site) -> Document:
         _where(shown),
         _pull(shown),
         _matched(shown),
-        _standing(shown),
+        _standing(shown, site),
         _archive(shown, site),
     ]
     return (_title(shown, site), lines(said), *_folded(shown, site))
@@ -245,11 +247,11 @@ def _matched(shown: Shown) -> Line:
     return words(*pieces, f" and {rest} more" if rest > 0 else "")
 
 
-def _standing(shown: Shown) -> Line:
-    of_all = shown.series.trailers if shown.series else ()
-    if shown.lone is not None:
-        return facts.standing(shown.patches, [facts.state_name(shown.lone.state)] if shown.lone.state else [], of_all)
-    return facts.standing(shown.patches, facts.folded_states(shown.patches), of_all)
+def _standing(shown: Shown, site: Site) -> Line:
+    of_all, lone = shown.series.trailers if shown.series else (), shown.lone
+    if lone is not None:
+        return facts.standing(shown.patches, [facts.state_name(lone.state, site.states)] if lone.state else [], of_all)
+    return facts.standing(shown.patches, facts.folded_states(shown.patches, site.states), of_all)
 
 
 def _pull(shown: Shown) -> Line:
@@ -278,6 +280,6 @@ def _folded(shown: Shown, site: Site) -> tuple[Details, ...]:
 def _item(patch: Patch, site: Site) -> Line:
     """A patch of several, with what is not as it was when it came."""
     link = Link(patch_name(patch), site.patch(patch), spelled=False)
-    state = facts.state_name(patch.state) if patch.state and patch.state != "new" else ""
+    state = facts.state_name(patch.state, site.states) if patch.state and patch.state != "new" else ""
     remark = facts.joined([state, facts.worst_check([patch])])
     return words(link, f" · {remark}" if remark else "")

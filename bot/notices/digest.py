@@ -151,9 +151,9 @@ def _states(listed: Listed) -> Iterator[str]:
     """How many are in which state; of a single one, its state."""
     states = Counter(listed.states)
     if states.total() == 1:
-        yield facts.state_name(*states)
+        yield facts.state_name(next(iter(states)), listed.site.states)
     else:
-        yield from facts.counted_states(states)
+        yield from facts.counted_states(states, listed.site.states)
 
 
 def _more(count: int, listed: Sequence[Listed]) -> Line:

@@ -20,6 +20,7 @@ from bot.patchwork.model import (
     worst,
 )
 from bot.patchwork.refs import archive_link
+from bot.patchwork.states import States
 
 MAX_DIRECTORIES = 3
 PULL_REQUEST = "📦 pull request"
@@ -47,21 +48,21 @@ def submitter_name(person: Person) -> str:
     return cut(named(person.name, named(person.email, "an unknown submitter")), 100)
 
 
-def state_name(slug: str) -> str:
-    """A state as people write it: "under-review" is "Under Review"."""
-    return cut(" ".join(word[:1].upper() + word[1:] for word in slug.split("-")), 40)
+def state_name(slug: str, states: States) -> str:
+    """A state as people write it, by the spelling of the server's *states*."""
+    return cut(states.name(slug), 40)
 
 
-def folded_states(patches: Iterable[Patch]) -> list[str]:
+def folded_states(patches: Iterable[Patch], states: States) -> list[str]:
     """How many patches are in which state, the most first: ["New 5", "Accepted 2"]."""
-    return counted_states(Counter(patch.state for patch in patches if patch.state))
+    return counted_states(Counter(patch.state for patch in patches if patch.state), states)
 
 
-def counted_states(counts: Mapping[str, int]) -> list[str]:
+def counted_states(counts: Mapping[str, int], states: States) -> list[str]:
     """The same of counts by slug."""
     named: Counter[str] = Counter()
     for slug, count in counts.items():
-        named[state_name(slug)] += count
+        named[state_name(slug, states)] += count
     return [f"{name} {count}" for name, count in sorted(named.items(), key=lambda item: (-item[1], item[0]))]
 
 

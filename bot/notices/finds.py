@@ -10,6 +10,7 @@ from bot.notices import facts
 from bot.notices.card import MAX_NAME, Site, patch_name
 from bot.notices.markup import Bullets, Code, Document, Line, Link, cut, lines, words
 from bot.patchwork.model import Patch, Series
+from bot.patchwork.states import States
 
 MOST_SHOWN = 10
 
@@ -83,13 +84,15 @@ def _match(match: Match, *, with_project: bool) -> Line:
     version = f"v{series.version}" if series and series.version > 1 else ""
     project = patch.project if with_project else ""
     pull = facts.PULL_REQUEST if match.is_pull else ""
-    told = [version, facts.submitter_name(submitter), pull, date[:10], project, *_states(states)]
+    told = [version, facts.submitter_name(submitter), pull, date[:10], project, *_states(states, match.site.states)]
     return words(link, f" · {facts.joined(told)}")
 
 
-def _states(states: Mapping[str, int]) -> list[str]:
+def _states(counts: Mapping[str, int], states: States) -> list[str]:
     """How many are in which state; of a lone patch, its state."""
-    return [facts.state_name(*states)] if sum(states.values()) == 1 else facts.counted_states(states)
+    if sum(counts.values()) == 1:
+        return [facts.state_name(next(iter(counts)), states)]
+    return facts.counted_states(counts, states)
 
 
 def _past(looked_at: LookedAt) -> list[str]:

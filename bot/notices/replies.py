@@ -19,7 +19,7 @@ def patch_shown(patch: Patch, series: Series | None, site: Site) -> Document:
     told = [
         words(facts.joined([facts.submitter_name(patch.submitter), patch.date[:10], _kind(patch)])),
         _of_series(series, site) if series else (),
-        facts.standing([patch], [facts.state_name(patch.state)] if patch.state else []),
+        facts.standing([patch], [facts.state_name(patch.state, site.states)] if patch.state else []),
         facts.pull_source(patch),
         words(size) if size else (),
     ]

@@ -14,6 +14,7 @@ from bot.notices.changes import Change, ChangeKind, Contexts
 from bot.notices.hearing import BETWEEN_PERSONS
 from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, cut, lines, longest, words
 from bot.patchwork.model import Patch, TrailerKind
+from bot.patchwork.states import States
 
 MAX_LINES = 15  # of changes
 _MAX_COMMENTS = 20
@@ -45,7 +46,7 @@ class Thread:
 
 def told(thread: Thread, site: Site) -> Document:
     """What is to be said; nothing where all is as it was."""
-    changes = _changes(thread)
+    changes = _changes(thread, site.states)
     comments = _comments(thread)
 
     def first(shown: int) -> Document:
@@ -61,12 +62,12 @@ def told(thread: Thread, site: Site) -> Document:
 # Changes
 
 
-def _changes(thread: Thread) -> list[Line]:
+def _changes(thread: Thread, states: States) -> list[Line]:
     """A line for each change, with the patches that it happened to."""
     remaining = list(_remaining(thread))
     found: dict[str, list[Change]] = {}
     for change in remaining:
-        if change.kind is not ChangeKind.CHECK and (said := _said(change)):
+        if change.kind is not ChangeKind.CHECK and (said := _said(change, states)):
             found.setdefault(said, []).append(change)
     told_of = [_counted(said, _with_others(alike, remaining, thread), thread) for said, alike in found.items()]
     told_of += _checks([change for change in remaining if change.kind is ChangeKind.CHECK], thread)
@@ -110,12 +111,13 @@ def _now(change: Change, patch: Patch, thread: Thread) -> str:
             return change.after
 
 
-def _said(change: Change) -> str:
+def _said(change: Change, states: States) -> str:
     """What happened, in a few words; "" of what was merely not known before."""
     before, after = change.before, change.after
     match change.kind:
         case ChangeKind.STATE:
-            return f"{facts.state_name(before)} → {facts.state_name(after)}" if before and after else ""
+            named = (facts.state_name(slug, states) for slug in (before, after))
+            return " → ".join(named) if before and after else ""
         case ChangeKind.DELEGATE if not after:
             return f"no longer delegated to {cut(before, 60)}"
         case ChangeKind.DELEGATE:

@@ -18,14 +18,16 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
 from bot.patchwork.answers import Garbled, SkippedRow, read_row
 from bot.patchwork.budget import Budget, OverBudget
-from bot.patchwork.client import AT_ONCE, NotFound, Page, Params, PatchworkClient, TooLarge, Wall
+from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, TooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.listing import NewestPage, asked_for, joined, last_page, newest, page_of
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
+from bot.patchwork.paging import Page
 from bot.patchwork.rechecks import raises_comment_events
 from bot.patchwork.refs import msgid_of
 from bot.patchwork.skipping import RowLog, read_list
+from bot.patchwork.states import States, states_in
 from bot.patchwork.told import Commented, MailKind, TrailersRead
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, PatchRow, SeriesRow, read_project
 
@@ -33,6 +35,7 @@ PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
 _MAX_PARTS = 10  # in which a page is asked for that is too large as a whole
 WALLED = "mbox.walled"
+_EMPTY_LIST = [("q", "no patch has this name")]  # a page without patches is a short one
 _MAX_PAGES = 4  # of what hangs on one object
 MAX_FAILED_PAGES = 8  # of one object's, each of which may take as long as a request may; then others are not asked for
 MAX_COMMENTED = 100  # patches whose comments are read one after the other, at a time
@@ -99,6 +102,20 @@ class PatchworkApi:
     def raises_comment_events(self) -> bool:
         """Whether events tell of comments."""
         return raises_comment_events(self.version)
+
+    @property
+    def states(self) -> States:
+        """The states that the server has, as far as they are known; for all who ask it."""
+        return self._client.states
+
+    @states.setter
+    def states(self, states: States) -> None:
+        self._client.states = states
+
+    async def state_names(self, project: str) -> dict[str, str]:
+        """The states by slug as the page of a *project* spells them; none where it does not."""
+        page = await self._client.page(f"/project/{quote(project, safe='')}/list/", _EMPTY_LIST)
+        return states_in(page)
 
     @property
     def may_be_newer(self) -> bool:

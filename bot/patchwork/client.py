@@ -9,6 +9,7 @@ import asyncio
 import email.utils
 import re
 import ssl
+import sys
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,8 @@ from bot.ids import ServerName
 from bot.json_reader import read_json
 from bot.patchwork.budget import Budget
 from bot.patchwork.counting import counted
+from bot.patchwork.paging import Page, page_with
+from bot.patchwork.states import NO_STATES, States
 from bot.patchwork.turns import Purpose, Turns
 from bot.unpacking import body_of, unpacked
 
@@ -35,7 +38,10 @@ _MAX_COOKIES = 20  # a wall sets one or two; a server may set others with each a
 
 TOO_MANY_WAIT = timedelta(minutes=1)  # after a 429 that does not say how long
 
+_MAX_PAGE_BYTES = 1024 * 1024  # of one for people
+
 _JSON = "application/json"
+_PAGE_TYPE = "text/html"
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _PAGE = re.compile(
     rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!--|\?xml\b|!doctype\b|html\b|head\b|body\b|script\b|noscript\b|meta\b|title\b)",
@@ -78,19 +84,6 @@ class Wall(Refused):
 
 class TooMany(Temporary):
     """The server wants fewer requests (429)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An answer's bytes, and which pages the server says are next to it.
-
-    *previous* and *last* are page numbers; None where the server names none, as one before API 1.3 does of the last.
-    """
-
-    body: bytes
-    has_next: bool = False
-    previous: int | None = None
-    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +139,11 @@ class Limits:
 
 @dataclass(slots=True)
 class _Known:
-    """What all who ask a server know of it: the API's *version*, e.g. "1.3", and its *name* for the metrics."""
+    """What all who ask a server know of it: the API's *version*, e.g. "1.3", its *name* for metrics, its *states*."""
 
     version: str
     name: ServerName
+    states: States = NO_STATES
 
 
 class PatchworkClient:
@@ -206,6 +200,15 @@ class PatchworkClient:
     def server(self, name: ServerName) -> None:
         self._known.name = name
 
+    @property
+    def states(self) -> States:
+        """The states that the server has, as far as they are known."""
+        return self._known.states
+
+    @states.setter
+    def states(self, states: States) -> None:
+        self._known.states = states
+
     def for_commands(self) -> Self:
         """Ask the same server for people, who share one place and wait no longer than one request may take."""
         client = copy(self)
@@ -236,6 +239,10 @@ class PatchworkClient:
     async def file(self, path: str) -> bytes:
         """Whatever is at *path*, of any type; raises as `json` does."""
         return (await self._get(path, (), None)).body
+
+    async def page(self, path: str, params: Params) -> str:
+        """A page for people, which may be a wall's; raises as `json` does."""
+        return (await self._get(path, params, _PAGE_TYPE)).body.decode("utf-8", "replace")
 
     async def _get(self, path: str, params: Params, content_type: str | None) -> Page:
         is_asked, seconds = False, self._patience()
@@ -285,21 +292,21 @@ class PatchworkClient:
                 answer = Answer(response.status_code, response.headers)
                 if answer.status == 200 and answer.content_type:
                     judge(answer, content_type)  # a large answer of another type is not read
-                body = await (self._body(response) if answer.status == 200 else _error_body(response))
+                limit = min(self._limits.max_bytes, _MAX_PAGE_BYTES if content_type == _PAGE_TYPE else sys.maxsize)
+                body = await (_body(response, limit) if answer.status == 200 else _error_body(response))
                 judge(replace(answer, body=body), content_type)
-                links = {str(rel): link.get("url", "") for rel, link in response.links.items()}
-                return Page(body, "next" in links, _page_number(links.get("prev")), _page_number(links.get("last")))
+                return page_with(body, {str(rel): link.get("url", "") for rel, link in response.links.items()})
 
-    async def _body(self, response: httpx.Response) -> bytes:
-        """The body, unpacked no further than the limit: a small answer can unfold into a huge one."""
-        encoding = response.headers.get("content-encoding", "gzip").strip().lower()
-        if encoding != "gzip":
-            raise Temporary(f"answered in the encoding {encoding[:100]}")
-        is_packed = "content-encoding" in response.headers
-        body = await body_of(response.aiter_raw(), self._limits.max_bytes, is_packed=is_packed)
-        if body is None:
-            raise TooLarge(f"the answer is larger than {self._limits.max_bytes:,} bytes")
-        return body
+
+async def _body(response: httpx.Response, limit: int) -> bytes:
+    """The body, unpacked no further than the *limit*: a small answer can unfold into a huge one."""
+    encoding = response.headers.get("content-encoding", "gzip").strip().lower()
+    if encoding != "gzip":
+        raise Temporary(f"answered in the encoding {encoding[:100]}")
+    body = await body_of(response.aiter_raw(), limit, is_packed="content-encoding" in response.headers)
+    if body is None:
+        raise TooLarge(f"the answer is larger than {limit:,} bytes")
+    return body
 
 
 async def _error_body(response: httpx.Response) -> bytes:
@@ -312,17 +319,6 @@ async def _error_body(response: httpx.Response) -> bytes:
             if len(body) >= _MAX_ERROR_BYTES:
                 break
     return bytes(body)
-
-
-def _page_number(url: str | None) -> int | None:
-    """The page that a link leads to, which is the first where the link names none; None for no such link."""
-    if url is None:
-        return None
-    try:
-        number = httpx.URL(url).params.get("page", "1")
-    except httpx.InvalidURL:
-        return None
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
 
 
 def _authorities(ca_file: str) -> ssl.SSLContext:
@@ -351,7 +347,8 @@ def judge(answer: Answer, content_type: str | None) -> None:
         wait = wait or TOO_MANY_WAIT
     if status == 404 and answer.is_own_refusal:
         raise NotFound(f"HTTP {status}")
-    _judge_wall(answer, wait)
+    if status != 200 or content_type != _PAGE_TYPE:
+        _judge_wall(answer, wait)
     match status:
         case 200:
             if content_type not in {None, answer.content_type}:

@@ -17,6 +17,7 @@ from bot.patchwork import cursor
 from bot.patchwork.answers import SkippedRow
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.pending import Baseline, KnownSeries, Pending
+from bot.patchwork.states import NO_STATES, States
 from bot.patchwork.sweeps import SweepState
 from bot.patchwork.wire import Event
 
@@ -34,7 +35,7 @@ class Watched:
     """Where the watch of a server stands.
 
     *cursor* is None while no event was ever seen; *highest* is the greatest event id ever seen. *sweep* is how far the
-    sweeps came, None before the first.
+    sweeps came, None before the first, and *states* are those that the server showed.
     """
 
     cursor: str | None
@@ -42,6 +43,7 @@ class Watched:
     baselines: tuple[Baseline, ...]
     pending: tuple[Pending, ...]
     sweep: SweepState | None = None
+    states: States = NO_STATES
 
 
 class EventMemory(Protocol):

@@ -6,9 +6,11 @@ edited of a submission that is open (`rounds.py`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol, TypeVar
+
+import structlog
 
 from bot.clock import Clock
 from bot.errors import TransportError
@@ -24,9 +26,11 @@ from bot.patchwork.rounds import OpenMemory, Round
 from bot.patchwork.sweeps import ListMark, SweepState
 
 EVERY = timedelta(minutes=30)
+NAMES_EVERY = timedelta(days=1)
 RETRY_SECONDS = 5 * 60.0
 SWEEP_FAILED = "sweep.failed"
 _MAX_PAGES = 20
+_log = structlog.get_logger(__name__)
 _Found = TypeVar("_Found", Series, Patch)
 _Page = Callable[[int, int], Awaitable[NewestPage[_Found]]]
 
@@ -39,12 +43,14 @@ class SweepMemory(ArchiveMemory, OpenMemory, Protocol):
 class Catch:
     """What the net brought, newest first; nothing when it was not its time.
 
-    *state* is how far the sweeps came now, None where that is as before.
+    *state* is how far the sweeps came now, None where that is as before. *names* are how a page spells the
+    states, by slug.
     """
 
     series: tuple[Series, ...] = ()
     patches: tuple[Patch, ...] = ()
     state: SweepState | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class SafetyNet:
         """
         now = self._clock.now()
         if state is None:
-            return Catch(state=SweepState(now))
+            return Catch(state=SweepState(now, named_at=now), names=await self._state_names(baselines))
         is_recent = timedelta() <= now - state.at < EVERY
         if is_recent or self._clock.monotonic() < self._not_before:
             return Catch()
@@ -98,7 +104,18 @@ class SafetyNet:
             if found.failure is not None:  # the rest would fail, too; it is all asked again soon
                 self._not_before = self._clock.monotonic() + RETRY_SECONDS
                 return Catch(swept.series, swept.patches, swept.state)
-        return Catch(swept.series, swept.patches, replace(swept.state, at=now))
+        if state.named_at is not None and timedelta() <= now - state.named_at < NAMES_EVERY:
+            return Catch(swept.series, swept.patches, replace(swept.state, at=now))
+        names = await self._state_names(baselines)
+        return Catch(swept.series, swept.patches, replace(swept.state, at=now, named_at=now), names)
+
+    async def _state_names(self, baselines: Mapping[ProjectName, Baseline]) -> dict[str, str]:
+        """How a page of the server spells its states; a wall in front of it costs nothing but that."""
+        try:
+            return await self._api.state_names(next(iter(baselines)))
+        except TransportError as error:
+            _log.info("states.not_shown", server=self._server, reason=str(error))
+            return {}
 
     async def _tried(
         self, name: str, part: _Part, baselines: Mapping[ProjectName, Baseline], state: SweepState

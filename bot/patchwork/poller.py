@@ -6,7 +6,7 @@ that must be written in one transaction, so that a poll either happened or did n
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -29,6 +29,7 @@ from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.net import Catch, SafetyNet, SweepMemory
 from bot.patchwork.pending import Baseline, Board, Known, Pending, PendingKind
 from bot.patchwork.projects import ProjectReader, UnreadFrom
+from bot.patchwork.states import States
 from bot.patchwork.sweeps import SweepState
 from bot.patchwork.told import CommentTold, Followed, Told, shown_by, told_by
 from bot.patchwork.version_check import VersionCheck
@@ -94,7 +95,7 @@ class Poll:
     not to be asked again. *past* are those of the *patches* that are too old to be told.
     *unread_from* says of projects from which server date on their events were not read, None: all were.
     *polled* unless no project could be watched, and so nothing was asked. *sweep* is how far the sweeps came, None
-    where that is as before.
+    where that is as before. *state_names* are those that a page of the server spells, by slug.
     """
 
     server: ServerName
@@ -115,6 +116,7 @@ class Poll:
     unread_from: UnreadFrom = field(default_factory=dict)
     polled: bool = True
     sweep: SweepState | None = None
+    state_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,11 @@ class Poller:
         return self._api.url
 
     @property
+    def states(self) -> States:
+        """The states that the server has, as far as they were known when it was last polled."""
+        return self._api.states
+
+    @property
     def api_version(self) -> str:
         """The version of the API in use; "" before the first poll."""
         return self._api.version
@@ -204,6 +211,7 @@ class Poller:
         self._past = past
         await self._version.run()
         watched = await self._memory.watched(self.server)
+        self._api.states = watched.states
         fresh = await self._projects.missing_baselines(watched)
         known = (*watched.baselines, *fresh)
         baselines = {base.project: base for base in known if self.is_available(base.project)}
@@ -242,6 +250,7 @@ class Poller:
             past=old,
             unread_from=unread_from,
             sweep=hints.catch.state,
+            state_names=hints.catch.names,
         )
 
     def _nothing(self, watched: Watched) -> Poll:

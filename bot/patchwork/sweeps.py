@@ -55,7 +55,8 @@ class SweepState:
     """How far the sweeps of a server came.
 
     *at* is when the last complete one was (UTC), *archived* how many archived patches there were, None: not told.
-    The round over what is open goes on with what has a patch below the id *below*; None: with the newest.
+    The round over what is open goes on with what has a patch below the id *below*; None: with the newest. *named_at* is
+    when a page was last asked for the names of the states (UTC).
     """
 
     at: datetime
@@ -63,3 +64,4 @@ class SweepState:
     below: PatchId | None = None
     patches: ListMark = ListMark()
     series: ListMark = ListMark()
+    named_at: datetime | None = None

@@ -20,9 +20,18 @@ sweep = sa.Table(  # how far the sweeps of a server came
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("at", Utc, nullable=False),  # the last one that was complete
     sa.Column("archived", sa.BigInteger),  # how many archived patches there were; null: not told
+    sa.Column("named_at", Utc),  # when a page was last asked for the names of the states
     sa.Column("below", sa.BigInteger),  # the round goes on with what has a lower patch id; null: from the newest on
     sa.Column("patches", sa.JSON, nullable=False),  # how far the list was read: [highest, total, projects, floors]
     sa.Column("series", sa.JSON, nullable=False),
+)
+
+state = sa.Table(  # those that a server showed
+    "state",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text),  # as its pages spell it; null: none did
 )
 
 project = sa.Table(

@@ -1,6 +1,6 @@
 """How far the sweeps of a server came, and which of the known submissions they look at again."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.rounds import Open, OpenSubmission
+from bot.patchwork.states import States
 from bot.patchwork.sweeps import ListMark, SweepState
 from bot.store import schema
 from bot.store.book import Book
@@ -26,13 +27,31 @@ class SweepBook(Book):
         if row is None:
             return None
         below = None if row["below"] is None else PatchId(row["below"])
-        return SweepState(row["at"], row["archived"], below, _to_mark(row["patches"]), _to_mark(row["series"]))
+        marks = _to_mark(row["patches"]), _to_mark(row["series"])
+        return SweepState(row["at"], row["archived"], below, *marks, row["named_at"])
 
     async def save(self, server: ServerName, state: SweepState) -> None:
         """Keep how far the sweeps of *server* came."""
         marks = {"patches": _of_mark(state.patches), "series": _of_mark(state.series)}
-        values = {"at": state.at, "archived": state.archived, "below": state.below, **marks}
+        values = {"at": state.at, "named_at": state.named_at, "archived": state.archived, "below": state.below, **marks}
         await self._replace(schema.sweep, {"server": server}, values)
+
+    async def states(self, server: ServerName) -> States:
+        """The states that *server* showed."""
+        rows = await self._all(sa.select(schema.state).where(schema.state.c.server == server))
+        return States({row["slug"]: row["name"] for row in rows})
+
+    async def learn_states(self, server: ServerName, slugs: Iterable[str], names: Mapping[str, str]) -> None:
+        """Keep the states that were seen, and the *names* that a page spells; those that no page has any more go."""
+        known = (await self.states(server)).names
+        seen = dict.fromkeys(slugs)
+        if names:
+            dropped = known.keys() - names.keys() - seen.keys()
+            keys = ({"server": server, "slug": slug} for slug in dropped if known[slug] is not None)
+            await self._delete_all(schema.state, keys)
+        for slug, name in {**seen, **names}.items():
+            if slug not in known or (name is not None and known[slug] != name):
+                await self._replace(schema.state, {"server": server, "slug": slug}, {"name": name})
 
     async def archived(self, server: ServerName, projects: Collection[ProjectName]) -> dict[PatchId, OpenSubmission]:
         """The patches of *projects* that are known as archived, each with what it belongs to."""

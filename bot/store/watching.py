@@ -15,7 +15,7 @@ from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Series
 from bot.patchwork.pending import KnownSeries
 from bot.patchwork.poller import Poll
-from bot.patchwork.told import MailKind, Work, WorkKind
+from bot.patchwork.told import Field, FieldTold, MailKind, Work, WorkKind
 from bot.store import rows, schema
 from bot.store.book import readable
 from bot.store.changing import Changing
@@ -28,6 +28,13 @@ KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
 KEEP_CHECKS = timedelta(days=30)
 KEEP_PENDING = timedelta(days=30)  # for which an object that cannot be read is asked for again
+
+
+def _states_in(poll: Poll) -> set[str]:
+    """The slugs of the states that a poll showed."""
+    patches = (*poll.patches, *(patch for read in poll.series for patch in read.news))
+    told = {each.value for each in poll.told if isinstance(each, FieldTold) and each.field is Field.STATE}
+    return {slug for slug in told | {patch.state for patch in patches} if slug}
 
 
 def _pending_name(row: sa.RowMapping) -> str:
@@ -59,6 +66,7 @@ class WatchBook(PastBook):
                 lambda: tuple(readable(waiting.mappings(), rows.to_pending, _pending_name, self._incidents))
             ),
             sweep=await self._sweeps.state(server),
+            states=await self._sweeps.states(server),
         )
 
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
@@ -125,6 +133,8 @@ class WatchBook(PastBook):
         await self._move_cursor(poll)
         if poll.sweep is not None:
             await self._sweeps.save(poll.server, poll.sweep)
+        if (slugs := _states_in(poll)) or poll.state_names:
+            await self._sweeps.learn_states(poll.server, slugs, poll.state_names)
         for base in poll.baselines:
             await self._replace(
                 schema.project, {"server": poll.server, "name": base.project}, rows.of_baseline(base, self._now)
@@ -246,6 +256,6 @@ class WatchBook(PastBook):
         """Everything known of a server whose ids started anew."""
         known = (schema.series, schema.patch, schema.told, schema.patch_check, schema.comment)
         told = (schema.card, schema.digest_entry, schema.flooded, schema.absence, schema.retry)
-        for table in (*known, *told, schema.seen_event, schema.pending, schema.project, schema.sweep):
+        for table in (*known, *told, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         await RecheckBook(self._connection, self._now).forget(server)

@@ -1,12 +1,14 @@
 """What in a query may be meant otherwise; never a reason to refuse it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
+from bot.patchwork.states import States
 from bot.subscriptions.contradictions import contradiction
 from bot.subscriptions.globs import has_wildcard
 from bot.subscriptions.query import Key, Query, Term, terms_of
-from bot.subscriptions.values import Regex
+from bot.subscriptions.values import ANY_STATE, Regex, Transition
 
 _ANY_DEPTH = "**"
 _FILE_NAME = re.compile(r"[\w-]+\.[\w.-]+")  # with an ending
@@ -18,6 +20,28 @@ def hints(query: Query) -> tuple[str, ...]:
     """What to tell about *query* to whoever wrote it, each once."""
     of_terms = (hint for term in terms_of(query.tree) for hint in _of_term(term))
     return tuple(dict.fromkeys((*_of_contradictions(query), *of_terms)))
+
+
+def state_doubts(query: Query, servers: Mapping[str, States]) -> tuple[str, ...]:
+    """What to tell of the states in a *query* that none of the *servers* has, by their names; each once."""
+    known = {name: states for name, states in servers.items() if states.is_complete}
+    slugs = [slug for term in terms_of(query.tree) if term.key is Key.STATE for slug in _slugs(term)]
+    if not known or len(known) < len(servers):
+        return ()
+    unknown = [slug for slug in slugs if not any(states.has(slug) for states in known.values())]
+    return tuple(dict.fromkeys(_state_doubt(slug, name, states) for slug in unknown for name, states in known.items()))
+
+
+def _slugs(term: Term) -> Iterator[str]:
+    for value in term.values:
+        sides = (value.before, value.after) if isinstance(value, Transition) else (str(value),)
+        yield from (slug for slug in sides if slug != ANY_STATE)
+
+
+def _state_doubt(slug: str, server: str, states: States) -> str:
+    near = get_close_matches(slug, states.names, 1)
+    guess = f"; did you mean {Key.STATE}:{near[0]}?" if near else "."
+    return f"{server} has no state {slug}{guess} It has {', '.join(sorted(states.names))}"
 
 
 def _of_contradictions(query: Query) -> Iterator[str]:

@@ -160,7 +160,7 @@ class Watch:
     def site(self, project: ProjectName) -> Site:
         """How links to what was sent to *project* are written."""
         archive = self._projects.archives.get(project.lower(), "")
-        return Site(self._poller.url, self._poller.links_by_msgid, archive)
+        return Site(self._poller.url, self._poller.links_by_msgid, archive, states=self._poller.states)
 
     def _failed(self, reason: str, asked: timedelta | None) -> None:
         """Wait: from 2 s doubling with jitter to 15 min, or as long as the server asks for."""

@@ -377,3 +377,13 @@ async def test_comments_may_be_asked_for_of_a_server_that_is_not_known_yet(tmp_p
         answer = await here.say("sub path:migration/ on:comment")
 
     assert answer.startswith("Subscribed, as 1:")
+
+
+async def test_a_state_that_the_server_has_not_is_told_with_those_that_it_has(here: People) -> None:
+    here.rig.patchwork.add_state("Mainlined")
+    await here.rig.poll(here.bot, times=2)
+
+    assert "Note: sample has no state acepted; did you mean state:accepted? It has accepted, " in await here.say(
+        "sub state:acepted"
+    )
+    assert "has no state" not in await here.say("sub state:accepted")

@@ -97,9 +97,11 @@ ROWS: dict[str, dict[str, Any]] = {
         "commit_ref": None,
         "changed_at": NOW,
     },
+    "state": {"server": SERVER, "slug": "rfc", "name": "RFC"},
     "sweep": {
         "server": SERVER,
         "at": NOW,
+        "named_at": NOW,
         "archived": 76,
         "below": 70,
         "patches": [70, 60, [PROJECT], {PROJECT: 69}],

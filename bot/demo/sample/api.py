@@ -57,7 +57,7 @@ def _answer(request: Request, site: Site, settings: Settings) -> Response:
     path = unquote(request.path)
     api = _API.match(path)
     if api is None:
-        return web_answer(request, site.tables.snapshot(), path)
+        return web_answer(request, site.tables.snapshot(), path, site.states)
     version = api["version"]
     newest = max(settings.api_versions)
     is_spoken = version is None or version in settings.api_versions

@@ -107,6 +107,10 @@ class SamplePatchwork:
         """Restart with another TIME_ZONE: every date of an event, the past ones too, is printed anew."""
         self._site.zone = ZoneInfo(name)
 
+    def add_state(self, name: str) -> None:
+        """Add a state, as an administrator does."""
+        self._site.states.append(name)
+
     def set_event_step(self, step: timedelta) -> None:
         """How far apart events of one moment are dated; zero gives them all one date."""
         self._site.event_step = step

@@ -9,6 +9,19 @@ from bot.demo.sample.mail import split_mailbox
 from bot.demo.sample.rows import EventRow, PersonRow, UserRow
 from bot.demo.sample.tables import Tables
 
+STATE_NAMES = (
+    "New",
+    "Under Review",
+    "Accepted",
+    "Rejected",
+    "RFC",
+    "Not Applicable",
+    "Changes Requested",
+    "Awaiting Upstream",
+    "Superseded",
+    "Deferred",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
@@ -35,6 +48,7 @@ class Site:
     def __init__(self, clock: Clock, time_zone: str) -> None:
         self.tables = Tables()
         self.zone = ZoneInfo(time_zone)
+        self.states = list(STATE_NAMES)
         self.event_step = timedelta(microseconds=1)
         self._clock = clock
         self._last_now: datetime | None = None

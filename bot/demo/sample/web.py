@@ -1,7 +1,7 @@
 """The sample Patchwork's pages outside the API: mboxes, and a plain page wherever a link leads."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from urllib.parse import parse_qs
 
@@ -19,8 +19,8 @@ _ROUTE = re.compile(
 )
 
 
-def web_answer(request: Request, rows: Snapshot, path: str) -> Response:
-    """The answer to a request outside /api/; *path* is percent-decoded once."""
+def web_answer(request: Request, rows: Snapshot, path: str, states: Sequence[str]) -> Response:
+    """The answer to a request outside /api/; *path* is percent-decoded once, *states* are the names of all."""
     match = _ROUTE.fullmatch(path if path.endswith("/") else f"{path}/")
     if match is None:
         return page(404, "Page not found")
@@ -28,7 +28,7 @@ def web_answer(request: Request, rows: Snapshot, path: str) -> Response:
         return slash_added(request)
     answers: dict[str, Callable[[], Response | None]] = {
         "series": lambda: _series(rows, int(match["series"])),
-        "list": lambda: _list(rows, match["list"], request.query),
+        "list": lambda: _list(rows, match["list"], request.query, states),
         "project": lambda: _mail(rows, _by_msgid(rows, match), mbox=match["mbox"] is not None),
         "short": lambda: _short(rows, match),
     }
@@ -58,19 +58,27 @@ def _short(rows: Snapshot, match: re.Match[str]) -> Response | None:
     return moved(302, page_path(rows.projects[mail.project], match["short"], mail.msgid))
 
 
-def _list(rows: Snapshot, link_name: str, query: str) -> Response | None:
+def _list(rows: Snapshot, link_name: str, query: str, states: Sequence[str]) -> Response | None:
     projects = [project.id for project in rows.projects.values() if project.link_name == link_name]
     if not projects:
         return None
-    series = parse_qs(query).get("series", [None])[-1]
+    asked = parse_qs(query)
+    series, words = asked.get("series", [None])[-1], asked.get("q", [""])[-1].lower()
     patches = [patch for patch in rows.patches.values() if patch.project in projects]
-    shown = [patch for patch in patches if series is None or str(patch.series) == series]
+    shown = [patch for patch in patches if series in {None, str(patch.series)} and words in patch.name.lower()]
     items = [
         f'<li><a href="{escape(page_path(rows.projects[patch.project], "patch", patch.msgid))}">'
         f"{escape(patch.name)}</a> ({escape(patch.state)})</li>"
         for patch in shown
     ]
-    return page(200, link_name, f"<ul>{''.join(items)}</ul>")
+    return page(200, link_name, f"<form>{_state_filter(states)}</form><ul>{''.join(items)}</ul>")
+
+
+def _state_filter(states: Sequence[str]) -> str:
+    """The selection of a state, as Patchwork's own form has it."""
+    any_state = '<option  value="*">any</option><option selected value="">Action Required</option>'
+    options = (f'<option value="{number}" >{escape(name)}</option>' for number, name in enumerate(states, 1))
+    return f'<select name="state" class="form-control">{any_state}{"".join(options)}</select>'
 
 
 def _by_msgid(rows: Snapshot, match: re.Match[str]) -> PatchRow | CoverRow | None:

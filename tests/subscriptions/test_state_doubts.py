@@ -1,0 +1,42 @@
+"""States in a query that no server has."""
+
+import pytest
+
+from bot.patchwork.states import States
+from bot.subscriptions.parser import parse
+from bot.subscriptions.remarks import state_doubts
+
+KNOWN = States(
+    {"new": "New", "accepted": "Accepted", "mainlined": "Mainlined", "needs-ack": "Needs ACK", "queued": None}
+)
+SPELT_BY_NOBODY = States({"new": None})
+
+
+@pytest.mark.parametrize("query", ["path:a.c", "state:new", "state:Mainlined", "state:needs_ack", "state:*->accepted"])
+def test_states_that_there_are_are_no_reason_to_doubt(query: str) -> None:
+    assert state_doubts(parse(query), {"sample": KNOWN}) == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "guess"),
+    [
+        ("state:acepted", "; did you mean state:accepted?"),
+        ("state:xyz", "."),
+        ("state:*->mainline", "; did you mean state:mainlined?"),
+    ],
+)
+def test_a_state_that_there_is_not_is_told_with_the_nearest(query: str, guess: str) -> None:
+    slug = query.removeprefix("state:").removeprefix("*->")
+
+    assert state_doubts(parse(query), {"sample": KNOWN}) == (
+        f"sample has no state {slug}{guess} It has accepted, mainlined, needs-ack, new, queued",
+    )
+
+
+def test_a_state_that_one_of_several_servers_has_is_no_reason_to_doubt() -> None:
+    assert state_doubts(parse("state:queued"), {"sample": KNOWN, "other": States({"new": "New"})}) == ()
+
+
+@pytest.mark.parametrize("servers", [{}, {"sample": SPELT_BY_NOBODY}, {"sample": SPELT_BY_NOBODY, "other": KNOWN}])
+def test_nothing_is_said_where_not_all_states_are_known(servers: dict[str, States]) -> None:
+    assert state_doubts(parse("state:merged"), servers) == ()
