@@ -165,7 +165,7 @@ async def test_a_review_of_a_series_without_a_card_is_heard_by_who_named_states(
 
     assert (cards(rig), replies(rig)) == (
         ["migration: Fix it"],
-        ["1 of 3 patches: reviewed by rey@example.com (1/3)"],
+        ["1 of 3 patches: reviewed by Rey Viewer (1/3)"],
     )
 
 

@@ -13,7 +13,7 @@ from bot.notices.card import Shown, Site
 from bot.notices.changes import Change, ChangeKind, Contexts
 from bot.notices.hearing import BETWEEN_PERSONS
 from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, cut, lines, longest, words
-from bot.patchwork.model import Patch, TrailerKind
+from bot.patchwork.model import Patch, Trailer, TrailerKind
 from bot.patchwork.states import States
 
 MAX_LINES = 15  # of changes
@@ -42,6 +42,12 @@ class Thread:
     def patches(self) -> Mapping[PatchId, Patch]:
         """All patches, by id."""
         return {patch.id: patch for patch in self.shown.patches}
+
+    @property
+    def trailers(self) -> frozenset[Trailer]:
+        """All that was said of the patches, or of all of them together."""
+        of_all = self.shown.series.trailers if self.shown.series else frozenset()
+        return of_all.union(*(patch.trailers for patch in self.shown.patches))
 
 
 def told(thread: Thread, site: Site) -> Document:
@@ -82,6 +88,7 @@ def _remaining(thread: Thread) -> Iterator[Change]:
     for change in thread.changes:
         key = change.kind, change.patch, change.context
         first[key] = replace(first.get(key, change), after=change.after)
+    names = {each.person: each.shown for each in thread.trailers}
     by_comments = {each.person for change in thread.changes if change.comment for each in change.comment.trailers}
     patches = thread.patches
     for change in first.values():
@@ -89,7 +96,8 @@ def _remaining(thread: Thread) -> Iterator[Change]:
             continue
         if change.kind is ChangeKind.TRAILERS:
             persons = set(change.after.split(BETWEEN_PERSONS)) - set(change.before.split(BETWEEN_PERSONS)) - by_comments
-            now = replace(change, before="", after=", ".join(sorted(persons)))
+            shown = {names.get(person, Trailer(TrailerKind.REVIEWED, person).shown) for person in persons if person}
+            now = replace(change, before="", after=", ".join(sorted(shown)))
         else:
             now = change if change.patch is None else replace(change, after=_now(change, patches[change.patch], thread))
         if now.before != now.after:

@@ -45,6 +45,12 @@ class Trailer:
 
     kind: TrailerKind
     person: str  # the address in lower case, or the name where there is none
+    name: str = field(default="", compare=False)  # as the trailer spells it; "" where it gives an address only
+
+    @property
+    def shown(self) -> str:
+        """What the person is called in a room: by name, else by the address without its domain."""
+        return self.name or self.person.rpartition("@")[0] or self.person
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ import re
 from collections.abc import Iterable
 
 from bot.ids import Msgid
-from bot.patchwork.addresses import addresses_in, mailbox
+from bot.patchwork.addresses import addresses_in, mailbox, mailboxes
 from bot.patchwork.model import Person, Trailer, TrailerKind
 from bot.patchwork.refs import msgid_of
 
 MAX_LINE = 1_000
 MAX_ADDRESSES = 200
 MAX_ANCESTORS = 20
+_MAX_NAME = 100
 MAX_TEXT = 64 * 1024  # characters of a mail; of a hundred patches, fewer than two are longer
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[ \t]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
@@ -66,10 +67,13 @@ def mail_text(name: str, body: str) -> str:
 def trailers_of(text: str) -> frozenset[Trailer]:
     """The Acked-by, Reviewed-by and Tested-by lines of a commit message, one per person and kind."""
     found = _TRAILER.finditer(text[:_MAX_TRAILER_TEXT])
-    return frozenset(Trailer(_KINDS[match[1].lower()], person) for match in found for person in _signers(match[2]))
+    return frozenset(
+        Trailer(_KINDS[match[1].lower()], person, name) for match in found for person, name in _signers(match[2])
+    )
 
 
-def _signers(value: str) -> Iterable[str]:
-    """Whom the value of a trailer names: by address, else by what it says; a note behind them is left out."""
+def _signers(value: str) -> Iterable[tuple[str, str]]:
+    """Whom the value of a trailer names: by address and name, else by what it says; a note behind is left out."""
     named = _NOTE.sub("", value, count=1).rstrip(" \t.,;")
-    return tuple(map(valid, addresses_in([named]))) or (line(named).lower(),)
+    signers = [(valid(each.email.lower()), line(each.name, _MAX_NAME)) for each in mailboxes(named)]
+    return signers or ((line(named).lower(), line(named, _MAX_NAME)),)

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import NoticeKey, PatchId, RoomId, ServerName
 from bot.notices.changes import Change, ChangeKind
 from bot.notices.outbox import CardRef
-from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
-from bot.store import columns, schema
+from bot.patchwork.model import Comment, Person
+from bot.store import columns, rows, schema
 from bot.store.book import read_each
 from bot.store.cards import is_there
 from bot.store.retries import RetryBook, RetryKind, is_put_off
@@ -138,7 +138,7 @@ def _of_comment(comment: Comment) -> dict[str, object]:
         "email": comment.submitter.email,
         "date": comment.date,
         "text": comment.text,
-        "trailers": sorted([trailer.kind.value, trailer.person] for trailer in comment.trailers),
+        "trailers": rows.of_trailers(comment.trailers),
     }
 
 
@@ -146,8 +146,7 @@ def _to_comment(stored: Mapping[str, object]) -> Comment:
     match stored:
         case {"id": int(id_), "name": str(name), "email": str(email), "date": str(date), "text": str(text)}:
             given = stored["trailers"]
-            pairs = given if isinstance(given, list) else []
-            trailers = frozenset(Trailer(TrailerKind(kind), person) for kind, person in pairs)
+            trailers = rows.to_trailers(given if isinstance(given, list) else [])
             return Comment(id_, Person(name, email), date, text, trailers)
         case _:
             raise TypeError("a queued comment has another shape than this program writes")

@@ -185,12 +185,12 @@ def to_check(row: Row) -> Check:
 
 def of_trailers(trailers: Iterable[Trailer]) -> list[list[str]]:
     """Trailers as a column has them."""
-    return sorted([trailer.kind.value, trailer.person] for trailer in trailers)
+    return sorted([trailer.kind.value, trailer.person, trailer.name] for trailer in trailers)
 
 
 def to_trailers(stored: Iterable[Sequence[str]]) -> frozenset[Trailer]:
-    """The trailers of a column."""
-    return frozenset(Trailer(TrailerKind(kind), person) for kind, person in stored)
+    """The trailers of a column; those of former versions have no names."""
+    return frozenset(Trailer(TrailerKind(kind), person, *name) for kind, person, *name in stored)
 
 
 def _of_files(files: tuple[FileChange, ...] | None) -> list[list[object]] | None:

@@ -120,7 +120,7 @@ patch = sa.Table(
     sa.Column("files", sa.JSON, nullable=False),  # [[path, old path or null, added, removed], …]; null: not read
     sa.Column("to", sa.JSON, nullable=False),
     sa.Column("cc", sa.JSON, nullable=False),
-    sa.Column("trailers", sa.JSON, nullable=False),  # [[kind, person], …]
+    sa.Column("trailers", sa.JSON, nullable=False),  # [[kind, person, name], …]
     sa.Column("read_at", Utc, nullable=False),
     sa.Column("commit_ref", sa.Text),
     sa.Column("changed_at", Utc),  # when something last happened to it; null: nothing did since it was read

@@ -110,8 +110,8 @@ def is_whole(name: str, *, is_pull: bool) -> bool:
 
 
 def reviewers_in(trailers: Iterable[Trailer]) -> tuple[str, ...]:
-    """The persons of the Reviewed-by trailers, in order."""
-    return tuple(sorted(each.person for each in trailers if each.kind is TrailerKind.REVIEWED))
+    """The persons of the Reviewed-by trailers, by name, in order."""
+    return tuple(sorted(each.shown for each in trailers if each.kind is TrailerKind.REVIEWED))
 
 
 def version_in(prefixes: Iterable[str]) -> int:

@@ -104,16 +104,16 @@ def test_delegates_archives_and_reviews() -> None:
 1 of 7 patches: delegated from ada to rey (2/7)
 1 of 7 patches: no longer delegated to ada (3/7)
 all 7 patches: archived
-1 of 7 patches: reviewed by kim@example.com (4/7)
-Reviewed by max@example.com\
+1 of 7 patches: reviewed by kim (4/7)
+Reviewed by max\
 """,
             """\
 <p>1 of 7 patches: delegated to ada (1/7)
 <br>1 of 7 patches: delegated from ada to rey (2/7)
 <br>1 of 7 patches: no longer delegated to ada (3/7)
 <br>all 7 patches: archived
-<br>1 of 7 patches: reviewed by kim@example.com (4/7)
-<br>Reviewed by max@example.com</p>\
+<br>1 of 7 patches: reviewed by kim (4/7)
+<br>Reviewed by max</p>\
 """,
         )
     )

@@ -132,3 +132,20 @@ def test_a_message_id_is_what_stands_between_angle_brackets(header: str, msgid: 
 )
 def test_patch_numbers_are_read_as_patchwork_reads_them(name: str, number: tuple[int, int] | None) -> None:
     assert number_of(name) == number
+
+
+@pytest.mark.parametrize(
+    ("trailer", "person", "shown"),
+    [
+        ("Ada Beispiel <Ada@Example.org>", "ada@example.org", "Ada Beispiel"),
+        ('"Beispiel, Ada" <ada@example.org> # for the docs', "ada@example.org", "Beispiel, Ada"),
+        ("ada.beispiel@example.org (Ada)", "ada.beispiel@example.org", "Ada"),
+        ("ada.beispiel@example.org", "ada.beispiel@example.org", "ada.beispiel"),
+        ("<ada@example.org>", "ada@example.org", "ada"),
+        ("Ada Beispiel", "ada beispiel", "Ada Beispiel"),
+    ],
+)
+def test_a_trailer_is_counted_by_address_and_told_by_name(trailer: str, person: str, shown: str) -> None:
+    [found] = trailers_of(f"Reviewed-by: {trailer}\n")
+
+    assert (found.person, found.shown) == (person, shown)
