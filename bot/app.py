@@ -311,7 +311,9 @@ def _with_help(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
 
 def _manners(settings: Settings, rooms: Rooms) -> Manners:
     told = settings.commands
-    return Manners(told.prefix, rooms.direct, told.per_user_per_minute, told.per_room_per_minute)
+    return Manners(
+        told.prefix, settings.matrix.user_id, rooms.direct, told.per_user_per_minute, told.per_room_per_minute
+    )
 
 
 def _override(matrix: MatrixSettings) -> str:

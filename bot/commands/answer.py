@@ -47,9 +47,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How the bot is spoken to: the prefix, in which rooms it may be left out (these may change), and how often."""
+    """How the bot is spoken to: the prefix, in which rooms it may be left out (these may change), and how often.
+
+    *user* is the bot's id, which does as well as the prefix.
+    """
 
     prefix: str
+    user: UserId
     direct: AbstractSet[RoomId]
     per_user_per_minute: int
     per_room_per_minute: int
@@ -145,7 +149,8 @@ class Answerer:
 
     def _text(self, message: Said) -> str | None:
         """The command in a message; None in one that is not meant for the bot."""
-        return grammar.addressed(message.body, self._manners.prefix, direct=self._is_direct(message))
+        manners = self._manners
+        return grammar.addressed(message.body, manners.prefix, manners.user, direct=self._is_direct(message))
 
     def _is_direct(self, message: Said) -> bool:
         return message.room in self._manners.direct

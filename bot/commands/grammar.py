@@ -12,6 +12,9 @@ from bot.patchwork.lookup import read_ref
 
 TOPICS = frozenset({"query", "queries"})  # what there is help on that is no command
 _QUOTES_AS_TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
+_PREFIX_ENDS = re.compile(r":\s*|\s+|\Z")
+_COLON = re.compile(r"\s?[:,](?:\s+|\Z)")
+_NAME_ENDS = re.compile(rf"{_COLON.pattern}|\s+|\Z")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -247,16 +250,21 @@ def usage(command: Command, prefix: str) -> str:
     return f"Usage: {command.usage(prefix)}{example}"
 
 
-def addressed(body: str, prefix: str, *, direct: bool) -> str | None:
+def addressed(body: str, prefix: str, me: str = "", *, direct: bool) -> str | None:
     """The command in a message, without its prefix; None when the message is not for the bot.
 
-    In a direct chat every message is, and the prefix may be left out; it may have a colon behind it. What a reply
+    In a direct chat every message is, and the prefix may be left out; it may have a colon behind it. As good as the
+    prefix is the user id of the bot, *me*, or its local part, which without an @ needs a colon or comma. What a reply
     quotes is dropped, and so is what nobody sees.
     """
     text = seen(_without_quote(body)).strip()
-    head, *rest = text.split(maxsplit=1)[:2] or [""]
-    if head.lower().removesuffix(":") == prefix.lower().removesuffix(":"):
-        return rest[0] if rest else ""
+    names = [(prefix.removesuffix(":"), _PREFIX_ENDS)]
+    if local := me.removeprefix("@").partition(":")[0]:
+        names += [(me, _NAME_ENDS), (f"@{local}", _NAME_ENDS), (local, _COLON)]
+    for name, end in names:
+        behind = text[len(name) :]
+        if text[: len(name)].lower() == name.lower() and (found := end.match(behind)) is not None:
+            return behind[found.end() :]
     return text if direct and text else None
 
 

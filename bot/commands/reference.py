@@ -12,10 +12,10 @@ _HEAD = f"""\
 
 This page is written by `make reference` from the table in `bot/commands/grammar.py`.
 
-In a room, a command begins with the prefix `{_PREFIX}`, which `[commands] prefix` changes; in a direct chat with the
-bot the prefix may be left out. Verbs are read in any case. What stands in brackets may be left out. Where nothing
-else is said, everyone may. A QUERY is the rest of the message, as [queries](queries.md) tells; elsewhere, quotes keep
-together what has spaces in it.
+In a room, a command begins with the prefix `{_PREFIX}`, which `[commands] prefix` changes, or with a mention of the
+bot, such as `patchbot:`; in a direct chat with the bot the prefix may be left out. Verbs are read in any case. What
+stands in brackets may be left out. Where nothing else is said, everyone may. A QUERY is the rest of the message, as
+[queries](queries.md) tells; elsewhere, quotes keep together what has spaces in it.
 
 The answer comes where the question was asked, in a thread if that was in one. Whoever types more commands in a minute
 than `[commands]` allows gets one ⏳, and then nothing until the minute is over. Answers that are still to be sent

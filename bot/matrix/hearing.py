@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.memory import Heard
+from bot.matrix.mentions import with_mention
 from bot.matrix.model import Content, Event
 from bot.patchwork.text import valid
 
@@ -24,7 +25,7 @@ def heard(room: RoomId, events: Iterable[Event], me: UserId, now: datetime) -> I
             continue
         if now - event.sent_at > TOO_OLD:
             continue
-        if body := _body(event.content, relation):
+        if body := _body(event.content, relation, me):
             said_at = min(event.sent_at, now)  # the sending server's word, which may be anything
             yield Heard(room, event.id, event.sender, body, said_at, thread_of(event.content), _replies_to(relation))
 
@@ -69,12 +70,12 @@ def without_quote(body: str) -> str:
     return "\n".join(lines[quoted:])
 
 
-def _body(content: Content, relation: Content) -> str:
+def _body(content: Content, relation: Content, me: UserId) -> str:
     body = content.get("body")
     if not isinstance(body, str):
         return ""
     own = without_quote(body) if "m.in_reply_to" in relation else body
-    return valid(own[:MAX_BODY_CHARACTERS]).strip()
+    return valid(with_mention(own[:MAX_BODY_CHARACTERS], content, me)[:MAX_BODY_CHARACTERS]).strip()
 
 
 def _replies_to(relation: Content) -> EventId | None:

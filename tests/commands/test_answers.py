@@ -10,6 +10,7 @@ from inline_snapshot import snapshot
 from bot import __version__
 from bot.commands import answer, finder
 from bot.errors import StoreError
+from bot.ids import UserId
 from bot.store.inbox import InboxBook, Said
 from desk_rig import Desk, a_message
 from rig import ROOM, Rig
@@ -114,7 +115,9 @@ async def test_a_server_that_never_answers_does_not_keep_people_waiting(
 
 
 async def test_in_a_direct_chat_commands_have_no_prefix(desk: Desk) -> None:
-    manners = answer.Manners("!pw", frozenset({ROOM}), per_user_per_minute=20, per_room_per_minute=60)
+    manners = answer.Manners(
+        "!pw", UserId("@bot:hs"), frozenset({ROOM}), per_user_per_minute=20, per_room_per_minute=60
+    )
     answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._handlers, manners, desk.rig.clock, lambda: None)
     async with desk.bot.store.transaction() as tx:
         await tx.inbox.add(a_message("show something"))

@@ -52,7 +52,7 @@ async def say(rig: Rig, bot: Bot, numbers: range, sender: UserId = ADA, room: Ro
 
 
 def an_answerer(bot: Bot, rig: Rig, answer: Callable[[Asked], Awaitable[Answer]], *, per_minute: int) -> Answerer:
-    manners = Manners("!pw", frozenset(), per_minute, per_minute)
+    manners = Manners("!pw", UserId("@bot:hs"), frozenset(), per_minute, per_minute)
     return Answerer(bot.store, {"version": answer}, manners, rig.clock, lambda: None)
 
 

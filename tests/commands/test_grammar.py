@@ -182,6 +182,44 @@ def test_in_a_direct_chat_the_prefix_may_be_left_out(body: str, text: str | None
     assert addressed(body, "!pw", direct=True) == text
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("patchbot: help", "help"),
+        ("Patchbot, help", "help"),
+        ("patchbot : help", "help"),
+        ("patchbot:", ""),
+        ("@patchbot help", "help"),
+        ("@patchbot: help", "help"),
+        ("@patchbot:example.org help", "help"),
+        ("@patchbot:example.org: help", "help"),
+        ("@PATCHBOT:Example.org\u00a0help", "help"),
+        ("\u200b@patchbot:example.org", ""),
+        ("> quoted\n\n@patchbot:example.org why", "why"),
+        ("!pw:help", "help"),
+        ("!PW: help", "help"),
+        # not the bot
+        ("patchbot is down", None),
+        ("patchbots: help", None),
+        ("@patchbot:other.org help", None),
+        ("@patchbot:example.organisation help", None),
+        ("@patchbots help", None),
+        ("ask patchbot: help", None),
+        ("patchbot:help", None),
+        ("@: help", None),
+        ("!pwhelp", None),
+    ],
+)
+def test_a_mention_of_the_bot_does_as_well_as_the_prefix(body: str, text: str | None) -> None:
+    assert addressed(body, "!pw", "@patchbot:example.org", direct=False) == text
+
+
+@pytest.mark.parametrize("prefix", ["!pw", "!pw:", "@"])
+def test_where_the_bot_has_no_name_nothing_is_taken_for_it(prefix: str) -> None:
+    assert addressed("@ help", prefix, "", direct=False) == ("help" if prefix == "@" else None)
+    assert addressed(": help", prefix, "", direct=False) is None
+
+
 @given(name=st.sampled_from(["", *NAMES]), rest=ANY_TEXT)
 @example(name="set", rest='"')
 @example(name="set", rest="'\x00\u202e\u2066Z\u0351\u036b\u0343\u0355")

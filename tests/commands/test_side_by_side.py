@@ -66,7 +66,7 @@ class Conversation:
         self.rig = rig
         self.bot = bot
         self._wrote = asyncio.Event()
-        manners = Manners("!pw", frozenset(), per_user_per_minute=1_000, per_room_per_minute=1_000)
+        manners = Manners("!pw", UserId("@bot:hs"), frozenset(), per_user_per_minute=1_000, per_room_per_minute=1_000)
         own = handlers if handlers is not None else bot.answerer._handlers
         self.answerer = Answerer(bot.store, own, manners, rig.clock, self._wrote.set)
         self._count = 0

@@ -155,3 +155,60 @@ def test_what_can_be_no_event_was_not_redacted(event: str) -> None:
     redactions = [an_event("m.room.redaction", redacts=EventId(each)) for each in (event, "$card")]
 
     assert list(taken_back(ROOM, redactions)) == [(ROOM, "$card")]
+
+
+def pill(user: str = "@bot:hs", name: str = "Patch Bot", before: str = "") -> str:
+    return f'{before}<a href="https://matrix.to/#/{user}">{name}</a>'
+
+
+@pytest.mark.parametrize(
+    ("body", "formatted", "heard"),
+    [
+        ("Patch Bot: help", f"{pill()}: help", "@bot:hs: help"),
+        ("Patch Bot help", f"{pill(before='<p>')} help</p>", "@bot:hs help"),
+        ("@bot:hs help", f"{pill(name='@bot:hs')} help", "@bot:hs help"),
+        ("@Patch Bot help", f"{pill()} help", "@bot:hs help"),
+        ("patch bot: help", f"{pill(user='%40bot%3Ahs?via=hs')}: help", "@bot:hs: help"),
+        ("B&B: help", f"{pill(name='B&amp;B')}: help", "@bot:hs: help"),
+        ("Bot: help", "<a class='u' href='matrix:u/bot:hs'>Bot</a>: help", "@bot:hs: help"),
+        ("[Bot](https://matrix.to/#/@bot:hs) help", "", "@bot:hs help"),
+        ("Patch Bot: help", f"<mx-reply>{pill(user='@x:hs')}</mx-reply>{pill()}: help", "@bot:hs: help"),
+        # not the bot, or not at the beginning
+        ("Ann: help", f"{pill(user='@ann:hs', name='Ann')}: help", "Ann: help"),
+        ("ask Patch Bot: help", f"ask {pill()}: help", "ask Patch Bot: help"),
+        ("something else", f"{pill()} help", "something else"),
+        ("[Bot](https://example.org/@bot:hs) help", "", "[Bot](https://example.org/@bot:hs) help"),
+    ],
+)
+def test_a_pill_at_the_beginning_is_heard_as_the_user_id(body: str, formatted: str, heard: str) -> None:
+    html = {"format": "org.matrix.custom.html", "formatted_body": formatted} if formatted else {}
+
+    assert bodies(an_event(content={"msgtype": "m.text", "body": body, **html})) == [heard]
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "heard"),
+    [
+        ("Patch Bot: help", {"m.mentions": {"user_ids": [ME]}}, "@bot:hs: help"),
+        ("Patch Bot, help", {"m.mentions": {"user_ids": [ME]}}, "@bot:hs, help"),
+        ("see: this", {"m.mentions": {"user_ids": [ME, "@ann:hs"]}}, "see: this"),
+        ("see: this", {"m.mentions": {}}, "see: this"),
+        ("see: this", {"m.mentions": 7, "formatted_body": 7}, "see: this"),
+        (
+            "see: this",
+            {"m.mentions": {"user_ids": [ME]}, "m.relates_to": {"m.in_reply_to": {"event_id": "$card"}}},
+            "see: this",
+        ),
+    ],
+)
+def test_a_name_before_a_colon_is_the_bot_where_the_message_says_so(
+    body: str, more: dict[str, object], heard: str
+) -> None:
+    assert bodies(an_event(content={"msgtype": "m.text", "body": body, **more})) == [heard]
+
+
+@given(st.text(), st.text(alphabet="<>a\"' href=matrix.to/#@bot:hs", max_size=200))
+def test_whatever_is_formatted_the_words_are_heard(body: str, formatted: str) -> None:
+    content = {"msgtype": "m.text", "body": f"x{body}", "formatted_body": formatted}
+
+    assert len(bodies(an_event(content=content))) == 1

@@ -1,0 +1,63 @@
+"""Whether a message begins with a mention of the bot, in the forms that clients give it. Pure.
+
+A pill is a link to the user at matrix.to, or a `matrix:` URI, in the formatted body; the plain body has what it shows,
+or the link as Markdown. A client that has no pills may say in `m.mentions` alone whom a name before a colon means; in a
+reply it names the sender of the other message there, so that this says nothing.
+"""
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+from bot.ids import UserId
+from bot.matrix.model import Content
+
+_MAX_FORMATTED = 16_384  # characters
+_PILL = re.compile(
+    r"\s*+(?:<mx-reply>.*?</mx-reply>)?+\s*+(?:<(?:p|div|span)>\s*+)*+"
+    r"<a\s[^<>]*?\bhref=[\"']([^\"'<>]+)[\"'][^<>]*>([^<>]{1,255})</a>",
+    re.IGNORECASE | re.DOTALL,
+)
+_MARKDOWN = re.compile(r"\[[^\[\]]{0,255}\]\(<?([^()<>\s]{1,1000})>?\)")
+_NAMED = re.compile(r"@?[^\n:,]{1,100}(?=[:,](?:\s|\Z))")
+_LINKS = ("https://matrix.to/#/", "matrix:u/")
+
+
+def with_mention(body: str, content: Content, me: UserId) -> str:
+    """*body*, the own words of a message, with a mention of *me* that it begins with spelled as the user id."""
+    text = body.lstrip()
+    for mention in _mentions(text, content, me):
+        if mention and text[: len(mention)].casefold() == mention.casefold():
+            return f"{me}{text[len(mention) :]}"
+    return body
+
+
+def _mentions(text: str, content: Content, me: UserId) -> Iterator[str]:
+    """What at the beginning of a *text* may be a mention of *me*."""
+    if (found := _MARKDOWN.match(text)) is not None and _leads_to(found[1], me):
+        yield found[0]
+    formatted = content.get("formatted_body")
+    found = _PILL.match(formatted[:_MAX_FORMATTED]) if isinstance(formatted, str) else None
+    if found is not None and _leads_to(html.unescape(found[1]), me):
+        shown = html.unescape(found[2]).strip()
+        yield from (shown, f"@{shown}")
+    if _is_named_alone(content, me) and (found := _NAMED.match(text)) is not None:
+        yield found[0]
+
+
+def _leads_to(url: str, me: UserId) -> bool:
+    """Whether a link is that to *me*."""
+    for link in _LINKS:
+        if url.startswith(link):
+            user = unquote(url.removeprefix(link).partition("?")[0])
+            return user.removeprefix("@").casefold() == me.removeprefix("@").casefold()
+    return False
+
+
+def _is_named_alone(content: Content, me: UserId) -> bool:
+    """Whether a message that is no reply says that it means *me* and nobody else."""
+    relation, mentions = content.get("m.relates_to"), content.get("m.mentions")
+    if isinstance(relation, Mapping) and "m.in_reply_to" in relation:
+        return False
+    return isinstance(mentions, Mapping) and mentions.get("user_ids") == [me]
