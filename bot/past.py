@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from bot.clock import Clock
 from bot.errors import UserError
@@ -29,6 +29,7 @@ CHUNK: Final = 200  # patches that are read and decided at once, off the event l
 LARGEST_CHUNK: Final = 2_000  # but no more than these: so long the database and, a little, the event loop are held
 _RECALLED: Final = 500  # patches that matched, read whole at once
 _NOTHING_MORE: Final = More()
+_Files: TypeAlias = Mapping[str, Maintainers]
 _BESIDE_FACTS: Final = frozenset({Key.STALE, Key.MAINT})
 
 
@@ -132,8 +133,10 @@ class Past:
         known = await self._known(tree)
         aim = _Aim(tree, self._clock.now(), reach.since, only_idle=only_idle)
         searches: list[PastMatches] = []
-        for server, names in _by_server(known).items():
-            judge = _PastJudge(server, aim, self._maintainers(server, names, tree))
+        by_server = _by_server(known)
+        files = self._maintainers(by_server, tree)
+        for server, names in by_server.items():
+            judge = _PastJudge(server, aim, files.get(server, {}))
             searches.append(await self._search(names, judge, reach))
         found = sorted((match for each in searches for match in each.found), key=_age, reverse=True)
         ends = [each.back_to for each in searches if each.back_to is not None]
@@ -192,18 +195,21 @@ class Past:
         found = [known[patch] for patch in patches if patch in known]
         return tuple(PastMatch(server, each.patch, each.series, each.read_at, each.changed_at) for each in found)
 
-    def _maintainers(self, server: ServerName, projects: Collection[str], tree: Node) -> Mapping[str, Maintainers]:
-        """The MAINTAINERS of the projects, by their names in lower case, where *tree* asks for any.
+    def _maintainers(self, names: Mapping[ServerName, Collection[str]], tree: Node) -> dict[ServerName, _Files]:
+        """The MAINTAINERS of the projects by server, by their *names* in lower case, where *tree* asks for any.
 
         Raises:
             UserError: none of them has one.
         """
         if all(term.key is not Key.MAINT for term in terms_of(tree)):
             return {}
-        files = {name.lower(): self._file_of(server, ProjectName(name)) for name in projects}
-        found = {name: file for name, file in files.items() if file is not None}
-        if not found:
-            raise UserError(f"maint: finds nothing: no MAINTAINERS file is known for {', '.join(sorted(projects))}.")
+        found: dict[ServerName, _Files] = {}
+        for server, projects in names.items():
+            files = {name.lower(): self._file_of(server, ProjectName(name)) for name in projects}
+            found[server] = {name: file for name, file in files.items() if file is not None}
+        if names and not any(found.values()):
+            listed = ", ".join(sorted({name for projects in names.values() for name in projects}))
+            raise UserError(f"maint: finds nothing: no MAINTAINERS file is known for {listed}.")
         return found
 
 
@@ -233,7 +239,7 @@ class _Aim:
 class _PastJudge:
     """Decides one query on many patches of a server."""
 
-    def __init__(self, server: ServerName, aim: _Aim, files: Mapping[str, Maintainers]) -> None:
+    def __init__(self, server: ServerName, aim: _Aim, files: _Files) -> None:
         self.server = server
         self.scan = Scan(server, _keys_of(aim.tree))
         parts = aim.tree.parts if isinstance(aim.tree, And) else (aim.tree,)

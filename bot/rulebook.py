@@ -84,8 +84,12 @@ class Rulebook:
         self._kept = {_key(source.server, source.project): _Kept() for source in shelf.sources}
 
     def of(self, server: ServerName, project: ProjectName) -> Maintainers | None:
-        """The file of a project; None where the settings name none, or none was read yet."""
-        kept = self._kept.get(_key(server, project))
+        """The file of a project, else that of one of its name on another server.
+
+        None where the settings name none, or none was read yet.
+        """
+        key = _key(server, project)
+        kept = self._kept.get(key) or next((kept for (_, name), kept in self._kept.items() if name == key[1]), None)
         return kept.maintainers if kept else None
 
     async def doubts(self, queries: Sequence[Query]) -> list[tuple[str, ...]]:
@@ -109,7 +113,8 @@ class Rulebook:
         for query in queries:
             looked_at = tuple(project for project in self._projects if looks_at(query, *project))
             if looked_at not in trees:
-                files = tuple(file for project in looked_at if (file := self.of(*project)) is not None)
+                found_files = (file for project in looked_at if (file := self.of(*project)) is not None)
+                files = tuple({id(file): file for file in found_files}.values())
                 paths = frozenset[str]().union(*(seen.get(project, ()) for project in looked_at))
                 trees[looked_at] = Trees(files, paths)
             found.append(self._doubts_about(query, trees[looked_at]))
@@ -125,7 +130,8 @@ class Rulebook:
     def without_file(self, query: Query) -> tuple[ProjectName, ...]:
         """The projects that a *query* for sections looks at, where the settings name no file for any of them."""
         looked_at = [project for project in self._projects if looks_at(query, *project)]
-        if not sections_named(query) or any(_key(*project) in self._kept for project in looked_at):
+        known = {name for _, name in self._kept}
+        if not sections_named(query) or any(project.lower() in known for _, project in looked_at):
             return ()
         return tuple(dict.fromkeys(project for _, project in looked_at))
 

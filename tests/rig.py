@@ -31,6 +31,7 @@ from new_database import put_new_database
 
 PROJECT = "qemu-devel"
 ROOM = RoomId("!room:hs")
+_THE_TWIN = PatchworkSettings(name="twin", url="https://twin.example.org", projects=(ProjectSettings(name=PROJECT),))
 
 
 @dataclass
@@ -49,12 +50,15 @@ class Rig:
     url: str = ""  # of the database; a file in *folder* where it says nothing
     maintainers: str | list[str] | None = None  # the path or the address of every project's
     clock: VirtualClock = field(default_factory=VirtualClock)
+    has_twin: bool = False  # a second server with the same project, without MAINTAINERS
 
     def __post_init__(self) -> None:
         """Make the other sides."""
         self.patchwork = SamplePatchwork(self.clock)
         self.patchwork.add_project(PROJECT)
         self.transport = SampleTransport(self.patchwork)
+        self.twin = SamplePatchwork(self.clock)
+        self.twin.add_project(PROJECT)
         self.chat = MemoryChat(self.clock)
 
     @asynccontextmanager
@@ -63,7 +67,7 @@ class Rig:
         if not self.url:
             put_new_database(self.folder / "bot.db")
         rooms = known_rooms(self.settings(), self.direct, self.house)
-        transports = {"sample": self.transport}
+        transports = {"sample": self.transport, "twin": SampleTransport(self.twin)}
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
             yield bot
 
@@ -120,6 +124,7 @@ class Rig:
                     poll_interval_seconds=self.poll_seconds,
                     incomplete_after_minutes=self.incomplete_after_minutes,
                 ),
+                *([_THE_TWIN] if self.has_twin else []),
             ),
             room=tuple(
                 RoomSettings(room=room, subscribe=queries, flood=self.flood) for room, queries in self.subscribe.items()

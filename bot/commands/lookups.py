@@ -1,14 +1,14 @@
 """Looking up what Patchwork servers have: a patch or series, its diff, checks, comments; and what matches a query."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.commands.details import checks_of, comments_of
 from bot.commands.finder import Finder
 from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
-from bot.commands.places import Place
+from bot.commands.places import Place, namesakes
 from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError
 from bot.notices.card import Site
@@ -58,13 +58,13 @@ class LookUps:
         """The newest matches of a query among what is known."""
         try:
             query = parse(asked.call.arguments["query"])
-            standing = await standing_of(self._store, asked)
-            matches = await self._past.matches(meant(query, standing), None, MOST_SHOWN)
+            within = meant(query, await standing_of(self._store, asked))
+            matches = await self._past.matches(within, None, MOST_SHOWN)
         except QueryError as error:
             return Answer((Block(error.pointed()),), is_refusal=True)
         except UserError as error:
             return Answer(said(str(error)), is_refusal=True)
-        return await self._matches(query, matches)
+        return await self._matches(query, matches, namesakes(list(self._places.values()), within))
 
     async def _told(self, asked: Asked, tell: Callable[[Found], Awaitable[Answer]], first: Kind = Kind.PATCH) -> Answer:
         """What is to be told of what a command refers to, or why nothing is."""
@@ -104,11 +104,12 @@ class LookUps:
 
     # What was found of the past
 
-    async def _matches(self, query: Query, matches: PastMatches) -> Answer:
+    async def _matches(self, query: Query, matches: PastMatches, remarks: Iterable[str]) -> Answer:
         found = [await self._match(match) for match in matches.found]
         known = [(each.server, each.project, each.since) for each in matches.known_since]
         looked_at = LookedAt(matches.looked_at, known, matches.back_to)
-        return Answer(found_shown(str(query.tree), found, looked_at, *_cautions(query)), self._every_site())
+        remarks = [*_cautions(query), *remarks]
+        return Answer(found_shown(str(query.tree), found, looked_at, *remarks), self._every_site())
 
     async def _match(self, match: PastMatch) -> Match:
         site = self._places[match.server].site(match.patch.project)

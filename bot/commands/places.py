@@ -1,6 +1,6 @@
 """The configured servers, as look-ups see them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +8,10 @@ from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Site
 from bot.notices.facts import moment
+from bot.past import asked_for
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.lookup import host_of
+from bot.subscriptions.query import Key, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Place:
         """Whether its API is known to raise no comment events, so that comments are looked for now and then."""
         return bool(self.api.version) and not self.api.raises_comment_events
 
+    def has(self, project: str) -> bool:
+        """Whether it watches a project of that name, in any case."""
+        return project.casefold() in {name.casefold() for name in self.projects}
+
     def site(self, project: ProjectName) -> Site:
         """How links to it are written."""
         archive = self.archives.get(project.lower(), "")
@@ -50,3 +56,19 @@ class Place:
         since = self.failing_since()
         told = f", since {moment(since)}" if since else ""
         return f"{self.name} cannot be asked ({error}{told})"
+
+
+def namesakes(places: Sequence[Place], query: Query) -> Iterator[str]:
+    """A sentence for each project that *query* names which several servers have, unless it names the server, too."""
+    if asked_for(query.tree, Key.SERVER) is None:
+        for project in sorted(asked_for(query.tree, Key.PROJECT) or ()):
+            yield from namesake(places, project)
+
+
+def namesake(places: Sequence[Place], project: str) -> Iterator[str]:
+    """That several servers have a *project* of that name, and how to choose one."""
+    on = [place for place in places if place.has(project)]
+    if len(on) > 1:
+        name = next(name for name in on[0].projects if name.casefold() == project.casefold())
+        which, choice = (joined.join(each.name for each in on) for joined in (" and ", " or server:"))
+        yield f"{name} is a project on {which}, and all of them are meant; for one alone, add server:{choice}."

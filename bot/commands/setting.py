@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.commands.changes import Change, Means, changed, hearing, may_change, typed
+from bot.commands.places import namesake
 from bot.errors import UserError
 from bot.ids import RoomId
 from bot.notices import subscribed as told
@@ -136,6 +137,7 @@ class SettingUp:
             later = f"; {setting.for_later}" if setting.for_later else ""
             sentences = [f"{setting.key} is now {value}, it was {old}{later}."]
             sentences += await _retimed(tx, room) if setting.key == TIMEZONE else []
+            sentences += namesake(self._means.places, value) if setting.key == PROJECT else []
             undo = typed(asked, "set", setting.key, old)
             return Change(told.done(sentences, undo), await self._follow(tx, room, setting, value))
 

@@ -9,7 +9,7 @@ from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.commands.changes import Change, Means, Owner, changed, hearing, may_change, owned, typed
 from bot.commands.parameters import read_duration
-from bot.commands.places import Place
+from bot.commands.places import Place, namesakes
 from bot.errors import UserError
 from bot.ids import RoomId, SubscriptionId
 from bot.notices import subscribed as told
@@ -160,7 +160,13 @@ class Subscribing:
             place.name: place.api.states for place in _asked(self._means.places, meant(query, standing))
         }
         told_of = (*state_doubts(query, servers), *hints(query))
-        notes = [*elsewhere, *late, *doubts, *(f"{hint}." for hint in told_of)]
+        notes = [
+            *elsewhere,
+            *namesakes(self._means.places, meant(query, standing)),
+            *late,
+            *doubts,
+            *(f"{hint}." for hint in told_of),
+        ]
         notes += [NO_CARD] if ARRIVALS.isdisjoint(query.hears) else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
 
@@ -171,8 +177,7 @@ def _asked(places: Sequence[Place], query: Query) -> list[Place]:
     return [
         place
         for place in places
-        if (servers is None or place.name.casefold() in servers)
-        and (projects is None or not projects.isdisjoint(name.casefold() for name in place.projects))
+        if (servers is None or place.name.casefold() in servers) and (projects is None or any(map(place.has, projects)))
     ]
 
 

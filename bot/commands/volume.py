@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.commands.answers import Answer
-from bot.commands.places import Place
+from bot.commands.places import Place, namesakes
 from bot.errors import UserError
 from bot.notices.card import Site
 from bot.notices.facts import moment
@@ -49,6 +49,7 @@ async def rehearsed(past: Past, places: Sequence[Place], query: Query, since: da
     matches = await past.matches(query, since, MOST_COUNTED)
     known = [(each.server, each.project, each.since) for each in matches.known_since]
     told = [known_since(known) if known else "No project that it is about has been read yet."]
+    told += namesakes(places, query)
     if matches.back_to is not None or len(matches.found) >= MOST_COUNTED:
         told.insert(0, "There was more than is counted here.")
     by_name = {place.name: place for place in places}
