@@ -289,7 +289,7 @@ async def test_sections_are_not_asked_for_where_the_configuration_names_no_file(
     await here.say("sub path:docs/")
 
     assert await here.say(command) == snapshot("""\
-maint: goes by a MAINTAINERS file, and the bot's configuration names none for qemu-devel.
+maint: needs a MAINTAINERS file, and the bot's configuration names none for qemu-devel.
 Its operator can: projects = [{name = "qemu-devel", maintainers = "path or address"}]
 Nothing was changed.\
 """)
