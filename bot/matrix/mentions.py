@@ -15,7 +15,7 @@ from bot.matrix.model import Content
 
 _MAX_FORMATTED = 16_384  # characters
 _PILL = re.compile(
-    r"\s*+(?:<mx-reply>.*?</mx-reply>)?+\s*+(?:<(?:p|div|span)>\s*+)*+"
+    r"\s*+(?:<mx-reply>.*?</mx-reply>)?\s*+(?:<(?:p|div|span)>\s*+)*"
     r"<a\s[^<>]*?\bhref=[\"']([^\"'<>]+)[\"'][^<>]*>([^<>]{1,255})</a>",
     re.IGNORECASE | re.DOTALL,
 )

@@ -17,8 +17,8 @@ from bot.subscriptions.expressions import ExpressionError, compile_expression
 
 MAX_CHOICES = 200
 _LOOKS = re.compile(r"\(\?<?[=!]")
-_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|.", re.DOTALL)
-_INSIDE = r"((?:\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|[^()\\\[])*+)"
+_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_INSIDE = r"((?:\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[^()\\\[])*)"
 _BEHIND = re.compile(rf"((?:\(\?[a-z]+\))?)\(\?<([=!]){_INSIDE}\)", re.DOTALL)
 _AHEAD = re.compile(rf"\(\?([=!]){_INSIDE}\)\Z", re.DOTALL)
 _ONE = re.compile(r"\\[^A-Za-z0-9]|\\[dwsDWS]|\[[^\]\\^][^\]\\]*\]|[^\\\[\]^$.|?*+(){}]", re.DOTALL)
