@@ -140,6 +140,7 @@ sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's
 
 
 async def test_a_pull_request_has_no_diff(desk: Desk) -> None:
+    desk.rig.post("block/io.c", patches=2)
     pull = desk.rig.patchwork.post_pull_request(PROJECT, "Block patches", "https://git.example.org/q.git tags/p")
 
     assert await desk.ask(f"diff {pull}") == snapshot(
@@ -148,11 +149,11 @@ async def test_a_pull_request_has_no_diff(desk: Desk) -> None:
     assert await desk.ask(f"series {pull}") == snapshot("[PULL,0/1] Block patches is in no series.")
     assert await desk.ask(f"show {pull}") == snapshot("""\
 [PULL,0/1] Block patches
-https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-0-pull@example.org/
+https://patchwork.example.org/project/qemu-devel/patch/20260101000000.2-0-pull@example.org/
 Ada Sample · 2026-01-01 · 📦 pull request
 New
 pull from https://git.example.org/q.git tags/p
-b4 pr 20260101000000.1-0-pull@example.org\
+b4 pr 20260101000000.2-0-pull@example.org\
 """)
 
 

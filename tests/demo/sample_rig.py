@@ -32,7 +32,7 @@ def a_full_server(clock: VirtualClock) -> SamplePatchwork:
     server.set_state(1, "accepted", "bruno")
     server.set_delegate(1, "bruno", "bruno")
     server.relate(posted.patches, "bruno")
-    server.add_check(1, NewCheck("success"))
+    server.add_check(1, NewCheck("success", description="it builds"))
     server.add_comment(1, "Fine.\n")
     server.add_cover_comment(1, "Fine, all of it.\n")
     return server

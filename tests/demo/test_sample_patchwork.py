@@ -172,7 +172,7 @@ def test_a_pull_request_is_a_patch_without_diff_hash_and_series(server: SamplePa
     detail = get(server, f"/patches/{patch}/")
     assert [detail[key] for key in ("diff", "hash", "series")] == [None, None, []]
     assert detail["name"] == "[PULL,0/1] block patches"
-    assert happened(server) == ["patch-created s"]
+    assert happened(server) == ["patch-created s", "series-created"]
 
 
 def test_the_events_of_a_lone_patch(server: SamplePatchwork) -> None:
@@ -231,6 +231,7 @@ def test_a_patch_sent_again_opens_a_new_series_and_a_surplus_one_completes_twice
 
 def test_an_old_server_ignores_the_order_of_events_and_links_no_single_page(full: SamplePatchwork) -> None:
     full.old_events = True
+    full.api_versions = ("1.0", "1.1")
 
     response = full.answer("GET", "/api/1.1/events/", "order=date")
 

@@ -23,7 +23,7 @@ _API = re.compile(r"/api(?:/(?P<version>\d{1,3}\.\d{1,3}))?(?P<rest>/.*)?\Z")
 _ROUTES = (
     r"/",
     r"/(?:projects|events|patches|series|covers|bundles|people|users)/",
-    r"/projects/[^/]+/",
+    r"/(?:projects|people|users)/[^/]+/",
     r"/(?:patches|series|covers)/\d{1,18}/",
     r"/patches/\d{1,18}/(?:checks|comments)/",
     r"/covers/\d{1,18}/comments/",
@@ -39,7 +39,7 @@ class Settings:
 
     api_versions: tuple[str, ...]
     origin: str | None
-    old_events: bool  # as 2.1: events always newest first, no link to the first and the last page
+    old_events: bool  # as 2.1: events always newest first
 
 
 class _NotFound(Exception):
@@ -91,12 +91,15 @@ def _refused(request: Request) -> Response | None:
         return _json(403, {"detail": "Authentication credentials were not provided."})
     formats = Query(request.query).all("format")
     if formats and formats[-1] not in {"json", "api"}:
-        return _json(404, {"detail": "Not found."})
+        return _json(404, {"detail": "Not found."}, {"vary": "Accept"})
     accepts = [part.partition(";")[0].strip() for part in request.headers.get("accept", "*/*").split(",")]
+    wants = (
+        {"*/*", "text/html"} if formats[-1:] == ["api"] else {"*/*", "application/*", "application/json", "text/html"}
+    )
+    if not wants & set(accepts) and formats[-1:] != ["json"]:
+        return _json(406, {"detail": "Could not satisfy the request Accept header."}, {"vary": "Accept"})
     if formats[-1:] == ["api"] or (not formats and accepts[0] == "text/html"):
         return page(200, "Django REST framework")
-    if not formats and not {"*/*", "application/*", "application/json", "text/html"} & set(accepts):
-        return _json(406, {"detail": "Could not satisfy the request Accept header."})
     return None
 
 
@@ -197,8 +200,7 @@ class _Api:
         shown = [view(row) for row in found[page.first_row : page.end_row]]
         links = [("next", page.number + 1)] if page.number < page.last else []
         links += [("prev", page.number - 1)] if page.number > 1 else []
-        if max(self._settings.api_versions) >= "1.3" and not self._settings.old_events:
-            links += [("first", 1), ("last", page.last)]
+        links += [("first", 1), ("last", page.last)] if max(self._settings.api_versions) >= "1.3" else []
         if not links:
             return _json(200, shown)
         link = ", ".join(f'<{self._url}?{self._query.with_page(number)}>; rel="{rel}"' for rel, number in links)

@@ -29,7 +29,7 @@ class Arrivals:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._tables = site.tables
-        self._known: dict[tuple[int, str], Arrival] = {}
+        self._known: dict[tuple[int, str], PatchRow | CoverRow] = {}
         self._threads: dict[tuple[int, str], list[int]] = defaultdict(list)  # series by message-ids they name
         self._members: dict[int, list[int]] = defaultdict(list)  # patches by series
         self._covers: dict[int, int] = {}  # by series
@@ -47,8 +47,8 @@ class Arrivals:
             arrival = self._cover(read)
         else:
             arrival = self._patch(read)
-        if arrival is not None:
-            self.know(project.id, arrival)
+        if arrival is not None and not isinstance(arrival, CommentRow):
+            self.know(project.id, mail.msgid, arrival)
         return arrival
 
     def arrive(self, project: ProjectRow, recorded: Recorded) -> PatchRow:
@@ -73,7 +73,7 @@ class Arrivals:
                 pull_url=recorded.pull_url,
             )
         )
-        self.know(project.id, patch)
+        self.know(project.id, patch.msgid, patch)
         self._raise("patch-created", project.id, patch=patch.id)
         if recorded.series is None:
             return patch
@@ -81,18 +81,16 @@ class Arrivals:
         self.join(project.id, series.id, (recorded.msgid, *recorded.references))
         return self.add_to_series(patch, series)
 
-    def filed(self, project: int, msgid: str) -> Arrival | None:
-        """What became of a mail; None where it never came, or is gone again."""
+    def filed(self, project: int, msgid: str) -> PatchRow | CoverRow | None:
+        """What a mail became, or what it comments on; None where it never came, or that is gone again."""
         arrival = self._known.get((project, msgid))
         if isinstance(arrival, PatchRow):
             return self._tables.patches.rows.get(arrival.id)
-        if isinstance(arrival, CoverRow):
-            return self._tables.covers.rows.get(arrival.id)
-        return arrival
+        return None if arrival is None else self._tables.covers.rows.get(arrival.id)
 
-    def know(self, project: int, arrival: Arrival) -> None:
-        """Let replies find what was filed."""
-        self._known[project, arrival.msgid] = arrival
+    def know(self, project: int, msgid: str, filed: PatchRow | CoverRow) -> None:
+        """Let replies find what was filed, or what a comment is on."""
+        self._known[project, msgid] = filed
 
     def join(self, project: int, series: int, msgids: tuple[str, ...]) -> None:
         """Let mails that name one of *msgids* find the series."""
@@ -103,7 +101,8 @@ class Arrivals:
     def _comment(self, read: _Read) -> CommentRow | None:
         for msgid in reversed(read.mail.references):
             parent = self.filed(read.project.id, msgid)
-            if isinstance(parent, PatchRow | CoverRow):
+            if parent is not None:
+                self.know(read.project.id, read.mail.msgid, parent)
                 return self._comment_on(parent, read)
         return None
 
@@ -112,24 +111,25 @@ class Arrivals:
         table = self._tables.patch_comments if on_patch else self._tables.cover_comments
         comment = table.put(
             CommentRow(
-                id=table.next_id(),
+                id=self._site.mail_id(table),
                 parent=parent.id,
                 submitter=read.submitter,
                 msgid=read.mail.msgid,
                 subject=read.mail.subject,
                 date=read.mail.date,
                 headers=read.mail.headers,
-                content=read.mail.content,
+                content=(read.mail.content + (read.mail.diff or "")).strip(),
             )
         )
-        self._site.raise_event(comment_created(parent, comment))
+        if self._site.newest >= "1.3":
+            self._site.raise_event(comment_created(parent, comment))
         return comment
 
     def _cover(self, read: _Read) -> CoverRow:
         series = self._series_for(read)
         cover = self._tables.covers.put(
             CoverRow(
-                id=self._tables.covers.next_id(),
+                id=self._site.mail_id(self._tables.covers),
                 project=read.project.id,
                 submitter=read.submitter,
                 series=series.id,
@@ -137,7 +137,7 @@ class Arrivals:
                 name=read.subject.name,
                 date=read.mail.date,
                 headers=read.mail.headers,
-                content=read.mail.content,
+                content=read.mail.content.strip(),
             )
         )
         self._covers[series.id] = cover.id
@@ -148,14 +148,14 @@ class Arrivals:
     def _patch(self, read: _Read) -> PatchRow:
         mail = read.mail
         patch = PatchRow(
-            id=self._tables.patches.next_id(),
+            id=self._site.mail_id(self._tables.patches),
             project=read.project.id,
             submitter=read.submitter,
             msgid=mail.msgid,
             name=read.subject.name,
             date=mail.date,
             headers=mail.headers,
-            content=mail.content,
+            content=mail.content.strip(),
             diff=mail.diff,
             hash=None if mail.diff is None else hash_of(mail.diff),
             series=None,
@@ -164,9 +164,9 @@ class Arrivals:
         )
         self._tables.patches.put(patch)
         self._raise("patch-created", patch.project, patch=patch.id)
-        if mail.pull_url is not None and not mail.pull_has_series:
-            return patch
         series = self._series_for(read)
+        if read.subject.number == 0:  # "[PULL 0/3]" opens a series, but is left out of it
+            return patch
         return self.add_to_series(patch, series)
 
     def add_to_series(self, patch: PatchRow, series: SeriesRow) -> PatchRow:

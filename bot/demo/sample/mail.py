@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.header import Header
 from email.utils import format_datetime
 
 from bot.demo.sample.rows import Headers
@@ -72,6 +73,14 @@ def split_mailbox(mailbox: str) -> tuple[str, str]:
     return name.strip().strip('"'), address.strip().removesuffix(">")
 
 
+def _encoded(mailbox: str) -> str:
+    """A mailbox as a header has it."""
+    if mailbox.isascii():
+        return mailbox
+    name, address = split_mailbox(mailbox)
+    return f"{Header(name, 'utf-8').encode()} <{address}>"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """One mail of the list; *date* is naive UTC, *subject* as sent ("[PATCH v2 1/3] …")."""
@@ -83,7 +92,6 @@ class Mail:
     content: str = ""
     diff: str | None = None
     pull_url: str | None = None
-    pull_has_series: bool = False  # as servers file a pull request, or do not
     references: tuple[str, ...] = ()  # the last is what it replies to
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
@@ -93,9 +101,9 @@ class Mail:
     def headers(self) -> Headers:
         """The header lines, in order."""
         pairs = [
-            ("From", self.submitter),
-            ("To", ", ".join(self.to)),
-            ("Cc", ", ".join(self.cc)),
+            ("From", _encoded(self.submitter)),
+            ("To", ", ".join(map(_encoded, self.to))),
+            ("Cc", ", ".join(map(_encoded, self.cc))),
             ("Subject", self.subject),
             ("Date", format_datetime(self.date.replace(tzinfo=UTC))),
             ("Message-Id", f"<{self.msgid}>"),

@@ -5,12 +5,12 @@ As on a real server the bodies are not ">From"-escaped, and the cover letter is 
 
 import re
 from email.header import Header
-from email.utils import quote
+from email.utils import formataddr
 
 from bot.demo.sample.rows import CoverRow, PatchRow, PersonRow
 from bot.demo.sample.tables import Snapshot
 
-_OWN_HEADERS = {"content-type", "content-transfer-encoding", "mime-version"}
+_OWN_HEADERS = {"content-type", "content-transfer-encoding"}
 _TRAILER = re.compile(r"^(?:Tested|Reviewed|Acked|Signed-off|Nacked|Reported)-by:.*$", re.IGNORECASE | re.MULTILINE)
 _UNFOLDED = re.compile(r"\n(?![ \t])")
 _NOTES = re.compile(r"\n---? ?\n")
@@ -44,8 +44,9 @@ def mail_mbox(rows: Snapshot, mail: PatchRow | CoverRow) -> str:
 
 def _mailbox(person: PersonRow) -> str:
     name = person.name or ""
-    shown = f'"{quote(name)}"' if name.isascii() else Header(name, "utf-8").encode()
-    return f"{shown} <{person.email}>" if name else person.email
+    if name.isascii():
+        return formataddr((name, person.email))
+    return f"{Header(name, 'utf-8').encode()} <{person.email}>"
 
 
 def _patch_body(rows: Snapshot, patch: PatchRow) -> str:

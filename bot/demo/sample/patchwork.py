@@ -57,16 +57,26 @@ class SamplePatchwork:
         api_versions: Sequence[str] = _API_VERSIONS,
         base_url: str | None = None,
     ) -> None:
-        self._site = Site(clock, time_zone)
+        self._site = Site(clock, time_zone, max(api_versions))
         self._tables = self._site.tables
         self._arrivals = Arrivals(self._site)
         self._threads = 0
         self._failures: list[Response] = []
-        self.api_versions = tuple(api_versions)
+        self._api_versions = tuple(api_versions)
         self.base_url = base_url
         self.old_events = False
         self.requests: list[tuple[str, str, str]] = []
         self.fault: Callable[[str], Response | None] = _no_fault
+
+    @property
+    def api_versions(self) -> tuple[str, ...]:
+        """What it speaks; up to "1.2" it is a 2.2, which raises no events for comments."""
+        return self._api_versions
+
+    @api_versions.setter
+    def api_versions(self, versions: Sequence[str]) -> None:
+        self._api_versions = tuple(versions)
+        self._site.newest = max(versions)
 
     @property
     def rows(self) -> Snapshot:
@@ -131,7 +141,14 @@ class SamplePatchwork:
         """
         return Transaction(self._tables, events_at_once=events_at_once)
 
-    def add_project(self, link_name: str, name: str | None = None, *, archive_url_format: str = "") -> int:
+    def add_project(
+        self,
+        link_name: str,
+        name: str | None = None,
+        *,
+        archive_url_format: str = "",
+        maintainers: Sequence[str] = ("maintainer",),
+    ) -> int:
         """Add a project; its id."""
         project = ProjectRow(
             id=self._tables.projects.next_id(),
@@ -140,7 +157,7 @@ class SamplePatchwork:
             list_id=f"{link_name}.example.org",
             list_email=f"{link_name}@example.org",
             list_archive_url_format=archive_url_format,
-            maintainers=(self._site.account("maintainer"),),
+            maintainers=tuple(self._site.account(name) for name in maintainers),
         )
         return self._tables.projects.put(project).id
 
@@ -178,18 +195,17 @@ class SamplePatchwork:
     ) -> int:
         """Let a "[PULL 0/N]" mail arrive, which is a patch without diff and series; its id.
 
-        Where it *has_series* it opens one, which patches that reply to it join; a single one is a "[GIT PULL]" then.
+        Where it *has_series* it is a "[GIT PULL]", which opens one; patches that reply to it join that.
         """
         self._threads += 1
         now = self._site.now().replace(microsecond=0)
         mail = Mail(
-            subject=f"[{'GIT PULL' if has_series and patches == 1 else f'PULL 0/{patches}'}] {name}",
+            subject=f"[{'GIT PULL' if has_series else f'PULL 0/{patches}'}] {name}",
             msgid=f"{now:%Y%m%d%H%M%S}.{self._threads}-0-pull@example.org",
             date=now,
             submitter=submitter,
             content=f"The following changes are available in the Git repository at:\n\n  {pull_url}\n",
             pull_url=pull_url,
-            pull_has_series=has_series,
             to=(f"{project}@example.org",),
         )
         return self._filed(self.receive(project, mail)).id
@@ -252,12 +268,12 @@ class SamplePatchwork:
         return row.id
 
     def relate(self, patches: Sequence[int], actor: str | None = None) -> None:
-        """Say that patches belong together; each of them raises an event."""
+        """Say on the last of the patches that they belong together; each raises an event, whose *actor* only it has."""
         for patch in patches:
             row = self._tables.patches.rows[patch]
             others = tuple(other for other in patches if other != patch)
             self._tables.patches.put(replace(row, related=others))
-            self._tell(row, "patch-relation-changed", actor, (None, None))
+            self._tell(row, "patch-relation-changed", actor if patch == patches[-1] else None, (None, None))
 
     def mark_addressed(self, comment: int, *, addressed: bool = True) -> None:
         """Mark a patch's comment; that raises the event of its creation again."""

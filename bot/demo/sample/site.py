@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
 from bot.demo.sample.mail import split_mailbox
-from bot.demo.sample.rows import EventRow, PersonRow, UserRow
-from bot.demo.sample.tables import Tables
+from bot.demo.sample.rows import CommentRow, CoverRow, EventRow, PatchRow, PersonRow, UserRow
+from bot.demo.sample.tables import Table, Tables
 
 STATE_NAMES = (
     "New",
@@ -42,10 +42,12 @@ class Happening:
 class Site:
     """The tables with the clock and the TIME_ZONE that stamp them.
 
-    Events of one moment are *event_step* apart, as on a real server; set it to zero for equal dates.
+    Events of one moment are *event_step* apart, as on a real server; set it to zero for equal dates. *newest* is the
+    newest API version that it speaks, by which it numbers mails and tells of comments.
     """
 
-    def __init__(self, clock: Clock, time_zone: str) -> None:
+    def __init__(self, clock: Clock, time_zone: str, newest: str) -> None:
+        self.newest = newest
         self.tables = Tables()
         self.zone = ZoneInfo(time_zone)
         self.states = list(STATE_NAMES)
@@ -100,6 +102,15 @@ class Site:
             if user.username == username:
                 return user.id
         return self.tables.users.put(UserRow(self.tables.users.next_id(), username)).id
+
+    def mail_id(self, table: Table[PatchRow] | Table[CoverRow] | Table[CommentRow]) -> int:
+        """A fresh id of *table*; up to 2.2, patches and covers share their ids, and so do all comments."""
+        if self.newest < "1.3":
+            tables = self.tables
+            comments = (tables.patch_comments, tables.cover_comments)
+            both = comments if table in comments else (tables.patches, tables.covers)
+            table.last_id = max(each.last_id for each in both)
+        return table.next_id()
 
     def raise_event(self, happening: Happening) -> EventRow:
         """Add an event dated now."""

@@ -25,6 +25,7 @@ from bot.demo.sample.tables import Snapshot
 
 Json: TypeAlias = dict[str, object]
 
+_PATH_SAFE = "!$&'()*+,;=/~:@"  # as Django has it
 _CHECK_ORDER = ("success", "pending", "warning", "fail")
 
 
@@ -82,10 +83,10 @@ class Views:
             "series": [] if patch.series is None else [self._series_ref(patch.series)],
         }
         if self.since("1.1"):
-            view["comments"] = self._api(f"/patches/{patch.id}/comments/")
+            view["comments"] = self._unversioned(f"/patches/{patch.id}/comments/")
         view |= {
             "check": self._combined_check(patch.id),
-            "checks": self._api(f"/patches/{patch.id}/checks/"),
+            "checks": self._unversioned(f"/patches/{patch.id}/checks/"),
             "tags": {},
         }
         if self.since("1.2"):
@@ -110,7 +111,7 @@ class Views:
             "series": [self._series_ref(cover.series)],
         }
         if self.since("1.1"):
-            view["comments"] = self._api(f"/covers/{cover.id}/comments/")
+            view["comments"] = self._unversioned(f"/covers/{cover.id}/comments/")
         return view
 
     def cover_detail(self, cover: CoverRow) -> Json:
@@ -135,7 +136,7 @@ class Views:
     def check(self, check: CheckRow) -> Json:
         """A check on its patch's page."""
         view = self._check_ref(check)
-        return view | {"user": self._user(check.user), "description": check.description}
+        return view | {"user": self._user(check.user), "description": check.description or None}
 
     def comment(self, comment: CommentRow, kind: str) -> Json:
         """A comment; *kind* is "patches" or "covers"."""
@@ -268,7 +269,7 @@ class Views:
         view: Json = {"msgid": f"<{msgid}>"}
         if self.since("1.2"):
             template = self._rows.projects[project_id].list_archive_url_format
-            view["list_archive_url"] = template.format(quote(msgid, safe="@")) if template else None
+            view["list_archive_url"] = template.format(msgid) if template else None
         return view
 
     def _person(self, person_id: int) -> Json:
@@ -298,18 +299,23 @@ class Views:
     def _page(self, project_id: int, kind: str, msgid: str, row_id: int) -> str:
         if not self._asked.from_2_2:
             return f"{self._asked.origin}/{kind}/{row_id}/"
-        return self._asked.origin + page_path(self._rows.projects[project_id], kind, msgid)
+        slash = "%2F" if self._site.newest >= "1.3" else "/"
+        return self._asked.origin + page_path(self._rows.projects[project_id], kind, msgid, slash)
 
     def _api(self, path: str) -> str:
         return f"{self._asked.origin}{self._asked.prefix}{path}"
+
+    def _unversioned(self, path: str) -> str:
+        """Real servers forget the version in the addresses of comments and checks."""
+        return f"{self._asked.origin}/api{path}"
 
     def _local(self, instant: datetime) -> str:
         return _text(self._site.local(instant))
 
 
-def page_path(project: ProjectRow, kind: str, msgid: str) -> str:
-    """Where the page of a patch or cover is; a slash in the message-id is quoted twice."""
-    return f"/project/{quote(project.link_name)}/{kind}/{quote(msgid.replace('/', '%2F'), safe='@')}/"
+def page_path(project: ProjectRow, kind: str, msgid: str, slash: str = "%2F") -> str:
+    """Where the page of a patch or cover is; a slash in the message-id is quoted twice, which 2.2 forgets."""
+    return f"/project/{quote(project.link_name)}/{kind}/{quote(msgid.replace('/', slash), safe=_PATH_SAFE)}/"
 
 
 def _text(naive: datetime) -> str:

@@ -11,6 +11,7 @@ from bot.demo.sample.rows import CoverRow, PatchRow
 from bot.demo.sample.tables import Snapshot
 from bot.demo.sample.views import page_path
 
+_NO_FILE_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _ROUTE = re.compile(
     r"/series/(?P<series>\d{1,18})/mbox/"
     r"|/project/(?P<list>[^/]+)/list/"
@@ -36,14 +37,20 @@ def web_answer(request: Request, rows: Snapshot, path: str, states: Sequence[str
 
 
 def _series(rows: Snapshot, series: int) -> Response | None:
-    return _mbox(series_mbox(rows, series)) if series in rows.series else None
+    return (
+        _mbox(f"{_file_name(rows.series[series].name)}.patch", series_mbox(rows, series))
+        if series in rows.series
+        else None
+    )
 
 
 def _mail(rows: Snapshot, mail: PatchRow | CoverRow | None, *, mbox: bool) -> Response | None:
     if mail is None:
         return None
     if mbox:
-        return _mbox(mail_mbox(rows, mail))
+        return _mbox(
+            f"{_file_name(mail.name)}.{'patch' if isinstance(mail, PatchRow) else 'mbox'}", mail_mbox(rows, mail)
+        )
     diff = (mail.diff or "") if isinstance(mail, PatchRow) else ""
     return page(200, mail.name, f"<pre>{escape(mail.content)}</pre><pre>{escape(diff)}</pre>")
 
@@ -53,9 +60,8 @@ def _short(rows: Snapshot, match: re.Match[str]) -> Response | None:
     mail = table.get(int(match["id"]))
     if mail is None:
         return None
-    if match["short_mbox"] is not None:
-        return _mail(rows, mail, mbox=True)
-    return moved(302, page_path(rows.projects[mail.project], match["short"], mail.msgid))
+    path = page_path(rows.projects[mail.project], match["short"], mail.msgid)
+    return moved(302, path + (match["short_mbox"] or ""))
 
 
 def _list(rows: Snapshot, link_name: str, query: str, states: Sequence[str]) -> Response | None:
@@ -90,6 +96,10 @@ def _by_msgid(rows: Snapshot, match: re.Match[str]) -> PatchRow | CoverRow | Non
     return None
 
 
-def _mbox(text: str) -> Response:
-    headers = {"content-type": "text/plain", "content-disposition": "attachment; filename=patch.mbox"}
+def _file_name(name: str | None) -> str:
+    return _NO_FILE_NAME.sub("-", name or "").strip("-")
+
+
+def _mbox(file: str, text: str) -> Response:
+    headers = {"content-type": "text/plain", "content-disposition": f"attachment; filename={file}"}
     return Response(200, headers, text.encode("utf-8", "replace"))
