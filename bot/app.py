@@ -47,6 +47,7 @@ from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
 from bot.watch.digests import Digests, Sources
 from bot.watch.floods import Floods
+from bot.watch.listed_now import ListedNow
 from bot.watch.listening import Ears
 from bot.watch.replies import Replies
 from bot.watch.upkeep import Upkeep
@@ -255,7 +256,8 @@ async def assembled(
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
-        digests, floods = Digests(store, audience, Sources(past, sites), clock), Floods(store, audience, pollers)
+        sources = Sources(past, sites, ListedNow(dict(zip(sites, apis, strict=True))))
+        digests, floods = Digests(store, audience, sources, clock), Floods(store, audience, pollers)
         duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell, floods.tell)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()

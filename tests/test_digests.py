@@ -4,7 +4,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from bot.app import Bot
 from bot.clock import VirtualClock
 from bot.commands.rights import MemoryHouse
 from bot.delivery.chat import Posted
+from bot.demo.sample.http import Response
 from bot.errors import Temporary
 from bot.ids import EventId, RoomId, SeriesId, ServerName, UserId
 from bot.store.inbox import Said
@@ -316,3 +317,53 @@ Digest: 2 pull requests, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:01 UTC
 • [GIT,PULL] hw <> · Ada Sample · 📦 pull request · New
 • [PULL,0/1] net <> · Ada Sample · 📦 pull request · New\
 """)
+
+
+async def test_a_digest_tells_what_was_renamed_moved_superseded_and_deleted_since(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-10-16T08:00", 'path:migration/ digest:"Mon-Fri 09:00"')
+    async with days(rig) as bot:
+        for name in ("renamed", "moved", "deleted", "as it was"):
+            await bot.post(name)
+        await bot.at("2026-10-16T08:10")
+        rig.patchwork.add_project("other")
+        series = rig.patchwork._tables.series
+        rig.patchwork.rename_series(1, "has a new name")
+        series.put(replace(series.rows[2], project=max(rig.patchwork.rows.projects)))
+        rig.patchwork.delete_patch(3)
+        series.remove(3)
+        await bot.at("2026-10-16T09:00")
+
+    told_of = rig.chat.posted[-1].message.body.replace("https://patchwork.example.org/project/other", "OTHER")
+    assert short(told_of) == snapshot("""\
+Digest: 4 series, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:00 UTC
+• has a new name <SERIES/1> · Ada Sample · 1 patch · qemu-devel · New
+• moved <OTHER/list/?series=2&state=*&archive=both> · Ada Sample · 1 patch · moved to other · New
+• deleted · Ada Sample · 1 patch · qemu-devel · no longer on the server
+• as it was <SERIES/4> · Ada Sample · 1 patch · qemu-devel · New\
+""")
+
+
+async def test_a_digest_of_a_version_that_is_superseded_says_so(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-10-16T08:00", 'path:migration/ version:1 digest:"Mon-Fri 09:00"')
+    async with days(rig) as bot:
+        await bot.post("migration: Fix it")
+        await bot.at("2026-10-16T08:10")
+        rig.post("migration/ram.c", name="migration: Fix it", version=2)
+        await bot.at("2026-10-16T08:20", "2026-10-16T09:00")
+
+    assert short(rig.chat.posted[-1].message.body) == snapshot("""\
+Digest: 1 series, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:00 UTC
+• migration: Fix it <SERIES/1> · Ada Sample · 1 patch · New · superseded by v2\
+""")
+
+
+async def test_a_digest_comes_though_the_server_does_not_answer(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-10-16T08:00", 'path:migration/ digest:"Mon-Fri 09:00"')
+    async with days(rig) as bot:
+        await bot.post("one")
+        await bot.post("two")
+        await bot.at("2026-10-16T08:10")
+        rig.patchwork.fault = lambda path: Response(502, {}, b"") if "/series/" in path else None
+        await bot.at("2026-10-16T09:00")
+
+    assert told(rig) == [("Fri 09:00", ["one", "two"])]

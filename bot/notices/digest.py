@@ -23,7 +23,8 @@ class Listed:
 
     *is_pull*: it is a pull request, or has one among its patches. *earlier* are the versions that the digest would
     tell of as well, were this one not there. *idle_since* (UTC) is set where it is told because nothing happened to it
-    since then.
+    since then. *successor* is the number of the version that follows it, 0: none does. *is_gone*: its server has it no
+    more; *is_moved*: it was sent to another project.
     """
 
     site: Site
@@ -32,6 +33,9 @@ class Listed:
     earlier: tuple[int, ...] = ()
     idle_since: datetime | None = None
     is_pull: bool = False
+    successor: int = 0
+    is_gone: bool = False
+    is_moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +122,14 @@ def _item(listed: Listed, zone: ZoneInfo, *, with_project: bool) -> Line:
         *_version(listed),
         facts.submitter_name(what.submitter),
         *([facts.PULL_REQUEST] if listed.is_pull else _patches(what)),
-        what.project if with_project else "",
-        *_states(listed),
+        f"moved to {what.project}" if listed.is_moved else what.project if with_project else "",
+        *([] if listed.is_gone else _states(listed)),
+        f"superseded by v{listed.successor}" if listed.successor and not listed.is_gone else "",
+        "no longer on the server" if listed.is_gone else "",
         f"nothing since {when(listed.idle_since, zone, with_zone=False)}" if listed.idle_since else "",
     ]
-    return words(Link(title.text, title.url), f" · {facts.joined(told)}")
+    link = Link(title.text, "", spelled=False) if listed.is_gone else Link(title.text, title.url)
+    return words(link, f" · {facts.joined(told)}")
 
 
 def _version(listed: Listed) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeAlias
@@ -28,6 +28,7 @@ from bot.subscriptions.query import Key, Query, wanted_terms
 from bot.subscriptions.wishes import Digest
 from bot.watch.audience import Audience
 from bot.watch.isolation import isolated
+from bot.watch.listed_now import ListedNow, Now
 
 _MOST_LISTED = MOST_MESSAGES * MOST_LINES
 _Wanted: TypeAlias = Mapping[tuple[RoomId, Digest], Sequence[Query]]
@@ -36,10 +37,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where a digest learns of what it lists: the *past*, and by server how links are written."""
+    """Where a digest learns of what it lists: the *past*, by server how links are written, and how all is *now*."""
 
     past: Past
     sites: Mapping[ServerName, Callable[[ProjectName], Site]]
+    now: ListedNow
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Digests:
         self._audience = audience
         self._past = sources.past
         self._sites = sources.sites
+        self._now = sources.now
         self._clock = clock
         self._incidents = store.incidents
         self._arranged = -1  # the count of the index's changes that the appointments go by
@@ -94,13 +97,16 @@ class Digests:
     async def _tell(self, due: Appointment) -> None:
         stale = await self._stale(due)
         async with self._store.transaction() as tx:
+            kept = (await self._kept(tx, due, stale))[:_MOST_LISTED] if await tx.digests.stands(due) else []
+        now = await self._now.of([each.about for each in kept])
+        async with self._store.transaction() as tx:
             if not await tx.digests.stands(due):
                 return
             muted_until = await tx.subscriptions.muted_until(due.room)
             if muted_until is not None and muted_until > self._clock.now():
                 await tx.digests.put_off(due)
                 return
-            told, untold = await self._told(tx, due, stale)
+            told, untold = await self._told(tx, due, stale, now)
             await tx.outbox.add(await asyncio.to_thread(self._notices, due, told))
             await tx.digests.settle(due, untold)
             await tx.retries.settle(RetryKind.DIGEST, [due.key])
@@ -129,14 +135,17 @@ class Digests:
                 found.setdefault(about, _Kept(about, idle_since=match.idle_since))
         return list(found.values())
 
-    async def _told(self, tx: Transaction, due: Appointment, stale: Sequence[_Kept]) -> tuple[Told, list[CardRef]]:
-        """What a digest tells of, as it stands now: what came, in the order of arrival, then what is *stale*.
-
-        With it what cannot be shown, and is told with the next one.
-        """
+    async def _kept(self, tx: Transaction, due: Appointment, stale: Sequence[_Kept]) -> list[_Kept]:
+        """What a digest tells of: what came, in the order of arrival, then what is *stale*."""
         entries = [each for each in await tx.digests.untold(due.room, due.digest) if each.about.server in self._sites]
         came = {each.about for each in entries}
-        kept = [*await _folded(tx, entries), *(each for each in stale if each.about not in came)]
+        return [*await _folded(tx, entries), *(each for each in stale if each.about not in came)]
+
+    async def _told(
+        self, tx: Transaction, due: Appointment, stale: Sequence[_Kept], now: Mapping[CardRef, Now]
+    ) -> tuple[Told, list[CardRef]]:
+        """What a digest tells of, as it stands *now*; with it what cannot be shown, and is told with the next one."""
+        kept = await self._kept(tx, due, stale)
         zone = zone_named(await tx.subscriptions.timezone(due.room))
         untold: list[CardRef] = []
 
@@ -145,21 +154,21 @@ class Digests:
             self._incidents.record("digest.item_not_shown", f"{about.kind} {about.number} of {about.server}", error)
             untold.append(about)
 
-        listed = await isolated(tx, kept[:_MOST_LISTED], partial(self._listed, tx), leave_out)
+        listed = await isolated(tx, kept[:_MOST_LISTED], partial(self._listed, tx, now), leave_out)
         return Told(listed, max(0, len(kept) - _MOST_LISTED), due.since, self._clock.now(), zone), untold
 
-    async def _listed(self, tx: Transaction, kept: Sequence[_Kept]) -> list[Listed]:
+    async def _listed(self, tx: Transaction, now: Mapping[CardRef, Now], kept: Sequence[_Kept]) -> list[Listed]:
         """The lines of what is *kept* and still known, each of which was written once to see that it can be."""
         listed: list[Listed] = []
         for each in kept:
             found = await _standing(tx, each.about)
             if found is not None:
-                what, states, is_pull = found
-                site = self._sites[each.about.server](what.project)
-                listed.append(Listed(site, what, states, each.earlier, each.idle_since, is_pull))
+                line = Listed(self._sites[each.about.server](found.what.project), found.what, found.states)
+                line = replace(line, earlier=each.earlier, idle_since=each.idle_since, is_pull=found.is_pull)
+                listed.append(_as_it_is(replace(line, successor=found.successor), now.get(each.about)))
         if listed:
-            allowed, now = allowed_in(listed), self._clock.now()
-            probe = Told(listed, 0, now, now, zone_named(None))
+            allowed, moment = allowed_in(listed), self._clock.now()
+            probe = Told(listed, 0, moment, moment, zone_named(None))
             await asyncio.to_thread(lambda: [written(document, allowed) for document in digest(probe)])
         return listed
 
@@ -187,21 +196,40 @@ def _wanted(subscriptions: Iterable[Subscription]) -> _Wanted:
     return wanted
 
 
-async def _standing(tx: Transaction, about: CardRef) -> tuple[Series | Patch, Counter[str], bool] | None:
-    """A series or lone patch, with how many patches are in which state, and whether it is a pull request.
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A series or lone patch as the store has it; *successor* is the version that follows it, 0 for none."""
 
-    None where it is not known any more.
-    """
+    what: Series | Patch
+    states: Counter[str]
+    is_pull: bool
+    successor: int = 0
+
+
+def _as_it_is(listed: Listed, now: Now | None) -> Listed:
+    """What is *listed* by its name of *now*, and with what became of it; as it is where that is not known."""
+    if now is None or now.project is None:
+        return replace(listed, is_gone=now is not None)
+    what = replace(listed.what, name=now.name or listed.what.name)
+    if now.project.lower() == what.project.lower():
+        return replace(listed, what=what)
+    return replace(listed, what=replace(what, project=now.project), is_moved=True)
+
+
+async def _standing(tx: Transaction, about: CardRef) -> _Standing | None:
+    """A series or lone patch; None where it is not known any more."""
     if about.kind == "series":
         number = SeriesId(about.number)
         series = await tx.watch.series(about.server, number)
         states = await tx.watch.states_of(about.server, [number])
         pulls = await tx.watch.pull_requests(about.server, [number])
-        return None if series is None else (series, states.get(number, Counter()), number in pulls)
+        following = await tx.versions.following(about.server, number)
+        successor = following[-1].version if following else 0
+        return _Standing(series, states.get(number, Counter()), number in pulls, successor) if series else None
     patch = await tx.watch.patch(about.server, about.number)
     if patch is None:
         return None
-    return patch, Counter([patch.state] if patch.state else []), patch.pull_url is not None
+    return _Standing(patch, Counter([patch.state] if patch.state else []), patch.pull_url is not None)
 
 
 async def _folded(tx: Transaction, entries: Sequence[Entry]) -> list[_Kept]:
