@@ -241,7 +241,7 @@ async def test_a_configured_query_that_names_what_nobody_knows_is_doubted_in_the
 
     assert condition.remarks == (
         "room[0].subscribe[0]: path:migraton/ matches no file that was seen so far; did you mean path:migration?",
-        "room[0].subscribe[1]: maint:Memroy is no section of MAINTAINERS; did you mean maint:Memory?",
+        "room[0].subscribe[1]: maint:Memroy is not a section of MAINTAINERS; did you mean maint:Memory?",
     )
 
 

@@ -49,10 +49,10 @@ async def test_a_patchwork_that_is_down_since_when_and_when_it_is_polled_again(r
         await bot.settle()
 
         assert await told(bot) == snapshot(
-            "sample cannot be polled since 2026-01-01 01:00 UTC (HTTP 503); tried again at 2026-01-01 01:10:02 UTC."
+            "Polling sample has failed since 2026-01-01 01:00 UTC (HTTP 503); next try at 2026-01-01 01:10:02 UTC."
         )
         assert await ready(bot) == (
-            ("sample cannot be polled since 2026-01-01 01:00 UTC (HTTP 503); tried again at 2026-01-01 01:10:02 UTC.",),
+            ("Polling sample has failed since 2026-01-01 01:00 UTC (HTTP 503); next try at 2026-01-01 01:10:02 UTC.",),
             (),
         )
 
@@ -71,7 +71,7 @@ async def test_the_next_try_is_the_first_tick_after_the_patience_asked_for(rig: 
         rig.patchwork.fault = lambda _: Response(503, {"retry-after": "61"}, b"")
         await rig.poll(bot)
 
-        assert "tried again at 2026-01-01 00:04:00 UTC" in await told(bot)
+        assert "next try at 2026-01-01 00:04:00 UTC" in await told(bot)
 
 
 async def test_a_project_that_the_server_does_not_have(rig: Rig) -> None:
@@ -81,7 +81,7 @@ async def test_a_project_that_the_server_does_not_have(rig: Rig) -> None:
 
         assert await ready(bot) == snapshot(
             (
-                ("On sample there is nothing to watch.",),
+                ("No project on sample can be watched.",),
                 (
                     "https://patchwork.example.org has no project qemu-devle, since 2026-01-01 00:01 UTC; asked again at 2026-01-01 00:02:00 UTC.",  # noqa: E501  # as it is said
                 ),
@@ -102,7 +102,7 @@ async def test_a_project_that_vanished_is_not_said_to_be_polled(rig: Rig) -> Non
 sample: none of its projects can be polled now
 https://patchwork.example.org has no project qemu-devel, since 2026-01-01 00:03 UTC; asked again at 2026-01-01 00:21:00 UTC.\
 """)  # noqa: E501  # as it is said
-        assert (await ready(bot))[0] == ("On sample there is nothing to watch.",)
+        assert (await ready(bot))[0] == ("No project on sample can be watched.",)
         [server] = (await bot.overview.condition()).servers
         assert server.health.last_success == rig.clock.now() - timedelta(minutes=9)
 
@@ -134,7 +134,7 @@ async def test_a_wall_before_the_whole_server_is_named_with_what_to_do(rig: Rig)
         await rig.poll(bot)
 
         assert await told(bot) == snapshot(
-            "sample cannot be polled since 2026-01-01 00:03 UTC (HTTP 200 with a login page or a bot challenge (text/html); set contact or user_agent, or ask the server's administrator to let the bot pass); tried again at 2026-01-01 00:04:00 UTC."  # noqa: E501  # as it is said
+            "Polling sample has failed since 2026-01-01 00:03 UTC (HTTP 200 with a login page or a bot challenge (text/html); set contact or user_agent, or ask the server's administrator to let the bot pass); next try at 2026-01-01 00:04:00 UTC."  # noqa: E501  # as it is said
         )
         assert (await ready(bot))[0] == (await told(bot),)
 
@@ -201,7 +201,7 @@ async def test_a_queue_that_a_limit_holds_back_says_when_it_goes_on_and_how_to_l
         assert waiting == snapshot(
             "1 message to be sent, the oldest since 2026-01-01 00:02 UTC; the next one goes at 2026-01-01 00:07:00 UTC."
         )
-        assert limit.startswith("The homeserver limits how much an account may say. ")
+        assert limit.startswith("The homeserver limits how many messages an account may send. ")
 
 
 async def test_a_room_that_lets_the_bot_speak_no_more(rig: Rig) -> None:
@@ -252,7 +252,7 @@ async def test_a_database_that_is_broken_is_told_since_its_first_refusal(rig: Ri
         assert [sentence.replace(str(tmp_path), "FOLDER") for sentence in found] == snapshot(
             [
                 "The database cannot be used since 2026-01-01 00:01 UTC (the database FOLDER/bot.db cannot be used: no such table: notice); it is tried again all the time.",  # noqa: E501  # the same
-                "sample cannot be polled since 2026-01-01 01:01 UTC (the database FOLDER/bot.db cannot be used: no such table: server); tried again at 2026-01-01 01:02:00 UTC.",  # noqa: E501  # the same
+                "Polling sample has failed since 2026-01-01 01:01 UTC (the database FOLDER/bot.db cannot be used: no such table: server); next try at 2026-01-01 01:02:00 UTC.",  # noqa: E501  # the same
             ]
         )
         assert await ready(bot) == ((), ())
@@ -271,7 +271,7 @@ async def test_an_absence_that_is_still_read_up(rig: Rig) -> None:
 
         assert (await ready(bot))[1] == snapshot(
             (
-                "sample: what came between 2026-01-01 00:02 UTC and 2026-01-01 06:02 UTC is still being read (50 series so far), and told then.",  # noqa: E501  # the same
+                "sample: what came between 2026-01-01 00:02 UTC and 2026-01-01 06:02 UTC is still being read (50 series so far), and will be posted then.",  # noqa: E501  # the same
             )
         )
         await bot.settle()

@@ -196,6 +196,6 @@ async def test_status_says_how_old_the_oldest_look_for_comments_is(tmp_path: Pat
         told, _ = written(status(condition, for_operator=False), Allowed(()))
 
     assert (
-        f"sample (API {newest}) does not announce comments, so the bot looks for them; the oldest look is 1 h old "
+        f"sample (API {newest}) does not announce comments, so the bot looks for them; the oldest check was 1 h ago "
         "(2026-01-01 04:30 UTC)."
     ) in told

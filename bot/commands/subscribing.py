@@ -27,7 +27,7 @@ from bot.subscriptions.remarks import hints, state_doubts
 from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
 from bot.subscriptions.wishes import ARRIVALS, On
 
-NO_CARD = "a new series gets no card by this; a change that it hears of brings one."
+NO_CARD = "a new series gets no card from this; a matching change brings one."
 _MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one
 _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
 
@@ -60,7 +60,7 @@ class Subscribing:
         async def change(tx: Transaction) -> Change:
             old = await owned(tx, asked)
             await tx.subscriptions.remove(old.id)
-            sentences = [f"Subscription {old.id} has ended; it brings nothing more."]
+            sentences = [f"Subscription {old.id} has ended."]
             return Change(told.done(sentences, typed(asked, "sub", old.query)), lambda all_: all_.forget(old.id))
 
         return await changed(self._means, asked, change)
@@ -98,11 +98,11 @@ class Subscribing:
             return Answer(told.nothing_yet(f"{whose} no subscriptions. To begin, type for example:", example))
         count = len(chat) + len(configured)
         heading = f"{whose} {count} subscription{'' if count == 1 else 's'}:"
-        remarks = [f"Those that name no project are about {project}."] if project else []
+        remarks = [f"Those that name no project apply to {project}."] if project else []
         if muted_until is not None and muted_until > self._means.clock.now():
             remarks.append(f"All of them are muted here {told.until(muted_until)}.")
         if configured:
-            remarks.append("config: is from the bot's configuration file, and is changed there.")
+            remarks.append("Those marked config: come from the bot's configuration file and are changed there.")
         items = told.lines_of([each.as_of(self._means.clock.now()) for each in chat], configured)
         return Answer(
             page(
@@ -118,7 +118,7 @@ class Subscribing:
         query, standing = await self._read(asked)
         days = read_duration(asked.call.arguments.get("duration", "7d"))
         if days is None or days > _LONGEST_TEST:
-            raise UserError("The past is known for 180 days at most; a time is typed as 7d, 2w or 12h.")
+            raise UserError("That is not a duration of at most 180 days; try 7d, 2w or 12h.")
         since = self._means.clock.now() - days
         return await volume.rehearsed(self._means.past, self._means.places, meant(query, standing), since)
 
@@ -144,7 +144,7 @@ class Subscribing:
             named = ", ".join(projects)
             raise UserError(
                 f"maint: needs a MAINTAINERS file, and the bot's configuration names none for {named}.\n"
-                f'Its operator can: projects = [{{name = "{projects[0]}", maintainers = "path or address"}}]\n'
+                f'Its operator can add one: projects = [{{name = "{projects[0]}", maintainers = "path or address"}}]\n'
                 "Nothing was changed."
             )
 
@@ -185,7 +185,7 @@ def _watched_elsewhere(places: Sequence[Place], query: Query) -> Iterator[str]:
     """That nothing watched is what *query* is about, and what is watched."""
     if not _asked(places, query):
         watched = "; ".join(f"{place.name}: {', '.join(place.projects)}" for place in places)
-        yield f"no project that is watched is meant by that, so it brings nothing. Watched are {watched}."
+        yield f"no watched project matches this, so it brings nothing. The bot watches {watched}."
 
 
 def _late_comments(places: Sequence[Place], query: Query) -> Iterator[str]:
@@ -194,8 +194,9 @@ def _late_comments(places: Sequence[Place], query: Query) -> Iterator[str]:
     if late and On.COMMENT in query.wishes.on:
         spoken = " and ".join(f"{place.name} (API {place.api.version})" for place in late)
         yield (
-            f"{spoken} does not announce comments. The bot looks for them 1, 2, 4, 8 and 16 hours after a change, then "
-            "daily for 30 days, so they come late."
+            f"{spoken} {'does' if len(late) == 1 else 'do'} not announce comments. "
+            "The bot looks for them 1, 2, 4, 8 and 16 hours after a change, then "
+            "daily for 30 days, so they arrive late."
         )
 
 
@@ -218,9 +219,7 @@ async def subscribe(tx: Transaction, asked: Asked, means: Means, query: Query) -
     most = means.most.per_room if owner.person is None else means.most.per_person
     if len(await tx.subscriptions.of_owner(owner.room, owner.person)) >= most:
         whose = "you have" if asked.direct else "this room has"
-        raise UserError(
-            f"No more than {most} are allowed, and {whose} as many. To see them, type: {typed(asked, 'subs')}"
-        )
+        raise UserError(f"The limit is {most}, and {whose} that many. To see them, type: {typed(asked, 'subs')}")
     return await tx.subscriptions.add(owner.room, owner.person, query, asked.message.sender)
 
 
@@ -228,7 +227,7 @@ async def _see_that_it_is_new(tx: Transaction, asked: Asked, query: Query) -> No
     owner = Owner.of(asked)
     for each in await tx.subscriptions.of_owner(owner.room, owner.person):
         if each.query == str(query):
-            raise UserError(f"That is subscription {each.id} already; nothing was changed.")
+            raise UserError(f"That is already subscription {each.id}; nothing was changed.")
 
 
 async def _next_digest(tx: Transaction, room: RoomId, query: Query) -> list[str]:

@@ -22,7 +22,7 @@ def welcome(room: RoomId, prefix: str, inviter: UserId | None, *, direct: bool) 
         Code(f"{spoken}sub path:drivers/net/"),
         "; ",
         Code(f"{spoken}help"),
-        " tells what else can be typed.",
+        " lists all commands.",
         *rule,
     )
     body, html = written((Lines((text,)),), Allowed(()))

@@ -35,7 +35,7 @@ class SkippedRooms:
         """Go on where the last session ended."""
         self._until = dict(remembered.skipped)
         for room in self.rooms():
-            self._incidents.record(_KIND, room, f"too large to be read; tried again at {self._until[room]:%F %T} UTC")
+            self._incidents.record(_KIND, room, f"too large to be read; next try at {self._until[room]:%F %T} UTC")
 
     def rooms(self) -> tuple[RoomId, ...]:
         """Those to do without now; a clock that was set back makes it no longer than a day."""
@@ -55,7 +55,7 @@ class SkippedRooms:
             self._incidents.record("sync.too_large", "the whole answer", error)
             return
         for _, room in found:
-            self._incidents.record(_KIND, room, f"{error}; tried again at {until:%F %T} UTC")
+            self._incidents.record(_KIND, room, f"{error}; next try at {until:%F %T} UTC")
             self._until[room] = until
         for former in sorted(self._until, key=self._until.__getitem__)[:-MAX_ROOMS]:
             del self._until[former]

@@ -151,7 +151,7 @@ def outages(condition: Condition) -> tuple[str, ...]:
     """What keeps the bot from its work now, a sentence each, with the time since when; none: it is ready."""
     servers = condition.servers
     failing = (_outage(server) for server in servers if server.health.failing_since)
-    nothing_watched = (f"On {server.name} there is nothing to watch." for server in servers if server.watches_nothing)
+    nothing_watched = (f"No project on {server.name} can be watched." for server in servers if server.watches_nothing)
     return (*condition.outages, *failing, *nothing_watched)
 
 
@@ -210,13 +210,13 @@ def span(duration: timedelta) -> str:
 def _outage(server: WatchedServer) -> str:
     since = server.health.failing_since
     assert since is not None  # noqa: S101  # the caller saw to it
-    again = f"; tried again at {to_the_second(server.health.next_try)}" if server.health.next_try else ""
-    return f"{server.name} cannot be polled since {moment(since)} ({cut(server.health.reason, MAX_REASON)}){again}."
+    again = f"; next try at {to_the_second(server.health.next_try)}" if server.health.next_try else ""
+    return f"Polling {server.name} has failed since {moment(since)} ({cut(server.health.reason, MAX_REASON)}){again}."
 
 
 def _catching_up(server: ServerName, absence: Absence) -> str:
     times = f"between {moment(absence.since)} and {moment(absence.until)}"
-    return f"{server}: what came {times} is still being read ({absence.came} series so far), and told then."
+    return f"{server}: what came {times} is still being read ({absence.came} series so far), and will be posted then."
 
 
 def _comment_looks(condition: Condition) -> Iterator[str]:
@@ -224,9 +224,8 @@ def _comment_looks(condition: Condition) -> Iterator[str]:
     for server in condition.servers:
         if server.looks_for_comments:
             oldest = server.oldest_look
-            age = (
-                f"the oldest look is {span(condition.now - oldest)} old ({moment(oldest)})" if oldest else "none is due"
-            )
+            ago = f"{span(condition.now - oldest)} ago ({moment(oldest)})" if oldest else ""
+            age = f"the oldest check was {ago}" if ago else "none is due"
             yield f"{server.name} (API {server.api}) does not announce comments, so the bot looks for them; {age}."
 
 
@@ -249,7 +248,8 @@ def _queue(condition: Condition) -> Iterator[Line]:
         yield from (words(sentence) for sentence in _waiting(queue, condition.now))
         if condition.now - queue.oldest > SLOW and not condition.outages and condition.override:
             yield words(
-                "The homeserver limits how much an account may say. Its administrator can lift that for the bot with ",
+                "The homeserver limits how many messages an account may send. Its administrator can lift the limit "
+                "for the bot with ",
                 Code(condition.override),
                 "; then raise messages_per_second in the bot's configuration.",
             )

@@ -252,7 +252,7 @@ class PatchworkClient:
                 return await self._stream(path, params, content_type)
         except TimeoutError as error:
             self._turns.is_silent |= is_asked
-            others = "" if is_asked else ", as it has not answered others yet"
+            others = "" if is_asked else "; earlier requests are still unanswered"
             raise Temporary(f"no answer within {seconds:g} s{others}") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Temporary(f"cannot connect to {self.url}: {error}") from error
@@ -354,7 +354,7 @@ def judge(answer: Answer, content_type: str | None) -> None:
             if content_type not in {None, answer.content_type}:
                 raise Temporary(f"answered {_kind(answer)} where {content_type} was asked for")
         case 404 | 410:
-            raise NoSuchPage(f"HTTP {status} ({_kind(answer)}), which is not Patchwork's own word", wait)
+            raise NoSuchPage(f"HTTP {status} ({_kind(answer)}), not from Patchwork itself", wait)
         case 429:
             raise TooMany(f"HTTP {status}", wait)
         case status if 300 <= status < 400:
@@ -369,7 +369,7 @@ def _judge_wall(answer: Answer, wait: timedelta | None) -> None:
     if _is_wall(answer):
         raise Wall(f"HTTP {answer.status} with a login page or a bot challenge ({_kind(answer)}); {_LET_IN}", wait)
     if answer.status in {401, 403} and not answer.is_own_refusal:
-        raise Wall(f"HTTP {answer.status} ({_kind(answer)}), which is not Patchwork's own word; {_LET_IN}", wait)
+        raise Wall(f"HTTP {answer.status} ({_kind(answer)}), not from Patchwork itself; {_LET_IN}", wait)
 
 
 def _is_wall(answer: Answer) -> bool:

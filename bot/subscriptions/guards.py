@@ -16,7 +16,7 @@ MAX_CANDIDATES = 5
 _MAX_CHOICES = 2_000  # names of one directory; looking for near ones takes long among more
 _SHOWN = 200  # characters of a path
 _ALIKE = 0.6  # of 1, as difflib measures it
-_ONLY_NAMED = "only the files that the configuration names are read."
+_ONLY_NAMED = "only the configured files are read."
 _MANY = 1_000  # paths; where so many are known, one that is not is likely a mistake
 
 
@@ -86,21 +86,22 @@ def _about_sections(query: Query, maintainers: Sequence[Maintainers]) -> Iterato
         sections = [(each, section) for each in maintainers for section in each.find(value)]
         found = dict.fromkeys(section.name for _, section in sections)
         if len(found) > 1 and "@" not in value:
-            yield f"maint:{spelled(value)} is part of several names: {_listed(list(found))}. It takes them all."
+            names = _listed(list(found))
+            yield f"maint:{spelled(value)} is part of several section names: {names}; it matches them all."
         elif not found:
             near = [] if "@" in value else [name for each in maintainers for name in each.nearest(value)]
             guess = f"did you mean {' or '.join(f'maint:{spelled(name)}' for name in near)}?" if near else _ONLY_NAMED
-            what = "nobody's address in" if "@" in value else "no section of"
+            what = "not an address in" if "@" in value else "not a section of"
             yield f"maint:{spelled(value)} is {what} MAINTAINERS; {guess}"
         yield from _unusable(sections)
 
 
 def _unusable(sections: Sequence[tuple[Maintainers, Section]]) -> Iterator[str]:
-    """Which rules of some *sections* bring nothing, for they cannot be used."""
+    """Say which rules of some *sections* match nothing, because the bot cannot use them."""
     for file, section in sections[:MAX_CANDIDATES]:
         if rules := [line(str(rule), _SHOWN) for rule in file.unusable(section)]:
-            what = "is a rule" if len(rules) == 1 else "are rules"
-            yield f"{_listed(rules)} {what} of {section.name} that the bot cannot use; by that, nothing is found."
+            what, they = ("the rule", "it matches") if len(rules) == 1 else ("the rules", "they match")
+            yield f"the bot cannot use {what} {_listed(rules)} of {section.name}; {they} nothing."
 
 
 def _about_paths(query: Query, trees: Trees) -> Iterator[str]:

@@ -105,9 +105,9 @@ def _bare_address(text: str) -> str:
 def _prefix(text: str) -> str:
     words = [word for word in _BETWEEN_PREFIXES.split(text) if word]
     if len(words) != 1:
-        raise ValueMistake("prefix: takes one word out of the subject's brackets,", "e.g. prefix:RFC")
+        raise ValueMistake("prefix: takes one word from the brackets of the subject,", "e.g. prefix:RFC")
     if words[0].upper() == "PATCH":
-        raise ValueMistake("Patchwork leaves PATCH out of every subject, so it finds nothing;", "e.g. prefix:RFC")
+        raise ValueMistake("Patchwork leaves PATCH out of every subject, so this matches nothing;", "e.g. prefix:RFC")
     return words[0]
 
 
@@ -145,11 +145,11 @@ def _check(text: str) -> CheckIs:
         return CheckIs(state)
     context = context.strip()
     if not context:
-        raise ValueMistake("There is no name of a check after the slash,", "e.g. check:fail/build*")
+        raise ValueMistake("There is no check name after the slash,", "e.g. check:fail/build*")
     try:
         check_glob(context)
     except PatternError as error:
-        raise ValueMistake(f"This name of a check {error}.") from None
+        raise ValueMistake(f"This check name {error}.") from None
     return CheckIs(state, context)
 
 

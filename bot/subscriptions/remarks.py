@@ -50,7 +50,7 @@ def _of_contradictions(query: Query) -> Iterator[str]:
         return
     first, second = pair
     if first == second:
-        yield f"{first} is wanted and excluded, so nothing matches"
+        yield f"{first} is both required and excluded, so nothing matches"
     else:
         either = f"{first.key}:{first.spelled_values},{second.spelled_values}"
         yield f"nothing is both {first} and {second}, so nothing matches; for either: {either}"
@@ -65,25 +65,25 @@ def _of_term(term: Term) -> Iterator[str]:
     elif term.key is Key.FROM:
         for name in map(str, term.values):
             if _DOMAIN.fullmatch(name):
-                yield f"{Key.FROM}:{name} looks for that in the name; everybody of a domain is {Key.FROM}:@{name}"
+                yield f"{Key.FROM}:{name} searches names; for everybody at a domain, use {Key.FROM}:@{name}"
     elif term.key is Key.SUBJECT:
         for regex in term.values:
             if str(regex) == "*":
-                yield f"{Key.SUBJECT}:* looks for a star in the subject; all of a project is {Key.PROJECT}:NAME"
+                yield f"{Key.SUBJECT}:* looks for a star in the subject; for a whole project, use {Key.PROJECT}:NAME"
             if isinstance(regex, Regex) and _FOLDER_NAME.fullmatch(regex.source):
-                yield f"{regex} is looked for in the subject; the directory is {Key.PATH}:{regex.source}/"
+                yield f"{regex} searches the subject; for the directory, use {Key.PATH}:{regex.source}/"
 
 
 def _of_path(path: str, folder: str) -> Iterator[str]:
     """Remarks about one path, which stands after the directory *folder*, if after any that lies deeper."""
     if path.startswith("-"):
-        yield f"path:{path} is wanted here, by that name; to exclude it: -path:{path[1:]}"
+        yield f"path:{path} selects a file of that name; to exclude it: -path:{path[1:]}"
     elif "/" in path:
         return
     elif has_wildcard(path) and path.strip("*"):
-        yield f"path:{path} names files at the top of the tree only; at any depth they are path:{_ANY_DEPTH}/{path}"
+        yield f"path:{path} names files at the top of the tree only; for any depth, use path:{_ANY_DEPTH}/{path}"
     elif _FILE_NAME.fullmatch(path):
-        yield f"path:{path} is a file at the top of the tree; at any depth it is path:{_ANY_DEPTH}/{path}"
+        yield f"path:{path} is a file at the top of the tree; for any depth, use path:{_ANY_DEPTH}/{path}"
     elif folder and _FOLDER_NAME.fullmatch(path):
         below = folder.removesuffix("/")
-        yield f"path:{path} is at the top of the tree; below {below}/ it is path:{below}/{path}"
+        yield f"path:{path} is at the top of the tree; below {below}/, use path:{below}/{path}"

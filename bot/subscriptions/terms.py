@@ -40,7 +40,7 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
     values = [_value(scanner, key, each) for each in typed]
     term = Term(key, tuple(dict.fromkeys(values)))
     if len(term.spelled_values) > MAX_TERM_CHARACTERS:
-        reason = f"A term of {len(term.spelled_values)} characters; at most {MAX_TERM_CHARACTERS}."
+        reason = f"This term has {len(term.spelled_values)} characters; at most {MAX_TERM_CHARACTERS} are allowed."
         scanner.refuse(start, scanner.position, reason)
     return term
 
@@ -76,7 +76,7 @@ def _check_foreign(scanner: Scanner, key: Key, typed: list[Typed]) -> None:
     if first.kind is Kind.BARE and (braces := _BRACES.search(raw)) and raw.count("{") == 1:
         options = (f"{raw[: braces.start()]}{option}{raw[braces.end() :]}" for option in _COMMA.split(braces[1]))
         hint = f"e.g. {key}:{','.join(options)}"
-        scanner.refuse(first.start, end, "Alternatives are written out, with a comma between them,", hint)
+        scanner.refuse(first.start, end, "Write alternatives out, separated by commas,", hint)
     for value in typed:
         if value.kind is Kind.BARE and len(value.text) > 1 and value.text.startswith("!"):
             hint = f"e.g. -{key}:{value.text[1:]}"
@@ -95,7 +95,7 @@ def _slip(word: str) -> tuple[str, str] | None:
         case "!":
             return "To exclude something, put a minus sign before it,", f"e.g. -{word.lstrip('!') or 'path:docs/'}"
         case ":":
-            return "A key and its colon stand together, and the value right behind,", "e.g. path:migration/"
+            return "Write the value directly after the key and its colon,", "e.g. path:migration/"
     if equals and key_named(key.lower()) is not None:
         return "A key ends with a colon,", f"e.g. {key}:{value or '…'}"
     return None
@@ -123,7 +123,7 @@ def _without_quotes(term: str) -> str:
 
 
 def _refuse_slash(scanner: Scanner, key: Key, typed: Typed) -> NoReturn:
-    hint = f'In quotes it is looked for as it stands: {key}:"{typed.text}"'
+    hint = f'In quotes it is searched literally: {key}:"{typed.text}"'
     if key in _REGEX_KEYS:
         scanner.refuse(typed.start, typed.end, "This /regex/ is not closed. End it with a /.", hint)
     reason = f"{key}: takes no /regex/; {Key.SUBJECT}: and {Key.TEXT}: do."

@@ -109,7 +109,7 @@ def test_what_may_be_meant_otherwise_is_noted_beside_the_answer(capsys: pytest.C
 
     told = capsys.readouterr()
     assert told.out == "match\n  text:colo matches the patch's text\n"
-    assert told.err == "note: path:colo.c is a file at the top of the tree; at any depth it is path:**/colo.c\n"
+    assert told.err == "note: path:colo.c is a file at the top of the tree; for any depth, use path:**/colo.c\n"
 
 
 def test_why_no_alternative_matches_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,11 +73,11 @@ async def test_an_ended_subscription_brings_nothing_more_and_its_undo_brings_it_
     await here.say('sub subject:"a, b" path:migration/')
 
     assert await here.say("unsub 1") == snapshot("""\
-Subscription 1 has ended; it brings nothing more.
+Subscription 1 has ended.
 Undo: !pw sub subject:"a, b" path:migration/\
 """)
     assert here.html == snapshot("""\
-<p>Subscription 1 has ended; it brings nothing more.</p>
+<p>Subscription 1 has ended.</p>
 <p>Undo: <code>!pw sub subject:&quot;a, b&quot; path:migration/</code></p>\
 """)
     await here.arrives("migration/a.c", name="[a, b] a, b: Unheard")
@@ -124,7 +124,7 @@ async def test_what_may_be_meant_otherwise_is_told(here: People) -> None:
     assert await here.say("sub path:ram.c") == snapshot("""\
 Subscribed, as 1: path:ram.c
 How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
-Note: path:ram.c is a file at the top of the tree; at any depth it is path:**/ram.c.
+Note: path:ram.c is a file at the top of the tree; for any depth, use path:**/ram.c.
 Undo: !pw unsub 1\
 """)
 
@@ -133,11 +133,11 @@ async def test_a_project_or_a_server_that_is_not_watched_is_told(here: People) -
     assert await here.say("sub project:qemu path:hw/") == snapshot("""\
 Subscribed, as 1: project:qemu path:hw/
 How much that brings is not known yet.
-Note: no project that is watched is meant by that, so it brings nothing. Watched are sample: qemu-devel.
+Note: no watched project matches this, so it brings nothing. The bot watches sample: qemu-devel.
 Undo: !pw unsub 1\
 """)
-    assert "Note: no project that is watched" in await here.say("sub server:ozlab path:hw/")
-    assert "Note: no project that is watched" not in await here.say("sub project:QEMU-devel path:hw/")
+    assert "Note: no watched project" in await here.say("sub server:ozlab path:hw/")
+    assert "Note: no watched project" not in await here.say("sub project:QEMU-devel path:hw/")
 
 
 async def test_a_star_by_itself_is_told_to_be_a_star(here: People) -> None:
@@ -148,8 +148,8 @@ async def test_the_same_query_twice_is_one_subscription(here: People) -> None:
     await here.say("sub path:migration/")
     await here.say("sub path:docs/")
 
-    assert await here.say("sub dfn:/migration/") == snapshot("That is subscription 1 already; nothing was changed.")
-    assert await here.say("edit 2 path:migration/") == "That is subscription 1 already; nothing was changed."
+    assert await here.say("sub dfn:/migration/") == snapshot("That is already subscription 1; nothing was changed.")
+    assert await here.say("edit 2 path:migration/") == "That is already subscription 1; nothing was changed."
 
 
 async def test_an_id_that_is_not_there_is_refused(here: People) -> None:
@@ -163,10 +163,10 @@ async def test_a_room_may_have_so_many_subscriptions_and_a_person_so_many(tmp_pa
         await here.chat("sub path:a/")
 
         assert await here.say("sub path:c/") == snapshot(
-            "No more than 2 are allowed, and this room has as many. To see them, type: !pw subs"
+            "The limit is 2, and this room has that many. To see them, type: !pw subs"
         )
         assert await here.chat("sub path:c/") == snapshot(
-            "No more than 1 are allowed, and you have as many. To see them, type: subs"
+            "The limit is 1, and you have that many. To see them, type: subs"
         )
         await here.say("unsub 1")
         assert (await here.say("sub path:c/")).startswith("Subscribed")
@@ -183,7 +183,7 @@ This room has 3 subscriptions:
 • 1: path:migration/ — by @ann:hs on 2026-01-01
 • 2: path:docs/ — by @ann:hs on 2026-01-01, muted until 2026-01-01 02:00 UTC
 • config: project:qemu-devel path:hw/
-config: is from the bot's configuration file, and is changed there.\
+Those marked config: come from the bot's configuration file and are changed there.\
 """)
         assert here.html == snapshot("""\
 <p>This room has 3 subscriptions:</p>
@@ -191,7 +191,7 @@ config: is from the bot's configuration file, and is changed there.\
 <li>1: <code>path:migration/</code> — by @ann:hs on 2026-01-01</li>
 <li>2: <code>path:docs/</code> — by @ann:hs on 2026-01-01, muted until 2026-01-01 02:00 UTC</li>
 <li>config: <code>project:qemu-devel path:hw/</code></li></ul>
-<p>config: is from the bot&#x27;s configuration file, and is changed there.</p>\
+<p>Those marked config: come from the bot&#x27;s configuration file and are changed there.</p>\
 """)
 
 
@@ -265,7 +265,7 @@ Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
     assert "Nothing in that time for path:docs/" in await here.say("test path:docs/")
     assert "2 in that time" in await here.say("test path:migration/ 12h")
     assert "cannot be read" in await here.say("test pth:migration/")
-    assert "180 days at most" in await here.say("test path:migration/ 900d")
+    assert "at most 180 days" in await here.say("test path:migration/ 900d")
     assert "no subscriptions" in await here.say("subs")
     await here.arrives("migration/a.c", name="Later")
     assert here.titles() == []
@@ -290,7 +290,7 @@ async def test_sections_are_not_asked_for_where_the_configuration_names_no_file(
 
     assert await here.say(command) == snapshot("""\
 maint: needs a MAINTAINERS file, and the bot's configuration names none for qemu-devel.
-Its operator can: projects = [{name = "qemu-devel", maintainers = "path or address"}]
+Its operator can add one: projects = [{name = "qemu-devel", maintainers = "path or address"}]
 Nothing was changed.\
 """)
     assert "maint" not in await here.say("subs")
@@ -303,7 +303,7 @@ async def test_what_nobody_knows_and_that_no_card_is_to_be_expected_is_said(here
 Subscribed, as 1: path:migraton/ on:state
 How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
 Note: path:migraton/ matches no file that was seen so far; did you mean path:migration?
-Note: a new series gets no card by this; a change that it hears of brings one.
+Note: a new series gets no card from this; a matching change brings one.
 Undo: !pw unsub 1\
 """)
 
@@ -312,7 +312,7 @@ Undo: !pw unsub 1\
     ("query", "said"),
     [
         ("a" * 10_000, "A query of 10,000 characters; at most 2,000."),
-        ("s:" + "z\u0301" * 500, "A term of 1000 characters; at most 256."),
+        ("s:" + "z\u0301" * 500, "This term has 1000 characters; at most 256 are allowed."),
         (" OR ".join(f"path:a{number}/" for number in range(1_000)), "characters; at most 2,000."),
         (
             " ".join(f"-path:a{number:020}/" for number in range(60)) + " path:x",
@@ -361,8 +361,8 @@ async def test_comments_may_be_asked_for_of_a_server_without_comment_events(tmp_
     assert answer.replace(newest, "1.2") == snapshot("""\
 Subscribed, as 1: path:migration/ on:comment
 How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
-Note: sample (API 1.2) does not announce comments. The bot looks for them 1, 2, 4, 8 and 16 hours after a change, then daily for 30 days, so they come late.
-Note: a new series gets no card by this; a change that it hears of brings one.
+Note: sample (API 1.2) does not announce comments. The bot looks for them 1, 2, 4, 8 and 16 hours after a change, then daily for 30 days, so they arrive late.
+Note: a new series gets no card from this; a matching change brings one.
 Undo: !pw unsub 1\
 """)  # noqa: E501  # as it is said
     assert "path:docs/ on:new,comment" in edited

@@ -186,7 +186,7 @@ async def test_mine_is_what_comes_from_the_addresses_that_are_told(here: People)
     assert await here.chat("me Bob@Example.org") == snapshot("""\
 bob@example.org is yours from now on; is:mine stands for what comes from it.
 Subscribed, as 1: is:mine on:state,check,comment
-Note: a new series gets no card by this; a change that it hears of brings one.
+Note: a new series gets no card from this; a matching change brings one.
 Undo: me forget bob@example.org\
 """)
     assert await here.chat("me bob@home.example") == snapshot("""\

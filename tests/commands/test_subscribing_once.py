@@ -43,7 +43,7 @@ def broken(*_: object) -> None:
             "Subscription 1 is muted until it is unmuted: what arrives is not told, and not later either.",
             ", mu",
         ),
-        ("unsub 1", "Subscription 1 has ended; it brings nothing more.", "This room has no subscriptions."),
+        ("unsub 1", "Subscription 1 has ended.", "This room has no subscriptions."),
     ],
 )
 @pytest.mark.parametrize(("place", "name"), [(InboxBook, "answered"), (answer, "notice")], ids=["before", "after"])

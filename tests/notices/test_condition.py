@@ -43,16 +43,16 @@ def test_everything_that_can_be_wrong() -> None:
         """\
 patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC
 ozlabs: polled at 2026-11-25 12:00 UTC; qemu-devel (known since 2026-11-22)
-kernel cannot be polled since 2026-11-25 10:00 UTC (HTTP 502).
+Polling kernel has failed since 2026-11-25 10:00 UTC (HTTP 502).
 https://patchwork.example.org has no project qemu-devle.
 3 messages to be sent, the oldest since 2026-11-25 11:55 UTC.
-The homeserver limits how much an account may say. Its administrator can lift that for the bot with POST /lift/the/limit; then raise messages_per_second in the bot's configuration.
+The homeserver limits how many messages an account may send. Its administrator can lift the limit for the bot with POST /lift/the/limit; then raise messages_per_second in the bot's configuration.
 2 messages kept for rooms that do not let the bot speak.
 1 message given up; “patchbot outbox list” on the bot's machine says why.
 #qemu:example.org: needs an invitation (HTTP 403).\
 """  # noqa: E501  # as it is said
     )
-    assert outages(condition) == ("kernel cannot be polled since 2026-11-25 10:00 UTC (HTTP 502).",)
+    assert outages(condition) == ("Polling kernel has failed since 2026-11-25 10:00 UTC (HTTP 502).",)
 
 
 def test_a_server_without_comment_events_is_named_with_the_age_of_the_oldest_look() -> None:
@@ -61,7 +61,7 @@ def test_a_server_without_comment_events_is_named_with_the_age_of_the_oldest_loo
 
     assert shown(condition, for_operator=False).splitlines()[3:] == snapshot(
         [
-            "ozlabs (API 1.2) does not announce comments, so the bot looks for them; the oldest look is 5 h 20 min old (2026-11-25 06:40 UTC).",  # noqa: E501  # as it is said
+            "ozlabs (API 1.2) does not announce comments, so the bot looks for them; the oldest check was 5 h 20 min ago (2026-11-25 06:40 UTC).",  # noqa: E501  # as it is said
             "dpdk (API 1.2) does not announce comments, so the bot looks for them; none is due.",
         ]
     )
@@ -91,5 +91,5 @@ def test_the_html_is_escaped_and_names_the_command_as_code() -> None:
     html = written(status(condition, for_operator=True), Allowed(()))[1]
 
     assert html == snapshot(
-        "<p>patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC<br>kernel cannot be polled since 2026-11-25 10:00 UTC (&lt;b&gt;@\u2060room&lt;/b&gt;).</p>"  # noqa: E501  # the same
+        "<p>patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC<br>Polling kernel has failed since 2026-11-25 10:00 UTC (&lt;b&gt;@\u2060room&lt;/b&gt;).</p>"  # noqa: E501  # the same
     )

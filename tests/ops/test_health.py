@@ -58,7 +58,7 @@ async def test_a_bot_that_cannot_work_is_alive_but_not_ready_and_says_since_when
 
     assert alive.status_code == 200
     assert ready.status_code == 503
-    assert ready.text == "The homeserver is away.\nozlabs cannot be polled since 2026-11-25 12:00 UTC (HTTP 502).\n"
+    assert ready.text == "The homeserver is away.\nPolling ozlabs has failed since 2026-11-25 12:00 UTC (HTTP 502).\n"
 
 
 async def test_a_database_that_another_program_locks_is_told_instead_of_waited_for(

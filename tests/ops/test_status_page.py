@@ -30,8 +30,8 @@ def test_the_page_says_how_everything_is() -> None:
             "patchwork-matrix-bot",
             "As of 2026-11-25 12:00:30 UTC; running since 2026-11-22 12:00 UTC.",
             "Not ready",
-            "kernel cannot be polled since 2026-11-25 10:00 UTC (HTTP 502).",
-            "On kernel there is nothing to watch.",
+            "Polling kernel has failed since 2026-11-25 10:00 UTC (HTTP 502).",
+            "No project on kernel can be watched.",
             "https://patchwork.kernel.example.org has no project netdevbpf.",
             "5 messages to be sent, the oldest since 2026-11-25 11:40 UTC.",
             "2 messages kept for rooms that do not let the bot speak.",
@@ -73,7 +73,7 @@ def test_a_server_without_comment_events_is_named_on_the_page() -> None:
 
     assert [sentence for sentence in said if "comments" in sentence] == snapshot(
         [
-            "ozlabs (API 1.2) does not announce comments, so the bot looks for them; the oldest look is 5 h old (2026-11-25 07:00 UTC)."  # noqa: E501  # as it is said
+            "ozlabs (API 1.2) does not announce comments, so the bot looks for them; the oldest check was 5 h ago (2026-11-25 07:00 UTC)."  # noqa: E501  # as it is said
         ]
     )
 

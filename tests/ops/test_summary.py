@@ -110,7 +110,7 @@ def test_everything_set() -> None:
 def test_a_path_that_is_probably_meant_deeper_is_noted() -> None:
     settings = settings_with(rooms=(RoomSettings(room="#a:hs", subscribe=("path:*.rst",)),))
 
-    assert "Note: path:*.rst names files at the top of the tree only; at any depth they are path:**/*.rst." in told(
+    assert "Note: path:*.rst names files at the top of the tree only; for any depth, use path:**/*.rst." in told(
         settings
     )
 

@@ -96,7 +96,7 @@ async def test_the_time_of_a_command_runs_while_it_waits_for_its_turn(polls: Pat
     commands = polls.for_commands()
     commands._limits = Limits(request_seconds=0.01)
     async with polls._turns.taken(Purpose.COMMAND):
-        with pytest.raises(Temporary, match=r"no answer within 0.01 s, as it has not answered others yet"):
+        with pytest.raises(Temporary, match=r"no answer within 0.01 s; earlier requests are still unanswered"):
             await commands.json("late")
 
     assert server.asked == []

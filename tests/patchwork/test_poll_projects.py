@@ -136,7 +136,7 @@ async def test_a_project_that_is_not_there_is_asked_for_again_within_minutes() -
             Response(200, {"content-type": "text/html"}, b"<html>"),
             "does not show the project two: HTTP 200 with a login p",
         ),
-        (an_error(404), "does not show the project two: HTTP 404 (text/html), which is not Patchwork's own word"),
+        (an_error(404), "does not show the project two: HTTP 404 (text/html), not from Patchwork itself"),
         (an_error(502), "does not show the project two: HTTP 502"),
         (Response(200, {"content-type": "application/json"}, b"{}"), "does not show the project two: not _Project"),
         (not_found("Project"), "has no project two"),

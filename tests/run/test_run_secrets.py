@@ -197,12 +197,12 @@ async def test_a_bot_whose_servers_fail_says_so_everywhere_without_a_secret(tmp_
     def enough(text: str) -> bool:
         if homeserver.syncs:
             homeserver.refuse = (status, "M_UNKNOWN")
-        return "does not answer as it should" in text and "cannot be polled since" in text
+        return "does not answer as it should" in text and "has failed since" in text
 
     async with served(homeserver) as url:
         told = await Trial(tmp_path, url).run(enough)
 
-    assert "cannot be polled since" in told.text
+    assert "has failed since" in told.text
     assert "patchbot_ready 0.0" in told.text
     assert found_in(told.text) == []
     kept = modes(tmp_path)

@@ -45,10 +45,10 @@ def test_what_is_known_is_not_doubted(query: str) -> None:
     [
         ("path:migraton/", "path:migraton/ matches no file that was seen so far; did you mean path:migration?"),
         ("-path:hw/ubs/ s:x", "path:hw/ubs/ matches no file that was seen so far; did you mean path:hw/usb?"),
-        ("maint:virtoi", "maint:virtoi is no section of MAINTAINERS; did you mean maint:Virtio?"),
+        ("maint:virtoi", "maint:virtoi is not a section of MAINTAINERS; did you mean maint:Virtio?"),
         (
             "maint:migr",
-            "maint:migr is part of several names: Migration, Migration tests. It takes them all.",
+            "maint:migr is part of several section names: Migration, Migration tests; it matches them all.",
         ),
     ],
 )
@@ -73,11 +73,11 @@ def test_the_rules_of_a_section_that_cannot_be_used_are_named() -> None:
     file = read("Versal\nF: hw/\nN: a(?!b)c\nN: (?<!uni)versal\nK: (a)\\1\n")
 
     assert doubts(parse("maint:versal"), Trees((file,))) == snapshot(
-        ("N: a(?!b)c, K: (a)\\1 are rules of Versal that the bot cannot use; by that, nothing is found.",)
+        ("the bot cannot use the rules N: a(?!b)c, K: (a)\\1 of Versal; they match nothing.",)
     )
 
 
 def test_a_section_that_is_like_none_is_not_looked_for_in_other_files() -> None:
     assert doubts(parse("maint:zzz"), KNOWN) == snapshot(
-        ("maint:zzz is no section of MAINTAINERS; only the files that the configuration names are read.",)
+        ("maint:zzz is not a section of MAINTAINERS; only the configured files are read.",)
     )

@@ -131,11 +131,11 @@ A /regex/ ends at its second slash; one inside it is written \\/.""",
         """\
 subject:/fix
         ^^^^
-This /regex/ is not closed. End it with a /. In quotes it is looked for as it stands: subject:"/fix\"""",
+This /regex/ is not closed. End it with a /. In quotes it is searched literally: subject:"/fix\"""",
         """\
 from:/jane/
      ^^^^^^
-from: takes no /regex/; subject: and text: do. In quotes it is looked for as it stands: from:"/jane/\"""",
+from: takes no /regex/; subject: and text: do. In quotes it is searched literally: from:"/jane/\"""",
         """\
 subject:/(a/
         ^^^^
@@ -159,7 +159,7 @@ check: takes pending, success, warning or fail. Did you mean check:fail?""",
         """\
 check:fail/[a
       ^^^^^^^
-This name of a check has a [ without its ].""",
+This check name has a [ without its ].""",
         """\
 is:reviewd
    ^^^^^^^
@@ -287,7 +287,7 @@ from: takes a whole address, @domain, or part of a name, e.g. from:jane@example.
         """\
 prefix:"PATCH RFC"
        ^^^^^^^^^^^
-prefix: takes one word out of the subject's brackets, e.g. prefix:RFC""",
+prefix: takes one word from the brackets of the subject, e.g. prefix:RFC""",
         """\
 -path:docs/ -foo
 ^^^^^^^^^^^^^^^^
@@ -322,8 +322,9 @@ def test_a_term_has_a_longest_length() -> None:
     longest = "subject:" + "a" * MAX_TERM_CHARACTERS
 
     assert str(parse(longest)) == longest
-    assert str(refusal("a" * 257)) == "A term of 257 characters; at most 256."
-    assert str(refusal("path:" + "a" * 200 + "," + "b" * 200)) == "A term of 401 characters; at most 256."
+    assert str(refusal("a" * 257)) == "This term has 257 characters; at most 256 are allowed."
+    two = "path:" + "a" * 200 + "," + "b" * 200
+    assert str(refusal(two)) == "This term has 401 characters; at most 256 are allowed."
     assert str(refusal("path:" + "a" * 257)) == "This path has 257 characters; at most 256."
 
 
@@ -373,7 +374,7 @@ def test_the_parentheses_that_the_canonical_text_adds_count_too() -> None:
         (" OR ".join(["path:a"] * 1_000), "A query of 9,996 characters; at most 2,000."),
         (" OR ".join("a" * 400), "More than 64 terms; at most 64."),
         ('"' + "\\" * 1_999, 'This quote is not closed. End it with a ".'),
-        ("a" * 257, "A term of 257 characters; at most 256."),
+        ("a" * 257, "This term has 257 characters; at most 256 are allowed."),
     ],
 )
 def test_no_text_is_too_much(text: str, reason: str) -> None:
@@ -429,7 +430,7 @@ def test_a_digest_may_tell_what_is_stale_and_a_person_what_is_theirs() -> None:
         ("/^colo: crash", "A regular expression ends with a slash, too,"),
         ("!path:docs/", "To exclude something, put a minus sign before it, e.g. -path:docs/"),
         ("path=migration/", "A key ends with a colon, e.g. path:migration/"),
-        ("s:x :migration/", "A key and its colon stand together, and the value right behind, e.g. path:migration/"),
+        ("s:x :migration/", "Write the value directly after the key and its colon, e.g. path:migration/"),
     ],
 )
 def test_a_slip_of_the_hand_is_told_as_one(query: str, said: str) -> None:

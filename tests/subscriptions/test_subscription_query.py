@@ -259,12 +259,12 @@ def test_mine_is_from_the_addresses_of_the_owner() -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("path:*.rst", "path:*.rst names files at the top of the tree only; at any depth they are path:**/*.rst"),
-        ("path:colo.c", "path:colo.c is a file at the top of the tree; at any depth it is path:**/colo.c"),
-        ("path:hw/net/,virtio", "path:virtio is at the top of the tree; below hw/net/ it is path:hw/net/virtio"),
-        ("-path:hw/net,virtio x", "path:virtio is at the top of the tree; below hw/net/ it is path:hw/net/virtio"),
-        ("path:hw/,-hw/arm/", "path:-hw/arm/ is wanted here, by that name; to exclude it: -path:hw/arm/"),
-        ("/migration/", "/migration/ is looked for in the subject; the directory is path:migration/"),
+        ("path:*.rst", "path:*.rst names files at the top of the tree only; for any depth, use path:**/*.rst"),
+        ("path:colo.c", "path:colo.c is a file at the top of the tree; for any depth, use path:**/colo.c"),
+        ("path:hw/net/,virtio", "path:virtio is at the top of the tree; below hw/net/, use path:hw/net/virtio"),
+        ("-path:hw/net,virtio x", "path:virtio is at the top of the tree; below hw/net/, use path:hw/net/virtio"),
+        ("path:hw/,-hw/arm/", "path:-hw/arm/ selects a file of that name; to exclude it: -path:hw/arm/"),
+        ("/migration/", "/migration/ searches the subject; for the directory, use path:migration/"),
     ],
 )
 def test_what_is_probably_meant_otherwise_is_remarked(text: str, hint: str) -> None:
