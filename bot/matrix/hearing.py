@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.memory import Heard
-from bot.matrix.mentions import with_mention
+from bot.matrix.mentions import BotInRoom, with_mention
 from bot.matrix.model import Content, Event
 from bot.patchwork.text import valid
 
@@ -15,11 +15,11 @@ MAX_BODY_CHARACTERS = 16_384
 _EVENT_ID = re.compile(r"\$[!-~]{1,254}")
 
 
-def heard(room: RoomId, events: Iterable[Event], me: UserId, now: datetime) -> Iterator[Heard]:
+def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[Heard]:
     """What others said among *events*: new texts, neither notices nor edits, not older than ten minutes."""
     for event in events:
         relation = _mapping(event.content, "m.relates_to")
-        if event.type != "m.room.message" or event.state_key is not None or event.sender == me:
+        if event.type != "m.room.message" or event.state_key is not None or event.sender == me.user:
             continue
         if event.content.get("msgtype") != "m.text" or relation.get("rel_type") == "m.replace":
             continue
@@ -70,7 +70,7 @@ def without_quote(body: str) -> str:
     return "\n".join(lines[quoted:])
 
 
-def _body(content: Content, relation: Content, me: UserId) -> str:
+def _body(content: Content, relation: Content, me: BotInRoom) -> str:
     body = content.get("body")
     if not isinstance(body, str):
         return ""

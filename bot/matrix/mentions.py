@@ -2,12 +2,14 @@
 
 A pill is a link to the user at matrix.to, or a `matrix:` URI, in the formatted body; the plain body has what it shows,
 or the link as Markdown. A client that has no pills may say in `m.mentions` alone whom a name before a colon means; in a
-reply it names the sender of the other message there, so that this says nothing.
+reply it names the sender of the other message there, so that this says nothing. Who types by hand writes the display
+name before a colon or comma, or behind an @.
 """
 
 import html
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from bot.ids import UserId
@@ -21,29 +23,43 @@ _PILL = re.compile(
 )
 _MARKDOWN = re.compile(r"\[[^\[\]]{0,255}\]\(<?([^()<>\s]{1,1000})>?\)")
 _NAMED = re.compile(r"@?[^\n:,]{1,100}(?=[:,](?:\s|\Z))")
+_ENDS = re.compile(r"\s|\Z")
 _LINKS = ("https://matrix.to/#/", "matrix:u/")
 
 
-def with_mention(body: str, content: Content, me: UserId) -> str:
+@dataclass(frozen=True, slots=True)
+class BotInRoom:
+    """The bot in a room: its user id, and the display name it has there, "" where it has none."""
+
+    user: UserId
+    name: str = ""
+
+
+def with_mention(body: str, content: Content, me: BotInRoom) -> str:
     """*body*, the own words of a message, with a mention of *me* that it begins with spelled as the user id."""
     text = body.lstrip()
     for mention in _mentions(text, content, me):
         if mention and text[: len(mention)].casefold() == mention.casefold():
-            return f"{me}{text[len(mention) :]}"
+            return f"{me.user}{text[len(mention) :]}"
     return body
 
 
-def _mentions(text: str, content: Content, me: UserId) -> Iterator[str]:
+def _mentions(text: str, content: Content, me: BotInRoom) -> Iterator[str]:
     """What at the beginning of a *text* may be a mention of *me*."""
-    if (found := _MARKDOWN.match(text)) is not None and _leads_to(found[1], me):
+    if (found := _MARKDOWN.match(text)) is not None and _leads_to(found[1], me.user):
         yield found[0]
     formatted = content.get("formatted_body")
     found = _PILL.match(formatted[:_MAX_FORMATTED]) if isinstance(formatted, str) else None
-    if found is not None and _leads_to(html.unescape(found[1]), me):
+    if found is not None and _leads_to(html.unescape(found[1]), me.user):
         shown = html.unescape(found[2]).strip()
         yield from (shown, f"@{shown}")
-    if _is_named_alone(content, me) and (found := _NAMED.match(text)) is not None:
-        yield found[0]
+    if (found := _NAMED.match(text)) is not None:
+        if me.name and found[0].removeprefix("@").casefold() == me.name.casefold():
+            yield found[0]
+        if _is_named_alone(content, me.user):
+            yield found[0]
+    if me.name and _ENDS.match(text, len(me.name) + 1):
+        yield f"@{me.name}"
 
 
 def _leads_to(url: str, me: UserId) -> bool:

@@ -61,6 +61,7 @@ class Room:
     join_rule: str = "invite"
     joined_members: int | None = None
     invited_members: int | None = None
+    own_name: str = ""  # what the bot is called here; "" where it has no name of its own
 
     @property
     def is_lonely(self) -> bool:

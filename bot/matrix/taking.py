@@ -9,6 +9,7 @@ from bot.matrix.admission import Policy, admitted, invited, last_membership
 from bot.matrix.greetings import send_again
 from bot.matrix.hearing import TOO_OLD, heard, is_arrival, since_we_came, taken_back
 from bot.matrix.memory import Taken
+from bot.matrix.mentions import BotInRoom
 from bot.matrix.model import Event, Joined, SyncAnswer
 from bot.matrix.rooms import Room
 
@@ -76,7 +77,7 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
         return Outcome(rooms, taken)
     unread = _unread(known, answer)
     again = tuple(send_again(room, event, known.now) for room, event in unread.items())
-    news = _with_news(taken, known, answer)
+    news = _with_news(taken, known, answer, rooms)
     return Outcome(rooms, replace(news, notices=(*taken.notices, *again)), frozenset(unread))
 
 
@@ -85,10 +86,23 @@ def _told(known: Known, answer: SyncAnswer) -> dict[RoomId, Room]:
     rooms = dict(known.rooms)
     for joined in answer.joined:
         room = (rooms.get(joined.room) or Room(joined.room)).told(joined)
-        rooms[joined.room] = replace(room, is_encrypted=room.is_encrypted or room.id in known.encrypted)
+        rooms[joined.room] = replace(
+            room,
+            is_encrypted=room.is_encrypted or room.id in known.encrypted,
+            own_name=_own_name(room, joined, known.me),
+        )
     for left in answer.left:
         rooms.pop(left.room, None)
     return rooms
+
+
+def _own_name(room: Room, joined: Joined, me: UserId) -> str:
+    """What we are called in a room after what a sync tells of it."""
+    member = last_membership((*joined.state, *joined.timeline), me)
+    if member is None:
+        return room.own_name
+    name = member.content.get("displayname")
+    return name.strip() if isinstance(name, str) else ""
 
 
 def _admission(known: Known, room: Room | None, joined: Joined) -> Taken | None:
@@ -116,14 +130,15 @@ def _newly_encrypted(
             yield room.id, room.algorithm
 
 
-def _with_news(taken: Taken, known: Known, answer: SyncAnswer) -> Taken:
-    """*taken* with what happened in the rooms."""
+def _with_news(taken: Taken, known: Known, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Taken:
+    """*taken* with what happened in the *rooms*."""
+    me = {joined.room: BotInRoom(known.me, rooms[joined.room].own_name) for joined in answer.joined}
     return replace(
         taken,
         heard=tuple(
             word
             for joined in answer.joined
-            for word in heard(joined.room, since_we_came(joined.timeline, known.me), known.me, known.now)
+            for word in heard(joined.room, since_we_came(joined.timeline, known.me), me[joined.room], known.now)
         ),
         resumed=tuple({*taken.resumed, *(each.room for each in answer.joined if _may_let_us_speak(each, known))}),
     )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.hearing import heard, is_arrival, reaches_back, since_we_came, taken_back, without_quote
 from bot.matrix.inviters import accepts, covers
+from bot.matrix.mentions import BotInRoom
 from bot.matrix.model import Event
 from bot.matrix.session import Backoff
 from matrix_rig import a_text, an_event
@@ -17,8 +18,8 @@ ROOM, ME = RoomId("!room:hs"), UserId("@bot:hs")
 SENT = an_event().sent_at
 
 
-def bodies(*events: Event, age: timedelta = timedelta()) -> list[str]:
-    return [word.body for word in heard(ROOM, events, ME, SENT + age)]
+def bodies(*events: Event, age: timedelta = timedelta(), name: str = "") -> list[str]:
+    return [word.body for word in heard(ROOM, events, BotInRoom(ME, name), SENT + age)]
 
 
 def arrival(**previous: object) -> Event:
@@ -71,7 +72,7 @@ def test_a_quote_that_is_no_reply_stays() -> None:
 def related(event: object, **relation: object) -> list[tuple[str | None, str | None]]:
     """The thread and the answered event that are heard of a message with this relation to *event*."""
     content = {"msgtype": "m.text", "body": "x", "m.relates_to": {"m.in_reply_to": {"event_id": event}, **relation}}
-    return [(word.thread, word.replies_to) for word in heard(ROOM, [an_event(content=content)], ME, SENT)]
+    return [(word.thread, word.replies_to) for word in heard(ROOM, [an_event(content=content)], BotInRoom(ME), SENT)]
 
 
 def test_a_message_tells_what_it_replies_to_and_its_thread() -> None:
@@ -205,6 +206,24 @@ def test_a_name_before_a_colon_is_the_bot_where_the_message_says_so(
     body: str, more: dict[str, object], heard: str
 ) -> None:
     assert bodies(an_event(content={"msgtype": "m.text", "body": body, **more})) == [heard]
+
+
+@pytest.mark.parametrize(
+    ("body", "heard"),
+    [
+        ("Patch Bot: help", "@bot:hs: help"),
+        ("patch bot, help", "@bot:hs, help"),
+        ("@Patch Bot help", "@bot:hs help"),
+        ("@patch bot", "@bot:hs"),
+        ("@Patch Bot: help", "@bot:hs: help"),
+        ("Patch Bot help", "Patch Bot help"),  # somebody speaks of it
+        ("Patch Bottle: help", "Patch Bottle: help"),
+        ("@Patch Bottle help", "@Patch Bottle help"),
+        ("see Patch Bot: help", "see Patch Bot: help"),
+    ],
+)
+def test_the_display_name_as_it_is_typed_is_heard_as_the_user_id(body: str, heard: str) -> None:
+    assert bodies(an_event(content={"msgtype": "m.text", "body": body}), name="Patch Bot") == [heard]
 
 
 @given(st.text(), st.text(alphabet="<>a\"' href=matrix.to/#@bot:hs", max_size=200))

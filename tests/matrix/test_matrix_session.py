@@ -241,3 +241,19 @@ async def test_a_card_that_was_taken_back_long_ago_while_we_were_away_is_known(
         await bot.until(lambda: (room, card) in memory.redacted)
 
     assert memory.bodies() == ["before"]
+
+
+async def test_a_display_name_as_it_is_typed_is_a_mention_also_after_it_changed(account: Account, ann: Person) -> None:
+    memory = RecentMemory()
+    async with listening(account, memory) as bot:
+        path = f"/_matrix/client/v3/profile/{account.user}/displayname"
+        await bot.client.ask(Request("PUT", path, {"displayname": "Patch Bot"}))
+        room = await ann.create_room(account.user)
+        await bot.until(lambda: room in bot.session.rooms)
+        await ann.say(room, "Patch Bot: help")
+        await bot.client.ask(Request("PUT", path, {"displayname": "Patches"}))
+        await bot.until(lambda: bot.session.rooms[room].own_name == "Patches")
+        await ann.say(room, "@patches status")
+        await bot.until(lambda: len(memory.heard) == 2)
+
+    assert [each.body for each in memory.heard] == [f"{account.user}: help", f"{account.user} status"]

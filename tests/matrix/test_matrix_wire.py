@@ -13,6 +13,7 @@ from bot.ids import RoomId, UserId
 from bot.matrix import wire
 from bot.matrix.hearing import heard
 from bot.matrix.inviters import accepts
+from bot.matrix.mentions import BotInRoom
 from bot.matrix.rooms import Room
 from bot.matrix.taking import Known, outcome
 from matrix_rig import an_event
@@ -176,7 +177,7 @@ def test_any_answer_is_taken_without_a_fault(join: object, leave: object, begins
     assert result.taken.since == "s1"
     for joined in answer.joined:
         Room(joined.room).told(joined).may_set(ME, "org.patchbot.subscription", 50)
-        assert all(word.body for word in heard(joined.room, joined.timeline, ME, known.now))
+        assert all(word.body for word in heard(joined.room, joined.timeline, BotInRoom(ME), known.now))
 
 
 def test_a_direct_chat_is_a_room_like_any_other_once_a_third_person_is_there() -> None:
