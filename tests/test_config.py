@@ -329,6 +329,15 @@ def test_a_url_stays_as_it_is_but_for_a_slash_at_its_end(config: ConfigRig, url:
     assert config.load(PATCHBOT_MATRIX__HOMESERVER=f"{url}/").matrix.homeserver == url
 
 
+@pytest.mark.parametrize("page", ["api/1.2/", "api", "project/qemu-devel/list/", "patch/2194095/", "series/1/mbox"])
+@pytest.mark.parametrize("base", ["https://patchwork.example.org", "https://example.org/patchwork"])
+def test_a_page_below_the_front_page_of_a_patchwork_is_told(config: ConfigRig, base: str, page: str) -> None:
+    config.write()
+    config.file.write_text(config.file.read_text().replace("https://patchwork.ozlabs.org", f"{base}/{page}"))
+
+    assert config.mistakes() == ["patchwork[0].url: must be the address of the front page, without /api or /project"]
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [

@@ -18,6 +18,7 @@ _LISTEN = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 _STORE = re.compile(r"sqlite:///.+|postgresql://.+", re.DOTALL)
 # One @ and no / ? # before it, or a password would be taken for a host, a port or a database, and shown as such
 _POSTGRES = re.compile(r"postgresql://([^@/?#]*@)?[^@/?#]*(/[^@/?#]*)?(\?[^@#]*)?")
+_BELOW_THE_FRONT = re.compile(r"/(?:api|project|projects|patch|series)(?:/|$)")
 _PORT_MAX = 65535
 
 
@@ -85,6 +86,14 @@ def _base_url(value: str) -> str:
     if "?" in _web_address(value) or "#" in value:
         raise ValueError("must not have a query or a fragment")
     return value.rstrip("/")
+
+
+def _patchwork_url(value: str) -> str:
+    """The address of a server's front page, below which its API and the pages of its projects are."""
+    front = _base_url(value)
+    if _BELOW_THE_FRONT.search(urlsplit(front).path):
+        raise ValueError("must be the address of the front page, without /api or /project")
+    return front
 
 
 def _archive_url(value: str) -> str:
@@ -180,6 +189,7 @@ Number = Annotated[float, BeforeValidator(_no_boolean)]  # bounds on both sides 
 Count = Annotated[int, BeforeValidator(_no_boolean)]
 
 BaseUrl = Annotated[Text, AfterValidator(_base_url)]
+PatchworkUrl = Annotated[Text, AfterValidator(_patchwork_url)]
 ArchiveUrl = Annotated[Text, AfterValidator(_archive_url)]
 MaintainersFiles = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), AfterValidator(_maintainers)]
 Listen = Annotated[str, AfterValidator(_listen)]

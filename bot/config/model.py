@@ -195,7 +195,9 @@ class PatchworkSettings(_Table):
     name: forms.PatchworkName = Field(
         description="How the bot calls the server: letters, digits, dots, dashes and underscores.", examples=["ozlabs"]
     )
-    url: forms.BaseUrl = Field(description="The address of its front page.", examples=["https://patchwork.ozlabs.org"])
+    url: forms.PatchworkUrl = Field(
+        description="The address of its front page.", examples=["https://patchwork.ozlabs.org"]
+    )
     projects: Annotated[
         tuple[ProjectSettings, ...],
         forms.NOT_EMPTY,

@@ -145,7 +145,7 @@ def _address_names(addresses: Iterable[str]) -> set[str]:
 
 
 def _states(facts: Facts) -> Iterator[str]:
-    state, former = facts.state, facts.more.former_state
+    state, former = facts.slug, facts.former_slug
     if state is None:
         return
     yield state

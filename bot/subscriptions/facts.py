@@ -18,6 +18,7 @@ from bot.patchwork.model import (
     prefixes_of,
 )
 from bot.subscriptions.maintainers import Covered
+from bot.subscriptions.values import plain_slug
 
 _VERSION = re.compile(r"[vV]([0-9]{1,5})")
 
@@ -59,6 +60,16 @@ class Facts:
     check: CheckState | None = None  # the worst
     text: str = ""  # the mail; "" where it is not known
     more: More = _NOTHING_MORE
+
+    @property
+    def slug(self) -> str | None:
+        """The state as queries spell it."""
+        return None if self.state is None else plain_slug(self.state)
+
+    @property
+    def former_slug(self) -> str | None:
+        """The state before, as queries spell it; set only while a change of state is judged."""
+        return None if self.more.former_state is None else plain_slug(self.more.former_state)
 
 
 def facts_of(server: ServerName, patch: Patch, series: Series | None, more: More = _NOTHING_MORE) -> Facts:

@@ -144,7 +144,7 @@ def _patches(view: _View, value: Value) -> _Found:
 
 
 def _state(view: _View, value: Value) -> _Found:
-    state, former = view.facts.state, view.facts.more.former_state
+    state, former = view.facts.slug, view.facts.former_slug
     if not isinstance(value, Transition):
         return (state,) if state is not None and state == value else ()
     if state is None or former is None or former == state or not value.holds(former, state):

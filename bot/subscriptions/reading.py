@@ -13,7 +13,17 @@ from bot.subscriptions.globs import PatternError, check_glob, unescaped
 from bot.subscriptions.keys import example_of
 from bot.subscriptions.paths import read_pattern
 from bot.subscriptions.query import Key
-from bot.subscriptions.values import ANY_STATE, Age, Bound, CheckIs, Is, Transition, Value, ValueMistake
+from bot.subscriptions.values import (
+    ANY_STATE,
+    Age,
+    Bound,
+    CheckIs,
+    Is,
+    Transition,
+    Value,
+    ValueMistake,
+    plain_slug,
+)
 from bot.subscriptions.wishes import Form, On
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -134,8 +144,8 @@ def _state(text: str) -> str | Transition:
 
 
 def _slug(name: str) -> str:
-    """A state as Patchwork spells it in its API: "Under Review" is under-review."""
-    return "-".join(name.lower().split())
+    """A state as Patchwork spells it in its API: "Under Review" and under_review are under-review."""
+    return plain_slug("-".join(name.lower().split()))
 
 
 def _check(text: str) -> CheckIs:

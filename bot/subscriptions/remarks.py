@@ -13,6 +13,7 @@ from bot.subscriptions.values import ANY_STATE, Regex, Transition
 _ANY_DEPTH = "**"
 _FILE_NAME = re.compile(r"[\w-]+\.[\w.-]+")  # with an ending
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}")
+_VERSION = re.compile(r"[vV][1-9][0-9]{0,2}")
 _FOLDER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -67,11 +68,18 @@ def _of_term(term: Term) -> Iterator[str]:
             if _DOMAIN.fullmatch(name):
                 yield f"{Key.FROM}:{name} searches names; for everybody at a domain, use {Key.FROM}:@{name}"
     elif term.key is Key.SUBJECT:
-        for regex in term.values:
-            if str(regex) == "*":
-                yield f"{Key.SUBJECT}:* looks for a star in the subject; for a whole project, use {Key.PROJECT}:NAME"
-            if isinstance(regex, Regex) and _FOLDER_NAME.fullmatch(regex.source):
-                yield f"{regex} searches the subject; for the directory, use {Key.PATH}:{regex.source}/"
+        yield from _of_subject(term)
+
+
+def _of_subject(term: Term) -> Iterator[str]:
+    """Remarks about words of the subject."""
+    for regex in term.values:
+        if str(regex) == "*":
+            yield f"{Key.SUBJECT}:* looks for a star in the subject; for a whole project, use {Key.PROJECT}:NAME"
+        if _VERSION.fullmatch(str(regex)):
+            yield f"{regex} is looked for in the subject's words; for a version, use {Key.VERSION}:{str(regex)[1:]}"
+        if isinstance(regex, Regex) and _FOLDER_NAME.fullmatch(regex.source):
+            yield f"{regex} searches the subject; for the directory, use {Key.PATH}:{regex.source}/"
 
 
 def _of_path(path: str, folder: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ _REGEX_KEYS = frozenset({Key.SUBJECT, Key.TEXT})
 _ROOTED_KEYS = frozenset({Key.PATH})  # whose values may begin with a slash
 _BRACES = re.compile(r"(?<!\\)\{([^{}]*[,，][^{}]*)\}")
 _COMMA = re.compile("[,，]")
+_ADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>")
 _WORDS = {
     "AND": ("AND is not needed.", "Terms side by side must all match: leave it out."),
     "&&": ("&& is not needed.", "Terms side by side must all match: leave it out."),
@@ -94,10 +95,23 @@ def _slip(word: str) -> tuple[str, str] | None:
             )
         case "!":
             return "To exclude something, put a minus sign before it,", f"e.g. -{word.lstrip('!') or 'path:docs/'}"
+        case "[" | "<":
+            return _bracketed(word)
         case ":":
             return "Write the value directly after the key and its colon,", "e.g. path:migration/"
     if equals and key_named(key.lower()) is not None:
         return "A key ends with a colon,", f"e.g. {key}:{value or '…'}"
+    return None
+
+
+def _bracketed(word: str) -> tuple[str, str] | None:
+    """What is wrong with a word that begins like a prefix of a subject or an address, and what to type."""
+    if word.startswith("["):
+        prefix = word.strip("[]:,")
+        example = prefix if prefix.upper() not in {"", "PATCH"} else "RFC"
+        return "The words in the brackets of a subject are its prefixes,", f"e.g. prefix:{example} or version:2"
+    if _ADDRESS.fullmatch(word):
+        return "An address stands behind a key,", f"e.g. from:{word[1:-1]}"
     return None
 
 

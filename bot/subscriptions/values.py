@@ -77,6 +77,11 @@ class Bound:
                 return number == self.number
 
 
+def plain_slug(slug: str) -> str:
+    """Return a state's *slug* with dashes, whatever the server puts between words: needs_ack is needs-ack."""
+    return slug.replace("_", "-")
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """A change of state; each side is a slug, or ANY_STATE."""

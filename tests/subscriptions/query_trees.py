@@ -9,7 +9,7 @@ from bot.subscriptions.wishes import Digest, Form, On, Wishes
 
 WORDS = st.text('ab9_/,"()\\ -:*[]>Ä', min_size=1, max_size=10).map(lambda text: " ".join(text.split())).filter(bool)
 ADDRESSES = st.sampled_from(["jane@x.org", "@x.org", "Joe@y.org"])
-SLUGS = st.sampled_from(["new", "under-review", "accepted", "needs_ack"])
+SLUGS = st.sampled_from(["new", "under-review", "accepted", "needs-ack"])
 SIDES = SLUGS | st.just("*")
 BOUNDS = st.builds(Bound, st.sampled_from(["=", ">=", "<=", ">", "<"]), st.integers(2, 99_999))
 REGEXES = st.sampled_from(["a", "a/b", r"a\\", '"(a|b), [/"]+ \\(', r"\\/", "^(a+)+$", "//", " x"]).map(Regex)

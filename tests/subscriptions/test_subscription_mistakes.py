@@ -430,6 +430,10 @@ def test_a_digest_may_tell_what_is_stale_and_a_person_what_is_theirs() -> None:
         ("/^colo: crash", "A regular expression ends with a slash, too,"),
         ("!path:docs/", "To exclude something, put a minus sign before it, e.g. -path:docs/"),
         ("path=migration/", "A key ends with a colon, e.g. path:migration/"),
+        ("from:Ada Sample <ada@example.org>", "An address stands behind a key, e.g. from:ada@example.org"),
+        ("[RFC] migration", "The words in the brackets of a subject are its prefixes, e.g. prefix:RFC or version:2"),
+        ("[PATCH v2]", "The words in the brackets of a subject are its prefixes, e.g. prefix:RFC or version:2"),
+        ("[net-next,v3]", "The words in the brackets of a subject are its prefixes, e.g. prefix:net-next or version:2"),
         ("s:x :migration/", "Write the value directly after the key and its colon, e.g. path:migration/"),
     ],
 )

@@ -93,6 +93,7 @@ def is_within_limits(query: Query) -> bool:
         ('/["]/ OR fix', 'subject:/["]/ OR subject:fix'),
         ('v:2 v:v3 version:=4 v:">= 2" n:>30', "version:2 version:3 version:4 version:>=2 patches:>30"),
         ('state:Accepted,"Under Review"', "state:accepted,under-review"),
+        ("state:under_review->*", "state:under-review->*"),
         (
             'state:new->accepted,*->rejected state:"New → Under Review"',
             "state:new->accepted,*->rejected state:new->under-review",
@@ -264,6 +265,7 @@ def test_mine_is_from_the_addresses_of_the_owner() -> None:
         ("path:hw/net/,virtio", "path:virtio is at the top of the tree; below hw/net/, use path:hw/net/virtio"),
         ("-path:hw/net,virtio x", "path:virtio is at the top of the tree; below hw/net/, use path:hw/net/virtio"),
         ("path:hw/,-hw/arm/", "path:-hw/arm/ selects a file of that name; to exclude it: -path:hw/arm/"),
+        ("v2", "v2 is looked for in the subject's words; for a version, use version:2"),
         ("/migration/", "/migration/ searches the subject; for the directory, use path:migration/"),
     ],
 )

@@ -100,7 +100,7 @@ def test_a_spelling_that_would_never_match_is_refused_with_the_right_one(typed: 
         ("project:a project:b", "for either: project:a,b"),
         ("state:new state:accepted path:x/", "for either: state:new,accepted"),
         ("version:2 v:3", "for either: version:2,3"),
-        ("path:a/ -path:a/", "path:a/ is wanted and excluded"),
+        ("path:a/ -path:a/", "path:a/ is both required and excluded"),
         ("from:redhat.com", "from:@redhat.com"),
     ],
 )

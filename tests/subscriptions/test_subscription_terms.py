@@ -58,6 +58,14 @@ def told(query: str, facts: Facts) -> tuple[bool, list[str]]:
     return verdict.matched, [str(reason) for reason in verdict.reasons]
 
 
+@pytest.mark.parametrize("query", ["state:needs_ack", "state:needs-ack", 'state:"Needs ACK"', "state:new->needs_ack"])
+@pytest.mark.parametrize("slug", ["needs_ack", "needs-ack"])
+def test_a_state_of_several_words_is_found_however_its_slug_joins_them(query: str, slug: str) -> None:
+    facts = facts_of(ServerName("ozlabs"), replace(PATCH, state=slug), SERIES, MORE)
+
+    assert told(query, facts)[0]
+
+
 @pytest.mark.parametrize(
     "reason",
     [
