@@ -1,7 +1,7 @@
-"""Records what the bot could not handle: that costs itself only, but nobody is left to wonder why it is missing.
+"""Records what the bot could not handle, so that nobody has to wonder why it is missing.
 
-A part that leaves something out (a series, an event, a room, a device, a message) records it here. The first time it is
-logged, each time it is counted, and it stands in `status` until it is resolved or has not happened again for a day.
+A module that skips something (a series, an event, a room, a device, a message) records it here. An incident is logged
+the first time, counted each time, and shown in `status` until it is resolved or has not happened again for a day.
 """
 
 from collections.abc import Iterator
@@ -37,19 +37,19 @@ class Incident:
 
 
 class Incidents:
-    """The incidents of a running bot; kept in memory, for the log has them all."""
+    """The incidents of a running bot; kept in memory, because the log has all of them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open: dict[tuple[str, str], Incident] = {}
 
     def __iter__(self) -> Iterator[Incident]:
-        """Those of the last day that are not resolved, the latest last."""
+        """Iterate over the unresolved incidents of the last day, the latest last."""
         oldest = self._clock.now() - FORGET_AFTER
         return (each for each in tuple(self._open.values()) if each.last_at > oldest)
 
     def record(self, kind: str, name: str, reason: str | Exception) -> None:
-        """Count an incident, and log it the first time; an exception of the program is logged with its trace."""
+        """Count an incident, and log it the first time; exceptions are logged with their traceback."""
         metrics.INCIDENTS.labels(kind).inc()
         now, text = self._clock.now(), _text(reason)
         key = (kind, name[:MAX_TEXT])
@@ -63,7 +63,7 @@ class Incidents:
             del self._open[next(iter(self._open))]
 
     def resolve(self, kind: str, name: str) -> None:
-        """It works again, or nobody waits for it any more."""
+        """Close an incident: *name* works again, or nobody waits for it any more."""
         self._open.pop((kind, name[:MAX_TEXT]), None)
 
 

@@ -1,7 +1,7 @@
-"""Reads JSON that somebody else wrote: no value in it, however deep or long, makes the rest unreadable.
+"""Reads untrusted JSON: no value in it, however deeply nested or long, makes the rest unreadable.
 
-Python's own reader gives up on a whole document for one value that is nested a thousand levels deep, or for one number
-of more than 4,300 digits. Here such a value is None, and everything around it is read.
+Python's own reader gives up on a whole document because of one value that is nested a thousand levels deep, or one
+number of more than 4,300 digits. This reader returns None for such a value, and reads everything around it.
 """
 
 import json
@@ -38,7 +38,7 @@ def read_json(body: bytes) -> object:
 
 
 def _levels(body: bytes) -> int:
-    """How deep a document is nested."""
+    """Return how deeply a document is nested."""
     if b"\\" in body:
         body = body.replace(rb"\\", b"").replace(rb"\"", b"")  # now each quote begins or ends a string
     brackets = _STRING.sub(b"", body.translate(None, _NOT_BRACKETS))
@@ -46,7 +46,7 @@ def _levels(body: bytes) -> int:
 
 
 def _without_deep_values(body: bytes) -> bytes:
-    """Return *body* with `null` for each list and object that is nested too deep."""
+    """Return *body* with `null` for each list and object that is nested too deeply."""
     parts: list[bytes] = []
     level, copied, start = 0, 0, 0
     escaped = body.replace(rb"\\", b"__").replace(rb"\"", b"__")  # as long, and each quote begins or ends a string

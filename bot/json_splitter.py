@@ -1,11 +1,11 @@
-"""Takes a JSON document apart while it comes in, so that a part of any size costs no more memory than it may.
+"""Splits a JSON document while it comes in, so that no part of it takes more memory than its limit.
 
 Theory of operation. A plan says which lists and objects are opened, and how many bytes each value in them may have.
 The splitter follows the structure only where the plan opens it. Any other value is scanned for its end, by counting
-brackets outside of strings, and is kept as bytes only up to its limit. What it holds at a time is one such value and
+brackets outside of strings, and is kept as bytes only up to its limit. At any time it holds one such value and
 the bytes just fed. Each byte is looked at a fixed number of times, mostly by the regular expressions' engine.
 
-The values are not examined: whoever reads one finds out whether it is JSON.
+The values are not parsed: whether one is valid JSON shows when it is read.
 """
 
 import json
@@ -37,7 +37,7 @@ Plan: TypeAlias = "int | Items | Mapping[str, Plan]"  # at most so many bytes; a
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A list or an object that the plan opens begins."""
+    """The beginning of a list or an object that the plan opens."""
 
     path: Path
     is_list: bool
@@ -53,7 +53,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A value that the plan would keep, were it smaller."""
+    """A value that the plan would keep if it were smaller."""
 
     path: Path
     size: int
@@ -95,7 +95,7 @@ class JsonSplitter:
         return iter(parts)
 
     def close(self) -> None:
-        """Say that there is no more. Raises `ValueError` where the document has not ended."""
+        """End the document. Raises `ValueError` if it is incomplete."""
         if not self._ended:
             raise ValueError("the JSON document does not end")
 
@@ -140,7 +140,7 @@ class JsonSplitter:
         self.path = around
 
     def _begin(self) -> Generator[None, None, int]:
-        """Go into a list or an object; its end, which is consumed, where it is empty."""
+        """Enter a list or an object; return its end, which is consumed, if it is empty."""
         self._at += 1
         first = yield from self._peek()
         if first in b"]}":
@@ -148,7 +148,7 @@ class JsonSplitter:
         return first
 
     def _key(self) -> Generator[None, None, str | None]:
-        """The name of a member; None where it is too long, or no text."""
+        """Return the name of a member; None if it is too long, or not valid text."""
         if (yield from self._peek()) != ord('"'):
             raise ValueError("a member of a JSON object has no name")
         body, _ = yield from self._whole(MAX_KEY_BYTES)
@@ -163,7 +163,7 @@ class JsonSplitter:
         return found
 
     def _peek(self) -> Generator[None, None, int]:
-        """The next byte that is no space; it is not consumed."""
+        """Return the next byte that is not white space, without consuming it."""
         while True:
             if (space := _SPACE.match(self._data, self._at)) is not None:
                 self._at = space.end()
@@ -172,7 +172,7 @@ class JsonSplitter:
             yield
 
     def _whole(self, limit: int) -> Generator[None, None, tuple[bytes | None, int]]:
-        """Consume a value to its end; its bytes, None where they are more than *limit*, and how many they are."""
+        """Consume a value to its end; return its bytes, None if there are more than *limit*, and their number."""
         parts: list[bytes] = []
         scan, size, is_over = _Scan(self._data[self._at]), 0, False
         while not is_over:
@@ -200,7 +200,7 @@ class _Scan:
         self._passed = int(not self._is_scalar)  # bytes to come that say nothing: the first, and one that is escaped
 
     def end(self, data: bytes, at: int) -> tuple[int, bool]:
-        """How far the value reaches in *data* from *at*, and whether it ends there."""
+        """Return how far the value reaches in *data* from *at*, and whether it ends there."""
         if self._is_scalar:
             match = _SCALAR.match(data, at)
             end = match.end() if match is not None else at
@@ -213,7 +213,7 @@ class _Scan:
         return at, False
 
     def _string(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Go on inside of a string."""
+        """Continue inside a string."""
         match = _INSIDE.match(data, at)
         end = match.end() if match is not None else at
         if end == len(data):
@@ -225,7 +225,7 @@ class _Scan:
         return end + 1, self._level == 0
 
     def _structure(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Go on outside of strings, up to one that does not end in *data*."""
+        """Continue outside strings, up to one that does not end in *data*."""
         while (token := _OUTSIDE.match(data, at)) is not None:
             start, at = token.span(1)
             if data[start] in b"[{":

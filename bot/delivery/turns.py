@@ -1,22 +1,22 @@
 """Decides which messages are sent next while the homeserver's budget is not enough for all at once. Pure.
 
 Theory of operation. The candidates are the oldest notice of each room and lane; among the answers, of each person in a
-room. One is chosen after the other, by three rules, each of which looks only at what was sent last:
+room. They are chosen one by one, by three rules, each of which considers only what was sent last:
 
 1. People. Whoever got one of the last three messages lets everybody else go first. So one person's commands, in however
    many rooms, take at most a quarter of the budget while anything else waits.
-2. Lanes. The first lane goes, unless it went `MOST_IN_A_ROW` times since a lower one did and a lower one waits. So
-   answers take at most half of the budget while anything else waits; cards take three quarters of what the answers
+2. Lanes. The first lane is next, unless it was next `MOST_IN_A_ROW` times since a lower one was, and a lower one waits.
+   So answers take at most half of the budget while anything else waits; cards take three quarters of what the answers
    leave while replies or edits wait; these two share the rest.
-3. Rooms. In the lane, the room goes that was served longest ago; in the room, the oldest. A room that is seen for the
-   first time stands just before the one that was served last, so new rooms cannot keep the others waiting.
+3. Rooms. In the lane, the room that was served longest ago is next; in the room, its oldest notice. A room that is new
+   ranks just before the one that was served last, so new rooms cannot keep the others waiting.
 
-A room takes one message at a time, so a candidate may miss its turn because its room is busy with another. Whatever was
-passed over `PATIENCE` times for each candidate goes first, which the shares above alone never take.
+A room takes one message at a time, so a candidate may miss its turn because its room is busy with another. A candidate
+that was passed over `PATIENCE` times for each candidate goes first; the shares above alone never lead to that.
 
-Nobody is held back while nobody else waits, and nothing is saved up: who was silent has no claim on more than a turn.
-The past is kept in memory only. After a restart all rooms are new, and so go in the order in which their oldest notices
-were written.
+Nobody is held back while nobody else waits, and no credit builds up: whoever was silent gets no more than a turn.
+The history is kept in memory only. After a restart all rooms are new, and so are served in the order in which their
+oldest notices were written.
 """
 
 from collections import deque
@@ -33,7 +33,7 @@ MAX_REMEMBERED: Final = 10_000  # rooms, and notices; beyond that, those that do
 
 
 class Turns:
-    """The order of sending, and what of the past it depends on; the past is counted in messages."""
+    """The order of sending, and the history that it depends on, counted in messages."""
 
     def __init__(self) -> None:
         self._sent = 0
@@ -56,7 +56,7 @@ class Turns:
         return chosen
 
     def _line_up(self, candidates: Sequence[Candidate]) -> None:
-        """Give a place to the rooms and notices that were not seen before."""
+        """Rank the rooms and notices that are new."""
         places = {(each.lane, each.room) for each in candidates}
         ids = {each.id for each in candidates}
         if len(self._served) > MAX_REMEMBERED:
@@ -74,7 +74,7 @@ class Turns:
         return min((each for each in polite if each.lane == lane), key=self._place)
 
     def _after_others(self, waiting: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Return the candidates of nobody that was served just now, or else of who was served first."""
+        """Return the candidates of people not served just now; if there are none, of the one served longest ago."""
         lately = {person: place for place, person in enumerate(self._people, start=1) if person is not None}
         if not lately:
             return waiting

@@ -1,8 +1,8 @@
-"""Which invitations count. Pure.
+"""Decides which invitations are accepted. Pure.
 
-What an invitation claims is the word of the server that sends it, and may name anybody. After joining, our own
-membership event shows whose invitation it replaced, which that person's server has signed. So the claim is only good
-for declining at once; a room is let in, and what is said there is heard, by what the membership shows.
+The contents of an invitation come from the server that sends it, and may name anybody. After joining, our own
+membership event shows whose invitation it replaced, signed by that person's server. So the claimed sender is used only
+to decline at once; whether a room is admitted, and its messages count, depends on the membership event.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from bot.matrix.rooms import Room
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who decides that a room may keep us: whoever *rules* allow, and the configuration; *configured* by name."""
+    """Who may bring us into rooms: people that *rules* allow, and the configuration (*configured*, by name)."""
 
     rules: HouseRules
     configured: Mapping[str, RoomId] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Policy:
         return accepts(self.rules.invite_from, inviter)
 
     def is_configured(self, room: RoomId) -> bool:
-        """Whether we go to *room* whoever asks us."""
+        """Whether we join *room* whoever invites us."""
         return room in self.configured.values()
 
 
@@ -42,7 +42,7 @@ class Invited:
 
 
 def invited(member: Event) -> Invited | None:
-    """The invitation that our membership event is, or replaced; None where it shows none."""
+    """Return the invitation that our membership event is, or replaced; None if it shows none."""
     if member.content.get("membership") == "invite":
         return Invited(member.sender, member.content.get("is_direct") is True)
     if member.previous.get("membership") == "invite" and member.previous_sender is not None:
@@ -51,13 +51,13 @@ def invited(member: Event) -> Invited | None:
 
 
 def last_membership(events: Iterable[Event], me: UserId) -> Event | None:
-    """Our own membership after *events* (oldest first); None where they do not speak of it."""
+    """Return our membership event among *events* (oldest first), the latest; None if there is none."""
     ours = [event for event in events if event.type == "m.room.member" and event.state_key == me]
     return ours[-1] if ours else None
 
 
 def admitted(room: Room, invitation: Invited | None, policy: Policy) -> Taken | None:
-    """What follows from being asked into *room*, where it may keep us; None where we have no business there."""
+    """Return the outcome of an invitation to *room* that is accepted; None if we must not stay there."""
     allowed = invitation if invitation is not None and policy.allows(invitation.inviter) else None
     if allowed is None and not policy.is_configured(room.id):
         return None
@@ -75,9 +75,9 @@ def admitted(room: Room, invitation: Invited | None, policy: Policy) -> Taken | 
 
 
 def why_not_entered(old: Room) -> str | None:
-    """Why we do not even look at the room that is said to take the place of *old*; None where we do.
+    """Return why the alleged replacement of *old* is not even joined; None if it is.
 
-    In a room where everybody may set a tombstone, anybody could take us anywhere.
+    In a room where everybody may set a tombstone, anybody could lead us anywhere.
     """
     if old.replaced_by is None or old.level(old.replaced_by) < old.level_to_set(STATE_TYPE, DEFAULT_LEVEL):
         return "who replaced the room may not change its subscriptions"
@@ -85,10 +85,10 @@ def why_not_entered(old: Room) -> str | None:
 
 
 def why_not_followed(old: Room, new: Room) -> str | None:
-    """Why *new* may not take the place of *old*, although a tombstone there says so; None where it may.
+    """Return why *new* must not replace *old*, although a tombstone there says so; None if it may.
 
-    What is subscribed to goes along. So both who replaced the room and who made the new one must have had the power to
-    change that.
+    The subscriptions move along, so both the sender of the tombstone and the creator of the new room must have had the
+    power to change them.
     """
     if new.predecessor != old.id:
         return "it does not name the room as its predecessor"

@@ -1,8 +1,8 @@
-"""Reads an answer of the homeserver while it comes in, and keeps what is used of it, up to a limit.
+"""Reads an answer of the homeserver while it comes in, and keeps the parts that are used, up to a limit.
 
 Others decide how large an answer gets: a room's state, an invitation from another server, a user's devices. So the
-answer is taken apart, values that are too large or of no use are dropped at once, and where the rest is too much in
-all, the largest rooms or users are left out first: whoever sends too much loses their own part, and nobody else's.
+answer is split, values that are too large or not used are dropped at once, and if the rest is still too large, the
+largest rooms or users are left out first: whoever sends too much loses their own part, and nobody else's.
 """
 
 from collections import Counter
@@ -29,10 +29,10 @@ def _any(_: Path, __: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How an answer is read: which parts, which values of them are *wanted*, and whose they are.
+    """How an answer is read: which parts, which of their values are *wanted*, and who owns them.
 
     *owners* has the length of the path that names an owner (a room, a user), by the first member of the path; other
-    members own themselves. *is_whole*: an answer with a part missing would be worse than none.
+    members own themselves. *is_whole*: an incomplete answer would be worse than none.
     """
 
     plan: Plan
@@ -42,7 +42,7 @@ class Reading:
 
 
 class AnswerTooLarge(Temporary):
-    """An answer has no end within the limits; *largest* are the paths of what took most of it, if that stands out."""
+    """An answer does not end within the limits; *largest* are the paths of its largest parts, if any stand out."""
 
     def __init__(self, reason: str, largest: tuple[Path, ...] = ()) -> None:
         super().__init__(reason)
@@ -66,11 +66,11 @@ class AnswerReader:
 
     @property
     def largest(self) -> tuple[Path, ...]:
-        """Whose part took most of what was read so far, where it is large."""
+        """The owners of the largest parts so far, if these are large."""
         return self._large()[:1]
 
     def _large(self) -> tuple[Path, ...]:
-        """Whose parts are large, the largest first; no more than have to go for the others to be a quarter of it."""
+        """Return the owners of large parts, the largest first; as many as must go to leave a quarter of it."""
         found: list[Path] = []
         rest = self._bytes
         for owner, size in self._streamed.most_common():
@@ -98,8 +98,8 @@ class AnswerReader:
         """Return what was kept, after the last byte.
 
         Raises:
-            ValueError: that was not the end, or it is no JSON object.
-            Permanent: something is missing that must not be.
+            ValueError: the answer is incomplete, or not a JSON object.
+            Permanent: a required part is missing.
         """
         self._splitter.close()
         if not self._is_object:
@@ -137,7 +137,7 @@ class AnswerReader:
             self._make_room()
 
     def _place(self, path: Path, value: object) -> None:
-        """Put a value where it belongs; what is around it was opened before."""
+        """Put a value in its place; the objects around it were opened before."""
         around = self._node(path[:-1])
         if isinstance(around, list):
             around.append(value)

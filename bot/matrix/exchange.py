@@ -1,7 +1,7 @@
-"""Asks the homeserver for devices and their keys, and gives keys to devices.
+"""Asks the homeserver for devices and their keys, and sends keys to devices.
 
-A request that is refused is divided until the user or device at fault is known, which is done without for a while; the
-others get what they need. Where the homeserver refuses even a request about nobody, nobody is at fault, and the message
+A refused request is divided until the user or device at fault is known, which is then left out for a while; the
+others get what they need. If the homeserver refuses even an empty request, nobody is at fault, and the message
 that needs the keys waits.
 """
 
@@ -29,21 +29,21 @@ _T = TypeVar("_T")
 
 
 class Step(Protocol):
-    """Runs a step of the machine while no other runs."""
+    """Runs a step of the crypto machine while no other step runs."""
 
     async def __call__(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """What *step* returns."""
+        """Run *step* and return its result."""
 
 
 class KeyExchange:
-    """The requests about keys of others, one after the other."""
+    """Requests for other users' keys, one after the other."""
 
     def __init__(self, ask: Ask, step: Step) -> None:
         self._ask = ask
         self._step = step
 
     async def meet(self, machine: Machine, users: Collection[UserId]) -> None:
-        """Know the devices of *users*, and have a conversation with each that one can be had with.
+        """Fetch the devices of *users*, and open an Olm session with each that allows one.
 
         Raises:
             Temporary: the homeserver cannot be asked now.
@@ -68,7 +68,7 @@ class KeyExchange:
             await self._step(machine.put_off, [user], str(error))
 
     async def claim(self, machine: Machine, devices: Sequence[Device]) -> None:
-        """Begin conversations with *devices*. Raises `Temporary`."""
+        """Open Olm sessions with *devices*. Raises `Temporary`."""
 
         async def begin(asked: Sequence[Device], answer: Content) -> None:
             await self._step(machine.begin, answer, asked)
@@ -78,7 +78,7 @@ class KeyExchange:
                 await self._step(machine.put_off, [device], str(error))
 
     async def deliver(self, machine: Machine, parcel: Parcel) -> Parcel:
-        """Give the homeserver a parcel; what it took of it. Raises `Temporary`."""
+        """Send a parcel; return what the homeserver accepted of it. Raises `Temporary`."""
         taken: list[Device] = []
 
         async def note(devices: Sequence[Device], _: Content) -> None:
@@ -98,7 +98,7 @@ class KeyExchange:
         request_of: Callable[[Sequence[_T]], Request],
         take: Callable[[Sequence[_T], Content], Awaitable[None]],
     ) -> list[tuple[_T, Permanent]]:
-        """Ask for *whole*, in parts where it is refused, and *take* each answer; those that are refused by themselves.
+        """Request *whole*, in parts if it is refused, and *take* each answer; return the items that are refused alone.
 
         Raises:
             Temporary: the homeserver cannot be asked now, or refuses whatever it is asked.
@@ -120,7 +120,7 @@ class KeyExchange:
         return refused
 
     async def _would_take(self, request: Request) -> bool:
-        """Whether the homeserver takes a request about nobody. Raises `Temporary` where it does not."""
+        """Return whether the homeserver accepts an empty request. Raises `Temporary` if it does not."""
         try:
             await self._ask(request)
         except Permanent as error:
@@ -140,7 +140,7 @@ def _portions(whole: Sequence[_T], most: int) -> Iterator[Sequence[_T]]:
 
 
 def _by_devices(users: Sequence[UserId], answer: Content) -> Iterator[Sequence[UserId]]:
-    """*users*, as many at a time as have some hundred devices in *answer*."""
+    """Return *users* in groups that have a few hundred devices each in *answer*."""
     listed = answer.get("device_keys")
     portion: list[UserId] = []
     devices = 0

@@ -1,7 +1,7 @@
-"""Handles what a sync brought room by room, where all of it at once fails: a fault costs the room or message it is in.
+"""Handles a sync room by room if handling all of it at once fails: a fault affects only the room or message it is in.
 
-A fault of the program or of what somebody sent (any exception) is found here by trying the parts one by one. What the
-homeserver or the database cannot do now is no such fault, and is raised: all of it is asked for again.
+A fault of the program or in the input (any exception) is located by trying the parts one by one. Failures of the
+homeserver or the database are not such faults; they are raised, and the whole sync is requested again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from bot.matrix.taking import Known, Outcome, outcome
 async def learned(
     encryption: Encryption, answer: SyncAnswer, incidents: Incidents, *, since: str | None, whole: bool
 ) -> None:
-    """Let *encryption* know of *answer*, but for the parts that it cannot handle."""
+    """Pass *answer* to *encryption*, except for the parts that it cannot handle."""
     try:
         await encryption.hear(answer, since=since, whole=whole)
     except BotError:
@@ -38,7 +38,7 @@ async def learned(
 async def decrypted(
     encryption: Encryption, answer: SyncAnswer, known: Iterable[RoomId], incidents: Incidents, *, is_news: bool
 ) -> SyncAnswer:
-    """Return *answer* decrypted, but for the rooms where that fails; these have what was not encrypted."""
+    """Return *answer* decrypted; rooms where that fails keep their unencrypted events only."""
     rooms = tuple(known)
     try:
         return await encryption.read(answer, rooms, is_news=is_news)
@@ -72,7 +72,7 @@ async def _read_rest(
 
 
 async def taken(memory: SessionMemory, known: Known, answer: SyncAnswer, incidents: Incidents) -> Outcome:
-    """Keep what follows from *answer*, but for the events of which it cannot be told or kept; the token moves on."""
+    """Store the outcome of *answer*, except for events where that fails; the sync token advances all the same."""
     try:
         result = outcome(known, answer)
         await memory.take(result.taken)
@@ -88,7 +88,7 @@ async def taken(memory: SessionMemory, known: Known, answer: SyncAnswer, inciden
 
 
 class _Steps:
-    """Keeps what follows from an answer in steps; *result* is what they make together."""
+    """Stores the outcome of an answer in steps; *result* is their joint outcome."""
 
     def __init__(self, memory: SessionMemory, known: Known, incidents: Incidents) -> None:
         self.result = Outcome(known.rooms, Taken())
@@ -97,7 +97,7 @@ class _Steps:
         self._incidents = incidents
 
     async def take(self, name: str, part: SyncAnswer) -> None:
-        """Keep what follows from a part of the answer; where that fails, its events one by one."""
+        """Store the outcome of a part of the answer; if that fails, of its events one by one."""
         error = await self._fault_of(part)
         if error is None:
             return
@@ -111,7 +111,7 @@ class _Steps:
                 )
 
     async def _fault_of(self, part: SyncAnswer) -> Exception | None:
-        """Keep what follows from *part*; the fault of the program that prevents that, None: it is kept."""
+        """Store the outcome of *part*; return the fault that prevents it, None if there is none."""
         done = self.result.taken
         known = replace(
             self._known, rooms=self.result.rooms, direct=(self._known.direct | set(done.direct)) - set(done.crowded)
@@ -128,7 +128,7 @@ class _Steps:
 
 
 def _events(part: SyncAnswer, me: UserId) -> Iterator[tuple[str, SyncAnswer]]:
-    """The room of *part* without its timeline, then each event that counts of that, as answers with their names."""
+    """Return the room of *part* without its timeline, then each relevant event of it, as answers with their names."""
     for joined in part.joined:
         if not joined.timeline:
             continue
@@ -138,7 +138,7 @@ def _events(part: SyncAnswer, me: UserId) -> Iterator[tuple[str, SyncAnswer]]:
 
 
 def _both(one: Taken, other: Taken) -> Taken:
-    """What two steps took."""
+    """Return the joint outcome of two steps."""
     lists = {
         each.name: getattr(one, each.name) + getattr(other, each.name) for each in fields(Taken) if each.name != "since"
     }
@@ -146,7 +146,7 @@ def _both(one: Taken, other: Taken) -> Taken:
 
 
 def _parts(answer: SyncAnswer) -> Iterator[tuple[str, SyncAnswer]]:
-    """Each room and each to-device message of *answer*, with its name, as an answer; before them what has neither."""
+    """Return each room and each to-device message of *answer* as an answer with its name; before them all the rest."""
     rest = replace(answer, joined=(), invited=(), left=(), keys=replace(answer.keys, to_device=()))
     quiet = replace(rest, keys=replace(rest.keys, changed=(), left=()))
     yield "users", rest

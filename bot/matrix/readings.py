@@ -1,4 +1,4 @@
-"""How the homeserver's large answers are read: what of them is used, and how large its parts may be. Pure.
+"""How the homeserver's large answers are read: which parts are used, and how large these may be. Pure.
 
 Shapes: Matrix specification v1.18, client-server API. An event has 65,536 bytes at most, and what a homeserver adds to
 it, such as the state that it replaced, about as many again.
@@ -49,7 +49,7 @@ ONE_TIME_KEYS = Reading({"one_time_keys": _BY_DEVICE, "failures": _BY_USER}, own
 
 
 def sync(user: UserId) -> Reading:
-    """How *user* reads a sync: of state only what may matter, which is few events however many there are."""
+    """Return how *user* reads a sync: of its state only the few events that may matter, however many there are."""
 
     def is_wanted(path: Path, value: object) -> bool:
         match path:

@@ -1,4 +1,4 @@
-"""The state of rooms whose own part of a sync was too large: asked for event by event, as far as it is used."""
+"""Fetches the state of rooms whose part of a sync was too large, event by event, as far as it is used."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ MAX_FAILURES = 2  # of one sync; then the homeserver is asked no more, for every
 
 
 async def with_states(answer: SyncAnswer, user: UserId, ask: Ask, incidents: Incidents) -> SyncAnswer:
-    """Return *answer* with the state of its partial rooms, as much of it as *user* is given."""
+    """Return *answer* with the state of its partial rooms, as far as the homeserver gives it to *user*."""
     chosen = [each.room for each in answer.joined if each.is_partial][:MAX_ROOMS]
     failures: list[Temporary] = []
 

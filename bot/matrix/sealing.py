@@ -1,7 +1,7 @@
-"""Leaves out what was said in clear text in an encrypted room. Pure.
+"""Drops unencrypted messages of encrypted rooms. Pure.
 
-A homeserver can make up any event; the only thing that it cannot make up is what a device encrypted. So only that is
-taken for what a person said, from the event on that turned the encryption on.
+A homeserver can forge any event except what a device encrypted. So only encrypted messages count as a person's
+words, from the event on that enabled the encryption.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ _NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any clien
 
 
 def without_clear_text(joined: Joined, *, is_new: bool) -> Joined:
-    """What a sync tells of an encrypted room, without its clear text.
+    """Return what a sync shows of an encrypted room, without its unencrypted messages.
 
-    *is_new*: that the room is encrypted was not known before this sync; what was said before that is left in.
+    *is_new*: the encryption was not known before this sync; messages from before it are kept.
     """
     start = _encrypted_from(joined) if is_new else 0
     return replace(joined, timeline=(*joined.timeline[:start], *_sealed(joined.timeline[start:])))
@@ -29,7 +29,7 @@ def _sealed(events: tuple[Event, ...]) -> Iterator[Event]:
 
 
 def _encrypted_from(joined: Joined) -> int:
-    """The place in the timeline from which on the room was encrypted; 0 where it was before."""
+    """Return the index in the timeline from which the room is encrypted; 0 if it was before."""
     before = {event.id for event in joined.state if _turns_on(event)}
     for place, event in enumerate(joined.timeline):
         if _turns_on(event):

@@ -1,6 +1,6 @@
-"""Rooms whose part of a sync is so large that no sync with them can be read in time; the others go on without them.
+"""Rooms whose part of a sync is so large that no sync with them can be read in time; syncs leave them out.
 
-They are remembered, so that a restart does not meet them at once again, and are tried again after a day.
+They are stored, so that a restart does not run into them at once again, and are tried again after a day.
 """
 
 from datetime import datetime, timedelta
@@ -32,13 +32,13 @@ class SkippedRooms:
         return self._client.incidents
 
     def restore(self, remembered: Remembered) -> None:
-        """Go on where the last session ended."""
+        """Restore the rooms that the last session skipped."""
         self._until = dict(remembered.skipped)
         for room in self.rooms():
             self._incidents.record(_KIND, room, f"too large to be read; next try at {self._until[room]:%F %T} UTC")
 
     def rooms(self) -> tuple[RoomId, ...]:
-        """Those to do without now; a clock that was set back makes it no longer than a day."""
+        """The rooms to leave out now; a clock that was set back extends this to no more than a day."""
         now = self._clock.now()
         for room in [room for room, until in self._until.items() if not now < until <= now + SKIPPED_FOR]:
             del self._until[room]

@@ -1,4 +1,4 @@
-"""What a sync left out of a room's timeline, asked for page by page."""
+"""Fetches what a sync left out of a room's timeline, page by page."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -50,7 +50,7 @@ class Gaps:
         return replace(answer, joined=joined)
 
     async def _tried(self, joined: Joined, since: str, failed: dict[RoomId, Temporary], end: float) -> Joined:
-        """*joined* with what is in its gap; as it is where that cannot be had, and in *failed* where it can later.
+        """Return *joined* with the events of its gap; unchanged if they cannot be read, in *failed* if a retry may.
 
         Nothing is asked for after the *end*, in monotonic seconds.
         """
@@ -67,12 +67,12 @@ class Gaps:
         except Temporary as error:
             failed[joined.room] = error
         except Forbidden as error:
-            _log.warning("cannot read what was missed", room=joined.room, reason=str(error))
+            _log.warning("gap.forbidden", room=joined.room, reason=str(error))
         except Permanent as error:
             self._skip(joined.room, str(error))
         except BotError:
             raise
-        except Exception as error:  # noqa: BLE001  # it costs what was missed in this room only
+        except Exception as error:  # noqa: BLE001  # only the gap of this room is lost
             self._skip(joined.room, error)
         return joined
 
@@ -86,7 +86,7 @@ class Gaps:
         self._client.incidents.record("sync.gap_skipped", room, reason)
 
     async def _whole(self, joined: Joined, gap: Gap) -> Joined:
-        """*joined* with what its timeline left out: all that was redacted, and what is not too old to be heard."""
+        """Return *joined* with what its timeline left out: all redactions, and events not too old to be answered."""
         now = self._client.homeserver_now()
         missing: tuple[Event, ...] = ()
         redactions = await self._client.redactions(gap)

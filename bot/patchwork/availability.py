@@ -1,7 +1,7 @@
-"""Which of a server's configured projects can be watched: those that cannot are asked for again within minutes.
+"""Which of a server's configured projects can be watched: those that cannot are requested again within minutes.
 
-"No such project" is Patchwork's own 404 only; a redirect, a refusal or a login page is named as what it is. Either is
-asked for again after 1, 2, 5, 10, and then each 15 minutes, or later where the server wants it.
+"No such project" is Patchwork's own 404 only; a redirect, a refusal or a login page is reported as such. In both cases
+the project is requested again after 1, 2, 5, 10, and then every 15 minutes, or later if the server asks for that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Why a project cannot be watched, since when, and when it is asked for again (UTC).
+    """Why a project cannot be watched, since when, and when it is requested again (UTC).
 
-    *at* is when that is by the monotonic clock, in seconds. *error* is None where the server itself said so.
+    *at* is the time of that request by the monotonic clock, in seconds. *error* is None if the server itself said so.
     """
 
     reason: str
@@ -51,7 +51,7 @@ class Availability:
         return iter(tuple(self._unavailable.items()))
 
     def is_available(self, project: str) -> bool:
-        """Whether *project* is configured, and nothing is known against it; case does not matter."""
+        """Whether *project* is configured, and not known to be unavailable; case does not matter."""
         return any(name not in self._unavailable for name in self.names if name.lower() == project.lower())
 
     def is_gone(self, project: str) -> bool:
@@ -60,18 +60,18 @@ class Availability:
 
     @property
     def outage(self) -> TransportError | None:
-        """Why no project can be watched, where that is no word of the server's own on any of them."""
+        """Why no project can be watched, unless the server itself said so for all of them."""
         if len(self._unavailable) < len(self.names):
             return None
         return next((known.error for known in self._unavailable.values() if known.error is not None), None)
 
     def doubtful(self, known: set[str]) -> list[str]:
-        """The configured names to ask for now: those that are not *known* (in lower case) or were not there."""
+        """Return the configured names to request now: those that are not *known* (in lower case) or were missing."""
         names = [name for name in self.names if name.lower() not in known or name in self._unavailable]
         return [name for name in names if self._is_due(name)]
 
     async def find(self, name: str) -> ProjectName | None:
-        """Ask for a project: its name as the server spells it, None where it cannot be watched now."""
+        """Request a project; return its name as the server spells it, None if it cannot be watched now."""
         try:
             project = await self._api.project(name)
         except NotFound:
@@ -82,12 +82,12 @@ class Availability:
             if project.lower() == name.lower():
                 self._settle(name)
                 return project
-            # it takes numbers, too
+            # the server accepts numbers, too
             self.note(name, f"{self._api.url} calls the project {name} {project}; configure that name")
         return None
 
     def note(self, name: str, reason: str, error: TransportError | None = None) -> None:
-        """A project cannot be watched; ask for it again later."""
+        """Record that a project cannot be watched, and when to request it again."""
         now, before = self._clock.now(), self._unavailable.get(name)
         attempts = before.attempts + 1 if before else 1
         asked = error.retry_after if isinstance(error, Temporary) else None
@@ -102,7 +102,7 @@ class Availability:
             _log.info("project.available", server=self._server, project=name, since=str(before.since))
 
     def _is_due(self, name: str) -> bool:
-        """Whether to ask for a project now; while nothing at all can be watched, whoever polls has the patience."""
+        """Whether to request a project now; while no project can be watched, the poller does the waiting."""
         known = self._unavailable.get(name)
         if known is None or self._clock.monotonic() >= known.at:
             return True

@@ -1,7 +1,7 @@
 """Finds the API version that a server and the bot both speak.
 
-An unknown version is Patchwork's own page for people with status 404. Anything else that is no index of an API, such as
-a wall, says nothing of the version and is a failure, after which all is asked anew.
+An unknown version is Patchwork's own page for people with status 404. Anything else that is not an API index, such as
+a wall, says nothing about the version and is a failure, after which discovery starts over.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ async def find_version(client: PatchworkClient) -> str:
     """Return the newest version that both sides speak.
 
     Raises:
-        Refused: when it is no Patchwork, or one that is too old or another kind.
+        Refused: when the server is not Patchwork, or too old, or of another kind.
         Temporary: when the server did not say; raises what `PatchworkClient.json` raises.
     """
     found = await newer_version(client, "")
@@ -28,7 +28,7 @@ async def find_version(client: PatchworkClient) -> str:
 
 
 async def newer_version(client: PatchworkClient, than: str) -> str | None:
-    """Return the newest version that is spoken and newer *than* another; None: there is none."""
+    """Return the newest common version that is newer *than* another; None: there is none."""
     skipped: list[str] = []
     for version in VERSIONS:
         if version <= than:
@@ -41,7 +41,7 @@ async def newer_version(client: PatchworkClient, than: str) -> str | None:
 
 
 async def _first_spoken(client: PatchworkClient, skipped: Sequence[str]) -> str | None:
-    """Ask a second time for what was not there, now that the server is known to answer by itself."""
+    """Request missing versions a second time, now that the server is known to answer itself."""
     for version in skipped:
         if await _speaks(client, version):
             return version
@@ -49,7 +49,7 @@ async def _first_spoken(client: PatchworkClient, skipped: Sequence[str]) -> str 
 
 
 async def _speaks(client: PatchworkClient, version: str) -> bool:
-    """Whether *version* is spoken; its index names what there is."""
+    """Return whether the server speaks *version*; its index lists the endpoints."""
     index = await _index(client, version)
     if index is None:
         return False
@@ -72,7 +72,7 @@ async def _what_it_is(client: PatchworkClient) -> str:
 
 
 async def _index(client: PatchworkClient, version: str) -> dict[str, object] | None:
-    """Return what a version of the API names; None where there is no such version.
+    """Return the index of a version of the API; None if there is no such version.
 
     Raises:
         Garbled: when it is no JSON object.

@@ -1,4 +1,4 @@
-"""The lists of patches and series by id, newest first: what is asked for, and what a page of the answer says."""
+"""The lists of patches and series by id, newest first: the parameters of requests, and the pages of answers."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ _Listed = TypeVar("_Listed", Patch, Series)
 class NewestPage(Generic[_Listed]):
     """One page of objects by id, newest first, and whether it was a full one.
 
-    *highest* and *lowest* are the greatest and the least id on it, also of what could not be read; 0 where there is
-    nothing. *total* is how many rows the whole list has, where one row was asked for and the server says so.
+    *highest* and *lowest* are the greatest and the least id on it, including unreadable rows; 0 if there are
+    none. *total* is how many rows the whole list has, if one row was requested and the server says so.
     """
 
     rows: tuple[_Listed, ...]
@@ -31,7 +31,7 @@ class NewestPage(Generic[_Listed]):
 
 
 def newest(projects: Collection[str], count: int, page: int, *, archived: bool = False) -> list[tuple[str, str]]:
-    """Return the parameters that ask for the newest objects of *projects*, only the archived ones where so wished."""
+    """Return the parameters that ask for the newest objects of *projects*, on request only the archived ones."""
     asked = [*(("project", name) for name in projects), ("order", "-id"), ("per_page", str(count))]
     asked += [("archived", "true")] if archived else []
     return asked if page == 1 else [*asked, ("page", str(page))]
@@ -40,7 +40,7 @@ def newest(projects: Collection[str], count: int, page: int, *, archived: bool =
 def page_of(
     projects: Collection[str], found: Sequence[_Listed], skipped: Sequence[SkippedRow], answer: Page, count: int
 ) -> NewestPage[_Listed]:
-    """Return what the rows of an *answer* say, *count* of which were asked for."""
+    """Return the rows of an *answer* as a page, *count* of which were requested."""
     rows: tuple[_Listed, ...] = asked_for(projects, found)
     shown = len(found) + len(skipped)
     ids = [*(row.id for row in rows), *(row.id for row in skipped if row.id is not None)]
@@ -49,7 +49,7 @@ def page_of(
 
 
 def joined(parts: Sequence[NewestPage[_Listed]]) -> NewestPage[_Listed]:
-    """Return as one page what was asked for in *parts*; where all of them were left out, more may be behind them."""
+    """Return the pages requested in *parts* as one; if all of them were left out, there may be more."""
     return NewestPage(
         rows=tuple(row for part in parts for row in part.rows),
         more=not parts or parts[-1].more,
@@ -59,7 +59,7 @@ def joined(parts: Sequence[NewestPage[_Listed]]) -> NewestPage[_Listed]:
 
 
 def asked_for(projects: Collection[str], found: Sequence[_Of]) -> tuple[_Of, ...]:
-    """Those of *found* that belong to one of the *projects*, whose name they get as it was asked for."""
+    """Return those of *found* that belong to one of the *projects*, with its name as requested."""
     asked = {name.lower(): ProjectName(name) for name in projects}
     named = [(item, asked.get(item.project.lower())) for item in found]
     return tuple(replace(item, project=project) for item, project in named if project is not None)

@@ -1,4 +1,4 @@
-"""Where each project of a server begins, and from where on its events were not read while it was not there."""
+"""Takes the baseline of each project of a server, and reads the events of a project that was missing."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ProjectReader:
-    """Takes the baselines of one server's projects, and catches up with one that was away."""
+    """Takes the baselines of one server's projects, and catches up with one that was missing."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, events: EventReader, projects: Availability) -> None:
         self._server = server
@@ -30,9 +30,9 @@ class ProjectReader:
         self._projects = projects
 
     async def missing_baselines(self, watched: Watched) -> tuple[Baseline, ...]:
-        """The baselines of projects that have none: at the first start, and for a project added later.
+        """Return the baselines of projects that have none: at the first start, and for a project added later.
 
-        One that was not there is looked for again after some minutes.
+        A missing project is requested again after some minutes.
         """
         have = {base.project.lower() for base in watched.baselines}
         found = {name: await self._projects.find(name) for name in self._projects.doubtful(have)}
@@ -47,7 +47,7 @@ class ProjectReader:
         return tuple(fresh)
 
     async def baseline(self, project: ProjectName) -> Baseline:
-        """The end of a project's past, as of now."""
+        """Return the current end of a project's past."""
         page = await self._api.events([project], per_page=BASELINE_ROWS, oldest_first=False)
         if page.skipped and not page.events:
             raise Garbled("none of its newest events can be read")
@@ -62,7 +62,7 @@ class ProjectReader:
             series=series.highest,
         )
         _log.info(
-            "baseline taken, what is older is not news",
+            "baseline.taken",
             server=self._server,
             project=project,
             up_to_event=baseline.event,
@@ -70,7 +70,7 @@ class ProjectReader:
         return baseline
 
     async def catch_up(self, watched: Watched, walk: Walk) -> tuple[Walk, UnreadFrom]:
-        """*walk* with what came to projects while they were not there, and from where on which are not read now."""
+        """Return *walk* with the events of projects that are back, and from which cursor missing ones are unread."""
         unread_from: dict[ProjectName, str | None] = {
             base.project: watched.cursor or ""
             for base in watched.baselines

@@ -1,7 +1,7 @@
-"""Begins the rechecks of a server that raises no comment events: what is due goes on the board, newest change first.
+"""Starts the rechecks of a server that raises no comment events: due ones go on the board, newest change first.
 
-From there it is read as after a comment event, and what cannot be read waits like anything else. Each request counts
-against the server's budget, also those of retries; what goes beyond it waits on the board until the budget allows it.
+From there they are read as after a comment event, and retried like anything else. Each request counts against the
+server's budget, including retries; requests beyond it wait on the board until the budget allows them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,16 +35,16 @@ class RecheckMemory(Protocol):
         """The submissions whose recheck is due, the newest change first, *limit* at most."""
 
     async def recheck_requests(self, server: ServerName) -> list[tuple[datetime, int]]:
-        """How many requests were made for rechecks within the last hour, at which times (UTC)."""
+        """Return how many requests rechecks made within the last hour, by time (UTC)."""
 
     async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
-        """From when on comments on *work* that no event told of are news (UTC); None: none are."""
+        """Return the time (UTC) from which unannounced comments on *work* are news; None: none are."""
 
     async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
-        """Those of *ids* that an earlier poll heard of."""
+        """Return those of *ids* that an earlier poll saw."""
 
     async def series(self, server: ServerName, number: int) -> Series | None:
-        """A series that was judged."""
+        """Return a known series."""
 
     async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
         """The patches read of a series."""
@@ -54,13 +54,13 @@ class RecheckMemory(Protocol):
 
 
 class Watching(Protocol):
-    """Who sees what a recheck may find."""
+    """Tells whether anybody would see the result of a recheck."""
 
     async def watches_comments(self, server: ServerName, work: Work) -> bool:
-        """Whether somebody sees what is said of *work*: on a card, as `on:comment`, or by what is reviewed."""
+        """Whether anybody sees comments on *work*: on a card, by `on:comment`, or by `is:reviewed`."""
 
     async def hears_comments(self, server: ServerName, work: Work) -> bool:
-        """Whether somebody wants to hear what is said of *work*."""
+        """Whether anybody has comments on *work* posted (`on:comment`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Rechecker:
         return not self.api.raises_comment_events
 
     async def begin(self, board: Board) -> list[Recheck]:
-        """Put what is due on the *board*, as far as the budget may allow to read it now."""
+        """Put due submissions on the *board*, as far as the budget may allow reading them now."""
         if not self._is_restored:
             self._budget.restore(await self._memory.recheck_requests(self._server))
             self._is_restored = True
@@ -106,11 +106,11 @@ class Rechecker:
         return begun
 
     def end(self, begun: Sequence[Recheck]) -> Rechecks:
-        """What the store is to keep of the rechecks of a poll."""
+        """Return what the store saves about the rechecks of a poll."""
         return Rechecks(tuple(begun), self._budget.take_unsaved())
 
     def see_to(self, requests: int) -> None:
-        """See that so many requests may be made now.
+        """Check that so many requests may be made now.
 
         Raises:
             OverBudget: they may not.
@@ -119,7 +119,7 @@ class Rechecker:
             self._budget.see_to(requests)
 
     async def unannounced(self, on: Commented, work: Work, comments: Sequence[Comment]) -> tuple[int, ...]:
-        """The ids of the *comments* that are news: not heard of before, and sent since the work was read first."""
+        """Return the ids of the *comments* that are news: not seen before, and sent since the work was first read."""
         since = await self._memory.comments_since(self._server, work)
         recent = [comment.id for comment in comments if since is not None and _is_since(comment, since)]
         if not recent:
@@ -128,7 +128,7 @@ class Rechecker:
         return tuple(number for number in recent if number not in known)
 
     async def _begin(self, board: Board, due: DueRecheck) -> tuple[Recheck, int]:
-        """Put a submission on the *board* where somebody sees it; and how many requests it takes."""
+        """Put a submission on the *board* if anybody sees it; return how many requests it takes."""
         work, now = due.work, board.now
         submission = await self._submission(work)
         if is_over(due.changed_at, now) or not is_open(submission.patches):
@@ -152,7 +152,7 @@ class Rechecker:
 
 
 def _put_comments(board: Board, submission: _Submission) -> int:
-    """Put the comments on all mails on the *board*; how many requests they take."""
+    """Put the comments on all mails on the *board*; return how many requests they take."""
     series, requests = submission.series, len(submission.patches)
     if series is not None and series.cover is not None and series.cover_id is not None:
         board.comments(series.project, Commented(MailKind.COVER, series.cover_id), series.cover)
@@ -163,7 +163,7 @@ def _put_comments(board: Board, submission: _Submission) -> int:
 
 
 def _is_since(comment: Comment, since: datetime) -> bool:
-    """Whether a comment, dated in naive UTC, was sent *since* then; one without a date that can be read was."""
+    """Return whether a comment, dated in naive UTC, was sent *since* then; true without a readable date."""
     try:
         return datetime.fromisoformat(comment.date).replace(tzinfo=UTC) >= since
     except ValueError:

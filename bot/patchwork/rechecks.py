@@ -1,7 +1,7 @@
-"""When comments are looked for again on a server that raises no comment events (API below 1.3).
+"""Schedules when comments are rechecked on a server that raises no comment events (API below 1.3).
 
 Comments come soon after a submission or a change of it, or late: a recheck is due 1, 2, 4, 8 and 16 hours after the
-last change, then daily, for 30 days. Any change begins the schedule anew. Pure; times are UTC.
+last change, then daily, for 30 days. Any change restarts the schedule. Pure; times are UTC.
 """
 
 from datetime import datetime, timedelta
@@ -13,14 +13,14 @@ LASTS: Final = timedelta(days=30)
 
 
 def raises_comment_events(version: str) -> bool:
-    """Whether a server that speaks a *version* of the API tells of comments by events."""
+    """Return whether a server with this *version* of the API announces comments by events."""
     return version >= "1.3"
 
 
 def next_recheck(changed_at: datetime, checked_at: datetime) -> datetime | None:
     """Return the first recheck after *checked_at* of a submission that last changed at *changed_at*; None: no more.
 
-    Rechecks that were missed are made up for by one.
+    One recheck makes up for all that were missed.
     """
     since = checked_at - changed_at
     for after in FIRST:
@@ -32,5 +32,5 @@ def next_recheck(changed_at: datetime, checked_at: datetime) -> datetime | None:
 
 
 def is_over(changed_at: datetime, now: datetime) -> bool:
-    """Whether a submission that last changed at *changed_at* is looked at no more."""
+    """Return whether a submission that last changed at *changed_at* needs no more rechecks."""
     return now - changed_at > LASTS

@@ -1,7 +1,7 @@
-"""The round: what is open is looked at again, a few submissions with each sweep, so that all of it is within hours.
+"""The round: each sweep reads a few open submissions again, so that all of them are read within hours.
 
-A series is asked for with its patches as a list shows them, in one request; its name stands there, too. What an old
-server would pass over silently cannot mislead: only rows of the series that was asked for count.
+One request reads a series with its patches as a list shows them, including its name. An old server that silently
+ignores the filter cannot mislead: only rows of the requested series count.
 """
 
 from collections.abc import Collection
@@ -33,7 +33,7 @@ class OpenSubmission:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Some of what is open, and how many patches that is in all."""
+    """Some of the open submissions, and the number of open patches in all."""
 
     submissions: tuple[OpenSubmission, ...]
     patches: int
@@ -50,9 +50,9 @@ class OpenMemory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a part of the round showed, newest first, and below which patch id it goes on; None: from the newest.
+    """The result of a part of the round, newest first, and below which patch id it continues; None: from the newest.
 
-    *failure* is why it ended early: it goes on behind what could not be read, so that this holds up nothing else.
+    *failure* is why it ended early: it continues after what could not be read, so that this holds up nothing else.
     """
 
     patches: tuple[Patch, ...] = ()
@@ -68,10 +68,10 @@ class Round:
         self._server = server
         self._api = api
         self._memory = memory
-        self._overdrawn = 0  # rows that a large series took of the next sweeps
+        self._overdrawn = 0  # rows that a large series used in advance
 
     async def go_on(self, projects: Collection[ProjectName], below: PatchId | None) -> Looked:
-        """Look at the next few."""
+        """Read the next few submissions."""
         opened = await self._memory.open_submissions(self._server, projects, below, _MOST_ROWS)
         rows = min(max(-(-opened.patches // SWEEPS_A_ROUND), _LEAST_ROWS), _MOST_ROWS) - self._overdrawn
         patches: list[Patch] = []
@@ -95,7 +95,7 @@ class Round:
         return Looked(tuple(patches), tuple(series), below, failure)
 
     async def look(self, submission: OpenSubmission) -> tuple[tuple[Patch, ...], tuple[Series, ...]]:
-        """The patches of a *submission* as a list shows them, and its series where that is called otherwise now.
+        """Return the patches of a *submission* as a list shows them, and its series if its name has changed.
 
         Raises:
             TransportError: they cannot be read.
@@ -117,6 +117,6 @@ class Round:
 
 
 def _of(submission: OpenSubmission, patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
-    """Those of the *patches* that are in the project of the *submission*, which is spelt as it is known."""
+    """Return those *patches* that are in the project of the *submission*, with the project as it is known."""
     mine = (patch for patch in patches if patch.project.lower() == submission.project.lower())
     return tuple(replace(patch, project=submission.project) for patch in mine)

@@ -1,4 +1,4 @@
-"""Reads the rows of lists into the model; one that cannot be read is skipped and recorded, the others are read."""
+"""Reads the rows of lists into the model; unreadable rows are skipped and recorded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _NAMES: dict[type[BaseModel], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Listed(Generic[_Model]):
-    """What a list says, by the ids of its rows, and the rows that cannot be read, each with why."""
+    """The rows of a list by id, and the unreadable rows, each with the reason."""
 
     found: tuple[tuple[int, _Model], ...]
     skipped: tuple[tuple[SkippedRow, str | Exception], ...]
@@ -59,7 +59,7 @@ class RowLog:
         self._skipped: set[str] = set()
 
     def note(self, kind: type[_Row], listed: Listed[_Model]) -> None:
-        """Record what was skipped of an answer, and resolve what was read of it."""
+        """Record the skipped rows of an answer, and resolve those that were read."""
         for number, _ in listed.found if self._skipped else ():
             if (name := self._name(kind, number)) in self._skipped:
                 self._skipped.discard(name)

@@ -1,8 +1,8 @@
-"""How far the sweeps of a server came: what a list showed last time, so that the next one reads only what is new.
+"""Records how far the sweeps of a server came, so that the next one reads only what is new in a list.
 
 Theory of operation. Ids are given in the order of arrival, whatever clocks and events say. A list's *mark* is the
-highest id and the number of rows that it had. Where both are as before, nothing arrived and nothing became visible
-late, and one row has shown it. Where they are not, the list is read down to the mark of the sweep *before* the last
+highest id and the number of rows that it had. If both are unchanged, nothing arrived and nothing became visible
+late, and one row has shown it. If not, the list is read down to the mark of the sweep *before* the last
 one, so that a transaction that was open during a sweep cannot hide what it wrote below that sweep's highest id.
 """
 
@@ -19,9 +19,9 @@ _OVERLAP_ROWS = 5
 
 @dataclass(frozen=True, slots=True)
 class ListMark:
-    """How a list of objects by id was when it was last read, for some *projects* together.
+    """The mark of a list of objects by id when it was last read, for some *projects* together.
 
-    *total* is None where the server did not say it. All of a project at or below its *floor* was read by two sweeps.
+    *total* is None if the server did not give it. All of a project at or below its *floor* was read by two sweeps.
     """
 
     highest: int = 0
@@ -30,7 +30,7 @@ class ListMark:
     floors: Mapping[ProjectName, int] = field(default_factory=dict)
 
     def is_at(self, projects: Collection[ProjectName], highest: int, total: int | None) -> bool:
-        """Whether the list of *projects* still is as it was, by its *highest* id and its *total* number of rows."""
+        """Whether the list of *projects* is unchanged, by its *highest* id and its *total* number of rows."""
         return (set(self.projects), self.highest, self.total) == (set(projects), highest, total)
 
     def floor(self, baselines: Mapping[ProjectName, int]) -> int:
@@ -38,13 +38,13 @@ class ListMark:
         return min(max(self.floors.get(project, 0), past) for project, past in baselines.items())
 
     def rows_to_read(self, total: int | None) -> int:
-        """How many rows a page should have, so that what is new fits on it and little else."""
+        """Return how many rows a page should have so that the new ones fit on it, and few others."""
         if total is None or self.total is None:
             return _ROWS_OF_UNKNOWN
         return min(max(total - self.total + _OVERLAP_ROWS, _LEAST_ROWS), _MOST_ROWS)
 
     def moved(self, baselines: Mapping[ProjectName, int], highest: int, total: int | None) -> "ListMark":
-        """The mark after the list was read down to its floor."""
+        """Return the mark after the list was read down to its floor."""
         before = self.highest if set(baselines) == set(self.projects) else 0
         floors = {project: max(before, self.floors.get(project, 0), past) for project, past in baselines.items()}
         return ListMark(highest, total, tuple(baselines), {**self.floors, **floors})
@@ -52,10 +52,10 @@ class ListMark:
 
 @dataclass(frozen=True, slots=True)
 class SweepState:
-    """How far the sweeps of a server came.
+    """The progress of the sweeps of a server.
 
-    *at* is when the last complete one was (UTC), *archived* how many archived patches there were, None: not told.
-    The round over what is open goes on with what has a patch below the id *below*; None: with the newest. *named_at* is
+    *at* is when the last complete one was (UTC), *archived* how many archived patches there were, None: unknown.
+    The round continues with open submissions with a patch below the id *below*; None: with the newest. *named_at* is
     when a page was last asked for the names of the states (UTC).
     """
 

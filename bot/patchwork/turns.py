@@ -1,6 +1,6 @@
-"""Whose request a server is asked next: polls and commands share the few that are made at once.
+"""Decides whose request goes to a server next: polls and commands share the few concurrent requests.
 
-Commands take one of the places at most, so that people who ask a server that does not answer never keep a poll from it.
+Commands take at most one of the places, so that people who ask a server that does not answer never block its poll.
 Places are given in the order of asking, so that a poll that reads an import keeps a command waiting only for the
 requests that were made before.
 """
@@ -30,7 +30,7 @@ class Turns:
 
     @asynccontextmanager
     async def taken(self, purpose: Purpose) -> AsyncIterator[None]:
-        """A place, once one is free."""
+        """Hold a place, as soon as one is free."""
         if purpose is Purpose.POLL:
             async with self._places:
                 yield

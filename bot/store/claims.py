@@ -17,7 +17,7 @@ OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What is about to be sent, and the keys of what cannot be: another version of the program wrote it."""
+    """The notices about to be sent, and the keys of those that another version of the program wrote unreadably."""
 
     claimed: tuple[Claimed, ...]
     unreadable: dict[NoticeKey, str]
@@ -31,7 +31,7 @@ def heads(busy: Collection[RoomId]) -> sa.Select[tuple[int]]:
 
 
 def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
-    """Whether the notice with *key* has its event, so that others can hang on it; what was said is soon forgotten."""
+    """Return the condition that the notice with *key* has an event to refer to; sent notices are soon forgotten."""
     card, said = schema.card, schema.notice.alias()
     is_card = sa.exists().where(card.c.notice_key == key, card.c.event.is_not(None))
     return sa.or_(is_card, sa.exists().where(said.c.key == key, said.c.event.is_not(None)))
@@ -75,7 +75,7 @@ async def attempts(
 
 
 def _whole(chosen: Collection[NoticeId]) -> sa.Select[tuple[object, ...]]:
-    """Select the notices with the event that they hang on, as a card or as the outbox remembers it."""
+    """Select the notices with the event that they refer to, from the cards or the outbox."""
     table, room, said = schema.notice, schema.room, schema.notice.alias()
     of_card = sa.select(sa.func.min(schema.card.c.event)).where(schema.card.c.notice_key == table.c.of)
     of_notice = sa.select(sa.func.min(said.c.event)).where(said.c.key == table.c.of)
@@ -85,7 +85,7 @@ def _whole(chosen: Collection[NoticeId]) -> sa.Select[tuple[object, ...]]:
 
 
 def _claimed(row: sa.RowMapping, now: datetime, device: DeviceId) -> Claimed:
-    """Return a notice as it is sent.
+    """Return a notice ready to be sent.
 
     Raises:
         TypeError, ValueError, KeyError: another version of the program wrote it.
@@ -104,7 +104,7 @@ def _claimed(row: sa.RowMapping, now: datetime, device: DeviceId) -> Claimed:
 
 
 def _addressed(message: Message, lane: int, event: str | None) -> Message:
-    """*message* as what it hangs on, or changes, is now known."""
+    """Return *message* with the event that it refers to or edits, as known now."""
     if event is None:
         return message
     root = EventId(event)

@@ -1,4 +1,4 @@
-"""When the comments of each submission are looked for again where no event tells of them, and what that cost."""
+"""Stores when the comments of each submission are rechecked if no event announces them, and the requests made."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -24,9 +24,9 @@ class RecheckBook(Book):
     """The rechecks' part of one transaction."""
 
     async def due(self, server: ServerName, limit: int) -> list[DueRecheck]:
-        """The submissions whose recheck is due, the newest change first, *limit* at most.
+        """Return the submissions whose recheck is due, the newest change first, *limit* at most.
 
-        A clock that was set back holds none up.
+        A clock that was set back delays none.
         """
         is_due = sa.or_(recheck.c.next_at <= self._now, recheck.c.next_at > self._now + LATER)
         query = sa.select(recheck).where(recheck.c.server == server, is_due)
@@ -35,18 +35,18 @@ class RecheckBook(Book):
         return [DueRecheck(_work(row), row["changed_at"], row["read_at"] is None) for row in found]
 
     async def requests(self, server: ServerName) -> list[tuple[datetime, int]]:
-        """How many requests were made within the last hour, at which times."""
+        """Return how many requests were made within the last hour, by time."""
         table = recheck_request
         query = sa.select(table.c.made_at, table.c.requests).where(table.c.server == server)
         return [(row["made_at"], row["requests"]) for row in await self._all(query)]
 
     async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
-        """From when on comments on *work* that no event told of are news; None: none are."""
+        """Return the time from which unannounced comments on *work* are news; None: none are."""
         row = await self._one(sa.select(recheck.c.comments_since).where(*_is(server, work)))
         return row["comments_since"] if row else None
 
     async def oldest(self, server: ServerName) -> datetime | None:
-        """When the comments were last read that were not read for longest; None: nobody sees any."""
+        """Return when the longest unchecked comments were last read; None: nobody sees any."""
         read_at = sa.func.coalesce(recheck.c.read_at, recheck.c.comments_since)
         where = (recheck.c.server == server, recheck.c.seen, recheck.c.next_at.is_not(None))
         oldest = sa.select(sa.func.min(read_at, type_=recheck.c.read_at.type)).where(*where)
@@ -54,7 +54,7 @@ class RecheckBook(Book):
         return found
 
     async def save(self, poll: Poll, changed: Iterable[Changed]) -> None:
-        """Note what a *poll* began and read, and begin the schedule anew of what is new, or *changed* by it."""
+        """Store what a *poll* began and read, and restart the schedule of submissions that are new or *changed*."""
         rechecks = poll.followed.rechecks
         if rechecks is None:
             return
@@ -68,11 +68,11 @@ class RecheckBook(Book):
             await self._begin_anew(poll.server, work)
 
     async def tidy(self) -> bool:
-        """Drop a batch of what is over; whether there may be more of it."""
+        """Drop a batch of finished rechecks; return whether there may be more."""
         return await drop_batch(self._connection, recheck, recheck.c.changed_at < self._now - KEEP_RECHECKS)
 
     async def forget(self, server: ServerName) -> None:
-        """Forget a server whose ids started anew, but not what it was asked."""
+        """Forget a server whose ids started over, but not the requests made to it."""
         await self._connection.execute(sa.delete(recheck).where(recheck.c.server == server))
 
     async def leave(self, server: ServerName, project: str) -> None:
@@ -83,7 +83,7 @@ class RecheckBook(Book):
             await self._connection.execute(sa.delete(recheck).where(*where))
 
     async def _begin(self, server: ServerName, begun: Sequence[Recheck]) -> None:
-        """What nobody sees is news from now on only, for whoever comes to see it."""
+        """Record rechecks that begin; comments that nobody sees at present become news only from now on."""
         await self._change(server, {each.work: {"next_at": each.next_at, "seen": each.is_seen} for each in begun})
         anew = {"comments_since": self._now, "read_at": None}
         await self._change(server, {each.work: anew for each in begun if not each.is_seen})
@@ -113,7 +113,7 @@ class RecheckBook(Book):
         await self._insert(recheck, [{**key, **values, "comments_since": self._now, "seen": False}])
 
     async def _change(self, server: ServerName, changes: Mapping[Work, Mapping[str, object]]) -> None:
-        """The rows of some submissions become what is said of each, which is about the same columns."""
+        """Update the rows of some submissions with the values given for each, all for the same columns."""
         if not changes:
             return
         is_it = (recheck.c.kind == sa.bindparam("of_kind"), recheck.c.object == sa.bindparam("of_object"))

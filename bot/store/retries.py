@@ -1,4 +1,4 @@
-"""What could not be handled for a fault in it alone: kept with its failures until it is tried again."""
+"""Stores what could not be handled because of a fault in it alone, with its number of failures, until it is retried."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _CHUNK = 500  # below the number of parameters that any SQLite takes
 
 
 class RetryKind(StrEnum):
-    """What is tried again; the first four are parts of a poll."""
+    """What is retried; the first four are parts of a poll."""
 
     SUBMISSION = "submission"
     CHANGE = "change"
@@ -35,7 +35,7 @@ class RetryKind(StrEnum):
 
     @property
     def incident(self) -> str:
-        """The kind of the incident that a failure is."""
+        """The kind of the incident that a failure is recorded as."""
         return f"{self}.failed"
 
 
@@ -65,7 +65,7 @@ class RetryBook:
     # Parts of a poll
 
     async def add(self, retry: Retry) -> None:
-        """Try something again after a wait: from 2 s doubling to 15 min with its failures."""
+        """Schedule a retry, after 2 s doubling to 15 min with the number of failures."""
         values = {
             "kind": retry.kind,
             "key": retry.key,
@@ -78,9 +78,9 @@ class RetryBook:
         await self._connection.execute(sa.insert(schema.retry).values(values))
 
     async def take(self, server: ServerName) -> list[Retry]:
-        """The parts of polls of *server* that are due, the oldest first; whoever takes them handles them, or adds them.
+        """Remove and return the due parts of polls of *server*, the oldest first; the caller handles or re-adds them.
 
-        A batch at most; a clock that was set back holds none up.
+        At most one batch; a clock that was set back delays none.
         """
         table = schema.retry
         is_due = sa.or_(table.c.next_at <= self._now, table.c.next_at > self._now + LONGEST_WAIT)
@@ -92,7 +92,7 @@ class RetryBook:
     # Duties, of which the key says everything
 
     async def put_off(self, kind: RetryKind, key: str, error: Exception) -> None:
-        """Record a failure of a duty, which waits from now on: from 2 s doubling to 15 min with its failures."""
+        """Record a failure of a duty, which then waits for 2 s, doubling to 15 min with the number of failures."""
         self._incidents.record(kind.incident, key, error)
         table = schema.retry
         same = (table.c.kind == kind, table.c.key == key)
@@ -102,13 +102,13 @@ class RetryBook:
         await self.add(Retry(kind, key, failures=failures + 1))
 
     async def settle(self, kind: RetryKind, keys: Collection[str]) -> None:
-        """Duties went well, or are none any more."""
+        """Remove duties that succeeded, or no longer exist."""
         table = schema.retry
         for some in batched(keys, _CHUNK):
             await self._connection.execute(sa.delete(table).where(table.c.kind == kind, table.c.key.in_(some)))
 
     async def waiting(self, kind: RetryKind) -> set[str]:
-        """The keys of the duties that are not to be tried yet."""
+        """Return the keys of the duties that must not be tried yet."""
         table = schema.retry
         query = sa.select(table.c.key).where(table.c.kind == kind, *_waits(self._now))
         return set((await self._connection.execute(query)).scalars())
@@ -116,22 +116,22 @@ class RetryBook:
     # Rooms, servers and time
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """What was to be said in one room is said in another from now on."""
+        """Move the retries of one room to another."""
         table = schema.retry
         await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
 
     async def leave(self, room: RoomId) -> None:
-        """What was to be said in a room that we left is not said."""
+        """Drop the retries of a room that we left."""
         await self._connection.execute(sa.delete(schema.retry).where(schema.retry.c.room == room))
 
     async def tidy(self) -> bool:
-        """Drop a batch of what nobody takes any more; whether there may be more of it."""
+        """Drop a batch of retries that nobody takes any more; return whether there may be more."""
         table = schema.retry
         return await drop_batch(self._connection, table, table.c.next_at < self._now - KEEP_PATCHES)
 
 
 def is_put_off(kind: RetryKind, key: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[bool]:
-    """Whether the duty with *key* failed and is not to be tried yet."""
+    """Return whether the duty with *key* failed and must not be tried yet."""
     table = schema.retry
     return sa.exists().where(table.c.kind == kind, table.c.key == key, *_waits(now))
 

@@ -1,4 +1,4 @@
-"""How far the sweeps of a server came, and which of the known submissions they look at again."""
+"""Stores the progress of the sweeps of a server, and selects the known submissions that they read again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -22,7 +22,7 @@ class SweepBook(Book):
     """The sweeps' part of one transaction."""
 
     async def state(self, server: ServerName) -> SweepState | None:
-        """How far the sweeps of *server* came; None before the first."""
+        """Return the progress of the sweeps of *server*; None before the first."""
         row = await self._one(sa.select(schema.sweep).where(schema.sweep.c.server == server))
         if row is None:
             return None
@@ -31,18 +31,18 @@ class SweepBook(Book):
         return SweepState(row["at"], row["archived"], below, *marks, row["named_at"])
 
     async def save(self, server: ServerName, state: SweepState) -> None:
-        """Keep how far the sweeps of *server* came."""
+        """Store the progress of the sweeps of *server*."""
         marks = {"patches": _of_mark(state.patches), "series": _of_mark(state.series)}
         values = {"at": state.at, "named_at": state.named_at, "archived": state.archived, "below": state.below, **marks}
         await self._replace(schema.sweep, {"server": server}, values)
 
     async def states(self, server: ServerName) -> States:
-        """The states that *server* showed."""
+        """Return the states seen on *server*."""
         rows = await self._all(sa.select(schema.state).where(schema.state.c.server == server))
         return States({row["slug"]: row["name"] for row in rows})
 
     async def learn_states(self, server: ServerName, slugs: Iterable[str], names: Mapping[str, str]) -> None:
-        """Keep the states that were seen, and the *names* that a page spells; those that no page has any more go."""
+        """Store the states that were seen, and the *names* from a page; drop names that no page shows any more."""
         known = (await self.states(server)).names
         seen = dict.fromkeys(slugs)
         if names:
@@ -54,7 +54,7 @@ class SweepBook(Book):
                 await self._replace(schema.state, {"server": server, "slug": slug}, {"name": name})
 
     async def archived(self, server: ServerName, projects: Collection[ProjectName]) -> dict[PatchId, OpenSubmission]:
-        """The patches of *projects* that are known as archived, each with what it belongs to."""
+        """Return the patches of *projects* that are known as archived, each with its submission."""
         table = schema.patch
         query = sa.select(table.c.project, table.c.series, table.c.id.label("newest"), sa.literal("").label("name"))
         query = query.where(table.c.server == server, table.c.project.in_(projects), table.c.archived.is_(True))
@@ -63,7 +63,7 @@ class SweepBook(Book):
     async def open(
         self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
     ) -> Open:
-        """The open submissions of *projects* with the newest patch below the id *below*, newest first."""
+        """Return the open submissions of *projects* with the newest patch below the id *below*, newest first."""
         patch, series = schema.patch, schema.series
         is_open = sa.and_(
             sa.or_(patch.c.state.is_(None), patch.c.state.not_in(_FINAL_STATES)),

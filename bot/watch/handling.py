@@ -1,4 +1,4 @@
-"""Handles what arrived and what changed, step by step; a part that a step fails is put off, and costs itself only."""
+"""Handles arrivals and changes, step by step; a part on which a step fails is put off, and affects nothing else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from bot.watch.versions import Link, Linked, link_versions, links, tell_cards
 
 @dataclass(frozen=True, slots=True)
 class Makers:
-    """Who makes what is written, for one server."""
+    """The makers of notices and cards for one server."""
 
     announcer: Announcer
     hearing: Hearing
@@ -33,7 +33,7 @@ class Makers:
 
 
 def found(saved: Saved, rebuilds: int) -> Parts:
-    """What a poll that is *saved* brought, in the order of arrival; what is too old to be told is only linked."""
+    """Return what a *saved* poll brought, in the order of arrival; submissions too old to be posted are only linked."""
     poll, server = saved.poll, saved.poll.server
     news = [(CardRef(server, "series", each.series.id, rebuilds), each.news) for each in poll.series if not each.past]
     news += [
@@ -47,7 +47,7 @@ def found(saved: Saved, rebuilds: int) -> Parts:
 
 
 class Handling:
-    """The steps of one transaction for one server; *floods* are those that go on, by room."""
+    """The steps of one transaction for one server; *floods* are the open floods, by room."""
 
     def __init__(self, tx: Transaction, server: ServerName, makers: Makers, floods: dict[RoomId, Flood]) -> None:
         self._tx = tx
@@ -61,7 +61,7 @@ class Handling:
         self._failed: set[tuple[str, str]] = set()
 
     async def due(self) -> Parts:
-        """What failed before and is to be tried again now."""
+        """Return the parts that failed before and are due for a retry."""
         taken = await self._tx.retries.take(self._server)
         self._retried.update(map(incident_of, taken))
         parts = await isolated(self._tx, taken, self._parts, self._unreadable)
@@ -73,7 +73,7 @@ class Handling:
         )
 
     async def asked(self, parts: Parts) -> tuple[list[Wanted], list[Linked]]:
-        """The cards that are asked for, each once: by what arrived, and then by what changed; and the new versions."""
+        """Return the requested cards, each once: for arrivals, then for changes; and the new versions."""
         tx = self._tx
         changes = await isolated(tx, parts.changes, self._touched, self._put_off)
         linked = await isolated(tx, parts.links, lambda some: link_versions(tx, some), self._put_off)
@@ -87,29 +87,29 @@ class Handling:
         return await isolated(tx, kept, lambda some: keep_for_digests(tx, some), self._put_off), linked
 
     async def post(self, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Write the cards that are *wanted*; where those of a room are too many, they are taken into a flood."""
+        """Write the *wanted* cards; if a room has too many, they become a flood."""
         cards = await isolated(self._tx, by_room(wanted), self._sifted, self._put_off_all)
         posted = {(each.room, each.about) for each in cards}
         in_order = [each for each in wanted if (each.room, each.about) in posted]
         return await isolated(self._tx, in_order, lambda some: self._announcer.post(self._tx, some), self._put_off)
 
     async def hold(self, absence: Absence, poll: Poll, wanted: Sequence[Wanted]) -> list[Announced]:
-        """Hold what is *wanted* after an *absence*, and tell it where a *poll* brought the last of it."""
+        """Hold the *wanted* cards after an *absence*, and post them when a *poll* brings the last of them."""
         absence = await self._catch_up.count(self._tx, absence, poll)
         tx = self._tx
         await isolated(tx, wanted, lambda some: self._catch_up.hold(tx, absence, some), self._put_off)
         return [] if poll.more and poll.wait is None else await self.tell(absence)
 
     async def tell(self, absence: Absence) -> list[Announced]:
-        """Tell what is held since an *absence*."""
+        """Post what is held since an *absence*."""
         return await self._catch_up.tell(self._tx, absence, self._tx.now, self._put_off)
 
     async def tell_versions(self, linked: Sequence[Linked]) -> None:
-        """Let the cards of both versions show each other."""
+        """Link the cards of both versions to each other."""
         await isolated(self._tx, linked, self._cards_told, self._put_off_linked)
 
     def resolve(self) -> None:
-        """What failed before and went well now is no incident any more; for when all is written for good."""
+        """Resolve the incidents of parts that succeeded this time; to be called after the commit."""
         for kind, name in self._retried - self._failed:
             self._incidents.resolve(kind, name)
 
@@ -128,7 +128,7 @@ class Handling:
         return [wanted for each in submissions for wanted in await self._announcer.wanted(self._tx, each)]
 
     async def _sifted(self, rooms: Sequence[Sequence[Wanted]]) -> list[Wanted]:
-        """Those that get a card; the others have their place in a flood of their room."""
+        """Return the cards to write; the others are part of a flood of their room."""
         cards: list[Wanted] = []
         for wanted in rooms:
             flood = await open_flood(self._tx, wanted, self._floods.get(wanted[0].room), self._tx.now)

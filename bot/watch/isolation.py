@@ -1,4 +1,4 @@
-"""Keeps a fault in one of many to that one: the others are handled in the same transaction."""
+"""Isolates a fault in one of many items: the others are handled in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -19,9 +19,9 @@ async def isolated(
     handle: Callable[[Sequence[_Item]], Awaitable[Sequence[_Result]]],
     put_off: Callable[[_Item, Exception], Awaitable[None]],
 ) -> list[_Result]:
-    """What *handle* makes of *items*, in their order; each of which it fails alone is undone and *put_off*.
+    """Return what *handle* makes of *items*, in their order; an item on which it fails is undone and *put_off*.
 
-    All are handled at once; where that fails, what was written is undone and each half is handled by itself, and so
+    All are handled at once; if that fails, what was written is undone and each half is handled by itself, and so
     on. So *handle* may be called with any of the items, and writes to the transaction only.
 
     Raises:
@@ -34,7 +34,7 @@ async def isolated(
             return list(await handle(items))
     except StoreError:
         raise
-    except Exception as error:  # noqa: BLE001  # the one broad catch of a step: it is put off, which records it
+    except Exception as error:  # noqa: BLE001  # the one broad catch of a step: the item is put off, which records the fault
         if len(items) == 1:
             await _put_off(tx, items[0], error, put_off)
             return []
@@ -51,5 +51,5 @@ async def _put_off(
             await put_off(item, error)
     except StoreError:
         raise
-    except Exception:  # noqa: BLE001  # what cannot even be kept for another try must not stop the others; it is logged
+    except Exception:  # noqa: BLE001  # an item that cannot even be stored for a retry must not stop the others; it is logged
         _log.exception("retry.not_kept", reason=repr(error))

@@ -1,4 +1,4 @@
-"""The lists of many submissions: one that cannot be shown stands there by its number."""
+"""Composes lists of many submissions; one that cannot be rendered is listed by its number."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from bot.notices.outbox import Notice
 def composed(
     gathered: Sequence[Gathered], compose: Callable[[Sequence[Gathered]], list[Notice]], incidents: Incidents
 ) -> list[Notice]:
-    """What *compose* makes of those that are *gathered*; of one that it fails, only the number."""
+    """Return what *compose* makes of the *gathered* submissions; one on which it fails is reduced to its number."""
     try:
         return compose(gathered)
     except Exception:  # noqa: BLE001  # a fault of ours in one of them, which is found and recorded here

@@ -1,4 +1,4 @@
-"""The parts of a poll as they are kept until they are tried again, and what each is called."""
+"""Stores parts of a poll until they are retried, and names them for incidents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ Part: TypeAlias = Submission | Change | Wanted | Link
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one transaction handles: what arrived, what changed, cards that are asked for, and versions to be linked."""
+    """What one transaction handles: arrivals, changes, requested cards, and versions to be linked."""
 
     submissions: Sequence[Submission] = ()
     changes: Sequence[Change] = ()
@@ -29,12 +29,12 @@ class Parts:
 
 
 def incident_of(retry: Retry) -> tuple[str, str]:
-    """The kind and the name of the incident that a part which failed is."""
+    """Return the kind and the name of the incident for a part that failed."""
     return retry.kind.incident, f"{retry.key} for {retry.room}" if retry.room else retry.key
 
 
 def retry_of(part: Part) -> Retry:
-    """A *part* that failed once more, to be kept."""
+    """Return the retry to store for a *part* that failed once more."""
     about, failures = _about(part), part.failures + 1
     key, server = f"{about.kind} {about.number} of {about.server}", about.server
     match part:
@@ -52,10 +52,10 @@ def retry_of(part: Part) -> Retry:
 
 
 async def part_of(tx: Transaction, retry: Retry) -> Part | None:
-    """The part that was kept, with what it is about as the store has it now; None where there is nothing to do.
+    """Return a stored part, with its submission as it is in the store now; None if there is nothing to do.
 
     Raises:
-        KeyError, TypeError, ValueError: where it was written by another version of this program.
+        KeyError, TypeError, ValueError: if it was written by another version of this program.
     """
     assert retry.server is not None  # noqa: S101  # for the type; a part of a poll is of a server
     if retry.kind is RetryKind.CHANGE:
@@ -70,7 +70,7 @@ async def part_of(tx: Transaction, retry: Retry) -> Part | None:
 
 
 async def _wanted(tx: Transaction, about: CardRef, retry: Retry) -> Wanted | None:
-    """A card that is still asked for; None where the room has one, or a place in a list of what arrived."""
+    """Return a card that is still missing; None if the room has one, or lists the submission in a flood."""
     room, work = RoomId(str(retry.room)), retry.work
     having = await tx.cards.rooms_with(about)
     if not work["by_change"]:

@@ -1,4 +1,4 @@
-"""Writes what a poll found; what of it cannot be written costs itself only, and is read again later."""
+"""Writes what a poll found; an object that cannot be written affects nothing else, and is read again later."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ NOT_SAVED = "poll.object_not_saved"
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What of a *poll* was written, and what *changed* by that."""
+    """The part of a *poll* that was written, and what *changed*."""
 
     poll: Poll
     changed: tuple[Changed, ...]
@@ -27,7 +27,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A part of a poll that is about one object; *again* is how it is read again, None where it cannot be."""
+    """A part of a poll about one object; *again* says how to read it again, None if that is impossible."""
 
     name: str
     poll: Poll
@@ -35,9 +35,9 @@ class _Piece:
 
 
 async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime) -> Saved:
-    """Write what a *poll* found: whole, or where that fails piece by piece, without those that cannot be written.
+    """Write what a *poll* found: as a whole, or, if that fails, piece by piece without those that cannot be written.
 
-    Such an object is read again like one that could not be read; what an event told of it is left out.
+    An unwritable object is read again like one that could not be read; what an event said about it is lost.
 
     Raises:
         StoreError: when the database cannot be used at all.
@@ -68,17 +68,17 @@ async def _saved(tx: Transaction, polls: Sequence[Poll]) -> list[Saved]:
 
 
 async def _nothing(poll: Poll, error: Exception) -> None:
-    """What is the matter is found piece by piece."""
+    """Record nothing: the fault is located piece by piece."""
 
 
 def _empty(poll: Poll) -> Poll:
-    """A poll that moves the cursor to where *poll* does, and nothing else."""
+    """Return a poll that only moves the cursor to where *poll* does."""
     rechecks = None if poll.followed.rechecks is None else Rechecks()
     return Poll(poll.server, poll.cursor, followed=Followed(rechecks=rechecks))
 
 
 def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
-    """What a *poll* found, object by object."""
+    """Return what a *poll* found, object by object."""
     empty, server, followed = _empty(poll), poll.server, poll.followed
     nothing = empty.followed
     for read in poll.series:
@@ -110,13 +110,13 @@ def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
 
 
 def _item(poll: Poll, kind: PendingKind, number: int, project: ProjectName, now: datetime) -> Pending:
-    """How an object is read again."""
+    """Return the pending item that reads an object again."""
     new = Pending(kind, number, project, name="", first_seen=now, due=now, deadline=now)
     return _settled(poll, kind, number) or new
 
 
 def _settled(poll: Poll, kind: PendingKind, number: int) -> Pending | None:
-    """The same of what waited before the poll."""
+    """Return the pending item of an object that waited before the poll; None without one."""
     return next((item for item in poll.settled if item.key == (kind, number)), None)
 
 
@@ -126,7 +126,7 @@ def _comments(poll: Poll, read: CommentsRead) -> Pending | None:
 
 
 def resolve_saved(saved: Saved, incidents: Incidents) -> None:
-    """What could not be written before was, now that all is written for good."""
+    """Resolve the incidents of objects that are written now; to be called after the commit."""
     for read in saved.poll.series:
         incidents.resolve(NOT_SAVED, f"series {read.series.id} of {saved.poll.server}")
     for patch in saved.poll.patches:
