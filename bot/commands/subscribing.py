@@ -39,7 +39,7 @@ class Subscribing:
         self._means = means
 
     async def sub(self, asked: Asked) -> Answer:
-        """Hear of what a query matches."""
+        """Subscribe to what a query matches."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
         self._see_that_it_brings_something(meant(query, standing))
@@ -54,7 +54,7 @@ class Subscribing:
         return await changed(self._means, asked, change)
 
     async def unsub(self, asked: Asked) -> Answer:
-        """Hear no more of a subscription."""
+        """End a subscription."""
         await may_change(self._means, asked)
 
         async def change(tx: Transaction) -> Change:
@@ -149,7 +149,7 @@ class Subscribing:
             )
 
     async def _remarks(self, query: Query, standing: Standing) -> list[str]:
-        """What to know of a query before it brings anything."""
+        """Return notes on a new query."""
         remarks = [await volume.expected(self._means.past, meant(query, standing), self._means.clock.now())]
         if standing.project and not names_project(query):
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
@@ -182,14 +182,14 @@ def _asked(places: Sequence[Place], query: Query) -> list[Place]:
 
 
 def _watched_elsewhere(places: Sequence[Place], query: Query) -> Iterator[str]:
-    """That nothing watched is what *query* is about, and what is watched."""
+    """Note that *query* matches no watched project, and which ones are watched."""
     if not _asked(places, query):
         watched = "; ".join(f"{place.name}: {', '.join(place.projects)}" for place in places)
         yield f"no watched project matches this, so it brings nothing. The bot watches {watched}."
 
 
 def _late_comments(places: Sequence[Place], query: Query) -> Iterator[str]:
-    """That comments come late from the servers that *query* is about and that raise no events of them."""
+    """Note that comments arrive late from the servers of *query* that raise no events for them."""
     late = [place for place in _asked(places, query) if place.looks_for_comments]
     if late and On.COMMENT in query.wishes.on:
         spoken = " and ".join(f"{place.name} (API {place.api.version})" for place in late)
@@ -231,7 +231,7 @@ async def _see_that_it_is_new(tx: Transaction, asked: Asked, query: Query) -> No
 
 
 async def _next_digest(tx: Transaction, room: RoomId, query: Query) -> list[str]:
-    """When the digest that a query asks for is due next, where it asks for one."""
+    """Return when the digest of a query is due next, if it has one."""
     if query.wishes.digest is None:
         return []
     at = await tx.digests.next_at(room, query.wishes.digest)

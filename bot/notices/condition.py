@@ -1,4 +1,4 @@
-"""How the bot is: what `status` says in chat, and /readyz to machines. Pure; all times are UTC and told as such."""
+"""The condition of the bot, for `status` in chat and /readyz. Pure; all times are UTC and shown as such."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,9 @@ MAX_REASON = 200  # characters of somebody else's words
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the watch of a server goes; *failing_since* None: well, or not tried yet; *next_try* where it fails.
+    """The health of the polls of a server; *failing_since* None: well, or not tried yet; *next_try* if it fails.
 
-    *caught_up* is when the last poll ended that left nothing to read.
+    *caught_up* is when the last poll that left nothing to read ended.
     """
 
     last_success: datetime | None = None
@@ -34,8 +34,8 @@ class Health:
 class WatchedServer:
     """A Patchwork server: the projects watched there with the time from which each is known, and why others are not.
 
-    *absence* is the one whose arrivals are still read; None: there is none. *oldest_look* is when those comments were
-    last looked for that were not for longest; None: nobody sees any, or events tell of them.
+    *absence* is the one whose arrivals are still read; None: there is none. *oldest_look* is when the
+    longest unchecked comments were last checked; None: nobody sees any, or events announce them.
     """
 
     name: ServerName
@@ -50,7 +50,7 @@ class WatchedServer:
 
     @property
     def looks_for_comments(self) -> bool:
-        """Whether comments are looked for again and again, as no event tells of them."""
+        """Whether comments are rechecked on a schedule, because no event announces them."""
         return bool(self.api) and not raises_comment_events(self.api)
 
     @property
@@ -61,7 +61,7 @@ class WatchedServer:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What is still to be said; *oldest* is when the first of the *waiting* notices was written.
+    """The messages still to be sent; *oldest* is when the first of the *waiting* notices was written.
 
     *next_at* is when one of them may go; the others' times are when the first was written that is suspended, and when
     the last was given up.
@@ -92,7 +92,7 @@ class Subscriptions:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How the bot is at one moment, *now*.
+    """The condition of the bot at one moment, *now*.
 
     *outages* are sentences on what keeps it from its work (homeserver, database), *remarks* on what else is not as it
     should be, such as rooms that it is not let into, *floods* on what goes on in rooms.
@@ -111,7 +111,7 @@ class Condition:
     override: str = ""  # the request that lifts the homeserver's limit for this bot
 
     def lag(self, server: WatchedServer) -> timedelta:
-        """How long ago all was known that *server* had to tell; before it ever was, since the start."""
+        """How long ago the last complete poll of *server* was; before the first, the time since the start."""
         return max(self.now - (server.health.caught_up or self.started), timedelta())
 
 
@@ -148,7 +148,7 @@ def next_tick(last: datetime, interval: timedelta, not_before: datetime) -> date
 
 
 def outages(condition: Condition) -> tuple[str, ...]:
-    """What keeps the bot from its work now, a sentence each, with the time since when; none: it is ready."""
+    """Return what keeps the bot from its work, a sentence each, with its beginning; empty: the bot is ready."""
     servers = condition.servers
     failing = (_outage(server) for server in servers if server.health.failing_since)
     nothing_watched = (f"No project on {server.name} can be watched." for server in servers if server.watches_nothing)
@@ -188,12 +188,12 @@ def status(condition: Condition, *, for_operator: bool) -> Document:
 
 
 def moment(time: datetime) -> str:
-    """A time as it is told in a room, which keeps it: never relative."""
+    """Return a time as shown in a room; never relative, because messages stay."""
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def to_the_second(time: datetime) -> str:
-    """The same of what happens so soon that the minute does not tell."""
+    """Return a time to the second, for events within the next minutes."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 

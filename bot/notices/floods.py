@@ -1,4 +1,4 @@
-"""Many series at once: when they are one message instead of a card each, and what that says. Pure.
+"""Decides when many series become one message instead of a card each, and composes that message. Pure.
 
 Theory of operation. The first series too many opens a flood in its room; those of the last minute whose cards were not
 tried yet are taken into it. It goes on while more come, so that an import that is read over many polls is one flood;
@@ -52,7 +52,7 @@ _MAX_TITLE = 150
 
 
 class Cause(StrEnum):
-    """Why so many are one message."""
+    """Why the series are one message."""
 
     AT_ONCE = "at once"
     CHANGED = "changed"  # they were known, and changed in a way that was asked for
@@ -91,7 +91,7 @@ class Flood:
 
 
 class Fate(Enum):
-    """What becomes of series that are for a room."""
+    """The outcome for the series of a room."""
 
     CARDS = "a card each"
     FLOOD = "together one message"
@@ -130,7 +130,7 @@ class Room:
 
 
 class Sites:
-    """How links to all servers are written."""
+    """Writes links to all servers."""
 
     def __init__(self, sites: Mapping[ServerName, Site]) -> None:
         self._sites = sites
@@ -182,7 +182,7 @@ def line_notices(
 
 
 def summary(gathered: Sequence[Gathered], sites: Sites) -> list[Line]:
-    """What so many series are: of which projects, by whom, the first and the last."""
+    """Summarize many series: their projects, their submitters, the first and the last."""
     if not gathered:
         return []
     ends = [words("first: ", _link(gathered[0], sites)), words("last: ", _link(gathered[-1], sites))]

@@ -1,6 +1,6 @@
-"""What is told in the thread of a card: what changed since the last time, grouped, and what people replied.
+"""Composes the replies in the thread of a card: grouped changes since the last reply, and comments.
 
-Told is what remains: what went and came back meanwhile is not, and of a change that was followed by another the end is.
+Only net changes are posted: a change that was undone meanwhile is left out, and successive changes become one.
 """
 
 import re
@@ -51,7 +51,7 @@ class Thread:
 
 
 def told(thread: Thread, site: Site) -> Document:
-    """What is to be said; nothing where all is as it was."""
+    """Return the reply; empty if nothing changed."""
     changes = _changes(thread, site.states)
     comments = _comments(thread)
 
@@ -83,7 +83,7 @@ def _changes(thread: Thread, states: States) -> list[Line]:
 
 
 def _remaining(thread: Thread) -> Iterator[Change]:
-    """From how each thing was first to how it is now, where that differs."""
+    """Return the net changes, from the first value to the current one."""
     first: dict[tuple[ChangeKind, PatchId | None, str], Change] = {}
     for change in thread.changes:
         key = change.kind, change.patch, change.context
@@ -105,7 +105,7 @@ def _remaining(thread: Thread) -> Iterator[Change]:
 
 
 def _now(change: Change, patch: Patch, thread: Thread) -> str:
-    """How what changed stands by now."""
+    """Return the current value of what changed."""
     match change.kind:
         case ChangeKind.STATE:
             return patch.state or ""

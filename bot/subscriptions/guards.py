@@ -1,4 +1,4 @@
-"""What a query names that nobody knows: sections that are not there, paths that nothing was ever seen of. Pure."""
+"""Finds sections and paths in a query that do not exist as far as is known. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What in a query may be meant otherwise; never a reason to refuse it."""
+"""Finds likely mistakes in a query, none of them a reason to refuse it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,13 +18,13 @@ _FOLDER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def hints(query: Query) -> tuple[str, ...]:
-    """What to tell about *query* to whoever wrote it, each once."""
+    """Return the notes on *query* for its author, each once."""
     of_terms = (hint for term in terms_of(query.tree) for hint in _of_term(term))
     return tuple(dict.fromkeys((*_of_contradictions(query), *of_terms)))
 
 
 def state_doubts(query: Query, servers: Mapping[str, States]) -> tuple[str, ...]:
-    """What to tell of the states in a *query* that none of the *servers* has, by their names; each once."""
+    """Return notes on states in a *query* that none of the *servers* (by name) has, each once."""
     known = {name: states for name, states in servers.items() if states.is_complete}
     slugs = [slug for term in terms_of(query.tree) if term.key is Key.STATE for slug in _slugs(term)]
     if not known or len(known) < len(servers):
