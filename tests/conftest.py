@@ -1,6 +1,9 @@
 import pytest
 import structlog
+from hypothesis import settings
 
+settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
+settings.load_profile("patient")
 pytest_plugins = ["element_fixtures", "matrix_fixtures", "postgres_fixtures", "store_fixtures"]
 
 

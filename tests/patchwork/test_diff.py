@@ -544,7 +544,6 @@ def assert_sane(diff: str) -> None:
     assert sum(file.added + file.removed for file in files) <= diff.count("\n") + 1
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(st.one_of(FRAGMENTS, st.text(max_size=20))).map("".join)))
 def test_any_text_is_read_without_an_error(diff: str) -> None:
     assert_sane(diff)
@@ -558,7 +557,6 @@ def many_kinds(repo: Repo) -> str:
     return text(repo.diff((repo.tree(before), repo.tree(after)), "--stat", "--patch"))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_diff_is_read_without_an_error(many_kinds: str, data: st.DataObject) -> None:
     place = st.integers(0, len(many_kinds))

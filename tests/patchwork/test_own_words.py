@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.patchwork.replies import MAX_CHARACTERS, MAX_LINES, own_words
@@ -32,7 +32,6 @@ def test_what_a_reply_says_itself(mail: str, words: str) -> None:
 _PARTS = st.sampled_from(["> ", "\n", "On ", "wrote:", "-- ", "words", "\r\n", "\ud800", "\u2028"])
 
 
-@settings(deadline=None)
 @given(st.lists(_PARTS, max_size=200).map("".join) | st.text())
 def test_any_mail_is_read_in_a_few_lines(mail: str) -> None:
     words = own_words(mail)
