@@ -347,3 +347,19 @@ async def test_what_happened_long_before_is_not_counted_again(rig: Rig) -> None:
         "2 of 3 patches: New → Accepted (1/3, 2/3)",
         "1 of 3 patches: New → Accepted (3/3)",
     ]
+
+
+async def test_what_was_told_in_an_earlier_reply_is_not_counted_again(rig: Rig) -> None:
+    rig.subscribe = {ROOM: ("path:migration/ on:new,state,check",)}
+    async with rig.running() as bot:
+        posted = await arrived(rig, bot)
+        rig.patchwork.set_state(posted.patches[0], "accepted")
+        await rig.poll(bot, times=3)
+        rig.patchwork.add_check(posted.patches[0], NewCheck("success", "ci"))
+        rig.patchwork.set_state(posted.patches[1], "accepted")
+        await rig.poll(bot, times=3)
+
+    assert replies(rig) == [
+        "1 of 3 patches: New → Accepted (1/3)",
+        "1 of 3 patches: New → Accepted (2/3)\ncheck ci: success on 1 patch (1/3)",
+    ]

@@ -4,7 +4,7 @@ Only net changes are posted: a change that was undone meanwhile is left out, and
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.ids import PatchId
@@ -75,7 +75,7 @@ def _changes(thread: Thread, states: States) -> list[Line]:
     for change in remaining:
         if change.kind is not ChangeKind.CHECK and (said := _said(change, states)):
             found.setdefault(said, []).append(change)
-    told_of = [_counted(said, _with_others(alike, remaining, thread), thread) for said, alike in found.items()]
+    told_of = [_counted(said, _with_others(alike, thread), thread) for said, alike in found.items()]
     told_of += _checks([change for change in remaining if change.kind is ChangeKind.CHECK], thread)
     rest = len(told_of) - MAX_LINES
     more = [f"… and {rest} more changes"] if rest > 1 else []
@@ -138,13 +138,12 @@ def _said(change: Change, states: States) -> str:
             return ""
 
 
-def _with_others(alike: Sequence[Change], all_: Iterable[Change], thread: Thread) -> list[PatchId | None]:
-    """The patches that changed *alike*, and others that changed lately and stand so by now; none of *all_* else."""
+def _with_others(alike: Sequence[Change], thread: Thread) -> list[PatchId | None]:
+    """The patches that changed *alike*, and those of which the room did not ask to hear that stand so by now."""
     of, sample = [change.patch for change in alike], alike[0]
     if None in of:
         return of
-    told_of = {change.patch for change in all_ if (change.kind, change.context) == (sample.kind, sample.context)}
-    may_be = thread.recent - told_of
+    may_be = thread.recent - {change.patch for change in thread.changes}
     others = {patch.id for patch in thread.shown.patches if patch.id in may_be and _stands(patch, sample, thread)}
     return [patch.id for patch in thread.shown.in_order if patch.id in others.union(of)]
 
@@ -181,7 +180,7 @@ def _checks(changes: Sequence[Change], thread: Thread) -> list[str]:
         found.setdefault((change.context, arrow), []).append(change)
     contexts: dict[tuple[str, tuple[PatchId | None, ...]], list[str]] = {}
     for (context, arrow), alike in found.items():
-        contexts.setdefault((arrow, tuple(_with_others(alike, changes, thread))), []).append(context)
+        contexts.setdefault((arrow, tuple(_with_others(alike, thread))), []).append(context)
     return [f"{_named(names)}: {arrow}{_on(of, thread)}" for (arrow, of), names in contexts.items()]
 
 

@@ -182,6 +182,15 @@ class OutboxBook:
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
 
+    async def last_reply(self, card: NoticeKey, since: datetime) -> datetime | None:
+        """When the last reply below a *card* was written, if that was at *since* or later; both UTC."""
+        table = schema.notice
+        last = sa.select(sa.func.max(table.c.created_at)).where(
+            table.c.of == card, table.c.lane == Lane.REPLY, table.c.created_at >= since
+        )
+        found: datetime | None = (await self._connection.execute(last)).scalar_one()
+        return found
+
     async def tidy(self) -> bool:
         """Drop a batch of what was said a week ago, and of what will not be; whether there may be more of it.
 

@@ -68,7 +68,9 @@ class Replies:
         if standing is None or not standing.patches:
             return None
         ids = [patch.id for patch in standing.patches]
-        recent = await tx.watch.changed_since(burst.about.server, ids, burst.since - TOGETHER)
+        since = burst.since - TOGETHER
+        told_at = await tx.outbox.last_reply(burst.card, since)  # what changed before it was told by it
+        recent = await tx.watch.changed_since(burst.about.server, ids, told_at or since)
         return Thread(Shown(standing.patches, standing.series), burst.changes, standing.checks, recent)
 
     def _replies(self, threads: Sequence[tuple[Burst, Thread]]) -> list[Notice]:

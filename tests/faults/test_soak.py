@@ -46,6 +46,17 @@ def test_whatever_comes_twice_is_a_fault(again: Shown) -> None:
     assert any(fault.startswith("twice: ") for fault in faults(*TIMELINE, replace(again, event="$5")))
 
 
+def test_a_state_of_all_patches_is_as_many_changes() -> None:
+    both = replace(FIRST, states={1: "accepted", 2: "accepted"})
+    card, reply, *more = TIMELINE
+    shown = replace(card, text=card.text.replace("Accepted 1 · New 1", "Accepted 2"))
+    told = replace(
+        reply, text=reply.text.replace("1 of 2 patches: New → Accepted (1/2)", "all 2 patches: New → Accepted")
+    )
+
+    assert judge(MIGRATION, (both, SECOND, OTHER), (shown, told, *more)).faults == []
+
+
 def test_what_nobody_asked_for_is_a_fault() -> None:
     assert faults(*TIMELINE, Shown("$5", "card", 3, None, "docs: Fix number 2\nNew")) == [
         "unasked: card: docs: Fix number 2 v1 (series 3)"
