@@ -53,6 +53,7 @@ AT_MOST = {
     "absence": 1,
     "retry": 0,
     "sweep": 1,
+    "state": 10,
     "recheck": 0,  # for the server raises comment events
     "recheck_request": 0,
 }

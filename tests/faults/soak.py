@@ -205,12 +205,13 @@ class Soak:
 
     async def _go_on(self) -> None:
         """Let things happen until cancelled."""
+        began = time.monotonic()
         while True:
             await self.coming.acquire()
             if self.invitations.dice.random() < INVITING:
                 await self.invitations.happen()
             else:
-                may_flood = time.monotonic() % (2 * FLOOD_SECONDS) < FLOOD_SECONDS
+                may_flood = (time.monotonic() - began) % (2 * FLOOD_SECONDS) < FLOOD_SECONDS
                 self.story.happen({row[0] for row in self.stage.rows(_KNOWN)}, may_flood=may_flood)
             await asyncio.sleep(self.pauses.uniform(*BETWEEN_SECONDS))  # so often things happen
 

@@ -15,6 +15,7 @@ from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.pending import KnownSeries
 from bot.patchwork.poller import Poll, SeriesRead
+from bot.patchwork.states import States
 from bot.patchwork.told import Field, FieldTold
 from bot.store import housekeeping, schema
 from bot.store.store import Store
@@ -69,7 +70,8 @@ async def test_a_poll_is_known_at_the_next_start(store: Store, rig: StoreRig) ->
     await store.close()
     later = await rig.open()
 
-    assert await later.watched(SERVER) == Watched(CURSOR, 12, (a_baseline(),), (waiting,))
+    states = States({"new": None})
+    assert await later.watched(SERVER) == Watched(CURSOR, 12, (a_baseline(),), (waiting,), states=states)
     assert await later.known_events(SERVER, range(20)) == {11, 12}
     assert await later.known_series(SERVER, [4, 5]) == {5: KnownSeries(False, frozenset([PatchId(1), PatchId(2)]))}
     assert await later.known_patches(SERVER, [1, 2, 3, 4]) == {1, 2, 3}
