@@ -219,7 +219,7 @@ async def test_a_server_that_refuses_is_named(desk: Desk) -> None:
     desk.break_down(403)
 
     assert await desk.ask("show 5") == snapshot(
-        "sample cannot be asked (HTTP 403 (text/html), which is not Patchwork's own word; set contact or user_agent, or ask the server's administrator to let the bot pass, since 2026-01-01 00:00 UTC), and the bot has no copy of it."  # noqa: E501  # as it is said
+        "sample cannot be asked (HTTP 403 (text/html), not from Patchwork itself; set contact or user_agent, or ask the server's administrator to let the bot pass, since 2026-01-01 00:00 UTC), and the bot has no copy of it."  # noqa: E501  # as it is said
     )
 
 
