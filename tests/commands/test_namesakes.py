@@ -67,4 +67,4 @@ async def test_the_file_of_the_server_that_has_one_is_that_of_its_namesake(here:
     assert "maint:migration" in subscribed
     assert here.titles() == ["migration: Fix it"]
     assert (await here.say("find maint:migration")).split("\n")[0] == snapshot("1 match for maint:migration")
-    assert "is no section" in await here.say("sub server:twin maint:migratoin")
+    assert "is not a section" in await here.say("sub server:twin maint:migratoin")
