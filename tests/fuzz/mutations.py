@@ -156,7 +156,8 @@ def _changed(value: object, path: Path, change: Callable[[object], object]) -> o
         case dict(), str():
             return {**value, name: _changed(value.get(name), rest, change)}
         case list(), int():
-            return [*value[:name], _changed(value[name], rest, change), *value[name + 1 :]]
+            held = value[name] if name < len(value) else None  # an answer may be shorter than the recorded one
+            return [*value[:name], _changed(held, rest, change), *value[name + 1 :]]
         case _:
             return value
 
