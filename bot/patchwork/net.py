@@ -97,13 +97,14 @@ class SafetyNet:
             "archived patches": self._archived,
             "open submissions": self._open,
         }
-        swept = _Swept(state)
+        swept, has_failed = _Swept(state), False
         for what, part in parts.items():
             found = await self._tried(f"the {what} of {self._server}", part, baselines, swept.state)
             swept = _Swept(found.state, (*swept.series, *found.series), (*swept.patches, *found.patches))
-            if found.failure is not None:  # the rest would fail, too; it is all asked again soon
-                self._not_before = self._clock.monotonic() + RETRY_SECONDS
-                return Catch(swept.series, swept.patches, swept.state)
+            has_failed |= found.failure is not None
+        if has_failed:  # all is asked again soon
+            self._not_before = self._clock.monotonic() + RETRY_SECONDS
+            return Catch(swept.series, swept.patches, swept.state)
         if state.named_at is not None and timedelta() <= now - state.named_at < NAMES_EVERY:
             return Catch(swept.series, swept.patches, replace(swept.state, at=now))
         names = await self._state_names(baselines)

@@ -139,6 +139,7 @@ async def test_a_net_that_cannot_be_cast_stops_no_poll_and_is_cast_again_soon(st
         sweep_incidents = watched.open_incidents
 
     assert watched.series == [posted.series]
-    assert (failing.count("/series/"), failing.count("/patches/")) == (1, 0)
+    assert failing.count("/series/") == 1
+    assert "/patches/" in failing  # the other parts of the sweep go on
     assert cast.index("/series/") < cast.index("/patches/")
     assert sweep_incidents == []

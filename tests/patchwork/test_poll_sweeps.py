@@ -108,6 +108,20 @@ async def test_what_is_archived_is_found_within_the_hour_however_old_it_is(versi
         assert watched.changes == [("archived", posted[0], "no", "yes"), ("archived", posted[60], "no", "yes")]
 
 
+async def test_a_list_of_series_that_can_never_be_read_does_not_hide_what_is_archived() -> None:
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+
+    async with polling(patchwork, clock) as watched:
+        posted = await many(watched, 3)
+        patchwork.fault = lambda path: an_error(502) if path == "/api/1.3/series/" else None
+        patchwork.edit_patch(posted[0], archived=True)
+        await watched.poll(times=HALF_AN_HOUR + 5)
+
+        assert await is_archived(watched, posted[0])
+        assert watched.open_incidents == ["the newest series of sample"]
+
+
 async def test_what_is_archived_is_found_behind_many_that_were_before() -> None:
     clock = VirtualClock()
     patchwork = a_patchwork(clock)
