@@ -58,6 +58,7 @@ class Doors:
     def __init__(self, client: MatrixClient, memory: SessionMemory, clock: Clock, rules: HouseRules) -> None:
         self.rooms: dict[RoomId, Room] = {}
         self.direct: frozenset[RoomId] = frozenset()
+        self.alone: frozenset[RoomId] = frozenset()
         self.named: dict[str, RoomId] = {}
         self.encrypted: dict[RoomId, str] = {}  # those that ever were, with the algorithm
         self._client = client
@@ -91,6 +92,7 @@ class Doors:
         """Go on where the last session ended."""
         self.direct = remembered.direct
         self._suspended = remembered.suspended
+        self.alone = remembered.alone
         self.encrypted = dict(remembered.encrypted)
         self._invitations = {invitation.room: invitation for invitation in remembered.invitations}
 
@@ -102,6 +104,7 @@ class Doors:
         self.encrypted |= dict(taken.encrypted)
         self.direct = (self.direct | set(taken.direct)) - set(taken.crowded)
         self._suspended = (self._suspended | set(taken.suspended)) - set(taken.resumed)
+        self.alone = (self.alone | set(taken.alone)) - set(taken.accompanied)
         self._invitations |= {invitation.room: invitation for invitation in taken.invited}
         for room in taken.settled:
             self._invitations.pop(room, None)

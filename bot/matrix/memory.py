@@ -32,7 +32,8 @@ class Taken:
     """What follows from one answer or one step, to be kept together or not at all.
 
     *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *crowded* were
-    direct chats, and are rooms like any other since a third person is there; *partners* are new direct chats with who
+    direct chats, and are rooms like any other since a third person is there; *alone* are rooms that everybody else
+    left, *accompanied* those where somebody is again, or that we left too; *partners* are new direct chats with who
     asked us in, whose earlier chats they take the place of; *encrypted* are rooms known to be encrypted, with the
     algorithm as their state tells it; *moved* are a room and the one in its
     place; *left* are those that we went out of by ourselves; *named* are configured rooms with their ids; *redacted*
@@ -46,6 +47,8 @@ class Taken:
     settled: tuple[RoomId, ...] = ()
     direct: tuple[RoomId, ...] = ()
     crowded: tuple[RoomId, ...] = ()
+    alone: tuple[RoomId, ...] = ()
+    accompanied: tuple[RoomId, ...] = ()
     partners: tuple[tuple[RoomId, UserId], ...] = ()
     encrypted: tuple[tuple[RoomId, str], ...] = ()
     resumed: tuple[RoomId, ...] = ()
@@ -65,6 +68,7 @@ class Remembered:
     invitations: tuple[Invitation, ...] = ()
     direct: frozenset[RoomId] = frozenset()
     suspended: frozenset[RoomId] = frozenset()
+    alone: frozenset[RoomId] = frozenset()
     encrypted: Mapping[RoomId, str] = field(default_factory=dict)
     skipped: Mapping[RoomId, datetime] = field(default_factory=dict)
 
@@ -95,6 +99,7 @@ class RecentMemory:
     invitations: dict[RoomId, Invitation] = field(default_factory=dict)
     direct: set[RoomId] = field(default_factory=set)
     suspended: set[RoomId] = field(default_factory=set)
+    alone: set[RoomId] = field(default_factory=set)
     encrypted: dict[RoomId, str] = field(default_factory=dict)
     moved: list[tuple[RoomId, RoomId]] = field(default_factory=list)
     named: dict[str, RoomId] = field(default_factory=dict)
@@ -112,6 +117,7 @@ class RecentMemory:
             kept,
             frozenset(self.direct),
             frozenset(self.suspended),
+            frozenset(self.alone),
             encrypted=dict(self.encrypted),
             skipped=dict(self.skipped),
         )
@@ -134,6 +140,7 @@ class RecentMemory:
                     rooms.add(new)
         self.direct = (self.direct | set(taken.direct)) - set(taken.crowded)
         self.suspended = (self.suspended | set(taken.suspended)) - set(taken.resumed)
+        self.alone = (self.alone | set(taken.alone)) - set(taken.accompanied)
         self.encrypted |= dict(taken.encrypted)
         self.moved += taken.moved
         self.named |= dict(taken.named)

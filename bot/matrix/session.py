@@ -209,6 +209,7 @@ class Session:
             policy=doors.policy,
             pending=doors.pending,
             encrypted=doors.encrypted,
+            alone=doors.alone,
         )
         result = await taken(self._memory, known, answer, self.incidents)
         await self._client.encryption.have_read()

@@ -38,7 +38,7 @@ class StoredMemory:
             kept = await tx.session.kept(self._user)
         asked = tuple(Invitation(each.room, each.inviter, each.direct) for each in kept.invitations)
         return Remembered(
-            kept.since, asked, kept.direct, kept.suspended, encrypted=kept.encrypted, skipped=kept.skipped
+            kept.since, asked, kept.direct, kept.suspended, kept.alone, encrypted=kept.encrypted, skipped=kept.skipped
         )
 
     async def take(self, taken: Taken) -> None:
@@ -97,10 +97,7 @@ class StoredMemory:
             await tx.session.move(old, new)
         for room, until in taken.skipped:
             await tx.session.skip(room, until)
-        for room in taken.direct:
-            await tx.session.is_direct(room)
-        for room in taken.crowded:
-            await tx.session.is_direct(room, direct=False)
+        await self._keep_company(tx, taken)
         for room in (each for each in taken.suspended if each not in taken.resumed):
             await tx.session.suspend(room)
         for room in taken.left:
@@ -111,6 +108,17 @@ class StoredMemory:
             await tx.session.resume(room)
         for name, room in taken.named:
             await tx.session.called(name, room)
+
+    async def _keep_company(self, tx: Transaction, taken: Taken) -> None:
+        """Who else is in the rooms."""
+        for room in taken.direct:
+            await tx.session.is_direct(room)
+        for room in taken.crowded:
+            await tx.session.is_direct(room, direct=False)
+        for room in taken.alone:
+            await tx.session.is_alone(room)
+        for room in taken.accompanied:
+            await tx.session.is_alone(room, alone=False)
 
 
 def _said(heard: Heard) -> Said:

@@ -26,7 +26,8 @@ class Known:
     *begins*: there was no sync before, and what it tells is no news. *whole*: it tells the state of every room, old or
     new. *asked* are the rooms where somebody was asked within the hour to send again what could not be decrypted.
     *pending* are rooms that we were asked into, and may be in already: nothing there counts before *policy* lets them
-    in. *encrypted* are the rooms known to be so.
+    in. *encrypted* are the rooms known to be so; *alone* those known to have no other members: a homeserver gives the
+    number of members only after it changed.
     """
 
     me: UserId
@@ -39,6 +40,7 @@ class Known:
     policy: Policy | None = None
     pending: frozenset[RoomId] = frozenset()
     encrypted: Collection[RoomId] = ()
+    alone: frozenset[RoomId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
         settled=(*(left.room for left in answer.left), *let_in),
         direct=tuple(sorted(direct - known.direct)),
         crowded=tuple(sorted(known.direct - direct)),
+        alone=tuple(room for room, each in rooms.items() if each.is_lonely and room not in known.alone),
+        accompanied=tuple(sorted(_accompanied(known, answer, rooms))),
         partners=tuple(each for taken in let_in.values() for each in taken.partners),
         encrypted=tuple(_newly_encrypted(known, rooms, unseen)),
         resumed=tuple(let_in),
@@ -85,7 +89,7 @@ def _told(known: Known, answer: SyncAnswer) -> dict[RoomId, Room]:
     """How the rooms stand after *answer*; one that was ever encrypted still is."""
     rooms = dict(known.rooms)
     for joined in answer.joined:
-        room = (rooms.get(joined.room) or Room(joined.room)).told(joined)
+        room = (rooms.get(joined.room) or _unseen(known, joined.room)).told(joined)
         rooms[joined.room] = replace(
             room,
             is_encrypted=room.is_encrypted or room.id in known.encrypted,
@@ -94,6 +98,11 @@ def _told(known: Known, answer: SyncAnswer) -> dict[RoomId, Room]:
     for left in answer.left:
         rooms.pop(left.room, None)
     return rooms
+
+
+def _unseen(known: Known, room: RoomId) -> Room:
+    """A room that this session did not hear of yet."""
+    return Room(room, joined_members=1, invited_members=0) if room in known.alone else Room(room)
 
 
 def _own_name(room: Room, joined: Joined, me: UserId) -> str:
@@ -120,6 +129,12 @@ def _direct(
     asked = {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known)}
     crowded = {joined.room for joined in answer.joined if joined.room in rooms and rooms[joined.room].is_crowded}
     return (known.direct | asked | {room for taken in let_in for room in taken.direct}) - crowded
+
+
+def _accompanied(known: Known, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[RoomId]:
+    """The rooms where we are not alone any more, or that we are out of."""
+    yield from (left.room for left in answer.left if left.room in known.alone)
+    yield from (room for room in known.alone if room in rooms and not rooms[room].is_lonely)
 
 
 def _newly_encrypted(

@@ -257,6 +257,7 @@ room = sa.Table(  # the rooms of which there is something to remember
     sa.Column("name", sa.Text, unique=True),  # what the configuration calls it
     sa.Column("resumed", sa.Integer, nullable=False, server_default="0"),  # how often it let us again
     sa.Column("left", sa.Boolean, nullable=False, server_default=sa.false()),  # we went, by ourselves
+    sa.Column("alone", sa.Boolean, nullable=False, server_default=sa.false()),  # everybody else left it
     sa.Column("skipped_until", Utc),  # too large to be read with the others
 )
 

@@ -38,6 +38,7 @@ class Kept:
     invitations: tuple[Invited, ...] = ()
     direct: frozenset[RoomId] = frozenset()
     suspended: frozenset[RoomId] = frozenset()
+    alone: frozenset[RoomId] = frozenset()
     named: Mapping[str, RoomId] = field(default_factory=dict)
     encrypted: Mapping[RoomId, str] = field(default_factory=dict)
     skipped: Mapping[RoomId, datetime] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class SessionBook:
         return Kept(
             direct=frozenset(RoomId(row["room"]) for row in rooms if row["direct"]),
             suspended=frozenset(RoomId(row["room"]) for row in rooms if row["suspended"]),
+            alone=frozenset(RoomId(row["room"]) for row in rooms if row["alone"]),
             named={row["name"]: RoomId(row["room"]) for row in rooms if row["name"] is not None},
             encrypted={RoomId(row["room"]): row["algorithm"] for row in encrypted},
             skipped={RoomId(row["room"]): row["skipped_until"] for row in rooms if row["skipped_until"] is not None},
@@ -112,6 +114,10 @@ class SessionBook:
     async def is_direct(self, room: RoomId, *, direct: bool = True) -> None:
         """A room is a chat of two, or no longer."""
         await self._set(room, direct=direct)
+
+    async def is_alone(self, room: RoomId, *, alone: bool = True) -> None:
+        """Nobody else is in a room, or somebody is again."""
+        await self._set(room, alone=alone)
 
     async def called(self, name: str, room: RoomId) -> None:
         """The configured *name* stands for *room*, and for no other any more."""

@@ -227,6 +227,39 @@ async def test_a_room_where_we_are_alone_is_left(account: Account, memory: Recen
         assert memory.suspended == set()
 
 
+async def test_a_room_that_everybody_left_is_left_after_a_restart(
+    account: Account, memory: RecentMemory, ann: Person
+) -> None:
+    """A homeserver gives the number of members after it changed only, and not to a session that begins later."""
+    async with listening(account, memory, client=Staying) as bot:
+        room = await ann.create_room(account.user)
+        await bot.until(lambda: room in bot.session.rooms)
+        await ann.leave(room)
+        await bot.until(lambda: room in memory.alone)
+
+    async with listening(account, memory) as bot:
+        await bot.until(lambda: room not in bot.session.rooms and memory.alone == set())
+    async with account.logged_in() as client:
+        assert (await client.sync(None, 0, full_state=True)).joined == ()
+
+
+async def test_a_room_that_somebody_came_back_to_is_kept_after_a_restart(
+    account: Account, memory: RecentMemory, ann: Person, bob: Person
+) -> None:
+    async with listening(account, memory, client=Staying) as bot:
+        room = await ann.create_room(account.user, public=True)
+        await bot.until(lambda: room in bot.session.rooms)
+        await ann.leave(room)
+        await bot.until(lambda: room in memory.alone)
+        await bob.join(room)
+        await bot.until(lambda: memory.alone == set())
+
+    async with listening(account, memory) as bot:
+        await bob.say(room, "Are you there?")
+        await bot.until(lambda: "Are you there?" in memory.bodies())
+        assert room in bot.session.rooms
+
+
 async def came_to(person: Person, room: RoomId, account: Account, membership: str) -> bool:
     told = await person.state(room, "m.room.member", account.user)
     return bool(told["membership"] == membership)
@@ -250,6 +283,14 @@ async def told(bot: Listener, person: Person, beginning: str) -> None:
 
 async def needs_invitation(bot: Listener, person: Person, name: str) -> None:
     await told(bot, person, f"{name}: needs an invitation (")
+
+
+class Staying(MatrixClient):
+    """A client that cannot leave."""
+
+    async def leave(self, room: RoomId) -> None:  # noqa: ARG002  # whichever it is
+        """Wait for ever."""
+        await asyncio.Event().wait()
 
 
 class StuckOnce(MatrixClient):

@@ -144,6 +144,13 @@ async def test_a_chat_of_two_that_others_came_into_is_direct_no_longer(memory: S
     assert (await memory.remembered()).direct == frozenset({OTHER})
 
 
+async def test_a_room_that_everybody_left_is_known_until_somebody_is_there_again(memory: SessionMemory) -> None:
+    await memory.take(Taken(alone=(ROOM, OTHER)))
+    await memory.take(Taken(accompanied=(ROOM,)))
+
+    assert (await memory.remembered()).alone == frozenset({OTHER})
+
+
 async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to_it(
     store: Store, rig: StoreRig
 ) -> None:

@@ -157,6 +157,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "name": "#other:hs",
         "resumed": 3,
         "left": True,
+        "alone": True,
         "skipped_until": NOW,
     },
     "invitation": {"room": "!new:hs", "inviter": "@ann:hs", "direct": True},
