@@ -67,7 +67,7 @@ def _imported(node: ast.AST, names: dict[str, Path]) -> Iterator[str]:
 
 def figures(found: list[Module]) -> dict[str, str]:
     """Return what `make house` prints, a line each."""
-    files = Counter(module.file for module in found if module.file not in {"__main__"})
+    files = Counter(module.file for module in found if module.file != "__main__")
     classes = Counter(name for module in found for name in set(module.classes) if not name.startswith("_"))
     twice = sorted(name for name, count in files.items() if count > 1)
     shared = sorted(name for name, count in classes.items() if count > 1)
