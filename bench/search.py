@@ -20,8 +20,8 @@ from bot.clock import VirtualClock
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.past import Past
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.patchwork.pending import Baseline
-from bot.patchwork.poller import Poll, SeriesRead
+from bot.polling.pending import Baseline
+from bot.polling.poller import Poll, SeriesRead
 from bot.store.store import Store
 from bot.subscriptions.parser import parse
 

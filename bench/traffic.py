@@ -22,7 +22,7 @@ from bot.demo.sample.server import SampleTransport
 from bot.ids import ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
-from bot.patchwork.poller import Poller, Source
+from bot.polling.poller import Poller, Source
 from bot.store.store import Store
 
 PROJECT = "qemu-devel"

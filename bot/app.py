@@ -37,8 +37,8 @@ from bot.overview import Overview, Parts
 from bot.past import Past
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
-from bot.patchwork.poller import Poller, Source
 from bot.patchwork.user_agent import user_agent
+from bot.polling.poller import Poller, Source
 from bot.rooms import Rooms
 from bot.rulebook import Rulebook
 from bot.sources import shelf_of

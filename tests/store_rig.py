@@ -25,8 +25,8 @@ from bot.ids import (
 )
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
-from bot.patchwork.pending import Baseline, Pending, PendingKind
 from bot.patchwork.wire import Event
+from bot.polling.pending import Baseline, Pending, PendingKind
 from bot.store import migrate
 from bot.store.engine import connect
 from bot.store.store import Store

@@ -20,7 +20,7 @@ from bot.config.described import tables
 from bot.config.model import Settings
 from bot.patchwork.budget import REQUESTS_AN_HOUR
 from bot.patchwork.discovery import VERSIONS
-from bot.patchwork.rechecks import FIRST, LASTS, raises_comment_events
+from bot.patchwork.recheck_schedule import FIRST, LASTS, raises_comment_events
 from bot.subscriptions.maintainers import read
 from bot.subscriptions.parser import parse as read_query
 from bot.subscriptions.parser import parse_subscription

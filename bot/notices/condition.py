@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.gaps import Absence
 from bot.notices.markup import Code, Document, Line, cut, lines, words
-from bot.patchwork.rechecks import raises_comment_events
+from bot.patchwork.recheck_schedule import raises_comment_events
 
 SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
 MAX_REMARKS = 10

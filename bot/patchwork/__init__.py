@@ -1,1 +1,1 @@
-"""What a Patchwork server says: asking it, reading its answers, knowing what is new."""
+"""Speaks to Patchwork servers, and reads their answers into the model."""

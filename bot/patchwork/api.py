@@ -24,7 +24,7 @@ from bot.patchwork.listing import NewestPage, asked_for, joined, last_page, newe
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.paging import Page
-from bot.patchwork.rechecks import raises_comment_events
+from bot.patchwork.recheck_schedule import raises_comment_events
 from bot.patchwork.refs import msgid_of
 from bot.patchwork.skipping import RowLog, read_list
 from bot.patchwork.states import States, states_in

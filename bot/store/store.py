@@ -13,11 +13,11 @@ from bot.clock import Clock
 from bot.errors import StoreError
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.incidents import Incidents
-from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Patch, Series
-from bot.patchwork.pending import KnownSeries
-from bot.patchwork.rounds import Open, OpenSubmission
 from bot.patchwork.told import DueRecheck, MailKind, Work
+from bot.polling.event_reader import Watched
+from bot.polling.pending import KnownSeries
+from bot.polling.rounds import Open, OpenSubmission
 from bot.store import migrate
 from bot.store.absences import AbsenceBook
 from bot.store.cards import CardBook

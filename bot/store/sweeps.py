@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
-from bot.patchwork.rounds import Open, OpenSubmission
 from bot.patchwork.states import States
-from bot.patchwork.sweeps import ListMark, SweepState
+from bot.polling.rounds import Open, OpenSubmission
+from bot.polling.sweep_progress import ListMark, SweepState
 from bot.store import schema
 from bot.store.book import Book
 

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.incidents import Incidents
 from bot.notices.changes import Changed
-from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Series
-from bot.patchwork.pending import KnownSeries
-from bot.patchwork.poller import Poll
 from bot.patchwork.told import Field, FieldTold, MailKind, Work, WorkKind
+from bot.polling.event_reader import Watched
+from bot.polling.pending import KnownSeries
+from bot.polling.poller import Poll
 from bot.store import rows, schema
 from bot.store.book import readable
 from bot.store.changing import Changing

@@ -13,7 +13,7 @@ from bot.ids import NoticeKey, RoomId
 from bot.notices.card import Site
 from bot.notices.floods import Cause, Fate, Flood, Gathered, Room, Sites, fate, flood_key, flood_notices, flood_so_far
 from bot.notices.outbox import Lane, Notice
-from bot.patchwork.poller import Poller
+from bot.polling.poller import Poller
 from bot.store.retries import RetryKind
 from bot.store.store import Store, Transaction
 from bot.watch.announce import Wanted

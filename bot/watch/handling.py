@@ -8,7 +8,7 @@ from bot.incidents import Incidents
 from bot.notices.floods import Flood
 from bot.notices.gaps import Absence
 from bot.notices.outbox import CardRef
-from bot.patchwork.poller import Poll
+from bot.polling.poller import Poll
 from bot.store.retries import Retry
 from bot.store.store import Transaction
 from bot.watch.absences import CatchUp

@@ -8,9 +8,9 @@ from itertools import groupby
 from bot.ids import ProjectName
 from bot.incidents import Incidents
 from bot.notices.changes import Changed
-from bot.patchwork.pending import Pending, PendingKind
-from bot.patchwork.poller import Poll
 from bot.patchwork.told import CommentsRead, Followed, MailKind, Rechecks
+from bot.polling.pending import Pending, PendingKind
+from bot.polling.poller import Poll
 from bot.store.store import Transaction
 from bot.watch.isolation import isolated
 

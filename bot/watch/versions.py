@@ -12,8 +12,8 @@ from bot.notices.outbox import CardRef
 from bot.notices.versions import Former, Place, Successor
 from bot.patchwork.comparing import Known, compare
 from bot.patchwork.model import Patch, Series
-from bot.patchwork.poller import SeriesRead
 from bot.patchwork.versions import follow, is_partial_reroll, may_follow, newcomer, version_of
+from bot.polling.poller import SeriesRead
 from bot.store.store import Transaction
 
 _log = structlog.get_logger(__name__)

@@ -16,8 +16,8 @@ from bot.notices.changes import Changed
 from bot.notices.condition import Health, WatchedServer, moment, next_tick, to_the_second
 from bot.notices.floods import Room, Sites
 from bot.notices.gaps import Absence
-from bot.patchwork.poller import Past, Poll, Poller
 from bot.patchwork.wire import Event, known_category
+from bot.polling.poller import Past, Poll, Poller
 from bot.store.store import Store
 from bot.watch.absences import CatchUp, Polled, absence_now, past
 from bot.watch.announce import Announced, Announcer

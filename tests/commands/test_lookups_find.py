@@ -16,7 +16,7 @@ from bot.errors import UserError
 from bot.ids import ProjectName, ServerName
 from bot.past import Past
 from bot.patchwork.model import FileChange
-from bot.patchwork.poller import Poll, SeriesRead
+from bot.polling.poller import Poll, SeriesRead
 from bot.store import rows
 from bot.store.store import Store
 from bot.subscriptions.maintainers import Maintainers, read

@@ -17,7 +17,7 @@ from bot.errors import QueryError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.past import Past, PastMatch
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.patchwork.poller import Poll, SeriesRead
+from bot.polling.poller import Poll, SeriesRead
 from bot.store.past import Remembered
 from bot.store.store import Store
 from bot.subscriptions.facts import More, facts_of

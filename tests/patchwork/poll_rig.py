@@ -17,10 +17,10 @@ from bot.incidents import Incidents
 from bot.notices.changes import Changed
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
-from bot.patchwork.followups import Listening, Nobody
-from bot.patchwork.pending import Pending
-from bot.patchwork.poller import Poll, Poller, Source
 from bot.patchwork.told import Work
+from bot.polling.follow_ups import Listening, Nobody
+from bot.polling.pending import Pending
+from bot.polling.poller import Poll, Poller, Source
 from bot.store.store import Store
 from rig import PROJECT, a_series
 

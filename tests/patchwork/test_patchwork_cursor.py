@@ -4,9 +4,9 @@ from itertools import pairwise
 import pytest
 
 from bot.ids import PatchworkEventId, ProjectName
-from bot.patchwork import cursor
-from bot.patchwork.cursor import DAILY, DEEP, QUARTER, SHORT, WINDOW, Sweeps
 from bot.patchwork.wire import Event
+from bot.polling import cursor
+from bot.polling.cursor import DAILY, DEEP, QUARTER, SHORT, WINDOW, Sweeps
 
 HOUR = 3600.0
 

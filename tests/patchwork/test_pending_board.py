@@ -5,7 +5,8 @@ import pytest
 
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef
-from bot.patchwork.pending import (
+from bot.patchwork.wire import Event
+from bot.polling.pending import (
     GRACE,
     SECOND_LOOK,
     Baseline,
@@ -16,7 +17,6 @@ from bot.patchwork.pending import (
     PendingKind,
     has_place,
 )
-from bot.patchwork.wire import Event
 from bot.store.watching import KEEP_PENDING
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 from bot.ids import PatchId, SeriesId
 from bot.notices.changes import ChangeKind
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
-from bot.patchwork.pending import PendingKind
+from bot.polling.pending import PendingKind
 from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import PROJECT, a_series
 

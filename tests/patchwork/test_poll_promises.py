@@ -12,13 +12,13 @@ from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.demo.sample.tables import Transaction
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
-from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, Patch, Series
-from bot.patchwork.pending import Baseline, KnownSeries, Pending, PendingKind
-from bot.patchwork.poller import Poll, Poller, Source
-from bot.patchwork.rounds import Open, OpenSubmission
-from bot.patchwork.sweeps import SweepState
 from bot.patchwork.told import DueRecheck, MailKind, Work
+from bot.polling.event_reader import Watched
+from bot.polling.pending import Baseline, KnownSeries, Pending, PendingKind
+from bot.polling.poller import Poll, Poller, Source
+from bot.polling.rounds import Open, OpenSubmission
+from bot.polling.sweep_progress import SweepState
 from poll_rig import SERVER, a_patchwork, an_api, polling
 from rig import PROJECT, Rig, a_series
 

@@ -15,8 +15,8 @@ from bot.demo.sample.http import Response
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.ids import ProjectName
-from bot.patchwork.rounds import SWEEPS_A_ROUND
-from bot.patchwork.sweeps import ListMark
+from bot.polling.rounds import SWEEPS_A_ROUND
+from bot.polling.sweep_progress import ListMark
 from poll_rig import SERVER, Polling, a_patchwork, an_error, polling
 from rig import PROJECT
 

@@ -9,7 +9,6 @@ from bot.ids import Msgid, PatchId, SeriesId
 from bot.notices.changes import Change, Changed, ChangeKind
 from bot.notices.outbox import CardRef
 from bot.patchwork.model import Check, CheckState, Comment, PatchRef, Trailer, TrailerKind
-from bot.patchwork.poller import Poll, SeriesRead
 from bot.patchwork.told import (
     ChecksRead,
     CheckTold,
@@ -25,6 +24,7 @@ from bot.patchwork.told import (
     Work,
     WorkKind,
 )
+from bot.polling.poller import Poll, SeriesRead
 from bot.store.store import Store
 from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series
 

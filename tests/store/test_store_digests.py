@@ -6,8 +6,8 @@ import pytest
 
 from bot.ids import PatchId, RoomId, SeriesId
 from bot.notices.outbox import CardRef
-from bot.patchwork.poller import Poll, SeriesRead
 from bot.patchwork.told import Field, FieldTold
+from bot.polling.poller import Poll, SeriesRead
 from bot.store.digests import KEEP_TOLD, Appointment, Entry
 from bot.store.store import Store
 from bot.subscriptions.wishes import Digest, read_digest

@@ -8,7 +8,7 @@ from bot.ids import NoticeKey
 from bot.notices.floods import Cause, Flood, flood_key
 from bot.notices.gaps import Absence, Whose
 from bot.notices.outbox import CardRef
-from bot.patchwork.poller import Poll, SeriesRead
+from bot.polling.poller import Poll, SeriesRead
 from bot.store.floods import Held
 from bot.store.store import Store, Transaction
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_patch, a_series

@@ -8,8 +8,7 @@ import pytest
 
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.budget import REQUESTS_AN_HOUR, Budget
-from bot.patchwork.poller import Poll, SeriesRead
-from bot.patchwork.rechecks import next_recheck
+from bot.patchwork.recheck_schedule import next_recheck
 from bot.patchwork.told import (
     Commented,
     CommentsRead,
@@ -24,6 +23,7 @@ from bot.patchwork.told import (
     Work,
     WorkKind,
 )
+from bot.polling.poller import Poll, SeriesRead
 from bot.store.store import Store, Transaction
 from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, made_at
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from bot.ids import PatchId, ProjectName, SeriesId
-from bot.patchwork.poller import Poll, SeriesRead
-from bot.patchwork.rounds import OpenSubmission
-from bot.patchwork.sweeps import ListMark, SweepState
 from bot.patchwork.told import Field, FieldTold
+from bot.polling.poller import Poll, SeriesRead
+from bot.polling.rounds import OpenSubmission
+from bot.polling.sweep_progress import ListMark, SweepState
 from bot.store.store import Store
 from store_rig import OTHER_SERVER, PROJECT, SERVER, StoreRig, a_baseline, a_patch, a_series
 

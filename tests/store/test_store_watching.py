@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.notices.outbox import CardRef
-from bot.patchwork.events import Watched
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.patchwork.pending import KnownSeries
-from bot.patchwork.poller import Poll, SeriesRead
 from bot.patchwork.states import States
 from bot.patchwork.told import Field, FieldTold
+from bot.polling.event_reader import Watched
+from bot.polling.pending import KnownSeries
+from bot.polling.poller import Poll, SeriesRead
 from bot.store import housekeeping, schema
 from bot.store.store import Store
 from broken_rows import fail

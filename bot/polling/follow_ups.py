@@ -14,11 +14,7 @@ from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import Msgid, PatchId, ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.looking import Look, Partly
 from bot.patchwork.model import CheckState, Series, Trailer
-from bot.patchwork.net import Catch
-from bot.patchwork.pending import Board, Known, Pending, PendingKind
-from bot.patchwork.rechecker import OF_A_SERIES, Rechecker, RecheckMemory, Watching
 from bot.patchwork.told import (
     ChecksRead,
     Commented,
@@ -32,6 +28,10 @@ from bot.patchwork.told import (
     comments_in,
 )
 from bot.patchwork.wire import Event
+from bot.polling.fetch import Look, Partly
+from bot.polling.pending import Board, Known, Pending, PendingKind
+from bot.polling.rechecker import OF_A_SERIES, Rechecker, RecheckMemory, Watching
+from bot.polling.sweep import Catch
 
 
 class Listening(Watching, Protocol):

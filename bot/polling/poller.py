@@ -17,23 +17,23 @@ from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.incidents import Incidents
-from bot.patchwork import cursor
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.availability import Availability, Unavailable
 from bot.patchwork.client import NotFound
-from bot.patchwork.covers import Covers
-from bot.patchwork.events import EventMemory, EventReader, ObjectMemory, Walk, Watched
-from bot.patchwork.followups import FollowUpMemory, FollowUps, Listening, Nobody
-from bot.patchwork.looking import Look
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.net import Catch, SafetyNet, SweepMemory
-from bot.patchwork.pending import Baseline, Board, Known, Pending, PendingKind
-from bot.patchwork.projects import ProjectReader, UnreadFrom
 from bot.patchwork.states import States
-from bot.patchwork.sweeps import SweepState
 from bot.patchwork.told import CommentTold, Followed, Told, shown_by, told_by
-from bot.patchwork.version_check import VersionCheck
 from bot.patchwork.wire import Event
+from bot.polling import cursor
+from bot.polling.api_version import VersionCheck
+from bot.polling.availability import Availability, Unavailable
+from bot.polling.baselines import ProjectReader, UnreadFrom
+from bot.polling.event_reader import EventMemory, EventReader, ObjectMemory, Walk, Watched
+from bot.polling.fetch import Look
+from bot.polling.follow_ups import FollowUpMemory, FollowUps, Listening, Nobody
+from bot.polling.late_covers import Covers
+from bot.polling.pending import Baseline, Board, Known, Pending, PendingKind
+from bot.polling.sweep import Catch, SafetyNet, SweepMemory
+from bot.polling.sweep_progress import SweepState
 
 EMPTY_CHECK_EVERY = 600.0
 BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again

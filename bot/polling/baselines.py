@@ -8,12 +8,12 @@ import structlog
 
 from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
-from bot.patchwork import cursor
 from bot.patchwork.answers import Garbled
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.availability import Availability
-from bot.patchwork.events import EventReader, Walk, Watched
-from bot.patchwork.pending import Baseline
+from bot.polling import cursor
+from bot.polling.availability import Availability
+from bot.polling.event_reader import EventReader, Walk, Watched
+from bot.polling.pending import Baseline
 
 BASELINE_ROWS = 10  # of which the highest id counts, so that one that cannot be read does not hide the others
 UnreadFrom: TypeAlias = Mapping[ProjectName, str | None]

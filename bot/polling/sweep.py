@@ -17,13 +17,13 @@ from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
 from bot.incidents import Incidents
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.archive import Archive, ArchiveMemory
 from bot.patchwork.client import NotFound
 from bot.patchwork.listing import NewestPage
 from bot.patchwork.model import Patch, Series
-from bot.patchwork.pending import Baseline
-from bot.patchwork.rounds import OpenMemory, Round
-from bot.patchwork.sweeps import ListMark, SweepState
+from bot.polling.archived import Archive, ArchiveMemory
+from bot.polling.pending import Baseline
+from bot.polling.rounds import OpenMemory, Round
+from bot.polling.sweep_progress import ListMark, SweepState
 
 EVERY = timedelta(minutes=30)
 NAMES_EVERY = timedelta(days=1)

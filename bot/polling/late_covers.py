@@ -8,11 +8,11 @@ from typing import Protocol
 
 from bot.ids import Msgid, ServerName
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.events import ObjectMemory
-from bot.patchwork.followups import FollowUpMemory
-from bot.patchwork.looking import Look
 from bot.patchwork.model import Series
-from bot.patchwork.pending import Board, Pending, PendingKind
+from bot.polling.event_reader import ObjectMemory
+from bot.polling.fetch import Look
+from bot.polling.follow_ups import FollowUpMemory
+from bot.polling.pending import Board, Pending, PendingKind
 
 
 class CoverMemory(FollowUpMemory, ObjectMemory, Protocol):

@@ -13,13 +13,13 @@ import structlog
 from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
-from bot.patchwork import cursor
 from bot.patchwork.answers import SkippedRow
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.pending import Baseline, KnownSeries, Pending
 from bot.patchwork.states import NO_STATES, States
-from bot.patchwork.sweeps import SweepState
 from bot.patchwork.wire import Event
+from bot.polling import cursor
+from bot.polling.pending import Baseline, KnownSeries, Pending
+from bot.polling.sweep_progress import SweepState
 
 _MAX_PAGES = 400
 _MAX_PAGES_OF_NEWS = 20  # then the poll writes what it has, and the next one goes on

@@ -13,7 +13,7 @@ from bot.ids import ServerName
 from bot.incidents import Incidents
 from bot.patchwork.budget import OverBudget
 from bot.patchwork.client import AT_ONCE, NotFound
-from bot.patchwork.pending import Board, Pending, PendingKind
+from bot.polling.pending import Board, Pending, PendingKind
 
 MAX_LOOKS = 50
 MAX_FAILED_LOOKS = 8  # of a poll, each of which may take as long as a request may; the rest waits for another poll
