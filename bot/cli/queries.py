@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def paths(arguments: argparse.Namespace) -> int:
     """Print the paths that diffs touch."""
-    from bot.patchwork.diff import touched_paths
+    from bot.patchwork.diff.touched_files import touched_paths
 
     texts = [content_of(path) for path in arguments.files] or [typed("a diff")]
     found = {path for text in texts for path in touched_paths(text.decode("utf-8", "surrogateescape"))}
@@ -61,7 +61,8 @@ def explain(arguments: argparse.Namespace) -> int:
 
 
 def _whole_patch(name: str, body: bytes) -> "PatchRow":
-    from bot.patchwork import answers, wire
+    from bot.patchwork import response_rows as answers
+    from bot.patchwork import wire
 
     try:
         row = answers.read_row(wire.PatchRow, body)

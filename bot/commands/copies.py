@@ -6,8 +6,8 @@ from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
 from bot.commands.places import Place
 from bot.errors import UserError
 from bot.ids import Msgid, SeriesId
-from bot.patchwork.lookup import Kind, Ref
 from bot.patchwork.model import Patch, PatchPage, Series
+from bot.patchwork.references import Kind, Ref
 from bot.store.store import Store
 
 

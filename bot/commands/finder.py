@@ -13,8 +13,8 @@ from bot.commands.places import Place
 from bot.errors import Permanent, Temporary, TransportError, UserError
 from bot.ids import Msgid, PatchId
 from bot.patchwork.client import AT_ONCE, NotFound
-from bot.patchwork.lookup import Kind, Ref, read_ref
 from bot.patchwork.model import CheckState, Patch, Series
+from bot.patchwork.references import Kind, Ref, read_ref
 from bot.store.store import Store
 
 MOST_ASKED_FOR_CHECKS = 10  # patches of a series that the bot does not watch

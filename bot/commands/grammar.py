@@ -8,7 +8,7 @@ from enum import Enum
 
 from bot.commands.parameters import Kind, Misread, Parameter, read, shown
 from bot.notices.markup import seen
-from bot.patchwork.lookup import read_ref
+from bot.patchwork.references import read_ref
 
 TOPICS = frozenset({"query", "queries"})  # what there is help on that is no command
 _QUOTES_AS_TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})

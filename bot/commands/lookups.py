@@ -17,7 +17,7 @@ from bot.notices.finds import MOST_SHOWN, LookedAt, Match, found_shown
 from bot.notices.markup import Block, Document
 from bot.notices.replies import patch_shown, said, series_shown
 from bot.past import Past, PastMatch, PastMatches
-from bot.patchwork.lookup import Kind
+from bot.patchwork.references import Kind
 from bot.store.store import Store
 from bot.subscriptions.parser import parse
 from bot.subscriptions.query import Key, Query, terms_of

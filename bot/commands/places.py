@@ -10,7 +10,7 @@ from bot.notices.card import Site
 from bot.notices.facts import moment
 from bot.past import asked_for
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.lookup import host_of
+from bot.patchwork.references import host_of
 from bot.subscriptions.query import Key, Query
 
 

@@ -16,19 +16,19 @@ from bot.clock import SystemClock
 from bot.errors import Temporary, TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
-from bot.patchwork.answers import Garbled, SkippedRow, read_row
 from bot.patchwork.budget import Budget, OverBudget
 from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, TooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.listing import NewestPage, asked_for, joined, last_page, newest, page_of
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
-from bot.patchwork.paging import Page
+from bot.patchwork.page_links import Page
 from bot.patchwork.recheck_schedule import raises_comment_events
 from bot.patchwork.refs import msgid_of
-from bot.patchwork.skipping import RowLog, read_list
+from bot.patchwork.response_rows import Garbled, SkippedRow, read_row
+from bot.patchwork.skipped_rows import RowLog, read_list
 from bot.patchwork.states import States, states_in
-from bot.patchwork.told import Commented, MailKind, TrailersRead
+from bot.patchwork.updates import Commented, MailKind, TrailersRead
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, PatchRow, SeriesRow, read_project
 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped

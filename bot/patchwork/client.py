@@ -24,10 +24,10 @@ from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.json_reader import read_json
 from bot.patchwork.budget import Budget
-from bot.patchwork.counting import counted
-from bot.patchwork.paging import Page, page_with
+from bot.patchwork.page_links import Page, page_with
+from bot.patchwork.request_metrics import counted
+from bot.patchwork.request_turns import Purpose, Turns
 from bot.patchwork.states import NO_STATES, States
-from bot.patchwork.turns import Purpose, Turns
 from bot.unpacking import body_of, unpacked
 
 AT_ONCE = 2

@@ -7,8 +7,8 @@ a wall, says nothing about the version and is a failure, after which discovery s
 from collections.abc import Sequence
 
 from bot.json_reader import read_json
-from bot.patchwork.answers import Garbled
 from bot.patchwork.client import NoSuchPage, NotFound, PatchworkClient, Refused
+from bot.patchwork.response_rows import Garbled
 
 VERSIONS = ("1.3", "1.2", "1.1")
 NEWEST = VERSIONS[0]

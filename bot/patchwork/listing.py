@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from bot.ids import ProjectName
-from bot.patchwork.answers import SkippedRow
 from bot.patchwork.client import Params
 from bot.patchwork.model import Patch, Series
-from bot.patchwork.paging import Page
+from bot.patchwork.page_links import Page
+from bot.patchwork.response_rows import SkippedRow
 from bot.patchwork.wire import Event
 
 _Of = TypeVar("_Of", Event, Patch, Series)

@@ -12,8 +12,8 @@ import re
 from itertools import takewhile
 
 from bot.ids import PatchId
-from bot.patchwork import diff
-from bot.patchwork.hashes import hash_of
+from bot.patchwork.diff import touched_files as diff
+from bot.patchwork.diff.hashes import hash_of
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.text import addresses, ancestors, line, mail_text, person, trailers_of
 

@@ -23,12 +23,12 @@ from pydantic import (
 )
 
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
-from bot.patchwork import diff
-from bot.patchwork.answers import read_row
-from bot.patchwork.hashes import hash_of
+from bot.patchwork.diff import touched_files as diff
+from bot.patchwork.diff.hashes import hash_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.refs import msgid_of
-from bot.patchwork.replies import own_words
+from bot.patchwork.reply_text import own_words
+from bot.patchwork.response_rows import read_row
 from bot.patchwork.text import addresses, ancestors, line, mail_text, trailers_of
 
 

@@ -8,8 +8,8 @@ import structlog
 
 from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
-from bot.patchwork.answers import Garbled
 from bot.patchwork.api import PatchworkApi
+from bot.patchwork.response_rows import Garbled
 from bot.polling import cursor
 from bot.polling.availability import Availability
 from bot.polling.event_reader import EventReader, Walk, Watched

@@ -13,8 +13,8 @@ import structlog
 from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
-from bot.patchwork.answers import SkippedRow
 from bot.patchwork.api import PatchworkApi
+from bot.patchwork.response_rows import SkippedRow
 from bot.patchwork.states import NO_STATES, States
 from bot.patchwork.wire import Event
 from bot.polling import cursor

@@ -15,7 +15,7 @@ from bot.errors import TransportError
 from bot.ids import Msgid, PatchId, ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.model import CheckState, Series, Trailer
-from bot.patchwork.told import (
+from bot.patchwork.updates import (
     ChecksRead,
     Commented,
     CommentsRead,

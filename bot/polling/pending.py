@@ -18,7 +18,7 @@ from itertools import chain
 from bot.clock import backoff
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef, number_of
-from bot.patchwork.told import Commented, CommentTold, MailKind, Work, WorkKind
+from bot.patchwork.updates import Commented, CommentTold, MailKind, Work, WorkKind
 from bot.patchwork.wire import Event
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without

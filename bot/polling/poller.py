@@ -21,7 +21,7 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.states import States
-from bot.patchwork.told import CommentTold, Followed, Told, shown_by, told_by
+from bot.patchwork.updates import CommentTold, Followed, Told, shown_by, told_by
 from bot.patchwork.wire import Event
 from bot.polling import cursor
 from bot.polling.api_version import VersionCheck

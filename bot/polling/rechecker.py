@@ -15,7 +15,7 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.budget import Budget
 from bot.patchwork.model import Comment, Patch, Series, is_open
 from bot.patchwork.recheck_schedule import is_over, next_recheck
-from bot.patchwork.told import Commented, DueRecheck, MailKind, Recheck, Rechecks, Work, WorkKind
+from bot.patchwork.updates import Commented, DueRecheck, MailKind, Recheck, Rechecks, Work, WorkKind
 from bot.polling.pending import TRAILERS_AFTER, Board, PendingKind
 
 AT_ONCE = 20  # submissions that a poll looks at, seen or not

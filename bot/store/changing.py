@@ -14,7 +14,7 @@ from bot.ids import PatchId, SeriesId
 from bot.notices.changes import Change, Changed, ChangeKind, Standing, detect
 from bot.notices.outbox import CardRef
 from bot.patchwork.model import Check, Series, latest, worst
-from bot.patchwork.told import CheckTold, CommentsRead, Field, FieldTold, MailKind, Work, WorkKind, with_check
+from bot.patchwork.updates import CheckTold, CommentsRead, Field, FieldTold, MailKind, Work, WorkKind, with_check
 from bot.polling.poller import Poll
 from bot.store import rows, schema
 from bot.store.book import batched

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.changes import Contexts, Standing, latest_of
 from bot.patchwork.model import Check, Patch, Series
-from bot.patchwork.told import Work, WorkKind
+from bot.patchwork.updates import Work, WorkKind
 from bot.store import rows, schema
 from bot.store.book import Book
 from bot.store.scan import Scan, ScanRow

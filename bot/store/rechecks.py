@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from bot.ids import ServerName
 from bot.notices.changes import Changed
 from bot.patchwork.recheck_schedule import FIRST, LASTS, LATER
-from bot.patchwork.told import DueRecheck, Recheck, Rechecks, Work, WorkKind
+from bot.patchwork.updates import DueRecheck, Recheck, Rechecks, Work, WorkKind
 from bot.polling.poller import Poll
 from bot.store import schema
 from bot.store.book import Book

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Check, CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.patchwork.told import Work, WorkKind
+from bot.patchwork.updates import Work, WorkKind
 from bot.polling.pending import Baseline, Pending, PendingKind
 
 MAX_ADDRESS = 255

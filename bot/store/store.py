@@ -14,7 +14,7 @@ from bot.errors import StoreError
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.incidents import Incidents
 from bot.patchwork.model import CheckState, Patch, Series
-from bot.patchwork.told import DueRecheck, MailKind, Work
+from bot.patchwork.updates import DueRecheck, MailKind, Work
 from bot.polling.event_reader import Watched
 from bot.polling.pending import KnownSeries
 from bot.polling.rounds import Open, OpenSubmission

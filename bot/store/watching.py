@@ -12,7 +12,7 @@ from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, Ser
 from bot.incidents import Incidents
 from bot.notices.changes import Changed
 from bot.patchwork.model import CheckState, Series
-from bot.patchwork.told import Field, FieldTold, MailKind, Work, WorkKind
+from bot.patchwork.updates import Field, FieldTold, MailKind, Work, WorkKind
 from bot.polling.event_reader import Watched
 from bot.polling.pending import KnownSeries
 from bot.polling.poller import Poll

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from bot.patchwork.addresses import mailbox
+from bot.patchwork.diff.quoting import plain
 from bot.patchwork.model import CheckState
-from bot.patchwork.quoting import plain
 from bot.subscriptions.globs import PatternError, check_glob, unescaped
 from bot.subscriptions.keys import example_of
 from bot.subscriptions.paths import read_pattern

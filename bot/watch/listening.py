@@ -6,7 +6,7 @@ from collections.abc import Callable
 from bot.ids import ProjectName, ServerName
 from bot.notices.changes import Standing
 from bot.notices.outbox import CardRef
-from bot.patchwork.told import Work
+from bot.patchwork.updates import Work
 from bot.store.store import Store
 from bot.subscriptions.index import Index
 from bot.subscriptions.maintainers import Maintainers

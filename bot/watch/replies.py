@@ -10,7 +10,7 @@ from bot.notices.card import Shown, Site
 from bot.notices.markup import written
 from bot.notices.outbox import Lane, Message, Notice, NoticeKind, reply_key
 from bot.notices.threads import Thread, told
-from bot.patchwork.told import Work, WorkKind
+from bot.patchwork.updates import Work, WorkKind
 from bot.store.queued import Burst
 from bot.store.retries import RetryKind
 from bot.store.store import Store, Transaction

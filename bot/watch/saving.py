@@ -8,7 +8,7 @@ from itertools import groupby
 from bot.ids import ProjectName
 from bot.incidents import Incidents
 from bot.notices.changes import Changed
-from bot.patchwork.told import CommentsRead, Followed, MailKind, Rechecks
+from bot.patchwork.updates import CommentsRead, Followed, MailKind, Rechecks
 from bot.polling.pending import Pending, PendingKind
 from bot.polling.poller import Poll
 from bot.store.store import Transaction

@@ -10,8 +10,8 @@ from bot.notices.card import Shown
 from bot.notices.changes import Changed, ChangeKind
 from bot.notices.outbox import CardRef
 from bot.notices.versions import Former, Place, Successor
-from bot.patchwork.comparing import Known, compare
 from bot.patchwork.model import Patch, Series
+from bot.patchwork.version_changes import Known, compare
 from bot.patchwork.versions import follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.polling.poller import SeriesRead
 from bot.store.store import Transaction

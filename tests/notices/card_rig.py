@@ -8,7 +8,8 @@ from pathlib import Path
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.notices.card import Site
 from bot.notices.markup import Document, written
-from bot.patchwork import answers, wire
+from bot.patchwork import response_rows as answers
+from bot.patchwork import wire
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
 
 ADA = Person("Ada Sample", "ada@example.org")

@@ -17,7 +17,7 @@ from bot.incidents import Incidents
 from bot.notices.changes import Changed
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
-from bot.patchwork.told import Work
+from bot.patchwork.updates import Work
 from bot.polling.follow_ups import Listening, Nobody
 from bot.polling.pending import Pending
 from bot.polling.poller import Poll, Poller, Source

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unidiff.patch import PatchSet
 
-from bot.patchwork.diff import MAX_FILES, changed_files, touched_paths
+from bot.patchwork.diff.touched_files import MAX_FILES, changed_files, touched_paths
 from bot.patchwork.model import FileChange, paths_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"

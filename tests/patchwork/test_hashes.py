@@ -14,8 +14,8 @@ from bot.demo.sample.diffs import rename_diff, sample_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
-from bot.patchwork.diff import without_message
-from bot.patchwork.hashes import OF_NOTHING, hash_of, proves
+from bot.patchwork.diff.hashes import OF_NOTHING, hash_of, proves
+from bot.patchwork.diff.touched_files import without_message
 from poll_rig import an_api
 from rig import PROJECT
 

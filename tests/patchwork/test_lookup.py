@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import Msgid
-from bot.patchwork.lookup import MAX_LENGTH, Kind, Ref, host_of, read_ref
+from bot.patchwork.references import MAX_LENGTH, Kind, Ref, host_of, read_ref
 
 HOST = "patchwork.ozlabs.org"
 LORE = "lore.kernel.org"

@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import Temporary
 from bot.patchwork.client import AT_ONCE, Limits, PatchworkClient
-from bot.patchwork.turns import Purpose
+from bot.patchwork.request_turns import Purpose
 
 URL = "https://patchwork.example.org"
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.patchwork.answers import Garbled, read_row, read_rows
 from bot.patchwork.model import Check, CheckState, Patch, PatchRef, Person, Series
+from bot.patchwork.response_rows import Garbled, read_row, read_rows
 from bot.patchwork.wire import (
     CheckRow,
     CommentRow,

@@ -11,7 +11,7 @@ from bot.clock import VirtualClock
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.ids import PatchId
-from bot.patchwork.told import Field, FieldTold
+from bot.patchwork.updates import Field, FieldTold
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, a_series
 

@@ -13,7 +13,7 @@ from bot.demo.sample.server import SampleTransport
 from bot.demo.sample.tables import Transaction
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, Patch, Series
-from bot.patchwork.told import DueRecheck, MailKind, Work
+from bot.patchwork.updates import DueRecheck, MailKind, Work
 from bot.polling.event_reader import Watched
 from bot.polling.pending import Baseline, KnownSeries, Pending, PendingKind
 from bot.polling.poller import Poll, Poller, Source

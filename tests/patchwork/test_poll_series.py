@@ -10,7 +10,7 @@ from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import Mail, NewPatch, NewSeries
 from bot.demo.sample.patchwork import NewCheck
 from bot.ids import PatchId
-from bot.patchwork.told import Field, FieldTold
+from bot.patchwork.updates import Field, FieldTold
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, Rig, a_series
 

@@ -11,7 +11,7 @@ from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.ids import PatchId
 from bot.patchwork.client import Refused
-from bot.patchwork.told import Field, FieldTold
+from bot.patchwork.updates import Field, FieldTold
 from poll_rig import SERVER, an_api, polling
 from rig import PROJECT, a_series
 

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.patchwork.lookup import Kind, Ref, read_ref
 from bot.patchwork.model import Patch, Person
+from bot.patchwork.references import Kind, Ref, read_ref
 from bot.patchwork.refs import archive_link, msgid_of, msgid_of_url_part, patch_url, series_url, url_part
 
 BASE = "https://patchwork.example.org"

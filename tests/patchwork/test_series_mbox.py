@@ -17,7 +17,7 @@ from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.patchwork.hashes import hash_of
+from bot.patchwork.diff.hashes import hash_of
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.text import MAX_TEXT, mail_text

@@ -9,7 +9,7 @@ from bot.ids import Msgid, PatchId, SeriesId
 from bot.notices.changes import Change, Changed, ChangeKind
 from bot.notices.outbox import CardRef
 from bot.patchwork.model import Check, CheckState, Comment, PatchRef, Trailer, TrailerKind
-from bot.patchwork.told import (
+from bot.patchwork.updates import (
     ChecksRead,
     CheckTold,
     Commented,

@@ -6,7 +6,7 @@ import pytest
 
 from bot.ids import PatchId, RoomId, SeriesId
 from bot.notices.outbox import CardRef
-from bot.patchwork.told import Field, FieldTold
+from bot.patchwork.updates import Field, FieldTold
 from bot.polling.poller import Poll, SeriesRead
 from bot.store.digests import KEEP_TOLD, Appointment, Entry
 from bot.store.store import Store

@@ -9,7 +9,7 @@ import pytest
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.budget import REQUESTS_AN_HOUR, Budget
 from bot.patchwork.recheck_schedule import next_recheck
-from bot.patchwork.told import (
+from bot.patchwork.updates import (
     Commented,
     CommentsRead,
     DueRecheck,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.ids import PatchId, ProjectName, SeriesId
-from bot.patchwork.told import Field, FieldTold
+from bot.patchwork.updates import Field, FieldTold
 from bot.polling.poller import Poll, SeriesRead
 from bot.polling.rounds import OpenSubmission
 from bot.polling.sweep_progress import ListMark, SweepState

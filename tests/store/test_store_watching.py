@@ -13,7 +13,7 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.notices.outbox import CardRef
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.states import States
-from bot.patchwork.told import Field, FieldTold
+from bot.patchwork.updates import Field, FieldTold
 from bot.polling.event_reader import Watched
 from bot.polling.pending import KnownSeries
 from bot.polling.poller import Poll, SeriesRead

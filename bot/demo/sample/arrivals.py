@@ -8,7 +8,7 @@ from bot.demo.sample.mail import Mail, Subject, read_subject
 from bot.demo.sample.recorded import Recorded, RecordedSeries
 from bot.demo.sample.rows import CommentRow, CoverRow, PatchRow, ProjectRow, SeriesRow
 from bot.demo.sample.site import Happening, Site
-from bot.patchwork.hashes import hash_of
+from bot.patchwork.diff.hashes import hash_of
 
 Arrival: TypeAlias = PatchRow | CoverRow | CommentRow
 

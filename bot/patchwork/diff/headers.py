@@ -2,7 +2,7 @@
 
 import re
 
-from bot.patchwork.quoting import name_in_header, name_of, name_of_pair, new_name_in_header, plain, unquote
+from bot.patchwork.diff.quoting import name_in_header, name_of, name_of_pair, new_name_in_header, plain, unquote
 
 _GIT = re.compile(r"\ndiff --(git|cc|combined) (.*)")
 # Where the lines end that extend it. A repeated group that takes them would remember each of them, to go back to.

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from bot.incidents import Incidents
-from bot.patchwork.answers import SkippedRow, read_rows
+from bot.patchwork.response_rows import SkippedRow, read_rows
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventRow, PatchRow, SeriesRow
 
 ROW_SKIPPED = "fetch.row_skipped"

@@ -16,8 +16,8 @@ the message. In doubt a file counts as touched.
 import re
 from dataclasses import dataclass
 
-from bot.patchwork.headers import read_header
-from bot.patchwork.hunks import tally
+from bot.patchwork.diff.headers import read_header
+from bot.patchwork.diff.hunks import tally
 from bot.patchwork.model import FileChange
 
 MAX_FILES = 20_000

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from bot.patchwork.hashes import proves
+from bot.patchwork.diff.hashes import proves
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.versions import plain_name
 
