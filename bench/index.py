@@ -13,11 +13,11 @@ from bench.patterns import a_patch, a_pattern, a_tree, a_word
 from bench.table import Row, Work, in_turns, progress
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Person
-from bot.subscriptions.facts import Facts
-from bot.subscriptions.index import Index, Subscription
-from bot.subscriptions.parser import parse
-from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.verdict import decide
+from bot.query.evaluate import decide
+from bot.query.facts import Facts
+from bot.query.index.index import Index, Subscription
+from bot.query.index.path_trie import PathTrie
+from bot.query.parser import parse
 
 SIZES = (1_000, 10_000, 100_000)
 ROUNDS = 15

@@ -11,9 +11,9 @@ import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
 from bench.patterns import a_patch, a_pattern, a_tree, a_word
 from bench.table import Row, Work, in_turns
-from bot.subscriptions.maintainers import Maintainers, read
-from bot.subscriptions.maintainers_file import RuleKind
-from bot.subscriptions.maintainers_patterns import expression_of, may_be_folder, takes_any_depth
+from bot.query.maintainers.file import RuleKind
+from bot.query.maintainers.maintainers import Maintainers, read
+from bot.query.maintainers.patterns import expression_of, may_be_folder, takes_any_depth
 
 SECTIONS = 2_400
 PATTERNS = 6_500

@@ -15,7 +15,7 @@ from pathspec import GitIgnoreSpec
 
 from bench.patterns import a_patch, a_pattern, a_tree
 from bench.table import Row, Work, in_turns, progress
-from bot.subscriptions.paths import PathTrie
+from bot.query.index.path_trie import PathTrie
 
 SIZES = (100, 1_000, 10_000, 100_000)
 ROUNDS = 7

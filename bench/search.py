@@ -22,8 +22,8 @@ from bot.past import Past
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.polling.pending import Baseline
 from bot.polling.poller import Poll, SeriesRead
+from bot.query.parser import parse
 from bot.store.store import Store
-from bot.subscriptions.parser import parse
 
 PATCHES = 20_000
 ROUNDS = 5

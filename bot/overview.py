@@ -17,11 +17,11 @@ from bot.incidents import Incident, Incidents
 from bot.notices.condition import Condition, Particulars, Queue, RoomSeen, Subscriptions, moment
 from bot.notices.floods import Flood
 from bot.notices.gaps import Absence
+from bot.query.index.index import Index
 from bot.rulebook import Rulebook
 from bot.store import migrate
 from bot.store.session import Kept
 from bot.store.store import Store, Transaction
-from bot.subscriptions.index import Index
 from bot.watch.watch import Watch
 
 AGES = (timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1))

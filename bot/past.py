@@ -10,17 +10,17 @@ from bot.clock import Clock
 from bot.errors import UserError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Patch, Series
+from bot.query.evaluate import Judge
+from bot.query.facts import Facts, More
+from bot.query.index.path_trie import PathTrie
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.query import And, Key, Node, Query, Term, patterns_of, terms_of
+from bot.query.term_matching import PathHits
+from bot.query.values import CheckIs, Is, Transition, Value
 from bot.store.book import batched
 from bot.store.past import Remembered
 from bot.store.scan import FactsReader, Scan, ScanRow, paths_of
 from bot.store.store import Store
-from bot.subscriptions.facts import Facts, More
-from bot.subscriptions.finding import PathHits
-from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.query import And, Key, Node, Query, Term, patterns_of, terms_of
-from bot.subscriptions.values import CheckIs, Is, Transition, Value
-from bot.subscriptions.verdict import Judge
 
 MOST_PATCHES: Final = 20_000  # that one question looks at, on each server
 MOST_IDLE: Final = 5_000  # the same, of what is asked by itself

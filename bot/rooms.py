@@ -8,11 +8,11 @@ from bot.commands.changes import FromFile
 from bot.commands.rights import House, MemoryHouse
 from bot.ids import RoomId, SubscriptionId
 from bot.ops.queries import RoomQuery
+from bot.query.index.index import Index, Subscription
+from bot.query.query import Query
 from bot.store.session import Kept
 from bot.store.subscriptions import Everything
-from bot.subscriptions.index import Index, Subscription
 from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.query import Query
 from bot.subscriptions.subscribed import configured_id, listening
 
 _log = structlog.get_logger(__name__)

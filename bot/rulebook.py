@@ -15,12 +15,12 @@ from bot.notices.condition import moment
 from bot.notices.outbox import Notice
 from bot.notices.sections import section_notices
 from bot.patchwork.text import valid
+from bot.query.maintainers.maintainers import Maintainers, read
+from bot.query.query import Query, patterns_of
 from bot.store.past import Copy
 from bot.store.store import Store
 from bot.subscriptions.following import followed_changes, looks_at, sections_named
 from bot.subscriptions.guards import Trees, doubts
-from bot.subscriptions.maintainers import Maintainers, read
-from bot.subscriptions.query import Query, patterns_of
 from bot.watch.audience import Audience
 
 READ_EVERY = timedelta(days=1)

@@ -14,17 +14,17 @@ from prometheus_client import Metric
 from prometheus_client.metrics import MetricWrapperBase
 
 import bot.metrics
-from bot.cli.parser import parser
+from bot.cli.arguments import parser
 from bot.commands.grammar import Call, parse
 from bot.config.described import tables
 from bot.config.model import Settings
 from bot.patchwork.budget import REQUESTS_AN_HOUR
 from bot.patchwork.discovery import VERSIONS
 from bot.patchwork.recheck_schedule import FIRST, LASTS, raises_comment_events
-from bot.subscriptions.maintainers import read
-from bot.subscriptions.parser import parse as read_query
-from bot.subscriptions.parser import parse_subscription
-from bot.subscriptions.paths import PathTrie
+from bot.query.index.path_trie import PathTrie
+from bot.query.maintainers.maintainers import read
+from bot.query.parser import parse as read_query
+from bot.query.parser import parse_subscription
 
 TOP = Path(__file__).parent.parent
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]

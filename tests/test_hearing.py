@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from bot.ids import RoomId
-from bot.subscriptions.wishes import Form
+from bot.query.options import Form
 from rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")

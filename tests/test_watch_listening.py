@@ -8,7 +8,7 @@ from bot.app import Bot
 from bot.demo.sample.patchwork import Posted
 from bot.ids import PatchId, RoomId, ServerName
 from bot.patchwork.model import Trailer, TrailerKind
-from bot.subscriptions.wishes import On
+from bot.query.options import On
 from rig import ROOM, Rig
 
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.cli.parser import Verb, parser
+from bot.cli.arguments import Verb, parser
 from bot.cli.streams import shown
 from bot.errors import BotError, QueryError, UserError
 

@@ -11,7 +11,7 @@ from bot.errors import UserError
 
 if TYPE_CHECKING:
     from bot.patchwork.wire import PatchRow
-    from bot.subscriptions.maintainers import Maintainers
+    from bot.query.maintainers.maintainers import Maintainers
 
 
 def paths(arguments: argparse.Namespace) -> int:
@@ -35,11 +35,11 @@ def _one_line(path: str) -> str:
 def explain(arguments: argparse.Namespace) -> int:
     """Print whether a query matches a patch, and why."""
     from bot.ids import ServerName
-    from bot.subscriptions.facts import More, facts_of
+    from bot.query.evaluate import decide
+    from bot.query.facts import More, facts_of
+    from bot.query.parser import parse
     from bot.subscriptions.following import sections_named
-    from bot.subscriptions.parser import parse
     from bot.subscriptions.remarks import hints
-    from bot.subscriptions.verdict import decide
 
     query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
     name = str(arguments.file or "standard input")
@@ -108,7 +108,7 @@ def _maintainers_in(path: Path) -> "Maintainers":
     Raises:
         UserError: it is none.
     """
-    from bot.subscriptions.maintainers import read
+    from bot.query.maintainers.maintainers import read
 
     known = read(content_of(path))
     if not known.has_files:

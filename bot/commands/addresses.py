@@ -7,8 +7,8 @@ from bot.commands.subscribing import NO_CARD, subscribe
 from bot.errors import UserError
 from bot.notices import subscribed as told
 from bot.notices.markup import Bullets, Lines, words
+from bot.query.parser import parse
 from bot.store.store import Transaction
-from bot.subscriptions.parser import parse
 
 MINE = str(parse("is:mine on:state,check,comment"))
 _MOST = 10  # addresses of a person

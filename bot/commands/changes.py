@@ -21,9 +21,9 @@ from bot.ids import ProjectName, RoomId, SubscriptionId, UserId
 from bot.notices.markup import Document
 from bot.notices.subscribed import refused
 from bot.past import Past
+from bot.query.query import Query
 from bot.store.store import Store, Transaction
 from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.query import Query
 from bot.subscriptions.subscribed import Subscribed, listening
 
 

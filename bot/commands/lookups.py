@@ -18,11 +18,11 @@ from bot.notices.markup import Block, Document
 from bot.notices.replies import patch_shown, said, series_shown
 from bot.past import Past, PastMatch, PastMatches
 from bot.patchwork.references import Kind
+from bot.query.parser import parse
+from bot.query.query import Key, Query, terms_of
+from bot.query.values import Is
 from bot.store.store import Store
-from bot.subscriptions.parser import parse
-from bot.subscriptions.query import Key, Query, terms_of
 from bot.subscriptions.subscribed import meant
-from bot.subscriptions.values import Is
 
 
 class LookUps:

@@ -7,10 +7,10 @@ from bot.commands.asked import Asked
 from bot.commands.grammar import COMMANDS, TOPICS, Command, Group, find, typed
 from bot.commands.parameters import KEYS, Kind
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
-from bot.subscriptions.keys import example_of
-from bot.subscriptions.query import Key
-from bot.subscriptions.values import Is
-from bot.subscriptions.wishes import Wish
+from bot.query.keys import example_of
+from bot.query.options import Wish
+from bot.query.query import Key
+from bot.query.values import Is
 
 NOTES = {
     Kind.REF: "REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be missing.",

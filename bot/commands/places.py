@@ -11,7 +11,7 @@ from bot.notices.facts import moment
 from bot.past import asked_for
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.references import host_of
-from bot.subscriptions.query import Key, Query
+from bot.query.query import Key, Query
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from bot.notices import subscribed as told
 from bot.notices.digest import when
 from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Bullets, Code, Lines, words
+from bot.query.options import Form
 from bot.store.store import Transaction
 from bot.store.subscriptions import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
 from bot.subscriptions.due import zone_named
 from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.wishes import Form
 
 NO_PROJECT = "none"
 _MOST_FLOOD = 100_000

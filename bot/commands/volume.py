@@ -11,7 +11,7 @@ from bot.notices.card import Site
 from bot.notices.facts import moment
 from bot.notices.finds import Match, known_since, rehearsed_shown
 from bot.past import Past, PastMatches, unanswerable
-from bot.subscriptions.query import Key, Query, terms_of
+from bot.query.query import Key, Query, terms_of
 
 LOOK_BACK = timedelta(weeks=4)
 MOST_COUNTED = 1_000  # series

@@ -27,7 +27,7 @@ from bot.notices.versions import Former, Successor, follows, superseded_by, supe
 from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
 from bot.patchwork.refs import patch_url, series_url
 from bot.patchwork.states import NO_STATES, States
-from bot.subscriptions.wishes import Form
+from bot.query.options import Form
 
 MAX_MATCHED = 6
 MAX_NAME = 255  # where Patchwork itself cuts a name

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from bot.ids import RoomId
 from bot.notices.changes import Change, Changed, ChangeKind
 from bot.patchwork.model import Patch, TrailerKind
-from bot.subscriptions.facts import Facts, facts_of
+from bot.query.facts import Facts, facts_of
+from bot.query.index.index import Index, Match
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.options import On
 from bot.subscriptions.hearing import Happened, Hearing, hearings
-from bot.subscriptions.index import Index, Match
-from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.matching import Judged, RoomMatch, by_room, sections_of
-from bot.subscriptions.wishes import On
 
 BETWEEN_PERSONS = "\n"  # in the change that tells who reviewed
 _KINDS = {

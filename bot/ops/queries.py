@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bot.config import Settings, subscription_key
 from bot.errors import ConfigError, ConfigErrors, QueryError
-from bot.subscriptions.parser import parse_subscription
-from bot.subscriptions.query import Query
+from bot.query.parser import parse_subscription
+from bot.query.query import Query
 
 _SHOWN = 60  # characters of a mistake
 

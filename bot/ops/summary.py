@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from bot.config import MatrixSettings, NetworkSettings, PatchworkSettings, RoomSettings, Settings, StoreSettings
 from bot.ops.queries import RoomQuery
+from bot.query.query import Query
 from bot.subscriptions.following import sections_named
-from bot.subscriptions.query import Query
 from bot.subscriptions.remarks import hints
 
 _SQLITE = "sqlite:///"

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.living import FREEZES_AFTER, Life
 from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
+from bot.query.options import Form
 from bot.store import columns, schema
 from bot.store.book import read_each
 from bot.store.housekeeping import drop_batch
 from bot.store.messages import message_of
 from bot.store.retries import RetryBook, RetryKind, is_put_off
-from bot.subscriptions.wishes import Form
 
 KEEP_CARDS = timedelta(days=180)
 _happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # something, last

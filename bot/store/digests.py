@@ -12,13 +12,13 @@ from bot.errors import BotError
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
 from bot.notices.outbox import CardRef
+from bot.query.options import Digest, read_digest
 from bot.store import columns, schema
 from bot.store.book import readable
 from bot.store.housekeeping import drop_batch
 from bot.store.retries import RetryBook, RetryKind
 from bot.store.subscriptions import SubscriptionBook
 from bot.subscriptions.due import next_due, zone_named
-from bot.subscriptions.wishes import Digest, read_digest
 
 KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again
 

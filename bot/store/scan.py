@@ -12,8 +12,7 @@ import sqlalchemy as sa
 
 from bot.ids import ServerName
 from bot.patchwork.model import CheckState, Person, prefixes_of
-from bot.store import rows, schema
-from bot.subscriptions.facts import (
+from bot.query.facts import (
     Facts,
     More,
     all_prefixes_of,
@@ -23,7 +22,8 @@ from bot.subscriptions.facts import (
     total_of,
     version_in,
 )
-from bot.subscriptions.query import Key
+from bot.query.query import Key
+from bot.store import rows, schema
 
 ScanRow: TypeAlias = sa.Row[Any]
 

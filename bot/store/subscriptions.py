@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import RoomId, SubscriptionId, UserId
+from bot.query.options import Form
+from bot.query.query import Query
 from bot.store import schema
 from bot.subscriptions.listeners import Chosen
-from bot.subscriptions.query import Query
 from bot.subscriptions.subscribed import Standing, Subscribed
-from bot.subscriptions.wishes import Form
 
 PROJECT = "project"  # the setting that scopes a room's queries
 MODE = "mode"  # the setting that says what form new series have in a room

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from bot.subscriptions.wishes import Digest
+from bot.query.options import Digest
 
 _DAY = timedelta(days=1)
 _UTC = "UTC"

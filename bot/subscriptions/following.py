@@ -5,9 +5,9 @@ from functools import cache
 from typing import assert_never
 
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.subscriptions.index import Subscription
-from bot.subscriptions.maintainers import Maintainers, SectionChange, changed
-from bot.subscriptions.query import And, Key, Node, Not, Or, Query, Term, terms_of
+from bot.query.index.index import Subscription
+from bot.query.maintainers.maintainers import Maintainers, SectionChange, changed
+from bot.query.query import And, Key, Node, Not, Or, Query, Term, terms_of
 
 
 def followed_changes(

@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from bot.patchwork.text import line
+from bot.query.index.globs import has_wildcard
+from bot.query.maintainers.file import RuleKind, Section
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.query import Query, patterns_of, spelled
 from bot.subscriptions.following import sections_named
-from bot.subscriptions.globs import has_wildcard
-from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.maintainers_file import RuleKind, Section
-from bot.subscriptions.query import Query, patterns_of, spelled
 
 MAX_CANDIDATES = 5
 _MAX_CHOICES = 2_000  # names of one directory; looking for near ones takes long among more

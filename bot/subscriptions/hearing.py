@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.subscriptions.facts import Facts
-from bot.subscriptions.index import Index, Match
-from bot.subscriptions.wishes import On
+from bot.query.facts import Facts
+from bot.query.index.index import Index, Match
+from bot.query.options import On
 
 
 @dataclass(frozen=True, slots=True)

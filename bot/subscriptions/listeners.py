@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.ids import RoomId, SubscriptionId
-from bot.subscriptions.index import Index, Subscription
+from bot.query.index.index import Index, Subscription
+from bot.query.options import Form
 from bot.subscriptions.subscribed import latest
-from bot.subscriptions.wishes import Form
 
 
 @dataclass(frozen=True, slots=True)

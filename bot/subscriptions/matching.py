@@ -8,12 +8,12 @@ from typing import Final
 
 from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch, Series
-from bot.subscriptions.facts import More, facts_of, version_in
-from bot.subscriptions.index import Index, Match, Subscription
-from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.query import Key
-from bot.subscriptions.verdict import Outcome, Reason
-from bot.subscriptions.wishes import On, Wishes
+from bot.query.evaluate import Outcome, Reason
+from bot.query.facts import More, facts_of, version_in
+from bot.query.index.index import Index, Match, Subscription
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.options import On, Wishes
+from bot.query.query import Key
 
 MOST_FOUND: Final = 100  # things that the reasons of one subscription name in all, and as many reasons
 LONGEST_FOUND: Final = 255  # characters of such a thing, which may be somebody else's words

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from bot.patchwork.states import States
-from bot.subscriptions.contradictions import contradiction
-from bot.subscriptions.globs import has_wildcard
-from bot.subscriptions.query import Key, Query, Term, terms_of
-from bot.subscriptions.values import ANY_STATE, Regex, Transition
+from bot.query.contradictions import contradiction
+from bot.query.index.globs import has_wildcard
+from bot.query.query import Key, Query, Term, terms_of
+from bot.query.values import ANY_STATE, Regex, Transition
 
 _ANY_DEPTH = "**"
 _FILE_NAME = re.compile(r"[\w-]+\.[\w.-]+")  # with an ending

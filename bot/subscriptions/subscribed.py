@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from bot.errors import QueryError
 from bot.ids import RoomId, SubscriptionId, UserId
-from bot.subscriptions.index import Subscription
-from bot.subscriptions.parser import parse
-from bot.subscriptions.query import Key, Query, Term, all_of, resolved, terms_of
+from bot.query.index.index import Subscription
+from bot.query.parser import parse
+from bot.query.query import Key, Query, Term, all_of, resolved, terms_of
 
 FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)  # the end of a mute that has none
 _CONFIGURED = 1 << 52  # larger than any id that is given in chat, and still whole in JSON

@@ -8,12 +8,12 @@ from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, Subscri
 from bot.notices.card import Shown, Site
 from bot.notices.outbox import CardRef, Lane, Message, Notice, card_key
 from bot.patchwork.versions import may_follow
+from bot.query.evaluate import Outcome, Reason
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.options import Digest, Form, richest
 from bot.store.floods import Held
 from bot.store.store import Transaction
-from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.matching import Arrival, Judged, RoomMatch, Why, match_rooms
-from bot.subscriptions.verdict import Outcome, Reason
-from bot.subscriptions.wishes import Digest, Form, richest
 from bot.watch import sight
 from bot.watch.audience import Audience
 from bot.watch.sight import Composer

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.subscriptions.index import Index
-from bot.subscriptions.maintainers import Maintainers
-from bot.subscriptions.wishes import Form
+from bot.query.index.index import Index
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.options import Form
 
 
 def _unknown(_: ServerName, __: ProjectName) -> None:

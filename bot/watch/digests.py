@@ -19,13 +19,13 @@ from bot.notices.markup import written
 from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
 from bot.past import MOST_IDLE, Past
 from bot.patchwork.model import Patch, Series
+from bot.query.index.index import Subscription
+from bot.query.options import Digest
+from bot.query.query import Key, Query, wanted_terms
 from bot.store.digests import Appointment, Entry
 from bot.store.retries import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.due import zone_named
-from bot.subscriptions.index import Subscription
-from bot.subscriptions.query import Key, Query, wanted_terms
-from bot.subscriptions.wishes import Digest
 from bot.watch.audience import Audience
 from bot.watch.isolation import isolated
 from bot.watch.listed_now import ListedNow, Now

@@ -8,8 +8,8 @@ from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
 from bot.notices.changes import Changed
 from bot.notices.hearing import Heard, heard
 from bot.notices.outbox import CardRef
+from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
-from bot.subscriptions.maintainers import Maintainers
 from bot.watch.announce import Wanted, asked
 from bot.watch.audience import Audience
 

@@ -7,11 +7,11 @@ from bot.ids import ProjectName, ServerName
 from bot.notices.changes import Standing
 from bot.notices.outbox import CardRef
 from bot.patchwork.updates import Work
+from bot.query.index.index import Index
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.options import On
 from bot.store.store import Store
-from bot.subscriptions.index import Index
-from bot.subscriptions.maintainers import Maintainers
 from bot.subscriptions.matching import Judged, awaits_review, matches_of
-from bot.subscriptions.wishes import On
 
 
 class Ears:

@@ -10,8 +10,8 @@ from bot.commands import reference
 from bot.commands.grammar import COMMANDS, VERBS, find
 from bot.commands.manual import MEANINGS, overview, page, queries
 from bot.notices.markup import MAX_BODY_BYTES, Allowed, plain, written
-from bot.subscriptions.query import Key
-from bot.subscriptions.wishes import Wish
+from bot.query.options import Wish
+from bot.query.query import Key
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 

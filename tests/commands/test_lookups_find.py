@@ -17,10 +17,10 @@ from bot.ids import ProjectName, ServerName
 from bot.past import Past
 from bot.patchwork.model import FileChange
 from bot.polling.poller import Poll, SeriesRead
+from bot.query.maintainers.maintainers import Maintainers, read
+from bot.query.parser import parse
 from bot.store import rows
 from bot.store.store import Store
-from bot.subscriptions.maintainers import Maintainers, read
-from bot.subscriptions.parser import parse
 from desk_rig import Desk, forms, short
 from rig import PROJECT, Rig
 from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series

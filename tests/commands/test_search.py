@@ -18,15 +18,15 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.past import Past, PastMatch
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.polling.poller import Poll, SeriesRead
+from bot.query.evaluate import Judge
+from bot.query.facts import More, facts_of
+from bot.query.index.path_trie import PathTrie
+from bot.query.maintainers.maintainers import Maintainers, read
+from bot.query.parser import parse
+from bot.query.query import Query, patterns_of
+from bot.query.term_matching import PathHits
 from bot.store.past import Remembered
 from bot.store.store import Store
-from bot.subscriptions.facts import More, facts_of
-from bot.subscriptions.finding import PathHits
-from bot.subscriptions.maintainers import Maintainers, read
-from bot.subscriptions.parser import parse
-from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.query import Query, patterns_of
-from bot.subscriptions.verdict import Judge
 from rig import Rig
 from store_rig import PROJECT, SERVER, StoreRig, a_baseline
 

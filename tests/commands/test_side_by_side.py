@@ -24,9 +24,9 @@ from bot.errors import StoreError
 from bot.ids import EventId, ProjectName, RoomId, SubscriptionId, UserId
 from bot.notices.replies import said
 from bot.patchwork.client import Limits
+from bot.query.query import Query
 from bot.rooms import Rooms
 from bot.store.inbox import InboxBook, Said
-from bot.subscriptions.query import Query
 from rig import ROOM, Rig
 
 ADA, BOB, EVE = UserId("@ada:hs"), UserId("@bob:hs"), UserId("@eve:hs")

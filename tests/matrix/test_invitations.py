@@ -14,8 +14,8 @@ from bot.matrix.client import Deadlines
 from bot.matrix.memory import RecentMemory, Taken
 from bot.matrix.model import Invitation
 from bot.matrix.stored import StoredMemory
+from bot.query.parser import parse
 from bot.store.store import Store
-from bot.subscriptions.parser import parse
 from fault_proxy import Fault, FaultProxy, proxied
 from homeserver import Homeserver
 from matrix_rig import Account, listening

@@ -6,7 +6,7 @@ from bot.ids import PatchId
 from bot.notices.card import Shown, compact, drawn
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, written
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
-from bot.subscriptions.wishes import Form
+from bot.query.options import Form
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 

@@ -10,9 +10,9 @@ from bot.notices.changes import Change, Changed, ChangeKind, Standing, detect
 from bot.notices.hearing import Heard, heard
 from bot.notices.outbox import CardRef
 from bot.patchwork.model import CheckState, Comment, Person, Trailer, TrailerKind
-from bot.subscriptions.index import Index, Subscription
-from bot.subscriptions.parser import parse
-from bot.subscriptions.wishes import On
+from bot.query.index.index import Index, Subscription
+from bot.query.options import On
+from bot.query.parser import parse
 from card_rig import numbered, of_series
 
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")

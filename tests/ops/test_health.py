@@ -22,9 +22,9 @@ from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSee
 from bot.ops import health
 from bot.ops.health import served
 from bot.overview import Overview, Parts
+from bot.query.index.index import Index
 from bot.rulebook import Rulebook, Shelf
 from bot.store.store import Store
-from bot.subscriptions.index import Index
 from bot.watch.audience import Audience
 from status_rig import ANYWHERE, Being, pages
 

@@ -8,9 +8,9 @@ from bot.ids import PatchId, RoomId, SeriesId
 from bot.notices.outbox import CardRef
 from bot.patchwork.updates import Field, FieldTold
 from bot.polling.poller import Poll, SeriesRead
+from bot.query.options import Digest, read_digest
 from bot.store.digests import KEEP_TOLD, Appointment, Entry
 from bot.store.store import Store
-from bot.subscriptions.wishes import Digest, read_digest
 from store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
 
 DAILY = read_digest("daily 09:00")

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import CheckState, Person
-from bot.subscriptions.facts import Facts, More
-from bot.subscriptions.index import Index, Match, Subscription
-from bot.subscriptions.maintainers import Covered
-from bot.subscriptions.maintainers_file import Rule, RuleKind, Section
-from bot.subscriptions.parser import parse
-from bot.subscriptions.query import Query
-from bot.subscriptions.verdict import decide
+from bot.query.evaluate import decide
+from bot.query.facts import Facts, More
+from bot.query.index.index import Index, Match, Subscription
+from bot.query.maintainers.file import Rule, RuleKind, Section
+from bot.query.maintainers.maintainers import Covered
+from bot.query.parser import parse
+from bot.query.query import Query
 
 ROOM = RoomId("!room:example.org")
 

@@ -3,9 +3,9 @@
 from hypothesis import strategies as st
 
 from bot.patchwork.model import CheckState
-from bot.subscriptions.query import Key, Node, Not, Query, Term, all_of, any_of
-from bot.subscriptions.values import Age, Bound, CheckIs, Is, Regex, Transition, Value
-from bot.subscriptions.wishes import Digest, Form, On, Wishes
+from bot.query.options import Digest, Form, On, Wishes
+from bot.query.query import Key, Node, Not, Query, Term, all_of, any_of
+from bot.query.values import Age, Bound, CheckIs, Is, Regex, Transition, Value
 
 WORDS = st.text('ab9_/,"()\\ -:*[]>Ä', min_size=1, max_size=10).map(lambda text: " ".join(text.split())).filter(bool)
 ADDRESSES = st.sampled_from(["jane@x.org", "@x.org", "Joe@y.org"])

@@ -4,10 +4,10 @@ import pytest
 
 from bot.ids import Msgid, PatchId, ProjectName, RoomId, SeriesId, ServerName, SubscriptionId
 from bot.patchwork.model import FileChange, Patch, Person, Series
-from bot.subscriptions.index import Index, Subscription
+from bot.query.index.index import Index, Subscription
+from bot.query.options import Digest, Form, Wishes, richest
+from bot.query.parser import parse
 from bot.subscriptions.matching import LONGEST_FOUND, MOST_FOUND, Arrival, Judged, match_rooms
-from bot.subscriptions.parser import parse
-from bot.subscriptions.wishes import Digest, Form, Wishes, richest
 
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
 ADA = Person("Ada", "ada@example.org")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.query.options import Digest, read_digest
 from bot.subscriptions.due import next_due, zone_named
-from bot.subscriptions.wishes import Digest, read_digest
 from query_trees import DIGESTS
 
 ZONES = [

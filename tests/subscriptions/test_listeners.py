@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId, UserId
 from bot.patchwork.model import Person
-from bot.subscriptions.facts import Facts
-from bot.subscriptions.index import Subscription
+from bot.query.facts import Facts
+from bot.query.index.index import Subscription
+from bot.query.parser import parse
 from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.parser import parse
 from bot.subscriptions.subscribed import FOR_GOOD, Standing, Subscribed, listening, meant
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

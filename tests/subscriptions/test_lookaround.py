@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.subscriptions.maintainers import read
+from bot.query.maintainers.maintainers import read
 
 LETTERS = st.sampled_from("abu/.")
 WORDS = st.lists(st.sampled_from(["a", "b", "u", "[ab]", r"\."]), min_size=1, max_size=3).map("".join)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.subscriptions.maintainers import Maintainers, changed, read
+from bot.query.maintainers.maintainers import Maintainers, changed, read
 
 FILE = """\
 Live migration

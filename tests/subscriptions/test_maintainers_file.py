@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.subscriptions import maintainers_file
-from bot.subscriptions.maintainers import MAX_REMARKS, read
-from bot.subscriptions.maintainers_file import MAX_FILE_BYTES, MAX_PATTERN_CHARACTERS, RuleKind
+from bot.query.maintainers import file as maintainers_file
+from bot.query.maintainers.file import MAX_FILE_BYTES, MAX_PATTERN_CHARACTERS, RuleKind
+from bot.query.maintainers.maintainers import MAX_REMARKS, read
 
 LINUX = """\
 List of maintainers

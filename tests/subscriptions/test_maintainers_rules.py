@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.subscriptions import maintainers_rules
-from bot.subscriptions.maintainers import Maintainers, read
-from bot.subscriptions.maintainers_patterns import without_layout
-from bot.subscriptions.maintainers_rules import MAX_EXPRESSIONS, MAX_TEXT_CHARACTERS
+from bot.query.maintainers import rules as maintainers_rules
+from bot.query.maintainers.maintainers import Maintainers, read
+from bot.query.maintainers.patterns import without_layout
+from bot.query.maintainers.rules import MAX_EXPRESSIONS, MAX_TEXT_CHARACTERS
 
 
 def takes(rules: str, *paths: str, text: str = "") -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.patchwork.states import States
-from bot.subscriptions.parser import parse
+from bot.query.parser import parse
 from bot.subscriptions.remarks import state_doubts
 
 KNOWN = States(

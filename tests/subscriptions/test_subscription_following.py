@@ -3,10 +3,10 @@
 import pytest
 
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
+from bot.query.index.index import Subscription
+from bot.query.maintainers.maintainers import read
+from bot.query.parser import parse
 from bot.subscriptions.following import followed_changes, looks_at
-from bot.subscriptions.index import Subscription
-from bot.subscriptions.maintainers import read
-from bot.subscriptions.parser import parse
 
 WHERE = (ServerName("ozlabs"), ProjectName("qemu-devel"))
 BEFORE = read("Virtio\nM: ann@redhat.com\nF: hw/virtio/\n\nUSB\nF: hw/usb/\n")

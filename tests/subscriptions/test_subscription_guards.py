@@ -3,9 +3,9 @@
 import pytest
 from inline_snapshot import snapshot
 
+from bot.query.maintainers.maintainers import read
+from bot.query.parser import parse
 from bot.subscriptions.guards import Trees, doubts
-from bot.subscriptions.maintainers import read
-from bot.subscriptions.parser import parse
 
 FILE = read("""
 Migration

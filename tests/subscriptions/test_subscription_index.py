@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from bot.ids import ProjectName, ServerName, SubscriptionId
 from bot.patchwork.model import Person
-from bot.subscriptions.facts import Facts
-from bot.subscriptions.finding import PathHits
-from bot.subscriptions.index import Index, Match, Subscription
-from bot.subscriptions.parser import parse
-from bot.subscriptions.query import Query
-from bot.subscriptions.wishes import On
+from bot.query.facts import Facts
+from bot.query.index.index import Index, Match, Subscription
+from bot.query.options import On
+from bot.query.parser import parse
+from bot.query.query import Query
+from bot.query.term_matching import PathHits
 from index_samples import (
     FACTS,
     QUERIES,

@@ -3,16 +3,16 @@
 import pytest
 
 from bot.errors import QueryError
-from bot.subscriptions.parser import (
+from bot.query.parser import (
     MAX_DEPTH,
     MAX_QUERY_CHARACTERS,
     MAX_TERMS,
     parse,
     parse_subscription,
 )
-from bot.subscriptions.query import terms_of
-from bot.subscriptions.terms import MAX_TERM_CHARACTERS
-from bot.subscriptions.values import Regex
+from bot.query.query import terms_of
+from bot.query.terms import MAX_TERM_CHARACTERS
+from bot.query.values import Regex
 
 
 def refusal(text: str) -> QueryError:

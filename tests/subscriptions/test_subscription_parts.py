@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.subscriptions.parts import MIN_CHARACTERS, Parts
+from bot.query.index.trigrams import MIN_CHARACTERS, Parts
 
 WORDS = st.sets(st.text("abc ", min_size=MIN_CHARACTERS, max_size=6), max_size=12)
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.subscriptions import paths
-from bot.subscriptions.globs import PatternError, glob_matches
-from bot.subscriptions.paths import PathTrie, read_pattern
+from bot.query.index import path_trie as paths
+from bot.query.index.globs import PatternError, glob_matches
+from bot.query.index.path_trie import PathTrie, read_pattern
 
 
 def naive_glob(glob: str, name: str) -> bool:

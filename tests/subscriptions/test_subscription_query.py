@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from bot.errors import QueryError
 from bot.patchwork.model import CheckState
-from bot.subscriptions.parser import MAX_DEPTH, MAX_QUERY_CHARACTERS, MAX_TERMS, parse
-from bot.subscriptions.query import And, Key, Node, Not, Or, Query, Term, depth_of, resolved, terms_of
+from bot.query.options import Digest, Form, On, Wish, Wishes
+from bot.query.parser import MAX_DEPTH, MAX_QUERY_CHARACTERS, MAX_TERMS, parse
+from bot.query.query import And, Key, Node, Not, Or, Query, Term, depth_of, resolved, terms_of
+from bot.query.terms import MAX_TERM_CHARACTERS
+from bot.query.values import Age, Bound, CheckIs, Is, Regex, Transition
 from bot.subscriptions.remarks import hints
-from bot.subscriptions.terms import MAX_TERM_CHARACTERS
-from bot.subscriptions.values import Age, Bound, CheckIs, Is, Regex, Transition
-from bot.subscriptions.wishes import Digest, Form, On, Wish, Wishes
 from query_trees import NODES, QUERIES
 
 

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from bot.errors import QueryError
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.model import Person
-from bot.subscriptions.facts import Facts
-from bot.subscriptions.folding import folded
-from bot.subscriptions.index import Index, Subscription
-from bot.subscriptions.parser import parse
-from bot.subscriptions.query import Query
+from bot.query.evaluate import decide
+from bot.query.facts import Facts
+from bot.query.folding import folded
+from bot.query.index.index import Index, Subscription
+from bot.query.parser import parse
+from bot.query.query import Query
 from bot.subscriptions.remarks import hints
-from bot.subscriptions.verdict import decide
 
 
 @pytest.mark.parametrize(

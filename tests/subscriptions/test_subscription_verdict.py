@@ -4,10 +4,10 @@ import pytest
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import FileChange, Patch, Person, Series
-from bot.subscriptions.facts import Facts, facts_of
-from bot.subscriptions.finding import MAX_SEEN
-from bot.subscriptions.parser import parse
-from bot.subscriptions.verdict import Outcome, Reason, decide
+from bot.query.evaluate import Outcome, Reason, decide
+from bot.query.facts import Facts, facts_of
+from bot.query.parser import parse
+from bot.query.term_matching import MAX_SEEN
 
 SERVER = ServerName("ozlabs")
 PETER = Person("Peter Xu", "peterx@redhat.com")

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
-from bot.subscriptions.values import Is, Regex, Value
-from bot.subscriptions.wishes import DEFAULT_ON, NO_WISHES, On, Wishes
+from bot.query.options import DEFAULT_ON, NO_WISHES, On, Wishes
+from bot.query.values import Is, Regex, Value
 
 _NEEDS_QUOTES = frozenset(',，、"()\\')
 _BEGINS_OTHERWISE = frozenset("/!'`‘‚＇«»‹›「『")

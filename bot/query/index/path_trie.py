@@ -24,7 +24,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from bot.subscriptions.globs import PatternError, check_glob, glob_matches, has_wildcard, longest_run
+from bot.query.index.globs import PatternError, check_glob, glob_matches, has_wildcard, longest_run
 
 MAX_PATTERN_CHARACTERS = 256
 

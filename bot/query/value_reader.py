@@ -9,11 +9,12 @@ from typing import TypeVar
 from bot.patchwork.addresses import mailbox
 from bot.patchwork.diff.quoting import plain
 from bot.patchwork.model import CheckState
-from bot.subscriptions.globs import PatternError, check_glob, unescaped
-from bot.subscriptions.keys import example_of
-from bot.subscriptions.paths import read_pattern
-from bot.subscriptions.query import Key
-from bot.subscriptions.values import (
+from bot.query.index.globs import PatternError, check_glob, unescaped
+from bot.query.index.path_trie import read_pattern
+from bot.query.keys import example_of
+from bot.query.options import Form, On
+from bot.query.query import Key
+from bot.query.values import (
     ANY_STATE,
     Age,
     Bound,
@@ -24,7 +25,6 @@ from bot.subscriptions.values import (
     ValueMistake,
     plain_slug,
 )
-from bot.subscriptions.wishes import Form, On
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
 from bot.patchwork.model import CheckState
-from bot.subscriptions.globs import glob_matches
+from bot.query.index.globs import glob_matches
 
 REGEX_BYTES = 1 << 20  # for one compiled regex and the states it makes while it searches
 ANY_STATE = "*"

@@ -2,8 +2,8 @@
 
 from itertools import combinations
 
-from bot.subscriptions.query import And, Key, Node, Not, Or, Term
-from bot.subscriptions.values import Bound
+from bot.query.query import And, Key, Node, Not, Or, Term
+from bot.query.values import Bound
 
 _ONE_OF_EACH = frozenset({Key.PROJECT, Key.SERVER, Key.STATE, Key.DELEGATE, Key.VERSION, Key.PATCHES})
 

@@ -17,8 +17,8 @@ from bot.patchwork.model import (
     number_of,
     prefixes_of,
 )
-from bot.subscriptions.maintainers import Covered
-from bot.subscriptions.values import plain_slug
+from bot.query.maintainers.maintainers import Covered
+from bot.query.values import plain_slug
 
 _VERSION = re.compile(r"[vV]([0-9]{1,5})")
 

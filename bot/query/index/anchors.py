@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import TypeAlias, assert_never
 
-from bot.subscriptions.addresses import domain_of
-from bot.subscriptions.facts import Facts
-from bot.subscriptions.folding import folded
-from bot.subscriptions.parts import MIN_CHARACTERS
-from bot.subscriptions.query import And, Key, Node, Not, Or, Term
-from bot.subscriptions.values import ANY_STATE, CheckIs, Is, Value
+from bot.query.addresses import domain_of
+from bot.query.facts import Facts
+from bot.query.folding import folded
+from bot.query.index.trigrams import MIN_CHARACTERS
+from bot.query.query import And, Key, Node, Not, Or, Term
+from bot.query.values import ANY_STATE, CheckIs, Is, Value
 
 
 class Field(IntEnum):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from bot.subscriptions.facts import Facts
-from bot.subscriptions.finding import MAX_SEEN, Finder, PathHits
-from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.query import And, Node, Not, Or, Query, Term, patterns_of
+from bot.query.facts import Facts
+from bot.query.index.path_trie import PathTrie
+from bot.query.query import And, Node, Not, Or, Query, Term, patterns_of
+from bot.query.term_matching import MAX_SEEN, Finder, PathHits
 
 MAX_REASONS = 20  # of one refusal
 

@@ -1,6 +1,6 @@
 """Mail addresses, as they are compared."""
 
-from bot.subscriptions.folding import folded
+from bot.query.folding import folded
 
 
 def domain_of(email: str) -> str:

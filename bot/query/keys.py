@@ -3,8 +3,8 @@
 import re
 from difflib import get_close_matches
 
-from bot.subscriptions.query import Key
-from bot.subscriptions.wishes import DIGEST_EXAMPLE, Wish
+from bot.query.options import DIGEST_EXAMPLE, Wish
+from bot.query.query import Key
 
 _FIRST_KEY = re.compile(r"[-–—−]?([^\W\d_][\w-]*)[:：]")
 _LONGEST_GUESSED = 20  # characters; looking for near names takes long for long ones

@@ -9,13 +9,13 @@ term   = key ":" values | values                   without a key: words of the s
 from dataclasses import replace
 from typing import NoReturn, assert_never
 
-from bot.subscriptions.keys import begins_with_key, example_of, is_key, key_named, meant_by
-from bot.subscriptions.query import Key, Node, Not, Query, Term, all_of, any_of, depth_of
-from bot.subscriptions.reading import read_form, read_on
-from bot.subscriptions.scanner import Scanner, Typed
-from bot.subscriptions.terms import check_blanks, read_term
-from bot.subscriptions.values import Is, ValueMistake
-from bot.subscriptions.wishes import NO_WISHES, On, Wish, Wishes, read_digest
+from bot.query.keys import begins_with_key, example_of, is_key, key_named, meant_by
+from bot.query.options import NO_WISHES, On, Wish, Wishes, read_digest
+from bot.query.query import Key, Node, Not, Query, Term, all_of, any_of, depth_of
+from bot.query.scanner import Scanner, Typed
+from bot.query.terms import check_blanks, read_term
+from bot.query.value_reader import read_form, read_on
+from bot.query.values import Is, ValueMistake
 
 MAX_QUERY_CHARACTERS = 2000
 MAX_TERMS = 64

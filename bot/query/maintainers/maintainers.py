@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from bot.subscriptions.addresses import domain_of
-from bot.subscriptions.folding import folded
-from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section, read_sections
-from bot.subscriptions.maintainers_rules import RuleIndex
+from bot.query.addresses import domain_of
+from bot.query.folding import folded
+from bot.query.maintainers.file import Remark, Rule, RuleKind, Section, read_sections
+from bot.query.maintainers.rules import RuleIndex
 
 MAX_REMARKS = 100
 _MAX_NEAR_CHARACTERS = 100

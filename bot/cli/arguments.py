@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from bot import __version__
-from bot.cli import bot, database, health, keys, outbox, queries
+from bot.cli import bot, database, health, outbox, queries
+from bot.cli import device_keys as keys
 
 Verb = Callable[[argparse.Namespace], int]
 

@@ -10,8 +10,8 @@ goes back. Patterns with other signs than stars are left to RE2, which does not 
 from bisect import insort
 from dataclasses import dataclass
 
-from bot.subscriptions.expressions import Expression, as_utf_8, compile_expression
-from bot.subscriptions.maintainers_patterns import (
+from bot.query.index.regexes import Expression, as_utf_8, compile_expression
+from bot.query.maintainers.patterns import (
     expression_of,
     folder_of,
     may_be_folder,

@@ -9,11 +9,11 @@ names of files, the places of hunks or the commit that is fixed.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from bot.subscriptions.expressions import ExpressionError, ExpressionSet, as_utf_8, compile_expression
-from bot.subscriptions.lookaround import branches_of, looks_around
-from bot.subscriptions.maintainers_file import Remark, Rule, RuleKind, Section
-from bot.subscriptions.maintainers_index import PatternIndex
-from bot.subscriptions.maintainers_patterns import runs_of, without_layout
+from bot.query.index.regexes import ExpressionError, ExpressionSet, as_utf_8, compile_expression
+from bot.query.maintainers.file import Remark, Rule, RuleKind, Section
+from bot.query.maintainers.lookaround import branches_of, looks_around
+from bot.query.maintainers.pattern_index import PatternIndex
+from bot.query.maintainers.patterns import runs_of, without_layout
 
 MAX_TEXT_CHARACTERS = 2**20
 MAX_EXPRESSIONS = 2_000  # Linux has some 400

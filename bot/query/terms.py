@@ -3,12 +3,12 @@
 import re
 from typing import NoReturn
 
-from bot.subscriptions.keys import begins_with_key, example_of, key_named
-from bot.subscriptions.query import Key, Term, spelled
-from bot.subscriptions.reading import read_value
-from bot.subscriptions.scanner import Kind, Scanner, Typed
-from bot.subscriptions.values import Regex, Value, ValueMistake
-from bot.subscriptions.wishes import Wish
+from bot.query.keys import begins_with_key, example_of, key_named
+from bot.query.options import Wish
+from bot.query.query import Key, Term, spelled
+from bot.query.scanner import Kind, Scanner, Typed
+from bot.query.value_reader import read_value
+from bot.query.values import Regex, Value, ValueMistake
 
 MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
 

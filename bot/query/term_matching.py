@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import cached_property, lru_cache
 
-from bot.subscriptions.addresses import domain_of
-from bot.subscriptions.facts import Facts
-from bot.subscriptions.folding import folded
-from bot.subscriptions.paths import PathTrie
-from bot.subscriptions.query import Key, Term
-from bot.subscriptions.values import Age, Bound, CheckIs, Is, Regex, Transition, Value
+from bot.query.addresses import domain_of
+from bot.query.facts import Facts
+from bot.query.folding import folded
+from bot.query.index.path_trie import PathTrie
+from bot.query.query import Key, Term
+from bot.query.values import Age, Bound, CheckIs, Is, Regex, Transition, Value
 
 MAX_SEEN = 20  # things a reason names at most
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from bot.subscriptions.expressions import ExpressionError, compile_expression
+from bot.query.index.regexes import ExpressionError, compile_expression
 
 MAX_CHOICES = 200
 _LOOKS = re.compile(r"\(\?<?[=!]")

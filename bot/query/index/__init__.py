@@ -1,0 +1,1 @@
+"""Finds which of a hundred thousand queries a patch matches."""
