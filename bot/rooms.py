@@ -12,8 +12,8 @@ from bot.query.index.index import Index, Subscription
 from bot.query.query import Query
 from bot.store.session import Kept
 from bot.store.subscriptions import Everything
-from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.subscribed import configured_id, listening
+from bot.subscriptions.registry import Listeners
+from bot.subscriptions.subscription import configured_id, listening
 
 _log = structlog.get_logger(__name__)
 

@@ -19,8 +19,8 @@ from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.query import Query, patterns_of
 from bot.store.past import Copy
 from bot.store.store import Store
-from bot.subscriptions.following import followed_changes, looks_at, sections_named
-from bot.subscriptions.guards import Trees, doubts
+from bot.subscriptions.section_changes import followed_changes, looks_at, sections_named
+from bot.subscriptions.unknown_names import Trees, doubts
 from bot.watch.audience import Audience
 
 READ_EVERY = timedelta(days=1)

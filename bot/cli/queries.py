@@ -38,8 +38,8 @@ def explain(arguments: argparse.Namespace) -> int:
     from bot.query.evaluate import decide
     from bot.query.facts import More, facts_of
     from bot.query.parser import parse
-    from bot.subscriptions.following import sections_named
-    from bot.subscriptions.remarks import hints
+    from bot.subscriptions.lint import hints
+    from bot.subscriptions.section_changes import sections_named
 
     query = parse("".join(" " if char.isspace() else char for char in arguments.query))  # one line, for the carets
     name = str(arguments.file or "standard input")

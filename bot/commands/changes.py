@@ -23,8 +23,8 @@ from bot.notices.subscribed import refused
 from bot.past import Past
 from bot.query.query import Query
 from bot.store.store import Store, Transaction
-from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.subscribed import Subscribed, listening
+from bot.subscriptions.registry import Listeners
+from bot.subscriptions.subscription import Subscribed, listening
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Document, Line, words
 from bot.notices.paging import page
 from bot.notices.subscribed import exported
-from bot.subscriptions.subscribed import listening
+from bot.subscriptions.subscription import listening
 
 
 class Exporting:

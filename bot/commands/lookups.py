@@ -22,7 +22,7 @@ from bot.query.parser import parse
 from bot.query.query import Key, Query, terms_of
 from bot.query.values import Is
 from bot.store.store import Store
-from bot.subscriptions.subscribed import meant
+from bot.subscriptions.subscription import meant
 
 
 class LookUps:

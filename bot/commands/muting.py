@@ -11,7 +11,7 @@ from bot.errors import UserError
 from bot.notices import subscribed as told
 from bot.notices.markup import Document
 from bot.store.store import Transaction
-from bot.subscriptions.subscribed import FOR_GOOD
+from bot.subscriptions.subscription import FOR_GOOD
 
 
 class Muting:

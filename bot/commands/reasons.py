@@ -9,7 +9,7 @@ from bot.errors import UserError
 from bot.ids import SubscriptionId
 from bot.notices.subscribed import Reason, reasons
 from bot.store.store import Transaction
-from bot.subscriptions.subscribed import is_configured
+from bot.subscriptions.subscription import is_configured
 
 
 class Reasons:

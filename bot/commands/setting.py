@@ -20,8 +20,8 @@ from bot.notices.markup import Bullets, Code, Lines, words
 from bot.query.options import Form
 from bot.store.store import Transaction
 from bot.store.subscriptions import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
-from bot.subscriptions.due import zone_named
-from bot.subscriptions.listeners import Listeners
+from bot.subscriptions.digest_schedule import zone_named
+from bot.subscriptions.registry import Listeners
 
 NO_PROJECT = "none"
 _MOST_FLOOD = 100_000

@@ -22,10 +22,10 @@ from bot.query.parser import parse_subscription
 from bot.query.query import Key, Query
 from bot.store.store import Store, Transaction
 from bot.store.subscriptions import PROJECT
-from bot.subscriptions.due import zone_named
-from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.remarks import hints, state_doubts
-from bot.subscriptions.subscribed import Standing, Subscribed, meant, names_project
+from bot.subscriptions.digest_schedule import zone_named
+from bot.subscriptions.lint import hints, state_doubts
+from bot.subscriptions.registry import Listeners
+from bot.subscriptions.subscription import Standing, Subscribed, meant, names_project
 
 NO_CARD = "a new series gets no card from this; a matching change brings one."
 _MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one

@@ -8,7 +8,7 @@ from bot.errors import QueryError, UserError
 from bot.notices.facts import moment
 from bot.notices.markup import Block, Bullets, Code, Document, Line, Lines, Piece, cut, words
 from bot.notices.replies import said
-from bot.subscriptions.subscribed import FOR_GOOD, Subscribed
+from bot.subscriptions.subscription import FOR_GOOD, Subscribed
 
 _LONGEST_IN_A_LINE = 900  # characters that a line shows whole
 _LONGEST_LISTED = 300

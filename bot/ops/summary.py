@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from bot.config import MatrixSettings, NetworkSettings, PatchworkSettings, RoomSettings, Settings, StoreSettings
 from bot.ops.queries import RoomQuery
 from bot.query.query import Query
-from bot.subscriptions.following import sections_named
-from bot.subscriptions.remarks import hints
+from bot.subscriptions.lint import hints
+from bot.subscriptions.section_changes import sections_named
 
 _SQLITE = "sqlite:///"
 _EXAMPLE = "example.org"

@@ -18,7 +18,7 @@ from bot.store.book import readable
 from bot.store.housekeeping import drop_batch
 from bot.store.retries import RetryBook, RetryKind
 from bot.store.subscriptions import SubscriptionBook
-from bot.subscriptions.due import next_due, zone_named
+from bot.subscriptions.digest_schedule import next_due, zone_named
 
 KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again
 

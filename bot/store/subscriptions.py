@@ -13,8 +13,8 @@ from bot.ids import RoomId, SubscriptionId, UserId
 from bot.query.options import Form
 from bot.query.query import Query
 from bot.store import schema
-from bot.subscriptions.listeners import Chosen
-from bot.subscriptions.subscribed import Standing, Subscribed
+from bot.subscriptions.registry import Chosen
+from bot.subscriptions.subscription import Standing, Subscribed
 
 PROJECT = "project"  # the setting that scopes a room's queries
 MODE = "mode"  # the setting that says what form new series have in a room

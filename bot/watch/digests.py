@@ -25,7 +25,7 @@ from bot.query.query import Key, Query, wanted_terms
 from bot.store.digests import Appointment, Entry
 from bot.store.retries import RetryKind
 from bot.store.store import Store, Transaction
-from bot.subscriptions.due import zone_named
+from bot.subscriptions.digest_schedule import zone_named
 from bot.watch.audience import Audience
 from bot.watch.isolation import isolated
 from bot.watch.listed_now import ListedNow, Now

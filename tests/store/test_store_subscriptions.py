@@ -6,7 +6,7 @@ from bot.ids import RoomId, SubscriptionId, UserId
 from bot.query.parser import parse
 from bot.store.store import Store
 from bot.store.subscriptions import PROJECT, RoomCount
-from bot.subscriptions.subscribed import Standing, Subscribed
+from bot.subscriptions.subscription import Standing, Subscribed
 from store_rig import OTHER_ROOM, ROOM, StoreRig, a_notice
 
 ANN = UserId("@ann:hs")

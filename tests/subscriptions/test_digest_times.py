@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.query.options import Digest, read_digest
-from bot.subscriptions.due import next_due, zone_named
+from bot.subscriptions.digest_schedule import next_due, zone_named
 from query_trees import DIGESTS
 
 ZONES = [

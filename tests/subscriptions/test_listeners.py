@@ -7,8 +7,8 @@ from bot.patchwork.model import Person
 from bot.query.facts import Facts
 from bot.query.index.index import Subscription
 from bot.query.parser import parse
-from bot.subscriptions.listeners import Listeners
-from bot.subscriptions.subscribed import FOR_GOOD, Standing, Subscribed, listening, meant
+from bot.subscriptions.registry import Listeners
+from bot.subscriptions.subscription import FOR_GOOD, Standing, Subscribed, listening, meant
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=2)

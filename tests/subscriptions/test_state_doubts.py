@@ -4,7 +4,7 @@ import pytest
 
 from bot.patchwork.states import States
 from bot.query.parser import parse
-from bot.subscriptions.remarks import state_doubts
+from bot.subscriptions.lint import state_doubts
 
 KNOWN = States(
     {"new": "New", "accepted": "Accepted", "mainlined": "Mainlined", "needs-ack": "Needs ACK", "queued": None}

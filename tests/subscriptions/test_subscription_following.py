@@ -6,7 +6,7 @@ from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
 from bot.query.index.index import Subscription
 from bot.query.maintainers.maintainers import read
 from bot.query.parser import parse
-from bot.subscriptions.following import followed_changes, looks_at
+from bot.subscriptions.section_changes import followed_changes, looks_at
 
 WHERE = (ServerName("ozlabs"), ProjectName("qemu-devel"))
 BEFORE = read("Virtio\nM: ann@redhat.com\nF: hw/virtio/\n\nUSB\nF: hw/usb/\n")

@@ -11,7 +11,7 @@ from bot.query.parser import MAX_DEPTH, MAX_QUERY_CHARACTERS, MAX_TERMS, parse
 from bot.query.query import And, Key, Node, Not, Or, Query, Term, depth_of, resolved, terms_of
 from bot.query.terms import MAX_TERM_CHARACTERS
 from bot.query.values import Age, Bound, CheckIs, Is, Regex, Transition
-from bot.subscriptions.remarks import hints
+from bot.subscriptions.lint import hints
 from query_trees import NODES, QUERIES
 
 

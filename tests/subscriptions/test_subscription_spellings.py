@@ -13,7 +13,7 @@ from bot.query.folding import folded
 from bot.query.index.index import Index, Subscription
 from bot.query.parser import parse
 from bot.query.query import Query
-from bot.subscriptions.remarks import hints
+from bot.subscriptions.lint import hints
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from datetime import datetime
 from bot.ids import RoomId, SubscriptionId
 from bot.query.index.index import Index, Subscription
 from bot.query.options import Form
-from bot.subscriptions.subscribed import latest
+from bot.subscriptions.subscription import latest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from bot.query.index.globs import has_wildcard
 from bot.query.maintainers.file import RuleKind, Section
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.query import Query, patterns_of, spelled
-from bot.subscriptions.following import sections_named
+from bot.subscriptions.section_changes import sections_named
 
 MAX_CANDIDATES = 5
 _MAX_CHOICES = 2_000  # names of one directory; looking for near ones takes long among more
