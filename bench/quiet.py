@@ -25,7 +25,7 @@ from bot.delivery.chat import MemoryChat, Posted
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.demo.sample.server import SampleTransport
 from bot.ids import SeriesId
-from bot.notices.outbox import Lane, NoticeKind
+from bot.notices.notice import Lane, NoticeKind
 
 SEED = 25
 ROOMS = 20

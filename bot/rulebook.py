@@ -11,9 +11,9 @@ import structlog
 from bot.clock import Clock
 from bot.errors import BotError, StoreError
 from bot.ids import ProjectName, ServerName
-from bot.notices.condition import moment
-from bot.notices.outbox import Notice
+from bot.notices.notice import Notice
 from bot.notices.sections import section_notices
+from bot.notices.status import moment
 from bot.patchwork.text import valid
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.query import Query, patterns_of

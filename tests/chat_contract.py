@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bot.delivery.chat import Chat
 from bot.ids import EventId, NoticeKey, RoomId, TxnId
-from bot.notices.outbox import Message, NoticeKind, Tag
+from bot.notices.notice import Message, NoticeKind, Tag
 
 
 class Place(Protocol):

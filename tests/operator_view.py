@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from bot.app import Bot
-from bot.notices.condition import outages, remarks, status
 from bot.notices.markup import Allowed, written
+from bot.notices.status import outages, remarks, status
 
 
 async def told(bot: Bot) -> str:

@@ -23,7 +23,7 @@ from bot.ids import (
     ServerName,
     UserId,
 )
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
 from bot.patchwork.wire import Event
 from bot.polling.pending import Baseline, Pending, PendingKind

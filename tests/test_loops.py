@@ -17,7 +17,7 @@ from bot.clock import SystemClock
 from bot.delivery.chat import MemoryChat
 from bot.errors import Forbidden, Temporary, TransportError
 from bot.ids import RoomId
-from bot.notices.condition import Condition, Particulars
+from bot.notices.status import Condition, Particulars
 from bot.ops.health import served
 from rig import Rig
 

@@ -9,9 +9,9 @@ import structlog
 
 from bot.app import Bot
 from bot.ids import RoomId
+from bot.notices.change_audience import Heard
 from bot.notices.changes import Changed
-from bot.notices.hearing import Heard
-from bot.notices.outbox import Notice
+from bot.notices.notice import Notice
 from bot.store.store import Transaction
 from bot.watch.announce import Announcer, Submission, Wanted
 from bot.watch.hearing import Hearing

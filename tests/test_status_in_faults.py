@@ -18,8 +18,8 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import RecentMemory
 from bot.matrix.session import Session
-from bot.notices.condition import status
 from bot.notices.markup import Allowed, written
+from bot.notices.status import status
 from rig import ROOM, Rig, a_series
 
 HOUR = 3600.0

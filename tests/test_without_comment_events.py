@@ -8,8 +8,8 @@ import pytest
 from bot.app import Bot
 from bot.demo.sample.patchwork import Posted as Arrived
 from bot.ids import RoomId, ServerName
-from bot.notices.condition import status
 from bot.notices.markup import Allowed, written
+from bot.notices.status import status
 from broken_rows import fail
 from rig import ROOM, Rig
 

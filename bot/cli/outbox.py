@@ -23,7 +23,7 @@ _PIPE_COLUMNS = 10_000  # whoever reads through a pipe wants whole lines
 
 def list_unsent(arguments: argparse.Namespace) -> int:
     """Print what is not sent, oldest first, and how many cards wait for their next edit."""
-    from bot.notices.condition import to_the_second
+    from bot.notices.status import to_the_second
 
     async def unsent() -> "tuple[list[Unsent], int, datetime | None]":
         async with _transaction(arguments) as tx:
@@ -42,7 +42,7 @@ def list_unsent(arguments: argparse.Namespace) -> int:
 
 def retry(arguments: argparse.Namespace) -> int:
     """Make notices due now."""
-    from bot.notices.outbox import NoticeState
+    from bot.notices.notice import NoticeState
 
     async def done() -> "list[Unsent]":
         async with _transaction(arguments) as tx:
@@ -104,7 +104,7 @@ async def _chosen(tx: "Transaction", arguments: argparse.Namespace) -> "list[Uns
     Raises:
         UserError: one of them is not there, or none is named.
     """
-    from bot.notices.outbox import NoticeState
+    from bot.notices.notice import NoticeState
 
     if bool(arguments.ids) == arguments.dead:
         raise UserError(

@@ -29,7 +29,7 @@ from bot.commands.limits import Limits
 from bot.errors import StoreError
 from bot.ids import RoomId, UserId
 from bot.notices.markup import Allowed, written
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag, answer_key
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, answer_key
 from bot.notices.replies import said
 from bot.store.inbox import Said
 from bot.store.store import Store

@@ -6,8 +6,8 @@ from bot import __version__
 from bot.commands.answers import Answer
 from bot.commands.asked import Asked
 from bot.ids import UserId
-from bot.notices.condition import Condition, status
 from bot.notices.replies import said
+from bot.notices.status import Condition, status
 
 
 class BotItself:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from bot.commands.answers import About
 from bot.commands.places import Place
 from bot.notices.card import Site
-from bot.notices.facts import moment
+from bot.notices.fact_lines import moment
 from bot.patchwork.model import PatchPage, Series
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Site
-from bot.notices.facts import moment
+from bot.notices.fact_lines import moment
 from bot.past import asked_for
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.references import host_of

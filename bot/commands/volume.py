@@ -8,7 +8,7 @@ from bot.commands.answers import Answer
 from bot.commands.places import Place, namesakes
 from bot.errors import UserError
 from bot.notices.card import Site
-from bot.notices.facts import moment
+from bot.notices.fact_lines import moment
 from bot.notices.finds import Match, known_since, rehearsed_shown
 from bot.past import Past, PastMatches, unanswerable
 from bot.query.query import Key, Query, terms_of

@@ -8,7 +8,7 @@ from typing import Protocol
 from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
-from bot.notices.outbox import Message
+from bot.notices.notice import Message
 
 
 class Chat(Protocol):

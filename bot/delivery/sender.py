@@ -13,7 +13,7 @@ from bot.delivery.pacing import Pace
 from bot.delivery.turns import Turns
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId
-from bot.notices.outbox import Claimed, Dead, Outcome, Retry, Sent, Suspend, next_attempt
+from bot.notices.notice import Claimed, Dead, Outcome, Retry, Sent, Suspend, next_attempt
 from bot.store.store import Store
 
 SEND_SECONDS = 60

@@ -24,7 +24,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from bot.ids import NoticeId, RoomId, UserId
-from bot.notices.outbox import Candidate, Lane
+from bot.notices.notice import Candidate, Lane
 
 MOST_IN_A_ROW: Final = {Lane.ANSWER: 1, Lane.CARD: 3, Lane.REPLY: 1}
 MESSAGES_BETWEEN: Final = 3  # of others, between two answers to one person

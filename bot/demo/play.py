@@ -30,8 +30,8 @@ from bot.demo.sample.data import PROJECT
 from bot.demo.sample.patchwork import SamplePatchwork
 from bot.errors import UserError
 from bot.ids import EventId, RoomId, UserId
-from bot.notices.living import QUIET
-from bot.notices.outbox import Message
+from bot.notices.edit_schedule import QUIET
+from bot.notices.notice import Message
 from bot.patchwork.text import valid
 from bot.store.inbox import Said
 

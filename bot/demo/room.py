@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.clock import Clock
 from bot.errors import Temporary
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
-from bot.notices.outbox import Message
+from bot.notices.notice import Message
 
 _DEVICE = DeviceId("TERMINAL")
 

@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from bot.notices.markup import safe
-from bot.notices.outbox import Message, NoticeKind
+from bot.notices.notice import Message, NoticeKind
 
 _STYLES = {
     "b": Style(bold=True),

@@ -35,7 +35,7 @@ from bot.matrix.isolation import learned
 from bot.matrix.model import Answer, Content, Event, Gap, LeftOut, Page, SyncAnswer
 from bot.matrix.requests import Request
 from bot.matrix.room_state import with_states
-from bot.notices.outbox import Message
+from bot.notices.notice import Message
 
 LOOK_BACK_EVENTS = 1_000
 MAX_MEMBERSHIPS = 10  # changes of our name or picture since we joined

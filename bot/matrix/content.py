@@ -14,7 +14,7 @@ from bot.errors import Permanent
 from bot.ids import EventId, NoticeKey
 from bot.matrix.model import Content
 from bot.notices.markup import cut
-from bot.notices.outbox import Message, Tag
+from bot.notices.notice import Message, Tag
 
 KEY = "org.patchbot"
 TAG = "org.patchbot.tag"

@@ -26,7 +26,7 @@ from bot.matrix.inviters import HouseRules
 from bot.matrix.memory import Remembered, SessionMemory, Taken
 from bot.matrix.model import Invitation
 from bot.matrix.rooms import Room
-from bot.notices.outbox import next_attempt
+from bot.notices.notice import next_attempt
 
 AT_ONCE = 4  # of each kind
 AFTER_REFUSAL = timedelta(minutes=15)

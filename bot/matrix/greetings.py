@@ -6,7 +6,7 @@ from bot.ids import NoticeKey, RoomId, UserId
 from bot.matrix.hearing import thread_of
 from bot.matrix.model import Event
 from bot.notices.markup import Allowed, Code, Lines, words, written
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 
 
 def welcome(room: RoomId, prefix: str, inviter: UserId | None, *, direct: bool) -> Notice:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bot.ids import EventId, NoticeKey, RoomId, UserId
 from bot.matrix.model import Invitation
-from bot.notices.outbox import Notice
+from bot.notices.notice import Notice
 
 
 @dataclass(frozen=True, slots=True)

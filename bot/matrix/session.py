@@ -33,8 +33,8 @@ from bot.matrix.rooms import Room
 from bot.matrix.skipped_rooms import SkippedRooms
 from bot.matrix.taking import ASK_AGAIN, Known
 from bot.matrix.timeline_gaps import Gaps
-from bot.notices.condition import MAX_REASON, moment, to_the_second
 from bot.notices.markup import cut
+from bot.notices.status import MAX_REASON, moment, to_the_second
 
 IDLE_SECONDS = 1.0  # after an answer that leads nowhere and came without waiting
 _log = structlog.get_logger(__name__)

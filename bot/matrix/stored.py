@@ -8,7 +8,7 @@ import structlog
 from bot.ids import RoomId, UserId
 from bot.matrix.memory import Heard, Remembered, Taken
 from bot.matrix.model import Invitation
-from bot.notices.outbox import Notice
+from bot.notices.notice import Notice
 from bot.store.inbox import Said
 from bot.store.session import Invited
 from bot.store.store import Store, Transaction

@@ -7,7 +7,7 @@ long stands folded. A compact one says the same of it in two lines, but not wher
 from dataclasses import dataclass, replace
 
 from bot.ids import Msgid, ProjectName
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.markup import (
     Allowed,
     Bullets,
@@ -23,7 +23,7 @@ from bot.notices.markup import (
     lines,
     words,
 )
-from bot.notices.versions import Former, Successor, follows, superseded_by, superseded_remark
+from bot.notices.other_versions import Former, Successor, follows, superseded_by, superseded_remark
 from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
 from bot.patchwork.refs import patch_url, series_url
 from bot.patchwork.states import NO_STATES, States

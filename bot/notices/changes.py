@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from bot.ids import PatchId
-from bot.notices.facts import counted_trailers
-from bot.notices.outbox import CardRef
+from bot.notices.fact_lines import counted_trailers
+from bot.notices.notice import CardRef
 from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, Patch, Series, worst
 
 Contexts: TypeAlias = tuple[tuple[str, CheckState], ...]

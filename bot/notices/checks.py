@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.card import Site, patch_name, patch_title, series_title
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Link, Text, cut, lines, words
 from bot.patchwork.model import WORST_FIRST, Check, CheckState, Patch, Series, latest

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.card import Site, patch_name
 from bot.notices.markup import MAX_BODY_BYTES, Document, Line, Lines, Link, Piece, Title, lines, longest, words
 from bot.patchwork.model import Comment, Patch

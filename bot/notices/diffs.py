@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.card import Site, patch_title, series_title
 from bot.notices.markup import MAX_BODY_BYTES, Block, Document, Link, cut, lines, longest, words
 from bot.notices.replies import files_listed

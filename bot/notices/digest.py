@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot.ids import ProjectName
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.card import Site, patch_title, series_title
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
 from bot.patchwork.model import Patch, Series, prefixes_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.ids import ProjectName, ServerName
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.card import MAX_NAME, Site, patch_name
 from bot.notices.markup import Bullets, Code, Document, Line, Link, cut, lines, words
 from bot.patchwork.model import Patch, Series

@@ -19,7 +19,7 @@ from enum import Enum, StrEnum
 from itertools import pairwise
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.card import Site
 from bot.notices.markup import (
     Allowed,
@@ -35,7 +35,7 @@ from bot.notices.markup import (
     words,
     written,
 )
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag, edit_key
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, edit_key
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.refs import list_url
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.card import Shown, Site, card, patch_title
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Link, lines, words
 from bot.patchwork.model import FileChange, Patch, Series

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
 from bot.notices.markup import Allowed, Bullets, Code, Document, Line, cut, lines, words, written
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 from bot.query.maintainers.maintainers import SectionChange
 
 MAX_NAMED = 10  # rules and people of one kind

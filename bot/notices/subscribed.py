@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.errors import QueryError, UserError
-from bot.notices.facts import moment
+from bot.notices.fact_lines import moment
 from bot.notices.markup import Block, Bullets, Code, Document, Line, Lines, Piece, cut, words
 from bot.notices.replies import said
 from bot.subscriptions.subscription import FOR_GOOD, Subscribed

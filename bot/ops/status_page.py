@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from html import escape
 
-from bot.notices.condition import Condition, Particulars, RoomSeen, WatchedServer, moment, outages, remarks, span
 from bot.notices.markup import seen
+from bot.notices.status import Condition, Particulars, RoomSeen, WatchedServer, moment, outages, remarks, span
 from bot.patchwork.text import line
 
 MAX_ROOMS = 100

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import ServerName
-from bot.notices.gaps import Absence, Whose
+from bot.notices.catch_up import Absence, Whose
 from bot.store import schema
 
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
-from bot.notices.living import FREEZES_AFTER, Life
-from bot.notices.outbox import CardRef, Notice, NoticeState, Tag
+from bot.notices.edit_schedule import FREEZES_AFTER, Life
+from bot.notices.notice import CardRef, Notice, NoticeState, Tag
 from bot.query.options import Form
 from bot.store import columns, schema
 from bot.store.book import read_each

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.ids import PatchId, ServerName
 from bot.notices.changes import Changed, Contexts
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.store import queued, rows
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import PatchId, SeriesId
 from bot.notices.changes import Change, Changed, ChangeKind, Standing, detect
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.model import Check, Series, latest, worst
 from bot.patchwork.updates import CheckTold, CommentsRead, Field, FieldTold, MailKind, Work, WorkKind, with_check
 from bot.polling.poller import Poll

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
-from bot.notices.outbox import LONGEST_RETRY, Candidate, Claimed, Lane, Message, NoticeState
+from bot.notices.notice import LONGEST_RETRY, Candidate, Claimed, Lane, Message, NoticeState
 from bot.store import columns, schema
 from bot.store.messages import message_of
 

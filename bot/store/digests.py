@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import BotError
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.query.options import Digest, read_digest
 from bot.store import columns, schema
 from bot.store.book import readable

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import Msgid, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName
 from bot.incidents import Incidents
 from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Fate, Flood, Gathered, fate, flood_key
-from bot.notices.outbox import CardRef, Lane, NoticeState
+from bot.notices.notice import CardRef, Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
 from bot.query.options import Form
 from bot.store import schema

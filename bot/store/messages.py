@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.ids import EventId
-from bot.notices.outbox import Message, NoticeKind, Tag
+from bot.notices.notice import Message, NoticeKind, Tag
 
 
 def message_of(stored: dict[str, object]) -> Message:

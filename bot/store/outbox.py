@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import DeviceId, NoticeId, NoticeKey, RoomId, UserId
-from bot.notices.condition import Queue
-from bot.notices.outbox import (
+from bot.notices.notice import (
     Choose,
     Claimed,
     Dead,
@@ -24,6 +23,7 @@ from bot.notices.outbox import (
     in_order,
     txn_id,
 )
+from bot.notices.status import Queue
 from bot.store import columns, schema
 from bot.store.cards import CardBook
 from bot.store.claims import OPEN, attempts, candidates, has_event, heads

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import NoticeKey, PatchId, RoomId, ServerName
 from bot.notices.changes import Change, ChangeKind
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.model import Comment, Person
 from bot.store import columns, rows, schema
 from bot.store.book import read_each

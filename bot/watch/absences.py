@@ -10,8 +10,8 @@ import structlog
 
 from bot.ids import NoticeKey, RoomId, ServerName
 from bot.incidents import Incidents
+from bot.notices.catch_up import Absence, gap_key, gap_keys, gap_notice, gap_notices, is_absence, who_was_away
 from bot.notices.floods import Fate, Room, fate
-from bot.notices.gaps import Absence, gap_key, gap_keys, gap_notice, gap_notices, is_absence, who_was_away
 from bot.polling.poller import Past, Poll
 from bot.store.floods import Held
 from bot.store.store import Transaction

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.notices.card import Shown, Site
-from bot.notices.outbox import CardRef, Lane, Message, Notice, card_key
+from bot.notices.notice import CardRef, Lane, Message, Notice, card_key
 from bot.patchwork.versions import may_follow
 from bot.query.evaluate import Outcome, Reason
 from bot.query.maintainers.maintainers import Maintainers

@@ -16,7 +16,7 @@ from bot.ids import ProjectName, RoomId, SeriesId, ServerName
 from bot.notices.card import Site
 from bot.notices.digest import MOST_LINES, MOST_MESSAGES, Listed, Told, allowed_in, digest
 from bot.notices.markup import written
-from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
+from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
 from bot.past import MOST_IDLE, Past
 from bot.patchwork.model import Patch, Series
 from bot.query.index.index import Subscription

@@ -12,7 +12,7 @@ from bot import metrics
 from bot.ids import NoticeKey, RoomId
 from bot.notices.card import Site
 from bot.notices.floods import Cause, Fate, Flood, Gathered, Room, Sites, fate, flood_key, flood_notices, flood_so_far
-from bot.notices.outbox import Lane, Notice
+from bot.notices.notice import Lane, Notice
 from bot.polling.poller import Poller
 from bot.store.retries import RetryKind
 from bot.store.store import Store, Transaction

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, RoomId, ServerName
 from bot.incidents import Incidents
+from bot.notices.catch_up import Absence
 from bot.notices.floods import Flood
-from bot.notices.gaps import Absence
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.polling.poller import Poll
 from bot.store.retries import Retry
 from bot.store.store import Transaction

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
+from bot.notices.change_audience import Heard, heard
 from bot.notices.changes import Changed
-from bot.notices.hearing import Heard, heard
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
 from bot.watch.announce import Wanted, asked

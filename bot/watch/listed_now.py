@@ -8,7 +8,7 @@ import structlog
 
 from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import AT_ONCE, NotFound
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bot.ids import ProjectName, ServerName
 from bot.notices.changes import Standing
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.updates import Work
 from bot.query.index.index import Index
 from bot.query.maintainers.maintainers import Maintainers

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot.incidents import Incidents
 from bot.notices.floods import Gathered
-from bot.notices.outbox import Notice
+from bot.notices.notice import Notice
 
 
 def composed(

@@ -8,8 +8,8 @@ from functools import partial
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Shown, Site
 from bot.notices.markup import written
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, reply_key
-from bot.notices.threads import Thread, told
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, reply_key
+from bot.notices.thread_reply import Thread, told
 from bot.patchwork.updates import Work, WorkKind
 from bot.store.queued import Burst
 from bot.store.retries import RetryKind

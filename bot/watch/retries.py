@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from bot.ids import PatchId, RoomId, ServerName
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.query.options import Form, read_digest
 from bot.store.changed import of_changed, to_changed
 from bot.store.floods import Held

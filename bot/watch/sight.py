@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from bot.ids import NoticeKey, SeriesId
 from bot.notices.card import Shown, Site, drawn
 from bot.notices.markup import written
-from bot.notices.outbox import CardRef, NoticeKind, Tag
+from bot.notices.notice import CardRef, NoticeKind, Tag
 from bot.store.store import Transaction
 from bot.subscriptions.matching import asked_paths
 

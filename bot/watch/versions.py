@@ -8,8 +8,8 @@ import structlog
 from bot.ids import EventId, RoomId, SeriesId, ServerName
 from bot.notices.card import Shown
 from bot.notices.changes import Changed, ChangeKind
-from bot.notices.outbox import CardRef
-from bot.notices.versions import Former, Place, Successor
+from bot.notices.notice import CardRef
+from bot.notices.other_versions import Former, Place, Successor
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.version_changes import Known, compare
 from bot.patchwork.versions import follow, is_partial_reroll, may_follow, newcomer, version_of

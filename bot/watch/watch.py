@@ -12,10 +12,10 @@ from bot.clock import Clock, backoff
 from bot.errors import BotError, Temporary
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import Site
+from bot.notices.catch_up import Absence
 from bot.notices.changes import Changed
-from bot.notices.condition import Health, WatchedServer, moment, next_tick, to_the_second
 from bot.notices.floods import Room, Sites
-from bot.notices.gaps import Absence
+from bot.notices.status import Health, WatchedServer, moment, next_tick, to_the_second
 from bot.patchwork.wire import Event, known_category
 from bot.polling.poller import Past, Poll, Poller
 from bot.store.store import Store

@@ -12,7 +12,7 @@ from inline_snapshot import snapshot
 from bot.cli import main
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, NoticeKey, RoomId
-from bot.notices.outbox import Dead, Lane, Message, Notice, NoticeKind, Retry, Tag
+from bot.notices.notice import Dead, Lane, Message, Notice, NoticeKind, Retry, Tag
 from bot.store.store import Store, Transaction
 from cli_rig import work_in, write_config
 

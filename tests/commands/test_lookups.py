@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 
 from bot.demo.sample.http import Response
 from bot.ids import EventId
-from bot.notices.outbox import NoticeKind
+from bot.notices.notice import NoticeKind
 from desk_rig import Desk
 from rig import PROJECT, ROOM, Rig, a_series
 

@@ -16,7 +16,7 @@ from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomS
 from bot.delivery.sender import Sender
 from bot.demo.room import FileRoom
 from bot.ids import EventId, RoomId, TxnId, UserId
-from bot.notices.outbox import Claimed, Message
+from bot.notices.notice import Claimed, Message
 from bot.store.inbox import Said
 from bot.store.store import Store, Transaction
 

@@ -15,7 +15,7 @@ from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId, UserId
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, NoticeState, Tag
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
 
 ROOM = RoomId("!room:hs")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.delivery.turns import Turns
 from bot.ids import NoticeId, RoomId, UserId
-from bot.notices.outbox import Candidate, Lane
+from bot.notices.notice import Candidate, Lane
 
 ADA, BOB = UserId("@ada:hs"), UserId("@bob:hs")
 MESSAGES = 240

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bot.demo.terminal import plain, rendered, show
 from bot.ids import EventId, NoticeKey
-from bot.notices.outbox import Message, NoticeKind, Tag
+from bot.notices.notice import Message, NoticeKind, Tag
 
 CARD = (
     '<p><strong><a href="https://patchwork.example.org/1/">migration: Fix &lt;it&gt; all of it at last</a></strong>'

@@ -13,7 +13,7 @@ import pytest
 
 from bot.app import Bot
 from bot.errors import StoreError
-from bot.notices.condition import outages
+from bot.notices.status import outages
 from bot.store.engine import READ_ONLY
 from homeserver import a_free_port
 from person import Person

@@ -15,7 +15,7 @@ from bot.ids import EventId, NoticeKey, RoomId, TxnId
 from bot.matrix.client import MatrixClient
 from bot.notices.markup import Allowed, Block, Link, Title, words, written
 from bot.notices.markup import lines as lines_of
-from bot.notices.outbox import Message, NoticeKind, Tag
+from bot.notices.notice import Message, NoticeKind, Tag
 from chat_contract import ChatContract, a_message, a_reaction
 from matrix_rig import Account
 from person import Person

@@ -24,7 +24,7 @@ from bot.matrix.content import (
     tag_of,
 )
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
-from bot.notices.outbox import Message, NoticeKind, Tag
+from bot.notices.notice import Message, NoticeKind, Tag
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=2_000)
 KEY = NoticeKey("card/ozlabs/series/7/!room:hs")

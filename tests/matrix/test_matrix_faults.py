@@ -14,7 +14,7 @@ from bot.errors import Temporary
 from bot.ids import NoticeKey, RoomId, TxnId
 from bot.matrix.client import Deadlines, MatrixClient
 from bot.matrix.memory import RecentMemory
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, NoticeState, Tag
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
 from fault_proxy import FAULTS, Fault, FaultProxy, empty_object, proxied, redirect_elsewhere
 from homeserver import Homeserver

@@ -14,7 +14,7 @@ from bot.matrix.greetings import welcome
 from bot.matrix.memory import Heard, RecentMemory, SessionMemory, Taken
 from bot.matrix.model import Invitation
 from bot.matrix.stored import StoredMemory
-from bot.notices.outbox import CardRef, Lane, Message, Notice, NoticeKind, Sent, Tag
+from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
 from store_rig import DEVICE, StoreRig
 

@@ -11,7 +11,7 @@ from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.ids import RoomId
 from bot.matrix.client import MatrixClient
-from bot.notices.outbox import Lane, NoticeState
+from bot.notices.notice import Lane, NoticeState
 from bot.store.store import Store
 from homeserver import Homeserver
 from matrix_rig import Account

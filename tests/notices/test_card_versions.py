@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from bot.ids import EventId, RoomId, SeriesId
 from bot.notices.card import Shown, card
 from bot.notices.markup import MAX_BODY_BYTES, written
-from bot.notices.versions import Former, Place, Successor
+from bot.notices.other_versions import Former, Place, Successor
 from bot.patchwork.model import Series
 from bot.patchwork.version_changes import Comparison
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from inline_snapshot import snapshot
 
 from bot.ids import ProjectName, ServerName
-from bot.notices.condition import Condition, Health, Queue, WatchedServer, outages, remarks, status
 from bot.notices.markup import Allowed, written
+from bot.notices.status import Condition, Health, Queue, WatchedServer, outages, remarks, status
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 QEMU = (ProjectName("qemu-devel"), NOW - timedelta(days=3))

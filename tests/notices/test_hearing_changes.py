@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
+from bot.notices.change_audience import Heard, heard
 from bot.notices.changes import Change, Changed, ChangeKind, Standing, detect
-from bot.notices.hearing import Heard, heard
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, Comment, Person, Trailer, TrailerKind
 from bot.query.index.index import Index, Subscription
 from bot.query.options import On

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.notices.living import APART, GATHERING, LONGEST, Life
+from bot.notices.edit_schedule import APART, GATHERING, LONGEST, Life
 
 POSTED = datetime(2026, 1, 1, tzinfo=UTC)
 MONTH = timedelta(days=30)

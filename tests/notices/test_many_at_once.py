@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bot.ids import NoticeKey, ProjectName, RoomId, SeriesId, ServerName
 from bot.notices.card import Site
+from bot.notices.catch_up import Whose, is_absence, who_was_away
 from bot.notices.floods import MAX_LISTED, Fate, Flood, Gathered, Room, Sites, fate, flood_notices, thread
-from bot.notices.gaps import Whose, is_absence, who_was_away
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.patchwork.model import Person, Series
 

@@ -12,7 +12,7 @@ from bot.ids import PatchId
 from bot.notices.card import Shown
 from bot.notices.changes import Change, ChangeKind, Contexts
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, plain, written
-from bot.notices.threads import Thread, told
+from bot.notices.thread_reply import Thread, told
 from bot.patchwork.model import CheckState, Comment, Patch, Person, Trailer, TrailerKind
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 

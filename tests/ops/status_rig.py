@@ -8,7 +8,7 @@ import httpx
 
 from bot.clock import VirtualClock
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSeen, WatchedServer
+from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen, WatchedServer
 from bot.ops.health import Overview, served
 
 ANYWHERE = ("127.0.0.1", 0)

@@ -18,7 +18,7 @@ from bot.delivery.sender import Sender
 from bot.errors import ConfigError
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
-from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSeen, Subscriptions, WatchedServer
+from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen, Subscriptions, WatchedServer
 from bot.ops import health
 from bot.ops.health import served
 from bot.overview import Overview, Parts

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.notices.condition import Condition, Health, Particulars, Queue, RoomSeen
+from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen
 from bot.ops.status_page import page
 from status_rig import BOT, KERNEL, MORE, NOW, OZLABS
 

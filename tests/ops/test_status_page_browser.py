@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.ids import RoomId
-from bot.notices.condition import RoomSeen
+from bot.notices.status import RoomSeen
 from browser import tab
 from programs import program
 from status_rig import BOT, MORE, Being, pages

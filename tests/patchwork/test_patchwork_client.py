@@ -17,7 +17,7 @@ from bot import __version__
 from bot.clock import VirtualClock
 from bot.demo.sample.server import serve
 from bot.errors import Permanent, Temporary, TransportError
-from bot.notices.condition import MAX_REASON
+from bot.notices.status import MAX_REASON
 from bot.patchwork.client import (
     Limits,
     NoSuchPage,

@@ -7,7 +7,7 @@ import pytest
 
 from bot.ids import Msgid, PatchId, SeriesId
 from bot.notices.changes import Change, Changed, ChangeKind
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.model import Check, CheckState, Comment, PatchRef, Trailer, TrailerKind
 from bot.patchwork.updates import (
     ChecksRead,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.ids import PatchId, RoomId, SeriesId
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.updates import Field, FieldTold
 from bot.polling.poller import Poll, SeriesRead
 from bot.query.options import Digest, read_digest

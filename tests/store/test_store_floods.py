@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bot.ids import NoticeKey
+from bot.notices.catch_up import Absence, Whose
 from bot.notices.floods import Cause, Flood, flood_key
-from bot.notices.gaps import Absence, Whose
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.polling.poller import Poll, SeriesRead
 from bot.store.floods import Held
 from bot.store.store import Store, Transaction

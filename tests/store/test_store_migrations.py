@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 
 from bot.errors import StoreError
 from bot.ids import EventId, UserId
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.polling.poller import Poll
 from bot.store import columns, migrate, schema
 from bot.store.engine import connect

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, UserId
-from bot.notices.outbox import (
+from bot.notices.notice import (
     Candidate,
     CardRef,
     Claimed,

@@ -2,7 +2,7 @@
 
 from bot.ids import EventId, NoticeKey, PatchId, RoomId
 from bot.notices.changes import Change, ChangeKind
-from bot.notices.outbox import CardRef, Sent, card_key
+from bot.notices.notice import CardRef, Sent, card_key
 from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
 from bot.store.store import Store
 from bot.watch.replies import GATHERING

@@ -1,7 +1,7 @@
 """Rooms that do not let us speak, and rooms in the place of others: what becomes of what was to be said there."""
 
 from bot.ids import EventId, RoomId, UserId
-from bot.notices.outbox import CardRef, NoticeState, Sent, Suspend, card_key
+from bot.notices.notice import CardRef, NoticeState, Sent, Suspend, card_key
 from bot.store.store import Store
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 

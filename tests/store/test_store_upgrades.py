@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bot.ids import DeviceId, EventId, NoticeKey, UserId
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.store import columns, migrate
 from bot.store.engine import connect
 from bot.store.store import Store

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.ids import EventId, RoomId, SeriesId
-from bot.notices.outbox import CardRef, Dead, Sent
+from bot.notices.notice import CardRef, Dead, Sent
 from bot.patchwork.model import Patch, Person, Series
 from bot.patchwork.versions import Candidate, Newcomer
 from bot.polling.poller import Poll, SeriesRead

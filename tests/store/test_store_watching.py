@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.notices.outbox import CardRef
+from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.states import States
 from bot.patchwork.updates import Field, FieldTold

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.notices.gaps import Absence
+from bot.notices.catch_up import Absence
 from bot.notices.markup import Code, Document, Line, cut, lines, words
 from bot.patchwork.recheck_schedule import raises_comment_events
 

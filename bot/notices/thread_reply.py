@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.ids import PatchId
-from bot.notices import facts
+from bot.notices import fact_lines as facts
 from bot.notices.card import Shown, Site
+from bot.notices.change_audience import BETWEEN_PERSONS
 from bot.notices.changes import Change, ChangeKind, Contexts
-from bot.notices.hearing import BETWEEN_PERSONS
 from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, cut, lines, longest, words
 from bot.patchwork.model import Patch, Trailer, TrailerKind
 from bot.patchwork.states import States

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.ids import NoticeKey, RoomId, ServerName
-from bot.notices.facts import counted, moment
+from bot.notices.fact_lines import counted, moment
 from bot.notices.floods import Gathered, Room, line_notices
 from bot.notices.markup import Line, lines, words, written
-from bot.notices.outbox import Lane, Message, Notice, NoticeKind, Tag
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 
 LEAST = timedelta(minutes=10)
 LEAST_POLLS = 10
