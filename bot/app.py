@@ -42,7 +42,7 @@ from bot.polling.poller import Poller, Source
 from bot.rooms import Rooms
 from bot.rulebook import Rulebook
 from bot.sources import shelf_of
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
 from bot.watch.digests import Digests, Sources

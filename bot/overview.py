@@ -20,7 +20,7 @@ from bot.notices.status import Condition, Particulars, Queue, RoomSeen, Subscrip
 from bot.query.index.index import Index
 from bot.rulebook import Rulebook
 from bot.store import migrate
-from bot.store.session import Kept
+from bot.store.session_book import Kept
 from bot.store.store import Store, Transaction
 from bot.watch.watch import Watch
 

@@ -18,8 +18,8 @@ from bot.query.query import And, Key, Node, Query, Term, patterns_of, terms_of
 from bot.query.term_matching import PathHits
 from bot.query.values import CheckIs, Is, Transition, Value
 from bot.store.book import batched
-from bot.store.past import Remembered
-from bot.store.scan import FactsReader, Scan, ScanRow, paths_of
+from bot.store.patch_book import Remembered
+from bot.store.patch_scan import FactsReader, Scan, ScanRow, paths_of
 from bot.store.store import Store
 
 MOST_PATCHES: Final = 20_000  # that one question looks at, on each server

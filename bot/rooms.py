@@ -10,8 +10,8 @@ from bot.ids import RoomId, SubscriptionId
 from bot.ops.queries import RoomQuery
 from bot.query.index.index import Index, Subscription
 from bot.query.query import Query
-from bot.store.session import Kept
-from bot.store.subscriptions import Everything
+from bot.store.session_book import Kept
+from bot.store.subscription_book import Everything
 from bot.subscriptions.registry import Listeners
 from bot.subscriptions.subscription import configured_id, listening
 

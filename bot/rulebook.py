@@ -17,7 +17,7 @@ from bot.notices.status import moment
 from bot.patchwork.text import valid
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.query import Query, patterns_of
-from bot.store.past import Copy
+from bot.store.patch_book import Copy
 from bot.store.store import Store
 from bot.subscriptions.section_changes import followed_changes, looks_at, sections_named
 from bot.subscriptions.unknown_names import Trees, doubts

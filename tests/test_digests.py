@@ -17,7 +17,7 @@ from bot.delivery.chat import Posted
 from bot.demo.sample.http import Response
 from bot.errors import Temporary
 from bot.ids import EventId, RoomId, SeriesId, ServerName, UserId
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from bot.store.store import Store
 from rig import PROJECT, ROOM, Rig, a_series
 

@@ -7,7 +7,7 @@ from bot.delivery.chat import Posted
 from bot.delivery.pacing import Pace
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.notice import NoticeKind
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from rig import Rig
 from store_rig import a_notice
 

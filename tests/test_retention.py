@@ -11,7 +11,7 @@ from bot.app import Bot
 from bot.demo.sample.patchwork import NewCheck
 from bot.ids import EventId, RoomId, UserId
 from bot.store.columns import metadata
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from rig import ROOM, Rig
 
 DAYS = 200

@@ -9,7 +9,7 @@ from bot.demo.sample.diffs import sample_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.errors import StoreError
 from bot.ids import EventId, UserId
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from postgres_server import PostgresServer, rows
 from rig import PROJECT, ROOM, Rig
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.ids import NoticeId
-    from bot.store.outbox import Unsent
+    from bot.store.outbox_book import Unsent
     from bot.store.store import Transaction
 
 _PIPE_COLUMNS = 10_000  # whoever reads through a pipe wants whole lines

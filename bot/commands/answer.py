@@ -31,7 +31,7 @@ from bot.ids import RoomId, UserId
 from bot.notices.markup import Allowed, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, answer_key
 from bot.notices.replies import said
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from bot.store.store import Store
 
 ANSWER_SECONDS = 60

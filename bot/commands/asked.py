@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.commands.answers import Answer
 from bot.commands.grammar import Call
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 
 
 @dataclass(frozen=True, slots=True)

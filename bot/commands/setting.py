@@ -19,7 +19,7 @@ from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Bullets, Code, Lines, words
 from bot.query.options import Form
 from bot.store.store import Transaction
-from bot.store.subscriptions import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
+from bot.store.subscription_book import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
 from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.registry import Listeners
 

@@ -21,7 +21,7 @@ from bot.query.options import ARRIVALS, On
 from bot.query.parser import parse_subscription
 from bot.query.query import Key, Query
 from bot.store.store import Store, Transaction
-from bot.store.subscriptions import PROJECT
+from bot.store.subscription_book import PROJECT
 from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.lint import hints, state_doubts
 from bot.subscriptions.registry import Listeners

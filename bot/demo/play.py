@@ -33,7 +33,7 @@ from bot.ids import EventId, RoomId, UserId
 from bot.notices.edit_schedule import QUIET
 from bot.notices.notice import Message
 from bot.patchwork.text import valid
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 
 ROOM = RoomId("!demo:terminal")
 QUERY = "path:migration/"

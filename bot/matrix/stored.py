@@ -9,8 +9,8 @@ from bot.ids import RoomId, UserId
 from bot.matrix.memory import Heard, Remembered, Taken
 from bot.matrix.model import Invitation
 from bot.notices.notice import Notice
-from bot.store.inbox import Said
-from bot.store.session import Invited
+from bot.store.inbox_book import Said
+from bot.store.session_book import Invited
 from bot.store.store import Store, Transaction
 
 MAX_UNASKED = 10  # answers that may wait for a person before welcomes and the like are left out

@@ -19,21 +19,21 @@ from bot.polling.event_reader import Watched
 from bot.polling.pending import KnownSeries
 from bot.polling.rounds import Open, OpenSubmission
 from bot.store import migrate
-from bot.store.absences import AbsenceBook
-from bot.store.cards import CardBook
-from bot.store.digests import DigestBook, Helpers
+from bot.store.card_book import CardBook
+from bot.store.catch_up_book import AbsenceBook
+from bot.store.digest_book import DigestBook, Helpers
 from bot.store.engine import connect, file_of, plain_errors
-from bot.store.floods import FloodBook
-from bot.store.inbox import InboxBook
-from bot.store.outbox import KEEP_SAID, OutboxBook
-from bot.store.queued import QueueBook
-from bot.store.rechecks import RecheckBook
-from bot.store.retries import RetryBook
-from bot.store.session import OfRooms, SessionBook
-from bot.store.subscriptions import SubscriptionBook
-from bot.store.sweeps import SweepBook
-from bot.store.versions import VersionBook
-from bot.store.watching import WatchBook
+from bot.store.flood_book import FloodBook
+from bot.store.inbox_book import InboxBook
+from bot.store.outbox_book import KEEP_SAID, OutboxBook
+from bot.store.poll_book import WatchBook
+from bot.store.queued_change_book import QueueBook
+from bot.store.recheck_book import RecheckBook
+from bot.store.retry_book import RetryBook
+from bot.store.session_book import OfRooms, SessionBook
+from bot.store.subscription_book import SubscriptionBook
+from bot.store.sweep_book import SweepBook
+from bot.store.version_book import VersionBook
 
 
 @dataclass(frozen=True, slots=True)

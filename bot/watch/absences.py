@@ -13,7 +13,7 @@ from bot.incidents import Incidents
 from bot.notices.catch_up import Absence, gap_key, gap_keys, gap_notice, gap_notices, is_absence, who_was_away
 from bot.notices.floods import Fate, Room, fate
 from bot.polling.poller import Past, Poll
-from bot.store.floods import Held
+from bot.store.flood_book import Held
 from bot.store.store import Transaction
 from bot.watch.announce import Announced, Announcer, Wanted, submitted
 from bot.watch.isolation import isolated

@@ -11,7 +11,7 @@ from bot.patchwork.versions import may_follow
 from bot.query.evaluate import Outcome, Reason
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import Digest, Form, richest
-from bot.store.floods import Held
+from bot.store.flood_book import Held
 from bot.store.store import Transaction
 from bot.subscriptions.matching import Arrival, Judged, RoomMatch, Why, match_rooms
 from bot.watch import sight

@@ -22,8 +22,8 @@ from bot.patchwork.model import Patch, Series
 from bot.query.index.index import Subscription
 from bot.query.options import Digest
 from bot.query.query import Key, Query, wanted_terms
-from bot.store.digests import Appointment, Entry
-from bot.store.retries import RetryKind
+from bot.store.digest_book import Appointment, Entry
+from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.digest_schedule import zone_named
 from bot.watch.audience import Audience

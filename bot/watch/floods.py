@@ -14,7 +14,7 @@ from bot.notices.card import Site
 from bot.notices.floods import Cause, Fate, Flood, Gathered, Room, Sites, fate, flood_key, flood_notices, flood_so_far
 from bot.notices.notice import Lane, Notice
 from bot.polling.poller import Poller
-from bot.store.retries import RetryKind
+from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.watch.announce import Wanted
 from bot.watch.audience import Audience

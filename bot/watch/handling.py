@@ -9,7 +9,7 @@ from bot.notices.catch_up import Absence
 from bot.notices.floods import Flood
 from bot.notices.notice import CardRef
 from bot.polling.poller import Poll
-from bot.store.retries import Retry
+from bot.store.retry_book import Retry
 from bot.store.store import Transaction
 from bot.watch.absences import CatchUp
 from bot.watch.announce import Announced, Announcer, Submission, Wanted, keep_for_digests

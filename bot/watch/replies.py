@@ -11,8 +11,8 @@ from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, reply_key
 from bot.notices.thread_reply import Thread, told
 from bot.patchwork.updates import Work, WorkKind
-from bot.store.queued import Burst
-from bot.store.retries import RetryKind
+from bot.store.queued_change_book import Burst
+from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.watch import sight
 from bot.watch.audience import Audience

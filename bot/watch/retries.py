@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 from bot.ids import PatchId, RoomId, ServerName
 from bot.notices.notice import CardRef
 from bot.query.options import Form, read_digest
-from bot.store.changed import of_changed, to_changed
-from bot.store.floods import Held
-from bot.store.retries import Retry, RetryKind
+from bot.store.flood_book import Held
+from bot.store.retry_book import Retry, RetryKind
 from bot.store.store import Transaction
+from bot.store.stored_change import of_changed, to_changed
 from bot.watch.announce import Submission, Wanted, submitted
 from bot.watch.hearing import Change
 from bot.watch.versions import Link

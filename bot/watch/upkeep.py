@@ -8,8 +8,8 @@ from functools import partial
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Shown, Site
 from bot.notices.notice import CardRef, Lane, Message, Notice, edit_key
-from bot.store.cards import DueCard
-from bot.store.retries import RetryKind
+from bot.store.card_book import DueCard
+from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.watch import sight
 from bot.watch.isolation import isolated

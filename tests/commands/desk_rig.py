@@ -11,7 +11,7 @@ from bot.demo.sample.http import Response
 from bot.demo.sample.patchwork import Posted
 from bot.ids import EventId, UserId
 from bot.notices.markup import Allowed, written
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from rig import PROJECT, ROOM, Rig
 
 

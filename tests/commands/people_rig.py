@@ -12,7 +12,7 @@ from bot.commands.rights import MemoryHouse
 from bot.config import CommandSettings
 from bot.delivery.chat import Posted
 from bot.ids import EventId, RoomId, UserId
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from rig import PROJECT, ROOM, Rig, a_series
 
 ANN = UserId("@ann:hs")  # a moderator of ROOM

@@ -11,7 +11,7 @@ from bot import __version__
 from bot.commands import answer, finder
 from bot.errors import StoreError
 from bot.ids import UserId
-from bot.store.inbox import InboxBook, Said
+from bot.store.inbox_book import InboxBook, Said
 from desk_rig import Desk, a_message
 from rig import ROOM, Rig
 

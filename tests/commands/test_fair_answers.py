@@ -16,7 +16,7 @@ from bot.config import CommandSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.replies import said
 from bot.store import schema
-from bot.store.inbox import MAX_WAITING, Said
+from bot.store.inbox_book import MAX_WAITING, Said
 from rig import ROOM, Rig
 
 ADA, BOB = UserId("@ada:hs"), UserId("@bob:hs")

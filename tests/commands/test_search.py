@@ -25,7 +25,7 @@ from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
 from bot.query.query import Query, patterns_of
 from bot.query.term_matching import PathHits
-from bot.store.past import Remembered
+from bot.store.patch_book import Remembered
 from bot.store.store import Store
 from rig import Rig
 from store_rig import PROJECT, SERVER, StoreRig, a_baseline

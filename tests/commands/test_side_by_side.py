@@ -26,7 +26,7 @@ from bot.notices.replies import said
 from bot.patchwork.client import Limits
 from bot.query.query import Query
 from bot.rooms import Rooms
-from bot.store.inbox import InboxBook, Said
+from bot.store.inbox_book import InboxBook, Said
 from rig import ROOM, Rig
 
 ADA, BOB, EVE = UserId("@ada:hs"), UserId("@bob:hs"), UserId("@eve:hs")

@@ -10,9 +10,9 @@ import pytest
 from bot.commands import answer
 from bot.errors import StoreError
 from bot.ids import EventId
-from bot.store.inbox import InboxBook, Said
+from bot.store.inbox_book import InboxBook, Said
 from bot.store.store import Store, Transaction
-from bot.store.subscriptions import SubscriptionBook
+from bot.store.subscription_book import SubscriptionBook
 from people_rig import ANN, People, a_rig, people
 from rig import ROOM, Rig
 

@@ -17,7 +17,7 @@ from bot.delivery.sender import Sender
 from bot.demo.room import FileRoom
 from bot.ids import EventId, RoomId, TxnId, UserId
 from bot.notices.notice import Claimed, Message
-from bot.store.inbox import Said
+from bot.store.inbox_book import Said
 from bot.store.store import Store, Transaction
 
 ROOM = RoomId("!room:hs")

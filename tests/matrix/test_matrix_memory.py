@@ -119,7 +119,7 @@ async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
     async def full(*_: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("bot.store.session.SessionBook.go_on", full)
+    monkeypatch.setattr("bot.store.session_book.SessionBook.go_on", full)
     with pytest.raises(StoreError):
         await memory.take(Taken(since="s1", heard=(a_word(1),), suspended=(ROOM,)))
 

@@ -17,7 +17,7 @@ from bot.polling.pending import (
     PendingKind,
     has_place,
 )
-from bot.store.watching import KEEP_PENDING
+from bot.store.poll_book import KEEP_PENDING
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WAIT = timedelta(minutes=30)

@@ -7,7 +7,7 @@ import pytest
 
 from bot.ids import EventId, NoticeKey
 from bot.notices.notice import CardRef, Claimed, Dead, Lane, Message, Notice, NoticeState, Retry, Sent, edit_key
-from bot.store.cards import DueCard
+from bot.store.card_book import DueCard
 from bot.store.store import Store
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
 

@@ -9,7 +9,7 @@ from bot.notices.notice import CardRef
 from bot.patchwork.updates import Field, FieldTold
 from bot.polling.poller import Poll, SeriesRead
 from bot.query.options import Digest, read_digest
-from bot.store.digests import KEEP_TOLD, Appointment, Entry
+from bot.store.digest_book import KEEP_TOLD, Appointment, Entry
 from bot.store.store import Store
 from store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from bot.ids import EventId, UserId
-from bot.store import housekeeping, inbox
-from bot.store.inbox import Said
+from bot.store import batch_delete as housekeeping
+from bot.store import inbox_book as inbox
+from bot.store.inbox_book import Said
 from bot.store.store import Store
 from store_rig import OTHER_ROOM, ROOM, StoreRig
 

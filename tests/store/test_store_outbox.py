@@ -38,7 +38,8 @@ from bot.notices.notice import (
     Tag,
     txn_id,
 )
-from bot.store import housekeeping, migrate, schema
+from bot.store import batch_delete as housekeeping
+from bot.store import migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice

@@ -5,7 +5,7 @@ from datetime import timedelta
 from bot.ids import RoomId, SubscriptionId, UserId
 from bot.query.parser import parse
 from bot.store.store import Store
-from bot.store.subscriptions import PROJECT, RoomCount
+from bot.store.subscription_book import PROJECT, RoomCount
 from bot.subscriptions.subscription import Standing, Subscribed
 from store_rig import OTHER_ROOM, ROOM, StoreRig, a_notice
 

@@ -17,7 +17,8 @@ from bot.patchwork.updates import Field, FieldTold
 from bot.polling.event_reader import Watched
 from bot.polling.pending import KnownSeries
 from bot.polling.poller import Poll, SeriesRead
-from bot.store import housekeeping, schema
+from bot.store import batch_delete as housekeeping
+from bot.store import schema
 from bot.store.store import Store
 from broken_rows import fail
 from store_rig import (

@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import RoomId, UserId
 from bot.store import schema
-from bot.store.cards import CardBook
-from bot.store.digests import DigestBook
-from bot.store.floods import FloodBook
-from bot.store.outbox import OutboxBook
-from bot.store.retries import RetryBook
-from bot.store.subscriptions import SubscriptionBook
+from bot.store.card_book import CardBook
+from bot.store.digest_book import DigestBook
+from bot.store.flood_book import FloodBook
+from bot.store.outbox_book import OutboxBook
+from bot.store.retry_book import RetryBook
+from bot.store.subscription_book import SubscriptionBook
 
 
 @dataclass(frozen=True, slots=True)

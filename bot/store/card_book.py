@@ -12,10 +12,10 @@ from bot.notices.edit_schedule import FREEZES_AFTER, Life
 from bot.notices.notice import CardRef, Notice, NoticeState, Tag
 from bot.query.options import Form
 from bot.store import columns, schema
+from bot.store.batch_delete import drop_batch
 from bot.store.book import read_each
-from bot.store.housekeeping import drop_batch
-from bot.store.messages import message_of
-from bot.store.retries import RetryBook, RetryKind, is_put_off
+from bot.store.message_rows import message_of
+from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 
 KEEP_CARDS = timedelta(days=180)
 _happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # something, last

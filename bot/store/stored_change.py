@@ -8,7 +8,8 @@ from bot.ids import PatchId, ServerName
 from bot.notices.changes import Changed, Contexts
 from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, Patch, Series
-from bot.store import queued, rows
+from bot.store import queued_change_book as queued
+from bot.store import rows
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)  # the rows have one, which is not kept
 

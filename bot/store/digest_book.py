@@ -14,10 +14,10 @@ from bot.incidents import Incidents
 from bot.notices.notice import CardRef
 from bot.query.options import Digest, read_digest
 from bot.store import columns, schema
+from bot.store.batch_delete import drop_batch
 from bot.store.book import readable
-from bot.store.housekeeping import drop_batch
-from bot.store.retries import RetryBook, RetryKind
-from bot.store.subscriptions import SubscriptionBook
+from bot.store.retry_book import RetryBook, RetryKind
+from bot.store.subscription_book import SubscriptionBook
 from bot.subscriptions.digest_schedule import next_due, zone_named
 
 KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again

@@ -14,8 +14,8 @@ from bot.notices.notice import CardRef
 from bot.patchwork.model import Comment, Person
 from bot.store import columns, rows, schema
 from bot.store.book import read_each
-from bot.store.cards import is_there
-from bot.store.retries import RetryBook, RetryKind, is_put_off
+from bot.store.card_book import is_there
+from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 
 
 @dataclass(frozen=True, slots=True)

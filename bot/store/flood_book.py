@@ -15,10 +15,10 @@ from bot.notices.notice import CardRef, Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
 from bot.query.options import Form
 from bot.store import schema
+from bot.store.batch_delete import drop_batch
 from bot.store.book import batched, read_each, readable
-from bot.store.housekeeping import drop_batch
-from bot.store.past import KEEP_PATCHES
-from bot.store.subscriptions import FLOOD
+from bot.store.patch_book import KEEP_PATCHES
+from bot.store.subscription_book import FLOOD
 
 _CHUNK = 150  # objects of three parameters each, below the number that any SQLite takes
 Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term, and what that found

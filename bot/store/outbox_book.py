@@ -25,9 +25,9 @@ from bot.notices.notice import (
 )
 from bot.notices.status import Queue
 from bot.store import columns, schema
-from bot.store.cards import CardBook
+from bot.store.batch_delete import drop_batch
+from bot.store.card_book import CardBook
 from bot.store.claims import OPEN, attempts, candidates, has_event, heads
-from bot.store.housekeeping import drop_batch
 
 KEEP_SAID = timedelta(days=7)
 KEEP_UNSENT = timedelta(days=180)  # what was given up or is kept for a room; as long as what it tells of is known

@@ -18,7 +18,7 @@ from bot.patchwork.updates import CheckTold, CommentsRead, Field, FieldTold, Mai
 from bot.polling.poller import Poll
 from bot.store import rows, schema
 from bot.store.book import batched
-from bot.store.past import PastBook
+from bot.store.patch_book import PastBook
 
 _SHOWN = ("name", "total", "received_total", "cover", "cover_id", "archive_url")  # by the lists, of a series
 _BATCH = 500

@@ -13,9 +13,9 @@ from bot.clock import LONGEST_WAIT, backoff
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
 from bot.store import schema
+from bot.store.batch_delete import drop_batch
 from bot.store.book import batched
-from bot.store.housekeeping import drop_batch
-from bot.store.past import KEEP_PATCHES
+from bot.store.patch_book import KEEP_PATCHES
 
 BATCH: Final = 50
 _CHUNK = 500  # below the number of parameters that any SQLite takes

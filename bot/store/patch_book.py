@@ -15,7 +15,7 @@ from bot.patchwork.model import Check, Patch, Series
 from bot.patchwork.updates import Work, WorkKind
 from bot.store import rows, schema
 from bot.store.book import Book
-from bot.store.scan import Scan, ScanRow
+from bot.store.patch_scan import Scan, ScanRow
 
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches that paths are looked for in

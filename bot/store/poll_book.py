@@ -17,12 +17,12 @@ from bot.polling.event_reader import Watched
 from bot.polling.pending import KnownSeries
 from bot.polling.poller import Poll
 from bot.store import rows, schema
+from bot.store.apply_updates import Changing
+from bot.store.batch_delete import drop_batch
 from bot.store.book import readable
-from bot.store.changing import Changing
-from bot.store.housekeeping import drop_batch
-from bot.store.past import KEEP_PATCHES, PastBook
-from bot.store.rechecks import RecheckBook
-from bot.store.sweeps import SweepBook
+from bot.store.patch_book import KEEP_PATCHES, PastBook
+from bot.store.recheck_book import RecheckBook
+from bot.store.sweep_book import SweepBook
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
