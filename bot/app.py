@@ -45,12 +45,12 @@ from bot.sources import shelf_of
 from bot.store.inbox_book import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects
-from bot.watch.digests import Digests, Sources
-from bot.watch.floods import Floods
+from bot.watch.card_edits import Upkeep
+from bot.watch.digest_posts import Digests, Sources
+from bot.watch.flood_lists import Floods
+from bot.watch.followed import Ears
 from bot.watch.listed_now import ListedNow
-from bot.watch.listening import Ears
-from bot.watch.replies import Replies
-from bot.watch.upkeep import Upkeep
+from bot.watch.thread_replies import Replies
 from bot.watch.watch import Watch
 
 RESTART_SECONDS = 5.0

@@ -14,7 +14,7 @@ from bot.notices.changes import Changed
 from bot.notices.notice import Notice
 from bot.store.store import Transaction
 from bot.watch.announce import Announcer, Submission, Wanted
-from bot.watch.hearing import Hearing
+from bot.watch.change_replies import Hearing
 from broken_rows import execute, fail
 from rig import ROOM, Rig
 

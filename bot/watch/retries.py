@@ -12,8 +12,8 @@ from bot.store.retry_book import Retry, RetryKind
 from bot.store.store import Transaction
 from bot.store.stored_change import of_changed, to_changed
 from bot.watch.announce import Submission, Wanted, submitted
-from bot.watch.hearing import Change
-from bot.watch.versions import Link
+from bot.watch.change_replies import Change
+from bot.watch.version_links import Link
 
 Part: TypeAlias = Submission | Change | Wanted | Link
 

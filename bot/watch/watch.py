@@ -19,13 +19,13 @@ from bot.notices.status import Health, WatchedServer, moment, next_tick, to_the_
 from bot.patchwork.wire import Event, known_category
 from bot.polling.poller import Past, Poll, Poller
 from bot.store.store import Store
-from bot.watch.absences import CatchUp, Polled, absence_now, past
 from bot.watch.announce import Announced, Announcer
 from bot.watch.audience import Audience, Projects
-from bot.watch.floods import going_on
-from bot.watch.handling import Handling, Makers, found
-from bot.watch.hearing import Hearing
-from bot.watch.saving import resolve_saved, save
+from bot.watch.catch_up_lines import CatchUp, Polled, absence_now, past
+from bot.watch.change_replies import Hearing
+from bot.watch.flood_lists import going_on
+from bot.watch.poll_steps import Handling, Makers, found
+from bot.watch.save_poll import resolve_saved, save
 
 _log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from bot.notices.changes import Change, ChangeKind
 from bot.notices.notice import CardRef, Sent, card_key
 from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
 from bot.store.store import Store
-from bot.watch.replies import GATHERING
+from bot.watch.thread_replies import GATHERING
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 NEW_ROOM = RoomId("!new:hs")

@@ -16,8 +16,8 @@ from bot.polling.poller import Past, Poll
 from bot.store.flood_book import Held
 from bot.store.store import Transaction
 from bot.watch.announce import Announced, Announcer, Wanted, submitted
-from bot.watch.isolation import isolated
-from bot.watch.lists import composed
+from bot.watch.item_isolation import isolated
+from bot.watch.list_rendering import composed
 
 _log = structlog.get_logger(__name__)
 

@@ -11,10 +11,10 @@ from bot.notices.notice import CardRef, Lane, Message, Notice, edit_key
 from bot.store.card_book import DueCard
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
-from bot.watch import sight
-from bot.watch.isolation import isolated
-from bot.watch.sight import Composer
-from bot.watch.versions import Versions, versions_of
+from bot.watch import snapshot as sight
+from bot.watch.item_isolation import isolated
+from bot.watch.snapshot import Composer
+from bot.watch.version_links import Versions, versions_of
 
 BATCH = 100  # cards of one transaction
 

@@ -27,7 +27,7 @@ from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.digest_schedule import zone_named
 from bot.watch.audience import Audience
-from bot.watch.isolation import isolated
+from bot.watch.item_isolation import isolated
 from bot.watch.listed_now import ListedNow, Now
 
 _MOST_LISTED = MOST_MESSAGES * MOST_LINES

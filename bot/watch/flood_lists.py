@@ -18,8 +18,8 @@ from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.watch.announce import Wanted
 from bot.watch.audience import Audience
-from bot.watch.isolation import isolated
-from bot.watch.lists import composed
+from bot.watch.item_isolation import isolated
+from bot.watch.list_rendering import composed
 
 _log = structlog.get_logger(__name__)
 

@@ -11,15 +11,15 @@ from bot.notices.notice import CardRef
 from bot.polling.poller import Poll
 from bot.store.retry_book import Retry
 from bot.store.store import Transaction
-from bot.watch.absences import CatchUp
 from bot.watch.announce import Announced, Announcer, Submission, Wanted, keep_for_digests
-from bot.watch.floods import by_room, open_flood
-from bot.watch.follow import touch_cards
-from bot.watch.hearing import Change, HeardIn, Hearing
-from bot.watch.isolation import isolated
+from bot.watch.catch_up_lines import CatchUp
+from bot.watch.change_replies import Change, HeardIn, Hearing
+from bot.watch.flood_lists import by_room, open_flood
+from bot.watch.item_isolation import isolated
 from bot.watch.retries import Part, Parts, incident_of, part_of, retry_of
-from bot.watch.saving import Saved
-from bot.watch.versions import Link, Linked, link_versions, links, tell_cards
+from bot.watch.save_poll import Saved
+from bot.watch.touch_cards import touch_cards
+from bot.watch.version_links import Link, Linked, link_versions, links, tell_cards
 
 
 @dataclass(frozen=True, slots=True)

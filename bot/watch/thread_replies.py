@@ -14,9 +14,9 @@ from bot.patchwork.updates import Work, WorkKind
 from bot.store.queued_change_book import Burst
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
-from bot.watch import sight
+from bot.watch import snapshot as sight
 from bot.watch.audience import Audience
-from bot.watch.isolation import isolated
+from bot.watch.item_isolation import isolated
 
 GATHERING = timedelta(seconds=60)
 TOGETHER = timedelta(minutes=5)  # for which patches of a series that change alike are counted together

@@ -12,7 +12,7 @@ from bot.patchwork.updates import CommentsRead, Followed, MailKind, Rechecks
 from bot.polling.pending import Pending, PendingKind
 from bot.polling.poller import Poll
 from bot.store.store import Transaction
-from bot.watch.isolation import isolated
+from bot.watch.item_isolation import isolated
 
 NOT_SAVED = "poll.object_not_saved"
 
