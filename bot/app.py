@@ -12,15 +12,15 @@ import structlog
 
 from bot import metrics
 from bot.clock import Clock
-from bot.commands.answer import Answerer, Manners
-from bot.commands.asked import Handler
-from bot.commands.bot_itself import BotItself
-from bot.commands.changes import Means, Most
+from bot.commands.about import BotItself
+from bot.commands.answer_inbox import Answerer, Manners
+from bot.commands.context import Means, Most
+from bot.commands.help import Manual
 from bot.commands.lookups import LookUps
-from bot.commands.manual import Manual
-from bot.commands.places import Place
+from bot.commands.request import Handler
 from bot.commands.rights import House
-from bot.commands.subscriptions import about_subscriptions
+from bot.commands.servers import Place
+from bot.commands.subscription_verbs import about_subscriptions
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from bot.commands.changes import FromFile
+from bot.commands.context import FromFile
 from bot.commands.rights import House, MemoryHouse
 from bot.ids import RoomId, SubscriptionId
 from bot.ops.queries import RoomQuery

@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
-from bot.commands.details import checks_of, comments_of
-from bot.commands.finder import Finder
-from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
-from bot.commands.places import Place, namesakes
+from bot.commands.answer import Answer
+from bot.commands.answers.diff import diff_shown, diffstat_shown
+from bot.commands.answers.patch import patch_shown, said, series_shown
+from bot.commands.answers.search import MOST_SHOWN, LookedAt, Match, found_shown
+from bot.commands.patch_details import checks_of, comments_of
+from bot.commands.request import Asked
+from bot.commands.resolve_ref import Finder
+from bot.commands.resolved import Found, FoundPatch, FoundSeries, OwnCopy
+from bot.commands.servers import Place, namesakes
 from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError
 from bot.notices.card import Site
-from bot.notices.diffs import diff_shown, diffstat_shown
-from bot.notices.finds import MOST_SHOWN, LookedAt, Match, found_shown
 from bot.notices.markup import Block, Document
-from bot.notices.replies import patch_shown, said, series_shown
 from bot.past import Past, PastMatch, PastMatches
 from bot.patchwork.references import Kind
 from bot.query.parser import parse

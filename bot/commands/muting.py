@@ -3,12 +3,12 @@
 import math
 from datetime import datetime, timedelta
 
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
-from bot.commands.changes import Change, Means, Owner, changed, hearing, may_change, owned, typed
+from bot.commands.answer import Answer
+from bot.commands.answers import subscriptions as told
+from bot.commands.context import Change, Means, Owner, changed, hearing, may_change, owned, typed
 from bot.commands.parameters import read_duration
+from bot.commands.request import Asked
 from bot.errors import UserError
-from bot.notices import subscribed as told
 from bot.notices.markup import Document
 from bot.store.store import Transaction
 from bot.subscriptions.subscription import FOR_GOOD

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from bot.commands.grammar import COMMANDS, Command, Group, Who
-from bot.commands.manual import NOTES
+from bot.commands.help import NOTES
 
 _PREFIX = "!pw"
 _HEAD = f"""\

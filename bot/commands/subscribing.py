@@ -4,15 +4,15 @@ import html
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-from bot.commands import volume
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
-from bot.commands.changes import Change, Means, Owner, changed, hearing, may_change, owned, typed
+from bot.commands import dry_run as volume
+from bot.commands.answer import Answer
+from bot.commands.answers import subscriptions as told
+from bot.commands.context import Change, Means, Owner, changed, hearing, may_change, owned, typed
 from bot.commands.parameters import read_duration
-from bot.commands.places import Place, namesakes
+from bot.commands.request import Asked
+from bot.commands.servers import Place, namesakes
 from bot.errors import UserError
 from bot.ids import RoomId, SubscriptionId
-from bot.notices import subscribed as told
 from bot.notices.digest import when
 from bot.notices.paging import page
 from bot.past import asked_for

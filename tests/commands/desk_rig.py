@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bot.app import Bot
 from bot.commands import grammar
-from bot.commands.asked import Asked
+from bot.commands.request import Asked
 from bot.demo.sample.http import Response
 from bot.demo.sample.patchwork import Posted
 from bot.ids import EventId, UserId

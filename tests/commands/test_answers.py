@@ -8,7 +8,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot import __version__
-from bot.commands import answer, finder
+from bot.commands import answer_inbox as answer
+from bot.commands import resolve_ref as finder
 from bot.errors import StoreError
 from bot.ids import UserId
 from bot.store.inbox_book import InboxBook, Said

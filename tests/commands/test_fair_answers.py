@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from bot.app import Bot
-from bot.commands.answer import Answerer, Manners
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
+from bot.commands.answer import Answer
+from bot.commands.answer_inbox import Answerer, Manners
+from bot.commands.answers.patch import said
+from bot.commands.request import Asked
 from bot.config import CommandSettings
 from bot.ids import EventId, RoomId, UserId
-from bot.notices.replies import said
 from bot.store import schema
 from bot.store.inbox_book import MAX_WAITING, Said
 from rig import ROOM, Rig

@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 
 from bot.commands import reference
 from bot.commands.grammar import COMMANDS, VERBS, find
-from bot.commands.manual import MEANINGS, overview, page, queries
+from bot.commands.help import MEANINGS, overview, page, queries
 from bot.notices.markup import MAX_BODY_BYTES, Allowed, plain, written
 from bot.query.options import Wish
 from bot.query.query import Key

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from bot.commands import details
+from bot.commands import patch_details as details
 from bot.demo.sample.diffs import Hunk, git_diff
 from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.demo.sample.patchwork import NewCheck, Posted

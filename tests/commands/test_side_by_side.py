@@ -13,16 +13,16 @@ from structlog.testing import capture_logs
 
 from bot import __version__
 from bot.app import Bot
-from bot.commands import answer
-from bot.commands.answer import Answerer, Manners
-from bot.commands.answers import About, Answer
-from bot.commands.asked import Asked, Handler
+from bot.commands import answer_inbox as answer
+from bot.commands.answer import About, Answer
+from bot.commands.answer_inbox import Answerer, Manners
+from bot.commands.answers.patch import said
+from bot.commands.request import Asked, Handler
 from bot.commands.rights import MemoryHouse
 from bot.config import CommandSettings
 from bot.demo.sample.server import SampleTransport
 from bot.errors import StoreError
 from bot.ids import EventId, ProjectName, RoomId, SubscriptionId, UserId
-from bot.notices.replies import said
 from bot.patchwork.client import Limits
 from bot.query.query import Query
 from bot.rooms import Rooms

@@ -7,7 +7,7 @@ import pytest
 
 from bot.commands import grammar
 from bot.commands.grammar import Call
-from bot.commands.setting import _zone
+from bot.commands.settings import _zone
 from bot.errors import UserError
 from bot.notices.markup import Allowed, Bullets, Document, Line, Lines, plain, words
 from bot.notices.paging import page

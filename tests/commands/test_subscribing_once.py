@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.commands import answer
+from bot.commands import answer_inbox as answer
 from bot.errors import StoreError
 from bot.ids import EventId
 from bot.store.inbox_book import InboxBook, Said

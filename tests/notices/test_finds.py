@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 
 from inline_snapshot import snapshot
 
+from bot.commands.answers.search import MOST_SHOWN, LookedAt, Match, found_shown
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Site
-from bot.notices.finds import MOST_SHOWN, LookedAt, Match, found_shown
 from card_rig import SITE, a_patch, body_and_html, of_series
 
 SINCE = datetime(2026, 6, 1, 12, 30, 59, tzinfo=UTC)

@@ -5,14 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.commands.answers.checks import Checked, checks_shown, series_checks_shown
+from bot.commands.answers.comments import Reply, comments_shown
+from bot.commands.answers.diff import diff_shown, diffstat_shown
+from bot.commands.answers.patch import patch_shown, said
+from bot.commands.answers.search import LookedAt, Match, found_shown
 from bot.ids import EventId, Msgid, PatchId, ProjectName, RoomId, ServerName
 from bot.notices import markup
 from bot.notices.card import Shown, Site, card, patch_title
-from bot.notices.checks import Checked, checks_shown, series_checks_shown
-from bot.notices.comments import Reply, comments_shown
-from bot.notices.diffs import diff_shown, diffstat_shown
 from bot.notices.event_link import EventLink
-from bot.notices.finds import LookedAt, Match, found_shown
 from bot.notices.markup import (
     Allowed,
     Block,
@@ -30,7 +31,6 @@ from bot.notices.markup import (
     words,
     written,
 )
-from bot.notices.replies import patch_shown, said
 from bot.patchwork.model import Check, CheckState, Comment, FileChange, Patch, Person
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 from inline_snapshot import snapshot
 
+from bot.commands.answers.patch import patch_shown, said
 from bot.notices.markup import written
-from bot.notices.replies import patch_shown, said
 from bot.patchwork.model import CheckState, FileChange, Trailer, TrailerKind
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Collection
 
 from bot import __version__
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
+from bot.commands.answer import Answer
+from bot.commands.answers.patch import said
+from bot.commands.request import Asked
 from bot.ids import UserId
-from bot.notices.replies import said
 from bot.notices.status import Condition, status
 
 

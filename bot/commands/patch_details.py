@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from bot.commands.answers import Answer
-from bot.commands.finder import Finder
-from bot.commands.found import Found, FoundPatch, FoundSeries
+from bot.commands.answer import Answer
+from bot.commands.answers.checks import Checked, checks_shown, series_checks_shown
+from bot.commands.answers.comments import Reply, comments_shown
+from bot.commands.resolve_ref import Finder
+from bot.commands.resolved import Found, FoundPatch, FoundSeries
 from bot.errors import Permanent, Temporary, UserError
 from bot.ids import PatchId
 from bot.notices.card import patch_title, series_title
-from bot.notices.checks import Checked, checks_shown, series_checks_shown
-from bot.notices.comments import Reply, comments_shown
 from bot.patchwork.client import AT_ONCE
 from bot.patchwork.model import Check, CheckState, Patch
 

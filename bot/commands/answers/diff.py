@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from bot.commands.answers.patch import files_listed
 from bot.notices import fact_lines as facts
 from bot.notices.card import Site, patch_title, series_title
 from bot.notices.markup import MAX_BODY_BYTES, Block, Document, Link, cut, lines, longest, words
-from bot.notices.replies import files_listed
 from bot.patchwork.model import FileChange, Patch, Series
 
 _LONGEST_LINE = 300

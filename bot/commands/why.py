@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
-from bot.commands.changes import Means
+from bot.commands.answer import Answer
+from bot.commands.answers.subscriptions import Reason, reasons
+from bot.commands.context import Means
+from bot.commands.request import Asked
 from bot.errors import UserError
 from bot.ids import SubscriptionId
-from bot.notices.subscribed import Reason, reasons
 from bot.store.store import Transaction
 from bot.subscriptions.subscription import is_configured
 

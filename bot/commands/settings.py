@@ -7,13 +7,13 @@ import zoneinfo
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
-from bot.commands.changes import Change, Means, changed, hearing, may_change, typed
-from bot.commands.places import namesake
+from bot.commands.answer import Answer
+from bot.commands.answers import subscriptions as told
+from bot.commands.context import Change, Means, changed, hearing, may_change, typed
+from bot.commands.request import Asked
+from bot.commands.servers import namesake
 from bot.errors import UserError
 from bot.ids import RoomId
-from bot.notices import subscribed as told
 from bot.notices.digest import when
 from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Bullets, Code, Lines, words

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Sequence
 
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
-from bot.commands.changes import Means, Owner, typed
+from bot.commands.answer import Answer
+from bot.commands.answers.subscriptions import exported
+from bot.commands.context import Means, Owner, typed
+from bot.commands.request import Asked
 from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Document, Line, words
 from bot.notices.paging import page
-from bot.notices.subscribed import exported
 from bot.subscriptions.subscription import listening
 
 

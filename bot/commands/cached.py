@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
-from bot.commands.places import Place
+from bot.commands.resolved import Found, FoundPatch, FoundSeries, OwnCopy
+from bot.commands.servers import Place
 from bot.errors import UserError
 from bot.ids import Msgid, SeriesId
 from bot.patchwork.model import Patch, PatchPage, Series

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.commands.answers import Answer
-from bot.commands.places import Place, namesakes
+from bot.commands.answer import Answer
+from bot.commands.answers.search import Match, known_since, rehearsed_shown
+from bot.commands.servers import Place, namesakes
 from bot.errors import UserError
 from bot.notices.card import Site
 from bot.notices.fact_lines import moment
-from bot.notices.finds import Match, known_since, rehearsed_shown
 from bot.past import Past, PastMatches, unanswerable
 from bot.query.query import Key, Query, terms_of
 

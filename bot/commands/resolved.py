@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from bot.commands.answers import About
-from bot.commands.places import Place
+from bot.commands.answer import About
+from bot.commands.servers import Place
 from bot.notices.card import Site
 from bot.notices.fact_lines import moment
 from bot.patchwork.model import PatchPage, Series

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import structlog
 
-from bot.commands.asked import Asked
-from bot.commands.copies import Copies
-from bot.commands.found import Found, FoundPatch, FoundSeries, OwnCopy
-from bot.commands.places import Place
+from bot.commands.cached import Copies
+from bot.commands.request import Asked
+from bot.commands.resolved import Found, FoundPatch, FoundSeries, OwnCopy
+from bot.commands.servers import Place
 from bot.errors import Permanent, Temporary, TransportError, UserError
 from bot.ids import Msgid, PatchId
 from bot.patchwork.client import AT_ONCE, NotFound

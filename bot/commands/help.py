@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked
+from bot.commands.answer import Answer
 from bot.commands.grammar import COMMANDS, TOPICS, Command, Group, find, typed
 from bot.commands.parameters import KEYS, Kind
+from bot.commands.request import Asked
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
 from bot.query.keys import example_of
 from bot.query.options import Wish

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from bot.commands.addresses import Addresses
-from bot.commands.asked import Handler
-from bot.commands.changes import Means, in_words
-from bot.commands.exporting import Exporting
-from bot.commands.housekeeping import Housekeeping
+from bot.commands.admin import Housekeeping
+from bot.commands.context import Means, in_words
+from bot.commands.export import Exporting
 from bot.commands.muting import Muting
-from bot.commands.reasons import Reasons
-from bot.commands.setting import SettingUp
+from bot.commands.own_addresses import Addresses
+from bot.commands.request import Handler
+from bot.commands.settings import SettingUp
 from bot.commands.subscribing import Subscribing
+from bot.commands.why import Reasons
 
 
 def about_subscriptions(means: Means) -> Mapping[str, Handler]:

@@ -11,15 +11,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.clock import Clock
-from bot.commands.answer import notice
-from bot.commands.answers import Answer
-from bot.commands.asked import Asked, Handler
-from bot.commands.places import Place
+from bot.commands.answer import Answer
+from bot.commands.answer_inbox import notice
+from bot.commands.answers.subscriptions import refused
+from bot.commands.request import Asked, Handler
 from bot.commands.rights import House, Verdict
+from bot.commands.servers import Place
 from bot.errors import UserError
 from bot.ids import ProjectName, RoomId, SubscriptionId, UserId
 from bot.notices.markup import Document
-from bot.notices.subscribed import refused
 from bot.past import Past
 from bot.query.query import Query
 from bot.store.store import Store, Transaction

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.commands.answers.patch import said
 from bot.errors import QueryError, UserError
 from bot.notices.fact_lines import moment
 from bot.notices.markup import Block, Bullets, Code, Document, Line, Lines, Piece, cut, words
-from bot.notices.replies import said
 from bot.subscriptions.subscription import FOR_GOOD, Subscribed
 
 _LONGEST_IN_A_LINE = 900  # characters that a line shows whole

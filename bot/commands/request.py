@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bot.commands.answers import Answer
+from bot.commands.answer import Answer
 from bot.commands.grammar import Call
 from bot.store.inbox_book import Said
 

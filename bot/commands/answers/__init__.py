@@ -1,0 +1,1 @@
+"""What commands are answered, as documents. Pure."""
