@@ -17,11 +17,11 @@ from bot.clock import Clock, SystemClock
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.matrix.client import MatrixClient
-from bot.matrix.house import MatrixHouse
-from bot.matrix.inviters import HouseRules
-from bot.matrix.memory import Taken
+from bot.matrix.invite_rules import HouseRules
+from bot.matrix.room_rights import MatrixHouse
 from bot.matrix.session import Session
-from bot.matrix.stored import StoredMemory
+from bot.matrix.session_memory import Taken
+from bot.matrix.stored_session import StoredMemory
 from bot.ops.health import served
 from bot.ops.queries import room_queries
 from bot.ops.systemd import ServiceManager, watched

@@ -7,10 +7,10 @@ from pathlib import Path
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.crypto import account
+from bot.matrix.crypto.crypto_store import Vault
+from bot.matrix.crypto.key_sharing import Audience, Parcel, Read
 from bot.matrix.crypto.machine import Machine
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.crypto.sharing import Audience, Parcel, Read
-from bot.matrix.crypto.vault import Vault
 from bot.matrix.model import Content, Event, KeyNews, ToDevice
 
 ROOM = RoomId("!room:hs")

@@ -14,10 +14,10 @@ from bot.clock import Clock, SystemClock
 from bot.config import MatrixSettings, NetworkSettings, PatchworkSettings, ProjectSettings, Settings, StoreSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.client import Deadlines, MatrixClient
-from bot.matrix.inviters import HouseRules
-from bot.matrix.memory import RecentMemory
+from bot.matrix.invite_rules import HouseRules
 from bot.matrix.model import Event
 from bot.matrix.session import Session
+from bot.matrix.session_memory import RecentMemory
 from homeserver import Homeserver
 from person import WAIT_SECONDS, Person
 

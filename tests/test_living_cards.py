@@ -8,8 +8,8 @@ import pytest
 from bot.app import Bot
 from bot.demo.sample.patchwork import NewCheck, Posted
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.memory import Taken
-from bot.matrix.stored import StoredMemory
+from bot.matrix.session_memory import Taken
+from bot.matrix.stored_session import StoredMemory
 from rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")

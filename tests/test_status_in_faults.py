@@ -15,9 +15,9 @@ from bot.demo.sample.http import Response
 from bot.errors import Forbidden, Permanent, Temporary
 from bot.ids import UserId
 from bot.matrix.client import MatrixClient
-from bot.matrix.inviters import HouseRules
-from bot.matrix.memory import RecentMemory
+from bot.matrix.invite_rules import HouseRules
 from bot.matrix.session import Session
+from bot.matrix.session_memory import RecentMemory
 from bot.notices.markup import Allowed, written
 from bot.notices.status import status
 from rig import ROOM, Rig, a_series

@@ -14,11 +14,10 @@ from bot.config import Settings
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError, UserError
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.incidents import Incidents
+from bot.matrix import answer_limits as readings
 from bot.matrix import device as devices
-from bot.matrix import readings, requests, wire
-from bot.matrix.admission import Invited, invited
+from bot.matrix import requests, wire
 from bot.matrix.answer_reader import AnswerTooLarge
-from bot.matrix.carrier import Carrier, Parsed
 from bot.matrix.content import (
     MAX_SEALED_BYTES,
     OUR_TYPES,
@@ -30,11 +29,13 @@ from bot.matrix.content import (
 )
 from bot.matrix.device import Device
 from bot.matrix.encryption import DeviceLost, Encryption, Surroundings
+from bot.matrix.http import Carrier, Parsed
 from bot.matrix.identity import Owner, confirmed
-from bot.matrix.isolation import learned
+from bot.matrix.invitations import Invited, invited
 from bot.matrix.model import Answer, Content, Event, Gap, LeftOut, Page, SyncAnswer
 from bot.matrix.requests import Request
 from bot.matrix.room_state import with_states
+from bot.matrix.sync_isolation import learned
 from bot.notices.notice import Message
 
 LOOK_BACK_EVENTS = 1_000

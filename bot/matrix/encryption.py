@@ -23,21 +23,21 @@ from bot.ids import EventId, NoticeKey, RoomId
 from bot.incidents import Incidents
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests
+from bot.matrix.clear_text import without_clear_text
 from bot.matrix.content import tag_of
 from bot.matrix.crypto import account
-from bot.matrix.crypto import vault as vaults
+from bot.matrix.crypto import crypto_store as vaults
 from bot.matrix.crypto.account import Own
+from bot.matrix.crypto.crypto_store import Damaged, Vault
 from bot.matrix.crypto.devices import MEGOLM, keys_told
+from bot.matrix.crypto.key_sharing import Audience, KeyLost
 from bot.matrix.crypto.machine import Machine
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.crypto.sharing import Audience, KeyLost
-from bot.matrix.crypto.vault import Damaged, Vault
-from bot.matrix.exchange import KeyExchange
 from bot.matrix.identity import Ask, Owner, sign_device
+from bot.matrix.key_exchange import KeyExchange
 from bot.matrix.model import Content, Joined, KeyNews, SyncAnswer
 from bot.matrix.requests import Request
 from bot.matrix.rosters import Rosters
-from bot.matrix.sealing import without_clear_text
 
 EPOCH = "org.patchbot.epoch"
 COUNT_SECONDS = 3_600.0

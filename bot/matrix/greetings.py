@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.ids import NoticeKey, RoomId, UserId
-from bot.matrix.hearing import thread_of
+from bot.matrix.messages import thread_of
 from bot.matrix.model import Event
 from bot.notices.markup import Allowed, Code, Lines, words, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag

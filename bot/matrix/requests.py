@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from bot.ids import DeviceId, EventId, RoomId, TxnId, UserId
-from bot.matrix import readings
+from bot.matrix import answer_limits as readings
 from bot.matrix.answer_reader import Reading
 from bot.matrix.content import encoded
 from bot.matrix.model import Content

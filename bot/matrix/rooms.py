@@ -11,7 +11,7 @@ from typing import Self
 
 from bot.ids import RoomId, UserId
 from bot.matrix.crypto.devices import MEGOLM
-from bot.matrix.inviters import is_user_id
+from bot.matrix.invite_rules import is_user_id
 from bot.matrix.model import Content, Event, Joined
 
 ABOVE_ALL = 1 << 60  # more than any level that JSON may hold

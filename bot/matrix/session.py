@@ -25,13 +25,13 @@ from bot.ids import RoomId
 from bot.incidents import Incidents
 from bot.matrix.answer_reader import AnswerTooLarge
 from bot.matrix.client import MatrixClient
-from bot.matrix.doors import Doors
-from bot.matrix.inviters import HouseRules
-from bot.matrix.isolation import decrypted, taken
-from bot.matrix.memory import SessionMemory, Taken
+from bot.matrix.invite_rules import HouseRules
+from bot.matrix.membership import Doors
 from bot.matrix.rooms import Room
+from bot.matrix.session_memory import SessionMemory, Taken
 from bot.matrix.skipped_rooms import SkippedRooms
-from bot.matrix.taking import ASK_AGAIN, Known
+from bot.matrix.sync_isolation import decrypted, taken
+from bot.matrix.sync_outcome import ASK_AGAIN, Known
 from bot.matrix.timeline_gaps import Gaps
 from bot.notices.markup import cut
 from bot.notices.status import MAX_REASON, moment, to_the_second

@@ -11,7 +11,7 @@ from bot.ids import RoomId
 from bot.incidents import Incidents
 from bot.matrix.answer_reader import AnswerTooLarge
 from bot.matrix.client import MatrixClient
-from bot.matrix.memory import Remembered, SessionMemory, Taken
+from bot.matrix.session_memory import Remembered, SessionMemory, Taken
 
 SKIPPED_FOR = timedelta(days=1)
 MAX_ROOMS = 50  # they are named in the request; the one that comes back first makes room

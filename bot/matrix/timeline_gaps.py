@@ -10,7 +10,7 @@ from bot.clock import Clock
 from bot.errors import BotError, Forbidden, Permanent, Temporary
 from bot.ids import RoomId, UserId
 from bot.matrix.client import MatrixClient
-from bot.matrix.hearing import reaches_back
+from bot.matrix.messages import reaches_back
 from bot.matrix.model import Event, Gap, Joined, SyncAnswer
 
 PATIENCE = timedelta(minutes=1)  # with the gaps of one answer that cannot be filled, while everything else waits

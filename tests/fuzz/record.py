@@ -16,8 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from bot.ids import RoomId, TxnId
-from bot.matrix.memory import RecentMemory
 from bot.matrix.requests import Request
+from bot.matrix.session_memory import RecentMemory
 from chat_contract import a_message
 from fault_proxy import FaultProxy, proxied
 from friend import Friend, befriended

@@ -30,12 +30,12 @@ from bot.config import (
 )
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.client import MatrixClient
+from bot.matrix.crypto.key_sharing import Audience
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.crypto.sharing import Audience
-from bot.matrix.house import MatrixHouse
 from bot.matrix.model import Event, KeyNews, ToDevice
+from bot.matrix.room_rights import MatrixHouse
 from bot.matrix.session import Session
-from bot.matrix.stored import StoredMemory
+from bot.matrix.stored_session import StoredMemory
 from bot.ops.queries import room_queries
 from bot.rooms import Rooms
 from bot.run import _follow, _rules

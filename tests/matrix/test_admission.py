@@ -6,12 +6,12 @@ import pytest
 
 from bot.commands.rights import STATE_TYPE
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.admission import Policy, admitted, invited, why_not_followed
-from bot.matrix.inviters import HouseRules
-from bot.matrix.memory import Taken
+from bot.matrix.invitations import Policy, admitted, invited, why_not_followed
+from bot.matrix.invite_rules import HouseRules
 from bot.matrix.model import Event, Joined, Left, SyncAnswer
 from bot.matrix.rooms import Levels, Room
-from bot.matrix.taking import Known, outcome
+from bot.matrix.session_memory import Taken
+from bot.matrix.sync_outcome import Known, outcome
 from matrix_rig import a_text, an_event
 
 ME, ANN, EVE = UserId("@bot:hs"), UserId("@ann:hs"), UserId("@eve:evil")

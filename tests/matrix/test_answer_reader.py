@@ -9,7 +9,8 @@ import pytest
 
 from bot.errors import Permanent
 from bot.ids import RoomId, UserId
-from bot.matrix import answer_reader, readings, wire
+from bot.matrix import answer_limits as readings
+from bot.matrix import answer_reader, wire
 from bot.matrix.answer_reader import AnswerReader, AnswerTooLarge, Reading
 from bot.matrix.model import NOBODY, Answer, Invitation, SyncAnswer
 

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.ids import DeviceId, RoomId, UserId
+from bot.matrix.crypto.crypto_store import Vault
 from bot.matrix.crypto.devices import MAX_DEVICES, devices_of, one_time_key
 from bot.matrix.crypto.devices import Device as KnownDevice
+from bot.matrix.crypto.key_sharing import Audience, KeyLost
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.crypto.sharing import Audience, KeyLost
-from bot.matrix.crypto.vault import Vault
 from bot.matrix.model import KeyNews, ToDevice
 from crypto_rig import ROOM, Device, bodies, copied, parcel_for
 from matrix_rig import an_event

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from bot.ids import TxnId
-from bot.matrix.memory import RecentMemory
+from bot.matrix.session_memory import RecentMemory
 from chat_contract import a_message
 from fault_proxy import FaultProxy, proxied
 from friend import Friend

@@ -15,7 +15,7 @@ import pytest
 from bot.clock import SystemClock
 from bot.ids import EventId, NoticeKey, RoomId, TxnId, UserId
 from bot.matrix.client import Deadlines, MatrixClient
-from bot.matrix.memory import RecentMemory
+from bot.matrix.session_memory import RecentMemory
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.notices.notice import Message, NoticeKind, Tag
 from chat_contract import ChatContract, a_message, a_reaction, an_edit

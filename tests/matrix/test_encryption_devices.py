@@ -17,8 +17,8 @@ from bot.ids import DeviceId, RoomId, TxnId, UserId
 from bot.matrix import identity, keyring, requests, signing
 from bot.matrix.client import MatrixClient
 from bot.matrix.crypto.account import Own
-from bot.matrix.memory import RecentMemory
 from bot.matrix.requests import Request
+from bot.matrix.session_memory import RecentMemory
 from chat_contract import a_message
 from fault_proxy import FaultProxy, json_500, proxied
 from friend import Friend

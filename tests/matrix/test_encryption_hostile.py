@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.ids import DeviceId, RoomId, TxnId
-from bot.matrix.memory import RecentMemory
+from bot.matrix.session_memory import RecentMemory
 from chat_contract import a_message
 from friend import Friend
 from hostile_device import LOW_ORDER, HostileDevice

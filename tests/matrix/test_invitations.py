@@ -9,11 +9,11 @@ from aiohttp import web
 
 from bot.clock import SystemClock
 from bot.ids import NoticeKey, RoomId, UserId
-from bot.matrix import doors
+from bot.matrix import membership as doors
 from bot.matrix.client import Deadlines
-from bot.matrix.memory import RecentMemory, Taken
 from bot.matrix.model import Invitation
-from bot.matrix.stored import StoredMemory
+from bot.matrix.session_memory import RecentMemory, Taken
+from bot.matrix.stored_session import StoredMemory
 from bot.query.parser import parse
 from bot.store.store import Store
 from fault_proxy import Fault, FaultProxy, proxied

@@ -11,8 +11,8 @@ from bot.errors import Permanent, Temporary
 from bot.ids import DeviceId, UserId
 from bot.incidents import Incidents
 from bot.matrix.encryption import Encryption, Surroundings
-from bot.matrix.exchange import _P, _T, KeyExchange
 from bot.matrix.identity import Owner
+from bot.matrix.key_exchange import _P, _T, KeyExchange
 from bot.matrix.model import Content
 from bot.matrix.requests import Request
 from crypto_rig import ROOM, Device

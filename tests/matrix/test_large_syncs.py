@@ -13,12 +13,12 @@ from bot.ids import EventId, RoomId, UserId
 from bot.incidents import Incidents
 from bot.matrix import answer_reader
 from bot.matrix.client import MatrixClient
-from bot.matrix.memory import RecentMemory, Taken
 from bot.matrix.model import Content, Event, Gap, Joined, SyncAnswer
 from bot.matrix.requests import Request
 from bot.matrix.room_state import with_states
 from bot.matrix.session import Session
-from bot.matrix.taking import Known, Outcome, outcome
+from bot.matrix.session_memory import RecentMemory, Taken
+from bot.matrix.sync_outcome import Known, Outcome, outcome
 from bot.matrix.timeline_gaps import Gaps
 from fault_proxy import FaultProxy, Rewritten, html_502, proxied
 from homeserver import Homeserver
@@ -252,7 +252,7 @@ async def test_an_event_whose_handling_fails_costs_itself_only(
             raise ZeroDivisionError("a fault of the program")
 
     if where == "outcome":
-        monkeypatch.setattr("bot.matrix.isolation.outcome", broken_outcome)
+        monkeypatch.setattr("bot.matrix.sync_isolation.outcome", broken_outcome)
     else:
         memory.before_take = refuse
 

@@ -11,10 +11,10 @@ from bot.errors import Temporary
 from bot.ids import NoticeKey, RoomId, UserId
 from bot.matrix.answer_reader import AnswerTooLarge
 from bot.matrix.client import MatrixClient
-from bot.matrix.doors import Doors
-from bot.matrix.inviters import HouseRules
-from bot.matrix.memory import RecentMemory, Taken
+from bot.matrix.invite_rules import HouseRules
+from bot.matrix.membership import Doors
 from bot.matrix.rooms import Levels, Room
+from bot.matrix.session_memory import RecentMemory, Taken
 from bot.matrix.skipped_rooms import SkippedRooms
 from matrix_rig import Account, Listener, listening
 from person import Person

@@ -13,7 +13,7 @@ from bot.delivery.sender import Sender
 from bot.errors import Temporary
 from bot.ids import NoticeKey, RoomId, TxnId
 from bot.matrix.client import Deadlines, MatrixClient
-from bot.matrix.memory import RecentMemory
+from bot.matrix.session_memory import RecentMemory
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
 from fault_proxy import FAULTS, Fault, FaultProxy, empty_object, proxied, redirect_elsewhere

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.hearing import heard, is_arrival, reaches_back, since_we_came, taken_back, without_quote
-from bot.matrix.inviters import accepts, covers
+from bot.matrix.invite_rules import accepts, covers
 from bot.matrix.mentions import BotInRoom
+from bot.matrix.messages import heard, is_arrival, reaches_back, since_we_came, taken_back, without_quote
 from bot.matrix.model import Event
 from bot.matrix.session import Backoff
 from matrix_rig import a_text, an_event

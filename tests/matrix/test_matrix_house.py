@@ -10,8 +10,8 @@ import pytest
 from bot.commands.rights import STATE_TYPE, House, MemoryHouse, Verdict
 from bot.errors import Temporary
 from bot.ids import RoomId, UserId
-from bot.matrix.house import MatrixHouse
-from bot.matrix.memory import RecentMemory
+from bot.matrix.room_rights import MatrixHouse
+from bot.matrix.session_memory import RecentMemory
 from matrix_rig import Account, Listener, listening
 from person import Person
 from rig import ROOM

@@ -11,9 +11,9 @@ from bot.clock import VirtualClock
 from bot.errors import StoreError
 from bot.ids import EventId, NoticeKey, RoomId, ServerName, UserId
 from bot.matrix.greetings import welcome
-from bot.matrix.memory import Heard, RecentMemory, SessionMemory, Taken
 from bot.matrix.model import Invitation
-from bot.matrix.stored import StoredMemory
+from bot.matrix.session_memory import Heard, RecentMemory, SessionMemory, Taken
+from bot.matrix.stored_session import StoredMemory
 from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
 from store_rig import DEVICE, StoreRig

@@ -7,8 +7,8 @@ import pytest
 
 from bot.errors import LoggedOut, StoreError
 from bot.ids import NoticeKey, TxnId
-from bot.matrix.memory import RecentMemory, Taken
 from bot.matrix.requests import Request
+from bot.matrix.session_memory import RecentMemory, Taken
 from chat_contract import a_message, a_reaction
 from matrix_rig import Account, LateClient, WrongClock, listening
 from person import Person

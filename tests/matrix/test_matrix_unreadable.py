@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.model import Event, Joined, SyncAnswer
-from bot.matrix.taking import Known, Outcome, outcome
+from bot.matrix.sync_outcome import Known, Outcome, outcome
 from matrix_rig import an_event
 
 ROOM, ME, ANN, BOB = RoomId("!room:hs"), UserId("@bot:hs"), UserId("@ann:hs"), UserId("@bob:hs")

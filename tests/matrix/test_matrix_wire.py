@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from bot.errors import BotError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import RoomId, UserId
 from bot.matrix import wire
-from bot.matrix.hearing import heard
-from bot.matrix.inviters import accepts
+from bot.matrix.invite_rules import accepts
 from bot.matrix.mentions import BotInRoom
+from bot.matrix.messages import heard
 from bot.matrix.rooms import Room
-from bot.matrix.taking import Known, outcome
+from bot.matrix.sync_outcome import Known, outcome
 from matrix_rig import an_event
 
 ME = UserId("@bot:hs")

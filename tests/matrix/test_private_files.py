@@ -10,7 +10,7 @@ import pytest
 from bot.errors import StoreError
 from bot.ids import DeviceId, UserId
 from bot.matrix import device, keyring
-from bot.matrix.crypto.vault import Vault
+from bot.matrix.crypto.crypto_store import Vault
 
 ME = UserId("@patchbot:example.org")
 

@@ -3,8 +3,8 @@
 import pytest
 
 from bot.ids import EventId, RoomId
+from bot.matrix.clear_text import without_clear_text
 from bot.matrix.model import Event, Joined
-from bot.matrix.sealing import without_clear_text
 from matrix_rig import a_text, an_event
 
 ROOM = RoomId("!room:hs")

@@ -6,10 +6,10 @@ from pathlib import Path
 import vodozemac
 
 from bot.ids import DeviceId, UserId
-from bot.matrix.crypto import vault as vaults
+from bot.matrix.crypto import crypto_store as vaults
+from bot.matrix.crypto.crypto_store import Damaged, Vault
 from bot.matrix.crypto.devices import MEGOLM, OLM
 from bot.matrix.crypto.signatures import signature_in, signed_part
-from bot.matrix.crypto.vault import Damaged, Vault
 from bot.matrix.model import Content
 
 _KIND = "own"

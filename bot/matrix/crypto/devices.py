@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bot.ids import DeviceId, UserId
+from bot.matrix.crypto.crypto_store import name_of
 from bot.matrix.crypto.signatures import is_key, is_signed
-from bot.matrix.crypto.vault import name_of
 from bot.matrix.model import Content
 
 OLM = "m.olm.v1.curve25519-aes-sha2"

@@ -16,17 +16,17 @@ from bot.clock import Clock
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.crypto import account
 from bot.matrix.crypto.account import Own
+from bot.matrix.crypto.crypto_store import Vault, loaded
+from bot.matrix.crypto.device_lists import DeviceLists, Marks
 from bot.matrix.crypto.devices import MEGOLM, Device, one_time_key
 from bot.matrix.crypto.faults import Faults
-from bot.matrix.crypto.lists import DeviceLists, Marks
-from bot.matrix.crypto.mailbox import Mailbox
+from bot.matrix.crypto.key_sharing import Audience, KeyLost, Parcel, Read, Settled, Shares
 from bot.matrix.crypto.megolm import Forged, NoKey, Outbound, RoomSessions
+from bot.matrix.crypto.missing_keys import Waiting, WaitingRoom
 from bot.matrix.crypto.olm import Conversations, Unreadable
-from bot.matrix.crypto.refusal import Refused
-from bot.matrix.crypto.sharing import Audience, KeyLost, Parcel, Read, Settled, Shares
-from bot.matrix.crypto.unreached import Unreached
-from bot.matrix.crypto.vault import Vault, loaded
-from bot.matrix.crypto.waiting import Waiting, WaitingRoom
+from bot.matrix.crypto.to_device import Mailbox
+from bot.matrix.crypto.unreachable import Unreached
+from bot.matrix.crypto.vodozemac_errors import Refused
 from bot.matrix.crypto.withheld import Withheld
 from bot.matrix.model import Content, Event, KeyNews
 

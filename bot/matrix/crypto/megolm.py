@@ -10,10 +10,10 @@ import vodozemac
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.content import encoded
 from bot.matrix.crypto.account import Own
+from bot.matrix.crypto.crypto_store import Vault, begins, loaded, name_of
 from bot.matrix.crypto.devices import MEGOLM, Device
 from bot.matrix.crypto.olm import Opened, Unreadable
-from bot.matrix.crypto.refusal import Refused, refusing
-from bot.matrix.crypto.vault import Vault, begins, loaded, name_of
+from bot.matrix.crypto.vodozemac_errors import Refused, refusing
 from bot.matrix.model import Content, Event
 
 MAX_CIPHERTEXT = 64 * 1024

@@ -16,10 +16,10 @@ from bot.ids import DeviceId, UserId
 from bot.matrix.content import encoded
 from bot.matrix.crypto import account
 from bot.matrix.crypto.account import Own
+from bot.matrix.crypto.crypto_store import Vault, begins, name_of
 from bot.matrix.crypto.devices import OLM, Device, device_of
-from bot.matrix.crypto.refusal import Refused, refusing
 from bot.matrix.crypto.signatures import is_key, unpacked, unpadded
-from bot.matrix.crypto.vault import Vault, begins, name_of
+from bot.matrix.crypto.vodozemac_errors import Refused, refusing
 from bot.matrix.model import Content
 
 MAX_SESSIONS = 5  # with one device

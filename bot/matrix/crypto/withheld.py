@@ -5,8 +5,8 @@ there is a conversation with the device again.
 """
 
 from bot.ids import RoomId, UserId
+from bot.matrix.crypto.crypto_store import Vault, name_of
 from bot.matrix.crypto.devices import MEGOLM, Device
-from bot.matrix.crypto.vault import Vault, name_of
 from bot.matrix.model import Content
 
 WITHHELD = "m.room_key.withheld"

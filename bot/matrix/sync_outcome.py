@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.ids import RoomId, UserId
-from bot.matrix.admission import Policy, admitted, invited, last_membership
 from bot.matrix.greetings import send_again
-from bot.matrix.hearing import TOO_OLD, heard, is_arrival, since_we_came, taken_back
-from bot.matrix.memory import Taken
+from bot.matrix.invitations import Policy, admitted, invited, last_membership
 from bot.matrix.mentions import BotInRoom
+from bot.matrix.messages import TOO_OLD, heard, is_arrival, since_we_came, taken_back
 from bot.matrix.model import Event, Joined, SyncAnswer
 from bot.matrix.rooms import Room
+from bot.matrix.session_memory import Taken
 
 ASK_AGAIN = timedelta(hours=1)
 MAX_ASKED = (

@@ -6,8 +6,8 @@ from dataclasses import replace
 import structlog
 
 from bot.ids import RoomId, UserId
-from bot.matrix.memory import Heard, Remembered, Taken
 from bot.matrix.model import Invitation
+from bot.matrix.session_memory import Heard, Remembered, Taken
 from bot.notices.notice import Notice
 from bot.store.inbox_book import Said
 from bot.store.session_book import Invited

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from bot.ids import DeviceId, UserId
 from bot.matrix.crypto.devices import Device
 from bot.matrix.crypto.faults import DEVICE_LEFT_OUT, REQUEST_REFUSED, Faults
-from bot.matrix.crypto.patience import Patience
-from bot.matrix.crypto.sharing import AT_ONCE, Parcel
+from bot.matrix.crypto.key_sharing import AT_ONCE, Parcel
+from bot.matrix.crypto.retry_times import Patience
 from bot.matrix.crypto.withheld import WITHHELD, Withheld, no_olm
 from bot.matrix.model import Content
 

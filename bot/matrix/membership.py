@@ -20,12 +20,12 @@ import structlog
 from bot.clock import Clock
 from bot.errors import Forbidden, Permanent, Temporary, TransportError
 from bot.ids import RoomId, UserId
-from bot.matrix.admission import Invited, Policy, admitted, why_not_entered, why_not_followed
 from bot.matrix.client import MatrixClient
-from bot.matrix.inviters import HouseRules
-from bot.matrix.memory import Remembered, SessionMemory, Taken
+from bot.matrix.invitations import Invited, Policy, admitted, why_not_entered, why_not_followed
+from bot.matrix.invite_rules import HouseRules
 from bot.matrix.model import Invitation
 from bot.matrix.rooms import Room
+from bot.matrix.session_memory import Remembered, SessionMemory, Taken
 from bot.notices.notice import next_attempt
 
 AT_ONCE = 4  # of each kind

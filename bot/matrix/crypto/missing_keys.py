@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.crypto.vault import Vault, loaded, name_of
+from bot.matrix.crypto.crypto_store import Vault, loaded, name_of
 from bot.matrix.model import Event
 
 MOST, MOST_OF_ROOM = 1_000, 200

@@ -13,10 +13,10 @@ from typing import ParamSpec, Protocol, TypeVar
 from bot.errors import Permanent, Temporary
 from bot.ids import DeviceId, UserId
 from bot.matrix import requests
+from bot.matrix.crypto.device_lists import Marks
 from bot.matrix.crypto.devices import Device, is_user
-from bot.matrix.crypto.lists import Marks
+from bot.matrix.crypto.key_sharing import AT_ONCE, Parcel
 from bot.matrix.crypto.machine import Machine
-from bot.matrix.crypto.sharing import AT_ONCE, Parcel
 from bot.matrix.identity import Ask
 from bot.matrix.model import Content
 from bot.matrix.requests import Request

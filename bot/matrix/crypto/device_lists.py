@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.ids import DeviceId, UserId
+from bot.matrix.crypto.crypto_store import Vault, loaded
 from bot.matrix.crypto.devices import Device, Devices, devices_of
-from bot.matrix.crypto.vault import Vault, loaded
 from bot.matrix.model import Content
 
 Marks = Mapping[UserId, int]

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE
 from bot.ids import RoomId, UserId
 from bot.matrix.greetings import welcome
-from bot.matrix.inviters import HouseRules, accepts
-from bot.matrix.memory import Taken
+from bot.matrix.invite_rules import HouseRules, accepts
 from bot.matrix.model import Event
 from bot.matrix.rooms import Room
+from bot.matrix.session_memory import Taken
 
 
 @dataclass(frozen=True, slots=True)

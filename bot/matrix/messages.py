@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.memory import Heard
 from bot.matrix.mentions import BotInRoom, with_mention
 from bot.matrix.model import Content, Event
+from bot.matrix.session_memory import Heard
 from bot.patchwork.text import valid
 
 TOO_OLD = timedelta(minutes=10)

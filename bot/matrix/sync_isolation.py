@@ -11,10 +11,10 @@ from bot.errors import BotError
 from bot.ids import RoomId, UserId
 from bot.incidents import Incidents
 from bot.matrix.encryption import Encryption
-from bot.matrix.hearing import since_we_came
-from bot.matrix.memory import SessionMemory, Taken
+from bot.matrix.messages import since_we_came
 from bot.matrix.model import Joined, SyncAnswer
-from bot.matrix.taking import Known, Outcome, outcome
+from bot.matrix.session_memory import SessionMemory, Taken
+from bot.matrix.sync_outcome import Known, Outcome, outcome
 
 
 async def learned(
