@@ -18,11 +18,11 @@ from bench.patterns import a_patch, a_tree, a_word
 from bench.table import Row, in_turns, progress
 from bot.clock import VirtualClock
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
-from bot.past import Past
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.polling.pending import Baseline
 from bot.polling.poller import Poll, SeriesRead
 from bot.query.parser import parse
+from bot.search import Past
 from bot.store.store import Store
 
 PATCHES = 20_000

@@ -26,22 +26,22 @@ from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError, LoggedOut, outage
+from bot.health.collect import Overview, Parts
 from bot.ids import RoomId, ServerName, UserId
 from bot.incidents import Incidents
 from bot.installation import installation_id
-from bot.ops.cancelling import end
-from bot.ops.queries import room_queries
+from bot.maintainers_files import Rulebook
+from bot.maintainers_sources import shelf_of
+from bot.ops.configured_queries import room_queries
+from bot.ops.repeated_failures import Trouble
 from bot.ops.schedule import Schedule
-from bot.ops.trouble import Trouble
-from bot.overview import Overview, Parts
-from bot.past import Past
+from bot.ops.tasks import end
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.patchwork.user_agent import user_agent
 from bot.polling.poller import Poller, Source
-from bot.rooms import Rooms
-from bot.rulebook import Rulebook
-from bot.sources import shelf_of
+from bot.room_registry import Rooms
+from bot.search import Past
 from bot.store.inbox_book import Said
 from bot.store.store import Store
 from bot.watch.audience import Audience, Projects

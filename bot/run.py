@@ -16,16 +16,16 @@ from bot.app import Bot, assembled
 from bot.clock import Clock, SystemClock
 from bot.config import Settings
 from bot.errors import ConfigError
+from bot.health.pages import served
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import HouseRules
 from bot.matrix.room_rights import MatrixHouse
 from bot.matrix.session import Session
 from bot.matrix.session_memory import Taken
 from bot.matrix.stored_session import StoredMemory
-from bot.ops.health import served
-from bot.ops.queries import room_queries
+from bot.ops.configured_queries import room_queries
 from bot.ops.systemd import ServiceManager, watched
-from bot.rooms import Rooms
+from bot.room_registry import Rooms
 from bot.store.lock import locked
 
 _M_MMAP_THRESHOLD = -3  # malloc.h

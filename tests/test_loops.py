@@ -16,9 +16,9 @@ from bot.app import Bot
 from bot.clock import SystemClock
 from bot.delivery.chat import MemoryChat
 from bot.errors import Forbidden, Temporary, TransportError
+from bot.health.pages import served
 from bot.ids import RoomId
 from bot.notices.status import Condition, Particulars
-from bot.ops.health import served
 from rig import Rig
 
 SECONDS = 10.0

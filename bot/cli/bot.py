@@ -47,7 +47,7 @@ def check_config(arguments: argparse.Namespace) -> int:
     """Say what the settings would do."""
     from bot.config import load
     from bot.installation import known_id
-    from bot.ops.queries import room_queries
+    from bot.ops.configured_queries import room_queries
     from bot.ops.summary import sentences
     from bot.patchwork.user_agent import user_agent
 

@@ -20,8 +20,8 @@ from bot.commands.servers import Place
 from bot.errors import UserError
 from bot.ids import ProjectName, RoomId, SubscriptionId, UserId
 from bot.notices.markup import Document
-from bot.past import Past
 from bot.query.query import Query
+from bot.search import Past
 from bot.store.store import Store, Transaction
 from bot.subscriptions.registry import Listeners
 from bot.subscriptions.subscription import Subscribed, listening

@@ -10,8 +10,8 @@ from bot.commands.servers import Place, namesakes
 from bot.errors import UserError
 from bot.notices.card import Site
 from bot.notices.fact_lines import moment
-from bot.past import Past, PastMatches, unanswerable
 from bot.query.query import Key, Query, terms_of
+from bot.search import Past, PastMatches, unanswerable
 
 LOOK_BACK = timedelta(weeks=4)
 MOST_COUNTED = 1_000  # series

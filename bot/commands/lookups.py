@@ -16,11 +16,11 @@ from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError
 from bot.notices.card import Site
 from bot.notices.markup import Block, Document
-from bot.past import Past, PastMatch, PastMatches
 from bot.patchwork.references import Kind
 from bot.query.parser import parse
 from bot.query.query import Key, Query, terms_of
 from bot.query.values import Is
+from bot.search import Past, PastMatch, PastMatches
 from bot.store.store import Store
 from bot.subscriptions.subscription import meant
 

@@ -8,10 +8,10 @@ from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Site
 from bot.notices.fact_lines import moment
-from bot.past import asked_for
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.references import host_of
 from bot.query.query import Key, Query
+from bot.search import asked_for
 
 
 @dataclass(frozen=True, slots=True)

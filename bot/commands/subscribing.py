@@ -15,11 +15,11 @@ from bot.errors import UserError
 from bot.ids import RoomId, SubscriptionId
 from bot.notices.digest import when
 from bot.notices.paging import page
-from bot.past import asked_for
 from bot.patchwork.states import States
 from bot.query.options import ARRIVALS, On
 from bot.query.parser import parse_subscription
 from bot.query.query import Key, Query
+from bot.search import asked_for
 from bot.store.store import Store, Transaction
 from bot.store.subscription_book import PROJECT
 from bot.subscriptions.digest_schedule import zone_named

@@ -5,7 +5,7 @@ it is settled, a replaced room is still ours until its successor was taken. Each
 waits, so that a room that cannot be joined holds up no other.
 
 A room that we were asked into, or came into as another's replacement, is pending until it is known who asked us, and
-whether it is what it is said to be. Nothing is heard or said in it until then (`admission`, `taking`).
+whether it is what it is said to be. Nothing is heard or said in it until then (`invitations`, `sync_outcome`).
 """
 
 import asyncio

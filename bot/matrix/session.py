@@ -4,9 +4,9 @@ Theory of operation. A sync answers what happened since a token, and brings the 
 answer is kept in one transaction with that token, so a crash between the answer and the transaction asks the same
 again, and one after it asks for what came next: nothing is lost, and what is heard twice has the same event id. Gaps in
 an answer's timelines are filled before it is taken; where that fails, the whole answer is asked for again, for a minute
-at most. What cannot be handled in a room or an event costs that room's part or that event only (`isolation`,
+at most. What cannot be handled in a room or an event costs that room's part or that event only (`sync_isolation`,
 `skipped_rooms`), for the token must move on: what comes behind it would never be heard. Without a token nothing that is
-told is news. Going into rooms and out of them is the business of `doors`; no answer waits for it.
+told is news. Going into rooms and out of them is the business of `membership`; no answer waits for it.
 """
 
 import asyncio

@@ -14,8 +14,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot import metrics
 from bot.errors import BotError
-from bot.ops.cancelling import gone
-from bot.ops.trouble import Trouble
+from bot.ops.repeated_failures import Trouble
+from bot.ops.tasks import gone
 
 _log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.config import MatrixSettings, NetworkSettings, PatchworkSettings, RoomSettings, Settings, StoreSettings
-from bot.ops.queries import RoomQuery
+from bot.ops.configured_queries import RoomQuery
 from bot.query.query import Query
 from bot.subscriptions.lint import hints
 from bot.subscriptions.section_changes import sections_named

@@ -17,11 +17,11 @@ from bot.notices.card import Site
 from bot.notices.digest import MOST_LINES, MOST_MESSAGES, Listed, Told, allowed_in, digest
 from bot.notices.markup import written
 from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
-from bot.past import MOST_IDLE, Past
 from bot.patchwork.model import Patch, Series
 from bot.query.index.index import Subscription
 from bot.query.options import Digest
 from bot.query.query import Key, Query, wanted_terms
+from bot.search import MOST_IDLE, Past
 from bot.store.digest_book import Appointment, Entry
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction

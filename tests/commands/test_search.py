@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot import past
+from bot import search as past
 from bot.clock import VirtualClock
 from bot.errors import QueryError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.past import Past, PastMatch
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.polling.poller import Poll, SeriesRead
 from bot.query.evaluate import Judge
@@ -25,6 +24,7 @@ from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
 from bot.query.query import Query, patterns_of
 from bot.query.term_matching import PathHits
+from bot.search import Past, PastMatch
 from bot.store.patch_book import Remembered
 from bot.store.store import Store
 from rig import Rig

@@ -25,7 +25,7 @@ from bot.errors import StoreError
 from bot.ids import EventId, ProjectName, RoomId, SubscriptionId, UserId
 from bot.patchwork.client import Limits
 from bot.query.query import Query
-from bot.rooms import Rooms
+from bot.room_registry import Rooms
 from bot.store.inbox_book import InboxBook, Said
 from rig import ROOM, Rig
 

@@ -36,8 +36,8 @@ from bot.matrix.model import Event, KeyNews, ToDevice
 from bot.matrix.room_rights import MatrixHouse
 from bot.matrix.session import Session
 from bot.matrix.stored_session import StoredMemory
-from bot.ops.queries import room_queries
-from bot.rooms import Rooms
+from bot.ops.configured_queries import room_queries
+from bot.room_registry import Rooms
 from bot.run import _follow, _rules
 from crypto_rig import Device
 from new_database import put_new_database

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from bot.clock import VirtualClock
+from bot.health.pages import Overview, served
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen, WatchedServer
-from bot.ops.health import Overview, served
 
 ANYWHERE = ("127.0.0.1", 0)
 NOW = datetime(2026, 11, 25, 12, 0, 30, tzinfo=UTC)

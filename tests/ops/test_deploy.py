@@ -16,7 +16,7 @@ import yaml
 
 from bot.clock import SystemClock
 from bot.config.load import SEARCHED
-from bot.ops.health import served
+from bot.health.pages import served
 from bot.ops.reference import all_metrics
 from programs import program
 from status_rig import ANYWHERE, BOT, Being

@@ -16,14 +16,14 @@ from bot.delivery.chat import MemoryChat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError
+from bot.health import pages as health
+from bot.health.collect import Overview, Parts
+from bot.health.pages import served
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
+from bot.maintainers_files import Rulebook, Shelf
 from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen, Subscriptions, WatchedServer
-from bot.ops import health
-from bot.ops.health import served
-from bot.overview import Overview, Parts
 from bot.query.index.index import Index
-from bot.rulebook import Rulebook, Shelf
 from bot.store.store import Store
 from bot.watch.audience import Audience
 from status_rig import ANYWHERE, Being, pages

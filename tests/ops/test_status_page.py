@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from bot.health.status_page import page
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen
-from bot.ops.status_page import page
 from status_rig import BOT, KERNEL, MORE, NOW, OZLABS
 
 

@@ -16,7 +16,7 @@ from bot.config import (
     WebSettings,
 )
 from bot.errors import ConfigError, ConfigErrors
-from bot.ops.queries import room_queries
+from bot.ops.configured_queries import room_queries
 from bot.ops.summary import sentences
 
 

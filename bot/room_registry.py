@@ -7,7 +7,7 @@ import structlog
 from bot.commands.context import FromFile
 from bot.commands.rights import House, MemoryHouse
 from bot.ids import RoomId, SubscriptionId
-from bot.ops.queries import RoomQuery
+from bot.ops.configured_queries import RoomQuery
 from bot.query.index.index import Index, Subscription
 from bot.query.query import Query
 from bot.store.session_book import Kept

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from bot.config import Settings
 from bot.ids import ProjectName, ServerName
+from bot.maintainers_files import FileSource, Shelf
 from bot.patchwork.client import Limits, Network, PatchworkClient
 from bot.query.maintainers.file import MAX_FILE_BYTES
-from bot.rulebook import FileSource, Shelf
 
 
 def shelf_of(settings: Settings, agent: str) -> Shelf:

@@ -14,11 +14,11 @@ from bot.delivery.sender import Sender
 from bot.errors import StoreError
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.incidents import Incident, Incidents
+from bot.maintainers_files import Rulebook
 from bot.notices.catch_up import Absence
 from bot.notices.floods import Flood
 from bot.notices.status import Condition, Particulars, Queue, RoomSeen, Subscriptions, moment
 from bot.query.index.index import Index
-from bot.rulebook import Rulebook
 from bot.store import migrate
 from bot.store.session_book import Kept
 from bot.store.store import Store, Transaction

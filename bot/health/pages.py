@@ -13,9 +13,9 @@ from aiohttp import web
 from bot import metrics
 from bot.clock import Clock
 from bot.errors import ConfigError
+from bot.health import hosts, status_page
 from bot.notices.markup import seen
 from bot.notices.status import Condition, Particulars, outages, remarks, to_the_second
-from bot.ops import hosts, status_page
 from bot.patchwork.text import line
 
 ANSWER_SECONDS = 5.0

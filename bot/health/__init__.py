@@ -1,0 +1,1 @@
+"""Says how the bot is, to programs and to people."""
