@@ -19,11 +19,11 @@ from bench import homeserver
 from bench.homeserver import ROOM, USER, Homeserver
 from bench.table import Row, progress
 from bot.clock import SystemClock
-from bot.demo.sample.diffs import new_file_diff, sample_diff
-from bot.demo.sample.http import Response
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import serve
+from bot.sample_patchwork.diffs import new_file_diff, sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.request import Response
+from bot.sample_patchwork.server import serve
 
 PROJECT = "qemu-devel"
 MIB = 1024 * 1024

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.patterns import a_patch, a_word
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import NewCheck, Posted, SamplePatchwork
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import NewCheck, Posted, SamplePatchwork
 
 MINUTES = 24 * 60
 PROJECTS = tuple(f"list-{number:02}" for number in range(80))

@@ -22,10 +22,10 @@ from bot.app import Bot, assembled, known_rooms
 from bot.clock import VirtualClock
 from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
 from bot.delivery.chat import MemoryChat, Posted
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.ids import SeriesId
 from bot.notices.notice import Lane, NoticeKind
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
 
 SEED = 25
 ROOMS = 20

@@ -15,14 +15,14 @@ import httpx
 
 from bench.table import Row, progress
 from bot.clock import VirtualClock
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.ids import ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
 from bot.polling.poller import Poller, Source
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
 from bot.store.store import Store
 
 PROJECT = "qemu-devel"

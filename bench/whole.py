@@ -25,10 +25,10 @@ import aiohttp
 
 from bench.patterns import a_pattern, a_tree
 from bench.table import Row, progress
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.http import Response
-from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.ids import RoomId
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.request import Response
 from homeserver import Homeserver
 from matrix_rig import PASSWORD, Account
 from person import Person

@@ -13,10 +13,10 @@ from bot.clock import Clock, SystemClock, VirtualClock
 from bot.demo import play
 from bot.demo.happening import happen
 from bot.demo.room import FileRoom
-from bot.demo.sample.data import PROJECT, arrivals, history
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import serve
 from bot.errors import UserError
+from bot.sample_patchwork.data import PROJECT, arrivals, history
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.server import serve
 
 
 async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out: TextIO) -> None:

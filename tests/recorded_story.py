@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from bot.demo.sample.mail import Mail
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.mail import Mail
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 
 DEVEL, DOCS = "sample-devel", "sample-docs"
 ARCHIVE = "https://lists.example.org/sample-devel/{}/"

@@ -21,11 +21,11 @@ from bot.config import (
 )
 from bot.delivery.chat import MemoryChat
 from bot.delivery.pacing import Pace
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import Posted, SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.ids import RoomId
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import Posted, SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
 from bot.store import schema
 from new_database import put_new_database
 

@@ -19,11 +19,11 @@ from hurried import HurriedClock
 
 import postgres_server
 from bot.clock import SystemClock
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import Posted, SamplePatchwork
-from bot.demo.sample.server import serve
 from bot.ids import RoomId, UserId
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import Posted, SamplePatchwork
+from bot.sample_patchwork.server import serve
 from homeserver import NO_TLS
 from matrix_rig import PASSWORD, Account
 from person import WAIT_SECONDS, Person

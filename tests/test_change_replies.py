@@ -7,9 +7,9 @@ import pytest
 
 from bot.app import Bot
 from bot.delivery.chat import Posted
-from bot.demo.sample.patchwork import NewCheck
-from bot.demo.sample.patchwork import Posted as Arrived
 from bot.ids import RoomId
+from bot.sample_patchwork.patchwork import NewCheck
+from bot.sample_patchwork.patchwork import Posted as Arrived
 from rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")

@@ -14,9 +14,9 @@ from bot.app import Bot
 from bot.clock import VirtualClock
 from bot.commands.rights import MemoryHouse
 from bot.delivery.chat import Posted
-from bot.demo.sample.http import Response
 from bot.errors import Temporary
 from bot.ids import EventId, RoomId, SeriesId, ServerName, UserId
+from bot.sample_patchwork.request import Response
 from bot.store.inbox_book import Said
 from bot.store.store import Store
 from rig import PROJECT, ROOM, Rig, a_series

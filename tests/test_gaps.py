@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from bot.demo.sample.http import Response
 from bot.ids import RoomId, SeriesId
+from bot.sample_patchwork.request import Response
 from rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")

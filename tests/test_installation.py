@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from bot import __version__
-from bot.demo.sample.server import SampleTransport
 from bot.errors import StoreError
 from bot.installation import FILE, installation_id, known_id
+from bot.sample_patchwork.server import SampleTransport
 from rig import Rig
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import Bot
-from bot.demo.sample.patchwork import NewCheck, Posted
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.session_memory import Taken
 from bot.matrix.stored_session import StoredMemory
+from bot.sample_patchwork.patchwork import NewCheck, Posted
 from rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")

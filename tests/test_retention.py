@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from bot.app import Bot
-from bot.demo.sample.patchwork import NewCheck
 from bot.ids import EventId, RoomId, UserId
+from bot.sample_patchwork.patchwork import NewCheck
 from bot.store.columns import metadata
 from bot.store.inbox_book import Said
 from rig import ROOM, Rig

@@ -9,11 +9,11 @@ from aiohttp import web
 from inline_snapshot import snapshot
 
 from bot.app import Bot
-from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.maintainers_files import Rulebook
 from bot.maintainers_files import Shelf as Shelved
 from bot.notices.notice import NoticeKind
+from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.watch.audience import Audience
 from rig import PROJECT, ROOM, Rig
 

@@ -11,7 +11,6 @@ from inline_snapshot import snapshot
 from operator_view import ready, told
 from pydantic import SecretStr
 
-from bot.demo.sample.http import Response
 from bot.errors import Forbidden, Permanent, Temporary
 from bot.ids import UserId
 from bot.matrix.client import MatrixClient
@@ -20,6 +19,7 @@ from bot.matrix.session import Session
 from bot.matrix.session_memory import RecentMemory
 from bot.notices.markup import Allowed, written
 from bot.notices.status import status
+from bot.sample_patchwork.request import Response
 from rig import ROOM, Rig, a_series
 
 HOUR = 3600.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from operator_view import ready, told
 
-from bot.demo.sample.http import Response
+from bot.sample_patchwork.request import Response
 from rig import Rig
 
 TO_DO = "set contact or user_agent, or ask the server's administrator to let the bot pass"

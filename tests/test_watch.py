@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.sample.http import Response
-from bot.demo.sample.mail import NewSeries
 from bot.ids import RoomId
+from bot.sample_patchwork.mail import NewSeries
+from bot.sample_patchwork.request import Response
 from rig import PROJECT, ROOM, Rig, a_series
 
 OTHER = RoomId("!other:hs")

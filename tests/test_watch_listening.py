@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import Bot
-from bot.demo.sample.patchwork import Posted
 from bot.ids import PatchId, RoomId, ServerName
 from bot.patchwork.model import Trailer, TrailerKind
 from bot.query.options import On
+from bot.sample_patchwork.patchwork import Posted
 from rig import ROOM, Rig
 
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
 from bot.errors import StoreError
 from bot.ids import EventId, UserId
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.store.inbox_book import Said
 from postgres_server import PostgresServer, rows
 from rig import PROJECT, ROOM, Rig

@@ -9,11 +9,11 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.app import Bot
-from bot.demo.sample.diffs import rename_diff, sample_diff
-from bot.demo.sample.mail import Mail, NewPatch, NewSeries
-from bot.demo.sample.patchwork import Posted
 from bot.errors import Permanent, Temporary
 from bot.ids import RoomId
+from bot.sample_patchwork.diffs import rename_diff, sample_diff
+from bot.sample_patchwork.mail import Mail, NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import Posted
 from rig import PROJECT, ROOM, Rig
 
 OTHER = RoomId("!other")

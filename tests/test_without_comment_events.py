@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import Bot
-from bot.demo.sample.patchwork import Posted as Arrived
 from bot.ids import RoomId, ServerName
 from bot.notices.markup import Allowed, written
 from bot.notices.status import status
+from bot.sample_patchwork.patchwork import Posted as Arrived
 from broken_rows import fail
 from rig import ROOM, Rig
 

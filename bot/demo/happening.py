@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from bot.demo.sample.data import PROJECT, Step, arrivals
-from bot.demo.sample.mail import NewSeries
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.series import BOARDS, MOVE_TESTS, NBD, switchover
+from bot.sample_patchwork.data import PROJECT, Step, arrivals
+from bot.sample_patchwork.mail import NewSeries
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.series import BOARDS, MOVE_TESTS, NBD, switchover
 
 SECONDS_BETWEEN = 15.0
 _SERIES = (NBD, switchover(2), MOVE_TESTS, BOARDS)

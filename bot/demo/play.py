@@ -26,13 +26,13 @@ from bot.config import (
 )
 from bot.demo import terminal
 from bot.demo.room import FileRoom
-from bot.demo.sample.data import PROJECT
-from bot.demo.sample.patchwork import SamplePatchwork
 from bot.errors import UserError
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.edit_schedule import QUIET
 from bot.notices.notice import Message
 from bot.patchwork.text import valid
+from bot.sample_patchwork.data import PROJECT
+from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.store.inbox_book import Said
 
 ROOM = RoomId("!demo:terminal")

@@ -14,9 +14,9 @@ import pytest
 from bot.cli import main
 from bot.clock import VirtualClock
 from bot.demo.happening import steps
-from bot.demo.sample.data import history
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.series import switchover
+from bot.sample_patchwork.data import history
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.series import switchover
 from cli_rig import SEED, environment, patchbot, work_in
 from homeserver import a_free_port
 

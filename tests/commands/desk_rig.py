@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from bot.app import Bot
 from bot.commands import grammar
 from bot.commands.request import Asked
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import Posted
 from bot.ids import EventId, UserId
 from bot.notices.markup import Allowed, written
+from bot.sample_patchwork.patchwork import Posted
+from bot.sample_patchwork.request import Response
 from bot.store.inbox_book import Said
 from rig import PROJECT, ROOM, Rig
 

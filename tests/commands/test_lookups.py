@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from bot.demo.sample.http import Response
 from bot.ids import EventId
 from bot.notices.notice import NoticeKind
+from bot.sample_patchwork.request import Response
 from desk_rig import Desk
 from rig import PROJECT, ROOM, Rig, a_series
 

@@ -8,9 +8,9 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.commands import patch_details as details
-from bot.demo.sample.diffs import Hunk, git_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import NewCheck, Posted
+from bot.sample_patchwork.diffs import Hunk, git_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import NewCheck, Posted
 from desk_rig import Desk, forms, short
 from rig import PROJECT, Rig, a_series
 

@@ -11,13 +11,13 @@ from inline_snapshot import snapshot
 
 from bot import search as past
 from bot.clock import VirtualClock
-from bot.demo.sample.patchwork import NewCheck
 from bot.errors import UserError
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.model import FileChange
 from bot.polling.poller import Poll, SeriesRead
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
+from bot.sample_patchwork.patchwork import NewCheck
 from bot.search import Past
 from bot.store import rows
 from bot.store.store import Store

@@ -20,12 +20,12 @@ from bot.commands.answers.patch import said
 from bot.commands.request import Asked, Handler
 from bot.commands.rights import MemoryHouse
 from bot.config import CommandSettings
-from bot.demo.sample.server import SampleTransport
 from bot.errors import StoreError
 from bot.ids import EventId, ProjectName, RoomId, SubscriptionId, UserId
 from bot.patchwork.client import Limits
 from bot.query.query import Query
 from bot.room_registry import Rooms
+from bot.sample_patchwork.server import SampleTransport
 from bot.store.inbox_book import InboxBook, Said
 from rig import ROOM, Rig
 

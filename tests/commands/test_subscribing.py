@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from bot.demo.sample.http import Response
+from bot.sample_patchwork.request import Response
 from people_rig import ANN, BOB, CHAT, People, a_rig, people
 from rig import ROOM
 

@@ -13,8 +13,8 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.demo.room import FileRoom
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import serve
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.server import serve
 from bot_that_dies import Life, main
 from postgres_server import PostgresServer
 from rig import PROJECT, ROOM, a_series

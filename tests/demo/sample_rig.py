@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bot.clock import VirtualClock
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 
 
 def a_clock() -> VirtualClock:

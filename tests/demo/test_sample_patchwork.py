@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.diffs import rename_diff, sample_diff
-from bot.demo.sample.mail import Mail, NewPatch
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.diffs import rename_diff, sample_diff
+from bot.sample_patchwork.mail import Mail, NewPatch
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
 
 

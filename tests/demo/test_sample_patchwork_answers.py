@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.http import Response
-from bot.demo.sample.mail import Mail, NewPatch
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import SampleTransport, serve
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import Mail, NewPatch
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.request import Response
+from bot.sample_patchwork.server import SampleTransport, serve
 from sample_rig import a_clock, a_full_server, a_series, a_server, get
 
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -8,8 +8,8 @@ import pytest
 from unidiff.patch import PatchSet
 
 from bot.clock import VirtualClock
-from bot.demo.sample.data import PROJECT, arrivals, history
-from bot.demo.sample.patchwork import SamplePatchwork
+from bot.sample_patchwork.data import PROJECT, arrivals, history
+from bot.sample_patchwork.patchwork import SamplePatchwork
 from sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
 
 SAMPLES = Path(__file__).parent.parent / "samples"

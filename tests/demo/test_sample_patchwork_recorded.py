@@ -10,7 +10,7 @@ import pytest
 from recorded_requests import ORIGIN, Recorder, comparable, key_of
 from recorded_story import play
 
-from bot.demo.sample.patchwork import SamplePatchwork
+from bot.sample_patchwork.patchwork import SamplePatchwork
 from sample_rig import a_clock
 
 RECORDED = Path(__file__).parent.parent / "samples" / "patchwork"

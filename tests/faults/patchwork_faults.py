@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import httpx
 
-from bot.demo.sample.server import SampleTransport
+from bot.sample_patchwork.server import SampleTransport
 
 Fault: TypeAlias = Callable[[httpx.Request], httpx.Response]
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from rig import PROJECT, a_series
 
 FLOODED = "import"  # where many series arrive at once

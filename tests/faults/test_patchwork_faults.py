@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from bot.app import Bot
-from bot.demo.sample.server import SampleTransport
+from bot.sample_patchwork.server import SampleTransport
 from patchwork_faults import FAULTS, Fault, FaultyTransport
 from rig import Rig
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.clock import VirtualClock
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.http import Response
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import NewCheck, Posted, SamplePatchwork
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import NewCheck, Posted, SamplePatchwork
+from bot.sample_patchwork.request import Response
 from inputs import Name
 from mails import BODIES, mutated_mail
 from mutations import Mutation, encoded, kinds_for, mutated, paths, shape

@@ -6,8 +6,8 @@ from typing import TypeAlias
 import httpx
 
 from bot.clock import Clock
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import SamplePatchwork
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.request import Response
 from rig import PROJECT
 
 Change: TypeAlias = Callable[[str, Response], Response]  # of a path, and the answer to it

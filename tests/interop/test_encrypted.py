@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from bot.demo.sample.patchwork import Posted
 from bot.ids import RoomId
 from bot.matrix import device as devices
+from bot.sample_patchwork.patchwork import Posted
 from element import Drawn, Element, Elements
 from fault_proxy import FirstAnswersHeld, proxied
 from matrix_rig import PASSWORD, Account

@@ -9,9 +9,6 @@ from datetime import timedelta
 import httpx
 
 from bot.clock import VirtualClock
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import Posted, SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.ids import ServerName
 from bot.incidents import Incidents
 from bot.notices.changes import Changed
@@ -21,6 +18,9 @@ from bot.patchwork.updates import Work
 from bot.polling.follow_ups import Listening, Nobody
 from bot.polling.pending import Pending
 from bot.polling.poller import Poll, Poller, Source
+from bot.sample_patchwork.patchwork import Posted, SamplePatchwork
+from bot.sample_patchwork.request import Response
+from bot.sample_patchwork.server import SampleTransport
 from bot.store.store import Store
 from rig import PROJECT, a_series
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.ids import PatchId, SeriesId
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Limits, NotFound, PatchworkClient
 from bot.patchwork.model import Check, CheckState, latest
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import URL, a_patchwork, an_api
 from rig import PROJECT, a_series
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from bot import __version__
 from bot.clock import VirtualClock
-from bot.demo.sample.server import serve
 from bot.errors import Permanent, Temporary, TransportError
 from bot.notices.status import MAX_REASON
 from bot.patchwork.client import (
@@ -29,6 +28,7 @@ from bot.patchwork.client import (
     retry_after,
 )
 from bot.patchwork.user_agent import user_agent
+from bot.sample_patchwork.server import serve
 from poll_rig import a_patchwork
 from rig import a_series
 

@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from bot.clock import VirtualClock
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 from bot.ids import PatchId, SeriesId
 from bot.notices.changes import ChangeKind
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
 from bot.polling.pending import PendingKind
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import PROJECT, a_series
 

@@ -1,9 +1,9 @@
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.patchwork import NewCheck
-from bot.demo.sample.server import SampleTransport
 from bot.patchwork.client import PatchworkClient
+from bot.sample_patchwork.patchwork import NewCheck
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import URL, Somebody, a_patchwork, polling
 from rig import a_series
 

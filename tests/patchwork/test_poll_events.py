@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, a_series
 

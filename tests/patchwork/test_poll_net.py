@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.ids import PatchId
 from bot.patchwork.updates import Field, FieldTold
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, a_series
 

@@ -7,11 +7,11 @@ import pytest
 
 from bot.app import Bot
 from bot.clock import VirtualClock
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.patchwork.client import Refused
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.request import Response
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import Rig, a_series
 

@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
-from bot.demo.sample.server import SampleTransport
-from bot.demo.sample.tables import Transaction
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.updates import DueRecheck, MailKind, Work
@@ -19,6 +16,9 @@ from bot.polling.pending import Baseline, KnownSeries, Pending, PendingKind
 from bot.polling.poller import Poll, Poller, Source
 from bot.polling.rounds import Open, OpenSubmission
 from bot.polling.sweep_progress import SweepState
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
+from bot.sample_patchwork.tables import Transaction
 from poll_rig import SERVER, a_patchwork, an_api, polling
 from rig import PROJECT, Rig, a_series
 

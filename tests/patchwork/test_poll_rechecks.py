@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import SamplePatchwork
 from bot.patchwork.budget import REQUESTS_AN_HOUR
 from bot.patchwork.model import Trailer, TrailerKind
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.request import Response
 from poll_rig import SERVER, Polling, Somebody, an_error, not_found, polling
 from rig import PROJECT, a_series
 

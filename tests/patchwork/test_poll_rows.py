@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.patchwork.api import NET_SIZE
 from bot.patchwork.response_rows import read_rows
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventRow, PatchRow, SeriesRow
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import Somebody, a_patchwork, an_api, polling
 from rig import PROJECT, a_series
 

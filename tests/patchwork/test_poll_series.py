@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import Mail, NewPatch, NewSeries
-from bot.demo.sample.patchwork import NewCheck
 from bot.ids import PatchId
 from bot.patchwork.updates import Field, FieldTold
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import Mail, NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import NewCheck
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, Rig, a_series
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.clock import VirtualClock
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.ids import ProjectName
 from bot.polling.rounds import SWEEPS_A_ROUND
 from bot.polling.sweep_progress import ListMark
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.request import Response
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import SERVER, Polling, a_patchwork, an_error, polling
 from rig import PROJECT
 

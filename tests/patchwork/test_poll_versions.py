@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.ids import PatchId
 from bot.patchwork.client import Refused
 from bot.patchwork.updates import Field, FieldTold
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.request import Response
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import SERVER, an_api, polling
 from rig import PROJECT, a_series
 

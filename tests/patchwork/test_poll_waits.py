@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from bot.clock import VirtualClock
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
 from bot.patchwork.api import MAX_FAILED_PAGES
 from bot.patchwork.client import AT_ONCE
 from bot.polling.fetch import MAX_FAILED_LOOKS, MAX_FAILED_RETRIES
 from bot.polling.pending import PendingKind
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.request import Response
 from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import PROJECT
 

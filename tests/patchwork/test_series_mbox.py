@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.clock import VirtualClock
-from bot.demo.sample.diffs import sample_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
-from bot.demo.sample.patchwork import SamplePatchwork
-from bot.demo.sample.server import SampleTransport
 from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.diff.hashes import hash_of
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.text import MAX_TEXT, mail_text
+from bot.sample_patchwork.diffs import sample_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.server import SampleTransport
 from poll_rig import a_patchwork, an_api
 from rig import PROJECT
 

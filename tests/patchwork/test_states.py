@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.clock import VirtualClock
-from bot.demo.sample.http import Response
-from bot.demo.sample.patchwork import SamplePatchwork
 from bot.patchwork.states import States, states_in
+from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.request import Response
 from poll_rig import Polling, a_patchwork, an_error, polling
 
 FORM = """<form><select name="delegate"><option value="7">Mia</option></select>

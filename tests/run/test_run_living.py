@@ -11,8 +11,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from bot.demo.sample.patchwork import NewCheck
 from bot.ids import EventId, RoomId
+from bot.sample_patchwork.patchwork import NewCheck
 from fault_proxy import FirstAnswersHeld, proxied
 from homeserver import NO_TLS, Homeserver
 from matrix_rig import Account

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from recorded_requests import Recorder, comparable, key_of
 from recorded_story import DEVEL, MAINTAINER, REVIEWER, Address, Delivery, Edit, Report, story
 
-from bot.demo.sample.mail import Mail
+from bot.sample_patchwork.mail import Mail
 
 
 def mail_bytes(mail: Mail) -> bytes:

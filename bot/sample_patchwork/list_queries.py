@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from bot.demo.sample.rows import CoverRow, EventRow, PatchRow, SeriesRow
-from bot.demo.sample.site import Site
-from bot.demo.sample.tables import Snapshot
+from bot.sample_patchwork.records import CoverRow, EventRow, PatchRow, SeriesRow
+from bot.sample_patchwork.site import Site
+from bot.sample_patchwork.tables import Snapshot
 
 Mailed = TypeVar("Mailed", PatchRow, CoverRow, SeriesRow)
 Filed = TypeVar("Filed", PatchRow, CoverRow)

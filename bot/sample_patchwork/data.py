@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TypeAlias
 
-from bot.demo.sample.mail import NewSeries
-from bot.demo.sample.patchwork import NewCheck, SamplePatchwork
-from bot.demo.sample.series import (
+from bot.sample_patchwork.mail import NewSeries
+from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
+from bot.sample_patchwork.series import (
     BOARDS,
     BRUNO,
     CHIYO,

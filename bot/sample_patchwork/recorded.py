@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bot.demo.sample.mail import read_subject
-from bot.demo.sample.rows import Headers
+from bot.sample_patchwork.mail import read_subject
+from bot.sample_patchwork.records import Headers
 
 _MSGID = re.compile(r"<([^<>\s]{1,998})>")
 _LONGEST_TEXT = 16_000_000

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.header import Header
 from email.utils import format_datetime
 
-from bot.demo.sample.rows import Headers
+from bot.sample_patchwork.records import Headers
 
 _BRACKETS = re.compile(r"\s*\[([^\[\]]*)\]\s*")
 _REPLY = re.compile(r"\s*(re|fwd?)\s*:\s*", re.IGNORECASE)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 from aiohttp import web
 
-from bot.demo.sample.patchwork import SamplePatchwork
+from bot.sample_patchwork.patchwork import SamplePatchwork
 
 
 class SampleTransport(httpx.AsyncBaseTransport):

@@ -1,7 +1,7 @@
 """The series that the sample server is filled with: in the manner of qemu-devel, by people who do not exist."""
 
-from bot.demo.sample.diffs import Hunk, git_diff, new_file_diff, rename_diff
-from bot.demo.sample.mail import NewPatch, NewSeries
+from bot.sample_patchwork.diffs import Hunk, git_diff, new_file_diff, rename_diff
+from bot.sample_patchwork.mail import NewPatch, NewSeries
 
 LIST = "qemu-devel@example.org"
 ADA = "Ada Sample <ada@example.org>"

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from html import escape
 from urllib.parse import parse_qs
 
-from bot.demo.sample.http import Request, Response, moved, page, slash_added
-from bot.demo.sample.mbox import mail_mbox, series_mbox
-from bot.demo.sample.rows import CoverRow, PatchRow
-from bot.demo.sample.tables import Snapshot
-from bot.demo.sample.views import page_path
+from bot.sample_patchwork.mbox_export import mail_mbox, series_mbox
+from bot.sample_patchwork.records import CoverRow, PatchRow
+from bot.sample_patchwork.request import Request, Response, moved, page, slash_added
+from bot.sample_patchwork.tables import Snapshot
+from bot.sample_patchwork.views import page_path
 
 _NO_FILE_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _ROUTE = re.compile(

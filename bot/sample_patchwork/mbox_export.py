@@ -7,8 +7,8 @@ import re
 from email.header import Header
 from email.utils import formataddr
 
-from bot.demo.sample.rows import CoverRow, PatchRow, PersonRow
-from bot.demo.sample.tables import Snapshot
+from bot.sample_patchwork.records import CoverRow, PatchRow, PersonRow
+from bot.sample_patchwork.tables import Snapshot
 
 _OWN_HEADERS = {"content-type", "content-transfer-encoding"}
 _TRAILER = re.compile(r"^(?:Tested|Reviewed|Acked|Signed-off|Nacked|Reported)-by:.*$", re.IGNORECASE | re.MULTILINE)

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TypeAlias
 from urllib.parse import quote
 
-from bot.demo.sample.mail import read_subject
-from bot.demo.sample.rows import (
+from bot.sample_patchwork.mail import read_subject
+from bot.sample_patchwork.records import (
     CheckRow,
     CommentRow,
     CoverRow,
@@ -20,8 +20,8 @@ from bot.demo.sample.rows import (
     ProjectRow,
     SeriesRow,
 )
-from bot.demo.sample.site import Site
-from bot.demo.sample.tables import Snapshot
+from bot.sample_patchwork.site import Site
+from bot.sample_patchwork.tables import Snapshot
 
 Json: TypeAlias = dict[str, object]
 

@@ -4,11 +4,11 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bot.demo.sample.mail import Mail, Subject, read_subject
-from bot.demo.sample.recorded import Recorded, RecordedSeries
-from bot.demo.sample.rows import CommentRow, CoverRow, PatchRow, ProjectRow, SeriesRow
-from bot.demo.sample.site import Happening, Site
 from bot.patchwork.diff.hashes import hash_of
+from bot.sample_patchwork.mail import Mail, Subject, read_subject
+from bot.sample_patchwork.recorded import Recorded, RecordedSeries
+from bot.sample_patchwork.records import CommentRow, CoverRow, PatchRow, ProjectRow, SeriesRow
+from bot.sample_patchwork.site import Happening, Site
 
 Arrival: TypeAlias = PatchRow | CoverRow | CommentRow
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
-from bot.demo.sample.mail import split_mailbox
-from bot.demo.sample.rows import CommentRow, CoverRow, EventRow, PatchRow, PersonRow, UserRow
-from bot.demo.sample.tables import Table, Tables
+from bot.sample_patchwork.mail import split_mailbox
+from bot.sample_patchwork.records import CommentRow, CoverRow, EventRow, PatchRow, PersonRow, UserRow
+from bot.sample_patchwork.tables import Table, Tables
 
 STATE_NAMES = (
     "New",

@@ -16,7 +16,7 @@ from operator import attrgetter
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from bot.demo.sample.rows import (
+from bot.sample_patchwork.records import (
     CheckRow,
     CommentRow,
     CoverRow,

@@ -10,14 +10,14 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
-from bot.demo.sample.api import Settings, answer
-from bot.demo.sample.arrivals import Arrival, Arrivals, comment_created
-from bot.demo.sample.http import Request, Response
-from bot.demo.sample.mail import SAMPLE_SUBMITTER, Mail, NewSeries
-from bot.demo.sample.recorded import Recorded, read_recorded
-from bot.demo.sample.rows import CheckRow, CoverRow, PatchRow, ProjectRow
-from bot.demo.sample.site import Happening, Site
-from bot.demo.sample.tables import Snapshot, Transaction
+from bot.sample_patchwork.mail import SAMPLE_SUBMITTER, Mail, NewSeries
+from bot.sample_patchwork.mail_intake import Arrival, Arrivals, comment_created
+from bot.sample_patchwork.recorded import Recorded, read_recorded
+from bot.sample_patchwork.records import CheckRow, CoverRow, PatchRow, ProjectRow
+from bot.sample_patchwork.request import Request, Response
+from bot.sample_patchwork.routes import Settings, answer
+from bot.sample_patchwork.site import Happening, Site
+from bot.sample_patchwork.tables import Snapshot, Transaction
 
 _API_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 

@@ -9,12 +9,12 @@ from email.utils import format_datetime
 from typing import TypeVar
 from urllib.parse import unquote
 
-from bot.demo.sample.http import Request, Response, page, slash_added
-from bot.demo.sample.lists import BadValueError, Lists, NoSuchPageError, Query, page_of
-from bot.demo.sample.rows import CheckRow, CommentRow, CoverRow, PatchRow, ProjectRow
-from bot.demo.sample.site import Site
-from bot.demo.sample.views import Asked, Json, Views
-from bot.demo.sample.web import web_answer
+from bot.sample_patchwork.list_queries import BadValueError, Lists, NoSuchPageError, Query, page_of
+from bot.sample_patchwork.records import CheckRow, CommentRow, CoverRow, PatchRow, ProjectRow
+from bot.sample_patchwork.request import Request, Response, page, slash_added
+from bot.sample_patchwork.site import Site
+from bot.sample_patchwork.views import Asked, Json, Views
+from bot.sample_patchwork.web import web_answer
 
 T = TypeVar("T")
 C = TypeVar("C", CheckRow, CommentRow)
