@@ -30,8 +30,7 @@ from bot.health.collect import Overview, Parts
 from bot.ids import RoomId, ServerName, UserId
 from bot.incidents import Incidents
 from bot.installation import installation_id
-from bot.maintainers_files import Rulebook
-from bot.maintainers_sources import shelf_of
+from bot.maintainers_files import Rulebook, shelf_of
 from bot.ops.configured_queries import room_queries
 from bot.ops.repeated_failures import Trouble
 from bot.ops.schedule import Schedule

@@ -21,8 +21,7 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import HouseRules
 from bot.matrix.room_rights import MatrixHouse
 from bot.matrix.session import Session
-from bot.matrix.session_memory import Taken
-from bot.matrix.stored_session import StoredMemory
+from bot.matrix.session_memory import StoredMemory, Taken
 from bot.ops.configured_queries import room_queries
 from bot.ops.systemd import ServiceManager, watched
 from bot.room_registry import Rooms

@@ -7,8 +7,7 @@ import pytest
 
 from bot.app import Bot
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.session_memory import Taken
-from bot.matrix.stored_session import StoredMemory
+from bot.matrix.session_memory import StoredMemory, Taken
 from bot.sample_patchwork.patchwork import NewCheck, Posted
 from rig import ROOM, Rig
 

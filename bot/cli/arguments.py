@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bot import __version__
-from bot.cli import bot, database, health, outbox, queries
+from bot.cli import bot, database, outbox, queries
 from bot.cli import device_keys as keys
 
 Verb = Callable[[argparse.Namespace], int]
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     _add_outbox(verbs)
     _add_database(verbs)
     _add_keys(verbs)
-    asks = _add(verbs, "healthcheck", health.healthcheck, "ask a running bot whether it is ready; exit status 1: no")
+    asks = _add(verbs, "healthcheck", bot.healthcheck, "ask a running bot whether it is ready; exit status 1: no")
     _takes_config(asks)
     return patchbot
 

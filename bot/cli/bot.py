@@ -1,4 +1,4 @@
-"""`patchbot run`, `demo` and `check-config`: the bot itself."""
+"""`patchbot run`, `demo`, `check-config` and `healthcheck`: the bot itself."""
 
 import argparse
 import asyncio
@@ -8,7 +8,11 @@ import os
 import sys
 from functools import partial
 
-from bot.cli.streams import TypedLines
+from bot.cli.streams import TypedLines, shown
+from bot.errors import ConfigError
+
+_HEALTHCHECK_SECONDS = 10.0
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # where it listens, not we
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,3 +61,29 @@ def check_config(arguments: argparse.Namespace) -> int:
     for sentence in sentences(settings, room_queries(settings), agent):
         print(sentence)
     return 0
+
+
+def healthcheck(arguments: argparse.Namespace) -> int:
+    """Ask /readyz; exit status 0 when the bot is ready, 1 when it is not or does not answer."""
+    import httpx
+
+    from bot.config import load
+
+    address = load(arguments.config, os.environ).web.address
+    if address is None:
+        raise ConfigError("web.listen", "is off, so there is nobody to ask")
+    host, port = address
+    host = _EVERYWHERE.get(host, host)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz"
+    try:
+        answer = httpx.get(url, timeout=_HEALTHCHECK_SECONDS, trust_env=False)
+    except httpx.ConnectError:
+        print(f"no bot answers at {url}: is it running?", file=sys.stderr)
+        return 1
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        print(f"no bot answers at {url}: {shown(str(error) or type(error).__name__)}", file=sys.stderr)
+        return 1
+    is_ready = answer.status_code == httpx.codes.OK
+    for line in answer.text.splitlines():
+        print(shown(line), file=sys.stdout if is_ready else sys.stderr)
+    return 0 if is_ready else 1

@@ -15,13 +15,13 @@ from bot.errors import UserError
 if TYPE_CHECKING:
     from bot.config import Settings
     from bot.matrix.client import MatrixClient
-    from bot.matrix.trust_status import Report
+    from bot.matrix.identity import Report
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Say how the device and its identity stand; exit status 1 when something is not as it should be."""
     from bot.config import load
-    from bot.matrix.trust_status import report
+    from bot.matrix.identity import report
 
     async def reported() -> "Report":
         async with _as_kept(settings) as client:

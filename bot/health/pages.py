@@ -1,19 +1,27 @@
-"""The pages for machines, /livez, /readyz and /metrics, and the one for people at /, on the address of the settings."""
+"""Serves /livez, /readyz and /metrics for machines and the status page for people, on the configured address.
+
+A web page that somebody on the bot's network opens can make its own name stand for the bot's address ("DNS rebinding"),
+and then read these pages as if they were its own. The browser still sends that name, so other names are refused. An
+address cannot be rebound, nor can a name without a dot, which nobody can register.
+"""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Generic, Protocol, TypeVar
 
 import prometheus_client
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from bot import metrics
 from bot.clock import Clock
 from bot.errors import ConfigError
-from bot.health import hosts, status_page
+from bot.health import status_page
 from bot.notices.markup import seen
 from bot.notices.status import Condition, Particulars, outages, remarks, to_the_second
 from bot.patchwork.text import line
@@ -21,6 +29,7 @@ from bot.patchwork.text import line
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 1.0  # at the end there are ten in all
 _Seen = TypeVar("_Seen")
+MISDIRECTED = 421  # RFC 9110, section 15.5.20
 _log = structlog.get_logger(__name__)
 
 
@@ -81,7 +90,7 @@ async def served(
         yield None
         return
     looks, closer_looks = _Looks(overview.condition, clock), _Looks(overview.particulars, clock)
-    app = web.Application(middlewares=[hosts.checked(address[0])])
+    app = web.Application(middlewares=[checked(address[0])])
     app.add_routes([*_for_machines(looks), _for_people(looks, closer_looks)])
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
@@ -161,3 +170,35 @@ def _measure(now: Condition) -> None:
         metrics.LAG.labels(server.name).set(now.lag(server).total_seconds())
         if server.health.last_success is not None:
             metrics.LAST_POLL.labels(server.name).set(server.health.last_success.timestamp())
+
+
+def checked(listening_on: str) -> Middleware:
+    """A middleware that refuses requests for the names of others; *listening_on* is the host of `web.listen`."""
+    ours = {listening_on.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if is_ours(request.headers.get("Host", ""), ours):
+            return await handler(request)
+        reason = "This is not the name of the bot's machine. A proxy in front of it must send the address as Host.\n"
+        return web.Response(status=MISDIRECTED, text=reason)
+
+    return check
+
+
+def is_ours(header: str, names: set[str]) -> bool:
+    """Whether a Host header is an address, a name without a dot, or one of *names* (in lower case); none is, too."""
+    host = _without_port(header.strip().lower())
+    if "." not in host.rstrip(".") or host in names:
+        return True
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return host.endswith(".localhost")
+    return True
+
+
+def _without_port(header: str) -> str:
+    """The host of *header*; an IPv6 address keeps its brackets."""
+    host, colon, port = header.rpartition(":")
+    return host if colon and port.isdigit() and (host.endswith("]") or ":" not in host) else header

@@ -23,7 +23,6 @@ from bot.ids import EventId, NoticeKey, RoomId
 from bot.incidents import Incidents
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests
-from bot.matrix.clear_text import without_clear_text
 from bot.matrix.content import tag_of
 from bot.matrix.crypto import account
 from bot.matrix.crypto import crypto_store as vaults
@@ -35,6 +34,7 @@ from bot.matrix.crypto.machine import Machine
 from bot.matrix.crypto.megolm import Rotation
 from bot.matrix.identity import Ask, Owner, sign_device
 from bot.matrix.key_exchange import KeyExchange
+from bot.matrix.messages import without_clear_text
 from bot.matrix.model import Content, Joined, KeyNews, SyncAnswer
 from bot.matrix.requests import Request
 from bot.matrix.rosters import Rosters

@@ -1,18 +1,25 @@
-"""Which events are words for the bot. Pure."""
+"""Decides which events are messages for the bot. Pure.
+
+A homeserver can forge any event except what a device encrypted, so in an encrypted room only encrypted messages count,
+from the event on that enabled the encryption.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.mentions import BotInRoom, with_mention
-from bot.matrix.model import Content, Event
+from bot.matrix.model import Content, Event, Joined
 from bot.matrix.session_memory import Heard
 from bot.patchwork.text import valid
 
 TOO_OLD = timedelta(minutes=10)
 MAX_BODY_CHARACTERS = 16_384
 _EVENT_ID = re.compile(r"\$[!-~]{1,254}")
+ENCRYPTION = "m.room.encryption"
+_NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any client; they are no words
 
 
 def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[Heard]:
@@ -94,3 +101,31 @@ def _id(content: Content, key: str) -> EventId | None:
 def _mapping(content: Content, key: str) -> Content:
     found = content.get(key)
     return found if isinstance(found, Mapping) else {}
+
+
+def without_clear_text(joined: Joined, *, is_new: bool) -> Joined:
+    """Return what a sync shows of an encrypted room, without its unencrypted messages.
+
+    *is_new*: the encryption was not known before this sync; messages from before it are kept.
+    """
+    start = _encrypted_from(joined) if is_new else 0
+    return replace(joined, timeline=(*joined.timeline[:start], *_sealed(joined.timeline[start:])))
+
+
+def _sealed(events: tuple[Event, ...]) -> Iterator[Event]:
+    for event in events:
+        if event.state_key is not None or event.type == "m.room.encrypted" or event.type in _NEVER_ENCRYPTED:
+            yield event
+
+
+def _encrypted_from(joined: Joined) -> int:
+    """Return the index in the timeline from which the room is encrypted; 0 if it was before."""
+    before = {event.id for event in joined.state if _turns_on(event)}
+    for place, event in enumerate(joined.timeline):
+        if _turns_on(event):
+            return place if before <= {event.id} else 0
+    return 0
+
+
+def _turns_on(event: Event) -> bool:
+    return event.type == ENCRYPTION and event.state_key == ""

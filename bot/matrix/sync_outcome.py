@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.ids import RoomId, UserId
-from bot.matrix.greetings import send_again
-from bot.matrix.invitations import Policy, admitted, invited, last_membership
+from bot.matrix.invitations import Policy, admitted, invited, last_membership, send_again
 from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import TOO_OLD, heard, is_arrival, since_we_came, taken_back
 from bot.matrix.model import Event, Joined, SyncAnswer

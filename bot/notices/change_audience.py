@@ -10,8 +10,7 @@ from bot.query.facts import Facts, facts_of
 from bot.query.index.index import Index, Match
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import On
-from bot.subscriptions.change_matching import Happened, Hearing, hearings
-from bot.subscriptions.matching import Judged, RoomMatch, by_room, sections_of
+from bot.subscriptions.matching import Happened, Hearing, Judged, RoomMatch, by_room, hearings, sections_of
 
 BETWEEN_PERSONS = "\n"  # in the change that tells who reviewed
 _KINDS = {

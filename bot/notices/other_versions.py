@@ -6,8 +6,7 @@ from bot.ids import EventId, RoomId
 from bot.notices.event_link import EventLink
 from bot.notices.markup import Inline, Line, Link, cut, words
 from bot.patchwork.model import Series
-from bot.patchwork.version_changes import Comparison
-from bot.patchwork.versions import days_between, is_partial_reroll, version_of
+from bot.patchwork.versions import Comparison, days_between, is_partial_reroll, version_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Text from outside made fit to keep: no NUL, no lone surrogates, one line where one is meant, a bounded size."""
+"""Makes text from outside fit to keep: no NUL, no lone surrogates, one line where one is meant, a bounded size.
+
+Of a reply on a list it keeps what its author wrote: no quotes, no attribution line, no signature.
+"""
 
 import email.header
 import re
@@ -21,6 +24,12 @@ _KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested"
 _MAX_TRAILER_TEXT = 64 * 1024
 _MAX_HEADER = 64 * 1024
 _NOTE = re.compile(r"\s+#.*")
+MAX_LINES = 6
+MAX_CHARACTERS = 400
+_MOST_READ = 64 * 1024
+_SIGNATURE = re.compile(r"^-- ?\r?$", re.MULTILINE)
+_ATTRIBUTION_END = re.compile(r"\b(?:wrote|writes|schrieb|escribió|a écrit)\s*:\Z", re.IGNORECASE)
+_ATTRIBUTION_LINES = 3  # a client breaks "On …, … wrote:" into so many at most
 
 
 def valid(text: str) -> str:
@@ -77,3 +86,42 @@ def _signers(value: str) -> Iterable[tuple[str, str]]:
     named = _NOTE.sub("", value, count=1).rstrip(" \t.,;")
     signers = [(valid(each.email.lower()), line(each.name, _MAX_NAME)) for each in mailboxes(named)]
     return signers or ((line(named).lower(), line(named, _MAX_NAME)),)
+
+
+def own_words(mail: str) -> str:
+    """The first lines that the writer of *mail* wrote, an ellipsis where more follow; "" where there are none.
+
+    A quotation is told by its ">", its first line by the blank or quoted line after it.
+    """
+    text = valid(mail[:_MOST_READ])
+    body = _SIGNATURE.split(text, maxsplit=1)[0]
+    lines = [line.rstrip() for line in body.splitlines()]
+    kept = [line for line in _without_quotations(lines) if line.strip()]
+    shown = "\n".join(kept[:MAX_LINES])
+    if len(shown) > MAX_CHARACTERS:
+        return shown[:MAX_CHARACTERS].rstrip() + "…"
+    return f"{shown}\n…" if len(kept) > MAX_LINES else shown
+
+
+def _without_quotations(lines: list[str]) -> list[str]:
+    kept: list[str] = []
+    for line in lines:
+        if not line.lstrip().startswith(">"):
+            kept.append(line)
+        elif kept:
+            _drop_attribution(kept)
+    return kept
+
+
+def _drop_attribution(kept: list[str]) -> None:
+    """Take the "On …, … wrote:" before a quotation off the end of *kept*."""
+    while kept and not kept[-1].strip():
+        kept.pop()
+    if kept and _ATTRIBUTION_END.search(kept[-1]):
+        last = len(kept) - 1
+        start = next((at for at in range(last, max(-1, last - _ATTRIBUTION_LINES), -1) if _opens(kept[at])), last)
+        del kept[start:]
+
+
+def _opens(line: str) -> bool:
+    return line.startswith(("On ", "Am ", "Le ", "El "))

@@ -27,9 +27,8 @@ from bot.patchwork.diff import touched_files as diff
 from bot.patchwork.diff.hashes import hash_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.refs import msgid_of
-from bot.patchwork.reply_text import own_words
 from bot.patchwork.response_rows import read_row
-from bot.patchwork.text import addresses, ancestors, line, mail_text, trailers_of
+from bot.patchwork.text import addresses, ancestors, line, mail_text, own_words, trailers_of
 
 
 @dataclass(frozen=True, slots=True)

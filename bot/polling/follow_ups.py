@@ -28,6 +28,7 @@ from bot.patchwork.updates import (
     comments_in,
 )
 from bot.patchwork.wire import Event
+from bot.polling.event_reader import ObjectMemory
 from bot.polling.fetch import Look, Partly
 from bot.polling.pending import Board, Known, Pending, PendingKind
 from bot.polling.rechecker import OF_A_SERIES, Rechecker, RecheckMemory, Watching
@@ -178,3 +179,30 @@ class FollowUps:
 def _differ(shown: CheckState | None, known: CheckState | None) -> bool:
     """Whether the worst check is another; what is pending may be none, in the server's words."""
     return (shown or CheckState.PENDING) is not (known or CheckState.PENDING)
+
+
+class CoverMemory(FollowUpMemory, ObjectMemory, Protocol):
+    """What looking at cover letters needs to know of the past."""
+
+
+class Covers:
+    """The cover letters of one server."""
+
+    def __init__(self, server: ServerName, api: PatchworkApi, memory: CoverMemory) -> None:
+        self._server = server
+        self._api = api
+        self._memory = memory
+
+    async def look(self, look: Look) -> tuple[Series, ...]:
+        """Read the known series that the cover letters which are due have named."""
+        found = await look.settled(self._series_of, PendingKind.COVER)
+        return tuple(series for some in found for series in some)
+
+    async def _series_of(self, _: Board, item: Pending) -> tuple[Series, ...]:
+        """The series as it stands now; none where it is known with its cover letter, or was not judged yet."""
+        if await self._memory.work_of_cover(self._server, item.project, Msgid(item.name)) is not None:
+            return ()
+        number = await self._api.series_of_cover_number(item.id)
+        if number is None or not await self._memory.known_series(self._server, [number]):
+            return ()
+        return (await self._api.series(number),)

@@ -29,8 +29,7 @@ from bot.polling.availability import Availability, Unavailable
 from bot.polling.baselines import ProjectReader, UnreadFrom
 from bot.polling.event_reader import EventMemory, EventReader, ObjectMemory, Walk, Watched
 from bot.polling.fetch import Look
-from bot.polling.follow_ups import FollowUpMemory, FollowUps, Listening, Nobody
-from bot.polling.late_covers import Covers
+from bot.polling.follow_ups import Covers, FollowUpMemory, FollowUps, Listening, Nobody
 from bot.polling.pending import Baseline, Board, Known, Pending, PendingKind
 from bot.polling.sweep import Catch, SafetyNet, SweepMemory
 from bot.polling.sweep_progress import SweepState

@@ -1,4 +1,4 @@
-"""Names and subjects in the form in which they are compared. Pure."""
+"""Folds names, subjects and mail addresses into the form in which they are compared. Pure."""
 
 import unicodedata
 
@@ -13,3 +13,9 @@ def folded(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).translate(_PLAIN_QUOTES)
     return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
+
+
+def domain_of(email: str) -> str:
+    """The "@domain" of an address folded; "" where it has none."""
+    _, at, domain = folded(email).rpartition("@")
+    return at + domain if at else ""

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import cached_property, lru_cache
 
-from bot.query.addresses import domain_of
 from bot.query.facts import Facts
-from bot.query.folding import folded
+from bot.query.folding import domain_of, folded
 from bot.query.index.path_trie import PathTrie
 from bot.query.query import Key, Term
 from bot.query.values import Age, Bound, CheckIs, Is, Regex, Transition, Value

@@ -1,10 +1,10 @@
-"""What the books have in common: a connection in a transaction, its time, and how rows are read and written there."""
+"""What the books have in common: a connection in a transaction, its time, reading, writing and deleting rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +16,7 @@ _CHUNK = 500  # below the number of parameters that any SQLite takes
 _ROWS = 250  # written in one go: to make them ready takes the event loop's time
 _Item = TypeVar("_Item")
 _Read = TypeVar("_Read")
+BATCH: Final = 1_000  # rows of a table in one transaction
 
 
 class Book:
@@ -101,3 +102,11 @@ def readable(
     for each in unreadable:
         incidents.record("store.row_unreadable", each.key, each.error)
     return found
+
+
+async def drop_batch(connection: AsyncConnection, table: sa.Table, *where: sa.ColumnElement[bool]) -> bool:
+    """Delete up to `BATCH` of the rows that fit *where*; whether there may be more of them."""
+    key = tuple(table.primary_key)
+    some = sa.select(*key).where(*where).order_by(*key).limit(BATCH)
+    deleted = await connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(some)))
+    return deleted.rowcount >= BATCH

@@ -12,10 +12,9 @@ from bot.notices.edit_schedule import FREEZES_AFTER, Life
 from bot.notices.notice import CardRef, Notice, NoticeState, Tag
 from bot.query.options import Form
 from bot.store import columns, schema
-from bot.store.batch_delete import drop_batch
-from bot.store.book import read_each
-from bot.store.message_rows import message_of
+from bot.store.book import drop_batch, read_each
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
+from bot.store.rows import message_of
 
 KEEP_CARDS = timedelta(days=180)
 _happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # something, last

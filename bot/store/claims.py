@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
 from bot.notices.notice import LONGEST_RETRY, Candidate, Claimed, Lane, Message, NoticeState
 from bot.store import columns, schema
-from bot.store.message_rows import message_of
+from bot.store.rows import message_of
 
 OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 

@@ -14,8 +14,7 @@ from bot.incidents import Incidents
 from bot.notices.notice import CardRef
 from bot.query.options import Digest, read_digest
 from bot.store import columns, schema
-from bot.store.batch_delete import drop_batch
-from bot.store.book import readable
+from bot.store.book import drop_batch, readable
 from bot.store.retry_book import RetryBook, RetryKind
 from bot.store.subscription_book import SubscriptionBook
 from bot.subscriptions.digest_schedule import next_due, zone_named

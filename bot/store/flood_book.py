@@ -15,8 +15,7 @@ from bot.notices.notice import CardRef, Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
 from bot.query.options import Form
 from bot.store import schema
-from bot.store.batch_delete import drop_batch
-from bot.store.book import batched, read_each, readable
+from bot.store.book import batched, drop_batch, read_each, readable
 from bot.store.patch_book import KEEP_PATCHES
 from bot.store.subscription_book import FLOOD
 

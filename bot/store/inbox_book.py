@@ -11,7 +11,7 @@ from bot import metrics
 from bot.ids import EventId, RoomId, UserId
 from bot.patchwork.text import valid
 from bot.store import schema
-from bot.store.batch_delete import drop_batch
+from bot.store.book import drop_batch
 
 
 @dataclass(frozen=True, slots=True)

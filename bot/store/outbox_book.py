@@ -25,7 +25,7 @@ from bot.notices.notice import (
 )
 from bot.notices.status import Queue
 from bot.store import columns, schema
-from bot.store.batch_delete import drop_batch
+from bot.store.book import drop_batch
 from bot.store.card_book import CardBook
 from bot.store.claims import OPEN, attempts, candidates, has_event, heads
 

@@ -1,24 +1,29 @@
-"""What is known of the past: the series and patches that were read, and what belongs to their projects."""
+"""The series and patches that were read, what belongs to their projects, and which are versions of the same work."""
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.changes import Contexts, Standing, latest_of
 from bot.patchwork.model import Check, Patch, Series
 from bot.patchwork.updates import Work, WorkKind
+from bot.patchwork.versions import Candidate, Newcomer, version_of
 from bot.store import rows, schema
 from bot.store.book import Book
 from bot.store.patch_scan import Scan, ScanRow
 
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches that paths are looked for in
+MOST_CANDIDATES: Final = 50  # the newest; one submitter sends fewer series to a project between two versions
+_MOST_HASHES = 500  # below the number of parameters that any SQLite takes; of a longer series, so many say enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +258,44 @@ def _standing(series: Series | None, patches: Sequence[Patch], checks: Mapping[P
 
 def _series(row: sa.RowMapping) -> Series:
     return rows.to_series(rows.unpacked(row, schema.series))
+
+
+class VersionBook:
+    """The part of one transaction that knows which series follows which."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def candidates(self, server: ServerName, new: Newcomer) -> list[Candidate]:
+        """The series that *new* may follow, the newest first: by its submitter, in its project, of no higher version.
+
+        Their hashes are those that *new* has, too.
+        """
+        table, series = schema.series, new.series
+        query = sa.select(table).where(
+            table.c.server == server,
+            table.c.submitter == rows.folded_address(series.submitter.email),
+            table.c.id < series.id,
+            sa.func.lower(table.c.project) == series.project.lower(),
+            table.c.version <= version_of(series).number,
+        )
+        found = await self._connection.execute(query.order_by(table.c.id.desc()).limit(MOST_CANDIDATES))
+        earlier = found.mappings().all()
+        shared = await self._shared(server, [row["id"] for row in earlier], new)
+        return [Candidate(rows.to_series(row), row["former"], frozenset(shared[row["id"]])) for row in earlier]
+
+    async def following(self, server: ServerName, series: SeriesId) -> list[Series]:
+        """The series that are new versions of one, by id."""
+        table = schema.series
+        query = sa.select(table).where(table.c.server == server, table.c.former == series).order_by(table.c.id)
+        return [rows.to_series(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def _shared(self, server: ServerName, series: Sequence[int], new: Newcomer) -> dict[int, set[str]]:
+        table = schema.patch
+        found: defaultdict[int, set[str]] = defaultdict(set)
+        if new.hashes:
+            hashes = sorted(new.hashes)[:_MOST_HASHES]
+            query = sa.select(table.c.series, table.c.hash).where(table.c.server == server, table.c.series.in_(series))
+            for row in await self._connection.execute(query.where(table.c.hash.in_(hashes))):
+                found[row.series].add(row.hash)
+        return found

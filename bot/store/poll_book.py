@@ -18,8 +18,7 @@ from bot.polling.pending import KnownSeries
 from bot.polling.poller import Poll
 from bot.store import rows, schema
 from bot.store.apply_updates import Changing
-from bot.store.batch_delete import drop_batch
-from bot.store.book import readable
+from bot.store.book import drop_batch, readable
 from bot.store.patch_book import KEEP_PATCHES, PastBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.sweep_book import SweepBook

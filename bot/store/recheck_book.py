@@ -12,8 +12,7 @@ from bot.patchwork.recheck_schedule import FIRST, LASTS, LATER
 from bot.patchwork.updates import DueRecheck, Recheck, Rechecks, Work, WorkKind
 from bot.polling.poller import Poll
 from bot.store import schema
-from bot.store.batch_delete import drop_batch
-from bot.store.book import Book
+from bot.store.book import Book, drop_batch
 from bot.store.recheck_tables import recheck, recheck_request
 
 KEEP_RECHECKS: Final = LASTS + timedelta(days=1)

@@ -13,8 +13,7 @@ from bot.clock import LONGEST_WAIT, backoff
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
 from bot.store import schema
-from bot.store.batch_delete import drop_batch
-from bot.store.book import batched
+from bot.store.book import batched, drop_batch
 from bot.store.patch_book import KEEP_PATCHES
 
 BATCH: Final = 50

@@ -1,4 +1,4 @@
-"""Rows to the model and back."""
+"""Converts rows to the model and back."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
+from bot.ids import EventId, Msgid, PatchId, ProjectName, SeriesId, ServerName
+from bot.notices.notice import Message, NoticeKind, Tag
 from bot.patchwork.model import Check, CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.updates import Work, WorkKind
 from bot.polling.pending import Baseline, Pending, PendingKind
@@ -205,3 +206,26 @@ def _loaded(text: str | None) -> object:
 
 def _is_json(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.JSON)
+
+
+def message_of(stored: dict[str, object]) -> Message:
+    """The message as it was written down; what earlier versions did not write is absent."""
+    match stored:
+        case {"body": str(body), "html": str(html), "tag": dict(tag), "rings": bool(rings)}:
+            return Message(
+                body=body,
+                html=html,
+                tag=Tag(**{**tag, "kind": NoticeKind(tag["kind"])}),
+                rings=rings,
+                thread=_event(stored, "thread"),
+                replies_to=_event(stored, "replies_to"),
+                reaction=_event(stored, "reaction"),
+                edits=_event(stored, "edits"),
+            )
+        case _:
+            raise TypeError("a stored notice has another shape than this program writes")
+
+
+def _event(stored: Mapping[str, object], name: str) -> EventId | None:
+    value = stored.get(name)
+    return EventId(value) if isinstance(value, str) else None

@@ -26,6 +26,7 @@ from bot.store.engine import connect, file_of, plain_errors
 from bot.store.flood_book import FloodBook
 from bot.store.inbox_book import InboxBook
 from bot.store.outbox_book import KEEP_SAID, OutboxBook
+from bot.store.patch_book import VersionBook
 from bot.store.poll_book import WatchBook
 from bot.store.queued_change_book import QueueBook
 from bot.store.recheck_book import RecheckBook
@@ -33,7 +34,6 @@ from bot.store.retry_book import RetryBook
 from bot.store.session_book import OfRooms, SessionBook
 from bot.store.subscription_book import SubscriptionBook
 from bot.store.sweep_book import SweepBook
-from bot.store.version_book import VersionBook
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,32 @@
-"""Finds likely mistakes in a query, none of them a reason to refuse it."""
+"""Finds likely mistakes in a query, such as sections and paths that do not exist. None is a reason to refuse it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 
 from bot.patchwork.states import States
+from bot.patchwork.text import line
 from bot.query.contradictions import contradiction
 from bot.query.index.globs import has_wildcard
-from bot.query.query import Key, Query, Term, terms_of
+from bot.query.maintainers.file import RuleKind, Section
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.query import Key, Query, Term, patterns_of, spelled, terms_of
 from bot.query.values import ANY_STATE, Regex, Transition
+from bot.subscriptions.section_changes import sections_named
 
 _ANY_DEPTH = "**"
 _FILE_NAME = re.compile(r"[\w-]+\.[\w.-]+")  # with an ending
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}")
 _VERSION = re.compile(r"[vV][1-9][0-9]{0,2}")
 _FOLDER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+MAX_CANDIDATES = 5
+_MAX_CHOICES = 2_000  # names of one directory; looking for near ones takes long among more
+_SHOWN = 200  # characters of a path
+_ALIKE = 0.6  # of 1, as difflib measures it
+_ONLY_NAMED = "only the configured files are read."
+_MANY = 1_000  # paths; where so many are known, one that is not is likely a mistake
 
 
 def hints(query: Query) -> tuple[str, ...]:
@@ -95,3 +107,104 @@ def _of_path(path: str, folder: str) -> Iterator[str]:
     elif folder and _FOLDER_NAME.fullmatch(path):
         below = folder.removesuffix("/")
         yield f"path:{path} is at the top of the tree; below {below}/, use path:{below}/{path}"
+
+
+@dataclass(frozen=True)
+class Trees:
+    """What is known of the trees that a query looks at: their MAINTAINERS, and paths that patches touched."""
+
+    maintainers: tuple[Maintainers, ...] = ()
+    seen: Collection[str] = ()
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The files and directories that rules name as they are."""
+        rules = (rule for each in self.maintainers for section in each.sections for rule in section.rules)
+        plain = (rule.pattern.strip("/") for rule in rules if rule.kind is RuleKind.FILES)
+        return frozenset(path for path in plain if path and not has_wildcard(path))
+
+    @cached_property
+    def entries(self) -> dict[str, set[str]]:
+        """What is known to lie in each directory; "" is the top."""
+        found: dict[str, set[str]] = {}
+        for path in (*self.seen, *self.named):
+            below = path
+            while below:
+                folder, _, name = below.rpartition("/")
+                entries = found.setdefault(folder, set())
+                if name in entries:
+                    break
+                entries.add(name)
+                below = folder
+        return found
+
+    def has(self, path: str) -> bool:
+        """Whether *path* is a file or a directory that is known, or lies below one that a rule names."""
+        folder, _, name = path.rpartition("/")
+        if name in self.entries.get(folder, ()):
+            return True
+        above = path.split("/")
+        return any("/".join(above[:length]) in self.named for length in range(1, len(above)))
+
+    def nearest(self, path: str) -> str:
+        """*path* with the first name in it that is not known replaced by the nearest that is; "" where none is near."""
+        known, names = "", path.split("/")
+        for place, name in enumerate(names):
+            entries = self.entries.get(known, set())
+            if name not in entries:
+                near = get_close_matches(name, sorted(entries)[:_MAX_CHOICES], n=1, cutoff=_ALIKE)
+                meant = "/".join([*([known] if known else []), *near, *names[place + 1 :]])
+                return meant if near and self.has(meant) else ""
+            known = f"{known}/{name}" if known else name
+        return ""
+
+
+def doubts(query: Query, trees: Trees) -> tuple[str, ...]:
+    """A sentence for each section and path in *query* that *trees* do not know, with what may be meant.
+
+    A path that is like none that is known is doubted only where many are known.
+    """
+    return (*_about_sections(query, trees.maintainers), *_about_paths(query, trees))
+
+
+def _about_sections(query: Query, maintainers: Sequence[Maintainers]) -> Iterator[str]:
+    for value in sections_named(query):
+        if not maintainers:
+            yield f"maint:{spelled(value)} matches nothing yet: no MAINTAINERS file of the project is known."
+            continue
+        sections = [(each, section) for each in maintainers for section in each.find(value)]
+        found = dict.fromkeys(section.name for _, section in sections)
+        if len(found) > 1 and "@" not in value:
+            names = _listed(list(found))
+            yield f"maint:{spelled(value)} is part of several section names: {names}; it matches them all."
+        elif not found:
+            near = [] if "@" in value else [name for each in maintainers for name in each.nearest(value)]
+            guess = f"did you mean {' or '.join(f'maint:{spelled(name)}' for name in near)}?" if near else _ONLY_NAMED
+            what = "not an address in" if "@" in value else "not a section of"
+            yield f"maint:{spelled(value)} is {what} MAINTAINERS; {guess}"
+        yield from _unusable(sections)
+
+
+def _unusable(sections: Sequence[tuple[Maintainers, Section]]) -> Iterator[str]:
+    """Say which rules of some *sections* match nothing, because the bot cannot use them."""
+    for file, section in sections[:MAX_CANDIDATES]:
+        if rules := [line(str(rule), _SHOWN) for rule in file.unusable(section)]:
+            what, they = ("the rule", "it matches") if len(rules) == 1 else ("the rules", "they match")
+            yield f"the bot cannot use {what} {_listed(rules)} of {section.name}; {they} nothing."
+
+
+def _about_paths(query: Query, trees: Trees) -> Iterator[str]:
+    many = len(trees.seen) + len(trees.named) >= _MANY
+    for pattern in patterns_of(query.tree):
+        path = pattern.strip("/")
+        if has_wildcard(pattern) or trees.has(path):
+            continue
+        if near := line(trees.nearest(path), _SHOWN):
+            yield f"path:{pattern} matches no file that was seen so far; did you mean path:{spelled(near)}?"
+        elif many:
+            yield f"path:{pattern} matches no file that was seen so far; is it spelled as in the tree?"
+
+
+def _listed(names: list[str]) -> str:
+    rest = len(names) - MAX_CANDIDATES
+    return ", ".join(names[:MAX_CANDIDATES]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,7 +1,7 @@
-"""Which rooms a series is for: those that asked for one of its patches."""
+"""Decides which rooms a new series, or a change of a known one, is for. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch, Series
 from bot.query.evaluate import Outcome, Reason
-from bot.query.facts import More, facts_of, version_in
+from bot.query.facts import Facts, More, facts_of, version_in
 from bot.query.index.index import Index, Match, Subscription
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import On, Wishes
@@ -189,3 +189,42 @@ def _paths(why: Collection[Why]) -> tuple[str, ...]:
 def asked_paths(found: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
     """The paths among what terms *found*, each once."""
     return tuple(dict.fromkeys(path for term, seen in found if term.startswith(_PATH) for path in seen))
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What happened to a patch: how it was and is, and what *changes* that is."""
+
+    before: Facts
+    after: Facts
+    changes: frozenset[On]
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """A subscription that is told of what happened, and why.
+
+    Of the changes it named some in its `on:`, those *asked* for; *told* are they and those that made its query true.
+    """
+
+    match: Match
+    asked: frozenset[On]
+    told: frozenset[On]
+
+
+def hearings(index: Index, happened: Happened) -> Iterator[Hearing]:
+    """The subscriptions that are told of what *happened*, in the order of their ids.
+
+    `on:` hears of each change of a patch that the query matches now. What the query's own terms look at is told when
+    the query comes true by it: it matches now, and did not before.
+    """
+    if not index.anybody_hears(happened.changes):
+        return
+    matches = index.match_changed(happened.after, happened.changes)
+    named = [happened.changes.intersection(match.subscription.query.wishes.on) for match in matches]
+    matched_before = set() if all(named) else index.find(happened.before)
+    for match, asked in zip(matches, named, strict=True):
+        came_true = match.subscription.id not in matched_before
+        implied = match.subscription.query.implied & happened.changes if came_true else frozenset()
+        if told := asked | implied:
+            yield Hearing(match, asked, told)

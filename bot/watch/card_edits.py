@@ -7,6 +7,7 @@ from functools import partial
 
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import Shown, Site
+from bot.notices.changes import Changed, ChangeKind, urgent
 from bot.notices.notice import CardRef, Lane, Message, Notice, edit_key
 from bot.store.card_book import DueCard
 from bot.store.retry_book import RetryKind
@@ -87,3 +88,15 @@ class Upkeep:
 
 async def _put_off(tx: Transaction, card: DueCard, error: Exception) -> None:
     await tx.retries.put_off(RetryKind.EDIT, card.key, error)
+
+
+async def touch_cards(tx: Transaction, changed: Changed) -> None:
+    """Let the cards of what *changed* show it when that is due."""
+    if changed.changes:
+        await tx.cards.touch(changed.about, urgent=any(map(urgent, changed.changes)) or _became_whole(changed))
+
+
+def _became_whole(changed: Changed) -> bool:
+    """Whether the last patches of a series came; fewer only count."""
+    more = any(change.kind is ChangeKind.PATCHES and not change.context for change in changed.changes)
+    return more and changed.series is not None and changed.series.received_all

@@ -12,13 +12,13 @@ from bot.polling.poller import Poll
 from bot.store.retry_book import Retry
 from bot.store.store import Transaction
 from bot.watch.announce import Announced, Announcer, Submission, Wanted, keep_for_digests
+from bot.watch.card_edits import touch_cards
 from bot.watch.catch_up_lines import CatchUp
 from bot.watch.change_replies import Change, HeardIn, Hearing
 from bot.watch.flood_lists import by_room, open_flood
 from bot.watch.item_isolation import isolated
 from bot.watch.retries import Part, Parts, incident_of, part_of, retry_of
 from bot.watch.save_poll import Saved
-from bot.watch.touch_cards import touch_cards
 from bot.watch.version_links import Link, Linked, link_versions, links, tell_cards
 
 

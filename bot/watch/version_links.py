@@ -11,8 +11,7 @@ from bot.notices.changes import Changed, ChangeKind
 from bot.notices.notice import CardRef
 from bot.notices.other_versions import Former, Place, Successor
 from bot.patchwork.model import Patch, Series
-from bot.patchwork.version_changes import Known, compare
-from bot.patchwork.versions import follow, is_partial_reroll, may_follow, newcomer, version_of
+from bot.patchwork.versions import Known, compare, follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.polling.poller import SeriesRead
 from bot.store.store import Transaction
 

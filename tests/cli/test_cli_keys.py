@@ -6,8 +6,7 @@ import pytest
 
 from bot.cli import main
 from bot.ids import DeviceId, UserId
-from bot.matrix.identity import RESET_WORDS
-from bot.matrix.trust_status import Report
+from bot.matrix.identity import RESET_WORDS, Report
 from cli_rig import work_in, write_config
 
 GOOD = Report(

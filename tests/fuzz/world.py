@@ -35,7 +35,7 @@ from bot.matrix.crypto.megolm import Rotation
 from bot.matrix.model import Event, KeyNews, ToDevice
 from bot.matrix.room_rights import MatrixHouse
 from bot.matrix.session import Session
-from bot.matrix.stored_session import StoredMemory
+from bot.matrix.session_memory import StoredMemory
 from bot.ops.configured_queries import room_queries
 from bot.room_registry import Rooms
 from bot.run import _follow, _rules

@@ -15,7 +15,7 @@ from bot.ids import EventId, RoomId, UserId
 from bot.matrix.crypto import megolm, olm
 from bot.matrix.crypto import missing_keys as waiting
 from bot.matrix.crypto.crypto_store import Vault
-from bot.matrix.crypto.withheld import WITHHELD
+from bot.matrix.crypto.key_sharing import WITHHELD
 from bot.matrix.model import Content, Event, KeyNews, ToDevice
 from crypto_rig import ROOM, Device, bodies, parcel_for
 from hostile_device import HostileDevice, key_content, meets, one_time_key, sends

@@ -12,8 +12,7 @@ from bot.ids import NoticeKey, RoomId, UserId
 from bot.matrix import membership as doors
 from bot.matrix.client import Deadlines
 from bot.matrix.model import Invitation
-from bot.matrix.session_memory import RecentMemory, Taken
-from bot.matrix.stored_session import StoredMemory
+from bot.matrix.session_memory import RecentMemory, StoredMemory, Taken
 from bot.query.parser import parse
 from bot.store.store import Store
 from fault_proxy import Fault, FaultProxy, proxied

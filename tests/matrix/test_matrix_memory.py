@@ -10,10 +10,9 @@ import pytest
 from bot.clock import VirtualClock
 from bot.errors import StoreError
 from bot.ids import EventId, NoticeKey, RoomId, ServerName, UserId
-from bot.matrix.greetings import welcome
+from bot.matrix.invitations import welcome
 from bot.matrix.model import Invitation
-from bot.matrix.session_memory import Heard, RecentMemory, SessionMemory, Taken
-from bot.matrix.stored_session import StoredMemory
+from bot.matrix.session_memory import Heard, RecentMemory, SessionMemory, StoredMemory, Taken
 from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
 from store_rig import DEVICE, StoreRig

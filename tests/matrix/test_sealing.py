@@ -3,7 +3,7 @@
 import pytest
 
 from bot.ids import EventId, RoomId
-from bot.matrix.clear_text import without_clear_text
+from bot.matrix.messages import without_clear_text
 from bot.matrix.model import Event, Joined
 from matrix_rig import a_text, an_event
 

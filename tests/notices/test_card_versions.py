@@ -12,7 +12,7 @@ from bot.notices.card import Shown, card
 from bot.notices.markup import MAX_BODY_BYTES, written
 from bot.notices.other_versions import Former, Place, Successor
 from bot.patchwork.model import Series
-from bot.patchwork.version_changes import Comparison
+from bot.patchwork.versions import Comparison
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
 PLACE = Place(RoomId("!room:hs.example.org"), EventId("$vRs_Ww3i"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.health.hosts import is_ours
+from bot.health.pages import is_ours
 from status_rig import BOT, Being, pages
 
 OURS = {"bot.example.org"}

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.ids import EventId, UserId
-from bot.store import batch_delete as housekeeping
+from bot.store import book
 from bot.store import inbox_book as inbox
 from bot.store.inbox_book import Said
 from bot.store.store import Store
@@ -104,7 +104,7 @@ async def test_what_was_not_answered_is_there_after_a_restart(store: Store, rig:
 async def test_answered_messages_are_forgotten_after_a_week_and_others_never(
     store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(book, "BATCH", 2)
     messages = [said(rig, number) for number in range(6)]
     await hear(store, *messages)
     for message in messages[1:]:

@@ -38,8 +38,7 @@ from bot.notices.notice import (
     Tag,
     txn_id,
 )
-from bot.store import batch_delete as housekeeping
-from bot.store import migrate, schema
+from bot.store import book, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
@@ -383,7 +382,7 @@ async def test_what_cannot_be_sent_does_not_pile_up_for_ever(
 
 
 async def test_the_outbox_is_tidied_in_batches(store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(book, "BATCH", 2)
     rooms = [RoomId(f"!{number}:hs") for number in range(5)]
     await add(store, *[a_notice(f"card/{room}", room) for room in rooms])
     for notice in await claim(store):

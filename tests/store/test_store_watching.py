@@ -17,8 +17,7 @@ from bot.patchwork.updates import Field, FieldTold
 from bot.polling.event_reader import Watched
 from bot.polling.pending import KnownSeries
 from bot.polling.poller import Poll, SeriesRead
-from bot.store import batch_delete as housekeeping
-from bot.store import schema
+from bot.store import book, schema
 from bot.store.store import Store
 from broken_rows import fail
 from store_rig import (
@@ -311,7 +310,7 @@ async def test_a_told_state_that_nobody_asked_for_is_forgotten(store: Store, rig
 async def test_housekeeping_deletes_in_small_batches_until_nothing_is_left(
     store: Store, rig: StoreRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 10)
+    monkeypatch.setattr(book, "BATCH", 10)
     await save(store, Poll(SERVER, CURSOR, patches=tuple(a_patch(number) for number in range(1, 26))))
     rig.advance(days=181)
     left: list[int] = []
@@ -344,7 +343,7 @@ async def test_housekeeping_of_one_table_that_fails_does_not_stop_that_of_the_ot
 
 
 def test_a_batch_is_a_thousand_rows() -> None:
-    assert housekeeping.BATCH == 1_000
+    assert book.BATCH == 1_000
 
 
 # Any content

@@ -5,7 +5,7 @@ from inline_snapshot import snapshot
 
 from bot.query.maintainers.maintainers import read
 from bot.query.parser import parse
-from bot.subscriptions.unknown_names import Trees, doubts
+from bot.subscriptions.lint import Trees, doubts
 
 FILE = read("""
 Migration

@@ -20,14 +20,13 @@ from bot.matrix.crypto.crypto_store import Vault, loaded
 from bot.matrix.crypto.device_lists import DeviceLists, Marks
 from bot.matrix.crypto.devices import MEGOLM, Device, one_time_key
 from bot.matrix.crypto.faults import Faults
-from bot.matrix.crypto.key_sharing import Audience, KeyLost, Parcel, Read, Settled, Shares
+from bot.matrix.crypto.key_sharing import Audience, KeyLost, Parcel, Read, Settled, Shares, Withheld
 from bot.matrix.crypto.megolm import Forged, NoKey, Outbound, RoomSessions
 from bot.matrix.crypto.missing_keys import Waiting, WaitingRoom
 from bot.matrix.crypto.olm import Conversations, Unreadable
 from bot.matrix.crypto.to_device import Mailbox
 from bot.matrix.crypto.unreachable import Unreached
 from bot.matrix.crypto.vodozemac_errors import Refused
-from bot.matrix.crypto.withheld import Withheld
 from bot.matrix.model import Content, Event, KeyNews
 
 SETTLED_SECONDS = 300.0  # after which all that have a key are compared with all that should, even if nothing changed

@@ -13,10 +13,10 @@ from bot.matrix.crypto.crypto_store import Vault, loaded, name_of
 from bot.matrix.crypto.device_lists import DeviceLists
 from bot.matrix.crypto.devices import Device
 from bot.matrix.crypto.faults import MESSAGE_REFUSED, Faults
+from bot.matrix.crypto.key_sharing import NO_OLM, WITHHELD, Withheld
 from bot.matrix.crypto.megolm import RoomSessions
 from bot.matrix.crypto.missing_keys import WaitingRoom
 from bot.matrix.crypto.olm import Conversations, Impostor, Opened, Unreadable
-from bot.matrix.crypto.withheld import NO_OLM, WITHHELD, Withheld
 from bot.matrix.model import Content, ToDevice
 
 UNWEDGE_SECONDS = (

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import TypeAlias, assert_never
 
-from bot.query.addresses import domain_of
 from bot.query.facts import Facts
-from bot.query.folding import folded
+from bot.query.folding import domain_of, folded
 from bot.query.index.trigrams import MIN_CHARACTERS
 from bot.query.query import And, Key, Node, Not, Or, Term
 from bot.query.values import ANY_STATE, CheckIs, Is, Value

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from bot.query.addresses import domain_of
-from bot.query.folding import folded
+from bot.query.folding import domain_of, folded
 from bot.query.maintainers.file import Remark, Rule, RuleKind, Section, read_sections
 from bot.query.maintainers.rules import RuleIndex
 
