@@ -29,7 +29,7 @@ from bot.errors import ConfigError, LoggedOut, outage
 from bot.health.collect import Overview, Parts
 from bot.ids import RoomId, ServerName, UserId
 from bot.incidents import Incidents
-from bot.installation import installation_id
+from bot.installation import installation_id, user_agent
 from bot.maintainers_files import Rulebook, shelf_of
 from bot.ops.configured_queries import room_queries
 from bot.ops.repeated_failures import Trouble
@@ -37,13 +37,12 @@ from bot.ops.schedule import Schedule
 from bot.ops.tasks import end
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
-from bot.patchwork.user_agent import user_agent
 from bot.polling.poller import Poller, Source
 from bot.room_registry import Rooms
 from bot.search import Past
 from bot.store.inbox_book import Said
 from bot.store.store import Store
-from bot.watch.audience import Audience, Projects
+from bot.subscriptions.registry import Audience, Projects
 from bot.watch.card_edits import Upkeep
 from bot.watch.digest_posts import Digests, Sources
 from bot.watch.flood_lists import Floods

@@ -1,8 +1,11 @@
 """`patchbot demo`: the bot between a sample Patchwork and a room in the terminal, or the sample Patchwork by itself."""
 
+import asyncio
+import itertools
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,12 +14,51 @@ from typing import TextIO
 from bot.app import assembled, known_rooms
 from bot.clock import Clock, SystemClock, VirtualClock
 from bot.demo import play
-from bot.demo.happening import happen
 from bot.demo.room import FileRoom
 from bot.errors import UserError
-from bot.sample_patchwork.data import PROJECT, arrivals, history
+from bot.sample_patchwork.data import PROJECT, Step, arrivals, history
+from bot.sample_patchwork.mail import NewSeries
 from bot.sample_patchwork.patchwork import SamplePatchwork
+from bot.sample_patchwork.series import BOARDS, MOVE_TESTS, NBD, switchover
 from bot.sample_patchwork.server import serve
+
+SECONDS_BETWEEN = 15.0
+_SERIES = (NBD, switchover(2), MOVE_TESTS, BOARDS)
+
+
+async def happen(sample: SamplePatchwork, say: Callable[[str], object]) -> None:
+    """Let one thing happen after the other, from the second look that somebody takes: the first finds what is old."""
+    await _watched(sample)
+    for step in steps():
+        before = sample.rows.series
+        step(sample)
+        new = [row.name for number, row in sample.rows.series.items() if number not in before]
+        say(f"arrived: {new[0]}" if new else "a series goes on")
+        await asyncio.sleep(SECONDS_BETWEEN)
+
+
+def steps() -> Iterator[Step]:
+    """The demo's play, then ever newer versions of its series."""
+    yield from arrivals()
+    for more in itertools.count(1):
+        for series in _SERIES:
+            yield partial(_post, replace(series, version=series.version + more))
+
+
+def _post(series: NewSeries, sample: SamplePatchwork) -> None:
+    sample.post_series(PROJECT, series)
+
+
+async def _watched(sample: SamplePatchwork) -> None:
+    """Return at the second look at the events."""
+    watched, looks = asyncio.Event(), itertools.count(1)
+
+    def note(path: str) -> None:
+        if "/events/" in path and next(looks) == 2:
+            watched.set()
+
+    sample.fault = note
+    await watched.wait()
 
 
 async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out: TextIO) -> None:

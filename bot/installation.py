@@ -1,4 +1,4 @@
-"""The random id by which the administrators of Patchwork servers can tell one installation of the bot from another."""
+"""Identifies this installation to administrators of Patchwork servers in the User-Agent: a name, a contact, an id."""
 
 import re
 import secrets
@@ -6,12 +6,14 @@ from pathlib import Path
 
 import structlog
 
+from bot import __version__
 from bot.errors import StoreError
 from bot.matrix.device import keep_private, restrict
 
 FILE = "installation-id"
 _BYTES = 8
 _ID = re.compile(rf"[0-9a-f]{{{2 * _BYTES}}}")
+AGENT = f"patchwork-matrix-bot/{__version__}"
 _log = structlog.get_logger(__name__)
 
 
@@ -41,3 +43,19 @@ def known_id(folder: Path) -> str | None:
     except OSError:
         return None
     return found if _ID.fullmatch(found) else None
+
+
+def user_agent(contact: str, product: str = "", installation: str = "") -> str:
+    """Return the User-Agent: a name, and in brackets whom to write to and which installation asks.
+
+    *product* is the name where it is not "", and the bot's own with its version otherwise.
+    """
+    known_by = [_printable(contact) or "no contact configured"]
+    if installation:
+        known_by.append(f"installation {installation}")
+    return f"{product or AGENT} ({'; '.join(known_by)})"
+
+
+def _printable(contact: str) -> str:
+    """What of it may stand in a header's comment."""
+    return "".join(char for char in contact if " " < char < "\x7f" and char not in "()")

@@ -26,8 +26,8 @@ from bot.query.query import Query, patterns_of
 from bot.store.patch_book import Copy
 from bot.store.store import Store
 from bot.subscriptions.lint import Trees, doubts
+from bot.subscriptions.registry import Audience
 from bot.subscriptions.section_changes import followed_changes, looks_at, sections_named
-from bot.watch.audience import Audience
 
 READ_EVERY = timedelta(days=1)
 AGAIN_AFTER = timedelta(hours=1)  # where it could not be read

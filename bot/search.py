@@ -10,12 +10,11 @@ from bot.clock import Clock
 from bot.errors import UserError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Patch, Series
-from bot.query.evaluate import Judge
+from bot.query.evaluate import Judge, PathHits
 from bot.query.facts import Facts, More
 from bot.query.index.path_trie import PathTrie
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.query import And, Key, Node, Query, Term, patterns_of, terms_of
-from bot.query.term_matching import PathHits
 from bot.query.values import CheckIs, Is, Transition, Value
 from bot.store.book import batched
 from bot.store.patch_book import Remembered

@@ -14,7 +14,7 @@ from bot.maintainers_files import Rulebook
 from bot.maintainers_files import Shelf as Shelved
 from bot.notices.notice import NoticeKind
 from bot.sample_patchwork.mail import NewPatch, NewSeries
-from bot.watch.audience import Audience
+from bot.subscriptions.registry import Audience
 from rig import PROJECT, ROOM, Rig
 
 DAY_SECONDS = 24 * 3600

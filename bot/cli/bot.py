@@ -50,10 +50,9 @@ def demo(arguments: argparse.Namespace) -> int:
 def check_config(arguments: argparse.Namespace) -> int:
     """Say what the settings would do."""
     from bot.config import load
-    from bot.installation import known_id
+    from bot.installation import known_id, user_agent
     from bot.ops.configured_queries import room_queries
     from bot.ops.summary import sentences
-    from bot.patchwork.user_agent import user_agent
 
     settings = load(arguments.config, os.environ)
     installation = known_id(settings.store.data_dir) or "ID, a random one made at the first start"

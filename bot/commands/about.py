@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable, Collection
 
 from bot import __version__
-from bot.commands.answer import Answer
 from bot.commands.answers.patch import said
-from bot.commands.request import Asked
+from bot.commands.request import Answer, Asked
 from bot.ids import UserId
 from bot.notices.status import Condition, status
 

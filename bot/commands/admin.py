@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bot.commands.answer import Answer
 from bot.commands.answers.patch import said
 from bot.commands.context import Change, Means, changed, only_admins, typed
-from bot.commands.request import Asked
+from bot.commands.request import Answer, Asked
 from bot.errors import TransportError, UserError
 from bot.ids import RoomId
 from bot.notices.markup import Bullets, Document, Line, Lines, cut, words

@@ -23,10 +23,9 @@ import structlog
 from bot import metrics
 from bot.clock import Clock
 from bot.commands import grammar
-from bot.commands.answer import Answer
 from bot.commands.answers.patch import said
 from bot.commands.limits import Limits
-from bot.commands.request import Asked, Handler
+from bot.commands.request import Answer, Asked, Handler
 from bot.errors import StoreError
 from bot.ids import RoomId, UserId
 from bot.notices.markup import Allowed, written

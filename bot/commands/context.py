@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.clock import Clock
-from bot.commands.answer import Answer
 from bot.commands.answer_inbox import notice
 from bot.commands.answers.subscriptions import refused
-from bot.commands.request import Asked, Handler
+from bot.commands.request import Answer, Asked, Handler
 from bot.commands.rights import House, Verdict
 from bot.commands.servers import Place
 from bot.errors import UserError

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.commands.answer import Answer
 from bot.commands.answers.search import Match, known_since, rehearsed_shown
+from bot.commands.request import Answer
 from bot.commands.servers import Place, namesakes
 from bot.errors import UserError
 from bot.notices.card import Site

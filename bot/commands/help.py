@@ -2,10 +2,9 @@
 
 from collections.abc import Collection
 
-from bot.commands.answer import Answer
 from bot.commands.grammar import COMMANDS, TOPICS, Command, Group, find, typed
 from bot.commands.parameters import KEYS, Kind
-from bot.commands.request import Asked
+from bot.commands.request import Answer, Asked
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
 from bot.query.keys import example_of
 from bot.query.options import Wish

@@ -3,14 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from bot.commands.answer import Answer
-from bot.commands.answers.diff import diff_shown, diffstat_shown
-from bot.commands.answers.patch import patch_shown, said, series_shown
+from bot.commands.answers.patch import diff_shown, diffstat_shown, patch_shown, said, series_shown
 from bot.commands.answers.search import MOST_SHOWN, LookedAt, Match, found_shown
 from bot.commands.patch_details import checks_of, comments_of
-from bot.commands.request import Asked
-from bot.commands.resolve_ref import Finder
-from bot.commands.resolved import Found, FoundPatch, FoundSeries, OwnCopy
+from bot.commands.request import Answer, Asked
+from bot.commands.resolve_ref import Finder, Found, FoundPatch, FoundSeries, OwnCopy
 from bot.commands.servers import Place, namesakes
 from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError

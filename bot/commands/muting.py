@@ -3,11 +3,10 @@
 import math
 from datetime import datetime, timedelta
 
-from bot.commands.answer import Answer
 from bot.commands.answers import subscriptions as told
 from bot.commands.context import Change, Means, Owner, changed, hearing, may_change, owned, typed
 from bot.commands.parameters import read_duration
-from bot.commands.request import Asked
+from bot.commands.request import Answer, Asked
 from bot.errors import UserError
 from bot.notices.markup import Document
 from bot.store.store import Transaction

@@ -1,9 +1,8 @@
 """`me` and `me forget`: the addresses of whoever writes in a direct chat, which `is:mine` stands for."""
 
-from bot.commands.answer import Answer
 from bot.commands.answers import subscriptions as told
 from bot.commands.context import Change, Means, changed, hearing, typed
-from bot.commands.request import Asked
+from bot.commands.request import Answer, Asked
 from bot.commands.subscribing import NO_CARD, subscribe
 from bot.errors import UserError
 from bot.notices.markup import Bullets, Lines, words

@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from bot.commands.answer import Answer
-from bot.commands.answers.checks import Checked, checks_shown, series_checks_shown
-from bot.commands.answers.comments import Reply, comments_shown
-from bot.commands.resolve_ref import Finder
-from bot.commands.resolved import Found, FoundPatch, FoundSeries
+from bot.commands.answers.patch import Checked, Reply, checks_shown, comments_shown, series_checks_shown
+from bot.commands.request import Answer
+from bot.commands.resolve_ref import Finder, Found, FoundPatch, FoundSeries
 from bot.errors import Permanent, Temporary, UserError
 from bot.ids import PatchId
 from bot.notices.card import patch_title, series_title

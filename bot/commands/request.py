@@ -1,11 +1,34 @@
-"""A command that somebody typed, and what answers it."""
+"""A command that somebody typed, and the answer to it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bot.commands.answer import Answer
 from bot.commands.grammar import Call
+from bot.ids import PatchId, ProjectName, SeriesId, ServerName
+from bot.notices.card import Site
+from bot.notices.markup import Document
 from bot.store.inbox_book import Said
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an answer is about."""
+
+    server: ServerName
+    project: ProjectName
+    series: SeriesId | None = None
+    patch: PatchId | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered, where its links may lead, what it is about; whether it refuses what was asked."""
+
+    document: Document
+    site: Site | None = None
+    about: About | None = None
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,81 @@
-"""What somebody refers to, found: on its server, or in the store where the server does not answer."""
+"""Resolves what somebody refers to: on its server, or in the store if the server does not answer."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeAlias
 
 import structlog
 
-from bot.commands.cached import Copies
-from bot.commands.request import Asked
-from bot.commands.resolved import Found, FoundPatch, FoundSeries, OwnCopy
+from bot.commands.request import About, Asked
 from bot.commands.servers import Place
 from bot.errors import Permanent, Temporary, TransportError, UserError
-from bot.ids import Msgid, PatchId
+from bot.ids import Msgid, PatchId, SeriesId
+from bot.notices.card import Site
+from bot.notices.fact_lines import moment
 from bot.patchwork.client import AT_ONCE, NotFound
-from bot.patchwork.model import CheckState, Patch, Series
+from bot.patchwork.model import CheckState, Patch, PatchPage, Series
 from bot.patchwork.references import Kind, Ref, read_ref
 from bot.store.store import Store
 
 MOST_ASKED_FOR_CHECKS = 10  # patches of a series that the bot does not watch
 _EXAMPLE = "2194095"
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCopy:
+    """Why the store's own copy is shown, and of when it is (UTC)."""
+
+    outage: str
+    as_of: datetime
+
+    def __str__(self) -> str:
+        return f"{self.outage}; this is the bot's own copy, as of {moment(self.as_of)}."
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPatch:
+    """A patch; a *copy* has no diff."""
+
+    place: Place
+    page: PatchPage
+    copy: OwnCopy | None = None
+
+    @property
+    def site(self) -> Site:
+        """How links to it are written."""
+        return self.place.site(self.page.patch.project)
+
+    @property
+    def about(self) -> About:
+        """What an answer about it is about."""
+        patch, series = self.page.patch, self.page.series
+        version = series.version if series else None
+        return About(self.place.name, patch.project, patch.series, patch.id, version)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSeries:
+    """A series."""
+
+    place: Place
+    series: Series
+    copy: OwnCopy | None = None
+
+    @property
+    def site(self) -> Site:
+        """How links to it are written."""
+        return self.place.site(self.series.project)
+
+    @property
+    def about(self) -> About:
+        """What an answer about it is about."""
+        return About(self.place.name, self.series.project, self.series.id, version=self.series.version)
+
+
+Found: TypeAlias = FoundPatch | FoundSeries
 
 
 class Finder:
@@ -253,3 +309,62 @@ def _missing(place: Place, ref: Ref) -> Sequence[str]:
         why = f"{place.name} cannot look for message-ids (API {place.api.version}), and the bot has not seen this one."
         return (why, "Name the id of the patch.")
     return (f"There is no patch or cover letter with the message-id {ref.msgid} in what is watched on {place.name}.",)
+
+
+class Copies:
+    """Finds copies; *outage* is always why the server was not asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, place: Place, ref: Ref, kinds: Iterable[Kind], outage: str) -> Found | None:
+        """What *ref* means; a number is tried as the id of each of *kinds*. Of cover letters no ids are known."""
+        if ref.msgid is not None:
+            patch, opened = await self.with_msgid(place, ref.msgid)
+            if opened is not None:
+                return await self.series(place, opened, outage)
+            return await self.patch(place, patch.id, outage) if patch else None
+        looks = {Kind.PATCH: self.patch, Kind.SERIES: self.series}
+        for kind in kinds:
+            found = await looks[kind](place, ref.number or 0, outage) if kind in looks else None
+            if found is not None:
+                return found
+        return None
+
+    async def with_msgid(self, place: Place, msgid: Msgid) -> tuple[Patch | None, SeriesId | None]:
+        """The patch with a message-id, else the series whose cover letter has it."""
+        async with self._store.transaction() as tx:
+            patch = await tx.watch.by_msgid(place.name, msgid)
+            series = None if patch else await tx.watch.opened_by(place.name, msgid)
+        return patch, series.id if series else None
+
+    async def patch(self, place: Place, number: int, outage: str) -> FoundPatch | None:
+        """A patch that was read."""
+        async with self._store.transaction() as tx:
+            found = await tx.watch.remembered(place.name, number)
+        if found is None:
+            return None
+        return FoundPatch(place, PatchPage(found.patch, found.series), OwnCopy(outage, found.read_at))
+
+    async def series(self, place: Place, number: int, outage: str) -> FoundSeries | None:
+        """A series that was judged."""
+        async with self._store.transaction() as tx:
+            series = await tx.watch.series(place.name, number)
+            as_of = await tx.watch.judged_at(place.name, number)
+        return FoundSeries(place, series, OwnCopy(outage, as_of)) if series and as_of else None
+
+    async def patches(self, found: FoundSeries, outage: str) -> tuple[list[Patch], OwnCopy]:
+        """The patches read of a series.
+
+        Raises:
+            UserError: it was never judged.
+        """
+        copy = found.copy or await self._copy_of(found.place, found.series, outage)
+        async with self._store.transaction() as tx:
+            return await tx.watch.patches_of(found.place.name, found.series.id), copy
+
+    async def _copy_of(self, place: Place, series: Series, outage: str) -> OwnCopy:
+        found = await self.series(place, series.id, outage)
+        if found is None or found.copy is None:
+            raise UserError(f"{outage}, and the bot has no copy of the patches.")
+        return found.copy

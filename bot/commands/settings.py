@@ -7,10 +7,9 @@ import zoneinfo
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.commands.answer import Answer
 from bot.commands.answers import subscriptions as told
 from bot.commands.context import Change, Means, changed, hearing, may_change, typed
-from bot.commands.request import Asked
+from bot.commands.request import Answer, Asked
 from bot.commands.servers import namesake
 from bot.errors import UserError
 from bot.ids import RoomId

@@ -1,19 +1,22 @@
-"""Subscribing, and what goes with it: `sub`, `unsub`, `edit`, `subs`, `test`."""
+"""Answers the commands about subscriptions: `sub`, `unsub`, `edit`, `subs`, `test`, `why` and `export`."""
 
 import html
+import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from bot.commands import dry_run as volume
-from bot.commands.answer import Answer
 from bot.commands.answers import subscriptions as told
+from bot.commands.answers.subscriptions import Reason, exported, reasons
 from bot.commands.context import Change, Means, Owner, changed, hearing, may_change, owned, typed
 from bot.commands.parameters import read_duration
-from bot.commands.request import Asked
+from bot.commands.request import Answer, Asked
 from bot.commands.servers import Place, namesakes
 from bot.errors import UserError
 from bot.ids import RoomId, SubscriptionId
 from bot.notices.digest import when
+from bot.notices.floods import DEFAULT_LIMIT
+from bot.notices.markup import Document, Line, words
 from bot.notices.paging import page
 from bot.patchwork.states import States
 from bot.query.options import ARRIVALS, On
@@ -25,7 +28,7 @@ from bot.store.subscription_book import PROJECT
 from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.lint import hints, state_doubts
 from bot.subscriptions.registry import Listeners
-from bot.subscriptions.subscription import Standing, Subscribed, meant, names_project
+from bot.subscriptions.subscription import Standing, Subscribed, is_configured, listening, meant, names_project
 
 NO_CARD = "a new series gets no card from this; a matching change brings one."
 _MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one
@@ -241,3 +244,74 @@ async def _next_digest(tx: Transaction, room: RoomId, query: Query) -> list[str]
 async def _hearing_again(tx: Transaction, id_: SubscriptionId) -> Callable[[Listeners], None]:
     found = await tx.subscriptions.get(id_)
     return await hearing(tx, [found] if found else [])
+
+
+class Reasons:
+    """Answers why a card came."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def why(self, asked: Asked) -> Answer:
+        """The subscriptions that brought the card that is replied to, or in whose thread this is."""
+        said = asked.message
+        async with self._means.store.transaction() as tx:
+            for event in (said.replies_to, said.thread):
+                found = await tx.cards.why(said.room, event) if event is not None else None
+                if found:
+                    return Answer(reasons("This card came because of:", await self._reasons(tx, found)))
+        raise UserError(
+            "Type that as a reply to a card, or in its thread: then I can tell which subscription brought it."
+        )
+
+    async def _reasons(self, tx: Transaction, why: Sequence[Sequence[str | int]]) -> list[Reason]:
+        """By subscription, those of chat first."""
+        by_id: dict[int, list[tuple[str, Sequence[str]]]] = {}
+        for number, term, *seen in why:
+            by_id.setdefault(int(number), []).append((str(term), [str(each) for each in seen]))
+        found: list[Reason] = []
+        for number in sorted(by_id):
+            id_ = SubscriptionId(number)
+            if (query := self._means.from_file.query(id_)) is not None:
+                found.append(Reason("config", str(query), None, by_id[number]))
+            elif is_configured(id_):
+                found.append(Reason("a subscription of the configuration file", "", None, by_id[number]))
+            else:
+                chat = await tx.subscriptions.get(id_)
+                name = str(number) if chat else f"subscription {number}"
+                found.append(Reason(name, chat.query if chat else "", chat, by_id[number]))
+        return found
+
+
+class Exporting:
+    """Answers with lines for the configuration file."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def export(self, asked: Asked) -> Answer:
+        """The subscriptions here, with the project that is set here and the addresses that `is:mine` stands for."""
+        owner = Owner.of(asked)
+        async with self._means.store.transaction() as tx:
+            chat = await tx.subscriptions.of_owner(owner.room, owner.person)
+            limit = await tx.floods.limit(owner.room)
+            heard = [listening(each, await tx.subscriptions.standing(each)) for each in chat]
+        queries = [*self._means.from_file.told_in(owner.room), *(each.query for each in heard if each is not None)]
+        lines = [f"    {_quoted(str(query))}," for query in dict.fromkeys(queries)]
+        start = int(asked.call.arguments.get("from", 1))
+        flood = [f"flood = {limit}"] if limit != DEFAULT_LIMIT else []
+        head = ["[[room]]", f"room = {_quoted(owner.room)}", "subscribe = ["]
+
+        def document(shown: Sequence[Line], more: tuple[Line, ...]) -> Document:
+            texts = ["".join(inline.text for inline in each) for each in shown]
+            ends = [] if more else ["]", *flood]
+            return exported("\n".join([*(head if start == 1 else []), *texts, *ends]), more)
+
+        return Answer(
+            page([words(line) for line in lines], start, document, lambda next_: typed(asked, "export", next_))
+        )
+
+
+def _quoted(text: str) -> str:
+    """*text* as a basic string of TOML, which is one of JSON but for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 
 from bot.commands.admin import Housekeeping
 from bot.commands.context import Means, in_words
-from bot.commands.export import Exporting
 from bot.commands.muting import Muting
 from bot.commands.own_addresses import Addresses
 from bot.commands.request import Handler
 from bot.commands.settings import SettingUp
-from bot.commands.subscribing import Subscribing
-from bot.commands.why import Reasons
+from bot.commands.subscribing import Exporting, Reasons, Subscribing
 
 
 def about_subscriptions(means: Means) -> Mapping[str, Handler]:

@@ -9,8 +9,7 @@ import structlog
 from bot import metrics
 from bot.clock import Clock
 from bot.delivery.chat import Chat
-from bot.delivery.pacing import Pace
-from bot.delivery.send_order import Turns
+from bot.delivery.pacing import Pace, Turns
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId
 from bot.notices.notice import Claimed, Dead, Outcome, Retry, Sent, Suspend, next_attempt

@@ -16,7 +16,6 @@ from bot.clock import SystemClock
 from bot.errors import Temporary, TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
-from bot.patchwork.budget import Budget, OverBudget
 from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, TooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.listing import NewestPage, asked_for, joined, last_page, newest, page_of
@@ -25,6 +24,7 @@ from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Seri
 from bot.patchwork.page_links import Page
 from bot.patchwork.recheck_schedule import raises_comment_events
 from bot.patchwork.refs import msgid_of
+from bot.patchwork.request_turns import Budget, OverBudget
 from bot.patchwork.response_rows import Garbled, SkippedRow, read_row
 from bot.patchwork.skipped_rows import RowLog, read_list
 from bot.patchwork.states import States, states_in

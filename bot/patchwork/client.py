@@ -23,10 +23,9 @@ import httpx
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.json_reader import read_json
-from bot.patchwork.budget import Budget
 from bot.patchwork.page_links import Page, page_with
 from bot.patchwork.request_metrics import counted
-from bot.patchwork.request_turns import Purpose, Turns
+from bot.patchwork.request_turns import Budget, Purpose, Turns
 from bot.patchwork.states import NO_STATES, States
 from bot.unpacking import body_of, unpacked
 

@@ -11,8 +11,8 @@ from bot.clock import LONGEST_WAIT, Clock
 from bot.errors import Temporary, TransportError
 from bot.ids import ServerName
 from bot.incidents import Incidents
-from bot.patchwork.budget import OverBudget
 from bot.patchwork.client import AT_ONCE, NotFound
+from bot.patchwork.request_turns import OverBudget
 from bot.polling.pending import Board, Pending, PendingKind
 
 MAX_LOOKS = 50

@@ -12,9 +12,9 @@ from typing import Protocol
 from bot.clock import Clock
 from bot.ids import PatchId, SeriesId, ServerName
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.budget import Budget
 from bot.patchwork.model import Comment, Patch, Series, is_open
 from bot.patchwork.recheck_schedule import is_over, next_recheck
+from bot.patchwork.request_turns import Budget
 from bot.patchwork.updates import Commented, DueRecheck, MailKind, Recheck, Rechecks, Work, WorkKind
 from bot.polling.pending import TRAILERS_AFTER, Board, PendingKind
 

@@ -1,14 +1,15 @@
-"""The terms of a query: a key and what stands between commas, each read into a value or refused with its place."""
+"""Reads the terms of a query into values; refuses malformed and contradictory ones with their place."""
 
 import re
+from itertools import combinations
 from typing import NoReturn
 
 from bot.query.keys import begins_with_key, example_of, key_named
 from bot.query.options import Wish
-from bot.query.query import Key, Term, spelled
+from bot.query.query import And, Key, Node, Not, Or, Term, spelled
 from bot.query.scanner import Kind, Scanner, Typed
 from bot.query.value_reader import read_value
-from bot.query.values import Regex, Value, ValueMistake
+from bot.query.values import Bound, Regex, Value, ValueMistake
 
 MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
 
@@ -24,6 +25,7 @@ _WORDS = {
     "|": ("| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
     "||": ("|| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
 }
+_ONE_OF_EACH = frozenset({Key.PROJECT, Key.SERVER, Key.STATE, Key.DELEGATE, Key.VERSION, Key.PATCHES})
 
 
 def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
@@ -151,3 +153,36 @@ def _refuse_blank(scanner: Scanner, value: Typed) -> NoReturn:
     comma = value.start if scanner.text.startswith(",", value.end) else value.start - 1
     hint = "Write no space after it, or put the whole value in quotes."
     scanner.refuse(comma, comma + 1, "A comma needs a value on both sides.", hint)
+
+
+def contradiction(node: Node) -> tuple[Term, Term] | None:
+    """Two terms in *node* that cannot both hold, None without any; one that is wanted and excluded comes twice."""
+    match node:
+        case And(parts):
+            return _between(parts) or next(filter(None, map(contradiction, parts)), None)
+        case Or(parts):
+            return next(filter(None, map(contradiction, parts)), None)
+        case Term() | Not():
+            return None
+
+
+def _between(parts: tuple[Node, ...]) -> tuple[Term, Term] | None:
+    wanted = [part for part in parts if isinstance(part, Term)]
+    excluded = {part.part for part in parts if isinstance(part, Not)}
+    if (both := next((term for term in wanted if term in excluded), None)) is not None:
+        return both, both
+    return next((pair for pair in combinations(wanted, 2) if _exclude_each_other(*pair)), None)
+
+
+def _exclude_each_other(first: Term, second: Term) -> bool:
+    """Whether both ask for one value of what a patch has one of, and for different ones."""
+    if first.key is not second.key or first.key not in _ONE_OF_EACH:
+        return False
+    values = (*first.values, *second.values)
+    if not all(isinstance(value, str) or (isinstance(value, Bound) and value.sign == "=") for value in values):
+        return False
+    return _folded(first).isdisjoint(_folded(second))
+
+
+def _folded(term: Term) -> set[str]:
+    return {str(value).casefold() for value in term.values}

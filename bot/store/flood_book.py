@@ -1,4 +1,4 @@
-"""The floods: which go on where, and the series that have a place in a list instead of a card."""
+"""The floods and catch-ups that are open, the series listed in them instead of carded, and when servers were polled."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName
 from bot.incidents import Incidents
+from bot.notices.catch_up import Absence, Whose
 from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Fate, Flood, Gathered, fate, flood_key
 from bot.notices.notice import CardRef, Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
@@ -298,3 +299,38 @@ def _gathered(row: sa.RowMapping) -> Gathered:
 
 def _of_held(held: Held) -> dict[str, object]:
     return {"why": [list(reason) for reason in held.why], "paths": list(held.paths), "form": held.form}
+
+
+class AbsenceBook:
+    """The absences' part of one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def polled_at(self, server: ServerName) -> datetime | None:
+        """When a poll of *server* last succeeded (UTC); None: never, as far as is known."""
+        query = sa.select(schema.server.c.polled_at).where(schema.server.c.name == server)
+        found: datetime | None = (await self._connection.execute(query)).scalar_one_or_none()
+        return found
+
+    async def last(self, server: ServerName) -> Absence | None:
+        """The last absence from *server*."""
+        query = sa.select(schema.absence).where(schema.absence.c.server == server)
+        row = (await self._connection.execute(query)).mappings().first()
+        if row is None:
+            return None
+        return Absence(
+            server=ServerName(row["server"]),
+            since=row["since"],
+            until=row["until"],
+            whose=Whose(row["whose"]),
+            came=row["came"],
+            old=row["old"],
+            ended=row["ended"],
+        )
+
+    async def put(self, absence: Absence) -> None:
+        """How an absence stands; it takes the place of an earlier one."""
+        table = schema.absence
+        await self._connection.execute(sa.delete(table).where(table.c.server == absence.server))
+        await self._connection.execute(sa.insert(table).values(**asdict(absence)))

@@ -20,10 +20,9 @@ from bot.polling.pending import KnownSeries
 from bot.polling.rounds import Open, OpenSubmission
 from bot.store import migrate
 from bot.store.card_book import CardBook
-from bot.store.catch_up_book import AbsenceBook
 from bot.store.digest_book import DigestBook, Helpers
 from bot.store.engine import connect, file_of, plain_errors
-from bot.store.flood_book import FloodBook
+from bot.store.flood_book import AbsenceBook, FloodBook
 from bot.store.inbox_book import InboxBook
 from bot.store.outbox_book import KEEP_SAID, OutboxBook
 from bot.store.patch_book import VersionBook

@@ -1,18 +1,54 @@
-"""Who listens: every subscription that is known, and the index of those that are told now.
+"""The subscriptions that are known, the index of those that are active now, and how rooms want to be told.
 
-A subscription is known but not told while it or its room is muted, and while we have left its room.
+A subscription is known but inactive while it or its room is muted, and while the bot is out of the room.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bot.ids import RoomId, SubscriptionId
+from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
 from bot.query.index.index import Index, Subscription
+from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import Form
 from bot.subscriptions.subscription import latest
+
+
+def _unknown(_: ServerName, __: ProjectName) -> None:
+    """No file is known of any project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """What the operator says of the projects of a server: their archives, by name, and their MAINTAINERS."""
+
+    archives: Mapping[str, str] = field(default_factory=dict)
+    maintainers: Callable[[ServerName, ProjectName], Maintainers | None] = _unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who listens: all subscriptions, and which rooms are direct chats, quiet, or shown compact cards; all may change.
+
+    *awaken* makes the index tell again what was muted until then (UTC).
+    """
+
+    index: Index
+    direct: AbstractSet[RoomId] = frozenset()
+    quiet: AbstractSet[RoomId] = frozenset()
+    compact: AbstractSet[RoomId] = frozenset()
+    awaken: Callable[[datetime], None] = lambda _: None
+
+    def rings(self, room: RoomId) -> bool:
+        """Whether a card rings in *room*."""
+        return room in self.direct and room not in self.quiet
+
+    def form(self, room: RoomId) -> Form:
+        """What a new series looks like in *room* where a query does not say."""
+        return Form.COMPACT if room in self.compact else Form.CARD
 
 
 @dataclass(frozen=True, slots=True)

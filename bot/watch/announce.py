@@ -14,8 +14,8 @@ from bot.query.options import Digest, Form, richest
 from bot.store.flood_book import Held
 from bot.store.store import Transaction
 from bot.subscriptions.matching import Arrival, Judged, RoomMatch, Why, match_rooms
+from bot.subscriptions.registry import Audience
 from bot.watch import snapshot as sight
-from bot.watch.audience import Audience
 from bot.watch.snapshot import Composer
 from bot.watch.version_links import Versions, versions_of
 

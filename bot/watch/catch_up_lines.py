@@ -16,8 +16,7 @@ from bot.polling.poller import Past, Poll
 from bot.store.flood_book import Held
 from bot.store.store import Transaction
 from bot.watch.announce import Announced, Announcer, Wanted, submitted
-from bot.watch.item_isolation import isolated
-from bot.watch.list_rendering import composed
+from bot.watch.item_isolation import composed, isolated
 
 _log = structlog.get_logger(__name__)
 

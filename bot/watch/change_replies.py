@@ -10,8 +10,8 @@ from bot.notices.changes import Changed
 from bot.notices.notice import CardRef
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
+from bot.subscriptions.registry import Audience
 from bot.watch.announce import Wanted, asked
-from bot.watch.audience import Audience
 
 
 @dataclass(frozen=True, slots=True)

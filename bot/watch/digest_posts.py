@@ -26,7 +26,7 @@ from bot.store.digest_book import Appointment, Entry
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.digest_schedule import zone_named
-from bot.watch.audience import Audience
+from bot.subscriptions.registry import Audience
 from bot.watch.item_isolation import isolated
 from bot.watch.listed_now import ListedNow, Now
 

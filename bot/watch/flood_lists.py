@@ -16,10 +16,9 @@ from bot.notices.notice import Lane, Notice
 from bot.polling.poller import Poller
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
+from bot.subscriptions.registry import Audience
 from bot.watch.announce import Wanted
-from bot.watch.audience import Audience
-from bot.watch.item_isolation import isolated
-from bot.watch.list_rendering import composed
+from bot.watch.item_isolation import composed, isolated
 
 _log = structlog.get_logger(__name__)
 

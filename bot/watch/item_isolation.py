@@ -1,11 +1,15 @@
-"""Isolates a fault in one of many items: the others are handled in the same transaction."""
+"""Isolates a fault in one of many items: the others are handled, or listed, in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
 
 from bot.errors import StoreError
+from bot.incidents import Incidents
+from bot.notices.floods import Gathered
+from bot.notices.notice import Notice
 from bot.store.store import Transaction
 
 _log = structlog.get_logger(__name__)
@@ -53,3 +57,22 @@ async def _put_off(
         raise
     except Exception:  # noqa: BLE001  # an item that cannot even be stored for a retry must not stop the others; it is logged
         _log.exception("retry.not_kept", reason=repr(error))
+
+
+def composed(
+    gathered: Sequence[Gathered], compose: Callable[[Sequence[Gathered]], list[Notice]], incidents: Incidents
+) -> list[Notice]:
+    """Return what *compose* makes of the *gathered* submissions; one on which it fails is reduced to its number."""
+    try:
+        return compose(gathered)
+    except Exception:  # noqa: BLE001  # a fault of ours in one of them, which is found and recorded here
+        return compose([_shown(each, compose, incidents) for each in gathered])
+
+
+def _shown(gathered: Gathered, compose: Callable[[Sequence[Gathered]], list[Notice]], incidents: Incidents) -> Gathered:
+    try:
+        compose([gathered])
+    except Exception as error:  # noqa: BLE001  # the same
+        incidents.record("list.item_not_shown", f"series {gathered.number} of {gathered.server}", error)
+        return replace(gathered, what=None)
+    return gathered

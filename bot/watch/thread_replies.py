@@ -14,8 +14,8 @@ from bot.patchwork.updates import Work, WorkKind
 from bot.store.queued_change_book import Burst
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
+from bot.subscriptions.registry import Audience
 from bot.watch import snapshot as sight
-from bot.watch.audience import Audience
 from bot.watch.item_isolation import isolated
 
 GATHERING = timedelta(seconds=60)

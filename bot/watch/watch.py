@@ -19,8 +19,8 @@ from bot.notices.status import Health, WatchedServer, moment, next_tick, to_the_
 from bot.patchwork.wire import Event, known_category
 from bot.polling.poller import Past, Poll, Poller
 from bot.store.store import Store
+from bot.subscriptions.registry import Audience, Projects
 from bot.watch.announce import Announced, Announcer
-from bot.watch.audience import Audience, Projects
 from bot.watch.catch_up_lines import CatchUp, Polled, absence_now, past
 from bot.watch.change_replies import Hearing
 from bot.watch.flood_lists import going_on

@@ -13,7 +13,7 @@ import pytest
 
 from bot.cli import main
 from bot.clock import VirtualClock
-from bot.demo.happening import steps
+from bot.demonstration import steps
 from bot.sample_patchwork.data import history
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.series import switchover

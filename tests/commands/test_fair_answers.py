@@ -9,10 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from bot.app import Bot
-from bot.commands.answer import Answer
 from bot.commands.answer_inbox import Answerer, Manners
 from bot.commands.answers.patch import said
-from bot.commands.request import Asked
+from bot.commands.request import Answer, Asked
 from bot.config import CommandSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.store import schema

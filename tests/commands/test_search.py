@@ -17,13 +17,12 @@ from bot.errors import QueryError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.polling.poller import Poll, SeriesRead
-from bot.query.evaluate import Judge
+from bot.query.evaluate import Judge, PathHits
 from bot.query.facts import More, facts_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
 from bot.query.query import Query, patterns_of
-from bot.query.term_matching import PathHits
 from bot.search import Past, PastMatch
 from bot.store.patch_book import Remembered
 from bot.store.store import Store

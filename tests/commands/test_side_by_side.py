@@ -14,10 +14,9 @@ from structlog.testing import capture_logs
 from bot import __version__
 from bot.app import Bot
 from bot.commands import answer_inbox as answer
-from bot.commands.answer import About, Answer
 from bot.commands.answer_inbox import Answerer, Manners
 from bot.commands.answers.patch import said
-from bot.commands.request import Asked, Handler
+from bot.commands.request import About, Answer, Asked, Handler
 from bot.commands.rights import MemoryHouse
 from bot.config import CommandSettings
 from bot.errors import StoreError

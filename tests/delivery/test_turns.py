@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.delivery.send_order import Turns
+from bot.delivery.pacing import Turns
 from bot.ids import NoticeId, RoomId, UserId
 from bot.notices.notice import Candidate, Lane
 
@@ -179,7 +179,7 @@ def test_a_room_gets_one_message_at_a_time() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.delivery.send_order.MAX_REMEMBERED", 10)
+    monkeypatch.setattr("bot.delivery.pacing.MAX_REMEMBERED", 10)
     turns = Turns()
 
     for number in range(100):

@@ -5,10 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.commands.answers.checks import Checked, checks_shown, series_checks_shown
-from bot.commands.answers.comments import Reply, comments_shown
-from bot.commands.answers.diff import diff_shown, diffstat_shown
-from bot.commands.answers.patch import patch_shown, said
+from bot.commands.answers.patch import (
+    Checked,
+    Reply,
+    checks_shown,
+    comments_shown,
+    diff_shown,
+    diffstat_shown,
+    patch_shown,
+    said,
+    series_checks_shown,
+)
 from bot.commands.answers.search import LookedAt, Match, found_shown
 from bot.ids import EventId, Msgid, PatchId, ProjectName, RoomId, ServerName
 from bot.notices import markup

@@ -25,7 +25,7 @@ from bot.maintainers_files import Rulebook, Shelf
 from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen, Subscriptions, WatchedServer
 from bot.query.index.index import Index
 from bot.store.store import Store
-from bot.watch.audience import Audience
+from bot.subscriptions.registry import Audience
 from status_rig import ANYWHERE, Being, pages
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

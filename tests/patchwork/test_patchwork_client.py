@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bot import __version__
 from bot.clock import VirtualClock
 from bot.errors import Permanent, Temporary, TransportError
+from bot.installation import user_agent
 from bot.notices.status import MAX_REASON
 from bot.patchwork.client import (
     Limits,
@@ -27,7 +28,6 @@ from bot.patchwork.client import (
     Wall,
     retry_after,
 )
-from bot.patchwork.user_agent import user_agent
 from bot.sample_patchwork.server import serve
 from poll_rig import a_patchwork
 from rig import a_series

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bot.clock import VirtualClock
-from bot.patchwork.budget import REQUESTS_AN_HOUR
 from bot.patchwork.model import Trailer, TrailerKind
+from bot.patchwork.request_turns import REQUESTS_AN_HOUR
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from poll_rig import SERVER, Polling, Somebody, an_error, not_found, polling

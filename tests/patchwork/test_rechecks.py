@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.clock import VirtualClock
-from bot.patchwork.budget import REQUESTS_AN_HOUR, Budget, OverBudget
 from bot.patchwork.recheck_schedule import LASTS, is_over, next_recheck
+from bot.patchwork.request_turns import REQUESTS_AN_HOUR, Budget, OverBudget
 
 CHANGED = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bot.ids import PatchId, ProjectName, SeriesId
-from bot.patchwork.budget import REQUESTS_AN_HOUR, Budget
 from bot.patchwork.recheck_schedule import next_recheck
+from bot.patchwork.request_turns import REQUESTS_AN_HOUR, Budget
 from bot.patchwork.updates import (
     Commented,
     CommentsRead,

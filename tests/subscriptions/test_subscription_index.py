@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from bot.ids import ProjectName, ServerName, SubscriptionId
 from bot.patchwork.model import Person
+from bot.query.evaluate import PathHits
 from bot.query.facts import Facts
 from bot.query.index.index import Index, Match, Subscription
 from bot.query.options import On
 from bot.query.parser import parse
 from bot.query.query import Query
-from bot.query.term_matching import PathHits
 from index_samples import (
     FACTS,
     QUERIES,

@@ -8,12 +8,11 @@ from hypothesis import given
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, Patch, Person, Series, Trailer, TrailerKind
-from bot.query.evaluate import MAX_REASONS, Judge, decide
+from bot.query.evaluate import MAX_REASONS, Judge, PathHits, decide
 from bot.query.facts import Facts, More, facts_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.parser import parse
 from bot.query.query import Query, patterns_of, resolved
-from bot.query.term_matching import PathHits
 from index_samples import FACTS, QUERIES, covered
 
 PETER = Person("Peter Xu", "peterx@redhat.com")

@@ -4,10 +4,9 @@ import pytest
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import FileChange, Patch, Person, Series
-from bot.query.evaluate import Outcome, Reason, decide
+from bot.query.evaluate import MAX_SEEN, Outcome, Reason, decide
 from bot.query.facts import Facts, facts_of
 from bot.query.parser import parse
-from bot.query.term_matching import MAX_SEEN
 
 SERVER = ServerName("ozlabs")
 PETER = Person("Peter Xu", "peterx@redhat.com")

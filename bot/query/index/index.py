@@ -16,14 +16,13 @@ from datetime import datetime
 from threading import Lock
 
 from bot.ids import RoomId, SubscriptionId
-from bot.query.evaluate import Judge, Reason
+from bot.query.evaluate import Judge, PathHits, Reason
 from bot.query.facts import Facts
 from bot.query.index.anchors import PART_FIELDS, Certain, Field, Handle, anchor_of, certain, names_in
 from bot.query.index.path_trie import PathTrie
 from bot.query.index.trigrams import Parts
 from bot.query.options import ARRIVALS, On
 from bot.query.query import Key, Node, Query, patterns_of, terms_of
-from bot.query.term_matching import PathHits
 from bot.query.values import Is
 
 
