@@ -35,10 +35,10 @@ format: $(VENV)/dev
 
 # What is written from the tables of all commands and all metrics, and from the model of the settings.
 reference: $(VENV)/run
-	$(BIN)/python -m bot.commands.reference > docs/commands.md
-	$(BIN)/python -m bot.ops.reference > docs/metrics.md
-	$(BIN)/python -m bot.config.reference > docs/configuration.md
-	$(BIN)/python -m bot.config.example > config.example.toml
+	$(BIN)/python tools/docs/commands_page.py > docs/commands.md
+	$(BIN)/python tools/docs/metrics_page.py > docs/metrics.md
+	$(BIN)/python tools/docs/configuration_page.py > docs/configuration.md
+	$(BIN)/python tools/docs/example_config.py > config.example.toml
 
 # The pages of docs/ as a site; any warning is an error, and so is a page that loads something from elsewhere.
 docs: $(MKDOCS)/ready

@@ -7,10 +7,10 @@ from typing import Literal
 from inline_snapshot import snapshot
 from pydantic import BaseModel, Field
 
-from bot.config.described import tables
-from bot.config.example import example
 from bot.config.model import Settings
-from bot.config.reference import page
+from configuration_page import page
+from example_config import example
+from settings_tables import tables
 
 TOP = Path(__file__).parent.parent
 

@@ -16,7 +16,6 @@ from prometheus_client.metrics import MetricWrapperBase
 import bot.metrics
 from bot.cli.arguments import parser
 from bot.commands.grammar import Call, parse
-from bot.config.described import tables
 from bot.config.model import Settings
 from bot.patchwork.discovery import VERSIONS
 from bot.patchwork.recheck_schedule import FIRST, LASTS, raises_comment_events
@@ -25,6 +24,7 @@ from bot.query.index.path_trie import PathTrie
 from bot.query.maintainers.maintainers import read
 from bot.query.parser import parse as read_query
 from bot.query.parser import parse_subscription
+from settings_tables import tables
 
 TOP = Path(__file__).parent.parent
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]

@@ -28,10 +28,11 @@ class Module:
     lines: int
     classes: tuple[str, ...]
     imports: frozenset[str]
+    is_package: bool
 
     @property
     def file(self) -> str:
-        """Return the last part of the name; that of a package for its `__init__`."""
+        """Return the last part of the name."""
         return self.name.rpartition(".")[2]
 
 
@@ -52,7 +53,7 @@ def _module(name: str, path: Path, names: dict[str, Path]) -> Module:
     tree = ast.parse(text)
     classes = tuple(node.name for node in tree.body if isinstance(node, ast.ClassDef))
     imports = {found for node in ast.walk(tree) for found in _imported(node, names)}
-    return Module(name, text.count("\n"), classes, frozenset(imports - {name}))
+    return Module(name, text.count("\n"), classes, frozenset(imports - {name}), path.stem.startswith("__"))
 
 
 def _imported(node: ast.AST, names: dict[str, Path]) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _imported(node: ast.AST, names: dict[str, Path]) -> Iterator[str]:
 
 def figures(found: list[Module]) -> dict[str, str]:
     """Return what `make house` prints, a line each."""
-    files = Counter(module.file for module in found if module.file != "__main__")
+    files = Counter(module.file for module in found if not module.is_package)
     classes = Counter(name for module in found for name in set(module.classes) if not name.startswith("_"))
     twice = sorted(name for name, count in files.items() if count > 1)
     shared = sorted(name for name, count in classes.items() if count > 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from bot.commands import reference
+import commands_page
 from bot.commands.grammar import COMMANDS, VERBS, find
 from bot.commands.help import MEANINGS, overview, page, queries
 from bot.notices.markup import MAX_BODY_BYTES, Allowed, plain, written
@@ -205,4 +205,4 @@ def test_every_page_tells_the_usage_the_example_and_the_other_names(verb: str) -
 
 def test_the_page_on_all_commands_is_what_the_table_says() -> None:
     """Where it is not: `make reference`."""
-    assert PAGE.read_text() == reference.page()
+    assert PAGE.read_text() == commands_page.page()

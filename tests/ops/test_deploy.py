@@ -17,7 +17,7 @@ import yaml
 from bot.clock import SystemClock
 from bot.config.load import SEARCHED
 from bot.health.pages import served
-from bot.ops.reference import all_metrics
+from metrics_page import all_metrics
 from programs import program
 from status_rig import ANYWHERE, BOT, Being
 

@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY
 
 from bot.errors import Temporary
 from bot.ids import PatchworkEventId, ProjectName, RoomId
-from bot.ops.reference import page
 from bot.patchwork.wire import Event, known_category
+from metrics_page import page
 from rig import ROOM, Rig
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "metrics.md"

@@ -1,4 +1,4 @@
-"""The page on all settings, written from their model: `python -m bot.config.reference`."""
+"""The page on all settings, written from their model: `make reference`."""
 
 import re
 import sys
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from bot.config.described import Setting, Table, tables
 from bot.config.model import ENV_PREFIX, Settings
+from settings_tables import Setting, Table, tables
 
 _HEAD = """\
 # Configuration

@@ -1,4 +1,4 @@
-"""The file `config.example.toml`, written from the settings: `python -m bot.config.example`."""
+"""The file `config.example.toml`, written from the settings: `make reference`."""
 
 import sys
 import textwrap
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from bot.config.described import Setting, Table, tables
 from bot.config.model import Settings
+from settings_tables import Setting, Table, tables
 
 _WIDTH = 118
 _HEAD = """\

@@ -1,4 +1,4 @@
-"""The page on all commands, written from their table: `python -m bot.commands.reference`."""
+"""The page on all commands, written from their table: `make reference`."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The page on all metrics, written from the metric objects: `python -m bot.ops.reference`."""
+"""The page on all metrics, written from the metric objects: `make reference`."""
 
 import sys
 from collections.abc import Iterator
