@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from bench.patterns import a_patch, a_word
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
-from bot.sample_patchwork.patchwork import NewCheck, Posted, SamplePatchwork
+from bot.sample_patchwork.patchwork import NewCheck, PostedSeries, SamplePatchwork
 
 MINUTES = 24 * 60
 PROJECTS = tuple(f"list-{number:02}" for number in range(80))
@@ -47,7 +47,7 @@ class _Work:
     submitter: str
     diffs: list[str]
     version: int = 1
-    posted: Posted | None = None
+    posted: PostedSeries | None = None
 
     def series(self) -> NewSeries:
         """The version that is to be sent."""

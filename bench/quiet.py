@@ -21,7 +21,7 @@ from bench.table import Row, progress
 from bot.app import Bot, assembled, known_rooms
 from bot.clock import VirtualClock
 from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
-from bot.delivery.chat import MemoryChat, Posted
+from bot.delivery.chat import MemoryChat, PostedMessage
 from bot.ids import SeriesId
 from bot.notices.notice import Lane, NoticeKind
 from bot.sample_patchwork.patchwork import SamplePatchwork
@@ -145,7 +145,7 @@ def _waits(database: Path) -> list[float]:
         return [float(seconds) for (seconds,) in connection.execute(query)]
 
 
-def _happened(server: SamplePatchwork, posted: Sequence[Posted]) -> int:
+def _happened(server: SamplePatchwork, posted: Sequence[PostedMessage]) -> int:
     """The events of the server about series that a room has a card of, once for each of these rooms."""
     rooms = Counter(each.message.tag.series for each in posted if each.message.edits is None)
     rows = server.rows

@@ -22,7 +22,7 @@ from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person,
 from bot.polling.pending import Baseline
 from bot.polling.poller import Poll, SeriesRead
 from bot.query.parser import parse
-from bot.search import Past
+from bot.search import PatchSearch
 from bot.store.store import Store
 
 PATCHES = 20_000
@@ -65,7 +65,7 @@ def rows() -> Iterator[Row]:
         store = runner.run(Store.open(f"sqlite:///{file}", clock))
         progress(f"  {PATCHES:,} patches")
         runner.run(_fill(store, clock))
-        past = Past(store, {SERVER: (PROJECT,)}, lambda *_: None, clock)
+        past = PatchSearch(store, {SERVER: (PROJECT,)}, lambda *_: None, clock)
         gc.collect()
         gc.freeze()  # as `patchbot run` does
         longest.watch()

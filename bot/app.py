@@ -12,43 +12,43 @@ import structlog
 
 from bot import metrics
 from bot.clock import Clock
-from bot.commands.about import BotItself
-from bot.commands.answer_inbox import Answerer, Manners
-from bot.commands.context import Means, Most
-from bot.commands.help import Manual
-from bot.commands.lookups import LookUps
+from bot.commands.about import AboutCommands
+from bot.commands.answer_inbox import Answerer, AnswerSettings
+from bot.commands.context import CommandContext, SubscriptionLimits
+from bot.commands.help import HelpCommand
+from bot.commands.lookups import LookupCommands
 from bot.commands.request import Handler
-from bot.commands.rights import House
-from bot.commands.servers import Place
+from bot.commands.rights import RoomRights
+from bot.commands.servers import LookupServer
 from bot.commands.subscription_verbs import about_subscriptions
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError, LoggedOut, outage
-from bot.health.collect import Overview, Parts
+from bot.health.collect import HealthCollector, HealthSources
 from bot.ids import RoomId, ServerName, UserId
 from bot.incidents import Incidents
 from bot.installation import installation_id, user_agent
-from bot.maintainers_files import Rulebook, shelf_of
+from bot.maintainers_files import MaintainersFiles, shelf_of
 from bot.ops.configured_queries import room_queries
-from bot.ops.repeated_failures import Trouble
+from bot.ops.repeated_failures import RepeatedFailure
 from bot.ops.schedule import Schedule
 from bot.ops.tasks import end
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.polling.poller import Poller, Source
 from bot.room_registry import Rooms
-from bot.search import Past
-from bot.store.inbox_book import Said
+from bot.search import PatchSearch
+from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
-from bot.subscriptions.registry import Audience, Projects
-from bot.watch.card_edits import Upkeep
-from bot.watch.digest_posts import Digests, Sources
-from bot.watch.flood_lists import Floods
-from bot.watch.followed import Ears
+from bot.subscriptions.registry import Audience, ProjectInfo
+from bot.watch.card_edits import CardEditor
+from bot.watch.digest_posts import DigestPosts, DigestSources
+from bot.watch.flood_lists import FloodLists
+from bot.watch.followed import FollowedSubmissions
 from bot.watch.listed_now import ListedNow
-from bot.watch.thread_replies import Replies
+from bot.watch.thread_replies import ThreadReplies
 from bot.watch.watch import Watch
 
 RESTART_SECONDS = 5.0
@@ -67,10 +67,10 @@ class Bot:
     store: Store
     rooms: Rooms
     watches: tuple[tuple[Watch, float], ...]
-    rulebook: Rulebook
+    rulebook: MaintainersFiles
     sender: Sender
     answerer: Answerer
-    overview: Overview
+    overview: HealthCollector
     user: UserId
     duties: tuple[Callable[[], Awaitable[None]], ...] = ()  # what becomes due with time: each looks, and does that
 
@@ -127,7 +127,7 @@ class Bot:
             await ready()
         await self.answerer.run()
 
-    async def hear(self, said: Said) -> None:
+    async def hear(self, said: InboxMessage) -> None:
         """Take a message in; it is answered even after a crash."""
         async with self.store.transaction() as tx:
             await tx.inbox.add(said)
@@ -136,7 +136,7 @@ class Bot:
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run *loop* to its end, and again when a fault of ours ends it; what it left undone is in the store."""
         failures = metrics.LOOP_FAILURES.labels(name)
-        trouble, clock = Trouble(), asyncio.get_running_loop()
+        trouble, clock = RepeatedFailure(), asyncio.get_running_loop()
         while True:
             began = clock.time()
             try:
@@ -221,9 +221,9 @@ async def assembled(
         audience = _audience(rooms)
         installation = await asyncio.to_thread(installation_id, settings.store.data_dir)
         agent = user_agent(settings.contact, settings.user_agent, installation)
-        rulebook = Rulebook(shelf_of(settings, agent), store, audience, clock)
+        rulebook = MaintainersFiles(shelf_of(settings, agent), store, audience, clock)
         await rulebook.restore()
-        ears = Ears(store, audience.index, rulebook.of)
+        ears = FollowedSubmissions(store, audience.index, rulebook.of)
         apis: list[PatchworkApi] = []
         pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []
@@ -234,7 +234,7 @@ async def assembled(
             async with store.transaction() as tx:
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
-            projects = Projects(_archives(server), rulebook.of)
+            projects = ProjectInfo(_archives(server), rulebook.of)
             pollers.append(Poller(source, api, store, clock, ears, incidents=incidents))
             watch = Watch(pollers[-1], store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
@@ -242,27 +242,29 @@ async def assembled(
         sender = Sender(store, chat, clock, pace)
         watched = zip(settings.patchwork, apis, watches, strict=True)
         places = [_place(server, api.for_commands(), watch) for server, api, (watch, _) in watched]
-        parts = Parts(rooms.index, [watch for watch, _ in watches], rulebook, sender, incidents, len(rooms.wanted))
-        overview = Overview(store, parts, clock, _override(settings.matrix))
-        past = Past(store, {place.name: place.projects for place in places}, rulebook.of, clock)
-        most = Most(settings.commands.max_per_person, settings.commands.max_per_room)
+        parts = HealthSources(
+            rooms.index, [watch for watch, _ in watches], rulebook, sender, incidents, len(rooms.wanted)
+        )
+        overview = HealthCollector(store, parts, clock, _override(settings.matrix))
+        past = PatchSearch(store, {place.name: place.projects for place in places}, rulebook.of, clock)
+        most = SubscriptionLimits(settings.commands.max_per_person, settings.commands.max_per_room)
         doubts = rulebook.doubts, rulebook.without_file
-        means = Means(store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, *doubts)
-        itself = _of_itself(BotItself(overview.condition, settings.matrix.admins))
-        look_ups = _look_ups(LookUps(places, store, past))
+        means = CommandContext(store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, *doubts)
+        itself = _of_itself(AboutCommands(overview.condition, settings.matrix.admins))
+        look_ups = _look_ups(LookupCommands(places, store, past))
         handlers = _with_help({**itself, **look_ups, **about_subscriptions(means)})
         answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
-        sources = Sources(past, sites, ListedNow(dict(zip(sites, apis, strict=True))))
-        digests, floods = Digests(store, audience, sources, clock), Floods(store, audience, pollers)
-        duties = (Upkeep(store, sites).tick, Replies(store, audience, sites).tick, digests.tell, floods.tell)
+        sources = DigestSources(past, sites, ListedNow(dict(zip(sites, apis, strict=True))))
+        digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
+        duties = (CardEditor(store, sites).tick, ThreadReplies(store, audience, sites).tick, digests.tell, floods.tell)
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()
         yield bot
 
 
-def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: House | None = None) -> Rooms:
+def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: RoomRights | None = None) -> Rooms:
     """The rooms of *settings* where each is called by its id; nobody has any rights in them where there is no *house*.
 
     Raises:
@@ -306,12 +308,12 @@ def _client(
 
 def _with_help(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
     """*handlers*, and one that tells of them all."""
-    return {"help": Manual({"help", *handlers}).help, **handlers}
+    return {"help": HelpCommand({"help", *handlers}).help, **handlers}
 
 
-def _manners(settings: Settings, rooms: Rooms) -> Manners:
+def _manners(settings: Settings, rooms: Rooms) -> AnswerSettings:
     told = settings.commands
-    return Manners(
+    return AnswerSettings(
         told.prefix, settings.matrix.user_id, rooms.direct, told.per_user_per_minute, told.per_room_per_minute
     )
 
@@ -334,8 +336,8 @@ def _archives(server: PatchworkSettings) -> dict[str, str]:
     return {project.name.lower(): project.archive_url for project in server.projects if project.archive_url}
 
 
-def _place(server: PatchworkSettings, api: PatchworkApi, watch: Watch) -> Place:
-    return Place(
+def _place(server: PatchworkSettings, api: PatchworkApi, watch: Watch) -> LookupServer:
+    return LookupServer(
         name=ServerName(server.name),
         api=api,
         projects=tuple(project.name for project in server.projects),
@@ -344,12 +346,12 @@ def _place(server: PatchworkSettings, api: PatchworkApi, watch: Watch) -> Place:
     )
 
 
-def _of_itself(bot: BotItself) -> Mapping[str, Handler]:
+def _of_itself(bot: AboutCommands) -> Mapping[str, Handler]:
     """What it says of itself."""
     return {"status": bot.status, "version": bot.version}
 
 
-def _look_ups(look_ups: LookUps) -> Mapping[str, Handler]:
+def _look_ups(look_ups: LookupCommands) -> Mapping[str, Handler]:
     """Which verb looks what up."""
     return {
         "show": look_ups.show,

@@ -36,7 +36,7 @@ Plan: TypeAlias = "int | Items | Mapping[str, Plan]"  # at most so many bytes; a
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedContainer:
     """The beginning of a list or an object that the plan opens."""
 
     path: Path
@@ -52,14 +52,14 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class TooLarge:
+class OversizedValue:
     """A value that the plan would keep if it were smaller."""
 
     path: Path
     size: int
 
 
-Part: TypeAlias = Opened | Value | TooLarge
+Part: TypeAlias = OpenedContainer | Value | OversizedValue
 
 
 class JsonSplitter:
@@ -108,10 +108,10 @@ class JsonSplitter:
         """Consume one value at `path`, as *plan* says."""
         first = yield from self._peek()
         if first == ord("{") and isinstance(plan, Mapping):
-            self._parts.append(Opened(self.path, is_list=False))
+            self._parts.append(OpenedContainer(self.path, is_list=False))
             yield from self._object(plan)
         elif first == ord("[") and isinstance(plan, Items):
-            self._parts.append(Opened(self.path, is_list=True))
+            self._parts.append(OpenedContainer(self.path, is_list=True))
             yield from self._list(plan.plan)
         else:
             limit = plan if isinstance(plan, int) else 0
@@ -119,7 +119,7 @@ class JsonSplitter:
             if body is not None and limit:
                 self._parts.append(Value(self.path, body))
             elif limit:
-                self._parts.append(TooLarge(self.path, size))
+                self._parts.append(OversizedValue(self.path, size))
 
     def _object(self, plan: Mapping[str, Plan]) -> Generator[None, None, None]:
         around, end = self.path, (yield from self._begin())

@@ -18,14 +18,14 @@ from bot.ids import ProjectName, ServerName
 from bot.notices.notice import Notice
 from bot.notices.sections import section_notices
 from bot.notices.status import moment
-from bot.patchwork.client import Limits, Network, PatchworkClient
+from bot.patchwork.client import Network, PatchworkClient, RequestLimits
 from bot.patchwork.text import valid
 from bot.query.maintainers.file import MAX_FILE_BYTES
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.query import Query, patterns_of
-from bot.store.patch_book import Copy
+from bot.store.patch_book import MaintainersCopy
 from bot.store.store import Store
-from bot.subscriptions.lint import Trees, doubts
+from bot.subscriptions.lint import KnownTrees, doubts
 from bot.subscriptions.registry import Audience
 from bot.subscriptions.section_changes import followed_changes, looks_at, sections_named
 
@@ -60,7 +60,7 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class MaintainersSources:
     """All projects that are watched, and the files that some of them have."""
 
     projects: tuple[tuple[ServerName, ProjectName], ...]
@@ -68,7 +68,7 @@ class Shelf:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _CachedFile:
     """A project's file as last read: *read_at* (UTC) None until then; *problem* is why it was not read again."""
 
     maintainers: Maintainers | None = None
@@ -78,16 +78,16 @@ class _Kept:
     problem: str = ""
 
 
-class Rulebook:
+class MaintainersFiles:
     """All files that the settings name."""
 
-    def __init__(self, shelf: Shelf, store: Store, audience: Audience, clock: Clock) -> None:
+    def __init__(self, shelf: MaintainersSources, store: Store, audience: Audience, clock: Clock) -> None:
         self._projects = shelf.projects
         self._sources = shelf.sources
         self._store = store
         self._audience = audience
         self._clock = clock
-        self._kept = {_key(source.server, source.project): _Kept() for source in shelf.sources}
+        self._kept = {_key(source.server, source.project): _CachedFile() for source in shelf.sources}
 
     def of(self, server: ServerName, project: ProjectName) -> Maintainers | None:
         """The file of a project, else that of one of its name on another server.
@@ -114,7 +114,7 @@ class Rulebook:
 
         The trees of queries that look at the same projects are made once.
         """
-        trees: dict[tuple[tuple[ServerName, ProjectName], ...], Trees] = {}
+        trees: dict[tuple[tuple[ServerName, ProjectName], ...], KnownTrees] = {}
         found: list[tuple[str, ...]] = []
         for query in queries:
             looked_at = tuple(project for project in self._projects if looks_at(query, *project))
@@ -122,11 +122,11 @@ class Rulebook:
                 found_files = (file for project in looked_at if (file := self.of(*project)) is not None)
                 files = tuple({id(file): file for file in found_files}.values())
                 paths = frozenset[str]().union(*(seen.get(project, ()) for project in looked_at))
-                trees[looked_at] = Trees(files, paths)
+                trees[looked_at] = KnownTrees(files, paths)
             found.append(self._doubts_about(query, trees[looked_at]))
         return found
 
-    def _doubts_about(self, query: Query, trees: Trees) -> tuple[str, ...]:
+    def _doubts_about(self, query: Query, trees: KnownTrees) -> tuple[str, ...]:
         try:
             return doubts(query, trees)
         except Exception as error:  # noqa: BLE001  # a fault of ours about one query, which is recorded
@@ -153,7 +153,7 @@ class Rulebook:
             if copy is not None and copy.place == source.place:
                 await self._restore(source, copy)
 
-    async def _restore(self, source: FileSource, copy: Copy) -> None:
+    async def _restore(self, source: FileSource, copy: MaintainersCopy) -> None:
         kept = self._of(source)
         try:
             kept.maintainers = await asyncio.to_thread(read, copy.text)
@@ -203,7 +203,7 @@ class Rulebook:
         notices = [] if text == kept.text else await asyncio.to_thread(self._news, source, maintainers)
         now = self._clock.now()
         async with self._store.transaction() as tx:
-            await tx.watch.keep_maintainers(source.server, Copy(source.project, source.place, text, now))
+            await tx.watch.keep_maintainers(source.server, MaintainersCopy(source.project, source.place, text, now))
             await tx.outbox.add(notices)
         if text != kept.text:
             _tell_remarks(source, maintainers)
@@ -222,7 +222,7 @@ class Rulebook:
     def _name(source: FileSource) -> str:
         return f"MAINTAINERS of {source.project} on {source.server}"
 
-    def _of(self, source: FileSource) -> _Kept:
+    def _of(self, source: FileSource) -> _CachedFile:
         return self._kept[_key(source.server, source.project)]
 
     def _failed(self, source: FileSource, reason: str) -> None:
@@ -253,7 +253,7 @@ def _key(server: ServerName, project: ProjectName) -> tuple[ServerName, str]:
     return server, project.lower()
 
 
-def shelf_of(settings: Settings, agent: str) -> Shelf:
+def shelf_of(settings: Settings, agent: str) -> MaintainersSources:
     """All projects, and a source for each with a `maintainers` setting; *agent* says who asks for it."""
     sources: list[FileSource] = []
     projects: list[tuple[ServerName, ProjectName]] = []
@@ -262,7 +262,7 @@ def shelf_of(settings: Settings, agent: str) -> Shelf:
             projects.append((ServerName(server.name), ProjectName(project.name)))
             if places := project.maintainers:
                 sources.append(FileSource(*projects[-1], places, partial(_contents, settings, agent, places)))
-    return Shelf(tuple(projects), tuple(sources))
+    return MaintainersSources(tuple(projects), tuple(sources))
 
 
 async def _contents(settings: Settings, agent: str, places: Sequence[str]) -> bytes:
@@ -288,7 +288,7 @@ async def _fetched(settings: Settings, agent: str, url: str) -> bytes:
     """What is at *url*, by a connection of its own: it is asked for once a day."""
     parts = urlsplit(url)
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
-    limits = Limits(max_bytes=MAX_FILE_BYTES)
+    limits = RequestLimits(max_bytes=MAX_FILE_BYTES)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     async with PatchworkClient(f"{parts.scheme}://{parts.netloc}", agent, network, limits=limits) as client:
         return await client.file(path)

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from bot.commands.context import FromFile
-from bot.commands.rights import House, MemoryHouse
+from bot.commands.context import FileSubscriptions
+from bot.commands.rights import MemoryRoomRights, RoomRights
 from bot.ids import RoomId, SubscriptionId
 from bot.ops.configured_queries import RoomQuery
 from bot.query.index.index import Index, Subscription
 from bot.query.query import Query
-from bot.store.session_book import Kept
-from bot.store.subscription_book import Everything
-from bot.subscriptions.registry import Listeners
+from bot.store.session_book import SessionState
+from bot.store.subscription_book import AllSubscriptions
+from bot.subscriptions.registry import SubscriptionRegistry
 from bot.subscriptions.subscription import configured_id, listening
 
 _log = structlog.get_logger(__name__)
@@ -24,9 +24,9 @@ class Rooms:
     A subscription of the settings is there from the moment the id of its room is known. *house* tells who may what.
     """
 
-    def __init__(self, wanted: Sequence[RoomQuery], house: House | None = None) -> None:
-        self.house: House = house or MemoryHouse()
-        self.listeners = Listeners()
+    def __init__(self, wanted: Sequence[RoomQuery], house: RoomRights | None = None) -> None:
+        self.house: RoomRights = house or MemoryRoomRights()
+        self.listeners = SubscriptionRegistry()
         self.direct: set[RoomId] = set()
         self.wanted = tuple(wanted)
         self._numbered = {configured_id(each.room, each.query): each for each in wanted}
@@ -45,9 +45,9 @@ class Rooms:
                 self.listeners.hear(Subscription(id_, room, each.query))
 
     @property
-    def from_file(self) -> FromFile:
+    def from_file(self) -> FileSubscriptions:
         """What the settings say of rooms."""
-        return FromFile(self.names, self.told_in, self.query)
+        return FileSubscriptions(self.names, self.told_in, self.query)
 
     def names(self, room: RoomId) -> bool:
         """Whether the settings have a name for *room*."""
@@ -61,7 +61,7 @@ class Rooms:
         """The query of a subscription of the settings."""
         return self._numbered[id_].query if id_ in self._numbered else None
 
-    def know(self, kept: Kept, everything: Everything) -> None:
+    def know(self, kept: SessionState, everything: AllSubscriptions) -> None:
         """The rooms as the session kept them, and what was subscribed to in chat, as the store has it."""
         if kept.since is not None:  # else there was no homeserver yet to tell of any
             self.direct.clear()
@@ -74,7 +74,7 @@ class Rooms:
             self.listeners.hear(subscription)
 
 
-def _readable(everything: Everything) -> Iterator[Subscription]:
+def _readable(everything: AllSubscriptions) -> Iterator[Subscription]:
     for subscribed, standing in everything.subscriptions:
         heard = listening(subscribed, standing)
         if heard is not None:

@@ -18,10 +18,10 @@ from bot.config import Settings
 from bot.errors import ConfigError
 from bot.health.pages import served
 from bot.matrix.client import MatrixClient
-from bot.matrix.invite_rules import HouseRules
-from bot.matrix.room_rights import MatrixHouse
+from bot.matrix.invite_rules import InviteRules
+from bot.matrix.room_rights import MatrixRoomRights
 from bot.matrix.session import Session
-from bot.matrix.session_memory import StoredMemory, Taken
+from bot.matrix.session_memory import DatabaseSession, SessionUpdate
 from bot.ops.configured_queries import room_queries
 from bot.ops.systemd import ServiceManager, watched
 from bot.room_registry import Rooms
@@ -46,7 +46,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
             "is needed to log in, and is not set: put it into PATCHBOT_MATRIX__PASSWORD or, in a file named "
             "matrix__password, into the secrets directory",
         )
-    house = MatrixHouse(settings.matrix.admins)
+    house = MatrixRoomRights(settings.matrix.admins)
     rooms = Rooms(room_queries(settings), house)
     os.umask(0o077)
     _give_memory_back()
@@ -56,7 +56,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
         _log.info("starts", version=__version__, user=settings.matrix.user_id)
         async with MatrixClient(settings, clock) as client, assembled(settings, client, clock, rooms) as bot:
             user, listeners = settings.matrix.user_id, bot.rooms.listeners
-            memory = StoredMemory(bot.store, user, partial(_follow, bot), listeners.doubt)
+            memory = DatabaseSession(bot.store, user, partial(_follow, bot), listeners.doubt)
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
             house.open(client, session)
@@ -66,7 +66,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
         _log.info("stopped")
 
 
-def _follow(bot: Bot, taken: Taken) -> None:
+def _follow(bot: Bot, taken: SessionUpdate) -> None:
     """Go by what the session just took: who listens where, what was said, and what may be sent now."""
     for name, room in taken.named:
         _log.info("listens", name=name, room=room)
@@ -88,8 +88,8 @@ def _follow(bot: Bot, taken: Taken) -> None:
         bot.sender.wake()
 
 
-def _rules(settings: Settings) -> HouseRules:
-    return HouseRules(
+def _rules(settings: Settings) -> InviteRules:
+    return InviteRules(
         me=settings.matrix.user_id,
         invite_from=settings.matrix.invite_from,
         configured=tuple(room.room for room in settings.room),

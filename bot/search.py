@@ -10,15 +10,15 @@ from bot.clock import Clock
 from bot.errors import UserError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Patch, Series
-from bot.query.evaluate import Judge, PathHits
-from bot.query.facts import Facts, More
+from bot.query.evaluate import Evaluator, PathHits
+from bot.query.facts import ExtraFacts, Facts
 from bot.query.index.path_trie import PathTrie
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.query import And, Key, Node, Query, Term, patterns_of, terms_of
-from bot.query.values import CheckIs, Is, Transition, Value
+from bot.query.values import CheckCondition, IsFlag, Transition, Value
 from bot.store.book import batched
-from bot.store.patch_book import Remembered
-from bot.store.patch_scan import FactsReader, Scan, ScanRow, paths_of
+from bot.store.patch_book import StoredPatch
+from bot.store.patch_scan import FactsReader, PatchScan, ScanRow, paths_of
 from bot.store.store import Store
 
 MOST_PATCHES: Final = 20_000  # that one question looks at, on each server
@@ -27,13 +27,13 @@ SEARCH_SECONDS: Final = 20.0  # after which a search ends with what it found so 
 CHUNK: Final = 200  # patches that are read and decided at once, off the event loop; each time twice as many,
 LARGEST_CHUNK: Final = 2_000  # but no more than these: so long the database and, a little, the event loop are held
 _RECALLED: Final = 500  # patches that matched, read whole at once
-_NOTHING_MORE: Final = More()
+_NOTHING_MORE: Final = ExtraFacts()
 _Files: TypeAlias = Mapping[str, Maintainers]
 _BESIDE_FACTS: Final = frozenset({Key.STALE, Key.MAINT})
 
 
 @dataclass(frozen=True, slots=True)
-class PastMatch:
+class SearchHit:
     """A series, or a patch without one, that matches; *patch* is the newest that does, read at *read_at* (UTC).
 
     *changed_at* is when something last happened to that patch (UTC); None where nothing did since it was read.
@@ -52,7 +52,7 @@ class PastMatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSince:
     """Since when (UTC) the patches of a project are known; of what came before, nothing is."""
 
     server: ServerName
@@ -61,16 +61,16 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class PastMatches:
+class SearchHits:
     """What was found, newest first, a series once.
 
     *looked_at* counts patches. *known_since* are the projects that the query is about. *back_to* (UTC) is where the
     search ended before all that is known had been looked at; None where it had been, or enough was found.
     """
 
-    found: tuple[PastMatch, ...]
+    found: tuple[SearchHit, ...]
     looked_at: int
-    known_since: tuple[Known, ...]
+    known_since: tuple[KnownSince, ...]
     back_to: datetime | None = None
 
 
@@ -87,7 +87,7 @@ class _Reach:
     deadline: float
 
 
-class Past:
+class PatchSearch:
     """Looks for matches among the patches that the store keeps of the watched *projects*, by server.
 
     *file_of* knows the MAINTAINERS of a project.
@@ -106,7 +106,7 @@ class Past:
         self._clock = clock
         self._turn = asyncio.Lock()
 
-    async def matches(self, query: Query, since: datetime | None, at_most: int) -> PastMatches:
+    async def matches(self, query: Query, since: datetime | None, at_most: int) -> SearchHits:
         """The newest *at_most* series and lone patches that *query* matches, of what was read after *since* (UTC).
 
         `is:mine` is to be resolved before.
@@ -117,7 +117,7 @@ class Past:
         reach = _Reach(since, at_most, MOST_PATCHES, self._clock.monotonic() + SEARCH_SECONDS)
         return await self._matches(query.tree, reach, only_idle=False)
 
-    async def idle(self, query: Query, at_most: int) -> PastMatches:
+    async def idle(self, query: Query, at_most: int) -> SearchHits:
         """The same of what *query* matches only because nothing has happened to it for long.
 
         Raises:
@@ -126,12 +126,12 @@ class Past:
         reach = _Reach(None, at_most, MOST_IDLE, self._clock.monotonic() + SEARCH_SECONDS)
         return await self._matches(query.tree, reach, only_idle=True)
 
-    async def _matches(self, tree: Node, reach: _Reach, *, only_idle: bool) -> PastMatches:
+    async def _matches(self, tree: Node, reach: _Reach, *, only_idle: bool) -> SearchHits:
         if refusal := unanswerable(tree):
             raise UserError(refusal)
         known = await self._known(tree)
         aim = _Aim(tree, self._clock.now(), reach.since, only_idle=only_idle)
-        searches: list[PastMatches] = []
+        searches: list[SearchHits] = []
         by_server = _by_server(known)
         files = self._maintainers(by_server, tree)
         for server, names in by_server.items():
@@ -140,18 +140,18 @@ class Past:
         found = sorted((match for each in searches for match in each.found), key=_age, reverse=True)
         ends = [each.back_to for each in searches if each.back_to is not None]
         looked_at = sum(each.looked_at for each in searches)
-        return PastMatches(tuple(found[: reach.at_most]), looked_at, tuple(known), max(ends, default=None))
+        return SearchHits(tuple(found[: reach.at_most]), looked_at, tuple(known), max(ends, default=None))
 
-    async def _known(self, tree: Node) -> list[Known]:
+    async def _known(self, tree: Node) -> list[KnownSince]:
         """The projects that *tree* may be about."""
         servers, projects = asked_for(tree, Key.SERVER), asked_for(tree, Key.PROJECT)
-        found: list[Known] = []
+        found: list[KnownSince] = []
         for server, names in self._projects.items():
             watched = {name.lower() for name in names}
             async with self._store.transaction() as tx:
                 known = await tx.watch.remembers_since(server)
             found += [
-                Known(server, project, since)
+                KnownSince(server, project, since)
                 for project, since in known
                 if project.lower() in watched
                 and (servers is None or server.casefold() in servers)
@@ -159,7 +159,7 @@ class Past:
             ]
         return found
 
-    async def _search(self, projects: Collection[str], judge: "_PastJudge", reach: _Reach) -> PastMatches:
+    async def _search(self, projects: Collection[str], judge: "_PastJudge", reach: _Reach) -> SearchHits:
         found: dict[SeriesId | tuple[PatchId], PatchId] = {}
         looked_at, size, before, back_to = 0, CHUNK, None, None
         while back_to is None:
@@ -174,7 +174,7 @@ class Past:
             if looked_at >= reach.patches or self._clock.monotonic() >= reach.deadline:
                 back_to = chunk.last.read_at
         newest = list(found.values())[: reach.at_most]
-        return PastMatches(await self._recalled(judge.server, newest), looked_at, (), back_to)
+        return SearchHits(await self._recalled(judge.server, newest), looked_at, (), back_to)
 
     async def _judged(
         self, projects: Collection[str], judge: "_PastJudge", before: PatchId | None, limit: int
@@ -185,14 +185,14 @@ class Past:
                 rows = await tx.watch.scanned(judge.scan, projects, before, limit)
             return await asyncio.to_thread(judge.chunk, rows)
 
-    async def _recalled(self, server: ServerName, patches: Sequence[PatchId]) -> tuple[PastMatch, ...]:
+    async def _recalled(self, server: ServerName, patches: Sequence[PatchId]) -> tuple[SearchHit, ...]:
         """The *patches* as they are known now, in their order, but for those that were dropped meanwhile."""
-        known: dict[PatchId, Remembered] = {}
+        known: dict[PatchId, StoredPatch] = {}
         for some in batched(patches, _RECALLED):
             async with self._store.transaction() as tx:
                 known |= {each.patch.id: each for each in await tx.watch.recalled(server, some)}
         found = [known[patch] for patch in patches if patch in known]
-        return tuple(PastMatch(server, each.patch, each.series, each.read_at, each.changed_at) for each in found)
+        return tuple(SearchHit(server, each.patch, each.series, each.read_at, each.changed_at) for each in found)
 
     def _maintainers(self, names: Mapping[ServerName, Collection[str]], tree: Node) -> dict[ServerName, _Files]:
         """The MAINTAINERS of the projects by server, by their *names* in lower case, where *tree* asks for any.
@@ -240,7 +240,7 @@ class _PastJudge:
 
     def __init__(self, server: ServerName, aim: _Aim, files: _Files) -> None:
         self.server = server
-        self.scan = Scan(server, _keys_of(aim.tree))
+        self.scan = PatchScan(server, _keys_of(aim.tree))
         parts = aim.tree.parts if isinstance(aim.tree, And) else (aim.tree,)
         readers = [(part, FactsReader(server, _keys_of(part))) for part in parts]
         self._parts = sorted(
@@ -269,19 +269,19 @@ class _PastJudge:
                 return False
         return True
 
-    def _more(self, row: ScanRow, keys: Collection[Key], *, knows_idle: bool) -> More:
+    def _more(self, row: ScanRow, keys: Collection[Key], *, knows_idle: bool) -> ExtraFacts:
         """How long nothing happened, and which sections of MAINTAINERS cover the patch, where *keys* look at that."""
         if _BESIDE_FACTS.isdisjoint(keys):
             return _NOTHING_MORE
         idle = self._aim.now - (row.changed_at or row.read_at) if knows_idle and Key.STALE in keys else None
         known = self._files.get(row.project.lower()) if Key.MAINT in keys else None
         if known is None:
-            return More(idle=idle)
+            return ExtraFacts(idle=idle)
         file, names = known
-        return More(idle=idle, sections=file.covering(paths_of(row)), known_sections=names)
+        return ExtraFacts(idle=idle, sections=file.covering(paths_of(row)), known_sections=names)
 
     def _part_holds(self, part: Node, facts: Facts) -> bool:
-        return Judge(facts, PathHits(self._patterns, facts.paths)).accepts(part)
+        return Evaluator(facts, PathHits(self._patterns, facts.paths)).accepts(part)
 
 
 def _keys_of(node: Node) -> frozenset[Key]:
@@ -299,9 +299,9 @@ def _refusal(term: Term, value: Value) -> str | None:
         return "text: cannot look back: the text of past patches is not kept. Try subject: or path:."
     if isinstance(value, Transition):
         return f"{term} cannot look back: former states are not kept. Ask for the present one."
-    if isinstance(value, CheckIs) and value.context is not None:
+    if isinstance(value, CheckCondition) and value.context is not None:
         return f"{term} cannot look back: only the worst check of a patch is kept. Try check:{value.state}."
-    if value is Is.MINE:
+    if value is IsFlag.MINE:
         return "is:mine needs your addresses, which are not known here. Name them, e.g. from:jane@example.org"
     return None
 
@@ -317,12 +317,12 @@ def _terms(parts: Sequence[Node]) -> Iterator[Term]:
     return (part for part in parts if isinstance(part, Term))
 
 
-def _by_server(known: Sequence[Known]) -> dict[ServerName, list[str]]:
+def _by_server(known: Sequence[KnownSince]) -> dict[ServerName, list[str]]:
     found: dict[ServerName, list[str]] = {}
     for each in known:
         found.setdefault(each.server, []).append(each.project)
     return found
 
 
-def _age(match: PastMatch) -> datetime:
+def _age(match: SearchHit) -> datetime:
     return match.read_at

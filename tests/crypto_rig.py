@@ -7,11 +7,11 @@ from pathlib import Path
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.crypto import account
-from bot.matrix.crypto.crypto_store import Vault
-from bot.matrix.crypto.key_sharing import Audience, Parcel, Read
-from bot.matrix.crypto.machine import Machine
+from bot.matrix.crypto.crypto_store import CryptoStore
+from bot.matrix.crypto.key_sharing import DecryptedTimelines, RoomReaders, ToDeviceMessages
+from bot.matrix.crypto.machine import CryptoMachine
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.model import Content, Event, KeyNews, ToDevice
+from bot.matrix.model import Content, Event, KeyUpdates, ToDeviceEvent
 
 ROOM = RoomId("!room:hs")
 _ONE = DeviceId("ONE")
@@ -28,10 +28,10 @@ class Device:
 
     def __post_init__(self) -> None:
         """Make it, or take up what is kept of it."""
-        self.vault = Vault.open(self.folder)
+        self.vault = CryptoStore.open(self.folder)
         with self.vault.transaction(0):
             own = account.kept(self.vault, self.user, self.id) or account.made(self.vault, self.user, self.id)
-        self.machine = Machine(self.vault, own, self.clock)
+        self.machine = CryptoMachine(self.vault, own, self.clock)
         self.uploaded: dict[str, object] = {}
         self.upload()
 
@@ -64,7 +64,7 @@ class Device:
             if wanted := self.machine.to_claim([other.user]):
                 self.machine.begin(other.claimed(), wanted)
 
-    def gives_key(self, *others: "Device", rotation: Rotation | None = None) -> tuple[Parcel, ...]:
+    def gives_key(self, *others: "Device", rotation: Rotation | None = None) -> tuple[ToDeviceMessages, ...]:
         """Give the key of the next message to *others*, and to nobody else."""
         parcels = self.parcels(*(each.user for each in others), rotation=rotation)
         for parcel in parcels:
@@ -73,18 +73,18 @@ class Device:
             self.machine.arrived(ROOM, parcel)
         return parcels
 
-    def parcels(self, *users: UserId, rotation: Rotation | None = None) -> tuple[Parcel, ...]:
+    def parcels(self, *users: UserId, rotation: Rotation | None = None) -> tuple[ToDeviceMessages, ...]:
         """What is to be sent so that *users* can read the next message."""
-        shares = self.machine.lacking(ROOM, Audience(users, rotation or Rotation()))
+        shares = self.machine.lacking(ROOM, RoomReaders(users, rotation or Rotation()))
         return tuple(self.machine.parcel(ROOM, shares, devices) for devices in shares.portions())
 
     def is_settled(self, *users: UserId) -> bool:
         """Whether it is known that *users* can read the next message."""
-        return self.machine.is_settled(ROOM, Audience(users, Rotation()))
+        return self.machine.is_settled(ROOM, RoomReaders(users, Rotation()))
 
-    def hears(self, *events: ToDevice) -> None:
+    def hears(self, *events: ToDeviceEvent) -> None:
         """Take in what was sent to the device."""
-        self.machine.feed(KeyNews(to_device=events), is_new=False)
+        self.machine.feed(KeyUpdates(to_device=events), is_new=False)
 
     def says(self, body: str, number: str = "$1", **more: object) -> Event:
         """A message in the room."""
@@ -92,18 +92,18 @@ class Device:
         sent_at = self.clock.now()
         return Event(EventId(number), self.user, "m.room.encrypted", {**content, **more}, sent_at)
 
-    def reads(self, *events: Event, patience: float | None = 20, room: RoomId = ROOM) -> Read:
+    def reads(self, *events: Event, patience: float | None = 20, room: RoomId = ROOM) -> DecryptedTimelines:
         """What *events* in the room say."""
         return self.machine.read({room: events} if events else {}, [ROOM], patience)
 
 
-def parcel_for(sender: Device, device: Device, parcel: Parcel) -> tuple[ToDevice, ...]:
+def parcel_for(sender: Device, device: Device, parcel: ToDeviceMessages) -> tuple[ToDeviceEvent, ...]:
     """What *device* gets of a parcel."""
     content = parcel.messages.get(device.user, {}).get(device.id)
-    return () if content is None else (ToDevice(sender.user, "m.room.encrypted", content),)
+    return () if content is None else (ToDeviceEvent(sender.user, "m.room.encrypted", content),)
 
 
-def bodies(read: Read, room: RoomId = ROOM) -> list[object]:
+def bodies(read: DecryptedTimelines, room: RoomId = ROOM) -> list[object]:
     """What was read in a room."""
     return [event.content.get("body") for event in read.timelines.get(room, ())]
 

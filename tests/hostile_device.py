@@ -13,11 +13,11 @@ from Crypto.Util.Padding import pad
 
 from bot.ids import DeviceId, UserId
 from bot.matrix.content import encoded
-from bot.matrix.crypto.account import Own
+from bot.matrix.crypto.account import OwnDevice
 from bot.matrix.crypto.devices import MEGOLM, OLM
 from bot.matrix.crypto.faults import Fault
 from bot.matrix.crypto.signatures import unpacked, unpadded
-from bot.matrix.model import Content, KeyNews, ToDevice
+from bot.matrix.model import Content, KeyUpdates, ToDeviceEvent
 from crypto_rig import ROOM, Device
 
 EVIL = DeviceId("EVIL")
@@ -35,9 +35,9 @@ class HostileDevice:
     secret: ECC.EccKey = field(default_factory=lambda: ECC.generate(curve="curve25519"))
 
     @property
-    def own(self) -> Own:
+    def own(self) -> OwnDevice:
         """Who signs."""
-        return Own(self.user, self.id, self.signer)
+        return OwnDevice(self.user, self.id, self.signer)
 
     @property
     def curve25519(self) -> str:
@@ -65,7 +65,7 @@ class HostileDevice:
         return {"one_time_keys": {self.user: {self.id: self.one_time_keys(key)}}}
 
     def first_message(
-        self, bot: Own, one_time_key: str, ratchet_key: str = LOW_ORDER, kind: str = "m.dummy", **payload: object
+        self, bot: OwnDevice, one_time_key: str, ratchet_key: str = LOW_ORDER, kind: str = "m.dummy", **payload: object
     ) -> Content:
         """The first message of a conversation with the bot, with *ratchet_key* to go on with.
 
@@ -90,18 +90,18 @@ class HostileDevice:
         body = b"\x03" + fields + b"\x22" + _varint(len(inner)) + inner
         return self.to(bot, {"type": 0, "body": unpadded(body)})
 
-    def garbage(self, bot: Own) -> Content:
+    def garbage(self, bot: OwnDevice) -> Content:
         """A message that nobody can read."""
         return self.to(bot, {"type": 1, "body": "AwogAAAA"})
 
-    def to(self, bot: Own, ciphertext: Content) -> Content:
+    def to(self, bot: OwnDevice, ciphertext: Content) -> Content:
         """The content of an `m.room.encrypted` for the bot's device."""
         return {"algorithm": OLM, "sender_key": self.curve25519, "ciphertext": {bot.curve25519: ciphertext}}
 
 
 def learns(bot: Device, answer: Content, *users: UserId) -> None:
     """The bot asks for the devices of *users*, and is told this."""
-    bot.machine.feed(KeyNews(changed=users), is_new=False)
+    bot.machine.feed(KeyUpdates(changed=users), is_new=False)
     bot.machine.learn_devices(answer, bot.machine.to_query(users))
 
 
@@ -120,7 +120,7 @@ def one_time_key(bot: Device) -> str:
 
 def sends(bot: Device, eve: HostileDevice, content: Content, kind: str = "m.room.encrypted") -> None:
     """The bot hears what Eve sends."""
-    bot.hears(ToDevice(eve.user, kind, content))
+    bot.hears(ToDeviceEvent(eve.user, kind, content))
 
 
 def recorded(bot: Device) -> list[Fault]:

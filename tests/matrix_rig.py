@@ -14,10 +14,10 @@ from bot.clock import Clock, SystemClock
 from bot.config import MatrixSettings, NetworkSettings, PatchworkSettings, ProjectSettings, Settings, StoreSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.client import Deadlines, MatrixClient
-from bot.matrix.invite_rules import HouseRules
+from bot.matrix.invite_rules import InviteRules
 from bot.matrix.model import Event
 from bot.matrix.session import Session
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.session_memory import InMemorySession
 from homeserver import Homeserver
 from person import WAIT_SECONDS, Person
 
@@ -138,7 +138,7 @@ class Listener:
 
     session: Session
     client: MatrixClient
-    memory: RecentMemory
+    memory: InMemorySession
     task: "asyncio.Task[None]"
 
     async def until(self, claim: Callable[[], bool]) -> None:
@@ -156,7 +156,7 @@ class Listener:
 @asynccontextmanager
 async def listening(
     account: Account,
-    memory: RecentMemory,
+    memory: InMemorySession,
     *configured: str,
     clock: Clock | None = None,
     client: type[MatrixClient] = MatrixClient,
@@ -164,7 +164,7 @@ async def listening(
 ) -> AsyncIterator[Listener]:
     """The bot's session, from its first answer on."""
     settings = account.settings(**matrix)
-    rules = HouseRules(account.user, settings.matrix.invite_from, configured)
+    rules = InviteRules(account.user, settings.matrix.invite_from, configured)
     clock = clock or account.clock
     async with client(settings, clock, account.deadlines) as speaker:
         session = Session(speaker, memory, clock, rules)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.app import Bot, assembled, known_rooms
 from bot.clock import VirtualClock
-from bot.commands.rights import MemoryHouse
+from bot.commands.rights import MemoryRoomRights
 from bot.config import (
     CommandSettings,
     MatrixSettings,
@@ -24,7 +24,7 @@ from bot.delivery.pacing import Pace
 from bot.ids import RoomId
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
-from bot.sample_patchwork.patchwork import Posted, SamplePatchwork
+from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
 from bot.store import schema
 from new_database import put_new_database
@@ -45,7 +45,7 @@ class Rig:
     incomplete_after_minutes: float = 30.0
     direct: frozenset[RoomId] = frozenset()
     flood: int = 10
-    house: MemoryHouse = field(default_factory=MemoryHouse)
+    house: MemoryRoomRights = field(default_factory=MemoryRoomRights)
     commands: CommandSettings = field(default_factory=CommandSettings)
     url: str = ""  # of the database; a file in *folder* where it says nothing
     maintainers: str | list[str] | None = None  # the path or the address of every project's
@@ -95,7 +95,7 @@ class Rig:
         self.transport.patchwork = self.patchwork
         self.post("docs/index.rst", name="imported again")
 
-    def post(self, *paths: str, name: str = "A series", patches: int = 1, version: int = 1) -> Posted:
+    def post(self, *paths: str, name: str = "A series", patches: int = 1, version: int = 1) -> PostedSeries:
         """A series of *patches* patches, each touching *paths*, arrives whole."""
         return self.patchwork.post_series(PROJECT, a_series(*paths, name=name, patches=patches, version=version))
 

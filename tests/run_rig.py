@@ -22,7 +22,7 @@ from bot.clock import SystemClock
 from bot.ids import RoomId, UserId
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
-from bot.sample_patchwork.patchwork import Posted, SamplePatchwork
+from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.server import serve
 from homeserver import NO_TLS
 from matrix_rig import PASSWORD, Account
@@ -276,7 +276,7 @@ SEED: dict[str, Any] = json.loads((Path(__file__).parent / "samples" / "patch-21
 SEED_SERIES: str = SEED["series"][0]["name"]
 
 
-def post_seed_series(stage: Stage) -> Posted:
+def post_seed_series(stage: Stage) -> PostedSeries:
     """The series that the recorded patch is the eleventh of: a cover, the seventeen others, and the patch itself."""
     thread, _, tail = SEED["msgid"].strip("<>").rpartition("-11-")
     arrived = []
@@ -285,7 +285,7 @@ def post_seed_series(stage: Stage) -> Posted:
         threaded = replace(mail, msgid=msgids[0], references=msgids[1:] if number else ())
         arrived.append(stage.patchwork.receive(PROJECT, threaded))
     cover, *patches = [each.id for each in arrived if each is not None]
-    return Posted(1, cover, tuple(patches))
+    return PostedSeries(1, cover, tuple(patches))
 
 
 def seed_series(version: int = 6) -> NewSeries:

@@ -25,7 +25,7 @@ from bot.ids import (
 )
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
-from bot.patchwork.wire import Event
+from bot.patchwork.wire import EventHint
 from bot.polling.pending import Baseline, Pending, PendingKind
 from bot.store import migrate
 from bot.store.engine import connect
@@ -110,8 +110,8 @@ async def made_at(version: str, rig: StoreRig) -> None:
     await engine.dispose()
 
 
-def an_event(number: int) -> Event:
-    return Event(PatchworkEventId(number), "series-completed", "2026-01-01T00:00:00", PROJECT)
+def an_event(number: int) -> EventHint:
+    return EventHint(PatchworkEventId(number), "series-completed", "2026-01-01T00:00:00", PROJECT)
 
 
 def a_series(number: int = 1, *, patches: tuple[int, ...] = (), received_all: bool = True) -> Series:

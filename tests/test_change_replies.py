@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from bot.app import Bot
-from bot.delivery.chat import Posted
+from bot.delivery.chat import PostedMessage
 from bot.ids import RoomId
-from bot.sample_patchwork.patchwork import NewCheck
-from bot.sample_patchwork.patchwork import Posted as Arrived
+from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")
@@ -21,7 +20,7 @@ def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
 
 
-def of_kind(rig: Rig, kind: str, room: RoomId = ROOM) -> list[Posted]:
+def of_kind(rig: Rig, kind: str, room: RoomId = ROOM) -> list[PostedMessage]:
     """What was posted in a room, without edits."""
     posts = (post for post in rig.chat.posted if post.room == room and post.message.edits is None)
     return [post for post in posts if post.message.tag.kind == kind]
@@ -35,7 +34,7 @@ def cards(rig: Rig, room: RoomId = ROOM) -> list[str]:
     return [post.message.body.partition("\n")[0] for post in of_kind(rig, "card", room)]
 
 
-async def arrived(rig: Rig, bot: Bot, patches: int = 3) -> Arrived:
+async def arrived(rig: Rig, bot: Bot, patches: int = 3) -> PostedSeries:
     """A series of several patches to migration/ram.c, read by the bot."""
     await bot.settle()
     posted = rig.post("migration/ram.c", name="migration: Fix it", patches=patches)

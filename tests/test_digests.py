@@ -12,12 +12,12 @@ from inline_snapshot import snapshot
 
 from bot.app import Bot
 from bot.clock import VirtualClock
-from bot.commands.rights import MemoryHouse
-from bot.delivery.chat import Posted
+from bot.commands.rights import MemoryRoomRights
+from bot.delivery.chat import PostedMessage
 from bot.errors import Temporary
 from bot.ids import EventId, RoomId, SeriesId, ServerName, UserId
 from bot.sample_patchwork.request import Response
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
 from rig import PROJECT, ROOM, Rig, a_series
 
@@ -31,7 +31,7 @@ def rig_at(folder: Path, start: str, *configured: str) -> Rig:
     return Rig(
         folder,
         subscribe={ROOM: configured} if configured else {},
-        house=MemoryHouse(levels={(ROOM, ANN): 50}),
+        house=MemoryRoomRights(levels={(ROOM, ANN): 50}),
         clock=VirtualClock(datetime.fromisoformat(f"{start}+00:00")),
         direct=frozenset({CHAT}),
     )
@@ -50,7 +50,7 @@ class Days:
         self.said += 1
         now = self.rig.clock.now()
         before = len(self.rig.chat.posted)
-        await self.bot.hear(Said(room, EventId(f"${now:%s}-{self.said}"), ANN, f"!pw {text}", now))
+        await self.bot.hear(InboxMessage(room, EventId(f"${now:%s}-{self.said}"), ANN, f"!pw {text}", now))
         await self.bot.settle()
         return "\n---\n".join(post.message.body for post in self.rig.chat.posted[before:])
 
@@ -89,7 +89,7 @@ def short(text: str) -> str:
     )
 
 
-def digests(rig: Rig) -> list[Posted]:
+def digests(rig: Rig) -> list[PostedMessage]:
     return [post for post in rig.chat.posted if post.message.tag.kind == "digest"]
 
 

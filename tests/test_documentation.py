@@ -15,7 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import bot.metrics
 from bot.cli.arguments import parser
-from bot.commands.grammar import Call, parse
+from bot.commands.grammar import ParsedCommand, parse
 from bot.config.model import Settings
 from bot.patchwork.discovery import VERSIONS
 from bot.patchwork.recheck_schedule import FIRST, LASTS, raises_comment_events
@@ -80,7 +80,7 @@ def test_a_command_line_is_one_that_patchbot_takes(page: str, typed: str) -> Non
 def test_a_command_in_chat_is_one_that_the_bot_takes(page: str, typed: str) -> None:
     call = parse(typed.removeprefix("!pw "), "!pw")
 
-    assert isinstance(call, Call), page
+    assert isinstance(call, ParsedCommand), page
     if call.command.verb in {"sub", "edit"}:
         parse_subscription(call.arguments["query"], has_addresses=True)
     elif call.command.verb == "find":

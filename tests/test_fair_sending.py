@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from bot.app import Bot
-from bot.delivery.chat import Posted
+from bot.delivery.chat import PostedMessage
 from bot.delivery.pacing import Pace
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.notice import NoticeKind
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 from rig import Rig
 from store_rig import a_notice
 
@@ -41,7 +41,7 @@ class Story:
         now = self.rig.clock.now()
         async with self.bot.store.transaction() as tx:
             for number in range(commands):
-                await tx.inbox.add(Said(LOUD, EventId(f"${now}/{number}"), ADA, "!pw version", now))
+                await tx.inbox.add(InboxMessage(LOUD, EventId(f"${now}/{number}"), ADA, "!pw version", now))
         await self.bot.answerer.answer_all()
         async with self.bot.store.transaction() as tx:
             self.most_unsent = max(self.most_unsent, (await tx.outbox.unsent_answers()).people[ADA])
@@ -51,7 +51,7 @@ class Story:
         async with self.bot.store.transaction() as tx:
             await tx.outbox.add([a_notice(f"card/{number}", ROOMS[number % len(ROOMS)]) for number in range(CARDS)])
 
-    def cards(self) -> list[Posted]:
+    def cards(self) -> list[PostedMessage]:
         """Those that were sent."""
         return [post for post in self.rig.chat.posted if post.message.tag.kind is NoticeKind.CARD]
 

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from bot.ids import RoomId
-from bot.query.options import Form
+from bot.query.options import CardForm
 from rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")
@@ -96,7 +96,7 @@ async def test_the_form_of_a_card_is_kept(rig: Rig) -> None:
 
         forms = kept_forms(rig)
 
-    assert forms == [Form.COMPACT]
+    assert forms == [CardForm.COMPACT]
 
 
 async def test_what_waits_for_a_digest_gets_no_card(rig: Rig) -> None:

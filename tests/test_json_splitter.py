@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.json_splitter import ANY, Items, JsonSplitter, Opened, Part, Plan, TooLarge, Value
+from bot.json_splitter import ANY, Items, JsonSplitter, OpenedContainer, OversizedValue, Part, Plan, Value
 
 MIB = 1024 * 1024
 TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from('"\\[]{}:, \n'), max_size=12)
@@ -64,16 +64,16 @@ def test_a_value_that_is_too_large_costs_itself_only() -> None:
 
     parts = list(split(PLAN, body, 100))
 
-    assert [part for part in parts if isinstance(part, TooLarge)] == [TooLarge(("events", 0), 20_002)]
+    assert [part for part in parts if isinstance(part, OversizedValue)] == [OversizedValue(("events", 0), 20_002)]
     assert values(PLAN, body) == [(("events", 0), 1), (("events", 0), 2), (("token",), "t")]
 
 
 def test_empty_lists_and_objects_are_opened() -> None:
     assert list(split(PLAN, b'{"events": [], "rooms": {"a": {}}}', 3)) == [
-        Opened((), is_list=False),
-        Opened(("events",), is_list=True),
-        Opened(("rooms",), is_list=False),
-        Opened(("rooms", "a"), is_list=False),
+        OpenedContainer((), is_list=False),
+        OpenedContainer(("events",), is_list=True),
+        OpenedContainer(("rooms",), is_list=False),
+        OpenedContainer(("rooms", "a"), is_list=False),
     ]
 
 

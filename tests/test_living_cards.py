@@ -7,8 +7,8 @@ import pytest
 
 from bot.app import Bot
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.session_memory import StoredMemory, Taken
-from bot.sample_patchwork.patchwork import NewCheck, Posted
+from bot.matrix.session_memory import DatabaseSession, SessionUpdate
+from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")
@@ -25,7 +25,7 @@ async def pass_by(rig: Rig, bot: Bot, seconds: float) -> None:
     await bot.settle()
 
 
-async def posted(rig: Rig, bot: Bot, patches: int = 2) -> Posted:
+async def posted(rig: Rig, bot: Bot, patches: int = 2) -> PostedSeries:
     """A series whose card was posted ten minutes ago."""
     await bot.settle()
     series = rig.post("migration/ram.c", name="migration: Fix it", patches=patches)
@@ -182,7 +182,7 @@ async def test_a_card_that_a_moderator_took_back_is_left_alone(rig: Rig) -> None
         rig.patchwork.set_state(series.patches[0], "accepted")
         await bot.settle()
         card = rig.chat.posted[0].event
-        await StoredMemory(bot.store, UserId("@bot:hs")).take(Taken(redacted=((ROOM, card),)))
+        await DatabaseSession(bot.store, UserId("@bot:hs")).take(SessionUpdate(redacted=((ROOM, card),)))
 
         await rig.poll(bot, times=2)
     rig.patchwork.set_state(series.patches[1], "accepted")

@@ -18,7 +18,7 @@ from bot.delivery.chat import MemoryChat
 from bot.errors import Forbidden, Temporary, TransportError
 from bot.health.pages import served
 from bot.ids import RoomId
-from bot.notices.status import Condition, Particulars
+from bot.notices.status import BotStatus, StatusDetails
 from rig import Rig
 
 SECONDS = 10.0
@@ -146,13 +146,13 @@ class Hanging:
 
     asked = 0
 
-    async def condition(self) -> Condition:
+    async def condition(self) -> BotStatus:
         """Hang."""
         self.asked += 1
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def particulars(self) -> Particulars:
+    async def particulars(self) -> StatusDetails:
         """The same."""
         await asyncio.Event().wait()
         raise AssertionError

@@ -9,12 +9,12 @@ import structlog
 
 from bot.app import Bot
 from bot.ids import RoomId
-from bot.notices.change_audience import Heard
-from bot.notices.changes import Changed
+from bot.notices.change_audience import RoomChanges
+from bot.notices.changes import ChangedSubmission
 from bot.notices.notice import Notice
 from bot.store.store import Transaction
-from bot.watch.announce import Announcer, Submission, Wanted
-from bot.watch.change_replies import Hearing
+from bot.watch.announce import Announcer, Arrived, CardRequest
+from bot.watch.change_replies import ChangeReplies
 from broken_rows import execute, fail
 from rig import ROOM, Rig
 
@@ -61,24 +61,24 @@ class FaultyAnnouncer(Announcer):
     fault: Fault
     step: str
 
-    async def wanted(self, tx: Transaction, new: Submission) -> list[Wanted]:
+    async def wanted(self, tx: Transaction, new: Arrived) -> list[CardRequest]:
         """As it is, but for the one."""
         if self.step == "matching":
             self.fault.at(new.about.number)
         return await super().wanted(tx, new)
 
-    def _cards(self, wanted: Sequence[Wanted], *known: object) -> list[tuple[Wanted, Notice]]:
+    def _cards(self, wanted: Sequence[CardRequest], *known: object) -> list[tuple[CardRequest, Notice]]:
         for each in wanted if self.step == "composing" else ():
             self.fault.at(each.about.number)
         return super()._cards(wanted, *known)  # type: ignore[arg-type]
 
 
-class FaultyHearing(Hearing):
+class FaultyHearing(ChangeReplies):
     """One that fails what changes in one series."""
 
     fault: Fault
 
-    def _heard(self, changed: Changed) -> list[Heard]:
+    def _heard(self, changed: ChangedSubmission) -> list[RoomChanges]:
         self.fault.at(changed.about.number)
         return super()._heard(changed)
 

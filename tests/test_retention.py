@@ -11,7 +11,7 @@ from bot.app import Bot
 from bot.ids import EventId, RoomId, UserId
 from bot.sample_patchwork.patchwork import NewCheck
 from bot.store.columns import metadata
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 from rig import ROOM, Rig
 
 DAYS = 200
@@ -86,7 +86,7 @@ async def a_day(rig: Rig, bot: Bot, day: int) -> None:
     if day % FLOOD_EVERY == 0:
         for number in range(A_FLOOD):
             rig.post("migration/ram.c", name=f"import {day}, {number}")
-    await bot.hear(Said(ROOM, EventId(f"$said{day}"), UserId("@ada:hs"), "!pw version", rig.clock.now()))
+    await bot.hear(InboxMessage(ROOM, EventId(f"$said{day}"), UserId("@ada:hs"), "!pw version", rig.clock.now()))
     await rig.poll(bot)
     [patch] = posted.patches
     rig.patchwork.set_state(patch, "accepted")

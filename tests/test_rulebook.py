@@ -10,8 +10,8 @@ from inline_snapshot import snapshot
 
 from bot.app import Bot
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.maintainers_files import Rulebook
-from bot.maintainers_files import Shelf as Shelved
+from bot.maintainers_files import MaintainersFiles
+from bot.maintainers_files import MaintainersSources as Shelved
 from bot.notices.notice import NoticeKind
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.subscriptions.registry import Audience
@@ -307,7 +307,7 @@ async def test_a_fault_in_the_file_of_one_project_does_not_stop_that_of_the_next
             return "\ud800".encode()
 
         first = replace(source, project=ProjectName("another"), content=fault)
-        rulebook = Rulebook(
+        rulebook = MaintainersFiles(
             Shelved(((source.server, source.project),), (first, replace(source, content=content))),
             bot.store,
             Audience(bot.rooms.index),

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from bot.errors import Forbidden, Permanent, Temporary
 from bot.ids import UserId
 from bot.matrix.client import MatrixClient
-from bot.matrix.invite_rules import HouseRules
+from bot.matrix.invite_rules import InviteRules
 from bot.matrix.session import Session
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.session_memory import InMemorySession
 from bot.notices.markup import Allowed, written
 from bot.notices.status import status
 from bot.sample_patchwork.request import Response
@@ -176,9 +176,9 @@ async def test_a_homeserver_that_is_down_keeps_what_is_to_be_said_and_says_when_
 async def test_a_homeserver_that_cannot_be_reached_since_when_and_when_it_is_asked_again(rig: Rig) -> None:
     settings = rig.settings()
     nowhere = settings.matrix.model_copy(update={"homeserver": "http://127.0.0.1:9", "password": SecretStr("secret")})
-    rules = HouseRules(UserId("@bot:hs.example.org"), (), (), "!pw")
+    rules = InviteRules(UserId("@bot:hs.example.org"), (), (), "!pw")
     async with MatrixClient(settings.model_copy(update={"matrix": nowhere}), rig.clock) as client:
-        session = Session(client, RecentMemory(), rig.clock, rules)
+        session = Session(client, InMemorySession(), rig.clock, rules)
         trying = asyncio.ensure_future(session.log_in())
         async with asyncio.timeout(20):
             while "since" not in session.outages()[0]:  # noqa: ASYNC110  # the session tells nobody

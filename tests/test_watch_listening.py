@@ -7,8 +7,8 @@ import pytest
 from bot.app import Bot
 from bot.ids import PatchId, RoomId, ServerName
 from bot.patchwork.model import Trailer, TrailerKind
-from bot.query.options import On
-from bot.sample_patchwork.patchwork import Posted
+from bot.query.options import OnKind
+from bot.sample_patchwork.patchwork import PostedSeries
 from rig import ROOM, Rig
 
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
@@ -16,7 +16,7 @@ REY = Trailer(TrailerKind.REVIEWED, "rey@example.com")
 SERVER = ServerName("sample")
 
 
-async def posted(rig: Rig, bot: Bot, *paths: str) -> Posted:
+async def posted(rig: Rig, bot: Bot, *paths: str) -> PostedSeries:
     """A series of two that the bot has read; what was asked for that is forgotten."""
     await bot.settle()
     series = rig.post(*paths, patches=2)
@@ -76,5 +76,5 @@ async def test_who_unsubscribed_hears_nothing_more(tmp_path: Path) -> None:
         for subscription in bot.rooms.index.subscriptions:
             bot.rooms.index.remove(subscription.id)
 
-        assert not bot.rooms.index.anybody_hears([On.COMMENT])
+        assert not bot.rooms.index.anybody_hears([OnKind.COMMENT])
         assert await asked_after(rig, bot, PatchId(series.patches[0])) == []

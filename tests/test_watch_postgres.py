@@ -9,7 +9,7 @@ from bot.errors import StoreError
 from bot.ids import EventId, UserId
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 from postgres_server import PostgresServer, rows
 from rig import PROJECT, ROOM, Rig
 
@@ -76,7 +76,7 @@ async def test_what_postgresql_cannot_keep_never_reaches_it(rig: Rig) -> None:
         rig.patchwork.post_series(PROJECT, NewSeries(name=f"hostile {HOSTILE}", patches=patches, cover=True))
 
         await rig.poll(bot, times=40)
-        await bot.hear(Said(ROOM, EventId("$1"), UserId("@you:hs"), f"!pw show {HOSTILE}", rig.clock.now()))
+        await bot.hear(InboxMessage(ROOM, EventId("$1"), UserId("@you:hs"), f"!pw show {HOSTILE}", rig.clock.now()))
         await bot.settle()
 
     first, *_ = rig.titles()

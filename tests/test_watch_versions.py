@@ -13,7 +13,7 @@ from bot.errors import Permanent, Temporary
 from bot.ids import RoomId
 from bot.sample_patchwork.diffs import rename_diff, sample_diff
 from bot.sample_patchwork.mail import Mail, NewPatch, NewSeries
-from bot.sample_patchwork.patchwork import Posted
+from bot.sample_patchwork.patchwork import PostedSeries
 from rig import PROJECT, ROOM, Rig
 
 OTHER = RoomId("!other")
@@ -31,7 +31,7 @@ def a_version(version: int, *added: str, path: str = "migration/ram.c", name: st
     return NewSeries(name=name, patches=patches, version=version)
 
 
-async def send(rig: Rig, bot: Bot, series: NewSeries, *, days: float = 0) -> Posted:
+async def send(rig: Rig, bot: Bot, series: NewSeries, *, days: float = 0) -> PostedSeries:
     """Some *days* later the series arrives, and all that follows from it is done."""
     await rig.pass_quietly(bot, days * 86_400)
     posted = rig.patchwork.post_series(PROJECT, series)
@@ -40,7 +40,7 @@ async def send(rig: Rig, bot: Bot, series: NewSeries, *, days: float = 0) -> Pos
     return posted
 
 
-def cover_of(rig: Rig, posted: Posted) -> str:
+def cover_of(rig: Rig, posted: PostedSeries) -> str:
     """The message-id of the cover letter."""
     assert posted.cover is not None
     return rig.patchwork.rows.covers[posted.cover].msgid

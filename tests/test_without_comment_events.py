@@ -9,7 +9,7 @@ from bot.app import Bot
 from bot.ids import RoomId, ServerName
 from bot.notices.markup import Allowed, written
 from bot.notices.status import status
-from bot.sample_patchwork.patchwork import Posted as Arrived
+from bot.sample_patchwork.patchwork import PostedSeries as Arrived
 from broken_rows import fail
 from rig import ROOM, Rig
 

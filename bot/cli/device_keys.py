@@ -15,7 +15,7 @@ from bot.errors import UserError
 if TYPE_CHECKING:
     from bot.config import Settings
     from bot.matrix.client import MatrixClient
-    from bot.matrix.identity import Report
+    from bot.matrix.identity import TrustReport
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def status(arguments: argparse.Namespace) -> int:
     from bot.config import load
     from bot.matrix.identity import report
 
-    async def reported() -> "Report":
+    async def reported() -> "TrustReport":
         async with _as_kept(settings) as client:
             return await report(client.ask, client.owner, settings.store.data_dir)
 

@@ -36,7 +36,7 @@ def explain(arguments: argparse.Namespace) -> int:
     """Print whether a query matches a patch, and why."""
     from bot.ids import ServerName
     from bot.query.evaluate import decide
-    from bot.query.facts import More, facts_of
+    from bot.query.facts import ExtraFacts, facts_of
     from bot.query.parser import parse
     from bot.subscriptions.lint import hints
     from bot.subscriptions.section_changes import sections_named
@@ -45,10 +45,10 @@ def explain(arguments: argparse.Namespace) -> int:
     name = str(arguments.file or "standard input")
     row = _whole_patch(name, content_of(arguments.file) if arguments.file else typed("a patch"))
     patch = row.model()
-    more = More()
+    more = ExtraFacts()
     if arguments.maintainers is not None:
         known = _maintainers_in(arguments.maintainers)
-        more = More(sections=known.covering(patch.paths, patch.text), known_sections=known.folded_names)
+        more = ExtraFacts(sections=known.covering(patch.paths, patch.text), known_sections=known.folded_names)
     elif sections_named(query):
         raise UserError("a query with maint: is judged by a MAINTAINERS file: name it with --maintainers FILE")
     verdict = decide(query, facts_of(ServerName(""), patch, row.series_model(), more))

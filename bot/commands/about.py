@@ -4,22 +4,22 @@ from collections.abc import Awaitable, Callable, Collection
 
 from bot import __version__
 from bot.commands.answers.patch import said
-from bot.commands.request import Answer, Asked
+from bot.commands.request import Answer, CommandRequest
 from bot.ids import UserId
-from bot.notices.status import Condition, status
+from bot.notices.status import BotStatus, status
 
 
-class BotItself:
+class AboutCommands:
     """Answers for the bot; *admins* are told of other rooms, too."""
 
-    def __init__(self, condition: Callable[[], Awaitable[Condition]], admins: Collection[UserId]) -> None:
+    def __init__(self, condition: Callable[[], Awaitable[BotStatus]], admins: Collection[UserId]) -> None:
         self._condition = condition
         self._admins = admins
 
-    async def status(self, asked: Asked) -> Answer:
+    async def status(self, asked: CommandRequest) -> Answer:
         """How it is."""
         return Answer(status(await self._condition(), for_operator=asked.message.sender in self._admins))
 
-    async def version(self, _: Asked) -> Answer:
+    async def version(self, _: CommandRequest) -> Answer:
         """What it is."""
         return Answer(said(f"patchwork-matrix-bot {__version__}"))

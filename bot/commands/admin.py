@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bot.commands.answers.patch import said
-from bot.commands.context import Change, Means, changed, only_admins, typed
-from bot.commands.request import Answer, Asked
+from bot.commands.context import ChangeResult, CommandContext, changed, only_admins, typed
+from bot.commands.request import Answer, CommandRequest
 from bot.errors import TransportError, UserError
 from bot.ids import RoomId
 from bot.notices.markup import Bullets, Document, Line, Lines, cut, words
@@ -13,13 +13,13 @@ from bot.notices.paging import page
 from bot.store.store import Transaction
 
 
-class Housekeeping:
+class AdminCommands:
     """Answers the admins of the bot."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: CommandContext) -> None:
         self._means = means
 
-    async def rooms(self, asked: Asked) -> Answer:
+    async def rooms(self, asked: CommandRequest) -> Answer:
         """The rooms, how many subscriptions each has, and which we are out of; direct chats only by number."""
         only_admins(self._means, asked)
         joined = await self._means.house.rooms()
@@ -42,7 +42,7 @@ class Housekeeping:
             )
         )
 
-    async def leave(self, asked: Asked) -> Answer:
+    async def leave(self, asked: CommandRequest) -> Answer:
         """Go out of a room; its subscriptions are kept and rest."""
         only_admins(self._means, asked)
         name = asked.call.arguments["room"].strip()
@@ -56,10 +56,10 @@ class Housekeeping:
         except TransportError as error:
             raise UserError(f"I cannot leave {name[:100]}: {error}.") from error
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             kept = len(await tx.subscriptions.told_in(room))
             await tx.session.left(room)
-            return Change(_left(name, kept), lambda listeners: listeners.leave(room))
+            return ChangeResult(_left(name, kept), lambda listeners: listeners.leave(room))
 
         return await changed(self._means, asked, change)
 

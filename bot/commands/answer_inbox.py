@@ -24,13 +24,13 @@ from bot import metrics
 from bot.clock import Clock
 from bot.commands import grammar
 from bot.commands.answers.patch import said
-from bot.commands.limits import Limits
-from bot.commands.request import Answer, Asked, Handler
+from bot.commands.limits import RateLimits
+from bot.commands.request import Answer, CommandRequest, Handler
 from bot.errors import StoreError
 from bot.ids import RoomId, UserId
 from bot.notices.markup import Allowed, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, answer_key
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
 
 ANSWER_SECONDS = 60
@@ -45,7 +45,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class AnswerSettings:
     """How the bot is spoken to: the prefix, in which rooms it may be left out (these may change), and how often.
 
     *user* is the bot's id, which does as well as the prefix.
@@ -62,14 +62,19 @@ class Answerer:
     """Answers the messages of different people side by side, each sender's in the order in which they came."""
 
     def __init__(
-        self, store: Store, handlers: Mapping[str, Handler], manners: Manners, clock: Clock, wrote: Callable[[], None]
+        self,
+        store: Store,
+        handlers: Mapping[str, Handler],
+        manners: AnswerSettings,
+        clock: Clock,
+        wrote: Callable[[], None],
     ) -> None:
         self._store = store
         self._handlers = handlers
         self._manners = manners
         self._clock = clock
         self._wrote = wrote
-        self._limits = Limits(manners.per_user_per_minute, manners.per_room_per_minute)
+        self._limits = RateLimits(manners.per_user_per_minute, manners.per_room_per_minute)
         self._full_rooms: AbstractSet[RoomId] = frozenset()
         self._wake = asyncio.Event()
         self._quick = asyncio.Semaphore(QUICK_AT_ONCE)
@@ -113,7 +118,7 @@ class Answerer:
             await self._turn(waiting, group)
         return bool(self._busy)
 
-    async def _unanswered(self) -> list[Said]:
+    async def _unanswered(self) -> list[InboxMessage]:
         """The messages that wait, of those who have none under way.
 
         Those for whom too many answers are still to be sent are over the limit.
@@ -127,12 +132,12 @@ class Answerer:
                 self._full_rooms = self._limits.hold_back(unsent.people, unsent.rooms, now)
         return waiting
 
-    async def _turn(self, waiting: Sequence[Said], group: asyncio.TaskGroup) -> None:
+    async def _turn(self, waiting: Sequence[InboxMessage], group: asyncio.TaskGroup) -> None:
         """Begin the first of each sender's messages, and pass over all that get no answer."""
         now = self._clock.monotonic()
-        first: dict[UserId, Said] = {}
-        for_others: list[Said] = []
-        over: list[Said] = []
+        first: dict[UserId, InboxMessage] = {}
+        for_others: list[InboxMessage] = []
+        over: list[InboxMessage] = []
         for message in waiting:
             if self._text(message) is None:
                 for_others.append(message)
@@ -146,15 +151,15 @@ class Answerer:
         for message in first.values():
             self._begin_if_allowed(message, group)
 
-    def _text(self, message: Said) -> str | None:
+    def _text(self, message: InboxMessage) -> str | None:
         """The command in a message; None in one that is not meant for the bot."""
         manners = self._manners
         return grammar.addressed(message.body, manners.prefix, manners.user, direct=self._is_direct(message))
 
-    def _is_direct(self, message: Said) -> bool:
+    def _is_direct(self, message: InboxMessage) -> bool:
         return message.room in self._manners.direct
 
-    async def _pass_over(self, for_others: Sequence[Said], over: Sequence[Said], now: float) -> None:
+    async def _pass_over(self, for_others: Sequence[InboxMessage], over: Sequence[InboxMessage], now: float) -> None:
         """See off what gets no answer; of what is *over* a limit, the first in its window gets a reaction.
 
         In a room where too much is still to be sent, a reaction would be one more. None of it is kept: what is said
@@ -168,7 +173,7 @@ class Answerer:
             for message in (*for_others, *over):
                 await tx.inbox.drop(message)
 
-    def _begin_if_allowed(self, message: Said, group: asyncio.TaskGroup) -> None:
+    def _begin_if_allowed(self, message: InboxMessage, group: asyncio.TaskGroup) -> None:
         """Begin, unless others used up the room's share in this turn; then the next one passes it over."""
         now = self._clock.monotonic()
         if self._limits.allow(message.sender, message.room, now):
@@ -176,7 +181,7 @@ class Answerer:
             self._busy.add(message.sender)
             group.create_task(self._answered(message))
 
-    async def _answered(self, message: Said) -> None:
+    async def _answered(self, message: InboxMessage) -> None:
         """Answer one message, whose fault must not end the answers beside it."""
         try:
             await self._write(message, await self._written(message))
@@ -193,7 +198,7 @@ class Answerer:
             self._busy.discard(message.sender)
             self._wake.set()
 
-    async def _write(self, message: Said, answer: Notice) -> None:
+    async def _write(self, message: InboxMessage, answer: Notice) -> None:
         """Write an answer down; where it is the answer that cannot be written, that it is a fault of the bot.
 
         Raises:
@@ -206,12 +211,12 @@ class Answerer:
         except Exception:  # noqa: BLE001  # an answer that the database does not take; it is logged
             await self._acknowledge(message, self._fault(message))
 
-    async def _acknowledge(self, message: Said, answer: Notice) -> None:
+    async def _acknowledge(self, message: InboxMessage, answer: Notice) -> None:
         async with self._store.transaction() as tx:
             await tx.outbox.add([answer])
             await tx.inbox.answered(message)
 
-    async def _written(self, message: Said) -> Notice:
+    async def _written(self, message: InboxMessage) -> Notice:
         """The answer as it is sent; whatever a message does to us, the others are answered, and it is not read again.
 
         Raises:
@@ -224,23 +229,23 @@ class Answerer:
         except Exception:  # noqa: BLE001  # the one broad catch of a command; it is logged
             return self._fault(message)
 
-    def _fault(self, message: Said) -> Notice:
+    def _fault(self, message: InboxMessage) -> Notice:
         """What is said where a command fails by a fault of ours, which is being handled."""
         _log.exception("a command failed", room=message.room, command=message.body[:_SHOWN])
         metrics.COMMANDS.labels("", "fault").inc()
         return notice(message, Answer(said("That did not work, by a fault of the bot. Its log says more.")))
 
-    async def _answer(self, message: Said) -> Answer:
+    async def _answer(self, message: InboxMessage) -> Answer:
         prefix = "" if self._is_direct(message) else self._manners.prefix
         call = grammar.parse(self._text(message) or "", prefix, self._handlers.keys())
-        if isinstance(call, grammar.Mistake):
+        if isinstance(call, grammar.InvalidCommand):
             metrics.COMMANDS.labels("", "mistake").inc()
             return Answer(said(call.text))
-        answer, result = await self._done(Asked(call, message, prefix, self._is_direct(message)))
+        answer, result = await self._done(CommandRequest(call, message, prefix, self._is_direct(message)))
         metrics.COMMANDS.labels(call.command.verb, result).inc()
         return answer
 
-    async def _done(self, asked: Asked) -> tuple[Answer, str]:
+    async def _done(self, asked: CommandRequest) -> tuple[Answer, str]:
         """The answer to a command, and how that went, in a word for the metrics."""
         verb = asked.call.command.verb
         if verb not in grammar.QUICK and self._waiting >= MOST_WAITING:
@@ -268,7 +273,7 @@ class Answerer:
             self._waiting -= 1
 
 
-def notice(message: Said, answer: Answer) -> Notice:
+def notice(message: InboxMessage, answer: Answer) -> Notice:
     """The answer, as a reply; in a thread where it was asked in one."""
     allowed = answer.site.allowed if answer.site else Allowed(())
     body, html = written(answer.document, allowed)
@@ -286,11 +291,11 @@ def notice(message: Said, answer: Answer) -> Notice:
     return Notice(message.room, Lane.ANSWER, spoken, asked_by=message.sender)
 
 
-def _reaction(message: Said) -> Notice:
+def _reaction(message: InboxMessage) -> Notice:
     """That it was too much, where a text would be one more."""
     reaction = Message(TOO_MANY, TOO_MANY, _tag(message), reaction=message.event)
     return Notice(message.room, Lane.ANSWER, reaction, asked_by=message.sender)
 
 
-def _tag(message: Said) -> Tag:
+def _tag(message: InboxMessage) -> Tag:
     return Tag(kind=NoticeKind.ANSWER, key=answer_key(message.room, message.event))

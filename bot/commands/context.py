@@ -13,32 +13,32 @@ from dataclasses import dataclass
 from bot.clock import Clock
 from bot.commands.answer_inbox import notice
 from bot.commands.answers.subscriptions import refused
-from bot.commands.request import Answer, Asked, Handler
-from bot.commands.rights import House, Verdict
-from bot.commands.servers import Place
+from bot.commands.request import Answer, CommandRequest, Handler
+from bot.commands.rights import RightsDecision, RoomRights
+from bot.commands.servers import LookupServer
 from bot.errors import UserError
 from bot.ids import ProjectName, RoomId, SubscriptionId, UserId
 from bot.notices.markup import Document
 from bot.query.query import Query
-from bot.search import Past
+from bot.search import PatchSearch
 from bot.store.store import Store, Transaction
-from bot.subscriptions.registry import Listeners
-from bot.subscriptions.subscription import Subscribed, listening
+from bot.subscriptions.registry import SubscriptionRegistry
+from bot.subscriptions.subscription import ChatSubscription, listening
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class SubscriptionOwner:
     """Whose subscriptions a command is about: a person's, told in *room*, or the room's where *person* is None."""
 
     room: RoomId
     person: UserId | None
 
     @classmethod
-    def of(cls, asked: Asked) -> "Owner":
+    def of(cls, asked: CommandRequest) -> "SubscriptionOwner":
         """Whoever asks, in a direct chat; else the room."""
         return cls(asked.message.room, asked.message.sender if asked.direct else None)
 
-    def owns(self, subscribed: Subscribed) -> bool:
+    def owns(self, subscribed: ChatSubscription) -> bool:
         """Whether a subscription is theirs."""
         if self.person is None:
             return subscribed.person is None and subscribed.room == self.room
@@ -46,7 +46,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Most:
+class SubscriptionLimits:
     """How many subscriptions may be made in chat."""
 
     per_person: int
@@ -54,7 +54,7 @@ class Most:
 
 
 @dataclass(frozen=True, slots=True)
-class FromFile:
+class FileSubscriptions:
     """What the configuration file says: whether it names a room, and its subscriptions, by room and by id."""
 
     names: Callable[[RoomId], bool]
@@ -63,7 +63,7 @@ class FromFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class CommandContext:
     """What the commands about subscriptions work with; *places* are the watched servers.
 
     *doubts* says of queries what in them names a section or a path that nobody knows, *without_file* which projects a
@@ -71,26 +71,28 @@ class Means:
     """
 
     store: Store
-    listeners: Listeners
-    house: House
-    past: Past
+    listeners: SubscriptionRegistry
+    house: RoomRights
+    past: PatchSearch
     clock: Clock
-    most: Most
-    from_file: FromFile
-    places: Sequence[Place]
+    most: SubscriptionLimits
+    from_file: FileSubscriptions
+    places: Sequence[LookupServer]
     doubts: Callable[[Sequence[Query]], Awaitable[list[tuple[str, ...]]]]
     without_file: Callable[[Query], Sequence[ProjectName]]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeResult:
     """What is answered to a change, and how the listeners follow it."""
 
     document: Document
-    follow: Callable[[Listeners], None] = lambda _: None
+    follow: Callable[[SubscriptionRegistry], None] = lambda _: None
 
 
-async def changed(means: Means, asked: Asked, change: Callable[[Transaction], Awaitable[Change]]) -> Answer:
+async def changed(
+    means: CommandContext, asked: CommandRequest, change: Callable[[Transaction], Awaitable[ChangeResult]]
+) -> Answer:
     """Make a *change*, once however often the command is read.
 
     Raises:
@@ -112,7 +114,7 @@ async def changed(means: Means, asked: Asked, change: Callable[[Transaction], Aw
     return answer
 
 
-async def may_change(means: Means, asked: Asked) -> None:
+async def may_change(means: CommandContext, asked: CommandRequest) -> None:
     """See that whoever asks may change what is heard here: their own, in a direct chat; a room's with its power.
 
     Raises:
@@ -125,7 +127,7 @@ async def may_change(means: Means, asked: Asked) -> None:
         raise UserError(_refusal(verdict))
 
 
-def only_admins(means: Means, asked: Asked) -> None:
+def only_admins(means: CommandContext, asked: CommandRequest) -> None:
     """See that an admin of the bot asks.
 
     Raises:
@@ -135,7 +137,7 @@ def only_admins(means: Means, asked: Asked) -> None:
         raise UserError("Only the bot's admins may do that.")
 
 
-async def owned(tx: Transaction, asked: Asked) -> Subscribed:
+async def owned(tx: Transaction, asked: CommandRequest) -> ChatSubscription:
     """The subscription whose id was typed.
 
     Raises:
@@ -143,17 +145,17 @@ async def owned(tx: Transaction, asked: Asked) -> Subscribed:
     """
     number = int(asked.call.arguments["id"])
     found = await tx.subscriptions.get(SubscriptionId(number))
-    if found is None or not Owner.of(asked).owns(found):
+    if found is None or not SubscriptionOwner.of(asked).owns(found):
         whose = "You have" if asked.direct else "This room has"
         raise UserError(f"{whose} no subscription {number}. To see them, type: {typed(asked, 'subs')}")
     return found
 
 
-async def hearing(tx: Transaction, which: Sequence[Subscribed]) -> Callable[[Listeners], None]:
+async def hearing(tx: Transaction, which: Sequence[ChatSubscription]) -> Callable[[SubscriptionRegistry], None]:
     """What lets the listeners hear of subscriptions as they stand now."""
     heard = [listening(each, await tx.subscriptions.standing(each)) for each in which]
 
-    def follow(listeners: Listeners) -> None:
+    def follow(listeners: SubscriptionRegistry) -> None:
         for each in heard:
             if each is not None:
                 listeners.hear(each)
@@ -161,7 +163,7 @@ async def hearing(tx: Transaction, which: Sequence[Subscribed]) -> Callable[[Lis
     return follow
 
 
-def typed(asked: Asked, *parts: object) -> str:
+def typed(asked: CommandRequest, *parts: object) -> str:
     """A command as it is to be typed where this one was."""
     return " ".join(filter(None, [asked.prefix, *map(str, parts)]))
 
@@ -169,7 +171,7 @@ def typed(asked: Asked, *parts: object) -> str:
 def in_words(handler: Handler) -> Handler:
     """The *handler*, whose refusals are answers."""
 
-    async def answered(asked: Asked) -> Answer:
+    async def answered(asked: CommandRequest) -> Answer:
         try:
             return await handler(asked)
         except UserError as error:
@@ -178,7 +180,7 @@ def in_words(handler: Handler) -> Handler:
     return answered
 
 
-def _refusal(verdict: Verdict) -> str:
+def _refusal(verdict: RightsDecision) -> str:
     return (
         f"Changing what this room hears needs power level {verdict.needed} here, and yours is {verdict.has}.\n"
         "Ask a moderator of the room, or subscribe for yourself in a direct chat with me."

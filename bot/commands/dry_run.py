@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.commands.answers.search import Match, known_since, rehearsed_shown
+from bot.commands.answers.search import SearchMatch, known_since, rehearsed_shown
 from bot.commands.request import Answer
-from bot.commands.servers import Place, namesakes
+from bot.commands.servers import LookupServer, namesakes
 from bot.errors import UserError
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from bot.notices.fact_lines import moment
 from bot.query.query import Key, Query, terms_of
-from bot.search import Past, PastMatches, unanswerable
+from bot.search import PatchSearch, SearchHits, unanswerable
 
 LOOK_BACK = timedelta(weeks=4)
 MOST_COUNTED = 1_000  # series
@@ -19,7 +19,7 @@ NEWEST_SHOWN = 3
 _TOO_SHORT = timedelta(days=1)
 
 
-async def expected(past: Past, query: Query, now: datetime) -> str:
+async def expected(past: PatchSearch, query: Query, now: datetime) -> str:
     """A sentence that says how many series a week *query* would have brought lately."""
     if _is_about_now(query) and unanswerable(query.tree) is None:
         return "Each digest tells what is stale then."
@@ -38,7 +38,7 @@ async def expected(past: Past, query: Query, now: datetime) -> str:
     return f"{often}, by what came since {moment(begin)}."
 
 
-async def rehearsed(past: Past, places: Sequence[Place], query: Query, since: datetime) -> Answer:
+async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Query, since: datetime) -> Answer:
     """What *query* would have brought since then (UTC).
 
     Raises:
@@ -54,7 +54,7 @@ async def rehearsed(past: Past, places: Sequence[Place], query: Query, since: da
         told.insert(0, "There was more than is counted here.")
     by_name = {place.name: place for place in places}
     newest = [
-        Match(
+        SearchMatch(
             by_name[match.server].site(match.patch.project),
             match.patch,
             match.series,
@@ -63,7 +63,7 @@ async def rehearsed(past: Past, places: Sequence[Place], query: Query, since: da
         for match in matches.found[:NEWEST_SHOWN]
     ]
     urls = [place.api.url for place in places]
-    site = Site(urls[0], others=tuple(urls[1:])) if urls else None
+    site = ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
     return Answer(rehearsed_shown(str(query.tree), _by_day(matches), newest, *told), site)
 
 
@@ -71,13 +71,13 @@ def _is_about_now(query: Query) -> bool:
     return any(term.key is Key.STALE for term in terms_of(query.tree))
 
 
-def _by_day(matches: PastMatches) -> list[tuple[str, int]]:
+def _by_day(matches: SearchHits) -> list[tuple[str, int]]:
     """How many series came on which day (UTC), the newest day first."""
     days = Counter(f"{match.read_at:%Y-%m-%d}" for match in matches.found)
     return sorted(days.items(), reverse=True)
 
 
-def _begin(matches: PastMatches, now: datetime) -> datetime | None:
+def _begin(matches: SearchHits, now: datetime) -> datetime | None:
     """Since when the past is known that was looked at; None where it is not."""
     if not matches.known_since:
         return None

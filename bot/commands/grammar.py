@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from bot.commands.parameters import Kind, Misread, Parameter, read, shown
+from bot.commands.parameters import InvalidArgument, Parameter, ParameterKind, read, shown
 from bot.notices.markup import seen
 from bot.patchwork.references import read_ref
 
@@ -18,7 +18,7 @@ _NAME_ENDS = re.compile(rf"{_COLON.pattern}|\s+|\Z")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
-class Who(Enum):
+class Permission(Enum):
     """Who may; the value says it in a sentence."""
 
     EVERYONE = "Everyone may."
@@ -27,7 +27,7 @@ class Who(Enum):
     ADMIN = "The bot's admins may."
 
 
-class Group(Enum):
+class CommandGroup(Enum):
     """What commands belong together; the value is the heading."""
 
     BOT = "The bot"
@@ -42,12 +42,12 @@ class Command:
     """A command as it is described: *summary* fits a line of help, *example* is what stands behind the verb."""
 
     verb: str
-    group: Group
+    group: CommandGroup
     summary: str
     parameters: tuple[Parameter, ...] = ()
     example: str = ""
     aliases: tuple[str, ...] = ()
-    who: Who = Who.EVERYONE
+    who: Permission = Permission.EVERYONE
     more: str = ""
 
     def usage(self, prefix: str) -> str:
@@ -60,7 +60,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ParsedCommand:
     """A command that was understood, with its arguments by name; an optional one that was not typed is absent."""
 
     command: Command
@@ -68,45 +68,49 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class InvalidCommand:
     """A command that was not understood, and what to tell whoever typed it, in one line."""
 
     text: str
 
 
-_REF = Parameter(Kind.REF, optional=True)
-_QUERY = Parameter(Kind.QUERY)
-_ID = Parameter(Kind.ID)
-_ONE_OR_ALL = Parameter(Kind.ID, optional=True)
-_FROM = Parameter(Kind.FROM, optional=True, shown="from")
+_REF = Parameter(ParameterKind.REF, optional=True)
+_QUERY = Parameter(ParameterKind.QUERY)
+_ID = Parameter(ParameterKind.ID)
+_ONE_OR_ALL = Parameter(ParameterKind.ID, optional=True)
+_FROM = Parameter(ParameterKind.FROM, optional=True, shown="from")
 
 COMMANDS: tuple[Command, ...] = (
     Command(
         "help",
-        Group.BOT,
+        CommandGroup.BOT,
         "what can be typed, or what one command does",
-        (Parameter(Kind.VERB, optional=True, shown="verb"),),
+        (Parameter(ParameterKind.VERB, optional=True, shown="verb"),),
         "sub",
         ("?", "h", "commands"),
     ),
-    Command("status", Group.BOT, "how the bot is: what it watches, what it waits for", aliases=("stat", "health")),
-    Command("version", Group.BOT, "the name and the version of the bot", aliases=("ver", "about")),
+    Command(
+        "status", CommandGroup.BOT, "how the bot is: what it watches, what it waits for", aliases=("stat", "health")
+    ),
+    Command("version", CommandGroup.BOT, "the name and the version of the bot", aliases=("ver", "about")),
     Command(
         "show",
-        Group.LOOK_UPS,
+        CommandGroup.LOOK_UPS,
         "a patch or a series, by id, message-id or link",
         (_REF,),
         "2194095",
         ("s", "get", "info", "patch", "view"),
         more="A number is the id of a patch, or else of a series.",
     ),
-    Command("series", Group.LOOK_UPS, "the series, with all its patches", (_REF,), "2194095"),
-    Command("diff", Group.LOOK_UPS, "what the patch changes", (_REF,), "2194095", ("d",)),
-    Command("checks", Group.LOOK_UPS, "the checks of the patch", (_REF,), "2194095", ("check", "ci")),
-    Command("comments", Group.LOOK_UPS, "what reviewers wrote about the patch", (_REF,), "2194095", ("comment",)),
+    Command("series", CommandGroup.LOOK_UPS, "the series, with all its patches", (_REF,), "2194095"),
+    Command("diff", CommandGroup.LOOK_UPS, "what the patch changes", (_REF,), "2194095", ("d",)),
+    Command("checks", CommandGroup.LOOK_UPS, "the checks of the patch", (_REF,), "2194095", ("check", "ci")),
+    Command(
+        "comments", CommandGroup.LOOK_UPS, "what reviewers wrote about the patch", (_REF,), "2194095", ("comment",)
+    ),
     Command(
         "find",
-        Group.LOOK_UPS,
+        CommandGroup.LOOK_UPS,
         "the newest series that a query matches",
         (_QUERY,),
         "path:migration/ from:@example.org",
@@ -114,25 +118,25 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "sub",
-        Group.SUBSCRIPTIONS,
+        CommandGroup.SUBSCRIPTIONS,
         "be told of new series that a query matches",
         (_QUERY,),
         "path:migration/ -prefix:RFC",
         ("subscribe", "add", "follow", "watch"),
-        Who.ROOM,
+        Permission.ROOM,
     ),
     Command(
         "unsub",
-        Group.SUBSCRIPTIONS,
+        CommandGroup.SUBSCRIPTIONS,
         "end a subscription",
         (_ID,),
         "7",
         ("unsubscribe", "del", "delete", "remove", "rm", "unfollow", "unwatch"),
-        Who.ROOM,
+        Permission.ROOM,
     ),
     Command(
         "subs",
-        Group.SUBSCRIPTIONS,
+        CommandGroup.SUBSCRIPTIONS,
         "the subscriptions here, with their ids",
         (_FROM,),
         "31",
@@ -140,77 +144,85 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "edit",
-        Group.SUBSCRIPTIONS,
+        CommandGroup.SUBSCRIPTIONS,
         "give a subscription another query",
         (_ID, _QUERY),
         "7 path:migration/,hw/",
         ("change",),
-        Who.ROOM,
+        Permission.ROOM,
     ),
     Command(
         "test",
-        Group.SUBSCRIPTIONS,
+        CommandGroup.SUBSCRIPTIONS,
         "what a query would have told of: how many a day, and the newest",
-        (_QUERY, Parameter(Kind.DURATION, optional=True, shown="7d")),
+        (_QUERY, Parameter(ParameterKind.DURATION, optional=True, shown="7d")),
         "path:migration/ 7d",
         ("try", "preview"),
         more="Nothing is subscribed by it.",
     ),
     Command(
         "why",
-        Group.SUBSCRIPTIONS,
+        CommandGroup.SUBSCRIPTIONS,
         "as a reply to a card: which subscriptions brought it",
         more="Type it as a reply to a card, or in its thread.",
     ),
     Command(
         "mute",
-        Group.SUBSCRIPTIONS,
+        CommandGroup.SUBSCRIPTIONS,
         "pause one subscription or all, for a time or until unmute",
-        (_ONE_OR_ALL, Parameter(Kind.DURATION, optional=True, shown="2h")),
+        (_ONE_OR_ALL, Parameter(ParameterKind.DURATION, optional=True, shown="2h")),
         "7 2h",
         ("pause", "silence", "snooze"),
-        Who.ROOM,
+        Permission.ROOM,
     ),
     Command(
-        "unmute", Group.SUBSCRIPTIONS, "end the pause", (_ONE_OR_ALL,), "7", ("unpause", "unsnooze", "resume"), Who.ROOM
+        "unmute",
+        CommandGroup.SUBSCRIPTIONS,
+        "end the pause",
+        (_ONE_OR_ALL,),
+        "7",
+        ("unpause", "unsnooze", "resume"),
+        Permission.ROOM,
     ),
     Command(
         "set",
-        Group.CHAT,
+        CommandGroup.CHAT,
         "change a setting",
-        (Parameter(Kind.KEY), Parameter(Kind.VALUE)),
+        (Parameter(ParameterKind.KEY), Parameter(ParameterKind.VALUE)),
         "timezone Europe/Berlin",
-        who=Who.ROOM,
+        who=Permission.ROOM,
     ),
-    Command("settings", Group.CHAT, "the settings, and what they can be", aliases=("config", "options")),
+    Command("settings", CommandGroup.CHAT, "the settings, and what they can be", aliases=("config", "options")),
     Command(
         "me",
-        Group.CHAT,
+        CommandGroup.CHAT,
         "in a direct chat: your mail addresses, or one more, whose patches you then hear of",
-        (Parameter(Kind.ADDRESS, optional=True),),
+        (Parameter(ParameterKind.ADDRESS, optional=True),),
         "ada@example.org",
         ("iam", "whoami"),
-        Who.DIRECT,
+        Permission.DIRECT,
         more="With an address, is:mine stands for what comes from it, and is subscribed to.",
     ),
     Command(
         "me forget",
-        Group.CHAT,
+        CommandGroup.CHAT,
         "in a direct chat: no longer count an address as yours",
-        (Parameter(Kind.ADDRESS),),
+        (Parameter(ParameterKind.ADDRESS),),
         "ada@example.org",
-        who=Who.DIRECT,
+        who=Permission.DIRECT,
     ),
-    Command("export", Group.CHAT, "the subscriptions here, as lines for the configuration", (_FROM,), "31", ("dump",)),
-    Command("rooms", Group.ADMINS, "the rooms that the bot is in", (_FROM,), "31", who=Who.ADMIN),
+    Command(
+        "export", CommandGroup.CHAT, "the subscriptions here, as lines for the configuration", (_FROM,), "31", ("dump",)
+    ),
+    Command("rooms", CommandGroup.ADMINS, "the rooms that the bot is in", (_FROM,), "31", who=Permission.ADMIN),
     Command(
         "leave",
-        Group.ADMINS,
+        CommandGroup.ADMINS,
         "let the bot go out of a room",
-        (Parameter(Kind.ROOM),),
+        (Parameter(ParameterKind.ROOM),),
         "#qemu-migration:example.org",
         ("part",),
-        Who.ADMIN,
+        Permission.ADMIN,
     ),
 )
 _NEAR = 0.7  # below that, what is guessed has little to do with what was typed
@@ -226,7 +238,7 @@ def find(name: str, verbs: Collection[str] = VERBS) -> Command | None:
     return command if command is not None and command.verb in verbs else None
 
 
-def parse(text: str, prefix: str, verbs: Collection[str] = VERBS) -> Call | Mistake:
+def parse(text: str, prefix: str, verbs: Collection[str] = VERBS) -> ParsedCommand | InvalidCommand:
     """The command that *text* is, of those with *verbs*.
 
     *prefix*, no longer in it, is for what has to be typed instead ("" in a direct chat). Typographic quotes and escaped
@@ -234,14 +246,14 @@ def parse(text: str, prefix: str, verbs: Collection[str] = VERBS) -> Call | Mist
     """
     command, verb, rest = _command(_as_typed(text), verbs)
     if command is None:
-        return Mistake(_unknown(verb, prefix, verbs))
+        return InvalidCommand(_unknown(verb, prefix, verbs))
     try:
         arguments = read(command.parameters, rest)
-    except Misread as misread:
-        return Mistake(f"{misread} {usage(command, prefix)}")
+    except InvalidArgument as misread:
+        return InvalidCommand(f"{misread} {usage(command, prefix)}")
     if (name := arguments.get("verb")) is not None and name.lower() not in TOPICS and find(name, verbs) is None:
-        return Mistake(_unknown(name, prefix, verbs))
-    return Call(command, arguments)
+        return InvalidCommand(_unknown(name, prefix, verbs))
+    return ParsedCommand(command, arguments)
 
 
 def usage(command: Command, prefix: str) -> str:

@@ -2,26 +2,27 @@
 
 from collections.abc import Collection
 
-from bot.commands.grammar import COMMANDS, TOPICS, Command, Group, find, typed
-from bot.commands.parameters import KEYS, Kind
-from bot.commands.request import Answer, Asked
+from bot.commands.grammar import COMMANDS, TOPICS, Command, CommandGroup, find, typed
+from bot.commands.parameters import KEYS, ParameterKind
+from bot.commands.request import Answer, CommandRequest
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
 from bot.query.keys import example_of
-from bot.query.options import Wish
+from bot.query.options import OptionKind
 from bot.query.query import Key
-from bot.query.values import Is
+from bot.query.values import IsFlag
 
 NOTES = {
-    Kind.REF: "REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be missing.",
-    Kind.QUERY: "QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them must match, "
-    "a comma means or, a minus excludes.",
-    Kind.ID: "ID is the number of a subscription.",
-    Kind.DURATION: "A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.",
-    Kind.KEY: KEYS,
-    Kind.ROOM: "ROOM is an alias or an id.",
+    ParameterKind.REF: "REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be "
+    "missing.",
+    ParameterKind.QUERY: "QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them "
+    "must match, a comma means or, a minus excludes.",
+    ParameterKind.ID: "ID is the number of a subscription.",
+    ParameterKind.DURATION: "A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.",
+    ParameterKind.KEY: KEYS,
+    ParameterKind.ROOM: "ROOM is an alias or an id.",
 }
 
-MEANINGS: dict[Key | Wish, str] = {
+MEANINGS: dict[Key | OptionKind, str] = {
     Key.PATH: "the files that a patch touches",
     Key.MAINT: "a section of MAINTAINERS",
     Key.FROM: "who sent it, by address or name",
@@ -36,22 +37,22 @@ MEANINGS: dict[Key | Wish, str] = {
     Key.STATE: "a state, when it has it or gets it",
     Key.DELEGATE: "who is to look after it",
     Key.CHECK: "how a check ended",
-    Key.IS: f"what it is: {', '.join(Is)}",
+    Key.IS: f"what it is: {', '.join(IsFlag)}",
     Key.STALE: "how long nothing happened to it",
     Key.TEXT: "words of the mail",
-    Wish.ON: "what is told below the card later",
-    Wish.AS: "a card in a line",
-    Wish.DIGEST: "all at once, at these times",
+    OptionKind.ON: "what is told below the card later",
+    OptionKind.AS: "a card in a line",
+    OptionKind.DIGEST: "all at once, at these times",
 }
 
 
-class Manual:
+class HelpCommand:
     """What a bot that answers to *verbs* says of them."""
 
     def __init__(self, verbs: Collection[str]) -> None:
         self._verbs = verbs
 
-    async def help(self, asked: Asked) -> Answer:
+    async def help(self, asked: CommandRequest) -> Answer:
         """One command, or queries, or all."""
         name = asked.call.arguments.get("verb", "")
         if name.lower() in TOPICS:
@@ -63,7 +64,7 @@ class Manual:
 def overview(verbs: Collection[str], prefix: str) -> Document:
     """What can be typed, a line each."""
     pieces: list[Piece] = [Lines((words("What you can type:"),))]
-    for group in Group:
+    for group in CommandGroup:
         commands = [command for command in COMMANDS if command.group is group and command.verb in verbs]
         if commands:
             pieces += [Lines((words(group.value),)), Bullets(tuple(_line(command, prefix) for command in commands))]
@@ -74,7 +75,7 @@ def overview(verbs: Collection[str], prefix: str) -> Document:
 def queries() -> Document:
     """What a query may ask for, a line each."""
     terms = tuple(words(Code(example_of(key)), f" — {meaning}") for key, meaning in MEANINGS.items())
-    return (Lines((words(NOTES[Kind.QUERY]),)), Bullets(terms))
+    return (Lines((words(NOTES[ParameterKind.QUERY]),)), Bullets(terms))
 
 
 def page(command: Command, prefix: str) -> Document:

@@ -33,7 +33,7 @@ class _Window:
 
 
 @dataclass(slots=True)
-class Limits:
+class RateLimits:
     """The windows of all who asked in the last minute."""
 
     per_user: int

@@ -4,54 +4,54 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from bot.commands.answers.patch import diff_shown, diffstat_shown, patch_shown, said, series_shown
-from bot.commands.answers.search import MOST_SHOWN, LookedAt, Match, found_shown
+from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, found_shown
 from bot.commands.patch_details import checks_of, comments_of
-from bot.commands.request import Answer, Asked
-from bot.commands.resolve_ref import Finder, Found, FoundPatch, FoundSeries, OwnCopy
-from bot.commands.servers import Place, namesakes
+from bot.commands.request import Answer, CommandRequest
+from bot.commands.resolve_ref import CacheNote, RefResolver, Resolved, ResolvedPatch, ResolvedSeries
+from bot.commands.servers import LookupServer, namesakes
 from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from bot.notices.markup import Block, Document
-from bot.patchwork.references import Kind
+from bot.patchwork.references import RefKind
 from bot.query.parser import parse
 from bot.query.query import Key, Query, terms_of
-from bot.query.values import Is
-from bot.search import Past, PastMatch, PastMatches
+from bot.query.values import IsFlag
+from bot.search import PatchSearch, SearchHit, SearchHits
 from bot.store.store import Store
 from bot.subscriptions.subscription import meant
 
 
-class LookUps:
+class LookupCommands:
     """Answers the commands that look something up."""
 
-    def __init__(self, places: Sequence[Place], store: Store, past: Past) -> None:
+    def __init__(self, places: Sequence[LookupServer], store: Store, past: PatchSearch) -> None:
         self._places = {place.name: place for place in places}
         self._store = store
-        self._finder = Finder(places, store)
+        self._finder = RefResolver(places, store)
         self._past = past
 
-    async def show(self, asked: Asked) -> Answer:
+    async def show(self, asked: CommandRequest) -> Answer:
         """A patch, or a series."""
         return await self._told(asked, self._shown)
 
-    async def series(self, asked: Asked) -> Answer:
+    async def series(self, asked: CommandRequest) -> Answer:
         """A series; of a patch, the one that it is in."""
-        return await self._told(asked, self._series, Kind.SERIES)
+        return await self._told(asked, self._series, RefKind.SERIES)
 
-    async def diff(self, asked: Asked) -> Answer:
+    async def diff(self, asked: CommandRequest) -> Answer:
         """What a patch changes; of a series, in which files."""
         return await self._told(asked, self._diff)
 
-    async def checks(self, asked: Asked) -> Answer:
+    async def checks(self, asked: CommandRequest) -> Answer:
         """What tools say of a patch, or of the patches of a series."""
         return await self._told(asked, lambda found: checks_of(found, self._finder))
 
-    async def comments(self, asked: Asked) -> Answer:
+    async def comments(self, asked: CommandRequest) -> Answer:
         """What people replied to a patch, or to the mails of a series."""
         return await self._told(asked, comments_of)
 
-    async def find(self, asked: Asked) -> Answer:
+    async def find(self, asked: CommandRequest) -> Answer:
         """The newest matches of a query among what is known."""
         try:
             query = parse(asked.call.arguments["query"])
@@ -63,15 +63,17 @@ class LookUps:
             return Answer(said(str(error)), is_refusal=True)
         return await self._matches(query, matches, namesakes(list(self._places.values()), within))
 
-    async def _told(self, asked: Asked, tell: Callable[[Found], Awaitable[Answer]], first: Kind = Kind.PATCH) -> Answer:
+    async def _told(
+        self, asked: CommandRequest, tell: Callable[[Resolved], Awaitable[Answer]], first: RefKind = RefKind.PATCH
+    ) -> Answer:
         """What is to be told of what a command refers to, or why nothing is."""
         try:
             return await tell(await self._finder.find(asked, first))
         except UserError as error:
             return Answer(said(*str(error).split("\n")), is_refusal=True)
 
-    async def _shown(self, found: Found) -> Answer:
-        if isinstance(found, FoundSeries):
+    async def _shown(self, found: Resolved) -> Answer:
+        if isinstance(found, ResolvedSeries):
             return await self._series(found)
         patch = found.page.patch
         if found.copy is None:
@@ -79,15 +81,15 @@ class LookUps:
         document = patch_shown(patch, found.page.series, found.site)
         return Answer((*document, *_remark(found.copy)), found.site, found.about)
 
-    async def _series(self, found: Found) -> Answer:
-        if isinstance(found, FoundPatch):
+    async def _series(self, found: Resolved) -> Answer:
+        if isinstance(found, ResolvedPatch):
             found = await self._finder.series_of(found)
         patches, copy = await self._finder.patches_of(found)
         document = series_shown(found.series, patches, found.site)
         return Answer((*document, *_remark(copy)), found.site, found.about)
 
-    async def _diff(self, found: Found) -> Answer:
-        if isinstance(found, FoundSeries):
+    async def _diff(self, found: Resolved) -> Answer:
+        if isinstance(found, ResolvedSeries):
             patches, copy = await self._finder.patches_of(found)
             document = await asyncio.to_thread(diffstat_shown, found.series, patches, found.site)  # of all its files
             return Answer((*document, *_remark(copy)), found.site, found.about)
@@ -101,29 +103,29 @@ class LookUps:
 
     # What was found of the past
 
-    async def _matches(self, query: Query, matches: PastMatches, remarks: Iterable[str]) -> Answer:
+    async def _matches(self, query: Query, matches: SearchHits, remarks: Iterable[str]) -> Answer:
         found = [await self._match(match) for match in matches.found]
         known = [(each.server, each.project, each.since) for each in matches.known_since]
-        looked_at = LookedAt(matches.looked_at, known, matches.back_to)
+        looked_at = SearchedRange(matches.looked_at, known, matches.back_to)
         remarks = [*_cautions(query), *remarks]
         return Answer(found_shown(str(query.tree), found, looked_at, *remarks), self._every_site())
 
-    async def _match(self, match: PastMatch) -> Match:
+    async def _match(self, match: SearchHit) -> SearchMatch:
         site = self._places[match.server].site(match.patch.project)
         if match.series is None:
-            return Match(site, match.patch, is_pull=match.patch.pull_url is not None)
+            return SearchMatch(site, match.patch, is_pull=match.patch.pull_url is not None)
         async with self._store.transaction() as tx:
             states = await tx.watch.states_of(match.server, [match.series.id])
             is_pull = bool(await tx.watch.pull_requests(match.server, [match.series.id]))
-        return Match(site, match.patch, match.series, states.get(match.series.id, {}), is_pull)
+        return SearchMatch(site, match.patch, match.series, states.get(match.series.id, {}), is_pull)
 
-    def _every_site(self) -> Site | None:
+    def _every_site(self) -> ServerLinks | None:
         """One that leads to every server."""
         urls = [place.api.url for place in self._places.values()]
-        return Site(urls[0], others=tuple(urls[1:])) if urls else None
+        return ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
 
 
-def _remark(copy: OwnCopy | None) -> Document:
+def _remark(copy: CacheNote | None) -> Document:
     return said(str(copy)) if copy else ()
 
 
@@ -131,7 +133,9 @@ def _cautions(query: Query) -> list[str]:
     """What the store may have to say too little of."""
     terms = list(terms_of(query.tree))
     asked = [str(key) for key in (Key.CHECK, Key.DELEGATE) if any(term.key is key for term in terms)]
-    asked += [f"is:{value}" for value in (Is.REVIEWED, Is.ARCHIVED) if any(value in term.values for term in terms)]
+    asked += [
+        f"is:{value}" for value in (IsFlag.REVIEWED, IsFlag.ARCHIVED) if any(value in term.values for term in terms)
+    ]
     if not asked:
         return []
     return [f"{', '.join(asked)}: as it was when the bot read the patch."]

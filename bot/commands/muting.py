@@ -4,27 +4,36 @@ import math
 from datetime import datetime, timedelta
 
 from bot.commands.answers import subscriptions as told
-from bot.commands.context import Change, Means, Owner, changed, hearing, may_change, owned, typed
+from bot.commands.context import (
+    ChangeResult,
+    CommandContext,
+    SubscriptionOwner,
+    changed,
+    hearing,
+    may_change,
+    owned,
+    typed,
+)
 from bot.commands.parameters import read_duration
-from bot.commands.request import Answer, Asked
+from bot.commands.request import Answer, CommandRequest
 from bot.errors import UserError
 from bot.notices.markup import Document
 from bot.store.store import Transaction
 from bot.subscriptions.subscription import FOR_GOOD
 
 
-class Muting:
+class MuteCommands:
     """Answers the commands that mute."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: CommandContext) -> None:
         self._means = means
 
-    async def mute(self, asked: Asked) -> Answer:
+    async def mute(self, asked: CommandRequest) -> Answer:
         """Tell nothing for a time, or until it is unmuted."""
         await may_change(self._means, asked)
         until = self._end(asked.call.arguments.get("duration"))
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             before = await _muted_until(tx, asked)
             sentence = f"{_what(asked)} muted {told.until(until)}: what arrives is not told, and not later either."
             undo = self._undo(asked, before)
@@ -32,11 +41,11 @@ class Muting:
 
         return await changed(self._means, asked, change)
 
-    async def unmute(self, asked: Asked) -> Answer:
+    async def unmute(self, asked: CommandRequest) -> Answer:
         """Tell again."""
         await may_change(self._means, asked)
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             before = await _muted_until(tx, asked)
             if before is None or before <= self._means.clock.now():
                 raise UserError(await self._not_muted(tx, asked))
@@ -57,9 +66,9 @@ class Muting:
             raise UserError(f"“{duration[:20]}” is no time; type for example 30m, 2h or 7d.")
         return min(self._means.clock.now() + time, FOR_GOOD)
 
-    async def _not_muted(self, tx: Transaction, asked: Asked) -> str:
+    async def _not_muted(self, tx: Transaction, asked: CommandRequest) -> str:
         """That there is nothing to unmute, and what is muted by itself."""
-        owner, now = Owner.of(asked), self._means.clock.now()
+        owner, now = SubscriptionOwner.of(asked), self._means.clock.now()
         here = await tx.subscriptions.of_owner(owner.room, owner.person) if "id" not in asked.call.arguments else []
         muted = [each.id for each in here if each.muted_until is not None and each.muted_until > now]
         if not muted:
@@ -68,7 +77,7 @@ class Muting:
         are = f"subscription {which} is" if len(muted) == 1 else f"subscriptions {which} are"
         return f"Nothing was changed: {are} muted. To end that, type: {typed(asked, 'unmute', muted[0])}"
 
-    def _undo(self, asked: Asked, before: datetime | None) -> str:
+    def _undo(self, asked: CommandRequest, before: datetime | None) -> str:
         """What makes it as it was *before*: until then, to the minute."""
         id_ = asked.call.arguments.get("id", "")
         now = self._means.clock.now()
@@ -78,7 +87,7 @@ class Muting:
         return typed(asked, "mute", id_, "" if before >= FOR_GOOD else _spelled(minutes))
 
 
-def _what(asked: Asked) -> str:
+def _what(asked: CommandRequest) -> str:
     """What the command is about, and its verb."""
     if (number := asked.call.arguments.get("id")) is not None:
         return f"Subscription {int(number)} is"
@@ -93,19 +102,19 @@ def _spelled(minutes: int) -> str:
     return f"{minutes}m" if minutes < 100_000 else f"{math.ceil(minutes / 60)}h"
 
 
-async def _muted_until(tx: Transaction, asked: Asked) -> datetime | None:
+async def _muted_until(tx: Transaction, asked: CommandRequest) -> datetime | None:
     """Until when (UTC) what the command is about was muted."""
     if "id" in asked.call.arguments:
         return (await owned(tx, asked)).muted_until
     return await tx.subscriptions.muted_until(asked.message.room)
 
 
-async def _mute(tx: Transaction, asked: Asked, until: datetime | None, document: Document) -> Change:
+async def _mute(tx: Transaction, asked: CommandRequest, until: datetime | None, document: Document) -> ChangeResult:
     room = asked.message.room
     if "id" not in asked.call.arguments:
         await tx.subscriptions.mute_room(room, until)
-        return Change(document, lambda listeners: listeners.mute_room(room, until))
+        return ChangeResult(document, lambda listeners: listeners.mute_room(room, until))
     id_ = (await owned(tx, asked)).id
     await tx.subscriptions.mute(id_, until)
     found = await tx.subscriptions.get(id_)
-    return Change(document, await hearing(tx, [found] if found else []))
+    return ChangeResult(document, await hearing(tx, [found] if found else []))

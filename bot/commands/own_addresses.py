@@ -1,8 +1,8 @@
 """`me` and `me forget`: the addresses of whoever writes in a direct chat, which `is:mine` stands for."""
 
 from bot.commands.answers import subscriptions as told
-from bot.commands.context import Change, Means, changed, hearing, typed
-from bot.commands.request import Answer, Asked
+from bot.commands.context import ChangeResult, CommandContext, changed, hearing, typed
+from bot.commands.request import Answer, CommandRequest
 from bot.commands.subscribing import NO_CARD, subscribe
 from bot.errors import UserError
 from bot.notices.markup import Bullets, Lines, words
@@ -15,20 +15,20 @@ _LONGEST = 254  # characters of an address (RFC 5321)
 _ODD = frozenset(' ,;"()<>\\')
 
 
-class Addresses:
+class AddressCommands:
     """Answers the commands about the addresses of a person."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: CommandContext) -> None:
         self._means = means
 
-    async def me(self, asked: Asked) -> Answer:
+    async def me(self, asked: CommandRequest) -> Answer:
         """The addresses, or one more."""
         _only_direct(asked)
         if "address" not in asked.call.arguments:
             return await self._listed(asked)
         address, person = _address(asked), asked.message.sender
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             known = await tx.subscriptions.addresses(person)
             if address in known:
                 raise UserError(f"{address} is known as yours already; nothing was changed.")
@@ -41,16 +41,18 @@ class Addresses:
                 new = await subscribe(tx, asked, self._means, parse(MINE))
                 sentences += [f"Subscribed, as {new.id}: {MINE}", f"Note: {NO_CARD}"]
             document = told.done(sentences, typed(asked, "me", "forget", address))
-            return Change(document, await hearing(tx, await tx.subscriptions.of_owner(asked.message.room, person)))
+            return ChangeResult(
+                document, await hearing(tx, await tx.subscriptions.of_owner(asked.message.room, person))
+            )
 
         return await changed(self._means, asked, change)
 
-    async def forget(self, asked: Asked) -> Answer:
+    async def forget(self, asked: CommandRequest) -> Answer:
         """One address is no longer theirs."""
         _only_direct(asked)
         address, person = _address(asked), asked.message.sender
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             if address not in await tx.subscriptions.addresses(person):
                 raise UserError(f"{address} is not known as yours; nothing was changed.")
             await tx.subscriptions.forget_address(person, address)
@@ -58,11 +60,11 @@ class Addresses:
             sentences = [f"{address} is forgotten."]
             if not await tx.subscriptions.addresses(person):
                 sentences.append("No address of yours is left: is:mine brings nothing any more.")
-            return Change(told.done(sentences, typed(asked, "me", address)), await hearing(tx, own))
+            return ChangeResult(told.done(sentences, typed(asked, "me", address)), await hearing(tx, own))
 
         return await changed(self._means, asked, change)
 
-    async def _listed(self, asked: Asked) -> Answer:
+    async def _listed(self, asked: CommandRequest) -> Answer:
         async with self._means.store.transaction() as tx:
             addresses = await tx.subscriptions.addresses(asked.message.sender)
         if not addresses:
@@ -73,12 +75,12 @@ class Addresses:
         )
 
 
-def _only_direct(asked: Asked) -> None:
+def _only_direct(asked: CommandRequest) -> None:
     if not asked.direct:
         raise UserError("Your addresses are between you and me: write to me in a direct chat.")
 
 
-def _address(asked: Asked) -> str:
+def _address(asked: CommandRequest) -> str:
     address = asked.call.arguments["address"].strip().strip("<>").lower()
     name, _, host = address.partition("@")
     if not name or not host or "@" in host or not address.isprintable() or len(address) > _LONGEST or _ODD & {*address}:

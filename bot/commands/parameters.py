@@ -14,7 +14,7 @@ _MARKDOWN_LINK = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(<?([^\s()<>
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
-class Kind(Enum):
+class ParameterKind(Enum):
     """What a parameter is; the value is how usage lines spell it, and in lower case what its argument is called."""
 
     REF = "REF"
@@ -30,23 +30,23 @@ class Kind(Enum):
 
 
 _FORMS = {
-    Kind.ID: re.compile(r"#?([1-9][0-9]{0,8})"),
-    Kind.DURATION: _DURATION,
-    Kind.ADDRESS: re.compile(r"<?(?:mailto:)?([^\s@<>:]+@[^\s@<>:]*[^\s@<>:.,;])>?[.,;]?", re.IGNORECASE),
-    Kind.FROM: re.compile(r"#?([1-9][0-9]{0,5})"),
-    Kind.ROOM: re.compile(r"[!#]\S+"),
+    ParameterKind.ID: re.compile(r"#?([1-9][0-9]{0,8})"),
+    ParameterKind.DURATION: _DURATION,
+    ParameterKind.ADDRESS: re.compile(r"<?(?:mailto:)?([^\s@<>:]+@[^\s@<>:]*[^\s@<>:.,;])>?[.,;]?", re.IGNORECASE),
+    ParameterKind.FROM: re.compile(r"#?([1-9][0-9]{0,5})"),
+    ParameterKind.ROOM: re.compile(r"[!#]\S+"),
 }
-_RESTS = frozenset({Kind.QUERY, Kind.VERB})  # what takes all that follows
-_IN_ANY_CASE = frozenset({Kind.KEY, Kind.DURATION})
+_RESTS = frozenset({ParameterKind.QUERY, ParameterKind.VERB})  # what takes all that follows
+_IN_ANY_CASE = frozenset({ParameterKind.KEY, ParameterKind.DURATION})
 KEYS = "KEY is project, mode, timezone, notify or flood."
-_MISSING = {Kind.KEY: f" {KEYS}"}
+_MISSING = {ParameterKind.KEY: f" {KEYS}"}
 _FROM_FILE = "config"  # how `subs` lists the subscriptions of the configuration file
 _NAMES = {
-    Kind.ID: "the number of a subscription",
-    Kind.DURATION: "a time such as 30m, 2h, 7d or 2w",
-    Kind.ADDRESS: "a mail address",
-    Kind.ROOM: "a room's alias or id",
-    Kind.FROM: "the number of the line to go on from",
+    ParameterKind.ID: "the number of a subscription",
+    ParameterKind.DURATION: "a time such as 30m, 2h, 7d or 2w",
+    ParameterKind.ADDRESS: "a mail address",
+    ParameterKind.ROOM: "a room's alias or id",
+    ParameterKind.FROM: "the number of the line to go on from",
 }
 
 
@@ -54,7 +54,7 @@ _NAMES = {
 class Parameter:
     """Something that is typed behind a verb; *shown* is how usage lines spell it where its kind says too little."""
 
-    kind: Kind
+    kind: ParameterKind
     optional: bool = False
     shown: str = ""
 
@@ -67,10 +67,10 @@ class Parameter:
     def spelled(self) -> str:
         """It in a usage line: optional ones in brackets, but for a REF, which only a reply to a card can do without."""
         text = self.shown or self.kind.value
-        return f"[{text}]" if self.optional and self.kind is not Kind.REF else text
+        return f"[{text}]" if self.optional and self.kind is not ParameterKind.REF else text
 
 
-class Misread(Exception):
+class InvalidArgument(Exception):
     """What was typed does not fit the parameters; the text says why, in one line."""
 
 
@@ -84,7 +84,7 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
         Misread: something is missing, too much, or of the wrong form.
     """
     open_parameters, found, rest = list(parameters), dict[str, str](), _without_markdown(text.strip(), parameters)
-    if [each.kind for each in parameters[-2:]] == [Kind.QUERY, Kind.DURATION]:
+    if [each.kind for each in parameters[-2:]] == [ParameterKind.QUERY, ParameterKind.DURATION]:
         rest, duration = _without_duration(rest)
         found |= {"duration": duration} if duration else {}
         open_parameters.pop()
@@ -98,13 +98,13 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
         found[taker.name] = value
     for parameter in open_parameters:
         if not parameter.optional:
-            raise Misread(f"{parameter.spelled} is missing.{_MISSING.get(parameter.kind, '')}")
+            raise InvalidArgument(f"{parameter.spelled} is missing.{_MISSING.get(parameter.kind, '')}")
     return found
 
 
 def _without_markdown(text: str, parameters: Sequence[Parameter]) -> str:
     """*text* with `[label](target)` turned to its target, as clients write links and addresses."""
-    if not any(parameter.kind in {Kind.REF, Kind.ADDRESS} for parameter in parameters):
+    if not any(parameter.kind in {ParameterKind.REF, ParameterKind.ADDRESS} for parameter in parameters):
         return text
     return _MARKDOWN_LINK.sub(r"\1", text)
 
@@ -127,14 +127,14 @@ def _taker(parameters: Sequence[Parameter], word: str) -> tuple[Parameter, str]:
     for parameter in single:
         if (value := _taken(parameter.kind, word)) is not None:
             return parameter, value
-    if word.lower() == _FROM_FILE and any(parameter.kind is Kind.ID for parameter in single):
-        raise Misread("What is listed as config stands in the configuration file, and is changed there.")
+    if word.lower() == _FROM_FILE and any(parameter.kind is ParameterKind.ID for parameter in single):
+        raise InvalidArgument("What is listed as config stands in the configuration file, and is changed there.")
     if len(single) == 1:
-        raise Misread(f"“{shown(word)}” is not {_NAMES[single[0].kind]}.")
-    raise Misread(f"“{shown(word)}” does not belong there.")
+        raise InvalidArgument(f"“{shown(word)}” is not {_NAMES[single[0].kind]}.")
+    raise InvalidArgument(f"“{shown(word)}” does not belong there.")
 
 
-def _taken(kind: Kind, word: str) -> str | None:
+def _taken(kind: ParameterKind, word: str) -> str | None:
     """What a parameter takes *word* for; None where it does not take it."""
     if (form := _FORMS.get(kind)) is not None:
         typed = form.fullmatch(word)
@@ -151,7 +151,7 @@ def _next_word(text: str) -> tuple[str, str]:
         return text, ""
     double, single, bare = typed.groups()
     if bare is not None and bare[0] in "\"'":
-        raise Misread(f"The quote before “{shown(text.lstrip()[1:])}” is not closed before a space or the end.")
+        raise InvalidArgument(f"The quote before “{shown(text.lstrip()[1:])}” is not closed before a space or the end.")
     word = _ESCAPED.sub(r"\1", double) if double is not None else single if single is not None else bare
     return word, text[typed.end() :].lstrip()
 

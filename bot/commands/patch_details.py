@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from bot.commands.answers.patch import Checked, Reply, checks_shown, comments_shown, series_checks_shown
+from bot.commands.answers.patch import CheckedPatch, PatchComment, checks_shown, comments_shown, series_checks_shown
 from bot.commands.request import Answer
-from bot.commands.resolve_ref import Finder, Found, FoundPatch, FoundSeries
+from bot.commands.resolve_ref import RefResolver, Resolved, ResolvedPatch, ResolvedSeries
 from bot.errors import Permanent, Temporary, UserError
 from bot.ids import PatchId
 from bot.notices.card import patch_title, series_title
@@ -18,7 +18,7 @@ MOST_COMMENTED = 100  # patches of a series whose comments are
 _T = TypeVar("_T")
 
 
-async def checks_of(found: Found, finder: Finder) -> Answer:
+async def checks_of(found: Resolved, finder: RefResolver) -> Answer:
     """The checks of a patch, or of the patches of a series.
 
     Raises:
@@ -26,7 +26,7 @@ async def checks_of(found: Found, finder: Finder) -> Answer:
     """
     _refuse_copy(found, "checks")
     try:
-        if isinstance(found, FoundPatch):
+        if isinstance(found, ResolvedPatch):
             patch = found.page.patch
             document = checks_shown(patch, await found.place.api.checks(patch.id), found.site)
         else:
@@ -36,7 +36,7 @@ async def checks_of(found: Found, finder: Finder) -> Answer:
     return Answer(document, found.site, found.about)
 
 
-async def comments_of(found: Found) -> Answer:
+async def comments_of(found: Resolved) -> Answer:
     """The comments on a patch, or on all mails of a series.
 
     Raises:
@@ -45,10 +45,10 @@ async def comments_of(found: Found) -> Answer:
     _refuse_copy(found, "comments")
     place = found.place
     try:
-        if isinstance(found, FoundPatch):
+        if isinstance(found, ResolvedPatch):
             comments = await place.api.patch_comments(found.page.patch.id)
             title, remark = patch_title(found.page.patch, found.site), ""
-            replies: Sequence[Reply] = [Reply(comment) for comment in comments]
+            replies: Sequence[PatchComment] = [PatchComment(comment) for comment in comments]
         else:
             title, (replies, remark) = series_title(found.series, found.site), await _replies(found)
     except (Temporary, Permanent) as error:
@@ -56,25 +56,25 @@ async def comments_of(found: Found) -> Answer:
     return Answer(comments_shown(title, replies, found.site, remark), found.site, found.about)
 
 
-async def _checked(found: FoundSeries, finder: Finder) -> list[Checked]:
+async def _checked(found: ResolvedSeries, finder: RefResolver) -> list[CheckedPatch]:
     """The patches of a series; of those with a bad check, the worst first, with all checks."""
     patches = await finder.checked(found.place, await found.place.api.patches_of(found.series.id))
     bad = [patch for state in (CheckState.FAIL, CheckState.WARNING) for patch in patches if patch.check is state]
     looked_at = bad[:MOST_CHECKED]
     told = await _in_turn(found.place.api.checks, looked_at)
     checks: dict[PatchId, tuple[Check, ...]] = {patch.id: each for patch, each in zip(looked_at, told, strict=True)}
-    return [Checked(patch, checks.get(patch.id)) for patch in patches]
+    return [CheckedPatch(patch, checks.get(patch.id)) for patch in patches]
 
 
-async def _replies(found: FoundSeries) -> tuple[list[Reply], str]:
+async def _replies(found: ResolvedSeries) -> tuple[list[PatchComment], str]:
     """All comments by date, and what was not looked at."""
     api, series = found.place.api, found.series
     patches: Sequence[Patch] = await api.patches_of(series.id)
     looked_at = patches[:MOST_COMMENTED]
     on_cover = await api.cover_comments(series.id)
     told = await _in_turn(api.patch_comments, looked_at)
-    replies = [Reply(comment) for comment in on_cover]
-    replies += [Reply(comment, patch) for patch, each in zip(looked_at, told, strict=True) for comment in each]
+    replies = [PatchComment(comment) for comment in on_cover]
+    replies += [PatchComment(comment, patch) for patch, each in zip(looked_at, told, strict=True) for comment in each]
     rest = len(patches) - len(looked_at)
     remark = f"Of {len(patches)} patches, the last {rest} were not looked at." if rest else ""
     return sorted(replies, key=lambda reply: reply.comment.date), remark
@@ -88,6 +88,6 @@ async def _in_turn(ask: Callable[[PatchId], Awaitable[_T]], patches: Sequence[Pa
     return found
 
 
-def _refuse_copy(found: Found, what: str) -> None:
+def _refuse_copy(found: Resolved, what: str) -> None:
     if found.copy is not None:
         raise UserError(f"{found.copy.outage}, and the bot keeps no {what}.")

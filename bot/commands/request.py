@@ -3,15 +3,15 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bot.commands.grammar import Call
+from bot.commands.grammar import ParsedCommand
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from bot.notices.markup import Document
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class AnswerSubject:
     """What an answer is about."""
 
     server: ServerName
@@ -26,19 +26,19 @@ class Answer:
     """What is answered, where its links may lead, what it is about; whether it refuses what was asked."""
 
     document: Document
-    site: Site | None = None
-    about: About | None = None
+    site: ServerLinks | None = None
+    about: AnswerSubject | None = None
     is_refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandRequest:
     """A command, and the message that it came in; *prefix* is for what to type instead, "" in a direct chat."""
 
-    call: Call
-    message: Said
+    call: ParsedCommand
+    message: InboxMessage
     prefix: str
     direct: bool
 
 
-Handler = Callable[[Asked], Awaitable[Answer]]
+Handler = Callable[[CommandRequest], Awaitable[Answer]]

@@ -8,15 +8,15 @@ from typing import TypeAlias
 
 import structlog
 
-from bot.commands.request import About, Asked
-from bot.commands.servers import Place
+from bot.commands.request import AnswerSubject, CommandRequest
+from bot.commands.servers import LookupServer
 from bot.errors import Permanent, Temporary, TransportError, UserError
 from bot.ids import Msgid, PatchId, SeriesId
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from bot.notices.fact_lines import moment
 from bot.patchwork.client import AT_ONCE, NotFound
 from bot.patchwork.model import CheckState, Patch, PatchPage, Series
-from bot.patchwork.references import Kind, Ref, read_ref
+from bot.patchwork.references import Ref, RefKind, read_ref
 from bot.store.store import Store
 
 MOST_ASKED_FOR_CHECKS = 10  # patches of a series that the bot does not watch
@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class OwnCopy:
+class CacheNote:
     """Why the store's own copy is shown, and of when it is (UTC)."""
 
     outage: str
@@ -36,57 +36,57 @@ class OwnCopy:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundPatch:
+class ResolvedPatch:
     """A patch; a *copy* has no diff."""
 
-    place: Place
+    place: LookupServer
     page: PatchPage
-    copy: OwnCopy | None = None
+    copy: CacheNote | None = None
 
     @property
-    def site(self) -> Site:
+    def site(self) -> ServerLinks:
         """How links to it are written."""
         return self.place.site(self.page.patch.project)
 
     @property
-    def about(self) -> About:
+    def about(self) -> AnswerSubject:
         """What an answer about it is about."""
         patch, series = self.page.patch, self.page.series
         version = series.version if series else None
-        return About(self.place.name, patch.project, patch.series, patch.id, version)
+        return AnswerSubject(self.place.name, patch.project, patch.series, patch.id, version)
 
 
 @dataclass(frozen=True, slots=True)
-class FoundSeries:
+class ResolvedSeries:
     """A series."""
 
-    place: Place
+    place: LookupServer
     series: Series
-    copy: OwnCopy | None = None
+    copy: CacheNote | None = None
 
     @property
-    def site(self) -> Site:
+    def site(self) -> ServerLinks:
         """How links to it are written."""
         return self.place.site(self.series.project)
 
     @property
-    def about(self) -> About:
+    def about(self) -> AnswerSubject:
         """What an answer about it is about."""
-        return About(self.place.name, self.series.project, self.series.id, version=self.series.version)
+        return AnswerSubject(self.place.name, self.series.project, self.series.id, version=self.series.version)
 
 
-Found: TypeAlias = FoundPatch | FoundSeries
+Resolved: TypeAlias = ResolvedPatch | ResolvedSeries
 
 
-class Finder:
+class RefResolver:
     """Finds patches and series."""
 
-    def __init__(self, places: Sequence[Place], store: Store) -> None:
+    def __init__(self, places: Sequence[LookupServer], store: Store) -> None:
         self._places = places
         self._store = store
-        self._copies = Copies(store)
+        self._copies = CachedSubmissions(store)
 
-    async def find(self, asked: Asked, first: Kind = Kind.PATCH) -> Found:
+    async def find(self, asked: CommandRequest, first: RefKind = RefKind.PATCH) -> Resolved:
         """What a command refers to; a bare number is tried as an id of *first* before the other kind.
 
         Raises:
@@ -100,7 +100,7 @@ class Finder:
             raise UserError(f"“{text[:100]}” is not a patch id, a message-id or a link.\n{_example(asked)}")
         return await self._find(ref, first)
 
-    async def series_of(self, found: FoundPatch) -> FoundSeries:
+    async def series_of(self, found: ResolvedPatch) -> ResolvedSeries:
         """The series of a patch, as it is found itself.
 
         Raises:
@@ -112,7 +112,7 @@ class Finder:
         place, outage = found.place, found.copy.outage if found.copy else ""
         if found.copy is None:
             try:
-                return FoundSeries(place, await place.api.series(number))
+                return ResolvedSeries(place, await place.api.series(number))
             except NotFound as error:
                 raise UserError(f"There is no series {number} on {place.name}.") from error
             except (Temporary, Permanent) as error:
@@ -122,7 +122,7 @@ class Finder:
             raise UserError(f"{outage}, and the bot has no copy of its series.")
         return series
 
-    async def patches_of(self, found: FoundSeries) -> tuple[list[Patch], OwnCopy | None]:
+    async def patches_of(self, found: ResolvedSeries) -> tuple[list[Patch], CacheNote | None]:
         """The patches of a series with their files, and how they stand; copies where the server stops answering.
 
         Raises:
@@ -136,7 +136,7 @@ class Finder:
                 outage = _outage(found.place, error)
         return await self._copies.patches(found, outage)
 
-    async def checked(self, place: Place, patches: Sequence[Patch]) -> list[Patch]:
+    async def checked(self, place: LookupServer, patches: Sequence[Patch]) -> list[Patch]:
         """The *patches*, as their server has them, without its "pending" where no tool has said anything.
 
         That is its word for both. Of the patches that are watched events told the bot of each check; of a few others
@@ -153,7 +153,7 @@ class Finder:
             patch if found.get(patch.id, patch.id not in unclear) else replace(patch, check=None) for patch in patches
         ]
 
-    async def _read(self, place: Place, series: Series) -> list[Patch]:
+    async def _read(self, place: LookupServer, series: Series) -> list[Patch]:
         """The patches as the server has them; what was read from mails has no true state, only pages and lists do."""
         patches = await place.api.contents(series, series.patches)
         if not all(patch.check for patch in patches):
@@ -163,7 +163,7 @@ class Finder:
 
     # What is meant
 
-    async def _in_reply(self, asked: Asked) -> Found:
+    async def _in_reply(self, asked: CommandRequest) -> Resolved:
         """What the message that is replied to, or the beginning of the thread, is about."""
         message = asked.message
         for event in (message.replies_to, message.thread):
@@ -172,21 +172,21 @@ class Finder:
             async with self._store.transaction() as tx:
                 about = await tx.cards.about_event(message.room, event)
             if about is not None:
-                kind = Kind.SERIES if about.kind == "series" else Kind.PATCH
+                kind = RefKind.SERIES if about.kind == "series" else RefKind.PATCH
                 found = await self._find(Ref(about.number, kind=kind, server=about.server), kind)
                 return await self._lone(found)
         raise UserError(f"Which one? Name it, or reply to a card.\n{_example(asked)}")
 
-    async def _lone(self, found: Found) -> Found:
+    async def _lone(self, found: Resolved) -> Resolved:
         """The patch of a series of which only one is there: that is what its card shows."""
-        if isinstance(found, FoundPatch) or len(found.series.patches) != 1:
+        if isinstance(found, ResolvedPatch) or len(found.series.patches) != 1:
             return found
         place, patch = found.place, found.series.patches[0].id
         if found.copy is not None:
             return await self._copies.patch(place, patch, found.copy.outage) or found
-        return await self._find(Ref(patch, kind=Kind.PATCH, server=place.name), Kind.PATCH)
+        return await self._find(Ref(patch, kind=RefKind.PATCH, server=place.name), RefKind.PATCH)
 
-    async def _find(self, ref: Ref, first: Kind) -> Found:
+    async def _find(self, ref: Ref, first: RefKind) -> Resolved:
         missing: list[str] = []
         for place in self._meant(ref):
             try:
@@ -200,7 +200,7 @@ class Finder:
                 return found
         raise UserError("\n".join(missing))
 
-    def _meant(self, ref: Ref) -> Sequence[Place]:
+    def _meant(self, ref: Ref) -> Sequence[LookupServer]:
         """The servers to ask: the one that was named, else all; an id of another server means nothing to them."""
         if ref.server is not None:
             meant = [place for place in self._places if place.name.lower() == ref.server.lower()]
@@ -216,7 +216,7 @@ class Finder:
 
     # On the server
 
-    async def _ask(self, place: Place, ref: Ref, first: Kind) -> Found | None:
+    async def _ask(self, place: LookupServer, ref: Ref, first: RefKind) -> Resolved | None:
         if not place.api.version:
             await place.api.discover()
         if ref.msgid is not None:
@@ -228,13 +228,13 @@ class Finder:
                 continue
         return None
 
-    async def _ask_for(self, place: Place, kind: Kind, number: int) -> Found | None:
-        if kind is Kind.PATCH:
-            return FoundPatch(place, await place.api.patch_page(number))
-        opened = await place.api.series_of_cover_number(number) if kind is Kind.COVER else number
-        return FoundSeries(place, await place.api.series(opened)) if opened is not None else None
+    async def _ask_for(self, place: LookupServer, kind: RefKind, number: int) -> Resolved | None:
+        if kind is RefKind.PATCH:
+            return ResolvedPatch(place, await place.api.patch_page(number))
+        opened = await place.api.series_of_cover_number(number) if kind is RefKind.COVER else number
+        return ResolvedSeries(place, await place.api.series(opened)) if opened is not None else None
 
-    async def _ask_for_mail(self, place: Place, ref: Ref, msgid: Msgid) -> Found | None:
+    async def _ask_for_mail(self, place: LookupServer, ref: Ref, msgid: Msgid) -> Resolved | None:
         """The patch with a message-id, or the series whose cover letter has it.
 
         Of several projects that have the mail, the one that the link named.
@@ -248,13 +248,13 @@ class Finder:
             patch, opened = await self._copies.with_msgid(place, msgid)
         try:
             if patch is not None:
-                return FoundPatch(place, await place.api.patch_page(patch.id))
-            return FoundSeries(place, await place.api.series(opened)) if opened is not None else None
+                return ResolvedPatch(place, await place.api.patch_page(patch.id))
+            return ResolvedSeries(place, await place.api.series(opened)) if opened is not None else None
         except NotFound:
             return None
 
 
-async def _has_checks(place: Place, patch: PatchId) -> bool:
+async def _has_checks(place: LookupServer, patch: PatchId) -> bool:
     """Whether a tool has said anything of a patch, as far as its server answers."""
     try:
         return bool(await place.api.checks(patch))
@@ -262,11 +262,11 @@ async def _has_checks(place: Place, patch: PatchId) -> bool:
         return False
 
 
-def _kinds(ref: Ref, first: Kind) -> Sequence[Kind]:
+def _kinds(ref: Ref, first: RefKind) -> Sequence[RefKind]:
     """What an id may be the id of, in the order of trying."""
     if ref.kind is not None:
         return [ref.kind]
-    return [Kind.SERIES, Kind.PATCH] if first is Kind.SERIES else [Kind.PATCH, Kind.SERIES]
+    return [RefKind.SERIES, RefKind.PATCH] if first is RefKind.SERIES else [RefKind.PATCH, RefKind.SERIES]
 
 
 def _standing(patch: Patch, row: Patch | None) -> Patch:
@@ -285,12 +285,12 @@ def _standing(patch: Patch, row: Patch | None) -> Patch:
     )
 
 
-def _outage(place: Place, error: TransportError) -> str:
+def _outage(place: LookupServer, error: TransportError) -> str:
     _log.warning("a server could not be asked", server=place.name, reason=str(error))
     return place.outage(error)
 
 
-def _example(asked: Asked) -> str:
+def _example(asked: CommandRequest) -> str:
     return "Example: " + " ".join(part for part in (asked.prefix, asked.call.command.verb, _EXAMPLE) if part)
 
 
@@ -300,7 +300,7 @@ def _not_watched(ref: Ref) -> str:
     return f"{ref.host} is not watched here; of other servers, only message-ids can be looked for."
 
 
-def _missing(place: Place, ref: Ref) -> Sequence[str]:
+def _missing(place: LookupServer, ref: Ref) -> Sequence[str]:
     """That a server has no such thing, or cannot be asked for it, and what to do."""
     if ref.msgid is None:
         kind = ref.kind.value if ref.kind else "patch or series"
@@ -311,49 +311,49 @@ def _missing(place: Place, ref: Ref) -> Sequence[str]:
     return (f"There is no patch or cover letter with the message-id {ref.msgid} in what is watched on {place.name}.",)
 
 
-class Copies:
+class CachedSubmissions:
     """Finds copies; *outage* is always why the server was not asked."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def find(self, place: Place, ref: Ref, kinds: Iterable[Kind], outage: str) -> Found | None:
+    async def find(self, place: LookupServer, ref: Ref, kinds: Iterable[RefKind], outage: str) -> Resolved | None:
         """What *ref* means; a number is tried as the id of each of *kinds*. Of cover letters no ids are known."""
         if ref.msgid is not None:
             patch, opened = await self.with_msgid(place, ref.msgid)
             if opened is not None:
                 return await self.series(place, opened, outage)
             return await self.patch(place, patch.id, outage) if patch else None
-        looks = {Kind.PATCH: self.patch, Kind.SERIES: self.series}
+        looks = {RefKind.PATCH: self.patch, RefKind.SERIES: self.series}
         for kind in kinds:
             found = await looks[kind](place, ref.number or 0, outage) if kind in looks else None
             if found is not None:
                 return found
         return None
 
-    async def with_msgid(self, place: Place, msgid: Msgid) -> tuple[Patch | None, SeriesId | None]:
+    async def with_msgid(self, place: LookupServer, msgid: Msgid) -> tuple[Patch | None, SeriesId | None]:
         """The patch with a message-id, else the series whose cover letter has it."""
         async with self._store.transaction() as tx:
             patch = await tx.watch.by_msgid(place.name, msgid)
             series = None if patch else await tx.watch.opened_by(place.name, msgid)
         return patch, series.id if series else None
 
-    async def patch(self, place: Place, number: int, outage: str) -> FoundPatch | None:
+    async def patch(self, place: LookupServer, number: int, outage: str) -> ResolvedPatch | None:
         """A patch that was read."""
         async with self._store.transaction() as tx:
             found = await tx.watch.remembered(place.name, number)
         if found is None:
             return None
-        return FoundPatch(place, PatchPage(found.patch, found.series), OwnCopy(outage, found.read_at))
+        return ResolvedPatch(place, PatchPage(found.patch, found.series), CacheNote(outage, found.read_at))
 
-    async def series(self, place: Place, number: int, outage: str) -> FoundSeries | None:
+    async def series(self, place: LookupServer, number: int, outage: str) -> ResolvedSeries | None:
         """A series that was judged."""
         async with self._store.transaction() as tx:
             series = await tx.watch.series(place.name, number)
             as_of = await tx.watch.judged_at(place.name, number)
-        return FoundSeries(place, series, OwnCopy(outage, as_of)) if series and as_of else None
+        return ResolvedSeries(place, series, CacheNote(outage, as_of)) if series and as_of else None
 
-    async def patches(self, found: FoundSeries, outage: str) -> tuple[list[Patch], OwnCopy]:
+    async def patches(self, found: ResolvedSeries, outage: str) -> tuple[list[Patch], CacheNote]:
         """The patches read of a series.
 
         Raises:
@@ -363,7 +363,7 @@ class Copies:
         async with self._store.transaction() as tx:
             return await tx.watch.patches_of(found.place.name, found.series.id), copy
 
-    async def _copy_of(self, place: Place, series: Series, outage: str) -> OwnCopy:
+    async def _copy_of(self, place: LookupServer, series: Series, outage: str) -> CacheNote:
         found = await self.series(place, series.id, outage)
         if found is None or found.copy is None:
             raise UserError(f"{outage}, and the bot has no copy of the patches.")

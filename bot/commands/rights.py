@@ -1,4 +1,4 @@
-"""The `Rights` and `Membership` ports: who may change what a room hears, and which rooms we are in; both in memory."""
+"""The `Rights` and `BotRooms` ports: who may change what a room hears, and which rooms we are in; both in memory."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ DEFAULT_LEVEL = 50  # where the room says nothing of that type
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RightsDecision:
     """Whether somebody may change a room's subscriptions: the power level that it needs, and the one they have."""
 
     needed: int
@@ -30,11 +30,11 @@ class Rights(Protocol):
     def is_admin(self, user: UserId) -> bool:
         """Whether *user* is an admin of the bot."""
 
-    async def may_change(self, room: RoomId, user: UserId) -> Verdict:
+    async def may_change(self, room: RoomId, user: UserId) -> RightsDecision:
         """Whether *user* may change the subscriptions of *room* at this moment."""
 
 
-class Membership(Protocol):
+class BotRooms(Protocol):
     """The rooms that we are in."""
 
     async def rooms(self) -> Mapping[RoomId, str]:
@@ -55,12 +55,12 @@ class Membership(Protocol):
         """
 
 
-class House(Rights, Membership, Protocol):
+class RoomRights(Rights, BotRooms, Protocol):
     """Both."""
 
 
 @dataclass
-class MemoryHouse:
+class MemoryRoomRights:
     """Rooms in memory, for the demo, tests and dry runs; who has no level there has none of their own."""
 
     admins: Collection[UserId] = ()
@@ -72,9 +72,9 @@ class MemoryHouse:
         """Whether *user* is an admin of the bot."""
         return user in self.admins
 
-    async def may_change(self, room: RoomId, user: UserId) -> Verdict:
+    async def may_change(self, room: RoomId, user: UserId) -> RightsDecision:
         """By the levels that are known now."""
-        return Verdict(self.needed, self.levels.get((room, user), 0), self.is_admin(user))
+        return RightsDecision(self.needed, self.levels.get((room, user), 0), self.is_admin(user))
 
     async def rooms(self) -> Mapping[RoomId, str]:
         """The rooms, with the alias of each, or ""."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from bot.notices.fact_lines import moment
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.references import host_of
@@ -15,7 +15,7 @@ from bot.search import asked_for
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LookupServer:
     """A configured server to look at: its API, its projects, and their archives by project.
 
     *failing_since* tells since when it cannot be polled (UTC), None where it can.
@@ -46,10 +46,10 @@ class Place:
         """Whether it watches a project of that name, in any case."""
         return project.casefold() in {name.casefold() for name in self.projects}
 
-    def site(self, project: ProjectName) -> Site:
+    def site(self, project: ProjectName) -> ServerLinks:
         """How links to it are written."""
         archive = self.archives.get(project.lower(), "")
-        return Site(self.api.url, self.api.version != "1.1", archive, states=self.api.states)
+        return ServerLinks(self.api.url, self.api.version != "1.1", archive, states=self.api.states)
 
     def outage(self, error: TransportError) -> str:
         """That it cannot be asked, why, and since when."""
@@ -58,14 +58,14 @@ class Place:
         return f"{self.name} cannot be asked ({error}{told})"
 
 
-def namesakes(places: Sequence[Place], query: Query) -> Iterator[str]:
+def namesakes(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
     """A sentence for each project that *query* names which several servers have, unless it names the server, too."""
     if asked_for(query.tree, Key.SERVER) is None:
         for project in sorted(asked_for(query.tree, Key.PROJECT) or ()):
             yield from namesake(places, project)
 
 
-def namesake(places: Sequence[Place], project: str) -> Iterator[str]:
+def namesake(places: Sequence[LookupServer], project: str) -> Iterator[str]:
     """That several servers have a *project* of that name, and how to choose one."""
     on = [place for place in places if place.has(project)]
     if len(on) > 1:

@@ -8,19 +8,19 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bot.commands.answers import subscriptions as told
-from bot.commands.context import Change, Means, changed, hearing, may_change, typed
-from bot.commands.request import Answer, Asked
+from bot.commands.context import ChangeResult, CommandContext, changed, hearing, may_change, typed
+from bot.commands.request import Answer, CommandRequest
 from bot.commands.servers import namesake
 from bot.errors import UserError
 from bot.ids import RoomId
 from bot.notices.digest import when
 from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Bullets, Code, Lines, words
-from bot.query.options import Form
+from bot.query.options import CardForm
 from bot.store.store import Transaction
 from bot.store.subscription_book import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
 from bot.subscriptions.digest_schedule import zone_named
-from bot.subscriptions.registry import Listeners
+from bot.subscriptions.registry import SubscriptionRegistry
 
 NO_PROJECT = "none"
 _MOST_FLOOD = 100_000
@@ -66,7 +66,7 @@ _ABBREVIATIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RoomSetting:
     """Something that may be set: what holds where nothing is, what it is, what it may be, and how that is read.
 
     *for_later* says of a setting that nothing goes by yet what it waits for.
@@ -81,28 +81,28 @@ class Setting:
     only_direct: bool = False
 
 
-class SettingUp:
+class SettingCommands:
     """Answers the commands that set something."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: CommandContext) -> None:
         self._means = means
         settings = (
-            Setting(
+            RoomSetting(
                 PROJECT,
                 NO_PROJECT,
                 'the project that queries without "project:" are about',
                 f"the name of a project, or {NO_PROJECT}",
                 self._project,
             ),
-            Setting(
+            RoomSetting(
                 MODE,
-                Form.CARD,
+                CardForm.CARD,
                 "how new series are shown",
                 "card or compact",
-                _one_of(MODE, tuple(Form)),
+                _one_of(MODE, tuple(CardForm)),
             ),
-            Setting(TIMEZONE, "UTC", "the zone of digest times", "a name such as Europe/Berlin", _zone),
-            Setting(
+            RoomSetting(TIMEZONE, "UTC", "the zone of digest times", "a name such as Europe/Berlin", _zone),
+            RoomSetting(
                 NOTIFY,
                 "on",
                 "whether cards ring in a direct chat",
@@ -110,7 +110,7 @@ class SettingUp:
                 _one_of(NOTIFY, ("on", "off")),
                 only_direct=True,
             ),
-            Setting(
+            RoomSetting(
                 FLOOD,
                 str(DEFAULT_LIMIT),
                 "more series than this at once are one message",
@@ -118,9 +118,9 @@ class SettingUp:
                 _flood,
             ),
         )
-        self._settings: Mapping[str, Setting] = {setting.key: setting for setting in settings}
+        self._settings: Mapping[str, RoomSetting] = {setting.key: setting for setting in settings}
 
-    async def set(self, asked: Asked) -> Answer:
+    async def set(self, asked: CommandRequest) -> Answer:
         """Set something here."""
         await may_change(self._means, asked)
         setting = self._named(asked.call.arguments["key"])
@@ -128,7 +128,7 @@ class SettingUp:
             raise UserError(f"{setting.key} is for direct chats: in a room, the bot rings nobody.")
         value = await setting.read(asked.call.arguments["value"].strip())
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             room = asked.message.room
             default = await _default(tx, room, setting)
             old = (await tx.subscriptions.settings(room)).get(setting.key, default)
@@ -138,11 +138,11 @@ class SettingUp:
             sentences += await _retimed(tx, room) if setting.key == TIMEZONE else []
             sentences += namesake(self._means.places, value) if setting.key == PROJECT else []
             undo = typed(asked, "set", setting.key, old)
-            return Change(told.done(sentences, undo), await self._follow(tx, room, setting, value))
+            return ChangeResult(told.done(sentences, undo), await self._follow(tx, room, setting, value))
 
         return await changed(self._means, asked, change)
 
-    async def settings(self, asked: Asked) -> Answer:
+    async def settings(self, asked: CommandRequest) -> Answer:
         """What is set here, and what may be."""
         async with self._means.store.transaction() as tx:
             chosen = await tx.subscriptions.settings(asked.message.room)
@@ -155,20 +155,22 @@ class SettingUp:
         example = typed(asked, "set", "KEY", "VALUE")
         return Answer((Bullets(items), Lines((words("To change one: ", Code(example)),))))
 
-    def _named(self, key: str) -> Setting:
+    def _named(self, key: str) -> RoomSetting:
         setting = self._settings.get(key.lower())
         if setting is None:
             raise UserError(_no_such("setting", key, self._settings))
         return setting
 
-    async def _follow(self, tx: Transaction, room: RoomId, setting: Setting, value: str) -> Callable[[Listeners], None]:
+    async def _follow(
+        self, tx: Transaction, room: RoomId, setting: RoomSetting, value: str
+    ) -> Callable[[SubscriptionRegistry], None]:
         """What the listeners do after a setting has another value."""
         if setting.key == PROJECT:
             return await hearing(tx, await tx.subscriptions.told_in(room))
         if setting.key == NOTIFY:
             return lambda listeners: listeners.ring(room, rings=value == setting.default)
         if setting.key == MODE:
-            return lambda listeners: listeners.show(room, Form(value))
+            return lambda listeners: listeners.show(room, CardForm(value))
         return lambda _: None
 
     async def _project(self, value: str) -> str:
@@ -187,12 +189,12 @@ async def _retimed(tx: Transaction, room: RoomId) -> list[str]:
     return [f"Next digest: {when(at, zone_named(await tx.subscriptions.timezone(room)))}."] if at is not None else []
 
 
-async def _default(tx: Transaction, room: RoomId, setting: Setting) -> str:
+async def _default(tx: Transaction, room: RoomId, setting: RoomSetting) -> str:
     """What holds where nothing was set in chat; the configuration file may say how much is a flood."""
     return str(await tx.floods.configured_limit(room)) if setting.key == FLOOD else setting.default
 
 
-def _described(setting: Setting) -> str:
+def _described(setting: RoomSetting) -> str:
     later = f" ({setting.for_later})" if setting.for_later else ""
     return f"{setting.summary}: {setting.values}{later}"
 

@@ -7,11 +7,20 @@ from datetime import timedelta
 
 from bot.commands import dry_run as volume
 from bot.commands.answers import subscriptions as told
-from bot.commands.answers.subscriptions import Reason, exported, reasons
-from bot.commands.context import Change, Means, Owner, changed, hearing, may_change, owned, typed
+from bot.commands.answers.subscriptions import CardReason, exported, reasons
+from bot.commands.context import (
+    ChangeResult,
+    CommandContext,
+    SubscriptionOwner,
+    changed,
+    hearing,
+    may_change,
+    owned,
+    typed,
+)
 from bot.commands.parameters import read_duration
-from bot.commands.request import Answer, Asked
-from bot.commands.servers import Place, namesakes
+from bot.commands.request import Answer, CommandRequest
+from bot.commands.servers import LookupServer, namesakes
 from bot.errors import UserError
 from bot.ids import RoomId, SubscriptionId
 from bot.notices.digest import when
@@ -19,7 +28,7 @@ from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Document, Line, words
 from bot.notices.paging import page
 from bot.patchwork.states import States
-from bot.query.options import ARRIVALS, On
+from bot.query.options import ARRIVALS, OnKind
 from bot.query.parser import parse_subscription
 from bot.query.query import Key, Query
 from bot.search import asked_for
@@ -27,55 +36,64 @@ from bot.store.store import Store, Transaction
 from bot.store.subscription_book import PROJECT
 from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.lint import hints, state_doubts
-from bot.subscriptions.registry import Listeners
-from bot.subscriptions.subscription import Standing, Subscribed, is_configured, listening, meant, names_project
+from bot.subscriptions.registry import SubscriptionRegistry
+from bot.subscriptions.subscription import (
+    ChatSubscription,
+    QueryContext,
+    is_configured,
+    listening,
+    meant,
+    names_project,
+)
 
 NO_CARD = "a new series gets no card from this; a matching change brings one."
 _MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one
 _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
 
 
-class Subscribing:
+class SubscriptionCommands:
     """Answers the commands that make, end, change and list subscriptions."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: CommandContext) -> None:
         self._means = means
 
-    async def sub(self, asked: Asked) -> Answer:
+    async def sub(self, asked: CommandRequest) -> Answer:
         """Subscribe to what a query matches."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
         self._see_that_it_brings_something(meant(query, standing))
         remarks = await self._remarks(query, standing)
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             new = await subscribe(tx, asked, self._means, query)
             known = [*await _next_digest(tx, new.room, query), *remarks]
             undo = typed(asked, "unsub", new.id)
-            return Change(told.changed(f"Subscribed, as {new.id}:", new.query, known, undo), await hearing(tx, [new]))
+            return ChangeResult(
+                told.changed(f"Subscribed, as {new.id}:", new.query, known, undo), await hearing(tx, [new])
+            )
 
         return await changed(self._means, asked, change)
 
-    async def unsub(self, asked: Asked) -> Answer:
+    async def unsub(self, asked: CommandRequest) -> Answer:
         """End a subscription."""
         await may_change(self._means, asked)
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             old = await owned(tx, asked)
             await tx.subscriptions.remove(old.id)
             sentences = [f"Subscription {old.id} has ended."]
-            return Change(told.done(sentences, typed(asked, "sub", old.query)), lambda all_: all_.forget(old.id))
+            return ChangeResult(told.done(sentences, typed(asked, "sub", old.query)), lambda all_: all_.forget(old.id))
 
         return await changed(self._means, asked, change)
 
-    async def edit(self, asked: Asked) -> Answer:
+    async def edit(self, asked: CommandRequest) -> Answer:
         """Give a subscription another query."""
         await may_change(self._means, asked)
         query, standing = await self._read(asked)
         self._see_that_it_brings_something(meant(query, standing))
         remarks = await self._remarks(query, standing)
 
-        async def change(tx: Transaction) -> Change:
+        async def change(tx: Transaction) -> ChangeResult:
             old = await owned(tx, asked)
             await _see_that_it_is_new(tx, asked, query)
             await tx.subscriptions.edit(old.id, query)
@@ -83,13 +101,13 @@ class Subscribing:
             document = told.changed(
                 f"Subscription {old.id} is now:", str(query), known, typed(asked, "edit", old.id, old.query)
             )
-            return Change(document, await _hearing_again(tx, old.id))
+            return ChangeResult(document, await _hearing_again(tx, old.id))
 
         return await changed(self._means, asked, change)
 
-    async def subs(self, asked: Asked) -> Answer:
+    async def subs(self, asked: CommandRequest) -> Answer:
         """The subscriptions here."""
-        owner = Owner.of(asked)
+        owner = SubscriptionOwner.of(asked)
         async with self._means.store.transaction() as tx:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
             muted_until = await tx.subscriptions.muted_until(owner.room)
@@ -116,7 +134,7 @@ class Subscribing:
             )
         )
 
-    async def test(self, asked: Asked) -> Answer:
+    async def test(self, asked: CommandRequest) -> Answer:
         """What a query would have brought; nothing is changed."""
         query, standing = await self._read(asked)
         days = read_duration(asked.call.arguments.get("duration", "7d"))
@@ -125,7 +143,7 @@ class Subscribing:
         since = self._means.clock.now() - days
         return await volume.rehearsed(self._means.past, self._means.places, meant(query, standing), since)
 
-    async def _read(self, asked: Asked) -> tuple[Query, Standing]:
+    async def _read(self, asked: CommandRequest) -> tuple[Query, QueryContext]:
         """The query that was typed, and what it is read with here.
 
         Raises:
@@ -151,7 +169,7 @@ class Subscribing:
                 "Nothing was changed."
             )
 
-    async def _remarks(self, query: Query, standing: Standing) -> list[str]:
+    async def _remarks(self, query: Query, standing: QueryContext) -> list[str]:
         """Return notes on a new query."""
         remarks = [await volume.expected(self._means.past, meant(query, standing), self._means.clock.now())]
         if standing.project and not names_project(query):
@@ -174,7 +192,7 @@ class Subscribing:
         return [*remarks, *(f"Note: {note}" for note in notes)]
 
 
-def _asked(places: Sequence[Place], query: Query) -> list[Place]:
+def _asked(places: Sequence[LookupServer], query: Query) -> list[LookupServer]:
     """The servers that *query* is about, of those with a project that it is about."""
     servers, projects = asked_for(query.tree, Key.SERVER), asked_for(query.tree, Key.PROJECT)
     return [
@@ -184,17 +202,17 @@ def _asked(places: Sequence[Place], query: Query) -> list[Place]:
     ]
 
 
-def _watched_elsewhere(places: Sequence[Place], query: Query) -> Iterator[str]:
+def _watched_elsewhere(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
     """Note that *query* matches no watched project, and which ones are watched."""
     if not _asked(places, query):
         watched = "; ".join(f"{place.name}: {', '.join(place.projects)}" for place in places)
         yield f"no watched project matches this, so it brings nothing. The bot watches {watched}."
 
 
-def _late_comments(places: Sequence[Place], query: Query) -> Iterator[str]:
+def _late_comments(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
     """Note that comments arrive late from the servers of *query* that raise no events for them."""
     late = [place for place in _asked(places, query) if place.looks_for_comments]
-    if late and On.COMMENT in query.wishes.on:
+    if late and OnKind.COMMENT in query.wishes.on:
         spoken = " and ".join(f"{place.name} (API {place.api.version})" for place in late)
         yield (
             f"{spoken} {'does' if len(late) == 1 else 'do'} not announce comments. "
@@ -203,21 +221,21 @@ def _late_comments(places: Sequence[Place], query: Query) -> Iterator[str]:
         )
 
 
-async def standing_of(store: Store, asked: Asked) -> Standing:
+async def standing_of(store: Store, asked: CommandRequest) -> QueryContext:
     """What a query is read with where it was typed: the room's project, the person's addresses."""
-    owner = Owner.of(asked)
+    owner = SubscriptionOwner.of(asked)
     async with store.transaction() as tx:
         addresses = await tx.subscriptions.addresses(owner.person) if owner.person else ()
-        return Standing((await tx.subscriptions.settings(owner.room)).get(PROJECT, ""), addresses)
+        return QueryContext((await tx.subscriptions.settings(owner.room)).get(PROJECT, ""), addresses)
 
 
-async def subscribe(tx: Transaction, asked: Asked, means: Means, query: Query) -> Subscribed:
+async def subscribe(tx: Transaction, asked: CommandRequest, means: CommandContext, query: Query) -> ChatSubscription:
     """A new subscription of whoever it is for.
 
     Raises:
         UserError: they have it already, or as many as they may have.
     """
-    owner = Owner.of(asked)
+    owner = SubscriptionOwner.of(asked)
     await _see_that_it_is_new(tx, asked, query)
     most = means.most.per_room if owner.person is None else means.most.per_person
     if len(await tx.subscriptions.of_owner(owner.room, owner.person)) >= most:
@@ -226,8 +244,8 @@ async def subscribe(tx: Transaction, asked: Asked, means: Means, query: Query) -
     return await tx.subscriptions.add(owner.room, owner.person, query, asked.message.sender)
 
 
-async def _see_that_it_is_new(tx: Transaction, asked: Asked, query: Query) -> None:
-    owner = Owner.of(asked)
+async def _see_that_it_is_new(tx: Transaction, asked: CommandRequest, query: Query) -> None:
+    owner = SubscriptionOwner.of(asked)
     for each in await tx.subscriptions.of_owner(owner.room, owner.person):
         if each.query == str(query):
             raise UserError(f"That is already subscription {each.id}; nothing was changed.")
@@ -241,18 +259,18 @@ async def _next_digest(tx: Transaction, room: RoomId, query: Query) -> list[str]
     return [f"Next digest: {when(at, zone_named(await tx.subscriptions.timezone(room)))}."]
 
 
-async def _hearing_again(tx: Transaction, id_: SubscriptionId) -> Callable[[Listeners], None]:
+async def _hearing_again(tx: Transaction, id_: SubscriptionId) -> Callable[[SubscriptionRegistry], None]:
     found = await tx.subscriptions.get(id_)
     return await hearing(tx, [found] if found else [])
 
 
-class Reasons:
+class WhyCommand:
     """Answers why a card came."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: CommandContext) -> None:
         self._means = means
 
-    async def why(self, asked: Asked) -> Answer:
+    async def why(self, asked: CommandRequest) -> Answer:
         """The subscriptions that brought the card that is replied to, or in whose thread this is."""
         said = asked.message
         async with self._means.store.transaction() as tx:
@@ -264,34 +282,34 @@ class Reasons:
             "Type that as a reply to a card, or in its thread: then I can tell which subscription brought it."
         )
 
-    async def _reasons(self, tx: Transaction, why: Sequence[Sequence[str | int]]) -> list[Reason]:
+    async def _reasons(self, tx: Transaction, why: Sequence[Sequence[str | int]]) -> list[CardReason]:
         """By subscription, those of chat first."""
         by_id: dict[int, list[tuple[str, Sequence[str]]]] = {}
         for number, term, *seen in why:
             by_id.setdefault(int(number), []).append((str(term), [str(each) for each in seen]))
-        found: list[Reason] = []
+        found: list[CardReason] = []
         for number in sorted(by_id):
             id_ = SubscriptionId(number)
             if (query := self._means.from_file.query(id_)) is not None:
-                found.append(Reason("config", str(query), None, by_id[number]))
+                found.append(CardReason("config", str(query), None, by_id[number]))
             elif is_configured(id_):
-                found.append(Reason("a subscription of the configuration file", "", None, by_id[number]))
+                found.append(CardReason("a subscription of the configuration file", "", None, by_id[number]))
             else:
                 chat = await tx.subscriptions.get(id_)
                 name = str(number) if chat else f"subscription {number}"
-                found.append(Reason(name, chat.query if chat else "", chat, by_id[number]))
+                found.append(CardReason(name, chat.query if chat else "", chat, by_id[number]))
         return found
 
 
-class Exporting:
+class ExportCommand:
     """Answers with lines for the configuration file."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: CommandContext) -> None:
         self._means = means
 
-    async def export(self, asked: Asked) -> Answer:
+    async def export(self, asked: CommandRequest) -> Answer:
         """The subscriptions here, with the project that is set here and the addresses that `is:mine` stands for."""
-        owner = Owner.of(asked)
+        owner = SubscriptionOwner.of(asked)
         async with self._means.store.transaction() as tx:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
             limit = await tx.floods.limit(owner.room)

@@ -2,33 +2,33 @@
 
 from collections.abc import Mapping
 
-from bot.commands.admin import Housekeeping
-from bot.commands.context import Means, in_words
-from bot.commands.muting import Muting
-from bot.commands.own_addresses import Addresses
+from bot.commands.admin import AdminCommands
+from bot.commands.context import CommandContext, in_words
+from bot.commands.muting import MuteCommands
+from bot.commands.own_addresses import AddressCommands
 from bot.commands.request import Handler
-from bot.commands.settings import SettingUp
-from bot.commands.subscribing import Exporting, Reasons, Subscribing
+from bot.commands.settings import SettingCommands
+from bot.commands.subscribing import ExportCommand, SubscriptionCommands, WhyCommand
 
 
-def about_subscriptions(means: Means) -> Mapping[str, Handler]:
+def about_subscriptions(means: CommandContext) -> Mapping[str, Handler]:
     """The handlers, by verb."""
-    subscribing, muting, setting = Subscribing(means), Muting(means), SettingUp(means)
-    addresses, housekeeping = Addresses(means), Housekeeping(means)
+    subscribing, muting, setting = SubscriptionCommands(means), MuteCommands(means), SettingCommands(means)
+    addresses, housekeeping = AddressCommands(means), AdminCommands(means)
     handlers: Mapping[str, Handler] = {
         "sub": subscribing.sub,
         "unsub": subscribing.unsub,
         "edit": subscribing.edit,
         "subs": subscribing.subs,
         "test": subscribing.test,
-        "why": Reasons(means).why,
+        "why": WhyCommand(means).why,
         "mute": muting.mute,
         "unmute": muting.unmute,
         "set": setting.set,
         "settings": setting.settings,
         "me": addresses.me,
         "me forget": addresses.forget,
-        "export": Exporting(means).export,
+        "export": ExportCommand(means).export,
         "rooms": housekeeping.rooms,
         "leave": housekeeping.leave,
     }

@@ -40,7 +40,7 @@ _DEVICE = DeviceId("MEMORY")
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedMessage:
     """A message in a room; *at* is UTC."""
 
     event: EventId
@@ -59,7 +59,7 @@ class MemoryChat:
 
     clock: Clock
     device: DeviceId = _DEVICE
-    posted: list[Posted] = field(default_factory=list)
+    posted: list[PostedMessage] = field(default_factory=list)
     sends: int = 0
     before_send: Callable[[RoomId], TransportError | None] = lambda _: None
     after_send: Callable[[RoomId], TransportError | None] = lambda _: None
@@ -93,7 +93,7 @@ class MemoryChat:
         """The plain text of what hangs on an event, in order."""
         return [post.message.body for post in self._posts(room) if post.message.thread == root]
 
-    def edits(self, room: RoomId) -> list[Posted]:
+    def edits(self, room: RoomId) -> list[PostedMessage]:
         """The edits in a room, in order."""
         return [post for post in self._posts(room) if post.message.edits is not None]
 
@@ -105,14 +105,14 @@ class MemoryChat:
         """As homeservers do after a while: the events stay, their transaction ids mean nothing any more."""
         self._events.clear()
 
-    def _messages(self, room: RoomId) -> list[Posted]:
+    def _messages(self, room: RoomId) -> list[PostedMessage]:
         return [post for post in self._posts(room) if post.message.reaction is None and post.message.edits is None]
 
-    def _posts(self, room: RoomId) -> list[Posted]:
+    def _posts(self, room: RoomId) -> list[PostedMessage]:
         return [post for post in self.posted if post.room == room]
 
     def _post(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
         event = EventId(f"${len(self.posted) + 1}")
-        self.posted.append(Posted(event, room, message, self.clock.now()))
+        self.posted.append(PostedMessage(event, room, message, self.clock.now()))
         self._events[self.device, room, txn] = event
         return event

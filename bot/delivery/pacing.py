@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.ids import NoticeId, RoomId, UserId
-from bot.notices.notice import Candidate, Lane
+from bot.notices.notice import Lane, SendCandidate
 
 MOST_IN_A_ROW: Final = {Lane.ANSWER: 1, Lane.CARD: 3, Lane.REPLY: 1}
 MESSAGES_BETWEEN: Final = 3  # of others, between two answers to one person
@@ -75,7 +75,7 @@ class Pace:
         self.at = max(self.at, now)
 
 
-class Turns:
+class SendOrder:
     """The order of sending, and the history that it depends on, counted in messages."""
 
     def __init__(self) -> None:
@@ -85,11 +85,11 @@ class Turns:
         self._served: dict[tuple[Lane, RoomId], int] = {}
         self._seen: dict[NoticeId, int] = {}
 
-    def choose(self, candidates: Sequence[Candidate], limit: int) -> list[Candidate]:
+    def choose(self, candidates: Sequence[SendCandidate], limit: int) -> list[SendCandidate]:
         """Return up to *limit* candidates, one a room, in the order of sending; they count as sent from now on."""
         self._line_up(candidates)
         overdue = self._sent - PATIENCE * len(candidates)
-        chosen: list[Candidate] = []
+        chosen: list[SendCandidate] = []
         waiting = candidates
         while waiting and len(chosen) < limit:
             late = [each for each in waiting if self._seen[each.id] < overdue]
@@ -98,7 +98,7 @@ class Turns:
             waiting = [each for each in waiting if each.room != chosen[-1].room]
         return chosen
 
-    def _line_up(self, candidates: Sequence[Candidate]) -> None:
+    def _line_up(self, candidates: Sequence[SendCandidate]) -> None:
         """Rank the rooms and notices that are new."""
         places = {(each.lane, each.room) for each in candidates}
         ids = {each.id for each in candidates}
@@ -111,12 +111,12 @@ class Turns:
         for id_ in ids:
             self._seen.setdefault(id_, self._sent)
 
-    def _next(self, waiting: Sequence[Candidate]) -> Candidate:
+    def _next(self, waiting: Sequence[SendCandidate]) -> SendCandidate:
         polite = self._after_others(waiting)
         lane = self._lane({each.lane for each in polite})
         return min((each for each in polite if each.lane == lane), key=self._place)
 
-    def _after_others(self, waiting: Sequence[Candidate]) -> Sequence[Candidate]:
+    def _after_others(self, waiting: Sequence[SendCandidate]) -> Sequence[SendCandidate]:
         """Return the candidates of people not served just now; if there are none, of the one served longest ago."""
         lately = {person: place for place, person in enumerate(self._people, start=1) if person is not None}
         if not lately:
@@ -131,13 +131,13 @@ class Turns:
             lane, *lower = lower
         return lane
 
-    def _place(self, candidate: Candidate) -> tuple[int, int]:
+    def _place(self, candidate: SendCandidate) -> tuple[int, int]:
         return self._served[candidate.lane, candidate.room], candidate.id
 
-    def _age(self, candidate: Candidate) -> tuple[int, int]:
+    def _age(self, candidate: SendCandidate) -> tuple[int, int]:
         return self._seen[candidate.id], candidate.id
 
-    def _note(self, chosen: Candidate, waiting: Sequence[Candidate]) -> None:
+    def _note(self, chosen: SendCandidate, waiting: Sequence[SendCandidate]) -> None:
         self._sent += 1
         self._served[chosen.lane, chosen.room] = self._sent
         self._seen.pop(chosen.id)

@@ -9,22 +9,22 @@ import structlog
 from bot import metrics
 from bot.clock import Clock
 from bot.delivery.chat import Chat
-from bot.delivery.pacing import Pace, Turns
+from bot.delivery.pacing import Pace, SendOrder
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId
-from bot.notices.notice import Claimed, Dead, Outcome, Retry, Sent, Suspend, next_attempt
+from bot.notices.notice import ClaimedNotice, Dead, Outcome, RetryAt, Sent, Suspend, next_attempt
 from bot.store.store import Store
 
 SEND_SECONDS = 60
 LOOK_SECONDS = 60.0  # the longest sleep: clocks are set back, and operators change the outbox beside the bot
 CLOCK_MARGIN = timedelta(minutes=10)  # how far our clock and the homeserver's may be apart
 AT_ONCE = 32  # sends under way, one a room; where so many hang, it is the homeserver that does
-_RESULTS: dict[type[Outcome], str] = {Sent: "sent", Retry: "retry", Suspend: "suspended", Dead: "dead"}
+_RESULTS: dict[type[Outcome], str] = {Sent: "sent", RetryAt: "retry", Suspend: "suspended", Dead: "dead"}
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class SendRound:
     """What one round did: how many notices were tried, and when (UTC) to look again; None when all is said."""
 
     tried: int
@@ -39,7 +39,7 @@ class Sender:
         self._chat = chat
         self._clock = clock
         self._pace = pace
-        self._turns = Turns()
+        self._turns = SendOrder()
         self._busy: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -74,12 +74,12 @@ class Sender:
                     return
                 await self._sleep_until(begun.look_again)
 
-    async def deliver(self) -> Round:
+    async def deliver(self) -> SendRound:
         """Send what may be sent now, one notice a room, and wait for the outcomes."""
         async with asyncio.TaskGroup() as group:
             return await self._begin(group)
 
-    async def _begin(self, group: asyncio.TaskGroup) -> Round:
+    async def _begin(self, group: asyncio.TaskGroup) -> SendRound:
         """Begin to send what may be sent now, one notice a room; each send wakes `run` when it ends."""
         free = AT_ONCE - len(self._busy)
         async with self._store.transaction() as tx:
@@ -91,9 +91,9 @@ class Sender:
         self._pace.take(len(claimed), self._clock.monotonic())
         for notice in claimed:
             group.create_task(self._send(notice))
-        return Round(len(claimed), next_at if len(self._busy) < AT_ONCE else None)
+        return SendRound(len(claimed), next_at if len(self._busy) < AT_ONCE else None)
 
-    async def _send(self, notice: Claimed) -> None:
+    async def _send(self, notice: ClaimedNotice) -> None:
         """One notice, whose fault must not end the sends beside it."""
         try:
             await self._settle(notice, await self._outcome(notice))
@@ -101,20 +101,20 @@ class Sender:
             self._busy.discard(notice.room)
             self._wake.set()
 
-    async def _outcome(self, notice: Claimed) -> Outcome:
+    async def _outcome(self, notice: ClaimedNotice) -> Outcome:
         try:
             return await self._attempt(notice)
         except (LoggedOut, ConfigError):
             raise  # no other notice will fare better
         except Exception:  # noqa: BLE001  # a fault of ours in one notice; it is logged and tried again
             _log.exception("a notice cannot be sent", key=notice.message.tag.key)
-            return Retry(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
+            return RetryAt(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
 
-    async def _settle(self, notice: Claimed, outcome: Outcome) -> None:
+    async def _settle(self, notice: ClaimedNotice, outcome: Outcome) -> None:
         """Write down how it ended; a refusal from before the room let us again is tried again."""
         async with self._store.transaction() as tx:
             if isinstance(outcome, Suspend) and await tx.outbox.resumed(notice.room) != notice.resumed:
-                outcome = Retry(self._clock.now(), outcome.reason)
+                outcome = RetryAt(self._clock.now(), outcome.reason)
             if await tx.outbox.settle(notice, outcome) and isinstance(outcome, Suspend):
                 _log.warning("the room is suspended", room=notice.room, reason=outcome.reason)
                 await tx.session.suspend(notice.room)
@@ -123,7 +123,7 @@ class Sender:
         if isinstance(outcome, Sent):
             metrics.LATENCY.labels(kind).observe(max((self._clock.now() - notice.written_at).total_seconds(), 0))
 
-    async def _attempt(self, notice: Claimed) -> Outcome:
+    async def _attempt(self, notice: ClaimedNotice) -> Outcome:
         key = notice.message.tag.key
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -132,10 +132,10 @@ class Sender:
             if error.retry_after is not None:
                 self._be_silent(error.retry_after)
             _log.info("to be sent again", key=key, attempts=notice.attempts, reason=str(error))
-            return Retry(next_attempt(notice.attempts, self._clock.now(), error.retry_after), str(error))
+            return RetryAt(next_attempt(notice.attempts, self._clock.now(), error.retry_after), str(error))
         except TimeoutError:
             _log.info("to be sent again", key=key, attempts=notice.attempts, reason="no answer")
-            return Retry(next_attempt(notice.attempts, self._clock.now(), None), f"no answer within {SEND_SECONDS} s")
+            return RetryAt(next_attempt(notice.attempts, self._clock.now(), None), f"no answer within {SEND_SECONDS} s")
         except Forbidden as error:
             return Suspend(str(error))
         except Permanent as error:
@@ -149,7 +149,7 @@ class Sender:
         self._pace.refused(asked.total_seconds(), now)
         metrics.LIMITED.inc(self._pace.wait(now) - before)
 
-    async def _find(self, notice: Claimed) -> EventId | None:
+    async def _find(self, notice: ClaimedNotice) -> EventId | None:
         """The event that an earlier attempt of unknown outcome made, where the transaction id protects no longer."""
         if not notice.outcome_is_unknown(self._chat.device, self._clock.now()):
             return None

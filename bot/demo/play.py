@@ -33,7 +33,7 @@ from bot.notices.notice import Message
 from bot.patchwork.text import valid
 from bot.sample_patchwork.data import PROJECT
 from bot.sample_patchwork.patchwork import SamplePatchwork
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 
 ROOM = RoomId("!demo:terminal")
 QUERY = "path:migration/"
@@ -50,7 +50,7 @@ class Player(Protocol):
     async def settle(self) -> None:
         """Poll, answer and deliver until nothing is left to do now."""
 
-    async def hear(self, said: Said) -> None:
+    async def hear(self, said: InboxMessage) -> None:
         """Take a message in."""
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -229,5 +229,5 @@ async def _read_commands(player: Player, console: Console) -> None:
     console.print(Text("Bye.", "dim"))
 
 
-def _said(text: str, number: int, now: datetime) -> Said:
-    return Said(ROOM, EventId(f"$typed{number}"), _YOU, text, now)
+def _said(text: str, number: int, now: datetime) -> InboxMessage:
+    return InboxMessage(ROOM, EventId(f"$typed{number}"), _YOU, text, now)

@@ -14,13 +14,13 @@ from bot.delivery.sender import Sender
 from bot.errors import StoreError
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.incidents import Incident, Incidents
-from bot.maintainers_files import Rulebook
+from bot.maintainers_files import MaintainersFiles
 from bot.notices.catch_up import Absence
 from bot.notices.floods import Flood
-from bot.notices.status import Condition, Particulars, Queue, RoomSeen, Subscriptions, moment
+from bot.notices.status import BotStatus, QueueStatus, RoomStatus, StatusDetails, SubscriptionCounts, moment
 from bot.query.index.index import Index
 from bot.store import migrate
-from bot.store.session_book import Kept
+from bot.store.session_book import SessionState
 from bot.store.store import Store, Transaction
 from bot.watch.watch import Watch
 
@@ -43,21 +43,21 @@ class Presence(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class HealthSources:
     """What is looked at; *configured* is how many subscriptions the settings make."""
 
     index: Index
     watches: Sequence[Watch]
-    rulebook: Rulebook
+    rulebook: MaintainersFiles
     sender: Sender
     incidents: Incidents
     configured: int = 0
 
 
-class Overview:
+class HealthCollector:
     """How everything is; *presence* is None where there is no homeserver, as in the demo."""
 
-    def __init__(self, store: Store, parts: Parts, clock: Clock, override: str) -> None:
+    def __init__(self, store: Store, parts: HealthSources, clock: Clock, override: str) -> None:
         self.presence: Presence | None = None
         self.doubts: tuple[str, ...] = ()  # about configured queries
         self._store = store
@@ -66,9 +66,9 @@ class Overview:
         self._override = override
         self._started: datetime = clock.now()
 
-    async def condition(self) -> Condition:
+    async def condition(self) -> BotStatus:
         """How the bot is now; a database that cannot be used is part of that."""
-        queue: Queue | None = None
+        queue: QueueStatus | None = None
         known: dict[ServerName, list[tuple[ProjectName, datetime]]] = {}
         in_chat = 0, 0
         reading: dict[ServerName, Absence | None] = {}
@@ -87,7 +87,7 @@ class Overview:
             since = moment(self._store.failing_since or self._clock.now())
             broken = (f"The database cannot be used since {since} ({error}); it is tried again all the time.",)
         presence = self.presence
-        return Condition(
+        return BotStatus(
             version=__version__,
             now=self._clock.now(),
             started=self._started,
@@ -104,7 +104,7 @@ class Overview:
             override=self._override,
         )
 
-    async def particulars(self) -> Particulars:
+    async def particulars(self) -> StatusDetails:
         """The rooms, those with most cards first, the ages of what waits, and the versions.
 
         Nothing of the rooms and the ages where the database cannot be used.
@@ -116,29 +116,29 @@ class Overview:
                 cards = await tx.cards.count_since(now - _DAY)
                 waiting = await tx.outbox.waiting_since([now - age for age in AGES])
         except StoreError:
-            return Particulars(versions=versions)
+            return StatusDetails(versions=versions)
         rooms = await asyncio.to_thread(self._rooms, kept, out, cards)
-        return Particulars(rooms, tuple(zip((*AGES, None), waiting, strict=True)), versions)
+        return StatusDetails(rooms, tuple(zip((*AGES, None), waiting, strict=True)), versions)
 
     def _incidents(self) -> list[Incident]:
         there = self.presence.incidents if self.presence else ()
         return sorted((*self._parts.incidents, *there), key=lambda each: each.last_at)
 
-    def _subscriptions(self, rooms: int, persons: int) -> Subscriptions:
+    def _subscriptions(self, rooms: int, persons: int) -> SubscriptionCounts:
         index = self._parts.index
-        return Subscriptions(rooms, persons, self._parts.configured, len(index), index.scanned)
+        return SubscriptionCounts(rooms, persons, self._parts.configured, len(index), index.scanned)
 
-    def _paced(self, queue: Queue) -> Queue:
+    def _paced(self, queue: QueueStatus) -> QueueStatus:
         """*queue* with the time at which the next message may go, as the pace allows, too."""
         if queue.next_at is None:
             return queue
         return replace(queue, next_at=max(queue.next_at, self._parts.sender.may_send_at))
 
-    def _rooms(self, kept: Kept, out: frozenset[RoomId], cards: Mapping[RoomId, int]) -> tuple[RoomSeen, ...]:
+    def _rooms(self, kept: SessionState, out: frozenset[RoomId], cards: Mapping[RoomId, int]) -> tuple[RoomStatus, ...]:
         listening = Counter(each.room for each in self._parts.index.subscriptions)
         names = {room: name for name, room in kept.named.items()}
         seen = [
-            RoomSeen(
+            RoomStatus(
                 room=room,
                 name=names.get(room, "") if names.get(room) != room else "",
                 subscriptions=listening[room],

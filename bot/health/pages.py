@@ -23,7 +23,7 @@ from bot.clock import Clock
 from bot.errors import ConfigError
 from bot.health import status_page
 from bot.notices.markup import seen
-from bot.notices.status import Condition, Particulars, outages, remarks, to_the_second
+from bot.notices.status import BotStatus, StatusDetails, outages, remarks, to_the_second
 from bot.patchwork.text import line
 
 ANSWER_SECONDS = 5.0
@@ -33,13 +33,13 @@ MISDIRECTED = 421  # RFC 9110, section 15.5.20
 _log = structlog.get_logger(__name__)
 
 
-class Overview(Protocol):
+class HealthReporter(Protocol):
     """Whom to ask how the bot is."""
 
-    async def condition(self) -> Condition:
+    async def condition(self) -> BotStatus:
         """What counts, quickly."""
 
-    async def particulars(self) -> Particulars:
+    async def particulars(self) -> StatusDetails:
         """What people want to see besides."""
 
 
@@ -79,7 +79,7 @@ class _Looks(Generic[_Seen]):
 
 @asynccontextmanager
 async def served(
-    address: tuple[str, int] | None, overview: Overview, clock: Clock
+    address: tuple[str, int] | None, overview: HealthReporter, clock: Clock
 ) -> AsyncIterator[tuple[str, int] | None]:
     """Serve the pages on *address*, nothing for None; where they are, for port 0 takes any free one.
 
@@ -113,7 +113,7 @@ async def _listen(runner: web.AppRunner, address: tuple[str, int]) -> tuple[str,
     return bound
 
 
-def _for_people(looks: _Looks[Condition], closer_looks: _Looks[Particulars]) -> web.RouteDef:
+def _for_people(looks: _Looks[BotStatus], closer_looks: _Looks[StatusDetails]) -> web.RouteDef:
     async def status(_: web.Request) -> web.Response:
         now, more = await asyncio.gather(looks.now(), closer_looks.now())
         if now is None or more is None:
@@ -127,7 +127,7 @@ def _html(text: str, status: int) -> web.Response:
     return web.Response(status=status, text=text, content_type="text/html", headers=status_page.HEADERS)
 
 
-def _for_machines(looks: _Looks[Condition]) -> list[web.RouteDef]:
+def _for_machines(looks: _Looks[BotStatus]) -> list[web.RouteDef]:
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="alive\n")
 
@@ -153,7 +153,7 @@ def _page(*sentences: str) -> str:
     return "".join(f"{seen(line(sentence))}\n" for sentence in sentences)
 
 
-def _measure(now: Condition) -> None:
+def _measure(now: BotStatus) -> None:
     """Bring the gauges up to date."""
     metrics.BUILD.labels(now.version).set(1)
     told = now.subscriptions

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from bot.notices.markup import seen
-from bot.notices.status import Condition, Particulars, RoomSeen, WatchedServer, moment, outages, remarks, span
+from bot.notices.status import BotStatus, RoomStatus, StatusDetails, WatchedServer, moment, outages, remarks, span
 from bot.patchwork.text import line
 
 MAX_ROOMS = 100
@@ -43,7 +43,7 @@ HEADERS = {
 }
 
 
-def page(now: Condition, more: Particulars) -> str:
+def page(now: BotStatus, more: StatusDetails) -> str:
     """The page."""
     return "\n".join(
         (
@@ -71,7 +71,7 @@ def _head(title: str) -> str:
     )
 
 
-def _standing(now: Condition) -> Iterable[str]:
+def _standing(now: BotStatus) -> Iterable[str]:
     yield f'<p class="faint">As of {now.now:%Y-%m-%d %H:%M:%S} UTC; running since {moment(now.started)}.</p>'
     if wrong := outages(now):
         yield '<p class="bad">Not ready</p>'
@@ -81,7 +81,7 @@ def _standing(now: Condition) -> Iterable[str]:
     yield from _list(remarks(now))
 
 
-def _servers(now: Condition) -> Iterable[str]:
+def _servers(now: BotStatus) -> Iterable[str]:
     yield "<h2>Patchwork servers</h2>"
     yield from _table(
         map(_title, ("Server", "Project", "Known since", "Last poll (UTC)", "Lag", "Next poll (UTC)")),
@@ -89,7 +89,7 @@ def _servers(now: Condition) -> Iterable[str]:
     )
 
 
-def _server(now: Condition, server: WatchedServer) -> Iterable[str]:
+def _server(now: BotStatus, server: WatchedServer) -> Iterable[str]:
     shown = server.known_since[:MAX_PROJECTS]
     polls = (
         _when(server.health.last_success, "never"),
@@ -104,7 +104,7 @@ def _server(now: Condition, server: WatchedServer) -> Iterable[str]:
         yield _row(_cell(server.name), _cell(f"and {rest} more"), *[_cell("")] * 4)
 
 
-def _outbox(now: Condition, more: Particulars) -> Iterable[str]:
+def _outbox(now: BotStatus, more: StatusDetails) -> Iterable[str]:
     yield "<h2>Outbox</h2>"
     if (queue := now.queue) is None:
         yield '<p class="bad">Unknown: the database does not answer.</p>'
@@ -117,7 +117,7 @@ def _outbox(now: Condition, more: Particulars) -> Iterable[str]:
         yield f"<p>The oldest message has been waiting for {span(now.now - queue.oldest)}.</p>"
 
 
-def _before(more: Particulars) -> list[timedelta | None]:
+def _before(more: StatusDetails) -> list[timedelta | None]:
     """The age before each."""
     return [None, *(age for age, _ in more.ages)][: len(more.ages)]
 
@@ -128,7 +128,7 @@ def _age(age: timedelta | None, before: timedelta | None) -> str:
     return f"waiting up to {span(age)}"
 
 
-def _rooms(rooms: Sequence[RoomSeen]) -> Iterable[str]:
+def _rooms(rooms: Sequence[RoomStatus]) -> Iterable[str]:
     yield f"<h2>Rooms ({len(rooms)})</h2>"
     if not rooms:
         yield "<p>None yet.</p>"
@@ -139,7 +139,7 @@ def _rooms(rooms: Sequence[RoomSeen]) -> Iterable[str]:
         yield f"<p>… and {rest} more</p>"
 
 
-def _room(room: RoomSeen) -> str:
+def _room(room: RoomStatus) -> str:
     name = (
         f'<bdi>{_text(room.name)}</bdi> <bdi class="faint">{_text(room.room)}</bdi>' if room.name else _text(room.room)
     )
@@ -149,7 +149,7 @@ def _room(room: RoomSeen) -> str:
     )
 
 
-def _versions(now: Condition, more: Particulars) -> Iterable[str]:
+def _versions(now: BotStatus, more: StatusDetails) -> Iterable[str]:
     apis = [(f"API of {server.name}", server.api) for server in now.servers if server.api]
     yield "<h2>Versions</h2>"
     yield from _table(

@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.ids import UserId
 from bot.json_splitter import ANY, Items, Path, Plan
-from bot.matrix.answer_reader import Reading
+from bot.matrix.answer_reader import ReadPlan
 from bot.matrix.rooms import STATE_TYPES
 
 EVENT_BYTES = 256 * 1024
@@ -33,9 +33,9 @@ _SYNC: Final[Plan] = {
 _BY_USER: Final[Plan] = {ANY: SMALL_BYTES}
 _BY_DEVICE: Final[Plan] = {ANY: {ANY: SMALL_BYTES}}
 
-PAGE = Reading({"chunk": Items(EVENT_BYTES), "end": SMALL_BYTES})
-MEMBERS = Reading({"chunk": Items(EVENT_BYTES)}, is_whole=True)
-DEVICES = Reading(
+PAGE = ReadPlan({"chunk": Items(EVENT_BYTES), "end": SMALL_BYTES})
+MEMBERS = ReadPlan({"chunk": Items(EVENT_BYTES)}, is_whole=True)
+DEVICES = ReadPlan(
     {
         "device_keys": _BY_DEVICE,
         "master_keys": _BY_USER,
@@ -45,10 +45,10 @@ DEVICES = Reading(
     },
     owners={"device_keys": 2},
 )
-ONE_TIME_KEYS = Reading({"one_time_keys": _BY_DEVICE, "failures": _BY_USER}, owners={"one_time_keys": 2})
+ONE_TIME_KEYS = ReadPlan({"one_time_keys": _BY_DEVICE, "failures": _BY_USER}, owners={"one_time_keys": 2})
 
 
-def sync(user: UserId) -> Reading:
+def sync(user: UserId) -> ReadPlan:
     """Return how *user* reads a sync: of its state only the few events that may matter, however many there are."""
 
     def is_wanted(path: Path, value: object) -> bool:
@@ -60,7 +60,7 @@ def sync(user: UserId) -> Reading:
             case _:
                 return True
 
-    return Reading(_SYNC, is_wanted, owners={"rooms": 3})
+    return ReadPlan(_SYNC, is_wanted, owners={"rooms": 3})
 
 
 def _is_of_the_room(event: Mapping[str, object]) -> bool:

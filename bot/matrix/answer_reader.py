@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from bot.errors import Permanent, Temporary
 from bot.json_reader import read_json
-from bot.json_splitter import JsonSplitter, Opened, Path, Plan, TooLarge, Value
-from bot.matrix.model import Answer, LeftOut
+from bot.json_splitter import JsonSplitter, OpenedContainer, OversizedValue, Path, Plan, Value
+from bot.matrix.model import MatrixResponse, OmittedPart
 
 MAX_STREAMED_BYTES = 256 * 1024 * 1024
 MAX_KEPT_BYTES = 32 * 1024 * 1024
@@ -28,7 +28,7 @@ def _any(_: Path, __: object) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadPlan:
     """How an answer is read: which parts, which of their values are *wanted*, and who owns them.
 
     *owners* has the length of the path that names an owner (a room, a user), by the first member of the path; other
@@ -41,7 +41,7 @@ class Reading:
     is_whole: bool = False
 
 
-class AnswerTooLarge(Temporary):
+class MatrixResponseTooLarge(Temporary):
     """An answer does not end within the limits; *largest* are the paths of its largest parts, if any stand out."""
 
     def __init__(self, reason: str, largest: tuple[Path, ...] = ()) -> None:
@@ -49,10 +49,10 @@ class AnswerTooLarge(Temporary):
         self.largest = largest
 
 
-class AnswerReader:
+class MatrixResponseReader:
     """Reads one answer."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadPlan) -> None:
         self._reading = reading
         self._splitter = JsonSplitter(reading.plan)
         self._content: dict[str | int, object] = {}
@@ -92,9 +92,11 @@ class AnswerReader:
         self._bytes += len(data)
         self._streamed[self._owner(self._splitter.path)] += len(data)
         if self._bytes > MAX_STREAMED_BYTES:
-            raise AnswerTooLarge(f"the answer is larger than {MAX_STREAMED_BYTES // 1024 // 1024} MiB", self._large())
+            raise MatrixResponseTooLarge(
+                f"the answer is larger than {MAX_STREAMED_BYTES // 1024 // 1024} MiB", self._large()
+            )
 
-    def answer(self) -> Answer:
+    def answer(self) -> MatrixResponse:
         """Return what was kept, after the last byte.
 
         Raises:
@@ -108,23 +110,23 @@ class AnswerReader:
         missing = (*self._left_out.items(), *self._too_large.items())
         if missing and self._reading.is_whole:
             raise Permanent("the answer is too large to be read as a whole")
-        return Answer(content, tuple(LeftOut(path, size) for path, size in missing), self._kept_bytes)
+        return MatrixResponse(content, tuple(OmittedPart(path, size) for path, size in missing), self._kept_bytes)
 
-    def _take(self, part: Opened | Value | TooLarge) -> None:
+    def _take(self, part: OpenedContainer | Value | OversizedValue) -> None:
         if not part.path:
-            self._is_object = isinstance(part, Opened) and not part.is_list
+            self._is_object = isinstance(part, OpenedContainer) and not part.is_list
             return
         owner = self._owner(part.path)
         if owner in self._left_out or (len(self._left_out) > MAX_OWNERS_LEFT_OUT and len(owner) > 1):
             return
         match part:
-            case Opened(path, is_list):
+            case OpenedContainer(path, is_list):
                 self._keep(path, [] if is_list else {}, _CONTAINER_BYTES)
             case Value(path, body):
                 value = read_json(body)
                 if self._reading.wanted(path, value):
                     self._keep(path, value, _VALUE_BYTES + len(body))
-            case TooLarge(path, size) if path in self._too_large or len(self._too_large) < MAX_VALUES_LEFT_OUT:
+            case OversizedValue(path, size) if path in self._too_large or len(self._too_large) < MAX_VALUES_LEFT_OUT:
                 self._too_large[path] = self._too_large.get(path, 0) + size
             case _:
                 pass  # enough are named

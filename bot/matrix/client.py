@@ -17,7 +17,7 @@ from bot.incidents import Incidents
 from bot.matrix import answer_limits as readings
 from bot.matrix import device as devices
 from bot.matrix import requests, wire
-from bot.matrix.answer_reader import AnswerTooLarge
+from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.content import (
     MAX_SEALED_BYTES,
     OUR_TYPES,
@@ -28,12 +28,12 @@ from bot.matrix.content import (
     tagged,
 )
 from bot.matrix.device import Device
-from bot.matrix.encryption import DeviceLost, Encryption, Surroundings
-from bot.matrix.http import Carrier, Parsed
-from bot.matrix.identity import Owner, confirmed
-from bot.matrix.invitations import Invited, invited
-from bot.matrix.model import Answer, Content, Event, Gap, LeftOut, Page, SyncAnswer
-from bot.matrix.requests import Request
+from bot.matrix.encryption import DeviceLost, Encryption, EncryptionContext
+from bot.matrix.http import HomeserverHttp, Parsed
+from bot.matrix.identity import SigningAccount, confirmed
+from bot.matrix.invitations import ProvenInvitation, invited
+from bot.matrix.model import Content, Event, MatrixResponse, MessagesPage, OmittedPart, SyncAnswer, TimelineGap
+from bot.matrix.requests import MatrixRequest
 from bot.matrix.room_state import with_states
 from bot.matrix.sync_isolation import learned
 from bot.notices.notice import Message
@@ -74,9 +74,9 @@ class MatrixClient:
         self._device: Device | None = None
         self._logging_in = asyncio.Lock()
         self._sending: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._carrier = Carrier(settings, clock, self.deadlines.request_seconds)
+        self._carrier = HomeserverHttp(settings, clock, self.deadlines.request_seconds)
         folder, patience = settings.store.data_dir, self.deadlines.key_seconds
-        self.encryption = Encryption(Surroundings(self.ask, clock, folder, patience, self.incidents))
+        self.encryption = Encryption(EncryptionContext(self.ask, clock, folder, patience, self.incidents))
 
     async def __aenter__(self) -> Self:
         """Nothing is opened before the first request."""
@@ -135,10 +135,10 @@ class MatrixClient:
             _log.warning("the old device is still there; remove it by hand", device=old, reason=str(error))
 
     @property
-    def owner(self) -> Owner:
+    def owner(self) -> SigningAccount:
         """Our device, and what confirms that it may do more than others."""
         password = self._account.password
-        return Owner(self.user, self.device, password.get_secret_value() if password else None)
+        return SigningAccount(self.user, self.device, password.get_secret_value() if password else None)
 
     async def be_kept(self) -> None:
         """Be the device that is kept, and nothing of it changed; for operators.
@@ -289,7 +289,7 @@ class MatrixClient:
         except Forbidden as error:
             _log.info("was not there to leave", room=room, reason=str(error))
 
-    async def invited_by(self, room: RoomId) -> Invited | None:
+    async def invited_by(self, room: RoomId) -> ProvenInvitation | None:
         """The invitation that brought us into a room, as our membership there shows it; None where there was none.
 
         Raises:
@@ -339,19 +339,19 @@ class MatrixClient:
         await learned(self.encryption, answer, self.incidents, since=known, whole=full_state)
         return answer
 
-    async def backfill(self, gap: Gap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
+    async def backfill(self, gap: TimelineGap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
         """The events in a gap, oldest first; the newest 1,000 at most.
 
         *enough* says of a page (newest first) whether older ones do not matter. Raises as `sync` does.
         """
         return await self._events_in(gap, {"lazy_load_members": True}, enough)
 
-    async def redactions(self, gap: Gap) -> tuple[Event, ...]:
+    async def redactions(self, gap: TimelineGap) -> tuple[Event, ...]:
         """What was redacted in a gap, oldest first; the newest 1,000 at most. Raises as `sync` does."""
         return await self._events_in(gap, {"types": ["m.room.redaction"], "lazy_load_members": True}, lambda _: False)
 
     async def _events_in(
-        self, gap: Gap, event_filter: Content, enough: Callable[[Sequence[Event]], bool]
+        self, gap: TimelineGap, event_filter: Content, enough: Callable[[Sequence[Event]], bool]
     ) -> tuple[Event, ...]:
         events: list[Event] = []
         start: str | None = gap.before
@@ -361,26 +361,28 @@ class MatrixClient:
             start = page.end if page.end != start and page.events and not enough(page.events) else None
         return tuple(reversed(events))
 
-    async def _page(self, room: RoomId, start: str | None, event_filter: Content, to: str | None = None) -> Page:
+    async def _page(
+        self, room: RoomId, start: str | None, event_filter: Content, to: str | None = None
+    ) -> MessagesPage:
         """A page of a room's events, shorter where one of the usual length is too large to be read."""
         for limit in _PAGE_LIMITS:
             request = requests.messages(room, event_filter, start, to, limit)
             try:
                 return await self._ask_for(request, _page)
-            except AnswerTooLarge as error:
+            except MatrixResponseTooLarge as error:
                 reason = str(error)
         raise Permanent(f"a single event is too large to be read ({reason})")
 
     # One request
 
-    async def ask(self, request: Request) -> Content:
+    async def ask(self, request: MatrixRequest) -> Content:
         """The answer to *request*, as our device. Raises as `wire.judge` does."""
         return await self._ask_for(request, _as_it_is)
 
-    async def _ask_for(self, request: Request, parse: Callable[[Answer], Parsed]) -> Parsed:
+    async def _ask_for(self, request: MatrixRequest, parse: Callable[[MatrixResponse], Parsed]) -> Parsed:
         """What *parse* makes of the answer; what was too large in it is recorded."""
 
-        def both(answer: Answer) -> tuple[Parsed, tuple[LeftOut, ...]]:
+        def both(answer: MatrixResponse) -> tuple[Parsed, tuple[OmittedPart, ...]]:
             return parse(answer), answer.left_out
 
         parsed, left_out = await self._ask_as_device(request, both)
@@ -390,7 +392,7 @@ class MatrixClient:
             self.incidents.record(kind, name, f"too large: {each.size / 1024 / 1024:.1f} MiB")
         return parsed
 
-    async def _ask_as_device(self, request: Request, parse: Callable[[Answer], Parsed]) -> Parsed:
+    async def _ask_as_device(self, request: MatrixRequest, parse: Callable[[MatrixResponse], Parsed]) -> Parsed:
         """What *parse* makes of the answer; a device that was softly logged out logs in again, once."""
         device = self._device
         if device is None:
@@ -417,12 +419,12 @@ class MatrixClient:
             return self._device
 
 
-def _as_it_is(answer: Answer) -> Content:
+def _as_it_is(answer: MatrixResponse) -> Content:
     return answer.content
 
 
-def _page(answer: Answer) -> Page:
-    """A page of events. Raises `AnswerTooLarge` where all of them were left out."""
+def _page(answer: MatrixResponse) -> MessagesPage:
+    """A page of events. Raises `MatrixResponseTooLarge` where all of them were left out."""
     if any(len(each.path) == 1 for each in answer.left_out):
-        raise AnswerTooLarge("the page is too large")
+        raise MatrixResponseTooLarge("the page is too large")
     return wire.page(answer.content)

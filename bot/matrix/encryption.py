@@ -1,4 +1,4 @@
-"""Encryption as one device: the network's part of it, around the `Machine`.
+"""Encryption as one device: the network's part of it, around the `CryptoMachine`.
 
 Where the homeserver fails on the way to an encrypted message, that fails the whole of it, as `Temporary`: what was done
 so far is kept, and the next try goes on there, so nothing is sent that those in the room cannot read. A device that
@@ -26,17 +26,17 @@ from bot.matrix import requests
 from bot.matrix.content import tag_of
 from bot.matrix.crypto import account
 from bot.matrix.crypto import crypto_store as vaults
-from bot.matrix.crypto.account import Own
-from bot.matrix.crypto.crypto_store import Damaged, Vault
+from bot.matrix.crypto.account import OwnDevice
+from bot.matrix.crypto.crypto_store import CryptoStore, CryptoStoreDamaged
 from bot.matrix.crypto.devices import MEGOLM, keys_told
-from bot.matrix.crypto.key_sharing import Audience, KeyLost
-from bot.matrix.crypto.machine import Machine
+from bot.matrix.crypto.key_sharing import KeyLost, RoomReaders
+from bot.matrix.crypto.machine import CryptoMachine
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.identity import Ask, Owner, sign_device
+from bot.matrix.identity import Ask, SigningAccount, sign_device
 from bot.matrix.key_exchange import KeyExchange
 from bot.matrix.messages import without_clear_text
-from bot.matrix.model import Content, Joined, KeyNews, SyncAnswer
-from bot.matrix.requests import Request
+from bot.matrix.model import Content, JoinedRoom, KeyUpdates, SyncAnswer
+from bot.matrix.requests import MatrixRequest
 from bot.matrix.rosters import Rosters
 
 EPOCH = "org.patchbot.epoch"
@@ -51,7 +51,7 @@ class DeviceLost(BotError):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class EncryptionContext:
     """What encryption needs around it; a message without its key waits *patience_seconds*."""
 
     ask: Ask
@@ -64,16 +64,16 @@ class Surroundings:
 class Encryption:
     """Encrypts for rooms and reads what is encrypted, from `begin` on."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: EncryptionContext) -> None:
         self.refusal = ""  # why the device is not signed
         self._around = around
         self._clock = around.clock
         self._rosters = Rosters(around.ask)
         self._keys = KeyExchange(self._ask, self._step)
         self._thread = ThreadPoolExecutor(1, "crypto")
-        self._vault: Vault | None = None
-        self._begun: Machine | None = None
-        self._owner: Owner | None = None
+        self._vault: CryptoStore | None = None
+        self._begun: CryptoMachine | None = None
+        self._owner: SigningAccount | None = None
         self._secret = b""
         self._is_ready = False
         self._counted_at: float | None = None
@@ -87,7 +87,7 @@ class Encryption:
 
     # The device
 
-    async def begin(self, owner: Owner) -> None:
+    async def begin(self, owner: SigningAccount) -> None:
         """Be this device, with the keys that are kept of it, or with new ones where nobody knows any.
 
         Raises:
@@ -108,14 +108,14 @@ class Encryption:
         if await self._is_old_copy(owner):
             raise DeviceLost("the crypto store is an old copy")
 
-    def _kept_account(self, owner: Owner) -> Own | None:
+    def _kept_account(self, owner: SigningAccount) -> OwnDevice | None:
         """What is kept of this device; what is kept of others is destroyed, and so is what cannot be read."""
         self._close_vault()
         try:
-            self._vault = Vault.open(self._around.folder)
+            self._vault = CryptoStore.open(self._around.folder)
             if (own := account.kept(self._vault, owner.user, owner.device)) is not None:
                 return own
-        except (Damaged, ValueError) as error:
+        except (CryptoStoreDamaged, ValueError) as error:
             _log.error("the crypto store cannot be read", reason=str(error))
         except OSError as error:
             raise StoreError(f"store.data_dir: the crypto store cannot be written: {error}") from error
@@ -123,18 +123,18 @@ class Encryption:
         vaults.destroy(self._around.folder)
         return None
 
-    def _machine_of(self, owner: Owner, own: Own | None, *, is_known: bool) -> Machine:
+    def _machine_of(self, owner: SigningAccount, own: OwnDevice | None, *, is_known: bool) -> CryptoMachine:
         """Encrypt as *own*, or as a new account; *is_known*: the homeserver has the device's keys."""
         if self._vault is None:
-            self._vault = Vault.open(self._around.folder)
+            self._vault = CryptoStore.open(self._around.folder)
         now = int(self._clock.now().timestamp())
         with self._vault.transaction(now):
             own = own or account.made(self._vault, owner.user, owner.device)
             if not is_known:
                 self._vault.drop("own", "uploaded")
-        return Machine(self._vault, own, self._clock)
+        return CryptoMachine(self._vault, own, self._clock)
 
-    async def _is_old_copy(self, owner: Owner) -> bool:
+    async def _is_old_copy(self, owner: SigningAccount) -> bool:
         """Whether this device was further once, by what it left at the homeserver."""
         try:
             left = await self._ask(requests.account_data(owner.user, EPOCH))
@@ -298,7 +298,7 @@ class Encryption:
             raise Forbidden("the room wants an encryption that the bot does not know")
         await self._ready()
         readers = await self._rosters.readers(room)
-        audience = Audience(readers, Rotation.of(rules, shared_history=self._rosters.shares_history(room)))
+        audience = RoomReaders(readers, Rotation.of(rules, shared_history=self._rosters.shares_history(room)))
         try:
             if not await self._step(self._machine.is_settled, room, audience):
                 await self._share(room, audience)
@@ -306,7 +306,7 @@ class Encryption:
         except KeyLost as error:
             raise Temporary(str(error)) from error
 
-    async def _share(self, room: RoomId, audience: Audience) -> None:
+    async def _share(self, room: RoomId, audience: RoomReaders) -> None:
         """Give the key of our next message in *room* to all of *audience* who lack it.
 
         Raises:
@@ -336,7 +336,7 @@ class Encryption:
         self._report()
         self._know(answer.keys)
 
-    def _know(self, news: KeyNews) -> None:
+    def _know(self, news: KeyUpdates) -> None:
         """Wake `tend` where the homeserver is short of keys, or a conversation broke."""
         self._on_server = news.one_time_keys
         self._fallback_used = news.fallback_used
@@ -379,15 +379,15 @@ class Encryption:
     # Means
 
     @property
-    def _machine(self) -> Machine:
+    def _machine(self) -> CryptoMachine:
         if self._begun is None:
             raise Temporary("not logged in yet")
         return self._begun
 
-    async def _ask(self, request: Request) -> Content:
+    async def _ask(self, request: MatrixRequest) -> Content:
         return await self._around.ask(request)
 
-    async def _ask_noting_our_keys(self, request: Request) -> Content:
+    async def _ask_noting_our_keys(self, request: MatrixRequest) -> Content:
         """The answer to *request*; others are told of our device with the signatures that are in it."""
         answer, own = await self._ask(request), self._machine.own
         if (told := keys_told(answer, own.user, own.device)) is not None:
@@ -402,12 +402,12 @@ class Encryption:
         return await loop.run_in_executor(self._thread, functools.partial(step, *args, **kwargs))
 
 
-def _is_of(told: Content, own: Own) -> bool:
+def _is_of(told: Content, own: OwnDevice) -> bool:
     """Whether the homeserver's word of our device has the keys that are kept."""
     ours = own.device_keys()
     return told.get("keys") == ours.get("keys")
 
 
-def _quiet(room: RoomId) -> Joined:
+def _quiet(room: RoomId) -> JoinedRoom:
     """A room that a sync told nothing of."""
-    return Joined(room, (), (), limited=False, prev_batch=None, joined_members=None, invited_members=None)
+    return JoinedRoom(room, (), (), limited=False, prev_batch=None, joined_members=None, invited_members=None)

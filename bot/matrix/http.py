@@ -22,10 +22,10 @@ from bot.clock import Clock
 from bot.config import Settings
 from bot.errors import ConfigError, Temporary
 from bot.matrix import wire
-from bot.matrix.answer_reader import AnswerReader, AnswerTooLarge
+from bot.matrix.answer_reader import MatrixResponseReader, MatrixResponseTooLarge
 from bot.matrix.content import encoded
-from bot.matrix.model import Answer
-from bot.matrix.requests import Request
+from bot.matrix.model import MatrixResponse
+from bot.matrix.requests import MatrixRequest
 from bot.unpacking import body_of, unpacked
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024  # of one that is not read in parts
@@ -41,7 +41,7 @@ _NETWORK_ERRORS = (
 Parsed = TypeVar("Parsed")
 
 
-class Carrier:
+class HomeserverHttp:
     """The connections to one homeserver; *ahead* is how far its clock is before ours, as far as answers tell."""
 
     def __init__(self, settings: Settings, clock: Clock, request_seconds: float) -> None:
@@ -67,18 +67,20 @@ class Carrier:
         """Close them."""
         await self._nio.close()
 
-    async def answer(self, request: Request, token: str | None, parse: Callable[[Answer], Parsed]) -> Parsed:
+    async def answer(
+        self, request: MatrixRequest, token: str | None, parse: Callable[[MatrixResponse], Parsed]
+    ) -> Parsed:
         """One request, as *token*'s device; everything that can go wrong with it as an error of ours."""
         self.requests += 1
         seconds = self._seconds if request.seconds is None else request.seconds
-        reader = AnswerReader(request.reading) if request.reading is not None else None
+        reader = MatrixResponseReader(request.reading) if request.reading is not None else None
         try:
             async with asyncio.timeout(seconds):
                 response, body = await self._exchange(request, token, reader)
         except TimeoutError as error:
             metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
             if reader is not None and reader.largest:
-                raise AnswerTooLarge(f"the answer did not end within {seconds:g} s", reader.largest) from error
+                raise MatrixResponseTooLarge(f"the answer did not end within {seconds:g} s", reader.largest) from error
             raise Temporary(f"no answer within {seconds:g} s") from error
         except _NETWORK_ERRORS as error:
             metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
@@ -87,16 +89,16 @@ class Carrier:
         self._compare_clocks(response.headers.get("Date", ""))
 
         def read() -> Parsed:
-            if isinstance(body, Answer):
+            if isinstance(body, MatrixResponse):
                 return parse(body)
-            return parse(Answer(wire.judge(response.status, response.headers.get("Retry-After", ""), body)))
+            return parse(MatrixResponse(wire.judge(response.status, response.headers.get("Retry-After", ""), body)))
 
-        size = body.size if isinstance(body, Answer) else len(body)
+        size = body.size if isinstance(body, MatrixResponse) else len(body)
         return await asyncio.to_thread(read) if size > LARGE_BYTES else read()
 
     async def _exchange(
-        self, request: Request, token: str | None, reader: AnswerReader | None
-    ) -> tuple[aiohttp.ClientResponse, bytes | Answer]:
+        self, request: MatrixRequest, token: str | None, reader: MatrixResponseReader | None
+    ) -> tuple[aiohttp.ClientResponse, bytes | MatrixResponse]:
         """The response, and its body: taken apart by *reader*, where there is one and it is a good answer."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
         if token is not None:
@@ -132,7 +134,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return body
 
 
-async def _parts(response: aiohttp.ClientResponse, reader: AnswerReader) -> Answer:
+async def _parts(response: aiohttp.ClientResponse, reader: MatrixResponseReader) -> MatrixResponse:
     """What *reader* keeps of the answer."""
     try:
         async for step in unpacked(response.content.iter_any(), _STEP_BYTES, is_packed=_is_packed(response)):

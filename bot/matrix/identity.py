@@ -16,17 +16,17 @@ from bot.matrix.crypto.devices import keys_told
 from bot.matrix.crypto.signatures import signed_part
 from bot.matrix.keyring import Keyring, Seeds, new_seeds
 from bot.matrix.model import Content
-from bot.matrix.requests import Request
+from bot.matrix.requests import MatrixRequest
 from bot.matrix.wire import Challenge
 
-Ask = Callable[[Request], Awaitable[Content]]
+Ask = Callable[[MatrixRequest], Awaitable[Content]]
 _PASSWORD = "m.login.password"  # noqa: S105  # a way to confirm something
 RESET_WORDS = "an operator can make a new one: stop the bot, and run `patchbot keys reset`"
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class SigningAccount:
     """Who signs: the account, its device, and the *password* that confirms it, where there is one."""
 
     user: UserId
@@ -38,7 +38,7 @@ class Owner:
         return f"Owner({self.user}, {self.device})"
 
 
-async def confirmed(ask: Ask, owner: Owner, request: Request) -> Content:
+async def confirmed(ask: Ask, owner: SigningAccount, request: MatrixRequest) -> Content:
     """The answer to *request*, confirmed with the password where the homeserver wants that.
 
     Raises:
@@ -61,7 +61,7 @@ async def confirmed(ask: Ask, owner: Owner, request: Request) -> Content:
         raise Permanent("the homeserver does not accept the password") from challenge
 
 
-async def sign_device(ask: Ask, owner: Owner, folder: Path, own: Content) -> None:
+async def sign_device(ask: Ask, owner: SigningAccount, folder: Path, own: Content) -> None:
     """Have the device signed by the kept identity, which is made where the account has none.
 
     *own* are the public keys that the device made: they alone are signed, whatever the homeserver says of the device.
@@ -87,7 +87,7 @@ async def sign_device(ask: Ask, owner: Owner, folder: Path, own: Content) -> Non
     _log.info("the device is signed", device=owner.device)
 
 
-async def reset(ask: Ask, owner: Owner, folder: Path) -> None:
+async def reset(ask: Ask, owner: SigningAccount, folder: Path) -> None:
     """Replace the account's identity, whosever it is, by a new one, and sign the device with it.
 
     Both identities are kept until it is known which of them the homeserver has. Raises as `sign_device` does.
@@ -107,7 +107,7 @@ async def reset(ask: Ask, owner: Owner, folder: Path) -> None:
     await _sign(ask, owner, new, own)
 
 
-async def _first_identity(ask: Ask, owner: Owner, folder: Path, keyring: Keyring) -> Seeds:
+async def _first_identity(ask: Ask, owner: SigningAccount, folder: Path, keyring: Keyring) -> Seeds:
     """Make the kept identity, or a new one, the account's; it is on the disk before the homeserver has it."""
     seeds = keyring.identities[0] if keyring.identities else new_seeds()
     await asyncio.to_thread(keyrings.save, folder, replace(keyring, identities=(seeds,)))
@@ -116,7 +116,7 @@ async def _first_identity(ask: Ask, owner: Owner, folder: Path, keyring: Keyring
     return seeds
 
 
-async def _sign(ask: Ask, owner: Owner, seeds: Seeds, own: Content) -> None:
+async def _sign(ask: Ask, owner: SigningAccount, seeds: Seeds, own: Content) -> None:
     answer = await ask(requests.query_keys([owner.user]))
     if keys_told(answer, owner.user, owner.device) is None:
         raise Permanent("the homeserver does not know the device's keys, so they cannot be signed")
@@ -130,7 +130,7 @@ async def _sign(ask: Ask, owner: Owner, seeds: Seeds, own: Content) -> None:
         raise Permanent(f"the homeserver did not take the signature of the device, and {reason}")
 
 
-def _refuse_other_keys(answer: Content, owner: Owner, own: Content) -> None:
+def _refuse_other_keys(answer: Content, owner: SigningAccount, own: Content) -> None:
     """Stop where the homeserver tells others any keys of the device but its *own*: nobody may trust those."""
     told = keys_told(answer, owner.user, owner.device)
     if told is not None and signed_part(told) != signed_part(own):
@@ -138,7 +138,7 @@ def _refuse_other_keys(answer: Content, owner: Owner, own: Content) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TrustReport:
     """What `patchbot keys status` says; *one_time_keys* None where the homeserver did not tell."""
 
     user: UserId
@@ -174,7 +174,7 @@ class Report:
             yield f"One-time keys at the homeserver: {self.one_time_keys}."
 
 
-async def report(ask: Ask, owner: Owner, folder: Path) -> Report:
+async def report(ask: Ask, owner: SigningAccount, folder: Path) -> TrustReport:
     """Ask the homeserver, and look at what is kept. Raises as `Chat.send` does, and `StoreError`."""
     answer = await ask(requests.query_keys([owner.user]))
     counts = (await ask(requests.upload_keys({}))).get("one_time_key_counts")
@@ -183,7 +183,7 @@ async def report(ask: Ask, owner: Owner, folder: Path) -> Report:
     found = signing.standing(answer, owner.user, owner.device)
     keyring = await asyncio.to_thread(keyrings.load, folder)
     kept = await asyncio.to_thread(kept_device_keys, folder, owner.user, owner.device)
-    return Report(
+    return TrustReport(
         user=owner.user,
         device=owner.device,
         is_known=told is not None,

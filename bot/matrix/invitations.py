@@ -11,11 +11,11 @@ from datetime import datetime
 
 from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE
 from bot.ids import NoticeKey, RoomId, UserId
-from bot.matrix.invite_rules import HouseRules, accepts
+from bot.matrix.invite_rules import InviteRules, accepts
 from bot.matrix.messages import thread_of
 from bot.matrix.model import Event
 from bot.matrix.rooms import Room
-from bot.matrix.session_memory import Taken
+from bot.matrix.session_memory import SessionUpdate
 from bot.notices.markup import Allowed, Code, Lines, words, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 
@@ -56,10 +56,10 @@ def send_again(room: RoomId, unread: Event, now: datetime) -> Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class InvitePolicy:
     """Who may bring us into rooms: people that *rules* allow, and the configuration (*configured*, by name)."""
 
-    rules: HouseRules
+    rules: InviteRules
     configured: Mapping[str, RoomId] = field(default_factory=dict)
 
     def allows(self, inviter: UserId) -> bool:
@@ -72,19 +72,19 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
+class ProvenInvitation:
     """An invitation as our membership shows it."""
 
     inviter: UserId
     direct: bool
 
 
-def invited(member: Event) -> Invited | None:
+def invited(member: Event) -> ProvenInvitation | None:
     """Return the invitation that our membership event is, or replaced; None if it shows none."""
     if member.content.get("membership") == "invite":
-        return Invited(member.sender, member.content.get("is_direct") is True)
+        return ProvenInvitation(member.sender, member.content.get("is_direct") is True)
     if member.previous.get("membership") == "invite" and member.previous_sender is not None:
-        return Invited(member.previous_sender, member.previous.get("is_direct") is True)
+        return ProvenInvitation(member.previous_sender, member.previous.get("is_direct") is True)
     return None
 
 
@@ -94,13 +94,13 @@ def last_membership(events: Iterable[Event], me: UserId) -> Event | None:
     return ours[-1] if ours else None
 
 
-def admitted(room: Room, invitation: Invited | None, policy: Policy) -> Taken | None:
+def admitted(room: Room, invitation: ProvenInvitation | None, policy: InvitePolicy) -> SessionUpdate | None:
     """Return the outcome of an invitation to *room* that is accepted; None if we must not stay there."""
     allowed = invitation if invitation is not None and policy.allows(invitation.inviter) else None
     if allowed is None and not policy.is_configured(room.id):
         return None
     direct = allowed if allowed is not None and allowed.direct and not room.is_crowded else None
-    return Taken(
+    return SessionUpdate(
         settled=(room.id,),
         resumed=(room.id,),
         direct=(room.id,) if direct else (),

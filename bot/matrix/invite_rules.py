@@ -10,7 +10,7 @@ _USER_ID = re.compile(r"@[^:\0]*:[^\0]+")
 
 
 @dataclass(frozen=True, slots=True)
-class HouseRules:
+class InviteRules:
     """Who may ask us in, which rooms we go to by ourselves (aliases or ids), and how we are spoken to."""
 
     me: UserId

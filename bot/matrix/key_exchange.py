@@ -14,12 +14,12 @@ from bot.errors import Permanent, Temporary
 from bot.ids import DeviceId, UserId
 from bot.matrix import requests
 from bot.matrix.crypto.device_lists import Marks
-from bot.matrix.crypto.devices import Device, is_user
-from bot.matrix.crypto.key_sharing import AT_ONCE, Parcel
-from bot.matrix.crypto.machine import Machine
+from bot.matrix.crypto.devices import DeviceKeys, is_user
+from bot.matrix.crypto.key_sharing import AT_ONCE, ToDeviceMessages
+from bot.matrix.crypto.machine import CryptoMachine
 from bot.matrix.identity import Ask
 from bot.matrix.model import Content
-from bot.matrix.requests import Request
+from bot.matrix.requests import MatrixRequest
 
 USERS_AT_ONCE = 250  # in one request
 USERS_A_STEP = 500  # while others wait for the machine
@@ -42,7 +42,7 @@ class KeyExchange:
         self._ask = ask
         self._step = step
 
-    async def meet(self, machine: Machine, users: Collection[UserId]) -> None:
+    async def meet(self, machine: CryptoMachine, users: Collection[UserId]) -> None:
         """Fetch the devices of *users*, and open an Olm session with each that allows one.
 
         Raises:
@@ -54,12 +54,12 @@ class KeyExchange:
             marks |= await self._step(machine.to_query, portion)
         for asked in _portions(tuple(marks), USERS_AT_ONCE):
             await self._query(machine, asked, marks)
-        wanted: list[Device] = []
+        wanted: list[DeviceKeys] = []
         for portion in _portions(sound, USERS_A_STEP):
             wanted += await self._step(machine.to_claim, portion)
         await self.claim(machine, wanted)
 
-    async def _query(self, machine: Machine, users: Sequence[UserId], marks: Marks) -> None:
+    async def _query(self, machine: CryptoMachine, users: Sequence[UserId], marks: Marks) -> None:
         async def learn(asked: Sequence[UserId], answer: Content) -> None:
             for portion in _by_devices(asked, answer):
                 await self._step(machine.learn_devices, answer, {user: marks[user] for user in portion})
@@ -67,24 +67,24 @@ class KeyExchange:
         for user, error in await self._divided(users, requests.query_keys, learn):
             await self._step(machine.put_off, [user], str(error))
 
-    async def claim(self, machine: Machine, devices: Sequence[Device]) -> None:
+    async def claim(self, machine: CryptoMachine, devices: Sequence[DeviceKeys]) -> None:
         """Open Olm sessions with *devices*. Raises `Temporary`."""
 
-        async def begin(asked: Sequence[Device], answer: Content) -> None:
+        async def begin(asked: Sequence[DeviceKeys], answer: Content) -> None:
             await self._step(machine.begin, answer, asked)
 
         for asked in _portions(devices, AT_ONCE):
             for device, error in await self._divided(asked, _claim_of, begin):
                 await self._step(machine.put_off, [device], str(error))
 
-    async def deliver(self, machine: Machine, parcel: Parcel) -> Parcel:
+    async def deliver(self, machine: CryptoMachine, parcel: ToDeviceMessages) -> ToDeviceMessages:
         """Send a parcel; return what the homeserver accepted of it. Raises `Temporary`."""
-        taken: list[Device] = []
+        taken: list[DeviceKeys] = []
 
-        async def note(devices: Sequence[Device], _: Content) -> None:
+        async def note(devices: Sequence[DeviceKeys], _: Content) -> None:
             taken.extend(devices)
 
-        def request_of(devices: Sequence[Device]) -> Request:
+        def request_of(devices: Sequence[DeviceKeys]) -> MatrixRequest:
             return requests.send_to_devices(parcel.type, secrets.token_hex(16), parcel.for_devices(devices))
 
         if parcel.devices:
@@ -95,7 +95,7 @@ class KeyExchange:
     async def _divided(
         self,
         whole: Sequence[_T],
-        request_of: Callable[[Sequence[_T]], Request],
+        request_of: Callable[[Sequence[_T]], MatrixRequest],
         take: Callable[[Sequence[_T], Content], Awaitable[None]],
     ) -> list[tuple[_T, Permanent]]:
         """Request *whole*, in parts if it is refused, and *take* each answer; return the items that are refused alone.
@@ -119,7 +119,7 @@ class KeyExchange:
                 await take(part, answer)
         return refused
 
-    async def _would_take(self, request: Request) -> bool:
+    async def _would_take(self, request: MatrixRequest) -> bool:
         """Return whether the homeserver accepts an empty request. Raises `Temporary` if it does not."""
         try:
             await self._ask(request)
@@ -128,7 +128,7 @@ class KeyExchange:
         return True
 
 
-def _claim_of(devices: Sequence[Device]) -> Request:
+def _claim_of(devices: Sequence[DeviceKeys]) -> MatrixRequest:
     wanted: dict[UserId, list[DeviceId]] = {}
     for device in devices:
         wanted.setdefault(device.user, []).append(device.id)

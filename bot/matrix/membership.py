@@ -21,11 +21,11 @@ from bot.clock import Clock
 from bot.errors import Forbidden, Permanent, Temporary, TransportError
 from bot.ids import RoomId, UserId
 from bot.matrix.client import MatrixClient
-from bot.matrix.invitations import Invited, Policy, admitted, why_not_entered, why_not_followed
-from bot.matrix.invite_rules import HouseRules
+from bot.matrix.invitations import InvitePolicy, ProvenInvitation, admitted, why_not_entered, why_not_followed
+from bot.matrix.invite_rules import InviteRules
 from bot.matrix.model import Invitation
 from bot.matrix.rooms import Room
-from bot.matrix.session_memory import Remembered, SessionMemory, Taken
+from bot.matrix.session_memory import SessionMemory, SessionUpdate, StoredSession
 from bot.notices.notice import next_attempt
 
 AT_ONCE = 4  # of each kind
@@ -52,10 +52,10 @@ class _Wait:
     refused: bool
 
 
-class Doors:
+class Membership:
     """What is open to us."""
 
-    def __init__(self, client: MatrixClient, memory: SessionMemory, clock: Clock, rules: HouseRules) -> None:
+    def __init__(self, client: MatrixClient, memory: SessionMemory, clock: Clock, rules: InviteRules) -> None:
         self.rooms: dict[RoomId, Room] = {}
         self.direct: frozenset[RoomId] = frozenset()
         self.alone: frozenset[RoomId] = frozenset()
@@ -79,16 +79,16 @@ class Doors:
         self._wake = asyncio.Event()
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> InvitePolicy:
         """Who decides that a room may keep us."""
-        return Policy(self._rules, self._resolved)
+        return InvitePolicy(self._rules, self._resolved)
 
     @property
     def pending(self) -> frozenset[RoomId]:
         """The rooms that we were asked into, and may be in already, before it is known whether they may keep us."""
         return frozenset(self._invitations)
 
-    def restore(self, remembered: Remembered) -> None:
+    def restore(self, remembered: StoredSession) -> None:
         """Go on where the last session ended."""
         self.direct = remembered.direct
         self._suspended = remembered.suspended
@@ -96,7 +96,7 @@ class Doors:
         self.encrypted = dict(remembered.encrypted)
         self._invitations = {invitation.room: invitation for invitation in remembered.invitations}
 
-    def took(self, taken: Taken, rooms: Mapping[RoomId, Room] | None = None) -> None:
+    def took(self, taken: SessionUpdate, rooms: Mapping[RoomId, Room] | None = None) -> None:
         """Know what was kept, and look whether something is to be done."""
         if rooms is not None:
             self.rooms = dict(rooms)
@@ -227,7 +227,7 @@ class Doors:
             raise Forbidden("the bot was removed from it")
         if room not in self.rooms:
             room = await self._client.join(name, () if name.startswith("#") else (self._rules.server,))
-        await self._take(Taken(named=((name, room),), resumed=(room,)))
+        await self._take(SessionUpdate(named=((name, room),), resumed=(room,)))
 
     async def _answer(self, invitation: Invitation) -> None:
         """Decline an invitation that does not count even as it claims to be; accept it, and see what it really is."""
@@ -239,7 +239,7 @@ class Doors:
         if not self.policy.is_configured(room) and not is_allowed:
             _log.info("declines an invitation", room=room, inviter=inviter)
             await self._client.leave(room)
-            await self._take(Taken(settled=(room,)))
+            await self._take(SessionUpdate(settled=(room,)))
             return
         self._count_join()
         wait = self._waits.get(f"invitation {room}")
@@ -248,7 +248,7 @@ class Doors:
             await self._client.join(room, (_host(inviter) or self._rules.server,), seconds)
         except Permanent as error:
             _log.warning("cannot accept an invitation", room=room, inviter=inviter, reason=str(error))
-            await self._take(Taken(settled=(room,)))
+            await self._take(SessionUpdate(settled=(room,)))
             return
         if room in self._invitations and room not in self.rooms:
             self._entered.add(room)
@@ -272,9 +272,9 @@ class Doors:
             return
         self._refuse(invitation, shown)
         await self._leave(room)
-        await self._take(Taken(settled=(room,)))
+        await self._take(SessionUpdate(settled=(room,)))
 
-    def _refuse(self, invitation: Invitation, shown: Invited | None) -> None:
+    def _refuse(self, invitation: Invitation, shown: ProvenInvitation | None) -> None:
         """Remember a room that we leave again, so that the same invitation costs no join for a while."""
         self._refused.pop(invitation.room, None)
         self._refused[invitation.room] = self._clock.monotonic() + AFTER_REFUSAL.total_seconds()
@@ -299,7 +299,9 @@ class Doors:
             return
         names = tuple((name, new) for name, known in self.named.items() if known == room.id)
         direct = (new,) if room.is_direct else ()
-        await self._take(Taken(moved=((room.id, new),), resumed=(new,), named=names, direct=direct, settled=(new,)))
+        await self._take(
+            SessionUpdate(moved=((room.id, new),), resumed=(new,), named=names, direct=direct, settled=(new,))
+        )
         self._decided[room.id] = new, room.replaced_by
         if room.id not in self._rules.configured:
             await self._leave(room.id)
@@ -317,7 +319,7 @@ class Doors:
         self._scouted[old.id] = new, now + AFTER_REFUSAL.total_seconds()
         by = old.replaced_by or UserId("")
         if new not in self._invitations:
-            await self._take(Taken(invited=(Invitation(new, by, direct=False),)))
+            await self._take(SessionUpdate(invited=(Invitation(new, by, direct=False),)))
         servers = (self._rules.server, _host(by)) if by else (self._rules.server,)
         await self._client.join(new, tuple(dict.fromkeys(servers)))
         if new not in self.rooms:
@@ -327,7 +329,7 @@ class Doors:
         await self._client.leave(room)
         self.rooms.pop(room, None)
 
-    async def _take(self, taken: Taken) -> None:
+    async def _take(self, taken: SessionUpdate) -> None:
         await self._memory.take(taken)
         self.took(taken)
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.mentions import BotInRoom, with_mention
-from bot.matrix.model import Content, Event, Joined
-from bot.matrix.session_memory import Heard
+from bot.matrix.model import Content, Event, JoinedRoom
+from bot.matrix.session_memory import IncomingMessage
 from bot.patchwork.text import valid
 
 TOO_OLD = timedelta(minutes=10)
@@ -22,7 +22,7 @@ ENCRYPTION = "m.room.encryption"
 _NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any client; they are no words
 
 
-def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[Heard]:
+def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[IncomingMessage]:
     """What others said among *events*: new texts, neither notices nor edits, not older than ten minutes."""
     for event in events:
         relation = _mapping(event.content, "m.relates_to")
@@ -34,7 +34,9 @@ def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -
             continue
         if body := _body(event.content, relation, me):
             said_at = min(event.sent_at, now)  # the sending server's word, which may be anything
-            yield Heard(room, event.id, event.sender, body, said_at, thread_of(event.content), _replies_to(relation))
+            yield IncomingMessage(
+                room, event.id, event.sender, body, said_at, thread_of(event.content), _replies_to(relation)
+            )
 
 
 def thread_of(content: Content) -> EventId | None:
@@ -103,7 +105,7 @@ def _mapping(content: Content, key: str) -> Content:
     return found if isinstance(found, Mapping) else {}
 
 
-def without_clear_text(joined: Joined, *, is_new: bool) -> Joined:
+def without_clear_text(joined: JoinedRoom, *, is_new: bool) -> JoinedRoom:
     """Return what a sync shows of an encrypted room, without its unencrypted messages.
 
     *is_new*: the encryption was not known before this sync; messages from before it are kept.
@@ -118,7 +120,7 @@ def _sealed(events: tuple[Event, ...]) -> Iterator[Event]:
             yield event
 
 
-def _encrypted_from(joined: Joined) -> int:
+def _encrypted_from(joined: JoinedRoom) -> int:
     """Return the index in the timeline from which the room is encrypted; 0 if it was before."""
     before = {event.id for event in joined.state if _turns_on(event)}
     for place, event in enumerate(joined.timeline):

@@ -13,7 +13,7 @@ Content = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class OmittedPart:
     """A part of an answer that was too large, and how large it was as far as it was looked at."""
 
     path: Path
@@ -30,11 +30,11 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MatrixResponse:
     """A good answer of the homeserver, without what was too large in it; *size* is what was kept, in bytes."""
 
     content: Content
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[OmittedPart, ...] = ()
     size: int = 0
 
 
@@ -61,7 +61,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedRoom:
     """What a sync tells of a room we are in.
 
     *state* stood before the first event of *timeline* (both oldest first); *limited*: events are missing before it,
@@ -80,7 +80,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class TimelineGap:
     """What a sync left out of a room's timeline: between *after*, the token of the sync before, and a `prev_batch`."""
 
     room: RoomId
@@ -101,7 +101,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftRoom:
     """A room we are no longer in; *by* is who saw to that, None where the homeserver does not say."""
 
     room: RoomId
@@ -109,7 +109,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class ToDevice:
+class ToDeviceEvent:
     """What another device sends to ours, outside of rooms."""
 
     sender: UserId
@@ -118,7 +118,7 @@ class ToDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyNews:
+class KeyUpdates:
     """What a sync tells of keys.
 
     *changed* are users whose devices are others now, *left* those who share no encrypted room with us any more;
@@ -126,7 +126,7 @@ class KeyNews:
     that serves when these are used up. *is_partial*: there are more such users than can be read, so all may be others.
     """
 
-    to_device: tuple[ToDevice, ...] = ()
+    to_device: tuple[ToDeviceEvent, ...] = ()
     changed: tuple[UserId, ...] = ()
     left: tuple[UserId, ...] = ()
     one_time_keys: int = 0
@@ -139,14 +139,14 @@ class SyncAnswer:
     """What happened since the last sync."""
 
     next_batch: str
-    keys: KeyNews = field(default_factory=KeyNews)
-    joined: tuple[Joined, ...] = ()
+    keys: KeyUpdates = field(default_factory=KeyUpdates)
+    joined: tuple[JoinedRoom, ...] = ()
     invited: tuple[Invitation, ...] = ()
-    left: tuple[Left, ...] = ()
+    left: tuple[LeftRoom, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class MessagesPage:
     """Events of a room, newest first, and where older ones are to be had; None at the beginning of the room."""
 
     events: tuple[Event, ...]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE, Verdict
+from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE, RightsDecision
 from bot.errors import TransportError
 from bot.ids import RoomId, UserId
 from bot.matrix.client import MatrixClient
@@ -15,7 +15,7 @@ from bot.matrix.session import Session
 _log = structlog.get_logger(__name__)
 
 
-class MatrixHouse:
+class MatrixRoomRights:
     """The rooms as a session knows them; power levels are asked for anew when they count."""
 
     def __init__(self, admins: Collection[UserId]) -> None:
@@ -30,7 +30,7 @@ class MatrixHouse:
         """Whether *user* is an admin of the bot."""
         return user in self._admins
 
-    async def may_change(self, room: RoomId, user: UserId) -> Verdict:
+    async def may_change(self, room: RoomId, user: UserId) -> RightsDecision:
         """By the levels that the room has now; by those that it was last seen with where they cannot be asked for."""
         client, session = await self._at_home()
         seen = session.rooms.get(room) or Room(room)
@@ -39,7 +39,7 @@ class MatrixHouse:
         except TransportError as error:
             _log.info("the power levels as last seen count", room=room, reason=str(error))
         needed = seen.level_to_set(STATE_TYPE, DEFAULT_LEVEL)
-        return Verdict(needed, seen.level(user), self.is_admin(user))
+        return RightsDecision(needed, seen.level(user), self.is_admin(user))
 
     async def rooms(self) -> Mapping[RoomId, str]:
         """The rooms but for direct chats, with the canonical alias of each, or else its name, or ""."""

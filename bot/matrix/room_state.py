@@ -7,7 +7,7 @@ from bot.ids import RoomId, UserId
 from bot.incidents import Incidents
 from bot.matrix import requests, wire
 from bot.matrix.identity import Ask
-from bot.matrix.model import Event, Joined, SyncAnswer
+from bot.matrix.model import Event, JoinedRoom, SyncAnswer
 from bot.matrix.rooms import STATE_TYPES
 
 MAX_ROOMS = 20  # after one sync
@@ -19,7 +19,7 @@ async def with_states(answer: SyncAnswer, user: UserId, ask: Ask, incidents: Inc
     chosen = [each.room for each in answer.joined if each.is_partial][:MAX_ROOMS]
     failures: list[Temporary] = []
 
-    async def whole(joined: Joined) -> Joined:
+    async def whole(joined: JoinedRoom) -> JoinedRoom:
         if joined.room in chosen:
             return replace(joined, state=await _state_of(joined.room, user, ask, incidents, failures))
         if joined.is_partial:

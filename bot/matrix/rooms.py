@@ -12,7 +12,7 @@ from typing import Self
 from bot.ids import RoomId, UserId
 from bot.matrix.crypto.devices import MEGOLM
 from bot.matrix.invite_rules import is_user_id
-from bot.matrix.model import Content, Event, Joined
+from bot.matrix.model import Content, Event, JoinedRoom
 
 ABOVE_ALL = 1 << 60  # more than any level that JSON may hold
 _BEFORE_CREATORS = frozenset(str(version) for version in range(1, 12))
@@ -103,7 +103,7 @@ class Room:
                 room = change(room, event)
         return room
 
-    def told(self, joined: Joined) -> "Room":
+    def told(self, joined: JoinedRoom) -> "Room":
         """The room after what a sync tells of it."""
         room = self.after(joined.state).after(joined.timeline)
         return replace(

@@ -23,16 +23,16 @@ from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import RoomId
 from bot.incidents import Incidents
-from bot.matrix.answer_reader import AnswerTooLarge
+from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.client import MatrixClient
-from bot.matrix.invite_rules import HouseRules
-from bot.matrix.membership import Doors
+from bot.matrix.invite_rules import InviteRules
+from bot.matrix.membership import Membership
 from bot.matrix.rooms import Room
-from bot.matrix.session_memory import SessionMemory, Taken
+from bot.matrix.session_memory import SessionMemory, SessionUpdate
 from bot.matrix.skipped_rooms import SkippedRooms
 from bot.matrix.sync_isolation import decrypted, taken
-from bot.matrix.sync_outcome import ASK_AGAIN, Known
-from bot.matrix.timeline_gaps import Gaps
+from bot.matrix.sync_outcome import ASK_AGAIN, SyncContext
+from bot.matrix.timeline_gaps import TimelineGaps
 from bot.notices.markup import cut
 from bot.notices.status import MAX_REASON, moment, to_the_second
 
@@ -63,16 +63,16 @@ class Session:
         client: MatrixClient,
         memory: SessionMemory,
         clock: Clock,
-        rules: HouseRules,
-        heard: Callable[[Taken], None] = lambda _: None,
+        rules: InviteRules,
+        heard: Callable[[SessionUpdate], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._memory = memory
         self._clock = clock
         self._me = rules.me
-        self._doors = Doors(client, memory, clock, rules)
+        self._doors = Membership(client, memory, clock, rules)
         self._heard = heard
-        self._gaps = Gaps(client, clock, rules.me)
+        self._gaps = TimelineGaps(client, clock, rules.me)
         self._skipped = SkippedRooms(client, memory, clock)
         self._since: str | None = None
         self._asked: dict[RoomId, datetime] = {}  # where somebody was asked to send again what we could not decrypt
@@ -185,7 +185,7 @@ class Session:
         since, began = self._since, self._clock.monotonic()
         try:
             answer = await self._client.sync(since, timeout_ms, full_state=whole, without=self._skipped.rooms())
-        except AnswerTooLarge as error:
+        except MatrixResponseTooLarge as error:
             await self._skipped.add(error)
             raise
         except Permanent as error:
@@ -198,7 +198,7 @@ class Session:
             self._client.encryption, answer, doors.rooms, self.incidents, is_news=since is not None
         )
         self._asked = {room: at for room, at in self._asked.items() if now - at < ASK_AGAIN}
-        known = Known(
+        known = SyncContext(
             self._me,
             doors.rooms,
             doors.direct,

@@ -14,8 +14,8 @@ import structlog
 from bot.ids import EventId, NoticeKey, RoomId, UserId
 from bot.matrix.model import Invitation
 from bot.notices.notice import Notice
-from bot.store.inbox_book import Said
-from bot.store.session_book import Invited
+from bot.store.inbox_book import InboxMessage
+from bot.store.session_book import StoredInvitation
 from bot.store.store import Store, Transaction
 
 MAX_UNASKED = 10  # answers that may wait for a person before welcomes and the like are left out
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class IncomingMessage:
     """What somebody said in a room; *sent_at* is UTC.
 
     *thread* is the root of the thread it was said in, *replies_to* the event that it answers; None where there is none.
@@ -39,7 +39,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SessionUpdate:
     """What follows from one answer or one step, to be kept together or not at all.
 
     *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *crowded* were
@@ -52,7 +52,7 @@ class Taken:
     """
 
     since: str | None = None
-    heard: tuple[Heard, ...] = ()
+    heard: tuple[IncomingMessage, ...] = ()
     notices: tuple[Notice, ...] = ()
     invited: tuple[Invitation, ...] = ()
     settled: tuple[RoomId, ...] = ()
@@ -72,7 +72,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class StoredSession:
     """Where a session goes on; *since* None: it never began."""
 
     since: str | None = None
@@ -87,10 +87,10 @@ class Remembered:
 class SessionMemory(Protocol):
     """Keeps what a session takes."""
 
-    async def remembered(self) -> Remembered:
+    async def remembered(self) -> StoredSession:
         """What was kept."""
 
-    async def take(self, taken: Taken) -> None:
+    async def take(self, taken: SessionUpdate) -> None:
         """Keep all of it in one transaction.
 
         What was heard before (same room and event) is left as it is, and so is a notice whose key is there already;
@@ -101,11 +101,11 @@ class SessionMemory(Protocol):
 
 
 @dataclass
-class RecentMemory:
+class InMemorySession:
     """A memory that lasts as long as the process."""
 
     since: str | None = None
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[IncomingMessage] = field(default_factory=list)
     notices: dict[NoticeKey, Notice] = field(default_factory=dict)
     invitations: dict[RoomId, Invitation] = field(default_factory=dict)
     direct: set[RoomId] = field(default_factory=set)
@@ -117,13 +117,13 @@ class RecentMemory:
     redacted: set[tuple[RoomId, EventId]] = field(default_factory=set)
     skipped: dict[RoomId, datetime] = field(default_factory=dict)
     takes: int = 0
-    before_take: Callable[[Taken], None] = lambda _: None  # may raise what a database would
+    before_take: Callable[[SessionUpdate], None] = lambda _: None  # may raise what a database would
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def remembered(self) -> Remembered:
+    async def remembered(self) -> StoredSession:
         """What was kept."""
         kept = tuple(self.invitations.values())
-        return Remembered(
+        return StoredSession(
             self.since,
             kept,
             frozenset(self.direct),
@@ -133,7 +133,7 @@ class RecentMemory:
             skipped=dict(self.skipped),
         )
 
-    async def take(self, taken: Taken) -> None:
+    async def take(self, taken: SessionUpdate) -> None:
         """Keep it."""
         self.before_take(taken)
         known = {(heard.room, heard.event) for heard in self.heard}
@@ -171,14 +171,14 @@ class RecentMemory:
         return [heard.body for heard in self.heard]
 
 
-class StoredMemory:
+class DatabaseSession:
     """A memory that outlasts the process; *took* hears of everything once it is kept, *doubts* of what may be."""
 
     def __init__(
         self,
         store: Store,
         user: UserId,
-        took: Callable[[Taken], None] = lambda _: None,
+        took: Callable[[SessionUpdate], None] = lambda _: None,
         doubts: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -186,16 +186,16 @@ class StoredMemory:
         self._took = took
         self._doubts = doubts
 
-    async def remembered(self) -> Remembered:
+    async def remembered(self) -> StoredSession:
         """What was kept."""
         async with self._store.transaction() as tx:
             kept = await tx.session.kept(self._user)
         asked = tuple(Invitation(each.room, each.inviter, each.direct) for each in kept.invitations)
-        return Remembered(
+        return StoredSession(
             kept.since, asked, kept.direct, kept.suspended, kept.alone, encrypted=kept.encrypted, skipped=kept.skipped
         )
 
-    async def take(self, taken: Taken) -> None:
+    async def take(self, taken: SessionUpdate) -> None:
         """Keep it."""
         try:
             taken = await self._kept(taken)
@@ -204,14 +204,14 @@ class StoredMemory:
             raise
         self._took(taken)
 
-    async def _kept(self, taken: Taken) -> Taken:
+    async def _kept(self, taken: SessionUpdate) -> SessionUpdate:
         """Keep it, with the direct chats that others took the place of."""
         async with self._store.transaction() as tx:
             former = await self._former_chats(tx, taken.partners)
             taken = replace(taken, moved=(*taken.moved, *former), resumed=(*taken.resumed, *(new for _, new in former)))
             await self._keep_rooms(tx, taken)
             for invitation in taken.invited:
-                await tx.session.invited(Invited(invitation.room, invitation.inviter, invitation.direct))
+                await tx.session.invited(StoredInvitation(invitation.room, invitation.inviter, invitation.direct))
             for room in taken.settled:
                 await tx.session.settled(room)
             for heard in taken.heard:
@@ -245,7 +245,7 @@ class StoredMemory:
         """The direct chats of the same person that each of the new ones takes the place of."""
         return [(old, chat) for chat, person in partners for old in await tx.subscriptions.former_chats(person, chat)]
 
-    async def _keep_rooms(self, tx: Transaction, taken: Taken) -> None:
+    async def _keep_rooms(self, tx: Transaction, taken: SessionUpdate) -> None:
         """How the rooms stand; before the notices, for these wait where a room is suspended."""
         for old, new in taken.moved:
             await tx.session.move(old, new)
@@ -263,7 +263,7 @@ class StoredMemory:
         for name, room in taken.named:
             await tx.session.called(name, room)
 
-    async def _keep_company(self, tx: Transaction, taken: Taken) -> None:
+    async def _keep_company(self, tx: Transaction, taken: SessionUpdate) -> None:
         """Who else is in the rooms."""
         for room in taken.direct:
             await tx.session.is_direct(room)
@@ -275,5 +275,7 @@ class StoredMemory:
             await tx.session.is_alone(room, alone=False)
 
 
-def _said(heard: Heard) -> Said:
-    return Said(heard.room, heard.event, heard.sender, heard.body, heard.sent_at, heard.thread, heard.replies_to)
+def _said(heard: IncomingMessage) -> InboxMessage:
+    return InboxMessage(
+        heard.room, heard.event, heard.sender, heard.body, heard.sent_at, heard.thread, heard.replies_to
+    )

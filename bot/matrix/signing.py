@@ -21,7 +21,7 @@ _USAGES = ("master", "self_signing", "user_signing")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CrossSigningState:
     """How an account stands, as its homeserver tells: its *master* key, if any, and whether it signed the device."""
 
     master: str | None
@@ -46,20 +46,20 @@ def device_signature(user: UserId, device: DeviceId, seeds: Seeds, keys: Content
     return {user: {device: _signed(bare, user, seeds.self_signing)}}
 
 
-def standing(answer: Content, user: UserId, device: DeviceId) -> Standing:
+def standing(answer: Content, user: UserId, device: DeviceId) -> CrossSigningState:
     """What an answer to a query for our own keys says, the whole chain of signatures checked."""
     master, self_signing = (_told_key(answer, f"{usage}_keys", user) for usage in _USAGES[:2])
     if master is None or self_signing is None:
-        return Standing(_only_key(master), is_signed=False)
+        return CrossSigningState(_only_key(master), is_signed=False)
     master_key, signing_key = _only_key(master), _only_key(self_signing)
     keys = keys_told(answer, user, device)
     if master_key is None or signing_key is None or keys is None:
-        return Standing(master_key, is_signed=False)
+        return CrossSigningState(master_key, is_signed=False)
     chain = (
         is_signed(self_signing, user, f"ed25519:{master_key}", master_key),
         is_signed(keys, user, f"ed25519:{signing_key}", signing_key),
     )
-    return Standing(master_key, all(chain))
+    return CrossSigningState(master_key, all(chain))
 
 
 def ours(identities: Sequence[Seeds], master: str) -> Seeds | None:

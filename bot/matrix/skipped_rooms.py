@@ -9,9 +9,9 @@ from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import RoomId
 from bot.incidents import Incidents
-from bot.matrix.answer_reader import AnswerTooLarge
+from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.client import MatrixClient
-from bot.matrix.session_memory import Remembered, SessionMemory, Taken
+from bot.matrix.session_memory import SessionMemory, SessionUpdate, StoredSession
 
 SKIPPED_FOR = timedelta(days=1)
 MAX_ROOMS = 50  # they are named in the request; the one that comes back first makes room
@@ -31,7 +31,7 @@ class SkippedRooms:
     def _incidents(self) -> Incidents:
         return self._client.incidents
 
-    def restore(self, remembered: Remembered) -> None:
+    def restore(self, remembered: StoredSession) -> None:
         """Restore the rooms that the last session skipped."""
         self._until = dict(remembered.skipped)
         for room in self.rooms():
@@ -45,7 +45,7 @@ class SkippedRooms:
             self._incidents.resolve(_KIND, room)
         return tuple(self._until)
 
-    async def add(self, error: AnswerTooLarge) -> None:
+    async def add(self, error: MatrixResponseTooLarge) -> None:
         """Skip the rooms that made a sync too large; those that we are only invited to are declined, too."""
         until = self._clock.now() + SKIPPED_FOR
         found = [
@@ -59,7 +59,7 @@ class SkippedRooms:
             self._until[room] = until
         for former in sorted(self._until, key=self._until.__getitem__)[:-MAX_ROOMS]:
             del self._until[former]
-        await self._memory.take(Taken(skipped=tuple((room, until) for _, room in found)))
+        await self._memory.take(SessionUpdate(skipped=tuple((room, until) for _, room in found)))
         for room in (room for kind, room in found if kind == "invite"):
             try:
                 await self._client.leave(room)

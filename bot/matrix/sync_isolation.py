@@ -12,9 +12,9 @@ from bot.ids import RoomId, UserId
 from bot.incidents import Incidents
 from bot.matrix.encryption import Encryption
 from bot.matrix.messages import since_we_came
-from bot.matrix.model import Joined, SyncAnswer
-from bot.matrix.session_memory import SessionMemory, Taken
-from bot.matrix.sync_outcome import Known, Outcome, outcome
+from bot.matrix.model import JoinedRoom, SyncAnswer
+from bot.matrix.session_memory import SessionMemory, SessionUpdate
+from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
 
 
 async def learned(
@@ -45,7 +45,7 @@ async def decrypted(
     except BotError:
         raise
     except Exception:  # noqa: BLE001  # it fails again below, where it is recorded
-        joined: list[Joined] = []
+        joined: list[JoinedRoom] = []
         for each in answer.joined:
             try:
                 await encryption.read(replace(answer, joined=(each,)), rooms, is_news=is_news)
@@ -71,7 +71,7 @@ async def _read_rest(
         return replace(answer, joined=tuple(map(_without_encrypted, answer.joined)))
 
 
-async def taken(memory: SessionMemory, known: Known, answer: SyncAnswer, incidents: Incidents) -> Outcome:
+async def taken(memory: SessionMemory, known: SyncContext, answer: SyncAnswer, incidents: Incidents) -> SyncOutcome:
     """Store the outcome of *answer*, except for events where that fails; the sync token advances all the same."""
     try:
         result = outcome(known, answer)
@@ -82,7 +82,7 @@ async def taken(memory: SessionMemory, known: Known, answer: SyncAnswer, inciden
         steps = _Steps(memory, known, incidents)
         for name, part in _parts(answer):
             await steps.take(name, part)
-        await memory.take(Taken(since=answer.next_batch))
+        await memory.take(SessionUpdate(since=answer.next_batch))
         return replace(steps.result, taken=replace(steps.result.taken, since=answer.next_batch))
     return result
 
@@ -90,8 +90,8 @@ async def taken(memory: SessionMemory, known: Known, answer: SyncAnswer, inciden
 class _Steps:
     """Stores the outcome of an answer in steps; *result* is their joint outcome."""
 
-    def __init__(self, memory: SessionMemory, known: Known, incidents: Incidents) -> None:
-        self.result = Outcome(known.rooms, Taken())
+    def __init__(self, memory: SessionMemory, known: SyncContext, incidents: Incidents) -> None:
+        self.result = SyncOutcome(known.rooms, SessionUpdate())
         self._memory = memory
         self._known = known
         self._incidents = incidents
@@ -123,7 +123,7 @@ class _Steps:
             raise
         except Exception as error:  # noqa: BLE001  # the caller records it; it costs this part only
             return error
-        self.result = Outcome(step.rooms, _both(done, step.taken), self.result.asked | step.asked)
+        self.result = SyncOutcome(step.rooms, _both(done, step.taken), self.result.asked | step.asked)
         return None
 
 
@@ -137,10 +137,12 @@ def _events(part: SyncAnswer, me: UserId) -> Iterator[tuple[str, SyncAnswer]]:
             yield event.id, replace(part, joined=(replace(joined, state=(), timeline=(event,)),))
 
 
-def _both(one: Taken, other: Taken) -> Taken:
+def _both(one: SessionUpdate, other: SessionUpdate) -> SessionUpdate:
     """Return the joint outcome of two steps."""
     lists = {
-        each.name: getattr(one, each.name) + getattr(other, each.name) for each in fields(Taken) if each.name != "since"
+        each.name: getattr(one, each.name) + getattr(other, each.name)
+        for each in fields(SessionUpdate)
+        if each.name != "since"
     }
     return replace(one, **lists)
 
@@ -160,5 +162,5 @@ def _parts(answer: SyncAnswer) -> Iterator[tuple[str, SyncAnswer]]:
         yield f"to-device message of {message.sender}", replace(quiet, keys=replace(quiet.keys, to_device=(message,)))
 
 
-def _without_encrypted(joined: Joined) -> Joined:
+def _without_encrypted(joined: JoinedRoom) -> JoinedRoom:
     return replace(joined, timeline=tuple(event for event in joined.timeline if event.type != "m.room.encrypted"))

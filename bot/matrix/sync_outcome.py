@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.ids import RoomId, UserId
-from bot.matrix.invitations import Policy, admitted, invited, last_membership, send_again
+from bot.matrix.invitations import InvitePolicy, admitted, invited, last_membership, send_again
 from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import TOO_OLD, heard, is_arrival, since_we_came, taken_back
-from bot.matrix.model import Event, Joined, SyncAnswer
+from bot.matrix.model import Event, JoinedRoom, SyncAnswer
 from bot.matrix.rooms import Room
-from bot.matrix.session_memory import Taken
+from bot.matrix.session_memory import SessionUpdate
 
 ASK_AGAIN = timedelta(hours=1)
 MAX_ASKED = (
@@ -19,7 +19,7 @@ MAX_ASKED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SyncContext:
     """What is known before a sync; *now* is the homeserver's time, UTC.
 
     *begins*: there was no sync before, and what it tells is no news. *whole*: it tells the state of every room, old or
@@ -36,22 +36,22 @@ class Known:
     begins: bool
     whole: bool
     asked: Collection[RoomId] = ()
-    policy: Policy | None = None
+    policy: InvitePolicy | None = None
     pending: frozenset[RoomId] = frozenset()
     encrypted: Collection[RoomId] = ()
     alone: frozenset[RoomId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SyncOutcome:
     """How the rooms stand after a sync, and what to keep; *asked* are the rooms where somebody is asked now."""
 
     rooms: Mapping[RoomId, Room]
-    taken: Taken
+    taken: SessionUpdate
     asked: frozenset[RoomId] = frozenset()
 
 
-def outcome(known: Known, answer: SyncAnswer) -> Outcome:
+def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
     """What follows from *answer*, whose timelines have no gaps any more."""
     rooms = _told(known, answer)
     let_in = {each.room: taken for each in answer.joined if (taken := _admission(known, rooms.get(each.room), each))}
@@ -59,7 +59,7 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
     answer = replace(answer, joined=tuple(each for each in answer.joined if each.room not in unseen))
     direct = _direct(known, rooms, answer, let_in.values())
     rooms = {room: replace(each, is_direct=room in direct) for room, each in rooms.items()}
-    taken = Taken(
+    taken = SessionUpdate(
         since=answer.next_batch,
         invited=answer.invited,
         settled=(*(left.room for left in answer.left), *let_in),
@@ -77,14 +77,14 @@ def outcome(known: Known, answer: SyncAnswer) -> Outcome:
         redacted=tuple(each for joined in answer.joined for each in taken_back(joined.room, joined.timeline)),
     )
     if known.begins:
-        return Outcome(rooms, taken)
+        return SyncOutcome(rooms, taken)
     unread = _unread(known, answer)
     again = tuple(send_again(room, event, known.now) for room, event in unread.items())
     news = _with_news(taken, known, answer, rooms)
-    return Outcome(rooms, replace(news, notices=(*taken.notices, *again)), frozenset(unread))
+    return SyncOutcome(rooms, replace(news, notices=(*taken.notices, *again)), frozenset(unread))
 
 
-def _told(known: Known, answer: SyncAnswer) -> dict[RoomId, Room]:
+def _told(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Room]:
     """How the rooms stand after *answer*; one that was ever encrypted still is."""
     rooms = dict(known.rooms)
     for joined in answer.joined:
@@ -99,12 +99,12 @@ def _told(known: Known, answer: SyncAnswer) -> dict[RoomId, Room]:
     return rooms
 
 
-def _unseen(known: Known, room: RoomId) -> Room:
+def _unseen(known: SyncContext, room: RoomId) -> Room:
     """A room that this session did not hear of yet."""
     return Room(room, joined_members=1, invited_members=0) if room in known.alone else Room(room)
 
 
-def _own_name(room: Room, joined: Joined, me: UserId) -> str:
+def _own_name(room: Room, joined: JoinedRoom, me: UserId) -> str:
     """What we are called in a room after what a sync tells of it."""
     member = last_membership((*joined.state, *joined.timeline), me)
     if member is None:
@@ -113,7 +113,7 @@ def _own_name(room: Room, joined: Joined, me: UserId) -> str:
     return name.strip() if isinstance(name, str) else ""
 
 
-def _admission(known: Known, room: Room | None, joined: Joined) -> Taken | None:
+def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> SessionUpdate | None:
     """What follows from coming into a room that we were asked into, where it may keep us."""
     if room is None or known.policy is None or room.id not in known.pending:
         return None
@@ -122,7 +122,7 @@ def _admission(known: Known, room: Room | None, joined: Joined) -> Taken | None:
 
 
 def _direct(
-    known: Known, rooms: Mapping[RoomId, Room], answer: SyncAnswer, let_in: Iterable[Taken]
+    known: SyncContext, rooms: Mapping[RoomId, Room], answer: SyncAnswer, let_in: Iterable[SessionUpdate]
 ) -> frozenset[RoomId]:
     """The chats of two; whatever whoever invited us called it, a room with a third person is none."""
     asked = {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known)}
@@ -130,21 +130,23 @@ def _direct(
     return (known.direct | asked | {room for taken in let_in for room in taken.direct}) - crowded
 
 
-def _accompanied(known: Known, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[RoomId]:
+def _accompanied(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[RoomId]:
     """The rooms where we are not alone any more, or that we are out of."""
     yield from (left.room for left in answer.left if left.room in known.alone)
     yield from (room for room in known.alone if room in rooms and not rooms[room].is_lonely)
 
 
 def _newly_encrypted(
-    known: Known, rooms: Mapping[RoomId, Room], unseen: frozenset[RoomId]
+    known: SyncContext, rooms: Mapping[RoomId, Room], unseen: frozenset[RoomId]
 ) -> Iterator[tuple[RoomId, str]]:
     for room in rooms.values():
         if room.is_encrypted and room.id not in known.encrypted and room.id not in unseen:
             yield room.id, room.algorithm
 
 
-def _with_news(taken: Taken, known: Known, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Taken:
+def _with_news(
+    taken: SessionUpdate, known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]
+) -> SessionUpdate:
     """*taken* with what happened in the *rooms*."""
     me = {joined.room: BotInRoom(known.me, rooms[joined.room].own_name) for joined in answer.joined}
     return replace(
@@ -158,21 +160,21 @@ def _with_news(taken: Taken, known: Known, answer: SyncAnswer, rooms: Mapping[Ro
     )
 
 
-def _new_events(joined: Joined, known: Known) -> Iterator[Event]:
+def _new_events(joined: JoinedRoom, known: SyncContext) -> Iterator[Event]:
     """What happened since the last sync; state that the timeline has no room for is among it."""
     if not known.whole:
         yield from joined.state
     yield from joined.timeline
 
 
-def _was_asked_to_chat(joined: Joined, known: Known) -> bool:
+def _was_asked_to_chat(joined: JoinedRoom, known: SyncContext) -> bool:
     """Whether an invitation to a direct chat, of somebody whose invitations count, is what brought us here."""
     member = last_membership((*joined.state, *joined.timeline), known.me)
     found = invited(member) if member is not None else None
     return found is not None and found.direct and known.policy is not None and known.policy.allows(found.inviter)
 
 
-def _unread(known: Known, answer: SyncAnswer) -> dict[RoomId, Event]:
+def _unread(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Event]:
     """The first message of a room that could not be decrypted, in as many rooms as may still be asked this hour."""
     unread: dict[RoomId, Event] = {}
     for joined in answer.joined:
@@ -186,7 +188,7 @@ def _unread(known: Known, answer: SyncAnswer) -> dict[RoomId, Event]:
     return unread
 
 
-def _may_let_us_speak(joined: Joined, known: Known) -> bool:
+def _may_let_us_speak(joined: JoinedRoom, known: SyncContext) -> bool:
     """Whether something happened after which a room that refused us may no longer: we came, or levels changed."""
     new = _new_events(joined, known)
     return any(is_arrival(event, known.me) or event.type == "m.room.power_levels" for event in new)

@@ -11,7 +11,7 @@ from bot.errors import BotError, Forbidden, Permanent, Temporary
 from bot.ids import RoomId, UserId
 from bot.matrix.client import MatrixClient
 from bot.matrix.messages import reaches_back
-from bot.matrix.model import Event, Gap, Joined, SyncAnswer
+from bot.matrix.model import Event, JoinedRoom, SyncAnswer, TimelineGap
 
 PATIENCE = timedelta(minutes=1)  # with the gaps of one answer that cannot be filled, while everything else waits
 LONGEST = timedelta(minutes=2)  # for all gaps of one answer together
@@ -19,7 +19,7 @@ MAX_FAILURES = 2  # at a time; then the homeserver is not asked for the others
 _log = structlog.get_logger(__name__)
 
 
-class Gaps:
+class TimelineGaps:
     """Fills the gaps of each answer; those that cannot be filled in time are skipped, and recorded."""
 
     def __init__(self, client: MatrixClient, clock: Clock, me: UserId) -> None:
@@ -49,7 +49,7 @@ class Gaps:
         self._failing_since = None
         return replace(answer, joined=joined)
 
-    async def _tried(self, joined: Joined, since: str, failed: dict[RoomId, Temporary], end: float) -> Joined:
+    async def _tried(self, joined: JoinedRoom, since: str, failed: dict[RoomId, Temporary], end: float) -> JoinedRoom:
         """Return *joined* with the events of its gap; unchanged if they cannot be read, in *failed* if a retry may.
 
         Nothing is asked for after the *end*, in monotonic seconds.
@@ -63,7 +63,7 @@ class Gaps:
             failed[joined.room] = Temporary("the homeserver could not tell of other rooms, and was not asked")
             return joined
         try:
-            return await self._whole(joined, Gap(joined.room, joined.prev_batch, since))
+            return await self._whole(joined, TimelineGap(joined.room, joined.prev_batch, since))
         except Temporary as error:
             failed[joined.room] = error
         except Forbidden as error:
@@ -85,7 +85,7 @@ class Gaps:
     def _skip(self, room: RoomId, reason: str | Exception) -> None:
         self._client.incidents.record("sync.gap_skipped", room, reason)
 
-    async def _whole(self, joined: Joined, gap: Gap) -> Joined:
+    async def _whole(self, joined: JoinedRoom, gap: TimelineGap) -> JoinedRoom:
         """Return *joined* with what its timeline left out: all redactions, and events not too old to be answered."""
         now = self._client.homeserver_now()
         missing: tuple[Event, ...] = ()

@@ -15,13 +15,13 @@ from bot.matrix.model import (
     Content,
     Event,
     Invitation,
-    Joined,
-    KeyNews,
-    Left,
-    LeftOut,
-    Page,
+    JoinedRoom,
+    KeyUpdates,
+    LeftRoom,
+    MessagesPage,
+    OmittedPart,
     SyncAnswer,
-    ToDevice,
+    ToDeviceEvent,
 )
 from bot.patchwork.text import valid
 
@@ -89,7 +89,7 @@ def text(answer: Content, key: str) -> str:
     return found
 
 
-def sync_answer(answer: Content, user: UserId, left_out: Collection[LeftOut] = ()) -> SyncAnswer:
+def sync_answer(answer: Content, user: UserId, left_out: Collection[OmittedPart] = ()) -> SyncAnswer:
     """The answer to a sync of *user*, of which some may have been *left_out*.
 
     Of a room that was left out, the timeline is a gap up to now, and an invitation does not say who invites.
@@ -113,7 +113,7 @@ def sync_answer(answer: Content, user: UserId, left_out: Collection[LeftOut] = (
         ),
         left=(
             *(_left(room, told, user) for room, told in _rooms(rooms, "leave")),
-            *(Left(room, None) for room in _ids(missing, "leave")),
+            *(LeftRoom(room, None) for room in _ids(missing, "leave")),
         ),
         keys=_key_news(answer, is_partial=any(each.path[0] == "device_lists" for each in left_out)),
     )
@@ -124,9 +124,9 @@ def _ids(missing: Iterable[tuple[str, object]], kind: str) -> Iterator[RoomId]:
     return (RoomId(room) for its_kind, room in missing if its_kind == kind and isinstance(room, str) and _is_room(room))
 
 
-def _unread_room(room: RoomId, token: str) -> Joined:
+def _unread_room(room: RoomId, token: str) -> JoinedRoom:
     """A room of which nothing could be read before *token*."""
-    return Joined(
+    return JoinedRoom(
         room, (), (), limited=True, prev_batch=token, joined_members=None, invited_members=None, is_partial=True
     )
 
@@ -145,12 +145,12 @@ def members(answer: Content) -> Mapping[UserId, str]:
     return {user: membership for user, membership in told if user and membership}
 
 
-def _key_news(answer: Content, *, is_partial: bool) -> KeyNews:
+def _key_news(answer: Content, *, is_partial: bool) -> KeyUpdates:
     """What is said of keys; counts that are missing are zero (specification, "One-time and fallback keys")."""
     lists = _mapping(answer, "device_lists")
     unused = answer.get("device_unused_fallback_key_types")
     events = _listed(_mapping(answer, "to_device"), "events")
-    return KeyNews(
+    return KeyUpdates(
         to_device=tuple(each for each in map(_to_device, events) if each is not None),
         changed=tuple(_users(lists, "changed")),
         left=tuple(_users(lists, "left")),
@@ -160,11 +160,11 @@ def _key_news(answer: Content, *, is_partial: bool) -> KeyNews:
     )
 
 
-def _to_device(told: Content) -> ToDevice | None:
+def _to_device(told: Content) -> ToDeviceEvent | None:
     sender, kind, content = _user(told.get("sender")), _kind(told), told.get("content")
     if sender is None or kind is None or not isinstance(content, Mapping):
         return None
-    return ToDevice(sender, kind, content)
+    return ToDeviceEvent(sender, kind, content)
 
 
 def _users(answer: Content, key: str) -> Iterator[UserId]:
@@ -174,9 +174,9 @@ def _users(answer: Content, key: str) -> Iterator[UserId]:
             yield user
 
 
-def page(answer: Content) -> Page:
+def page(answer: Content) -> MessagesPage:
     """A page of a room's events; without `end` there are no more."""
-    return Page(tuple(_events(answer, "chunk")), _text(answer, "end"))
+    return MessagesPage(tuple(_events(answer, "chunk")), _text(answer, "end"))
 
 
 def _challenge(answer: Content, reason: str) -> Challenge:
@@ -186,10 +186,10 @@ def _challenge(answer: Content, reason: str) -> Challenge:
     return Challenge(reason, _text(answer, "session"), frozenset(way for way in single if isinstance(way, str)))
 
 
-def _joined(room: RoomId, told: Content) -> Joined:
+def _joined(room: RoomId, told: Content) -> JoinedRoom:
     timeline = _mapping(told, "timeline")
     summary = _mapping(told, "summary")
-    return Joined(
+    return JoinedRoom(
         room=room,
         timeline=tuple(_events(timeline, "events")),
         state=tuple(_events(_mapping(told, "state"), "events")),
@@ -219,11 +219,11 @@ def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation:
     return Invitation(room, inviter, any(content.get("is_direct") is True for content in contents))
 
 
-def _left(room: RoomId, told: Content, user: UserId) -> Left:
+def _left(room: RoomId, told: Content, user: UserId) -> LeftRoom:
     """Who ended our membership: the sender of the last member event about us."""
     events = [*_events(_mapping(told, "state"), "events"), *_events(_mapping(told, "timeline"), "events")]
     ours = [event.sender for event in events if event.type == "m.room.member" and event.state_key == user]
-    return Left(room, ours[-1] if ours else None)
+    return LeftRoom(room, ours[-1] if ours else None)
 
 
 def _events(answer: Content, key: str) -> Iterator[Event]:

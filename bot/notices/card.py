@@ -23,18 +23,18 @@ from bot.notices.markup import (
     lines,
     words,
 )
-from bot.notices.other_versions import Former, Successor, follows, superseded_by, superseded_remark
+from bot.notices.other_versions import FormerVersion, NextVersion, follows, superseded_by, superseded_remark
 from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
 from bot.patchwork.refs import patch_url, series_url
 from bot.patchwork.states import NO_STATES, States
-from bot.query.options import Form
+from bot.query.options import CardForm
 
 MAX_MATCHED = 6
 MAX_NAME = 255  # where Patchwork itself cuts a name
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ServerLinks:
     """How links to a server are written; *archive* is the operator's own template, "" for none.
 
     *others* are the addresses of further servers that are linked beside it, *states* is how the server spells those.
@@ -73,9 +73,9 @@ class Shown:
     patches: tuple[Patch, ...]
     series: Series | None = None
     matched: tuple[str, ...] = ()
-    former: Former | None = None
-    superseded_by: Successor | None = None
-    form: Form = Form.CARD
+    former: FormerVersion | None = None
+    superseded_by: NextVersion | None = None
+    form: CardForm = CardForm.CARD
 
     @property
     def project(self) -> ProjectName:
@@ -138,19 +138,19 @@ class Shown:
         return next((patch.msgid for patch in self.in_order), None)
 
 
-def drawn(shown: Shown, site: Site) -> Document:
+def drawn(shown: Shown, site: ServerLinks) -> Document:
     """What is *shown*, in its form."""
-    return compact(shown, site) if shown.form is Form.COMPACT else card(shown, site)
+    return compact(shown, site) if shown.form is CardForm.COMPACT else card(shown, site)
 
 
-def compact(shown: Shown, site: Site) -> Document:
+def compact(shown: Shown, site: ServerLinks) -> Document:
     """The same in two lines: what it is; who, how many, and how it stands."""
     title = _title(shown, site)
     first = words(Link(title.text, title.url), f" · {title.remark}" if title.remark else "")
     return (lines([first, words(*_who(shown), *_then(_standing(shown, site)))]),)
 
 
-def card(shown: Shown, site: Site) -> Document:
+def card(shown: Shown, site: ServerLinks) -> Document:
     """The card of what is *shown*."""
     said = [
         _successor(shown, site),
@@ -165,7 +165,7 @@ def card(shown: Shown, site: Site) -> Document:
     return (_title(shown, site), lines(said), *_folded(shown, site))
 
 
-def _title(shown: Shown, site: Site) -> Title:
+def _title(shown: Shown, site: ServerLinks) -> Title:
     superseded = superseded_remark(shown.superseded_by) if shown.superseded_by else ""
     if shown.series is None or shown.lone is not None:
         return replace(patch_title(shown.patches[0], site), remark=superseded)
@@ -180,12 +180,12 @@ def _title(shown: Shown, site: Site) -> Title:
     )
 
 
-def series_title(series: Series, site: Site) -> Title:
+def series_title(series: Series, site: ServerLinks) -> Title:
     """What a series is called, linked."""
     return Title(cut(facts.named(series.name, f"series {series.id}"), MAX_NAME), site.series(series))
 
 
-def patch_title(patch: Patch, site: Site) -> Title:
+def patch_title(patch: Patch, site: ServerLinks) -> Title:
     """What a patch is called, linked."""
     return Title(patch_name(patch), site.patch(patch))
 
@@ -219,13 +219,13 @@ def _version(shown: Shown) -> str:
     return "" if version in prefixes_of(name) else version
 
 
-def _former(shown: Shown, site: Site) -> Line:
+def _former(shown: Shown, site: ServerLinks) -> Line:
     if shown.series is None or shown.former is None:
         return ()
     return follows(shown.series, shown.former, site.series(shown.former.series))
 
 
-def _successor(shown: Shown, site: Site) -> Line:
+def _successor(shown: Shown, site: ServerLinks) -> Line:
     if shown.series is None or shown.superseded_by is None:
         return ()
     return superseded_by(shown.series, shown.superseded_by, site.series(shown.superseded_by.series))
@@ -247,7 +247,7 @@ def _matched(shown: Shown) -> Line:
     return words(*pieces, f" and {rest} more" if rest > 0 else "")
 
 
-def _standing(shown: Shown, site: Site) -> Line:
+def _standing(shown: Shown, site: ServerLinks) -> Line:
     of_all, lone = shown.series.trailers if shown.series else (), shown.lone
     if lone is not None:
         return facts.standing(shown.patches, [facts.state_name(lone.state, site.states)] if lone.state else [], of_all)
@@ -258,13 +258,13 @@ def _pull(shown: Shown) -> Line:
     return facts.pull_source(shown.pull) if shown.pull else ()
 
 
-def _archive(shown: Shown, site: Site) -> Line:
+def _archive(shown: Shown, site: ServerLinks) -> Line:
     told = shown.series.archive_url if shown.series else None
     told = told or next((patch.archive_url for patch in shown.in_order if patch.archive_url), None)
     return facts.archive(site.archive, told, shown.msgid, site.allowed)
 
 
-def _folded(shown: Shown, site: Site) -> tuple[Details, ...]:
+def _folded(shown: Shown, site: ServerLinks) -> tuple[Details, ...]:
     """The patches, which a lone one would only repeat, and the line to apply them."""
     apply = lines([facts.apply_command(shown.msgid, is_pull=shown.pull is not None)])
     content: list[Piece] = [apply] if apply.lines else []
@@ -277,7 +277,7 @@ def _folded(shown: Shown, site: Site) -> tuple[Details, ...]:
     return (Details(summary, tuple(content)),)
 
 
-def _item(patch: Patch, site: Site) -> Line:
+def _item(patch: Patch, site: ServerLinks) -> Line:
     """A patch of several, with what is not as it was when it came."""
     link = Link(patch_name(patch), site.patch(patch), spelled=False)
     state = facts.state_name(patch.state, site.states) if patch.state and patch.state != "new" else ""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from bot.ids import NoticeKey, RoomId, ServerName
 from bot.notices.fact_lines import counted, moment
-from bot.notices.floods import Gathered, Room, line_notices
+from bot.notices.floods import FloodEntry, ListContext, line_notices
 from bot.notices.markup import Line, lines, words, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 
@@ -17,7 +17,7 @@ BOUND = timedelta(hours=72)
 HOLD = timedelta(minutes=10)  # how long what was missed is gathered before it is told
 
 
-class Whose(StrEnum):
+class AbsenceCause(StrEnum):
     """Who was away."""
 
     BOT = "bot"
@@ -34,7 +34,7 @@ class Absence:
     server: ServerName
     since: datetime
     until: datetime
-    whose: Whose
+    whose: AbsenceCause
     came: int = 0
     old: int = 0
     ended: datetime | None = None
@@ -54,10 +54,10 @@ def is_absence(polled_at: datetime | None, now: datetime, interval: timedelta) -
     return polled_at is not None and now - polled_at > max(LEAST, LEAST_POLLS * interval)
 
 
-def who_was_away(polled_at: datetime, now: datetime, failing_since: datetime | None) -> Whose:
+def who_was_away(polled_at: datetime, now: datetime, failing_since: datetime | None) -> AbsenceCause:
     """Whoever was, for the greater part: the server fails since then, before that nobody asked it."""
     server_was = failing_since is not None and failing_since - polled_at < now - failing_since
-    return Whose.SERVER if server_was else Whose.BOT
+    return AbsenceCause.SERVER if server_was else AbsenceCause.BOT
 
 
 def gap_keys(absence: Absence) -> str:
@@ -70,19 +70,19 @@ def gap_key(absence: Absence, room: RoomId) -> NoticeKey:
     return NoticeKey(gap_keys(absence) + room)
 
 
-def gap_notice(absence: Absence, key: NoticeKey, count: int, room: Room) -> Notice:
+def gap_notice(absence: Absence, key: NoticeKey, count: int, room: ListContext) -> Notice:
     """The line before *count* cards."""
     body = written((lines([_gap_line(absence, count)]),), room.sites.allowed)
     return Notice(room.room, Lane.CARD, Message(*body, Tag(NoticeKind.GAP, key, absence.server), rings=room.rings))
 
 
-def gap_notices(absence: Absence, key: NoticeKey, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
+def gap_notices(absence: Absence, key: NoticeKey, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
     """The line with a thread, where there would be too many cards."""
     return line_notices(key, NoticeKind.GAP, _gap_line(absence, len(gathered)), gathered, room)
 
 
 def _gap_line(absence: Absence, count: int) -> Line:
-    away = "the bot did not run" if absence.whose is Whose.BOT else f"{absence.server} could not be reached"
+    away = "the bot did not run" if absence.whose is AbsenceCause.BOT else f"{absence.server} could not be reached"
     when = f"Away for {_length(absence.until - absence.since)}, until {moment(absence.until)} ({away})"
     came = max(absence.came, count)
     of_them = "" if came == 1 else "all of them " if count == came else f"{count} of them "

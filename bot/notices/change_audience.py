@@ -4,27 +4,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bot.ids import RoomId
-from bot.notices.changes import Change, Changed, ChangeKind
+from bot.notices.changes import Change, ChangedSubmission, ChangeKind
 from bot.patchwork.model import Patch, TrailerKind
 from bot.query.facts import Facts, facts_of
 from bot.query.index.index import Index, Match
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.options import On
-from bot.subscriptions.matching import Happened, Hearing, Judged, RoomMatch, by_room, hearings, sections_of
+from bot.query.options import OnKind
+from bot.subscriptions.matching import ChangeMatch, Judged, PatchChange, RoomMatch, by_room, hearings, sections_of
 
 BETWEEN_PERSONS = "\n"  # in the change that tells who reviewed
 _KINDS = {
-    ChangeKind.STATE: On.STATE,
-    ChangeKind.DELEGATE: On.STATE,
-    ChangeKind.ARCHIVED: On.STATE,
-    ChangeKind.TRAILERS: On.STATE,
-    ChangeKind.CHECK: On.CHECK,
-    ChangeKind.COMMENT: On.COMMENT,
+    ChangeKind.STATE: OnKind.STATE,
+    ChangeKind.DELEGATE: OnKind.STATE,
+    ChangeKind.ARCHIVED: OnKind.STATE,
+    ChangeKind.TRAILERS: OnKind.STATE,
+    ChangeKind.CHECK: OnKind.CHECK,
+    ChangeKind.COMMENT: OnKind.COMMENT,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RoomChanges:
     """What a room hears of a series, or of a patch that has none.
 
     *told* is said below the card that it has there; where it has none it gets one, and *asked* is said below that:
@@ -45,7 +45,7 @@ class _Room:
     told: dict[Change, None] = field(default_factory=dict)
     asked: dict[Change, None] = field(default_factory=dict)
 
-    def add(self, hearing: Hearing, changes: tuple[Change, ...]) -> None:
+    def add(self, hearing: ChangeMatch, changes: tuple[Change, ...]) -> None:
         """What waits for a digest is not told beside it."""
         self.matches.append(hearing.match)
         if hearing.match.subscription.query.wishes.digest is None:
@@ -53,28 +53,30 @@ class _Room:
             self.asked.update({change: None for change in changes if _KINDS[change.kind] in hearing.asked})
 
 
-def heard(index: Index, changed: Changed, maintainers: Maintainers | None = None) -> list[Heard]:
+def heard(index: Index, changed: ChangedSubmission, maintainers: Maintainers | None = None) -> list[RoomChanges]:
     """What each room hears of what *changed*, by room; *maintainers* is the project's file, where one is known."""
     rooms: dict[RoomId, _Room] = {}
     for before, after in _known(changed):
         changes = tuple(_told(changed, before, after))
         kinds = frozenset(_KINDS[change.kind] for change in changes)
         if index.anybody_hears(kinds):
-            happened = Happened(*_facts(changed, (before, after), maintainers), kinds)
+            happened = PatchChange(*_facts(changed, (before, after), maintainers), kinds)
             for hearing in hearings(index, happened):
                 rooms.setdefault(hearing.match.subscription.room, _Room()).add(hearing, changes)
     judged = Judged(changed.about.server, changed.series, changed.after)
     matches = by_room(match for room in rooms.values() for match in room.matches)
-    return [Heard(judged, match, tuple(rooms[match.room].told), tuple(rooms[match.room].asked)) for match in matches]
+    return [
+        RoomChanges(judged, match, tuple(rooms[match.room].told), tuple(rooms[match.room].asked)) for match in matches
+    ]
 
 
-def _known(changed: Changed) -> Iterator[tuple[Patch, Patch]]:
+def _known(changed: ChangedSubmission) -> Iterator[tuple[Patch, Patch]]:
     """Each patch that was known, as it was and as it is."""
     former = {patch.id: patch for patch in changed.before}
     return ((former[patch.id], patch) for patch in changed.after if patch.id in former)
 
 
-def _told(changed: Changed, before: Patch, after: Patch) -> Iterator[Change]:
+def _told(changed: ChangedSubmission, before: Patch, after: Patch) -> Iterator[Change]:
     """What is told of a patch, and of all of its series with it; a card alone shows the rest."""
     named = False  # a check by its context
     for change in changed.changes:
@@ -91,7 +93,7 @@ def _told(changed: Changed, before: Patch, after: Patch) -> Iterator[Change]:
         yield Change(ChangeKind.CHECK, after.id, before.check or "", after.check or "")
 
 
-def _review(changed: Changed, change: Change, before: Patch, after: Patch) -> Change | None:
+def _review(changed: ChangedSubmission, change: Change, before: Patch, after: Patch) -> Change | None:
     """That somebody reviewed a patch, or all patches; the other trailers are mere counts."""
     former, now = (changed.former, changed.series) if change.patch is None else (before, after)
     was, is_ = (
@@ -103,7 +105,9 @@ def _review(changed: Changed, change: Change, before: Patch, after: Patch) -> Ch
     return replace(change, before=BETWEEN_PERSONS.join(sorted(was)), after=BETWEEN_PERSONS.join(sorted(is_)))
 
 
-def _facts(changed: Changed, patch: tuple[Patch, Patch], maintainers: Maintainers | None) -> tuple[Facts, Facts]:
+def _facts(
+    changed: ChangedSubmission, patch: tuple[Patch, Patch], maintainers: Maintainers | None
+) -> tuple[Facts, Facts]:
     """What a query looks at in a *patch* before and after."""
     server, (before, after) = changed.about.server, patch
     checks, former_checks = changed.checks.get(after.id, ()), changed.former_checks.get(after.id, ())

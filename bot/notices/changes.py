@@ -55,7 +55,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SubmissionState:
     """How a series, or a patch that has none, stands: all known patches by id, and the checks of those that have any.
 
     The checks are the latest of each context, the worst where several accounts have the same one.
@@ -67,7 +67,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedSubmission:
     """A series, or a patch that has none, that is not as it was; *before* and *after* are all its known patches by id.
 
     *checks* are the latest of each context now, *former_checks* those before; *former* is the series before.
@@ -90,7 +90,7 @@ def urgent(change: Change) -> bool:
     return change.kind in {ChangeKind.STATE, ChangeKind.DELEGATE}
 
 
-def detect(before: Standing, now: Standing) -> tuple[Change, ...]:
+def detect(before: SubmissionState, now: SubmissionState) -> tuple[Change, ...]:
     """What is *now* not as it was *before*; what was not known before is no change."""
     former = {patch.id: patch for patch in before.patches}
     known = [(former[patch.id], patch) for patch in now.patches if patch.id in former]
@@ -128,7 +128,7 @@ def _of_patch(before: Patch, now: Patch) -> Iterator[Change]:
         yield Change(ChangeKind.DETAILS, now.id, before.pull_url or "", now.pull_url or "", "pull_url")
 
 
-def _of_checks(patch: PatchId, before: Standing, now: Standing) -> Iterator[Change]:
+def _of_checks(patch: PatchId, before: SubmissionState, now: SubmissionState) -> Iterator[Change]:
     was, is_ = dict(before.checks.get(patch, ())), dict(now.checks.get(patch, ()))
     for context in sorted(was.keys() | is_.keys()):
         if was.get(context) is not is_.get(context):
@@ -141,7 +141,7 @@ def _of_the_worst(known: Sequence[tuple[Patch, Patch]]) -> Iterator[Change]:
         yield Change(ChangeKind.CHECK, None, was or "", is_ or "")
 
 
-def _of_series(before: Standing, now: Standing) -> Iterator[Change]:
+def _of_series(before: SubmissionState, now: SubmissionState) -> Iterator[Change]:
     was, series = before.series, now.series
     if was is None or series is None:
         return
@@ -162,7 +162,7 @@ def _worst_of(patches: Iterable[Patch]) -> CheckState | None:
     return worst(patch.check for patch in patches if patch.check is not None)
 
 
-def _arrived(standing: Standing) -> str:
+def _arrived(standing: SubmissionState) -> str:
     total = standing.series.total if standing.series else 1
     return f"{len(standing.patches)} of {max(total, len(standing.patches))}"
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from bot.ids import ProjectName
 from bot.notices import fact_lines as facts
-from bot.notices.card import Site, patch_title, series_title
+from bot.notices.card import ServerLinks, patch_title, series_title
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
 from bot.patchwork.model import Patch, Series, prefixes_of
 from bot.patchwork.refs import list_url
@@ -18,7 +18,7 @@ MOST_LINES = 30  # of a message
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DigestLine:
     """A series with how many of its patches are in which state, or a patch that has none.
 
     *is_pull*: it is a pull request, or has one among its patches. *earlier* are the versions that the digest would
@@ -27,7 +27,7 @@ class Listed:
     more; *is_moved*: it was sent to another project.
     """
 
-    site: Site
+    site: ServerLinks
     what: Series | Patch
     states: Mapping[str, int] = field(default_factory=dict)
     earlier: tuple[int, ...] = ()
@@ -39,17 +39,17 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DigestContent:
     """What a digest tells of: the lines, in order, how many more there are, and the time that it covers (UTC)."""
 
-    listed: Sequence[Listed]
+    listed: Sequence[DigestLine]
     unlisted: int
     since: datetime
     until: datetime
     zone: ZoneInfo
 
 
-def digest(told: Told) -> list[Document]:
+def digest(told: DigestContent) -> list[Document]:
     """The messages of a digest; what they do not hold is counted in the last one."""
     allowed = allowed_in(told.listed)
     several = len({(each.site.url, each.what.project) for each in told.listed}) > 1
@@ -63,7 +63,7 @@ def digest(told: Told) -> list[Document]:
     return messages
 
 
-def allowed_in(listed: Sequence[Listed]) -> Allowed:
+def allowed_in(listed: Sequence[DigestLine]) -> Allowed:
     """Where the links of a digest may lead."""
     return Allowed(tuple(dict.fromkeys(prefix for each in listed for prefix in each.site.allowed.prefixes)))
 
@@ -77,7 +77,7 @@ def when(moment: datetime, zone: ZoneInfo, *, with_zone: bool = True) -> str:
 class _Page:
     """A message of a digest, with what is left to tell of."""
 
-    told: Told
+    told: DigestContent
     items: Sequence[Line]
     number: int
 
@@ -95,7 +95,7 @@ class _Page:
         return Title(f"Digest: {_counted(self.told)}, {since} to {until}", "")
 
 
-def _counted(told: Told) -> str:
+def _counted(told: DigestContent) -> str:
     """How many there are of what."""
     kinds = Counter(_kind(each) for each in told.listed)
     kinds["series"] += told.unlisted
@@ -107,7 +107,7 @@ def _counted(told: Told) -> str:
     return ", ".join(count for count in counts if count)
 
 
-def _kind(listed: Listed) -> str:
+def _kind(listed: DigestLine) -> str:
     if listed.idle_since is not None:
         return "stale"
     if listed.is_pull:
@@ -115,7 +115,7 @@ def _kind(listed: Listed) -> str:
     return "series" if isinstance(listed.what, Series) else "patch"
 
 
-def _item(listed: Listed, zone: ZoneInfo, *, with_project: bool) -> Line:
+def _item(listed: DigestLine, zone: ZoneInfo, *, with_project: bool) -> Line:
     what = listed.what
     title = series_title(what, listed.site) if isinstance(what, Series) else patch_title(what, listed.site)
     told = [
@@ -132,7 +132,7 @@ def _item(listed: Listed, zone: ZoneInfo, *, with_project: bool) -> Line:
     return words(link, f" · {facts.joined(told)}")
 
 
-def _version(listed: Listed) -> Iterator[str]:
+def _version(listed: DigestLine) -> Iterator[str]:
     """The version where the name does not say it, and those that came before it."""
     what = listed.what
     if not isinstance(what, Series):
@@ -154,7 +154,7 @@ def _patches(what: Series | Patch) -> Iterator[str]:
     yield counted if arrived >= total else f"{arrived} of {counted}"
 
 
-def _states(listed: Listed) -> Iterator[str]:
+def _states(listed: DigestLine) -> Iterator[str]:
     """How many are in which state; of a single one, its state."""
     states = Counter(listed.states)
     if states.total() == 1:
@@ -163,7 +163,7 @@ def _states(listed: Listed) -> Iterator[str]:
         yield from facts.counted_states(states, listed.site.states)
 
 
-def _more(count: int, listed: Sequence[Listed]) -> Line:
+def _more(count: int, listed: Sequence[DigestLine]) -> Line:
     """How many more there are, and where they can be seen."""
     places: dict[tuple[str, ProjectName], None] = {(each.site.url, each.what.project): None for each in listed}
     links: list[Inline] = []

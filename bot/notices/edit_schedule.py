@@ -20,7 +20,7 @@ FREEZES_AFTER = timedelta(days=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class EditSchedule:
     """What happened to a card: when it was *posted*, last *touched* by a change, and last *edited*.
 
     The other moments are those of changes that it does not show yet; None where there is none.
@@ -37,7 +37,7 @@ class Life:
         """Whether nothing happened to it for so long that it is edited no more."""
         return now - (self.touched or self.posted) > FREEZES_AFTER
 
-    def changed(self, now: datetime, *, urgent: bool) -> "Life":
+    def changed(self, now: datetime, *, urgent: bool) -> "EditSchedule":
         """The same with a change seen *now*; what is marked already keeps its time, unless that is still to come."""
         return replace(
             self,

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
 from bot.notices import fact_lines as facts
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from bot.notices.markup import (
     Allowed,
     Bullets,
@@ -90,25 +90,25 @@ class Flood:
         return not self.said and abs(now - self.opened) >= UNHEARD
 
 
-class Fate(Enum):
+class FloodDecision(Enum):
     """The outcome for the series of a room."""
 
     CARDS = "a card each"
     FLOOD = "together one message"
 
 
-def fate(limit: int, wanted: int, recent: int, flood: Flood | None) -> Fate:
+def fate(limit: int, wanted: int, recent: int, flood: Flood | None) -> FloodDecision:
     """What becomes of the *wanted* series of one poll, in a room with *recent* cards of the last minute.
 
     *limit* is how many at once get a card each, 0: any number. *flood* is one that goes on there, None: none does.
     """
     if limit == 0 or (flood is None and wanted + recent <= limit):
-        return Fate.CARDS
-    return Fate.FLOOD
+        return FloodDecision.CARDS
+    return FloodDecision.FLOOD
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class FloodEntry:
     """One of many as its line and its list show it; *what* is None where nothing is known of it any more.
 
     *is_pull*: it is a pull request, or has one among its patches.
@@ -121,21 +121,21 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ListContext:
     """Where it is said, and how: *sites* tell how links are written, by server and project."""
 
     room: RoomId
     rings: bool
-    sites: "Sites"
+    sites: "AllServerLinks"
 
 
-class Sites:
+class AllServerLinks:
     """Writes links to all servers."""
 
-    def __init__(self, sites: Mapping[ServerName, Site]) -> None:
+    def __init__(self, sites: Mapping[ServerName, ServerLinks]) -> None:
         self._sites = sites
 
-    def of(self, server: ServerName) -> Site | None:
+    def of(self, server: ServerName) -> ServerLinks | None:
         """How those to *server* are written; None where it is watched no more."""
         return self._sites.get(server)
 
@@ -155,14 +155,14 @@ def list_key(line: NoticeKey, number: int) -> NoticeKey:
     return NoticeKey(f"list/{number}/{line}")
 
 
-def flood_so_far(flood: Flood, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
+def flood_so_far(flood: Flood, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
     """The line of a flood that goes on, alone."""
     title = _title(f"{_how_many(flood, gathered)} so far", gathered, room.sites)
     told = lines([_projects(gathered), words("More may come; all of them will be listed in the thread.")])
     return [_line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)]
 
 
-def flood_notices(flood: Flood, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
+def flood_notices(flood: Flood, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
     """The line of a flood that is over, an edit where it was said before, and its thread."""
     title = _title(_how_many(flood, gathered), gathered, room.sites)
     told = lines([*summary(gathered, room.sites), words(_listed(gathered))])
@@ -174,14 +174,14 @@ def flood_notices(flood: Flood, gathered: Sequence[Gathered], room: Room) -> lis
 
 
 def line_notices(
-    key: NoticeKey, kind: NoticeKind, first: Line, gathered: Sequence[Gathered], room: Room
+    key: NoticeKey, kind: NoticeKind, first: Line, gathered: Sequence[FloodEntry], room: ListContext
 ) -> list[Notice]:
     """The *first* line of something with many series, what these are, and the thread that lists them."""
     said = lines([first, *summary(gathered, room.sites), words(_listed(gathered))])
     return [_line(key, kind, (said,), gathered, room), *thread(key, gathered, room)]
 
 
-def summary(gathered: Sequence[Gathered], sites: Sites) -> list[Line]:
+def summary(gathered: Sequence[FloodEntry], sites: AllServerLinks) -> list[Line]:
     """Summarize many series: their projects, their submitters, the first and the last."""
     if not gathered:
         return []
@@ -189,7 +189,7 @@ def summary(gathered: Sequence[Gathered], sites: Sites) -> list[Line]:
     return [_projects(gathered), _submitters(gathered), *(ends if len(gathered) > 1 else [])]
 
 
-def thread(key: NoticeKey, gathered: Sequence[Gathered], room: Room) -> list[Notice]:
+def thread(key: NoticeKey, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
     """The replies that list the series under the line with *key*."""
     shown = gathered[:MAX_LISTED]
     items = [_item(each, room.sites) for each in shown]
@@ -223,7 +223,7 @@ def _heading(start: int, end: int, total: int) -> Lines:
     return Lines((words(f"{start + 1} to {end} of {total}" if end - start > 1 else f"{end} of {total}"),))
 
 
-def _how_many(flood: Flood, gathered: Sequence[Gathered]) -> str:
+def _how_many(flood: Flood, gathered: Sequence[FloodEntry]) -> str:
     count = len(gathered)
     if flood.cause is Cause.KEPT:
         return f"{count} series that came while the bot could not speak here"
@@ -233,18 +233,20 @@ def _how_many(flood: Flood, gathered: Sequence[Gathered]) -> str:
     return f"{count} {what}"
 
 
-def _listed(gathered: Sequence[Gathered]) -> str:
+def _listed(gathered: Sequence[FloodEntry]) -> str:
     if len(gathered) > MAX_LISTED:
         return f"The first {MAX_LISTED} are listed in the thread; none has a card."
     return "They are listed in the thread; none has a card." if len(gathered) > 1 else "It is listed in the thread."
 
 
-def _line(key: NoticeKey, kind: NoticeKind, document: Document, gathered: Sequence[Gathered], room: Room) -> Notice:
+def _line(
+    key: NoticeKey, kind: NoticeKind, document: Document, gathered: Sequence[FloodEntry], room: ListContext
+) -> Notice:
     message = Message(*written(document, room.sites.allowed), _tag(key, kind, gathered), rings=room.rings)
     return Notice(room.room, Lane.CARD, message)
 
 
-def _tag(key: NoticeKey, kind: NoticeKind, gathered: Sequence[Gathered]) -> Tag:
+def _tag(key: NoticeKey, kind: NoticeKind, gathered: Sequence[FloodEntry]) -> Tag:
     """What it is about, where that is one server and one project."""
     servers = {each.server for each in gathered}
     projects = {each.what.project for each in gathered if each.what}
@@ -252,14 +254,14 @@ def _tag(key: NoticeKey, kind: NoticeKind, gathered: Sequence[Gathered]) -> Tag:
     return Tag(kind, key, server=server, project=projects.pop() if server and len(projects) == 1 else None)
 
 
-def _title(text: str, gathered: Sequence[Gathered], sites: Sites) -> Title:
+def _title(text: str, gathered: Sequence[FloodEntry], sites: AllServerLinks) -> Title:
     """*text*, linked to the list of the project where there is but one."""
     tag = _tag(NoticeKey(""), NoticeKind.FLOOD, gathered)
     site = sites.of(tag.server) if tag.server else None
     return Title(text, list_url(site.url, tag.project) if site and tag.project else "")
 
 
-def _projects(gathered: Sequence[Gathered]) -> Line:
+def _projects(gathered: Sequence[FloodEntry]) -> Line:
     counts = Counter((each.server, each.what.project) for each in gathered if each.what)
     if len(counts) == 1:
         return words(next(f"{cut(project, 100)} on {server}" for server, project in counts))
@@ -274,7 +276,7 @@ def _projects(gathered: Sequence[Gathered]) -> Line:
     return words(f"{told} and {rest} more projects" if rest else told) if told else ()
 
 
-def _submitters(gathered: Sequence[Gathered]) -> Line:
+def _submitters(gathered: Sequence[FloodEntry]) -> Line:
     counts = Counter(facts.submitter_name(each.what.submitter) for each in gathered if each.what)
     most = counts.most_common(_MAX_NAMED)
     rest = len(counts) - len(most)
@@ -282,7 +284,7 @@ def _submitters(gathered: Sequence[Gathered]) -> Line:
     return words(f"from {told}" + (f" and {facts.counted(rest, 'other')}" if rest else "")) if told else ()
 
 
-def _item(gathered: Gathered, sites: Sites) -> Line:
+def _item(gathered: FloodEntry, sites: AllServerLinks) -> Line:
     what = gathered.what
     if what is None:
         return words(f"series {gathered.number}")
@@ -291,7 +293,7 @@ def _item(gathered: Gathered, sites: Sites) -> Line:
     return words(_link(gathered, sites), f" · {facts.joined([facts.submitter_name(what.submitter), size])}")
 
 
-def _link(gathered: Gathered, sites: Sites) -> Link:
+def _link(gathered: FloodEntry, sites: AllServerLinks) -> Link:
     what, site = gathered.what, sites.of(gathered.server)
     kind = "patch" if isinstance(what, Patch) else "series"
     name = cut(facts.named(what.name if what else "", f"{kind} {gathered.number}"), _MAX_TITLE)

@@ -144,7 +144,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class SendCandidate:
     """A notice that may be sent now: the oldest of its room and lane, among answers of those to one person."""
 
     id: NoticeId
@@ -153,19 +153,19 @@ class Candidate:
     asked_by: UserId | None = None
 
 
-Choose = Callable[[Sequence[Candidate], int], Sequence[Candidate]]  # so many of them, one a room, in order
+Choose = Callable[[Sequence[SendCandidate], int], Sequence[SendCandidate]]  # so many of them, one a room, in order
 
 
-def in_order(candidates: Sequence[Candidate], limit: int) -> list[Candidate]:
+def in_order(candidates: Sequence[SendCandidate], limit: int) -> list[SendCandidate]:
     """Choose by lane and age, as if the budget were always enough."""
-    first: dict[RoomId, Candidate] = {}
+    first: dict[RoomId, SendCandidate] = {}
     for each in sorted(candidates, key=lambda each: (each.lane, each.id)):
         first.setdefault(each.room, each)
     return list(first.values())[:limit]
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedNotice:
     """A notice that is about to be sent; *attempts* counts this one, *written_at* and *first_tried* are UTC.
 
     *resumed* is how often its room had let us again when it was claimed.
@@ -196,7 +196,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryAt:
     """It is to be sent again *at* (UTC)."""
 
     at: datetime
@@ -217,7 +217,7 @@ class Suspend:
     reason: str
 
 
-Outcome = Sent | Retry | Suspend | Dead
+Outcome = Sent | RetryAt | Suspend | Dead
 
 
 def txn_id(key: NoticeKey) -> TxnId:

@@ -10,7 +10,7 @@ from bot.patchwork.versions import Comparison, days_between, is_partial_reroll, 
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CardPlace:
     """Where a card is."""
 
     room: RoomId
@@ -18,23 +18,23 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class FormerVersion:
     """The version before, and what changed since; *card* is its card in the same room, where it has one there."""
 
     series: Series
     compared: Comparison
-    card: Place | None = None
+    card: CardPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Successor:
+class NextVersion:
     """The version after; *card* is its card in the same room, where it has one there."""
 
     series: Series
-    card: Place | None = None
+    card: CardPlace | None = None
 
 
-def follows(series: Series, former: Former, page: str) -> Line:
+def follows(series: Series, former: FormerVersion, page: str) -> Line:
     """What *series* is to the version before: "v6, 6 days after v5: 3 patches changed, 1 new"; *page* is that one's."""
     link = _link(former.series, former.card, page)
     if is_partial_reroll(series):
@@ -46,19 +46,19 @@ def follows(series: Series, former: Former, page: str) -> Line:
     return words(f"{version_of(series)}{passed} after ", link, f": {changes}" if changes else "")
 
 
-def superseded_by(series: Series, successor: Successor, page: str) -> Line:
+def superseded_by(series: Series, successor: NextVersion, page: str) -> Line:
     """What came after *series*; *page* is that one's."""
     days = days_between(series, successor.series)
     passed = f", {_days(days)} later" if days else ""
     return words("Superseded by ", _link(successor.series, successor.card, page), passed)
 
 
-def superseded_remark(successor: Successor) -> str:
+def superseded_remark(successor: NextVersion) -> str:
     """The same in a word."""
     return f"superseded by {version_of(successor.series)}"
 
 
-def _link(series: Series, card: Place | None, page: str) -> Inline:
+def _link(series: Series, card: CardPlace | None, page: str) -> Inline:
     name = str(version_of(series))
     return EventLink(name, card.room, card.event) if card else Link(name, page)
 

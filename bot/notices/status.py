@@ -17,7 +17,7 @@ MAX_REASON = 200  # characters of somebody else's words
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class PollHealth:
     """The health of the polls of a server; *failing_since* None: well, or not tried yet; *next_try* if it fails.
 
     *caught_up* is when the last poll that left nothing to read ended.
@@ -40,7 +40,7 @@ class WatchedServer:
 
     name: ServerName
     url: str
-    health: Health
+    health: PollHealth
     known_since: tuple[tuple[ProjectName, datetime], ...] = ()
     problems: tuple[str, ...] = ()
     next_poll: datetime | None = None  # None: none was made yet
@@ -60,7 +60,7 @@ class WatchedServer:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueStatus:
     """The messages still to be sent; *oldest* is when the first of the *waiting* notices was written.
 
     *next_at* is when one of them may go; the others' times are when the first was written that is suspended, and when
@@ -77,7 +77,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscriptions:
+class SubscriptionCounts:
     """How many there are of rooms and of persons, made in chat, and of the settings.
 
     *listening* are those that are not muted, *scanned* those of them that cannot be looked up.
@@ -91,7 +91,7 @@ class Subscriptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class BotStatus:
     """The condition of the bot at one moment, *now*.
 
     *outages* are sentences on what keeps it from its work (homeserver, database), *remarks* on what else is not as it
@@ -102,12 +102,12 @@ class Condition:
     now: datetime
     started: datetime
     servers: tuple[WatchedServer, ...] = ()
-    queue: Queue | None = None  # None: the database does not say
+    queue: QueueStatus | None = None  # None: the database does not say
     outages: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     floods: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()  # what could not be handled, a sentence each
-    subscriptions: Subscriptions = Subscriptions()
+    subscriptions: SubscriptionCounts = SubscriptionCounts()
     override: str = ""  # the request that lifts the homeserver's limit for this bot
 
     def lag(self, server: WatchedServer) -> timedelta:
@@ -116,7 +116,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomSeen:
+class RoomStatus:
     """A room: what the settings call it ("" nothing), its subscriptions that are not muted, its cards of a day.
 
     *state* is "" where it lets the bot speak.
@@ -131,13 +131,13 @@ class RoomSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Particulars:
+class StatusDetails:
     """What is looked at one by one: all rooms, how many waiting notices are no older than each age, and versions.
 
     Of an age each notice counts once, in the first that it fits; None is any age.
     """
 
-    rooms: tuple[RoomSeen, ...] = ()
+    rooms: tuple[RoomStatus, ...] = ()
     ages: tuple[tuple[timedelta | None, int], ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
 
@@ -147,7 +147,7 @@ def next_tick(last: datetime, interval: timedelta, not_before: datetime) -> date
     return last + interval * max(math.ceil((not_before - last) / interval), 1)
 
 
-def outages(condition: Condition) -> tuple[str, ...]:
+def outages(condition: BotStatus) -> tuple[str, ...]:
     """Return what keeps the bot from its work, a sentence each, with its beginning; empty: the bot is ready."""
     servers = condition.servers
     failing = (_outage(server) for server in servers if server.health.failing_since)
@@ -155,11 +155,11 @@ def outages(condition: Condition) -> tuple[str, ...]:
     return (*condition.outages, *failing, *nothing_watched)
 
 
-def remarks(condition: Condition) -> tuple[str, ...]:
+def remarks(condition: BotStatus) -> tuple[str, ...]:
     """What an operator should know besides, a sentence each."""
     problems = (problem for server in condition.servers for problem in server.problems)
     catching_up = (_catching_up(server.name, absence) for server in condition.servers if (absence := server.absence))
-    queue = condition.queue or Queue()
+    queue = condition.queue or QueueStatus()
     return (
         *problems,
         *catching_up,
@@ -172,7 +172,7 @@ def remarks(condition: Condition) -> tuple[str, ...]:
     )
 
 
-def status(condition: Condition, *, for_operator: bool) -> Document:
+def status(condition: BotStatus, *, for_operator: bool) -> Document:
     """The answer to `status`; *for_operator*: with what concerns other rooms."""
     told: list[Line] = [words(f"patchwork-matrix-bot {condition.version}, running since {moment(condition.started)}")]
     told += [words(sentence) for sentence in condition.outages]
@@ -219,7 +219,7 @@ def _catching_up(server: ServerName, absence: Absence) -> str:
     return f"{server}: what came {times} is still being read ({absence.came} series so far), and will be posted then."
 
 
-def _comment_looks(condition: Condition) -> Iterator[str]:
+def _comment_looks(condition: BotStatus) -> Iterator[str]:
     """How late comments may come from servers that raise no events of them."""
     for server in condition.servers:
         if server.looks_for_comments:
@@ -240,7 +240,7 @@ def _server(server: WatchedServer) -> str:
     return f"{server.name}: {how}; {known}" if known else f"{server.name}: {how}"
 
 
-def _queue(condition: Condition) -> Iterator[Line]:
+def _queue(condition: BotStatus) -> Iterator[Line]:
     queue = condition.queue
     if queue is None:
         return
@@ -256,14 +256,14 @@ def _queue(condition: Condition) -> Iterator[Line]:
     yield from (words(sentence) for sentence in _kept(queue))
 
 
-def _waiting(queue: Queue, now: datetime) -> Iterator[str]:
+def _waiting(queue: QueueStatus, now: datetime) -> Iterator[str]:
     if queue.waiting and queue.oldest is not None:
         is_later = queue.next_at is not None and queue.next_at > now
         soonest = f"; the next one goes at {to_the_second(queue.next_at)}" if is_later and queue.next_at else ""
         yield f"{_count(queue.waiting, 'message')} to be sent, the oldest since {moment(queue.oldest)}{soonest}."
 
 
-def _kept(queue: Queue) -> Iterator[str]:
+def _kept(queue: QueueStatus) -> Iterator[str]:
     """What waits for somebody to act."""
     if queue.suspended:
         since = f", the oldest since {moment(queue.suspended_since)}" if queue.suspended_since else ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.ids import PatchId
 from bot.notices import fact_lines as facts
-from bot.notices.card import Shown, Site
+from bot.notices.card import ServerLinks, Shown
 from bot.notices.change_audience import BETWEEN_PERSONS
 from bot.notices.changes import Change, ChangeKind, Contexts
 from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, cut, lines, longest, words
@@ -50,7 +50,7 @@ class Thread:
         return of_all.union(*(patch.trailers for patch in self.shown.patches))
 
 
-def told(thread: Thread, site: Site) -> Document:
+def told(thread: Thread, site: ServerLinks) -> Document:
     """Return the reply; empty if nothing changed."""
     changes = _changes(thread, site.states)
     comments = _comments(thread)
@@ -218,7 +218,7 @@ def _comments(thread: Thread) -> Sequence[Change]:
     return tuple({(each.patch, each.comment.id): each for each in thread.changes if each.comment is not None}.values())
 
 
-def _comment(change: Change, thread: Thread, site: Site) -> Piece:
+def _comment(change: Change, thread: Thread, site: ServerLinks) -> Piece:
     """Who replied to what, which trailers that gave, and how it begins."""
     comment = change.comment
     if comment is None:
@@ -231,7 +231,7 @@ def _comment(change: Change, thread: Thread, site: Site) -> Piece:
     return Lines((words(*who, f" · {given}") if given else who, *said))
 
 
-def _of_what(number: PatchId | None, thread: Thread, site: Site) -> list[str | Inline]:
+def _of_what(number: PatchId | None, thread: Thread, site: ServerLinks) -> list[str | Inline]:
     if number is None:
         return [" on the cover letter"]
     patch = thread.patches.get(number)

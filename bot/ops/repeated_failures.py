@@ -10,7 +10,7 @@ LONGEST_SECONDS = 30.0
 
 
 @dataclass(slots=True)
-class Trouble:
+class RepeatedFailure:
     """How something that is tried again and again fails; *failures* in a row, the last as *known*."""
 
     failures: int = 0

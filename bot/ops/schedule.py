@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot import metrics
 from bot.errors import BotError
-from bot.ops.repeated_failures import Trouble
+from bot.ops.repeated_failures import RepeatedFailure
 from bot.ops.tasks import gone
 
 _log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ class Schedule:
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
         """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
         metrics.LOOP_FAILURES.labels(name)  # a first failure is seen only as one more than none
-        trouble = Trouble()
+        trouble = RepeatedFailure()
 
         async def run() -> None:
             await self._run(job, name, trouble)
@@ -57,7 +57,7 @@ class Schedule:
         """Return when nothing runs any more, so that what the runs used can be closed."""
         await gone(self._runs)
 
-    async def _run(self, job: Callable[[], Awaitable[object]], name: str, trouble: Trouble) -> None:
+    async def _run(self, job: Callable[[], Awaitable[object]], name: str, trouble: RepeatedFailure) -> None:
         now = asyncio.get_running_loop().time
         if now() < trouble.not_before:
             return

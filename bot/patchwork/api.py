@@ -16,7 +16,7 @@ from bot.clock import SystemClock
 from bot.errors import Temporary, TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
-from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, TooLarge, Wall
+from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, ResponseTooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.listing import NewestPage, asked_for, joined, last_page, newest, page_of
 from bot.patchwork.mbox import read_series_mbox
@@ -24,12 +24,12 @@ from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Seri
 from bot.patchwork.page_links import Page
 from bot.patchwork.recheck_schedule import raises_comment_events
 from bot.patchwork.refs import msgid_of
-from bot.patchwork.request_turns import Budget, OverBudget
+from bot.patchwork.request_turns import OverBudget, RecheckBudget
 from bot.patchwork.response_rows import Garbled, SkippedRow, read_row
 from bot.patchwork.skipped_rows import RowLog, read_list
 from bot.patchwork.states import States, states_in
-from bot.patchwork.updates import Commented, MailKind, TrailersRead
-from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, Event, EventRow, PatchRow, SeriesRow, read_project
+from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead
+from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventRow, PatchRow, SeriesRow, read_project
 
 PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
 NET_SIZE = 100
@@ -51,14 +51,14 @@ _Model = TypeVar("_Model")
 class EventPage:
     """One page of events, as the server ordered them, and whether it was a full one; *skipped* could not be read."""
 
-    events: tuple[Event, ...]
+    events: tuple[EventHint, ...]
     more: bool
     newest_first: bool = False
     skipped: tuple[SkippedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class PatchContents:
     """Patches read whole, and why each other one that was asked for could not be."""
 
     patches: tuple[Patch, ...]
@@ -84,7 +84,7 @@ class PatchworkApi:
         """The same server's answers, asked for by people."""
         return PatchworkApi(self._client.for_commands())
 
-    def within(self, budget: Budget) -> "PatchworkApi":
+    def within(self, budget: RecheckBudget) -> "PatchworkApi":
         """The same server's answers, as far as a *budget* allows requests; beyond it, all raise `OverBudget`."""
         return PatchworkApi(self._client.within(budget), self._incidents)
 
@@ -204,7 +204,7 @@ class PatchworkApi:
         """The series with the highest ids, newest first; one with too many patches for any answer is left out."""
         try:
             return await self._newest_series(projects, count, page)
-        except TooLarge:
+        except ResponseTooLarge:
             if count == 1:
                 raise
         split = _split(count)
@@ -212,7 +212,7 @@ class PatchworkApi:
         for number in range((page - 1) * split + 1, page * split + 1):
             try:
                 parts.append(await self.newest_series(projects, count // split, number))
-            except TooLarge as error:
+            except ResponseTooLarge as error:
                 _log.warning("series.skipped", server=self._client.server, reason=str(error))
             except NotFound:  # past the last page
                 parts.append(NewestPage((), more=False, highest=0))
@@ -253,7 +253,7 @@ class PatchworkApi:
         """All that tools said of a patch."""
         return tuple(await self._all(CheckRow, f"patches/{patch}/checks/", CheckRow.model))
 
-    async def comments(self, on: Commented) -> tuple[Comment, ...]:
+    async def comments(self, on: CommentTarget) -> tuple[Comment, ...]:
         """The comments on a patch or a cover letter, oldest first."""
         if on.kind is MailKind.PATCH:
             return await self.patch_comments(PatchId(on.id))
@@ -275,7 +275,7 @@ class PatchworkApi:
     async def cover_trailers(self, series: Series) -> frozenset[Trailer]:
         """The trailers in the comments on the cover letter of a series; none where it has no cover letter."""
         if series.cover_id is not None:
-            return _trailers_in(await self.comments(Commented(MailKind.COVER, series.cover_id)))
+            return _trailers_in(await self.comments(CommentTarget(MailKind.COVER, series.cover_id)))
         return _trailers_in(await self.cover_comments(series.id) if series.cover else ())
 
     async def patch_trailers(self, patch: Patch) -> TrailersRead:
@@ -338,7 +338,7 @@ class PatchworkApi:
         """The patches *refs* of *series* with their diffs; those that the server says are gone are left out."""
         return (await self.read_contents(series, refs)).patches
 
-    async def read_contents(self, series: Series, refs: Sequence[PatchRef], *, partly: bool = False) -> Contents:
+    async def read_contents(self, series: Series, refs: Sequence[PatchRef], *, partly: bool = False) -> PatchContents:
         """The patches *refs* of *series* with their diffs; *partly*: as far as they can be read.
 
         A single patch is read from its own page, which says more at the same price; several come in one mbox
@@ -369,7 +369,7 @@ class PatchworkApi:
                 break
         for ref in by_page:
             self._remembered.pop(ref.id, None)
-        return Contents(tuple(patches[ref.id] for ref in refs if ref.id in patches), failures)
+        return PatchContents(tuple(patches[ref.id] for ref in refs if ref.id in patches), failures)
 
     async def _mbox(self, series: Series, *, or_pages: bool = False) -> dict[PatchId, Patch] | None:
         try:

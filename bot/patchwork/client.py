@@ -25,7 +25,7 @@ from bot.ids import ServerName
 from bot.json_reader import read_json
 from bot.patchwork.page_links import Page, page_with
 from bot.patchwork.request_metrics import counted
-from bot.patchwork.request_turns import Budget, Purpose, Turns
+from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns
 from bot.patchwork.states import NO_STATES, States
 from bot.unpacking import body_of, unpacked
 
@@ -65,19 +65,19 @@ class NotFound(Permanent):
     """The server says itself that it has no such thing: Patchwork's own 404, which is JSON with a "detail"."""
 
 
-class TooLarge(Permanent):
+class ResponseTooLarge(Permanent):
     """The answer is larger than any that is read."""
 
 
-class Refused(Temporary):
+class InvalidResponse(Temporary):
     """The answer is not the server's word on what was asked for: a redirect, a refusal, or another kind of server."""
 
 
-class NoSuchPage(Refused):
+class NoSuchPage(InvalidResponse):
     """A 404 or 410 that is not Patchwork's own word on an object; its own 404 of unknown addresses looks like that."""
 
 
-class Wall(Refused):
+class Wall(InvalidResponse):
     """A login page or a bot challenge in front of the server answered in its place."""
 
 
@@ -86,7 +86,7 @@ class TooMany(Temporary):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PatchworkResponse:
     """What came back: its status, its headers, and its body as far as it was read."""
 
     status: int
@@ -125,7 +125,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """How long a request may take in all, and how large an answer may be once it is decoded.
 
     *silent_seconds* is how long a command waits for a server that left the last request without an answer.
@@ -154,15 +154,15 @@ class PatchworkClient:
         agent: str,
         network: Network | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
     ) -> None:
         network = network or Network()
         self.url = url.rstrip("/")
         self._known = _Known("", ServerName(""))
-        self._limits = limits or Limits()
-        self._turns = Turns(AT_ONCE)
+        self._limits = limits or RequestLimits()
+        self._turns = RequestTurns(AT_ONCE)
         self.purpose = Purpose.POLL
-        self.budget: Budget | None = None
+        self.budget: RecheckBudget | None = None
         self._http = httpx.AsyncClient(
             headers={"User-Agent": agent, "Accept-Encoding": "gzip"},
             timeout=self._limits.request_seconds,
@@ -214,7 +214,7 @@ class PatchworkClient:
         client.purpose = Purpose.COMMAND
         return client
 
-    def within(self, budget: Budget) -> Self:
+    def within(self, budget: RecheckBudget) -> Self:
         """Ask the same server as far as a *budget* allows; beyond it, requests raise `OverBudget`."""
         client = copy(self)
         client.budget = budget
@@ -288,7 +288,7 @@ class PatchworkClient:
                 if len(self._http.cookies.jar) > _MAX_COOKIES:
                     self._http.cookies.clear()
                 self._turns.is_silent = False
-                answer = Answer(response.status_code, response.headers)
+                answer = PatchworkResponse(response.status_code, response.headers)
                 if answer.status == 200 and answer.content_type:
                     judge(answer, content_type)  # a large answer of another type is not read
                 limit = min(self._limits.max_bytes, _MAX_PAGE_BYTES if content_type == _PAGE_TYPE else sys.maxsize)
@@ -304,7 +304,7 @@ async def _body(response: httpx.Response, limit: int) -> bytes:
         raise Temporary(f"answered in the encoding {encoding[:100]}")
     body = await body_of(response.aiter_raw(), limit, is_packed="content-encoding" in response.headers)
     if body is None:
-        raise TooLarge(f"the answer is larger than {limit:,} bytes")
+        raise ResponseTooLarge(f"the answer is larger than {limit:,} bytes")
     return body
 
 
@@ -328,7 +328,7 @@ def _authorities(ca_file: str) -> ssl.SSLContext:
         raise ConfigError("network.ca_file", f"cannot be used: {error.strerror or error}") from error
 
 
-def judge(answer: Answer, content_type: str | None) -> None:
+def judge(answer: PatchworkResponse, content_type: str | None) -> None:
     """Whether an answer is what was asked for; raises the error that it is where it is none.
 
     *content_type* None: any will do but a page for people. Only Patchwork's own 404 says that something is not there;
@@ -361,17 +361,17 @@ def judge(answer: Answer, content_type: str | None) -> None:
         case status if status >= 500 or status in {408, 425}:
             raise Temporary(f"HTTP {status}", wait)
         case _:
-            raise Refused(f"HTTP {status}", wait)
+            raise InvalidResponse(f"HTTP {status}", wait)
 
 
-def _judge_wall(answer: Answer, wait: timedelta | None) -> None:
+def _judge_wall(answer: PatchworkResponse, wait: timedelta | None) -> None:
     if _is_wall(answer):
         raise Wall(f"HTTP {answer.status} with a login page or a bot challenge ({_kind(answer)}); {_LET_IN}", wait)
     if answer.status in {401, 403} and not answer.is_own_refusal:
         raise Wall(f"HTTP {answer.status} ({_kind(answer)}), not from Patchwork itself; {_LET_IN}", wait)
 
 
-def _is_wall(answer: Answer) -> bool:
+def _is_wall(answer: PatchworkResponse) -> bool:
     """Whether something in front of the server wants a person to log in, or to prove to be one.
 
     Patchwork's own page for an unknown address has a link to its login, so that such a link says nothing there.
@@ -385,13 +385,13 @@ def _is_wall(answer: Answer) -> bool:
     return answer.status not in {404, 410} and _LOGIN_LINK.search(answer.body) is not None
 
 
-def _redirect(target: str, wait: timedelta | None) -> Refused:
+def _redirect(target: str, wait: timedelta | None) -> InvalidResponse:
     if _LOGIN.search(target):
         return Wall(f"redirects to {target[:60]}, a login page or a bot challenge; {_LET_IN}", wait)
-    return Refused(f"redirects to {target}; configure that address", wait)
+    return InvalidResponse(f"redirects to {target}; configure that address", wait)
 
 
-def _kind(answer: Answer) -> str:
+def _kind(answer: PatchworkResponse) -> str:
     return answer.content_type or "no type"
 
 

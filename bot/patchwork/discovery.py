@@ -7,7 +7,7 @@ a wall, says nothing about the version and is a failure, after which discovery s
 from collections.abc import Sequence
 
 from bot.json_reader import read_json
-from bot.patchwork.client import NoSuchPage, NotFound, PatchworkClient, Refused
+from bot.patchwork.client import InvalidResponse, NoSuchPage, NotFound, PatchworkClient
 from bot.patchwork.response_rows import Garbled
 
 VERSIONS = ("1.3", "1.2", "1.1")
@@ -23,7 +23,7 @@ async def find_version(client: PatchworkClient) -> str:
     """
     found = await newer_version(client, "")
     if found is None:
-        raise Refused(await _what_it_is(client))
+        raise InvalidResponse(await _what_it_is(client))
     return found
 
 
@@ -54,7 +54,7 @@ async def _speaks(client: PatchworkClient, version: str) -> bool:
     if index is None:
         return False
     if "revision" in index:
-        raise Refused("this is the freedesktop.org fork of Patchwork, whose API is another one")
+        raise InvalidResponse("this is the freedesktop.org fork of Patchwork, whose API is another one")
     if "events" not in index:
         raise Garbled(f"what answers at {client.url}/api/{version}/ is no index of Patchwork's API")
     return True

@@ -9,9 +9,9 @@ from bot.patchwork.client import Params
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.page_links import Page
 from bot.patchwork.response_rows import SkippedRow
-from bot.patchwork.wire import Event
+from bot.patchwork.wire import EventHint
 
-_Of = TypeVar("_Of", Event, Patch, Series)
+_Of = TypeVar("_Of", EventHint, Patch, Series)
 _Listed = TypeVar("_Listed", Patch, Series)
 
 

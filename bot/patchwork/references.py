@@ -30,7 +30,7 @@ _DEFAULT_PORT = re.compile(r":(?:80|443)?\Z")
 _THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # public-inbox, behind the message-id
 
 
-class Kind(Enum):
+class RefKind(Enum):
     """What an id is the id of."""
 
     PATCH = "patch"
@@ -39,11 +39,11 @@ class Kind(Enum):
 
 
 _PAGES = {
-    "patch": Kind.PATCH,
-    "patches": Kind.PATCH,
-    "cover": Kind.COVER,
-    "covers": Kind.COVER,
-    "series": Kind.SERIES,
+    "patch": RefKind.PATCH,
+    "patches": RefKind.PATCH,
+    "cover": RefKind.COVER,
+    "covers": RefKind.COVER,
+    "series": RefKind.SERIES,
 }
 
 
@@ -57,7 +57,7 @@ class Ref:
 
     number: int | None = None
     msgid: Msgid | None = None
-    kind: Kind | None = None
+    kind: RefKind | None = None
     server: str | None = None
     host: str | None = None
     project: str | None = None
@@ -135,9 +135,9 @@ def _of_page(parts: Sequence[str], query: str, host: str) -> Ref | None:
         case ["project", project, "patch" | "cover" as page, part, *_]:
             return _of_mail(msgid_of_url_part(part), Ref(kind=_PAGES[page], host=host, project=unquote(project)))
         case ["project", _, "list"]:
-            return _numbered(_asked(query, "series"), Ref(kind=Kind.SERIES, host=host))
+            return _numbered(_asked(query, "series"), Ref(kind=RefKind.SERIES, host=host))
         case ["patches"]:
-            return _of_mail(msgid_of(_asked(query, "msgid")), Ref(kind=Kind.PATCH, host=host))
+            return _of_mail(msgid_of(_asked(query, "msgid")), Ref(kind=RefKind.PATCH, host=host))
         case _:
             return None
 

@@ -27,7 +27,7 @@ class Purpose(Enum):
     COMMAND = "command"
 
 
-class Turns:
+class RequestTurns:
     """The places at one server; *is_silent* says that it left the last request without an answer."""
 
     def __init__(self, at_once: int) -> None:
@@ -54,7 +54,7 @@ class OverBudget(Exception):
         self.until = until
 
 
-class Budget:
+class RecheckBudget:
     """The requests for rechecks that one server got within the last hour, `REQUESTS_AN_HOUR` at most."""
 
     def __init__(self, clock: Clock) -> None:

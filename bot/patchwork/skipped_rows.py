@@ -26,14 +26,14 @@ _NAMES: dict[type[BaseModel], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Generic[_Model]):
+class ListedRows(Generic[_Model]):
     """The rows of a list by id, and the unreadable rows, each with the reason."""
 
     found: tuple[tuple[int, _Model], ...]
     skipped: tuple[tuple[SkippedRow, str | Exception], ...]
 
 
-def read_list(kind: type[_Row], body: bytes, model: Callable[[_Row], _Model]) -> Listed[_Model]:
+def read_list(kind: type[_Row], body: bytes, model: Callable[[_Row], _Model]) -> ListedRows[_Model]:
     """Return the *model* of each row of a list.
 
     Raises:
@@ -47,7 +47,7 @@ def read_list(kind: type[_Row], body: bytes, model: Callable[[_Row], _Model]) ->
             found.append((row.id, model(row)))
         except Exception as error:  # noqa: BLE001  # a fault of ours in one row; it is recorded with its trace
             skipped.append((SkippedRow(row.id, getattr(row, "date", None), str(error)), error))
-    return Listed(tuple(found), tuple(skipped))
+    return ListedRows(tuple(found), tuple(skipped))
 
 
 class RowLog:
@@ -58,7 +58,7 @@ class RowLog:
         self._incidents = incidents
         self._skipped: set[str] = set()
 
-    def note(self, kind: type[_Row], listed: Listed[_Model]) -> None:
+    def note(self, kind: type[_Row], listed: ListedRows[_Model]) -> None:
         """Record the skipped rows of an answer, and resolve those that were read."""
         for number, _ in listed.found if self._skipped else ():
             if (name := self._name(kind, number)) in self._skipped:

@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import Check, Comment, Patch, PatchRef, Trailer
-from bot.patchwork.wire import Event
+from bot.patchwork.wire import EventHint
 
 
-class Field(StrEnum):
+class PatchField(StrEnum):
     """What of a patch may change under the same id."""
 
     STATE = "state"
@@ -23,23 +23,23 @@ class Field(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FieldTold:
+class FieldUpdate:
     """A field of a patch has a *value* now; None for nobody and nothing. What is archived has a value, whichever."""
 
     patch: PatchId
-    field: Field
+    field: PatchField
     value: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class CheckTold:
+class CheckUpdate:
     """A tool has said something of a patch."""
 
     patch: PatchId
     check: Check
 
 
-Told: TypeAlias = FieldTold | CheckTold
+Told: TypeAlias = FieldUpdate | CheckUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class MailKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Commented:
+class CommentTarget:
     """A patch or a cover letter with comments."""
 
     kind: MailKind
@@ -88,7 +88,7 @@ class CommentsRead:
     no event told of them.
     """
 
-    on: Commented
+    on: CommentTarget
     work: Work | None = None
     comments: tuple[Comment, ...] | None = None
     unannounced: tuple[int, ...] = ()
@@ -108,10 +108,10 @@ class TrailersRead:
 
 
 @dataclass(frozen=True, slots=True)
-class CommentTold:
+class CommentHint:
     """There is a comment; *ref* names the patch or the cover letter that it is on."""
 
-    on: Commented
+    on: CommentTarget
     id: int
     project: ProjectName
     ref: PatchRef
@@ -147,20 +147,20 @@ class Rechecks:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowUpResult:
     """The comments that one poll *heard* of for the first time, and what it read of known objects.
 
     *rechecks* is None where the server raises comment events.
     """
 
-    heard: tuple[CommentTold, ...] = ()
+    heard: tuple[CommentHint, ...] = ()
     comments: tuple[CommentsRead, ...] = ()
     trailers: tuple[TrailersRead, ...] = ()
     checks: tuple[ChecksRead, ...] = ()
     rechecks: Rechecks | None = None
 
 
-def told_by(events: Iterable[Event]) -> tuple[Told, ...]:
+def told_by(events: Iterable[EventHint]) -> tuple[Told, ...]:
     """What *events* tell of patches, in their order.
 
     The payload is believed: an event can be read before the change that it tells of. Of a delegate the former one is
@@ -169,7 +169,7 @@ def told_by(events: Iterable[Event]) -> tuple[Told, ...]:
     return tuple(told for event in events for told in _told(event))
 
 
-def shown_by(patches: Sequence[Patch]) -> tuple[FieldTold, ...]:
+def shown_by(patches: Sequence[Patch]) -> tuple[FieldUpdate, ...]:
     """What a list shows of *patches*; of a patch whose state it does not show, nothing."""
     return tuple(told for patch in patches if patch.state for told in _fields_of(patch))
 
@@ -186,7 +186,7 @@ def with_check(checks: Iterable[Check], new: Check) -> list[Check]:
     return [*(check for check in before if check not in former), new]
 
 
-def comments_in(events: Iterable[Event]) -> tuple[CommentTold, ...]:
+def comments_in(events: Iterable[EventHint]) -> tuple[CommentHint, ...]:
     """The comments that *events* tell of, each once however often it is told."""
     told = (comment for event in events if (comment := _comment(event)) is not None)
     return tuple({(comment.on.kind, comment.id): comment for comment in told}.values())
@@ -196,36 +196,38 @@ def _same_account(one: str, other: str) -> bool:
     return one == other or not (one and other)
 
 
-def _told(event: Event) -> tuple[Told, ...]:
+def _told(event: EventHint) -> tuple[Told, ...]:
     match event.category:
         case "patch-state-changed" if event.patch and event.current_state:
-            return (FieldTold(event.patch.id, Field.STATE, event.current_state),)
+            return (FieldUpdate(event.patch.id, PatchField.STATE, event.current_state),)
         case "patch-delegated" if event.patch:
             former = (event.previous_delegate,) if event.previous_delegate else ()
-            return tuple(FieldTold(event.patch.id, Field.DELEGATE, who) for who in (*former, event.current_delegate))
+            return tuple(
+                FieldUpdate(event.patch.id, PatchField.DELEGATE, who) for who in (*former, event.current_delegate)
+            )
         case "check-created" if event.patch and event.check:
-            return (CheckTold(event.patch.id, event.check),)
+            return (CheckUpdate(event.patch.id, event.check),)
         case _:
             return ()
 
 
-def _comment(event: Event) -> CommentTold | None:
+def _comment(event: EventHint) -> CommentHint | None:
     match event.category:
         case "patch-comment-created" if event.patch and event.comment is not None:
-            return CommentTold(Commented(MailKind.PATCH, event.patch.id), event.comment, event.project, event.patch)
+            return CommentHint(CommentTarget(MailKind.PATCH, event.patch.id), event.comment, event.project, event.patch)
         case "cover-comment-created" if event.cover and event.comment is not None:
-            return CommentTold(Commented(MailKind.COVER, event.cover.id), event.comment, event.project, event.cover)
+            return CommentHint(CommentTarget(MailKind.COVER, event.cover.id), event.comment, event.project, event.cover)
         case _:
             return None
 
 
-def _fields_of(patch: Patch) -> list[FieldTold]:
+def _fields_of(patch: Patch) -> list[FieldUpdate]:
     values = {
-        Field.STATE: patch.state,
-        Field.DELEGATE: patch.delegate,
-        Field.ARCHIVED: "yes" if patch.archived else None,
-        Field.NAME: patch.name,
-        Field.COMMIT_REF: patch.commit_ref,
-        Field.PULL_URL: patch.pull_url,
+        PatchField.STATE: patch.state,
+        PatchField.DELEGATE: patch.delegate,
+        PatchField.ARCHIVED: "yes" if patch.archived else None,
+        PatchField.NAME: patch.name,
+        PatchField.COMMIT_REF: patch.commit_ref,
+        PatchField.PULL_URL: patch.pull_url,
     }
-    return [FieldTold(patch.id, field, value) for field, value in values.items()]
+    return [FieldUpdate(patch.id, field, value) for field, value in values.items()]

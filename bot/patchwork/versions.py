@@ -54,7 +54,7 @@ class Newcomer:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class PredecessorCandidate:
     """A series that a newcomer may follow, the one that it follows itself, and the digests of its patches."""
 
     series: Series
@@ -63,7 +63,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class VersionLink:
     """The former version of a series, and what told."""
 
     former: Series
@@ -100,7 +100,7 @@ def plain_name(name: str) -> str:
     return " ".join(without_prefixes(name).casefold().split())
 
 
-def follow(new: Newcomer, candidates: Sequence[Candidate]) -> Link | None:
+def follow(new: Newcomer, candidates: Sequence[PredecessorCandidate]) -> VersionLink | None:
     """The former version of a newcomer among the *candidates*; None where none is certain."""
     earlier = [each for each in candidates if _may_precede(each.series, new.series)]
     if is_partial_reroll(new.series):
@@ -114,7 +114,9 @@ def follow(new: Newcomer, candidates: Sequence[Candidate]) -> Link | None:
     best = max(found, key=lambda each: (version_of(each.series), each.series.id))
     if not _are_one_work(best, found, earlier):
         return None
-    return Link(best.series, tuple(kind for kind in Evidence if any(kind in told[each.series.id] for each in found)))
+    return VersionLink(
+        best.series, tuple(kind for kind in Evidence if any(kind in told[each.series.id] for each in found))
+    )
 
 
 def days_between(before: Series, after: Series) -> int | None:
@@ -138,14 +140,14 @@ def _is_of_the_same_hand(series: Series, new: Series) -> bool:
     )
 
 
-def _is_sent_again(new: Series, candidates: Iterable[Candidate]) -> bool:
+def _is_sent_again(new: Series, candidates: Iterable[PredecessorCandidate]) -> bool:
     """Whether the same version of the same name was sent before: what follows what is not certain then."""
     name, version = plain_name(new.name), version_of(new)
     same = (each.series for each in candidates if _is_of_the_same_hand(each.series, new))
     return any(version_of(series) == version and plain_name(series.name) == name for series in same)
 
 
-def _evidence(new: Newcomer, old: Candidate) -> frozenset[Evidence]:
+def _evidence(new: Newcomer, old: PredecessorCandidate) -> frozenset[Evidence]:
     """What says that *new* follows *old*.
 
     Without the name it must not be much smaller: a patch that is sent alone does not stand for all of its series.
@@ -171,18 +173,20 @@ def _share_a_name(old: Series, new: Series) -> bool:
     return passed is not None and passed <= _GENERIC_FOR
 
 
-def _are_one_work(best: Candidate, found: Iterable[Candidate], earlier: Iterable[Candidate]) -> bool:
+def _are_one_work(
+    best: PredecessorCandidate, found: Iterable[PredecessorCandidate], earlier: Iterable[PredecessorCandidate]
+) -> bool:
     """Whether all that was *found* is *best*, a former version of that, or has the name of one."""
     known = {each.series.id: each for each in earlier}
     work: dict[SeriesId, str] = {}
-    at: Candidate | None = best
+    at: PredecessorCandidate | None = best
     while at is not None and at.series.id not in work:
         work[at.series.id] = plain_name(at.series.name)
         at = known.get(at.former) if at.former is not None else None
     return all(each.series.id in work or plain_name(each.series.name) in work.values() for each in found)
 
 
-def _rerolled(new: Series, earlier: Iterable[Series]) -> Link | None:
+def _rerolled(new: Series, earlier: Iterable[Series]) -> VersionLink | None:
     """The version that has all the patches of *new* under their numbers and subjects."""
     base = Version(version_of(new).number)
     places = {_place(ref) for ref in new.patches}
@@ -191,7 +195,7 @@ def _rerolled(new: Series, earlier: Iterable[Series]) -> Link | None:
     found = [each for each in earlier if version_of(each) == base and places <= {_place(ref) for ref in each.patches}]
     if len({plain_name(each.name) for each in found}) != 1:
         return None
-    return Link(max(found, key=lambda each: each.id), (Evidence.REROLL,))
+    return VersionLink(max(found, key=lambda each: each.id), (Evidence.REROLL,))
 
 
 def _place(ref: PatchRef) -> tuple[tuple[int, int], str] | None:
@@ -227,7 +231,7 @@ _Key = Callable[[Patch], Hashable | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownVersion:
     """What is known of a version: the series, and the patches that were read of it."""
 
     series: Series
@@ -255,7 +259,7 @@ class Comparison:
     whole: bool = True
 
 
-def compare(before: Known, now: Known) -> Comparison:
+def compare(before: KnownVersion, now: KnownVersion) -> Comparison:
     """What *now* changed of *before*; what may only not have arrived is neither new nor gone.
 
     Patches with the same diff belong together, then those with the same subject.

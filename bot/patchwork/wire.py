@@ -32,7 +32,7 @@ from bot.patchwork.text import addresses, ancestors, line, mail_text, own_words,
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class EventHint:
     """A hint of where to look: what kind, when by the server's own clock, and which objects."""
 
     id: PatchworkEventId
@@ -66,7 +66,7 @@ _CATEGORIES = frozenset(
 )
 
 
-def known_category(event: Event) -> str:
+def known_category(event: EventHint) -> str:
     """The event's category where Patchwork 3.2 has such a one, else "other"."""
     return event.category if event.category in _CATEGORIES else "other"
 
@@ -180,11 +180,11 @@ class EventRow(_Wire):
     payload: _Payload
     actor: Annotated[_User | None, _LENIENT] = None  # API 1.1 has none
 
-    def model(self) -> Event:
+    def model(self) -> EventHint:
         """The event, as the poller reads it."""
         told = self.payload
         series, patch = told.series, told.patch
-        return Event(
+        return EventHint(
             id=PatchworkEventId(self.id),
             category=self.category,
             date=self.date,

@@ -12,7 +12,7 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.response_rows import Garbled
 from bot.polling import cursor
 from bot.polling.availability import Availability
-from bot.polling.event_reader import EventReader, Walk, Watched
+from bot.polling.event_reader import EventReader, EventsRead, WatchPosition
 from bot.polling.pending import Baseline
 
 BASELINE_ROWS = 10  # of which the highest id counts, so that one that cannot be read does not hide the others
@@ -20,7 +20,7 @@ UnreadFrom: TypeAlias = Mapping[ProjectName, str | None]
 _log = structlog.get_logger(__name__)
 
 
-class ProjectReader:
+class BaselineReader:
     """Takes the baselines of one server's projects, and catches up with one that was missing."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, events: EventReader, projects: Availability) -> None:
@@ -29,7 +29,7 @@ class ProjectReader:
         self._events = events
         self._projects = projects
 
-    async def missing_baselines(self, watched: Watched) -> tuple[Baseline, ...]:
+    async def missing_baselines(self, watched: WatchPosition) -> tuple[Baseline, ...]:
         """Return the baselines of projects that have none: at the first start, and for a project added later.
 
         A missing project is requested again after some minutes.
@@ -69,7 +69,7 @@ class ProjectReader:
         )
         return baseline
 
-    async def catch_up(self, watched: Watched, walk: Walk) -> tuple[Walk, UnreadFrom]:
+    async def catch_up(self, watched: WatchPosition, walk: EventsRead) -> tuple[EventsRead, UnreadFrom]:
         """Return *walk* with the events of projects that are back, and from which cursor missing ones are unread."""
         unread_from: dict[ProjectName, str | None] = {
             base.project: watched.cursor or ""

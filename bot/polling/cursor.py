@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.patchwork.wire import Event
+from bot.patchwork.wire import EventHint
 
 SHORT = timedelta(seconds=10)
 WINDOW = timedelta(minutes=2)
@@ -36,7 +36,7 @@ _EVERY = {WINDOW: 55.0, QUARTER: 590.0, DEEP: DEEP.total_seconds(), DAILY: 24 * 
 
 
 @dataclass(slots=True)
-class Sweeps:
+class ReadWindows:
     """Which window the next poll reads, by the monotonic clock (seconds)."""
 
     started: float
@@ -74,7 +74,7 @@ def newest(dates: Iterable[str]) -> str | None:
     return max(dates, key=parse, default=None)
 
 
-def in_order(events: Iterable[Event]) -> list[Event]:
+def in_order(events: Iterable[EventHint]) -> list[EventHint]:
     """Events by date, then id: the nearest to the order in which they happened. Each id once."""
     once = {event.id: event for event in events}
     return sorted(once.values(), key=lambda event: (parse(event.date), event.id))

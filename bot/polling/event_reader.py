@@ -16,7 +16,7 @@ from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.response_rows import SkippedRow
 from bot.patchwork.states import NO_STATES, States
-from bot.patchwork.wire import Event
+from bot.patchwork.wire import EventHint
 from bot.polling import cursor
 from bot.polling.pending import Baseline, KnownSeries, Pending
 from bot.polling.sweep_progress import SweepState
@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchPosition:
     """Where the watch of a server stands.
 
     *cursor* is None while no event was ever seen; *highest* is the greatest event id ever seen. *sweep* is how far the
@@ -64,15 +64,15 @@ class ObjectMemory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class EventsRead:
     """What one reading brought.
 
     *new* are the unknown ones of *events*, by date and id. *cut* when more wait on the server; *rebuilt* when the
     server's ids fell back, so that nothing known holds any more. *skipped* counts those that could not be read.
     """
 
-    events: tuple[Event, ...] = ()
-    new: tuple[Event, ...] = ()
+    events: tuple[EventHint, ...] = ()
+    new: tuple[EventHint, ...] = ()
     cursor: str | None = None
     cut: bool = False
     rebuilt: bool = False
@@ -90,7 +90,7 @@ class _Rows:
     could not be read.
     """
 
-    events: list[Event]
+    events: list[EventHint]
     reached: str | None
     cut: bool = False
     whole: bool = True
@@ -105,7 +105,7 @@ class EventReader:
         self._api = api
         self._memory = memory
         self._clock = clock
-        self._sweeps = cursor.Sweeps(started=clock.monotonic())
+        self._sweeps = cursor.ReadWindows(started=clock.monotonic())
         self._at: str | None = None
         self._moved_at = clock.monotonic()
         self._goes_on = False  # whether the last walk was cut, and the next one begins where it ended
@@ -113,7 +113,7 @@ class EventReader:
         self._apart_until = 0.0
         self._apart_seconds = _APART_SECONDS
 
-    async def read(self, watched: Watched, baselines: Baselines) -> Walk:
+    async def read(self, watched: WatchPosition, baselines: Baselines) -> EventsRead:
         """All events since shortly before the cursor; re-anchored where the known ones are not where they were."""
         now, goes_on = self._clock.monotonic(), self._goes_on
         window = self._sweeps.window(now)
@@ -128,17 +128,17 @@ class EventReader:
         self._goes_on = rows.cut and rows.whole
         moved = cursor.newest(date for date in (at, rows.reached) if date is not None) if rows.whole else at
         skipped = len(rows.skipped)
-        return Walk(tuple(rows.events), tuple(cursor.in_order(new)), moved, cut=self._goes_on, skipped=skipped)
+        return EventsRead(tuple(rows.events), tuple(cursor.in_order(new)), moved, cut=self._goes_on, skipped=skipped)
 
-    async def read_project(self, base: Baseline, since: str) -> Walk:
+    async def read_project(self, base: Baseline, since: str) -> EventsRead:
         """All events of one project since a date, "" since ever, which the reading of all projects passed over."""
         baselines = {base.project: base}
         at = cursor.since(since, 0.0, cursor.DEEP) if since else None
         rows = await self._walk([base.project], baselines, at)
         new = await self._unknown(rows.events, baselines)
-        return Walk(tuple(rows.events), tuple(cursor.in_order(new)), rows.reached, cut=rows.cut)
+        return EventsRead(tuple(rows.events), tuple(cursor.in_order(new)), rows.reached, cut=rows.cut)
 
-    async def _is_anchored_by(self, rows: _Rows, new: Sequence[Event], baselines: Baselines) -> bool:
+    async def _is_anchored_by(self, rows: _Rows, new: Sequence[EventHint], baselines: Baselines) -> bool:
         """Whether a known event is among the *rows* that cannot be read, and no readable one is out of its place."""
         ids = [row.id for row in rows.skipped if row.id is not None]
         if not ids or len(new) < len({event.id for event in rows.events}):
@@ -193,7 +193,7 @@ class EventReader:
         Pages go by the date of the last row, not by number, because rows that vanish shift the numbers; only where
         a full page has one date, or where the server knows no other order than newest first, numbers it is.
         """
-        found: list[Event] = []
+        found: list[EventHint] = []
         skipped: list[SkippedRow] = []
         page, full_of_news = 1, 0
         for _ in range(_MAX_PAGES):
@@ -213,11 +213,11 @@ class EventReader:
             page, since = 1, last
         return _Rows(found, cursor.newest(event.date for event in found), cut=True, skipped=tuple(skipped))
 
-    async def _unknown(self, events: Sequence[Event], baselines: Baselines) -> list[Event]:
+    async def _unknown(self, events: Sequence[EventHint], baselines: Baselines) -> list[EventHint]:
         known = await self._memory.known_events(self._server, [event.id for event in events])
         return [event for event in events if event.id not in known and event.id > baselines[event.project].event]
 
-    async def _reanchor(self, watched: Watched, baselines: Baselines, at: str) -> Walk:
+    async def _reanchor(self, watched: WatchPosition, baselines: Baselines, at: str) -> EventsRead:
         """Find the known past again, newest first and without a date, and what is new in front of it.
 
         Ids that fell back, on events younger than any before, are those of a rebuilt server; on older ones they only
@@ -229,15 +229,15 @@ class EventReader:
         found = [event for projects in questions for event in await self._read_back(projects, baselines)]
         newest = cursor.newest(event.date for event in found)
         if newest is None:
-            return Walk(cursor=at)
+            return EventsRead(cursor=at)
         if max(event.id for event in found) < watched.highest and cursor.parse(newest) > cursor.parse(at):
-            return Walk(rebuilt=True)
+            return EventsRead(rebuilt=True)
         new = await self._unknown(found, baselines)
-        return Walk(tuple(found), tuple(cursor.in_order(new)), newest)
+        return EventsRead(tuple(found), tuple(cursor.in_order(new)), newest)
 
-    async def _read_back(self, projects: Sequence[ProjectName], baselines: Baselines) -> list[Event]:
+    async def _read_back(self, projects: Sequence[ProjectName], baselines: Baselines) -> list[EventHint]:
         """The newest events of *projects*, as far as 200 known ones in a row."""
-        found: list[Event] = []
+        found: list[EventHint] = []
         in_a_row = 0
         for page in range(1, _MAX_PAGES + 1):
             answer = await self._api.events(projects, page=page, oldest_first=False)
@@ -250,7 +250,7 @@ class EventReader:
         return found
 
 
-def _anchored(events: Sequence[Event], new: Sequence[Event], at: str) -> bool:
+def _anchored(events: Sequence[EventHint], new: Sequence[EventHint], at: str) -> bool:
     """Whether the known ones among *events* are where they were: some, and none behind the cursor *at*."""
     ids = {event.id for event in new}
     known = [event for event in events if event.id not in ids]

@@ -13,7 +13,7 @@ from bot.ids import ServerName
 from bot.incidents import Incidents
 from bot.patchwork.client import AT_ONCE, NotFound
 from bot.patchwork.request_turns import OverBudget
-from bot.polling.pending import Board, Pending, PendingKind
+from bot.polling.pending import Pending, PendingKind, PendingQueue
 
 MAX_LOOKS = 50
 MAX_FAILED_LOOKS = 8  # of a poll, each of which may take as long as a request may; the rest waits for another poll
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
 
-class Partly(Exception, Generic[_T]):
+class PartialResult(Exception, Generic[_T]):
     """An object could be read but for a part: *result* is what was read, *cause* why the rest was not."""
 
     def __init__(self, result: _T, cause: TransportError) -> None:
@@ -32,10 +32,10 @@ class Partly(Exception, Generic[_T]):
         self.cause = cause
 
 
-class Look:
+class Fetch:
     """The looks of one poll at a server; *asked_to_wait* is how long it wants not to be asked again, None so far."""
 
-    def __init__(self, server: ServerName, board: Board, clock: Clock, incidents: Incidents) -> None:
+    def __init__(self, server: ServerName, board: PendingQueue, clock: Clock, incidents: Incidents) -> None:
         self.board = board
         self.asked_to_wait: timedelta | None = None
         self._server = server
@@ -45,7 +45,7 @@ class Look:
         self._failed_retries = 0
 
     async def at(
-        self, read: Callable[[Board, Pending], Awaitable[_T | None]], *kinds: PendingKind
+        self, read: Callable[[PendingQueue, Pending], Awaitable[_T | None]], *kinds: PendingKind
     ) -> list[tuple[Pending, _T]]:
         """The due objects of *kinds* that *read* could read, in the order of arrival.
 
@@ -66,7 +66,7 @@ class Look:
         return sorted(read_ones, key=lambda pair: (pair[0].first_seen, pair[0].id))
 
     async def settled(
-        self, read: Callable[[Board, Pending], Awaitable[_T | None]], *kinds: PendingKind
+        self, read: Callable[[PendingQueue, Pending], Awaitable[_T | None]], *kinds: PendingKind
     ) -> tuple[_T, ...]:
         """The same, and what could be read whole is settled by that."""
         found = await self.at(read, *kinds)
@@ -98,7 +98,7 @@ class Look:
             if item.unreadable_since is not None:
                 self._incidents.resolve(UNREADABLE, self._name(item))
 
-    async def _try(self, item: Pending, read: Callable[[Board, Pending], Awaitable[_T | None]]) -> _T | None:
+    async def _try(self, item: Pending, read: Callable[[PendingQueue, Pending], Awaitable[_T | None]]) -> _T | None:
         """What *read* gives; None, and the item kept for later or let go, when it gives nothing."""
         now = self._clock.now()
         if self.asked_to_wait is not None:
@@ -112,7 +112,7 @@ class Look:
         except (TransportError, OverBudget) as error:
             self._unread(item, error)
             return None
-        except Partly as partly:
+        except PartialResult as partly:
             self.failed(item, partly.cause)
             part: _T = partly.result
             return part

@@ -17,32 +17,32 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.model import CheckState, Series, Trailer
 from bot.patchwork.updates import (
     ChecksRead,
-    Commented,
+    CommentHint,
     CommentsRead,
-    CommentTold,
-    Followed,
+    CommentTarget,
+    FollowUpResult,
     MailKind,
     TrailersRead,
     Work,
     WorkKind,
     comments_in,
 )
-from bot.patchwork.wire import Event
+from bot.patchwork.wire import EventHint
 from bot.polling.event_reader import ObjectMemory
-from bot.polling.fetch import Look, Partly
-from bot.polling.pending import Board, Known, Pending, PendingKind
+from bot.polling.fetch import Fetch, PartialResult
+from bot.polling.pending import KnownObjects, Pending, PendingKind, PendingQueue
 from bot.polling.rechecker import OF_A_SERIES, Rechecker, RecheckMemory, Watching
-from bot.polling.sweep import Catch
+from bot.polling.sweep import SweepResult
 
 
-class Listening(Watching, Protocol):
+class Followers(Watching, Protocol):
     """Who wants to know what costs a request."""
 
     async def sees_trailers(self, server: ServerName, work: Work) -> bool:
         """Whether somebody sees the trailers of *work*, or waits for them."""
 
 
-class Nobody:
+class NoFollowers:
     """Nobody listens."""
 
     async def sees_trailers(self, server: ServerName, work: Work) -> bool:  # noqa: ARG002  # the port's
@@ -75,7 +75,7 @@ class FollowUps:
     """The follow-ups of one server."""
 
     def __init__(
-        self, server: ServerName, api: PatchworkApi, memory: FollowUpMemory, listening: Listening, clock: Clock
+        self, server: ServerName, api: PatchworkApi, memory: FollowUpMemory, listening: Followers, clock: Clock
     ) -> None:
         self._server = server
         self._api = api
@@ -83,7 +83,9 @@ class FollowUps:
         self._memory = memory
         self._listening = listening
 
-    async def hint(self, board: Board, known: Known, events: Iterable[Event], catch: Catch) -> tuple[CommentTold, ...]:
+    async def hint(
+        self, board: PendingQueue, known: KnownObjects, events: Iterable[EventHint], catch: SweepResult
+    ) -> tuple[CommentHint, ...]:
         """Put on the *board* what the *events* and the net's *catch* hint at; the comments not heard of before."""
         concerning = [event for event in events if known.concerns(event)]
         heard = await self._unheard(comments_in(concerning))
@@ -97,30 +99,30 @@ class FollowUps:
                 board.checks(shown[number].project, number)
         return heard
 
-    async def look(self, look: Look, heard: tuple[CommentTold, ...]) -> Followed:
+    async def look(self, look: Fetch, heard: tuple[CommentHint, ...]) -> FollowUpResult:
         """Read what is due."""
         begun = await self._rechecker.begin(look.board) if self._rechecker.is_on else None
         comments = await look.settled(self._comments, PendingKind.PATCH_COMMENTS, PendingKind.COVER_COMMENTS)
         trailers = await look.settled(self._trailers, PendingKind.SERIES_TRAILERS, PendingKind.PATCH_TRAILERS)
         checks = await look.settled(self._checks, PendingKind.CHECKS)
-        return Followed(heard, comments, trailers, checks, None if begun is None else self._rechecker.end(begun))
+        return FollowUpResult(heard, comments, trailers, checks, None if begun is None else self._rechecker.end(begun))
 
     @property
     def _source(self) -> PatchworkApi:
         """Who is asked for comments and trailers: where no event tells of them, within a budget."""
         return self._rechecker.api if self._rechecker.is_on else self._api
 
-    async def _unheard(self, told: tuple[CommentTold, ...]) -> tuple[CommentTold, ...]:
+    async def _unheard(self, told: tuple[CommentHint, ...]) -> tuple[CommentHint, ...]:
         known: dict[MailKind, set[int]] = {}
         for kind in MailKind:
             ids = [each.id for each in told if each.on.kind is kind]
             known[kind] = await self._memory.known_comments(self._server, kind, ids) if ids else set()
         return tuple(each for each in told if each.id not in known[each.on.kind])
 
-    async def _comments(self, board: Board, item: Pending) -> CommentsRead | None:
+    async def _comments(self, board: PendingQueue, item: Pending) -> CommentsRead | None:
         """The comments, where somebody wants to hear them; None while it may still become known what they are on."""
         kind = MailKind.PATCH if item.kind is PendingKind.PATCH_COMMENTS else MailKind.COVER
-        on = Commented(kind, item.id)
+        on = CommentTarget(kind, item.id)
         work = await self._work(on, item)
         if work is None:
             is_unknown = board.now >= item.deadline and not board.has_unreadable(item.project)
@@ -141,12 +143,12 @@ class FollowUps:
         news = await self._rechecker.unannounced(read.on, work, comments)
         return replace(read, comments=comments, unannounced=news)
 
-    async def _work(self, on: Commented, item: Pending) -> Work | None:
+    async def _work(self, on: CommentTarget, item: Pending) -> Work | None:
         if on.kind is MailKind.COVER:
             return await self._memory.work_of_cover(self._server, item.project, Msgid(item.name))
         return (await self._memory.works_of(self._server, [on.id])).get(PatchId(on.id))
 
-    async def _trailers(self, board: Board, item: Pending) -> TrailersRead:
+    async def _trailers(self, board: PendingQueue, item: Pending) -> TrailersRead:
         """The trailers now; none where nothing is known of it any more."""
         if item.kind is PendingKind.PATCH_TRAILERS:
             self._rechecker.see_to(1)
@@ -161,7 +163,7 @@ class FollowUps:
         for number in read.unread:  # each is asked for by itself from now on
             board.trailers(item.project, Work(WorkKind.PATCH, number), board.now)
         if isinstance(cover, TransportError):
-            raise Partly(read, cover)
+            raise PartialResult(read, cover)
         return replace(read, cover=cover)
 
     async def _cover_trailers(self, series: Series) -> frozenset[Trailer] | TransportError:
@@ -171,7 +173,7 @@ class FollowUps:
         except TransportError as error:
             return error
 
-    async def _checks(self, _: Board, item: Pending) -> ChecksRead:
+    async def _checks(self, _: PendingQueue, item: Pending) -> ChecksRead:
         patch = PatchId(item.id)
         return ChecksRead(patch, await self._api.checks(patch))
 
@@ -185,7 +187,7 @@ class CoverMemory(FollowUpMemory, ObjectMemory, Protocol):
     """What looking at cover letters needs to know of the past."""
 
 
-class Covers:
+class LateCovers:
     """The cover letters of one server."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, memory: CoverMemory) -> None:
@@ -193,12 +195,12 @@ class Covers:
         self._api = api
         self._memory = memory
 
-    async def look(self, look: Look) -> tuple[Series, ...]:
+    async def look(self, look: Fetch) -> tuple[Series, ...]:
         """Read the known series that the cover letters which are due have named."""
         found = await look.settled(self._series_of, PendingKind.COVER)
         return tuple(series for some in found for series in some)
 
-    async def _series_of(self, _: Board, item: Pending) -> tuple[Series, ...]:
+    async def _series_of(self, _: PendingQueue, item: Pending) -> tuple[Series, ...]:
         """The series as it stands now; none where it is known with its cover letter, or was not judged yet."""
         if await self._memory.work_of_cover(self._server, item.project, Msgid(item.name)) is not None:
             return ()

@@ -18,8 +18,8 @@ from itertools import chain
 from bot.clock import backoff
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef, number_of
-from bot.patchwork.updates import Commented, CommentTold, MailKind, Work, WorkKind
-from bot.patchwork.wire import Event
+from bot.patchwork.updates import CommentHint, CommentTarget, MailKind, Work, WorkKind
+from bot.patchwork.wire import EventHint
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
 SECOND_LOOK = timedelta(minutes=10)  # after a first "not found", the answer that counts
@@ -146,14 +146,14 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownObjects:
     """What hints are compared with."""
 
     baselines: Mapping[ProjectName, Baseline]
     series: Mapping[SeriesId, KnownSeries]
     patches: frozenset[PatchId]
 
-    def concerns(self, event: Event) -> bool:
+    def concerns(self, event: EventHint) -> bool:
         """Whether an *event* is about nothing that is past already."""
         return event.patch is None or not self.old_patch(event.project, event.patch.id)
 
@@ -168,10 +168,10 @@ class Known:
         return baseline is None or patch <= baseline.patch
 
 
-class Board:
+class PendingQueue:
     """The pending objects of one server, while one poll, which began *now*, adds hints and settles what it read."""
 
-    def __init__(self, pending: Iterable[Pending], known: Known, now: datetime, wait: timedelta) -> None:
+    def __init__(self, pending: Iterable[Pending], known: KnownObjects, now: datetime, wait: timedelta) -> None:
         self._all = {item.key: item for item in pending}
         self._before = dict(self._all)
         self._ready: list[Pending] | None = None  # what is due, in order, as long as nothing on the board changes
@@ -179,7 +179,7 @@ class Board:
         self._known = known
         self._wait = wait  # how long a series may stay incomplete
 
-    def hint(self, event: Event) -> None:
+    def hint(self, event: EventHint) -> None:
         """Note what *event* tells of; categories about known objects tell of nothing to look at."""
         match event.category:
             case "series-created" if event.series is not None:
@@ -234,12 +234,12 @@ class Board:
         items = (item for item in chain(self._all.values(), self._before.values()) if item.project == project)
         return any(item.kind in _NEW and item.unreadable_since is not None for item in items)
 
-    def comment(self, told: CommentTold) -> None:
+    def comment(self, told: CommentHint) -> None:
         """A comment was heard of that was not heard of before; what it is on may be read but later."""
         if told.on.kind is MailKind.COVER or not self._known.old_patch(told.project, told.on.id):
             self.comments(told.project, told.on, told.ref.msgid)
 
-    def comments(self, project: ProjectName, on: Commented, msgid: str) -> None:
+    def comments(self, project: ProjectName, on: CommentTarget, msgid: str) -> None:
         """The comments on a patch or a cover letter, whose message-id is *msgid*, may be more than are known."""
         kind = PendingKind.PATCH_COMMENTS if on.kind is MailKind.PATCH else PendingKind.COVER_COMMENTS
         item = self._item(kind, project, on.id, self._wait + GRACE)

@@ -21,23 +21,23 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.states import States
-from bot.patchwork.updates import CommentTold, Followed, Told, shown_by, told_by
-from bot.patchwork.wire import Event
+from bot.patchwork.updates import CommentHint, FollowUpResult, Told, shown_by, told_by
+from bot.patchwork.wire import EventHint
 from bot.polling import cursor
 from bot.polling.api_version import VersionCheck
 from bot.polling.availability import Availability, Unavailable
-from bot.polling.baselines import ProjectReader, UnreadFrom
-from bot.polling.event_reader import EventMemory, EventReader, ObjectMemory, Walk, Watched
-from bot.polling.fetch import Look
-from bot.polling.follow_ups import Covers, FollowUpMemory, FollowUps, Listening, Nobody
-from bot.polling.pending import Baseline, Board, Known, Pending, PendingKind
-from bot.polling.sweep import Catch, SafetyNet, SweepMemory
+from bot.polling.baselines import BaselineReader, UnreadFrom
+from bot.polling.event_reader import EventMemory, EventReader, EventsRead, ObjectMemory, WatchPosition
+from bot.polling.fetch import Fetch
+from bot.polling.follow_ups import Followers, FollowUpMemory, FollowUps, LateCovers, NoFollowers
+from bot.polling.pending import Baseline, KnownObjects, Pending, PendingKind, PendingQueue
+from bot.polling.sweep import ListSweep, SweepMemory, SweepResult
 from bot.polling.sweep_progress import SweepState
 
 EMPTY_CHECK_EVERY = 600.0
 BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
-_NOTHING_FOLLOWED = Followed()
-_NOBODY = Nobody()
+_NOTHING_FOLLOWED = FollowUpResult()
+_NOBODY = NoFollowers()
 _log = structlog.get_logger(__name__)
 
 
@@ -52,7 +52,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class OldNewsFilter:
     """What is too old to be told: sent before a time, and heard of until another (both UTC)."""
 
     sent_before: datetime
@@ -70,7 +70,7 @@ class Past:
 class Memory(EventMemory, ObjectMemory, FollowUpMemory, SweepMemory, Protocol):
     """What a poller needs to know of the past; the store answers."""
 
-    async def watched(self, server: ServerName) -> Watched:
+    async def watched(self, server: ServerName) -> WatchPosition:
         """The cursor, the baselines and what is pending."""
 
 
@@ -99,12 +99,12 @@ class Poll:
 
     server: ServerName
     cursor: str | None
-    events: tuple[Event, ...] = ()
+    events: tuple[EventHint, ...] = ()
     series: tuple[SeriesRead, ...] = ()
     patches: tuple[Patch, ...] = ()
     told: tuple[Told, ...] = ()
     shown: tuple[Series, ...] = ()
-    followed: Followed = _NOTHING_FOLLOWED
+    followed: FollowUpResult = _NOTHING_FOLLOWED
     baselines: tuple[Baseline, ...] = ()
     pending: tuple[Pending, ...] = ()
     settled: tuple[Pending, ...] = ()
@@ -130,10 +130,10 @@ class _SeriesFound:
 class _Hints:
     """Where to look, what the net caught, what is told of patches, and the comments not heard of before."""
 
-    board: Board
-    catch: Catch
+    board: PendingQueue
+    catch: SweepResult
     told: tuple[Told, ...]
-    heard: tuple[CommentTold, ...]
+    heard: tuple[CommentHint, ...]
 
 
 class Poller:
@@ -149,7 +149,7 @@ class Poller:
         api: PatchworkApi,
         memory: Memory,
         clock: Clock,
-        listening: Listening = _NOBODY,
+        listening: Followers = _NOBODY,
         *,
         incidents: Incidents | None = None,
     ) -> None:
@@ -162,13 +162,13 @@ class Poller:
         self._events = EventReader(source.server, api, memory, clock)
         self._follow_ups = FollowUps(source.server, api, memory, listening, clock)
         self._backlog_until = 0.0  # until when what is due is read before new events are asked for
-        self._past: Past | None = None  # of this poll
-        self._net = SafetyNet(source.server, api, memory, clock, self._incidents)
+        self._past: OldNewsFilter | None = None  # of this poll
+        self._net = ListSweep(source.server, api, memory, clock, self._incidents)
         self._availability = Availability(source.server, source.projects, api, clock)
-        self._projects = ProjectReader(source.server, api, self._events, self._availability)
+        self._projects = BaselineReader(source.server, api, self._events, self._availability)
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
         self._version = VersionCheck(source.server, api, clock)
-        self._covers = Covers(source.server, api, memory)
+        self._covers = LateCovers(source.server, api, memory)
         self._is_first_poll = True
 
     @property
@@ -205,7 +205,7 @@ class Poller:
         """Whether the server's pages are named by message-id (API 1.2 and newer)."""
         return self._api.version != "1.1"
 
-    async def poll(self, past: Past | None = None) -> Poll:
+    async def poll(self, past: OldNewsFilter | None = None) -> Poll:
         """Ask the server what is new; one request when nothing is. What is *past* is not read whole."""
         self._past = past
         await self._version.run()
@@ -217,14 +217,14 @@ class Poller:
         if not baselines:
             return self._nothing(watched)
         has_backlog = self._clock.monotonic() < self._backlog_until
-        walk = Walk(cursor=watched.cursor) if has_backlog else await self._events.read(watched, baselines)
+        walk = EventsRead(cursor=watched.cursor) if has_backlog else await self._events.read(watched, baselines)
         if walk.rebuilt:
             return await self._start_over(list(baselines))
         if not walk.events and not walk.skipped and not has_backlog:
             await self._check_projects(list(baselines), had_events=watched.cursor is not None)
         walk, unread_from = await self._projects.catch_up(watched, walk)
         hints = await self._hints(watched, baselines, walk)
-        look = Look(self.server, hints.board, self._clock, self._incidents)
+        look = Fetch(self.server, hints.board, self._clock, self._incidents)
         series, patches, old = await self._look(look)
         followed = await self._follow_ups.look(look, hints.heard)
         named = await self._covers.look(look)
@@ -252,7 +252,7 @@ class Poller:
             state_names=hints.catch.names,
         )
 
-    def _nothing(self, watched: Watched) -> Poll:
+    def _nothing(self, watched: WatchPosition) -> Poll:
         """The poll of a server none of whose projects can be watched now.
 
         Raises:
@@ -284,13 +284,13 @@ class Poller:
 
     # Hints and look-ups
 
-    async def _hints(self, watched: Watched, baselines: dict[ProjectName, Baseline], walk: Walk) -> _Hints:
+    async def _hints(self, watched: WatchPosition, baselines: dict[ProjectName, Baseline], walk: EventsRead) -> _Hints:
         """What events and the safety net hint at, and what they tell themselves: the net first, for it may lag."""
         catch = await self._net.cast(baselines, watched.sweep)
         known = await self._known(watched, baselines, walk, catch)
         now, wait = self._clock.now(), self._source.incomplete_after
         # Off the event loop, for of an import there is much.
-        board = await asyncio.to_thread(lambda: _hinted(Board(watched.pending, known, now, wait), walk, catch))
+        board = await asyncio.to_thread(lambda: _hinted(PendingQueue(watched.pending, known, now, wait), walk, catch))
         if self._is_first_poll:
             board.retry_unreadable()  # whoever starts the bot anew may have removed the reason
             self._is_first_poll = False
@@ -301,11 +301,11 @@ class Poller:
 
     async def _known(
         self,
-        watched: Watched,
+        watched: WatchPosition,
         baselines: dict[ProjectName, Baseline],
-        walk: Walk,
-        catch: Catch,
-    ) -> Known:
+        walk: EventsRead,
+        catch: SweepResult,
+    ) -> KnownObjects:
         """What the store knows of everything this poll heard of."""
         series = {event.series for event in walk.new if event.series is not None}
         series |= {item.id for item in catch.series}
@@ -314,13 +314,13 @@ class Poller:
         patches = {event.patch.id for event in walk.new if event.patch is not None}
         patches |= {patch.id for patch in catch.patches}
         patches |= {PatchId(item.id) for item in watched.pending if item.kind is PendingKind.PATCH}
-        return Known(
+        return KnownObjects(
             baselines=baselines,
             series=await self._memory.known_series(self.server, series) if series else {},
             patches=frozenset(await self._memory.known_patches(self.server, patches) if patches else ()),
         )
 
-    async def _look(self, look: Look) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...], frozenset[PatchId]]:
+    async def _look(self, look: Fetch) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...], frozenset[PatchId]]:
         """What is due, read: the series, which settle their patches, then the patches left over; and which are past."""
         board = look.board
         series: list[SeriesRead] = []
@@ -345,7 +345,7 @@ class Poller:
                 board.series(patch.project, patch.series, complete=True, patch=patch.id)
         return tuple(series), tuple(patch for patch in patches if patch.series is None), past
 
-    async def _read_series(self, board: Board, item: Pending) -> _SeriesFound | None:
+    async def _read_series(self, board: PendingQueue, item: Pending) -> _SeriesFound | None:
         """The series with its unread patches; None while it may still become complete.
 
         Those patches that cannot be read after its deadline, and those that the server does not have, it does without.
@@ -368,11 +368,11 @@ class Poller:
     def _is_past(self, item: Pending, date: str) -> bool:
         return self._past is not None and self._past.has(item, date)
 
-    async def _read_patch(self, _: Board, item: Pending) -> Patch:
+    async def _read_patch(self, _: PendingQueue, item: Pending) -> Patch:
         return await self._api.patch(item.id)
 
 
-def _hinted(board: Board, walk: Walk, catch: Catch) -> Board:
+def _hinted(board: PendingQueue, walk: EventsRead, catch: SweepResult) -> PendingQueue:
     """*board* with what events and the safety net hint at."""
     for event in walk.new:
         board.hint(event)
@@ -386,7 +386,7 @@ def _hinted(board: Board, walk: Walk, catch: Catch) -> Board:
     return board
 
 
-def _left_over(board: Board) -> tuple[bool, tuple[Pending, ...], tuple[Pending, ...]]:
+def _left_over(board: PendingQueue) -> tuple[bool, tuple[Pending, ...], tuple[Pending, ...]]:
     """Whether more is due, what waits that did not, or not so long, and what waits no more.
 
     What could not be read is no reason to poll at once.

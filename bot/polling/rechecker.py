@@ -14,9 +14,9 @@ from bot.ids import PatchId, SeriesId, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.model import Comment, Patch, Series, is_open
 from bot.patchwork.recheck_schedule import is_over, next_recheck
-from bot.patchwork.request_turns import Budget
-from bot.patchwork.updates import Commented, DueRecheck, MailKind, Recheck, Rechecks, Work, WorkKind
-from bot.polling.pending import TRAILERS_AFTER, Board, PendingKind
+from bot.patchwork.request_turns import RecheckBudget
+from bot.patchwork.updates import CommentTarget, DueRecheck, MailKind, Recheck, Rechecks, Work, WorkKind
+from bot.polling.pending import TRAILERS_AFTER, PendingKind, PendingQueue
 
 AT_ONCE = 20  # submissions that a poll looks at, seen or not
 OF_A_SERIES = 2  # requests for its trailers: its mbox, and the comments on its cover letter
@@ -77,7 +77,7 @@ class Rechecker:
     def __init__(
         self, server: ServerName, api: PatchworkApi, memory: RecheckMemory, watching: Watching, clock: Clock
     ) -> None:
-        self._budget = Budget(clock)
+        self._budget = RecheckBudget(clock)
         self.api = api.within(self._budget)
         self._server = server
         self._memory = memory
@@ -89,7 +89,7 @@ class Rechecker:
         """Whether the server raises no comment events."""
         return not self.api.raises_comment_events
 
-    async def begin(self, board: Board) -> list[Recheck]:
+    async def begin(self, board: PendingQueue) -> list[Recheck]:
         """Put due submissions on the *board*, as far as the budget may allow reading them now."""
         if not self._is_restored:
             self._budget.restore(await self._memory.recheck_requests(self._server))
@@ -118,7 +118,7 @@ class Rechecker:
         if self.is_on:
             self._budget.see_to(requests)
 
-    async def unannounced(self, on: Commented, work: Work, comments: Sequence[Comment]) -> tuple[int, ...]:
+    async def unannounced(self, on: CommentTarget, work: Work, comments: Sequence[Comment]) -> tuple[int, ...]:
         """Return the ids of the *comments* that are news: not seen before, and sent since the work was first read."""
         since = await self._memory.comments_since(self._server, work)
         recent = [comment.id for comment in comments if since is not None and _is_since(comment, since)]
@@ -127,7 +127,7 @@ class Rechecker:
         known = await self._memory.known_comments(self._server, on.kind, recent)
         return tuple(number for number in recent if number not in known)
 
-    async def _begin(self, board: Board, due: DueRecheck) -> tuple[Recheck, int]:
+    async def _begin(self, board: PendingQueue, due: DueRecheck) -> tuple[Recheck, int]:
         """Put a submission on the *board* if anybody sees it; return how many requests it takes."""
         work, now = due.work, board.now
         submission = await self._submission(work)
@@ -151,14 +151,14 @@ class Rechecker:
         return _Submission(series, await self._memory.patches_of(self._server, series.id) if series else [])
 
 
-def _put_comments(board: Board, submission: _Submission) -> int:
+def _put_comments(board: PendingQueue, submission: _Submission) -> int:
     """Put the comments on all mails on the *board*; return how many requests they take."""
     series, requests = submission.series, len(submission.patches)
     if series is not None and series.cover is not None and series.cover_id is not None:
-        board.comments(series.project, Commented(MailKind.COVER, series.cover_id), series.cover)
+        board.comments(series.project, CommentTarget(MailKind.COVER, series.cover_id), series.cover)
         requests += 1
     for patch in submission.patches:
-        board.comments(patch.project, Commented(MailKind.PATCH, PatchId(patch.id)), patch.msgid)
+        board.comments(patch.project, CommentTarget(MailKind.PATCH, PatchId(patch.id)), patch.msgid)
     return requests
 
 

@@ -32,7 +32,7 @@ class OpenSubmission:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenSubmissions:
     """Some of the open submissions, and the number of open patches in all."""
 
     submissions: tuple[OpenSubmission, ...]
@@ -44,12 +44,12 @@ class OpenMemory(Protocol):
 
     async def open_submissions(
         self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
-    ) -> Open:
+    ) -> OpenSubmissions:
         """The open submissions of *projects* with the newest patch below the id *below*, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class RoundResult:
     """The result of a part of the round, newest first, and below which patch id it continues; None: from the newest.
 
     *failure* is why it ended early: it continues after what could not be read, so that this holds up nothing else.
@@ -61,7 +61,7 @@ class Looked:
     failure: TransportError | None = None
 
 
-class Round:
+class OpenRound:
     """The round of one server."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, memory: OpenMemory) -> None:
@@ -70,7 +70,7 @@ class Round:
         self._memory = memory
         self._overdrawn = 0  # rows that a large series used in advance
 
-    async def go_on(self, projects: Collection[ProjectName], below: PatchId | None) -> Looked:
+    async def go_on(self, projects: Collection[ProjectName], below: PatchId | None) -> RoundResult:
         """Read the next few submissions."""
         opened = await self._memory.open_submissions(self._server, projects, below, _MOST_ROWS)
         rows = min(max(-(-opened.patches // SWEEPS_A_ROUND), _LEAST_ROWS), _MOST_ROWS) - self._overdrawn
@@ -92,7 +92,7 @@ class Round:
         else:
             below = None  # the last of them was reached
         self._overdrawn = max(-rows, 0)
-        return Looked(tuple(patches), tuple(series), below, failure)
+        return RoundResult(tuple(patches), tuple(series), below, failure)
 
     async def look(self, submission: OpenSubmission) -> tuple[tuple[Patch, ...], tuple[Series, ...]]:
         """Return the patches of a *submission* as a list shows them, and its series if its name has changed.

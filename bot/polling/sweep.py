@@ -22,7 +22,7 @@ from bot.patchwork.listing import NewestPage
 from bot.patchwork.model import Patch, Series
 from bot.polling.archived import Archive, ArchiveMemory
 from bot.polling.pending import Baseline
-from bot.polling.rounds import OpenMemory, Round
+from bot.polling.rounds import OpenMemory, OpenRound
 from bot.polling.sweep_progress import ListMark, SweepState
 
 EVERY = timedelta(minutes=30)
@@ -40,7 +40,7 @@ class SweepMemory(ArchiveMemory, OpenMemory, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Catch:
+class SweepResult:
     """What the net brought, newest first; nothing when it was not its time.
 
     *state* is how far the sweeps came now, None where that is as before. *names* are how a page spells the
@@ -66,7 +66,7 @@ class _Swept:
 _Part = Callable[[Mapping[ProjectName, Baseline], SweepState], Awaitable[_Swept]]
 
 
-class SafetyNet:
+class ListSweep:
     """The net of one server."""
 
     def __init__(
@@ -75,22 +75,22 @@ class SafetyNet:
         self._server = server
         self._api = api
         self._archive = Archive(server, api, memory)
-        self._round = Round(server, api, memory)
+        self._round = OpenRound(server, api, memory)
         self._clock = clock
         self._incidents = incidents
         self._not_before = 0.0  # after a failure
 
-    async def cast(self, baselines: Mapping[ProjectName, Baseline], state: SweepState | None) -> Catch:
+    async def cast(self, baselines: Mapping[ProjectName, Baseline], state: SweepState | None) -> SweepResult:
         """What there is to see now, after sweeps that came to *state*; nothing half an hour after the last one.
 
         Where there was none, that time begins now: the baselines are all that is known.
         """
         now = self._clock.now()
         if state is None:
-            return Catch(state=SweepState(now, named_at=now), names=await self._state_names(baselines))
+            return SweepResult(state=SweepState(now, named_at=now), names=await self._state_names(baselines))
         is_recent = timedelta() <= now - state.at < EVERY
         if is_recent or self._clock.monotonic() < self._not_before:
-            return Catch()
+            return SweepResult()
         parts: Mapping[str, _Part] = {
             "newest series": self._newest_series,
             "newest patches": self._newest_patches,
@@ -104,11 +104,11 @@ class SafetyNet:
             has_failed |= found.failure is not None
         if has_failed:  # all is asked again soon
             self._not_before = self._clock.monotonic() + RETRY_SECONDS
-            return Catch(swept.series, swept.patches, swept.state)
+            return SweepResult(swept.series, swept.patches, swept.state)
         if state.named_at is not None and timedelta() <= now - state.named_at < NAMES_EVERY:
-            return Catch(swept.series, swept.patches, replace(swept.state, at=now))
+            return SweepResult(swept.series, swept.patches, replace(swept.state, at=now))
         names = await self._state_names(baselines)
-        return Catch(swept.series, swept.patches, replace(swept.state, at=now, named_at=now), names)
+        return SweepResult(swept.series, swept.patches, replace(swept.state, at=now, named_at=now), names)
 
     async def _state_names(self, baselines: Mapping[ProjectName, Baseline]) -> dict[str, str]:
         """How a page of the server spells its states; a wall in front of it costs nothing but that."""

@@ -11,7 +11,7 @@ from bot.query.facts import Facts
 from bot.query.folding import domain_of, folded
 from bot.query.index.path_trie import PathTrie
 from bot.query.query import And, Key, Node, Not, Or, Query, Term, patterns_of
-from bot.query.values import Age, Bound, CheckIs, Is, Regex, Transition, Value
+from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition, Value
 
 MAX_SEEN = 20  # things a reason names at most
 
@@ -43,7 +43,7 @@ class PathHits:
         return places
 
 
-class Finder:
+class TermMatcher:
     """Looks terms up in one patch."""
 
     def __init__(self, facts: Facts, hits: PathHits) -> None:
@@ -67,7 +67,7 @@ class Finder:
     def instead(self, term: Term) -> _Found:
         """What the patch has where *term* looks; MAX_SEEN things at most."""
         if term.key is Key.IS:
-            return tuple(_IS_NOT[value] for value in term.values if isinstance(value, Is))
+            return tuple(_IS_NOT[value] for value in term.values if isinstance(value, IsFlag))
         return _INSTEADS[term.key](self._view.facts)[:MAX_SEEN]
 
 
@@ -160,7 +160,7 @@ def _delegate(view: _View, value: Value) -> _Found:
 
 
 def _check(view: _View, value: Value) -> _Found:
-    if not isinstance(value, CheckIs):
+    if not isinstance(value, CheckCondition):
         return ()
     checks = view.facts.more.checks
     if value.context is not None:
@@ -175,13 +175,13 @@ def _check(view: _View, value: Value) -> _Found:
 def _is(view: _View, value: Value) -> _Found:
     facts = view.facts
     match value:
-        case Is.PULL if facts.is_pull:
+        case IsFlag.PULL if facts.is_pull:
             return ("a pull request",)
-        case Is.COMPLETE if facts.is_complete:
+        case IsFlag.COMPLETE if facts.is_complete:
             return ("a complete series",)
-        case Is.REVIEWED:
+        case IsFlag.REVIEWED:
             return tuple(f"a review of {reviewer}" for reviewer in facts.reviewers)
-        case Is.ARCHIVED if facts.is_archived:
+        case IsFlag.ARCHIVED if facts.is_archived:
             return ("an archived patch",)
         case _:
             return ()  # MINE too: whose it is, `resolved` has put in
@@ -212,11 +212,11 @@ _LOOKS: dict[Key, Callable[[_View, Value], _Found]] = {
 }
 
 _IS_NOT = {
-    Is.MINE: "a patch of somebody else",
-    Is.PULL: "a patch that is no pull request",
-    Is.COMPLETE: "a series that is not complete",
-    Is.REVIEWED: "a patch that nobody reviewed",
-    Is.ARCHIVED: "a patch that is not archived",
+    IsFlag.MINE: "a patch of somebody else",
+    IsFlag.PULL: "a patch that is no pull request",
+    IsFlag.COMPLETE: "a series that is not complete",
+    IsFlag.REVIEWED: "a patch that nobody reviewed",
+    IsFlag.ARCHIVED: "a patch that is not archived",
 }
 
 
@@ -272,7 +272,7 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-class Outcome(Enum):
+class TermOutcome(Enum):
     """What became of a term."""
 
     FOUND = "matches"
@@ -287,7 +287,7 @@ class Reason:
     *seen* is what the term found; where it found nothing, what was there instead. MAX_SEEN things at most.
     """
 
-    outcome: Outcome
+    outcome: TermOutcome
     term: str  # canonical, an exclude with its minus sign
     seen: tuple[str, ...]
 
@@ -313,14 +313,14 @@ def decide(query: Query, facts: Facts) -> Verdict:
     patterns: PathTrie[str] = PathTrie()
     for pattern in patterns_of(query.tree):
         patterns.add(pattern, pattern)
-    return Judge(facts, PathHits(patterns, facts.paths)).decide(query.tree)
+    return Evaluator(facts, PathHits(patterns, facts.paths)).decide(query.tree)
 
 
-class Judge:
+class Evaluator:
     """Decides any number of queries on one patch, whose *hits* have been found for all of them at once."""
 
     def __init__(self, facts: Facts, hits: PathHits) -> None:
-        self._finder = Finder(facts, hits)
+        self._finder = TermMatcher(facts, hits)
 
     def accepts(self, node: Node) -> bool:
         """What `decide` says, without the reasons, which cost several times as much."""
@@ -341,14 +341,16 @@ class Judge:
         match node:
             case Term():
                 found = self._finder.found(node)
-                outcome = Outcome.FOUND if found else Outcome.MISSING
+                outcome = TermOutcome.FOUND if found else TermOutcome.MISSING
                 return Verdict(bool(found), (Reason(outcome, str(node), found or self._finder.instead(node)),))
             case Not(part):
                 verdict = self.decide(part)
                 if not verdict.matched:
                     return Verdict(matched=True, reasons=())
                 seen = dict.fromkeys(thing for reason in verdict.reasons for thing in reason.seen)
-                return Verdict(matched=False, reasons=(Reason(Outcome.EXCLUDED, str(node), tuple(seen)[:MAX_SEEN]),))
+                return Verdict(
+                    matched=False, reasons=(Reason(TermOutcome.EXCLUDED, str(node), tuple(seen)[:MAX_SEEN]),)
+                )
             case And(parts):
                 return self._decide_all(parts)
             case Or(parts):

@@ -17,24 +17,24 @@ from bot.patchwork.model import (
     number_of,
     prefixes_of,
 )
-from bot.query.maintainers.maintainers import Covered
+from bot.query.maintainers.maintainers import SectionMatch
 from bot.query.values import plain_slug
 
 _VERSION = re.compile(r"[vV]([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class More:
+class ExtraFacts:
     """What is known beside the patch and its series themselves."""
 
     former_state: str | None = None  # set only while a change of state is judged
     checks: tuple[tuple[str, CheckState], ...] = ()  # the latest of each context
     idle: timedelta | None = None  # since anything happened; None: not known
-    sections: tuple[Covered, ...] = ()  # of MAINTAINERS, those that cover the patch
+    sections: tuple[SectionMatch, ...] = ()  # of MAINTAINERS, those that cover the patch
     known_sections: frozenset[str] = frozenset()  # the names of all sections of the project, folded
 
 
-_NOTHING_MORE = More()
+_NOTHING_MORE = ExtraFacts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Facts:
     delegate: str | None = None
     check: CheckState | None = None  # the worst
     text: str = ""  # the mail; "" where it is not known
-    more: More = _NOTHING_MORE
+    more: ExtraFacts = _NOTHING_MORE
 
     @property
     def slug(self) -> str | None:
@@ -72,7 +72,7 @@ class Facts:
         return None if self.more.former_state is None else plain_slug(self.more.former_state)
 
 
-def facts_of(server: ServerName, patch: Patch, series: Series | None, more: More = _NOTHING_MORE) -> Facts:
+def facts_of(server: ServerName, patch: Patch, series: Series | None, more: ExtraFacts = _NOTHING_MORE) -> Facts:
     """What a query looks at in *patch*; *series* is None for a patch that is in none."""
     names = (patch.name,) if series is None else (patch.name, series.name)
     is_pull = patch.pull_url is not None

@@ -3,7 +3,7 @@
 import re
 from difflib import get_close_matches
 
-from bot.query.options import DIGEST_EXAMPLE, Wish
+from bot.query.options import DIGEST_EXAMPLE, OptionKind
 from bot.query.query import Key
 
 _FIRST_KEY = re.compile(r"[-–—−]?([^\W\d_][\w-]*)[:：]")
@@ -17,7 +17,11 @@ _SHORT = {
     "n": Key.PATCHES,
     "k": Key.TEXT,
 }
-_NAMES: dict[str, Key | Wish] = {**{key.value: key for key in Key}, **{wish.value: wish for wish in Wish}, **_SHORT}
+_NAMES: dict[str, Key | OptionKind] = {
+    **{key.value: key for key in Key},
+    **{wish.value: wish for wish in OptionKind},
+    **_SHORT,
+}
 _OF_OTHERS = {
     "tag": Key.PREFIX,
     "label": Key.PREFIX,
@@ -30,7 +34,7 @@ _OF_OTHERS = {
     "title": Key.SUBJECT,
     "maintainer": Key.MAINT,
 }
-_EXAMPLES: dict[Key | Wish, str] = {
+_EXAMPLES: dict[Key | OptionKind, str] = {
     Key.PATH: "path:drivers/net/",
     Key.MAINT: "maint:virtio",
     Key.FROM: "from:@redhat.com",
@@ -48,13 +52,13 @@ _EXAMPLES: dict[Key | Wish, str] = {
     Key.IS: "is:pull",
     Key.STALE: "stale:14d",
     Key.TEXT: "text:kmalloc",
-    Wish.ON: "on:new,state",
-    Wish.AS: "as:compact",
-    Wish.DIGEST: DIGEST_EXAMPLE,
+    OptionKind.ON: "on:new,state",
+    OptionKind.AS: "as:compact",
+    OptionKind.DIGEST: DIGEST_EXAMPLE,
 }
 
 
-def key_named(name: str) -> Key | Wish | None:
+def key_named(name: str) -> Key | OptionKind | None:
     """The key of that name, in lower case; None where it is none of ours."""
     return _NAMES.get(name)
 
@@ -70,7 +74,7 @@ def begins_with_key(text: str) -> bool:
     return text.startswith("(") or (found is not None and is_key(found[1].lower()))
 
 
-def example_of(key: Key | Wish) -> str:
+def example_of(key: Key | OptionKind) -> str:
     """How *key* is used."""
     return _EXAMPLES[key]
 

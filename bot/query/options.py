@@ -14,7 +14,7 @@ _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 _SHORTEST_RANGE = 3  # days; "Mon,Tue" reads better than "Mon-Tue"
 
 
-class Wish(StrEnum):
+class OptionKind(StrEnum):
     """What a subscription may say beside its terms."""
 
     ON = "on"
@@ -22,7 +22,7 @@ class Wish(StrEnum):
     DIGEST = "digest"
 
 
-class On(StrEnum):
+class OnKind(StrEnum):
     """What is told of a series."""
 
     NEW = "new"
@@ -32,11 +32,11 @@ class On(StrEnum):
     COMMENT = "comment"
 
 
-ARRIVALS = frozenset({On.NEW, On.REVISION})  # the others are changes
-DEFAULT_ON = (On.NEW, On.REVISION)
+ARRIVALS = frozenset({OnKind.NEW, OnKind.REVISION})  # the others are changes
+DEFAULT_ON = (OnKind.NEW, OnKind.REVISION)
 
 
-class Form(StrEnum):
+class CardForm(StrEnum):
     """What a new series looks like in the room."""
 
     CARD = "card"
@@ -44,7 +44,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
+class DigestTimes:
     """On which days and at what time matches are told together, in the zone of the room."""
 
     days: frozenset[int]  # 0 is Monday
@@ -56,27 +56,29 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class SubscriptionOptions:
     """What a query says beside its terms; `on` is in the order of On, and empty where nothing was said."""
 
-    on: tuple[On, ...] = ()
-    form: Form | None = None
-    digest: Digest | None = None
+    on: tuple[OnKind, ...] = ()
+    form: CardForm | None = None
+    digest: DigestTimes | None = None
 
     def __bool__(self) -> bool:
         return bool(self.on or self.form or self.digest)
 
     def __str__(self) -> str:
-        said = [f"{Wish.ON}:{','.join(self.on)}"] if self.on else []
-        said += [f"{Wish.AS}:{self.form}"] if self.form else []
-        said += [f'{Wish.DIGEST}:"{self.digest}"'] if self.digest else []
+        said = [f"{OptionKind.ON}:{','.join(self.on)}"] if self.on else []
+        said += [f"{OptionKind.AS}:{self.form}"] if self.form else []
+        said += [f'{OptionKind.DIGEST}:"{self.digest}"'] if self.digest else []
         return " ".join(said)
 
 
-NO_WISHES = Wishes()
+NO_WISHES = SubscriptionOptions()
 
 
-def richest(wishes: Iterable[Wishes], default: Form) -> tuple[Form | None, tuple[Digest, ...]]:
+def richest(
+    wishes: Iterable[SubscriptionOptions], default: CardForm
+) -> tuple[CardForm | None, tuple[DigestTimes, ...]]:
     """The form in which a room is shown what several subscriptions ask for: a card, else a compact one.
 
     *default* is the form of those that say nothing. None where all of them wait for a digest, and then those digests.
@@ -84,11 +86,11 @@ def richest(wishes: Iterable[Wishes], default: Form) -> tuple[Form | None, tuple
     all_ = tuple(wishes)
     forms = {each.form or default for each in all_ if each.digest is None}
     if forms:
-        return (Form.CARD if Form.CARD in forms else Form.COMPACT), ()
+        return (CardForm.CARD if CardForm.CARD in forms else CardForm.COMPACT), ()
     return None, tuple(dict.fromkeys(each.digest for each in all_ if each.digest is not None))
 
 
-def read_digest(text: str) -> Digest:
+def read_digest(text: str) -> DigestTimes:
     """The digest that "Mon-Fri 09:00" says.
 
     Raises:
@@ -101,7 +103,7 @@ def read_digest(text: str) -> Digest:
     hour, minute = int(found[1]), int(found[2])
     if hour > 23 or minute > 59:
         raise ValueMistake(f"{time} is no time of day.")
-    return Digest(_read_days("".join(days)), hour, minute)
+    return DigestTimes(_read_days("".join(days)), hour, minute)
 
 
 def _read_days(text: str) -> frozenset[int]:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import NoReturn, assert_never
 
 from bot.query.keys import begins_with_key, example_of, is_key, key_named, meant_by
-from bot.query.options import NO_WISHES, On, Wish, Wishes, read_digest
+from bot.query.options import NO_WISHES, OnKind, OptionKind, SubscriptionOptions, read_digest
 from bot.query.query import Key, Node, Not, Query, Term, all_of, any_of, depth_of
 from bot.query.scanner import Scanner, Typed
 from bot.query.terms import check_blanks, read_term
 from bot.query.value_reader import read_form, read_on
-from bot.query.values import Is, ValueMistake
+from bot.query.values import IsFlag, ValueMistake
 
 MAX_QUERY_CHARACTERS = 2000
 MAX_TERMS = 64
@@ -86,7 +86,7 @@ class _Parser:
         self._scanner = Scanner(text)
         self._terms: list[tuple[Term, int, int]] = []  # with their places
         self._wishes = NO_WISHES
-        self._wished: set[Wish] = set()
+        self._wished: set[OptionKind] = set()
 
     def query(self) -> Query:
         if len(self._text) > MAX_QUERY_CHARACTERS:
@@ -111,8 +111,8 @@ class _Parser:
         for term, start, end in self._terms:
             if term.key is Key.STALE and query.wishes.digest is None:
                 reason = "Time alone brings no news: stale: is for look-ups, and for a digest,"
-                self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {example_of(Wish.DIGEST)}")
-            if Is.MINE in term.values and not has_addresses:
+                self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {example_of(OptionKind.DIGEST)}")
+            if IsFlag.MINE in term.values and not has_addresses:
                 reason = "is:mine is for somebody who told their addresses, by “me” in a direct chat."
                 self._refuse(start, end, reason, "Here, name them: from:jane@example.org")
 
@@ -167,7 +167,7 @@ class _Parser:
         start = self._scanner.position
         name = self._scanner.key(is_key)
         key = self._key(name) if name is not None else None
-        if isinstance(key, Wish):
+        if isinstance(key, OptionKind):
             self._wish(key, start, depth, excluded=excluded)
             return None
         if len(self._terms) == MAX_TERMS:
@@ -191,7 +191,7 @@ class _Parser:
             self._refuse(start, self._scanner.position, reason, hint)
         return group.node
 
-    def _key(self, name: Typed) -> Key | Wish:
+    def _key(self, name: Typed) -> Key | OptionKind:
         key = key_named(name.text)
         if key is None:
             meant = meant_by(name.text)
@@ -200,7 +200,7 @@ class _Parser:
             self._refuse(name.start, name.end, f"{name.text}: is not a key.", hint)
         return key
 
-    def _wish(self, wish: Wish, start: int, depth: int, *, excluded: bool) -> None:
+    def _wish(self, wish: OptionKind, start: int, depth: int, *, excluded: bool) -> None:
         typed = self._scanner.values(may_be_regex=False)
         end = self._scanner.position
         if excluded:
@@ -210,28 +210,28 @@ class _Parser:
         if wish in self._wished:
             self._refuse(start, end, f"{wish}: stands twice.", f"Once is enough, e.g. {example_of(wish)}")
         check_blanks(self._scanner, wish, typed, start)
-        if wish is not Wish.ON and len(typed) > 1:
+        if wish is not OptionKind.ON and len(typed) > 1:
             self._refuse(typed[0].start, end, f"{wish}: takes one value,", f"e.g. {example_of(wish)}")
         self._wished.add(wish)
         self._wishes = self._wishing(wish, typed)
 
-    def _wishing(self, wish: Wish, typed: list[Typed]) -> Wishes:
+    def _wishing(self, wish: OptionKind, typed: list[Typed]) -> SubscriptionOptions:
         """The wishes so far and this one."""
-        read: list[On] = []
+        read: list[OnKind] = []
         for value in typed:
             try:
                 match wish:
-                    case Wish.ON:
+                    case OptionKind.ON:
                         read.append(read_on(value.text))
-                    case Wish.AS:
+                    case OptionKind.AS:
                         return replace(self._wishes, form=read_form(value.text))
-                    case Wish.DIGEST:
+                    case OptionKind.DIGEST:
                         return replace(self._wishes, digest=read_digest(value.text))
                     case _:
                         assert_never(wish)
             except ValueMistake as mistake:
                 self._refuse(value.start, value.end, mistake.reason, mistake.hint)
-        return replace(self._wishes, on=tuple(on for on in On if on in read))
+        return replace(self._wishes, on=tuple(on for on in OnKind if on in read))
 
     def _refuse(self, start: int, end: int, reason: str, hint: str | None = None) -> NoReturn:
         self._scanner.refuse(start, end, reason, hint)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
-from bot.query.options import DEFAULT_ON, NO_WISHES, On, Wishes
-from bot.query.values import Is, Regex, Value
+from bot.query.options import DEFAULT_ON, NO_WISHES, OnKind, SubscriptionOptions
+from bot.query.values import IsFlag, Regex, Value
 
 _NEEDS_QUOTES = frozenset(',，、"()\\')
 _BEGINS_OTHERWISE = frozenset("/!'`‘‚＇«»‹›「『")
@@ -94,9 +94,9 @@ Node: TypeAlias = And | Or | Not | Term
 
 # What a wanted term is judged again for, beyond new series: a patch comes to match by such a change.
 _IMPLIED = {
-    Key.STATE: On.STATE,
-    Key.CHECK: On.CHECK,
-    Key.DELEGATE: On.STATE,  # the delegate, the archive and trailers are what Patchwork keeps beside the state
+    Key.STATE: OnKind.STATE,
+    Key.CHECK: OnKind.CHECK,
+    Key.DELEGATE: OnKind.STATE,  # the delegate, the archive and trailers are what Patchwork keeps beside the state
 }
 
 
@@ -105,18 +105,18 @@ class Query:
     """What somebody wants to hear of, and how."""
 
     tree: Node
-    wishes: Wishes = NO_WISHES
+    wishes: SubscriptionOptions = NO_WISHES
 
     def __str__(self) -> str:
         return f"{self.tree} {self.wishes}" if self.wishes else str(self.tree)
 
     @property
-    def hears(self) -> frozenset[On]:
+    def hears(self) -> frozenset[OnKind]:
         """What is told of: the `on:` as written, else new and revision; and what the wanted terms imply."""
         return self.implied.union(self.wishes.on or DEFAULT_ON)
 
     @property
-    def implied(self) -> frozenset[On]:
+    def implied(self) -> frozenset[OnKind]:
         """The changes by which the query can become true: of these it is judged again."""
         return frozenset(on for term in wanted_terms(self.tree) if (on := _implied(term)) is not None)
 
@@ -188,8 +188,8 @@ def resolved(query: Query, addresses: Iterable[str]) -> Query:
 
 def _resolved(node: Node, mine: Term) -> Node:
     match node:
-        case Term(Key.IS, values) if Is.MINE in values:
-            others = tuple(value for value in values if value is not Is.MINE)
+        case Term(Key.IS, values) if IsFlag.MINE in values:
+            others = tuple(value for value in values if value is not IsFlag.MINE)
             return any_of([mine, Term(Key.IS, others)] if others else [mine])
         case Term():
             return node
@@ -203,9 +203,9 @@ def _resolved(node: Node, mine: Term) -> Node:
             assert_never(node)
 
 
-def _implied(term: Term) -> On | None:
+def _implied(term: Term) -> OnKind | None:
     if term.key is Key.IS:
-        return On.STATE if not {Is.REVIEWED, Is.ARCHIVED}.isdisjoint(term.values) else None
+        return OnKind.STATE if not {IsFlag.REVIEWED, IsFlag.ARCHIVED}.isdisjoint(term.values) else None
     return _IMPLIED.get(term.key)
 
 

@@ -45,7 +45,7 @@ _ESCAPED_QUOTE = re.compile(r'\\(["\\])')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
-class Kind(Enum):
+class ValueForm(Enum):
     """How a value was typed."""
 
     BARE = "bare"
@@ -60,7 +60,7 @@ class Typed:
     text: str
     start: int
     end: int
-    kind: Kind = Kind.BARE
+    kind: ValueForm = ValueForm.BARE
 
 
 class Scanner:
@@ -135,11 +135,11 @@ class Scanner:
             if quoted is None:
                 self.refuse(start, len(self.text), "This quote is not closed.", 'End it with a ".')
             self.position = quoted.end()
-            return Typed(_ESCAPED_QUOTE.sub(r"\1", quoted[1]), start, self.position, Kind.QUOTED)
+            return Typed(_ESCAPED_QUOTE.sub(r"\1", quoted[1]), start, self.position, ValueForm.QUOTED)
         if may_be_regex and (regex := _REGEX.match(self._source, start)) is not None:
             self.position = regex.end()
             source = _ESCAPE.sub(lambda escape: "/" if escape[1] == "/" else escape[0], regex[1])
-            return Typed(source, start, self.position, Kind.REGEX)
+            return Typed(source, start, self.position, ValueForm.REGEX)
         if (between := self._quoted_otherwise(start)) is not None:
             return between
         run = _RUN.match(self._source, start)
@@ -154,7 +154,7 @@ class Scanner:
         if quoted is None:
             return None
         self.position = quoted.end()
-        return Typed(quoted[1], start, self.position, Kind.QUOTED)
+        return Typed(quoted[1], start, self.position, ValueForm.QUOTED)
 
     def is_at_space(self) -> bool:
         """Whether space, a parenthesis that closes, or the end comes next."""
@@ -168,7 +168,7 @@ class Scanner:
     def _refuse_sign(self, last: Typed) -> NoReturn:
         """Refuse what cannot follow a value."""
         start, end = self.position, self.position + 1
-        if last.kind is Kind.REGEX:
+        if last.kind is ValueForm.REGEX:
             run = _RUN.match(self._source, start)
             typed = self.text[last.start : run.end() if run else end]
             reason = "A /regex/ ends at its second slash; one inside it is written \\/."

@@ -5,9 +5,9 @@ from itertools import combinations
 from typing import NoReturn
 
 from bot.query.keys import begins_with_key, example_of, key_named
-from bot.query.options import Wish
+from bot.query.options import OptionKind
 from bot.query.query import And, Key, Node, Not, Or, Term, spelled
-from bot.query.scanner import Kind, Scanner, Typed
+from bot.query.scanner import Scanner, Typed, ValueForm
 from bot.query.value_reader import read_value
 from bot.query.values import Bound, Regex, Value, ValueMistake
 
@@ -48,7 +48,7 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
     return term
 
 
-def check_blanks(scanner: Scanner, key: Key | Wish, typed: list[Typed], start: int) -> None:
+def check_blanks(scanner: Scanner, key: Key | OptionKind, typed: list[Typed], start: int) -> None:
     """See that each of the values *typed* has something in it.
 
     Raises:
@@ -63,9 +63,9 @@ def check_blanks(scanner: Scanner, key: Key | Wish, typed: list[Typed], start: i
 
 def _value(scanner: Scanner, key: Key, typed: Typed) -> Value:
     try:
-        if typed.kind is Kind.REGEX:
+        if typed.kind is ValueForm.REGEX:
             return Regex(typed.text)
-        if typed.kind is Kind.BARE and typed.text.startswith("/") and key not in _ROOTED_KEYS:
+        if typed.kind is ValueForm.BARE and typed.text.startswith("/") and key not in _ROOTED_KEYS:
             _refuse_slash(scanner, key, typed)
         return read_value(key, typed.text)
     except ValueMistake as mistake:
@@ -76,12 +76,12 @@ def _check_foreign(scanner: Scanner, key: Key, typed: list[Typed]) -> None:
     """Refuse signs of shells and other tools that would be taken for part of a name, with what to type instead."""
     first, end = typed[0], typed[-1].end
     raw = scanner.text[first.start : end]
-    if first.kind is Kind.BARE and (braces := _BRACES.search(raw)) and raw.count("{") == 1:
+    if first.kind is ValueForm.BARE and (braces := _BRACES.search(raw)) and raw.count("{") == 1:
         options = (f"{raw[: braces.start()]}{option}{raw[braces.end() :]}" for option in _COMMA.split(braces[1]))
         hint = f"e.g. {key}:{','.join(options)}"
         scanner.refuse(first.start, end, "Write alternatives out, separated by commas,", hint)
     for value in typed:
-        if value.kind is Kind.BARE and len(value.text) > 1 and value.text.startswith("!"):
+        if value.kind is ValueForm.BARE and len(value.text) > 1 and value.text.startswith("!"):
             hint = f"e.g. -{key}:{value.text[1:]}"
             scanner.refuse(value.start, value.end, "To exclude something, put a minus sign before its key,", hint)
 
@@ -120,14 +120,14 @@ def _bracketed(word: str) -> tuple[str, str] | None:
 def _check_words(scanner: Scanner, typed: list[Typed]) -> None:
     """See that words without a key are meant as words of the subject."""
     first, end = typed[0], typed[-1].end
-    if len(typed) == 1 and first.kind is Kind.BARE and first.text in _WORDS:
+    if len(typed) == 1 and first.kind is ValueForm.BARE and first.text in _WORDS:
         scanner.refuse(first.start, first.end, *_WORDS[first.text])
-    if first.kind is Kind.BARE and (mistake := _slip(first.text)):
+    if first.kind is ValueForm.BARE and (mistake := _slip(first.text)):
         scanner.refuse(first.start, end, *mistake)
-    if first.kind is Kind.QUOTED and begins_with_key(first.text):
+    if first.kind is ValueForm.QUOTED and begins_with_key(first.text):
         reason = "Quotes go around a value, not around its key."
         scanner.refuse(first.start, end, reason, f"Did you mean {_without_quotes(first.text)}?")
-    if any(value.kind is Kind.BARE and "/" in value.text for value in typed):
+    if any(value.kind is ValueForm.BARE and "/" in value.text for value in typed):
         reason = "A word without a key is looked for in the subject, and this looks like a path."
         scanner.refuse(first.start, end, reason, f"Did you mean path:{scanner.text[first.start : end]}?")
 
@@ -147,8 +147,8 @@ def _refuse_slash(scanner: Scanner, key: Key, typed: Typed) -> NoReturn:
 
 
 def _refuse_blank(scanner: Scanner, value: Typed) -> NoReturn:
-    if value.kind is not Kind.BARE:
-        signs = "quotes" if value.kind is Kind.QUOTED else "slashes"
+    if value.kind is not ValueForm.BARE:
+        signs = "quotes" if value.kind is ValueForm.QUOTED else "slashes"
         scanner.refuse(value.start, value.end, f"There is nothing between these {signs}.")
     comma = value.start if scanner.text.startswith(",", value.end) else value.start - 1
     hint = "Write no space after it, or put the whole value in quotes."

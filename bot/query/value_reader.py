@@ -12,14 +12,14 @@ from bot.patchwork.model import CheckState
 from bot.query.index.globs import PatternError, check_glob, unescaped
 from bot.query.index.path_trie import read_pattern
 from bot.query.keys import example_of
-from bot.query.options import Form, On
+from bot.query.options import CardForm, OnKind
 from bot.query.query import Key
 from bot.query.values import (
     ANY_STATE,
     Age,
     Bound,
-    CheckIs,
-    Is,
+    CheckCondition,
+    IsFlag,
     Transition,
     Value,
     ValueMistake,
@@ -47,23 +47,23 @@ def read_value(key: Key, text: str) -> Value:
     return _READERS[key](text)
 
 
-def read_on(text: str) -> On:
+def read_on(text: str) -> OnKind:
     """The kind of news of that name; in the plural, too.
 
     Raises:
         ValueMistake: there is none.
     """
     name = text.strip().lower()
-    return _choice("on", On, name.removesuffix("s") if name not in set(On) else name)
+    return _choice("on", OnKind, name.removesuffix("s") if name not in set(OnKind) else name)
 
 
-def read_form(text: str) -> Form:
+def read_form(text: str) -> CardForm:
     """The form of that name.
 
     Raises:
         ValueMistake: there is none.
     """
-    return _choice("as", Form, text.strip().lower())
+    return _choice("as", CardForm, text.strip().lower())
 
 
 def _path(text: str) -> str:
@@ -148,11 +148,11 @@ def _slug(name: str) -> str:
     return plain_slug("-".join(name.lower().split()))
 
 
-def _check(text: str) -> CheckIs:
+def _check(text: str) -> CheckCondition:
     name, slash, context = text.strip().partition("/")
     state = _choice("check", CheckState, name.strip().lower())
     if not slash:
-        return CheckIs(state)
+        return CheckCondition(state)
     context = context.strip()
     if not context:
         raise ValueMistake("There is no check name after the slash,", "e.g. check:fail/build*")
@@ -160,11 +160,11 @@ def _check(text: str) -> CheckIs:
         check_glob(context)
     except PatternError as error:
         raise ValueMistake(f"This check name {error}.") from None
-    return CheckIs(state, context)
+    return CheckCondition(state, context)
 
 
-def _is(text: str) -> Is:
-    return _choice("is", Is, text.strip().lower())
+def _is(text: str) -> IsFlag:
+    return _choice("is", IsFlag, text.strip().lower())
 
 
 def _age(text: str) -> Age:

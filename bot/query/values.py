@@ -98,7 +98,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckIs:
+class CheckCondition:
     """A state of the worst check, or of any whose context matches the glob *context*; its `*` crosses slashes."""
 
     state: CheckState
@@ -128,7 +128,7 @@ class Age:
         return timedelta(hours=self.hours)
 
 
-class Is(StrEnum):
+class IsFlag(StrEnum):
     """What a patch can be."""
 
     MINE = "mine"  # from an address of the subscription's owner
@@ -138,7 +138,7 @@ class Is(StrEnum):
     ARCHIVED = "archived"
 
 
-Value: TypeAlias = str | Regex | Bound | Transition | CheckIs | Age
+Value: TypeAlias = str | Regex | Bound | Transition | CheckCondition | Age
 
 
 def _compiled(source: str) -> Callable[[bytes], object]:

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from bot.sample_patchwork.records import CoverRow, EventRow, PatchRow, SeriesRow
+from bot.sample_patchwork.records import CoverRecord, EventRecord, PatchRecord, SeriesRecord
 from bot.sample_patchwork.site import Site
 from bot.sample_patchwork.tables import Snapshot
 
-Mailed = TypeVar("Mailed", PatchRow, CoverRow, SeriesRow)
-Filed = TypeVar("Filed", PatchRow, CoverRow)
+Mailed = TypeVar("Mailed", PatchRecord, CoverRecord, SeriesRecord)
+Filed = TypeVar("Filed", PatchRecord, CoverRecord)
 Comparable: TypeAlias = int | str | datetime
 
 # In the order of their ids; what an admin adds is known by being in use.
@@ -66,7 +66,7 @@ class NoSuchPageError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """Where one page of a list lies; *last* counts from 1."""
 
     number: int
@@ -75,7 +75,7 @@ class Page:
     end_row: int
 
 
-class Query:
+class ListParameters:
     """The parameters of a request; a name may repeat."""
 
     def __init__(self, text: str) -> None:
@@ -96,7 +96,7 @@ class Query:
         return urlencode(sorted([*pairs, ("page", str(number))], key=lambda pair: pair[0]))
 
 
-def page_of(query: Query, count: int) -> Page:
+def page_of(query: ListParameters, count: int) -> ListPage:
     """The page that is asked for of *count* rows.
 
     Raises:
@@ -112,19 +112,19 @@ def page_of(query: Query, count: int) -> Page:
     if not _ID.fullmatch(wanted) or not 1 <= int(wanted) <= last:
         raise NoSuchPageError
     number = int(wanted)
-    return Page(number, last, (number - 1) * size, min(number * size, count))
+    return ListPage(number, last, (number - 1) * size, min(number * size, count))
 
 
 class Lists:
     """The lists of one request: *version* decides which filters there are."""
 
-    def __init__(self, site: Site, rows: Snapshot, query: Query, version: str) -> None:
+    def __init__(self, site: Site, rows: Snapshot, query: ListParameters, version: str) -> None:
         self._site = site
         self._rows = rows
         self._query = query
         self._version = version
 
-    def events(self, *, ordered: bool) -> Sequence[EventRow]:
+    def events(self, *, ordered: bool) -> Sequence[EventRecord]:
         """Newest first, or by ascending date where asked and *ordered* says that the server can."""
         projects, series = self._projects(), self._ids("series", self._rows.series)
         patches, covers = self._ids("patch", self._rows.patches), self._ids("cover", self._rows.covers)
@@ -147,7 +147,7 @@ class Lists:
             events.reverse()
         return events
 
-    def patches(self) -> Sequence[PatchRow]:
+    def patches(self) -> Sequence[PatchRecord]:
         """Patches by ascending id, or as asked."""
         series, state = self._ids("series", self._rows.series), self._state()
         archived = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}.get(
@@ -165,14 +165,14 @@ class Lists:
         ]
         return self._ordered(self._with_msgid(rows))
 
-    def covers(self) -> Sequence[CoverRow]:
+    def covers(self) -> Sequence[CoverRecord]:
         """Cover letters by ascending id, or as asked."""
         if self._query.all("series"):
             return []  # real servers look the series up among the projects
         rows = self._with_msgid(self._mailed(self._rows.covers.values()))
         return self._ordered(rows)
 
-    def series(self) -> Sequence[SeriesRow]:
+    def series(self) -> Sequence[SeriesRecord]:
         """Series by ascending id, or as asked."""
         rows = self._mailed(self._rows.series.values())
         return self._ordered(rows)

@@ -7,34 +7,34 @@ from typing import TypeAlias
 from bot.patchwork.diff.hashes import hash_of
 from bot.sample_patchwork.mail import Mail, Subject, read_subject
 from bot.sample_patchwork.recorded import Recorded, RecordedSeries
-from bot.sample_patchwork.records import CommentRow, CoverRow, PatchRow, ProjectRow, SeriesRow
-from bot.sample_patchwork.site import Happening, Site
+from bot.sample_patchwork.records import CommentRecord, CoverRecord, PatchRecord, ProjectRecord, SeriesRecord
+from bot.sample_patchwork.site import NewEvent, Site
 
-Arrival: TypeAlias = PatchRow | CoverRow | CommentRow
+Arrival: TypeAlias = PatchRecord | CoverRecord | CommentRecord
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A mail with what was read of it."""
 
-    project: ProjectRow
+    project: ProjectRecord
     mail: Mail
     subject: Subject
     submitter: int
 
 
-class Arrivals:
+class MailIntake:
     """Files each mail where it belongs, in whatever order they come."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._tables = site.tables
-        self._known: dict[tuple[int, str], PatchRow | CoverRow] = {}
+        self._known: dict[tuple[int, str], PatchRecord | CoverRecord] = {}
         self._threads: dict[tuple[int, str], list[int]] = defaultdict(list)  # series by message-ids they name
         self._members: dict[int, list[int]] = defaultdict(list)  # patches by series
         self._covers: dict[int, int] = {}  # by series
 
-    def receive(self, project: ProjectRow, mail: Mail) -> Arrival | None:
+    def receive(self, project: ProjectRecord, mail: Mail) -> Arrival | None:
         """File a mail; None where it is dropped: seen before, or a reply to nothing known."""
         if self.filed(project.id, mail.msgid) is not None:
             return None
@@ -47,14 +47,14 @@ class Arrivals:
             arrival = self._cover(read)
         else:
             arrival = self._patch(read)
-        if arrival is not None and not isinstance(arrival, CommentRow):
+        if arrival is not None and not isinstance(arrival, CommentRecord):
             self.know(project.id, mail.msgid, arrival)
         return arrival
 
-    def arrive(self, project: ProjectRow, recorded: Recorded) -> PatchRow:
+    def arrive(self, project: ProjectRecord, recorded: Recorded) -> PatchRecord:
         """File a recorded patch under its own id, in its own series as far as that is told."""
         patch = self._tables.patches.put(
-            PatchRow(
+            PatchRecord(
                 id=recorded.id,
                 project=project.id,
                 submitter=self._site.person(recorded.submitter),
@@ -81,14 +81,14 @@ class Arrivals:
         self.join(project.id, series.id, (recorded.msgid, *recorded.references))
         return self.add_to_series(patch, series)
 
-    def filed(self, project: int, msgid: str) -> PatchRow | CoverRow | None:
+    def filed(self, project: int, msgid: str) -> PatchRecord | CoverRecord | None:
         """What a mail became, or what it comments on; None where it never came, or that is gone again."""
         arrival = self._known.get((project, msgid))
-        if isinstance(arrival, PatchRow):
+        if isinstance(arrival, PatchRecord):
             return self._tables.patches.rows.get(arrival.id)
         return None if arrival is None else self._tables.covers.rows.get(arrival.id)
 
-    def know(self, project: int, msgid: str, filed: PatchRow | CoverRow) -> None:
+    def know(self, project: int, msgid: str, filed: PatchRecord | CoverRecord) -> None:
         """Let replies find what was filed, or what a comment is on."""
         self._known[project, msgid] = filed
 
@@ -98,7 +98,7 @@ class Arrivals:
             if series not in self._threads[project, msgid]:
                 self._threads[project, msgid].append(series)
 
-    def _comment(self, read: _Read) -> CommentRow | None:
+    def _comment(self, read: _Read) -> CommentRecord | None:
         for msgid in reversed(read.mail.references):
             parent = self.filed(read.project.id, msgid)
             if parent is not None:
@@ -106,11 +106,11 @@ class Arrivals:
                 return self._comment_on(parent, read)
         return None
 
-    def _comment_on(self, parent: PatchRow | CoverRow, read: _Read) -> CommentRow:
-        on_patch = isinstance(parent, PatchRow)
+    def _comment_on(self, parent: PatchRecord | CoverRecord, read: _Read) -> CommentRecord:
+        on_patch = isinstance(parent, PatchRecord)
         table = self._tables.patch_comments if on_patch else self._tables.cover_comments
         comment = table.put(
-            CommentRow(
+            CommentRecord(
                 id=self._site.mail_id(table),
                 parent=parent.id,
                 submitter=read.submitter,
@@ -125,10 +125,10 @@ class Arrivals:
             self._site.raise_event(comment_created(parent, comment))
         return comment
 
-    def _cover(self, read: _Read) -> CoverRow:
+    def _cover(self, read: _Read) -> CoverRecord:
         series = self._series_for(read)
         cover = self._tables.covers.put(
-            CoverRow(
+            CoverRecord(
                 id=self._site.mail_id(self._tables.covers),
                 project=read.project.id,
                 submitter=read.submitter,
@@ -145,9 +145,9 @@ class Arrivals:
         self._raise("cover-created", cover.project, cover=cover.id)
         return cover
 
-    def _patch(self, read: _Read) -> PatchRow:
+    def _patch(self, read: _Read) -> PatchRecord:
         mail = read.mail
-        patch = PatchRow(
+        patch = PatchRecord(
             id=self._site.mail_id(self._tables.patches),
             project=read.project.id,
             submitter=read.submitter,
@@ -169,7 +169,7 @@ class Arrivals:
             return patch
         return self.add_to_series(patch, series)
 
-    def add_to_series(self, patch: PatchRow, series: SeriesRow) -> PatchRow:
+    def add_to_series(self, patch: PatchRecord, series: SeriesRecord) -> PatchRecord:
         """Put a patch into its series, and tell which patches are complete by it."""
         filed = self._tables.patches.put(replace(patch, series=series.id))
         self._members[series.id].append(filed.id)
@@ -187,12 +187,12 @@ class Arrivals:
             self._raise("series-completed", filed.project, series=series.id)
         return filed
 
-    def _recorded_series(self, patch: PatchRow, recorded: RecordedSeries) -> SeriesRow:
+    def _recorded_series(self, patch: PatchRecord, recorded: RecordedSeries) -> SeriesRecord:
         known = self._tables.series.rows.get(recorded.id)
         if known is not None:
             return known
         series = self._tables.series.put(
-            SeriesRow(
+            SeriesRecord(
                 id=recorded.id,
                 project=patch.project,
                 submitter=patch.submitter,
@@ -205,7 +205,7 @@ class Arrivals:
         self._raise("series-created", patch.project, series=series.id)
         return series
 
-    def _series_for(self, read: _Read) -> SeriesRow:
+    def _series_for(self, read: _Read) -> SeriesRecord:
         project, mail = read.project.id, read.mail
         thread = (mail.msgid, *mail.references)
         for msgid in reversed(thread):
@@ -215,7 +215,7 @@ class Arrivals:
                     self.join(project, series.id, thread)
                     return series
         series = self._tables.series.put(
-            SeriesRow(
+            SeriesRecord(
                 id=self._tables.series.next_id(),
                 project=project,
                 submitter=read.submitter,
@@ -229,14 +229,14 @@ class Arrivals:
         self._raise("series-created", project, series=series.id)
         return series
 
-    def _has_room(self, series: SeriesRow, subject: Subject) -> bool:
+    def _has_room(self, series: SeriesRecord, subject: Subject) -> bool:
         if subject.total != series.total or subject.version != series.version:
             return False
         if subject.number == 0:
             return not self._covered(series.id)
         return all(mate.number != subject.number for mate in self._mates(series.id))
 
-    def _mates(self, series: int) -> list[PatchRow]:
+    def _mates(self, series: int) -> list[PatchRecord]:
         rows = self._tables.patches.rows
         return [rows[patch] for patch in self._members[series] if patch in rows]
 
@@ -252,7 +252,7 @@ class Arrivals:
         series: int | None = None,
         cover: int | None = None,
     ) -> None:
-        self._site.raise_event(Happening(category=category, project=project, patch=patch, series=series, cover=cover))
+        self._site.raise_event(NewEvent(category=category, project=project, patch=patch, series=series, cover=cover))
 
 
 def _is_of_a_patch(name: str | None) -> bool:
@@ -260,8 +260,8 @@ def _is_of_a_patch(name: str | None) -> bool:
     return name is None or read_subject(name).number is not None
 
 
-def comment_created(parent: PatchRow | CoverRow, comment: CommentRow) -> Happening:
+def comment_created(parent: PatchRecord | CoverRecord, comment: CommentRecord) -> NewEvent:
     """The event of a comment; it comes again when the comment is marked addressed."""
-    if isinstance(parent, PatchRow):
-        return Happening(category="patch-comment-created", project=parent.project, patch=parent.id, comment=comment.id)
-    return Happening(category="cover-comment-created", project=parent.project, cover=parent.id, comment=comment.id)
+    if isinstance(parent, PatchRecord):
+        return NewEvent(category="patch-comment-created", project=parent.project, patch=parent.id, comment=comment.id)
+    return NewEvent(category="cover-comment-created", project=parent.project, cover=parent.id, comment=comment.id)

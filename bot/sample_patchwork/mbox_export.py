@@ -7,7 +7,7 @@ import re
 from email.header import Header
 from email.utils import formataddr
 
-from bot.sample_patchwork.records import CoverRow, PatchRow, PersonRow
+from bot.sample_patchwork.records import CoverRecord, PatchRecord, PersonRecord
 from bot.sample_patchwork.tables import Snapshot
 
 _OWN_HEADERS = {"content-type", "content-transfer-encoding"}
@@ -22,10 +22,10 @@ def series_mbox(rows: Snapshot, series: int) -> str:
     return "\n".join(mail_mbox(rows, patch) for patch in patches)
 
 
-def mail_mbox(rows: Snapshot, mail: PatchRow | CoverRow) -> str:
+def mail_mbox(rows: Snapshot, mail: PatchRecord | CoverRecord) -> str:
     """A patch or cover as a mail: its text, the trailers of a patch's comments, its notes, its diff."""
     submitter = rows.people[mail.submitter]
-    body = _patch_body(rows, mail) if isinstance(mail, PatchRow) else f"{mail.content.strip()}\n"
+    body = _patch_body(rows, mail) if isinstance(mail, PatchRecord) else f"{mail.content.strip()}\n"
     lines = [
         f"From patchwork {mail.date.ctime()}",
         'Content-Type: text/plain; charset="utf-8"',
@@ -34,7 +34,7 @@ def mail_mbox(rows: Snapshot, mail: PatchRow | CoverRow) -> str:
         f"X-Patchwork-Submitter: {_mailbox(submitter)}",
         f"X-Patchwork-Id: {mail.id}",
     ]
-    if isinstance(mail, PatchRow) and mail.delegate is not None:
+    if isinstance(mail, PatchRecord) and mail.delegate is not None:
         lines.append(f"X-Patchwork-Delegate: {rows.users[mail.delegate].username}@example.org")
     for name, value in mail.headers:
         if name.lower() not in _OWN_HEADERS:
@@ -42,14 +42,14 @@ def mail_mbox(rows: Snapshot, mail: PatchRow | CoverRow) -> str:
     return "\n".join(lines) + "\n\n" + body
 
 
-def _mailbox(person: PersonRow) -> str:
+def _mailbox(person: PersonRecord) -> str:
     name = person.name or ""
     if name.isascii():
         return formataddr((name, person.email))
     return f"{Header(name, 'utf-8').encode()} <{person.email}>"
 
 
-def _patch_body(rows: Snapshot, patch: PatchRow) -> str:
+def _patch_body(rows: Snapshot, patch: PatchRecord) -> str:
     """The text with the comments' trailers below it, then what stood below the "---", then the diff."""
     content = f"{patch.content.strip()}\n"
     notes = _NOTES.search(content)

@@ -11,19 +11,19 @@ from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
 from bot.sample_patchwork.mail import SAMPLE_SUBMITTER, Mail, NewSeries
-from bot.sample_patchwork.mail_intake import Arrival, Arrivals, comment_created
+from bot.sample_patchwork.mail_intake import Arrival, MailIntake, comment_created
 from bot.sample_patchwork.recorded import Recorded, read_recorded
-from bot.sample_patchwork.records import CheckRow, CoverRow, PatchRow, ProjectRow
+from bot.sample_patchwork.records import CheckRecord, CoverRecord, PatchRecord, ProjectRecord
 from bot.sample_patchwork.request import Request, Response
-from bot.sample_patchwork.routes import Settings, answer
-from bot.sample_patchwork.site import Happening, Site
-from bot.sample_patchwork.tables import Snapshot, Transaction
+from bot.sample_patchwork.routes import ServerOptions, answer
+from bot.sample_patchwork.site import NewEvent, Site
+from bot.sample_patchwork.tables import Snapshot, TableTransaction
 
 _API_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedSeries:
     """The ids that a posted series got; *patches* in the order of their numbers."""
 
     series: int
@@ -59,7 +59,7 @@ class SamplePatchwork:
     ) -> None:
         self._site = Site(clock, time_zone, max(api_versions))
         self._tables = self._site.tables
-        self._arrivals = Arrivals(self._site)
+        self._arrivals = MailIntake(self._site)
         self._threads = 0
         self._failures: list[Response] = []
         self._api_versions = tuple(api_versions)
@@ -95,7 +95,7 @@ class SamplePatchwork:
             return failure
         lowered = {name.lower(): value for name, value in (headers or {}).items()}
         origin = None if self.base_url is None else self.base_url.rstrip("/")
-        settings = Settings(self.api_versions, origin, self.old_events)
+        settings = ServerOptions(self.api_versions, origin, self.old_events)
         response = answer(Request(method, path, query_string, lowered), self._site, settings)
         return replace(response, body=b"") if method == "HEAD" else response
 
@@ -130,16 +130,16 @@ class SamplePatchwork:
         for table in self._tables.every:
             table.last_id = max(table.last_id, first - 1)
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
+    def transaction(self) -> AbstractContextManager[TableTransaction]:
         """What is written inside becomes visible at the end, all at once."""
         return self._tables.transaction()
 
-    def begin(self, *, events_at_once: bool = False) -> Transaction:
+    def begin(self, *, events_at_once: bool = False) -> TableTransaction:
         """A transaction that stays open: write inside `with transaction:`, then `commit` when it is time.
 
         *events_at_once* shows its events before what they tell of, as a REST PATCH does.
         """
-        return Transaction(self._tables, events_at_once=events_at_once)
+        return TableTransaction(self._tables, events_at_once=events_at_once)
 
     def add_project(
         self,
@@ -150,7 +150,7 @@ class SamplePatchwork:
         maintainers: Sequence[str] = ("maintainer",),
     ) -> int:
         """Add a project; its id."""
-        project = ProjectRow(
+        project = ProjectRecord(
             id=self._tables.projects.next_id(),
             link_name=link_name,
             name=name or link_name,
@@ -173,15 +173,15 @@ class SamplePatchwork:
         """Take in one mail; None where it is dropped (seen before, or a reply to nothing known)."""
         return self._arrivals.receive(self._project(project), mail)
 
-    def post_series(self, project: str, series: NewSeries, *, age: timedelta = timedelta(0)) -> Posted:
+    def post_series(self, project: str, series: NewSeries, *, age: timedelta = timedelta(0)) -> PostedSeries:
         """Let all mails of a series arrive in order, now, though sent *age* ago."""
         arrivals = [self.receive(project, mail) for mail in self.mails_of(series, age=age)]
-        patches = [arrival for arrival in arrivals if isinstance(arrival, PatchRow)]
-        covers = [arrival.id for arrival in arrivals if isinstance(arrival, CoverRow)]
+        patches = [arrival for arrival in arrivals if isinstance(arrival, PatchRecord)]
+        covers = [arrival.id for arrival in arrivals if isinstance(arrival, CoverRecord)]
         series_id = patches[0].series
         if series_id is None:
             raise AssertionError("a patch with a diff has a series")
-        return Posted(series_id, covers[0] if covers else None, tuple(patch.id for patch in patches))
+        return PostedSeries(series_id, covers[0] if covers else None, tuple(patch.id for patch in patches))
 
     def post_pull_request(  # noqa: PLR0913  # what a mail says
         self,
@@ -250,7 +250,7 @@ class SamplePatchwork:
         """Let a tool speak of a patch; the check's id."""
         user = self._site.account(check.user)
         row = self._tables.checks.put(
-            CheckRow(
+            CheckRecord(
                 id=self._tables.checks.next_id(),
                 patch=patch,
                 user=user,
@@ -263,7 +263,7 @@ class SamplePatchwork:
         )
         project = self._tables.patches.rows[patch].project
         self._site.raise_event(
-            Happening(category="check-created", project=project, actor=user, patch=patch, check=row.id)
+            NewEvent(category="check-created", project=project, actor=user, patch=patch, check=row.id)
         )
         return row.id
 
@@ -339,7 +339,7 @@ class SamplePatchwork:
                 tables.patch_comments.remove(comment.id)
         tables.patches.remove(patch)
 
-    def _project(self, link_name: str) -> ProjectRow:
+    def _project(self, link_name: str) -> ProjectRecord:
         for project in self._tables.projects.rows.values():
             if project.link_name == link_name:
                 return project
@@ -350,7 +350,7 @@ class SamplePatchwork:
             raise ValueError("the mail was dropped")
         return arrival
 
-    def _reply(self, parent: PatchRow | CoverRow, text: str, submitter: str) -> int:
+    def _reply(self, parent: PatchRecord | CoverRecord, text: str, submitter: str) -> int:
         self._threads += 1
         now = self._site.now().replace(microsecond=0)
         subject = next(value for name, value in parent.headers if name.lower() == "subject")
@@ -367,10 +367,10 @@ class SamplePatchwork:
         return self._filed(self._arrivals.receive(project, mail)).id
 
     def _tell(
-        self, patch: PatchRow, category: str, actor: str | None, change: tuple[str | int | None, str | int | None]
+        self, patch: PatchRecord, category: str, actor: str | None, change: tuple[str | int | None, str | int | None]
     ) -> None:
         self._site.raise_event(
-            Happening(
+            NewEvent(
                 category=category,
                 project=patch.project,
                 actor=self._site.user(actor),
@@ -389,13 +389,13 @@ class SamplePatchwork:
         if told != (link_name.lower(), known.version, known.date):
             raise ValueError(f"the sample server has another series {known.id} already: {known.name}")
 
-    def _project_of(self, patch: Recorded) -> ProjectRow:
+    def _project_of(self, patch: Recorded) -> ProjectRecord:
         rows = self._tables.projects.rows
         for project in rows.values():
             if project.link_name.lower() == patch.link_name.lower():
                 return project
         return self._tables.projects.put(
-            ProjectRow(
+            ProjectRecord(
                 id=self._tables.projects.next_id() if patch.project_id in rows else patch.project_id,
                 link_name=patch.link_name,
                 name=patch.project_name,

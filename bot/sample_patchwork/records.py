@@ -12,7 +12,7 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]  # in the mail's order; a name 
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectRow:
+class ProjectRecord:
     """A mailing list; the texts are "" where the site gives none."""
 
     id: int
@@ -25,7 +25,7 @@ class ProjectRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonRow:
+class PersonRecord:
     """Somebody who sends mails."""
 
     id: int
@@ -34,7 +34,7 @@ class PersonRow:
 
 
 @dataclass(frozen=True, slots=True)
-class UserRow:
+class UserRecord:
     """An account of the site: actors, delegates, owners of checks."""
 
     id: int
@@ -42,7 +42,7 @@ class UserRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesRow:
+class SeriesRecord:
     """One version of a series; *total* is what its subjects claim."""
 
     id: int
@@ -55,7 +55,7 @@ class SeriesRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CoverRow:
+class CoverRecord:
     """A cover letter; *series* is always known."""
 
     id: int
@@ -70,7 +70,7 @@ class CoverRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchRow:
+class PatchRecord:
     """A patch, or a pull request: that one has no diff, no hash and no series."""
 
     id: int
@@ -94,7 +94,7 @@ class PatchRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckRow:
+class CheckRecord:
     """What an account's tool says of a patch."""
 
     id: int
@@ -108,7 +108,7 @@ class CheckRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CommentRow:
+class CommentRecord:
     """A reply to a patch or to a cover; the two kinds number themselves apart."""
 
     id: int
@@ -123,7 +123,7 @@ class CommentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRecord:
     """One event; which of the references are set depends on its category."""
 
     id: int

@@ -9,15 +9,15 @@ from email.utils import format_datetime
 from typing import TypeVar
 from urllib.parse import unquote
 
-from bot.sample_patchwork.list_queries import BadValueError, Lists, NoSuchPageError, Query, page_of
-from bot.sample_patchwork.records import CheckRow, CommentRow, CoverRow, PatchRow, ProjectRow
+from bot.sample_patchwork.list_queries import BadValueError, ListParameters, Lists, NoSuchPageError, page_of
+from bot.sample_patchwork.records import CheckRecord, CommentRecord, CoverRecord, PatchRecord, ProjectRecord
 from bot.sample_patchwork.request import Request, Response, page, slash_added
 from bot.sample_patchwork.site import Site
-from bot.sample_patchwork.views import Asked, Json, Views
+from bot.sample_patchwork.views import Json, ViewRequest, Views
 from bot.sample_patchwork.web import web_answer
 
 T = TypeVar("T")
-C = TypeVar("C", CheckRow, CommentRow)
+C = TypeVar("C", CheckRecord, CommentRecord)
 
 _API = re.compile(r"/api(?:/(?P<version>\d{1,3}\.\d{1,3}))?(?P<rest>/.*)?\Z")
 _ROUTES = (
@@ -34,7 +34,7 @@ _ROUTE = re.compile(f"(?:{'|'.join(_ROUTES)})\\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerOptions:
     """What kind of server it is; *origin* None takes scheme and host from the request, as Django does."""
 
     api_versions: tuple[str, ...]
@@ -46,14 +46,14 @@ class _NotFound(Exception):
     """No such object; the text names the kind, "" where the path itself is unknown."""
 
 
-def answer(request: Request, site: Site, settings: Settings) -> Response:
+def answer(request: Request, site: Site, settings: ServerOptions) -> Response:
     """The answer of the site to one request, dated in GMT by the server's own clock."""
     response = _answer(request, site, settings)
     date = format_datetime(site.now().replace(tzinfo=UTC), usegmt=True)
     return replace(response, headers={**response.headers, "date": date})
 
 
-def _answer(request: Request, site: Site, settings: Settings) -> Response:
+def _answer(request: Request, site: Site, settings: ServerOptions) -> Response:
     path = unquote(request.path)
     api = _API.match(path)
     if api is None:
@@ -70,7 +70,7 @@ def _answer(request: Request, site: Site, settings: Settings) -> Response:
         return refused
     origin = settings.origin or f"http://{request.headers.get('host', 'localhost')}"
     prefix = "/api" if version is None else f"/api/{version}"
-    asked = Asked(version or newest, prefix, origin, from_2_2=newest >= "1.2")
+    asked = ViewRequest(version or newest, prefix, origin, from_2_2=newest >= "1.2")
     return _Api(site, settings, asked, request).answer(api["rest"] or "/")
 
 
@@ -89,7 +89,7 @@ def _refused(request: Request) -> Response | None:
         return _json(403, {"detail": "Invalid token."})
     if request.method not in {"GET", "HEAD"}:
         return _json(403, {"detail": "Authentication credentials were not provided."})
-    formats = Query(request.query).all("format")
+    formats = ListParameters(request.query).all("format")
     if formats and formats[-1] not in {"json", "api"}:
         return _json(404, {"detail": "Not found."}, {"vary": "Accept"})
     accepts = [part.partition(";")[0].strip() for part in request.headers.get("accept", "*/*").split(",")]
@@ -112,11 +112,11 @@ def _json(status: int, data: object, more: Mapping[str, str] | None = None) -> R
 class _Api:
     """One request below /api/."""
 
-    def __init__(self, site: Site, settings: Settings, asked: Asked, request: Request) -> None:
+    def __init__(self, site: Site, settings: ServerOptions, asked: ViewRequest, request: Request) -> None:
         self._rows = site.tables.snapshot()
         self._settings = settings
         self._views = Views(site, self._rows, asked)
-        self._query = Query(request.query)
+        self._query = ListParameters(request.query)
         self._lists = Lists(site, self._rows, self._query, asked.version)
         self._url = f"{asked.origin}{request.path}"
 
@@ -155,7 +155,7 @@ class _Api:
             return self._page(lists.series, views.series)
         if name == "covers":
             return self._page(lists.covers, views.cover)
-        return self._page(list[PatchRow], views.patch)  # bundles: there are none
+        return self._page(list[PatchRecord], views.patch)  # bundles: there are none
 
     def _detail(self, kind: str, key: str) -> Json:
         if kind == "projects":
@@ -185,7 +185,7 @@ class _Api:
                 return _json(200, view(row))
         raise _NotFound(name)
 
-    def _comments(self, kind: str, number: int) -> Sequence[CommentRow]:
+    def _comments(self, kind: str, number: int) -> Sequence[CommentRecord]:
         if kind == "patches":
             return self._rows.comments_of(self._patch(number).id)
         cover = self._cover(number)
@@ -206,18 +206,18 @@ class _Api:
         link = ", ".join(f'<{self._url}?{self._query.with_page(number)}>; rel="{rel}"' for rel, number in links)
         return _json(200, shown, {"link": link})
 
-    def _project(self, name: str) -> ProjectRow:
+    def _project(self, name: str) -> ProjectRecord:
         for project in self._rows.projects.values():
             if name in {str(project.id), project.link_name}:
                 return project
         raise _NotFound("Project")
 
-    def _patch(self, number: int) -> PatchRow:
+    def _patch(self, number: int) -> PatchRecord:
         if number not in self._rows.patches:
             raise _NotFound("Patch")
         return self._rows.patches[number]
 
-    def _cover(self, number: int) -> CoverRow:
+    def _cover(self, number: int) -> CoverRecord:
         if number not in self._rows.covers:
             raise _NotFound("Cover")
         return self._rows.covers[number]

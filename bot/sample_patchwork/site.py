@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
 from bot.sample_patchwork.mail import split_mailbox
-from bot.sample_patchwork.records import CommentRow, CoverRow, EventRow, PatchRow, PersonRow, UserRow
+from bot.sample_patchwork.records import CommentRecord, CoverRecord, EventRecord, PatchRecord, PersonRecord, UserRecord
 from bot.sample_patchwork.tables import Table, Tables
 
 STATE_NAMES = (
@@ -24,7 +24,7 @@ STATE_NAMES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class NewEvent:
     """What an event tells, before it has an id and a date."""
 
     category: str
@@ -90,7 +90,7 @@ class Site:
         for person in self.tables.people.rows.values():
             if person.email.lower() == email.lower():
                 return person.id
-        return self.tables.people.put(PersonRow(self.tables.people.next_id(), name or None, email)).id
+        return self.tables.people.put(PersonRecord(self.tables.people.next_id(), name or None, email)).id
 
     def user(self, username: str | None) -> int | None:
         """The id of an account; None for nobody."""
@@ -101,9 +101,9 @@ class Site:
         for user in self.tables.users.rows.values():
             if user.username == username:
                 return user.id
-        return self.tables.users.put(UserRow(self.tables.users.next_id(), username)).id
+        return self.tables.users.put(UserRecord(self.tables.users.next_id(), username)).id
 
-    def mail_id(self, table: Table[PatchRow] | Table[CoverRow] | Table[CommentRow]) -> int:
+    def mail_id(self, table: Table[PatchRecord] | Table[CoverRecord] | Table[CommentRecord]) -> int:
         """A fresh id of *table*; up to 2.2, patches and covers share their ids, and so do all comments."""
         if self.newest < "1.3":
             tables = self.tables
@@ -112,9 +112,9 @@ class Site:
             table.last_id = max(each.last_id for each in both)
         return table.next_id()
 
-    def raise_event(self, happening: Happening) -> EventRow:
+    def raise_event(self, happening: NewEvent) -> EventRecord:
         """Add an event dated now."""
-        event = EventRow(
+        event = EventRecord(
             id=self.tables.events.next_id(),
             category=happening.category,
             project=happening.project,

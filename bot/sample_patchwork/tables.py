@@ -17,15 +17,15 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from bot.sample_patchwork.records import (
-    CheckRow,
-    CommentRow,
-    CoverRow,
-    EventRow,
-    PatchRow,
-    PersonRow,
-    ProjectRow,
-    SeriesRow,
-    UserRow,
+    CheckRecord,
+    CommentRecord,
+    CoverRecord,
+    EventRecord,
+    PatchRecord,
+    PersonRecord,
+    ProjectRecord,
+    SeriesRecord,
+    UserRecord,
 )
 
 
@@ -38,7 +38,7 @@ class _Row(Protocol):
 R = TypeVar("R", bound=_Row)
 
 
-class Transaction:
+class TableTransaction:
     """Writes that nobody sees until `commit`; what is written inside `with transaction:` belongs to it.
 
     With *events_at_once* the events it raises are seen before what they tell of, as with a REST PATCH.
@@ -81,7 +81,7 @@ class Table(Generic[R]):
     def __init__(self, tables: "Tables", *, at_once: bool = False) -> None:
         self._tables = tables
         self._at_once = at_once
-        self._before: dict[Transaction, dict[int, R | None]] = {}
+        self._before: dict[TableTransaction, dict[int, R | None]] = {}
         self._visible: dict[int, R] | None = None
         self.rows: dict[int, R] = {}
         self.last_id = 0
@@ -112,12 +112,12 @@ class Table(Generic[R]):
             self._visible = {key: seen_row for key in sorted(seen) if (seen_row := seen[key]) is not None}
         return self._visible
 
-    def forget(self, transaction: Transaction) -> None:
+    def forget(self, transaction: TableTransaction) -> None:
         """Drop the old images of *transaction*: it is committed."""
         if self._before.pop(transaction, None) is not None:
             self._visible = None
 
-    def restore(self, transaction: Transaction) -> None:
+    def restore(self, transaction: TableTransaction) -> None:
         """Put the old images of *transaction* back."""
         for key, row in self._before.pop(transaction, {}).items():
             if row is None:
@@ -144,18 +144,18 @@ class Tables:
     """All tables of the site."""
 
     def __init__(self) -> None:
-        self.scopes: list[Transaction] = []
+        self.scopes: list[TableTransaction] = []
         self.writes = 0
-        self.projects: Table[ProjectRow] = Table(self)
-        self.people: Table[PersonRow] = Table(self, at_once=True)
-        self.users: Table[UserRow] = Table(self, at_once=True)
-        self.series: Table[SeriesRow] = Table(self)
-        self.covers: Table[CoverRow] = Table(self)
-        self.patches: Table[PatchRow] = Table(self)
-        self.checks: Table[CheckRow] = Table(self)
-        self.patch_comments: Table[CommentRow] = Table(self)
-        self.cover_comments: Table[CommentRow] = Table(self)
-        self.events: Table[EventRow] = Table(self)
+        self.projects: Table[ProjectRecord] = Table(self)
+        self.people: Table[PersonRecord] = Table(self, at_once=True)
+        self.users: Table[UserRecord] = Table(self, at_once=True)
+        self.series: Table[SeriesRecord] = Table(self)
+        self.covers: Table[CoverRecord] = Table(self)
+        self.patches: Table[PatchRecord] = Table(self)
+        self.checks: Table[CheckRecord] = Table(self)
+        self.patch_comments: Table[CommentRecord] = Table(self)
+        self.cover_comments: Table[CommentRecord] = Table(self)
+        self.events: Table[EventRecord] = Table(self)
         self._snapshot: Snapshot | None = None
         self._snapshot_writes = -1
 
@@ -170,9 +170,9 @@ class Tables:
         return tuple(tables)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> Iterator[TableTransaction]:
         """Commit what is written inside at its end, or undo it when an exception leaves."""
-        transaction = Transaction(self)
+        transaction = TableTransaction(self)
         try:
             with transaction:
                 yield transaction
@@ -210,21 +210,21 @@ class Snapshot:
         self.events = sorted(events, key=attrgetter("date", "id"))
         self.event_dates = [event.date for event in self.events]
         self._cover_of = {cover.series: cover for cover in self.covers.values()}
-        self._patches_of: dict[int, list[PatchRow]] = defaultdict(list)
+        self._patches_of: dict[int, list[PatchRecord]] = defaultdict(list)
         for patch in self.patches.values():
             if patch.series is not None:
                 self._patches_of[patch.series].append(patch)
-        self._checks_of: dict[int, list[CheckRow]] = defaultdict(list)
+        self._checks_of: dict[int, list[CheckRecord]] = defaultdict(list)
         for check in self.checks.values():
             self._checks_of[check.patch].append(check)
-        self._comments_of: dict[int, list[CommentRow]] = defaultdict(list)
+        self._comments_of: dict[int, list[CommentRecord]] = defaultdict(list)
         for comment in self.patch_comments.values():
             self._comments_of[comment.parent].append(comment)
 
     def _has_series(self, series: int | None) -> bool:
         return series is None or series in self.series
 
-    def _shows(self, event: EventRow) -> bool:
+    def _shows(self, event: EventRecord) -> bool:
         """Whether all that an event points at can be seen."""
         comments = self.cover_comments if event.patch is None else self.patch_comments
         references = (
@@ -236,23 +236,23 @@ class Snapshot:
         )
         return all(key is None or key in rows for key, rows in references)
 
-    def cover_of(self, series: int) -> CoverRow | None:
+    def cover_of(self, series: int) -> CoverRecord | None:
         """The cover letter of a series, None while it has not come."""
         return self._cover_of.get(series)
 
-    def patches_of(self, series: int) -> Sequence[PatchRow]:
+    def patches_of(self, series: int) -> Sequence[PatchRecord]:
         """The patches of a series, by mail date and not by number, as the API lists them."""
         return sorted(self._patches_of.get(series, ()), key=lambda patch: (patch.date, patch.id))
 
-    def checks_of(self, patch: int) -> Sequence[CheckRow]:
+    def checks_of(self, patch: int) -> Sequence[CheckRecord]:
         """The checks of a patch, oldest first."""
         return self._checks_of.get(patch, ())
 
-    def comments_of(self, patch: int) -> Sequence[CommentRow]:
+    def comments_of(self, patch: int) -> Sequence[CommentRecord]:
         """The comments on a patch, oldest first."""
         return self._comments_of.get(patch, ())
 
-    def events_between(self, since: datetime | None, before: datetime | None) -> Sequence[EventRow]:
+    def events_between(self, since: datetime | None, before: datetime | None) -> Sequence[EventRecord]:
         """The events by ascending date; *since* is inclusive, *before* exclusive."""
         first = 0 if since is None else bisect_left(self.event_dates, since)
         last = len(self.events) if before is None else bisect_left(self.event_dates, before)

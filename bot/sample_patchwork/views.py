@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from bot.sample_patchwork.mail import read_subject
 from bot.sample_patchwork.records import (
-    CheckRow,
-    CommentRow,
-    CoverRow,
-    EventRow,
+    CheckRecord,
+    CommentRecord,
+    CoverRecord,
+    EventRecord,
     Headers,
-    PatchRow,
-    ProjectRow,
-    SeriesRow,
+    PatchRecord,
+    ProjectRecord,
+    SeriesRecord,
 )
 from bot.sample_patchwork.site import Site
 from bot.sample_patchwork.tables import Snapshot
@@ -30,7 +30,7 @@ _CHECK_ORDER = ("success", "pending", "warning", "fail")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ViewRequest:
     """How a request asked: *version* is the effective one, *prefix* and *origin* begin the URLs."""
 
     version: str
@@ -42,7 +42,7 @@ class Asked:
 class Views:
     """Objects as one request sees them."""
 
-    def __init__(self, site: Site, snapshot: Snapshot, asked: Asked) -> None:
+    def __init__(self, site: Site, snapshot: Snapshot, asked: ViewRequest) -> None:
         self._site = site
         self._rows = snapshot
         self._asked = asked
@@ -56,14 +56,14 @@ class Views:
         names = ("people", "users", "projects", "patches", "covers", "series", "bundles", "events")
         return {name: self._api(f"/{name}/") for name in names}
 
-    def project(self, project: ProjectRow) -> Json:
+    def project(self, project: ProjectRecord) -> Json:
         """A project as the lists and its own page show it."""
         view = self._project(project.id)
         if self.since("1.1"):
             view["subject_match"] = ""
         return view | {"maintainers": [self._user(user) for user in project.maintainers]}
 
-    def patch(self, patch: PatchRow) -> Json:
+    def patch(self, patch: PatchRecord) -> Json:
         """A patch in a list."""
         view = self._patch_ref(patch.id)
         archive = {key: view.pop(key) for key in ("list_archive_url",) if key in view}
@@ -93,7 +93,7 @@ class Views:
             view["related"] = [self._patch_ref(other) for other in patch.related if other in self._rows.patches]
         return view
 
-    def patch_detail(self, patch: PatchRow) -> Json:
+    def patch_detail(self, patch: PatchRecord) -> Json:
         """A patch on its own page: with headers, text and diff."""
         return self.patch(patch) | {
             "headers": _headers(patch.headers),
@@ -102,7 +102,7 @@ class Views:
             "prefixes": list(read_subject(patch.name).prefixes),
         }
 
-    def cover(self, cover: CoverRow) -> Json:
+    def cover(self, cover: CoverRecord) -> Json:
         """A cover letter in a list."""
         view = self._cover_ref(cover.id)
         view |= {
@@ -114,11 +114,11 @@ class Views:
             view["comments"] = self._unversioned(f"/covers/{cover.id}/comments/")
         return view
 
-    def cover_detail(self, cover: CoverRow) -> Json:
+    def cover_detail(self, cover: CoverRecord) -> Json:
         """A cover letter on its own page."""
         return self.cover(cover) | {"headers": _headers(cover.headers), "content": cover.content}
 
-    def series(self, series: SeriesRow) -> Json:
+    def series(self, series: SeriesRecord) -> Json:
         """A series; lists and its own page show the same."""
         view = self._series_ref(series.id)
         patches = self._rows.patches_of(series.id)
@@ -133,12 +133,12 @@ class Views:
             "patches": [self._patch_ref(patch.id) for patch in patches],
         }
 
-    def check(self, check: CheckRow) -> Json:
+    def check(self, check: CheckRecord) -> Json:
         """A check on its patch's page."""
         view = self._check_ref(check)
         return view | {"user": self._user(check.user), "description": check.description or None}
 
-    def comment(self, comment: CommentRow, kind: str) -> Json:
+    def comment(self, comment: CommentRecord, kind: str) -> Json:
         """A comment; *kind* is "patches" or "covers"."""
         view = self._comment_ref(comment, kind)
         if not self.since("1.3"):
@@ -153,7 +153,7 @@ class Views:
             view["addressed"] = comment.addressed
         return view
 
-    def event(self, event: EventRow) -> Json:
+    def event(self, event: EventRecord) -> Json:
         """An event; its objects are shown as they are now."""
         view: Json = {
             "id": event.id,
@@ -165,7 +165,7 @@ class Views:
             view["actor"] = self._user(event.actor)
         return view | {"payload": self._payload(event)}
 
-    def _payload(self, event: EventRow) -> Json:
+    def _payload(self, event: EventRecord) -> Json:
         payload: Json = {}
         if event.patch is not None:
             payload["patch"] = self._patch_ref(event.patch)
@@ -245,7 +245,7 @@ class Views:
             "mbox": f"{self._asked.origin}/series/{series.id}/mbox/",
         }
 
-    def _check_ref(self, check: CheckRow) -> Json:
+    def _check_ref(self, check: CheckRecord) -> Json:
         return {
             "id": check.id,
             "url": self._api(f"/patches/{check.patch}/checks/{check.id}/"),
@@ -255,7 +255,7 @@ class Views:
             "context": check.context,
         }
 
-    def _comment_ref(self, comment: CommentRow, kind: str) -> Json:
+    def _comment_ref(self, comment: CommentRecord, kind: str) -> Json:
         parents = self._rows.patches if kind == "patches" else self._rows.covers
         return {
             "id": comment.id,
@@ -313,7 +313,7 @@ class Views:
         return _text(self._site.local(instant))
 
 
-def page_path(project: ProjectRow, kind: str, msgid: str, slash: str = "%2F") -> str:
+def page_path(project: ProjectRecord, kind: str, msgid: str, slash: str = "%2F") -> str:
     """Where the page of a patch or cover is; a slash in the message-id is quoted twice, which 2.2 forgets."""
     return f"/project/{quote(project.link_name)}/{kind}/{quote(msgid.replace('/', slash), safe=_PATH_SAFE)}/"
 

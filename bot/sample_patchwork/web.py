@@ -6,7 +6,7 @@ from html import escape
 from urllib.parse import parse_qs
 
 from bot.sample_patchwork.mbox_export import mail_mbox, series_mbox
-from bot.sample_patchwork.records import CoverRow, PatchRow
+from bot.sample_patchwork.records import CoverRecord, PatchRecord
 from bot.sample_patchwork.request import Request, Response, moved, page, slash_added
 from bot.sample_patchwork.tables import Snapshot
 from bot.sample_patchwork.views import page_path
@@ -44,14 +44,14 @@ def _series(rows: Snapshot, series: int) -> Response | None:
     )
 
 
-def _mail(rows: Snapshot, mail: PatchRow | CoverRow | None, *, mbox: bool) -> Response | None:
+def _mail(rows: Snapshot, mail: PatchRecord | CoverRecord | None, *, mbox: bool) -> Response | None:
     if mail is None:
         return None
     if mbox:
         return _mbox(
-            f"{_file_name(mail.name)}.{'patch' if isinstance(mail, PatchRow) else 'mbox'}", mail_mbox(rows, mail)
+            f"{_file_name(mail.name)}.{'patch' if isinstance(mail, PatchRecord) else 'mbox'}", mail_mbox(rows, mail)
         )
-    diff = (mail.diff or "") if isinstance(mail, PatchRow) else ""
+    diff = (mail.diff or "") if isinstance(mail, PatchRecord) else ""
     return page(200, mail.name, f"<pre>{escape(mail.content)}</pre><pre>{escape(diff)}</pre>")
 
 
@@ -87,7 +87,7 @@ def _state_filter(states: Sequence[str]) -> str:
     return f'<select name="state" class="form-control">{any_state}{"".join(options)}</select>'
 
 
-def _by_msgid(rows: Snapshot, match: re.Match[str]) -> PatchRow | CoverRow | None:
+def _by_msgid(rows: Snapshot, match: re.Match[str]) -> PatchRecord | CoverRecord | None:
     msgid = match["msgid"].replace("%2F", "/")
     table = rows.patches if match["kind"] == "patch" else rows.covers
     for mail in table.values():

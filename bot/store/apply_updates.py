@@ -11,34 +11,43 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import PatchId, SeriesId
-from bot.notices.changes import Change, Changed, ChangeKind, Standing, detect
+from bot.notices.changes import Change, ChangedSubmission, ChangeKind, SubmissionState, detect
 from bot.notices.notice import CardRef
 from bot.patchwork.model import Check, Series, latest, worst
-from bot.patchwork.updates import CheckTold, CommentsRead, Field, FieldTold, MailKind, Work, WorkKind, with_check
+from bot.patchwork.updates import (
+    CheckUpdate,
+    CommentsRead,
+    FieldUpdate,
+    MailKind,
+    PatchField,
+    Work,
+    WorkKind,
+    with_check,
+)
 from bot.polling.poller import Poll
 from bot.store import rows, schema
 from bot.store.book import batched
-from bot.store.patch_book import PastBook
+from bot.store.patch_book import PatchBook
 
 _SHOWN = ("name", "total", "received_total", "cover", "cover_id", "archive_url")  # by the lists, of a series
 _BATCH = 500
 
 
-class Changing(PastBook):
+class PollChanges(PatchBook):
     """What one *poll* changes: first to `look`, then, when all that was read is written, to `make`."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, poll: Poll) -> None:
         super().__init__(connection, now)
         self._poll = poll
         self._server = poll.server
-        self._before: dict[Work, Standing] = {}
+        self._before: dict[Work, SubmissionState] = {}
 
     async def look(self) -> None:
         """See how that stands which the poll may change."""
         await self._name_delegates()
         self._before = await self.standings(self._server, await self._touched())
 
-    async def make(self) -> tuple[Changed, ...]:
+    async def make(self) -> tuple[ChangedSubmission, ...]:
         """Write what the poll tells; what is not as it was by all that it found."""
         await self._tell_fields()
         await self._tell_checks()
@@ -48,7 +57,7 @@ class Changing(PastBook):
         if not self._before:
             return ()
         now, rebuilds = await self.standings(self._server, self._before), await self.rebuilds(self._server)
-        found: list[Changed] = []
+        found: list[ChangedSubmission] = []
         for work, before in self._before.items():
             changes = (*detect(before, now[work]), *said.get(work, ()))
             if changes:
@@ -57,7 +66,7 @@ class Changing(PastBook):
                 await self._note(found[-1])
         return tuple(found)
 
-    async def _note(self, changed: Changed) -> None:
+    async def _note(self, changed: ChangedSubmission) -> None:
         """Something happened to these patches now; a change of the series is one of all."""
         ids = {change.patch for change in changed.changes}
         touched = {patch.id for patch in changed.after if None in ids or patch.id in ids}
@@ -71,7 +80,7 @@ class Changing(PastBook):
         """What is known, in the order of the poll, and may not be as it was after that."""
         poll, followed = self._poll, self._poll.followed
         patches = [patch for patch, values in (await self._news()).items() if values]
-        patches += [told.patch for told in poll.told if isinstance(told, CheckTold)]
+        patches += [told.patch for told in poll.told if isinstance(told, CheckUpdate)]
         patches += [read.patch for read in followed.checks]
         patches += [patch for read in followed.trailers for patch, _ in read.patches]
         works = await self.works_of(self._server, patches)
@@ -85,14 +94,14 @@ class Changing(PastBook):
         """The columns of the patches that are known, as the poll tells them where they are not so."""
         told = self._last_told()
         table = schema.patch
-        columns = [table.c.id, *(table.c[field] for field in Field)]
+        columns = [table.c.id, *(table.c[field] for field in PatchField)]
         stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, told)
         return {row["id"]: _differing(row, told[row["id"]]) for row in stored}
 
-    def _last_told(self) -> dict[PatchId, dict[Field, str | None]]:
-        found: dict[PatchId, dict[Field, str | None]] = defaultdict(dict)
+    def _last_told(self) -> dict[PatchId, dict[PatchField, str | None]]:
+        found: dict[PatchId, dict[PatchField, str | None]] = defaultdict(dict)
         for told in self._poll.told:
-            if isinstance(told, FieldTold):
+            if isinstance(told, FieldUpdate):
                 found[told.patch][told.field] = told.value
         return found
 
@@ -113,7 +122,7 @@ class Changing(PastBook):
         """A delegate known by address only, as a series' mbox has it, gets the name that is told first: no change."""
         told: dict[PatchId, str] = {}
         for each in self._poll.told:
-            if isinstance(each, FieldTold) and each.field is Field.DELEGATE and each.value:
+            if isinstance(each, FieldUpdate) and each.field is PatchField.DELEGATE and each.value:
                 told.setdefault(each.patch, each.value)
         table = schema.patch
         query = sa.select(table.c.id).where(table.c.server == self._server, table.c.delegate.contains("@"))
@@ -139,7 +148,7 @@ class Changing(PastBook):
         of_server = table.c.server == self._server
         found: dict[PatchId, dict[str, object]] = defaultdict(dict)
         for row in await self._among(sa.select(table).where(of_server), table.c.patch, read):
-            found[row["patch"]][row["field"]] = _column(Field(row["field"]), row["value"])
+            found[row["patch"]][row["field"]] = _column(PatchField(row["field"]), row["value"])
         for some in batched(sorted(read), _BATCH):
             await self._connection.execute(sa.delete(table).where(of_server, table.c.patch.in_(some)))
         return found
@@ -147,7 +156,7 @@ class Changing(PastBook):
     async def _tell_checks(self) -> None:
         """Keep the last word of each account in each context, and the worst of them with the patch."""
         table, read = schema.patch_check, {each.patch: each.checks for each in self._poll.followed.checks}
-        told = [each for each in self._poll.told if isinstance(each, CheckTold)]
+        told = [each for each in self._poll.told if isinstance(each, CheckUpdate)]
         changed = {*read, *(new.patch for new in told)}
         of_server = table.c.server == self._server
         checks: dict[PatchId, list[Check]] = defaultdict(list)
@@ -231,8 +240,12 @@ class Changing(PastBook):
         await self._connection.execute(sa.update(table).where(*where).values(values))
 
 
-def _changed(about: CardRef, before: Standing, now: Standing, changes: tuple[Change, ...]) -> Changed:
-    return Changed(about, now.series, before.patches, now.patches, changes, now.checks, before.checks, before.series)
+def _changed(
+    about: CardRef, before: SubmissionState, now: SubmissionState, changes: tuple[Change, ...]
+) -> ChangedSubmission:
+    return ChangedSubmission(
+        about, now.series, before.patches, now.patches, changes, now.checks, before.checks, before.series
+    )
 
 
 def _said(read: CommentsRead, untold: Container[int]) -> list[Change]:
@@ -241,13 +254,13 @@ def _said(read: CommentsRead, untold: Container[int]) -> list[Change]:
     return [Change(ChangeKind.COMMENT, patch, "", str(comment.id), comment=comment) for comment in new]
 
 
-def _differing(row: sa.RowMapping, told: Mapping[Field, str | None]) -> dict[str, object]:
+def _differing(row: sa.RowMapping, told: Mapping[PatchField, str | None]) -> dict[str, object]:
     values = {field: _column(field, value) for field, value in told.items()}
     return {field: value for field, value in values.items() if row[field] != value}
 
 
-def _column(field: Field, value: str | None) -> object:
-    return value is not None if field is Field.ARCHIVED else value
+def _column(field: PatchField, value: str | None) -> object:
+    return value is not None if field is PatchField.ARCHIVED else value
 
 
 def _of_list(series: Series) -> list[tuple[str, object]]:

@@ -70,7 +70,7 @@ def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableRow:
     """A row, called *key*, that cannot be read: damaged, or written by another version of this program."""
 
     key: str
@@ -79,15 +79,15 @@ class Unreadable:
 
 def read_each(
     rows: Iterable[sa.RowMapping], read: Callable[[sa.RowMapping], _Read], key: Callable[[sa.RowMapping], str]
-) -> tuple[list[_Read], list[Unreadable]]:
+) -> tuple[list[_Read], list[UnreadableRow]]:
     """What *read* makes of *rows*, and those that it cannot read, by what *key* calls them."""
     found: list[_Read] = []
-    unreadable: list[Unreadable] = []
+    unreadable: list[UnreadableRow] = []
     for row in rows:
         try:
             found.append(read(row))
         except (TypeError, ValueError, LookupError, BotError) as error:
-            unreadable.append(Unreadable(key(row), error))
+            unreadable.append(UnreadableRow(key(row), error))
     return found, unreadable
 
 

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
-from bot.notices.edit_schedule import FREEZES_AFTER, Life
+from bot.notices.edit_schedule import FREEZES_AFTER, EditSchedule
 from bot.notices.notice import CardRef, Notice, NoticeState, Tag
-from bot.query.options import Form
+from bot.query.options import CardForm
 from bot.store import columns, schema
 from bot.store.book import drop_batch, read_each
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
@@ -33,7 +33,7 @@ class DueCard:
     about: CardRef
     key: NoticeKey
     why: Sequence[Sequence[str | int]]
-    form: Form
+    form: CardForm
     rings: bool
     shown: str | None
     edits: int
@@ -87,7 +87,9 @@ class CardBook:
             for room in (await self._connection.execute(sa.select(table.c.room).where(*of_these))).scalars()
         }
 
-    async def add(self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: Form = Form.CARD) -> bool:
+    async def add(
+        self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: CardForm = CardForm.CARD
+    ) -> bool:
         """Remember that a room has a card of this object, which is *notice*, in this form; False: it had one already.
 
         It takes the place of one that was left in the room that this one replaced.
@@ -254,8 +256,8 @@ class CardBook:
         )
 
 
-def _life(row: sa.RowMapping) -> Life:
-    return Life(
+def _life(row: sa.RowMapping) -> EditSchedule:
+    return EditSchedule(
         posted=row["created_at"],
         touched=row["touched_at"],
         edited=row["edited_at"],
@@ -265,7 +267,7 @@ def _life(row: sa.RowMapping) -> Life:
     )
 
 
-def _columns(life: Life) -> dict[str, datetime | None]:
+def _columns(life: EditSchedule) -> dict[str, datetime | None]:
     """What a life changes of a card."""
     return {
         "touched_at": life.touched,
@@ -283,7 +285,7 @@ def _due(row: sa.RowMapping) -> DueCard:
         about=CardRef(ServerName(row["server"]), row["kind"], row["object"]),
         key=NoticeKey(row["notice_key"]),
         why=row["why"],
-        form=Form(row["form"]),
+        form=CardForm(row["form"]),
         rings=row["rings"],
         shown=row["shown"],
         edits=row["edits"],

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
-from bot.notices.notice import LONGEST_RETRY, Candidate, Claimed, Lane, Message, NoticeState
+from bot.notices.notice import LONGEST_RETRY, ClaimedNotice, Lane, Message, NoticeState, SendCandidate
 from bot.store import columns, schema
 from bot.store.rows import message_of
 
@@ -19,7 +19,7 @@ OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 class Attempts:
     """The notices about to be sent, and the keys of those that another version of the program wrote unreadably."""
 
-    claimed: tuple[Claimed, ...]
+    claimed: tuple[ClaimedNotice, ...]
     unreadable: dict[NoticeKey, str]
 
 
@@ -37,7 +37,7 @@ def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
     return sa.or_(is_card, sa.exists().where(said.c.key == key, said.c.event.is_not(None)))
 
 
-async def candidates(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> list[Candidate]:
+async def candidates(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> list[SendCandidate]:
     """Return what may be sent at *now* (UTC) in rooms that are not *busy*, by lane and age."""
     table = schema.notice
     due = sa.or_(
@@ -47,7 +47,7 @@ async def candidates(connection: AsyncConnection, now: datetime, busy: Collectio
     )
     query = sa.select(table.c.id, table.c.room, table.c.lane, table.c.asked_by).where(table.c.id.in_(heads(busy)), due)
     rows = (await connection.execute(query.order_by(table.c.lane, table.c.id))).all()
-    return [Candidate(NoticeId(row.id), RoomId(row.room), Lane(row.lane), row.asked_by) for row in rows]
+    return [SendCandidate(NoticeId(row.id), RoomId(row.room), Lane(row.lane), row.asked_by) for row in rows]
 
 
 async def attempts(
@@ -56,7 +56,7 @@ async def attempts(
     """Note that *device* tries the *chosen* notices at *now* (UTC), and return them in that order."""
     table = schema.notice
     by_id = {row["id"]: row for row in (await connection.execute(_whole(chosen))).mappings()}
-    claimed: list[Claimed] = []
+    claimed: list[ClaimedNotice] = []
     unreadable: dict[NoticeKey, str] = {}
     for row in (by_id[number] for number in chosen):
         try:
@@ -84,13 +84,13 @@ def _whole(chosen: Collection[NoticeId]) -> sa.Select[tuple[object, ...]]:
     return query.where(table.c.id.in_(chosen))
 
 
-def _claimed(row: sa.RowMapping, now: datetime, device: DeviceId) -> Claimed:
+def _claimed(row: sa.RowMapping, now: datetime, device: DeviceId) -> ClaimedNotice:
     """Return a notice ready to be sent.
 
     Raises:
         TypeError, ValueError, KeyError: another version of the program wrote it.
     """
-    return Claimed(
+    return ClaimedNotice(
         id=NoticeId(row["id"]),
         room=RoomId(row["room"]),
         txn=TxnId(row["txn"]),

@@ -12,7 +12,7 @@ from bot.errors import BotError
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
 from bot.notices.notice import CardRef
-from bot.query.options import Digest, read_digest
+from bot.query.options import DigestTimes, read_digest
 from bot.store import columns, schema
 from bot.store.book import drop_batch, readable
 from bot.store.retry_book import RetryBook, RetryKind
@@ -23,11 +23,11 @@ KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again
 
 
 @dataclass(frozen=True, slots=True)
-class Appointment:
+class DigestDue:
     """When (UTC) a digest of a room is due next, and when the one before was, or it was asked for."""
 
     room: RoomId
-    digest: Digest
+    digest: DigestTimes
     since: datetime
     next_due_at: datetime
 
@@ -38,7 +38,7 @@ class Appointment:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DigestEntry:
     """A series or lone patch that a digest tells of; *has_former* where it is known to be a new version of another."""
 
     about: CardRef
@@ -46,7 +46,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Helpers:
+class DigestHelpers:
     """What the digests look at besides: the zones, what waits for its next try, and where unreadable rows are told."""
 
     subscriptions: SubscriptionBook
@@ -57,7 +57,7 @@ class Helpers:
 class DigestBook:
     """The digests' part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime, books: Helpers) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, books: DigestHelpers) -> None:
         self._connection = connection
         self._now = now
         self._subscriptions = books.subscriptions
@@ -67,7 +67,7 @@ class DigestBook:
     # What is kept for them
 
     async def add(
-        self, room: RoomId, digests: Iterable[Digest], about: CardRef, why: Iterable[Sequence[object]]
+        self, room: RoomId, digests: Iterable[DigestTimes], about: CardRef, why: Iterable[Sequence[object]]
     ) -> None:
         """Keep a series or lone patch for *digests* of a room; for one that it was in before, it is not kept again."""
         table, reasons = schema.digest_entry, [list(reason) for reason in why]
@@ -84,7 +84,7 @@ class DigestBook:
                 values = {**key, "why": reasons, "added_at": self._now}
                 await self._connection.execute(sa.insert(table).values(values))
 
-    async def untold(self, room: RoomId, digest: Digest) -> list[Entry]:
+    async def untold(self, room: RoomId, digest: DigestTimes) -> list[DigestEntry]:
         """What is kept for a digest and has no card in the room by now, in the order of arrival."""
         entry, card, series = schema.digest_entry, schema.card, schema.series
         same = [card.c[name] == entry.c[name] for name in ("room", "server", "kind", "object")]
@@ -92,13 +92,13 @@ class DigestBook:
         query = sa.select(entry, series.c.former).outerjoin(series, sa.and_(*is_series))
         where = (*_is(entry, room, digest), entry.c.told_at.is_(None), ~sa.exists().where(*same))
         return [
-            Entry(CardRef(ServerName(row["server"]), row["kind"], row["object"]), row["former"] is not None)
+            DigestEntry(CardRef(ServerName(row["server"]), row["kind"], row["object"]), row["former"] is not None)
             for row in await self._all(query.where(*where).order_by(entry.c.id))
         ]
 
     # When they are due
 
-    async def due(self) -> list[Appointment]:
+    async def due(self) -> list[DigestDue]:
         """Those that are due now, the longest overdue first; none that could not be told before its next try."""
         table = schema.digest
         query = sa.select(table).where(table.c.next_due_at <= self._now).order_by(table.c.next_due_at, table.c.room)
@@ -106,7 +106,7 @@ class DigestBook:
         waiting = await self._retries.waiting(RetryKind.DIGEST) if found else set()
         return [each for each in found if each.key not in waiting]
 
-    async def stands(self, due: Appointment) -> bool:
+    async def stands(self, due: DigestDue) -> bool:
         """Whether a digest is still to be told that was *due*."""
         table = schema.digest
         where = (*_is(table, due.room, due.digest), table.c.next_due_at == due.next_due_at)
@@ -119,7 +119,7 @@ class DigestBook:
         found: datetime | None = (await self._connection.execute(query)).scalar_one()
         return found
 
-    async def arrange(self, wanted: Collection[tuple[RoomId, Digest]]) -> None:
+    async def arrange(self, wanted: Collection[tuple[RoomId, DigestTimes]]) -> None:
         """Have exactly those that are *wanted* or that something is kept for; each new one is due from now on."""
         table, entry = schema.digest, schema.digest_entry
         kept = sa.select(entry.c.room, entry.c.digest).where(entry.c.told_at.is_(None)).distinct()
@@ -147,7 +147,7 @@ class DigestBook:
                 sa.update(table).where(*_is(table, room, each.digest)).values(next_due_at=at)
             )
 
-    async def settle(self, told: Appointment, untold: Collection[CardRef] = ()) -> None:
+    async def settle(self, told: DigestDue, untold: Collection[CardRef] = ()) -> None:
         """All that was kept for a digest has been told but for the *untold*; the next is due at its time after now."""
         entry = schema.digest_entry
         where = [*_is(entry, told.room, told.digest), entry.c.told_at.is_(None)]
@@ -157,16 +157,16 @@ class DigestBook:
         await self._connection.execute(sa.update(entry).where(*where).values(told_at=self._now))
         await self._put_off(told, since=self._now)
 
-    async def put_off(self, due: Appointment) -> None:
+    async def put_off(self, due: DigestDue) -> None:
         """What is kept for a digest waits for the next one."""
         await self._put_off(due, since=due.since)
 
-    async def end(self, due: Appointment) -> None:
+    async def end(self, due: DigestDue) -> None:
         """A digest has no next one."""
         table = schema.digest
         await self._connection.execute(sa.delete(table).where(*_is(table, due.room, due.digest)))
 
-    async def next_at(self, room: RoomId, digest: Digest) -> datetime:
+    async def next_at(self, room: RoomId, digest: DigestTimes) -> datetime:
         """When a digest of a room is due after now (UTC)."""
         return next_due(digest, zone_named(await self._subscriptions.timezone(room)), self._now)
 
@@ -194,7 +194,7 @@ class DigestBook:
         table = schema.digest_entry
         return await drop_batch(self._connection, table, table.c.told_at < self._now - KEEP_TOLD)
 
-    async def _put_off(self, due: Appointment, since: datetime) -> None:
+    async def _put_off(self, due: DigestDue, since: datetime) -> None:
         table = schema.digest
         values = {"since": since, "next_due_at": await self.next_at(due.room, due.digest)}
         await self._connection.execute(sa.update(table).where(*_is(table, due.room, due.digest)).values(values))
@@ -204,7 +204,7 @@ class DigestBook:
         return found
 
 
-def _is(table: sa.Table, room: RoomId, digest: Digest) -> tuple[sa.ColumnElement[bool], ...]:
+def _is(table: sa.Table, room: RoomId, digest: DigestTimes) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.room == room, table.c.digest == str(digest)
 
 
@@ -212,5 +212,5 @@ def _name(row: sa.RowMapping) -> str:
     return f"digest {row['digest']} of {row['room']}"
 
 
-def _appointment(row: sa.RowMapping) -> Appointment:
-    return Appointment(RoomId(row["room"]), read_digest(row["digest"]), row["since"], row["next_due_at"])
+def _appointment(row: sa.RowMapping) -> DigestDue:
+    return DigestDue(RoomId(row["room"]), read_digest(row["digest"]), row["since"], row["next_due_at"])

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName
 from bot.incidents import Incidents
-from bot.notices.catch_up import Absence, Whose
-from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Fate, Flood, Gathered, fate, flood_key
+from bot.notices.catch_up import Absence, AbsenceCause
+from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Flood, FloodDecision, FloodEntry, fate, flood_key
 from bot.notices.notice import CardRef, Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
-from bot.query.options import Form
+from bot.query.options import CardForm
 from bot.store import schema
 from bot.store.book import batched, drop_batch, read_each, readable
 from bot.store.patch_book import KEEP_PATCHES
@@ -25,13 +25,13 @@ Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldSubmission:
     """A series that has no card yet, or never gets one: why it is told, the paths that were asked for, and its form."""
 
     about: CardRef
     why: Why
     paths: tuple[str, ...] = ()
-    form: Form = Form.CARD
+    form: CardForm = CardForm.CARD
 
 
 class FloodBook:
@@ -90,7 +90,7 @@ class FloodBook:
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
-    async def gather(self, room: RoomId, key: NoticeKey, held: Sequence[Held]) -> None:
+    async def gather(self, room: RoomId, key: NoticeKey, held: Sequence[HeldSubmission]) -> None:
         """Give them, in this order, their places under the line with *key*.
 
         One that a line still to be told has already stays there; one that stood under an earlier line moves here.
@@ -129,7 +129,7 @@ class FloodBook:
             found += await self._all(sa.select(table, stays).where(table.c.room == room, same))
         return found
 
-    async def held(self, key: NoticeKey, rebuilds: int) -> list[Held]:
+    async def held(self, key: NoticeKey, rebuilds: int) -> list[HeldSubmission]:
         """Those under the line with *key*, in their order."""
         table = schema.flooded
         found = await self._all(sa.select(table).where(table.c.key == key).order_by(table.c.id))
@@ -152,7 +152,7 @@ class FloodBook:
         found = await self._all(query.order_by(sa.func.min(table.c.id)))
         return [(RoomId(row["room"]), NoticeKey(row["key"]), row["count"]) for row in found]
 
-    async def gathered(self, key: NoticeKey) -> list[Gathered]:
+    async def gathered(self, key: NoticeKey) -> list[FloodEntry]:
         """What is shown of those under the line with *key*, in their order."""
         table, series, patch = schema.flooded, schema.series, schema.patch
         same = (series.c.server == table.c.server, series.c.id == table.c.object, table.c.kind == "series")
@@ -179,7 +179,7 @@ class FloodBook:
         recent = (table.c.room == room, table.c.created_at > self._now - QUIET)
         return (await self._connection.execute(sa.select(sa.func.count()).where(*recent))).scalar_one()
 
-    async def withdraw_recent(self, room: RoomId) -> list[Held]:
+    async def withdraw_recent(self, room: RoomId) -> list[HeldSubmission]:
         """Take back the cards of the last minute that were not tried yet; in their order."""
         return await self._withdraw(room, schema.card.c.created_at > self._now - QUIET)
 
@@ -188,7 +188,7 @@ class FloodBook:
         kept = (schema.notice.c.state == NoticeState.SUSPENDED, schema.notice.c.attempts == 0)
         count = len(await self._all(self._cards(room, *kept)))
         flood = next((each for each in await self.all() if each.room == room), None)
-        if count == 0 or fate(await self.limit(room), count, 0, flood) is Fate.CARDS:
+        if count == 0 or fate(await self.limit(room), count, 0, flood) is FloodDecision.CARDS:
             return
         held = await self._withdraw(room, *kept)
         if flood is None:
@@ -197,9 +197,9 @@ class FloodBook:
             await self.put(flood)
         await self.gather(room, flood.key, held)
 
-    async def _withdraw(self, room: RoomId, *where: sa.ColumnElement[bool]) -> list[Held]:
+    async def _withdraw(self, room: RoomId, *where: sa.ColumnElement[bool]) -> list[HeldSubmission]:
         notice, card = schema.notice, schema.card
-        held: list[Held] = []
+        held: list[HeldSubmission] = []
         for row in await self._all(self._cards(room, *where)):
             untried = (notice.c.id == row["notice"], notice.c.attempts == 0)
             if (await self._connection.execute(sa.delete(notice).where(*untried))).rowcount:
@@ -207,7 +207,7 @@ class FloodBook:
                 is_it = (card.c.room == room, card.c.notice_key == row["notice_key"])
                 await self._connection.execute(sa.delete(card).where(*is_it))
                 about = CardRef(ServerName(row["server"]), row["kind"], row["object"])
-                held.append(Held(about, row["why"], form=Form(row["form"])))
+                held.append(HeldSubmission(about, row["why"], form=CardForm(row["form"])))
         return held
 
     def _cards(self, room: RoomId, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -248,9 +248,9 @@ def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number
 
 
-def _held(row: sa.RowMapping, rebuilds: int) -> Held:
+def _held(row: sa.RowMapping, rebuilds: int) -> HeldSubmission:
     about, wanted = CardRef(ServerName(row["server"]), row["kind"], row["object"], rebuilds), row["wanted"]
-    return Held(about, wanted["why"], tuple(wanted["paths"]), Form(wanted["form"]))
+    return HeldSubmission(about, wanted["why"], tuple(wanted["paths"]), CardForm(wanted["form"]))
 
 
 def _name(row: sa.RowMapping) -> str:
@@ -270,13 +270,13 @@ def _flood(row: sa.RowMapping) -> Flood:
     )
 
 
-def _gathered_or_number(row: sa.RowMapping) -> Gathered:
+def _gathered_or_number(row: sa.RowMapping) -> FloodEntry:
     """What is shown of a row; the number alone where what is known of it cannot be read."""
     found, _ = read_each([row], _gathered, _name)
-    return found[0] if found else Gathered(ServerName(row["server"]), row["object"], None)
+    return found[0] if found else FloodEntry(ServerName(row["server"]), row["object"], None)
 
 
-def _gathered(row: sa.RowMapping) -> Gathered:
+def _gathered(row: sa.RowMapping) -> FloodEntry:
     what: Series | Patch | None = None
     if row["name"] is not None:
         project, submitter = ProjectName(row["project"]), Person(row["submitter_name"], row["submitter_email"])
@@ -294,14 +294,14 @@ def _gathered(row: sa.RowMapping) -> Gathered:
             number, msgid = PatchId(row["object"]), Msgid(row["msgid"])
             what = Patch(number, project, msgid, row["name"], submitter, pull_url=row["pull_url"])
     is_pull = row["pull_url"] is not None or row["has_pull"]
-    return Gathered(ServerName(row["server"]), row["object"], what, is_pull)
+    return FloodEntry(ServerName(row["server"]), row["object"], what, is_pull)
 
 
-def _of_held(held: Held) -> dict[str, object]:
+def _of_held(held: HeldSubmission) -> dict[str, object]:
     return {"why": [list(reason) for reason in held.why], "paths": list(held.paths), "form": held.form}
 
 
-class AbsenceBook:
+class CatchUpBook:
     """The absences' part of one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -323,7 +323,7 @@ class AbsenceBook:
             server=ServerName(row["server"]),
             since=row["since"],
             until=row["until"],
-            whose=Whose(row["whose"]),
+            whose=AbsenceCause(row["whose"]),
             came=row["came"],
             old=row["old"],
             ended=row["ended"],

@@ -15,7 +15,7 @@ from bot.store.book import drop_batch
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class InboxMessage:
     """A message for the bot; *sent_at* is UTC.
 
     *thread* is the root of the thread it was said in, *replies_to* the event that it answers; None where there is none.
@@ -40,7 +40,7 @@ class InboxBook:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, said: Said) -> None:
+    async def add(self, said: InboxMessage) -> None:
         """Write a message down; one that is there already (a sync delivered twice) is left as it is.
 
         Nothing more is taken in of a sender of whom too much waits.
@@ -65,7 +65,7 @@ class InboxBook:
         }
         await self._connection.execute(sa.insert(table).values(values))
 
-    async def unanswered(self, limit: int = 50, without: Collection[UserId] = ()) -> list[Said]:
+    async def unanswered(self, limit: int = 50, without: Collection[UserId] = ()) -> list[InboxMessage]:
         """Messages that still want an answer: the oldest of each sender, then the second of each, and so on.
 
         Those of senders *without* whom it is asked are left out.
@@ -77,13 +77,13 @@ class InboxBook:
         query = sa.select(table).join(queue, table.c.id == queue.c.id).order_by(queue.c.turn, queue.c.id).limit(limit)
         return [_said(row) for row in (await self._connection.execute(query)).mappings()]
 
-    async def answered(self, said: Said) -> None:
+    async def answered(self, said: InboxMessage) -> None:
         """Nothing more is owed for this message, of which only that it was there is kept."""
         table = schema.inbox
         where = (table.c.room == said.room, table.c.event == said.event)
         await self._connection.execute(sa.update(table).where(*where).values(answered=True, body=""))
 
-    async def drop(self, said: Said) -> None:
+    async def drop(self, said: InboxMessage) -> None:
         """Keep nothing of a message that was not meant for the bot."""
         table = schema.inbox
         await self._connection.execute(sa.delete(table).where(table.c.room == said.room, table.c.event == said.event))
@@ -99,8 +99,8 @@ class InboxBook:
         return (await self._connection.execute(query)).scalar_one()
 
 
-def _said(row: sa.RowMapping) -> Said:
-    return Said(
+def _said(row: sa.RowMapping) -> InboxMessage:
+    return InboxMessage(
         room=RoomId(row["room"]),
         event=EventId(row["event"]),
         sender=UserId(row["sender"]),

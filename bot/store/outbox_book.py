@@ -11,19 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import DeviceId, NoticeId, NoticeKey, RoomId, UserId
 from bot.notices.notice import (
     Choose,
-    Claimed,
+    ClaimedNotice,
     Dead,
     Lane,
     Notice,
     NoticeState,
     Outcome,
-    Retry,
+    RetryAt,
     Sent,
     Suspend,
     in_order,
     txn_id,
 )
-from bot.notices.status import Queue
+from bot.notices.status import QueueStatus
 from bot.store import columns, schema
 from bot.store.book import drop_batch
 from bot.store.card_book import CardBook
@@ -133,7 +133,7 @@ class OutboxBook:
 
     async def claim(
         self, limit: int, device: DeviceId, busy: Collection[RoomId] = (), choose: Choose = in_order
-    ) -> list[Claimed]:
+    ) -> list[ClaimedNotice]:
         """Take up to *limit* notices that may be sent now, one a room at most, none of *busy* rooms; note the attempt.
 
         In a lane of a room only its oldest open notice may go, among answers the oldest of each person; *choose*
@@ -151,12 +151,12 @@ class OutboxBook:
             await self._give_up_what_hangs_on(key)
         return list(tried.claimed)
 
-    async def settle(self, notice: Claimed, outcome: Outcome) -> bool:
+    async def settle(self, notice: ClaimedNotice, outcome: Outcome) -> bool:
         """Write down how an attempt ended; False, and nothing is written, where the notice has another room by now."""
         match outcome:
             case Sent(event):
                 values: dict[str, object] = {"state": NoticeState.DONE, "event": event, "settled_at": self._now}
-            case Retry(at, reason):
+            case RetryAt(at, reason):
                 values = {"next_at": at, "reason": reason}
             case Suspend(reason):
                 values = {"state": NoticeState.SUSPENDED, "reason": reason}
@@ -257,7 +257,7 @@ class OutboxBook:
                 people[UserId(person)] += count
         return UnsentAnswers(people, rooms)
 
-    async def queue(self) -> Queue:
+    async def queue(self) -> QueueStatus:
         """What is still to be said, in numbers."""
         table = schema.notice
         counts = await self.count()
@@ -270,7 +270,7 @@ class OutboxBook:
             query = sa.select(which).where(table.c.state.in_(states))
             return (await self._connection.execute(query)).scalar_one()
 
-        return Queue(
+        return QueueStatus(
             waiting=sum(counts.get(state, 0) for state in OPEN),
             oldest=await moment(first, *OPEN),
             suspended=counts.get(NoticeState.SUSPENDED, 0),

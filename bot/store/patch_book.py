@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
-from bot.notices.changes import Contexts, Standing, latest_of
+from bot.notices.changes import Contexts, SubmissionState, latest_of
 from bot.patchwork.model import Check, Patch, Series
 from bot.patchwork.updates import Work, WorkKind
-from bot.patchwork.versions import Candidate, Newcomer, version_of
+from bot.patchwork.versions import Newcomer, PredecessorCandidate, version_of
 from bot.store import rows, schema
 from bot.store.book import Book
-from bot.store.patch_scan import Scan, ScanRow
+from bot.store.patch_scan import PatchScan, ScanRow
 
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches that paths are looked for in
@@ -27,7 +27,7 @@ _MOST_HASHES = 500  # below the number of parameters that any SQLite takes; of a
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class MaintainersCopy:
     """A copy of a project's MAINTAINERS; *place* is where it was read, *read_at* when (UTC)."""
 
     project: ProjectName
@@ -37,7 +37,7 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class StoredPatch:
     """A patch as the store has it, with its series where that was judged; times are UTC.
 
     *changed_at* is when something last happened to it; None where nothing did since it was read.
@@ -49,7 +49,7 @@ class Remembered:
     changed_at: datetime | None = None
 
 
-class PastBook(Book):
+class PatchBook(Book):
     """The past's part of one transaction."""
 
     async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
@@ -77,7 +77,7 @@ class PastBook(Book):
         row = await self._one(query.limit(1))
         return rows.to_patch(row) if row else None
 
-    async def remembered(self, server: ServerName, number: int) -> Remembered | None:
+    async def remembered(self, server: ServerName, number: int) -> StoredPatch | None:
         """A patch that was read, with its series where that was judged."""
         table = schema.patch
         row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
@@ -85,7 +85,7 @@ class PastBook(Book):
             return None
         patch = rows.to_patch(row)
         series = None if patch.series is None else await self.series(server, patch.series)
-        return Remembered(patch, series, row["read_at"], row["changed_at"])
+        return StoredPatch(patch, series, row["read_at"], row["changed_at"])
 
     async def judged_at(self, server: ServerName, series: int) -> datetime | None:
         """When a series was last judged (UTC)."""
@@ -101,7 +101,7 @@ class PastBook(Book):
         return rows.to_series(row) if row else None
 
     async def scanned(
-        self, scan: Scan, projects: Collection[str], before: PatchId | None, limit: int
+        self, scan: PatchScan, projects: Collection[str], before: PatchId | None, limit: int
     ) -> Sequence[ScanRow]:
         """The rows of a *scan* for the patches of *projects* below the id *before*, newest first, *limit* at most."""
         table = schema.patch
@@ -111,7 +111,7 @@ class PastBook(Book):
         rows_found: Sequence[ScanRow] = found.all()
         return rows_found
 
-    async def recalled(self, server: ServerName, patches: Iterable[int]) -> list[Remembered]:
+    async def recalled(self, server: ServerName, patches: Iterable[int]) -> list[StoredPatch]:
         """Those of the *patches* that are known, in no order; what is long in a row is read off the event loop."""
         of_server = rows.packed(schema.patch).where(schema.patch.c.server == server)
         found = await self._among(of_server, schema.patch.c.id, patches)
@@ -149,7 +149,7 @@ class PastBook(Book):
         found = await self._among(query, table.c.id, patches)
         return {PatchId(row["id"]): rows.to_work(row) for row in found}
 
-    async def standings(self, server: ServerName, works: Iterable[Work]) -> dict[Work, Standing]:
+    async def standings(self, server: ServerName, works: Iterable[Work]) -> dict[Work, SubmissionState]:
         """How each of the *works* that are known stands; what is long in a row is read off the event loop."""
         wanted = set(works)
         series, patch, check = schema.series, schema.patch, schema.patch_check
@@ -208,23 +208,23 @@ class PastBook(Book):
         kept = self._now - KEEP_PATCHES
         return [(project, max(since, kept)) for project, since in await self.known_since(server)]
 
-    async def maintainers(self, server: ServerName, project: ProjectName) -> Copy | None:
+    async def maintainers(self, server: ServerName, project: ProjectName) -> MaintainersCopy | None:
         """The last good copy of a project's MAINTAINERS."""
         table = schema.maintainers
         row = await self._one(sa.select(table).where(table.c.server == server, table.c.project == project))
-        return Copy(project, row["place"], row["text"], row["read_at"]) if row else None
+        return MaintainersCopy(project, row["place"], row["text"], row["read_at"]) if row else None
 
-    async def keep_maintainers(self, server: ServerName, copy: Copy) -> None:
+    async def keep_maintainers(self, server: ServerName, copy: MaintainersCopy) -> None:
         """Keep a good copy."""
         key = {"server": server, "project": copy.project}
         values = {"place": copy.place, "text": copy.text, "read_at": copy.read_at}
         await self._replace(schema.maintainers, key, values)
 
 
-def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping]) -> list[Remembered]:
+def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping]) -> list[StoredPatch]:
     known = {row["id"]: _series(row) for row in series}
     return [
-        Remembered(
+        StoredPatch(
             rows.to_patch(rows.unpacked(row, schema.patch)), known.get(row["series"]), row["read_at"], row["changed_at"]
         )
         for row in patches
@@ -239,7 +239,7 @@ def _paths_in(files: Iterable[str]) -> set[str]:
 
 def _standings(
     series: Sequence[sa.RowMapping], patches: Sequence[sa.RowMapping], checks: Sequence[sa.RowMapping]
-) -> dict[Work, Standing]:
+) -> dict[Work, SubmissionState]:
     told: dict[PatchId, list[Check]] = {}
     for row in checks:
         told.setdefault(row["patch"], []).append(rows.to_check(row))
@@ -252,8 +252,10 @@ def _standings(
     return {work: _standing(of, members.get(work, []), contexts) for work, of in known.items()}
 
 
-def _standing(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> Standing:
-    return Standing(series, tuple(patches), {patch.id: checks[patch.id] for patch in patches if patch.id in checks})
+def _standing(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> SubmissionState:
+    return SubmissionState(
+        series, tuple(patches), {patch.id: checks[patch.id] for patch in patches if patch.id in checks}
+    )
 
 
 def _series(row: sa.RowMapping) -> Series:
@@ -266,7 +268,7 @@ class VersionBook:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def candidates(self, server: ServerName, new: Newcomer) -> list[Candidate]:
+    async def candidates(self, server: ServerName, new: Newcomer) -> list[PredecessorCandidate]:
         """The series that *new* may follow, the newest first: by its submitter, in its project, of no higher version.
 
         Their hashes are those that *new* has, too.
@@ -282,7 +284,9 @@ class VersionBook:
         found = await self._connection.execute(query.order_by(table.c.id.desc()).limit(MOST_CANDIDATES))
         earlier = found.mappings().all()
         shared = await self._shared(server, [row["id"] for row in earlier], new)
-        return [Candidate(rows.to_series(row), row["former"], frozenset(shared[row["id"]])) for row in earlier]
+        return [
+            PredecessorCandidate(rows.to_series(row), row["former"], frozenset(shared[row["id"]])) for row in earlier
+        ]
 
     async def following(self, server: ServerName, series: SeriesId) -> list[Series]:
         """The series that are new versions of one, by id."""

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from bot.ids import ServerName
 from bot.patchwork.model import CheckState, Person, prefixes_of
 from bot.query.facts import (
+    ExtraFacts,
     Facts,
-    More,
     all_prefixes_of,
     is_whole,
     reviewers_in,
@@ -28,7 +28,7 @@ from bot.store import rows, schema
 ScanRow: TypeAlias = sa.Row[Any]
 
 
-class Scan:
+class PatchScan:
     """The rows of a server's patches with the columns that the *keys* of a query look at."""
 
     def __init__(self, server: ServerName, keys: Collection[Key]) -> None:
@@ -54,7 +54,7 @@ class FactsReader:
         self._server = server
         self._fields = [(field, read) for key in keys for field, read in _FIELDS.get(key, {}).items()]
 
-    def read(self, row: ScanRow, more: More) -> Facts:
+    def read(self, row: ScanRow, more: ExtraFacts) -> Facts:
         """What the keys look at in the patch of a row, and *more* than its columns tell."""
         fields = dict(_NOTHING)
         for field, read in self._fields:

@@ -10,16 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.incidents import Incidents
-from bot.notices.changes import Changed
+from bot.notices.changes import ChangedSubmission
 from bot.patchwork.model import CheckState, Series
-from bot.patchwork.updates import Field, FieldTold, MailKind, Work, WorkKind
-from bot.polling.event_reader import Watched
+from bot.patchwork.updates import FieldUpdate, MailKind, PatchField, Work, WorkKind
+from bot.polling.event_reader import WatchPosition
 from bot.polling.pending import KnownSeries
 from bot.polling.poller import Poll
 from bot.store import rows, schema
-from bot.store.apply_updates import Changing
+from bot.store.apply_updates import PollChanges
 from bot.store.book import drop_batch, readable
-from bot.store.patch_book import KEEP_PATCHES, PastBook
+from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.sweep_book import SweepBook
 
@@ -32,7 +32,7 @@ KEEP_PENDING = timedelta(days=30)  # for which an object that cannot be read is 
 def _states_in(poll: Poll) -> set[str]:
     """The slugs of the states that a poll showed."""
     patches = (*poll.patches, *(patch for read in poll.series for patch in read.news))
-    told = {each.value for each in poll.told if isinstance(each, FieldTold) and each.field is Field.STATE}
+    told = {each.value for each in poll.told if isinstance(each, FieldUpdate) and each.field is PatchField.STATE}
     return {slug for slug in told | {patch.state for patch in patches} if slug}
 
 
@@ -40,7 +40,7 @@ def _pending_name(row: sa.RowMapping) -> str:
     return f"pending {row['kind']} {row['id']} of {row['server']}"
 
 
-class WatchBook(PastBook):
+class PollBook(PatchBook):
     """The watch's part of one transaction: what a poller asks, and what it found; and the past, as that left it."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
@@ -50,14 +50,14 @@ class WatchBook(PastBook):
 
     # What a poller asks
 
-    async def watched(self, server: ServerName) -> Watched:
+    async def watched(self, server: ServerName) -> WatchPosition:
         """Where the watch of *server* stands."""
         row = await self._one(sa.select(schema.server).where(schema.server.c.name == server))
         project, pending = schema.project, schema.pending
         baselines = await self._all(sa.select(project).where(project.c.server == server).order_by(project.c.name))
         query = sa.select(pending).where(pending.c.server == server).order_by(pending.c.kind, pending.c.id)
         waiting = await self._connection.execute(query)
-        return Watched(
+        return WatchPosition(
             cursor=row["cursor"] if row else None,
             highest=row["highest_event"] if row else 0,
             baselines=tuple(rows.to_baseline(item) for item in baselines),
@@ -117,11 +117,11 @@ class WatchBook(PastBook):
 
     # What a poll found
 
-    async def save(self, poll: Poll) -> tuple[Changed, ...]:
+    async def save(self, poll: Poll) -> tuple[ChangedSubmission, ...]:
         """Write what *poll* found, whole; what of the known past is not as it was."""
         if poll.rebuilt:
             await self._forget(poll.server)
-        changing = Changing(self._connection, self._now, poll)
+        changing = PollChanges(self._connection, self._now, poll)
         await changing.look()
         await self._keep_found(poll)
         changed = await changing.make()

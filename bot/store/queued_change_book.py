@@ -19,7 +19,7 @@ from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 
 
 @dataclass(frozen=True, slots=True)
-class Burst:
+class ChangeBatch:
     """What happened to what a card is about, the oldest first; *first* is the number of its first change.
 
     *since* is when that was seen (UTC), *ended* is why the card is edited no more, None while it is. *is_there*: the
@@ -37,7 +37,7 @@ class Burst:
     changes: tuple[Change, ...]
 
 
-class QueueBook:
+class QueuedChangeBook:
     """The queued changes' part of one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, retries: RetryBook) -> None:
@@ -51,7 +51,7 @@ class QueueBook:
             rows = [{"card": card, "seen_at": self._now, **of_change(change)} for change in changes]
             await self._connection.execute(sa.insert(schema.queued_change), rows)
 
-    async def due(self, gathering: timedelta, limit: int) -> list[Burst]:
+    async def due(self, gathering: timedelta, limit: int) -> list[ChangeBatch]:
         """What began to happen so long ago, card by card, *limit* at most; a clock set back holds nothing up.
 
         What could not be told is not due before its next try; so is what cannot be read.
@@ -80,7 +80,7 @@ class QueueBook:
             await self._retries.put_off(RetryKind.REPLY, each.key, each.error)
         return bursts
 
-    async def told(self, burst: Burst) -> None:
+    async def told(self, burst: ChangeBatch) -> None:
         """Nothing of a burst is to be told any more."""
         table = schema.queued_change
         where = (table.c.card == burst.card, table.c.id <= burst.last)
@@ -93,8 +93,8 @@ class QueueBook:
             await self._connection.execute(sa.delete(table).where(table.c.card.in_(cards)))
 
 
-def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> Burst:
-    return Burst(
+def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> ChangeBatch:
+    return ChangeBatch(
         card=NoticeKey(card["notice_key"]),
         room=RoomId(card["room"]),
         about=CardRef(ServerName(card["server"]), card["kind"], card["object"]),

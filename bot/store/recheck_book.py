@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from bot.ids import ServerName
-from bot.notices.changes import Changed
+from bot.notices.changes import ChangedSubmission
 from bot.patchwork.recheck_schedule import FIRST, LASTS, LATER
 from bot.patchwork.updates import DueRecheck, Recheck, Rechecks, Work, WorkKind
 from bot.polling.poller import Poll
@@ -52,7 +52,7 @@ class RecheckBook(Book):
         found: datetime | None = (await self._connection.execute(oldest)).scalar_one()
         return found
 
-    async def save(self, poll: Poll, changed: Iterable[Changed]) -> None:
+    async def save(self, poll: Poll, changed: Iterable[ChangedSubmission]) -> None:
         """Store what a *poll* began and read, and restart the schedule of submissions that are new or *changed*."""
         rechecks = poll.followed.rechecks
         if rechecks is None:

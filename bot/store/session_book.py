@@ -18,7 +18,7 @@ from bot.store.subscription_book import SubscriptionBook
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
+class StoredInvitation:
     """Somebody asks us into a room; *direct* where they mean a chat of two."""
 
     room: RoomId
@@ -27,7 +27,7 @@ class Invited:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SessionState:
     """What is kept: *since* is None before the first sync; *named* has the ids of configured rooms, by their names.
 
     *encrypted* are the rooms that were ever encrypted, with the algorithm as their state told it; *skipped* those that
@@ -35,7 +35,7 @@ class Kept:
     """
 
     since: str | None = None
-    invitations: tuple[Invited, ...] = ()
+    invitations: tuple[StoredInvitation, ...] = ()
     direct: frozenset[RoomId] = frozenset()
     suspended: frozenset[RoomId] = frozenset()
     alone: frozenset[RoomId] = frozenset()
@@ -45,7 +45,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class OfRooms:
+class RoomBooks:
     """The books that follow what becomes of rooms."""
 
     outbox: OutboxBook
@@ -59,7 +59,7 @@ class OfRooms:
 class SessionBook:
     """The session's part of one transaction."""
 
-    def __init__(self, connection: AsyncConnection, books: OfRooms) -> None:
+    def __init__(self, connection: AsyncConnection, books: RoomBooks) -> None:
         self._connection = connection
         self._outbox = books.outbox
         self._cards = books.cards
@@ -68,7 +68,7 @@ class SessionBook:
         self._subscriptions = books.subscriptions
         self._retries = books.retries
 
-    async def kept(self, user: UserId) -> Kept:
+    async def kept(self, user: UserId) -> SessionState:
         """What is kept for the account *user*; the rooms are the same for every account."""
         invitation = schema.invitation
         since = sa.select(schema.session.c.since).where(schema.session.c.user == user)
@@ -77,15 +77,15 @@ class SessionBook:
             await self.kept_rooms(),
             since=(await self._connection.execute(since)).scalar_one_or_none(),
             invitations=tuple(
-                Invited(RoomId(row["room"]), UserId(row["inviter"]), bool(row["direct"])) for row in asked
+                StoredInvitation(RoomId(row["room"]), UserId(row["inviter"]), bool(row["direct"])) for row in asked
             ),
         )
 
-    async def kept_rooms(self) -> Kept:
+    async def kept_rooms(self) -> SessionState:
         """What is kept of the rooms alone."""
         rooms = (await self._connection.execute(sa.select(schema.room))).mappings().all()
         encrypted = (await self._connection.execute(sa.select(schema.encrypted_room))).mappings()
-        return Kept(
+        return SessionState(
             direct=frozenset(RoomId(row["room"]) for row in rooms if row["direct"]),
             suspended=frozenset(RoomId(row["room"]) for row in rooms if row["suspended"]),
             alone=frozenset(RoomId(row["room"]) for row in rooms if row["alone"]),
@@ -100,7 +100,7 @@ class SessionBook:
         await self._connection.execute(sa.delete(table).where(table.c.user == user))
         await self._connection.execute(sa.insert(table).values(user=user, since=since))
 
-    async def invited(self, invited: Invited) -> None:
+    async def invited(self, invited: StoredInvitation) -> None:
         """Somebody asks us in; a newer invitation to the same room replaces the former."""
         await self.settled(invited.room)
         values = {"room": invited.room, "inviter": invited.inviter, "direct": invited.direct}

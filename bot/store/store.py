@@ -15,22 +15,22 @@ from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, Ser
 from bot.incidents import Incidents
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.updates import DueRecheck, MailKind, Work
-from bot.polling.event_reader import Watched
+from bot.polling.event_reader import WatchPosition
 from bot.polling.pending import KnownSeries
-from bot.polling.rounds import Open, OpenSubmission
+from bot.polling.rounds import OpenSubmission, OpenSubmissions
 from bot.store import migrate
 from bot.store.card_book import CardBook
-from bot.store.digest_book import DigestBook, Helpers
+from bot.store.digest_book import DigestBook, DigestHelpers
 from bot.store.engine import connect, file_of, plain_errors
-from bot.store.flood_book import AbsenceBook, FloodBook
+from bot.store.flood_book import CatchUpBook, FloodBook
 from bot.store.inbox_book import InboxBook
 from bot.store.outbox_book import KEEP_SAID, OutboxBook
 from bot.store.patch_book import VersionBook
-from bot.store.poll_book import WatchBook
-from bot.store.queued_change_book import QueueBook
+from bot.store.poll_book import PollBook
+from bot.store.queued_change_book import QueuedChangeBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.retry_book import RetryBook
-from bot.store.session_book import OfRooms, SessionBook
+from bot.store.session_book import RoomBooks, SessionBook
 from bot.store.subscription_book import SubscriptionBook
 from bot.store.sweep_book import SweepBook
 
@@ -39,15 +39,15 @@ from bot.store.sweep_book import SweepBook
 class Transaction:
     """All books, under one commit; *now* (UTC) is the time of everything in it."""
 
-    watch: WatchBook
+    watch: PollBook
     sweeps: SweepBook
     outbox: OutboxBook
     cards: CardBook
     versions: VersionBook
-    queued: QueueBook
+    queued: QueuedChangeBook
     digests: DigestBook
     floods: FloodBook
-    absences: AbsenceBook
+    absences: CatchUpBook
     inbox: InboxBook
     session: SessionBook
     subscriptions: SubscriptionBook
@@ -118,20 +118,20 @@ class Store:
                 now = self._clock.now()
                 retries, subscriptions = RetryBook(connection, now, self.incidents), SubscriptionBook(connection, now)
                 cards, floods = CardBook(connection, now, retries), FloodBook(connection, now, self.incidents)
-                digests = DigestBook(connection, now, Helpers(subscriptions, retries, self.incidents))
+                digests = DigestBook(connection, now, DigestHelpers(subscriptions, retries, self.incidents))
                 outbox = OutboxBook(connection, now, cards)
                 yield Transaction(
-                    watch=WatchBook(connection, now, self.incidents),
+                    watch=PollBook(connection, now, self.incidents),
                     sweeps=SweepBook(connection, now),
                     outbox=outbox,
                     cards=cards,
                     versions=VersionBook(connection),
-                    queued=QueueBook(connection, now, retries),
+                    queued=QueuedChangeBook(connection, now, retries),
                     digests=digests,
                     floods=floods,
-                    absences=AbsenceBook(connection),
+                    absences=CatchUpBook(connection),
                     inbox=InboxBook(connection),
-                    session=SessionBook(connection, OfRooms(outbox, cards, digests, floods, subscriptions, retries)),
+                    session=SessionBook(connection, RoomBooks(outbox, cards, digests, floods, subscriptions, retries)),
                     subscriptions=subscriptions,
                     retries=retries,
                     rechecks=RecheckBook(connection, now),
@@ -192,7 +192,7 @@ class Store:
         async with self.transaction() as tx:
             return await tidy(tx)
 
-    async def watched(self, server: ServerName) -> Watched:
+    async def watched(self, server: ServerName) -> WatchPosition:
         """Where the watch of *server* stands."""
         async with self.transaction() as tx:
             return await tx.watch.watched(server)
@@ -271,7 +271,7 @@ class Store:
 
     async def open_submissions(
         self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
-    ) -> Open:
+    ) -> OpenSubmissions:
         """The open submissions of *projects* with the newest patch below the id *below*, newest first."""
         async with self.transaction() as tx:
             return await tx.sweeps.open(server, projects, below, limit)

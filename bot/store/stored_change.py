@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.ids import PatchId, ServerName
-from bot.notices.changes import Changed, Contexts
+from bot.notices.changes import ChangedSubmission, Contexts
 from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.store import queued_change_book as queued
@@ -14,7 +14,7 @@ from bot.store import rows
 _NO_TIME = datetime.min.replace(tzinfo=UTC)  # the rows have one, which is not kept
 
 
-def of_changed(changed: Changed) -> dict[str, Any]:
+def of_changed(changed: ChangedSubmission) -> dict[str, Any]:
     """*changed* as JSON."""
     return {
         "kind": changed.about.kind,
@@ -30,13 +30,13 @@ def of_changed(changed: Changed) -> dict[str, Any]:
     }
 
 
-def to_changed(server: ServerName, kept: Mapping[str, Any]) -> Changed:
+def to_changed(server: ServerName, kept: Mapping[str, Any]) -> ChangedSubmission:
     """The change of *server* that is *kept*.
 
     Raises:
         KeyError, TypeError, ValueError: where it has another shape than this program writes.
     """
-    return Changed(
+    return ChangedSubmission(
         about=CardRef(server, kept["kind"], kept["object"], kept["rebuilds"]),
         series=rows.to_series(kept["series"]) if kept["series"] else None,
         before=tuple(map(rows.to_patch, kept["before"])),

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import RoomId, SubscriptionId, UserId
-from bot.query.options import Form
+from bot.query.options import CardForm
 from bot.query.query import Query
 from bot.store import schema
-from bot.subscriptions.registry import Chosen
-from bot.subscriptions.subscription import Standing, Subscribed
+from bot.subscriptions.registry import RoomChoices
+from bot.subscriptions.subscription import ChatSubscription, QueryContext
 
 PROJECT = "project"  # the setting that scopes a room's queries
 MODE = "mode"  # the setting that says what form new series have in a room
@@ -33,12 +33,12 @@ class RoomCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
+class AllSubscriptions:
     """All that is listened to: the subscriptions with what their queries are read with, and how rooms stand."""
 
-    subscriptions: tuple[tuple[Subscribed, Standing], ...]
+    subscriptions: tuple[tuple[ChatSubscription, QueryContext], ...]
     muted: Mapping[RoomId, datetime]
-    chosen: Chosen
+    chosen: RoomChoices
     left: frozenset[RoomId]
 
 
@@ -51,7 +51,7 @@ class SubscriptionBook:
 
     # Subscriptions
 
-    async def add(self, room: RoomId, person: UserId | None, query: Query, added_by: UserId) -> Subscribed:
+    async def add(self, room: RoomId, person: UserId | None, query: Query, added_by: UserId) -> ChatSubscription:
         """A new subscription of *person*, or of the *room* where that is None; told in *room*."""
         values = {
             "room": room,
@@ -62,21 +62,21 @@ class SubscriptionBook:
         }
         table = schema.subscription
         inserted = await self._connection.execute(sa.insert(table).values(values).returning(table.c.id))
-        return Subscribed(SubscriptionId(inserted.scalar_one()), room, person, str(query), added_by, self._now)
+        return ChatSubscription(SubscriptionId(inserted.scalar_one()), room, person, str(query), added_by, self._now)
 
-    async def get(self, id_: SubscriptionId) -> Subscribed | None:
+    async def get(self, id_: SubscriptionId) -> ChatSubscription | None:
         """The subscription of this id, wherever it is told."""
         found = await self._subscriptions(schema.subscription.c.id == id_)
         return found[0] if found else None
 
-    async def of_owner(self, room: RoomId, person: UserId | None) -> list[Subscribed]:
+    async def of_owner(self, room: RoomId, person: UserId | None) -> list[ChatSubscription]:
         """The subscriptions of *person*, wherever they are told, or of the *room* itself; by id."""
         table = schema.subscription
         if person is None:
             return await self._subscriptions(table.c.room == room, table.c.person.is_(None))
         return await self._subscriptions(table.c.person == person)
 
-    async def told_in(self, room: RoomId) -> list[Subscribed]:
+    async def told_in(self, room: RoomId) -> list[ChatSubscription]:
         """The subscriptions that are told in *room*, whoever's they are; by id."""
         return await self._subscriptions(schema.subscription.c.room == room)
 
@@ -93,25 +93,25 @@ class SubscriptionBook:
         table = schema.subscription
         await self._connection.execute(sa.delete(table).where(table.c.id == id_))
 
-    async def standing(self, subscribed: Subscribed) -> Standing:
+    async def standing(self, subscribed: ChatSubscription) -> QueryContext:
         """What the query of a subscription is read with."""
         addresses = await self.addresses(subscribed.person) if subscribed.person else ()
-        return Standing((await self.settings(subscribed.room)).get(PROJECT, ""), addresses)
+        return QueryContext((await self.settings(subscribed.room)).get(PROJECT, ""), addresses)
 
-    async def everything(self) -> Everything:
+    async def everything(self) -> AllSubscriptions:
         """All that is listened to, for the start."""
         setting, room, mute, address = schema.room_setting, schema.room, schema.room_mute, schema.person_address
         addresses: defaultdict[str, list[str]] = defaultdict(list)
         for row in await self._all(sa.select(address).order_by(address.c.address)):
             addresses[row["person"]].append(row["address"])
         chosen = {(row["room"], row["key"]): row["value"] for row in await self._all(sa.select(setting))}
-        return Everything(
+        return AllSubscriptions(
             subscriptions=tuple(
-                (each, Standing(chosen.get((each.room, PROJECT), ""), tuple(addresses.get(each.person or "", ()))))
+                (each, QueryContext(chosen.get((each.room, PROJECT), ""), tuple(addresses.get(each.person or "", ()))))
                 for each in await self._subscriptions()
             ),
             muted={RoomId(row["room"]): row["until"] for row in await self._all(sa.select(mute))},
-            chosen=Chosen(quiet=_where(chosen, NOTIFY, "off"), compact=_where(chosen, MODE, Form.COMPACT)),
+            chosen=RoomChoices(quiet=_where(chosen, NOTIFY, "off"), compact=_where(chosen, MODE, CardForm.COMPACT)),
             left=frozenset(RoomId(row["room"]) for row in await self._all(sa.select(room).where(room.c.left))),
         )
 
@@ -209,7 +209,7 @@ class SubscriptionBook:
         table = schema.subscription
         await self._connection.execute(sa.update(table).where(table.c.id == id_).values(values))
 
-    async def _subscriptions(self, *where: sa.ColumnElement[bool]) -> list[Subscribed]:
+    async def _subscriptions(self, *where: sa.ColumnElement[bool]) -> list[ChatSubscription]:
         table = schema.subscription
         return [_subscribed(row) for row in await self._all(sa.select(table).where(*where).order_by(table.c.id))]
 
@@ -218,8 +218,8 @@ class SubscriptionBook:
         return found
 
 
-def _subscribed(row: sa.RowMapping) -> Subscribed:
-    return Subscribed(
+def _subscribed(row: sa.RowMapping) -> ChatSubscription:
+    return ChatSubscription(
         id=SubscriptionId(row["id"]),
         room=RoomId(row["room"]),
         person=_user(row["person"]),

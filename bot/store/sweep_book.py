@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.states import States
-from bot.polling.rounds import Open, OpenSubmission
+from bot.polling.rounds import OpenSubmission, OpenSubmissions
 from bot.polling.sweep_progress import ListMark, SweepState
 from bot.store import schema
 from bot.store.book import Book
@@ -62,7 +62,7 @@ class SweepBook(Book):
 
     async def open(
         self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
-    ) -> Open:
+    ) -> OpenSubmissions:
         """Return the open submissions of *projects* with the newest patch below the id *below*, newest first."""
         patch, series = schema.patch, schema.series
         is_open = sa.and_(
@@ -84,7 +84,7 @@ class SweepBook(Book):
         query = query.having(newest < below) if below is not None else query
         found = await self._all(query.order_by(newest.desc()).limit(limit))
         total = (await self._connection.execute(sa.select(sa.func.count()).where(*where))).scalar_one()
-        return Open(tuple(map(_to_submission, found)), total)
+        return OpenSubmissions(tuple(map(_to_submission, found)), total)
 
 
 def _to_submission(row: sa.RowMapping) -> OpenSubmission:

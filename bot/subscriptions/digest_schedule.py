@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from bot.query.options import Digest
+from bot.query.options import DigestTimes
 
 _DAY = timedelta(days=1)
 _UTC = "UTC"
@@ -23,7 +23,7 @@ def zone_named(name: str | None) -> ZoneInfo:
         return ZoneInfo(_UTC)
 
 
-def next_due(digest: Digest, zone: ZoneInfo, after: datetime) -> datetime:
+def next_due(digest: DigestTimes, zone: ZoneInfo, after: datetime) -> datetime:
     """The first moment (UTC) strictly after *after* at which *digest* is due in *zone*."""
     first = after.astimezone(zone).date() - _DAY
     days = (first + number * _DAY for number in count())
@@ -31,7 +31,7 @@ def next_due(digest: Digest, zone: ZoneInfo, after: datetime) -> datetime:
     return next(moment for moment in moments if moment is not None and moment > after)
 
 
-def _moment(day: date, digest: Digest, zone: ZoneInfo) -> datetime | None:
+def _moment(day: date, digest: DigestTimes, zone: ZoneInfo) -> datetime | None:
     """When it is that time on *day* (UTC); None where the zone has no such day any more by then."""
     wanted = datetime.combine(day, time(digest.hour, digest.minute), zone)
     moment = wanted.astimezone(UTC)

@@ -110,7 +110,7 @@ def _of_path(path: str, folder: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Trees:
+class KnownTrees:
     """What is known of the trees that a query looks at: their MAINTAINERS, and paths that patches touched."""
 
     maintainers: tuple[Maintainers, ...] = ()
@@ -159,7 +159,7 @@ class Trees:
         return ""
 
 
-def doubts(query: Query, trees: Trees) -> tuple[str, ...]:
+def doubts(query: Query, trees: KnownTrees) -> tuple[str, ...]:
     """A sentence for each section and path in *query* that *trees* do not know, with what may be meant.
 
     A path that is like none that is known is doubted only where many are known.
@@ -193,7 +193,7 @@ def _unusable(sections: Sequence[tuple[Maintainers, Section]]) -> Iterator[str]:
             yield f"the bot cannot use {what} {_listed(rules)} of {section.name}; {they} nothing."
 
 
-def _about_paths(query: Query, trees: Trees) -> Iterator[str]:
+def _about_paths(query: Query, trees: KnownTrees) -> Iterator[str]:
     many = len(trees.seen) + len(trees.named) >= _MANY
     for pattern in patterns_of(query.tree):
         path = pattern.strip("/")

@@ -8,11 +8,11 @@ from typing import Final
 
 from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch, Series
-from bot.query.evaluate import Outcome, Reason
-from bot.query.facts import Facts, More, facts_of, version_in
+from bot.query.evaluate import Reason, TermOutcome
+from bot.query.facts import ExtraFacts, Facts, facts_of, version_in
 from bot.query.index.index import Index, Match, Subscription
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.options import On, Wishes
+from bot.query.options import OnKind, SubscriptionOptions
 from bot.query.query import Key
 
 MOST_FOUND: Final = 100  # things that the reasons of one subscription name in all, and as many reasons
@@ -58,11 +58,13 @@ class Arrival:
         What a room sees first of a work is new to it, whatever its version.
         """
         hears = subscription.query.hears
-        return (On.NEW in hears and subscription.room not in self.known_in) or (On.REVISION in hears and self.revision)
+        return (OnKind.NEW in hears and subscription.room not in self.known_in) or (
+            OnKind.REVISION in hears and self.revision
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class MatchReason:
     """A subscription of the room that matched, and the term that did."""
 
     subscription: SubscriptionId
@@ -77,9 +79,9 @@ class RoomMatch:
     """
 
     room: RoomId
-    why: tuple[Why, ...]
+    why: tuple[MatchReason, ...]
     paths: tuple[str, ...]
-    wishes: tuple[Wishes, ...] = ()
+    wishes: tuple[SubscriptionOptions, ...] = ()
 
 
 def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None = None) -> list[RoomMatch]:
@@ -121,8 +123,8 @@ class _Found:
 
     full: set[SubscriptionId] = field(default_factory=set)  # those with as many reasons as are kept
     rooms: dict[SubscriptionId, RoomId] = field(default_factory=dict)
-    _why: dict[RoomId, dict[Why, None]] = field(default_factory=dict)
-    _wishes: dict[RoomId, dict[Wishes, None]] = field(default_factory=dict)
+    _why: dict[RoomId, dict[MatchReason, None]] = field(default_factory=dict)
+    _wishes: dict[RoomId, dict[SubscriptionOptions, None]] = field(default_factory=dict)
     _named: Counter[SubscriptionId] = field(default_factory=Counter)
 
     def add(self, match: Match) -> None:
@@ -134,7 +136,7 @@ class _Found:
         for reason in match.reasons:
             if self._named[subscription.id] >= MOST_FOUND:
                 break
-            why[Why(subscription.id, _bounded(reason))] = None
+            why[MatchReason(subscription.id, _bounded(reason))] = None
             self._named[subscription.id] += max(len(reason.seen), 1)
         if self._named[subscription.id] >= MOST_FOUND:
             self.full.add(subscription.id)
@@ -173,16 +175,16 @@ def awaits_review(index: Index, judged: Judged, patch: Patch, maintainers: Maint
     return not facts.reviewers and not index.find(replace(facts, reviewers=_SOMEBODY)) <= index.find(facts)
 
 
-def sections_of(patch: Patch, maintainers: Maintainers | None) -> More:
+def sections_of(patch: Patch, maintainers: Maintainers | None) -> ExtraFacts:
     """Whose the patch is, by the project's file where one is known."""
     if maintainers is None:
-        return More()
+        return ExtraFacts()
     covering = maintainers.covering(patch.paths, patch.text)
-    return More(sections=covering, known_sections=maintainers.folded_names)
+    return ExtraFacts(sections=covering, known_sections=maintainers.folded_names)
 
 
-def _paths(why: Collection[Why]) -> tuple[str, ...]:
-    found = [each.reason for each in why if each.reason.outcome is Outcome.FOUND]
+def _paths(why: Collection[MatchReason]) -> tuple[str, ...]:
+    found = [each.reason for each in why if each.reason.outcome is TermOutcome.FOUND]
     return asked_paths((reason.term, reason.seen) for reason in found)
 
 
@@ -192,27 +194,27 @@ def asked_paths(found: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class PatchChange:
     """What happened to a patch: how it was and is, and what *changes* that is."""
 
     before: Facts
     after: Facts
-    changes: frozenset[On]
+    changes: frozenset[OnKind]
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class ChangeMatch:
     """A subscription that is told of what happened, and why.
 
     Of the changes it named some in its `on:`, those *asked* for; *told* are they and those that made its query true.
     """
 
     match: Match
-    asked: frozenset[On]
-    told: frozenset[On]
+    asked: frozenset[OnKind]
+    told: frozenset[OnKind]
 
 
-def hearings(index: Index, happened: Happened) -> Iterator[Hearing]:
+def hearings(index: Index, happened: PatchChange) -> Iterator[ChangeMatch]:
     """The subscriptions that are told of what *happened*, in the order of their ids.
 
     `on:` hears of each change of a patch that the query matches now. What the query's own terms look at is told when
@@ -227,4 +229,4 @@ def hearings(index: Index, happened: Happened) -> Iterator[Hearing]:
         came_true = match.subscription.id not in matched_before
         implied = match.subscription.query.implied & happened.changes if came_true else frozenset()
         if told := asked | implied:
-            yield Hearing(match, asked, told)
+            yield ChangeMatch(match, asked, told)

@@ -13,7 +13,7 @@ from datetime import datetime
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
 from bot.query.index.index import Index, Subscription
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.options import Form
+from bot.query.options import CardForm
 from bot.subscriptions.subscription import latest
 
 
@@ -22,7 +22,7 @@ def _unknown(_: ServerName, __: ProjectName) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Projects:
+class ProjectInfo:
     """What the operator says of the projects of a server: their archives, by name, and their MAINTAINERS."""
 
     archives: Mapping[str, str] = field(default_factory=dict)
@@ -46,20 +46,20 @@ class Audience:
         """Whether a card rings in *room*."""
         return room in self.direct and room not in self.quiet
 
-    def form(self, room: RoomId) -> Form:
+    def form(self, room: RoomId) -> CardForm:
         """What a new series looks like in *room* where a query does not say."""
-        return Form.COMPACT if room in self.compact else Form.CARD
+        return CardForm.COMPACT if room in self.compact else CardForm.CARD
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class RoomChoices:
     """What was set in rooms: the direct chats where nothing rings, and where a new series is shown in a line or two."""
 
     quiet: frozenset[RoomId] = frozenset()
     compact: frozenset[RoomId] = frozenset()
 
 
-class Listeners:
+class SubscriptionRegistry:
     """Changes the index as subscriptions and rooms change; each change touches only what it is about."""
 
     def __init__(self) -> None:
@@ -118,9 +118,9 @@ class Listeners:
         else:
             self.quiet.add(room)
 
-    def show(self, room: RoomId, form: Form) -> None:
+    def show(self, room: RoomId, form: CardForm) -> None:
         """New series are shown in *form* in *room* from now on."""
-        if form is Form.COMPACT:
+        if form is CardForm.COMPACT:
             self.compact.add(room)
         else:
             self.compact.discard(room)
@@ -158,7 +158,7 @@ class Listeners:
         self,
         left: Collection[RoomId],
         muted: Mapping[RoomId, datetime],
-        chosen: Chosen,
+        chosen: RoomChoices,
         ids: Collection[SubscriptionId],
     ) -> None:
         """How all rooms stand from now on, and which subscriptions there are at all."""

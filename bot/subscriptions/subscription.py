@@ -27,7 +27,7 @@ def is_configured(id_: SubscriptionId) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribed:
+class ChatSubscription:
     """A subscription made in chat: the room where it is told, and its owner, None where that is the room.
 
     *query* is canonical; times are UTC, *muted_until* None where it is not muted.
@@ -41,20 +41,20 @@ class Subscribed:
     added_at: datetime
     muted_until: datetime | None = None
 
-    def as_of(self, now: datetime) -> "Subscribed":
+    def as_of(self, now: datetime) -> "ChatSubscription":
         """It without a mute that is over."""
         return replace(self, muted_until=None) if self.muted_until and self.muted_until <= now else self
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueryContext:
     """What a query is read with: the project that its room means, "" for all, and its owner's addresses."""
 
     project: str = ""
     addresses: tuple[str, ...] = ()
 
 
-def listening(subscribed: Subscribed, standing: Standing) -> Subscription | None:
+def listening(subscribed: ChatSubscription, standing: QueryContext) -> Subscription | None:
     """What the index is to hold; None where this version of the program cannot read the query any more."""
     try:
         query = parse(subscribed.query)
@@ -63,7 +63,7 @@ def listening(subscribed: Subscribed, standing: Standing) -> Subscription | None
     return Subscription(subscribed.id, subscribed.room, meant(query, standing), subscribed.muted_until)
 
 
-def meant(query: Query, standing: Standing) -> Query:
+def meant(query: Query, standing: QueryContext) -> Query:
     """The *query* as it is decided: within the room's project unless it names one, `is:mine` by its addresses."""
     query = resolved(query, standing.addresses)
     if not standing.project or names_project(query):

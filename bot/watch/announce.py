@@ -5,23 +5,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, SubscriptionId
-from bot.notices.card import Shown, Site
+from bot.notices.card import ServerLinks, Shown
 from bot.notices.notice import CardRef, Lane, Message, Notice, card_key
 from bot.patchwork.versions import may_follow
-from bot.query.evaluate import Outcome, Reason
+from bot.query.evaluate import Reason, TermOutcome
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.options import Digest, Form, richest
-from bot.store.flood_book import Held
+from bot.query.options import CardForm, DigestTimes, richest
+from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
-from bot.subscriptions.matching import Arrival, Judged, RoomMatch, Why, match_rooms
+from bot.subscriptions.matching import Arrival, Judged, MatchReason, RoomMatch, match_rooms
 from bot.subscriptions.registry import Audience
 from bot.watch import snapshot as sight
-from bot.watch.snapshot import Composer
-from bot.watch.version_links import Versions, versions_of
+from bot.watch.snapshot import CardComposer
+from bot.watch.version_links import VersionLinker, versions_of
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class Arrived:
     """A series or a lone patch of which something arrived: the texts of those of its patches that are news.
 
     *failures* counts how often it could not be handled so far.
@@ -33,7 +33,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CardRequest:
     """What a room asked for, not yet written.
 
     *form* is None where all who asked wait for a digest: then there is no card, and those are the *digests*.
@@ -43,8 +43,8 @@ class Wanted:
     about: CardRef
     judged: Judged
     match: RoomMatch
-    form: Form | None = Form.CARD
-    digests: tuple[Digest, ...] = ()
+    form: CardForm | None = CardForm.CARD
+    digests: tuple[DigestTimes, ...] = ()
     by_change: bool = False
     failures: int = 0
 
@@ -64,22 +64,22 @@ class Wanted:
         return [[each.subscription, each.reason.term, *each.reason.seen] for each in self.match.why]
 
     @property
-    def held(self) -> Held:
+    def held(self) -> HeldSubmission:
         """The same, as the store keeps it where the card is not written yet, or never."""
-        return Held(self.about, self.why, self.match.paths, self.form or Form.CARD)
+        return HeldSubmission(self.about, self.why, self.match.paths, self.form or CardForm.CARD)
 
     @classmethod
-    def of_held(cls, room: RoomId, held: Held, judged: Judged) -> "Wanted":
+    def of_held(cls, room: RoomId, held: HeldSubmission, judged: Judged) -> "CardRequest":
         """What was *held* for *room*, with what it is about as the store has it."""
         why = tuple(
-            Why(SubscriptionId(int(number)), Reason(Outcome.FOUND, str(term), tuple(map(str, seen))))
+            MatchReason(SubscriptionId(int(number)), Reason(TermOutcome.FOUND, str(term), tuple(map(str, seen))))
             for number, term, *seen in held.why
         )
         return cls(held.about, judged, RoomMatch(room, why, held.paths), held.form)
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class AnnouncedCard:
     """A card that was written, and the first reason for it."""
 
     room: RoomId
@@ -94,7 +94,7 @@ class Announcer:
         self,
         server: ServerName,
         audience: Audience,
-        site: Callable[[ProjectName], Site],
+        site: Callable[[ProjectName], ServerLinks],
         maintainers: Callable[[ServerName, ProjectName], Maintainers | None],
     ) -> None:
         self._server = server
@@ -102,7 +102,7 @@ class Announcer:
         self._site = site
         self._maintainers = maintainers
 
-    async def wanted(self, tx: Transaction, new: Submission) -> list[Wanted]:
+    async def wanted(self, tx: Transaction, new: Arrived) -> list[CardRequest]:
         """What one of the news of a submission asks for, in rooms that were not told of it yet."""
         about, judged = new.about, await submitted(tx, new.about)
         if judged is None or not new.texts:
@@ -123,26 +123,26 @@ class Announcer:
         known_in = await tx.cards.rooms_with_series(self._server, earlier)
         return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
 
-    async def post(self, tx: Transaction, wanted: Sequence[Wanted]) -> list[Announced]:
+    async def post(self, tx: Transaction, wanted: Sequence[CardRequest]) -> list[AnnouncedCard]:
         """Write the *wanted* cards, each once; one that was in a list of its room has a card instead from now on."""
-        announced: list[Announced] = []
+        announced: list[AnnouncedCard] = []
         shown = {about: seen for about in _about(wanted) if (seen := await sight.seen(tx, about)) is not None}
         versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}
         for each, notice in await asyncio.to_thread(self._cards, wanted, shown, versions):
-            if await tx.cards.add(each.about, notice, each.why, each.form or Form.CARD):
+            if await tx.cards.add(each.about, notice, each.why, each.form or CardForm.CARD):
                 await tx.floods.leave(each.room, each.about)
                 await tx.outbox.add([notice])
-                announced.append(Announced(each.room, each.about, str(each.match.why[0].reason)))
+                announced.append(AnnouncedCard(each.room, each.about, str(each.match.why[0].reason)))
         return announced
 
     def _cards(
-        self, wanted: Sequence[Wanted], known: Mapping[CardRef, Shown], versions: Mapping[CardRef, Versions]
-    ) -> list[tuple[Wanted, Notice]]:
+        self, wanted: Sequence[CardRequest], known: Mapping[CardRef, Shown], versions: Mapping[CardRef, VersionLinker]
+    ) -> list[tuple[CardRequest, Notice]]:
         """The cards to write, off the event loop."""
-        composer = Composer()
-        cards: list[tuple[Wanted, Notice]] = []
+        composer = CardComposer()
+        cards: list[tuple[CardRequest, Notice]] = []
         for each in wanted:
-            mine = replace(known[each.about], matched=each.match.paths, form=each.form or Form.CARD)
+            mine = replace(known[each.about], matched=each.match.paths, form=each.form or CardForm.CARD)
             shown = versions[each.about].seen_from(each.room, mine)
             body, html = composer.both(each.about, shown, self._site(each.judged.project))
             message = Message(body, html, sight.tag(each.key, each.about, shown), self._audience.rings(each.room))
@@ -150,10 +150,10 @@ class Announcer:
         return cards
 
 
-def asked(audience: Audience, about: CardRef, judged: Judged, match: RoomMatch) -> Wanted:
+def asked(audience: Audience, about: CardRef, judged: Judged, match: RoomMatch) -> CardRequest:
     """The card that a room asked for, in the richest form of those that its subscriptions did."""
     form, digests = richest(match.wishes, audience.form(match.room))
-    return Wanted(about, judged, match, form, digests)
+    return CardRequest(about, judged, match, form, digests)
 
 
 async def submitted(tx: Transaction, about: CardRef) -> Judged | None:
@@ -166,7 +166,7 @@ async def submitted(tx: Transaction, about: CardRef) -> Judged | None:
     return Judged(about.server, series, tuple(patches)) if patches else None
 
 
-async def keep_for_digests(tx: Transaction, wanted: Sequence[Wanted]) -> list[Wanted]:
+async def keep_for_digests(tx: Transaction, wanted: Sequence[CardRequest]) -> list[CardRequest]:
     """Keep what is *wanted* in digests alone until they are due; the rest."""
     for each in wanted:
         if each.form is None:
@@ -174,6 +174,6 @@ async def keep_for_digests(tx: Transaction, wanted: Sequence[Wanted]) -> list[Wa
     return [each for each in wanted if each.form is not None]
 
 
-def _about(wanted: Sequence[Wanted]) -> list[CardRef]:
+def _about(wanted: Sequence[CardRequest]) -> list[CardRef]:
     """What the cards are about, each once."""
     return list(dict.fromkeys(each.about for each in wanted))

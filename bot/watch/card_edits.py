@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.ids import ProjectName, ServerName
-from bot.notices.card import Shown, Site
-from bot.notices.changes import Changed, ChangeKind, urgent
+from bot.notices.card import ServerLinks, Shown
+from bot.notices.changes import ChangedSubmission, ChangeKind, urgent
 from bot.notices.notice import CardRef, Lane, Message, Notice, edit_key
 from bot.store.card_book import DueCard
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.watch import snapshot as sight
 from bot.watch.item_isolation import isolated
-from bot.watch.snapshot import Composer
-from bot.watch.version_links import Versions, versions_of
+from bot.watch.snapshot import CardComposer
+from bot.watch.version_links import VersionLinker, versions_of
 
 BATCH = 100  # cards of one transaction
 
@@ -28,10 +28,10 @@ class _Look:
     shown: Shown | None
 
 
-class Upkeep:
+class CardEditor:
     """Edits the cards of all servers; *sites* say how links to each are written."""
 
-    def __init__(self, store: Store, sites: Mapping[ServerName, Callable[[ProjectName], Site]]) -> None:
+    def __init__(self, store: Store, sites: Mapping[ServerName, Callable[[ProjectName], ServerLinks]]) -> None:
         self._store = store
         self._sites = sites
 
@@ -62,11 +62,11 @@ class Upkeep:
     async def _looks(self, tx: Transaction, due: Sequence[DueCard]) -> list[_Look]:
         """What each of the cards is to show; read once for all rooms that have one."""
         known: dict[CardRef, Shown | None] = {}
-        versions: dict[CardRef, Versions] = {}
+        versions: dict[CardRef, VersionLinker] = {}
         for each in due:
             if each.is_there and each.about.server in self._sites and each.about not in known:
                 known[each.about] = seen = await sight.seen(tx, each.about)
-                versions[each.about] = await versions_of(tx, each.about, seen) if seen else Versions()
+                versions[each.about] = await versions_of(tx, each.about, seen) if seen else VersionLinker()
         looks: list[_Look] = []
         for each in due:
             shown = known.get(each.about) if each.is_there else None
@@ -75,10 +75,10 @@ class Upkeep:
 
     def _edits(self, looks: Sequence[_Look]) -> list[Notice | None]:
         """The cards as they should be, off the event loop."""
-        composer = Composer()
+        composer = CardComposer()
         return [None if look.shown is None else self._edit(look.card, look.shown, composer) for look in looks]
 
-    def _edit(self, due: DueCard, shown: Shown, composer: Composer) -> Notice:
+    def _edit(self, due: DueCard, shown: Shown, composer: CardComposer) -> Notice:
         """The edit of one card."""
         tag = sight.tag(edit_key(due.key, due.edits + 1), due.about, shown)
         asked = replace(shown, matched=sight.matched(due.why), form=due.form)
@@ -90,13 +90,13 @@ async def _put_off(tx: Transaction, card: DueCard, error: Exception) -> None:
     await tx.retries.put_off(RetryKind.EDIT, card.key, error)
 
 
-async def touch_cards(tx: Transaction, changed: Changed) -> None:
+async def touch_cards(tx: Transaction, changed: ChangedSubmission) -> None:
     """Let the cards of what *changed* show it when that is due."""
     if changed.changes:
         await tx.cards.touch(changed.about, urgent=any(map(urgent, changed.changes)) or _became_whole(changed))
 
 
-def _became_whole(changed: Changed) -> bool:
+def _became_whole(changed: ChangedSubmission) -> bool:
     """Whether the last patches of a series came; fewer only count."""
     more = any(change.kind is ChangeKind.PATCHES and not change.context for change in changed.changes)
     return more and changed.series is not None and changed.series.received_all

@@ -11,18 +11,18 @@ import structlog
 from bot.ids import NoticeKey, RoomId, ServerName
 from bot.incidents import Incidents
 from bot.notices.catch_up import Absence, gap_key, gap_keys, gap_notice, gap_notices, is_absence, who_was_away
-from bot.notices.floods import Fate, Room, fate
-from bot.polling.poller import Past, Poll
-from bot.store.flood_book import Held
+from bot.notices.floods import FloodDecision, ListContext, fate
+from bot.polling.poller import OldNewsFilter, Poll
+from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
-from bot.watch.announce import Announced, Announcer, Wanted, submitted
+from bot.watch.announce import AnnouncedCard, Announcer, CardRequest, submitted
 from bot.watch.item_isolation import composed, isolated
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
+class PollInterval:
     """A server, and how often it is polled."""
 
     server: ServerName
@@ -30,7 +30,7 @@ class Polled:
 
 
 async def absence_now(
-    tx: Transaction, polled: Polled, now: datetime, failing_since: datetime | None = None
+    tx: Transaction, polled: PollInterval, now: datetime, failing_since: datetime | None = None
 ) -> Absence | None:
     """The absence that a poll ends, or that is still read up; None: there is none.
 
@@ -45,12 +45,12 @@ async def absence_now(
     return Absence(polled.server, polled_at, now, who_was_away(polled_at, now, failing_since))
 
 
-async def past(tx: Transaction, polled: Polled, now: datetime) -> Past | None:
+async def past(tx: Transaction, polled: PollInterval, now: datetime) -> OldNewsFilter | None:
     """What a poll need not read whole, because after an absence it is too old to be told."""
     absence = await absence_now(tx, polled, now) or await tx.absences.last(polled.server)
     if absence is None or absence.bound is None:
         return None
-    return Past(absence.bound, absence.ended or now)
+    return OldNewsFilter(absence.bound, absence.ended or now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class _Line:
 class CatchUp:
     """Tells what was missed in the absences from one server; *room* says how that is said where."""
 
-    def __init__(self, announcer: Announcer, room: Callable[[RoomId], Room], incidents: Incidents) -> None:
+    def __init__(self, announcer: Announcer, room: Callable[[RoomId], ListContext], incidents: Incidents) -> None:
         self._announcer = announcer
         self._room = room
         self._incidents = incidents
@@ -79,9 +79,9 @@ class CatchUp:
         await tx.absences.put(absence)
         return absence
 
-    async def hold(self, tx: Transaction, absence: Absence, wanted: Sequence[Wanted]) -> list[Wanted]:
+    async def hold(self, tx: Transaction, absence: Absence, wanted: Sequence[CardRequest]) -> list[CardRequest]:
         """Hold what is *wanted* in the rooms until the *absence* is told; all of them."""
-        by_room: dict[RoomId, list[Held]] = {}
+        by_room: dict[RoomId, list[HeldSubmission]] = {}
         for each in wanted:
             by_room.setdefault(each.room, []).append(each.held)
         for room, held in by_room.items():
@@ -89,14 +89,18 @@ class CatchUp:
         return list(wanted)
 
     async def tell(
-        self, tx: Transaction, absence: Absence, now: datetime, put_off: Callable[[Wanted, Exception], Awaitable[None]]
-    ) -> list[Announced]:
+        self,
+        tx: Transaction,
+        absence: Absence,
+        now: datetime,
+        put_off: Callable[[CardRequest, Exception], Awaitable[None]],
+    ) -> list[AnnouncedCard]:
         """Tell what is held, in each room that it concerns: a line, and then the cards or a thread.
 
         What of it cannot be told there is *put_off*, and told without the line.
         """
 
-        async def tell_rooms(lines: Sequence[_Line]) -> list[Announced]:
+        async def tell_rooms(lines: Sequence[_Line]) -> list[AnnouncedCard]:
             return [card for line in lines for card in await self._tell(tx, absence, line, put_off)]
 
         async def release(line: _Line, error: Exception) -> None:
@@ -109,11 +113,15 @@ class CatchUp:
         return announced
 
     async def _tell(
-        self, tx: Transaction, absence: Absence, line: _Line, put_off: Callable[[Wanted, Exception], Awaitable[None]]
-    ) -> list[Announced]:
+        self,
+        tx: Transaction,
+        absence: Absence,
+        line: _Line,
+        put_off: Callable[[CardRequest, Exception], Awaitable[None]],
+    ) -> list[AnnouncedCard]:
         room, key, count = line.room, line.key, line.count
-        announced: list[Announced] = []
-        if fate(await tx.floods.limit(room), count, 0, None) is Fate.CARDS:
+        announced: list[AnnouncedCard] = []
+        if fate(await tx.floods.limit(room), count, 0, None) is FloodDecision.CARDS:
             wanted = await self._release(tx, absence, line)
             await tx.outbox.add([gap_notice(absence, key, count, self._room(room))])
             announced = await isolated(tx, wanted, lambda some: self._announcer.post(tx, some), put_off)
@@ -124,9 +132,9 @@ class CatchUp:
         _log.info("told after an absence", server=absence.server, room=room, series=count, came=absence.came)
         return announced
 
-    async def _release(self, tx: Transaction, absence: Absence, line: _Line) -> list[Wanted]:
+    async def _release(self, tx: Transaction, absence: Absence, line: _Line) -> list[CardRequest]:
         """What is held for a line, as it is known now; it is held no more."""
         held = await tx.floods.held(line.key, await tx.watch.rebuilds(absence.server))
         await tx.floods.release(line.key)
         known = [(each, await submitted(tx, each.about)) for each in held]
-        return [Wanted.of_held(line.room, each, judged) for each, judged in known if judged is not None]
+        return [CardRequest.of_held(line.room, each, judged) for each, judged in known if judged is not None]

@@ -5,33 +5,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
-from bot.notices.change_audience import Heard, heard
-from bot.notices.changes import Changed
+from bot.notices.change_audience import RoomChanges, heard
+from bot.notices.changes import ChangedSubmission
 from bot.notices.notice import CardRef
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
 from bot.subscriptions.registry import Audience
-from bot.watch.announce import Wanted, asked
+from bot.watch.announce import CardRequest, asked
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeToTell:
     """A change to be told, to one room where it names that; *failures* counts how often it could not be handled."""
 
-    changed: Changed
+    changed: ChangedSubmission
     room: RoomId | None = None
     failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class HeardIn:
+class RoomChange:
     """What one room hears of a change."""
 
-    change: Change
-    heard: Heard
+    change: ChangeToTell
+    heard: RoomChanges
 
 
-class Hearing:
+class ChangeReplies:
     """Says who hears of what changed, and queues the replies; *maintainers* says whose the files are."""
 
     def __init__(
@@ -40,24 +40,24 @@ class Hearing:
         self._audience = audience
         self._maintainers = maintainers
 
-    async def heard(self, changes: Sequence[Change]) -> list[HeardIn]:
+    async def heard(self, changes: Sequence[ChangeToTell]) -> list[RoomChange]:
         """What the rooms hear of *changes*, or the one room of each that names one."""
         found = await asyncio.to_thread(lambda: [(each, self._heard(each.changed)) for each in changes])
         return [
-            HeardIn(change, each)
+            RoomChange(change, each)
             for change, all_heard in found
             for each in all_heard
             if change.room in {None, each.match.room}
         ]
 
-    async def wanted(self, tx: Transaction, all_heard: Sequence[HeardIn]) -> list[Wanted]:
+    async def wanted(self, tx: Transaction, all_heard: Sequence[RoomChange]) -> list[CardRequest]:
         """The cards that changes ask for, where there are none; where there is one, what is said below it is queued.
 
         A card that a moderator took away is not replaced, and what is queued for it will not be said. One that was
         left behind in a room that another replaced is nowhere to be seen, so its change brings a new one. So
         does that of a series which a room knows from a list only: a few get a card each, many are one more list.
         """
-        wanted: list[Wanted] = []
+        wanted: list[CardRequest] = []
         cards: dict[CardRef, dict[RoomId, tuple[NoticeKey, str | None]]] = {}
         for change, heard_there in ((each.change, each.heard) for each in all_heard):
             about = change.changed.about
@@ -70,12 +70,12 @@ class Hearing:
                 await tx.queued.add(key, heard_there.told)
         return wanted
 
-    def _heard(self, changed: Changed) -> list[Heard]:
+    def _heard(self, changed: ChangedSubmission) -> list[RoomChanges]:
         """What each room hears of a change; off the event loop."""
         project = changed.series.project if changed.series else changed.after[0].project
         return heard(self._audience.index, changed, self._maintainers(changed.about.server, project))
 
-    async def _first(self, tx: Transaction, about: CardRef, each: Heard) -> list[Wanted]:
+    async def _first(self, tx: Transaction, about: CardRef, each: RoomChanges) -> list[CardRequest]:
         """The card, which shows what changed already; what was asked for by name is said below it, too."""
         card = replace(asked(self._audience, about, each.judged, each.match), by_change=True)
         if card.form is not None:

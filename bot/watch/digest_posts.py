@@ -13,50 +13,50 @@ import structlog
 from bot.clock import Clock
 from bot.errors import StoreError, UserError
 from bot.ids import ProjectName, RoomId, SeriesId, ServerName
-from bot.notices.card import Site
-from bot.notices.digest import MOST_LINES, MOST_MESSAGES, Listed, Told, allowed_in, digest
+from bot.notices.card import ServerLinks
+from bot.notices.digest import MOST_LINES, MOST_MESSAGES, DigestContent, DigestLine, allowed_in, digest
 from bot.notices.markup import written
 from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
 from bot.patchwork.model import Patch, Series
 from bot.query.index.index import Subscription
-from bot.query.options import Digest
+from bot.query.options import DigestTimes
 from bot.query.query import Key, Query, wanted_terms
-from bot.search import MOST_IDLE, Past
-from bot.store.digest_book import Appointment, Entry
+from bot.search import MOST_IDLE, PatchSearch
+from bot.store.digest_book import DigestDue, DigestEntry
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.registry import Audience
 from bot.watch.item_isolation import isolated
-from bot.watch.listed_now import ListedNow, Now
+from bot.watch.listed_now import CurrentListing, ListedNow
 
 _MOST_LISTED = MOST_MESSAGES * MOST_LINES
-_Wanted: TypeAlias = Mapping[tuple[RoomId, Digest], Sequence[Query]]
+_Wanted: TypeAlias = Mapping[tuple[RoomId, DigestTimes], Sequence[Query]]
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class DigestSources:
     """Where a digest learns of what it lists: the *past*, by server how links are written, and how all is *now*."""
 
-    past: Past
-    sites: Mapping[ServerName, Callable[[ProjectName], Site]]
+    past: PatchSearch
+    sites: Mapping[ServerName, Callable[[ProjectName], ServerLinks]]
     now: ListedNow
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is to be listed; *earlier* and *idle_since* as `Listed` has them."""
+    """What is to be listed; *earlier* and *idle_since* as `DigestLine` has them."""
 
     about: CardRef
     earlier: tuple[int, ...] = ()
     idle_since: datetime | None = None
 
 
-class Digests:
+class DigestPosts:
     """Tells the digests of all rooms."""
 
-    def __init__(self, store: Store, audience: Audience, sources: Sources, clock: Clock) -> None:
+    def __init__(self, store: Store, audience: Audience, sources: DigestSources, clock: Clock) -> None:
         self._store = store
         self._audience = audience
         self._past = sources.past
@@ -80,7 +80,7 @@ class Digests:
             except Exception as error:  # noqa: BLE001  # the one broad catch of a digest: it is put off and recorded
                 await self._fail(each, error)
 
-    async def _fail(self, due: Appointment, error: Exception) -> None:
+    async def _fail(self, due: DigestDue, error: Exception) -> None:
         async with self._store.transaction() as tx:
             await tx.retries.put_off(RetryKind.DIGEST, due.key, error)
 
@@ -94,7 +94,7 @@ class Digests:
             await tx.digests.arrange(self._wanted.keys())
         self._arranged = changes
 
-    async def _tell(self, due: Appointment) -> None:
+    async def _tell(self, due: DigestDue) -> None:
         stale = await self._stale(due)
         async with self._store.transaction() as tx:
             kept = (await self._kept(tx, due, stale))[:_MOST_LISTED] if await tx.digests.stands(due) else []
@@ -115,7 +115,7 @@ class Digests:
         self._incidents.resolve(RetryKind.DIGEST.incident, due.key)
         _log.info("digest", room=due.room, digest=str(due.digest), series=len(told.listed) + told.unlisted)
 
-    async def _stale(self, due: Appointment) -> list[_Kept]:
+    async def _stale(self, due: DigestDue) -> list[_Kept]:
         """What a digest tells of because nothing happened to it, newest first."""
         found: dict[CardRef, _Kept] = {}
         for query in self._wanted.get((due.room, due.digest), ()):
@@ -135,15 +135,15 @@ class Digests:
                 found.setdefault(about, _Kept(about, idle_since=match.idle_since))
         return list(found.values())
 
-    async def _kept(self, tx: Transaction, due: Appointment, stale: Sequence[_Kept]) -> list[_Kept]:
+    async def _kept(self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept]) -> list[_Kept]:
         """What a digest tells of: what came, in the order of arrival, then what is *stale*."""
         entries = [each for each in await tx.digests.untold(due.room, due.digest) if each.about.server in self._sites]
         came = {each.about for each in entries}
         return [*await _folded(tx, entries), *(each for each in stale if each.about not in came)]
 
     async def _told(
-        self, tx: Transaction, due: Appointment, stale: Sequence[_Kept], now: Mapping[CardRef, Now]
-    ) -> tuple[Told, list[CardRef]]:
+        self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept], now: Mapping[CardRef, CurrentListing]
+    ) -> tuple[DigestContent, list[CardRef]]:
         """What a digest tells of, as it stands *now*; with it what cannot be shown, and is told with the next one."""
         kept = await self._kept(tx, due, stale)
         zone = zone_named(await tx.subscriptions.timezone(due.room))
@@ -155,24 +155,26 @@ class Digests:
             untold.append(about)
 
         listed = await isolated(tx, kept[:_MOST_LISTED], partial(self._listed, tx, now), leave_out)
-        return Told(listed, max(0, len(kept) - _MOST_LISTED), due.since, self._clock.now(), zone), untold
+        return DigestContent(listed, max(0, len(kept) - _MOST_LISTED), due.since, self._clock.now(), zone), untold
 
-    async def _listed(self, tx: Transaction, now: Mapping[CardRef, Now], kept: Sequence[_Kept]) -> list[Listed]:
+    async def _listed(
+        self, tx: Transaction, now: Mapping[CardRef, CurrentListing], kept: Sequence[_Kept]
+    ) -> list[DigestLine]:
         """The lines of what is *kept* and still known, each of which was written once to see that it can be."""
-        listed: list[Listed] = []
+        listed: list[DigestLine] = []
         for each in kept:
             found = await _standing(tx, each.about)
             if found is not None:
-                line = Listed(self._sites[each.about.server](found.what.project), found.what, found.states)
+                line = DigestLine(self._sites[each.about.server](found.what.project), found.what, found.states)
                 line = replace(line, earlier=each.earlier, idle_since=each.idle_since, is_pull=found.is_pull)
                 listed.append(_as_it_is(replace(line, successor=found.successor), now.get(each.about)))
         if listed:
             allowed, moment = allowed_in(listed), self._clock.now()
-            probe = Told(listed, 0, moment, moment, zone_named(None))
+            probe = DigestContent(listed, 0, moment, moment, zone_named(None))
             await asyncio.to_thread(lambda: [written(document, allowed) for document in digest(probe)])
         return listed
 
-    def _notices(self, due: Appointment, told: Told) -> list[Notice]:
+    def _notices(self, due: DigestDue, told: DigestContent) -> list[Notice]:
         """The messages, none where there is nothing to tell; for a thread."""
         if not told.listed:
             return []
@@ -187,7 +189,7 @@ class Digests:
 
 def _wanted(subscriptions: Iterable[Subscription]) -> _Wanted:
     """The digests that are asked for, each with the queries about what is stale."""
-    wanted: dict[tuple[RoomId, Digest], list[Query]] = {}
+    wanted: dict[tuple[RoomId, DigestTimes], list[Query]] = {}
     for each in subscriptions:
         if (asked := each.query.wishes.digest) is not None:
             queries = wanted.setdefault((each.room, asked), [])
@@ -206,7 +208,7 @@ class _Standing:
     successor: int = 0
 
 
-def _as_it_is(listed: Listed, now: Now | None) -> Listed:
+def _as_it_is(listed: DigestLine, now: CurrentListing | None) -> DigestLine:
     """What is *listed* by its name of *now*, and with what became of it; as it is where that is not known."""
     if now is None or now.project is None:
         return replace(listed, is_gone=now is not None)
@@ -232,7 +234,7 @@ async def _standing(tx: Transaction, about: CardRef) -> _Standing | None:
     return _Standing(patch, Counter([patch.state] if patch.state else []), patch.pull_url is not None)
 
 
-async def _folded(tx: Transaction, entries: Sequence[Entry]) -> list[_Kept]:
+async def _folded(tx: Transaction, entries: Sequence[DigestEntry]) -> list[_Kept]:
     """The *entries* without those of which a later version is among them."""
     there = {each.about for each in entries}
     earlier: dict[CardRef, list[CardRef]] = {}

@@ -10,14 +10,25 @@ import structlog
 
 from bot import metrics
 from bot.ids import NoticeKey, RoomId
-from bot.notices.card import Site
-from bot.notices.floods import Cause, Fate, Flood, Gathered, Room, Sites, fate, flood_key, flood_notices, flood_so_far
+from bot.notices.card import ServerLinks
+from bot.notices.floods import (
+    AllServerLinks,
+    Cause,
+    Flood,
+    FloodDecision,
+    FloodEntry,
+    ListContext,
+    fate,
+    flood_key,
+    flood_notices,
+    flood_so_far,
+)
 from bot.notices.notice import Lane, Notice
 from bot.polling.poller import Poller
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.registry import Audience
-from bot.watch.announce import Wanted
+from bot.watch.announce import CardRequest
 from bot.watch.item_isolation import composed, isolated
 
 _log = structlog.get_logger(__name__)
@@ -29,15 +40,17 @@ async def going_on(tx: Transaction, now: datetime) -> dict[RoomId, Flood]:
     return {flood.room: flood for flood, polled_at in floods if not flood.is_over(now, polled_at)}
 
 
-def by_room(wanted: Sequence[Wanted]) -> list[list[Wanted]]:
+def by_room(wanted: Sequence[CardRequest]) -> list[list[CardRequest]]:
     """The *wanted* of each room, in their order."""
-    rooms: dict[RoomId, list[Wanted]] = {}
+    rooms: dict[RoomId, list[CardRequest]] = {}
     for each in wanted:
         rooms.setdefault(each.room, []).append(each)
     return list(rooms.values())
 
 
-async def open_flood(tx: Transaction, wanted: Sequence[Wanted], flood: Flood | None, now: datetime) -> Flood | None:
+async def open_flood(
+    tx: Transaction, wanted: Sequence[CardRequest], flood: Flood | None, now: datetime
+) -> Flood | None:
     """The flood that the *wanted* of one room belong to, which goes on with them; None where each gets a card.
 
     *flood* is the one that goes on there.
@@ -45,7 +58,7 @@ async def open_flood(tx: Transaction, wanted: Sequence[Wanted], flood: Flood | N
     room, server = wanted[0].room, wanted[0].about.server
     limit = await tx.floods.limit(room)
     recent = await tx.floods.count_recent(room) if limit else 0
-    if fate(limit, len(wanted), recent, flood) is Fate.CARDS:
+    if fate(limit, len(wanted), recent, flood) is FloodDecision.CARDS:
         return None
     if flood is None:
         withdrawn = await tx.floods.withdraw_recent(room)
@@ -60,7 +73,7 @@ async def open_flood(tx: Transaction, wanted: Sequence[Wanted], flood: Flood | N
     return flood
 
 
-class Floods:
+class FloodLists:
     """The floods of all rooms, and of the servers behind all *pollers*."""
 
     def __init__(self, store: Store, audience: Audience, pollers: Sequence[Poller]) -> None:
@@ -116,12 +129,14 @@ class Floods:
     async def _composed(
         self,
         flood: Flood,
-        gathered: Sequence[Gathered],
-        compose: Callable[[Flood, Sequence[Gathered], Room], list[Notice]],
+        gathered: Sequence[FloodEntry],
+        compose: Callable[[Flood, Sequence[FloodEntry], ListContext], list[Notice]],
     ) -> list[Notice]:
         room = self._room(flood.room)
         return await asyncio.to_thread(composed, gathered, lambda some: compose(flood, some, room), self._incidents)
 
-    def _room(self, room: RoomId) -> Room:
-        sites = Sites({poller.server: Site(poller.url, poller.links_by_msgid) for poller in self._pollers})
-        return Room(room, self._audience.rings(room), sites)
+    def _room(self, room: RoomId) -> ListContext:
+        sites = AllServerLinks(
+            {poller.server: ServerLinks(poller.url, poller.links_by_msgid) for poller in self._pollers}
+        )
+        return ListContext(room, self._audience.rings(room), sites)

@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Callable
 
 from bot.ids import ProjectName, ServerName
-from bot.notices.changes import Standing
+from bot.notices.changes import SubmissionState
 from bot.notices.notice import CardRef
 from bot.patchwork.updates import Work
 from bot.query.index.index import Index
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.options import On
+from bot.query.options import OnKind
 from bot.store.store import Store
 from bot.subscriptions.matching import Judged, awaits_review, matches_of
 
 
-class Ears:
+class FollowedSubmissions:
     """The subscriptions and the cards that there are."""
 
     def __init__(
@@ -31,31 +31,31 @@ class Ears:
         async with self._store.transaction() as tx:
             if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
                 return True
-        return await self._hears(server, work, frozenset({On.STATE, On.COMMENT}))
+        return await self._hears(server, work, frozenset({OnKind.STATE, OnKind.COMMENT}))
 
     async def hears_comments(self, server: ServerName, work: Work) -> bool:
         """Whether a subscription that *work* matches is `on:comment`."""
-        return await self._hears(server, work, frozenset({On.COMMENT}))
+        return await self._hears(server, work, frozenset({OnKind.COMMENT}))
 
     async def watches_comments(self, server: ServerName, work: Work) -> bool:
         """Whether a card of *work* is still edited, or a subscription waits for comments on it or for its review."""
         async with self._store.transaction() as tx:
             if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
                 return True
-            is_waited_for = self._index.waits_for_reviews or self._index.anybody_hears({On.COMMENT})
+            is_waited_for = self._index.waits_for_reviews or self._index.anybody_hears({OnKind.COMMENT})
             standing = (await tx.watch.standings(server, [work])).get(work) if is_waited_for else None
         if standing is None or not standing.patches:
             return False
         return await asyncio.to_thread(self._waits, server, standing)
 
-    def _waits(self, server: ServerName, standing: Standing) -> bool:
-        if self._match(server, standing, frozenset({On.COMMENT})):
+    def _waits(self, server: ServerName, standing: SubmissionState) -> bool:
+        if self._match(server, standing, frozenset({OnKind.COMMENT})):
             return True
         judged = Judged(server, standing.series, standing.patches)
         maintainers = self._maintainers(server, judged.project)
         return any(awaits_review(self._index, judged, patch, maintainers) for patch in judged.patches)
 
-    async def _hears(self, server: ServerName, work: Work, on: frozenset[On]) -> bool:
+    async def _hears(self, server: ServerName, work: Work, on: frozenset[OnKind]) -> bool:
         """Whether a subscription that *work* matches names such changes."""
         if not self._index.anybody_hears(on):
             return False
@@ -65,7 +65,7 @@ class Ears:
             return False
         return await asyncio.to_thread(self._match, server, standing, on)
 
-    def _match(self, server: ServerName, standing: Standing, on: frozenset[On]) -> bool:
+    def _match(self, server: ServerName, standing: SubmissionState, on: frozenset[OnKind]) -> bool:
         judged = Judged(server, standing.series, standing.patches)
         maintainers = self._maintainers(server, judged.project)
         found = (match for patch in judged.patches for match in matches_of(self._index, judged, patch, maintainers))

@@ -8,7 +8,7 @@ import structlog
 
 from bot.errors import StoreError
 from bot.incidents import Incidents
-from bot.notices.floods import Gathered
+from bot.notices.floods import FloodEntry
 from bot.notices.notice import Notice
 from bot.store.store import Transaction
 
@@ -60,7 +60,7 @@ async def _put_off(
 
 
 def composed(
-    gathered: Sequence[Gathered], compose: Callable[[Sequence[Gathered]], list[Notice]], incidents: Incidents
+    gathered: Sequence[FloodEntry], compose: Callable[[Sequence[FloodEntry]], list[Notice]], incidents: Incidents
 ) -> list[Notice]:
     """Return what *compose* makes of the *gathered* submissions; one on which it fails is reduced to its number."""
     try:
@@ -69,7 +69,9 @@ def composed(
         return compose([_shown(each, compose, incidents) for each in gathered])
 
 
-def _shown(gathered: Gathered, compose: Callable[[Sequence[Gathered]], list[Notice]], incidents: Incidents) -> Gathered:
+def _shown(
+    gathered: FloodEntry, compose: Callable[[Sequence[FloodEntry]], list[Notice]], incidents: Incidents
+) -> FloodEntry:
     try:
         compose([gathered])
     except Exception as error:  # noqa: BLE001  # the same

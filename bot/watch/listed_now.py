@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class CurrentListing:
     """How a submission is now: in which project, and under which name; None where its server says it has none such."""
 
     project: ProjectName | None
@@ -30,9 +30,9 @@ class ListedNow:
     def __init__(self, apis: Mapping[ServerName, PatchworkApi]) -> None:
         self._apis = apis
 
-    async def of(self, abouts: Sequence[CardRef]) -> dict[CardRef, Now]:
+    async def of(self, abouts: Sequence[CardRef]) -> dict[CardRef, CurrentListing]:
         """How those of *abouts* are of which a server says it in time."""
-        found: dict[CardRef, Now] = {}
+        found: dict[CardRef, CurrentListing] = {}
         by_server: dict[ServerName, list[CardRef]] = {}
         for about in abouts:
             by_server.setdefault(about.server, []).append(about)
@@ -44,7 +44,7 @@ class ListedNow:
             _log.info("digest.lookup_cut", found=len(found), listed=len(abouts))
         return found
 
-    async def _ask(self, server: ServerName, abouts: Sequence[CardRef], found: dict[CardRef, Now]) -> None:
+    async def _ask(self, server: ServerName, abouts: Sequence[CardRef], found: dict[CardRef, CurrentListing]) -> None:
         api = self._apis.get(server)
         if api is None or not api.version:
             return
@@ -56,13 +56,13 @@ class ListedNow:
                 return
 
 
-async def _now(api: PatchworkApi, about: CardRef) -> Now | None:
+async def _now(api: PatchworkApi, about: CardRef) -> CurrentListing | None:
     """How a submission is; None where the server does not say."""
     try:
         what = await (api.series(about.number) if about.kind == "series" else api.patch(about.number))
     except NotFound:
-        return Now(None)
+        return CurrentListing(None)
     except TransportError as error:
         _log.info("digest.lookup_failed", server=about.server, kind=str(about.kind), id=about.number, reason=str(error))
         return None
-    return Now(what.project, what.name)
+    return CurrentListing(what.project, what.name)

@@ -11,45 +11,45 @@ from bot.notices.notice import CardRef
 from bot.polling.poller import Poll
 from bot.store.retry_book import Retry
 from bot.store.store import Transaction
-from bot.watch.announce import Announced, Announcer, Submission, Wanted, keep_for_digests
+from bot.watch.announce import AnnouncedCard, Announcer, Arrived, CardRequest, keep_for_digests
 from bot.watch.card_edits import touch_cards
 from bot.watch.catch_up_lines import CatchUp
-from bot.watch.change_replies import Change, HeardIn, Hearing
+from bot.watch.change_replies import ChangeReplies, ChangeToTell, RoomChange
 from bot.watch.flood_lists import by_room, open_flood
 from bot.watch.item_isolation import isolated
-from bot.watch.retries import Part, Parts, incident_of, part_of, retry_of
-from bot.watch.save_poll import Saved
-from bot.watch.version_links import Link, Linked, link_versions, links, tell_cards
+from bot.watch.retries import Part, PollParts, incident_of, part_of, retry_of
+from bot.watch.save_poll import SavedPoll
+from bot.watch.version_links import LinkedSeries, UnlinkedSeries, link_versions, links, tell_cards
 
 
 @dataclass(frozen=True, slots=True)
-class Makers:
+class NoticeMakers:
     """The makers of notices and cards for one server."""
 
     announcer: Announcer
-    hearing: Hearing
+    hearing: ChangeReplies
     catch_up: CatchUp
     incidents: Incidents
 
 
-def found(saved: Saved, rebuilds: int) -> Parts:
+def found(saved: SavedPoll, rebuilds: int) -> PollParts:
     """Return what a *saved* poll brought, in the order of arrival; submissions too old to be posted are only linked."""
     poll, server = saved.poll, saved.poll.server
     news = [(CardRef(server, "series", each.series.id, rebuilds), each.news) for each in poll.series if not each.past]
     news += [
         (CardRef(server, "patch", patch.id, rebuilds), (patch,)) for patch in poll.patches if patch.id not in poll.past
     ]
-    return Parts(
-        submissions=[Submission(about, {patch.id: patch.text for patch in patches}) for about, patches in news],
-        changes=[Change(each) for each in saved.changed],
+    return PollParts(
+        submissions=[Arrived(about, {patch.id: patch.text for patch in patches}) for about, patches in news],
+        changes=[ChangeToTell(each) for each in saved.changed],
         links=links(saved.changed, poll.series, server, rebuilds),
     )
 
 
-class Handling:
+class PollSteps:
     """The steps of one transaction for one server; *floods* are the open floods, by room."""
 
-    def __init__(self, tx: Transaction, server: ServerName, makers: Makers, floods: dict[RoomId, Flood]) -> None:
+    def __init__(self, tx: Transaction, server: ServerName, makers: NoticeMakers, floods: dict[RoomId, Flood]) -> None:
         self._tx = tx
         self._server = server
         self._announcer = makers.announcer
@@ -60,19 +60,19 @@ class Handling:
         self._retried: set[tuple[str, str]] = set()
         self._failed: set[tuple[str, str]] = set()
 
-    async def due(self) -> Parts:
+    async def due(self) -> PollParts:
         """Return the parts that failed before and are due for a retry."""
         taken = await self._tx.retries.take(self._server)
         self._retried.update(map(incident_of, taken))
         parts = await isolated(self._tx, taken, self._parts, self._unreadable)
-        return Parts(
-            [part for part in parts if isinstance(part, Submission)],
-            [part for part in parts if isinstance(part, Change)],
-            [part for part in parts if isinstance(part, Wanted)],
-            [part for part in parts if isinstance(part, Link)],
+        return PollParts(
+            [part for part in parts if isinstance(part, Arrived)],
+            [part for part in parts if isinstance(part, ChangeToTell)],
+            [part for part in parts if isinstance(part, CardRequest)],
+            [part for part in parts if isinstance(part, UnlinkedSeries)],
         )
 
-    async def asked(self, parts: Parts) -> tuple[list[Wanted], list[Linked]]:
+    async def asked(self, parts: PollParts) -> tuple[list[CardRequest], list[LinkedSeries]]:
         """Return the requested cards, each once: for arrivals, then for changes; and the new versions."""
         tx = self._tx
         changes = await isolated(tx, parts.changes, self._touched, self._put_off)
@@ -80,31 +80,31 @@ class Handling:
         wanted = [*parts.cards, *await isolated(tx, parts.submissions, self._arrived, self._put_off)]
         heard = await isolated(tx, changes, self._hearing.heard, self._put_off)
         wanted += await isolated(tx, heard, lambda some: self._hearing.wanted(tx, some), self._put_off_heard)
-        once: dict[tuple[RoomId, CardRef], Wanted] = {}
+        once: dict[tuple[RoomId, CardRef], CardRequest] = {}
         for each in wanted:
             once.setdefault((each.room, each.about), each)
         kept = list(once.values())
         return await isolated(tx, kept, lambda some: keep_for_digests(tx, some), self._put_off), linked
 
-    async def post(self, wanted: Sequence[Wanted]) -> list[Announced]:
+    async def post(self, wanted: Sequence[CardRequest]) -> list[AnnouncedCard]:
         """Write the *wanted* cards; if a room has too many, they become a flood."""
         cards = await isolated(self._tx, by_room(wanted), self._sifted, self._put_off_all)
         posted = {(each.room, each.about) for each in cards}
         in_order = [each for each in wanted if (each.room, each.about) in posted]
         return await isolated(self._tx, in_order, lambda some: self._announcer.post(self._tx, some), self._put_off)
 
-    async def hold(self, absence: Absence, poll: Poll, wanted: Sequence[Wanted]) -> list[Announced]:
+    async def hold(self, absence: Absence, poll: Poll, wanted: Sequence[CardRequest]) -> list[AnnouncedCard]:
         """Hold the *wanted* cards after an *absence*, and post them when a *poll* brings the last of them."""
         absence = await self._catch_up.count(self._tx, absence, poll)
         tx = self._tx
         await isolated(tx, wanted, lambda some: self._catch_up.hold(tx, absence, some), self._put_off)
         return [] if poll.more and poll.wait is None else await self.tell(absence)
 
-    async def tell(self, absence: Absence) -> list[Announced]:
+    async def tell(self, absence: Absence) -> list[AnnouncedCard]:
         """Post what is held since an *absence*."""
         return await self._catch_up.tell(self._tx, absence, self._tx.now, self._put_off)
 
-    async def tell_versions(self, linked: Sequence[Linked]) -> None:
+    async def tell_versions(self, linked: Sequence[LinkedSeries]) -> None:
         """Link the cards of both versions to each other."""
         await isolated(self._tx, linked, self._cards_told, self._put_off_linked)
 
@@ -119,17 +119,17 @@ class Handling:
         found = [await part_of(self._tx, retry) for retry in taken]
         return [part for part in found if part is not None]
 
-    async def _touched(self, changes: Sequence[Change]) -> Sequence[Change]:
+    async def _touched(self, changes: Sequence[ChangeToTell]) -> Sequence[ChangeToTell]:
         for each in changes:
             await touch_cards(self._tx, each.changed)
         return changes
 
-    async def _arrived(self, submissions: Sequence[Submission]) -> list[Wanted]:
+    async def _arrived(self, submissions: Sequence[Arrived]) -> list[CardRequest]:
         return [wanted for each in submissions for wanted in await self._announcer.wanted(self._tx, each)]
 
-    async def _sifted(self, rooms: Sequence[Sequence[Wanted]]) -> list[Wanted]:
+    async def _sifted(self, rooms: Sequence[Sequence[CardRequest]]) -> list[CardRequest]:
         """Return the cards to write; the others are part of a flood of their room."""
-        cards: list[Wanted] = []
+        cards: list[CardRequest] = []
         for wanted in rooms:
             flood = await open_flood(self._tx, wanted, self._floods.get(wanted[0].room), self._tx.now)
             if flood is None:
@@ -138,14 +138,14 @@ class Handling:
                 await self._gather(flood.key, wanted)
         return cards
 
-    async def _gather(self, key: NoticeKey, wanted: Sequence[Wanted]) -> None:
-        async def gather(some: Sequence[Wanted]) -> Sequence[Wanted]:
+    async def _gather(self, key: NoticeKey, wanted: Sequence[CardRequest]) -> None:
+        async def gather(some: Sequence[CardRequest]) -> Sequence[CardRequest]:
             await self._tx.floods.gather(some[0].room, key, [each.held for each in some])
             return some
 
         await isolated(self._tx, wanted, gather, self._put_off)
 
-    async def _cards_told(self, linked: Sequence[Linked]) -> Sequence[Linked]:
+    async def _cards_told(self, linked: Sequence[LinkedSeries]) -> Sequence[LinkedSeries]:
         await tell_cards(self._tx, self._server, linked)
         return linked
 
@@ -156,16 +156,18 @@ class Handling:
         self._fail(retry, error)
         await self._tx.retries.add(retry)
 
-    async def _put_off_all(self, wanted: Sequence[Wanted], error: Exception) -> None:
+    async def _put_off_all(self, wanted: Sequence[CardRequest], error: Exception) -> None:
         for each in wanted:
             await self._put_off(each, error)
 
-    async def _put_off_heard(self, heard: HeardIn, error: Exception) -> None:
+    async def _put_off_heard(self, heard: RoomChange, error: Exception) -> None:
         await self._put_off(replace(heard.change, room=heard.heard.match.room), error)
 
-    async def _put_off_linked(self, linked: Linked, error: Exception) -> None:
+    async def _put_off_linked(self, linked: LinkedSeries, error: Exception) -> None:
         rebuilds = await self._tx.watch.rebuilds(self._server)
-        await self._put_off(Link(CardRef(self._server, "series", linked.series.id, rebuilds), linked.failures), error)
+        await self._put_off(
+            UnlinkedSeries(CardRef(self._server, "series", linked.series.id, rebuilds), linked.failures), error
+        )
 
     async def _unreadable(self, retry: Retry, error: Exception) -> None:
         self._fail(retry, error)

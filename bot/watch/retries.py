@@ -6,26 +6,26 @@ from typing import Any, TypeAlias
 
 from bot.ids import PatchId, RoomId, ServerName
 from bot.notices.notice import CardRef
-from bot.query.options import Form, read_digest
-from bot.store.flood_book import Held
+from bot.query.options import CardForm, read_digest
+from bot.store.flood_book import HeldSubmission
 from bot.store.retry_book import Retry, RetryKind
 from bot.store.store import Transaction
 from bot.store.stored_change import of_changed, to_changed
-from bot.watch.announce import Submission, Wanted, submitted
-from bot.watch.change_replies import Change
-from bot.watch.version_links import Link
+from bot.watch.announce import Arrived, CardRequest, submitted
+from bot.watch.change_replies import ChangeToTell
+from bot.watch.version_links import UnlinkedSeries
 
-Part: TypeAlias = Submission | Change | Wanted | Link
+Part: TypeAlias = Arrived | ChangeToTell | CardRequest | UnlinkedSeries
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class PollParts:
     """What one transaction handles: arrivals, changes, requested cards, and versions to be linked."""
 
-    submissions: Sequence[Submission] = ()
-    changes: Sequence[Change] = ()
-    cards: Sequence[Wanted] = ()
-    links: Sequence[Link] = ()
+    submissions: Sequence[Arrived] = ()
+    changes: Sequence[ChangeToTell] = ()
+    cards: Sequence[CardRequest] = ()
+    links: Sequence[UnlinkedSeries] = ()
 
 
 def incident_of(retry: Retry) -> tuple[str, str]:
@@ -38,16 +38,16 @@ def retry_of(part: Part) -> Retry:
     about, failures = _about(part), part.failures + 1
     key, server = f"{about.kind} {about.number} of {about.server}", about.server
     match part:
-        case Submission():
+        case Arrived():
             work: dict[str, Any] = {**_of_about(about), "texts": [[*each] for each in part.texts.items()]}
             return Retry(RetryKind.SUBMISSION, key, server, None, work, failures)
-        case Change():
+        case ChangeToTell():
             return Retry(RetryKind.CHANGE, key, server, part.room, of_changed(part.changed), failures)
-        case Wanted():
+        case CardRequest():
             work = {**_of_about(about), "why": part.why, "paths": list(part.match.paths), "form": part.form}
             work |= {"digests": [str(digest) for digest in part.digests], "by_change": part.by_change}
             return Retry(RetryKind.CARD, key, server, part.room, work, failures)
-        case Link():
+        case UnlinkedSeries():
             return Retry(RetryKind.LINK, key, server, None, _of_about(about), failures)
 
 
@@ -59,17 +59,17 @@ async def part_of(tx: Transaction, retry: Retry) -> Part | None:
     """
     assert retry.server is not None  # noqa: S101  # for the type; a part of a poll is of a server
     if retry.kind is RetryKind.CHANGE:
-        return Change(to_changed(retry.server, retry.work), retry.room, retry.failures)
+        return ChangeToTell(to_changed(retry.server, retry.work), retry.room, retry.failures)
     about = _to_about(retry.server, retry.work)
     if retry.kind is RetryKind.SUBMISSION:
         texts = {PatchId(number): text for number, text in retry.work["texts"]}
-        return Submission(about, texts, retry.failures)
+        return Arrived(about, texts, retry.failures)
     if retry.kind is RetryKind.LINK:
-        return Link(about, retry.failures)
+        return UnlinkedSeries(about, retry.failures)
     return await _wanted(tx, about, retry)
 
 
-async def _wanted(tx: Transaction, about: CardRef, retry: Retry) -> Wanted | None:
+async def _wanted(tx: Transaction, about: CardRef, retry: Retry) -> CardRequest | None:
     """Return a card that is still missing; None if the room has one, or lists the submission in a flood."""
     room, work = RoomId(str(retry.room)), retry.work
     having = await tx.cards.rooms_with(about)
@@ -78,14 +78,16 @@ async def _wanted(tx: Transaction, about: CardRef, retry: Retry) -> Wanted | Non
     judged = await submitted(tx, about)
     if judged is None or room in having:
         return None
-    form = Form(work["form"]) if work["form"] else None
-    wanted = Wanted.of_held(room, Held(about, work["why"], tuple(work["paths"]), form or Form.CARD), judged)
+    form = CardForm(work["form"]) if work["form"] else None
+    wanted = CardRequest.of_held(
+        room, HeldSubmission(about, work["why"], tuple(work["paths"]), form or CardForm.CARD), judged
+    )
     digests = tuple(map(read_digest, work["digests"]))
     return replace(wanted, form=form, digests=digests, by_change=work["by_change"], failures=retry.failures)
 
 
 def _about(part: Part) -> CardRef:
-    return part.changed.about if isinstance(part, Change) else part.about
+    return part.changed.about if isinstance(part, ChangeToTell) else part.about
 
 
 def _of_about(about: CardRef) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from itertools import groupby
 
 from bot.ids import ProjectName
 from bot.incidents import Incidents
-from bot.notices.changes import Changed
-from bot.patchwork.updates import CommentsRead, Followed, MailKind, Rechecks
+from bot.notices.changes import ChangedSubmission
+from bot.patchwork.updates import CommentsRead, FollowUpResult, MailKind, Rechecks
 from bot.polling.pending import Pending, PendingKind
 from bot.polling.poller import Poll
 from bot.store.store import Transaction
@@ -18,11 +18,11 @@ NOT_SAVED = "poll.object_not_saved"
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedPoll:
     """The part of a *poll* that was written, and what *changed*."""
 
     poll: Poll
-    changed: tuple[Changed, ...]
+    changed: tuple[ChangedSubmission, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class _Piece:
     again: Pending | None = None
 
 
-async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime) -> Saved:
+async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime) -> SavedPoll:
     """Write what a *poll* found: as a whole, or, if that fails, piece by piece without those that cannot be written.
 
     An unwritable object is read again like one that could not be read; what an event said about it is lost.
@@ -44,8 +44,10 @@ async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime)
     """
     whole = await isolated(tx, [poll], lambda polls: _saved(tx, polls), _nothing)
     if whole:
-        return Saved(poll, whole[0].changed)
-    base = replace(poll, series=(), patches=(), told=(), shown=(), followed=Followed(rechecks=poll.followed.rechecks))
+        return SavedPoll(poll, whole[0].changed)
+    base = replace(
+        poll, series=(), patches=(), told=(), shown=(), followed=FollowUpResult(rechecks=poll.followed.rechecks)
+    )
     changed = list(await tx.watch.save(base))
 
     async def put_off(piece: _Piece, error: Exception) -> None:
@@ -53,18 +55,18 @@ async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime)
         if piece.again is not None:
             await tx.watch.save(replace(_empty(poll), pending=(piece.again.again(now),)))
 
-    async def write(pieces: Sequence[_Piece]) -> list[Saved]:
+    async def write(pieces: Sequence[_Piece]) -> list[SavedPoll]:
         return await _saved(tx, [piece.poll for piece in pieces])
 
     written = await isolated(tx, list(_pieces(poll, now)), write, put_off)
     changed += [each for saved in written for each in saved.changed]
     series = tuple(read for saved in written for read in saved.poll.series)
     patches = tuple(patch for saved in written for patch in saved.poll.patches)
-    return Saved(replace(poll, series=series, patches=patches), tuple(changed))
+    return SavedPoll(replace(poll, series=series, patches=patches), tuple(changed))
 
 
-async def _saved(tx: Transaction, polls: Sequence[Poll]) -> list[Saved]:
-    return [Saved(poll, await tx.watch.save(poll)) for poll in polls]
+async def _saved(tx: Transaction, polls: Sequence[Poll]) -> list[SavedPoll]:
+    return [SavedPoll(poll, await tx.watch.save(poll)) for poll in polls]
 
 
 async def _nothing(poll: Poll, error: Exception) -> None:
@@ -74,7 +76,7 @@ async def _nothing(poll: Poll, error: Exception) -> None:
 def _empty(poll: Poll) -> Poll:
     """Return a poll that only moves the cursor to where *poll* does."""
     rechecks = None if poll.followed.rechecks is None else Rechecks()
-    return Poll(poll.server, poll.cursor, followed=Followed(rechecks=rechecks))
+    return Poll(poll.server, poll.cursor, followed=FollowUpResult(rechecks=rechecks))
 
 
 def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
@@ -125,7 +127,7 @@ def _comments(poll: Poll, read: CommentsRead) -> Pending | None:
     return _settled(poll, kind, read.on.id)
 
 
-def resolve_saved(saved: Saved, incidents: Incidents) -> None:
+def resolve_saved(saved: SavedPoll, incidents: Incidents) -> None:
     """Resolve the incidents of objects that are written now; to be called after the commit."""
     for read in saved.poll.series:
         incidents.resolve(NOT_SAVED, f"series {read.series.id} of {saved.poll.server}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bot.ids import NoticeKey, SeriesId
-from bot.notices.card import Shown, Site, drawn
+from bot.notices.card import ServerLinks, Shown, drawn
 from bot.notices.markup import written
 from bot.notices.notice import CardRef, NoticeKind, Tag
 from bot.store.store import Transaction
@@ -39,13 +39,13 @@ def tag(key: NoticeKey, about: CardRef, shown: Shown, kind: NoticeKind = NoticeK
     )
 
 
-class Composer:
+class CardComposer:
     """Composes cards, each once for all rooms where it says the same."""
 
     def __init__(self) -> None:
         self._composed: dict[tuple[object, ...], tuple[str, str]] = {}
 
-    def both(self, about: CardRef, shown: Shown, site: Site) -> tuple[str, str]:
+    def both(self, about: CardRef, shown: Shown, site: ServerLinks) -> tuple[str, str]:
         """A card in plain text and in HTML."""
         said = (about, shown.form, shown.matched, shown.former, shown.superseded_by)
         if said not in self._composed:

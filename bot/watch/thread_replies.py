@@ -6,12 +6,12 @@ from datetime import timedelta
 from functools import partial
 
 from bot.ids import ProjectName, ServerName
-from bot.notices.card import Shown, Site
+from bot.notices.card import ServerLinks, Shown
 from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, reply_key
 from bot.notices.thread_reply import Thread, told
 from bot.patchwork.updates import Work, WorkKind
-from bot.store.queued_change_book import Burst
+from bot.store.queued_change_book import ChangeBatch
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.registry import Audience
@@ -24,11 +24,11 @@ BATCH = 50  # threads of one transaction
 _ENDED = frozenset({"redacted", "moved"})  # below which nothing is said any more; a frozen card is only not edited
 
 
-class Replies:
+class ThreadReplies:
     """Replies in the threads of all cards; *sites* say how links to each server are written."""
 
     def __init__(
-        self, store: Store, audience: Audience, sites: Mapping[ServerName, Callable[[ProjectName], Site]]
+        self, store: Store, audience: Audience, sites: Mapping[ServerName, Callable[[ProjectName], ServerLinks]]
     ) -> None:
         self._store = store
         self._audience = audience
@@ -52,14 +52,14 @@ class Replies:
             self._store.incidents.resolve(RetryKind.REPLY.incident, burst.card)
         return len(due) == BATCH
 
-    async def _tell(self, tx: Transaction, due: Sequence[Burst]) -> Sequence[Burst]:
+    async def _tell(self, tx: Transaction, due: Sequence[ChangeBatch]) -> Sequence[ChangeBatch]:
         threads = [(burst, thread) for burst in due if (thread := await self._thread(tx, burst)) is not None]
         await tx.outbox.add(await asyncio.to_thread(self._replies, threads))
         for burst in due:
             await tx.queued.told(burst)
         return due
 
-    async def _thread(self, tx: Transaction, burst: Burst) -> Thread | None:
+    async def _thread(self, tx: Transaction, burst: ChangeBatch) -> Thread | None:
         """What is to be told of; None where nothing can be, or its card is not there to hang it on."""
         if burst.ended in _ENDED or not burst.is_there or burst.about.server not in self._sites:
             return None
@@ -73,7 +73,7 @@ class Replies:
         recent = await tx.watch.changed_since(burst.about.server, ids, told_at or since)
         return Thread(Shown(standing.patches, standing.series), burst.changes, standing.checks, recent)
 
-    def _replies(self, threads: Sequence[tuple[Burst, Thread]]) -> list[Notice]:
+    def _replies(self, threads: Sequence[tuple[ChangeBatch, Thread]]) -> list[Notice]:
         """The replies that say anything, off the event loop."""
         replies: list[Notice] = []
         for burst, thread in threads:
@@ -86,5 +86,5 @@ class Replies:
         return replies
 
 
-async def _put_off(tx: Transaction, burst: Burst, error: Exception) -> None:
+async def _put_off(tx: Transaction, burst: ChangeBatch, error: Exception) -> None:
     await tx.retries.put_off(RetryKind.REPLY, burst.card, error)

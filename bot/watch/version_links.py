@@ -7,11 +7,11 @@ import structlog
 
 from bot.ids import EventId, RoomId, SeriesId, ServerName
 from bot.notices.card import Shown
-from bot.notices.changes import Changed, ChangeKind
+from bot.notices.changes import ChangedSubmission, ChangeKind
 from bot.notices.notice import CardRef
-from bot.notices.other_versions import Former, Place, Successor
+from bot.notices.other_versions import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Patch, Series
-from bot.patchwork.versions import Known, compare, follow, is_partial_reroll, may_follow, newcomer, version_of
+from bot.patchwork.versions import KnownVersion, compare, follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.polling.poller import SeriesRead
 from bot.store.store import Transaction
 
@@ -20,7 +20,7 @@ _Places = Mapping[RoomId, EventId | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class LinkedSeries:
     """A series whose former version was found; *failures* counts how often that could not be done before."""
 
     series: Series
@@ -29,7 +29,7 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class UnlinkedSeries:
     """A series whose former version is to be found; *news* are those of its patches that were read with it.
 
     *failures* counts how often that could not be done so far.
@@ -40,20 +40,20 @@ class Link:
     news: tuple[Patch, ...] = ()
 
 
-async def link_versions(tx: Transaction, links: Sequence[Link]) -> list[Linked]:
+async def link_versions(tx: Transaction, links: Sequence[UnlinkedSeries]) -> list[LinkedSeries]:
     """Find the former versions of series that are saved, the earlier first, as far as they are not known."""
     found = [await _link(tx, link) for link in links]
     return [linked for linked in found if linked is not None]
 
 
-async def _link(tx: Transaction, link: Link) -> Linked | None:
+async def _link(tx: Transaction, link: UnlinkedSeries) -> LinkedSeries | None:
     server = link.about.server
     series = await tx.watch.series(server, link.about.number)
     if series is None or not may_follow(series):
         return None
     if earlier := await tx.watch.earlier(server, series.id):
         former = await tx.watch.series(server, earlier[0]) if link.failures else None
-        return Linked(series, former, link.failures) if former else None  # its cards were perhaps not told
+        return LinkedSeries(series, former, link.failures) if former else None  # its cards were perhaps not told
     new = newcomer(series, await tx.watch.patches_of(server, series.id), link.news)
     evident = follow(new, await tx.versions.candidates(server, new))
     if evident is None:
@@ -61,23 +61,28 @@ async def _link(tx: Transaction, link: Link) -> Linked | None:
     await tx.watch.link(server, series.id, evident.former.id)
     why = [str(kind) for kind in evident.evidence]
     _log.info("a new version", server=server, series=series.id, former=evident.former.id, evidence=why)
-    return Linked(series, evident.former, link.failures)
+    return LinkedSeries(series, evident.former, link.failures)
 
 
-def links(changed: Iterable[Changed], reads: Sequence[SeriesRead], server: ServerName, rebuilds: int) -> list[Link]:
+def links(
+    changed: Iterable[ChangedSubmission], reads: Sequence[SeriesRead], server: ServerName, rebuilds: int
+) -> list[UnlinkedSeries]:
     """The series that were *read*, or got another name, by which they may be found to follow another; by id.
 
     The earlier may be the former of the later.
     """
     kinds = {ChangeKind.PATCHES, ChangeKind.DETAILS}
     named = [each for each in changed if any(change.kind in kinds for change in each.changes)]
-    found = {each.series.id: Link(each.about) for each in named if each.series is not None}
-    read = {each.series.id: Link(CardRef(server, "series", each.series.id, rebuilds), 0, each.news) for each in reads}
+    found = {each.series.id: UnlinkedSeries(each.about) for each in named if each.series is not None}
+    read = {
+        each.series.id: UnlinkedSeries(CardRef(server, "series", each.series.id, rebuilds), 0, each.news)
+        for each in reads
+    }
     found |= read
     return [found[number] for number in sorted(found)]
 
 
-async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[Linked]) -> None:
+async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[LinkedSeries]) -> None:
     """Mark the cards of both versions, once the new one has the cards that it is to have now.
 
     Where the new version has a card that is not sent yet, the old one waits for its event, to be edited once.
@@ -91,12 +96,12 @@ async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[Linke
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
+class VersionLinker:
     """The versions before and after a series, and the rooms where they have cards, with the events of those."""
 
-    former: Former | None = None
+    former: FormerVersion | None = None
     former_cards: _Places = field(default_factory=dict)
-    successor: Successor | None = None
+    successor: NextVersion | None = None
     successor_cards: _Places = field(default_factory=dict)
 
     def seen_from(self, room: RoomId, shown: Shown) -> Shown:
@@ -113,24 +118,24 @@ class Versions:
         return replace(shown, former=former, superseded_by=successor)
 
 
-async def versions_of(tx: Transaction, about: CardRef, shown: Shown) -> Versions:
+async def versions_of(tx: Transaction, about: CardRef, shown: Shown) -> VersionLinker:
     """The versions around what is *shown*, whichever room it is shown in."""
     series, server = shown.series, about.server
     if series is None:
-        return Versions()
-    found = Versions()
+        return VersionLinker()
+    found = VersionLinker()
     earlier = await tx.watch.earlier(server, series.id)
     former = await tx.watch.series(server, earlier[0]) if earlier else None
     if former is not None:
-        before = Known(former, tuple(await tx.watch.patches_of(server, former.id)))
-        compared = compare(before, Known(series, shown.patches))
+        before = KnownVersion(former, tuple(await tx.watch.patches_of(server, former.id)))
+        compared = compare(before, KnownVersion(series, shown.patches))
         places = await tx.cards.places(_card(about, former.id))
-        found = replace(found, former=Former(former, compared), former_cards=places)
+        found = replace(found, former=FormerVersion(former, compared), former_cards=places)
     later = [each for each in await tx.versions.following(server, series.id) if not is_partial_reroll(each)]
     if later:
         successor = max(later, key=lambda each: (version_of(each), each.id))
         places = await tx.cards.places(_card(about, successor.id))
-        found = replace(found, successor=Successor(successor), successor_cards=places)
+        found = replace(found, successor=NextVersion(successor), successor_cards=places)
     return found
 
 
@@ -139,6 +144,6 @@ def _card(about: CardRef, series: SeriesId) -> CardRef:
     return replace(about, kind="series", number=series)
 
 
-def _place(room: RoomId, places: _Places) -> Place | None:
+def _place(room: RoomId, places: _Places) -> CardPlace | None:
     event = places.get(room)
-    return None if event is None else Place(room, event)
+    return None if event is None else CardPlace(room, event)

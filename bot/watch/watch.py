@@ -11,20 +11,20 @@ from bot import metrics
 from bot.clock import Clock, backoff
 from bot.errors import BotError, Temporary
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from bot.notices.catch_up import Absence
-from bot.notices.changes import Changed
-from bot.notices.floods import Room, Sites
-from bot.notices.status import Health, WatchedServer, moment, next_tick, to_the_second
-from bot.patchwork.wire import Event, known_category
-from bot.polling.poller import Past, Poll, Poller
+from bot.notices.changes import ChangedSubmission
+from bot.notices.floods import AllServerLinks, ListContext
+from bot.notices.status import PollHealth, WatchedServer, moment, next_tick, to_the_second
+from bot.patchwork.wire import EventHint, known_category
+from bot.polling.poller import OldNewsFilter, Poll, Poller
 from bot.store.store import Store
-from bot.subscriptions.registry import Audience, Projects
-from bot.watch.announce import Announced, Announcer
-from bot.watch.catch_up_lines import CatchUp, Polled, absence_now, past
-from bot.watch.change_replies import Hearing
+from bot.subscriptions.registry import Audience, ProjectInfo
+from bot.watch.announce import AnnouncedCard, Announcer
+from bot.watch.catch_up_lines import CatchUp, PollInterval, absence_now, past
+from bot.watch.change_replies import ChangeReplies
 from bot.watch.flood_lists import going_on
-from bot.watch.poll_steps import Handling, Makers, found
+from bot.watch.poll_steps import NoticeMakers, PollSteps, found
 from bot.watch.save_poll import resolve_saved, save
 
 _log = structlog.get_logger(__name__)
@@ -33,11 +33,11 @@ _log = structlog.get_logger(__name__)
 class Watch:
     """Watches one server."""
 
-    def __init__(self, poller: Poller, store: Store, audience: Audience, clock: Clock, projects: Projects) -> None:
+    def __init__(self, poller: Poller, store: Store, audience: Audience, clock: Clock, projects: ProjectInfo) -> None:
         self.server: ServerName = poller.server
-        self.health = Health()
+        self.health = PollHealth()
         self._poller = poller
-        self._polled = Polled(poller.server, poller.interval)
+        self._polled = PollInterval(poller.server, poller.interval)
         self._store = store
         self._audience = audience
         self._clock = clock
@@ -46,11 +46,11 @@ class Watch:
         self._not_before = clock.monotonic()
         announcer = Announcer(self.server, audience, self.site, projects.maintainers)
         catch_up = CatchUp(announcer, self._room, store.incidents)
-        self._makers = Makers(announcer, Hearing(audience, projects.maintainers), catch_up, store.incidents)
+        self._makers = NoticeMakers(announcer, ChangeReplies(audience, projects.maintainers), catch_up, store.incidents)
         self._failures_of_ours = metrics.LOOP_FAILURES.labels(f"poll {self.server}")
         self._ticked_at: datetime | None = None
-        self._written: list[Announced] = []  # the cards of the poll under way
-        self._changed: tuple[Changed, ...] = ()  # by that poll
+        self._written: list[AnnouncedCard] = []  # the cards of the poll under way
+        self._changed: tuple[ChangedSubmission, ...] = ()  # by that poll
 
     def condition(
         self,
@@ -105,7 +105,7 @@ class Watch:
         self._audience.awaken(now)
         async with self._store.transaction() as tx:
             absence = None if poll.rebuilt else await absence_now(tx, self._polled, now, self.health.failing_since)
-            handling = Handling(tx, self.server, self._makers, await going_on(tx, now))
+            handling = PollSteps(tx, self.server, self._makers, await going_on(tx, now))
             saved = await save(tx, poll, self._store.incidents, now)
             self._changed = saved.changed
             wanted, linked = await handling.asked(found(saved, await tx.watch.rebuilds(self.server)))
@@ -116,7 +116,7 @@ class Watch:
             await handling.tell_versions(linked)
         resolve_saved(saved, self._store.incidents)
 
-    async def _past(self) -> Past | None:
+    async def _past(self) -> OldNewsFilter | None:
         """What need not be read; what is held already is told, where that takes too long, and what failed is retried.
 
         That is done though the server may be away.
@@ -125,7 +125,7 @@ class Watch:
         now = self._clock.now()
         self._audience.awaken(now)
         async with self._store.transaction() as tx:
-            handling = Handling(tx, self.server, self._makers, await going_on(tx, now))
+            handling = PollSteps(tx, self.server, self._makers, await going_on(tx, now))
             wanted, linked = await handling.asked(await handling.due())
             self._written += await handling.post(wanted)
             await handling.tell_versions(linked)
@@ -137,7 +137,7 @@ class Watch:
         self._tell()
         return need_not
 
-    def _tell(self, events: Sequence[Event] = ()) -> None:
+    def _tell(self, events: Sequence[EventHint] = ()) -> None:
         """Count and log the events, the changes and the cards, once they are written for good."""
         for event in events:
             metrics.EVENTS.labels(self.server, known_category(event)).inc()
@@ -152,15 +152,15 @@ class Watch:
                 "card", server=self.server, room=new.room, kind=str(new.about.kind), id=new.about.number, why=new.why
             )
 
-    def _room(self, room: RoomId) -> Room:
+    def _room(self, room: RoomId) -> ListContext:
         """Where and how something of this server is said."""
-        sites = Sites({self.server: Site(self._poller.url, self._poller.links_by_msgid)})
-        return Room(room, self._audience.rings(room), sites)
+        sites = AllServerLinks({self.server: ServerLinks(self._poller.url, self._poller.links_by_msgid)})
+        return ListContext(room, self._audience.rings(room), sites)
 
-    def site(self, project: ProjectName) -> Site:
+    def site(self, project: ProjectName) -> ServerLinks:
         """How links to what was sent to *project* are written."""
         archive = self._projects.archives.get(project.lower(), "")
-        return Site(self._poller.url, self._poller.links_by_msgid, archive, states=self._poller.states)
+        return ServerLinks(self._poller.url, self._poller.links_by_msgid, archive, states=self._poller.states)
 
     def _failed(self, reason: str, asked: timedelta | None) -> None:
         """Wait: from 2 s doubling with jitter to 15 min, or as long as the server asks for."""
@@ -188,7 +188,7 @@ class Watch:
         now = self._clock.now()
         is_up_to_date = poll.polled and not poll.more
         last_success = now if poll.polled else self.health.last_success
-        self.health = Health(last_success, caught_up=now if is_up_to_date else self.health.caught_up)
+        self.health = PollHealth(last_success, caught_up=now if is_up_to_date else self.health.caught_up)
         metrics.POLLS.labels(self.server, "ok").inc()
         self._failures = 0
         self._not_before = self._clock.monotonic() + (poll.wait or timedelta()).total_seconds()

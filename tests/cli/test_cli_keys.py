@@ -6,10 +6,10 @@ import pytest
 
 from bot.cli import main
 from bot.ids import DeviceId, UserId
-from bot.matrix.identity import RESET_WORDS, Report
+from bot.matrix.identity import RESET_WORDS, TrustReport
 from cli_rig import work_in, write_config
 
-GOOD = Report(
+GOOD = TrustReport(
     user=UserId("@bot:hs"),
     device=DeviceId("ONE"),
     is_known=True,
@@ -45,24 +45,24 @@ def test_a_reset_must_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
     ("report", "sentence"),
     [
         (
-            Report(GOOD.user, GOOD.device, False, False, False, None, False, 0),
+            TrustReport(GOOD.user, GOOD.device, False, False, False, None, False, 0),
             "The homeserver has no keys of the device yet: they are uploaded when the bot runs.",
         ),
         (
-            Report(GOOD.user, GOOD.device, True, False, True, "KEY", True, 50),
+            TrustReport(GOOD.user, GOOD.device, True, False, True, "KEY", True, 50),
             "The crypto store does not have the keys of the device: the next start makes a new device.",
         ),
         (
-            Report(GOOD.user, GOOD.device, True, True, False, "KEY", True, 50),
+            TrustReport(GOOD.user, GOOD.device, True, True, False, "KEY", True, 50),
             "The device is not signed: others are warned of it.",
         ),
         (
-            Report(GOOD.user, GOOD.device, True, True, True, "KEY", False, None),
+            TrustReport(GOOD.user, GOOD.device, True, True, True, "KEY", False, None),
             f"The account's identity is not the bot's (KEY); {RESET_WORDS}.",
         ),
     ],
 )
-def test_what_is_wrong_is_said(report: Report, sentence: str) -> None:
+def test_what_is_wrong_is_said(report: TrustReport, sentence: str) -> None:
     assert not report.is_good
     assert sentence in report.lines()
 

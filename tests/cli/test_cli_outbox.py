@@ -12,7 +12,7 @@ from inline_snapshot import snapshot
 from bot.cli import main
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, NoticeKey, RoomId
-from bot.notices.notice import Dead, Lane, Message, Notice, NoticeKind, Retry, Tag
+from bot.notices.notice import Dead, Lane, Message, Notice, NoticeKind, RetryAt, Tag
 from bot.store.store import Store, Transaction
 from cli_rig import work_in, write_config
 
@@ -50,7 +50,7 @@ def _outbox() -> None:
         await tx.outbox.add([a_notice(1), a_notice(2)])
         first, second = await tx.outbox.claim(10, DEVICE)
         await tx.outbox.settle(first, Dead("HTTP 400 M_TOO_LARGE \x1b[31m"))
-        await tx.outbox.settle(second, Retry(VirtualClock().now(), "HTTP 502"))
+        await tx.outbox.settle(second, RetryAt(VirtualClock().now(), "HTTP 502"))
         await tx.outbox.add([a_notice(3)])
 
     in_the_store(filled)

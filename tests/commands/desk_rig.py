@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 from bot.app import Bot
 from bot.commands import grammar
-from bot.commands.request import Asked
+from bot.commands.request import CommandRequest
 from bot.ids import EventId, UserId
 from bot.notices.markup import Allowed, written
-from bot.sample_patchwork.patchwork import Posted
+from bot.sample_patchwork.patchwork import PostedSeries
 from bot.sample_patchwork.request import Response
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 from rig import PROJECT, ROOM, Rig
 
 
-def a_message(text: str, number: int = 1) -> Said:
-    return Said(ROOM, EventId(f"$said{number}"), UserId("@ada:hs"), text, datetime(2026, 11, 23, tzinfo=UTC))
+def a_message(text: str, number: int = 1) -> InboxMessage:
+    return InboxMessage(ROOM, EventId(f"$said{number}"), UserId("@ada:hs"), text, datetime(2026, 11, 23, tzinfo=UTC))
 
 
 def short(text: str) -> str:
@@ -46,7 +46,7 @@ class Desk:
         await self.bot.settle()
         return "\n---\n".join(post.message.body for post in self.rig.chat.posted[before:])
 
-    async def known(self, patches: int = 1, name: str = "hw: Fix it") -> Posted:
+    async def known(self, patches: int = 1, name: str = "hw: Fix it") -> PostedSeries:
         """A series that the bot has read, and that no room wants."""
         posted = self.rig.post("hw/a.c", name=name, patches=patches)
         await self.rig.poll(self.bot, times=3)
@@ -63,9 +63,9 @@ class Desk:
 
     async def reply(self, text: str, *, to: EventId | None = None, thread: EventId | None = None) -> tuple[str, str]:
         """What `!pw` *text*, said in reply to an event or in a thread, is answered, in both forms."""
-        said = Said(ROOM, EventId("$reply"), UserId("@ada:hs"), text, self.rig.clock.now(), thread, to)
+        said = InboxMessage(ROOM, EventId("$reply"), UserId("@ada:hs"), text, self.rig.clock.now(), thread, to)
         call = grammar.parse(text, "!pw")
-        assert isinstance(call, grammar.Call)
+        assert isinstance(call, grammar.ParsedCommand)
         handlers = self.bot.answerer._handlers
-        answer = await handlers[call.command.verb](Asked(call, said, "!pw", direct=False))
+        answer = await handlers[call.command.verb](CommandRequest(call, said, "!pw", direct=False))
         return written(answer.document, answer.site.allowed if answer.site else Allowed(()))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.app import Bot
-from bot.commands.rights import MemoryHouse
+from bot.commands.rights import MemoryRoomRights
 from bot.config import CommandSettings
-from bot.delivery.chat import Posted
+from bot.delivery.chat import PostedMessage
 from bot.ids import EventId, RoomId, UserId
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 from rig import PROJECT, ROOM, Rig, a_series
 
 ANN = UserId("@ann:hs")  # a moderator of ROOM
@@ -30,7 +30,7 @@ class People:
 
     rig: Rig
     bot: Bot
-    answers: list[Posted] = field(default_factory=list)
+    answers: list[PostedMessage] = field(default_factory=list)
 
     async def say(
         self,
@@ -45,7 +45,7 @@ class People:
         body = text if room in self.rig.direct else f"!pw {text}"
         event = EventId(f"$said{next(_numbers)}")
         before = len(self.rig.chat.posted)
-        await self.bot.hear(Said(room, event, who, body, self.rig.clock.now(), thread, reply_to))
+        await self.bot.hear(InboxMessage(room, event, who, body, self.rig.clock.now(), thread, reply_to))
         await self.bot.settle()
         self.answers += self.rig.chat.posted[before:]
         return "\n---\n".join(post.message.body for post in self.rig.chat.posted[before:])
@@ -65,7 +65,7 @@ class People:
         self.rig.patchwork.post_series(project, replace(series, submitter=submitter) if submitter else series)
         await self.rig.poll(self.bot)
 
-    def cards(self, room: RoomId = ROOM) -> list[Posted]:
+    def cards(self, room: RoomId = ROOM) -> list[PostedMessage]:
         """The cards of a room."""
         return [post for post in self.rig.chat.posted if post.room == room and post.message.tag.kind == "card"]
 
@@ -80,7 +80,7 @@ def a_rig(folder: Path, *configured: str, per_person: int = 25, per_room: int = 
         folder,
         subscribe={ROOM: configured} if configured else {},
         direct=frozenset({CHAT}),
-        house=MemoryHouse(admins=(OPS,), levels={(ROOM, ANN): 50}, joined={ROOM: "#room:hs"}),
+        house=MemoryRoomRights(admins=(OPS,), levels={(ROOM, ANN): 50}, joined={ROOM: "#room:hs"}),
         commands=CommandSettings(
             per_user_per_minute=1_000,
             per_room_per_minute=1_000,

@@ -12,7 +12,7 @@ from bot.commands import answer_inbox as answer
 from bot.commands import resolve_ref as finder
 from bot.errors import StoreError
 from bot.ids import UserId
-from bot.store.inbox_book import InboxBook, Said
+from bot.store.inbox_book import InboxBook, InboxMessage
 from desk_rig import Desk, a_message
 from rig import ROOM, Rig
 
@@ -72,7 +72,7 @@ async def test_an_answer_is_written_once_though_the_process_stops_in_between(
     rig = Rig(tmp_path)
     answered = InboxBook.answered
 
-    async def stop(self: InboxBook, said: Said) -> None:
+    async def stop(self: InboxBook, said: InboxMessage) -> None:
         await answered(self, said)
         raise StoreError("the process stops here")
 
@@ -110,13 +110,13 @@ async def test_a_server_that_never_answers_does_not_keep_people_waiting(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(answer, "ANSWER_SECONDS", 0.01)
-    monkeypatch.setattr(finder.Finder, "find", never)
+    monkeypatch.setattr(finder.RefResolver, "find", never)
 
     assert await desk.ask("show 5") == "There was no answer within 0.01 seconds. Please try again later."
 
 
 async def test_in_a_direct_chat_commands_have_no_prefix(desk: Desk) -> None:
-    manners = answer.Manners(
+    manners = answer.AnswerSettings(
         "!pw", UserId("@bot:hs"), frozenset({ROOM}), per_user_per_minute=20, per_room_per_minute=60
     )
     answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._handlers, manners, desk.rig.clock, lambda: None)

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from bot.app import Bot
-from bot.commands.answer_inbox import Answerer, Manners
+from bot.commands.answer_inbox import Answerer, AnswerSettings
 from bot.commands.answers.patch import said
-from bot.commands.request import Answer, Asked
+from bot.commands.request import Answer, CommandRequest
 from bot.config import CommandSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.store import schema
-from bot.store.inbox_book import MAX_WAITING, Said
+from bot.store.inbox_book import MAX_WAITING, InboxMessage
 from rig import ROOM, Rig
 
 ADA, BOB = UserId("@ada:hs"), UserId("@bob:hs")
@@ -34,11 +34,13 @@ async def bot(rig: Rig) -> AsyncIterator[Bot]:
         yield bot
 
 
-def a_message(rig: Rig, number: int, sender: UserId = ADA, text: str = "!pw version", room: RoomId = ROOM) -> Said:
-    return Said(room, EventId(f"${sender}-{number}"), sender, text, rig.clock.now())
+def a_message(
+    rig: Rig, number: int, sender: UserId = ADA, text: str = "!pw version", room: RoomId = ROOM
+) -> InboxMessage:
+    return InboxMessage(room, EventId(f"${sender}-{number}"), sender, text, rig.clock.now())
 
 
-async def hear(bot: Bot, *messages: Said) -> None:
+async def hear(bot: Bot, *messages: InboxMessage) -> None:
     async with bot.store.transaction() as tx:
         for message in messages:
             await tx.inbox.add(message)
@@ -50,8 +52,10 @@ async def say(rig: Rig, bot: Bot, numbers: range, sender: UserId = ADA, room: Ro
     await bot.settle()
 
 
-def an_answerer(bot: Bot, rig: Rig, answer: Callable[[Asked], Awaitable[Answer]], *, per_minute: int) -> Answerer:
-    manners = Manners("!pw", UserId("@bot:hs"), frozenset(), per_minute, per_minute)
+def an_answerer(
+    bot: Bot, rig: Rig, answer: Callable[[CommandRequest], Awaitable[Answer]], *, per_minute: int
+) -> Answerer:
+    manners = AnswerSettings("!pw", UserId("@bot:hs"), frozenset(), per_minute, per_minute)
     return Answerer(bot.store, {"version": answer}, manners, rig.clock, lambda: None)
 
 
@@ -135,7 +139,7 @@ async def test_a_flood_that_came_first_does_not_keep_another_person_waiting(rig:
 async def test_who_comes_while_a_flood_is_answered_is_the_next_but_one(rig: Rig, bot: Bot) -> None:
     order: list[UserId] = []
 
-    async def answer(asked: Asked) -> Answer:
+    async def answer(asked: CommandRequest) -> Answer:
         order.append(asked.message.sender)
         if len(order) == 3:
             await hear(bot, a_message(rig, 1, BOB))
@@ -151,7 +155,7 @@ async def test_who_comes_while_a_flood_is_answered_is_the_next_but_one(rig: Rig,
 async def test_what_one_person_says_is_answered_in_order(rig: Rig, bot: Bot) -> None:
     order: list[EventId] = []
 
-    async def answer(asked: Asked) -> Answer:
+    async def answer(asked: CommandRequest) -> Answer:
         order.append(asked.message.event)
         return Answer(said("Here."))
 
@@ -204,7 +208,7 @@ async def test_what_people_say_to_each_other_is_not_kept(rig: Rig, bot: Bot) -> 
 
 
 async def test_an_answer_that_cannot_be_written_is_a_fault_and_holds_nobody_up(rig: Rig, bot: Bot) -> None:
-    async def unwritable(asked: Asked) -> Answer:
+    async def unwritable(asked: CommandRequest) -> Answer:
         return Answer(said("well") if asked.message.sender == BOB else (7,))  # type: ignore[arg-type]  # the fault
 
     await hear(bot, a_message(rig, 1), a_message(rig, 2, BOB))

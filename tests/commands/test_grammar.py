@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.commands import grammar
-from bot.commands.grammar import COMMANDS, VERBS, Call, Command, Mistake, addressed, parse
-from bot.commands.parameters import Kind
+from bot.commands.grammar import COMMANDS, VERBS, Command, InvalidCommand, ParsedCommand, addressed, parse
+from bot.commands.parameters import ParameterKind
 from bot.notices.markup import seen
 
 NAMES = [name for command in COMMANDS for name in (command.verb, *command.aliases)]
@@ -24,7 +24,7 @@ def usage_of(verb: str) -> str:
 
 def understood(text: str) -> tuple[str, dict[str, str]]:
     call = parse(text, "!pw")
-    assert isinstance(call, Call), call
+    assert isinstance(call, ParsedCommand), call
     return call.command.verb, dict(call.arguments)
 
 
@@ -142,18 +142,20 @@ def test_a_query_is_the_rest_as_it_was_typed(text: str, arguments: dict[str, str
     ],
 )
 def test_a_mistake_says_what_to_type(text: str, said: str) -> None:
-    assert parse(text, "!pw") == Mistake(said)
+    assert parse(text, "!pw") == InvalidCommand(said)
 
 
 def test_in_a_direct_chat_the_prefix_is_not_told() -> None:
-    assert parse("unsub", "") == Mistake("ID is missing. Usage: unsub ID — for example: unsub 7")
-    assert parse("dance", "") == Mistake("There is no command “dance”. Type “help” for a list.")
+    assert parse("unsub", "") == InvalidCommand("ID is missing. Usage: unsub ID — for example: unsub 7")
+    assert parse("dance", "") == InvalidCommand("There is no command “dance”. Type “help” for a list.")
 
 
 def test_a_command_that_the_bot_does_not_answer_is_none() -> None:
-    assert parse("find x", "!pw", {"help"}) == Mistake("There is no command “find”. Type “!pw help” for a list.")
-    assert parse("search x", "!pw", {"help"}) == Mistake("There is no command “search”. Type “!pw help” for a list.")
-    assert parse("5", "!pw", {"help"}) == Mistake("There is no command “5”. Type “!pw help” for a list.")
+    assert parse("find x", "!pw", {"help"}) == InvalidCommand("There is no command “find”. Type “!pw help” for a list.")
+    assert parse("search x", "!pw", {"help"}) == InvalidCommand(
+        "There is no command “search”. Type “!pw help” for a list."
+    )
+    assert parse("5", "!pw", {"help"}) == InvalidCommand("There is no command “5”. Type “!pw help” for a list.")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ def test_where_the_bot_has_no_name_nothing_is_taken_for_it(prefix: str) -> None:
 def test_any_text_is_a_call_that_fits_the_table_or_a_mistake_of_one_line(name: str, rest: str) -> None:
     told = parse(f"{name} {rest}", "!pw")
 
-    if isinstance(told, Mistake):
+    if isinstance(told, InvalidCommand):
         assert len(told.text.splitlines()) == 1
         assert len(told.text) < 1_200
     else:
@@ -304,4 +306,4 @@ def test_every_example_is_a_command_of_its_own(command: Command) -> None:
 def test_the_names_of_arguments_are_those_of_their_kinds() -> None:
     names = {parameter.name for command in COMMANDS for parameter in command.parameters}
 
-    assert names == {kind.value.lower() for kind in Kind}
+    assert names == {kind.value.lower() for kind in ParameterKind}

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from inline_snapshot import snapshot
 
-from bot.delivery.chat import Posted
+from bot.delivery.chat import PostedMessage
 from people_rig import BOB, CHAT, People, a_rig, people
 from rig import PROJECT, ROOM, a_series
 
 
-def replies(here: People) -> list[Posted]:
+def replies(here: People) -> list[PostedMessage]:
     return [post for post in here.rig.chat.posted if post.message.tag.kind == "reply"]
 
 

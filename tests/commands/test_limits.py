@@ -1,13 +1,13 @@
 """How often people may ask."""
 
-from bot.commands.limits import WINDOW_SECONDS, Limits
+from bot.commands.limits import WINDOW_SECONDS, RateLimits
 from bot.ids import RoomId, UserId
 
 ADA, BOB = UserId("@ada:hs"), UserId("@bob:hs")
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
 
 
-def ask(limits: Limits, user: UserId, room: RoomId, now: float) -> str:
+def ask(limits: RateLimits, user: UserId, room: RoomId, now: float) -> str:
     """What comes of a command, in a word."""
     if limits.allow(user, room, now):
         limits.count(user, room, now)
@@ -16,7 +16,7 @@ def ask(limits: Limits, user: UserId, room: RoomId, now: float) -> str:
 
 
 def test_a_person_is_told_once_a_window_wherever_they_ask() -> None:
-    limits = Limits(per_user=2, per_room=100)
+    limits = RateLimits(per_user=2, per_room=100)
 
     came_of = [ask(limits, ADA, room, 5.0) for room in (ROOM, OTHER, ROOM, OTHER, ROOM)]
 
@@ -25,7 +25,7 @@ def test_a_person_is_told_once_a_window_wherever_they_ask() -> None:
 
 
 def test_a_window_lasts_a_minute_from_its_first_command() -> None:
-    limits = Limits(per_user=1, per_room=100)
+    limits = RateLimits(per_user=1, per_room=100)
 
     came_of = [ask(limits, ADA, ROOM, now) for now in (5.0, 64.9, 65.0, 66.0, 124.9, 125.0)]
 
@@ -33,7 +33,7 @@ def test_a_window_lasts_a_minute_from_its_first_command() -> None:
 
 
 def test_a_room_has_a_limit_of_its_own() -> None:
-    limits = Limits(per_user=2, per_room=3)
+    limits = RateLimits(per_user=2, per_room=3)
 
     came_of = [ask(limits, user, ROOM, 0.0) for user in (ADA, ADA, BOB, BOB, BOB, ADA)]
 
@@ -42,7 +42,7 @@ def test_a_room_has_a_limit_of_its_own() -> None:
 
 
 def test_what_is_not_answered_uses_up_nobody_elses_share() -> None:
-    limits = Limits(per_user=1, per_room=3)
+    limits = RateLimits(per_user=1, per_room=3)
 
     came_of = [ask(limits, user, ROOM, 0.0) for user in (ADA, *[ADA] * 50, BOB)]
 
@@ -51,7 +51,7 @@ def test_what_is_not_answered_uses_up_nobody_elses_share() -> None:
 
 
 def test_people_who_come_and_go_are_forgotten() -> None:
-    limits = Limits(per_user=20, per_room=60)
+    limits = RateLimits(per_user=20, per_room=60)
     most = 0
 
     for number in range(20_000):
@@ -62,7 +62,7 @@ def test_people_who_come_and_go_are_forgotten() -> None:
 
 
 def test_who_has_as_many_unsent_answers_as_a_window_holds_is_over_the_limit_until_the_next() -> None:
-    limits = Limits(per_user=2, per_room=100)
+    limits = RateLimits(per_user=2, per_room=100)
 
     limits.hold_back({ADA: 2, BOB: 1}, {}, 0.0)
 
@@ -71,7 +71,7 @@ def test_who_has_as_many_unsent_answers_as_a_window_holds_is_over_the_limit_unti
 
 
 def test_a_room_with_more_unsent_answers_than_a_window_holds_gets_no_reaction_on_top() -> None:
-    limits = Limits(per_user=2, per_room=3)
+    limits = RateLimits(per_user=2, per_room=3)
 
     assert limits.hold_back({}, {ROOM: 3, OTHER: 4}, 0.0) == {OTHER}
     assert not limits.allow(ADA, ROOM, 0.0)

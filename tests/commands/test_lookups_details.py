@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from bot.commands import patch_details as details
 from bot.sample_patchwork.diffs import Hunk, git_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
-from bot.sample_patchwork.patchwork import NewCheck, Posted
+from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from desk_rig import Desk, forms, short
 from rig import PROJECT, Rig, a_series
 
@@ -33,7 +33,7 @@ def post_diff(desk: Desk, *added: str) -> int:
     return desk.rig.patchwork.post_series(PROJECT, series).patches[0]
 
 
-def series_url(posted: Posted) -> str:
+def series_url(posted: PostedSeries) -> str:
     return f"https://patchwork.example.org/project/{PROJECT}/list/?series={posted.series}"
 
 

@@ -18,7 +18,7 @@ from bot.polling.poller import Poll, SeriesRead
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
 from bot.sample_patchwork.patchwork import NewCheck
-from bot.search import Past
+from bot.search import PatchSearch
 from bot.store import rows
 from bot.store.store import Store
 from desk_rig import Desk, forms, short
@@ -205,8 +205,8 @@ async def fill(store: Store, count: int, *, series_of: int = 1, project: Project
     await save(store, Poll(SERVER, None, baselines=(a_baseline(),), patches=tuple(patches)))
 
 
-def a_past(store: Store) -> Past:
-    return Past(store, {SERVER: ("QEMU-devel",)}, lambda *_: None, VirtualClock())
+def a_past(store: Store) -> PatchSearch:
+    return PatchSearch(store, {SERVER: ("QEMU-devel",)}, lambda *_: None, VirtualClock())
 
 
 async def test_a_series_is_found_once_by_its_newest_patch(store: Store) -> None:
@@ -267,7 +267,7 @@ async def test_a_project_is_known_no_longer_than_patches_are_kept(store: Store, 
 
 
 async def test_the_matches_of_all_servers_come_by_the_time_they_were_read(store: Store, rig: StoreRig) -> None:
-    both = Past(store, {SERVER: (PROJECT,), OTHER_SERVER: (PROJECT,)}, lambda *_: None, VirtualClock())
+    both = PatchSearch(store, {SERVER: (PROJECT,), OTHER_SERVER: (PROJECT,)}, lambda *_: None, VirtualClock())
     for number, server in ((900, OTHER_SERVER), (1, SERVER), (901, OTHER_SERVER)):
         rig.advance(days=1)
         await save(store, Poll(server, None, baselines=(a_baseline(),), patches=(a_patch(number),)))
@@ -292,7 +292,7 @@ async def test_sections_of_maintainers_are_those_of_the_newest_file(store: Store
     net = replace(a_patch(1), files=(FileChange("net/a.c", None, 1, 0),))
     await save(store, Poll(SERVER, None, baselines=(a_baseline(),), patches=(net, a_patch(2))))
     files: dict[tuple[ServerName, str], Maintainers] = {}
-    looks = Past(store, {SERVER: (PROJECT,)}, lambda *where: files.get(where), VirtualClock())
+    looks = PatchSearch(store, {SERVER: (PROJECT,)}, lambda *where: files.get(where), VirtualClock())
 
     async def found(query: str) -> list[int]:
         return [match.patch.id for match in (await looks.matches(parse(query), None, 10)).found]
@@ -350,7 +350,7 @@ def noting(threads: set[int], work: Callable[..., object]) -> Callable[..., obje
 
 async def test_idle_is_what_matches_only_for_that(store: Store, rig: StoreRig) -> None:
     await fill(store, 4)
-    looks = Past(store, {SERVER: (PROJECT,)}, lambda *_: None, rig.clock)
+    looks = PatchSearch(store, {SERVER: (PROJECT,)}, lambda *_: None, rig.clock)
     rig.advance(days=14)
 
     found = [

@@ -17,14 +17,14 @@ from bot.errors import QueryError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.polling.poller import Poll, SeriesRead
-from bot.query.evaluate import Judge, PathHits
-from bot.query.facts import More, facts_of
+from bot.query.evaluate import Evaluator, PathHits
+from bot.query.facts import ExtraFacts, facts_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
 from bot.query.query import Query, patterns_of
-from bot.search import Past, PastMatch
-from bot.store.patch_book import Remembered
+from bot.search import PatchSearch, SearchHit
+from bot.store.patch_book import StoredPatch
 from bot.store.store import Store
 from rig import Rig
 from store_rig import PROJECT, SERVER, StoreRig, a_baseline
@@ -135,27 +135,27 @@ async def save(store: Store, poll: Poll) -> None:
 class PlainScan:
     """The search done in the plainest way: every patch is read whole, and all its facts are decided on."""
 
-    patches: Sequence[Remembered]  # newest first
+    patches: Sequence[StoredPatch]  # newest first
     clock: VirtualClock
 
-    def matches(self, query: Query, at_most: int, *, only_idle: bool = False) -> tuple[PastMatch, ...]:
+    def matches(self, query: Query, at_most: int, *, only_idle: bool = False) -> tuple[SearchHit, ...]:
         """The matches, newest first."""
-        found: dict[object, PastMatch] = {}
+        found: dict[object, SearchHit] = {}
         for each in self.patches:
             if self._accepts(query, each) and not (only_idle and self._accepts(query, each, knows_idle=False)):
                 key = each.patch.series or (each.patch.id,)
-                found.setdefault(key, PastMatch(SERVER, each.patch, each.series, each.read_at, each.changed_at))
+                found.setdefault(key, SearchHit(SERVER, each.patch, each.series, each.read_at, each.changed_at))
         return tuple(sorted(list(found.values())[:at_most], key=lambda match: match.read_at, reverse=True))
 
-    def _accepts(self, query: Query, each: Remembered, *, knows_idle: bool = True) -> bool:
+    def _accepts(self, query: Query, each: StoredPatch, *, knows_idle: bool = True) -> bool:
         sections = MAINTAINERS.covering(each.patch.paths)
         idle = self.clock.now() - (each.changed_at or each.read_at)
-        more = More(sections=sections, known_sections=MAINTAINERS.folded_names, idle=idle if knows_idle else None)
+        more = ExtraFacts(sections=sections, known_sections=MAINTAINERS.folded_names, idle=idle if knows_idle else None)
         facts = facts_of(SERVER, each.patch, each.series, more)
         patterns: PathTrie[str] = PathTrie()
         for pattern in patterns_of(query.tree):
             patterns.add(pattern, pattern)
-        return Judge(facts, PathHits(patterns, facts.paths)).accepts(query.tree)
+        return Evaluator(facts, PathHits(patterns, facts.paths)).accepts(query.tree)
 
 
 def queries(rng: random.Random) -> Iterator[str]:
@@ -168,14 +168,14 @@ def queries(rng: random.Random) -> Iterator[str]:
         yield f"{one} OR {two}"
 
 
-async def everything(store: Store) -> list[Remembered]:
+async def everything(store: Store) -> list[StoredPatch]:
     async with store.transaction() as tx:
         known = await tx.watch.recalled(SERVER, range(10_000))
     return sorted(known, key=lambda each: each.patch.id, reverse=True)
 
 
-def a_past(store: Store, clock: VirtualClock, file: Maintainers | None = MAINTAINERS) -> Past:
-    return Past(store, {SERVER: (PROJECT, OTHER_PROJECT)}, lambda *_: file, clock)
+def a_past(store: Store, clock: VirtualClock, file: Maintainers | None = MAINTAINERS) -> PatchSearch:
+    return PatchSearch(store, {SERVER: (PROJECT, OTHER_PROJECT)}, lambda *_: file, clock)
 
 
 async def test_a_search_finds_what_a_plain_scan_finds(

@@ -14,18 +14,18 @@ from structlog.testing import capture_logs
 from bot import __version__
 from bot.app import Bot
 from bot.commands import answer_inbox as answer
-from bot.commands.answer_inbox import Answerer, Manners
+from bot.commands.answer_inbox import Answerer, AnswerSettings
 from bot.commands.answers.patch import said
-from bot.commands.request import About, Answer, Asked, Handler
-from bot.commands.rights import MemoryHouse
+from bot.commands.request import Answer, AnswerSubject, CommandRequest, Handler
+from bot.commands.rights import MemoryRoomRights
 from bot.config import CommandSettings
 from bot.errors import StoreError
 from bot.ids import EventId, ProjectName, RoomId, SubscriptionId, UserId
-from bot.patchwork.client import Limits
+from bot.patchwork.client import RequestLimits
 from bot.query.query import Query
 from bot.room_registry import Rooms
 from bot.sample_patchwork.server import SampleTransport
-from bot.store.inbox_book import InboxBook, Said
+from bot.store.inbox_book import InboxBook, InboxMessage
 from rig import ROOM, Rig
 
 ADA, BOB, EVE = UserId("@ada:hs"), UserId("@bob:hs"), UserId("@eve:hs")
@@ -65,7 +65,9 @@ class Conversation:
         self.rig = rig
         self.bot = bot
         self._wrote = asyncio.Event()
-        manners = Manners("!pw", UserId("@bot:hs"), frozenset(), per_user_per_minute=1_000, per_room_per_minute=1_000)
+        manners = AnswerSettings(
+            "!pw", UserId("@bot:hs"), frozenset(), per_user_per_minute=1_000, per_room_per_minute=1_000
+        )
         own = handlers if handlers is not None else bot.answerer._handlers
         self.answerer = Answerer(bot.store, own, manners, rig.clock, self._wrote.set)
         self._count = 0
@@ -76,7 +78,7 @@ class Conversation:
             for text in texts:
                 self._count += 1
                 event = EventId(f"${self._count}")
-                await tx.inbox.add(Said(ROOM, event, who, f"!pw {text}", self.rig.clock.now()))
+                await tx.inbox.add(InboxMessage(ROOM, event, who, f"!pw {text}", self.rig.clock.now()))
         self.answerer.wake()
 
     async def waiting(self) -> Counter[UserId]:
@@ -191,7 +193,7 @@ async def test_each_of_ten_people_asking_a_hanging_server_is_told_so_when_one_re
     rig.post("hw/a.c", name="hw: Fix it")
     await rig.poll(bot, times=2)
     places = bot.answerer._handlers["show"].__self__._finder._places  # type: ignore[attr-defined]
-    places[0].api._client._limits = Limits(request_seconds=0.2, silent_seconds=0.1)
+    places[0].api._client._limits = RequestLimits(request_seconds=0.2, silent_seconds=0.1)
     server.hangs = True
     here = Conversation(rig, bot)
     for person in TEN:
@@ -232,7 +234,7 @@ class Handlers:
         self.most = 0
         self.let = asyncio.Event()
 
-    async def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: CommandRequest) -> Answer:
         """Wait, and answer."""
         self.begun.append(asked.message.sender)
         self.under_way += 1
@@ -300,7 +302,7 @@ async def test_a_command_that_the_database_fails_is_answered_later_and_the_other
 ) -> None:
     answered = InboxBook.answered
 
-    async def fails_for_ada(book: InboxBook, message: Said) -> None:
+    async def fails_for_ada(book: InboxBook, message: InboxMessage) -> None:
         if message.sender == ADA:
             raise StoreError("the database went away")
         await answered(book, message)
@@ -324,7 +326,7 @@ async def test_a_person_who_was_put_off_is_answered_while_others_still_wait(
 ) -> None:
     answered, failures = InboxBook.answered, [StoreError("the database went away")]
 
-    async def fails_once(book: InboxBook, message: Said) -> None:
+    async def fails_once(book: InboxBook, message: InboxMessage) -> None:
         if failures and message.sender == ADA:
             raise failures.pop()
         await answered(book, message)
@@ -347,9 +349,9 @@ async def test_a_person_who_was_put_off_is_answered_while_others_still_wait(
 async def test_an_answer_that_the_database_does_not_take_is_a_fault_and_is_not_tried_for_ever(
     rig: Rig, bot: Bot
 ) -> None:
-    async def unkeepable(asked: Asked) -> Answer:
+    async def unkeepable(asked: CommandRequest) -> Answer:
         server = object() if asked.message.sender == ADA else "sample"  # which is no JSON
-        return Answer(said("well"), about=About(server, ProjectName("p")))  # type: ignore[arg-type]  # the fault
+        return Answer(said("well"), about=AnswerSubject(server, ProjectName("p")))  # type: ignore[arg-type]  # the fault
 
     here = Conversation(rig, bot, {"version": unkeepable})
     await here.say(ADA, "version")
@@ -394,7 +396,7 @@ def crowd(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
     return Rig(
         tmp_path,
         subscribe={},
-        house=MemoryHouse(needed=0),
+        house=MemoryRoomRights(needed=0),
         commands=CommandSettings(per_user_per_minute=1_000, per_room_per_minute=1_000, max_per_room=1_000),
         url=url,
     )
@@ -435,7 +437,7 @@ async def test_a_change_that_may_have_been_made_unheard_is_remembered_though_ano
     """The doubt of one change was lost when the change of somebody else ended beside it."""
     add, failed = InboxBook.answered, asyncio.Event()
 
-    async def fails_for_ada(book: InboxBook, message: Said) -> None:
+    async def fails_for_ada(book: InboxBook, message: InboxMessage) -> None:
         await add(book, message)
         if message.sender == ADA and not failed.is_set():
             failed.set()

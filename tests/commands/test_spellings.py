@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from bot.commands import grammar
-from bot.commands.grammar import Call
+from bot.commands.grammar import ParsedCommand
 from bot.commands.settings import _zone
 from bot.errors import UserError
 from bot.notices.markup import Allowed, Bullets, Document, Line, Lines, plain, words
@@ -52,7 +52,7 @@ def test_what_does_not_begin_with_the_prefix_is_for_others(body: str) -> None:
 def test_an_argument_is_read_in_what_clients_make_of_it(typed: str, argument: str) -> None:
     call = grammar.parse(typed, "!pw")
 
-    assert isinstance(call, Call)
+    assert isinstance(call, ParsedCommand)
     assert list(call.arguments.values()) == [argument]
 
 

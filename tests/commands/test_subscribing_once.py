@@ -10,7 +10,7 @@ import pytest
 from bot.commands import answer_inbox as answer
 from bot.errors import StoreError
 from bot.ids import EventId
-from bot.store.inbox_book import InboxBook, Said
+from bot.store.inbox_book import InboxBook, InboxMessage
 from bot.store.store import Store, Transaction
 from bot.store.subscription_book import SubscriptionBook
 from people_rig import ANN, People, a_rig, people
@@ -20,7 +20,7 @@ from rig import ROOM, Rig
 async def hear(here: People, text: str) -> None:
     """Ann says *text*, and nothing is answered yet."""
     async with here.bot.store.transaction() as tx:
-        await tx.inbox.add(Said(ROOM, EventId("$once"), ANN, f"!pw {text}", here.rig.clock.now()))
+        await tx.inbox.add(InboxMessage(ROOM, EventId("$once"), ANN, f"!pw {text}", here.rig.clock.now()))
 
 
 def answers(rig: Rig) -> list[str]:

@@ -16,8 +16,8 @@ from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomS
 from bot.delivery.sender import Sender
 from bot.demo.room import FileRoom
 from bot.ids import EventId, RoomId, TxnId, UserId
-from bot.notices.notice import Claimed, Message
-from bot.store.inbox_book import Said
+from bot.notices.notice import ClaimedNotice, Message
+from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store, Transaction
 
 ROOM = RoomId("!room:hs")
@@ -80,12 +80,12 @@ def kill_around_settling(moment: str) -> None:
     attempt = Sender._attempt
     send = Sender._send
 
-    async def dying_attempt(self: Sender, notice: Claimed) -> object:
+    async def dying_attempt(self: Sender, notice: ClaimedNotice) -> object:
         outcome = await attempt(self, notice)
         die()
         return outcome
 
-    async def dying_send(self: Sender, notice: Claimed) -> None:
+    async def dying_send(self: Sender, notice: ClaimedNotice) -> None:
         await send(self, notice)
         die()
 
@@ -150,7 +150,7 @@ async def main(life: Life) -> None:
 
 async def hear(bot: Bot, typed: str) -> None:
     """Take in what was typed, always as the same event."""
-    await bot.hear(Said(ROOM, EventId("$typed"), UserId("@you:hs"), typed, datetime(2026, 1, 1, tzinfo=UTC)))
+    await bot.hear(InboxMessage(ROOM, EventId("$typed"), UserId("@you:hs"), typed, datetime(2026, 1, 1, tzinfo=UTC)))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.delivery.pacing import Turns
+from bot.delivery.pacing import SendOrder
 from bot.ids import NoticeId, RoomId, UserId
-from bot.notices.notice import Candidate, Lane
+from bot.notices.notice import Lane, SendCandidate
 
 ADA, BOB = UserId("@ada:hs"), UserId("@bob:hs")
 MESSAGES = 240
@@ -34,9 +34,9 @@ class Backlog:
     """Queues that never end, served by one history."""
 
     def __init__(self, *queues: Queue) -> None:
-        self.turns = Turns()
+        self.turns = SendOrder()
         self._numbers = iter(range(1, 1_000_000))
-        self._heads: dict[Queue, Candidate] = {}
+        self._heads: dict[Queue, SendCandidate] = {}
         self.join(*queues)
 
     def join(self, *queues: Queue) -> None:
@@ -60,9 +60,9 @@ class Backlog:
         """The same, one after the other."""
         return [queue for _ in range(messages) for queue in self.serve()]
 
-    def _head(self, queue: Queue) -> Candidate:
+    def _head(self, queue: Queue) -> SendCandidate:
         where, lane, person = queue
-        return Candidate(NoticeId(next(self._numbers)), where, lane, person)
+        return SendCandidate(NoticeId(next(self._numbers)), where, lane, person)
 
 
 def shares(order: list[Queue]) -> Mapping[Lane, float]:
@@ -167,7 +167,7 @@ def test_after_a_restart_the_rooms_go_in_the_order_of_writing() -> None:
     backlog = Backlog(*map(cards, range(5)))
     backlog.order(3)
 
-    backlog.turns = Turns()
+    backlog.turns = SendOrder()
 
     assert backlog.order(5) == [cards(number) for number in (3, 4, 0, 1, 2)]
 
@@ -180,10 +180,10 @@ def test_a_room_gets_one_message_at_a_time() -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.delivery.pacing.MAX_REMEMBERED", 10)
-    turns = Turns()
+    turns = SendOrder()
 
     for number in range(100):
-        turns.choose([Candidate(NoticeId(number), room(number), Lane.CARD)], 1)
+        turns.choose([SendCandidate(NoticeId(number), room(number), Lane.CARD)], 1)
 
     assert len(turns._served) <= 11
 

@@ -9,7 +9,7 @@ from typing import Any
 import vodozemac
 
 from bot.ids import DeviceId, UserId
-from bot.matrix.crypto.account import Own
+from bot.matrix.crypto.account import OwnDevice
 from bot.matrix.crypto.devices import MEGOLM, OLM
 from bot.matrix.crypto.signatures import unpacked, unpadded
 from inputs import Name
@@ -32,7 +32,7 @@ class Hostile:
         account = vodozemac.Account()
         account.generate_one_time_keys(5)
         self.account = account
-        self.own = Own(self.user, HOSTILE, account)
+        self.own = OwnDevice(self.user, HOSTILE, account)
         self.megolm = vodozemac.GroupSession()
         self.one_time_keys = dict(self.own.one_time_keys())
         self.forger = Secrets(secrets.token_bytes(32), secrets.token_bytes(32))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from bot.clock import VirtualClock
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
-from bot.sample_patchwork.patchwork import NewCheck, Posted, SamplePatchwork
+from bot.sample_patchwork.patchwork import NewCheck, PostedSeries, SamplePatchwork
 from bot.sample_patchwork.request import Response
 from inputs import Name
 from mails import BODIES, mutated_mail
@@ -89,7 +89,7 @@ def _found(patchwork: SamplePatchwork, place: Place) -> Any:
     return answer if place.is_it is None else next(each for each in answer if place.is_it(each))
 
 
-def _places(posted: Posted) -> dict[str, Place]:
+def _places(posted: PostedSeries) -> dict[str, Place]:
     patch, series, cover, api = posted.patches[0], posted.series, posted.cover, "/api/1.3"
     about = {"patch": patch, "series": series, "cover": cover}
     events = {name: Place(f"{api}/events/", _event(name, about)) for name in _EVENTS}
@@ -115,12 +115,12 @@ def _event(category: str, about: Mapping[str, int | None]) -> Callable[[Any], bo
     return is_it
 
 
-def _posted(patchwork: SamplePatchwork, name: str, patches: int, diff: str = "") -> Posted:
+def _posted(patchwork: SamplePatchwork, name: str, patches: int, diff: str = "") -> PostedSeries:
     parts = tuple(NewPatch(f"{name}, part {n}", diff or sample_diff("migration/ram.c"), _TEXT) for n in range(patches))
     return patchwork.post_series(PROJECT, NewSeries(name=name, patches=parts, cover=patches > 1, cover_letter=_TEXT))
 
 
-def _change(patchwork: SamplePatchwork, posted: Posted) -> None:
+def _change(patchwork: SamplePatchwork, posted: PostedSeries) -> None:
     """All that can happen to a series."""
     patch = posted.patches[0]
     patchwork.add_check(patch, NewCheck("fail", "ci", "it broke"))
@@ -151,7 +151,7 @@ class PatchworkInput:
         command = _COMMANDS.get(family, "series {series}").format(patch=posted.patches[0], series=posted.series)
         world.push(joined={PLAIN: [world.ask(check, command)]})
 
-    def _change_of(self, posted: Posted) -> Callable[[str, Response], Response]:
+    def _change_of(self, posted: PostedSeries) -> Callable[[str, Response], Response]:
         family, mutation = self.name.family, self.name.mutation
         if family == "diff":
             return lambda _, answer: answer

@@ -16,8 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from bot.ids import RoomId, TxnId
-from bot.matrix.requests import Request
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.requests import MatrixRequest
+from bot.matrix.session_memory import InMemorySession
 from chat_contract import a_message
 from fault_proxy import FaultProxy, proxied
 from friend import Friend, befriended
@@ -41,7 +41,7 @@ class Recorder:
     async def __call__(self, proxy: FaultProxy, request: web.Request) -> web.StreamResponse:
         """One request."""
         response = await proxy.passed_on(request)
-        endpoint = Request(request.method, request.path).endpoint
+        endpoint = MatrixRequest(request.method, request.path).endpoint
         if endpoint == "keys":
             endpoint = "/".join(request.path.split("/")[-2:])
         if endpoint in _RECORDED and response.status == 200 and isinstance(response.body, bytes):
@@ -91,7 +91,7 @@ async def _settled(bot: Listener, ann: Person, room: RoomId) -> None:
 async def _record(folder: Path) -> list[dict[str, Any]]:
     homeserver = await asyncio.to_thread(Homeserver.install, folder)
     await asyncio.to_thread(homeserver.start)
-    recorder, memory = Recorder(), RecentMemory()
+    recorder, memory = Recorder(), InMemorySession()
     try:
         async with proxied(homeserver) as proxy, Person(homeserver) as ann, Person(homeserver) as bob:
             account = Account(homeserver, folder / "bot", proxy.url)

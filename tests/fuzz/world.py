@@ -30,12 +30,12 @@ from bot.config import (
 )
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.client import MatrixClient
-from bot.matrix.crypto.key_sharing import Audience
+from bot.matrix.crypto.key_sharing import RoomReaders
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.model import Event, KeyNews, ToDevice
-from bot.matrix.room_rights import MatrixHouse
+from bot.matrix.model import Event, KeyUpdates, ToDeviceEvent
+from bot.matrix.room_rights import MatrixRoomRights
 from bot.matrix.session import Session
-from bot.matrix.session_memory import StoredMemory
+from bot.matrix.session_memory import DatabaseSession
 from bot.ops.configured_queries import room_queries
 from bot.room_registry import Rooms
 from bot.run import _follow, _rules
@@ -130,7 +130,7 @@ class World:
     def ask_sealed(self, check: Check) -> tuple[list[Any], dict[str, object]]:
         """An ordinary encrypted command, with the messages that bring its key."""
         machine = self.friend.machine
-        shares = machine.lacking(SEALED, Audience((BOT,), Rotation()))
+        shares = machine.lacking(SEALED, RoomReaders((BOT,), Rotation()))
         parcels = [machine.parcel(SEALED, shares, devices) for devices in shares.portions()]
         keys = [
             {"type": "m.room.encrypted", "sender": FRIEND, "content": parcel.messages[BOT][DeviceId(DEVICE)]}
@@ -198,8 +198,8 @@ class World:
         """As the friend reads it."""
         told = [content for user, _, content in self.homeserver.to_device if user == FRIEND]
         self.homeserver.to_device.clear()
-        events = tuple(ToDevice(BOT, "m.room.encrypted", content) for content in told)
-        self.friend.machine.feed(KeyNews(to_device=events), is_new=False)
+        events = tuple(ToDeviceEvent(BOT, "m.room.encrypted", content) for content in told)
+        self.friend.machine.feed(KeyUpdates(to_device=events), is_new=False)
         sent = [sent for sent in self.homeserver.sent if sent.room == SEALED and sent.type == "m.room.encrypted"]
         sealed = [Event(each.event, BOT, each.type, each.content, self.clock.now()) for each in sent]
         read = self.friend.machine.read({SEALED: sealed}, [SEALED], None).timelines[SEALED]
@@ -283,12 +283,12 @@ async def a_world(folder: Path, database: str = "") -> AsyncIterator[World]:
     homeserver.one_time_keys[FRIEND, friend.id] = friend.uploaded
     async with AsyncExitStack() as stack:
         settings = _settings(folder, await stack.enter_async_context(served(homeserver)), database)
-        house = MatrixHouse(())
+        house = MatrixRoomRights(())
         rooms = Rooms(room_queries(settings), house)
         stack.enter_context(journal.open())
         client = await stack.enter_async_context(MatrixClient(settings, clock))
         bot = await stack.enter_async_context(assembled(settings, client, clock, rooms, {"sample": transport}))
-        memory = StoredMemory(bot.store, BOT, lambda taken: _follow(bot, taken), rooms.listeners.doubt)
+        memory = DatabaseSession(bot.store, BOT, lambda taken: _follow(bot, taken), rooms.listeners.doubt)
         session = Session(client, memory, clock, _rules(settings))
         bot.overview.presence = session
         house.open(client, session)

@@ -8,7 +8,7 @@ import pytest
 
 from bot.ids import RoomId
 from bot.matrix import device as devices
-from bot.sample_patchwork.patchwork import Posted
+from bot.sample_patchwork.patchwork import PostedSeries
 from element import Drawn, Element, Elements
 from fault_proxy import FirstAnswersHeld, proxied
 from matrix_rig import PASSWORD, Account
@@ -38,7 +38,7 @@ async def room_of(stage: Stage, ann: Element, bob: Element) -> RoomId:
     return room
 
 
-def post(stage: Stage, name: str) -> Posted:
+def post(stage: Stage, name: str) -> PostedSeries:
     """A series for the chat arrives."""
     return stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name=name))
 

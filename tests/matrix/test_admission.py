@@ -6,17 +6,17 @@ import pytest
 
 from bot.commands.rights import STATE_TYPE
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.invitations import Policy, admitted, invited, why_not_followed
-from bot.matrix.invite_rules import HouseRules
-from bot.matrix.model import Event, Joined, Left, SyncAnswer
+from bot.matrix.invitations import InvitePolicy, admitted, invited, why_not_followed
+from bot.matrix.invite_rules import InviteRules
+from bot.matrix.model import Event, JoinedRoom, LeftRoom, SyncAnswer
 from bot.matrix.rooms import Levels, Room
-from bot.matrix.session_memory import Taken
-from bot.matrix.sync_outcome import Known, outcome
+from bot.matrix.session_memory import SessionUpdate
+from bot.matrix.sync_outcome import SyncContext, outcome
 from matrix_rig import a_text, an_event
 
 ME, ANN, EVE = UserId("@bot:hs"), UserId("@ann:hs"), UserId("@eve:evil")
 ROOM, OLD, NEW = RoomId("!room:hs"), RoomId("!old:hs"), RoomId("!new:hs")
-POLICY = Policy(HouseRules(ME, ("*:hs",)))
+POLICY = InvitePolicy(InviteRules(ME, ("*:hs",)))
 
 
 def a_join(inviter: UserId | None = ANN, *, direct: bool = True, **previous: object) -> Event:
@@ -26,14 +26,14 @@ def a_join(inviter: UserId | None = ANN, *, direct: bool = True, **previous: obj
     return an_event("m.room.member", sender=ME, state_key=ME, content=content, previous=before, previous_sender=inviter)
 
 
-def known(*pending: RoomId, policy: Policy = POLICY) -> Known:
-    return Known(
+def known(*pending: RoomId, policy: InvitePolicy = POLICY) -> SyncContext:
+    return SyncContext(
         ME, {}, frozenset(), an_event().sent_at, begins=False, whole=False, policy=policy, pending=frozenset(pending)
     )
 
 
 def told(*timeline: Event, members: int | None = 2) -> SyncAnswer:
-    return SyncAnswer("s2", joined=(Joined(ROOM, timeline, (), False, None, members, 0),))
+    return SyncAnswer("s2", joined=(JoinedRoom(ROOM, timeline, (), False, None, members, 0),))
 
 
 UNREADABLE = replace(an_event("m.room.encrypted"), unreadable=True)
@@ -53,7 +53,7 @@ WORDS = (a_text("!pw help"), UNREADABLE, TAKEN_BACK, an_event("m.room.power_leve
 def test_nothing_follows_from_what_a_room_tells_whose_invitation_does_not_count(join: Event) -> None:
     result = outcome(known(ROOM), told(join, *WORDS))
 
-    assert result.taken == Taken(since="s2")
+    assert result.taken == SessionUpdate(since="s2")
     assert result.asked == frozenset()
     assert not result.rooms[ROOM].is_direct
 
@@ -84,7 +84,7 @@ def test_a_room_is_no_direct_chat_by_the_word_of_somebody_who_may_not_invite() -
 
 
 def test_an_invitation_that_is_taken_back_leaves_nothing_behind() -> None:
-    answer = SyncAnswer("s2", left=(Left(ROOM, EVE),))
+    answer = SyncAnswer("s2", left=(LeftRoom(ROOM, EVE),))
 
     assert outcome(known(ROOM), answer).taken.suspended == ()
     assert outcome(known(), answer).taken.suspended == (ROOM,)

@@ -11,8 +11,8 @@ from bot.errors import Permanent
 from bot.ids import RoomId, UserId
 from bot.matrix import answer_limits as readings
 from bot.matrix import answer_reader, wire
-from bot.matrix.answer_reader import AnswerReader, AnswerTooLarge, Reading
-from bot.matrix.model import NOBODY, Answer, Invitation, SyncAnswer
+from bot.matrix.answer_reader import MatrixResponseReader, MatrixResponseTooLarge, ReadPlan
+from bot.matrix.model import NOBODY, Invitation, MatrixResponse, SyncAnswer
 
 ME, ANN = UserId("@bot:hs"), UserId("@ann:hs")
 MIB = 1024 * 1024
@@ -38,8 +38,8 @@ def invited(*events: Mapping[str, object]) -> dict[str, object]:
     return {"invite_state": {"events": list(events)}}
 
 
-def read(document: object, reading: Reading | None = None) -> Answer:
-    reader = AnswerReader(reading or readings.sync(ME))
+def read(document: object, reading: ReadPlan | None = None) -> MatrixResponse:
+    reader = MatrixResponseReader(reading or readings.sync(ME))
     body = json.dumps(document).encode()
     for start in range(0, len(body), STEP):
         reader.feed(body[start : start + STEP])
@@ -133,7 +133,7 @@ def test_an_answer_without_end_names_the_room_that_is_at_fault(monkeypatch: pyte
     monkeypatch.setattr(answer_reader, "MAX_STREAMED_BYTES", 4 * MIB)
     rooms = {"!a:hs": joined(an_event()), "!b:hs": joined(*[an_event("x" * 50_000) for _ in range(90)])}
 
-    with pytest.raises(AnswerTooLarge) as raised:
+    with pytest.raises(MatrixResponseTooLarge) as raised:
         read({"next_batch": "s1", "rooms": {"join": rooms}})
 
     assert raised.value.largest == (("rooms", "join", "!b:hs"),)
@@ -147,7 +147,7 @@ def test_an_answer_with_many_large_rooms_names_all_but_a_quarter_of_what_was_rea
     large = joined(*[an_event("x" * 50_000) for _ in range(30)])
     rooms = {"!small:hs": joined(an_event()), **{f"!{number}:evil": large for number in range(40)}}
 
-    with pytest.raises(AnswerTooLarge) as raised:
+    with pytest.raises(MatrixResponseTooLarge) as raised:
         read({"next_batch": "s1", "rooms": {"join": rooms}})
 
     assert len(raised.value.largest) in {8, 9}  # of eleven that were read
@@ -169,7 +169,7 @@ def test_four_invitations_of_eleven_megabytes_are_read_in_bounded_memory(
     monkeypatch: pytest.MonkeyPatch, event: Callable[[], bytes]
 ) -> None:
     monkeypatch.setattr(answer_reader, "MAX_KEPT_BYTES", 4 * MIB)
-    reader = AnswerReader(readings.sync(ME))
+    reader = MatrixResponseReader(readings.sync(ME))
     tracemalloc.start()
     try:
         for step in four_invitations(event()):

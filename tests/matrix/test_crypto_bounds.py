@@ -14,9 +14,9 @@ import vodozemac
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.crypto import megolm, olm
 from bot.matrix.crypto import missing_keys as waiting
-from bot.matrix.crypto.crypto_store import Vault
+from bot.matrix.crypto.crypto_store import CryptoStore
 from bot.matrix.crypto.key_sharing import WITHHELD
-from bot.matrix.model import Content, Event, KeyNews, ToDevice
+from bot.matrix.model import Content, Event, KeyUpdates, ToDeviceEvent
 from crypto_rig import ROOM, Device, bodies, parcel_for
 from hostile_device import HostileDevice, key_content, meets, one_time_key, sends
 
@@ -44,7 +44,7 @@ def eve() -> HostileDevice:
 def given(bot: Device, eve: HostileDevice, *contents: Content) -> None:
     """Eve gives the bot room keys, each in a conversation of its own."""
     for content in contents:
-        opened = olm.Opened(eve.user, eve.curve25519, eve.own.ed25519, "m.room_key", content)
+        opened = olm.DecryptedMessage(eve.user, eve.curve25519, eve.own.ed25519, "m.room_key", content)
         with bot.machine._kept():
             bot.machine._rooms.learn(opened)
 
@@ -117,7 +117,7 @@ def test_conversations_of_strangers_are_bounded_and_tidied(
 def test_conversations_with_devices_that_are_gone_are_tidied(bot: Device, ann: Device, eve: HostileDevice) -> None:
     bot.meets(ann)
     meets(bot, eve)
-    bot.machine.feed(KeyNews(left=(eve.user,)), is_new=False)
+    bot.machine.feed(KeyUpdates(left=(eve.user,)), is_new=False)
 
     bot.clock.advance(31 * 86_400)
     bot.machine.tidy()
@@ -141,7 +141,7 @@ def test_a_conversation_that_a_stranger_began_goes_on_when_they_are_known(bot: D
 
 def test_conversations_that_were_filed_before_there_were_owners_do_not_stop_the_start(tmp_path: Path) -> None:
     """A vault of an earlier version of the program."""
-    Vault.open(tmp_path).close()
+    CryptoStore.open(tmp_path).close()
     with sqlite3.connect(tmp_path / "crypto" / "store.db") as connection:
         connection.executescript(
             "DROP TABLE entry; CREATE TABLE entry (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
@@ -150,7 +150,7 @@ def test_conversations_that_were_filed_before_there_were_owners_do_not_stop_the_
         )
     connection.close()
 
-    vault = Vault.open(tmp_path)
+    vault = CryptoStore.open(tmp_path)
 
     assert vault.get("own", "user") == "@bot:hs"
     vault.close()
@@ -281,7 +281,7 @@ def test_a_key_that_comes_after_all_opens_the_message(bot: Device, ann: Device) 
     ann.meets(bot)
     [parcel] = ann.parcels(bot.user)
     event = ann.says("secret")
-    bot.hears(ToDevice(ann.user, WITHHELD, withheld(str(event.content["session_id"]))))
+    bot.hears(ToDeviceEvent(ann.user, WITHHELD, withheld(str(event.content["session_id"]))))
 
     bot.hears(*parcel_for(ann, bot, parcel))
 
@@ -293,7 +293,7 @@ def test_who_cannot_write_to_us_is_written_to(bot: Device, ann: Device) -> None:
     bot.knows(ann)
     told = {"algorithm": "m.megolm.v1.aes-sha2", "sender_key": ann.machine.own.curve25519, "code": "m.no_olm"}
 
-    bot.hears(ToDevice(ann.user, WITHHELD, told))
+    bot.hears(ToDeviceEvent(ann.user, WITHHELD, told))
 
     assert [device.id for device in bot.machine.wedged()] == [ann.id]
 
@@ -339,7 +339,7 @@ def test_a_change_is_noticed_although_everybody_has_the_key(bot: Device, ann: De
     assert bot.is_settled(ann.user)
 
     assert not bot.is_settled(ann.user, other.user)
-    bot.machine.feed(KeyNews(changed=(ann.user,)), is_new=False)
+    bot.machine.feed(KeyUpdates(changed=(ann.user,)), is_new=False)
     assert not bot.is_settled(ann.user)
     bot.knows(ann)
     bot.parcels(ann.user)

@@ -8,7 +8,7 @@ import vodozemac
 
 from bot.ids import DeviceId, UserId
 from bot.matrix.crypto.devices import MAX_DEVICES, device_of, devices_of
-from bot.matrix.crypto.vodozemac_errors import Refused, refusing
+from bot.matrix.crypto.vodozemac_errors import CryptoRefused, refusing
 from crypto_rig import ROOM, Device, bodies, parcel_for
 from hostile_device import (
     LOW_ORDER,
@@ -196,7 +196,7 @@ def test_a_key_that_the_library_panics_at_hides_no_other_device(
 
 
 def test_a_panic_of_the_library_is_an_error_like_any_other() -> None:
-    with pytest.raises(Refused, match="panicked"), refusing():
+    with pytest.raises(CryptoRefused, match="panicked"), refusing():
         vodozemac.Ed25519PublicKey.from_base64(PANICS)
 
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.ids import DeviceId, RoomId, UserId
-from bot.matrix.crypto.crypto_store import Vault
+from bot.matrix.crypto.crypto_store import CryptoStore
 from bot.matrix.crypto.devices import MAX_DEVICES, devices_of, one_time_key
-from bot.matrix.crypto.devices import Device as KnownDevice
-from bot.matrix.crypto.key_sharing import Audience, KeyLost
+from bot.matrix.crypto.devices import DeviceKeys as KnownDevice
+from bot.matrix.crypto.key_sharing import KeyLost, RoomReaders
 from bot.matrix.crypto.megolm import Rotation
-from bot.matrix.model import KeyNews, ToDevice
+from bot.matrix.model import KeyUpdates, ToDeviceEvent
 from crypto_rig import ROOM, Device, bodies, copied, parcel_for
 from matrix_rig import an_event
 
@@ -86,7 +86,7 @@ def test_a_session_is_replaced_when_a_device_is_gone(bot: Device, ann: Device, t
     bot.meets(ann)
     bot.gives_key(ann)
     first = bot.says("one").content["session_id"]
-    bot.machine.feed(KeyNews(changed=(ann.user,)), is_new=False)
+    bot.machine.feed(KeyUpdates(changed=(ann.user,)), is_new=False)
     bot.meets(second)  # the first is listed no more
 
     bot.gives_key(second)
@@ -126,7 +126,7 @@ def test_a_rooms_rules_are_read_and_bounded(told: dict[str, object], messages: i
 def test_a_key_says_whether_people_who_come_later_may_have_it(bot: Device) -> None:
     names = ("shared_history", "org.matrix.msc3061.shared_history")
     for may in (True, False):
-        bot.machine.lacking(ROOM, Audience((), Rotation(shared_history=may)))
+        bot.machine.lacking(ROOM, RoomReaders((), Rotation(shared_history=may)))
         out = bot.machine._rooms.outbound(ROOM)
         assert out is not None
 
@@ -177,13 +177,13 @@ def test_a_broken_conversation_is_begun_anew_once_an_hour(bot: Device, ann: Devi
     key = bot.machine.own.curve25519
     broken = {"type": 1, "body": "AwogAAAA"}
     sealed = {"algorithm": "m.olm.v1.curve25519-aes-sha2", "sender_key": ann.machine.own.curve25519}
-    bot.hears(ToDevice(ann.user, "m.room.encrypted", {**sealed, "ciphertext": {key: broken}}))
+    bot.hears(ToDeviceEvent(ann.user, "m.room.encrypted", {**sealed, "ciphertext": {key: broken}}))
     [device] = bot.machine.wedged()
     bot.machine.begin(ann.claimed(), [device])
     parcel = bot.machine.greeting([device])
     ann.hears(*parcel_for(bot, ann, parcel))
 
-    bot.hears(ToDevice(ann.user, "m.room.encrypted", {**sealed, "ciphertext": {key: {**broken, "more": 1}}}))
+    bot.hears(ToDeviceEvent(ann.user, "m.room.encrypted", {**sealed, "ciphertext": {key: {**broken, "more": 1}}}))
 
     assert bot.machine.wedged() == ()
     bot.gives_key(ann)
@@ -257,7 +257,7 @@ def gives(sender: Device, device: Device, known: KnownDevice | None = None, **fi
     assert found is not None
     with machine._kept():
         sealed = machine._conversations.sealed(found, "m.room_key", {**machine._rooms.key_of(ROOM, out), **fields})
-    device.hears(ToDevice(sender.user, "m.room.encrypted", sealed))
+    device.hears(ToDeviceEvent(sender.user, "m.room.encrypted", sealed))
 
 
 def test_a_sender_is_who_encrypted(bot: Device, ann: Device, eve: Device) -> None:
@@ -265,7 +265,7 @@ def test_a_sender_is_who_encrypted(bot: Device, ann: Device, eve: Device) -> Non
     eve.meets(bot)
     [parcel] = eve.parcels(bot.user)
     content = parcel.messages[bot.user][bot.id]
-    bot.hears(ToDevice(ann.user, "m.room.encrypted", content))
+    bot.hears(ToDeviceEvent(ann.user, "m.room.encrypted", content))
     event = eve.says("help")
     as_ann = replace(event, sender=ann.user)
 
@@ -275,7 +275,7 @@ def test_a_sender_is_who_encrypted(bot: Device, ann: Device, eve: Device) -> Non
 def test_the_keys_of_a_known_device_never_change(bot: Device, ann: Device, tmp_path: Path) -> None:
     other = Device(tmp_path / "other", ann.user, ann.id)
     bot.knows(ann)
-    bot.machine.feed(KeyNews(changed=(ann.user,)), is_new=False)
+    bot.machine.feed(KeyUpdates(changed=(ann.user,)), is_new=False)
 
     bot.knows(other)
 
@@ -303,7 +303,7 @@ def test_only_what_a_device_signed_is_its_word(ann: Device, eve: Device) -> None
 
 def test_a_list_that_changed_while_it_was_asked_for_is_asked_for_again(bot: Device, ann: Device) -> None:
     marks = bot.machine.to_query([ann.user])
-    bot.machine.feed(KeyNews(changed=(ann.user,)), is_new=False)
+    bot.machine.feed(KeyUpdates(changed=(ann.user,)), is_new=False)
     bot.machine.learn_devices(ann.queried(), marks)
 
     assert bot.machine.to_query([ann.user]).keys() == {ann.user}
@@ -332,7 +332,7 @@ def test_a_device_without_one_time_keys_is_asked_for_later(bot: Device, ann: Dev
 def test_after_a_gap_every_list_is_asked_for_again(bot: Device, ann: Device) -> None:
     bot.knows(ann)
 
-    bot.machine.feed(KeyNews(), is_new=True)
+    bot.machine.feed(KeyUpdates(), is_new=True)
 
     assert bot.machine.to_query([ann.user]).keys() == {ann.user}
 
@@ -429,8 +429,8 @@ def test_whatever_is_sent_to_a_device_or_a_room_is_taken(
     ours = {bot.machine.own.curve25519: {"type": kind, "body": body}}
 
     bot.hears(
-        ToDevice(eve, "m.room.encrypted", sealed),
-        ToDevice(eve, "m.room.encrypted", {**sealed, "ciphertext": ours}),
+        ToDeviceEvent(eve, "m.room.encrypted", sealed),
+        ToDeviceEvent(eve, "m.room.encrypted", {**sealed, "ciphertext": ours}),
     )
     bot.machine.learn_devices({"device_keys": {eve: sealed}}, bot.machine.to_query([eve]))
     read = bot.reads(an_event("m.room.encrypted", sender=eve, content=sealed), patience=None)
@@ -442,7 +442,7 @@ def test_whatever_is_sent_to_a_device_or_a_room_is_taken(
 
 
 def test_a_step_that_fails_is_not_kept(tmp_path: Path) -> None:
-    vault = Vault.open(tmp_path)
+    vault = CryptoStore.open(tmp_path)
 
     def step() -> None:
         with vault.transaction(0):

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from bot.ids import TxnId
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.session_memory import InMemorySession
 from chat_contract import a_message
 from fault_proxy import FaultProxy, proxied
 from friend import Friend
@@ -43,7 +43,7 @@ def kept(_: Path) -> None:
 async def test_a_room_stays_encrypted_after_a_restart_that_hears_otherwise(
     account: Account, ann: Person, friend: Friend, homeserver: Homeserver, store: Callable[[Path], None]
 ) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in memory.encrypted and not memory.invitations)
@@ -67,7 +67,7 @@ async def test_a_room_stays_encrypted_after_a_restart_that_hears_otherwise(
 async def test_a_room_is_encrypted_for_the_first_message_before_any_sync(
     account: Account, ann: Person, homeserver: Homeserver
 ) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in memory.encrypted)
@@ -85,7 +85,7 @@ async def test_a_room_is_encrypted_for_the_first_message_before_any_sync(
 async def test_encryption_that_is_changed_to_something_unknown_stays_as_it_was(
     account: Account, ann: Person, friend: Friend, content: object
 ) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in memory.encrypted)
@@ -100,7 +100,7 @@ async def test_encryption_that_is_changed_to_something_unknown_stays_as_it_was(
 
 
 async def test_clear_text_in_an_encrypted_room_is_no_command(account: Account, ann: Person, friend: Friend) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
         await bot.until(lambda: room in bot.session.rooms)
@@ -116,7 +116,7 @@ async def test_clear_text_in_an_encrypted_room_is_no_command(account: Account, a
 
 async def test_clear_text_is_no_command_where_the_encryption_is_unknown(account: Account, ann: Person) -> None:
     """There the bot can neither read nor speak."""
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
         await ann.set_state(room, "m.room.encryption", {"algorithm": "org.example.rot13"})

@@ -15,7 +15,7 @@ import pytest
 from bot.clock import SystemClock
 from bot.ids import EventId, NoticeKey, RoomId, TxnId, UserId
 from bot.matrix.client import Deadlines, MatrixClient
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.session_memory import InMemorySession
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.notices.notice import Message, NoticeKind, Tag
 from chat_contract import ChatContract, a_message, a_reaction, an_edit
@@ -156,7 +156,7 @@ async def test_a_tag_is_found_again_by_another_device_with_the_kept_secret(place
 
 async def test_a_room_that_becomes_encrypted_stays_so(place: SecretPlace) -> None:
     """A homeserver that takes the encryption back later makes nobody send in the clear."""
-    person, memory = place.friend.person, RecentMemory()
+    person, memory = place.friend.person, InMemorySession()
     async with listening(place.account, memory) as bot:
         room = await person.create_room(place.account.user)
         await bot.until(lambda: room in bot.session.rooms)
@@ -190,7 +190,7 @@ async def test_101_messages_at_once_are_all_sent_and_all_read(place: SecretPlace
 async def test_a_new_device_reads_the_next_message(place: SecretPlace, tmp_path: Path) -> None:
     """Hole 8."""
     person = place.friend.person
-    async with listening(place.account, RecentMemory()) as bot:
+    async with listening(place.account, InMemorySession()) as bot:
         await bot.client.send(place.room, TxnId("t1"), a_message("card/1"))
         async with befriended(person, tmp_path / "second", place.account.url, "SECOND") as second:
             await _knows_devices(bot, second, 2)
@@ -219,7 +219,7 @@ async def test_who_left_cannot_read_on_and_who_came_cannot_read_back(
     """Hole 8: a new session when somebody goes; who comes gets the key from there on."""
     person = place.friend.person
     async with (
-        listening(place.account, RecentMemory()) as bot,
+        listening(place.account, InMemorySession()) as bot,
         befriended(bob, tmp_path / "bob", place.account.url) as other,
     ):
         await bot.client.send(place.room, TxnId("t1"), a_message("card/1"))
@@ -282,7 +282,7 @@ async def test_a_room_says_after_how_many_messages_a_session_is_replaced(place: 
 
 async def test_a_card_that_is_taken_back_is_heard_of(account: Account, ann: Person) -> None:
     """Also while we were away, and further back than one answer reaches."""
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in bot.session.rooms)
@@ -301,7 +301,7 @@ async def test_a_card_that_is_taken_back_is_heard_of(account: Account, ann: Pers
 
 async def test_what_is_said_in_an_encrypted_direct_chat_is_heard(account: Account, ann: Person, friend: Friend) -> None:
     """Hole 15: that a chat is direct is known although an invitation does not tell of encryption."""
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True, direct=True)
         await bot.until(lambda: room in bot.session.rooms)
@@ -315,7 +315,7 @@ async def test_what_is_said_in_an_encrypted_direct_chat_is_heard(account: Accoun
 
 
 async def test_a_thread_is_known_although_it_is_told_outside(account: Account, ann: Person, friend: Friend) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in bot.session.rooms)
@@ -329,7 +329,7 @@ async def test_a_thread_is_known_although_it_is_told_outside(account: Account, a
 
 
 async def test_a_long_gap_is_read_although_it_is_encrypted(account: Account, ann: Person, friend: Friend) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in bot.session.rooms)
@@ -350,7 +350,7 @@ async def test_devices_reach_a_bot_that_was_away_while_all_its_keys_were_used(
     account: Account, ann: Person, friend: Friend
 ) -> None:
     """Hole 5: then the fallback key serves, and afterwards the homeserver is given new ones."""
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in bot.session.rooms)
@@ -385,7 +385,7 @@ async def test_who_cannot_be_read_is_asked_once_an_hour_to_send_it_again(
 ) -> None:
     """Hole 7: here somebody's client does not give the bot its key."""
     account.deadlines = Deadlines(listen_seconds=1, key_seconds=0)
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room, open_room = await _two_rooms(bot, ann, account.user)
         await friend.withholds(room)
@@ -405,7 +405,7 @@ async def test_a_key_that_comes_later_than_the_message_still_opens_it(
 ) -> None:
     """Hole 7: also across a restart of the bot."""
     account.deadlines = Deadlines(listen_seconds=1, key_seconds=300)
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room, open_room = await _two_rooms(bot, ann, account.user)
         key = await friend.withholds(room)
@@ -435,7 +435,7 @@ async def _two_rooms(bot: Listener, ann: Person, user: UserId) -> tuple[RoomId, 
 
 async def test_a_request_to_compare_emoji_disturbs_nobody(account: Account, ann: Person, friend: Friend) -> None:
     """Hole 14: it is not answered; that the owner signed the device is enough."""
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in bot.session.rooms)

@@ -16,9 +16,9 @@ from bot.errors import ConfigError, LoggedOut, Permanent, StoreError, Temporary
 from bot.ids import DeviceId, RoomId, TxnId, UserId
 from bot.matrix import identity, keyring, requests, signing
 from bot.matrix.client import MatrixClient
-from bot.matrix.crypto.account import Own
-from bot.matrix.requests import Request
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.crypto.account import OwnDevice
+from bot.matrix.requests import MatrixRequest
+from bot.matrix.session_memory import InMemorySession
 from chat_contract import a_message
 from fault_proxy import FaultProxy, json_500, proxied
 from friend import Friend
@@ -61,7 +61,7 @@ async def test_the_seeds_are_kept_before_the_homeserver_has_the_identity(account
         room = await account.room_of(ann, client, encrypted=True)
         kept: list[int] = []
 
-        async def watched(request: Request) -> dict[str, object]:
+        async def watched(request: MatrixRequest) -> dict[str, object]:
             if "device_signing" in request.path:
                 kept.append(len(keyring.load(account.folder).identities))
             return dict(await client.ask(request))
@@ -78,7 +78,7 @@ async def test_another_identity_is_not_replaced_and_the_bot_speaks_unsigned(acco
         await client.ask(requests.upload_identity(foreign))
         before = await shown(ann, account.user)
 
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
         clear = await ann.create_room(account.user)
@@ -126,7 +126,7 @@ async def test_a_reset_that_is_refused_leaves_everything_as_it_was(
     async with account.logged_in() as client:
         await client.encryption._ready()
         before = keyring.load(account.folder), await shown(ann, account.user)
-        owner = identity.Owner(client.user, client.device, password)
+        owner = identity.SigningAccount(client.user, client.device, password)
 
         with pytest.raises(Permanent, match=reason):
             await identity.reset(client.ask, owner, account.folder)
@@ -166,7 +166,7 @@ async def test_keys_that_a_homeserver_swaps_are_not_signed(account: Account, hom
             proxy.break_down("/keys/query", swapped)
             signatures: list[object] = []
 
-            async def watched(request: Request) -> dict[str, object]:
+            async def watched(request: MatrixRequest) -> dict[str, object]:
                 if "signatures" in request.path:
                     signatures.append(request.body)
                 return dict(await client.ask(request))
@@ -180,8 +180,8 @@ async def test_keys_that_a_homeserver_swaps_are_not_signed(account: Account, hom
             )
 
 
-def account_of(user: UserId, device: str) -> Own:
-    return Own(user, DeviceId(device), vodozemac.Account())
+def account_of(user: UserId, device: str) -> OwnDevice:
+    return OwnDevice(user, DeviceId(device), vodozemac.Account())
 
 
 async def test_a_reset_signs_no_keys_that_a_homeserver_swapped(account: Account) -> None:
@@ -189,7 +189,7 @@ async def test_a_reset_signs_no_keys_that_a_homeserver_swapped(account: Account)
         await client.encryption._ready()
         signatures: list[object] = []
 
-        async def swapped(request: Request) -> dict[str, object]:
+        async def swapped(request: MatrixRequest) -> dict[str, object]:
             answer = dict(await client.ask(request))
             if "signatures" in request.path:
                 signatures.append(request.body)
@@ -268,7 +268,7 @@ async def test_a_lost_store_makes_a_new_device_that_is_trusted_at_once(
         old, before = client.device, await shown(ann, account.user)
     gone(account.folder / "crypto")
 
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         await bot.client.send(room, TxnId("t1"), a_message("card/2"))
         assert await friend.reads(room, account.user, 2) == ["body of card/1", "body of card/2"]
@@ -320,7 +320,7 @@ async def test_an_old_copy_that_makes_its_keys_again_ends_the_bot(account: Accou
         await ann.ask("POST", "/keys/claim", {"one_time_keys": wanted})
 
     with pytest.raises(LoggedOut, match="old copy; the next start makes a new device"):
-        async with listening(account, RecentMemory()) as bot:
+        async with listening(account, InMemorySession()) as bot:
             await bot.until(lambda: False)
 
     async with account.logged_in() as client:

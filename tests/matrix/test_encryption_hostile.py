@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.ids import DeviceId, RoomId, TxnId
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.session_memory import InMemorySession
 from chat_contract import a_message
 from friend import Friend
 from hostile_device import LOW_ORDER, HostileDevice
@@ -67,7 +67,7 @@ async def room_of(ann: Person, culprit: Person, account: Account, bot: Listener)
     return room
 
 
-async def is_answered(bot: Listener, friend: Friend, room: RoomId, memory: RecentMemory) -> bool:
+async def is_answered(bot: Listener, friend: Friend, room: RoomId, memory: InMemorySession) -> bool:
     """Whether a command in the room is heard, and an answer read."""
     said, read = len(memory.heard), len(friend.read(room, bot.client.user))
     await friend.say(room, "!pw help")
@@ -86,7 +86,7 @@ async def test_a_device_with_a_low_order_key_does_not_silence_an_encrypted_room(
     account: Account, ann: Person, friend: Friend, eve: Person, keys: dict[str, str]
 ) -> None:
     """As its one-time key, or as its identity key."""
-    memory, culprit = RecentMemory(), await Culprit.of(eve)
+    memory, culprit = InMemorySession(), await Culprit.of(eve)
     await culprit.publishes(LOW_ORDER, **keys)
     async with listening(account, memory) as bot:
         room = await room_of(ann, eve, account, bot)
@@ -116,7 +116,7 @@ async def test_a_device_that_nobody_can_answer_and_then_sends_garbage_ends_nothi
     account: Account, ann: Person, friend: Friend, eve: Person
 ) -> None:
     """The session's tasks ended, again and again, when a new conversation was to be greeted."""
-    memory, culprit = RecentMemory(), await Culprit.of(eve)
+    memory, culprit = InMemorySession(), await Culprit.of(eve)
     await culprit.publishes(HostileDevice(eve.user).curve25519)
     async with listening(account, memory) as bot:
         room = await room_of(ann, eve, account, bot)

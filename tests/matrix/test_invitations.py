@@ -12,7 +12,7 @@ from bot.ids import NoticeKey, RoomId, UserId
 from bot.matrix import membership as doors
 from bot.matrix.client import Deadlines
 from bot.matrix.model import Invitation
-from bot.matrix.session_memory import RecentMemory, StoredMemory, Taken
+from bot.matrix.session_memory import DatabaseSession, InMemorySession, SessionUpdate
 from bot.query.parser import parse
 from bot.store.store import Store
 from fault_proxy import Fault, FaultProxy, proxied
@@ -23,14 +23,14 @@ from person import Person
 FORMER = RoomId("!former:hs.test")
 
 
-class StoredAlso(RecentMemory):
+class StoredAlso(InMemorySession):
     """A memory that keeps everything in a database, too."""
 
-    def __init__(self, stored: StoredMemory) -> None:
+    def __init__(self, stored: DatabaseSession) -> None:
         super().__init__()
         self.stored = stored
 
-    async def take(self, taken: Taken) -> None:
+    async def take(self, taken: SessionUpdate) -> None:
         """Keep it in both."""
         await self.stored.take(taken)
         await super().take(taken)
@@ -43,11 +43,11 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def a_former_chat(store: Store, memory: StoredMemory, person: UserId) -> None:
+async def a_former_chat(store: Store, memory: DatabaseSession, person: UserId) -> None:
     """A direct chat of *person* with a subscription, which the bot is out of."""
     async with store.transaction() as tx:
         await tx.subscriptions.add(FORMER, person, parse("path:net/"), person)
-    await memory.take(Taken(direct=(FORMER,), suspended=(FORMER,)))
+    await memory.take(SessionUpdate(direct=(FORMER,), suspended=(FORMER,)))
 
 
 async def chats_of_subscriptions(store: Store) -> set[RoomId]:
@@ -78,7 +78,7 @@ async def came_to(person: Person, room: RoomId, account: Account, membership: st
 async def test_a_forged_invitation_moves_no_subscriptions_and_the_room_is_left_without_a_word(
     account: Account, ann: Person, eve: Person, homeserver: Homeserver, store: Store
 ) -> None:
-    memory = StoredAlso(StoredMemory(store, account.user))
+    memory = StoredAlso(DatabaseSession(store, account.user))
     await a_former_chat(store, memory.stored, ann.user)
     async with proxied(homeserver) as proxy:
         account.url = proxy.url
@@ -101,7 +101,7 @@ async def test_a_forged_invitation_moves_no_subscriptions_and_the_room_is_left_w
 async def test_the_same_forged_invitation_is_declined_the_second_time_without_coming_in(
     account: Account, ann: Person, eve: Person, homeserver: Homeserver
 ) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with proxied(homeserver) as proxy:
         account.url = proxy.url
         async with listening(account, memory, invite_from=[ann.user]) as bot:
@@ -127,7 +127,7 @@ async def test_the_same_forged_invitation_is_declined_the_second_time_without_co
 async def test_a_genuine_invitation_brings_the_subscriptions_of_the_former_chat(
     account: Account, ann: Person, store: Store, version: str
 ) -> None:
-    memory = StoredAlso(StoredMemory(store, account.user))
+    memory = StoredAlso(DatabaseSession(store, account.user))
     await a_former_chat(store, memory.stored, ann.user)
     async with listening(account, memory, invite_from=[ann.user]) as bot:
         room = await ann.create_room(account.user, direct=True, version=version)
@@ -147,7 +147,7 @@ async def test_a_genuine_invitation_brings_the_subscriptions_of_the_former_chat(
 
 async def test_an_invitation_is_looked_up_where_no_sync_tells_of_it(account: Account, ann: Person, eve: Person) -> None:
     """A crash may come between the join and the sync that shows it; then the membership is asked for."""
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with account.logged_in() as client:
         rooms = {person: await person.create_room(account.user, direct=True) for person in (ann, eve)}
         for room in rooms.values():
@@ -166,7 +166,7 @@ async def test_an_invitation_is_looked_up_where_no_sync_tells_of_it(account: Acc
 async def test_an_invitation_whose_join_hangs_holds_up_no_other(
     account: Account, ann: Person, homeserver: Homeserver
 ) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     account.deadlines = Deadlines(join_seconds=600)
     async with proxied(homeserver) as proxy:
         account.url = proxy.url
@@ -190,7 +190,7 @@ async def test_an_invitation_whose_join_hangs_holds_up_no_other(
 async def test_whoever_may_set_a_tombstone_cannot_make_the_bot_join_a_room_nor_miss_the_true_replacement(
     account: Account, ann: Person, eve: Person
 ) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory, invite_from=[ann.user]) as bot:
         room = await ann.create_room(account.user, eve.user)
         await eve.join(room)

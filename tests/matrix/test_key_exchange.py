@@ -10,11 +10,11 @@ from bot.clock import VirtualClock
 from bot.errors import Permanent, Temporary
 from bot.ids import DeviceId, UserId
 from bot.incidents import Incidents
-from bot.matrix.encryption import Encryption, Surroundings
-from bot.matrix.identity import Owner
+from bot.matrix.encryption import Encryption, EncryptionContext
+from bot.matrix.identity import SigningAccount
 from bot.matrix.key_exchange import _P, _T, KeyExchange
 from bot.matrix.model import Content
-from bot.matrix.requests import Request
+from bot.matrix.requests import MatrixRequest
 from crypto_rig import ROOM, Device
 from hostile_device import HostileDevice
 
@@ -27,9 +27,9 @@ class Refusing:
 
     people: dict[UserId, HostileDevice]
     refused: tuple[str, UserId | None] = ("", None)
-    asked: list[Request] = field(default_factory=list)
+    asked: list[MatrixRequest] = field(default_factory=list)
 
-    async def ask(self, request: Request) -> Content:
+    async def ask(self, request: MatrixRequest) -> Content:
         """Answer as a homeserver does."""
         self.asked.append(request)
         endpoint, who = self.refused
@@ -161,7 +161,7 @@ async def test_a_large_room_is_met_in_many_steps(bot: Device, server: Refusing) 
     assert [len(parcel.devices) for parcel in bot.parcels(*server.people)] == [100, 50]
 
 
-async def nothing_known(_: Request) -> Content:
+async def nothing_known(_: MatrixRequest) -> Content:
     """A homeserver that knows nobody, and takes everything."""
     return {}
 
@@ -170,8 +170,8 @@ async def test_a_duty_that_fails_does_not_keep_the_others_from_being_done(tmp_pa
     """An error that nobody thought of ended the session."""
     clock = VirtualClock()
     incidents = Incidents(clock)
-    encryption = Encryption(Surroundings(nothing_known, clock, tmp_path, 20, incidents))
-    await encryption.begin(Owner(BOT, DeviceId("ONE"), None))
+    encryption = Encryption(EncryptionContext(nothing_known, clock, tmp_path, 20, incidents))
+    await encryption.begin(SigningAccount(BOT, DeviceId("ONE"), None))
     machine, bad = encryption._machine, HostileDevice(UserId("@eve:hs"))
     machine.learn_devices(bad.queried(), machine.to_query([bad.user]))
     [device] = machine.to_claim([bad.user])

@@ -13,13 +13,13 @@ from bot.ids import EventId, RoomId, UserId
 from bot.incidents import Incidents
 from bot.matrix import answer_reader
 from bot.matrix.client import MatrixClient
-from bot.matrix.model import Content, Event, Gap, Joined, SyncAnswer
-from bot.matrix.requests import Request
+from bot.matrix.model import Content, Event, JoinedRoom, SyncAnswer, TimelineGap
+from bot.matrix.requests import MatrixRequest
 from bot.matrix.room_state import with_states
 from bot.matrix.session import Session
-from bot.matrix.session_memory import RecentMemory, Taken
-from bot.matrix.sync_outcome import Known, Outcome, outcome
-from bot.matrix.timeline_gaps import Gaps
+from bot.matrix.session_memory import InMemorySession, SessionUpdate
+from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
+from bot.matrix.timeline_gaps import TimelineGaps
 from fault_proxy import FaultProxy, Rewritten, html_502, proxied
 from homeserver import Homeserver
 from matrix_rig import Account, LeapClock, an_event, listening
@@ -39,8 +39,8 @@ async def proxy(homeserver: Homeserver) -> AsyncIterator[FaultProxy]:
 
 
 @pytest.fixture
-def memory() -> RecentMemory:
-    return RecentMemory()
+def memory() -> InMemorySession:
+    return InMemorySession()
 
 
 def reasons(session: Session) -> dict[tuple[str, str], str]:
@@ -58,7 +58,7 @@ async def fat_room(person: Person, bot: str) -> RoomId:
 
 
 async def test_rooms_with_much_state_do_not_deafen_the_bot_not_even_after_a_restart(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     """All of their state comes in one sync."""
     async with account.logged_in() as client:
@@ -78,7 +78,7 @@ async def test_rooms_with_much_state_do_not_deafen_the_bot_not_even_after_a_rest
 
 
 async def test_invitations_with_much_state_do_not_deafen_the_bot_and_are_declined(
-    account: Account, memory: RecentMemory, ann: Person, proxy: FaultProxy
+    account: Account, memory: InMemorySession, ann: Person, proxy: FaultProxy
 ) -> None:
     account.url = proxy.url
     async with listening(account, memory, invite_from=["@*:hs.test"]) as bot:
@@ -118,7 +118,7 @@ def invite(user: str) -> Callable[[dict[str, Any]], None]:
 
 @pytest.mark.parametrize("levels", [1_000, 100_000])
 async def test_deeply_nested_values_do_not_deafen_the_bot(
-    account: Account, memory: RecentMemory, ann: Person, proxy: FaultProxy, levels: int
+    account: Account, memory: InMemorySession, ann: Person, proxy: FaultProxy, levels: int
 ) -> None:
     account.url = proxy.url
     async with listening(account, memory) as bot:
@@ -150,7 +150,7 @@ def deepen(room: RoomId, levels: int) -> Callable[[dict[str, Any]], None]:
 
 
 async def test_a_room_that_no_sync_can_be_read_with_is_synced_without_and_remembered(
-    account: Account, memory: RecentMemory, ann: Person, monkeypatch: pytest.MonkeyPatch
+    account: Account, memory: InMemorySession, ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with listening(account, memory) as bot:
         endless, other = [await account.room_of(ann, bot.client) for _ in range(2)]
@@ -173,7 +173,7 @@ async def test_a_room_that_no_sync_can_be_read_with_is_synced_without_and_rememb
 
 
 async def test_a_room_whose_gap_cannot_be_filled_does_not_hold_up_the_others_for_long(
-    account: Account, memory: RecentMemory, ann: Person, proxy: FaultProxy
+    account: Account, memory: InMemorySession, ann: Person, proxy: FaultProxy
 ) -> None:
     account.url = proxy.url
     async with listening(account, memory) as bot:
@@ -195,7 +195,7 @@ async def test_a_room_whose_gap_cannot_be_filled_does_not_hold_up_the_others_for
 class SlowClient(MatrixClient):
     """A client whose homeserver takes its time to tell what was missed."""
 
-    async def redactions(self, gap: Gap) -> tuple[Event, ...]:
+    async def redactions(self, gap: TimelineGap) -> tuple[Event, ...]:
         """What was taken back, after most of a minute."""
         assert isinstance(self._clock, VirtualClock)
         self._clock.advance(50)
@@ -205,9 +205,9 @@ class SlowClient(MatrixClient):
 async def test_gaps_in_many_rooms_that_are_filled_slowly_do_not_hold_up_the_others_for_long(account: Account) -> None:
     """A member may talk in as many rooms as they like, faster than one answer holds."""
     clock, rooms = VirtualClock(), [RoomId(f"!{number}:hs") for number in range(30)]
-    answer = SyncAnswer("s2", joined=tuple(Joined(room, (), (), True, "t1", None, None) for room in rooms))
+    answer = SyncAnswer("s2", joined=tuple(JoinedRoom(room, (), (), True, "t1", None, None) for room in rooms))
     async with SlowClient(account.settings(), clock) as client:
-        filled = await Gaps(client, clock, client.user).filled(answer, "s1")
+        filled = await TimelineGaps(client, clock, client.user).filled(answer, "s1")
         skipped = [each.name for each in client.incidents]
 
     assert clock.monotonic() < 180  # seconds
@@ -217,10 +217,10 @@ async def test_gaps_in_many_rooms_that_are_filled_slowly_do_not_hold_up_the_othe
 
 async def test_a_homeserver_that_does_not_give_the_state_of_large_rooms_is_asked_twice() -> None:
     rooms = [RoomId(f"!{number}:hs") for number in range(30)]
-    joined = (Joined(room, (), (), False, None, None, None, is_partial=True) for room in rooms)
+    joined = (JoinedRoom(room, (), (), False, None, None, None, is_partial=True) for room in rooms)
     asked: list[str] = []
 
-    async def ask(request: Request) -> Content:
+    async def ask(request: MatrixRequest) -> Content:
         asked.append(request.path)
         raise Temporary("no answer within 30 s")
 
@@ -234,7 +234,7 @@ async def test_a_homeserver_that_does_not_give_the_state_of_large_rooms_is_asked
 
 @pytest.mark.parametrize("where", ["outcome", "store"])
 async def test_an_event_whose_handling_fails_costs_itself_only(
-    account: Account, memory: RecentMemory, ann: Person, where: str, monkeypatch: pytest.MonkeyPatch
+    account: Account, memory: InMemorySession, ann: Person, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with listening(account, memory) as bot:
         faulty, other = [await account.room_of(ann, bot.client) for _ in range(2)]
@@ -242,12 +242,12 @@ async def test_an_event_whose_handling_fails_costs_itself_only(
     for room, body in ((faulty, "before"), (faulty, "poison"), (faulty, "behind"), (other, "a command")):
         await ann.say(room, body)
 
-    def broken_outcome(known: Known, answer: SyncAnswer) -> Outcome:
+    def broken_outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
         result = outcome(known, answer)
         refuse(result.taken)
         return result
 
-    def refuse(taken: Taken) -> None:
+    def refuse(taken: SessionUpdate) -> None:
         if any(heard.body == "poison" for heard in taken.heard):
             raise ZeroDivisionError("a fault of the program")
 

@@ -9,24 +9,24 @@ from bot.clock import VirtualClock
 from bot.config import Settings
 from bot.errors import Temporary
 from bot.ids import NoticeKey, RoomId, UserId
-from bot.matrix.answer_reader import AnswerTooLarge
+from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.client import MatrixClient
-from bot.matrix.invite_rules import HouseRules
-from bot.matrix.membership import Doors
+from bot.matrix.invite_rules import InviteRules
+from bot.matrix.membership import Membership
 from bot.matrix.rooms import Levels, Room
-from bot.matrix.session_memory import RecentMemory, Taken
+from bot.matrix.session_memory import InMemorySession, SessionUpdate
 from bot.matrix.skipped_rooms import SkippedRooms
 from matrix_rig import Account, Listener, listening
 from person import Person
 
 
 @pytest.fixture
-def memory() -> RecentMemory:
-    return RecentMemory()
+def memory() -> InMemorySession:
+    return InMemorySession()
 
 
 async def test_an_invitation_is_accepted_and_answered_with_a_welcome(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
@@ -44,7 +44,7 @@ async def test_an_invitation_is_accepted_and_answered_with_a_welcome(
 
 
 async def test_an_invitation_to_a_chat_of_two_makes_a_direct_room(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, direct=True)
@@ -56,7 +56,9 @@ async def test_an_invitation_to_a_chat_of_two_makes_a_direct_room(
         assert again.session.rooms[room].is_direct
 
 
-async def test_an_invitation_of_somebody_else_is_declined(account: Account, memory: RecentMemory, ann: Person) -> None:
+async def test_an_invitation_of_somebody_else_is_declined(
+    account: Account, memory: InMemorySession, ann: Person
+) -> None:
     async with listening(account, memory, invite_from=["*:elsewhere.test"]) as bot:
         room = await ann.create_room(account.user)
 
@@ -70,7 +72,7 @@ async def test_an_invitation_of_somebody_else_is_declined(account: Account, memo
 
 
 async def test_an_invitation_that_a_crash_left_over_is_accepted(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     async with account.logged_in() as client:
         room = await ann.create_room(account.user)
@@ -84,7 +86,7 @@ async def test_an_invitation_that_a_crash_left_over_is_accepted(
     assert account.user in await ann.members(room)
 
 
-async def test_a_configured_room_is_joined_by_its_alias(account: Account, memory: RecentMemory, ann: Person) -> None:
+async def test_a_configured_room_is_joined_by_its_alias(account: Account, memory: InMemorySession, ann: Person) -> None:
     room = await ann.create_room(public=True, alias=ann.name)
     alias = f"#{ann.name}:hs.test"
 
@@ -98,7 +100,7 @@ async def test_a_configured_room_is_joined_by_its_alias(account: Account, memory
 
 @pytest.mark.parametrize("by_alias", [True, False])
 async def test_a_configured_room_is_waited_for_until_somebody_invites(
-    account: Account, memory: RecentMemory, ann: Person, by_alias: bool
+    account: Account, memory: InMemorySession, ann: Person, by_alias: bool
 ) -> None:
     room = await ann.create_room(alias=ann.name)
     name = f"#{ann.name}:hs.test" if by_alias else room
@@ -114,7 +116,7 @@ async def test_a_configured_room_is_waited_for_until_somebody_invites(
 
 
 async def test_an_alias_that_leads_nowhere_is_told_and_looked_up_again_when_somebody_invites(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     alias = f"#later-{ann.name}:hs.test"
 
@@ -130,7 +132,7 @@ async def test_an_alias_that_leads_nowhere_is_told_and_looked_up_again_when_some
 
 
 async def test_a_room_that_threw_us_out_is_suspended_until_it_invites_again(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
@@ -145,7 +147,7 @@ async def test_a_room_that_threw_us_out_is_suspended_until_it_invites_again(
 
 
 async def test_a_configured_public_room_that_threw_us_out_is_not_entered_unasked(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     room = await ann.create_room(public=True, alias=ann.name)
     alias = f"#{ann.name}:hs.test"
@@ -160,7 +162,7 @@ async def test_a_configured_public_room_that_threw_us_out_is_not_entered_unasked
     assert account.user not in await ann.members(room)
 
 
-async def test_power_that_comes_back_resumes_a_room(account: Account, memory: RecentMemory, ann: Person) -> None:
+async def test_power_that_comes_back_resumes_a_room(account: Account, memory: InMemorySession, ann: Person) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
         await bot.until(lambda: room in bot.session.rooms)
@@ -173,7 +175,7 @@ async def test_power_that_comes_back_resumes_a_room(account: Account, memory: Re
 
 @pytest.mark.parametrize(("old", "new"), [("10", "12"), ("12", "12")])
 async def test_a_replaced_room_is_followed(
-    account: Account, memory: RecentMemory, ann: Person, old: str, new: str
+    account: Account, memory: InMemorySession, ann: Person, old: str, new: str
 ) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, version=old, public=True)
@@ -187,7 +189,7 @@ async def test_a_replaced_room_is_followed(
 
 
 async def test_a_replacement_that_needs_an_invitation_is_waited_for(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
@@ -202,7 +204,7 @@ async def test_a_replacement_that_needs_an_invitation_is_waited_for(
 
 
 async def test_a_replacement_that_does_not_know_the_room_is_not_followed(
-    account: Account, memory: RecentMemory, ann: Person, bob: Person
+    account: Account, memory: InMemorySession, ann: Person, bob: Person
 ) -> None:
     """Else a room's owner could send the bot, and what it says, into any public room."""
     elsewhere = await bob.create_room(public=True)
@@ -216,7 +218,7 @@ async def test_a_replacement_that_does_not_know_the_room_is_not_followed(
     assert memory.moved == []
 
 
-async def test_a_room_where_we_are_alone_is_left(account: Account, memory: RecentMemory, ann: Person) -> None:
+async def test_a_room_where_we_are_alone_is_left(account: Account, memory: InMemorySession, ann: Person) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
         await bot.until(lambda: room in bot.session.rooms)
@@ -228,7 +230,7 @@ async def test_a_room_where_we_are_alone_is_left(account: Account, memory: Recen
 
 
 async def test_a_room_that_everybody_left_is_left_after_a_restart(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     """A homeserver gives the number of members after it changed only, and not to a session that begins later."""
     async with listening(account, memory, client=Staying) as bot:
@@ -244,7 +246,7 @@ async def test_a_room_that_everybody_left_is_left_after_a_restart(
 
 
 async def test_a_room_that_somebody_came_back_to_is_kept_after_a_restart(
-    account: Account, memory: RecentMemory, ann: Person, bob: Person
+    account: Account, memory: InMemorySession, ann: Person, bob: Person
 ) -> None:
     async with listening(account, memory, client=Staying) as bot:
         room = await ann.create_room(account.user, public=True)
@@ -309,11 +311,11 @@ class StuckOnce(MatrixClient):
 
 
 async def test_a_wall_clock_that_is_set_back_by_a_year_keeps_the_bot_out_of_no_room(
-    account: Account, memory: RecentMemory
+    account: Account, memory: InMemorySession
 ) -> None:
     clock, room = VirtualClock(), RoomId("!room:hs.test")
     async with asyncio.timeout(30), StuckOnce(account.settings(), clock) as client, asyncio.TaskGroup() as group:
-        doors = group.create_task(Doors(client, memory, clock, HouseRules(account.user, (), (room,))).run())
+        doors = group.create_task(Membership(client, memory, clock, InviteRules(account.user, (), (room,))).run())
         await client.failed.wait()
         for _ in range(20):
             await asyncio.sleep(0)
@@ -325,14 +327,14 @@ async def test_a_wall_clock_that_is_set_back_by_a_year_keeps_the_bot_out_of_no_r
 
 
 async def test_a_wall_clock_that_is_set_back_by_a_year_makes_no_room_unread_for_longer_than_a_day(
-    account: Account, memory: RecentMemory
+    account: Account, memory: InMemorySession
 ) -> None:
     clock = VirtualClock()
     async with account.client() as client:
         skipped = SkippedRooms(client, memory, clock)
-        await skipped.add(AnswerTooLarge("too large", (("rooms", "join", "!room:hs.test"),)))
+        await skipped.add(MatrixResponseTooLarge("too large", (("rooms", "join", "!room:hs.test"),)))
         before = skipped.rooms()
-        await skipped.add(AnswerTooLarge("too large", ((), ("to_device",))))
+        await skipped.add(MatrixResponseTooLarge("too large", ((), ("to_device",))))
 
         clock.set_back(timedelta(days=365))
 
@@ -340,7 +342,7 @@ async def test_a_wall_clock_that_is_set_back_by_a_year_makes_no_room_unread_for_
 
 
 async def test_whoever_replaces_a_room_again_and_again_does_not_lead_the_bot_through_one_room_after_the_other(
-    account: Account, memory: RecentMemory
+    account: Account, memory: InMemorySession
 ) -> None:
     clock, ann, old = VirtualClock(), UserId("@ann:hs.test"), RoomId("!old:hs.test")
     entered: list[str] = []
@@ -352,12 +354,12 @@ async def test_whoever_replaces_a_room_again_and_again_does_not_lead_the_bot_thr
             return RoomId(room)
 
     async with asyncio.timeout(30), Led(account.settings(), clock) as client, asyncio.TaskGroup() as group:
-        doors = Doors(client, memory, clock, HouseRules(account.user, ()))
+        doors = Membership(client, memory, clock, InviteRules(account.user, ()))
         running = group.create_task(doors.run())
         for number in range(45):
             new = RoomId(f"!new{number}:hs.test")
             room = Room(old, "11", ann, levels=Levels(users={ann: 100}), replacement=new, replaced_by=ann)
-            doors.took(Taken(), {old: room})
+            doors.took(SessionUpdate(), {old: room})
             for _ in range(20):
                 await asyncio.sleep(0)
             clock.advance(60)

@@ -13,7 +13,7 @@ from bot.delivery.sender import Sender
 from bot.errors import Temporary
 from bot.ids import NoticeKey, RoomId, TxnId
 from bot.matrix.client import Deadlines, MatrixClient
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.session_memory import InMemorySession
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
 from fault_proxy import FAULTS, Fault, FaultProxy, empty_object, proxied, redirect_elsewhere
@@ -103,7 +103,7 @@ async def test_what_was_written_arrives_once_after_any_fault_of_sending(
 async def test_what_was_said_is_heard_once_after_any_fault_of_listening(
     account: Account, proxy: FaultProxy, ann: Person, fault: Fault
 ) -> None:
-    clock, memory = LeapClock(), RecentMemory()
+    clock, memory = LeapClock(), InMemorySession()
     async with listening(account, memory, clock=clock) as bot:
         room = await account.room_of(ann, bot.client)
         await ann.say(room, "before")
@@ -128,7 +128,7 @@ async def test_a_homeserver_that_answers_nothing_new_at_once_is_not_asked_all_th
     account: Account, proxy: FaultProxy
 ) -> None:
     """A proxy that caches the answer to a sync, say."""
-    clock, memory = LeapClock(), RecentMemory()
+    clock, memory = LeapClock(), InMemorySession()
     async with listening(account, memory, clock=clock) as bot:
         start = clock.leapt
         proxy.break_down("/sync", repeat(memory))
@@ -159,7 +159,7 @@ async def test_a_redirect_is_never_followed_with_what_is_secret_and_what_is_said
     assert proxy.suffered == 2
 
 
-def repeat(memory: RecentMemory) -> Fault:
+def repeat(memory: InMemorySession) -> Fault:
     async def same_again(_: FaultProxy, __: web.Request) -> web.StreamResponse:
         return web.json_response({"next_batch": memory.since})
 

@@ -7,11 +7,11 @@ from typing import Protocol
 
 import pytest
 
-from bot.commands.rights import STATE_TYPE, House, MemoryHouse, Verdict
+from bot.commands.rights import STATE_TYPE, MemoryRoomRights, RightsDecision, RoomRights
 from bot.errors import Temporary
 from bot.ids import RoomId, UserId
-from bot.matrix.room_rights import MatrixHouse
-from bot.matrix.session_memory import RecentMemory
+from bot.matrix.room_rights import MatrixRoomRights
+from bot.matrix.session_memory import InMemorySession
 from matrix_rig import Account, Listener, listening
 from person import Person
 from rig import ROOM
@@ -28,7 +28,7 @@ class Stage(Protocol):
     admin: UserId
 
     @property
-    def house(self) -> House:
+    def house(self) -> RoomRights:
         """Whom to ask."""
 
     async def set_level(self, user: UserId, level: int) -> None:
@@ -42,7 +42,7 @@ class Stage(Protocol):
 class MemoryStage:
     """In memory."""
 
-    house: MemoryHouse
+    house: MemoryRoomRights
     room: RoomId = ROOM
     moderator: UserId = ANN
     member: UserId = BOB
@@ -61,7 +61,7 @@ class MemoryStage:
 class MatrixStage:
     """At a homeserver."""
 
-    house: MatrixHouse
+    house: MatrixRoomRights
     room: RoomId
     owner: Person
     moderator: UserId
@@ -82,13 +82,13 @@ class MatrixStage:
 @asynccontextmanager
 async def in_a_room(
     account: Account, owner: Person, *, version: str = "12", alias: str | None = None
-) -> AsyncIterator[tuple[MatrixHouse, RoomId, Listener]]:
+) -> AsyncIterator[tuple[MatrixRoomRights, RoomId, Listener]]:
     """The house of a bot that is in a room of *owner*'s."""
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         id_ = await owner.create_room(account.user, version=version, alias=alias)
         await bot.until(lambda: id_ in bot.session.rooms)
-        house = MatrixHouse([OPS])
+        house = MatrixRoomRights([OPS])
         house.open(bot.client, bot.session)
         yield house, id_, bot
 
@@ -96,7 +96,7 @@ async def in_a_room(
 @pytest.fixture(params=["memory", "matrix"])
 async def stage(request: pytest.FixtureRequest, account: Account, ann: Person) -> AsyncIterator[Stage]:
     if request.param == "memory":
-        house = MemoryHouse(admins=(OPS,))
+        house = MemoryRoomRights(admins=(OPS,))
         house.levels[ROOM, ANN] = 50
         yield MemoryStage(house)
         return
@@ -107,10 +107,10 @@ async def stage(request: pytest.FixtureRequest, account: Account, ann: Person) -
 
 
 async def test_a_moderator_may_and_a_member_may_not(stage: Stage) -> None:
-    assert await stage.house.may_change(stage.room, stage.moderator) == Verdict(50, 50)
+    assert await stage.house.may_change(stage.room, stage.moderator) == RightsDecision(50, 50)
     refused = await stage.house.may_change(stage.room, stage.member)
 
-    assert refused == Verdict(50, 0)
+    assert refused == RightsDecision(50, 0)
     assert not refused.allowed
 
 

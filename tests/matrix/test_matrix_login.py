@@ -7,7 +7,7 @@ import pytest
 
 from bot.errors import ConfigError, LoggedOut, Temporary
 from bot.ids import TxnId
-from bot.matrix.requests import Request
+from bot.matrix.requests import MatrixRequest
 from chat_contract import a_message
 from fault_proxy import proxied, soft_logout
 from homeserver import Homeserver
@@ -55,7 +55,7 @@ async def test_a_device_of_another_account_is_not_used(account: Account, homeser
 async def test_a_device_that_is_gone_is_replaced_at_the_next_start(account: Account) -> None:
     async with account.logged_in() as client:
         device = client.device
-        await client.ask(Request("POST", "/_matrix/client/v3/logout", {}))
+        await client.ask(MatrixRequest("POST", "/_matrix/client/v3/logout", {}))
 
     async with account.logged_in() as client:
         assert client.device != device

@@ -12,7 +12,7 @@ from bot.errors import StoreError
 from bot.ids import EventId, NoticeKey, RoomId, ServerName, UserId
 from bot.matrix.invitations import welcome
 from bot.matrix.model import Invitation
-from bot.matrix.session_memory import Heard, RecentMemory, SessionMemory, StoredMemory, Taken
+from bot.matrix.session_memory import DatabaseSession, IncomingMessage, InMemorySession, SessionMemory, SessionUpdate
 from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
 from store_rig import DEVICE, StoreRig
@@ -24,15 +24,15 @@ ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
 @pytest.fixture(params=["recent", "stored"])
 async def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SessionMemory]:
     if request.param == "recent":
-        yield RecentMemory()
+        yield InMemorySession()
         return
     store = await Store.open(f"sqlite:///{tmp_path / 'memory.db'}", VirtualClock())
-    yield StoredMemory(store, ME)
+    yield DatabaseSession(store, ME)
     await store.close()
 
 
-def a_word(number: int, body: str = "help") -> Heard:
-    return Heard(ROOM, EventId(f"${number}"), ANN, body, datetime(2026, 1, 1, tzinfo=UTC))
+def a_word(number: int, body: str = "help") -> IncomingMessage:
+    return IncomingMessage(ROOM, EventId(f"${number}"), ANN, body, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def a_notice(key: str, room: RoomId = ROOM) -> Notice:
@@ -47,50 +47,52 @@ async def test_a_new_memory_knows_nothing(memory: SessionMemory) -> None:
 
 
 async def test_the_token_stays_until_there_is_a_newer_one(memory: SessionMemory) -> None:
-    await memory.take(Taken(since="s1"))
-    await memory.take(Taken(since="s2"))
-    await memory.take(Taken())
+    await memory.take(SessionUpdate(since="s1"))
+    await memory.take(SessionUpdate(since="s2"))
+    await memory.take(SessionUpdate())
 
     assert (await memory.remembered()).since == "s2"
 
 
 async def test_an_invitation_stands_until_it_is_settled_and_a_newer_one_replaces_it(memory: SessionMemory) -> None:
-    await memory.take(Taken(invited=(Invitation(OTHER, ANN, direct=False), Invitation(ROOM, ANN, direct=False))))
-    await memory.take(Taken(invited=(Invitation(ROOM, ANN, direct=True),), settled=(OTHER,)))
+    await memory.take(
+        SessionUpdate(invited=(Invitation(OTHER, ANN, direct=False), Invitation(ROOM, ANN, direct=False)))
+    )
+    await memory.take(SessionUpdate(invited=(Invitation(ROOM, ANN, direct=True),), settled=(OTHER,)))
 
     assert (await memory.remembered()).invitations == (Invitation(ROOM, ANN, direct=True),)
 
 
 async def test_a_room_is_suspended_until_it_is_resumed(memory: SessionMemory) -> None:
-    await memory.take(Taken(suspended=(ROOM, OTHER)))
-    await memory.take(Taken(resumed=(OTHER,)))
+    await memory.take(SessionUpdate(suspended=(ROOM, OTHER)))
+    await memory.take(SessionUpdate(resumed=(OTHER,)))
 
     assert (await memory.remembered()).suspended == {ROOM}
 
 
 async def test_a_room_left_and_entered_in_one_answer_is_not_suspended(memory: SessionMemory) -> None:
-    await memory.take(Taken(suspended=(ROOM,), resumed=(ROOM,)))
+    await memory.take(SessionUpdate(suspended=(ROOM,), resumed=(ROOM,)))
 
     assert (await memory.remembered()).suspended == frozenset()
 
 
 async def test_what_a_room_was_is_what_its_replacement_is(memory: SessionMemory) -> None:
-    await memory.take(Taken(direct=(ROOM,), suspended=(ROOM,)))
-    await memory.take(Taken(moved=((ROOM, OTHER),), resumed=(OTHER,)))
+    await memory.take(SessionUpdate(direct=(ROOM,), suspended=(ROOM,)))
+    await memory.take(SessionUpdate(moved=((ROOM, OTHER),), resumed=(OTHER,)))
 
     remembered = await memory.remembered()
     assert (remembered.direct, remembered.suspended) == (frozenset({OTHER}), frozenset())
 
 
 async def test_two_accounts_go_on_where_each_of_them_was(store: Store) -> None:
-    await StoredMemory(store, ME).take(Taken(since="s1"))
+    await DatabaseSession(store, ME).take(SessionUpdate(since="s1"))
 
-    assert (await StoredMemory(store, ANN).remembered()).since is None
+    assert (await DatabaseSession(store, ANN).remembered()).since is None
 
 
 async def test_what_was_heard_and_what_is_said_to_it_are_kept_once(store: Store, rig: StoreRig) -> None:
-    memory = StoredMemory(store, ME)
-    taken = Taken(since="s1", heard=(a_word(1), a_word(2, "show 1")), notices=(a_notice("welcome/1"),))
+    memory = DatabaseSession(store, ME)
+    taken = SessionUpdate(since="s1", heard=(a_word(1), a_word(2, "show 1")), notices=(a_notice("welcome/1"),))
 
     await memory.take(taken)
     await memory.take(taken)
@@ -103,7 +105,7 @@ async def test_what_was_heard_and_what_is_said_to_it_are_kept_once(store: Store,
 async def test_the_inbox_knows_the_thread_and_what_was_replied_to(store: Store) -> None:
     word = replace(a_word(1), thread=EventId("$root"), replies_to=EventId("$card"))
 
-    await StoredMemory(store, ME).take(Taken(heard=(word, a_word(2))))
+    await DatabaseSession(store, ME).take(SessionUpdate(heard=(word, a_word(2))))
 
     async with store.transaction() as tx:
         waiting = await tx.inbox.unanswered()
@@ -113,14 +115,14 @@ async def test_the_inbox_knows_the_thread_and_what_was_replied_to(store: Store) 
 async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = StoredMemory(store, ME)
+    memory = DatabaseSession(store, ME)
 
     async def full(*_: object) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr("bot.store.session_book.SessionBook.go_on", full)
     with pytest.raises(StoreError):
-        await memory.take(Taken(since="s1", heard=(a_word(1),), suspended=(ROOM,)))
+        await memory.take(SessionUpdate(since="s1", heard=(a_word(1),), suspended=(ROOM,)))
 
     async with store.transaction() as tx:
         assert await tx.inbox.unanswered() == []
@@ -128,24 +130,24 @@ async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
 
 
 async def test_whoever_wants_to_know_hears_of_what_is_kept(store: Store) -> None:
-    taken: list[Taken] = []
-    memory = StoredMemory(store, ME, taken.append)
+    taken: list[SessionUpdate] = []
+    memory = DatabaseSession(store, ME, taken.append)
 
-    await memory.take(Taken(since="s1"))
+    await memory.take(SessionUpdate(since="s1"))
 
-    assert taken == [Taken(since="s1")]
+    assert taken == [SessionUpdate(since="s1")]
 
 
 async def test_a_chat_of_two_that_others_came_into_is_direct_no_longer(memory: SessionMemory) -> None:
-    await memory.take(Taken(direct=(ROOM, OTHER)))
-    await memory.take(Taken(crowded=(ROOM,)))
+    await memory.take(SessionUpdate(direct=(ROOM, OTHER)))
+    await memory.take(SessionUpdate(crowded=(ROOM,)))
 
     assert (await memory.remembered()).direct == frozenset({OTHER})
 
 
 async def test_a_room_that_everybody_left_is_known_until_somebody_is_there_again(memory: SessionMemory) -> None:
-    await memory.take(Taken(alone=(ROOM, OTHER)))
-    await memory.take(Taken(accompanied=(ROOM,)))
+    await memory.take(SessionUpdate(alone=(ROOM, OTHER)))
+    await memory.take(SessionUpdate(accompanied=(ROOM,)))
 
     assert (await memory.remembered()).alone == frozenset({OTHER})
 
@@ -164,10 +166,12 @@ async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to
         await tx.cards.touch(ref, urgent=True)
     rig.advance(minutes=1)
 
-    await StoredMemory(store, ME).take(Taken(redacted=((OTHER, EventId("$card")), (ROOM, EventId("$other")))))
+    await DatabaseSession(store, ME).take(
+        SessionUpdate(redacted=((OTHER, EventId("$card")), (ROOM, EventId("$other"))))
+    )
     async with store.transaction() as tx:
         assert len(await tx.cards.due(9)) == len(await tx.outbox.unsent()) == 1
-    await StoredMemory(store, ME).take(Taken(redacted=((ROOM, EventId("$card")),)))
+    await DatabaseSession(store, ME).take(SessionUpdate(redacted=((ROOM, EventId("$card")),)))
 
     async with store.transaction() as tx:
         await tx.outbox.add([reply])
@@ -180,12 +184,12 @@ async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to
 
 
 async def test_a_stranger_who_invites_again_and_again_fills_no_outbox(store: Store) -> None:
-    memory = StoredMemory(store, ME)
+    memory = DatabaseSession(store, ME)
     for number in range(100):
         room = RoomId(f"!{number}:hs")
-        await memory.take(Taken(settled=(room,), notices=(welcome(room, "!pw", ANN, direct=False),)))
+        await memory.take(SessionUpdate(settled=(room,), notices=(welcome(room, "!pw", ANN, direct=False),)))
 
-    await memory.take(Taken(notices=(welcome(ROOM, "!pw", BOB, direct=False),)))
+    await memory.take(SessionUpdate(notices=(welcome(ROOM, "!pw", BOB, direct=False),)))
 
     async with store.transaction() as tx:
         assert (await tx.outbox.unsent_answers()).people == {ANN: 10, BOB: 1}

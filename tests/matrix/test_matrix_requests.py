@@ -4,7 +4,7 @@ import pytest
 
 from bot.ids import RoomId, TxnId
 from bot.matrix import requests
-from bot.matrix.requests import Request
+from bot.matrix.requests import MatrixRequest
 
 ROOM = RoomId("!room:hs")
 
@@ -20,9 +20,9 @@ ROOM = RoomId("!room:hs")
         (requests.state(ROOM, "m.room.create"), "state"),
         (requests.messages(ROOM, {}, None), "messages"),
         (requests.who_am_i(), "account"),
-        (Request("GET", "/_matrix/client/versions"), "other"),
-        (Request("GET", "/_matrix/client/v3/rooms"), "other"),
+        (MatrixRequest("GET", "/_matrix/client/versions"), "other"),
+        (MatrixRequest("GET", "/_matrix/client/v3/rooms"), "other"),
     ],
 )
-def test_an_endpoint_is_one_of_a_few_words(asked: Request, endpoint: str) -> None:
+def test_an_endpoint_is_one_of_a_few_words(asked: MatrixRequest, endpoint: str) -> None:
     assert asked.endpoint == endpoint

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from bot.ids import RoomId, UserId
-from bot.matrix.model import Event, Joined
+from bot.matrix.model import Event, JoinedRoom
 from bot.matrix.rooms import Room
 from matrix_rig import an_event
 
@@ -116,5 +116,5 @@ def test_counts_that_a_sync_does_not_tell_stay() -> None:
     assert (room.joined_members, room.invited_members) == (1, 0)
 
 
-def a_joined(joined: int | None, invited: int | None) -> Joined:
-    return Joined(RoomId("!room:hs"), (), (), False, None, joined, invited)
+def a_joined(joined: int | None, invited: int | None) -> JoinedRoom:
+    return JoinedRoom(RoomId("!room:hs"), (), (), False, None, joined, invited)

@@ -7,8 +7,8 @@ import pytest
 
 from bot.errors import Forbidden, Temporary
 from bot.ids import RoomId, UserId
-from bot.matrix.model import Content, Joined, Left, SyncAnswer
-from bot.matrix.requests import Request
+from bot.matrix.model import Content, JoinedRoom, LeftRoom, SyncAnswer
+from bot.matrix.requests import MatrixRequest
 from bot.matrix.rosters import Rosters
 from matrix_rig import an_event
 
@@ -26,7 +26,7 @@ class Server:
     asked: list[str] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
 
-    async def ask(self, request: Request) -> Content:
+    async def ask(self, request: MatrixRequest) -> Content:
         """One answer."""
         path = request.path.partition("?")[0].removesuffix("/").rpartition("/")[2]
         self.asked.append(path)
@@ -45,7 +45,7 @@ def a_sync(*members: tuple[UserId, str], limited: bool = False, encrypted: bool 
     events = [an_event("m.room.member", state_key=user, content={"membership": told}) for user, told in members]
     if encrypted:
         events.append(an_event("m.room.encryption", state_key="", content={"algorithm": "m.megolm.v1.aes-sha2"}))
-    joined = Joined(ROOM, tuple(events), (), limited, None, None, None)
+    joined = JoinedRoom(ROOM, tuple(events), (), limited, None, None, None)
     return SyncAnswer("s1", joined=(joined,))
 
 
@@ -94,7 +94,7 @@ async def test_members_are_asked_for_again_after_we_were_away() -> None:
     await rosters.readers(ROOM)
     server.members = {BOB: "join"}
 
-    hear(rosters, SyncAnswer("s1", left=(Left(ROOM, None),)))
+    hear(rosters, SyncAnswer("s1", left=(LeftRoom(ROOM, None),)))
 
     assert await rosters.readers(ROOM) == (BOB,)
 
@@ -110,7 +110,9 @@ async def test_who_left_while_the_list_was_asked_for_does_not_read_along() -> No
     assert server.asked.count("members") == 1
 
 
-@pytest.mark.parametrize("answer", [a_sync((EVE, "leave"), limited=True), SyncAnswer("s1", left=(Left(ROOM, None),))])
+@pytest.mark.parametrize(
+    "answer", [a_sync((EVE, "leave"), limited=True), SyncAnswer("s1", left=(LeftRoom(ROOM, None),))]
+)
 async def test_a_list_is_not_used_where_a_sync_left_events_out_while_it_was_asked_for(answer: SyncAnswer) -> None:
     server = Server({ANN: "join", EVE: "join"})
     rosters = Rosters(server.ask)

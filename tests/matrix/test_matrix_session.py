@@ -7,19 +7,19 @@ import pytest
 
 from bot.errors import LoggedOut, StoreError
 from bot.ids import NoticeKey, TxnId
-from bot.matrix.requests import Request
-from bot.matrix.session_memory import RecentMemory, Taken
+from bot.matrix.requests import MatrixRequest
+from bot.matrix.session_memory import InMemorySession, SessionUpdate
 from chat_contract import a_message, a_reaction
 from matrix_rig import Account, LateClient, WrongClock, listening
 from person import Person
 
 
 @pytest.fixture
-def memory() -> RecentMemory:
-    return RecentMemory()
+def memory() -> InMemorySession:
+    return InMemorySession()
 
 
-async def test_what_people_say_is_heard_in_order(account: Account, memory: RecentMemory, ann: Person) -> None:
+async def test_what_people_say_is_heard_in_order(account: Account, memory: InMemorySession, ann: Person) -> None:
     async with listening(account, memory) as bot:
         room = await account.room_of(ann, bot.client)
 
@@ -32,7 +32,7 @@ async def test_what_people_say_is_heard_in_order(account: Account, memory: Recen
 
 
 async def test_what_was_said_before_the_first_start_is_no_command(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     async with account.logged_in() as client:
         room = await account.room_of(ann, client)
@@ -45,7 +45,9 @@ async def test_what_was_said_before_the_first_start_is_no_command(
     assert memory.bodies() == ["new"]
 
 
-async def test_what_was_said_before_we_came_is_no_command(account: Account, memory: RecentMemory, ann: Person) -> None:
+async def test_what_was_said_before_we_came_is_no_command(
+    account: Account, memory: InMemorySession, ann: Person
+) -> None:
     async with listening(account, memory, invite_from=[]) as bot:
         room = await ann.create_room(public=True)
         for number in range(60):
@@ -59,7 +61,7 @@ async def test_what_was_said_before_we_came_is_no_command(account: Account, memo
 
 
 async def test_notices_edits_reactions_and_our_own_words_are_not_heard(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     async with listening(account, memory) as bot:
         room = await account.room_of(ann, bot.client)
@@ -77,7 +79,7 @@ async def test_notices_edits_reactions_and_our_own_words_are_not_heard(
     assert memory.bodies() == ["a command", "the end"]
 
 
-async def test_a_reply_is_heard_without_what_it_quotes(account: Account, memory: RecentMemory, ann: Person) -> None:
+async def test_a_reply_is_heard_without_what_it_quotes(account: Account, memory: InMemorySession, ann: Person) -> None:
     async with listening(account, memory) as bot:
         room = await account.room_of(ann, bot.client)
         card = await ann.say(room, "a card")
@@ -94,7 +96,7 @@ async def test_a_reply_is_heard_without_what_it_quotes(account: Account, memory:
 
 
 async def test_what_was_said_while_we_were_away_is_heard_once_and_in_order(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     """More than one answer holds: the gap is filled."""
     async with listening(account, memory) as bot:
@@ -111,8 +113,10 @@ async def test_what_was_said_while_we_were_away_is_heard_once_and_in_order(
     assert memory.bodies() == ["before", *said]
 
 
-async def test_what_could_not_be_kept_is_asked_for_again(account: Account, memory: RecentMemory, ann: Person) -> None:
-    def full_disk(taken: Taken) -> None:
+async def test_what_could_not_be_kept_is_asked_for_again(
+    account: Account, memory: InMemorySession, ann: Person
+) -> None:
+    def full_disk(taken: SessionUpdate) -> None:
         if taken.heard:
             raise StoreError("the disk is full")
 
@@ -131,7 +135,7 @@ async def test_what_could_not_be_kept_is_asked_for_again(account: Account, memor
 
 
 async def test_a_token_that_the_homeserver_does_not_know_is_replaced(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     memory.since = "of another homeserver"
 
@@ -144,7 +148,7 @@ async def test_a_token_that_the_homeserver_does_not_know_is_replaced(
 
 
 async def test_a_device_that_somebody_logged_out_stops_with_a_clear_word(
-    account: Account, memory: RecentMemory
+    account: Account, memory: InMemorySession
 ) -> None:
     async with listening(account, memory) as bot:
         await log_out(account, bot.client.device)
@@ -153,7 +157,9 @@ async def test_a_device_that_somebody_logged_out_stops_with_a_clear_word(
             await bot.task
 
 
-async def test_a_restarted_homeserver_is_listened_to_again(account: Account, memory: RecentMemory, ann: Person) -> None:
+async def test_a_restarted_homeserver_is_listened_to_again(
+    account: Account, memory: InMemorySession, ann: Person
+) -> None:
     async with listening(account, memory) as bot:
         room = await account.room_of(ann, bot.client)
         await asyncio.to_thread(account.homeserver.stop)
@@ -167,7 +173,7 @@ async def test_a_restarted_homeserver_is_listened_to_again(account: Account, mem
 
 
 async def test_a_machine_whose_clock_is_wrong_still_hears_and_finds(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     account.clock = WrongClock()
     async with listening(account, memory) as bot:
@@ -182,7 +188,7 @@ async def test_a_machine_whose_clock_is_wrong_still_hears_and_finds(
 
 
 async def test_creators_of_rooms_are_admins_in_every_version(
-    account: Account, memory: RecentMemory, ann: Person, bob: Person
+    account: Account, memory: InMemorySession, ann: Person, bob: Person
 ) -> None:
     async with listening(account, memory) as bot:
         rooms = [await ann.create_room(account.user, bob.user, version=version) for version in ("10", "11", "12")]
@@ -206,13 +212,13 @@ async def log_out(account: Account, device: str) -> None:
             "identifier": {"type": "m.id.user", "user": account.user},
             "password": account.password,
         }
-        request = Request("POST", "/_matrix/client/v3/delete_devices", {"devices": [device], "auth": auth})
+        request = MatrixRequest("POST", "/_matrix/client/v3/delete_devices", {"devices": [device], "auth": auth})
         await other.ask(request)
 
 
 @pytest.mark.parametrize("version", ["10", "11", "12"])
 async def test_a_moderator_who_takes_a_card_back_is_heard(
-    account: Account, memory: RecentMemory, ann: Person, version: str
+    account: Account, memory: InMemorySession, ann: Person, version: str
 ) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, version=version)
@@ -225,7 +231,7 @@ async def test_a_moderator_who_takes_a_card_back_is_heard(
 
 
 async def test_a_card_that_was_taken_back_long_ago_while_we_were_away_is_known(
-    account: Account, memory: RecentMemory, ann: Person
+    account: Account, memory: InMemorySession, ann: Person
 ) -> None:
     """Further back than words are heard, and than one answer reaches."""
     async with listening(account, memory) as bot:
@@ -244,14 +250,14 @@ async def test_a_card_that_was_taken_back_long_ago_while_we_were_away_is_known(
 
 
 async def test_a_display_name_as_it_is_typed_is_a_mention_also_after_it_changed(account: Account, ann: Person) -> None:
-    memory = RecentMemory()
+    memory = InMemorySession()
     async with listening(account, memory) as bot:
         path = f"/_matrix/client/v3/profile/{account.user}/displayname"
-        await bot.client.ask(Request("PUT", path, {"displayname": "Patch Bot"}))
+        await bot.client.ask(MatrixRequest("PUT", path, {"displayname": "Patch Bot"}))
         room = await ann.create_room(account.user)
         await bot.until(lambda: room in bot.session.rooms)
         await ann.say(room, "Patch Bot: help")
-        await bot.client.ask(Request("PUT", path, {"displayname": "Patches"}))
+        await bot.client.ask(MatrixRequest("PUT", path, {"displayname": "Patches"}))
         await bot.until(lambda: bot.session.rooms[room].own_name == "Patches")
         await ann.say(room, "@patches status")
         await bot.until(lambda: len(memory.heard) == 2)

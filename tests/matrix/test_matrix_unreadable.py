@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from inline_snapshot import snapshot
 
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.model import Event, Joined, SyncAnswer
-from bot.matrix.sync_outcome import Known, Outcome, outcome
+from bot.matrix.model import Event, JoinedRoom, SyncAnswer
+from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
 from matrix_rig import an_event
 
 ROOM, ME, ANN, BOB = RoomId("!room:hs"), UserId("@bot:hs"), UserId("@ann:hs"), UserId("@bob:hs")
@@ -18,17 +18,19 @@ UNREAD = an_event("m.room.encrypted", sent_at=NOW, unreadable=True)
 
 def taken_in(
     rooms: Collection[RoomId], *events: Event, begins: bool = False, asked: Collection[RoomId] = ()
-) -> Outcome:
+) -> SyncOutcome:
     """What follows from *events*, or a message that cannot be decrypted, in each of *rooms*."""
     joined = [
-        Joined(room, events or (UNREAD,), (), limited=False, prev_batch=None, joined_members=None, invited_members=None)
+        JoinedRoom(
+            room, events or (UNREAD,), (), limited=False, prev_batch=None, joined_members=None, invited_members=None
+        )
         for room in rooms
     ]
-    known = Known(ME, {}, frozenset(), NOW, begins, whole=False, asked=asked)
+    known = SyncContext(ME, {}, frozenset(), NOW, begins, whole=False, asked=asked)
     return outcome(known, SyncAnswer("s1", joined=tuple(joined)))
 
 
-def taken(*events: Event, begins: bool = False, asked: Collection[RoomId] = ()) -> Outcome:
+def taken(*events: Event, begins: bool = False, asked: Collection[RoomId] = ()) -> SyncOutcome:
     """What follows from *events* in a room."""
     return taken_in([ROOM], *events, begins=begins, asked=asked)
 

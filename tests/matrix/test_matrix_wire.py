@@ -15,7 +15,7 @@ from bot.matrix.invite_rules import accepts
 from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import heard
 from bot.matrix.rooms import Room
-from bot.matrix.sync_outcome import Known, outcome
+from bot.matrix.sync_outcome import SyncContext, outcome
 from matrix_rig import an_event
 
 ME = UserId("@bot:hs")
@@ -170,7 +170,7 @@ TOLD = st.fixed_dictionaries({"timeline": st.fixed_dictionaries({"events": EVENT
 )
 def test_any_answer_is_taken_without_a_fault(join: object, leave: object, begins: bool, whole: bool) -> None:
     answer = wire.sync_answer({"next_batch": "s1", "rooms": {"join": join, "leave": leave, "invite": leave}}, ME)
-    known = Known(ME, {}, frozenset(), an_event().sent_at, begins, whole)
+    known = SyncContext(ME, {}, frozenset(), an_event().sent_at, begins, whole)
 
     result = outcome(known, answer)
 
@@ -184,7 +184,7 @@ def test_a_direct_chat_is_a_room_like_any_other_once_a_third_person_is_there() -
     """Whoever invites us says that it is direct; in a room of many, one person's word must not count for all."""
     counts = {"m.joined_member_count": 2, "m.invited_member_count": 1}
     answer = wire.sync_answer({"next_batch": "s2", "rooms": {"join": {"!room:hs": {"summary": counts}}}}, ME)
-    known = Known(ME, {}, frozenset({RoomId("!room:hs")}), an_event().sent_at, begins=False, whole=False)
+    known = SyncContext(ME, {}, frozenset({RoomId("!room:hs")}), an_event().sent_at, begins=False, whole=False)
 
     result = outcome(known, answer)
 

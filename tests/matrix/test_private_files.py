@@ -10,7 +10,7 @@ import pytest
 from bot.errors import StoreError
 from bot.ids import DeviceId, UserId
 from bot.matrix import device, keyring
-from bot.matrix.crypto.crypto_store import Vault
+from bot.matrix.crypto.crypto_store import CryptoStore
 
 ME = UserId("@patchbot:example.org")
 
@@ -43,13 +43,13 @@ def test_a_restored_device_that_others_can_read_is_made_private(tmp_path: Path) 
 
 
 def test_a_restored_crypto_store_that_others_can_read_is_made_private(tmp_path: Path) -> None:
-    Vault.open(tmp_path).close()
+    CryptoStore.open(tmp_path).close()
     folder = tmp_path / "crypto"
     folder.chmod(0o755)
     for path in folder.iterdir():
         path.chmod(0o644)
 
-    Vault.open(tmp_path).close()
+    CryptoStore.open(tmp_path).close()
 
     assert mode_of(folder) == 0o700
     assert {mode_of(path) for path in folder.iterdir()} == {0o600}

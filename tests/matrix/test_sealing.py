@@ -4,7 +4,7 @@ import pytest
 
 from bot.ids import EventId, RoomId
 from bot.matrix.messages import without_clear_text
-from bot.matrix.model import Event, Joined
+from bot.matrix.model import Event, JoinedRoom
 from matrix_rig import a_text, an_event
 
 ROOM = RoomId("!room:hs")
@@ -15,7 +15,9 @@ SEALED = an_event("m.room.encrypted", content={"ciphertext": "…"})
 
 
 def left(*timeline: Event, state: tuple[Event, ...] = (), is_new: bool = False) -> list[Event]:
-    joined = Joined(ROOM, timeline, state, limited=False, prev_batch=None, joined_members=None, invited_members=None)
+    joined = JoinedRoom(
+        ROOM, timeline, state, limited=False, prev_batch=None, joined_members=None, invited_members=None
+    )
     return list(without_clear_text(joined, is_new=is_new).timeline)
 
 

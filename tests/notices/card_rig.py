@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from bot.notices.markup import Document, written
 from bot.patchwork import response_rows as answers
 from bot.patchwork import wire
@@ -14,7 +14,7 @@ from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
 
 ADA = Person("Ada Sample", "ada@example.org")
 PROJECT = ProjectName("qemu-devel")
-SITE = Site("https://patchwork.example.org")
+SITE = ServerLinks("https://patchwork.example.org")
 SEED = Path(__file__).parents[1] / "samples" / "patch-2194095.json"
 TAGS = {"b", "strong", "i", "em", "u", "del", "a", "code", "pre", "br", "p", "ul", "ol", "li"}
 TAGS |= {"blockquote", "details", "summary", "span"}
@@ -66,7 +66,7 @@ def the_seed() -> tuple[Patch, Series]:
     return replace(row.model(), check=None), series
 
 
-def body_and_html(document: Document, site: Site = SITE) -> tuple[str, str]:
+def body_and_html(document: Document, site: ServerLinks = SITE) -> tuple[str, str]:
     """Both forms, the HTML a line per tag that begins one."""
     body, html = written(document, site.allowed)
     return body, re.sub(r'(?<!^)(?=<(?:p|ul|li|details|summary|a href|br)\b)|(?<=">)', "\n", html)

@@ -4,24 +4,24 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.ids import Msgid, PatchId, SeriesId
-from bot.notices.card import Shown, Site, card
+from bot.notices.card import ServerLinks, Shown, card
 from bot.notices.markup import written
 from bot.patchwork.model import CheckState, FileChange, Patch, Person, Trailer, TrailerKind
 from card_rig import PROJECT, SITE, a_patch, body_and_html, numbered, of_series, the_seed
 
 
-def seen(shown: Shown, site: Site = SITE) -> tuple[str, str]:
+def seen(shown: Shown, site: ServerLinks = SITE) -> tuple[str, str]:
     return body_and_html(card(shown, site), site)
 
 
-def body(shown: Shown, site: Site = SITE) -> str:
+def body(shown: Shown, site: ServerLinks = SITE) -> str:
     return written(card(shown, site), site.allowed)[0]
 
 
 def test_the_recorded_patch_stands_for_its_series() -> None:
     patch, series = the_seed()
 
-    shown = seen(Shown((patch,), series, ("migration/colo.c",)), Site("https://patchwork.ozlabs.org"))
+    shown = seen(Shown((patch,), series, ("migration/colo.c",)), ServerLinks("https://patchwork.ozlabs.org"))
 
     assert shown == snapshot(
         (
@@ -293,7 +293,7 @@ def test_patches_are_listed_and_applied_by_their_numbers_however_these_are_writt
 
 def test_servers_before_api_1_2_link_patches_by_id() -> None:
     patch = a_patch()
-    site = Site("https://patchwork.example.org", by_msgid=False)
+    site = ServerLinks("https://patchwork.example.org", by_msgid=False)
 
     assert body(Shown((patch,)), site).split("\n")[1] == "https://patchwork.example.org/patch/101/"
 

@@ -10,12 +10,12 @@ from inline_snapshot import snapshot
 from bot.ids import EventId, RoomId, SeriesId
 from bot.notices.card import Shown, card
 from bot.notices.markup import MAX_BODY_BYTES, written
-from bot.notices.other_versions import Former, Place, Successor
+from bot.notices.other_versions import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Series
 from bot.patchwork.versions import Comparison
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
-PLACE = Place(RoomId("!room:hs.example.org"), EventId("$vRs_Ww3i"))
+PLACE = CardPlace(RoomId("!room:hs.example.org"), EventId("$vRs_Ww3i"))
 PAGE = "https://patchwork.example.org/project/qemu-devel/list/?series=41&state=*&archive=both"
 
 
@@ -23,14 +23,14 @@ def a_version(version: int, date: str = "2026-11-01T12:00:00", *, number: int = 
     return replace(of_series(*numbered(3), version=version), id=SeriesId(number), date=date)
 
 
-def line(series: Series, former: Former) -> str:
+def line(series: Series, former: FormerVersion) -> str:
     """What a card of *series* says of the one before."""
     return written(((card(Shown(numbered(3), series, former=former), SITE))[1],), SITE.allowed)[0].split("\n")[1]
 
 
 def test_a_new_version_links_the_card_of_the_old_one() -> None:
     patches = numbered(3, version=6)
-    former = Former(a_version(5), Comparison(unchanged=1, changed=1, new=1, gone=2), PLACE)
+    former = FormerVersion(a_version(5), Comparison(unchanged=1, changed=1, new=1, gone=2), PLACE)
 
     shown = Shown(patches, a_version(6, "2026-11-07T13:00:00", number=42), former=former)
 
@@ -81,7 +81,7 @@ def test_a_superseded_version_says_so_at_once() -> None:
     patches = numbered(2, version=5, total=3)
     series = replace(a_version(5), received_all=False, received_total=2)
 
-    shown = Shown(patches, series, superseded_by=Successor(a_version(6, "2026-11-02T12:00:00"), PLACE))
+    shown = Shown(patches, series, superseded_by=NextVersion(a_version(6, "2026-11-02T12:00:00"), PLACE))
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -127,7 +127,7 @@ def test_a_lone_patch_between_two_versions() -> None:
     series = replace(of_series(patch, name="[v2] migration: Fix a leak", version=2), date="2026-11-02T11:00:00")
     former, later = (replace(series, id=SeriesId(n), version=n - 40, date=f"2026-11-0{n - 40}") for n in (41, 43))
 
-    shown = Shown((patch,), series, former=Former(former, Comparison()), superseded_by=Successor(later))
+    shown = Shown((patch,), series, former=FormerVersion(former, Comparison()), superseded_by=NextVersion(later))
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -167,7 +167,7 @@ def test_a_partial_reroll() -> None:
     patch = replace(a_patch(10, "[v5.1,10/12] migration: Step 10"), series=SeriesId(42))
     series = replace(of_series(patch, name=patch.name, total=12), version=1)
 
-    shown = Shown((patch,), series, former=Former(a_version(5), Comparison(changed=1, whole=False), PLACE))
+    shown = Shown((patch,), series, former=FormerVersion(a_version(5), Comparison(changed=1, whole=False), PLACE))
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -220,13 +220,13 @@ v5</a>: 10/12
     ],
 )
 def test_what_changed_is_said_in_numbers(found: Comparison, said: str) -> None:
-    told = line(a_version(6, "2026-11-07T12:00:00", number=42), Former(a_version(5), found))
+    told = line(a_version(6, "2026-11-07T12:00:00", number=42), FormerVersion(a_version(5), found))
 
     assert told == f"v6, 6 days after v5 <{PAGE}>: {said}"
 
 
 def test_a_former_version_of_which_no_patch_is_known_is_linked_all_the_same() -> None:
-    told = line(a_version(6, "2026-11-07T12:00:00", number=42), Former(a_version(5), Comparison()))
+    told = line(a_version(6, "2026-11-07T12:00:00", number=42), FormerVersion(a_version(5), Comparison()))
 
     assert told == f"v6, 6 days after v5 <{PAGE}>"
 
@@ -241,7 +241,7 @@ def test_a_former_version_of_which_no_patch_is_known_is_linked_all_the_same() ->
     ],
 )
 def test_the_time_between_is_told_where_it_is_known(date: str, said: str) -> None:
-    told = line(a_version(6, date, number=42), Former(a_version(5), Comparison()))
+    told = line(a_version(6, date, number=42), FormerVersion(a_version(5), Comparison()))
 
     assert told == f"{said} <{PAGE}>"
 
@@ -250,7 +250,7 @@ def test_a_partial_reroll_of_many_patches_fits_a_card() -> None:
     patches = [a_patch(n, f"[v5.1,{n}/999] Step {n}") for n in range(1, 900)]
     series = replace(of_series(*patches, total=999), version=1)
 
-    shown = Shown((patches[0],), series, former=Former(a_version(5), Comparison(), PLACE))
+    shown = Shown((patches[0],), series, former=FormerVersion(a_version(5), Comparison(), PLACE))
     body, html = written(card(shown, SITE), SITE.allowed)
 
     assert ": 1/999, 2/999, " in body
@@ -259,13 +259,17 @@ def test_a_partial_reroll_of_many_patches_fits_a_card() -> None:
 
 
 versions = st.builds(a_version, st.integers(0, 10**6), st.sampled_from(["", "2026-11-01"]) | st.text())
-places = st.none() | st.builds(Place, st.text().map(RoomId), st.text().map(EventId))
+places = st.none() | st.builds(CardPlace, st.text().map(RoomId), st.text().map(EventId))
 
 
 @given(versions, versions, places)
 @settings(max_examples=60, deadline=None)
-def test_links_to_other_versions_are_sound_whatever_the_ids_are(one: Series, two: Series, place: Place | None) -> None:
-    shown = Shown(numbered(3), two, former=Former(one, Comparison(), place), superseded_by=Successor(one, place))
+def test_links_to_other_versions_are_sound_whatever_the_ids_are(
+    one: Series, two: Series, place: CardPlace | None
+) -> None:
+    shown = Shown(
+        numbered(3), two, former=FormerVersion(one, Comparison(), place), superseded_by=NextVersion(one, place)
+    )
 
     body, html = written(card(shown, SITE), SITE.allowed)
 

@@ -6,7 +6,7 @@ from bot.ids import PatchId
 from bot.notices.card import Shown, compact, drawn
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, written
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
-from bot.query.options import Form
+from bot.query.options import CardForm
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 
@@ -80,6 +80,6 @@ def test_however_long_its_parts_are_it_is_whole_and_fits() -> None:
 
 
 def test_each_form_is_drawn_as_itself() -> None:
-    bodies = {form: written(drawn(Shown((a_patch(),), form=form), SITE), SITE.allowed)[0] for form in Form}
+    bodies = {form: written(drawn(Shown((a_patch(),), form=form), SITE), SITE.allowed)[0] for form in CardForm}
 
-    assert ["b4 am" in bodies[form] for form in (Form.CARD, Form.COMPACT)] == [True, False]
+    assert ["b4 am" in bodies[form] for form in (CardForm.CARD, CardForm.COMPACT)] == [True, False]

@@ -7,16 +7,16 @@ from inline_snapshot import snapshot
 
 from bot.ids import ProjectName, ServerName
 from bot.notices.markup import Allowed, written
-from bot.notices.status import Condition, Health, Queue, WatchedServer, outages, remarks, status
+from bot.notices.status import BotStatus, PollHealth, QueueStatus, WatchedServer, outages, remarks, status
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 QEMU = (ProjectName("qemu-devel"), NOW - timedelta(days=3))
-WELL = WatchedServer(ServerName("ozlabs"), "https://patchwork.example.org", Health(last_success=NOW), (QEMU,))
-DOWN = replace(WELL, name=ServerName("kernel"), health=Health(None, NOW - timedelta(hours=2), "HTTP 502"))
-BOT = Condition("1.2.3", NOW, NOW - timedelta(days=1), (WELL,), override="POST /lift/the/limit")
+WELL = WatchedServer(ServerName("ozlabs"), "https://patchwork.example.org", PollHealth(last_success=NOW), (QEMU,))
+DOWN = replace(WELL, name=ServerName("kernel"), health=PollHealth(None, NOW - timedelta(hours=2), "HTTP 502"))
+BOT = BotStatus("1.2.3", NOW, NOW - timedelta(days=1), (WELL,), override="POST /lift/the/limit")
 
 
-def shown(condition: Condition, *, for_operator: bool = True) -> str:
+def shown(condition: BotStatus, *, for_operator: bool = True) -> str:
     return written(status(condition, for_operator=for_operator), Allowed(()))[0]
 
 
@@ -35,7 +35,7 @@ def test_everything_that_can_be_wrong() -> None:
     condition = replace(
         BOT,
         servers=(unknown, DOWN),
-        queue=Queue(waiting=3, oldest=NOW - timedelta(minutes=5), suspended=2, dead=1),
+        queue=QueueStatus(waiting=3, oldest=NOW - timedelta(minutes=5), suspended=2, dead=1),
         remarks=("#qemu:example.org: needs an invitation (HTTP 403).",),
     )
 
@@ -78,7 +78,7 @@ def test_who_is_no_operator_hears_nothing_of_other_rooms() -> None:
 
 
 def test_a_queue_that_waits_for_a_homeserver_that_is_away_blames_no_limit() -> None:
-    queue = Queue(waiting=3, oldest=NOW - timedelta(minutes=5))
+    queue = QueueStatus(waiting=3, oldest=NOW - timedelta(minutes=5))
     condition = replace(BOT, queue=queue, outages=("The homeserver has not answered.",))
 
     assert "limits" not in shown(condition)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.ids import ProjectName, SeriesId
-from bot.notices.card import Site
-from bot.notices.digest import MOST_LINES, MOST_MESSAGES, Listed, Told, allowed_in, digest
+from bot.notices.card import ServerLinks
+from bot.notices.digest import MOST_LINES, MOST_MESSAGES, DigestContent, DigestLine, allowed_in, digest
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, Document, written
 from bot.patchwork.model import Person
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
@@ -21,13 +21,13 @@ UNTIL = datetime(2026, 10, 26, 8, 0, 0, 900, tzinfo=UTC)  # the clocks were put 
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def a_listed(number: int = 1, name: str = "migration: Fix it all", *, patches: int = 3, version: int = 1) -> Listed:
+def a_listed(number: int = 1, name: str = "migration: Fix it all", *, patches: int = 3, version: int = 1) -> DigestLine:
     series = of_series(*numbered(patches), name=name, version=version)
-    return Listed(SITE, replace(series, id=SeriesId(number)), Counter({"new": patches}))
+    return DigestLine(SITE, replace(series, id=SeriesId(number)), Counter({"new": patches}))
 
 
-def told(*listed: Listed, unlisted: int = 0) -> Told:
-    return Told(listed, unlisted, SINCE, UNTIL, BERLIN)
+def told(*listed: DigestLine, unlisted: int = 0) -> DigestContent:
+    return DigestContent(listed, unlisted, SINCE, UNTIL, BERLIN)
 
 
 def short(text: str) -> str:
@@ -39,7 +39,7 @@ def short(text: str) -> str:
 def test_a_digest_tells_of_each_series_in_a_line() -> None:
     newest = replace(a_listed(2, version=3), states={"new": 1, "accepted": 2}, earlier=(2, 1))
     waiting = replace(a_listed(3), what=replace(of_series(*numbered(3), total=5), id=SeriesId(3)))
-    lone = Listed(SITE, a_patch(), {"under-review": 1})
+    lone = DigestLine(SITE, a_patch(), {"under-review": 1})
     stale = replace(a_listed(4, "forgotten", patches=1), idle_since=datetime(2026, 10, 1, 22, 30, tzinfo=UTC))
 
     [document] = digest(told(a_listed(1), newest, waiting, lone, stale))
@@ -78,7 +78,7 @@ forgotten</a> · Ada Sample · 1 patch · New · nothing since Fri 2026-10-02 00
 
 
 def test_pull_requests_are_counted_and_listed_as_such() -> None:
-    pull = Listed(SITE, a_patch(6, "[GIT,PULL] migration"), {"new": 1}, is_pull=True)
+    pull = DigestLine(SITE, a_patch(6, "[GIT,PULL] migration"), {"new": 1}, is_pull=True)
     with_patches = replace(a_listed(7, "[PULL,0/3] Migration"), is_pull=True)
 
     [document] = digest(told(pull, with_patches))
@@ -91,8 +91,8 @@ Digest: 2 pull requests, Fri 2026-10-23 09:00 to Mon 2026-10-26 09:00 Europe/Ber
 
 
 def test_where_there_are_several_projects_each_line_names_its_own() -> None:
-    elsewhere = Listed(
-        Site("https://pw.example.net"), replace(a_patch(2, "net: <Fix> it"), project=ProjectName("netdev"))
+    elsewhere = DigestLine(
+        ServerLinks("https://pw.example.net"), replace(a_patch(2, "net: <Fix> it"), project=ProjectName("netdev"))
     )
     listed = (a_listed(), elsewhere)
 

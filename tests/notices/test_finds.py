@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 
 from inline_snapshot import snapshot
 
-from bot.commands.answers.search import MOST_SHOWN, LookedAt, Match, found_shown
+from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, found_shown
 from bot.ids import ProjectName, ServerName
-from bot.notices.card import Site
+from bot.notices.card import ServerLinks
 from card_rig import SITE, a_patch, body_and_html, of_series
 
 SINCE = datetime(2026, 6, 1, 12, 30, 59, tzinfo=UTC)
@@ -14,11 +14,13 @@ QEMU = ProjectName("qemu-devel")
 
 
 def test_matches_of_two_servers_link_to_both_and_name_their_projects() -> None:
-    elsewhere = Site("https://pw.example.net")
+    elsewhere = ServerLinks("https://pw.example.net")
     first, second = a_patch(1), replace(a_patch(2, "net: Fix it"), project=ProjectName("netdev"))
     known = [(SAMPLE, QEMU, SINCE), (OTHER, ProjectName("netdev"), SINCE)]
 
-    document = found_shown("path:net/", [Match(elsewhere, second), Match(SITE, first)], LookedAt(2, known))
+    document = found_shown(
+        "path:net/", [SearchMatch(elsewhere, second), SearchMatch(SITE, first)], SearchedRange(2, known)
+    )
 
     body, html = body_and_html(document, replace(SITE, others=(elsewhere.url,)))
     assert "• net: Fix it <https://pw.example.net/project/netdev/patch/" in body
@@ -37,9 +39,9 @@ migration: Fix it</a> · Ada Sample · 2026-11-23 · qemu-devel · New</li></ul>
 
 
 def test_as_many_as_are_shown_are_the_newest() -> None:
-    match = Match(SITE, a_patch(), of_series(a_patch()), {"new": 2, "accepted": 3})
+    match = SearchMatch(SITE, a_patch(), of_series(a_patch()), {"new": 2, "accepted": 3})
 
-    body, _ = body_and_html(found_shown("x", [match] * MOST_SHOWN, LookedAt(900, [(SAMPLE, QEMU, SINCE)])))
+    body, _ = body_and_html(found_shown("x", [match] * MOST_SHOWN, SearchedRange(900, [(SAMPLE, QEMU, SINCE)])))
 
     lines = body.split("\n")
     assert lines[0] == "The newest 10 matches for x"
@@ -47,7 +49,7 @@ def test_as_many_as_are_shown_are_the_newest() -> None:
 
 
 def test_a_search_that_ended_early_says_where() -> None:
-    looked_at = LookedAt(20_000, [(SAMPLE, QEMU, SINCE)], datetime(2026, 8, 1, tzinfo=UTC))
+    looked_at = SearchedRange(20_000, [(SAMPLE, QEMU, SINCE)], datetime(2026, 8, 1, tzinfo=UTC))
 
     assert body_and_html(found_shown("x", [], looked_at))[0] == snapshot("""\
 Nothing matches x
@@ -57,7 +59,7 @@ Known: qemu-devel (sample) since 2026-06-01 12:30 UTC.\
 
 
 def test_a_query_about_no_known_project_says_so() -> None:
-    assert body_and_html(found_shown("project:x", [], LookedAt(0, [])))[0] == snapshot("""\
+    assert body_and_html(found_shown("project:x", [], SearchedRange(0, [])))[0] == snapshot("""\
 Nothing matches project:x
 No project that it is about has been read yet.\
 """)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
-from bot.notices.change_audience import Heard, heard
-from bot.notices.changes import Change, Changed, ChangeKind, Standing, detect
+from bot.notices.change_audience import RoomChanges, heard
+from bot.notices.changes import Change, ChangedSubmission, ChangeKind, SubmissionState, detect
 from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, Comment, Person, Trailer, TrailerKind
 from bot.query.index.index import Index, Subscription
-from bot.query.options import On
+from bot.query.options import OnKind
 from bot.query.parser import parse
 from card_rig import numbered, of_series
 
@@ -28,16 +28,16 @@ def an_index(*queries: str, room: RoomId = ROOM) -> Index:
     return index
 
 
-def standing(state: str = "new", check: CheckState | None = None, **first: Any) -> Standing:
+def standing(state: str = "new", check: CheckState | None = None, **first: Any) -> SubmissionState:
     """A series of two patches, of which the first has this state, this check of "build/x", and whatever else."""
     one, two = numbered(2)
     one = replace(one, state=state, check=check, **first)
     checks = {one.id: (("build/x", check),)} if check else {}
-    return Standing(of_series(one, two), (one, two), checks)
+    return SubmissionState(of_series(one, two), (one, two), checks)
 
 
-def changed(before: Standing, now: Standing, *more: Change) -> Changed:
-    return Changed(
+def changed(before: SubmissionState, now: SubmissionState, *more: Change) -> ChangedSubmission:
+    return ChangedSubmission(
         about=CardRef(SERVER, "series", 42),
         series=now.series,
         before=before.patches,
@@ -49,11 +49,11 @@ def changed(before: Standing, now: Standing, *more: Change) -> Changed:
     )
 
 
-def told(found: list[Heard]) -> list[tuple[ChangeKind, PatchId | None]]:
+def told(found: list[RoomChanges]) -> list[tuple[ChangeKind, PatchId | None]]:
     return [(change.kind, change.patch) for each in found for change in each.told]
 
 
-def asked(found: list[Heard]) -> list[tuple[ChangeKind, PatchId | None]]:
+def asked(found: list[RoomChanges]) -> list[tuple[ChangeKind, PatchId | None]]:
     return [(change.kind, change.patch) for each in found for change in each.asked]
 
 
@@ -96,7 +96,7 @@ FAILED, PASSED = standing(check=CheckState.FAIL), standing(check=CheckState.SUCC
         ("path:migration/ on:state,check,comment", NEW, standing(name="[1/2] Another name"), False),
     ],
 )
-def test_who_hears_of_what(query: str, before: Standing, now: Standing, *, is_heard: bool) -> None:
+def test_who_hears_of_what(query: str, before: SubmissionState, now: SubmissionState, *, is_heard: bool) -> None:
     assert bool(told(heard(an_index(query), changed(before, now)))) is is_heard
 
 
@@ -128,8 +128,8 @@ def test_a_room_hears_the_union_of_what_its_subscriptions_do() -> None:
 
 def test_of_the_patches_of_a_series_those_are_told_of_that_match() -> None:
     one, two = numbered(2)
-    before = Standing(of_series(one, two), (one, two))
-    now = Standing(before.series, (replace(one, state="accepted"), replace(two, state="rejected")))
+    before = SubmissionState(of_series(one, two), (one, two))
+    now = SubmissionState(before.series, (replace(one, state="accepted"), replace(two, state="rejected")))
 
     found = heard(an_index("state:rejected,superseded"), changed(before, now))
 
@@ -182,7 +182,7 @@ def test_a_worst_check_whose_contexts_nobody_told_is_a_check_that_changed() -> N
 
 
 def test_a_patch_that_was_not_known_has_not_changed() -> None:
-    before = Standing(NEW.series, NEW.patches[1:])
+    before = SubmissionState(NEW.series, NEW.patches[1:])
 
     assert heard(an_index("path:migration/ on:state,check", "state:accepted"), changed(before, ACCEPTED)) == []
 
@@ -205,7 +205,7 @@ def test_what_waits_for_a_digest_is_told_by_no_reply() -> None:
 def test_the_index_knows_whether_anybody_listens_for_a_change(queries: list[str], listened: list[str]) -> None:
     index = an_index(*queries)
 
-    assert [on for on in (On.STATE, On.CHECK, On.COMMENT) if index.anybody_hears([on])] == listened
+    assert [on for on in (OnKind.STATE, OnKind.CHECK, OnKind.COMMENT) if index.anybody_hears([on])] == listened
 
 
 def test_the_index_forgets_who_listened() -> None:

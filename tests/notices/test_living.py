@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.notices.edit_schedule import APART, GATHERING, LONGEST, Life
+from bot.notices.edit_schedule import APART, GATHERING, LONGEST, EditSchedule
 
 POSTED = datetime(2026, 1, 1, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -17,17 +17,17 @@ def at(**after: float) -> datetime:
     return POSTED + timedelta(**after)
 
 
-def a_life(*changes: tuple[datetime, bool], edited: datetime | None = None) -> Life:
+def a_life(*changes: tuple[datetime, bool], edited: datetime | None = None) -> EditSchedule:
     """A card to which *changes* happened: when, and whether they were urgent."""
-    life = Life(POSTED, edited=edited)
+    life = EditSchedule(POSTED, edited=edited)
     for moment, urgent in changes:
         life = life.changed(moment, urgent=urgent)
     return life
 
 
 def test_a_card_that_shows_everything_is_not_due() -> None:
-    assert Life(POSTED).due is None
-    assert Life(POSTED, edited=at(hours=1)).due is None
+    assert EditSchedule(POSTED).due is None
+    assert EditSchedule(POSTED, edited=at(hours=1)).due is None
 
 
 def test_a_state_is_shown_within_five_seconds_and_what_comes_in_between_with_it() -> None:
@@ -69,8 +69,8 @@ def test_what_was_marked_before_the_clock_was_set_back_is_due_with_the_next_chan
 def test_a_card_freezes_sixty_days_after_its_last_change() -> None:
     changed = a_life((at(days=50), False))
 
-    assert not Life(POSTED).is_frozen(at(days=60))
-    assert Life(POSTED).is_frozen(at(days=60, seconds=1))
+    assert not EditSchedule(POSTED).is_frozen(at(days=60))
+    assert EditSchedule(POSTED).is_frozen(at(days=60, seconds=1))
     assert not changed.is_frozen(at(days=110))
     assert changed.is_frozen(at(days=111))
 

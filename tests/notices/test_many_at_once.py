@@ -7,15 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import NoticeKey, ProjectName, RoomId, SeriesId, ServerName
-from bot.notices.card import Site
-from bot.notices.catch_up import Whose, is_absence, who_was_away
-from bot.notices.floods import MAX_LISTED, Fate, Flood, Gathered, Room, Sites, fate, flood_notices, thread
+from bot.notices.card import ServerLinks
+from bot.notices.catch_up import AbsenceCause, is_absence, who_was_away
+from bot.notices.floods import (
+    MAX_LISTED,
+    AllServerLinks,
+    Flood,
+    FloodDecision,
+    FloodEntry,
+    ListContext,
+    fate,
+    flood_notices,
+    thread,
+)
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.patchwork.model import Person, Series
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SERVER = ServerName("ozlabs")
-HERE = Room(RoomId("!room:hs"), rings=False, sites=Sites({SERVER: Site("https://patchwork.example.org")}))
+HERE = ListContext(
+    RoomId("!room:hs"), rings=False, sites=AllServerLinks({SERVER: ServerLinks("https://patchwork.example.org")})
+)
 LINE = NoticeKey("flood/1")
 
 
@@ -23,10 +35,10 @@ def a_flood(opened: datetime = NOW, last: datetime = NOW) -> Flood:
     return Flood(HERE.room, LINE, SERVER, opened, last)
 
 
-def gathered(names: list[str], submitter: str = "Jane Doe") -> list[Gathered]:
+def gathered(names: list[str], submitter: str = "Jane Doe") -> list[FloodEntry]:
     person = Person(submitter, "jane@example.org")
     return [
-        Gathered(SERVER, number, Series(SeriesId(number), ProjectName("qemu-devel"), name, 1, person))
+        FloodEntry(SERVER, number, Series(SeriesId(number), ProjectName("qemu-devel"), name, 1, person))
         for number, name in enumerate(names, start=1)
     ]
 
@@ -34,15 +46,17 @@ def gathered(names: list[str], submitter: str = "Jane Doe") -> list[Gathered]:
 @pytest.mark.parametrize(
     ("limit", "wanted", "recent", "goes_on", "expected"),
     [
-        (10, 10, 0, False, Fate.CARDS),
-        (10, 11, 0, False, Fate.FLOOD),
-        (10, 1, 10, False, Fate.FLOOD),
-        (10, 5, 5, False, Fate.CARDS),
-        (10, 1, 0, True, Fate.FLOOD),
-        (0, 5000, 5000, True, Fate.CARDS),
+        (10, 10, 0, False, FloodDecision.CARDS),
+        (10, 11, 0, False, FloodDecision.FLOOD),
+        (10, 1, 10, False, FloodDecision.FLOOD),
+        (10, 5, 5, False, FloodDecision.CARDS),
+        (10, 1, 0, True, FloodDecision.FLOOD),
+        (0, 5000, 5000, True, FloodDecision.CARDS),
     ],
 )
-def test_more_than_the_limit_is_a_flood(limit: int, wanted: int, recent: int, goes_on: bool, expected: Fate) -> None:
+def test_more_than_the_limit_is_a_flood(
+    limit: int, wanted: int, recent: int, goes_on: bool, expected: FloodDecision
+) -> None:
     assert fate(limit, wanted, recent, a_flood() if goes_on else None) is expected
 
 
@@ -94,7 +108,7 @@ def test_of_very_many_the_thread_lists_the_first_and_says_how_many_more() -> Non
 
 def test_a_line_names_the_projects_and_the_busiest_submitters() -> None:
     several = [
-        Gathered(SERVER, number, Series(SeriesId(number), ProjectName(project), "x", 1, Person(name, "a@b")))
+        FloodEntry(SERVER, number, Series(SeriesId(number), ProjectName(project), "x", 1, Person(name, "a@b")))
         for number, (project, name) in enumerate(
             [("qemu", "A"), ("qemu", "A"), ("kvm", "B"), ("kvm", "C"), ("qemu", "D")]
         )
@@ -117,6 +131,6 @@ def test_an_absence_is_longer_than_ten_minutes_and_ten_polls(minutes: float, int
 def test_whoever_was_away_for_the_greater_part_is_named() -> None:
     hours = [NOW + timedelta(hours=number) for number in range(11)]
 
-    assert who_was_away(hours[0], hours[10], None) is Whose.BOT
-    assert who_was_away(hours[0], hours[10], hours[1]) is Whose.SERVER
-    assert who_was_away(hours[0], hours[10], hours[9]) is Whose.BOT
+    assert who_was_away(hours[0], hours[10], None) is AbsenceCause.BOT
+    assert who_was_away(hours[0], hours[10], hours[1]) is AbsenceCause.SERVER
+    assert who_was_away(hours[0], hours[10], hours[9]) is AbsenceCause.BOT

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.commands.answers.patch import (
-    Checked,
-    Reply,
+    CheckedPatch,
+    PatchComment,
     checks_shown,
     comments_shown,
     diff_shown,
@@ -16,10 +16,10 @@ from bot.commands.answers.patch import (
     said,
     series_checks_shown,
 )
-from bot.commands.answers.search import LookedAt, Match, found_shown
+from bot.commands.answers.search import SearchedRange, SearchMatch, found_shown
 from bot.ids import EventId, Msgid, PatchId, ProjectName, RoomId, ServerName
 from bot.notices import markup
-from bot.notices.card import Shown, Site, card, patch_title
+from bot.notices.card import ServerLinks, Shown, card, patch_title
 from bot.notices.event_link import EventLink
 from bot.notices.markup import (
     Allowed,
@@ -152,9 +152,10 @@ def plain_words(body: str, urls: tuple[str, ...]) -> list[str]:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    shown_cards(), st.sampled_from([SITE, replace(SITE, archive=ARCHIVE + "{msgid}/"), Site("http://h:8/pw", False)])
+    shown_cards(),
+    st.sampled_from([SITE, replace(SITE, archive=ARCHIVE + "{msgid}/"), ServerLinks("http://h:8/pw", False)]),
 )
-def test_no_card_is_unfit_for_a_room(shown: Shown, site: Site) -> None:
+def test_no_card_is_unfit_for_a_room(shown: Shown, site: ServerLinks) -> None:
     assert_fit_for_a_room(card(shown, site), site.allowed)
 
 
@@ -172,15 +173,15 @@ def test_no_look_up_is_unfit_for_a_room(patch: Patch, text: str, other: str) -> 
     series = of_series(patch, name=text)
     check = Check(1, CheckState.FAIL, text, other, text, other, other)
     reply = Comment(1, Person(text, other), other, text)
-    matches = [Match(SITE, patch, series, {text: 2, other: 1})] * 10
-    known = LookedAt(5, [(ServerName(text), ProjectName(other), datetime(2026, 1, 1, tzinfo=UTC))])
+    matches = [SearchMatch(SITE, patch, series, {text: 2, other: 1})] * 10
+    known = SearchedRange(5, [(ServerName(text), ProjectName(other), datetime(2026, 1, 1, tzinfo=UTC))])
 
     for document in (
         diff_shown(patch, text + "\n" + other, SITE),
         diffstat_shown(series, [patch], SITE),
         checks_shown(patch, [check, replace(check, context=other, url=ARCHIVE + other)], SITE),
-        series_checks_shown(series, [Checked(replace(patch, check=CheckState.FAIL), (check,))], SITE),
-        comments_shown(patch_title(patch, SITE), [Reply(reply), Reply(reply, patch)], SITE, other),
+        series_checks_shown(series, [CheckedPatch(replace(patch, check=CheckState.FAIL), (check,))], SITE),
+        comments_shown(patch_title(patch, SITE), [PatchComment(reply), PatchComment(reply, patch)], SITE, other),
         found_shown(text, matches, known, other),
     ):
         assert_fit_for_a_room(document, SITE.allowed)
@@ -301,7 +302,7 @@ def test_links_lead_below_what_is_configured() -> None:
 
 
 def test_a_site_below_a_path_links_only_there() -> None:
-    allowed = Site("https://example.org/pw").allowed
+    allowed = ServerLinks("https://example.org/pw").allowed
 
     assert allowed.link("https://example.org/pw/patch/1/")
     assert not allowed.link("https://example.org/pwned/patch/1/")

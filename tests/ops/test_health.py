@@ -17,12 +17,20 @@ from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError
 from bot.health import pages as health
-from bot.health.collect import Overview, Parts
+from bot.health.collect import HealthCollector, HealthSources
 from bot.health.pages import served
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
-from bot.maintainers_files import Rulebook, Shelf
-from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen, Subscriptions, WatchedServer
+from bot.maintainers_files import MaintainersFiles, MaintainersSources
+from bot.notices.status import (
+    BotStatus,
+    PollHealth,
+    QueueStatus,
+    RoomStatus,
+    StatusDetails,
+    SubscriptionCounts,
+    WatchedServer,
+)
 from bot.query.index.index import Index
 from bot.store.store import Store
 from bot.subscriptions.registry import Audience
@@ -30,14 +38,16 @@ from status_rig import ANYWHERE, Being, pages
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SERVER = WatchedServer(
-    ServerName("ozlabs"), "https://patchwork.example.org", Health(NOW, caught_up=NOW - timedelta(seconds=40))
+    ServerName("ozlabs"), "https://patchwork.example.org", PollHealth(NOW, caught_up=NOW - timedelta(seconds=40))
 )
-QUEUE = Queue(2, NOW - timedelta(seconds=90), 3, 4)
-BOT = Condition("1.2.3", NOW, NOW, (SERVER,), QUEUE, subscriptions=Subscriptions(4, 2, 3, listening=7, scanned=1))
+QUEUE = QueueStatus(2, NOW - timedelta(seconds=90), 3, 4)
+BOT = BotStatus("1.2.3", NOW, NOW, (SERVER,), QUEUE, subscriptions=SubscriptionCounts(4, 2, 3, listening=7, scanned=1))
 
 
 async def test_a_bot_that_is_well_is_ready_and_names_what_else_is_to_be_known() -> None:
-    async with pages(Being(replace(BOT, queue=Queue(dead=4), remarks=("#qemu:hs: needs an invitation.",)))) as client:
+    async with pages(
+        Being(replace(BOT, queue=QueueStatus(dead=4), remarks=("#qemu:hs: needs an invitation.",)))
+    ) as client:
         alive, ready = await client.get("/livez"), await client.get("/readyz")
 
     assert (alive.status_code, alive.text) == (200, "alive\n")
@@ -50,9 +60,9 @@ async def test_a_bot_that_is_well_is_ready_and_names_what_else_is_to_be_known() 
 
 
 async def test_a_bot_that_cannot_work_is_alive_but_not_ready_and_says_since_when() -> None:
-    down = replace(SERVER, health=Health(None, NOW, "HTTP 502"))
+    down = replace(SERVER, health=PollHealth(None, NOW, "HTTP 502"))
     async with pages(
-        Being(replace(BOT, queue=Queue(), servers=(down,), outages=("The homeserver is away.",)))
+        Being(replace(BOT, queue=QueueStatus(), servers=(down,), outages=("The homeserver is away.",)))
     ) as client:
         alive, ready = await client.get("/livez"), await client.get("/readyz")
 
@@ -70,8 +80,10 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
     index = Index()
     clock = VirtualClock()
     sender = Sender(store, MemoryChat(clock), clock, Pace.full(1, 1, 0))
-    parts = Parts(index, (), Rulebook(Shelf(()), store, Audience(index), clock), sender, Incidents(clock))
-    overview = Overview(store, parts, VirtualClock(), "")
+    parts = HealthSources(
+        index, (), MaintainersFiles(MaintainersSources(()), store, Audience(index), clock), sender, Incidents(clock)
+    )
+    overview = HealthCollector(store, parts, VirtualClock(), "")
     with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         async with asyncio.timeout(25), pages(overview) as client:
@@ -114,7 +126,7 @@ async def test_the_metrics_tell_how_the_bot_is() -> None:
 
 
 async def test_the_status_page_is_for_people_and_takes_nothing_from_elsewhere() -> None:
-    rooms = Particulars(rooms=(RoomSeen(RoomId("!room:hs"), "#<script>alert(1)</script>:hs", 3, 5),))
+    rooms = StatusDetails(rooms=(RoomStatus(RoomId("!room:hs"), "#<script>alert(1)</script>:hs", 3, 5),))
     async with pages(Being(BOT, rooms)) as client:
         answer = await client.get("/")
 

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from bot.errors import Temporary
 from bot.ids import PatchworkEventId, ProjectName, RoomId
-from bot.patchwork.wire import Event, known_category
+from bot.patchwork.wire import EventHint, known_category
 from metrics_page import page
 from rig import ROOM, Rig
 
@@ -26,7 +26,7 @@ def test_the_page_on_the_metrics_is_the_one_their_objects_make() -> None:
 
 
 def test_a_category_that_patchwork_has_not_yet_is_counted_as_other() -> None:
-    event = Event(PatchworkEventId(1), "series-completed", "2026-01-01T00:00:00", ProjectName("qemu-devel"))
+    event = EventHint(PatchworkEventId(1), "series-completed", "2026-01-01T00:00:00", ProjectName("qemu-devel"))
 
     assert known_category(event) == "series-completed"
     assert known_category(replace(event, category="series-praised-1")) == "other"

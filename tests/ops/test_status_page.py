@@ -12,7 +12,7 @@ from inline_snapshot import snapshot
 
 from bot.health.status_page import page
 from bot.ids import ProjectName, RoomId, ServerName
-from bot.notices.status import Condition, Health, Particulars, Queue, RoomSeen
+from bot.notices.status import BotStatus, PollHealth, QueueStatus, RoomStatus, StatusDetails
 from status_rig import BOT, KERNEL, MORE, NOW, OZLABS
 
 
@@ -79,7 +79,7 @@ def test_a_server_without_comment_events_is_named_on_the_page() -> None:
 
 
 def test_a_bot_that_is_well_and_new_says_so() -> None:
-    assert words(page(Condition("1.2.3", NOW, NOW, queue=Queue()), Particulars())) == snapshot(
+    assert words(page(BotStatus("1.2.3", NOW, NOW, queue=QueueStatus()), StatusDetails())) == snapshot(
         [
             "patchwork-matrix-bot",
             "As of 2026-11-25 12:00:30 UTC; running since 2026-11-25 12:00 UTC.",
@@ -100,13 +100,13 @@ def test_a_bot_that_is_well_and_new_says_so() -> None:
 
 
 def test_a_database_that_is_away_is_told() -> None:
-    told = words(page(replace(BOT, queue=None), Particulars()))
+    told = words(page(replace(BOT, queue=None), StatusDetails()))
 
     assert "Unknown: the database does not answer." in told
 
 
 def test_of_many_rooms_the_first_hundred_are_shown() -> None:
-    rooms = tuple(RoomSeen(RoomId(f"!{number}:hs")) for number in range(1_000))
+    rooms = tuple(RoomStatus(RoomId(f"!{number}:hs")) for number in range(1_000))
 
     told = words(page(BOT, replace(MORE, rooms=rooms)))
 
@@ -127,10 +127,10 @@ def test_of_many_projects_and_remarks_the_first_are_shown() -> None:
 
 @given(st.text())
 def test_what_others_wrote_stays_text(text: str) -> None:
-    server = replace(KERNEL, name=ServerName(text), health=Health(None, NOW, text), problems=(text,), api=text)
+    server = replace(KERNEL, name=ServerName(text), health=PollHealth(None, NOW, text), problems=(text,), api=text)
     html = page(
         replace(BOT, servers=(server, replace(OZLABS, known_since=((ProjectName(text), NOW),))), remarks=(text,)),
-        replace(MORE, rooms=(RoomSeen(RoomId(text), text, state=text),)),
+        replace(MORE, rooms=(RoomStatus(RoomId(text), text, state=text),)),
     )
 
     tags = {tag.split(" ")[0].strip("</>") for tag in re.findall(r"<[^>]*>", html)}
@@ -140,8 +140,8 @@ def test_what_others_wrote_stays_text(text: str) -> None:
 
 @pytest.mark.parametrize("hidden", ["\u202e", "\u2066", "\u200f", "\u200b", "\U000e0041", "\x1b[2J"])
 def test_a_name_that_turns_the_direction_of_letters_turns_nothing_on_the_page(hidden: str) -> None:
-    room = RoomSeen(RoomId(f"!{hidden}id"), f"#{hidden}name", state=f"{hidden}left")
-    server = replace(KERNEL, health=Health(None, NOW, f"{hidden}reason"), problems=(f"{hidden}problem",))
+    room = RoomStatus(RoomId(f"!{hidden}id"), f"#{hidden}name", state=f"{hidden}left")
+    server = replace(KERNEL, health=PollHealth(None, NOW, f"{hidden}reason"), problems=(f"{hidden}problem",))
 
     html = page(replace(BOT, servers=(server,), remarks=(f"{hidden}remark",)), replace(MORE, rooms=(room,)))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from bot.ids import RoomId
-from bot.notices.status import RoomSeen
+from bot.notices.status import RoomStatus
 from browser import tab
 from programs import program
 from status_rig import BOT, MORE, Being, pages
 
-HOSTILE = RoomSeen(RoomId("!x:hs"), '"><img src=/stolen onerror="document.title=1">\u202e<script>a()</script>', 1, 1)
+HOSTILE = RoomStatus(RoomId("!x:hs"), '"><img src=/stolen onerror="document.title=1">\u202e<script>a()</script>', 1, 1)
 DARK_PAGE, LIGHT_PAGE = "rgb(20, 24, 29)", "rgb(255, 255, 255)"
 
 

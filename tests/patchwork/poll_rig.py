@@ -11,14 +11,14 @@ import httpx
 from bot.clock import VirtualClock
 from bot.ids import ServerName
 from bot.incidents import Incidents
-from bot.notices.changes import Changed
+from bot.notices.changes import ChangedSubmission
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
 from bot.patchwork.updates import Work
-from bot.polling.follow_ups import Listening, Nobody
+from bot.polling.follow_ups import Followers, NoFollowers
 from bot.polling.pending import Pending
 from bot.polling.poller import Poll, Poller, Source
-from bot.sample_patchwork.patchwork import Posted, SamplePatchwork
+from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
 from bot.store.store import Store
@@ -52,9 +52,9 @@ class Polling:
     store: Store
     source: Source
     transport: httpx.AsyncBaseTransport
-    listening: Listening
+    listening: Followers
     polls: list[Poll] = field(default_factory=list)
-    changed: list[Changed] = field(default_factory=list)
+    changed: list[ChangedSubmission] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start."""
@@ -86,7 +86,7 @@ class Polling:
             self.polls.append(poll)
             more = poll.more
 
-    def post(self, *paths: str, project: str = PROJECT, patches: int = 1, name: str = "A series") -> Posted:
+    def post(self, *paths: str, project: str = PROJECT, patches: int = 1, name: str = "A series") -> PostedSeries:
         """A series arrives whole."""
         return self.patchwork.post_series(project, a_series(*paths or ("a.c",), patches=patches, name=name))
 
@@ -140,14 +140,14 @@ async def polling(
     projects: Sequence[str] = (PROJECT,),
     incomplete_after: timedelta = timedelta(minutes=30),
     transport: httpx.AsyncBaseTransport | None = None,
-    listening: Listening | None = None,
+    listening: Followers | None = None,
 ) -> AsyncIterator[Polling]:
     """A poller whose first poll, the baseline, has been made."""
     store = await Store.open("sqlite:///:memory:", clock)
     try:
         source = Source(SERVER, tuple(projects), incomplete_after)
         through = transport or SampleTransport(patchwork)
-        started = Polling(patchwork, clock, store, source, through, listening or Nobody())
+        started = Polling(patchwork, clock, store, source, through, listening or NoFollowers())
         await started.poll_now()
         started.take_requests()
         yield started

@@ -7,7 +7,7 @@ import pytest
 from bot.clock import VirtualClock
 from bot.ids import PatchId, SeriesId
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import Limits, NotFound, PatchworkClient
+from bot.patchwork.client import NotFound, PatchworkClient, RequestLimits
 from bot.patchwork.model import Check, CheckState, latest
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
@@ -121,7 +121,7 @@ async def test_series_that_are_too_many_or_too_large_for_one_page_hide_no_other(
     patchwork = a_patchwork(clock)
     for patches in [4] * 20 + [giant] + [4] * 13:
         patchwork.post_series(PROJECT, a_series(patches=patches))
-    limits = Limits(max_bytes=80_000)
+    limits = RequestLimits(max_bytes=80_000)
     api = PatchworkApi(PatchworkClient(URL, "", transport=SampleTransport(patchwork), limits=limits))
     await api.discover()
 

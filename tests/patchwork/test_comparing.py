@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from bot.patchwork.diff.hashes import OF_NOTHING
 from bot.patchwork.model import Series
-from bot.patchwork.versions import Comparison, Known, compare
+from bot.patchwork.versions import Comparison, KnownVersion, compare
 from versions_rig import a_version, patches
 
 Row = tuple[str, str | None]  # the subject of a patch, and the digest of its diff
 
 
-def known(version: int, *rows: Row, total: int = 0) -> Known:
+def known(version: int, *rows: Row, total: int = 0) -> KnownVersion:
     series: Series = a_version(version, version, subjects=[subject for subject, _ in rows], total=total)
-    return Known(series, patches(series, [digest for _, digest in rows]))
+    return KnownVersion(series, patches(series, [digest for _, digest in rows]))
 
 
 ONE, TWO, THREE = ("[1/3] One", "a"), ("[2/3] Two", "b"), ("[3/3] Three", "c")

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import Msgid
-from bot.patchwork.references import MAX_LENGTH, Kind, Ref, host_of, read_ref
+from bot.patchwork.references import MAX_LENGTH, Ref, RefKind, host_of, read_ref
 
 HOST = "patchwork.ozlabs.org"
 LORE = "lore.kernel.org"
 MSGID = Msgid("20260206-x-v6-11-27@web.de")
-P, S, C = Kind.PATCH, Kind.SERIES, Kind.COVER
+P, S, C = RefKind.PATCH, RefKind.SERIES, RefKind.COVER
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from bot.errors import Permanent, Temporary, TransportError
 from bot.installation import user_agent
 from bot.notices.status import MAX_REASON
 from bot.patchwork.client import (
-    Limits,
+    InvalidResponse,
     NoSuchPage,
     NotFound,
     PatchworkClient,
-    Refused,
+    RequestLimits,
     TooMany,
     Wall,
     retry_after,
@@ -32,7 +32,7 @@ from bot.sample_patchwork.server import serve
 from poll_rig import a_patchwork
 from rig import a_series
 
-SMALL = Limits(request_seconds=5, max_bytes=1_000)
+SMALL = RequestLimits(request_seconds=5, max_bytes=1_000)
 JSON = "content-type: application/json"
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -67,14 +67,14 @@ async def serving(answer: bytes | Answer, asked: list[bytes] | None = None) -> A
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def ask(url: str, limits: Limits = SMALL, *, agent: str = "agent/1 (ops@example.org)") -> bytes:
+async def ask(url: str, limits: RequestLimits = SMALL, *, agent: str = "agent/1 (ops@example.org)") -> bytes:
     """The body of an answer from the API."""
     async with PatchworkClient(url, agent, limits=limits) as client:
         client.version = "1.3"
         return (await client.json("events/", [("project", "a b")])).body
 
 
-async def refusal(answer: bytes | Answer, limits: Limits = SMALL) -> TransportError:
+async def refusal(answer: bytes | Answer, limits: RequestLimits = SMALL) -> TransportError:
     """What the client says to an answer that it does not take."""
     async with serving(answer) as url:
         with pytest.raises(TransportError) as caught:
@@ -107,8 +107,13 @@ async def test_a_gzipped_answer_is_unpacked() -> None:
         ("429 Too Many Requests", [JSON], TooMany, "HTTP 429"),
         ("500 Internal Server Error", ["content-type: text/html"], Temporary, "HTTP 500"),
         ("503 Service Unavailable", [JSON], Temporary, "HTTP 503"),
-        ("301 Moved", ["location: https://elsewhere/"], Refused, "redirects to https://elsewhere/; configure that"),
-        ("302 Found", [], Refused, "redirects to nowhere"),
+        (
+            "301 Moved",
+            ["location: https://elsewhere/"],
+            InvalidResponse,
+            "redirects to https://elsewhere/; configure that",
+        ),
+        ("302 Found", [], InvalidResponse, "redirects to nowhere"),
         (
             "302 Found",
             ["location: /accounts/login/?next=/"],
@@ -117,7 +122,7 @@ async def test_a_gzipped_answer_is_unpacked() -> None:
         ),
         ("401 Unauthorized", [], Wall, "HTTP 401 (no type), not from Patchwork itself; set contact"),
         ("403 Forbidden", [JSON], Wall, "HTTP 403 (application/json), not from Patchwork itself; set contact"),
-        ("204 No Content", [], Refused, "HTTP 204"),
+        ("204 No Content", [], InvalidResponse, "HTTP 204"),
     ],
 )
 async def test_each_status_is_judged(status: str, headers: Sequence[str], kind: type[Exception], said: str) -> None:
@@ -188,7 +193,7 @@ async def test_a_wall_is_named_with_what_to_do(status: str, headers: Sequence[st
 @pytest.mark.parametrize(
     ("status", "headers", "body", "kind"),
     [
-        ("403 Forbidden", [JSON], b'{"detail":"Authentication credentials were not provided."}', Refused),
+        ("403 Forbidden", [JSON], b'{"detail":"Authentication credentials were not provided."}', InvalidResponse),
         ("404 Not Found", ["content-type: text/html"], b'<html><a href="/user/login/">Login</a> Not found', NoSuchPage),
         ("502 Bad Gateway", ["content-type: text/html"], b"<html><center>nginx</center></html>", Temporary),
     ],
@@ -240,7 +245,7 @@ async def test_a_redirect_is_never_followed() -> None:
         serving(an_answer("200 OK", JSON, body=b"[]"), asked) as there,
         serving(an_answer("302 Found", f"location: {there}/")) as url,
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidResponse):
             await ask(url)
 
     assert asked == []
@@ -257,7 +262,7 @@ async def test_an_endless_answer_is_cut_while_it_streams() -> None:
             sent += 10_000
             await writer.drain()
 
-    error = await refusal(pour, Limits(max_bytes=200_000))
+    error = await refusal(pour, RequestLimits(max_bytes=200_000))
 
     assert str(error) == "the answer is larger than 200,000 bytes"
     assert isinstance(error, Permanent)
@@ -268,7 +273,9 @@ async def test_a_gzip_bomb_is_measured_unpacked() -> None:
     bomb = gzip.compress(b"\0" * 100_000_000)
 
     tracemalloc.start()
-    error = await refusal(an_answer("200 OK", JSON, "content-encoding: gzip", body=bomb), Limits(max_bytes=1_000_000))
+    error = await refusal(
+        an_answer("200 OK", JSON, "content-encoding: gzip", body=bomb), RequestLimits(max_bytes=1_000_000)
+    )
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -286,7 +293,7 @@ async def test_an_answer_that_drips_is_given_up_when_its_time_is_over() -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    error = await refusal(drip, Limits(request_seconds=0.2))
+    error = await refusal(drip, RequestLimits(request_seconds=0.2))
 
     assert isinstance(error, Temporary)
     assert str(error) == "no answer within 0.2 s"

@@ -4,15 +4,15 @@ from itertools import pairwise
 import pytest
 
 from bot.ids import PatchworkEventId, ProjectName
-from bot.patchwork.wire import Event
+from bot.patchwork.wire import EventHint
 from bot.polling import cursor
-from bot.polling.cursor import DAILY, DEEP, QUARTER, SHORT, WINDOW, Sweeps
+from bot.polling.cursor import DAILY, DEEP, QUARTER, SHORT, WINDOW, ReadWindows
 
 HOUR = 3600.0
 
 
-def an_event(number: int, date: str) -> Event:
-    return Event(PatchworkEventId(number), "series-created", date, ProjectName("qemu-devel"))
+def an_event(number: int, date: str) -> EventHint:
+    return EventHint(PatchworkEventId(number), "series-created", date, ProjectName("qemu-devel"))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_events_come_by_date_then_id_and_each_once() -> None:
     assert cursor.in_order([third, first, second, third]) == [first, second, third]
 
 
-def polls(sweeps: Sweeps, moments: list[float]) -> list[timedelta]:
+def polls(sweeps: ReadWindows, moments: list[float]) -> list[timedelta]:
     """The windows of polls at *moments*, all of which succeed."""
     windows = []
     for now in moments:
@@ -61,7 +61,7 @@ def polls(sweeps: Sweeps, moments: list[float]) -> list[timedelta]:
 
 
 def test_the_first_poll_and_one_every_three_hours_go_deep() -> None:
-    windows = polls(Sweeps(started=0), [minute * 60.0 for minute in range(8 * 60)])
+    windows = polls(ReadWindows(started=0), [minute * 60.0 for minute in range(8 * 60)])
 
     assert [minute for minute, window in enumerate(windows) if window == DEEP] == [0, 180, 360]
 
@@ -69,7 +69,7 @@ def test_the_first_poll_and_one_every_three_hours_go_deep() -> None:
 @pytest.mark.parametrize("seconds", [5, 30, 59.5, 60])
 def test_every_ten_minutes_a_poll_reaches_a_quarter_of_an_hour(seconds: float) -> None:
     moments = [number * seconds for number in range(int(2400 / seconds) + 1)]
-    windows = polls(Sweeps(started=0), moments)
+    windows = polls(ReadWindows(started=0), moments)
 
     far = [moment for moment, window in zip(moments, windows, strict=True) if window == QUARTER]
     assert [round(moment / 600) for moment in far] == [1, 2, 3, 4]
@@ -78,7 +78,7 @@ def test_every_ten_minutes_a_poll_reaches_a_quarter_of_an_hour(seconds: float) -
 @pytest.mark.parametrize("seconds", [1, 5, 30, 59.5, 60, 300])
 def test_two_minutes_are_read_again_every_minute_or_with_every_poll(seconds: float) -> None:
     moments = [number * seconds for number in range(int(3600 / seconds) + 1)]
-    windows = polls(Sweeps(started=0), moments)
+    windows = polls(ReadWindows(started=0), moments)
 
     far = [moment for moment, window in zip(moments, windows, strict=True) if window >= WINDOW]
     assert all(later - earlier <= max(60, seconds) for earlier, later in pairwise(far))
@@ -90,26 +90,26 @@ def test_what_is_read_again_is_bounded_however_often_the_server_is_polled() -> N
     """Seconds of events that an hour of polls reads, for each second that passes."""
     shares = {}
     for seconds in (5, 15, 60):
-        windows = polls(Sweeps(started=0), [number * float(seconds) for number in range(3600 // seconds)])
+        windows = polls(ReadWindows(started=0), [number * float(seconds) for number in range(3600 // seconds)])
         shares[seconds] = sum(max(window, timedelta(seconds=seconds)).total_seconds() for window in windows[1:]) / 3600
 
     assert max(shares.values()) < 6
 
 
 def test_once_a_day_a_poll_reaches_more_than_a_day() -> None:
-    windows = polls(Sweeps(started=0), [number * HOUR for number in range(60)])
+    windows = polls(ReadWindows(started=0), [number * HOUR for number in range(60)])
 
     assert [hour for hour, window in enumerate(windows) if window == DAILY] == [24, 48]
 
 
 def test_a_daily_sweep_is_a_deep_one_too() -> None:
-    sweeps = Sweeps(started=0)
+    sweeps = ReadWindows(started=0)
     polls(sweeps, [0, 24 * HOUR])
 
     assert sweeps.window(24 * HOUR + 60) == WINDOW
 
 
 def test_a_sweep_stays_due_until_it_is_done() -> None:
-    sweeps = Sweeps(started=0)
+    sweeps = ReadWindows(started=0)
 
     assert [sweeps.window(0), sweeps.window(60)] == [DEEP, DEEP]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from bot.errors import Temporary
-from bot.patchwork.client import AT_ONCE, Limits, PatchworkClient
+from bot.patchwork.client import AT_ONCE, PatchworkClient, RequestLimits
 from bot.patchwork.request_turns import Purpose
 
 URL = "https://patchwork.example.org"
@@ -49,7 +49,7 @@ def server() -> Server:
 
 @pytest.fixture
 async def polls(server: Server) -> AsyncIterator[PatchworkClient]:
-    limits = Limits(request_seconds=30, silent_seconds=0.01)
+    limits = RequestLimits(request_seconds=30, silent_seconds=0.01)
     async with PatchworkClient(URL, "ops@example.org", transport=server, limits=limits) as client:
         client.version = "1.3"
         yield client
@@ -94,7 +94,7 @@ async def test_a_command_is_asked_after_the_requests_of_a_poll_that_were_made_be
 async def test_the_time_of_a_command_runs_while_it_waits_for_its_turn(polls: PatchworkClient, server: Server) -> None:
     """Ten who ask a server that hangs wait for as long as one request may take, not for ten of them."""
     commands = polls.for_commands()
-    commands._limits = Limits(request_seconds=0.01)
+    commands._limits = RequestLimits(request_seconds=0.01)
     async with polls._turns.taken(Purpose.COMMAND):
         with pytest.raises(Temporary, match=r"no answer within 0.01 s; earlier requests are still unanswered"):
             await commands.json("late")
@@ -105,7 +105,7 @@ async def test_the_time_of_a_command_runs_while_it_waits_for_its_turn(polls: Pat
 async def test_the_time_of_a_poll_begins_with_its_request(polls: PatchworkClient, server: Server) -> None:
     """A poll makes its requests itself, so that those before it are no reason to give up."""
     server.recover()
-    polls._limits = Limits(request_seconds=5)
+    polls._limits = RequestLimits(request_seconds=5)
     async with AsyncExitStack() as stack:
         for _ in range(AT_ONCE):
             await stack.enter_async_context(polls._turns.taken(Purpose.POLL))
@@ -120,7 +120,7 @@ async def test_a_server_that_left_a_request_without_an_answer_is_not_waited_for_
     polls: PatchworkClient, server: Server
 ) -> None:
     commands = polls.for_commands()
-    polls._limits = Limits(request_seconds=0.01)
+    polls._limits = RequestLimits(request_seconds=0.01)
     with pytest.raises(Temporary, match=r"no answer within 0.01 s"):
         await polls.json("poll")
 

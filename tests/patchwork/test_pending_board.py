@@ -5,16 +5,16 @@ import pytest
 
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef
-from bot.patchwork.wire import Event
+from bot.patchwork.wire import EventHint
 from bot.polling.pending import (
     GRACE,
     SECOND_LOOK,
     Baseline,
-    Board,
-    Known,
+    KnownObjects,
     KnownSeries,
     Pending,
     PendingKind,
+    PendingQueue,
     has_place,
 )
 from bot.store.poll_book import KEEP_PENDING
@@ -25,17 +25,19 @@ QEMU = ProjectName("qemu-devel")
 SERIES, PATCH = SeriesId(20), PatchId(200)
 
 
-def a_board(*pending: Pending, known: Known | None = None, now: datetime = NOW, wait: timedelta = WAIT) -> Board:
-    return Board(pending, known or what_is_known(), now, wait)
+def a_board(
+    *pending: Pending, known: KnownObjects | None = None, now: datetime = NOW, wait: timedelta = WAIT
+) -> PendingQueue:
+    return PendingQueue(pending, known or what_is_known(), now, wait)
 
 
-def what_is_known(*patches: int, series: dict[SeriesId, KnownSeries] | None = None) -> Known:
+def what_is_known(*patches: int, series: dict[SeriesId, KnownSeries] | None = None) -> KnownObjects:
     """The past ends at series 10 and patch 100."""
     baseline = Baseline(QEMU, event=1000, date="2026-01-01T00:00:00", patch=100, series=10)
-    return Known({QEMU: baseline}, series or {}, frozenset(map(PatchId, patches)))
+    return KnownObjects({QEMU: baseline}, series or {}, frozenset(map(PatchId, patches)))
 
 
-def judged(*patches: int, received_all: bool) -> Known:
+def judged(*patches: int, received_all: bool) -> KnownObjects:
     """Series 20 was judged with *patches*."""
     read = KnownSeries(received_all, frozenset(map(PatchId, patches)))
     return what_is_known(*patches, series={SERIES: read})
@@ -45,12 +47,12 @@ def a_ref(patch: int = PATCH, name: str = "A patch") -> PatchRef:
     return PatchRef(PatchId(patch), Msgid(f"{patch}@example.org"), name)
 
 
-def an_event(category: str, *, series: int | None = None, patch: PatchRef | None = None) -> Event:
+def an_event(category: str, *, series: int | None = None, patch: PatchRef | None = None) -> EventHint:
     number = None if series is None else SeriesId(series)
-    return Event(PatchworkEventId(2000), category, "2026-01-01T00:00:00", QEMU, number, patch)
+    return EventHint(PatchworkEventId(2000), category, "2026-01-01T00:00:00", QEMU, number, patch)
 
 
-def waiting(board: Board) -> list[tuple[PendingKind, int, timedelta]]:
+def waiting(board: PendingQueue) -> list[tuple[PendingKind, int, timedelta]]:
     """What the board has newly, and in how long it is due."""
     return [(item.kind, item.id, item.due - NOW) for item in board.changed]
 
@@ -71,7 +73,7 @@ def waiting(board: Board) -> list[tuple[PendingKind, int, timedelta]]:
         (an_event("patch-created", patch=a_ref(100)), []),
     ],
 )
-def test_an_event_hints_at_what_is_new(event: Event, expected: list[tuple[PendingKind, int, timedelta]]) -> None:
+def test_an_event_hints_at_what_is_new(event: EventHint, expected: list[tuple[PendingKind, int, timedelta]]) -> None:
     board = a_board()
 
     board.hint(event)
@@ -99,7 +101,9 @@ def test_what_belongs_to_no_watched_project_is_let_be() -> None:
         (judged(200, received_all=True), an_event("patch-created", patch=a_ref(200)), False),
     ],
 )
-def test_a_judged_series_is_looked_at_again_only_for_what_it_lacked(known: Known, event: Event, looks: bool) -> None:
+def test_a_judged_series_is_looked_at_again_only_for_what_it_lacked(
+    known: KnownObjects, event: EventHint, looks: bool
+) -> None:
     board = a_board(known=known)
 
     board.hint(event)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.clock import VirtualClock
 from bot.ids import PatchId
-from bot.patchwork.updates import Field, FieldTold
+from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
 from poll_rig import a_patchwork, an_error, polling
@@ -119,7 +119,7 @@ async def test_a_state_that_changed_without_an_event_is_told_within_half_an_hour
         polls = await watched.poll(times=HALF_AN_HOUR_OF_POLLS)
 
     told = [told for poll in polls for told in poll.told]
-    assert FieldTold(PatchId(posted.patches[0]), Field.STATE, "accepted") in told
+    assert FieldUpdate(PatchId(posted.patches[0]), PatchField.STATE, "accepted") in told
 
 
 @pytest.mark.parametrize("status", [502, 404, 403])

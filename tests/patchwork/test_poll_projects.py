@@ -8,7 +8,7 @@ import pytest
 from bot.app import Bot
 from bot.clock import VirtualClock
 from bot.errors import Temporary
-from bot.patchwork.client import Refused
+from bot.patchwork.client import InvalidResponse
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
@@ -407,7 +407,7 @@ async def test_a_server_that_refuses_is_no_end_of_the_watch() -> None:
 
     async with polling(patchwork, clock) as watched:
         patchwork.fault = lambda _: an_error(403)
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidResponse):
             await watched.poll()
         patchwork.fault = lambda _: None
         posted = watched.post()

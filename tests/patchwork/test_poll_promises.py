@@ -11,14 +11,14 @@ from bot.clock import VirtualClock
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.updates import DueRecheck, MailKind, Work
-from bot.polling.event_reader import Watched
+from bot.polling.event_reader import WatchPosition
 from bot.polling.pending import Baseline, KnownSeries, Pending, PendingKind
 from bot.polling.poller import Poll, Poller, Source
-from bot.polling.rounds import Open, OpenSubmission
+from bot.polling.rounds import OpenSubmission, OpenSubmissions
 from bot.polling.sweep_progress import SweepState
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
-from bot.sample_patchwork.tables import Transaction
+from bot.sample_patchwork.tables import TableTransaction
 from poll_rig import SERVER, a_patchwork, an_api, polling
 from rig import PROJECT, Rig, a_series
 
@@ -54,9 +54,9 @@ class Books:
             patches = frozenset(ref.id for ref in read.series.patches if ref.id in self.read)
             self.judged[read.series.id] = KnownSeries(read.series.received_all, patches)
 
-    async def watched(self, _: ServerName) -> Watched:
+    async def watched(self, _: ServerName) -> WatchPosition:
         """Where the watch stands."""
-        return Watched(self.cursor, self.highest, self.baselines, tuple(self.pending.values()), self.sweep)
+        return WatchPosition(self.cursor, self.highest, self.baselines, tuple(self.pending.values()), self.sweep)
 
     async def known_events(self, _: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
         """Those of *ids* that an earlier poll brought."""
@@ -116,9 +116,9 @@ class Books:
 
     async def open_submissions(
         self, _: ServerName, __: Collection[ProjectName], ___: PatchId | None, ____: int
-    ) -> Open:
+    ) -> OpenSubmissions:
         """None."""
-        return Open((), 0)
+        return OpenSubmissions((), 0)
 
 
 def a_past(patchwork: SamplePatchwork, clock: VirtualClock) -> dict[int, Callable[[], object]]:
@@ -184,7 +184,7 @@ class Writer:
 
     patchwork: SamplePatchwork
     chance: random.Random
-    open: Transaction | None = None
+    open: TableTransaction | None = None
     until: float = 0.0
 
     def act(self, now: float) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from bot.clock import VirtualClock
 from bot.ids import PatchId
-from bot.patchwork.updates import Field, FieldTold
+from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import Mail, NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import NewCheck
@@ -214,7 +214,7 @@ async def test_what_happens_to_a_judged_series_makes_it_no_news_again() -> None:
 
     assert watched.series == [posted.series]
     told = next(told for poll in watched.polls for told in poll.told)
-    assert told == FieldTold(PatchId(posted.patches[0]), Field.STATE, "accepted")
+    assert told == FieldUpdate(PatchId(posted.patches[0]), PatchField.STATE, "accepted")
 
 
 async def test_what_waited_when_the_bot_stopped_is_judged_after_the_next_start() -> None:

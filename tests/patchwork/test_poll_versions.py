@@ -7,8 +7,8 @@ import pytest
 from bot.clock import VirtualClock
 from bot.errors import Temporary
 from bot.ids import PatchId
-from bot.patchwork.client import Refused
-from bot.patchwork.updates import Field, FieldTold
+from bot.patchwork.client import InvalidResponse
+from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
@@ -52,7 +52,7 @@ async def test_series_states_and_pull_requests_are_seen_on_every_version(
     assert watched.poller.links_by_msgid is by_msgid
     assert watched.series == [series.series for series in posted]
     assert watched.patches == [pull]
-    assert FieldTold(PatchId(posted[0].patches[0]), Field.STATE, "accepted") in told
+    assert FieldUpdate(PatchId(posted[0].patches[0]), PatchField.STATE, "accepted") in told
 
 
 @pytest.mark.parametrize("versions", [("1.0", "1.1"), ("1.0", "1.1", "1.2"), ("1.0", "1.1", "1.2", "1.3")])
@@ -131,7 +131,7 @@ async def test_a_server_that_speaks_another_language_is_refused_by_name(
     patchwork.fault = lambda path: answer(path) if path == "/api/1.0/" else nothing(path)
     api = an_api(SampleTransport(patchwork))
 
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(InvalidResponse, match=said):
         await api.discover()
 
     assert api.version == ""
@@ -141,14 +141,14 @@ async def test_a_fork_that_answers_every_version_is_refused_by_name() -> None:
     patchwork = SamplePatchwork(VirtualClock())
     patchwork.fault = a_fork
 
-    with pytest.raises(Refused, match="freedesktop"):
+    with pytest.raises(InvalidResponse, match="freedesktop"):
         await an_api(SampleTransport(patchwork)).discover()
 
 
 async def test_patchwork_2_0_is_told_to_be_too_old() -> None:
     patchwork = SamplePatchwork(VirtualClock(), api_versions=("1.0",))
 
-    with pytest.raises(Refused, match="too old"):
+    with pytest.raises(InvalidResponse, match="too old"):
         await an_api(SampleTransport(patchwork)).discover()
 
 

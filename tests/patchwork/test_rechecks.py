@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.clock import VirtualClock
 from bot.patchwork.recheck_schedule import LASTS, is_over, next_recheck
-from bot.patchwork.request_turns import REQUESTS_AN_HOUR, Budget, OverBudget
+from bot.patchwork.request_turns import REQUESTS_AN_HOUR, OverBudget, RecheckBudget
 
 CHANGED = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -59,7 +59,7 @@ def test_what_did_not_change_for_30_days_is_over(now: datetime) -> None:
 @given(st.lists(st.floats(0, 1800), max_size=300))
 def test_no_hour_ever_sees_more_requests_than_the_budget(waits: list[float]) -> None:
     clock = VirtualClock()
-    budget, made = Budget(clock), list[float]()
+    budget, made = RecheckBudget(clock), list[float]()
 
     for seconds in waits:
         clock.advance(seconds)
@@ -74,7 +74,7 @@ def test_no_hour_ever_sees_more_requests_than_the_budget(waits: list[float]) -> 
 
 def test_what_an_earlier_process_asked_counts_for_an_hour() -> None:
     clock = VirtualClock()
-    budget = Budget(clock)
+    budget = RecheckBudget(clock)
     budget.restore([(clock.now() - timedelta(minutes=30), 59), (clock.now() - timedelta(minutes=61), 60)])
 
     assert budget.left == 1
@@ -87,7 +87,7 @@ def test_what_an_earlier_process_asked_counts_for_an_hour() -> None:
 
 def test_a_clock_that_was_set_back_holds_the_budget_up_for_no_longer() -> None:
     clock = VirtualClock()
-    budget = Budget(clock)
+    budget = RecheckBudget(clock)
     for _ in range(REQUESTS_AN_HOUR):
         budget.spend()
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import Patch, Person
-from bot.patchwork.references import Kind, Ref, read_ref
+from bot.patchwork.references import Ref, RefKind, read_ref
 from bot.patchwork.refs import archive_link, msgid_of, msgid_of_url_part, patch_url, series_url, url_part
 
 BASE = "https://patchwork.example.org"
@@ -49,15 +49,15 @@ def test_the_page_of_a_patch_leads_back_to_it(msgid: str) -> None:
     by_msgid = read_ref(patch_url(BASE, a_patch(msgid), by_msgid=True))
     by_id = read_ref(patch_url(BASE, a_patch(msgid), by_msgid=False))
 
-    assert by_msgid == Ref(msgid=Msgid(msgid), kind=Kind.PATCH, host=HOST, project=PROJECT)
-    assert by_id == Ref(7, kind=Kind.PATCH, host=HOST)
+    assert by_msgid == Ref(msgid=Msgid(msgid), kind=RefKind.PATCH, host=HOST, project=PROJECT)
+    assert by_id == Ref(7, kind=RefKind.PATCH, host=HOST)
 
 
 @given(st.integers(1, 2**31 - 1))
 def test_the_page_of_a_series_leads_back_to_it(number: int) -> None:
     url = series_url(BASE, PROJECT, SeriesId(number))
 
-    assert read_ref(url) == Ref(number, kind=Kind.SERIES, host=HOST)
+    assert read_ref(url) == Ref(number, kind=RefKind.SERIES, host=HOST)
 
 
 @given(st.text(st.characters(), max_size=200))

@@ -12,9 +12,9 @@ from bot.ids import Msgid
 from bot.patchwork.diff.hashes import OF_NOTHING
 from bot.patchwork.model import Person
 from bot.patchwork.versions import (
-    Candidate,
     Evidence,
     Newcomer,
+    PredecessorCandidate,
     Version,
     days_between,
     follow,
@@ -64,7 +64,7 @@ BOB = Person("Bob", "bob@example.org")
         ("a v6 after a v5.1", new(a_version(9, 6)), [old(V5), old(a_version(7, 1, subjects=("[v5.1,1/1] One",)))], 7),
     ],
 )
-def test_a_version_follows(case: str, newer: Newcomer, candidates: Sequence[Candidate], former: int) -> None:
+def test_a_version_follows(case: str, newer: Newcomer, candidates: Sequence[PredecessorCandidate], former: int) -> None:
     link = follow(newer, candidates)
 
     assert link is not None, case
@@ -148,7 +148,7 @@ def test_a_version_follows(case: str, newer: Newcomer, candidates: Sequence[Cand
         ("a reply to a review", new(a_version(9, 6, "Renamed"), parent="somebody@hs"), [old(V5)]),
     ],
 )
-def test_nothing_is_claimed(case: str, newer: Newcomer, candidates: Sequence[Candidate]) -> None:
+def test_nothing_is_claimed(case: str, newer: Newcomer, candidates: Sequence[PredecessorCandidate]) -> None:
     assert follow(newer, candidates) is None, case
 
 
@@ -193,7 +193,7 @@ def test_a_partial_reroll_is_of_the_version_whose_patches_it_has(subjects: tuple
     ],
 )
 def test_a_partial_reroll_of_what_is_not_known_claims_nothing(
-    case: str, newer: Newcomer, candidates: Sequence[Candidate]
+    case: str, newer: Newcomer, candidates: Sequence[PredecessorCandidate]
 ) -> None:
     assert follow(newer, candidates) is None, case
 
@@ -293,7 +293,7 @@ candidates_of = st.builds(
     st.randoms(use_true_random=False),
 )
 def test_a_former_version_is_by_the_same_hand_and_lower_whatever_order_is_asked_in(
-    newer: Newcomer, candidates: list[Candidate], order: random.Random
+    newer: Newcomer, candidates: list[PredecessorCandidate], order: random.Random
 ) -> None:
     link = follow(newer, candidates)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import Patch, PatchRef, Person, Series
-from bot.patchwork.versions import Candidate, Newcomer
+from bot.patchwork.versions import Newcomer, PredecessorCandidate
 
 ADA = Person("Ada Sample", "ada@example.org")
 NAME = "migration: Fix it all"
@@ -50,8 +50,8 @@ def new(series: Series, *hashes: str, parent: str | None = None) -> Newcomer:
     return Newcomer(series, frozenset(hashes), None if parent is None else Msgid(parent))
 
 
-def old(series: Series, *hashes: str, former: int | None = None) -> Candidate:
-    return Candidate(series, None if former is None else SeriesId(former), frozenset(hashes))
+def old(series: Series, *hashes: str, former: int | None = None) -> PredecessorCandidate:
+    return PredecessorCandidate(series, None if former is None else SeriesId(former), frozenset(hashes))
 
 
 def patches(series: Series, hashes: Iterable[str | None]) -> tuple[Patch, ...]:

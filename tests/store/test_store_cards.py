@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.ids import EventId, NoticeKey
-from bot.notices.notice import CardRef, Claimed, Dead, Lane, Message, Notice, NoticeState, Retry, Sent, edit_key
+from bot.notices.notice import CardRef, ClaimedNotice, Dead, Lane, Message, Notice, NoticeState, RetryAt, Sent, edit_key
 from bot.store.card_book import DueCard
 from bot.store.store import Store
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
@@ -38,12 +38,12 @@ async def edit(store: Store, notice: Notice) -> bool:
         return await tx.outbox.edit(notice)
 
 
-async def claim(store: Store) -> list[Claimed]:
+async def claim(store: Store) -> list[ClaimedNotice]:
     async with store.transaction() as tx:
         return await tx.outbox.claim(9, DEVICE)
 
 
-async def settle(store: Store, notice: Claimed, outcome: Sent | Retry | Dead = SENT) -> None:
+async def settle(store: Store, notice: ClaimedNotice, outcome: Sent | RetryAt | Dead = SENT) -> None:
     async with store.transaction() as tx:
         await tx.outbox.settle(notice, outcome)
 
@@ -243,7 +243,7 @@ async def test_a_card_that_somebody_tried_to_send_keeps_its_text(store: Store, r
     """What the first attempt brought there cannot be known."""
     await post(store)
     [first] = await claim(store)
-    await settle(store, first, Retry(rig.now, "no answer"))
+    await settle(store, first, RetryAt(rig.now, "no answer"))
 
     is_new = await edit(store, an_edit())
 

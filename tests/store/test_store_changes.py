@@ -6,19 +6,19 @@ from dataclasses import replace
 import pytest
 
 from bot.ids import Msgid, PatchId, SeriesId
-from bot.notices.changes import Change, Changed, ChangeKind
+from bot.notices.changes import Change, ChangedSubmission, ChangeKind
 from bot.notices.notice import CardRef
 from bot.patchwork.model import Check, CheckState, Comment, PatchRef, Trailer, TrailerKind
 from bot.patchwork.updates import (
     ChecksRead,
-    CheckTold,
-    Commented,
+    CheckUpdate,
+    CommentHint,
     CommentsRead,
-    CommentTold,
-    Field,
-    FieldTold,
-    Followed,
+    CommentTarget,
+    FieldUpdate,
+    FollowUpResult,
     MailKind,
+    PatchField,
     Told,
     TrailersRead,
     Work,
@@ -31,11 +31,11 @@ from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patc
 CURSOR = "2026-01-01T00:00:00"
 ONE, TWO, LONE = PatchId(1), PatchId(2), PatchId(9)
 SERIES = Work(WorkKind.SERIES, 5)
-ON_ONE = Commented(MailKind.PATCH, ONE)
+ON_ONE = CommentTarget(MailKind.PATCH, ONE)
 ACKED = Trailer(TrailerKind.ACKED, "ann@example.org")
 
 
-async def save(store: Store, poll: Poll) -> tuple[Changed, ...]:
+async def save(store: Store, poll: Poll) -> tuple[ChangedSubmission, ...]:
     async with store.transaction() as tx:
         return await tx.watch.save(poll)
 
@@ -45,21 +45,21 @@ async def told(store: Store, *told: Told) -> list[Change]:
     return [change for each in await save(store, Poll(SERVER, CURSOR, told=told)) for change in each.changes]
 
 
-async def followed(store: Store, found: Followed) -> list[Change]:
+async def followed(store: Store, found: FollowUpResult) -> list[Change]:
     """What changes by what is read."""
     return [change for each in await save(store, Poll(SERVER, CURSOR, followed=found)) for change in each.changes]
 
 
-def state(patch: int, slug: str) -> FieldTold:
-    return FieldTold(PatchId(patch), Field.STATE, slug)
+def state(patch: int, slug: str) -> FieldUpdate:
+    return FieldUpdate(PatchId(patch), PatchField.STATE, slug)
 
 
 def a_check(number: int, slug: CheckState, context: str = "build", *, user: str = "ci") -> Check:
     return Check(number, slug, context, user)
 
 
-def a_comment(number: int) -> CommentTold:
-    return CommentTold(ON_ONE, number, PROJECT, PatchRef(ONE, Msgid("1@hs"), "Patch 1"))
+def a_comment(number: int) -> CommentHint:
+    return CommentHint(ON_ONE, number, PROJECT, PatchRef(ONE, Msgid("1@hs"), "Patch 1"))
 
 
 @pytest.fixture
@@ -93,11 +93,16 @@ async def test_there_and_back_in_one_poll_is_no_change(known: Store) -> None:
 
 
 async def test_every_field_that_is_told_is_kept(known: Store) -> None:
-    fields = {Field.DELEGATE: "mia", Field.ARCHIVED: "yes", Field.NAME: "Other", Field.COMMIT_REF: "deadbeef"}
-    fields |= {Field.PULL_URL: "https://git.example.org/x.git"}
-    await told(known, *(FieldTold(ONE, field, value) for field, value in fields.items()))
+    fields = {
+        PatchField.DELEGATE: "mia",
+        PatchField.ARCHIVED: "yes",
+        PatchField.NAME: "Other",
+        PatchField.COMMIT_REF: "deadbeef",
+    }
+    fields |= {PatchField.PULL_URL: "https://git.example.org/x.git"}
+    await told(known, *(FieldUpdate(ONE, field, value) for field, value in fields.items()))
     patch = await known.patch(SERVER, 1)
-    await told(known, FieldTold(ONE, Field.DELEGATE, None), FieldTold(ONE, Field.ARCHIVED, None))
+    await told(known, FieldUpdate(ONE, PatchField.DELEGATE, None), FieldUpdate(ONE, PatchField.ARCHIVED, None))
     later = await known.patch(SERVER, 1)
 
     named = replace(a_patch(1, series=5), name="Other", commit_ref="deadbeef", pull_url="https://git.example.org/x.git")
@@ -107,14 +112,18 @@ async def test_every_field_that_is_told_is_kept(known: Store) -> None:
 
 
 async def test_what_is_told_of_another_server_is_left_alone(known: Store) -> None:
-    poll = Poll(OTHER_SERVER, CURSOR, told=(state(1, "accepted"), CheckTold(ONE, a_check(1, CheckState.FAIL))))
+    poll = Poll(OTHER_SERVER, CURSOR, told=(state(1, "accepted"), CheckUpdate(ONE, a_check(1, CheckState.FAIL))))
 
     assert await save(known, poll) == ()
     assert await known.patch(SERVER, 1) == a_patch(1, series=5)
 
 
 async def test_what_was_told_too_early_is_there_when_its_patch_is_read(store: Store, rig: StoreRig) -> None:
-    early = (FieldTold(ONE, Field.DELEGATE, "mia"), CheckTold(ONE, a_check(1, CheckState.FAIL)), state(1, "accepted"))
+    early = (
+        FieldUpdate(ONE, PatchField.DELEGATE, "mia"),
+        CheckUpdate(ONE, a_check(1, CheckState.FAIL)),
+        state(1, "accepted"),
+    )
     await save(store, Poll(SERVER, CURSOR, told=early))
 
     changed = await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),), told=(state(1, "rejected"),)))
@@ -137,17 +146,19 @@ async def test_what_was_told_too_early_is_there_when_its_patch_is_read(store: St
 )
 async def test_the_worst_of_the_last_words_counts(known: Store, checks: Sequence[Check], worst: CheckState) -> None:
     for check in checks:
-        await told(known, CheckTold(ONE, check))
+        await told(known, CheckUpdate(ONE, check))
 
     assert await known.worst_checks(SERVER, [1, 2, 3]) == {ONE: worst, TWO: None}
 
 
 async def test_checks_that_were_read_replace_those_that_were_told(known: Store) -> None:
-    await told(known, CheckTold(ONE, a_check(1, CheckState.FAIL)), CheckTold(ONE, a_check(2, CheckState.FAIL, "boot")))
+    await told(
+        known, CheckUpdate(ONE, a_check(1, CheckState.FAIL)), CheckUpdate(ONE, a_check(2, CheckState.FAIL, "boot"))
+    )
 
     read = ChecksRead(ONE, (a_check(1, CheckState.WARNING), a_check(3, CheckState.SUCCESS, "boot")))
-    changes = await followed(known, Followed(checks=(read,)))
-    gone = await followed(known, Followed(checks=(ChecksRead(ONE, ()),)))
+    changes = await followed(known, FollowUpResult(checks=(read,)))
+    gone = await followed(known, FollowUpResult(checks=(ChecksRead(ONE, ()),)))
 
     assert [change.reason for change in changes] == [
         "check boot: fail -> success",
@@ -159,9 +170,9 @@ async def test_checks_that_were_read_replace_those_that_were_told(known: Store) 
 
 
 async def test_checks_are_kept_for_thirty_days(known: Store, rig: StoreRig) -> None:
-    await told(known, CheckTold(ONE, a_check(1, CheckState.FAIL)))
+    await told(known, CheckUpdate(ONE, a_check(1, CheckState.FAIL)))
     rig.advance(days=20)
-    await told(known, CheckTold(TWO, a_check(2, CheckState.FAIL)))
+    await told(known, CheckUpdate(TWO, a_check(2, CheckState.FAIL)))
     rig.advance(days=11)
 
     await known.tidy()
@@ -188,7 +199,7 @@ async def test_a_series_that_the_lists_show_otherwise_is_named_anew_but_not_comp
 async def test_trailers_are_kept_with_the_patches_and_those_of_the_cover_with_the_series(known: Store) -> None:
     read = TrailersRead(((ONE, frozenset([ACKED])), (TWO, frozenset())), SeriesId(5), frozenset([ACKED]))
 
-    changes = await followed(known, Followed(trailers=(read,)))
+    changes = await followed(known, FollowUpResult(trailers=(read,)))
     await save(known, Poll(SERVER, CURSOR, series=(SeriesRead(a_series(5, patches=(1, 2)), ()),)))
 
     assert [(change.patch, change.after) for change in changes] == [(ONE, "A1 R0 T0"), (None, "A1 R0 T0")]
@@ -201,9 +212,9 @@ async def test_of_the_comments_read_the_new_ones_are_told_once(known: Store) -> 
     said = tuple(Comment(number, SUBMITTER, "", f"Comment {number}.") for number in (1, 2, 3))
     read = CommentsRead(ON_ONE, SERIES, said)
 
-    first = await followed(known, Followed(heard=(a_comment(1), a_comment(2)), comments=(read,)))
-    again = await followed(known, Followed(comments=(read,)))
-    third = await followed(known, Followed(heard=(a_comment(3),), comments=(read,)))
+    first = await followed(known, FollowUpResult(heard=(a_comment(1), a_comment(2)), comments=(read,)))
+    again = await followed(known, FollowUpResult(comments=(read,)))
+    third = await followed(known, FollowUpResult(heard=(a_comment(3),), comments=(read,)))
 
     assert [(change.patch, change.comment) for change in first] == [(ONE, said[0]), (ONE, said[1])]
     assert (again, [change.comment for change in third]) == ([], [said[2]])
@@ -212,15 +223,15 @@ async def test_of_the_comments_read_the_new_ones_are_told_once(known: Store) -> 
 
 
 async def test_comments_that_nobody_wanted_to_hear_are_never_told(known: Store) -> None:
-    await followed(known, Followed(heard=(a_comment(1),), comments=(CommentsRead(ON_ONE, SERIES),)))
+    await followed(known, FollowUpResult(heard=(a_comment(1),), comments=(CommentsRead(ON_ONE, SERIES),)))
 
     said = CommentsRead(ON_ONE, SERIES, (Comment(1, SUBMITTER),))
 
-    assert await followed(known, Followed(comments=(said,))) == []
+    assert await followed(known, FollowUpResult(comments=(said,))) == []
 
 
 async def test_comments_are_forgotten_with_the_patches(known: Store, rig: StoreRig) -> None:
-    await followed(known, Followed(heard=(a_comment(1),)))
+    await followed(known, FollowUpResult(heard=(a_comment(1),)))
     rig.advance(days=179)
     await known.tidy()
     kept = rig.count("comment")
@@ -242,8 +253,8 @@ async def test_what_is_asked_for_a_follow_up(known: Store) -> None:
 
 
 async def test_a_rebuilt_server_is_known_nothing_of_and_nothing_changes(known: Store, rig: StoreRig) -> None:
-    await told(known, CheckTold(ONE, a_check(1, CheckState.FAIL)), state(30, "new"))
-    await followed(known, Followed(heard=(a_comment(1),)))
+    await told(known, CheckUpdate(ONE, a_check(1, CheckState.FAIL)), state(30, "new"))
+    await followed(known, FollowUpResult(heard=(a_comment(1),)))
 
     changed = await save(known, Poll(SERVER, CURSOR, rebuilt=True))
 

@@ -6,10 +6,10 @@ import pytest
 
 from bot.ids import PatchId, RoomId, SeriesId
 from bot.notices.notice import CardRef
-from bot.patchwork.updates import Field, FieldTold
+from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.polling.poller import Poll, SeriesRead
-from bot.query.options import Digest, read_digest
-from bot.store.digest_book import KEEP_TOLD, Appointment, Entry
+from bot.query.options import DigestTimes, read_digest
+from bot.store.digest_book import KEEP_TOLD, DigestDue, DigestEntry
 from bot.store.store import Store
 from store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
 
@@ -23,18 +23,18 @@ def series(number: int) -> CardRef:
     return CardRef(SERVER, "series", number)
 
 
-async def keep(store: Store, *numbers: int, room: RoomId = ROOM, digest: Digest = DAILY) -> None:
+async def keep(store: Store, *numbers: int, room: RoomId = ROOM, digest: DigestTimes = DAILY) -> None:
     async with store.transaction() as tx:
         for number in numbers:
             await tx.digests.add(room, [digest], series(number), WHY)
 
 
-async def untold(store: Store, room: RoomId = ROOM, digest: Digest = DAILY) -> list[int]:
+async def untold(store: Store, room: RoomId = ROOM, digest: DigestTimes = DAILY) -> list[int]:
     async with store.transaction() as tx:
         return [entry.about.number for entry in await tx.digests.untold(room, digest)]
 
 
-async def due(store: Store) -> list[Appointment]:
+async def due(store: Store) -> list[DigestDue]:
     async with store.transaction() as tx:
         return await tx.digests.due()
 
@@ -44,7 +44,7 @@ async def next_of(store: Store, room: RoomId = ROOM) -> datetime | None:
         return await tx.digests.next_of(room)
 
 
-async def arrange(store: Store, *wanted: tuple[RoomId, Digest]) -> None:
+async def arrange(store: Store, *wanted: tuple[RoomId, DigestTimes]) -> None:
     async with store.transaction() as tx:
         await tx.digests.arrange(wanted)
 
@@ -90,7 +90,7 @@ async def test_a_new_version_is_known_as_one(store: Store) -> None:
     await keep(store, 1, 2)
 
     async with store.transaction() as tx:
-        assert await tx.digests.untold(ROOM, DAILY) == [Entry(series(1)), Entry(series(2), has_former=True)]
+        assert await tx.digests.untold(ROOM, DAILY) == [DigestEntry(series(1)), DigestEntry(series(2), has_former=True)]
 
 
 async def test_a_digest_is_due_at_its_time_and_stays_so_until_it_is_told(store: Store, rig: StoreRig) -> None:
@@ -102,7 +102,7 @@ async def test_a_digest_is_due_at_its_time_and_stays_so_until_it_is_told(store: 
     late = await due(store)
 
     assert early == []
-    assert on_time == late == [Appointment(ROOM, DAILY, MIDNIGHT, MIDNIGHT + timedelta(hours=9))]
+    assert on_time == late == [DigestDue(ROOM, DAILY, MIDNIGHT, MIDNIGHT + timedelta(hours=9))]
 
 
 async def test_only_what_is_wanted_or_kept_is_due(store: Store, rig: StoreRig) -> None:
@@ -203,7 +203,7 @@ async def test_when_something_last_happened_to_a_patch_is_known(store: Store, ri
         await tx.watch.save(Poll(SERVER, None, patches=(a_patch(1),)))
     rig.advance(days=3)
     async with store.transaction() as tx:
-        await tx.watch.save(Poll(SERVER, None, told=(FieldTold(PatchId(1), Field.STATE, state),)))
+        await tx.watch.save(Poll(SERVER, None, told=(FieldUpdate(PatchId(1), PatchField.STATE, state),)))
         found = await tx.watch.remembered(SERVER, 1)
 
     assert found is not None

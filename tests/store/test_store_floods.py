@@ -5,19 +5,21 @@ from dataclasses import replace
 import pytest
 
 from bot.ids import NoticeKey
-from bot.notices.catch_up import Absence, Whose
+from bot.notices.catch_up import Absence, AbsenceCause
 from bot.notices.floods import Cause, Flood, flood_key
 from bot.notices.notice import CardRef
 from bot.polling.poller import Poll, SeriesRead
-from bot.store.flood_book import Held
+from bot.store.flood_book import HeldSubmission
 from bot.store.store import Store, Transaction
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_patch, a_series
 
 LINE = NoticeKey("flood/1")
 
 
-def held(number: int, kind: str = "series") -> Held:
-    return Held(CardRef(SERVER, kind, number), [[1, "path:migration/", "migration/ram.c"]], ("migration/ram.c",))
+def held(number: int, kind: str = "series") -> HeldSubmission:
+    return HeldSubmission(
+        CardRef(SERVER, kind, number), [[1, "path:migration/", "migration/ram.c"]], ("migration/ram.c",)
+    )
 
 
 async def a_card(tx: Transaction, number: int) -> None:
@@ -123,7 +125,7 @@ async def test_what_was_listed_half_a_year_ago_is_forgotten(rig: StoreRig, store
 
 
 async def test_an_absence_is_kept_as_it_is(rig: StoreRig, store: Store) -> None:
-    absence = Absence(SERVER, rig.now, rig.now, Whose.BOT, came=3, old=1)
+    absence = Absence(SERVER, rig.now, rig.now, AbsenceCause.BOT, came=3, old=1)
     async with store.transaction() as tx:
         await tx.absences.put(absence)
         await tx.absences.put(replace(absence, ended=rig.now))

@@ -8,27 +8,27 @@ import pytest
 from bot.ids import EventId, UserId
 from bot.store import book
 from bot.store import inbox_book as inbox
-from bot.store.inbox_book import Said
+from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
 from store_rig import OTHER_ROOM, ROOM, StoreRig
 
 
-def said(rig: StoreRig, number: int = 1) -> Said:
-    return Said(ROOM, EventId(f"${number}"), UserId("@jane:hs"), f"show {number}", rig.now)
+def said(rig: StoreRig, number: int = 1) -> InboxMessage:
+    return InboxMessage(ROOM, EventId(f"${number}"), UserId("@jane:hs"), f"show {number}", rig.now)
 
 
-async def hear(store: Store, *messages: Said) -> None:
+async def hear(store: Store, *messages: InboxMessage) -> None:
     async with store.transaction() as tx:
         for message in messages:
             await tx.inbox.add(message)
 
 
-async def unanswered(store: Store, limit: int = 20) -> list[Said]:
+async def unanswered(store: Store, limit: int = 20) -> list[InboxMessage]:
     async with store.transaction() as tx:
         return await tx.inbox.unanswered(limit)
 
 
-async def answer(store: Store, message: Said) -> None:
+async def answer(store: Store, message: InboxMessage) -> None:
     async with store.transaction() as tx:
         await tx.inbox.answered(message)
 

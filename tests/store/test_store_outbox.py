@@ -22,9 +22,8 @@ from hypothesis.stateful import (
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, UserId
 from bot.notices.notice import (
-    Candidate,
     CardRef,
-    Claimed,
+    ClaimedNotice,
     Dead,
     Lane,
     Message,
@@ -32,7 +31,8 @@ from bot.notices.notice import (
     NoticeKind,
     NoticeState,
     Outcome,
-    Retry,
+    RetryAt,
+    SendCandidate,
     Sent,
     Suspend,
     Tag,
@@ -52,12 +52,12 @@ async def add(store: Store, *notices: Notice) -> None:
         await tx.outbox.add(notices)
 
 
-async def claim(store: Store, limit: int = 10, device: DeviceId = DEVICE) -> list[Claimed]:
+async def claim(store: Store, limit: int = 10, device: DeviceId = DEVICE) -> list[ClaimedNotice]:
     async with store.transaction() as tx:
         return await tx.outbox.claim(limit, device)
 
 
-async def settle(store: Store, notice: Claimed, outcome: Outcome = SENT) -> None:
+async def settle(store: Store, notice: ClaimedNotice, outcome: Outcome = SENT) -> None:
     async with store.transaction() as tx:
         await tx.outbox.settle(notice, outcome)
 
@@ -154,7 +154,7 @@ async def test_a_busy_room_is_left_alone(store: Store) -> None:
 async def test_a_notice_that_waits_for_another_try_holds_back_its_lane_alone(store: Store, rig: StoreRig) -> None:
     await add(store, a_notice("card/1"), a_notice("card/2"), a_notice("card/3", OTHER_ROOM))
     for notice in await claim(store):
-        await settle(store, notice, Retry(rig.now + timedelta(minutes=1), "busy"))
+        await settle(store, notice, RetryAt(rig.now + timedelta(minutes=1), "busy"))
     await add(store, a_notice("answer/1", lane=Lane.ANSWER))
 
     before = await claimed_keys(store)
@@ -178,9 +178,9 @@ async def test_answers_to_one_person_keep_their_order_and_hold_back_no_other_per
     ada = [replace(a_notice(f"ada/{number}", lane=Lane.ANSWER), asked_by=UserId("@ada:hs")) for number in range(2)]
     bob = replace(a_notice("bob", lane=Lane.ANSWER), asked_by=UserId("@bob:hs"))
     await add(store, *ada, bob)
-    offered: list[Candidate] = []
+    offered: list[SendCandidate] = []
 
-    def choose_none(candidates: Sequence[Candidate], _: int) -> list[Candidate]:
+    def choose_none(candidates: Sequence[SendCandidate], _: int) -> list[SendCandidate]:
         offered.extend(candidates)
         return []
 
@@ -266,8 +266,8 @@ async def test_when_all_is_said_there_is_no_next_time(store: Store) -> None:
 async def test_the_next_time_is_the_earliest_of_all_rooms(store: Store, rig: StoreRig) -> None:
     await add(store, a_notice("card/1"), a_notice("card/2", OTHER_ROOM))
     first, second = await claim(store)
-    await settle(store, first, Retry(rig.now + timedelta(minutes=9), "busy"))
-    await settle(store, second, Retry(rig.now + timedelta(minutes=3), "busy"))
+    await settle(store, first, RetryAt(rig.now + timedelta(minutes=9), "busy"))
+    await settle(store, second, RetryAt(rig.now + timedelta(minutes=3), "busy"))
 
     async with store.transaction() as tx:
         assert await tx.outbox.next_at() == rig.now + timedelta(minutes=3)
@@ -276,7 +276,7 @@ async def test_the_next_time_is_the_earliest_of_all_rooms(store: Store, rig: Sto
 async def test_what_waits_behind_a_failing_notice_does_not_keep_the_sender_awake(store: Store, rig: StoreRig) -> None:
     await add(store, a_notice("card/1"), a_notice("card/2"))
     (first,) = await claim(store)
-    await settle(store, first, Retry(rig.now + timedelta(minutes=15), "busy"))
+    await settle(store, first, RetryAt(rig.now + timedelta(minutes=15), "busy"))
 
     async with store.transaction() as tx:
         assert await tx.outbox.next_at() == rig.now + timedelta(minutes=15)
@@ -407,7 +407,7 @@ class Row:
     state: NoticeState = NoticeState.WAITING
     due: float = 0.0
     attempts: int = 0
-    claim: Claimed | None = None
+    claim: ClaimedNotice | None = None
 
 
 @dataclass
@@ -488,7 +488,7 @@ class OutboxMachine(RuleBasedStateMachine):
                 outcome, row.state = SENT, NoticeState.DONE
                 self.sent.append(row.notice)
             case "retry":
-                outcome, row.due = Retry(self.clock.now() + timedelta(seconds=5), "busy"), self.clock.monotonic() + 5
+                outcome, row.due = RetryAt(self.clock.now() + timedelta(seconds=5), "busy"), self.clock.monotonic() + 5
             case _:
                 outcome, row.state = Dead("forbidden"), NoticeState.DEAD
         self.loop.run_until_complete(settle(self.store, row.claim, outcome))

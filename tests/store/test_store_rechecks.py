@@ -8,15 +8,15 @@ import pytest
 
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.recheck_schedule import next_recheck
-from bot.patchwork.request_turns import REQUESTS_AN_HOUR, Budget
+from bot.patchwork.request_turns import REQUESTS_AN_HOUR, RecheckBudget
 from bot.patchwork.updates import (
-    Commented,
     CommentsRead,
+    CommentTarget,
     DueRecheck,
-    Field,
-    FieldTold,
-    Followed,
+    FieldUpdate,
+    FollowUpResult,
     MailKind,
+    PatchField,
     Recheck,
     Rechecks,
     TrailersRead,
@@ -28,7 +28,7 @@ from bot.store.store import Store, Transaction
 from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, made_at
 
 FIRST, SECOND, LONE = Work(WorkKind.SERIES, 1), Work(WorkKind.SERIES, 2), Work(WorkKind.PATCH, 9)
-QUIET = Followed(rechecks=Rechecks())
+QUIET = FollowUpResult(rechecks=Rechecks())
 
 
 def arrival(number: int) -> Poll:
@@ -38,7 +38,7 @@ def arrival(number: int) -> Poll:
 
 
 def begun(store_now: Sequence[Recheck], requests: int = 0) -> Poll:
-    return Poll(SERVER, "", followed=Followed(rechecks=Rechecks(tuple(store_now), requests)))
+    return Poll(SERVER, "", followed=FollowUpResult(rechecks=Rechecks(tuple(store_now), requests)))
 
 
 async def save(store: Store, *polls: Poll) -> None:
@@ -71,7 +71,7 @@ async def test_what_arrives_is_due_after_an_hour_the_newest_first(store: Store, 
 
 
 async def test_on_a_server_with_comment_events_nothing_is_ever_due(store: Store, rig: StoreRig) -> None:
-    await save(store, replace(arrival(1), followed=Followed()))
+    await save(store, replace(arrival(1), followed=FollowUpResult()))
 
     rig.advance(hours=2)
 
@@ -84,7 +84,7 @@ async def test_any_change_begins_the_schedule_anew_and_a_repetition_does_not(sto
     rig.advance(hours=20)
     later = next_recheck(rig.now - timedelta(hours=20), rig.now)
     await save(store, begun([Recheck(FIRST, later, is_seen=True)]))
-    accepted = Poll(SERVER, "", told=(FieldTold(PatchId(10), Field.STATE, "under-review"),), followed=QUIET)
+    accepted = Poll(SERVER, "", told=(FieldUpdate(PatchId(10), PatchField.STATE, "under-review"),), followed=QUIET)
 
     await save(store, accepted)
     rig.advance(minutes=59)
@@ -157,7 +157,7 @@ async def test_the_oldest_read_is_of_what_somebody_sees(store: Store, rig: Store
     await save(store, Poll(SERVER, "", followed=replace(QUIET, trailers=(lone,))))
     assert await oldest() == rig.now
     rig.advance(hours=1)
-    comments = CommentsRead(Commented(MailKind.PATCH, 10), FIRST, ())
+    comments = CommentsRead(CommentTarget(MailKind.PATCH, 10), FIRST, ())
     await save(store, Poll(SERVER, "", followed=replace(QUIET, comments=(comments,))))
     assert await oldest() == rig.now - timedelta(hours=1)
     await save(store, begun([Recheck(LONE, None, is_seen=False)]))
@@ -209,14 +209,14 @@ async def test_what_an_older_program_knew_is_due_at_once_and_its_old_comments_ar
     assert since > found[0].changed_at
 
 
-async def an_hour_of_rechecks(tx: Transaction, budget: Budget, *new: SeriesRead) -> list[Work]:
+async def an_hour_of_rechecks(tx: Transaction, budget: RecheckBudget, *new: SeriesRead) -> list[Work]:
     """What is due is read, at two requests each, as far as the budget goes; which that is."""
     due = await tx.rechecks.due(SERVER, budget.left // 2)
     for _ in range(2 * len(due)):
         budget.spend()
     begun = tuple(Recheck(each.work, next_recheck(each.changed_at, tx.now), is_seen=True) for each in due)
-    read = tuple(CommentsRead(Commented(MailKind.COVER, each.work.id), each.work, ()) for each in due)
-    followed = Followed(comments=read, rechecks=Rechecks(begun, budget.take_unsaved()))
+    read = tuple(CommentsRead(CommentTarget(MailKind.COVER, each.work.id), each.work, ()) for each in due)
+    followed = FollowUpResult(comments=read, rechecks=Rechecks(begun, budget.take_unsaved()))
     await tx.rechecks.save(Poll(SERVER, "", series=new, followed=followed), ())
     return [each.work for each in due]
 
@@ -226,7 +226,7 @@ async def test_a_thousand_open_series_take_each_hours_budget_and_never_more_in_t
     store: Store, rig: StoreRig
 ) -> None:
     """Of the 34 rechecks of each not all fit; one that changes is due an hour later all the same, before the others."""
-    budget, asked = Budget(rig.clock), list[int]()
+    budget, asked = RecheckBudget(rig.clock), list[int]()
     reads = tuple(SeriesRead(a_series(number), ()) for number in range(1, 1_001))
     async with store.transaction() as tx:
         await tx.rechecks.save(Poll(SERVER, "", series=reads, followed=QUIET), ())

@@ -6,7 +6,7 @@ from bot.ids import RoomId, SubscriptionId, UserId
 from bot.query.parser import parse
 from bot.store.store import Store
 from bot.store.subscription_book import PROJECT, RoomCount
-from bot.subscriptions.subscription import Standing, Subscribed
+from bot.subscriptions.subscription import ChatSubscription, QueryContext
 from store_rig import OTHER_ROOM, ROOM, StoreRig, a_notice
 
 ANN = UserId("@ann:hs")
@@ -14,7 +14,7 @@ BOB = UserId("@bob:hs")
 CHAT = RoomId("!chat:hs")
 
 
-async def subscribed(store: Store, query: str, room: RoomId = ROOM, person: UserId | None = None) -> Subscribed:
+async def subscribed(store: Store, query: str, room: RoomId = ROOM, person: UserId | None = None) -> ChatSubscription:
     async with store.transaction() as tx:
         return await tx.subscriptions.add(room, person, parse(query), person or ANN)
 
@@ -31,7 +31,7 @@ async def test_a_subscription_is_kept_as_it_was_made(store: Store, rig: StoreRig
         found = await tx.subscriptions.get(made.id)
 
     canonical = "from:@example.org path:migration/"
-    assert made == found == Subscribed(SubscriptionId(1), ROOM, None, canonical, ANN, rig.now)
+    assert made == found == ChatSubscription(SubscriptionId(1), ROOM, None, canonical, ANN, rig.now)
 
 
 async def test_an_id_is_never_given_twice(store: Store) -> None:
@@ -64,7 +64,7 @@ async def test_a_subscription_is_edited_and_muted_and_keeps_the_rest(store: Stor
         await tx.subscriptions.mute(made.id, until)
         found = await tx.subscriptions.get(made.id)
 
-    assert found == Subscribed(made.id, ROOM, None, "path:b/", ANN, made.added_at, until)
+    assert found == ChatSubscription(made.id, ROOM, None, "path:b/", ANN, made.added_at, until)
 
 
 async def test_a_query_stands_in_its_rooms_project_and_its_owners_addresses(store: Store) -> None:
@@ -79,7 +79,7 @@ async def test_a_query_stands_in_its_rooms_project_and_its_owners_addresses(stor
         everything = await tx.subscriptions.everything()
         standings = [await tx.subscriptions.standing(each) for each in (of_room, of_ann)]
 
-    assert standings == [Standing("qemu-devel"), Standing("", ("a@example.org", "b@example.org"))]
+    assert standings == [QueryContext("qemu-devel"), QueryContext("", ("a@example.org", "b@example.org"))]
     assert everything.subscriptions == ((of_room, standings[0]), (of_ann, standings[1]))
 
 

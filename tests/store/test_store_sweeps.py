@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.ids import PatchId, ProjectName, SeriesId
-from bot.patchwork.updates import Field, FieldTold
+from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.polling.poller import Poll, SeriesRead
 from bot.polling.rounds import OpenSubmission
 from bot.polling.sweep_progress import ListMark, SweepState
@@ -97,7 +97,7 @@ async def test_what_is_known_as_archived_is_named_with_its_series(store: Store) 
 
 async def test_what_was_settled_today_may_still_be_told_its_commit(store: Store, rig: StoreRig) -> None:
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1, state="new"),)))
-    await save(store, Poll(SERVER, CURSOR, told=(FieldTold(PatchId(1), Field.STATE, "accepted"),)))
+    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
     today, _ = await opened(store)
     rig.advance(days=2)
     later, _ = await opened(store)

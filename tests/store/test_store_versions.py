@@ -7,7 +7,7 @@ import pytest
 from bot.ids import EventId, RoomId, SeriesId
 from bot.notices.notice import CardRef, Dead, Sent
 from bot.patchwork.model import Patch, Person, Series
-from bot.patchwork.versions import Candidate, Newcomer
+from bot.patchwork.versions import Newcomer, PredecessorCandidate
 from bot.polling.poller import Poll, SeriesRead
 from bot.store.patch_book import MOST_CANDIDATES
 from bot.store.store import Store
@@ -24,7 +24,7 @@ async def save(store: Store, *series: Series, patches: tuple[Patch, ...] = ()) -
         await tx.watch.save(Poll(SERVER, "2026-01-01T00:00:00", series=tuple(reads)))
 
 
-async def candidates(store: Store, new: Newcomer) -> list[Candidate]:
+async def candidates(store: Store, new: Newcomer) -> list[PredecessorCandidate]:
     async with store.transaction() as tx:
         return await tx.versions.candidates(SERVER, new)
 
@@ -48,7 +48,11 @@ async def test_candidates_are_the_earlier_series_of_the_submitter_in_the_project
 
     found = await candidates(store, Newcomer(a_version(7, 2)))
 
-    assert found == [Candidate(fits[2]), Candidate(fits[1], SeriesId(1)), Candidate(fits[0])]
+    assert found == [
+        PredecessorCandidate(fits[2]),
+        PredecessorCandidate(fits[1], SeriesId(1)),
+        PredecessorCandidate(fits[0]),
+    ]
 
 
 async def test_a_submitter_of_many_series_has_a_bounded_number_of_candidates(store: Store) -> None:

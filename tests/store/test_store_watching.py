@@ -13,8 +13,8 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.states import States
-from bot.patchwork.updates import Field, FieldTold
-from bot.polling.event_reader import Watched
+from bot.patchwork.updates import FieldUpdate, PatchField
+from bot.polling.event_reader import WatchPosition
 from bot.polling.pending import KnownSeries
 from bot.polling.poller import Poll, SeriesRead
 from bot.store import book, schema
@@ -50,7 +50,7 @@ async def patch_of(store: Store, number: int) -> Patch | None:
 
 
 async def test_nothing_is_known_of_a_server_at_first(store: Store) -> None:
-    assert await store.watched(SERVER) == Watched(cursor=None, highest=0, baselines=(), pending=())
+    assert await store.watched(SERVER) == WatchPosition(cursor=None, highest=0, baselines=(), pending=())
 
 
 async def test_a_poll_is_known_at_the_next_start(store: Store, rig: StoreRig) -> None:
@@ -71,7 +71,7 @@ async def test_a_poll_is_known_at_the_next_start(store: Store, rig: StoreRig) ->
     later = await rig.open()
 
     states = States({"new": None})
-    assert await later.watched(SERVER) == Watched(CURSOR, 12, (a_baseline(),), (waiting,), states=states)
+    assert await later.watched(SERVER) == WatchPosition(CURSOR, 12, (a_baseline(),), (waiting,), states=states)
     assert await later.known_events(SERVER, range(20)) == {11, 12}
     assert await later.known_series(SERVER, [4, 5]) == {5: KnownSeries(False, frozenset([PatchId(1), PatchId(2)]))}
     assert await later.known_patches(SERVER, [1, 2, 3, 4]) == {1, 2, 3}
@@ -93,7 +93,7 @@ async def test_servers_do_not_mix(store: Store, rig: StoreRig) -> None:
         Poll(SERVER, CURSOR, (an_event(1),), (read,), baselines=(a_baseline(),), pending=(a_pending(7, rig.now),)),
     )
 
-    assert await store.watched(OTHER_SERVER) == Watched(None, 0, (), ())
+    assert await store.watched(OTHER_SERVER) == WatchPosition(None, 0, (), ())
     assert await store.known_events(OTHER_SERVER, [1]) == set()
     assert await store.known_series(OTHER_SERVER, [5]) == {}
     assert await store.known_patches(OTHER_SERVER, [1]) == set()
@@ -155,7 +155,7 @@ async def test_a_series_that_grows_keeps_its_patches(store: Store) -> None:
 async def test_a_state_changes_a_patch_that_is_known(store: Store, rig: StoreRig) -> None:
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1), a_patch(2))))
 
-    await save(store, Poll(SERVER, CURSOR, told=(FieldTold(PatchId(1), Field.STATE, "accepted"),)))
+    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
 
     assert await patch_of(store, 1) == a_patch(1, state="accepted")
     assert await patch_of(store, 2) == a_patch(2)
@@ -163,8 +163,8 @@ async def test_a_state_changes_a_patch_that_is_known(store: Store, rig: StoreRig
 
 
 async def test_a_state_told_too_early_waits_for_its_patch(store: Store, rig: StoreRig) -> None:
-    await save(store, Poll(SERVER, CURSOR, told=(FieldTold(PatchId(1), Field.STATE, "under-review"),)))
-    await save(store, Poll(SERVER, CURSOR, told=(FieldTold(PatchId(1), Field.STATE, "accepted"),)))
+    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "under-review"),)))
+    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
 
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),)))
 
@@ -175,7 +175,7 @@ async def test_a_state_told_too_early_waits_for_its_patch(store: Store, rig: Sto
 async def test_a_state_of_one_server_leaves_the_others_alone(store: Store) -> None:
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),)))
 
-    await save(store, Poll(OTHER_SERVER, CURSOR, told=(FieldTold(PatchId(1), Field.STATE, "accepted"),)))
+    await save(store, Poll(OTHER_SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
 
     assert await patch_of(store, 1) == a_patch(1)
 
@@ -220,7 +220,7 @@ async def test_a_rebuilt_server_starts_anew(store: Store, rig: StoreRig) -> None
         CURSOR,
         (an_event(100),),
         (read,),
-        told=(FieldTold(PatchId(9), Field.STATE, "new"),),
+        told=(FieldUpdate(PatchId(9), PatchField.STATE, "new"),),
         baselines=(a_baseline(event=90), a_baseline(ProjectName("not-asked-now"), event=90)),
         pending=(a_pending(7, rig.now),),
     )
@@ -231,7 +231,7 @@ async def test_a_rebuilt_server_starts_anew(store: Store, rig: StoreRig) -> None
 
     await save(store, Poll(SERVER, "2026-02-02T00:00:00", baselines=(a_baseline(event=3),), rebuilt=True))
 
-    assert await store.watched(SERVER) == Watched("2026-02-02T00:00:00", 3, (a_baseline(event=3),), ())
+    assert await store.watched(SERVER) == WatchPosition("2026-02-02T00:00:00", 3, (a_baseline(event=3),), ())
     assert await store.known_events(SERVER, [100]) == set()
     assert await store.known_series(SERVER, [5]) == {}
     assert await store.known_patches(SERVER, [1]) == set()
@@ -253,7 +253,7 @@ async def test_a_project_no_longer_watched_is_forgotten_with_what_was_pending(st
     async with store.transaction() as tx:
         await tx.watch.keep_only(SERVER, ["QEMU-devel"])
 
-    assert await store.watched(SERVER) == Watched(CURSOR, 10, (a_baseline(),), (a_pending(1, rig.now),))
+    assert await store.watched(SERVER) == WatchPosition(CURSOR, 10, (a_baseline(),), (a_pending(1, rig.now),))
     assert len((await store.watched(OTHER_SERVER)).baselines) == 2
 
 
@@ -299,7 +299,7 @@ async def test_patches_and_series_are_forgotten_after_180_days(store: Store, rig
 
 
 async def test_a_told_state_that_nobody_asked_for_is_forgotten(store: Store, rig: StoreRig) -> None:
-    await save(store, Poll(SERVER, CURSOR, told=(FieldTold(PatchId(1), Field.STATE, "accepted"),)))
+    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
     rig.advance(days=4, seconds=1)
 
     await store.tidy()

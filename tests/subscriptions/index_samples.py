@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import CheckState, Person
 from bot.query.evaluate import decide
-from bot.query.facts import Facts, More
+from bot.query.facts import ExtraFacts, Facts
 from bot.query.index.index import Index, Match, Subscription
 from bot.query.maintainers.file import Rule, RuleKind, Section
-from bot.query.maintainers.maintainers import Covered
+from bot.query.maintainers.maintainers import SectionMatch
 from bot.query.parser import parse
 from bot.query.query import Query
 
@@ -39,10 +39,10 @@ VALUES = {
 PATHS = ["a", "a/b.c", "a/b/c.h", "b/b.c", "docs/a", "docs/a/b.rst"]
 
 
-def covered(name: str, *people: str, pattern: str = "a/", path: str = "a/b.c") -> Covered:
+def covered(name: str, *people: str, pattern: str = "a/", path: str = "a/b.c") -> SectionMatch:
     """A section that covers a patch, by an F: rule."""
     rule = Rule(RuleKind.FILES, pattern, 1)
-    return Covered(Section(name, people, (rule,)), rule, path)
+    return SectionMatch(Section(name, people, (rule,)), rule, path)
 
 
 SECTIONS = [
@@ -99,7 +99,7 @@ FACTS = st.builds(
     check=st.sampled_from([None, *CheckState]),
     text=st.sampled_from(["", "Use kmalloc here"]),
     more=st.builds(
-        More,
+        ExtraFacts,
         former_state=st.sampled_from([None, "new", "rejected"]),
         checks=st.lists(st.sampled_from(CHECKS), max_size=3, unique=True).map(tuple),
         idle=st.none() | st.integers(0, 20).map(lambda days: timedelta(days=days)),
@@ -133,7 +133,7 @@ def random_facts(rng: random.Random) -> Facts:
         cc=("list@x.org",),
         state=rng.choice(["new", "accepted"]),
         check=rng.choice(list(CheckState)),
-        more=More(checks=(rng.choice(CHECKS),), sections=(rng.choice(SECTIONS),)),
+        more=ExtraFacts(checks=(rng.choice(CHECKS),), sections=(rng.choice(SECTIONS),)),
     )
 
 

@@ -3,9 +3,9 @@
 from hypothesis import strategies as st
 
 from bot.patchwork.model import CheckState
-from bot.query.options import Digest, Form, On, Wishes
+from bot.query.options import CardForm, DigestTimes, OnKind, SubscriptionOptions
 from bot.query.query import Key, Node, Not, Query, Term, all_of, any_of
-from bot.query.values import Age, Bound, CheckIs, Is, Regex, Transition, Value
+from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition, Value
 
 WORDS = st.text('ab9_/,"()\\ -:*[]>Ä', min_size=1, max_size=10).map(lambda text: " ".join(text.split())).filter(bool)
 ADDRESSES = st.sampled_from(["jane@x.org", "@x.org", "Joe@y.org"])
@@ -31,8 +31,8 @@ VALUES: dict[Key, st.SearchStrategy[Value]] = {
     Key.SERVER: WORDS,
     Key.STATE: SLUGS | st.builds(Transition, SIDES, SIDES),
     Key.DELEGATE: WORDS,
-    Key.CHECK: st.builds(CheckIs, st.sampled_from(CheckState), CONTEXTS),
-    Key.IS: st.sampled_from(Is),
+    Key.CHECK: st.builds(CheckCondition, st.sampled_from(CheckState), CONTEXTS),
+    Key.IS: st.sampled_from(IsFlag),
     Key.STALE: st.builds(Age, st.integers(1, 9999)),
     Key.TEXT: WORDS | REGEXES,
 }
@@ -51,12 +51,12 @@ def _grown(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 
 NODES: st.SearchStrategy[Node] = st.recursive(TERMS, _grown, max_leaves=12)
 DIGESTS = st.builds(
-    Digest, st.frozensets(st.integers(0, 6), min_size=1), hour=st.integers(0, 23), minute=st.integers(0, 59)
+    DigestTimes, st.frozensets(st.integers(0, 6), min_size=1), hour=st.integers(0, 23), minute=st.integers(0, 59)
 )
 WISHES = st.builds(
-    Wishes,
-    on=st.sets(st.sampled_from(On)).map(lambda chosen: tuple(on for on in On if on in chosen)),
-    form=st.none() | st.sampled_from(Form),
+    SubscriptionOptions,
+    on=st.sets(st.sampled_from(OnKind)).map(lambda chosen: tuple(on for on in OnKind if on in chosen)),
+    form=st.none() | st.sampled_from(CardForm),
     digest=st.none() | DIGESTS,
 )
 QUERIES = st.builds(Query, NODES, WISHES)

@@ -5,13 +5,13 @@ import pytest
 from bot.ids import Msgid, PatchId, ProjectName, RoomId, SeriesId, ServerName, SubscriptionId
 from bot.patchwork.model import FileChange, Patch, Person, Series
 from bot.query.index.index import Index, Subscription
-from bot.query.options import Digest, Form, Wishes, richest
+from bot.query.options import CardForm, DigestTimes, SubscriptionOptions, richest
 from bot.query.parser import parse
 from bot.subscriptions.matching import LONGEST_FOUND, MOST_FOUND, Arrival, Judged, match_rooms
 
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
 ADA = Person("Ada", "ada@example.org")
-DAILY, MONDAYS = Digest(frozenset(range(7)), 9, 0), Digest(frozenset({0}), 9, 0)
+DAILY, MONDAYS = DigestTimes(frozenset(range(7)), 9, 0), DigestTimes(frozenset({0}), 9, 0)
 
 
 def an_index(**queries: str) -> Index:
@@ -82,29 +82,40 @@ def test_each_room_has_the_wishes_of_all_that_matched() -> None:
 
     found = {match.room: match.wishes for match in match_rooms(index, arriving())}
 
-    assert found == {ROOM: (Wishes(form=Form.COMPACT), Wishes(digest=DAILY)), OTHER: (Wishes(),)}
+    assert found == {
+        ROOM: (SubscriptionOptions(form=CardForm.COMPACT), SubscriptionOptions(digest=DAILY)),
+        OTHER: (SubscriptionOptions(),),
+    }
 
 
 @pytest.mark.parametrize(
     ("wishes", "mode", "form"),
     [
-        ([Wishes()], Form.CARD, Form.CARD),
-        ([Wishes()], Form.COMPACT, Form.COMPACT),
-        ([Wishes(form=Form.CARD)], Form.COMPACT, Form.CARD),
-        ([Wishes(form=Form.COMPACT), Wishes()], Form.CARD, Form.CARD),
-        ([Wishes(form=Form.COMPACT), Wishes(digest=DAILY)], Form.CARD, Form.COMPACT),
-        ([Wishes(digest=DAILY, form=Form.CARD)], Form.CARD, None),
+        ([SubscriptionOptions()], CardForm.CARD, CardForm.CARD),
+        ([SubscriptionOptions()], CardForm.COMPACT, CardForm.COMPACT),
+        ([SubscriptionOptions(form=CardForm.CARD)], CardForm.COMPACT, CardForm.CARD),
+        ([SubscriptionOptions(form=CardForm.COMPACT), SubscriptionOptions()], CardForm.CARD, CardForm.CARD),
+        (
+            [SubscriptionOptions(form=CardForm.COMPACT), SubscriptionOptions(digest=DAILY)],
+            CardForm.CARD,
+            CardForm.COMPACT,
+        ),
+        ([SubscriptionOptions(digest=DAILY, form=CardForm.CARD)], CardForm.CARD, None),
     ],
 )
-def test_the_richest_form_wins(wishes: list[Wishes], mode: Form, form: Form | None) -> None:
+def test_the_richest_form_wins(wishes: list[SubscriptionOptions], mode: CardForm, form: CardForm | None) -> None:
     assert richest(wishes, mode)[0] == form
 
 
 def test_digests_are_named_only_where_nobody_wants_it_at_once() -> None:
-    waiting = [Wishes(digest=DAILY), Wishes(digest=MONDAYS), Wishes(digest=DAILY)]
+    waiting = [
+        SubscriptionOptions(digest=DAILY),
+        SubscriptionOptions(digest=MONDAYS),
+        SubscriptionOptions(digest=DAILY),
+    ]
 
-    assert richest(waiting, Form.CARD) == (None, (DAILY, MONDAYS))
-    assert richest([*waiting, Wishes()], Form.CARD) == (Form.CARD, ())
+    assert richest(waiting, CardForm.CARD) == (None, (DAILY, MONDAYS))
+    assert richest([*waiting, SubscriptionOptions()], CardForm.CARD) == (CardForm.CARD, ())
 
 
 def test_a_series_of_thousands_of_patches_gives_each_subscription_a_hundred_reasons_at_most() -> None:

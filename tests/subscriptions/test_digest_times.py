@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.query.options import Digest, read_digest
+from bot.query.options import DigestTimes, read_digest
 from bot.subscriptions.digest_schedule import next_due, zone_named
 from query_trees import DIGESTS
 
@@ -27,7 +27,7 @@ ZONES = [
 DAILY = frozenset(range(7))
 
 
-def due_times(digest: Digest, zone: str, after: datetime, until: datetime) -> list[datetime]:
+def due_times(digest: DigestTimes, zone: str, after: datetime, until: datetime) -> list[datetime]:
     found = [next_due(digest, ZoneInfo(zone), after)]
     while found[-1] < until:
         found.append(next_due(digest, ZoneInfo(zone), found[-1]))
@@ -45,7 +45,7 @@ def local(text: str, zone: str, after: str) -> str:
     zone=st.sampled_from(ZONES),
     after=st.datetimes(datetime(2005, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # the zone is beside it
 )
-def test_a_digest_is_due_once_on_each_of_its_days(digest: Digest, zone: str, after: datetime) -> None:
+def test_a_digest_is_due_once_on_each_of_its_days(digest: DigestTimes, zone: str, after: datetime) -> None:
     there = ZoneInfo(zone)
     until = after + timedelta(days=40)
 
@@ -64,7 +64,7 @@ def test_a_digest_is_due_once_on_each_of_its_days(digest: Digest, zone: str, aft
     zone=st.sampled_from(ZONES),
     after=st.datetimes(datetime(2005, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # the same
 )
-def test_a_digest_is_due_at_its_time_or_when_the_clock_goes_on(digest: Digest, zone: str, after: datetime) -> None:
+def test_a_digest_is_due_at_its_time_or_when_the_clock_goes_on(digest: DigestTimes, zone: str, after: datetime) -> None:
     moment = next_due(digest, ZoneInfo(zone), after).astimezone(ZoneInfo(zone))
 
     if (moment.hour, moment.minute) == (digest.hour, digest.minute):
@@ -104,7 +104,7 @@ def test_a_digest_is_due_by_the_clock_of_its_zone(text: str, zone: str, after: s
 
 
 def test_every_moment_of_the_second_hour_that_comes_twice_leads_to_the_next_day() -> None:
-    digest, berlin = Digest(DAILY, 2, 30), ZoneInfo("Europe/Berlin")
+    digest, berlin = DigestTimes(DAILY, 2, 30), ZoneInfo("Europe/Berlin")
     second = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=berlin).astimezone(UTC)
 
     found = next_due(digest, berlin, second - timedelta(seconds=1)).astimezone(berlin)

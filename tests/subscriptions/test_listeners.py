@@ -7,15 +7,15 @@ from bot.patchwork.model import Person
 from bot.query.facts import Facts
 from bot.query.index.index import Subscription
 from bot.query.parser import parse
-from bot.subscriptions.registry import Listeners
-from bot.subscriptions.subscription import FOR_GOOD, Standing, Subscribed, listening, meant
+from bot.subscriptions.registry import SubscriptionRegistry
+from bot.subscriptions.subscription import FOR_GOOD, ChatSubscription, QueryContext, listening, meant
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=2)
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
 
 
-def told(listeners: Listeners, project: str = "qemu-devel") -> list[tuple[int, RoomId]]:
+def told(listeners: SubscriptionRegistry, project: str = "qemu-devel") -> list[tuple[int, RoomId]]:
     """Whom a patch of Ann's to a.c is for."""
     facts = Facts(
         server=ServerName("ozlabs"),
@@ -28,8 +28,8 @@ def told(listeners: Listeners, project: str = "qemu-devel") -> list[tuple[int, R
     return [(match.subscription.id, match.subscription.room) for match in listeners.index.match(facts)]
 
 
-def hearing(*numbers: int, room: RoomId = ROOM, until: datetime | None = None) -> Listeners:
-    listeners = Listeners()
+def hearing(*numbers: int, room: RoomId = ROOM, until: datetime | None = None) -> SubscriptionRegistry:
+    listeners = SubscriptionRegistry()
     for number in numbers:
         listeners.hear(Subscription(SubscriptionId(number), room, parse("path:a.c"), until))
     return listeners
@@ -123,17 +123,17 @@ def test_a_forgotten_subscription_is_told_no_more_whatever_becomes_of_its_room()
 
 
 def test_a_query_that_names_no_project_is_about_the_rooms() -> None:
-    standing = Standing("qemu-devel")
+    standing = QueryContext("qemu-devel")
 
     assert str(meant(parse("path:a/ OR path:b/"), standing)) == "project:qemu-devel (path:a/ OR path:b/)"
     assert str(meant(parse("path:a/ on:state"), standing)) == "project:qemu-devel path:a/ on:state"
     for query in ("path:a/ project:linux", "path:a/ -project:linux"):
         assert str(meant(parse(query), standing)) == query
-    assert str(meant(parse("path:a/"), Standing())) == "path:a/"
+    assert str(meant(parse("path:a/"), QueryContext())) == "path:a/"
 
 
 def test_mine_is_whatever_comes_from_the_owners_addresses() -> None:
-    standing = Standing("", ("ann@example.org", "ann@home.example"))
+    standing = QueryContext("", ("ann@example.org", "ann@home.example"))
 
     assert str(meant(parse("is:mine"), standing)) == "from:ann@example.org,ann@home.example"
 
@@ -141,4 +141,4 @@ def test_mine_is_whatever_comes_from_the_owners_addresses() -> None:
 def test_a_query_that_a_newer_program_cannot_read_is_left_out() -> None:
     ann = UserId("@ann:hs")
 
-    assert listening(Subscribed(SubscriptionId(1), ROOM, None, "nonsense:1", ann, NOW), Standing()) is None
+    assert listening(ChatSubscription(SubscriptionId(1), ROOM, None, "nonsense:1", ann, NOW), QueryContext()) is None

@@ -5,7 +5,7 @@ from inline_snapshot import snapshot
 
 from bot.query.maintainers.maintainers import read
 from bot.query.parser import parse
-from bot.subscriptions.lint import Trees, doubts
+from bot.subscriptions.lint import KnownTrees, doubts
 
 FILE = read("""
 Migration
@@ -19,8 +19,8 @@ Virtio
 F: hw/virtio/
 """)
 SEEN = ("migration/ram.c", "hw/usb/core.c", "docs/devel/index.rst")
-KNOWN = Trees((FILE,), SEEN)
-MUCH = Trees(seen=[f"fs/file{number}.c" for number in range(1_000)])
+KNOWN = KnownTrees((FILE,), SEEN)
+MUCH = KnownTrees(seen=[f"fs/file{number}.c" for number in range(1_000)])
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_path_like_no_other_is_doubted_only_where_many_are_known() -> None:
 
 
 def test_where_nothing_is_known_of_a_project_only_sections_are_doubted() -> None:
-    assert doubts(parse("path:anything/ maint:virtio"), Trees()) == (
+    assert doubts(parse("path:anything/ maint:virtio"), KnownTrees()) == (
         "maint:virtio matches nothing yet: no MAINTAINERS file of the project is known.",
     )
 
@@ -72,7 +72,7 @@ def test_where_nothing_is_known_of_a_project_only_sections_are_doubted() -> None
 def test_the_rules_of_a_section_that_cannot_be_used_are_named() -> None:
     file = read("Versal\nF: hw/\nN: a(?!b)c\nN: (?<!uni)versal\nK: (a)\\1\n")
 
-    assert doubts(parse("maint:versal"), Trees((file,))) == snapshot(
+    assert doubts(parse("maint:versal"), KnownTrees((file,))) == snapshot(
         ("the bot cannot use the rules N: a(?!b)c, K: (a)\\1 of Versal; they match nothing.",)
     )
 

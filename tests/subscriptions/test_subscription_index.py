@@ -12,7 +12,7 @@ from bot.patchwork.model import Person
 from bot.query.evaluate import PathHits
 from bot.query.facts import Facts
 from bot.query.index.index import Index, Match, Subscription
-from bot.query.options import On
+from bot.query.options import OnKind
 from bot.query.parser import parse
 from bot.query.query import Query
 from index_samples import (
@@ -200,12 +200,12 @@ def test_removing_one_of_two_equal_queries_keeps_the_other() -> None:
 
 def test_it_is_known_whether_anybody_waits_for_comments_or_reviews() -> None:
     index = an_index("path:a on:comment", "path:a -is:reviewed", "path:a")
-    both = index.anybody_hears([On.COMMENT]), index.waits_for_reviews
+    both = index.anybody_hears([OnKind.COMMENT]), index.waits_for_reviews
 
     index.add(a_subscription(1, "path:a"))
     index.remove(SubscriptionId(2))
 
-    assert (both, index.anybody_hears([On.COMMENT]), index.waits_for_reviews) == ((True, True), False, False)
+    assert (both, index.anybody_hears([OnKind.COMMENT]), index.waits_for_reviews) == ((True, True), False, False)
 
 
 def test_threads_may_ask_while_others_change_it() -> None:

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from bot.errors import QueryError
 from bot.patchwork.model import CheckState
-from bot.query.options import Digest, Form, On, Wish, Wishes
+from bot.query.options import CardForm, DigestTimes, OnKind, OptionKind, SubscriptionOptions
 from bot.query.parser import MAX_DEPTH, MAX_QUERY_CHARACTERS, MAX_TERMS, parse
 from bot.query.query import And, Key, Node, Not, Or, Query, Term, depth_of, resolved, terms_of
 from bot.query.terms import MAX_TERM_CHARACTERS
-from bot.query.values import Age, Bound, CheckIs, Is, Regex, Transition
+from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition
 from bot.subscriptions.lint import hints
 from query_trees import NODES, QUERIES
 
@@ -134,8 +134,8 @@ def test_what_is_no_plain_text_is_read_into_values() -> None:
     assert [term.values for term in terms_of(parse(text).tree)] == [
         (Bound(">=", 2),),
         (Transition("new", "accepted"), "new"),
-        (CheckIs(CheckState.FAIL, "build*"),),
-        (Is.MINE,),
+        (CheckCondition(CheckState.FAIL, "build*"),),
+        (IsFlag.MINE,),
         (Age(14 * 24),),
         (Regex("a"),),
     ]
@@ -145,30 +145,30 @@ def test_wishes_are_kept_beside_the_tree() -> None:
     query = parse('on:state path:a OR path:b as:card digest:"Mon-Fri 09:30"')
 
     assert query.tree == parse("path:a OR path:b").tree
-    assert query.wishes == Wishes((On.STATE,), Form.CARD, Digest(frozenset(range(5)), 9, 30))
+    assert query.wishes == SubscriptionOptions((OnKind.STATE,), CardForm.CARD, DigestTimes(frozenset(range(5)), 9, 30))
 
 
 @pytest.mark.parametrize(
     ("text", "hears"),
     [
-        ("path:a", {On.NEW, On.REVISION}),
-        ("path:a on:state", {On.STATE}),
-        ("state:accepted", {On.NEW, On.REVISION, On.STATE}),
-        ("path:a OR (path:b check:fail) on:new", {On.NEW, On.CHECK}),
-        ("delegate:jane on:comment", {On.COMMENT, On.STATE}),
-        ("is:reviewed on:new", {On.NEW, On.STATE}),
-        ("is:pull,archived on:new", {On.NEW, On.STATE}),
-        ("is:pull on:new", {On.NEW}),
-        ("path:a -state:rejected -(check:fail) on:new", {On.NEW}),
+        ("path:a", {OnKind.NEW, OnKind.REVISION}),
+        ("path:a on:state", {OnKind.STATE}),
+        ("state:accepted", {OnKind.NEW, OnKind.REVISION, OnKind.STATE}),
+        ("path:a OR (path:b check:fail) on:new", {OnKind.NEW, OnKind.CHECK}),
+        ("delegate:jane on:comment", {OnKind.COMMENT, OnKind.STATE}),
+        ("is:reviewed on:new", {OnKind.NEW, OnKind.STATE}),
+        ("is:pull,archived on:new", {OnKind.NEW, OnKind.STATE}),
+        ("is:pull on:new", {OnKind.NEW}),
+        ("path:a -state:rejected -(check:fail) on:new", {OnKind.NEW}),
     ],
 )
-def test_what_is_wanted_implies_what_is_heard(text: str, hears: set[On]) -> None:
+def test_what_is_wanted_implies_what_is_heard(text: str, hears: set[OnKind]) -> None:
     assert parse(text).hears == hears
 
 
 ANY_VALUE = st.text(max_size=20) | st.text('ab/,"()\\ -:@*[]“”', max_size=12)
 SPELLED = ANY_VALUE | ANY_VALUE.map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
-KEYS = sorted({*Key, *Wish, "dfn", "f", "s", "v", "n", "k", "bogus"})
+KEYS = sorted({*Key, *OptionKind, "dfn", "f", "s", "v", "n", "k", "bogus"})
 TERMS = st.builds(
     lambda minus, key, values, close: minus + key + ",".join(values) + close,
     st.sampled_from(["", "", "-", "(", "-("]),

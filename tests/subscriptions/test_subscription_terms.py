@@ -8,8 +8,8 @@ from hypothesis import given
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, Patch, Person, Series, Trailer, TrailerKind
-from bot.query.evaluate import MAX_REASONS, Judge, PathHits, decide
-from bot.query.facts import Facts, More, facts_of
+from bot.query.evaluate import MAX_REASONS, Evaluator, PathHits, decide
+from bot.query.facts import ExtraFacts, Facts, facts_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.parser import parse
 from bot.query.query import Query, patterns_of, resolved
@@ -34,7 +34,7 @@ SERIES = Series(
     id=SeriesId(7), project=PATCH.project, name="Rework", version=2, submitter=PETER, total=3, received_all=True
 )
 SECTIONS = "Migration (F: migration/ covers migration/colo.c), Live migration tests (F: a/ covers a/b.c)"
-MORE = More(
+MORE = ExtraFacts(
     former_state="new",
     checks=(("build/x86", CheckState.FAIL), ("style", CheckState.SUCCESS)),
     idle=timedelta(days=20),
@@ -242,7 +242,7 @@ def test_the_quick_answer_is_the_explained_one(query: Query, facts: Facts) -> No
     patterns: PathTrie[str] = PathTrie()
     for pattern in patterns_of(query.tree):
         patterns.add(pattern, pattern)
-    judge = Judge(facts, PathHits(patterns, facts.paths))
+    judge = Evaluator(facts, PathHits(patterns, facts.paths))
 
     assert judge.accepts(query.tree) == judge.decide(query.tree).matched
 

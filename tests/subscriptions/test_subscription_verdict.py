@@ -4,7 +4,7 @@ import pytest
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import FileChange, Patch, Person, Series
-from bot.query.evaluate import MAX_SEEN, Outcome, Reason, decide
+from bot.query.evaluate import MAX_SEEN, Reason, TermOutcome, decide
 from bot.query.facts import Facts, facts_of
 from bot.query.parser import parse
 
@@ -61,7 +61,7 @@ def test_a_term_says_what_it_found(query: str, seen: str) -> None:
 
     assert verdict.matched
     assert [reason.seen for reason in verdict.reasons] == [(seen,)]
-    assert [reason.outcome for reason in verdict.reasons] == [Outcome.FOUND]
+    assert [reason.outcome for reason in verdict.reasons] == [TermOutcome.FOUND]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_match_has_a_reason_for_each_wanted_term_in_order() -> None:
 def test_all_paths_of_a_term_are_named_in_the_order_of_the_diff() -> None:
     verdict = decide(parse("path:a/,b/,**/x.c"), facts("b/x.c", "c/y.c", "a/x.c"))
 
-    assert verdict.reasons == (Reason(Outcome.FOUND, "path:a/,b/,**/x.c", ("b/x.c", "a/x.c")),)
+    assert verdict.reasons == (Reason(TermOutcome.FOUND, "path:a/,b/,**/x.c", ("b/x.c", "a/x.c")),)
 
 
 def test_a_reason_names_a_bounded_number_of_paths() -> None:

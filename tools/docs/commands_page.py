@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from bot.commands.grammar import COMMANDS, Command, Group, Who
+from bot.commands.grammar import COMMANDS, Command, CommandGroup, Permission
 from bot.commands.help import NOTES
 
 _PREFIX = "!pw"
@@ -26,10 +26,10 @@ count, too.
 def page() -> str:
     """The page, in Markdown."""
     notes = [f"- {note}" for note in NOTES.values()]
-    return "\n".join([_HEAD, *notes, "", *(line for group in Group for line in _group(group))])
+    return "\n".join([_HEAD, *notes, "", *(line for group in CommandGroup for line in _group(group))])
 
 
-def _group(group: Group) -> Iterator[str]:
+def _group(group: CommandGroup) -> Iterator[str]:
     yield f"## {group.value}\n"
     for command in COMMANDS:
         if command.group is group:
@@ -38,7 +38,7 @@ def _group(group: Group) -> Iterator[str]:
 
 def _command(command: Command) -> Iterator[str]:
     yield f"### `{command.usage('')}`\n"
-    who = "" if command.who is Who.EVERYONE else command.who.value
+    who = "" if command.who is Permission.EVERYONE else command.who.value
     yield " ".join(filter(None, [f"{command.summary[0].upper()}{command.summary[1:]}.", command.more, who]))
     if command.example:
         yield f"\nExample: `{command.typical(_PREFIX)}`"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
 from bot.notices import fact_lines as facts
-from bot.notices.card import Shown, Site, card, patch_name, patch_title, series_title
+from bot.notices.card import ServerLinks, Shown, card, patch_name, patch_title, series_title
 from bot.notices.markup import (
     MAX_BODY_BYTES,
     Allowed,
@@ -38,7 +38,7 @@ def said(*sentences: str) -> Document:
     return (Lines(tuple(words(sentence) for sentence in sentences)),)
 
 
-def patch_shown(patch: Patch, series: Series | None, site: Site) -> Document:
+def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Document:
     """One patch: what it is, how it stands, what it touches."""
     size = facts.size(patch.files) if patch.files and len(patch.files) > 1 else ""
     told = [
@@ -57,7 +57,7 @@ def patch_shown(patch: Patch, series: Series | None, site: Site) -> Document:
     return (patch_title(patch, site), lines(told), files_listed(patch.files or ()), lines(more))
 
 
-def series_shown(series: Series, patches: Sequence[Patch], site: Site) -> Document:
+def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) -> Document:
     """One series, as its card has it."""
     shown = Shown(tuple(patches), series)
     return (*card(shown, site), *((lines([facts.git_pw_command("series", series.id)]),) if not shown.pull else ()))
@@ -72,7 +72,7 @@ def _kind(patch: Patch) -> str:
     return facts.PULL_REQUEST if patch.pull_url else ""
 
 
-def _of_series(series: Series, site: Site) -> Line:
+def _of_series(series: Series, site: ServerLinks) -> Line:
     return words("in ", Link(facts.named(series.name, f"series {series.id}"), site.series(series)))
 
 
@@ -80,7 +80,7 @@ def _file(file: FileChange) -> str:
     return f"{file.old_path} → {file.path}" if file.old_path else file.path
 
 
-def diff_shown(patch: Patch, diff: str, site: Site) -> Document:
+def diff_shown(patch: Patch, diff: str, site: ServerLinks) -> Document:
     """The beginning of a patch's diff, whole lines; where something is missing, how much, and where it is."""
     shown = _first_lines(diff)
     total = diff.count("\n") + (not diff.endswith("\n"))
@@ -106,7 +106,7 @@ def _first_lines(diff: str) -> list[str]:
     return found
 
 
-def diffstat_shown(series: Series, patches: Sequence[Patch], site: Site) -> Document:
+def diffstat_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) -> Document:
     """The files that a series touches, those with most lines first."""
     files = summed(file for patch in patches for file in patch.files or ())
     count = f"{len(patches)} {'patch' if len(patches) == 1 else 'patches'}"
@@ -125,21 +125,21 @@ def summed(files: Iterable[FileChange]) -> list[FileChange]:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedPatch:
     """A patch of a series with its checks; those are None where only the worst, the patch's own, was asked for."""
 
     patch: Patch
     checks: tuple[Check, ...] | None = None
 
 
-def checks_shown(patch: Patch, checks: Sequence[Check], site: Site) -> Document:
+def checks_shown(patch: Patch, checks: Sequence[Check], site: ServerLinks) -> Document:
     """The latest checks of a patch, the worst first."""
     last = latest(checks)
     told = words(_counted(check.state for check in last) or _NO_CHECKS)
     return (patch_title(patch, site), lines([told]), Bullets(tuple(_check(check, site.allowed) for check in last)))
 
 
-def series_checks_shown(series: Series, checked: Sequence[Checked], site: Site) -> Document:
+def series_checks_shown(series: Series, checked: Sequence[CheckedPatch], site: ServerLinks) -> Document:
     """How each patch of a series is checked, the worst first; those without checks are only counted."""
     found = [(each, each.patch.check) for each in checked if each.patch.check is not None]
     if not found:
@@ -167,7 +167,7 @@ def _check(check: Check, allowed: Allowed) -> Line:
     return words(*pieces)
 
 
-def _patch(each: Checked, worst: CheckState, site: Site) -> Line:
+def _patch(each: CheckedPatch, worst: CheckState, site: ServerLinks) -> Line:
     bad = [check.context for check in latest(each.checks or ()) if check.state is worst]
     contexts = f": {cut(', '.join(dict.fromkeys(bad)), 200)}" if bad else ""
     return words(
@@ -177,14 +177,14 @@ def _patch(each: Checked, worst: CheckState, site: Site) -> Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class PatchComment:
     """A comment on a patch of a series; *patch* is None for the cover letter, and where only one mail is told of."""
 
     comment: Comment
     patch: Patch | None = None
 
 
-def comments_shown(title: Title, replies: Sequence[Reply], site: Site, remark: str = "") -> Document:
+def comments_shown(title: Title, replies: Sequence[PatchComment], site: ServerLinks, remark: str = "") -> Document:
     """The newest comments that fit, the newest last; before them, how many there are.
 
     *remark* is what else there is to say of them.
@@ -200,20 +200,20 @@ def comments_shown(title: Title, replies: Sequence[Reply], site: Site, remark: s
     return longest(last, _most(replies), site.allowed)
 
 
-def _most(replies: Sequence[Reply]) -> int:
+def _most(replies: Sequence[PatchComment]) -> int:
     """How many of the newest may fit at all."""
     sizes = accumulate(len(reply.comment.text) + _SHORTEST_HEAD for reply in reversed(replies))
     return len(list(takewhile(MAX_BODY_BYTES.__ge__, sizes)))
 
 
-def _reply(reply: Reply, site: Site) -> Piece:
+def _reply(reply: PatchComment, site: ServerLinks) -> Piece:
     comment = reply.comment
     who = facts.joined([facts.submitter_name(comment.submitter), facts.moment(comment.date)])
     text = comment.text.split("\n") if comment.text else ["(nothing but a quotation)"]
     return Lines((_head(who, reply.patch, site), *(words(line) for line in text)))
 
 
-def _head(who: str, patch: Patch | None, site: Site) -> Line:
+def _head(who: str, patch: Patch | None, site: ServerLinks) -> Line:
     if patch is None:
         return words(who)
     return words(f"{who} · on ", Link(patch_name(patch), site.patch(patch), spelled=False))

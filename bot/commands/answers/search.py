@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.ids import ProjectName, ServerName
 from bot.notices import fact_lines as facts
-from bot.notices.card import MAX_NAME, Site, patch_name
+from bot.notices.card import MAX_NAME, ServerLinks, patch_name
 from bot.notices.markup import Bullets, Code, Document, Line, Link, cut, lines, words
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.states import States
@@ -16,13 +16,13 @@ MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class SearchMatch:
     """A series with how many of its patches are in which state, or a patch without one.
 
     *is_pull*: it is a pull request, or has one among its patches.
     """
 
-    site: Site
+    site: ServerLinks
     patch: Patch
     series: Series | None = None
     states: Mapping[str, int] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class LookedAt:
+class SearchedRange:
     """What was looked at: how many patches, of which projects since when, and where the search ended early (UTC)."""
 
     patches: int
@@ -38,7 +38,7 @@ class LookedAt:
     back_to: datetime | None = None
 
 
-def found_shown(query: str, found: Sequence[Match], looked_at: LookedAt, *remarks: str) -> Document:
+def found_shown(query: str, found: Sequence[SearchMatch], looked_at: SearchedRange, *remarks: str) -> Document:
     """The matches of a query, MOST_SHOWN at most, newest first; and how much of the past they are from."""
     many = len(looked_at.known_since) > 1
     told = [*map(words, remarks), *(words(sentence) for sentence in _past(looked_at))]
@@ -49,7 +49,9 @@ def found_shown(query: str, found: Sequence[Match], looked_at: LookedAt, *remark
     )
 
 
-def rehearsed_shown(query: str, per_day: Sequence[tuple[str, int]], newest: Sequence[Match], *told: str) -> Document:
+def rehearsed_shown(
+    query: str, per_day: Sequence[tuple[str, int]], newest: Sequence[SearchMatch], *told: str
+) -> Document:
     """What a query would have brought: how many series on which day, newest first, and the newest of them."""
     count = sum(number for _, number in per_day)
     head = words(f"{count or 'Nothing'} in that time for ", Code(cut(query, 300)), "; nothing was changed.")
@@ -73,7 +75,7 @@ def _count(found: int) -> str:
     return f"The newest {found} matches for"
 
 
-def _match(match: Match, *, with_project: bool) -> Line:
+def _match(match: SearchMatch, *, with_project: bool) -> Line:
     patch, series = match.patch, match.series
     if series is None:
         link = Link(patch_name(patch), match.site.patch(patch))
@@ -95,7 +97,7 @@ def _states(counts: Mapping[str, int], states: States) -> list[str]:
     return facts.counted_states(counts, states)
 
 
-def _past(looked_at: LookedAt) -> list[str]:
+def _past(looked_at: SearchedRange) -> list[str]:
     if not looked_at.known_since:
         return ["No project that it is about has been read yet."]
     sentences: list[str] = []

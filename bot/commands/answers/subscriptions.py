@@ -8,7 +8,7 @@ from bot.commands.answers.patch import said
 from bot.errors import QueryError, UserError
 from bot.notices.fact_lines import moment
 from bot.notices.markup import Block, Bullets, Code, Document, Line, Lines, Piece, cut, words
-from bot.subscriptions.subscription import FOR_GOOD, Subscribed
+from bot.subscriptions.subscription import FOR_GOOD, ChatSubscription
 
 _LONGEST_IN_A_LINE = 900  # characters that a line shows whole
 _LONGEST_LISTED = 300
@@ -16,12 +16,12 @@ _MOST_SEEN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class CardReason:
     """Why a card came: the subscription, None where it is gone or the file's, and by which terms it found what."""
 
     name: str  # "7", or "config"
     query: str
-    subscribed: Subscribed | None
+    subscribed: ChatSubscription | None
     found: Sequence[tuple[str, Sequence[str]]]
 
 
@@ -59,7 +59,7 @@ def until(time: datetime) -> str:
     return "until it is unmuted" if time >= FOR_GOOD else f"until {moment(time)}"
 
 
-def lines_of(chat: Sequence[Subscribed], configured: Sequence[str]) -> list[Line]:
+def lines_of(chat: Sequence[ChatSubscription], configured: Sequence[str]) -> list[Line]:
     """A line for each subscription of a room or person, those of the configuration file last."""
     return [*map(_listed, chat), *(words("config: ", Code(cut(query, _LONGEST_LISTED))) for query in configured)]
 
@@ -69,7 +69,7 @@ def listed(heading: str, items: Sequence[Line], more: tuple[Line, ...], remarks:
     return _flat(Lines((words(heading),)), Bullets(tuple(items)), Lines(more), _remarks(remarks))
 
 
-def reasons(heading: str, found: Sequence[Reason]) -> Document:
+def reasons(heading: str, found: Sequence[CardReason]) -> Document:
     """Why a card came."""
     return (Lines((words(heading),)), Bullets(tuple(_reason(each) for each in found)))
 
@@ -79,13 +79,13 @@ def exported(toml: str, more: tuple[Line, ...]) -> Document:
     return _flat(Block(toml), Lines(more))
 
 
-def _listed(subscribed: Subscribed) -> Line:
+def _listed(subscribed: ChatSubscription) -> Line:
     muted = f", muted {until(subscribed.muted_until)}" if subscribed.muted_until else ""
     told = f" — by {subscribed.added_by} on {subscribed.added_at:%Y-%m-%d}{muted}"
     return words(f"{subscribed.id}: ", Code(cut(subscribed.query, _LONGEST_LISTED)), told)
 
 
-def _reason(reason: Reason) -> Line:
+def _reason(reason: CardReason) -> Line:
     by_term: dict[str, dict[str, None]] = {}
     for term, seen in reason.found:
         by_term.setdefault(term, {}).update(dict.fromkeys(seen))

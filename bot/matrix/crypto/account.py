@@ -7,7 +7,7 @@ import vodozemac
 
 from bot.ids import DeviceId, UserId
 from bot.matrix.crypto import crypto_store as vaults
-from bot.matrix.crypto.crypto_store import Damaged, Vault
+from bot.matrix.crypto.crypto_store import CryptoStore, CryptoStoreDamaged
 from bot.matrix.crypto.devices import MEGOLM, OLM
 from bot.matrix.crypto.signatures import signature_in, signed_part
 from bot.matrix.model import Content
@@ -17,7 +17,7 @@ _MAX_SIGNATURE = 500  # characters, with the name of its key
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class OwnDevice:
     """Our user and device, and the account with its keys."""
 
     user: UserId
@@ -84,12 +84,12 @@ def _is_signature(name: str, text: str) -> bool:
     return name.startswith("ed25519:") and len(name) + len(text) < _MAX_SIGNATURE and (name + text).isascii()
 
 
-def kept(vault: Vault, user: UserId, device: DeviceId) -> Own | None:
+def kept(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice | None:
     """The account of this very device; None where there is none. Raises `ValueError` where it cannot be read."""
     if (vault.get(_KIND, "user"), vault.get(_KIND, "device")) != (user, device):
         return None
     pickle = vault.get(_KIND, "account")
-    return Own(user, device, vodozemac.Account.from_pickle(pickle, vault.pickle_key)) if pickle else None
+    return OwnDevice(user, device, vodozemac.Account.from_pickle(pickle, vault.pickle_key)) if pickle else None
 
 
 def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | None:
@@ -97,8 +97,8 @@ def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | 
     if not vaults.exists(folder):
         return None
     try:
-        vault = Vault.open(folder)
-    except Damaged:
+        vault = CryptoStore.open(folder)
+    except CryptoStoreDamaged:
         return None
     try:
         own = kept(vault, user, device)
@@ -109,15 +109,15 @@ def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | 
         vault.close()
 
 
-def made(vault: Vault, user: UserId, device: DeviceId) -> Own:
+def made(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice:
     """A new account, kept."""
-    own = Own(user, device, vodozemac.Account())
+    own = OwnDevice(user, device, vodozemac.Account())
     vault.put(_KIND, "user", user)
     vault.put(_KIND, "device", device)
     keep(vault, own)
     return own
 
 
-def keep(vault: Vault, own: Own) -> None:
+def keep(vault: CryptoStore, own: OwnDevice) -> None:
     """Keep the account as it is now."""
     vault.put(_KIND, "account", own.account.pickle(vault.pickle_key))

@@ -32,11 +32,11 @@ _OWNER = "owner >= ? AND owner < ? AND owner <> ''"
 _AFTER = "\x7f"  # behind every owner that begins so: owners are ASCII
 
 
-class Damaged(BotError):
+class CryptoStoreDamaged(BotError):
     """The vault cannot be read: what was in it is lost."""
 
 
-class Vault:
+class CryptoStore:
     """Entries by kind and key; for one thread at a time.
 
     An entry may have an owner, a name made by `name_of`: those of one owner, or of all whose names begin alike, are
@@ -78,7 +78,7 @@ class Vault:
             found = str(error)
         if found != "ok":
             connection.close()
-            raise Damaged(f"the crypto store cannot be read: {found}")
+            raise CryptoStoreDamaged(f"the crypto store cannot be read: {found}")
         return cls(connection, key)
 
     def close(self) -> None:
@@ -215,7 +215,7 @@ def _pickle_key(path: Path, *, make: bool) -> bytes:
         restrict(path)
         key = path.read_bytes()
     except FileNotFoundError as error:
-        raise Damaged("the crypto store's key is missing") from error
+        raise CryptoStoreDamaged("the crypto store's key is missing") from error
     if len(key) != _KEY_BYTES:
-        raise Damaged("the crypto store's key is damaged")
+        raise CryptoStoreDamaged("the crypto store's key is damaged")
     return key

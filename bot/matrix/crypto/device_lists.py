@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.ids import DeviceId, UserId
-from bot.matrix.crypto.crypto_store import Vault, loaded
-from bot.matrix.crypto.devices import Device, Devices, devices_of
+from bot.matrix.crypto.crypto_store import CryptoStore, loaded
+from bot.matrix.crypto.devices import DeviceKeys, Devices, devices_of
 from bot.matrix.model import Content
 
 Marks = Mapping[UserId, int]
@@ -29,7 +29,7 @@ class DeviceList:
 class DeviceLists:
     """Whose devices are known; each list is read from the vault once."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: CryptoStore) -> None:
         self.changes = 0  # grows whenever a list changes
         self._vault = vault
         self._read: dict[UserId, DeviceList] = {}
@@ -89,7 +89,7 @@ class DeviceLists:
         """Whether *user* has this device, as far as is known."""
         return device in self.of(user)
 
-    def by_curve(self, user: UserId, curve25519: str) -> Device | None:
+    def by_curve(self, user: UserId, curve25519: str) -> DeviceKeys | None:
         """The device of *user* with this key."""
         return next((device for device in self.of(user).values() if device.curve25519 == curve25519), None)
 
@@ -111,7 +111,7 @@ def _unpacked(user: UserId, told: Content) -> DeviceList:
     devices, mark = told.get("devices"), told.get("mark")
     known = devices.items() if isinstance(devices, dict) else ()
     return DeviceList(
-        {DeviceId(name): Device(user, DeviceId(name), curve, ed) for name, (curve, ed) in known},
+        {DeviceId(name): DeviceKeys(user, DeviceId(name), curve, ed) for name, (curve, ed) in known},
         stale=told.get("stale") is not False,
         mark=mark if isinstance(mark, int) else 0,
     )

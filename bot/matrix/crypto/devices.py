@@ -17,7 +17,7 @@ _MAX_CLAIMED = 4  # keys of one device in an answer that should have one
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class DeviceKeys:
     """A device and its public keys, in unpadded base64."""
 
     user: UserId
@@ -31,10 +31,10 @@ class Device:
         return name_of(self.user, self.curve25519, self.id)
 
 
-Devices = Mapping[DeviceId, Device]
+Devices = Mapping[DeviceId, DeviceKeys]
 
 
-def devices_of(user: UserId, told: object, known: Devices) -> dict[DeviceId, Device]:
+def devices_of(user: UserId, told: object, known: Devices) -> dict[DeviceId, DeviceKeys]:
     """The devices of *user* that an answer lists; the keys of a known one never change.
 
     Known ones come first, so that a crowd of new ones does not displace them.
@@ -45,7 +45,7 @@ def devices_of(user: UserId, told: object, known: Devices) -> dict[DeviceId, Dev
     return {device.id: known.get(device.id, device) for device in found if device is not None}
 
 
-def device_of(user: UserId, device: DeviceId, told: object) -> Device | None:
+def device_of(user: UserId, device: DeviceId, told: object) -> DeviceKeys | None:
     """What *told* says of a device that can take room keys; None where it is not its own word."""
     if not isinstance(told, Mapping) or told.get("user_id") != user or told.get("device_id") != device:
         return None
@@ -55,7 +55,7 @@ def device_of(user: UserId, device: DeviceId, told: object) -> Device | None:
     curve, ed = keys.get(f"curve25519:{device}"), keys.get(f"ed25519:{device}")
     if not is_key(curve) or not is_key(ed) or not is_signed(told, user, f"ed25519:{device}", ed):
         return None
-    return Device(user, device, curve, ed)
+    return DeviceKeys(user, device, curve, ed)
 
 
 def is_user(name: str) -> bool:
@@ -72,7 +72,7 @@ def _is_text(name: str) -> bool:
     return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in name)
 
 
-def one_time_key(told: object, device: Device) -> str | None:
+def one_time_key(told: object, device: DeviceKeys) -> str | None:
     """The key in an answer to a claim, which has one for a device; None where the device did not sign it."""
     for name, key in islice(told.items() if isinstance(told, Mapping) else (), _MAX_CLAIMED):
         if isinstance(name, str) and name.startswith("signed_curve25519:") and isinstance(key, Mapping):

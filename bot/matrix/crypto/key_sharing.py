@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from bot.errors import BotError
 from bot.ids import DeviceId, EventId, RoomId, UserId
-from bot.matrix.crypto.crypto_store import Vault, name_of
-from bot.matrix.crypto.devices import MEGOLM, Device
+from bot.matrix.crypto.crypto_store import CryptoStore, name_of
+from bot.matrix.crypto.devices import MEGOLM, DeviceKeys
 from bot.matrix.crypto.megolm import Rotation
 from bot.matrix.model import Content, Event
 
@@ -26,7 +26,7 @@ class KeyLost(BotError):
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class RoomReaders:
     """Who is to read our next message in a room, and how often the room wants its session replaced."""
 
     users: tuple[UserId, ...]
@@ -34,28 +34,28 @@ class Audience:
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class KeyShares:
     """Our *session* in a room, the content of the `m.room_key` with its key, and which devices are to be given it."""
 
     session: str
     key: Content
-    devices: tuple[Device, ...]
+    devices: tuple[DeviceKeys, ...]
 
-    def portions(self) -> Iterator[Sequence[Device]]:
+    def portions(self) -> Iterator[Sequence[DeviceKeys]]:
         """The devices, as many as fit in one request."""
         return (self.devices[start : start + AT_ONCE] for start in range(0, len(self.devices), AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class ToDeviceMessages:
     """To-device *messages* of one type, by user and device; *session*: whose key *devices* have when it arrived."""
 
     messages: Mapping[UserId, Mapping[DeviceId, Content]]
     type: str = "m.room.encrypted"
     session: str = ""
-    devices: tuple[Device, ...] = ()
+    devices: tuple[DeviceKeys, ...] = ()
 
-    def for_devices(self, devices: Sequence[Device]) -> Mapping[UserId, Mapping[DeviceId, Content]]:
+    def for_devices(self, devices: Sequence[DeviceKeys]) -> Mapping[UserId, Mapping[DeviceId, Content]]:
         """The messages for some of its devices."""
         chosen: dict[UserId, dict[DeviceId, Content]] = {}
         for device in devices:
@@ -64,20 +64,20 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class KeyShared:
     """Every device of *audience* that can has the key of *session*, as long as there are no other *changes* of lists.
 
     *until* is a moment of the monotonic clock: then devices that were set aside are tried again.
     """
 
-    audience: Audience
+    audience: RoomReaders
     session: str
     changes: int
     until: float
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class DecryptedTimelines:
     """Timelines as they read now; *done* are messages that waited, and need not once these timelines are kept."""
 
     timelines: Mapping[RoomId, tuple[Event, ...]]
@@ -88,10 +88,10 @@ MAX_OF_USER, MAX_IN_ALL = 200, 5_000
 _FROM_US, _TOLD = "withheld", "no_olm"
 
 
-class Withheld:
+class WithheldKeys:
     """The keys that others withhold from us, and the devices that we told that they get none."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: CryptoStore) -> None:
         self._vault = vault
 
     def learn(self, sender: UserId, told: Content) -> tuple[RoomId, str] | None:
@@ -113,15 +113,15 @@ class Withheld:
         """Why *sender* withholds the key of a session, as a word of the specification; None where they do not."""
         return self._vault.get(_FROM_US, name_of(room, session, sender))
 
-    def is_told(self, device: Device) -> bool:
+    def is_told(self, device: DeviceKeys) -> bool:
         """Whether *device* was told that it gets no keys."""
         return self._vault.get(_TOLD, device.name) is not None
 
-    def told(self, device: Device) -> None:
+    def told(self, device: DeviceKeys) -> None:
         """It was told."""
         self._vault.put(_TOLD, device.name, "1", name_of(device.user))
 
-    def met(self, device: Device) -> None:
+    def met(self, device: DeviceKeys) -> None:
         """There is a conversation with *device*: should that break, it is told anew."""
         self._vault.drop(_TOLD, device.name)
 

@@ -15,19 +15,27 @@ import structlog
 from bot.clock import Clock
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.crypto import account
-from bot.matrix.crypto.account import Own
-from bot.matrix.crypto.crypto_store import Vault, loaded
+from bot.matrix.crypto.account import OwnDevice
+from bot.matrix.crypto.crypto_store import CryptoStore, loaded
 from bot.matrix.crypto.device_lists import DeviceLists, Marks
-from bot.matrix.crypto.devices import MEGOLM, Device, one_time_key
+from bot.matrix.crypto.devices import MEGOLM, DeviceKeys, one_time_key
 from bot.matrix.crypto.faults import Faults
-from bot.matrix.crypto.key_sharing import Audience, KeyLost, Parcel, Read, Settled, Shares, Withheld
-from bot.matrix.crypto.megolm import Forged, NoKey, Outbound, RoomSessions
-from bot.matrix.crypto.missing_keys import Waiting, WaitingRoom
-from bot.matrix.crypto.olm import Conversations, Unreadable
-from bot.matrix.crypto.to_device import Mailbox
-from bot.matrix.crypto.unreachable import Unreached
-from bot.matrix.crypto.vodozemac_errors import Refused
-from bot.matrix.model import Content, Event, KeyNews
+from bot.matrix.crypto.key_sharing import (
+    DecryptedTimelines,
+    KeyLost,
+    KeyShared,
+    KeyShares,
+    RoomReaders,
+    ToDeviceMessages,
+    WithheldKeys,
+)
+from bot.matrix.crypto.megolm import ForgedMessage, MissingKey, OutboundSession, RoomSessions
+from bot.matrix.crypto.missing_keys import UndecryptedMessage, UndecryptedMessages
+from bot.matrix.crypto.olm import OlmSessions, UndecryptableMessage
+from bot.matrix.crypto.to_device import ToDeviceInbox
+from bot.matrix.crypto.unreachable import UnreachableDevices
+from bot.matrix.crypto.vodozemac_errors import CryptoRefused
+from bot.matrix.model import Content, Event, KeyUpdates
 
 SETTLED_SECONDS = 300.0  # after which all that have a key are compared with all that should, even if nothing changed
 KEEP_SECONDS = 365 * 86_400  # room keys of others
@@ -36,23 +44,23 @@ RULES = ("algorithm", "rotation_period_msgs", "rotation_period_ms")
 _log = structlog.get_logger(__name__)
 
 
-class Machine:
+class CryptoMachine:
     """Encrypts and decrypts as one device."""
 
-    def __init__(self, vault: Vault, own: Own, clock: Clock) -> None:
+    def __init__(self, vault: CryptoStore, own: OwnDevice, clock: Clock) -> None:
         self.own = own
         self._our_key = own.curve25519
         self._vault = vault
         self._clock = clock
         self.faults = Faults()
         self._lists = DeviceLists(vault)
-        self._conversations = Conversations(vault, own)
+        self._conversations = OlmSessions(vault, own)
         self._rooms = RoomSessions(vault, own)
-        self._waiting = WaitingRoom(vault)
-        self._withheld = Withheld(vault)
-        self._unreached = Unreached(clock.monotonic, self._withheld, self.faults)
-        self._settled: dict[RoomId, Settled] = {}
-        self._mailbox = Mailbox(
+        self._waiting = UndecryptedMessages(vault)
+        self._withheld = WithheldKeys(vault)
+        self._unreached = UnreachableDevices(clock.monotonic, self._withheld, self.faults)
+        self._settled: dict[RoomId, KeyShared] = {}
+        self._mailbox = ToDeviceInbox(
             vault, self._lists, self._conversations, self._rooms, self._waiting, self._withheld, self.faults
         )
 
@@ -104,7 +112,7 @@ class Machine:
 
     # What a sync tells
 
-    def feed(self, news: KeyNews, *, is_new: bool) -> None:
+    def feed(self, news: KeyUpdates, *, is_new: bool) -> None:
         """Take in what a sync tells of keys; *is_new*: nothing is known of what was before it."""
         with self._kept():
             if is_new:
@@ -125,12 +133,12 @@ class Machine:
         with self._kept():
             self._unreached.answered(marks, self._lists.learn(answer, marks))
 
-    def put_off(self, refused: Iterable[UserId | Device], reason: str) -> None:
+    def put_off(self, refused: Iterable[UserId | DeviceKeys], reason: str) -> None:
         """The homeserver refuses requests that these are in: do without them for a while."""
         for each in refused:
             self._unreached.put_off(each, reason)
 
-    def to_claim(self, users: Iterable[UserId]) -> tuple[Device, ...]:
+    def to_claim(self, users: Iterable[UserId]) -> tuple[DeviceKeys, ...]:
         """The devices of *users* that we cannot write to yet."""
         with self._kept():
             return tuple(
@@ -139,11 +147,11 @@ class Machine:
                 if not self._conversations.has_one(device) and not self._unreached.is_put_off(device)
             )
 
-    def wedged(self) -> tuple[Device, ...]:
+    def wedged(self) -> tuple[DeviceKeys, ...]:
         """The devices that a new conversation is to be begun with."""
         return tuple(self._mailbox.wedged.values())
 
-    def begin(self, answer: Content, devices: Iterable[Device]) -> None:
+    def begin(self, answer: Content, devices: Iterable[DeviceKeys]) -> None:
         """Begin conversations with the one-time keys that were claimed."""
         with self._kept():
             users, failures = answer.get("one_time_keys"), answer.get("failures")
@@ -157,26 +165,26 @@ class Machine:
                     self._unreached.without_key(device, is_away=is_away)
             account.keep(self._vault, self.own)
 
-    def _begin(self, device: Device, one_time_key: str) -> None:
+    def _begin(self, device: DeviceKeys, one_time_key: str) -> None:
         try:
             self._conversations.begin(device, one_time_key)
-        except Refused as error:
+        except CryptoRefused as error:
             self._unreached.left_out(device, f"its keys cannot be used: {error}")
         else:
             self._unreached.met(device)
 
-    def greeting(self, devices: Sequence[Device]) -> Parcel:
+    def greeting(self, devices: Sequence[DeviceKeys]) -> ToDeviceMessages:
         """A word in each new conversation with *devices*, so that they use it, too."""
         with self._kept():
             self._mailbox.unwedged(devices, self._now())
             return self._parcel([each for each in devices if self._conversations.has_one(each)], "m.dummy", {})
 
-    def notices(self) -> Parcel:
+    def notices(self) -> ToDeviceMessages:
         """What devices are to be told that we cannot write to: that they get no keys."""
         with self._kept():
             return self._unreached.notices(self.own.curve25519)
 
-    def noticed(self, devices: Iterable[Device]) -> None:
+    def noticed(self, devices: Iterable[DeviceKeys]) -> None:
         """These were told, or the homeserver does not want them to be."""
         with self._kept():
             self._unreached.noticed(devices)
@@ -197,7 +205,7 @@ class Machine:
                 if known is None or (rules.get("algorithm") == MEGOLM and known != text):
                     self._vault.put("room", room, text)
 
-    def is_settled(self, room: RoomId, audience: Audience) -> bool:
+    def is_settled(self, room: RoomId, audience: RoomReaders) -> bool:
         """Whether all of *audience* who can have the key of our next message in *room* are known to have it."""
         settled, out = self._settled.get(room), self._rooms.outbound(room)
         return (
@@ -209,41 +217,41 @@ class Machine:
             and settled.audience == audience
         )
 
-    def lacking(self, room: RoomId, audience: Audience) -> Shares:
+    def lacking(self, room: RoomId, audience: RoomReaders) -> KeyShares:
         """Our session in *room*, and which devices of *audience* are to be given its key; nobody else has it."""
         with self._kept():
             now = self._now()
             devices = {user: self._lists.of(user) for user in audience.users}
             out = self._rooms.outbound(room)
             if out is None or out.is_over(audience.rotation, now) or out.is_known_beyond(devices):
-                out = Outbound.begun(now, shared_history=audience.rotation.shared_history)
+                out = OutboundSession.begun(now, shared_history=audience.rotation.shared_history)
                 self._rooms.replace(room, out)
             lacking = tuple(each for each in self._others(devices) if not out.has(each) and self._can_have_keys(each))
             session = out.session.session_id
             if not lacking:
                 until = self._unreached.next_try(self._clock.monotonic() + SETTLED_SECONDS)
-                self._settled[room] = Settled(audience, session, self._changes(), until)
-            return Shares(session, self._rooms.key_of(room, out), lacking)
+                self._settled[room] = KeyShared(audience, session, self._changes(), until)
+            return KeyShares(session, self._rooms.key_of(room, out), lacking)
 
-    def _can_have_keys(self, device: Device) -> bool:
+    def _can_have_keys(self, device: DeviceKeys) -> bool:
         return self._conversations.has_one(device) and not self._unreached.is_put_off(device)
 
     def _changes(self) -> int:
         """A number that grows whenever there is another device, or another device that we can write to."""
         return self._lists.changes + self._conversations.changes
 
-    def parcel(self, room: RoomId, shares: Shares, devices: Sequence[Device]) -> Parcel:
+    def parcel(self, room: RoomId, shares: KeyShares, devices: Sequence[DeviceKeys]) -> ToDeviceMessages:
         """The key of our session in *room* for some of those that lack it. Raises `KeyLost` as `arrived` does."""
         with self._kept():
             self._current(room, shares.session)
             return replace(self._parcel(devices, "m.room_key", shares.key), session=shares.session)
 
-    def arrived(self, room: RoomId, parcel: Parcel) -> None:
+    def arrived(self, room: RoomId, parcel: ToDeviceMessages) -> None:
         """The homeserver has taken it. Raises `KeyLost` where the session is another by now."""
         with self._kept():
             self._rooms.share(room, self._current(room, parcel.session), parcel.devices)
 
-    def _current(self, room: RoomId, session: str) -> Outbound:
+    def _current(self, room: RoomId, session: str) -> OutboundSession:
         out = self._rooms.outbound(room)
         if out is None or out.session.session_id != session:
             raise KeyLost("our session in the room was replaced")
@@ -266,7 +274,7 @@ class Machine:
 
     def read(
         self, timelines: Mapping[RoomId, Sequence[Event]], known: Iterable[RoomId], patience: float | None
-    ) -> Read:
+    ) -> DecryptedTimelines:
         """The *timelines* decrypted, with those messages that waited and can be read now, or never.
 
         A message whose key is missing waits *patience* seconds; None: it is no news, and does not wait. What waits in
@@ -275,7 +283,7 @@ class Machine:
         with self._kept():
             rooms = {*timelines, *known}
             found: dict[RoomId, list[Event]] = {room: [] for room in timelines}
-            done: list[Waiting] = []
+            done: list[UndecryptedMessage] = []
             for each in self._waiting.due(self._now()):
                 event = self._opened(each.room, each.event, may_wait=self._now() < each.until)
                 if event is not None or each.room not in rooms:
@@ -286,7 +294,7 @@ class Machine:
             for room, events in timelines.items():
                 found[room][:0] = self._timeline(room, events, patience)
             read = {room: tuple(events) for room, events in found.items()}
-            return Read(read, tuple(each.event.id for each in done))
+            return DecryptedTimelines(read, tuple(each.event.id for each in done))
 
     def tidy(self) -> None:
         """Forget what nobody needs any more."""
@@ -309,22 +317,22 @@ class Machine:
                 opened = self._opened(room, event, may_wait=patience is not None)
                 if opened is not None:
                     yield opened
-                elif not self._waiting.add(Waiting(room, event, int(self._now() + (patience or 0)))):
+                elif not self._waiting.add(UndecryptedMessage(room, event, int(self._now() + (patience or 0)))):
                     yield replace(event, unreadable=True)
 
     def _opened(self, room: RoomId, event: Event, *, may_wait: bool) -> Event | None:
         """What *event* hides; None where its key may still come. The relation is the one that the server knows."""
         try:
             kind, content = self._rooms.opened(room, event)
-        except NoKey:
+        except MissingKey:
             session = str(event.content.get("session_id"))
             if may_wait and self._withheld.code(room, session, event.sender) is None:
                 return None
             return replace(event, unreadable=True)
-        except Forged as error:
+        except ForgedMessage as error:
             _log.warning("a message is not what it says it is", room=room, message=event.id, reason=str(error))
             return event
-        except Unreadable as error:
+        except UndecryptableMessage as error:
             _log.info("cannot read a message", room=room, message=event.id, reason=str(error))
             return replace(event, unreadable=True)
         relation = event.content.get("m.relates_to")
@@ -332,26 +340,26 @@ class Machine:
 
     # Means
 
-    def _others(self, users: Iterable[UserId]) -> Iterator[Device]:
+    def _others(self, users: Iterable[UserId]) -> Iterator[DeviceKeys]:
         """All devices of *users* but ours, and those that claim to be ours."""
         for user in users:
             for device in self._lists.of(user).values():
                 if device.curve25519 != self._our_key and (user, device.id) != (self.own.user, self.own.device):
                     yield device
 
-    def _parcel(self, devices: Iterable[Device], kind: str, content: Content) -> Parcel:
+    def _parcel(self, devices: Iterable[DeviceKeys], kind: str, content: Content) -> ToDeviceMessages:
         """The same for each of *devices* that it can be encrypted for."""
         messages: dict[UserId, dict[DeviceId, Content]] = {}
-        reached: list[Device] = []
+        reached: list[DeviceKeys] = []
         for device in devices:
             try:
                 sealed = self._conversations.sealed(device, kind, content)
-            except Refused as error:
+            except CryptoRefused as error:
                 self._unreached.left_out(device, f"its conversation cannot be used: {error}")
             else:
                 messages.setdefault(device.user, {})[device.id] = sealed
                 reached.append(device)
-        return Parcel(messages, devices=tuple(reached))
+        return ToDeviceMessages(messages, devices=tuple(reached))
 
     @contextmanager
     def _kept(self) -> Iterator[None]:

@@ -9,11 +9,11 @@ import vodozemac
 
 from bot.ids import DeviceId, EventId, RoomId, UserId
 from bot.matrix.content import encoded
-from bot.matrix.crypto.account import Own
-from bot.matrix.crypto.crypto_store import Vault, begins, loaded, name_of
-from bot.matrix.crypto.devices import MEGOLM, Device
-from bot.matrix.crypto.olm import Opened, Unreadable
-from bot.matrix.crypto.vodozemac_errors import Refused, refusing
+from bot.matrix.crypto.account import OwnDevice
+from bot.matrix.crypto.crypto_store import CryptoStore, begins, loaded, name_of
+from bot.matrix.crypto.devices import MEGOLM, DeviceKeys
+from bot.matrix.crypto.olm import DecryptedMessage, UndecryptableMessage
+from bot.matrix.crypto.vodozemac_errors import CryptoRefused, refusing
 from bot.matrix.model import Content, Event
 
 MAX_CIPHERTEXT = 64 * 1024
@@ -22,11 +22,11 @@ MAX_KEYS_OF_USER, MAX_KEYS = 1_000, 20_000
 _OUT, _SHARED, _IN, _READ = "out", "shared", "in", "read"
 
 
-class Forged(Unreadable):
+class ForgedMessage(UndecryptableMessage):
     """A message that is not what it says it is; nobody is waiting for an answer to it."""
 
 
-class NoKey(Unreadable):
+class MissingKey(UndecryptableMessage):
     """The key of a message has not arrived; it may yet."""
 
 
@@ -57,7 +57,7 @@ class Rotation:
 
 
 @dataclass(slots=True)
-class Outbound:
+class OutboundSession:
     """Our session in a room, and which devices have its key; *made* in seconds since the epoch."""
 
     session: vodozemac.GroupSession
@@ -67,7 +67,7 @@ class Outbound:
     shared_history: bool = False
 
     @classmethod
-    def begun(cls, now: int, *, shared_history: bool = False) -> "Outbound":
+    def begun(cls, now: int, *, shared_history: bool = False) -> "OutboundSession":
         """A new one, which nobody has the key of."""
         return cls(vodozemac.GroupSession(), now, shared_history=shared_history)
 
@@ -77,11 +77,11 @@ class Outbound:
             return True
         return self.messages >= rotation.messages or not 0 <= now - self.made < rotation.period.total_seconds()
 
-    def has(self, device: Device) -> bool:
+    def has(self, device: DeviceKeys) -> bool:
         """Whether *device* has the key."""
         return self.shared.get(device.user, {}).get(device.id) == device.curve25519
 
-    def is_known_beyond(self, devices: Mapping[UserId, Mapping[DeviceId, Device]]) -> bool:
+    def is_known_beyond(self, devices: Mapping[UserId, Mapping[DeviceId, DeviceKeys]]) -> bool:
         """Whether somebody has the key who is not, or no longer, among *devices*."""
         for user, known in self.shared.items():
             wanted = devices.get(UserId(user), {})
@@ -95,10 +95,10 @@ class Outbound:
 class RoomSessions:
     """The sessions in all rooms: ours, and those of others that we were given the keys of."""
 
-    def __init__(self, vault: Vault, own: Own) -> None:
+    def __init__(self, vault: CryptoStore, own: OwnDevice) -> None:
         self._vault = vault
         self._own = own
-        self._out: dict[RoomId, Outbound] = {}
+        self._out: dict[RoomId, OutboundSession] = {}
 
     def forget_what_was_read(self) -> None:
         """Read our sessions anew: what was written last may not have been kept."""
@@ -106,13 +106,13 @@ class RoomSessions:
 
     # Ours
 
-    def outbound(self, room: RoomId) -> Outbound | None:
+    def outbound(self, room: RoomId) -> OutboundSession | None:
         """Our session in a room."""
         if (out := self._out.get(room)) is None and (out := self._kept(room)) is not None:
             self._out[room] = out
         return out
 
-    def _kept(self, room: RoomId) -> Outbound | None:
+    def _kept(self, room: RoomId) -> OutboundSession | None:
         kept = loaded(self._vault.get(_OUT, room))
         match kept:
             case {"pickle": str(pickle), "made": int(made), "messages": int(messages)}:
@@ -122,25 +122,25 @@ class RoomSessions:
         try:
             with refusing():
                 session = vodozemac.GroupSession.from_pickle(pickle, self._vault.pickle_key)
-        except Refused:
+        except CryptoRefused:
             return None
         told = self._vault.owned(_SHARED, name_of(room))
         shared = {json.loads(name)[1]: json.loads(told[name]) for name in told}
-        return Outbound(session, made, messages, shared, kept.get("shared_history") is True)
+        return OutboundSession(session, made, messages, shared, kept.get("shared_history") is True)
 
-    def keep(self, room: RoomId, out: Outbound) -> None:
+    def keep(self, room: RoomId, out: OutboundSession) -> None:
         """Keep our session in a room as it is now; who has its key is kept by `share`."""
         pickle = out.session.pickle(self._vault.pickle_key)
         told = {"pickle": pickle, "made": out.made, "messages": out.messages, "shared_history": out.shared_history}
         self._vault.put(_OUT, room, json.dumps(told))
         self._out[room] = out
 
-    def replace(self, room: RoomId, out: Outbound) -> None:
+    def replace(self, room: RoomId, out: OutboundSession) -> None:
         """Use *out* from now on, which nobody has the key of."""
         self.forget(room)
         self.keep(room, out)
 
-    def share(self, room: RoomId, out: Outbound, devices: Iterable[Device]) -> None:
+    def share(self, room: RoomId, out: OutboundSession, devices: Iterable[DeviceKeys]) -> None:
         """*devices* have the key of our session in a room."""
         devices = tuple(devices)
         for device in devices:
@@ -154,7 +154,7 @@ class RoomSessions:
         self._vault.drop_owned(_SHARED, name_of(room))
         self._out.pop(room, None)
 
-    def key_of(self, room: RoomId, out: Outbound) -> Content:
+    def key_of(self, room: RoomId, out: OutboundSession) -> Content:
         """The content of an `m.room_key`: whoever has it reads what is sent from now on."""
         return {
             "algorithm": MEGOLM,
@@ -165,7 +165,7 @@ class RoomSessions:
             "org.matrix.msc3061.shared_history": out.shared_history,  # its name before v1.19, which clients still read
         }
 
-    def sealed(self, room: RoomId, out: Outbound, kind: str, content: Content) -> Content:
+    def sealed(self, room: RoomId, out: OutboundSession, kind: str, content: Content) -> Content:
         """The content of the `m.room.encrypted` that says *content*."""
         ciphertext = out.session.encrypt(encoded({"type": kind, "content": content, "room_id": room}))
         out.messages += 1
@@ -180,7 +180,7 @@ class RoomSessions:
 
     # Others'
 
-    def learn(self, key: Opened) -> tuple[RoomId, str] | None:
+    def learn(self, key: DecryptedMessage) -> tuple[RoomId, str] | None:
         """Keep the session that an `m.room_key` brings; its room and id, None where it is not kept.
 
         One that is known is replaced only by its own sender, by one that reads further back: or whoever was given a key
@@ -196,7 +196,7 @@ class RoomSessions:
         try:
             with refusing():
                 session = vodozemac.InboundGroupSession(vodozemac.SessionKey(value))
-        except Refused:
+        except CryptoRefused:
             return None
         place = f"{room}|{number}"
         known = loaded(self._vault.get(_IN, place))
@@ -225,23 +225,23 @@ class RoomSessions:
         """
         number, ciphertext = event.content.get("session_id"), event.content.get("ciphertext")
         if event.content.get("algorithm") != MEGOLM or not isinstance(number, str) or not isinstance(ciphertext, str):
-            raise Unreadable("malformed, or of an unknown algorithm")
+            raise UndecryptableMessage("malformed, or of an unknown algorithm")
         known = loaded(self._vault.get(_IN, f"{room}|{number}"))
         if not known:
-            raise NoKey("no key for it")
+            raise MissingKey("no key for it")
         if known.get("sender") != event.sender:
-            raise Forged("the session is somebody else's")
+            raise ForgedMessage("the session is somebody else's")
         if len(ciphertext) > MAX_CIPHERTEXT:
-            raise Unreadable("too large")
+            raise UndecryptableMessage("too large")
         try:
             with refusing():
                 session = vodozemac.InboundGroupSession.from_pickle(str(known["pickle"]), self._vault.pickle_key)
                 message = vodozemac.MegolmMessage.from_base64(ciphertext)
                 if message.message_index() < session.first_known_index:
-                    raise NoKey("the key is of later messages")
+                    raise MissingKey("the key is of later messages")
                 found = session.decrypt(message)
-        except Refused as error:
-            raise Unreadable("does not fit its key") from error
+        except CryptoRefused as error:
+            raise UndecryptableMessage("does not fit its key") from error
         self._refuse_replay(f"{number}|{found.message_index}", event.id, name_of(number, room))
         self._vault.use(_IN, f"{room}|{number}")
         return _checked(room, found.plaintext)
@@ -252,7 +252,7 @@ class RoomSessions:
         if first is None:
             self._vault.put(_READ, place, event, owner)
         elif first != event:
-            raise Forged("a copy of an earlier event")
+            raise ForgedMessage("a copy of an earlier event")
 
     def tidy(self, before: int) -> None:
         """Forget what was last of use *before*, in seconds since the epoch."""
@@ -260,14 +260,16 @@ class RoomSessions:
             self._vault.drop_older(kind, before)
 
 
-def _is_better(session: vodozemac.InboundGroupSession, key: Opened, known: Content, vault: Vault) -> bool:
+def _is_better(
+    session: vodozemac.InboundGroupSession, key: DecryptedMessage, known: Content, vault: CryptoStore
+) -> bool:
     if (known.get("sender"), known.get("sender_key")) != (key.sender, key.curve25519):
         return False
     try:
         with refusing():
             former = vodozemac.InboundGroupSession.from_pickle(str(known["pickle"]), vault.pickle_key)
             return session.first_known_index < former.first_known_index
-    except Refused:
+    except CryptoRefused:
         return True
 
 
@@ -275,9 +277,9 @@ def _checked(room: RoomId, text: bytes) -> tuple[str, Content]:
     try:
         payload = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unreadable("malformed inside") from error
+        raise UndecryptableMessage("malformed inside") from error
     match payload:
         case {"room_id": str(meant), "type": str(kind), "content": dict(content)} if meant == room:
             return kind, content
         case _:
-            raise Forged("of another room")
+            raise ForgedMessage("of another room")

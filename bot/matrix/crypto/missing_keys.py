@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.crypto.crypto_store import Vault, loaded, name_of
+from bot.matrix.crypto.crypto_store import CryptoStore, loaded, name_of
 from bot.matrix.model import Event
 
 MOST, MOST_OF_ROOM = 1_000, 200
@@ -20,7 +20,7 @@ _NEEDED = ("algorithm", "session_id", "ciphertext", "m.relates_to")
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class UndecryptedMessage:
     """A message that waits, no longer than *until*, in seconds since the epoch."""
 
     room: RoomId
@@ -28,10 +28,10 @@ class Waiting:
     until: int
 
 
-class WaitingRoom:
+class UndecryptedMessages:
     """All that wait; they outlast the process, for nobody will tell of them again."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: CryptoStore) -> None:
         self._vault = vault
         self._due: set[str] | None = None  # the sessions that may be readable now; None: any
         self._waiting: Counter[str] | None = None  # how many, by room; None: not counted yet
@@ -40,7 +40,7 @@ class WaitingRoom:
         """Count anew: what was written last may not have been kept."""
         self._due = self._waiting = None
 
-    def add(self, waiting: Waiting) -> bool:
+    def add(self, waiting: UndecryptedMessage) -> bool:
         """Let it wait; False where too many do, of all or in its room, or where it cannot be kept."""
         event, session = waiting.event, waiting.event.content.get("session_id")
         counts = self._counts()
@@ -66,7 +66,7 @@ class WaitingRoom:
         if self._due is not None:
             self._due.add(name_of(room, session))
 
-    def due(self, now: int) -> tuple[Waiting, ...]:
+    def due(self, now: int) -> tuple[UndecryptedMessage, ...]:
         """Those whose key may have arrived, or that have waited until *now*; the one that waited longest first."""
         sessions = self._vault.counts(_KIND).keys() if self._due is None else self._due
         self._due = set(sessions)
@@ -75,7 +75,7 @@ class WaitingRoom:
             found |= self._vault.owned(_KIND, session)
         return tuple(_waiting(found))
 
-    def looked_at(self, readable: Sequence[Waiting]) -> None:
+    def looked_at(self, readable: Sequence[UndecryptedMessage]) -> None:
         """Of those that were due, only these have to be until they are forgotten."""
         self._due = {name_of(each.room, str(each.event.content.get("session_id"))) for each in readable}
 
@@ -94,7 +94,7 @@ class WaitingRoom:
         return self._waiting
 
 
-def _waiting(found: dict[str, str]) -> Iterator[Waiting]:
+def _waiting(found: dict[str, str]) -> Iterator[UndecryptedMessage]:
     for number, text in found.items():
         match loaded(text):
             case {
@@ -106,4 +106,4 @@ def _waiting(found: dict[str, str]) -> Iterator[Waiting]:
             }:
                 moment = datetime.fromtimestamp(sent_at / 1000, UTC)
                 event = Event(EventId(number), UserId(sender), "m.room.encrypted", content, moment)
-                yield Waiting(RoomId(room), event, until)
+                yield UndecryptedMessage(RoomId(room), event, until)

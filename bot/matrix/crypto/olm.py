@@ -15,11 +15,11 @@ from bot.errors import BotError
 from bot.ids import DeviceId, UserId
 from bot.matrix.content import encoded
 from bot.matrix.crypto import account
-from bot.matrix.crypto.account import Own
-from bot.matrix.crypto.crypto_store import Vault, begins, name_of
-from bot.matrix.crypto.devices import OLM, Device, device_of
+from bot.matrix.crypto.account import OwnDevice
+from bot.matrix.crypto.crypto_store import CryptoStore, begins, name_of
+from bot.matrix.crypto.devices import OLM, DeviceKeys, device_of
 from bot.matrix.crypto.signatures import is_key, unpacked, unpadded
-from bot.matrix.crypto.vodozemac_errors import Refused, refusing
+from bot.matrix.crypto.vodozemac_errors import CryptoRefused, refusing
 from bot.matrix.model import Content
 
 MAX_SESSIONS = 5  # with one device
@@ -30,16 +30,16 @@ MAX_BODY = 96 * 1024
 _KNOWN, _UNKNOWN = "conversation", "unknown"  # whether the device was known when it began
 
 
-class Unreadable(BotError):
+class UndecryptableMessage(BotError):
     """A message that cannot be decrypted; says why, and nothing of what is in it."""
 
 
-class Impostor(Unreadable):
+class Impostor(UndecryptableMessage):
     """A message that could be decrypted, and whose sender is not the device that it claims to be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class DecryptedMessage:
     """A message of another device, which proved to have *curve25519* and claims *ed25519*."""
 
     sender: UserId
@@ -49,10 +49,10 @@ class Opened:
     content: Content
 
 
-class Conversations:
+class OlmSessions:
     """All conversations of our device."""
 
-    def __init__(self, vault: Vault, own: Own) -> None:
+    def __init__(self, vault: CryptoStore, own: OwnDevice) -> None:
         self.device_keys = own.device_keys()  # what others are told of us in each message
         self._vault = vault
         self._own = own
@@ -63,13 +63,13 @@ class Conversations:
         """Read anew where there are conversations: what was written last may not have been kept."""
         self._places = None
 
-    def has_one(self, device: Device) -> bool:
+    def has_one(self, device: DeviceKeys) -> bool:
         """Whether a message for *device* can be encrypted."""
         places = self._known_places()
         return device.name in places or _place_of_unknown(device) in places
 
-    def begin(self, device: Device, one_time_key: str) -> None:
-        """Begin a conversation. Raises `Refused` where the keys are such that it cannot be done."""
+    def begin(self, device: DeviceKeys, one_time_key: str) -> None:
+        """Begin a conversation. Raises `CryptoRefused` where the keys are such that it cannot be done."""
         with refusing():
             session = self._own.account.create_outbound_session(
                 vodozemac.Curve25519PublicKey.from_base64(device.curve25519),
@@ -77,7 +77,7 @@ class Conversations:
             )
         self._keep(device, [session.pickle(self._vault.pickle_key), *self._pickles(device)])
 
-    def sealed(self, device: Device, kind: str, content: Content) -> Content:
+    def sealed(self, device: DeviceKeys, kind: str, content: Content) -> Content:
         """A message for *device*.
 
         Raises:
@@ -90,7 +90,7 @@ class Conversations:
                 with refusing():
                     session = vodozemac.Session.from_pickle(pickle, self._vault.pickle_key)
                     number, ciphertext = session.encrypt(text).to_parts()
-            except Refused as error:
+            except CryptoRefused as error:
                 reason = str(error)
                 continue
             self._keep(device, [session.pickle(self._vault.pickle_key), *pickles[place + 1 :]])
@@ -100,9 +100,9 @@ class Conversations:
                 "ciphertext": {device.curve25519: {"type": number, "body": unpadded(ciphertext)}},
             }
         self._keep(device, [])
-        raise Refused(reason if pickles else "there is no conversation with it")
+        raise CryptoRefused(reason if pickles else "there is no conversation with it")
 
-    def _payload(self, device: Device, kind: str, content: Content) -> Content:
+    def _payload(self, device: DeviceKeys, kind: str, content: Content) -> Content:
         return {
             "type": kind,
             "content": content,
@@ -114,7 +114,7 @@ class Conversations:
             "recipient_keys": {"ed25519": device.ed25519},
         }
 
-    def opened(self, sender: UserId, told: Content, device: Device | None) -> Opened:
+    def opened(self, sender: UserId, told: Content, device: DeviceKeys | None) -> DecryptedMessage:
         """What a message says that *sender* is said to have sent, by *device* as far as that is known.
 
         Raises:
@@ -125,21 +125,21 @@ class Conversations:
         ciphertexts = told.get("ciphertext")
         ours = ciphertexts.get(self._own.curve25519) if isinstance(ciphertexts, Mapping) else None
         if told.get("algorithm") != OLM or not is_key(key) or not isinstance(ours, Mapping):
-            raise Unreadable("not for this device")
+            raise UndecryptableMessage("not for this device")
         if key == self._own.curve25519:
-            raise Unreadable("under our own key")
+            raise UndecryptableMessage("under our own key")
         number, body = ours.get("type"), ours.get("body")
         if not isinstance(number, int) or not isinstance(body, str) or len(body) > MAX_BODY:
-            raise Unreadable("malformed")
+            raise UndecryptableMessage("malformed")
         try:
             with refusing():
                 message = vodozemac.AnyOlmMessage.from_parts(number, unpacked(body))
-        except Refused as error:
-            raise Unreadable("malformed") from error
-        text = self._decrypted(device or Device(sender, DeviceId(""), key, ""), message)
+        except CryptoRefused as error:
+            raise UndecryptableMessage("malformed") from error
+        text = self._decrypted(device or DeviceKeys(sender, DeviceId(""), key, ""), message)
         return self._checked(sender, key, text)
 
-    def _decrypted(self, device: Device, message: vodozemac.AnyOlmMessage) -> bytes:
+    def _decrypted(self, device: DeviceKeys, message: vodozemac.AnyOlmMessage) -> bytes:
         first = message.to_pre_key()
         may_begin = first is not None
         for place, pickles in self._candidates(device).items():
@@ -151,36 +151,36 @@ class Conversations:
                             continue
                         may_begin = False
                         text = session.decrypt(message)
-                except Refused:
+                except CryptoRefused:
                     continue
                 others = (*pickles[:number], *pickles[number + 1 :])
                 self._keep_at(place, device, [session.pickle(self._vault.pickle_key), *others])
                 return text
         if first is None or not may_begin:
-            raise Unreadable("no conversation fits")
+            raise UndecryptableMessage("no conversation fits")
         return self._begun_by(device, first)
 
-    def _begun_by(self, device: Device, first: vodozemac.PreKeyMessage) -> bytes:
+    def _begun_by(self, device: DeviceKeys, first: vodozemac.PreKeyMessage) -> bytes:
         """What the first message of a conversation says, which *device* began."""
         try:
             with refusing():
                 session, text = self._own.account.create_inbound_session(
                     vodozemac.Curve25519PublicKey.from_base64(device.curve25519), first
                 )
-        except Refused as error:
-            raise Unreadable("begun with a key that is used up or unknown") from error
+        except CryptoRefused as error:
+            raise UndecryptableMessage("begun with a key that is used up or unknown") from error
         account.keep(self._vault, self._own)  # the one-time key is used up with it
         self._keep(device, [session.pickle(self._vault.pickle_key), *self._pickles(device)])
         if not device.id:
             self._bound_unknown(device.user)
         return text
 
-    def _checked(self, sender: UserId, key: str, text: bytes) -> Opened:
+    def _checked(self, sender: UserId, key: str, text: bytes) -> DecryptedMessage:
         """The payload, if it is of *sender* and for us: else somebody passes on what was meant for others."""
         try:
             payload = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise Unreadable("malformed inside") from error
+            raise UndecryptableMessage("malformed inside") from error
         match payload:
             case {
                 "sender": str(claimed),
@@ -191,9 +191,9 @@ class Conversations:
                 "content": dict(content),
             } if claimed == sender and recipient == self._own.user and meant == self._own.ed25519:
                 _check_device_keys(payload.get("sender_device_keys"), sender, key, ed25519)
-                return Opened(sender, key, ed25519, kind, content)
+                return DecryptedMessage(sender, key, ed25519, kind, content)
             case _:
-                raise Unreadable("not from whom it says, or not for us")
+                raise UndecryptableMessage("not from whom it says, or not for us")
 
     def tidy(self, before: int, is_listed: Callable[[UserId, DeviceId], bool]) -> None:
         """Forget what was not used since *before* with devices that are unknown or gone, and what is too much."""
@@ -212,23 +212,23 @@ class Conversations:
             self._places = self._vault.keys(_KNOWN) | self._vault.keys(_UNKNOWN)
         return self._places
 
-    def _pickles(self, device: Device) -> list[str]:
+    def _pickles(self, device: DeviceKeys) -> list[str]:
         known, unknown = self._vault.get(_KNOWN, device.name), self._vault.get(_UNKNOWN, _place_of_unknown(device))
         return f"{known or ''} {unknown or ''}".split()
 
-    def _candidates(self, device: Device) -> dict[str, list[str]]:
+    def _candidates(self, device: DeviceKeys) -> dict[str, list[str]]:
         """By place, all that a message of this user under this identity key may belong to."""
         owner = name_of(device.user, device.curve25519)
         places = {**self._vault.owned(_UNKNOWN, owner), **self._vault.owned(_KNOWN, owner)}
         return {place: places[place].split() for place in [*places][-MAX_DEVICES_TRIED:]}
 
-    def _keep(self, device: Device, pickles: list[str]) -> None:
+    def _keep(self, device: DeviceKeys, pickles: list[str]) -> None:
         """Keep all that there is with *device*, also what began while it was unknown."""
         if device.id:
             self._drop(_UNKNOWN, _place_of_unknown(device))
         self._keep_at(device.name, device, pickles)
 
-    def _keep_at(self, place: str, device: Device, pickles: list[str]) -> None:
+    def _keep_at(self, place: str, device: DeviceKeys, pickles: list[str]) -> None:
         kind = _UNKNOWN if place == _place_of_unknown(device) else _KNOWN
         if not pickles:
             self._drop(kind, place)
@@ -264,5 +264,5 @@ def _check_device_keys(told: object, sender: UserId, curve25519: str, ed25519: s
         raise Impostor("its sender_device_keys are not those it was sent with")
 
 
-def _place_of_unknown(device: Device) -> str:
+def _place_of_unknown(device: DeviceKeys) -> str:
     return name_of(device.user, device.curve25519, "")

@@ -7,7 +7,7 @@ from typing import TypeGuard
 import vodozemac
 
 from bot.matrix.content import encoded
-from bot.matrix.crypto.vodozemac_errors import Refused, refusing
+from bot.matrix.crypto.vodozemac_errors import CryptoRefused, refusing
 from bot.matrix.model import Content
 
 _UNSIGNED = frozenset({"signatures", "unsigned"})
@@ -55,6 +55,6 @@ def is_signed(told: Content, user: str, key_id: str, key: str) -> bool:
         with refusing():
             public = vodozemac.Ed25519PublicKey.from_base64(key)
             public.verify_signature(signed_part(told), vodozemac.Ed25519Signature.from_base64(signature))
-    except Refused:
+    except CryptoRefused:
         return False
     return True

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 import structlog
 
 from bot.ids import UserId
-from bot.matrix.crypto.crypto_store import Vault, loaded, name_of
+from bot.matrix.crypto.crypto_store import CryptoStore, loaded, name_of
 from bot.matrix.crypto.device_lists import DeviceLists
-from bot.matrix.crypto.devices import Device
+from bot.matrix.crypto.devices import DeviceKeys
 from bot.matrix.crypto.faults import MESSAGE_REFUSED, Faults
-from bot.matrix.crypto.key_sharing import NO_OLM, WITHHELD, Withheld
+from bot.matrix.crypto.key_sharing import NO_OLM, WITHHELD, WithheldKeys
 from bot.matrix.crypto.megolm import RoomSessions
-from bot.matrix.crypto.missing_keys import WaitingRoom
-from bot.matrix.crypto.olm import Conversations, Impostor, Opened, Unreadable
-from bot.matrix.model import Content, ToDevice
+from bot.matrix.crypto.missing_keys import UndecryptedMessages
+from bot.matrix.crypto.olm import DecryptedMessage, Impostor, OlmSessions, UndecryptableMessage
+from bot.matrix.model import Content, ToDeviceEvent
 
 UNWEDGE_SECONDS = (
     3_600  # between two new conversations with one device (specification, "Recovering from undecryptable messages")
@@ -27,19 +27,19 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Mailbox:
+class ToDeviceInbox:
     """Takes in what devices send; *wedged* are those that a new conversation is to be begun with, by name."""
 
-    vault: Vault
+    vault: CryptoStore
     lists: DeviceLists
-    conversations: Conversations
+    conversations: OlmSessions
     rooms: RoomSessions
-    waiting: WaitingRoom
-    withheld: Withheld
+    waiting: UndecryptedMessages
+    withheld: WithheldKeys
     faults: Faults
-    wedged: dict[str, Device] = field(default_factory=dict)
+    wedged: dict[str, DeviceKeys] = field(default_factory=dict)
 
-    def take(self, events: Iterable[ToDevice], now: int) -> None:
+    def take(self, events: Iterable[ToDeviceEvent], now: int) -> None:
         """Take in each of *events* that was not among those of the last time; *now* in seconds since the epoch."""
         known = loaded(self.vault.get("own", "fed"))
         told = {_hash(each): each for each in events if each.type in _TYPES}
@@ -49,7 +49,7 @@ class Mailbox:
         if told:
             self.vault.put("own", "fed", json.dumps(dict.fromkeys(told, 1)))
 
-    def _take_one(self, told: ToDevice, now: int) -> None:
+    def _take_one(self, told: ToDeviceEvent, now: int) -> None:
         try:
             if told.type == WITHHELD:
                 self._learn_withheld(told.sender, told.content, now)
@@ -60,19 +60,19 @@ class Mailbox:
         except Exception as error:  # noqa: BLE001  # a stranger's message must not keep the others from us
             self.faults.add(MESSAGE_REFUSED, f"devices of {told.sender}", error)
 
-    def _open(self, told: ToDevice, now: int) -> None:
+    def _open(self, told: ToDeviceEvent, now: int) -> None:
         device = self._device(told.sender, told.content)
         try:
             opened = self.conversations.opened(told.sender, told.content, device)
         except Impostor as error:
             self.faults.add(MESSAGE_REFUSED, f"devices of {told.sender}", str(error))
-        except Unreadable as error:
+        except UndecryptableMessage as error:
             _log.info("cannot read what a device sent", user=told.sender, reason=str(error))
             self._doubt(told.sender, device, now)
         else:
             self._take_opened(opened, device, now)
 
-    def _take_opened(self, opened: Opened, device: Device | None, now: int) -> None:
+    def _take_opened(self, opened: DecryptedMessage, device: DeviceKeys | None, now: int) -> None:
         if device is not None and device.ed25519 != opened.ed25519:
             _log.warning("a device claims the key of another", user=opened.sender)
         elif opened.type == WITHHELD:
@@ -88,12 +88,12 @@ class Mailbox:
         elif told.get("code") == NO_OLM and (device := self._device(sender, told)) is not None:
             self._doubt(sender, device, now)
 
-    def _device(self, sender: UserId, told: Content) -> Device | None:
+    def _device(self, sender: UserId, told: Content) -> DeviceKeys | None:
         """The device of *sender* that a message names as its own, if it is known."""
         key = told.get("sender_key")
         return self.lists.by_curve(sender, key) if isinstance(key, str) else None
 
-    def _doubt(self, sender: UserId, device: Device | None, now: int) -> None:
+    def _doubt(self, sender: UserId, device: DeviceKeys | None, now: int) -> None:
         """A conversation may be broken: begin another, so that at least the next message arrives."""
         if device is None:
             self.lists.changed([sender])
@@ -102,7 +102,7 @@ class Mailbox:
         if last is None or not 0 <= now - int(last) < UNWEDGE_SECONDS:
             self.wedged[device.name] = device
 
-    def unwedged(self, devices: Iterable[Device], now: int) -> None:
+    def unwedged(self, devices: Iterable[DeviceKeys], now: int) -> None:
         """New conversations were begun with these, as far as that can be done."""
         for device in devices:
             self.wedged.pop(device.name, None)
@@ -113,7 +113,7 @@ class Mailbox:
         self.vault.drop_older("unwedged", now - UNWEDGE_SECONDS)
 
 
-def _hash(told: ToDevice) -> str:
+def _hash(told: ToDeviceEvent) -> str:
     try:
         text = json.dumps([told.sender, told.type, told.content], sort_keys=True)
     except RecursionError:

@@ -13,10 +13,10 @@ from bot.query.facts import Facts
 from bot.query.folding import domain_of, folded
 from bot.query.index.trigrams import MIN_CHARACTERS
 from bot.query.query import And, Key, Node, Not, Or, Term
-from bot.query.values import ANY_STATE, CheckIs, Is, Value
+from bot.query.values import ANY_STATE, CheckCondition, IsFlag, Value
 
 
-class Field(IntEnum):
+class HandleField(IntEnum):
     """Where a handle is looked up; the most telling first."""
 
     PATH = auto()
@@ -36,9 +36,13 @@ class Field(IntEnum):
     SERVER = auto()
 
 
-Handle: TypeAlias = tuple[Field, str]
+Handle: TypeAlias = tuple[HandleField, str]
 
-_PART_KEYS = {Key.MAINT: Field.SECTION_PART, Key.FROM: Field.NAME_PART, Key.SUBJECT: Field.SUBJECT_PART}
+_PART_KEYS = {
+    Key.MAINT: HandleField.SECTION_PART,
+    Key.FROM: HandleField.NAME_PART,
+    Key.SUBJECT: HandleField.SUBJECT_PART,
+}
 PART_FIELDS = frozenset(_PART_KEYS.values())
 
 
@@ -77,7 +81,7 @@ def anchor_of(node: Node) -> tuple[Handle, ...]:
             assert_never(node)
 
 
-def names_in(field: Field, facts: Facts) -> Collection[str]:
+def names_in(field: HandleField, facts: Facts) -> Collection[str]:
     """The names of all handles of *field* that a patch has; of PART_FIELDS, the texts whose parts they are."""
     return _NAMES[field](facts)
 
@@ -110,8 +114,8 @@ def _exact(key: Key, value: Value) -> Handle | None:
     text = folded(str(value))
     match key, value:
         case Key.PATH, _:
-            return Field.PATH, str(value)
-        case Key.CHECK, CheckIs(context=str()):
+            return HandleField.PATH, str(value)
+        case Key.CHECK, CheckCondition(context=str()):
             return None
         case Key.SUBJECT, str() if len(text.split()) == 1:
             return _part(key, text)
@@ -125,10 +129,10 @@ def _needed(key: Key, value: Value) -> Handle | None:
     """A handle that every patch has that *value* matches."""
     text = folded(str(value))
     match key, value:
-        case Key.CHECK, CheckIs(state, str()):
-            return Field.CHECK, f"{state}/"
+        case Key.CHECK, CheckCondition(state, str()):
+            return HandleField.CHECK, f"{state}/"
         case Key.MAINT, _:
-            return (Field.SECTION_ADDRESS, text) if "@" in text else _part(key, text)
+            return (HandleField.SECTION_ADDRESS, text) if "@" in text else _part(key, text)
         case Key.SUBJECT, str():
             return _part(key, max(text.split(), key=len))
         case _:
@@ -160,42 +164,42 @@ def _checks(facts: Facts) -> Iterator[str]:
 
 def _kinds(facts: Facts) -> Iterator[str]:
     is_so = {
-        Is.PULL: facts.is_pull,
-        Is.COMPLETE: facts.is_complete,
-        Is.REVIEWED: bool(facts.reviewers),
-        Is.ARCHIVED: facts.is_archived,
+        IsFlag.PULL: facts.is_pull,
+        IsFlag.COMPLETE: facts.is_complete,
+        IsFlag.REVIEWED: bool(facts.reviewers),
+        IsFlag.ARCHIVED: facts.is_archived,
     }
     return (kind for kind, holds in is_so.items() if holds)
 
 
 _EXACT_FIELDS = {
-    Key.FROM: Field.FROM,
-    Key.TO: Field.TO,
-    Key.CC: Field.CC,
-    Key.PREFIX: Field.PREFIX,
-    Key.DELEGATE: Field.DELEGATE,
-    Key.CHECK: Field.CHECK,
-    Key.STATE: Field.STATE,
-    Key.IS: Field.IS,
-    Key.PROJECT: Field.PROJECT,
-    Key.SERVER: Field.SERVER,
+    Key.FROM: HandleField.FROM,
+    Key.TO: HandleField.TO,
+    Key.CC: HandleField.CC,
+    Key.PREFIX: HandleField.PREFIX,
+    Key.DELEGATE: HandleField.DELEGATE,
+    Key.CHECK: HandleField.CHECK,
+    Key.STATE: HandleField.STATE,
+    Key.IS: HandleField.IS,
+    Key.PROJECT: HandleField.PROJECT,
+    Key.SERVER: HandleField.SERVER,
 }
 
-_NAMES: dict[Field, Callable[[Facts], Collection[str]]] = {
-    Field.SECTION_ADDRESS: lambda facts: _address_names(
+_NAMES: dict[HandleField, Callable[[Facts], Collection[str]]] = {
+    HandleField.SECTION_ADDRESS: lambda facts: _address_names(
         address for each in facts.more.sections for address in each.section.people
     ),
-    Field.FROM: lambda facts: _address_names((facts.submitter.email,)),
-    Field.TO: lambda facts: _address_names(facts.to),
-    Field.CC: lambda facts: _address_names(facts.cc),
-    Field.SECTION_PART: lambda facts: [folded(each.section.name) for each in facts.more.sections],
-    Field.NAME_PART: lambda facts: (folded(facts.submitter.name),),
-    Field.SUBJECT_PART: lambda facts: [folded(subject) for subject in facts.subjects],
-    Field.PREFIX: lambda facts: {folded(prefix) for prefix in facts.prefixes},
-    Field.DELEGATE: lambda facts: (folded(facts.delegate),) if facts.delegate else (),
-    Field.CHECK: lambda facts: set(_checks(facts)),
-    Field.STATE: lambda facts: tuple(_states(facts)),
-    Field.IS: lambda facts: tuple(_kinds(facts)),
-    Field.PROJECT: lambda facts: (folded(facts.project),),
-    Field.SERVER: lambda facts: (folded(facts.server),),
+    HandleField.FROM: lambda facts: _address_names((facts.submitter.email,)),
+    HandleField.TO: lambda facts: _address_names(facts.to),
+    HandleField.CC: lambda facts: _address_names(facts.cc),
+    HandleField.SECTION_PART: lambda facts: [folded(each.section.name) for each in facts.more.sections],
+    HandleField.NAME_PART: lambda facts: (folded(facts.submitter.name),),
+    HandleField.SUBJECT_PART: lambda facts: [folded(subject) for subject in facts.subjects],
+    HandleField.PREFIX: lambda facts: {folded(prefix) for prefix in facts.prefixes},
+    HandleField.DELEGATE: lambda facts: (folded(facts.delegate),) if facts.delegate else (),
+    HandleField.CHECK: lambda facts: set(_checks(facts)),
+    HandleField.STATE: lambda facts: tuple(_states(facts)),
+    HandleField.IS: lambda facts: tuple(_kinds(facts)),
+    HandleField.PROJECT: lambda facts: (folded(facts.project),),
+    HandleField.SERVER: lambda facts: (folded(facts.server),),
 }

@@ -16,14 +16,14 @@ from datetime import datetime
 from threading import Lock
 
 from bot.ids import RoomId, SubscriptionId
-from bot.query.evaluate import Judge, PathHits, Reason
+from bot.query.evaluate import Evaluator, PathHits, Reason
 from bot.query.facts import Facts
-from bot.query.index.anchors import PART_FIELDS, Certain, Field, Handle, anchor_of, certain, names_in
+from bot.query.index.anchors import PART_FIELDS, Certain, Handle, HandleField, anchor_of, certain, names_in
 from bot.query.index.path_trie import PathTrie
-from bot.query.index.trigrams import Parts
-from bot.query.options import ARRIVALS, On
+from bot.query.index.trigrams import WordIndex
+from bot.query.options import ARRIVALS, OnKind
 from bot.query.query import Key, Node, Query, patterns_of, terms_of
-from bot.query.values import Is
+from bot.query.values import IsFlag
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ class Index:
         self._lock = Lock()
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
         self._entries: dict[Node, _Entry] = {}
-        self._buckets: dict[Field, dict[str, _Bucket]] = {}
-        self._parts = {place: Parts() for place in PART_FIELDS}
+        self._buckets: dict[HandleField, dict[str, _Bucket]] = {}
+        self._parts = {place: WordIndex() for place in PART_FIELDS}
         self._unanchored: set[_Entry] = set()
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
-        self._hearing: dict[On, set[SubscriptionId]] = {on: set() for on in On if on not in ARRIVALS}
+        self._hearing: dict[OnKind, set[SubscriptionId]] = {on: set() for on in OnKind if on not in ARRIVALS}
         self._on_review: set[SubscriptionId] = set()
 
     def __len__(self) -> int:
@@ -121,24 +121,24 @@ class Index:
         """The subscriptions that a patch is for."""
         with self._lock:
             hits = PathHits(self._patterns, facts.paths)
-            return self._find(facts, hits, Judge(facts, hits))
+            return self._find(facts, hits, Evaluator(facts, hits))
 
     def match(self, facts: Facts, without: AbstractSet[SubscriptionId] = frozenset()) -> list[Match]:
         """The subscriptions that a patch is for, in the order of their ids, and why each; but for those *without*."""
         with self._lock:
             hits = PathHits(self._patterns, facts.paths)
-            judge = Judge(facts, hits)
+            judge = Evaluator(facts, hits)
             return self._reasoned(self._find(facts, hits, judge) - without, judge)
 
-    def anybody_hears(self, changes: Iterable[On]) -> bool:
+    def anybody_hears(self, changes: Iterable[OnKind]) -> bool:
         """Whether any subscription is to be told of one of these *changes*."""
         return any(self._hearing[on] for on in changes)
 
-    def match_changed(self, facts: Facts, changes: Iterable[On]) -> list[Match]:
+    def match_changed(self, facts: Facts, changes: Iterable[OnKind]) -> list[Match]:
         """The same of those alone that are to be told of one of these *changes*."""
         with self._lock:
             hits = PathHits(self._patterns, facts.paths)
-            judge = Judge(facts, hits)
+            judge = Evaluator(facts, hits)
             hearing = set().union(*(self._hearing[on] for on in changes))
             return self._reasoned(self._find(facts, hits, judge) & hearing, judge)
 
@@ -150,7 +150,7 @@ class Index:
         self._subscriptions[subscription.id] = subscription, entry
         for on in subscription.query.hears - ARRIVALS:
             self._hearing[on].add(subscription.id)
-        if any(term.key is Key.IS and Is.REVIEWED in term.values for term in terms_of(tree)):
+        if any(term.key is Key.IS and IsFlag.REVIEWED in term.values for term in terms_of(tree)):
             self._on_review.add(subscription.id)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
@@ -177,7 +177,7 @@ class Index:
         if not entry.ids:
             self._remove_tree(entry)
 
-    def _reasoned(self, ids: set[SubscriptionId], judge: Judge) -> list[Match]:
+    def _reasoned(self, ids: set[SubscriptionId], judge: Evaluator) -> list[Match]:
         reasons: dict[_Entry, tuple[Reason, ...]] = {}
         matches: list[Match] = []
         for id_ in sorted(ids):
@@ -187,7 +187,7 @@ class Index:
             matches.append(Match(subscription, reasons[entry]))
         return matches
 
-    def _find(self, facts: Facts, hits: PathHits, judge: Judge) -> set[SubscriptionId]:
+    def _find(self, facts: Facts, hits: PathHits, judge: Evaluator) -> set[SubscriptionId]:
         found, uncertain = self._look_up(facts, hits)
         for entry in uncertain:
             if judge.accepts(entry.tree):
@@ -215,9 +215,9 @@ class Index:
         undecided: set[_Entry] = set().union(*uncertain)
         return found, undecided
 
-    def _names_in(self, place: Field, facts: Facts, hits: PathHits) -> Collection[str]:
+    def _names_in(self, place: HandleField, facts: Facts, hits: PathHits) -> Collection[str]:
         """The handles of *place* that a patch has, and perhaps more than are known."""
-        if place is Field.PATH:
+        if place is HandleField.PATH:
             return hits.found
         names = names_in(place, facts)
         parts = self._parts.get(place)

@@ -10,7 +10,7 @@ MIN_CHARACTERS = 3  # of a word
 _MAX_REMEMBERED = 4096  # texts
 
 
-class Parts:
+class WordIndex:
     """Words of MIN_CHARACTERS or more."""
 
     def __init__(self) -> None:

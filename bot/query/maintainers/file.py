@@ -49,7 +49,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class FileRemark:
     """Something in the file that could not be used; *line* counts from 1."""
 
     line: int
@@ -59,26 +59,28 @@ class Remark:
         return f"line {self.line}: {self.text}"
 
 
-def read_sections(file: str | bytes) -> tuple[tuple[Section, ...], tuple[Remark, ...]]:
+def read_sections(file: str | bytes) -> tuple[tuple[Section, ...], tuple[FileRemark, ...]]:
     """The sections that have a rule or a person, in file order; and what could not be used."""
     reading = _Reading()
     for number, line in _lines(file, reading.remarks):
         if reading.fields_read == MAX_FIELDS:
-            reading.remarks.append(Remark(number, f"after {MAX_FIELDS:,} rules and people; the rest is not read"))
+            reading.remarks.append(FileRemark(number, f"after {MAX_FIELDS:,} rules and people; the rest is not read"))
             break
         reading.take(number, line)
     reading.close()
     return tuple(reading.sections), tuple(reading.remarks)
 
 
-def _lines(file: str | bytes, remarks: list[Remark]) -> Iterator[tuple[int, str]]:
+def _lines(file: str | bytes, remarks: list[FileRemark]) -> Iterator[tuple[int, str]]:
     """The numbered lines of what is read of the file."""
     kept = file[:MAX_FILE_BYTES]
     text = kept if isinstance(kept, str) else kept.decode("utf-8", "replace")
     lines = text.removeprefix("\ufeff").split("\n")
     if len(file) > len(kept):
         lines.pop()  # cut somewhere
-        remarks.append(Remark(len(lines) + 1, f"the file goes on after {MAX_FILE_BYTES:,} bytes; the rest is not read"))
+        remarks.append(
+            FileRemark(len(lines) + 1, f"the file goes on after {MAX_FILE_BYTES:,} bytes; the rest is not read")
+        )
     yield from enumerate(lines, 1)
 
 
@@ -87,7 +89,7 @@ class _Reading:
     """What was read so far, and the section being read."""
 
     sections: list[Section] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
+    remarks: list[FileRemark] = field(default_factory=list)
     fields_read: int = 0
     name: str = ""
     people: list[str] = field(default_factory=list)
@@ -126,9 +128,11 @@ class _Reading:
 
     def _take_rule(self, rule: Rule) -> None:
         if not rule.pattern:
-            self.remarks.append(Remark(rule.line, f"{rule.kind}: without a pattern"))
+            self.remarks.append(FileRemark(rule.line, f"{rule.kind}: without a pattern"))
         elif len(rule.pattern) > MAX_PATTERN_CHARACTERS:
-            self.remarks.append(Remark(rule.line, f"{rule.kind}: with more than {MAX_PATTERN_CHARACTERS:,} characters"))
+            self.remarks.append(
+                FileRemark(rule.line, f"{rule.kind}: with more than {MAX_PATTERN_CHARACTERS:,} characters")
+            )
         else:
             self.rules.append(rule)
 

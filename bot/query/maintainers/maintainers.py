@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from bot.query.folding import domain_of, folded
-from bot.query.maintainers.file import Remark, Rule, RuleKind, Section, read_sections
+from bot.query.maintainers.file import FileRemark, Rule, RuleKind, Section, read_sections
 from bot.query.maintainers.rules import RuleIndex
 
 MAX_REMARKS = 100
@@ -18,7 +18,7 @@ _MAX_NEAR = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class SectionMatch:
     """A section that a patch is for, the first rule that says so, and the path it took; "" for K:."""
 
     section: Section
@@ -37,7 +37,7 @@ class Maintainers:
     """
 
     sections: tuple[Section, ...]
-    remarks: tuple[Remark, ...]
+    remarks: tuple[FileRemark, ...]
     folded_names: frozenset[str]
     _index: RuleIndex = field(repr=False, compare=False)
     _named: dict[str, tuple[Section, ...]] = field(repr=False, compare=False)  # by folded name or address
@@ -52,19 +52,19 @@ class Maintainers:
         """The names of the sections, in file order."""
         return tuple(section.name for section in self.sections)
 
-    def covering(self, paths: Sequence[str], text: str = "") -> tuple[Covered, ...]:
+    def covering(self, paths: Sequence[str], text: str = "") -> tuple[SectionMatch, ...]:
         """The sections that a patch of *paths* is for, in file order, each once.
 
         *text* is the patch as a mail, for K: `Subject:` line, message and diff, as far as there are any.
         """
-        found: dict[int, Covered] = {}
+        found: dict[int, SectionMatch] = {}
         for path in paths:
             for place, rule in self._index.for_path(path):
                 if place not in found:
-                    found[place] = Covered(self.sections[place], rule, path)
+                    found[place] = SectionMatch(self.sections[place], rule, path)
         for place, rule in self._index.for_text(text):
             if place not in found:
-                found[place] = Covered(self.sections[place], rule, "")
+                found[place] = SectionMatch(self.sections[place], rule, "")
         return tuple(found[place] for place in sorted(found))
 
     def unusable(self, section: Section) -> tuple[Rule, ...]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bot.query.index.regexes import ExpressionError, ExpressionSet, as_utf_8, compile_expression
-from bot.query.maintainers.file import Remark, Rule, RuleKind, Section
+from bot.query.maintainers.file import FileRemark, Rule, RuleKind, Section
 from bot.query.maintainers.lookaround import branches_of, looks_around
 from bot.query.maintainers.pattern_index import PatternIndex
 from bot.query.maintainers.patterns import runs_of, without_layout
@@ -32,7 +32,7 @@ class RuleIndex:
     """The rules of all sections; a section is known by its place among them."""
 
     def __init__(self, sections: Sequence[Section]) -> None:
-        self.remarks: list[Remark] = []
+        self.remarks: list[FileRemark] = []
         self.unusable: dict[int, list[Rule]] = {}  # by section
         self._rules = [(place, rule) for place, section in enumerate(sections) for rule in section.rules]
         self._patterns = PatternIndex()
@@ -42,7 +42,7 @@ class RuleIndex:
             try:
                 self._take(number, rule, expressions)
             except ExpressionError as error:
-                self.remarks.append(Remark(rule.line, f"{rule} cannot be used: {error}"))
+                self.remarks.append(FileRemark(rule.line, f"{rule} cannot be used: {error}"))
                 self.unusable.setdefault(place, []).append(rule)
         self._paths = _Search(_in_path, expressions[RuleKind.PATH])
         self._before_diff = _Search(_by_line, expressions[RuleKind.KEYWORD])
