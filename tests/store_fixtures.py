@@ -1,6 +1,6 @@
 """A store over each kind of database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +23,10 @@ async def store(rig: StoreRig) -> AsyncIterator[Store]:
     store = await rig.open()
     yield store
     await store.close()
+
+
+@pytest.fixture
+def program(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where a newer program may be made, outside the folder of the database."""
+    yield tmp_path_factory.mktemp("program")
+    monkeypatch.undo()

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -94,6 +95,30 @@ class FileRig(StoreRig):
     def columns(self, table: str) -> set[str]:
         """The same, from SQLite's own catalogue."""
         return {row[1] for row in self.execute(f"PRAGMA table_info({table})")}
+
+
+NEWER = '''
+"""A later version."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "later"
+down_revision = "{newest}"
+
+
+def upgrade() -> None:
+    op.add_column("server", sa.Column("note", sa.Text()))
+    {more}
+'''
+
+
+def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
+    """A program one version newer."""
+    scripts = folder / "migrations"
+    copytree(migrate.SCRIPTS, scripts, dirs_exist_ok=True)
+    (scripts / "versions" / "later.py").write_text(NEWER.format(newest=migrate.newest(), more=more))
+    monkeypatch.setattr(migrate, "SCRIPTS", scripts)
 
 
 async def made_at(version: str, rig: StoreRig) -> None:

@@ -20,6 +20,7 @@ from bot.store import postgres
 from bot.store.engine import BUSY_SECONDS, READ_ONLY, complaint, file_of, name_of, plain_errors
 
 SCRIPTS = Path(__file__).parent / "migrations"
+_BEFORE_THE_FIRST_RELEASE = frozenset(f"{number:04}" for number in range(1, 23))
 _log = structlog.get_logger(__name__)
 
 
@@ -43,7 +44,7 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
         before = await _version(engine)
         if before == newest():
             return Upgrade(before, before)
-        _refuse_newer(before)
+        _refuse_unknown(before)
         if before is not None and file is not None:
             copy = backup(file, file.with_name(f"{file.name}.{before}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
             _log.info("database backed up before its migration", copy=str(copy))
@@ -61,7 +62,7 @@ async def see_that_it_fits(engine: AsyncEngine) -> None:
     with plain_errors(engine.url):
         found = await _version(engine)
     if found != newest():
-        _refuse_newer(found)
+        _refuse_unknown(found)
         raise StoreError(
             f"the database is at version {found or 'none'}, the program at {newest()}: run `patchbot db upgrade`"
         )
@@ -150,8 +151,13 @@ def _version_and_tables(connection: sa.Connection) -> tuple[str | None, list[str
     return MigrationContext.configure(connection).get_current_revision(), sa.inspect(connection).get_table_names()
 
 
-def _refuse_newer(found: str | None) -> None:
+def _refuse_unknown(found: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found in _BEFORE_THE_FIRST_RELEASE:
+        raise StoreError(
+            f"the database is of a version before the first release ({found}), which cannot be upgraded: "
+            "move it away, and the bot starts with a new one"
+        )
     if found is not None and found not in known:
         raise StoreError(f"the database is newer ({found}) than this program ({newest()}): upgrade the program")
 

@@ -2,10 +2,8 @@
 
 import sqlite3
 import stat
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 import sqlalchemy as sa
@@ -13,47 +11,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from bot.errors import StoreError
-from bot.ids import EventId, UserId
-from bot.notices.notice import CardRef
-from bot.polling.poller import Poll
 from bot.store import columns, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import ROOM, SERVER, FileRig, StoreRig, a_patch, made_at, only_postgres, only_sqlite
-
-NEWER = '''
-"""A later version."""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "later"
-down_revision = "{newest}"
-
-
-def upgrade() -> None:
-    op.add_column("server", sa.Column("note", sa.Text()))
-    {more}
-'''
-
+from store_rig import SERVER, FileRig, StoreRig, only_postgres, only_sqlite, with_another_version
 
 NEWEST = migrate.newest()
-NOTICE_0005 = "key, txn, room, lane, message, state, attempts, created_at, next_at, event"
-
-
-def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
-    """A program one version newer."""
-    scripts = folder / "migrations"
-    copytree(migrate.SCRIPTS, scripts, dirs_exist_ok=True)
-    (scripts / "versions" / "later.py").write_text(NEWER.format(newest=NEWEST, more=more))
-    monkeypatch.setattr(migrate, "SCRIPTS", scripts)
-
-
-@pytest.fixture
-def program(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where a newer program may be made, outside the folder of the database."""
-    yield tmp_path_factory.mktemp("program")
-    monkeypatch.undo()
 
 
 async def test_the_migrations_make_what_the_metadata_says(store: Store) -> None:
@@ -65,39 +28,6 @@ async def test_the_migrations_make_what_the_metadata_says(store: Store) -> None:
         found = await connection.run_sync(differences)
 
     assert found == []
-
-
-async def test_cards_that_were_sent_before_get_their_events(rig: StoreRig) -> None:
-    await made_at("0005", rig)
-    for number, (key, event) in enumerate((("card/1", "'$1'"), ("card/2", "NULL")), start=1):
-        said = (
-            f"'{key}', '{key}', '!room:hs', 1, '{{}}', 'done', 1, '2026-11-23 12:00:00', '2026-11-23 12:00:00', {event}"
-        )
-        rig.execute(f"INSERT INTO notice ({NOTICE_0005}) VALUES ({said})")  # noqa: S608  # constants
-        card = f"'!room:hs', 'ozlabs', 'series', {number}, '{key}', '[]', '2026-11-23 12:00:00'"
-        rig.execute(f"INSERT INTO card (room, server, kind, object, notice_key, why, created_at) VALUES ({card})")  # noqa: S608  # the same
-
-    again = await rig.open()
-    async with again.transaction() as tx:
-        found = await tx.cards.about_event(ROOM, EventId("$1"))
-    await again.close()
-
-    assert found == CardRef(SERVER, "series", 1)
-    assert [event for (event,) in rig.execute("SELECT event FROM card ORDER BY object")] == ["$1", None]
-
-
-async def test_states_that_waited_for_their_patches_still_do(rig: StoreRig) -> None:
-    await made_at("0007", rig)
-    waiting = "'ozlabs', 7, 'accepted', '2026-11-23 12:00:00'"
-    rig.execute(f"INSERT INTO told_state (server, patch, state, told_at) VALUES ({waiting})")  # noqa: S608  # constants
-
-    store = await rig.open()
-    async with store.transaction() as tx:
-        await tx.watch.save(Poll(SERVER, None, patches=(a_patch(7),)))
-    patch = await store.patch(SERVER, 7)
-    await store.close()
-
-    assert patch == a_patch(7, state="accepted")
 
 
 async def test_a_new_database_gets_the_newest_version_without_a_backup(rig: StoreRig) -> None:
@@ -160,21 +90,6 @@ async def test_an_older_database_of_postgresql_is_migrated_without_a_copy(
     assert rig.count("server") == 1
 
 
-async def test_a_database_of_the_first_version_is_migrated_with_all_that_is_in_it(rig: StoreRig) -> None:
-    await made_at("0001", rig)
-    rig.execute("INSERT INTO room (room, direct, suspended, name) VALUES ('!room:hs', true, true, '#name:hs')")
-
-    store = await rig.open()
-
-    async with store.transaction() as tx:
-        kept = await tx.session.kept(UserId("@bot:hs"))
-        resumed = await tx.outbox.resumed(ROOM)
-    await store.close()
-    assert (kept.direct, kept.suspended) == (frozenset([ROOM]), frozenset([ROOM]))
-    assert kept.named == {"#name:hs": ROOM}
-    assert resumed == 0
-
-
 async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     rig: StoreRig, store: Store, program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +110,17 @@ async def test_a_newer_database_is_refused(rig: StoreRig, store: Store) -> None:
 
     with pytest.raises(
         StoreError, match=rf"^the database is newer \(0999\) than this program \({NEWEST}\): upgrade the"
+    ):
+        await rig.open()
+
+
+async def test_a_database_from_before_the_first_release_is_refused(rig: StoreRig, store: Store) -> None:
+    await store.close()
+    rig.execute("UPDATE alembic_version SET version_num = '0021'")
+
+    with pytest.raises(
+        StoreError,
+        match=r"^the database is of a version before the first release \(0021\), which cannot be upgraded: move it",
     ):
         await rig.open()
 

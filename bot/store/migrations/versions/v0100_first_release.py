@@ -1,0 +1,441 @@
+"""The tables of the first release."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0100"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the tables in an empty database."""
+    _servers()
+    _notices()
+    _rooms()
+
+
+def _servers() -> None:
+    """The servers, and what was read there."""
+    op.create_table(
+        "server",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=True),
+        sa.Column("highest_event", sa.BigInteger(), nullable=False),
+        sa.Column("rebuilds", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("polled_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name="pk_server"),
+    )
+    op.create_table(
+        "project",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("baseline_event", sa.BigInteger(), nullable=False),
+        sa.Column("baseline_date", sa.Text(), nullable=True),
+        sa.Column("baseline_patch", sa.BigInteger(), nullable=False),
+        sa.Column("baseline_series", sa.BigInteger(), nullable=False),
+        sa.Column("known_since", sa.DateTime(), nullable=False),
+        sa.Column("unread_from", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("server", "name", name="pk_project"),
+    )
+    op.create_table(
+        "seen_event",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("seen_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "id", name="pk_seen_event"),
+    )
+    op.create_table(
+        "pending",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("first_seen", sa.DateTime(), nullable=False),
+        sa.Column("due", sa.DateTime(), nullable=False),
+        sa.Column("deadline", sa.DateTime(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("unreadable_since", sa.DateTime(), nullable=True),
+        sa.Column("missing_since", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("server", "kind", "id", name="pk_pending"),
+    )
+    op.create_table(
+        "sweep",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("archived", sa.BigInteger(), nullable=True),
+        sa.Column("named_at", sa.DateTime(), nullable=True),
+        sa.Column("below", sa.BigInteger(), nullable=True),
+        sa.Column("patches", sa.JSON(), nullable=False),
+        sa.Column("series", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("server", name="pk_sweep"),
+    )
+    op.create_table(
+        "state",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("server", "slug", name="pk_state"),
+    )
+    op.create_table(
+        "series",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("submitter_name", sa.Text(), nullable=False),
+        sa.Column("submitter_email", sa.Text(), nullable=False),
+        sa.Column("date", sa.Text(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("received_total", sa.Integer(), nullable=False),
+        sa.Column("received_all", sa.Boolean(), nullable=False),
+        sa.Column("cover", sa.Text(), nullable=True),
+        sa.Column("archive_url", sa.Text(), nullable=True),
+        sa.Column("patches", sa.JSON(), nullable=False),
+        sa.Column("judged_at", sa.DateTime(), nullable=False),
+        sa.Column("former", sa.BigInteger(), nullable=True),
+        sa.Column("submitter", sa.Text(), server_default="", nullable=False),
+        sa.Column("cover_id", sa.BigInteger(), nullable=True),
+        sa.Column("trailers", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("server", "id", name="pk_series"),
+    )
+    op.create_index("ix_series_cover", "series", ["cover"], unique=False)
+    op.create_index("ix_series_server_former", "series", ["server", "former"], unique=False)
+    op.create_index("ix_series_server_submitter_id", "series", ["server", "submitter", "id"], unique=False)
+    op.create_table(
+        "patch",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("series", sa.BigInteger(), nullable=True),
+        sa.Column("msgid", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("submitter_name", sa.Text(), nullable=False),
+        sa.Column("submitter_email", sa.Text(), nullable=False),
+        sa.Column("date", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("delegate", sa.Text(), nullable=True),
+        sa.Column("check", sa.Text(), nullable=True),
+        sa.Column("archived", sa.Boolean(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=True),
+        sa.Column("pull_url", sa.Text(), nullable=True),
+        sa.Column("archive_url", sa.Text(), nullable=True),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("to", sa.JSON(), nullable=False),
+        sa.Column("cc", sa.JSON(), nullable=False),
+        sa.Column("trailers", sa.JSON(), nullable=False),
+        sa.Column("read_at", sa.DateTime(), nullable=False),
+        sa.Column("commit_ref", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("server", "id", name="pk_patch"),
+    )
+    op.create_index("ix_patch_msgid", "patch", ["msgid"], unique=False)
+    op.create_index("ix_patch_server_series", "patch", ["server", "series"], unique=False)
+    op.create_table(
+        "patch_check",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("patch", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("context", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("told_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "patch", "user", "context", name="pk_patch_check"),
+    )
+    op.create_index("ix_patch_check_told_at", "patch_check", ["told_at"], unique=False)
+    op.create_table(
+        "comment",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("object", sa.BigInteger(), nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "kind", "id", name="pk_comment"),
+    )
+    op.create_index("ix_comment_server_kind_object", "comment", ["server", "kind", "object"], unique=False)
+    op.create_table(
+        "told",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("patch", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("told_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "patch", "field", name="pk_told"),
+    )
+    op.create_table(
+        "recheck",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("changed_at", sa.DateTime(), nullable=False),
+        sa.Column("comments_since", sa.DateTime(), nullable=False),
+        sa.Column("read_at", sa.DateTime(), nullable=True),
+        sa.Column("next_at", sa.DateTime(), nullable=True),
+        sa.Column("seen", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "kind", "object", name="pk_recheck"),
+    )
+    op.create_index("ix_recheck_changed_at", "recheck", ["changed_at"], unique=False)
+    op.create_index("ix_recheck_server_next_at", "recheck", ["server", "next_at"], unique=False)
+    op.create_table(
+        "recheck_request",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.DateTime(), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_recheck_request"),
+    )
+    op.create_index("ix_recheck_request_server_made_at", "recheck_request", ["server", "made_at"], unique=False)
+    op.create_table(
+        "maintainers",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("read_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "project", name="pk_maintainers"),
+    )
+
+
+def _notices() -> None:
+    """What is said in rooms, now or later."""
+    op.create_table(
+        "card",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("notice_key", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=True),
+        sa.Column("why", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("form", sa.Text(), server_default="card", nullable=False),
+        sa.Column("shown", sa.Text(), nullable=True),
+        sa.Column("edits", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("edited_at", sa.DateTime(), nullable=True),
+        sa.Column("urgent_since", sa.DateTime(), nullable=True),
+        sa.Column("counts_since", sa.DateTime(), nullable=True),
+        sa.Column("counts_last", sa.DateTime(), nullable=True),
+        sa.Column("touched_at", sa.DateTime(), nullable=True),
+        sa.Column("due_at", sa.DateTime(), nullable=True),
+        sa.Column("rings", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("ended", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("room", "server", "kind", "object", name="pk_card"),
+    )
+    op.create_index("ix_card_due_at", "card", ["due_at"], unique=False)
+    op.create_index("ix_card_notice_key", "card", ["notice_key"], unique=False)
+    op.create_index("ix_card_room_created_at", "card", ["room", "created_at"], unique=False)
+    op.create_index("ix_card_server_kind_object", "card", ["server", "kind", "object"], unique=False)
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("txn", sa.Text(), nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("lane", sa.Integer(), nullable=False),
+        sa.Column("message", sa.JSON(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("next_at", sa.DateTime(), nullable=False),
+        sa.Column("first_tried", sa.DateTime(), nullable=True),
+        sa.Column("first_device", sa.Text(), nullable=True),
+        sa.Column("event", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("settled_at", sa.DateTime(), nullable=True),
+        sa.Column("of", sa.Text(), nullable=True),
+        sa.Column("asked_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_notice"),
+        sa.UniqueConstraint("key", name="uq_notice_key"),
+        sa.UniqueConstraint("txn", name="uq_notice_txn"),
+    )
+    op.create_index("ix_notice_of", "notice", ["of"], unique=False)
+    op.create_index(
+        "ix_notice_state_room_lane_asked_by_id", "notice", ["state", "room", "lane", "asked_by", "id"], unique=False
+    )
+    op.create_table(
+        "queued_change",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("card", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("patch", sa.BigInteger(), nullable=True),
+        sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("after", sa.Text(), nullable=False),
+        sa.Column("context", sa.Text(), nullable=False),
+        sa.Column("comment", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_queued_change"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_queued_change_card_id", "queued_change", ["card", "id"], unique=False)
+    op.create_table(
+        "digest",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("next_due_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("room", "digest", name="pk_digest"),
+    )
+    op.create_index("ix_digest_next_due_at", "digest", ["next_due_at"], unique=False)
+    op.create_table(
+        "digest_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.JSON(), nullable=False),
+        sa.Column("added_at", sa.DateTime(), nullable=False),
+        sa.Column("told_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_digest_entry"),
+        sa.UniqueConstraint(
+            "room", "digest", "server", "kind", "object", name="uq_digest_entry_room_digest_server_kind_object"
+        ),
+    )
+    op.create_index("ix_digest_entry_told_at", "digest_entry", ["told_at"], unique=False)
+    op.create_table(
+        "flood",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("opened", sa.DateTime(), nullable=False),
+        sa.Column("last", sa.DateTime(), nullable=False),
+        sa.Column("before", sa.Integer(), nullable=False),
+        sa.Column("said", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_flood"),
+    )
+    op.create_table(
+        "flooded",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("wanted", sa.JSON(), nullable=False),
+        sa.Column("gathered_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_flooded"),
+        sa.UniqueConstraint("server", "kind", "object", "room", name="uq_flooded_server_kind_object_room"),
+    )
+    op.create_index("ix_flooded_gathered_at", "flooded", ["gathered_at"], unique=False)
+    op.create_index("ix_flooded_key", "flooded", ["key"], unique=False)
+    op.create_table(
+        "absence",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("until", sa.DateTime(), nullable=False),
+        sa.Column("whose", sa.Text(), nullable=False),
+        sa.Column("came", sa.Integer(), nullable=False),
+        sa.Column("old", sa.Integer(), nullable=False),
+        sa.Column("ended", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("server", name="pk_absence"),
+    )
+    op.create_table(
+        "retry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=True),
+        sa.Column("room", sa.Text(), nullable=True),
+        sa.Column("work", sa.JSON(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_retry"),
+    )
+    op.create_index("ix_retry_kind_key", "retry", ["kind", "key"], unique=False)
+    op.create_index("ix_retry_server_next_at", "retry", ["server", "next_at"], unique=False)
+
+
+def _rooms() -> None:
+    """The account, its rooms, and what people say there."""
+    op.create_table(
+        "encrypted_room",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("algorithm", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("room", name="pk_encrypted_room"),
+    )
+    op.create_table(
+        "flood_limit",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("series", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_flood_limit"),
+    )
+    op.create_table(
+        "inbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(), nullable=False),
+        sa.Column("answered", sa.Boolean(), nullable=False),
+        sa.Column("thread", sa.Text(), nullable=True),
+        sa.Column("replies_to", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_inbox"),
+        sa.UniqueConstraint("room", "event", name="uq_inbox_room_event"),
+    )
+    op.create_index("ix_inbox_answered_sender_id", "inbox", ["answered", "sender", "id"], unique=False)
+    op.create_table(
+        "invitation",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("inviter", sa.Text(), nullable=False),
+        sa.Column("direct", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("room", name="pk_invitation"),
+    )
+    op.create_table(
+        "person_address",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("person", "address", name="pk_person_address"),
+    )
+    op.create_table(
+        "room",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("direct", sa.Boolean(), nullable=False),
+        sa.Column("suspended", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("resumed", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("left", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("alone", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("skipped_until", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("room", name="pk_room"),
+        sa.UniqueConstraint("name", name="uq_room_name"),
+    )
+    op.create_table(
+        "room_mute",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("until", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("room", name="pk_room_mute"),
+    )
+    op.create_table(
+        "room_setting",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("room", "key", name="pk_room_setting"),
+    )
+    op.create_table(
+        "session",
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("since", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user", name="pk_session"),
+    )
+    op.create_table(
+        "subscription",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("added_by", sa.Text(), nullable=False),
+        sa.Column("added_at", sa.DateTime(), nullable=False),
+        sa.Column("muted_until", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_subscription"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_subscription_person", "subscription", ["person"], unique=False)
+    op.create_index("ix_subscription_room", "subscription", ["room"], unique=False)
