@@ -33,10 +33,11 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# What is written from the tables of all commands and all metrics, and from the model of the settings.
+# What is written from the tables of commands, metrics and log events, and from the model of the settings.
 reference: $(VENV)/run
 	$(BIN)/python tools/docs/commands_page.py > docs/commands.md
 	$(BIN)/python tools/docs/metrics_page.py > docs/metrics.md
+	$(BIN)/python tools/docs/log_events_page.py > docs/log-events.md
 	$(BIN)/python tools/docs/configuration_page.py > docs/configuration.md
 	$(BIN)/python tools/docs/example_config.py > config.example.toml
 

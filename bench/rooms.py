@@ -75,4 +75,4 @@ async def _start(stage: Stage) -> Process:
 
 def _is_settled(stage: Stage, bot: Process) -> bool:
     is_there = stage.has("server") and stage.knows_rooms() and not stage.has("notice WHERE state != 'done'")
-    return is_there and "speaking with Patchwork" in bot.said()
+    return is_there and "server.api_version" in bot.said()

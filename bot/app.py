@@ -112,7 +112,7 @@ class Bot:
             try:
                 try:
                     await stop.wait()
-                    _log.info("stops; what may be sent now is sent first")
+                    _log.info("shutdown.draining")
                 finally:
                     schedule.close()
                     await schedule.wait_closed()
@@ -180,7 +180,7 @@ class Bot:
         doubts = await self.rulebook.doubts([each.query for each in wanted]) if wanted else []
         told = [f"{each.key}: {doubt}" for each, some in zip(wanted, doubts, strict=True) for doubt in some]
         for doubt in set(told).difference(self.overview.doubts):
-            _log.warning("a configured query may be meant otherwise", doubt=doubt)
+            _log.warning("config.query_doubtful", doubt=doubt)
         self.overview.doubts = tuple(told)
 
     async def settle(self) -> None:
@@ -285,9 +285,9 @@ def _audience(rooms: Rooms) -> Audience:
 def _log_failure(loop: str, error: Exception) -> None:
     """An outage is a line; a fault of ours has its trace."""
     if (expected := outage(error)) is not None:
-        _log.error("a loop failed and starts anew", loop=loop, reason=str(expected))
+        _log.error("loop.restarted", loop=loop, reason=str(expected))
     else:
-        _log.error("a loop failed and starts anew", loop=loop, exc_info=True)
+        _log.error("loop.restarted", loop=loop, exc_info=True)
 
 
 def _is_final(error: Exception) -> bool:

@@ -228,7 +228,7 @@ class MaintainersFiles:
     def _failed(self, source: FileSource, reason: str) -> None:
         kept = self._of(source)
         if kept.problem != reason:
-            _log.warning("MAINTAINERS cannot be read", project=source.project, place=source.shown, reason=reason)
+            _log.warning("maintainers.unreadable", project=source.project, place=source.shown, reason=reason)
         kept.problem = reason
         kept.due = self._clock.monotonic() + AGAIN_AFTER.total_seconds()
 
@@ -244,9 +244,9 @@ def _understood(content: bytes) -> tuple[str, Maintainers]:
 
 
 def _tell_remarks(source: FileSource, maintainers: Maintainers) -> None:
-    _log.info("read MAINTAINERS", project=source.project, sections=len(maintainers.sections))
+    _log.info("maintainers.read", project=source.project, sections=len(maintainers.sections))
     for remark in maintainers.remarks:
-        _log.warning("a rule of MAINTAINERS is left out", project=source.project, remark=str(remark))
+        _log.warning("maintainers.rule_skipped", project=source.project, remark=str(remark))
 
 
 def _key(server: ServerName, project: ProjectName) -> tuple[ServerName, str]:

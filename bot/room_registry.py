@@ -80,4 +80,4 @@ def _readable(everything: AllSubscriptions) -> Iterator[Subscription]:
         if heard is not None:
             yield heard
         else:
-            _log.error("a subscription cannot be read", id=subscribed.id, query=subscribed.query)
+            _log.error("subscription.unreadable", id=subscribed.id, query=subscribed.query)

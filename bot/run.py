@@ -53,7 +53,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
     gc.freeze()  # what is loaded by now stays; every full collection would look through it, 50 ms long
     clock = clock or SystemClock()
     with locked(settings.store.data_dir), _stopped_by_signals() as stop:
-        _log.info("starts", version=__version__, user=settings.matrix.user_id)
+        _log.info("startup", version=__version__, user=settings.matrix.user_id)
         async with MatrixClient(settings, clock) as client, assembled(settings, client, clock, rooms) as bot:
             user, listeners = settings.matrix.user_id, bot.rooms.listeners
             memory = DatabaseSession(bot.store, user, partial(_follow, bot), listeners.doubt)
@@ -63,13 +63,13 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
             async with served(settings.web.address, bot.overview, clock), watched(ServiceManager(os.environ)):
                 if await _done_before(stop, session.log_in):
                     await bot.run(stop, session.run, ready=session.has_heard)
-        _log.info("stopped")
+        _log.info("shutdown.complete")
 
 
 def _follow(bot: Bot, taken: SessionUpdate) -> None:
     """Go by what the session just took: who listens where, what was said, and what may be sent now."""
     for name, room in taken.named:
-        _log.info("listens", name=name, room=room)
+        _log.info("room.joined", name=name, room=room)
         bot.rooms.found(name, room)
     direct = bot.rooms.direct
     direct.update(taken.direct)

@@ -61,8 +61,8 @@ async def test_a_duty_and_a_session_that_always_fail_are_tried_now_and_then_and_
     assert 2 <= duty.calls < FEWER_THAN
     assert 2 <= session.calls < FEWER_THAN
     assert sorted(errors) == [
-        "a loop failed and starts anew: session",
-        "a scheduled job failed and runs again at its time: a duty",
+        "job.failed: a duty",
+        "loop.restarted: session",
     ]
 
 
@@ -104,8 +104,8 @@ async def test_a_broken_database_is_asked_now_and_then_by_each_loop_and_logged_o
     loops = 2 + len(bot.duties) + len(bot.watches) + 2  # delivery and commands; housekeeping and the files
     assert len(begun) < FEWER_THAN * loops / 2
     assert len(errors) == len(set(errors))
-    assert "a loop failed and starts anew: delivery" in errors
-    assert "a loop failed and starts anew: commands" in errors
+    assert "loop.restarted: delivery" in errors
+    assert "loop.restarted: commands" in errors
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_a_maintainers_file_that_cannot_be_read_is_asked_for_once_an_hour(
             for _ in range(int(SECONDS)):
                 await rig.poll(bot)
 
-    assert [entry["event"] for entry in logs].count("MAINTAINERS cannot be read") == 1
+    assert [entry["event"] for entry in logs].count("maintainers.unreadable") == 1
 
 
 class Hanging:

@@ -231,7 +231,7 @@ class Answerer:
 
     def _fault(self, message: InboxMessage) -> Notice:
         """What is said where a command fails by a fault of ours, which is being handled."""
-        _log.exception("a command failed", room=message.room, command=message.body[:_SHOWN])
+        _log.exception("command.failed", room=message.room, command=message.body[:_SHOWN])
         metrics.COMMANDS.labels("", "fault").inc()
         return notice(message, Answer(said("That did not work, by a fault of the bot. Its log says more.")))
 
@@ -254,7 +254,7 @@ class Answerer:
             async with self._place(verb), asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._handlers[verb](asked)
         except TimeoutError:
-            _log.warning("a command took too long", verb=verb)
+            _log.warning("command.timed_out", verb=verb)
             late = f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."
             return Answer(said(late)), "timeout"
         return answer, "mistake" if answer.is_refusal else "ok"

@@ -286,7 +286,7 @@ def _standing(patch: Patch, row: Patch | None) -> Patch:
 
 
 def _outage(place: LookupServer, error: TransportError) -> str:
-    _log.warning("a server could not be asked", server=place.name, reason=str(error))
+    _log.warning("lookup.failed", server=place.name, reason=str(error))
     return place.outage(error)
 
 

@@ -107,7 +107,7 @@ class Sender:
         except (LoggedOut, ConfigError):
             raise  # no other notice will fare better
         except Exception:  # noqa: BLE001  # a fault of ours in one notice; it is logged and tried again
-            _log.exception("a notice cannot be sent", key=notice.message.tag.key)
+            _log.exception("notice.send_failed", key=notice.message.tag.key)
             return RetryAt(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
 
     async def _settle(self, notice: ClaimedNotice, outcome: Outcome) -> None:
@@ -116,7 +116,7 @@ class Sender:
             if isinstance(outcome, Suspend) and await tx.outbox.resumed(notice.room) != notice.resumed:
                 outcome = RetryAt(self._clock.now(), outcome.reason)
             if await tx.outbox.settle(notice, outcome) and isinstance(outcome, Suspend):
-                _log.warning("the room is suspended", room=notice.room, reason=outcome.reason)
+                _log.warning("room.suspended", room=notice.room, reason=outcome.reason)
                 await tx.session.suspend(notice.room)
         kind = notice.message.tag.kind
         metrics.SENDS.labels(kind, _RESULTS[type(outcome)]).inc()
@@ -131,15 +131,15 @@ class Sender:
         except Temporary as error:
             if error.retry_after is not None:
                 self._be_silent(error.retry_after)
-            _log.info("to be sent again", key=key, attempts=notice.attempts, reason=str(error))
+            _log.info("notice.delayed", key=key, attempts=notice.attempts, reason=str(error))
             return RetryAt(next_attempt(notice.attempts, self._clock.now(), error.retry_after), str(error))
         except TimeoutError:
-            _log.info("to be sent again", key=key, attempts=notice.attempts, reason="no answer")
+            _log.info("notice.delayed", key=key, attempts=notice.attempts, reason="no answer")
             return RetryAt(next_attempt(notice.attempts, self._clock.now(), None), f"no answer within {SEND_SECONDS} s")
         except Forbidden as error:
             return Suspend(str(error))
         except Permanent as error:
-            _log.error("never to be sent", key=key, reason=str(error))
+            _log.error("notice.dead", key=key, reason=str(error))
             return Dead(str(error))
 
     def _be_silent(self, asked: timedelta) -> None:

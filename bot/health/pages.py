@@ -109,7 +109,7 @@ async def _listen(runner: web.AppRunner, address: tuple[str, int]) -> tuple[str,
     except OSError as error:
         raise ConfigError("web.listen", f"cannot listen on {host} port {port}: {error.strerror or error}") from error
     bound: tuple[str, int] = runner.addresses[0][:2]
-    _log.info("serves a status page, /livez, /readyz and /metrics", host=bound[0], port=bound[1])
+    _log.info("http.listening", host=bound[0], port=bound[1])
     return bound
 
 

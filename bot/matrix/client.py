@@ -126,13 +126,13 @@ class MatrixClient:
                 "or the password",
             )
         old = self.device
-        _log.error("the device is replaced by a new one", device=old, reason=str(lost))
+        _log.error("device.replaced", device=old, reason=str(lost))
         await self._use_password(None)
         await self.encryption.begin(self.owner)
         try:
             await confirmed(self.ask, self.owner, requests.delete_devices([old]))
         except TransportError as error:
-            _log.warning("the old device is still there; remove it by hand", device=old, reason=str(error))
+            _log.warning("device.not_removed", device=old, reason=str(error))
 
     @property
     def owner(self) -> SigningAccount:
@@ -197,7 +197,7 @@ class MatrixClient:
         token = wire.text(answer, "access_token")
         logged_in = Device(self.user, DeviceId(wire.text(answer, "device_id")), token)
         await self._keep(logged_in)
-        _log.info("logged in", user=self.user, device=logged_in.id)
+        _log.info("login.succeeded", user=self.user, device=logged_in.id)
         return logged_in
 
     async def _who_am_i(self, token: str) -> Content:
@@ -287,7 +287,7 @@ class MatrixClient:
         try:
             await self.ask(requests.leave(room))
         except Forbidden as error:
-            _log.info("was not there to leave", room=room, reason=str(error))
+            _log.info("room.not_joined", room=room, reason=str(error))
 
     async def invited_by(self, room: RoomId) -> ProvenInvitation | None:
         """The invitation that brought us into a room, as our membership there shows it; None where there was none.

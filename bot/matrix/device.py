@@ -42,13 +42,13 @@ def load(folder: Path) -> Device | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        _log.warning("the kept device cannot be read; a new one is made", file=str(path), reason=type(error).__name__)
+        _log.warning("device.unreadable", file=str(path), reason=type(error).__name__)
         return None
     match told:
         case {"user": str(user), "id": str(number), "token": str(token)}:
             return Device(UserId(user), DeviceId(number), token)
         case _:
-            _log.warning("the kept device has another shape; a new one is made", file=str(path))
+            _log.warning("device.malformed", file=str(path))
             return None
 
 

@@ -116,7 +116,7 @@ class Encryption:
             if (own := account.kept(self._vault, owner.user, owner.device)) is not None:
                 return own
         except (CryptoStoreDamaged, ValueError) as error:
-            _log.error("the crypto store cannot be read", reason=str(error))
+            _log.error("crypto_store.unreadable", reason=str(error))
         except OSError as error:
             raise StoreError(f"store.data_dir: the crypto store cannot be written: {error}") from error
         self._close_vault()
@@ -153,7 +153,7 @@ class Encryption:
         try:
             await self._ask(requests.set_account_data(own.user, EPOCH, told))
         except Permanent as error:
-            _log.warning("an old copy of the crypto store will not be noticed", reason=str(error))
+            _log.warning("crypto_store.rollback_unguarded", reason=str(error))
         await self._step(self._machine.tidy)
         self._counted_at = now
 
@@ -193,7 +193,7 @@ class Encryption:
             try:
                 await duty()
             except TransportError as error:
-                _log.warning("the keys cannot be looked after", reason=str(error))
+                _log.warning("keys.upkeep_failed", reason=str(error))
                 return (error.retry_after if isinstance(error, Temporary) else None) or backoff(1)
             except BotError:
                 raise
@@ -217,7 +217,7 @@ class Encryption:
                 self.refusal = ""
             except Permanent as error:
                 self.refusal = str(error)
-                _log.error("the device is not signed; others are warned of its messages", reason=str(error))
+                _log.error("device.unsigned", reason=str(error))
             self._is_ready = True
 
     async def _replenish(self) -> None:

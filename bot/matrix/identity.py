@@ -84,7 +84,7 @@ async def sign_device(ask: Ask, owner: SigningAccount, folder: Path, own: Conten
             raise Permanent(f"the account has a cross-signing identity that is not the bot's; {RESET_WORDS}")
         seeds = known
     await _sign(ask, owner, seeds, own)
-    _log.info("the device is signed", device=owner.device)
+    _log.info("device.signed", device=owner.device)
 
 
 async def reset(ask: Ask, owner: SigningAccount, folder: Path) -> None:
@@ -112,7 +112,7 @@ async def _first_identity(ask: Ask, owner: SigningAccount, folder: Path, keyring
     seeds = keyring.identities[0] if keyring.identities else new_seeds()
     await asyncio.to_thread(keyrings.save, folder, replace(keyring, identities=(seeds,)))
     await confirmed(ask, owner, requests.upload_identity(signing.identity_keys(owner.user, seeds)))
-    _log.info("the account has a cross-signing identity now", user=owner.user)
+    _log.info("cross_signing.created", user=owner.user)
     return seeds
 
 
@@ -126,7 +126,7 @@ async def _sign(ask: Ask, owner: SigningAccount, seeds: Seeds, own: Content) -> 
     answer = await ask(requests.query_keys([owner.user]))
     if not signing.standing(answer, owner.user, owner.device).is_signed:
         reason = "it said why" if isinstance(failures, Mapping) and failures else "it did not say why"
-        _log.error("the signature did not arrive", failures=str(failures)[:200])
+        _log.error("device.signature_rejected", failures=str(failures)[:200])
         raise Permanent(f"the homeserver did not take the signature of the device, and {reason}")
 
 

@@ -215,7 +215,7 @@ class Membership:
         until = self._clock.monotonic() + (again_at - now).total_seconds()
         self._waits[errand.name] = _Wait(attempts, until, str(error), isinstance(error, Permanent))
         if before is None or before.reason != str(error):
-            _log.warning("a room is not open yet", errand=errand.name, reason=str(error), again_at=again_at.isoformat())
+            _log.warning("room.change_delayed", errand=errand.name, reason=str(error), again_at=again_at.isoformat())
 
     async def _enter(self, name: str) -> None:
         """Come into a configured room; one that threw us out is not entered again without being asked."""
@@ -237,7 +237,7 @@ class Membership:
             return
         is_allowed = self.policy.allows(inviter) and self._refused.get(room, self._looked_at) <= self._looked_at
         if not self.policy.is_configured(room) and not is_allowed:
-            _log.info("declines an invitation", room=room, inviter=inviter)
+            _log.info("invitation.declined", room=room, inviter=inviter)
             await self._client.leave(room)
             await self._take(SessionUpdate(settled=(room,)))
             return
@@ -247,7 +247,7 @@ class Membership:
         try:
             await self._client.join(room, (_host(inviter) or self._rules.server,), seconds)
         except Permanent as error:
-            _log.warning("cannot accept an invitation", room=room, inviter=inviter, reason=str(error))
+            _log.warning("invitation.failed", room=room, inviter=inviter, reason=str(error))
             await self._take(SessionUpdate(settled=(room,)))
             return
         if room in self._invitations and room not in self.rooms:
@@ -291,7 +291,7 @@ class Membership:
         new = room.replacement
         is_there = new in self.rooms
         if (reason := why_not_followed(room, self.rooms[new]) if is_there else why_not_entered(room)) is not None:
-            _log.warning("a room's replacement is not followed", room=room.id, replacement=new, reason=reason)
+            _log.warning("room.replacement_ignored", room=room.id, replacement=new, reason=reason)
             self._decided[room.id] = new, room.replaced_by  # where it is pending, it is left, or kept by its own right
             return
         if not is_there:

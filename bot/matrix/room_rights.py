@@ -37,7 +37,7 @@ class MatrixRoomRights:
         try:
             seen = replace(seen, levels=Levels.of(await client.state(room, "m.room.power_levels")))
         except TransportError as error:
-            _log.info("the power levels as last seen count", room=room, reason=str(error))
+            _log.info("power_levels.outdated", room=room, reason=str(error))
         needed = seen.level_to_set(STATE_TYPE, DEFAULT_LEVEL)
         return RightsDecision(needed, seen.level(user), self.is_admin(user))
 

@@ -165,7 +165,7 @@ class Session:
             else:
                 break
         if self._down_since is not None:
-            _log.info("the homeserver answers again", since=self._down_since.isoformat())
+            _log.info("homeserver.recovered", since=self._down_since.isoformat())
             self._down_since = None
 
     async def _pause(self, backoff: Backoff, wish: timedelta | None, reason: str) -> None:
@@ -177,7 +177,7 @@ class Session:
         self._next_try = self._clock.now() + timedelta(seconds=seconds)
         if is_news:
             again = to_the_second(self._next_try)
-            _log.warning("the homeserver does not answer as it should", reason=reason, next_try=again)
+            _log.warning("homeserver.unavailable", reason=reason, next_try=again)
         await self._clock.sleep(seconds)
 
     async def _hear(self, timeout_ms: int, *, whole: bool) -> None:
@@ -225,7 +225,7 @@ class Session:
     def _doubt_the_token(self, error: Permanent) -> None:
         """A homeserver that was set back knows our token no more: begin anew, as at the first start."""
         if self._since is not None and not isinstance(error, Forbidden):
-            _log.error("the homeserver does not know where we were; what was said meanwhile is passed over")
+            _log.error("sync.restarted")
             self._since = None
 
 

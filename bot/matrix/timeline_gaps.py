@@ -67,7 +67,7 @@ class TimelineGaps:
         except Temporary as error:
             failed[joined.room] = error
         except Forbidden as error:
-            _log.warning("gap.forbidden", room=joined.room, reason=str(error))
+            _log.warning("timeline_gap.forbidden", room=joined.room, reason=str(error))
         except Permanent as error:
             self._skip(joined.room, str(error))
         except BotError:

@@ -74,12 +74,12 @@ class Schedule:
             trouble.wait(now())
         else:
             if failures := trouble.ended():
-                _log.info("a scheduled job runs well again", job=name, failures=failures)
+                _log.info("job.recovered", job=name, failures=failures)
 
 
 def _log_failure(job: str, error: Exception) -> None:
     """An outage is a line; a fault of ours has its trace."""
     if isinstance(error, BotError):
-        _log.error("a scheduled job failed and runs again at its time", job=job, reason=str(error))
+        _log.error("job.failed", job=job, reason=str(error))
     else:
-        _log.error("a scheduled job failed and runs again at its time", job=job, exc_info=True)
+        _log.error("job.failed", job=job, exc_info=True)

@@ -28,7 +28,7 @@ class ServiceManager:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.sendto("\n".join(said).encode(), self._address)
         except OSError as error:
-            _log.warning("the service manager cannot be told", said=said, reason=error.strerror)
+            _log.warning("systemd.notify_failed", said=said, reason=error.strerror)
 
 
 @asynccontextmanager

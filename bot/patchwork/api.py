@@ -379,7 +379,7 @@ class PatchworkApi:
                 self._incidents.record(WALLED, self._all_mboxes, str(error))
             if isinstance(error, Temporary) and error.retry_after is not None and not or_pages:
                 raise  # who asks for patience is not asked for each patch instead
-            _log.info("no series mbox, reading the patches one by one", series=series.id, reason=str(error))
+            _log.info("series.mbox_missing", series=series.id, reason=str(error))
             return None
         self._incidents.resolve(WALLED, self._all_mboxes)
         return await asyncio.to_thread(read_series_mbox, text, series)

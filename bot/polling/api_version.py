@@ -30,12 +30,12 @@ class VersionCheck:
         now = self._clock.monotonic()
         if not self._api.version:
             version = await self._api.discover()
-            _log.info("speaking with Patchwork", server=self._server, api=version)
+            _log.info("server.api_version", server=self._server, api=version)
             self._due_at = now + FIRST_CHECK
         elif self._api.may_be_newer and now >= self._due_at:
             self._due_at = now + CHECK_EVERY
             try:
                 if await self._api.discover_newer():
-                    _log.info("speaking with Patchwork", server=self._server, api=self._api.version)
+                    _log.info("server.api_version", server=self._server, api=self._api.version)
             except TransportError as error:
-                _log.info("version.check_failed", server=self._server, reason=str(error))
+                _log.info("server.version_check_failed", server=self._server, reason=str(error))

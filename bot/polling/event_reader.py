@@ -163,7 +163,7 @@ class EventReader:
             self._failures += 1
             if self._failures < _FAILURES_UNTIL_APART or len(baselines) == 1:
                 raise
-            _log.warning("asking for each project by itself", server=self._server, reason=str(error))
+            _log.warning("events.read_by_project", server=self._server, reason=str(error))
             self._apart_until = now + self._apart_seconds
             self._apart_seconds = min(self._apart_seconds * 2, _LONGEST_APART_SECONDS)
             return await self._one_by_one(baselines, since)
@@ -177,7 +177,7 @@ class EventReader:
             try:
                 parts.append(await self._walk([project], baselines, since))
             except TransportError as error:
-                _log.warning("no events of one project", server=self._server, project=project, reason=str(error))
+                _log.warning("events.project_unreadable", server=self._server, project=project, reason=str(error))
                 failed = error
         if failed is not None and not parts:
             raise failed
@@ -223,7 +223,7 @@ class EventReader:
         Ids that fell back, on events younger than any before, are those of a rebuilt server; on older ones they only
         say that the newest events were deleted.
         """
-        _log.info("the known events are not where they were, reading back", server=self._server, cursor=at)
+        _log.info("events.reread", server=self._server, cursor=at)
         apart = self._clock.monotonic() < self._apart_until
         questions = [[project] for project in baselines] if apart else [list(baselines)]
         found = [event for projects in questions for event in await self._read_back(projects, baselines)]

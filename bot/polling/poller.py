@@ -263,7 +263,7 @@ class Poller:
         return Poll(self.server, watched.cursor, polled=False)
 
     async def _start_over(self, projects: Sequence[ProjectName]) -> Poll:
-        _log.warning("the server was rebuilt: its ids fell back; taking a new baseline", server=self.server)
+        _log.warning("server.rebuilt", server=self.server)
         fresh = tuple([await self._projects.baseline(project) for project in projects])
         date = cursor.newest(base.date for base in fresh if base.date is not None)
         return Poll(self.server, date, baselines=fresh, rebuilt=True)

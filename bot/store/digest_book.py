@@ -132,7 +132,7 @@ class DigestBook:
             try:
                 at = await self.next_at(room, read_digest(digest))
             except (BotError, LookupError, ValueError) as error:
-                self._incidents.record("digest.not_arranged", f"digest {digest} of {room}", error)
+                self._incidents.record("digest.not_scheduled", f"digest {digest} of {room}", error)
                 continue
             values = {"room": room, "digest": digest, "since": self._now, "next_due_at": at}
             await self._connection.execute(sa.insert(table).values(values))

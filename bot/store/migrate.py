@@ -47,7 +47,7 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
         _refuse_unknown(before)
         if before is not None and file is not None:
             copy = backup(file, file.with_name(f"{file.name}.{before}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
-            _log.info("database backed up before its migration", copy=str(copy))
+            _log.info("database.backed_up", copy=str(copy))
         async with engine.begin() as connection:
             await connection.run_sync(_migrate)
         return Upgrade(before, newest(), copy)

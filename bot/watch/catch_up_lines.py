@@ -129,7 +129,7 @@ class CatchUp:
             gathered = await tx.floods.gathered(key)
             compose = partial(gap_notices, absence, key, room=self._room(room))
             await tx.outbox.add(await asyncio.to_thread(composed, gathered, compose, self._incidents))
-        _log.info("told after an absence", server=absence.server, room=room, series=count, came=absence.came)
+        _log.info("catch_up.posted", server=absence.server, room=room, series=count, came=absence.came)
         return announced
 
     async def _release(self, tx: Transaction, absence: Absence, line: _Line) -> list[CardRequest]:

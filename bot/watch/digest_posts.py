@@ -113,7 +113,7 @@ class DigestPosts:
             if (due.room, due.digest) not in self._wanted:
                 await tx.digests.end(due)
         self._incidents.resolve(RetryKind.DIGEST.incident, due.key)
-        _log.info("digest", room=due.room, digest=str(due.digest), series=len(told.listed) + told.unlisted)
+        _log.info("digest.posted", room=due.room, digest=str(due.digest), series=len(told.listed) + told.unlisted)
 
     async def _stale(self, due: DigestDue) -> list[_Kept]:
         """What a digest tells of because nothing happened to it, newest first."""
@@ -124,7 +124,7 @@ class DigestPosts:
             except StoreError:
                 raise
             except UserError as error:
-                _log.warning("a digest cannot tell what is stale", room=due.room, query=str(query), reason=str(error))
+                _log.warning("digest.stale_unknown", room=due.room, query=str(query), reason=str(error))
                 continue
             except Exception as error:  # noqa: BLE001  # a fault of ours in one query, which is recorded
                 self._incidents.record("digest.stale_not_found", f"{query} in {due.room}", error)

@@ -124,7 +124,7 @@ class FloodLists:
                 await tx.outbox.add([line])
             await tx.outbox.add(thread)
         await tx.floods.told(flood)
-        _log.info("flood", room=flood.room, series=len(gathered), cause=flood.cause.value)
+        _log.info("flood.posted", room=flood.room, series=len(gathered), cause=flood.cause.value)
 
     async def _composed(
         self,

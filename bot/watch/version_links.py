@@ -60,7 +60,7 @@ async def _link(tx: Transaction, link: UnlinkedSeries) -> LinkedSeries | None:
         return None
     await tx.watch.link(server, series.id, evident.former.id)
     why = [str(kind) for kind in evident.evidence]
-    _log.info("a new version", server=server, series=series.id, former=evident.former.id, evidence=why)
+    _log.info("version.linked", server=server, series=series.id, former=evident.former.id, evidence=why)
     return LinkedSeries(series, evident.former, link.failures)
 
 

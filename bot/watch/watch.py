@@ -92,7 +92,7 @@ class Watch:
             self._failed(str(error), error.retry_after if isinstance(error, Temporary) else None)
             return False
         except Exception as error:  # noqa: BLE001  # the loop's one broad catch: a fault of ours is an outage, too
-            _log.exception("a poll failed", server=self.server)
+            _log.exception("poll.failed", server=self.server)
             self._failures_of_ours.inc()
             self._failed(f"a fault of the bot: {type(error).__name__}", None)
             return False
@@ -145,11 +145,16 @@ class Watch:
             for change in each.changes:
                 metrics.CHANGES.labels(self.server, change.kind).inc()
                 about = {"kind": str(each.about.kind), "id": each.about.number, "patch": change.patch}
-                _log.debug("change", server=self.server, **about, why=change.reason)
+                _log.debug("change.seen", server=self.server, **about, why=change.reason)
         for new in self._written:
             metrics.CARDS.labels(self.server).inc()
             _log.info(
-                "card", server=self.server, room=new.room, kind=str(new.about.kind), id=new.about.number, why=new.why
+                "card.queued",
+                server=self.server,
+                room=new.room,
+                kind=str(new.about.kind),
+                id=new.about.number,
+                why=new.why,
             )
 
     def _room(self, room: RoomId) -> ListContext:
@@ -170,7 +175,7 @@ class Watch:
         self._not_before = self._clock.monotonic() + max((asked or timedelta()).total_seconds(), jittered)
         since = self.health.failing_since
         if since is None:
-            _log.error("the server cannot be polled", server=self.server, reason=reason)
+            _log.error("server.unavailable", server=self.server, reason=reason)
         now = self._clock.now()
         self.health = replace(self.health, failing_since=since or now, reason=reason, next_try=self._next_poll())
         metrics.POLLS.labels(self.server, "failed").inc()
@@ -184,7 +189,7 @@ class Watch:
 
     def _succeeded(self, poll: Poll) -> None:
         if self.health.failing_since is not None:
-            _log.info("the server can be polled again", server=self.server, since=str(self.health.failing_since))
+            _log.info("server.recovered", server=self.server, since=str(self.health.failing_since))
         now = self._clock.now()
         is_up_to_date = poll.polled and not poll.more
         last_success = now if poll.polled else self.health.last_success

@@ -360,7 +360,7 @@ async def test_an_answer_that_the_database_does_not_take_is_a_fault_and_is_not_t
     with capture_logs() as logs:
         await here.answerer.answer_all()
 
-    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["a command failed"]
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["command.failed"]
     assert sorted(await here.answers()) == ["That did not work, by a fault of the bot. Its log says more.", "well"]
 
 

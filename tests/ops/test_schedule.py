@@ -95,7 +95,7 @@ async def test_a_job_that_fails_is_logged_and_runs_again() -> None:
             await job.goal.wait()
 
     assert logs[0] == {
-        "event": "a scheduled job failed and runs again at its time",
+        "event": "job.failed",
         "job": "housekeeping",
         "log_level": "error",
         "exc_info": True,
@@ -116,10 +116,10 @@ async def test_an_outage_is_a_line_when_it_begins_and_one_when_it_is_over() -> N
         async with ticking(schedule):
             await job.goal.wait()
 
-    failed = "a scheduled job failed and runs again at its time"
+    failed = "job.failed"
     assert logs[:2] == [
         {"event": failed, "job": "housekeeping", "reason": "the disk is full", "log_level": "error"},
-        {"event": "a scheduled job runs well again", "job": "housekeeping", "failures": 2, "log_level": "info"},
+        {"event": "job.recovered", "job": "housekeeping", "failures": 2, "log_level": "info"},
     ]
     assert len(logs) == 2
 

@@ -47,7 +47,7 @@ async def test_a_room_that_is_named_by_an_alias_gets_its_cards_as_soon_as_it_let
     stage.rooms[alias] = ("path:migration/",)
 
     async with stage.running(rooms=0) as bot:
-        await stage.until(lambda: "a room is not open yet" in bot.said())
+        await stage.until(lambda: "room.change_delayed" in bot.said())
         await ann.invite(room, stage.me)
         await stage.until(stage.knows_rooms)
         stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))

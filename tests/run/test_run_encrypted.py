@@ -39,7 +39,7 @@ async def test_an_encrypted_room_gets_its_cards_and_answers(stage: Stage, ann: P
 
 async def test_an_operator_gives_the_bot_a_new_identity(stage: Stage, ann: Person) -> None:
     async with stage.running() as bot:
-        await stage.until(lambda: "the device is signed" in bot.said())
+        await stage.until(lambda: "device.signed" in bot.said())
     first = await ann.ask("POST", "/keys/query", {"device_keys": {stage.me: []}})
 
     reset = await stage.patchbot("keys", "reset", "--yes", password=PASSWORD)

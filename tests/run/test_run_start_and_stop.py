@@ -73,7 +73,7 @@ async def test_a_homeserver_that_is_away_is_waited_for_and_told(homeserver: Home
     homeserver.stop()
     bot = await stage.start()
     try:
-        await stage.until(lambda: "the homeserver does not answer as it should" in bot.said())
+        await stage.until(lambda: "homeserver.unavailable" in bot.said())
         homeserver.start()
         await stage.until(lambda: stage.has("server"))
 
@@ -88,7 +88,7 @@ async def test_a_bot_that_waits_for_its_homeserver_can_be_stopped(homeserver: Ho
     homeserver.stop()
     bot = await stage.start()
     try:
-        await stage.until(lambda: "the homeserver does not answer as it should" in bot.said())
+        await stage.until(lambda: "homeserver.unavailable" in bot.said())
 
         assert await bot.stop() == 0
     finally:

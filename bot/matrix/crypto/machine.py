@@ -330,10 +330,10 @@ class CryptoMachine:
                 return None
             return replace(event, unreadable=True)
         except ForgedMessage as error:
-            _log.warning("a message is not what it says it is", room=room, message=event.id, reason=str(error))
+            _log.warning("message.forged", room=room, message=event.id, reason=str(error))
             return event
         except UndecryptableMessage as error:
-            _log.info("cannot read a message", room=room, message=event.id, reason=str(error))
+            _log.info("message.undecryptable", room=room, message=event.id, reason=str(error))
             return replace(event, unreadable=True)
         relation = event.content.get("m.relates_to")
         return replace(event, type=kind, content=content if relation is None else {**content, "m.relates_to": relation})

@@ -67,14 +67,14 @@ class ToDeviceInbox:
         except Impostor as error:
             self.faults.add(MESSAGE_REFUSED, f"devices of {told.sender}", str(error))
         except UndecryptableMessage as error:
-            _log.info("cannot read what a device sent", user=told.sender, reason=str(error))
+            _log.info("to_device.undecryptable", user=told.sender, reason=str(error))
             self._doubt(told.sender, device, now)
         else:
             self._take_opened(opened, device, now)
 
     def _take_opened(self, opened: DecryptedMessage, device: DeviceKeys | None, now: int) -> None:
         if device is not None and device.ed25519 != opened.ed25519:
-            _log.warning("a device claims the key of another", user=opened.sender)
+            _log.warning("device.impersonated", user=opened.sender)
         elif opened.type == WITHHELD:
             self._learn_withheld(opened.sender, opened.content, now)
         elif opened.type == "m.room_key" and (place := self.rooms.learn(opened)) is not None:
@@ -83,7 +83,7 @@ class ToDeviceInbox:
     def _learn_withheld(self, sender: UserId, told: Content, now: int) -> None:
         """A key will not come; where the sender cannot write to us, it is up to us to begin a conversation."""
         if (place := self.withheld.learn(sender, told)) is not None:
-            _log.info("a key is withheld", user=sender, room=place[0], code=str(told.get("code"))[:64])
+            _log.info("room_key.withheld", user=sender, room=place[0], code=str(told.get("code"))[:64])
             self.waiting.arrived(*place)
         elif told.get("code") == NO_OLM and (device := self._device(sender, told)) is not None:
             self._doubt(sender, device, now)

@@ -1,0 +1,210 @@
+"""The page on all log events, written from the calls in the program and the meanings below: `make reference`."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.store.retry_book import RetryKind
+
+PROGRAM = Path(__file__).parents[2] / "bot"
+_LEVELS = {"exception": "error"}
+_INCIDENT = ("error", ("name", "reason"))
+
+_HANDLED_AGAIN = "could not be handled because of a fault in it alone; it is retried"
+MEANINGS = {
+    "answer.part_skipped": "A part of an answer of the homeserver was too large and is left out.",
+    "baseline.taken": "A project is watched from now on; what exists on the server already is not posted.",
+    "card.failed": f"A requested card {_HANDLED_AGAIN}.",
+    "card.queued": "A card was written for a room; it is sent as soon as the homeserver's rate limit allows.",
+    "catch_up.posted": "What was missed while the bot or a server was down was posted as one list.",
+    "change.failed": f"A change of a submission {_HANDLED_AGAIN}.",
+    "change.seen": "Something known has changed.",
+    "command.deferred": "A command could not be answered because something it needs is down; it is answered later.",
+    "command.failed": "A command met a fault of the program, and was answered so.",
+    "command.timed_out": "A command took too long and was answered so.",
+    "config.query_doubtful": "A query of the configuration is valid but may not mean what it seems to.",
+    "cross_signing.created": "The account got a cross-signing identity.",
+    "crypto_store.rollback_unguarded": "A restored old copy of the crypto store would not be noticed.",
+    "crypto_store.unreadable": "The keys of the device are lost; the bot logs in as a new device.",
+    "database.backed_up": "A copy of the database was made before an upgrade.",
+    "device.impersonated": "A device claimed the key of another; its message is dropped.",
+    "device.malformed": "`device.json` does not contain what it should; the bot logs in as a new device.",
+    "device.not_removed": "The homeserver refused to remove the old device; remove it by hand.",
+    "device.replaced": "The bot logged in as a new device because the keys of the old one are lost.",
+    "device.signature_rejected": "The homeserver did not accept the signature of the bot's device.",
+    "device.signed": "The bot's device is signed by its account.",
+    "device.unreadable": "`device.json` cannot be read; the bot logs in as a new device.",
+    "device.unsigned": "The bot's device is not signed, so clients warn of its messages.",
+    "digest.failed": f"A digest {_HANDLED_AGAIN}.",
+    "digest.item_not_shown": "An item of a digest cannot be rendered and is listed by its number.",
+    "digest.lookup_cut": "A digest was posted before the server had been asked for all of its items.",
+    "digest.lookup_failed": "A server could not be asked for an item of a digest, which is shown as it was known.",
+    "digest.not_scheduled": "A digest cannot be scheduled, for example because its time zone is unknown.",
+    "digest.posted": "A digest was written for a room.",
+    "digest.stale_not_found": "Looking for stale submissions for a digest failed.",
+    "digest.stale_unknown": "A digest cannot list stale submissions because its query cannot be searched for.",
+    "edit.failed": f"The edit of a card {_HANDLED_AGAIN}.",
+    "encryption.device_left_out": "A device cannot be given the key of a room, so its user cannot read there with it.",
+    "encryption.message_refused": "A message of another device cannot be decrypted.",
+    "encryption.request_refused": "The homeserver refused a request for keys.",
+    "encryption.upkeep_failed": "Looking after the keys met a fault of the program; it is retried.",
+    "events.project_unreadable": "The events of one project cannot be read.",
+    "events.read_by_project": "The server refuses its list of all events, so each project is read by itself.",
+    "events.reread": "The known events are not where they were, so the list is read further back.",
+    "fetch.object_gone": "The server said twice that a submission does not exist; it is not requested again.",
+    "fetch.object_unreadable": "A series, a patch or a list of comments cannot be read and is requested again.",
+    "fetch.row_skipped": "A row of a list cannot be read and is skipped.",
+    "file.restricted": "A private file was readable by others, which was corrected.",
+    "flood.failed": f"A list of many submissions {_HANDLED_AGAIN}.",
+    "flood.posted": "Many submissions were written as one list.",
+    "homeserver.recovered": "The homeserver answers again.",
+    "homeserver.unavailable": "The homeserver does not answer, or not as it should.",
+    "housekeeping.failed": "Deleting what is no longer needed failed; it is retried.",
+    "http.listening": "The pages for people and for monitoring are served.",
+    "installation.id_made": "The installation got its random id.",
+    "invitation.declined": "An invitation was declined because its sender may not invite the bot.",
+    "invitation.failed": "The homeserver refused to let the bot accept an invitation.",
+    "invitation.refused": "An invitation was not from whom it claimed; the bot left the room.",
+    "job.failed": "A scheduled job failed and runs again at its next time.",
+    "job.recovered": "A scheduled job works again.",
+    "keys.upkeep_failed": "The homeserver could not be asked about keys; it is retried.",
+    "link.failed": f"The link to the former version of a series {_HANDLED_AGAIN}.",
+    "list.item_not_shown": "An item of a list cannot be rendered and is listed by its number.",
+    "login.succeeded": "The bot is logged in.",
+    "lookup.failed": "A server could not be asked for a command; the bot's own copy is shown.",
+    "loop.restarted": "A part of the bot failed and was started again.",
+    "maintainers.not_read": "A MAINTAINERS file could not be read; the last good copy is used.",
+    "maintainers.read": "A MAINTAINERS file was read.",
+    "maintainers.rule_skipped": "A line of a MAINTAINERS file cannot be used.",
+    "maintainers.unreadable": "A MAINTAINERS file could not be read; the last good copy is used.",
+    "mbox.walled": "A login page or a bot challenge stands in front of the server's mboxes.",
+    "message.forged": "A message is not what it claims to be and is dropped.",
+    "message.undecryptable": "A message cannot be decrypted.",
+    "message.unencrypted_ignored": "Unencrypted messages in an encrypted room were ignored.",
+    "notice.dead": "A message was given up; `patchbot outbox list` shows it.",
+    "notice.delayed": "A message could not be sent now and is retried.",
+    "notice.left_out": "A person has so many unsent answers that a welcome or the like was left out.",
+    "notice.send_failed": "Sending a message met a fault of the program; it is retried.",
+    "notice.thread_refused": "The homeserver refused a reply in a thread; it is sent without one.",
+    "poll.failed": "A poll met a fault of the program; the next poll reads the same again.",
+    "poll.object_not_saved": "A series or patch cannot be stored; it is read again later.",
+    "power_levels.outdated": "The power levels of a room could not be requested; the last known ones are used.",
+    "project.available": "A project can be watched again.",
+    "project.catch_up_failed": "The events of a project that was missing cannot be read; it is retried.",
+    "project.unavailable": "A project cannot be watched.",
+    "query.not_checked": "The queries of a room could not be checked against a changed MAINTAINERS file.",
+    "reply.failed": f"A reply below a card {_HANDLED_AGAIN}.",
+    "retry.not_kept": "A retry could not be stored; what it is about is handled when it changes again.",
+    "room.change_delayed": "A room cannot be joined, left or followed to its replacement now; it is retried.",
+    "room.joined": "The bot is in a room of the configuration.",
+    "room.not_joined": "The bot was not in the room that it was to leave.",
+    "room.replacement_ignored": "A room claims to be replaced by another, which the bot does not follow.",
+    "room.suspended": "A room does not let the bot speak; its messages wait.",
+    "room_key.withheld": "Somebody's client does not give the bot the key of a message.",
+    "series.mbox_missing": "A series has no mbox; its patches are read one by one.",
+    "series.skipped": "A series in a list cannot be read and is skipped.",
+    "server.api_version": "The version of the API that is spoken with a server.",
+    "server.rebuilt": "The ids of a server went back; everything that is there now counts as known.",
+    "server.recovered": "A server can be polled again.",
+    "server.unavailable": "A server cannot be polled.",
+    "server.version_check_failed": "A server could not be asked for a newer version of its API.",
+    "shutdown.complete": "The bot has stopped.",
+    "shutdown.draining": "The bot stops; messages that can be sent now are sent first.",
+    "startup": "The bot starts.",
+    "states.not_shown": "The page that lists a server's states cannot be read; states are shown by their slugs.",
+    "store.row_unreadable": "A row of the database cannot be read and is skipped.",
+    "submission.failed": f"A new submission {_HANDLED_AGAIN}.",
+    "subscription.unreadable": "A stored query is no longer valid; `!pw subs` in its room shows it.",
+    "sweep.failed": "A half-hourly sweep (newest series and patches, archived and open ones) failed.",
+    "sync.decryption_failed": "The encrypted part of a sync could not be handled.",
+    "sync.event_failed": "An event of a sync could not be handled and is skipped.",
+    "sync.gap_skipped": "Messages that a sync left out cannot be fetched.",
+    "sync.part_failed": "A part of a sync could not be handled and is skipped.",
+    "sync.part_skipped": "A part of a sync was too large and is skipped.",
+    "sync.restarted": "The homeserver does not know the sync token; commands sent meanwhile are ignored.",
+    "sync.room_failed": "A room's part of a sync could not be handled and is skipped.",
+    "sync.room_skipped": "A room is too large to be read; syncs leave it out for a while.",
+    "sync.state_skipped": "The state of a room was too large and is read as far as it is needed.",
+    "sync.too_large": "A sync is too large, and no single room causes it.",
+    "systemd.notify_failed": "systemd could not be notified.",
+    "timeline_gap.forbidden": "The bot may not read the messages that a sync left out.",
+    "to_device.undecryptable": "A message that a device sent to the bot's device cannot be decrypted.",
+    "version.linked": "A series was recognised as a new version of another.",
+}
+
+_HEAD = """\
+# Log events
+
+Every event that the bot logs, with its level and its fields. The name of an event is stable: filters and alerts may
+rely on it. Values never contain secrets or the texts of messages. [How to read the log](operations.md#the-log)
+
+Events with the fields `name` and `reason` are incidents: `!pw status` and the status page show them until they are
+over.
+
+| event | level | fields | meaning |
+|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """An event, with the levels that it is logged at and all the fields that it may have."""
+
+    name: str
+    levels: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+def log_events() -> list[LogEvent]:
+    """Return all events that the program may log, by name."""
+    levels: dict[str, set[str]] = {}
+    fields: dict[str, dict[str, None]] = {}
+    for name, level, more in [*_logged(), *((kind.incident, *_INCIDENT) for kind in RetryKind)]:
+        levels.setdefault(name, set()).add(level)
+        fields.setdefault(name, {}).update(dict.fromkeys(more))
+    return [LogEvent(name, tuple(sorted(levels[name])), tuple(fields[name])) for name in sorted(levels)]
+
+
+def _logged() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """What each call logs; and the kinds of incidents, which are logged where they are recorded."""
+    for path in sorted(PROGRAM.rglob("*.py")):
+        in_calls: set[int] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and _is_logging(node.func) and isinstance(node.args[0], ast.Constant):
+                in_calls.add(id(node.args[0]))
+                yield str(node.args[0].value), _level(node.func), _fields(node)
+            elif isinstance(node, ast.Constant) and id(node) not in in_calls and node.value in MEANINGS:
+                yield str(node.value), *_INCIDENT
+
+
+def _is_logging(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "_log"
+
+
+def _level(function: ast.expr) -> str:
+    assert isinstance(function, ast.Attribute)  # noqa: S101  # `_is_logging` saw to it
+    return _LEVELS.get(function.attr, function.attr)
+
+
+def _fields(call: ast.Call) -> tuple[str, ...]:
+    named = (keyword.arg for keyword in call.keywords if keyword.arg != "exc_info")
+    return tuple(name or "kind, id, patch" for name in named)  # only `change.seen` has them in a dict
+
+
+def page() -> str:
+    """Return the page.
+
+    Raises:
+        KeyError: an event has no meaning in the table.
+    """
+    rows = (
+        f"| `{event.name}` | {', '.join(event.levels)} | {', '.join(event.fields)} | {MEANINGS[event.name]} |"
+        for event in log_events()
+    )
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
