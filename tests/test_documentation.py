@@ -34,6 +34,8 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 _FIRST_CELL = re.compile(r"^\| (`.*?) \|", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 NAMED = {"patchbot explain", "patchbot maintainers"}  # in sentences, without what they need
+_FILE = re.compile(r"(?:[a-z_]+/)*[a-z_]+\.py|(?:[a-z_]+/)+")
+_NAME = re.compile(r"([A-Za-z_]\w*)(?:\.([a-z_]\w*))?")
 _FORM = re.compile(r"VERB|FILE|QUERY|REF|ROOM|[\\|…\[]")  # a form to be filled in, and nothing that is typed
 
 
@@ -85,6 +87,21 @@ def test_a_command_in_chat_is_one_that_the_bot_takes(page: str, typed: str) -> N
         parse_subscription(call.arguments["query"], has_addresses=True)
     elif call.command.verb == "find":
         read_query(call.arguments["query"])
+
+
+def test_files_and_names_of_the_program_are_there() -> None:
+    """The page that leads through the code names only what is in it."""
+    spans = set(_SPAN.findall((TOP / "docs" / "how-it-works.md").read_text()))
+    paths = {
+        path.relative_to(TOP).as_posix() for top in ("bot", "tests") for path in (TOP / top, *(TOP / top).rglob("*"))
+    }
+    code = "\n".join(path.read_text() for path in (TOP / "bot").rglob("*.py"))
+
+    files = {span.rstrip("/") for span in spans if _FILE.fullmatch(span)}
+    names = {part for span in spans if (name := _NAME.fullmatch(span)) for part in name.groups() if part}
+
+    assert [file for file in sorted(files) if not any(f"/{path}".endswith(f"/{file}") for path in paths)] == []
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", code)] == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, TOP / "CHANGELOG.md"], ids=lambda page: page.name)
