@@ -16,9 +16,9 @@ class AboutCommands:
         self._condition = condition
         self._admins = admins
 
-    async def status(self, asked: CommandRequest) -> Answer:
+    async def status(self, request: CommandRequest) -> Answer:
         """How it is."""
-        return Answer(status(await self._condition(), for_operator=asked.message.sender in self._admins))
+        return Answer(status(await self._condition(), for_operator=request.message.sender in self._admins))
 
     async def version(self, _: CommandRequest) -> Answer:
         """What it is."""

@@ -16,17 +16,17 @@ from bot.store.store import Transaction
 class AdminCommands:
     """Answers the admins of the bot."""
 
-    def __init__(self, means: CommandContext) -> None:
-        self._means = means
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
 
-    async def rooms(self, asked: CommandRequest) -> Answer:
+    async def rooms(self, request: CommandRequest) -> Answer:
         """The rooms, how many subscriptions each has, and which we are out of; direct chats only by number."""
-        only_admins(self._means, asked)
-        joined = await self._means.house.rooms()
-        async with self._means.store.transaction() as tx:
+        only_admins(self._context, request)
+        joined = await self._context.house.rooms()
+        async with self._context.store.transaction() as tx:
             counted = await tx.subscriptions.count_by_room()
             out = await tx.session.out()
-        counts = Counter({room: len(self._means.from_file.told_in(room)) for room in joined})
+        counts = Counter({room: len(self._context.from_file.told_in(room)) for room in joined})
         own = [each for each in counted if each.person is not None]
         counts.update({each.room: each.count for each in counted if each.person is None})
         items = [
@@ -36,23 +36,23 @@ class AdminCommands:
         return Answer(
             page(
                 items,
-                int(asked.call.arguments.get("from", 1)),
+                int(request.call.arguments.get("from", 1)),
                 lambda shown, more: _listed(shown, (*more, chats)),
-                lambda following: typed(asked, "rooms", following),
+                lambda following: typed(request, "rooms", following),
             )
         )
 
-    async def leave(self, asked: CommandRequest) -> Answer:
+    async def leave(self, request: CommandRequest) -> Answer:
         """Go out of a room; its subscriptions are kept and rest."""
-        only_admins(self._means, asked)
-        name = asked.call.arguments["room"].strip()
+        only_admins(self._context, request)
+        name = request.call.arguments["room"].strip()
         try:
-            room = await self._means.house.room_of(name)
-            if room == asked.message.room:
+            room = await self._context.house.room_of(name)
+            if room == request.message.room:
                 raise UserError("My answer could not be said here: type that in another room, or in a direct chat.")
-            if self._means.from_file.names(room):
+            if self._context.from_file.names(room):
                 raise UserError(f"{name} is in the configuration file, so I would come back: remove it there first.")
-            await self._means.house.leave(room)
+            await self._context.house.leave(room)
         except TransportError as error:
             raise UserError(f"I cannot leave {name[:100]}: {error}.") from error
 
@@ -61,7 +61,7 @@ class AdminCommands:
             await tx.session.left(room)
             return ChangeResult(_left(name, kept), lambda listeners: listeners.leave(room))
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
 
 def _room(room: RoomId, name: str, count: int, *, is_out: bool) -> Line:

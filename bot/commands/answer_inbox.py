@@ -245,14 +245,14 @@ class Answerer:
         metrics.COMMANDS.labels(call.command.verb, result).inc()
         return answer
 
-    async def _done(self, asked: CommandRequest) -> tuple[Answer, str]:
+    async def _done(self, request: CommandRequest) -> tuple[Answer, str]:
         """The answer to a command, and how that went, in a word for the metrics."""
-        verb = asked.call.command.verb
+        verb = request.call.command.verb
         if verb not in grammar.QUICK and self._waiting >= MOST_WAITING:
             return Answer(said(BUSY), is_refusal=True), "limited"
         try:
             async with self._place(verb), asyncio.timeout(ANSWER_SECONDS):
-                answer = await self._handlers[verb](asked)
+                answer = await self._handlers[verb](request)
         except TimeoutError:
             _log.warning("command.timed_out", verb=verb)
             late = f"There was no answer within {ANSWER_SECONDS} seconds. Please try again later."

@@ -34,9 +34,9 @@ class SubscriptionOwner:
     person: UserId | None
 
     @classmethod
-    def of(cls, asked: CommandRequest) -> "SubscriptionOwner":
+    def of(cls, request: CommandRequest) -> "SubscriptionOwner":
         """Whoever asks, in a direct chat; else the room."""
-        return cls(asked.message.room, asked.message.sender if asked.direct else None)
+        return cls(request.message.room, request.message.sender if request.direct else None)
 
     def owns(self, subscribed: ChatSubscription) -> bool:
         """Whether a subscription is theirs."""
@@ -91,64 +91,64 @@ class ChangeResult:
 
 
 async def changed(
-    means: CommandContext, asked: CommandRequest, change: Callable[[Transaction], Awaitable[ChangeResult]]
+    context: CommandContext, request: CommandRequest, change: Callable[[Transaction], Awaitable[ChangeResult]]
 ) -> Answer:
     """Make a *change*, once however often the command is read.
 
     Raises:
         UserError: it is not to be made; nothing was changed.
     """
-    async with means.listeners.changing:
+    async with context.listeners.changing:
         try:
-            async with means.store.transaction() as tx:
+            async with context.store.transaction() as tx:
                 made = await change(tx)
                 answer = Answer(made.document)
-                await tx.outbox.add([notice(asked.message, answer)])
-                await tx.inbox.answered(asked.message)
+                await tx.outbox.add([notice(request.message, answer)])
+                await tx.inbox.answered(request.message)
         except UserError:
             raise
         except BaseException:
-            means.listeners.doubt()  # it may be made though we do not hear so
+            context.listeners.doubt()  # it may be made though we do not hear so
             raise
-        made.follow(means.listeners)
+        made.follow(context.listeners)
     return answer
 
 
-async def may_change(means: CommandContext, asked: CommandRequest) -> None:
+async def may_change(context: CommandContext, request: CommandRequest) -> None:
     """See that whoever asks may change what is heard here: their own, in a direct chat; a room's with its power.
 
     Raises:
         UserError: they may not.
     """
-    if asked.direct:
+    if request.direct:
         return
-    verdict = await means.house.may_change(asked.message.room, asked.message.sender)
+    verdict = await context.house.may_change(request.message.room, request.message.sender)
     if not verdict.allowed:
         raise UserError(_refusal(verdict))
 
 
-def only_admins(means: CommandContext, asked: CommandRequest) -> None:
+def only_admins(context: CommandContext, request: CommandRequest) -> None:
     """See that an admin of the bot asks.
 
     Raises:
         UserError: somebody else does.
     """
-    if not means.house.is_admin(asked.message.sender):
+    if not context.house.is_admin(request.message.sender):
         raise UserError("Only the bot's admins may do that.")
 
 
-async def owned(tx: Transaction, asked: CommandRequest) -> ChatSubscription:
+async def owned(tx: Transaction, request: CommandRequest) -> ChatSubscription:
     """The subscription whose id was typed.
 
     Raises:
         UserError: there is none of that id here.
     """
-    number = int(asked.call.arguments["id"])
-    found = await tx.subscriptions.get(SubscriptionId(number))
-    if found is None or not SubscriptionOwner.of(asked).owns(found):
-        whose = "You have" if asked.direct else "This room has"
-        raise UserError(f"{whose} no subscription {number}. To see them, type: {typed(asked, 'subs')}")
-    return found
+    number = int(request.call.arguments["id"])
+    subscription = await tx.subscriptions.get(SubscriptionId(number))
+    if subscription is None or not SubscriptionOwner.of(request).owns(subscription):
+        whose = "You have" if request.direct else "This room has"
+        raise UserError(f"{whose} no subscription {number}. To see them, type: {typed(request, 'subs')}")
+    return subscription
 
 
 async def hearing(tx: Transaction, which: Sequence[ChatSubscription]) -> Callable[[SubscriptionRegistry], None]:
@@ -163,17 +163,17 @@ async def hearing(tx: Transaction, which: Sequence[ChatSubscription]) -> Callabl
     return follow
 
 
-def typed(asked: CommandRequest, *parts: object) -> str:
+def typed(request: CommandRequest, *parts: object) -> str:
     """A command as it is to be typed where this one was."""
-    return " ".join(filter(None, [asked.prefix, *map(str, parts)]))
+    return " ".join(filter(None, [request.prefix, *map(str, parts)]))
 
 
 def in_words(handler: Handler) -> Handler:
     """The *handler*, whose refusals are answers."""
 
-    async def answered(asked: CommandRequest) -> Answer:
+    async def answered(request: CommandRequest) -> Answer:
         try:
-            return await handler(asked)
+            return await handler(request)
         except UserError as error:
             return Answer(refused(error), is_refusal=True)
 

@@ -48,10 +48,10 @@ async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Qu
         raise UserError("stale: is about how things stand now, and not about what came: ask find for it.")
     matches = await past.matches(query, since, MOST_COUNTED)
     known = [(each.server, each.project, each.since) for each in matches.known_since]
-    told = [known_since(known) if known else "No project that it is about has been read yet."]
-    told += namesakes(places, query)
+    lines = [known_since(known) if known else "No project that it is about has been read yet."]
+    lines += namesakes(places, query)
     if matches.back_to is not None or len(matches.found) >= MOST_COUNTED:
-        told.insert(0, "There was more than is counted here.")
+        lines.insert(0, "There was more than is counted here.")
     by_name = {place.name: place for place in places}
     newest = [
         SearchMatch(
@@ -64,7 +64,7 @@ async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Qu
     ]
     urls = [place.api.url for place in places]
     site = ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
-    return Answer(rehearsed_shown(str(query.tree), _by_day(matches), newest, *told), site)
+    return Answer(rehearsed_shown(str(query.tree), _by_day(matches), newest, *lines), site)
 
 
 def _is_about_now(query: Query) -> bool:

@@ -31,31 +31,31 @@ class LookupCommands:
         self._finder = RefResolver(places, store)
         self._past = past
 
-    async def show(self, asked: CommandRequest) -> Answer:
+    async def show(self, request: CommandRequest) -> Answer:
         """A patch, or a series."""
-        return await self._told(asked, self._shown)
+        return await self._answer(request, self._shown)
 
-    async def series(self, asked: CommandRequest) -> Answer:
+    async def series(self, request: CommandRequest) -> Answer:
         """A series; of a patch, the one that it is in."""
-        return await self._told(asked, self._series, RefKind.SERIES)
+        return await self._answer(request, self._series, RefKind.SERIES)
 
-    async def diff(self, asked: CommandRequest) -> Answer:
+    async def diff(self, request: CommandRequest) -> Answer:
         """What a patch changes; of a series, in which files."""
-        return await self._told(asked, self._diff)
+        return await self._answer(request, self._diff)
 
-    async def checks(self, asked: CommandRequest) -> Answer:
+    async def checks(self, request: CommandRequest) -> Answer:
         """What tools say of a patch, or of the patches of a series."""
-        return await self._told(asked, lambda found: checks_of(found, self._finder))
+        return await self._answer(request, lambda resolved: checks_of(resolved, self._finder))
 
-    async def comments(self, asked: CommandRequest) -> Answer:
+    async def comments(self, request: CommandRequest) -> Answer:
         """What people replied to a patch, or to the mails of a series."""
-        return await self._told(asked, comments_of)
+        return await self._answer(request, comments_of)
 
-    async def find(self, asked: CommandRequest) -> Answer:
+    async def find(self, request: CommandRequest) -> Answer:
         """The newest matches of a query among what is known."""
         try:
-            query = parse(asked.call.arguments["query"])
-            within = meant(query, await standing_of(self._store, asked))
+            query = parse(request.call.arguments["query"])
+            within = meant(query, await standing_of(self._store, request))
             matches = await self._past.matches(within, None, MOST_SHOWN)
         except QueryError as error:
             return Answer((Block(error.pointed()),), is_refusal=True)
@@ -63,52 +63,50 @@ class LookupCommands:
             return Answer(said(str(error)), is_refusal=True)
         return await self._matches(query, matches, namesakes(list(self._places.values()), within))
 
-    async def _told(
-        self, asked: CommandRequest, tell: Callable[[Resolved], Awaitable[Answer]], first: RefKind = RefKind.PATCH
+    async def _answer(
+        self, request: CommandRequest, tell: Callable[[Resolved], Awaitable[Answer]], first: RefKind = RefKind.PATCH
     ) -> Answer:
-        """What is to be told of what a command refers to, or why nothing is."""
+        """Resolve the reference of a command, and *tell* of it; or say why that is impossible."""
         try:
-            return await tell(await self._finder.find(asked, first))
+            return await tell(await self._finder.find(request, first))
         except UserError as error:
             return Answer(said(*str(error).split("\n")), is_refusal=True)
 
-    async def _shown(self, found: Resolved) -> Answer:
-        if isinstance(found, ResolvedSeries):
-            return await self._series(found)
-        patch = found.page.patch
-        if found.copy is None:
-            [patch] = await self._finder.checked(found.place, [patch])
-        document = patch_shown(patch, found.page.series, found.site)
-        return Answer((*document, *_remark(found.copy)), found.site, found.about)
+    async def _shown(self, resolved: Resolved) -> Answer:
+        if isinstance(resolved, ResolvedSeries):
+            return await self._series(resolved)
+        patch = resolved.page.patch
+        if resolved.copy is None:
+            [patch] = await self._finder.checked(resolved.place, [patch])
+        document = patch_shown(patch, resolved.page.series, resolved.site)
+        return Answer((*document, *_remark(resolved.copy)), resolved.site, resolved.about)
 
-    async def _series(self, found: Resolved) -> Answer:
-        if isinstance(found, ResolvedPatch):
-            found = await self._finder.series_of(found)
-        patches, copy = await self._finder.patches_of(found)
-        document = series_shown(found.series, patches, found.site)
-        return Answer((*document, *_remark(copy)), found.site, found.about)
+    async def _series(self, resolved: Resolved) -> Answer:
+        if isinstance(resolved, ResolvedPatch):
+            resolved = await self._finder.series_of(resolved)
+        patches, copy = await self._finder.patches_of(resolved)
+        document = series_shown(resolved.series, patches, resolved.site)
+        return Answer((*document, *_remark(copy)), resolved.site, resolved.about)
 
-    async def _diff(self, found: Resolved) -> Answer:
-        if isinstance(found, ResolvedSeries):
-            patches, copy = await self._finder.patches_of(found)
-            document = await asyncio.to_thread(diffstat_shown, found.series, patches, found.site)  # of all its files
-            return Answer((*document, *_remark(copy)), found.site, found.about)
-        if found.copy is not None:
-            raise UserError(f"{found.copy.outage}, and the bot keeps no diffs.")
-        patch = found.page.patch
-        if not found.page.diff:
+    async def _diff(self, resolved: Resolved) -> Answer:
+        if isinstance(resolved, ResolvedSeries):
+            patches, copy = await self._finder.patches_of(resolved)
+            diffstat = await asyncio.to_thread(diffstat_shown, resolved.series, patches, resolved.site)  # of all files
+            return Answer((*diffstat, *_remark(copy)), resolved.site, resolved.about)
+        if resolved.copy is not None:
+            raise UserError(f"{resolved.copy.outage}, and the bot keeps no diffs.")
+        patch = resolved.page.patch
+        if not resolved.page.diff:
             source = f": pull from {patch.pull_url}" if patch.pull_url else ""
             raise UserError(f"{patch.name} has no diff{source}.")
-        return Answer(diff_shown(patch, found.page.diff, found.site), found.site, found.about)
-
-    # What was found of the past
+        return Answer(diff_shown(patch, resolved.page.diff, resolved.site), resolved.site, resolved.about)
 
     async def _matches(self, query: Query, matches: SearchHits, remarks: Iterable[str]) -> Answer:
-        found = [await self._match(match) for match in matches.found]
+        series = [await self._match(match) for match in matches.found]
         known = [(each.server, each.project, each.since) for each in matches.known_since]
         looked_at = SearchedRange(matches.looked_at, known, matches.back_to)
         remarks = [*_cautions(query), *remarks]
-        return Answer(found_shown(str(query.tree), found, looked_at, *remarks), self._every_site())
+        return Answer(found_shown(str(query.tree), series, looked_at, *remarks), self._every_site())
 
     async def _match(self, match: SearchHit) -> SearchMatch:
         site = self._places[match.server].site(match.patch.project)
@@ -120,7 +118,7 @@ class LookupCommands:
         return SearchMatch(site, match.patch, match.series, states.get(match.series.id, {}), is_pull)
 
     def _every_site(self) -> ServerLinks | None:
-        """One that leads to every server."""
+        """Links that may lead to every server."""
         urls = [place.api.url for place in self._places.values()]
         return ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
 
@@ -130,12 +128,12 @@ def _remark(copy: CacheNote | None) -> Document:
 
 
 def _cautions(query: Query) -> list[str]:
-    """What the store may have to say too little of."""
+    """Return what may be out of date in the results, in a sentence."""
     terms = list(terms_of(query.tree))
-    asked = [str(key) for key in (Key.CHECK, Key.DELEGATE) if any(term.key is key for term in terms)]
-    asked += [
+    cautious = [str(key) for key in (Key.CHECK, Key.DELEGATE) if any(term.key is key for term in terms)]
+    cautious += [
         f"is:{value}" for value in (IsFlag.REVIEWED, IsFlag.ARCHIVED) if any(value in term.values for term in terms)
     ]
-    if not asked:
+    if not cautious:
         return []
-    return [f"{', '.join(asked)}: as it was when the bot read the patch."]
+    return [f"{', '.join(cautious)}: as it was when the bot read the patch."]

@@ -3,7 +3,7 @@
 import math
 from datetime import datetime, timedelta
 
-from bot.commands.answers import subscriptions as told
+from bot.commands.answers import subscriptions as answers
 from bot.commands.context import (
     ChangeResult,
     CommandContext,
@@ -25,37 +25,37 @@ from bot.subscriptions.subscription import FOR_GOOD
 class MuteCommands:
     """Answers the commands that mute."""
 
-    def __init__(self, means: CommandContext) -> None:
-        self._means = means
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
 
-    async def mute(self, asked: CommandRequest) -> Answer:
+    async def mute(self, request: CommandRequest) -> Answer:
         """Tell nothing for a time, or until it is unmuted."""
-        await may_change(self._means, asked)
-        until = self._end(asked.call.arguments.get("duration"))
+        await may_change(self._context, request)
+        until = self._end(request.call.arguments.get("duration"))
 
         async def change(tx: Transaction) -> ChangeResult:
-            before = await _muted_until(tx, asked)
-            sentence = f"{_what(asked)} muted {told.until(until)}: what arrives is not told, and not later either."
-            undo = self._undo(asked, before)
-            return await _mute(tx, asked, until, told.done([sentence], undo))
+            before = await _muted_until(tx, request)
+            sentence = f"{_what(request)} muted {answers.until(until)}: what arrives is not told, and not later either."
+            undo = self._undo(request, before)
+            return await _mute(tx, request, until, answers.done([sentence], undo))
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
-    async def unmute(self, asked: CommandRequest) -> Answer:
+    async def unmute(self, request: CommandRequest) -> Answer:
         """Tell again."""
-        await may_change(self._means, asked)
+        await may_change(self._context, request)
 
         async def change(tx: Transaction) -> ChangeResult:
-            before = await _muted_until(tx, asked)
-            if before is None or before <= self._means.clock.now():
-                raise UserError(await self._not_muted(tx, asked))
-            sentences = [f"{_what(asked)} told again, from what arrives now on."]
-            here = await tx.subscriptions.muted_until(asked.message.room)
-            if "id" in asked.call.arguments and here is not None and here > self._means.clock.now():
-                sentences = [f"{_what(asked)} no longer muted by itself; all here is, {told.until(here)}."]
-            return await _mute(tx, asked, None, told.done(sentences, self._undo(asked, before)))
+            before = await _muted_until(tx, request)
+            if before is None or before <= self._context.clock.now():
+                raise UserError(await self._not_muted(tx, request))
+            sentences = [f"{_what(request)} told again, from what arrives now on."]
+            here = await tx.subscriptions.muted_until(request.message.room)
+            if "id" in request.call.arguments and here is not None and here > self._context.clock.now():
+                sentences = [f"{_what(request)} no longer muted by itself; all here is, {answers.until(here)}."]
+            return await _mute(tx, request, None, answers.done(sentences, self._undo(request, before)))
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
     def _end(self, duration: str | None) -> datetime:
         """When a mute ends (UTC), by what was typed."""
@@ -64,34 +64,34 @@ class MuteCommands:
         time = read_duration(duration)
         if time is None:
             raise UserError(f"“{duration[:20]}” is no time; type for example 30m, 2h or 7d.")
-        return min(self._means.clock.now() + time, FOR_GOOD)
+        return min(self._context.clock.now() + time, FOR_GOOD)
 
-    async def _not_muted(self, tx: Transaction, asked: CommandRequest) -> str:
+    async def _not_muted(self, tx: Transaction, request: CommandRequest) -> str:
         """That there is nothing to unmute, and what is muted by itself."""
-        owner, now = SubscriptionOwner.of(asked), self._means.clock.now()
-        here = await tx.subscriptions.of_owner(owner.room, owner.person) if "id" not in asked.call.arguments else []
+        owner, now = SubscriptionOwner.of(request), self._context.clock.now()
+        here = await tx.subscriptions.of_owner(owner.room, owner.person) if "id" not in request.call.arguments else []
         muted = [each.id for each in here if each.muted_until is not None and each.muted_until > now]
         if not muted:
-            return f"{_what(asked)} not muted; nothing was changed."
+            return f"{_what(request)} not muted; nothing was changed."
         which = ", ".join(map(str, muted))
         are = f"subscription {which} is" if len(muted) == 1 else f"subscriptions {which} are"
-        return f"Nothing was changed: {are} muted. To end that, type: {typed(asked, 'unmute', muted[0])}"
+        return f"Nothing was changed: {are} muted. To end that, type: {typed(request, 'unmute', muted[0])}"
 
-    def _undo(self, asked: CommandRequest, before: datetime | None) -> str:
+    def _undo(self, request: CommandRequest, before: datetime | None) -> str:
         """What makes it as it was *before*: until then, to the minute."""
-        id_ = asked.call.arguments.get("id", "")
-        now = self._means.clock.now()
+        id_ = request.call.arguments.get("id", "")
+        now = self._context.clock.now()
         if before is None or before <= now:
-            return typed(asked, "unmute", id_)
+            return typed(request, "unmute", id_)
         minutes = math.ceil((before - now) / timedelta(minutes=1))
-        return typed(asked, "mute", id_, "" if before >= FOR_GOOD else _spelled(minutes))
+        return typed(request, "mute", id_, "" if before >= FOR_GOOD else _spelled(minutes))
 
 
-def _what(asked: CommandRequest) -> str:
+def _what(request: CommandRequest) -> str:
     """What the command is about, and its verb."""
-    if (number := asked.call.arguments.get("id")) is not None:
+    if (number := request.call.arguments.get("id")) is not None:
         return f"Subscription {int(number)} is"
-    return "Everything in this chat is" if asked.direct else "Everything in this room is"
+    return "Everything in this chat is" if request.direct else "Everything in this room is"
 
 
 def _spelled(minutes: int) -> str:
@@ -102,19 +102,19 @@ def _spelled(minutes: int) -> str:
     return f"{minutes}m" if minutes < 100_000 else f"{math.ceil(minutes / 60)}h"
 
 
-async def _muted_until(tx: Transaction, asked: CommandRequest) -> datetime | None:
+async def _muted_until(tx: Transaction, request: CommandRequest) -> datetime | None:
     """Until when (UTC) what the command is about was muted."""
-    if "id" in asked.call.arguments:
-        return (await owned(tx, asked)).muted_until
-    return await tx.subscriptions.muted_until(asked.message.room)
+    if "id" in request.call.arguments:
+        return (await owned(tx, request)).muted_until
+    return await tx.subscriptions.muted_until(request.message.room)
 
 
-async def _mute(tx: Transaction, asked: CommandRequest, until: datetime | None, document: Document) -> ChangeResult:
-    room = asked.message.room
-    if "id" not in asked.call.arguments:
+async def _mute(tx: Transaction, request: CommandRequest, until: datetime | None, document: Document) -> ChangeResult:
+    room = request.message.room
+    if "id" not in request.call.arguments:
         await tx.subscriptions.mute_room(room, until)
         return ChangeResult(document, lambda listeners: listeners.mute_room(room, until))
-    id_ = (await owned(tx, asked)).id
+    id_ = (await owned(tx, request)).id
     await tx.subscriptions.mute(id_, until)
-    found = await tx.subscriptions.get(id_)
-    return ChangeResult(document, await hearing(tx, [found] if found else []))
+    subscription = await tx.subscriptions.get(id_)
+    return ChangeResult(document, await hearing(tx, [subscription] if subscription else []))

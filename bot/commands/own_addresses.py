@@ -1,6 +1,6 @@
 """`me` and `me forget`: the addresses of whoever writes in a direct chat, which `is:mine` stands for."""
 
-from bot.commands.answers import subscriptions as told
+from bot.commands.answers import subscriptions as answers
 from bot.commands.context import ChangeResult, CommandContext, changed, hearing, typed
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.subscribing import NO_CARD, subscribe
@@ -18,15 +18,15 @@ _ODD = frozenset(' ,;"()<>\\')
 class AddressCommands:
     """Answers the commands about the addresses of a person."""
 
-    def __init__(self, means: CommandContext) -> None:
-        self._means = means
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
 
-    async def me(self, asked: CommandRequest) -> Answer:
+    async def me(self, request: CommandRequest) -> Answer:
         """The addresses, or one more."""
-        _only_direct(asked)
-        if "address" not in asked.call.arguments:
-            return await self._listed(asked)
-        address, person = _address(asked), asked.message.sender
+        _only_direct(request)
+        if "address" not in request.call.arguments:
+            return await self._listed(request)
+        address, person = _address(request), request.message.sender
 
         async def change(tx: Transaction) -> ChangeResult:
             known = await tx.subscriptions.addresses(person)
@@ -36,52 +36,52 @@ class AddressCommands:
                 raise UserError(f"{_MOST} addresses of yours are known, and more are not kept.")
             await tx.subscriptions.add_address(person, address)
             sentences = [f"{address} is yours from now on; is:mine stands for what comes from it."]
-            own = await tx.subscriptions.of_owner(asked.message.room, person)
+            own = await tx.subscriptions.of_owner(request.message.room, person)
             if all(each.query != MINE for each in own):
-                new = await subscribe(tx, asked, self._means, parse(MINE))
+                new = await subscribe(tx, request, self._context, parse(MINE))
                 sentences += [f"Subscribed, as {new.id}: {MINE}", f"Note: {NO_CARD}"]
-            document = told.done(sentences, typed(asked, "me", "forget", address))
+            document = answers.done(sentences, typed(request, "me", "forget", address))
             return ChangeResult(
-                document, await hearing(tx, await tx.subscriptions.of_owner(asked.message.room, person))
+                document, await hearing(tx, await tx.subscriptions.of_owner(request.message.room, person))
             )
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
-    async def forget(self, asked: CommandRequest) -> Answer:
+    async def forget(self, request: CommandRequest) -> Answer:
         """One address is no longer theirs."""
-        _only_direct(asked)
-        address, person = _address(asked), asked.message.sender
+        _only_direct(request)
+        address, person = _address(request), request.message.sender
 
         async def change(tx: Transaction) -> ChangeResult:
             if address not in await tx.subscriptions.addresses(person):
                 raise UserError(f"{address} is not known as yours; nothing was changed.")
             await tx.subscriptions.forget_address(person, address)
-            own = await tx.subscriptions.of_owner(asked.message.room, person)
+            own = await tx.subscriptions.of_owner(request.message.room, person)
             sentences = [f"{address} is forgotten."]
             if not await tx.subscriptions.addresses(person):
                 sentences.append("No address of yours is left: is:mine brings nothing any more.")
-            return ChangeResult(told.done(sentences, typed(asked, "me", address)), await hearing(tx, own))
+            return ChangeResult(answers.done(sentences, typed(request, "me", address)), await hearing(tx, own))
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
-    async def _listed(self, asked: CommandRequest) -> Answer:
-        async with self._means.store.transaction() as tx:
-            addresses = await tx.subscriptions.addresses(asked.message.sender)
+    async def _listed(self, request: CommandRequest) -> Answer:
+        async with self._context.store.transaction() as tx:
+            addresses = await tx.subscriptions.addresses(request.message.sender)
         if not addresses:
-            example = typed(asked, "me", "jane@example.org")
-            return Answer(told.nothing_yet("No address of yours is known. To tell one, type for example:", example))
+            example = typed(request, "me", "jane@example.org")
+            return Answer(answers.nothing_yet("No address of yours is known. To tell one, type for example:", example))
         return Answer(
             (Lines((words("is:mine stands for what comes from:"),)), Bullets(tuple(words(each) for each in addresses)))
         )
 
 
-def _only_direct(asked: CommandRequest) -> None:
-    if not asked.direct:
+def _only_direct(request: CommandRequest) -> None:
+    if not request.direct:
         raise UserError("Your addresses are between you and me: write to me in a direct chat.")
 
 
-def _address(asked: CommandRequest) -> str:
-    address = asked.call.arguments["address"].strip().strip("<>").lower()
+def _address(request: CommandRequest) -> str:
+    address = request.call.arguments["address"].strip().strip("<>").lower()
     name, _, host = address.partition("@")
     if not name or not host or "@" in host or not address.isprintable() or len(address) > _LONGEST or _ODD & {*address}:
         raise UserError(f"“{address[:100]}” is no mail address.")

@@ -83,23 +83,23 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
     Raises:
         Misread: something is missing, too much, or of the wrong form.
     """
-    open_parameters, found, rest = list(parameters), dict[str, str](), _without_markdown(text.strip(), parameters)
+    open_parameters, arguments, rest = list(parameters), dict[str, str](), _without_markdown(text.strip(), parameters)
     if [each.kind for each in parameters[-2:]] == [ParameterKind.QUERY, ParameterKind.DURATION]:
         rest, duration = _without_duration(rest)
-        found |= {"duration": duration} if duration else {}
+        arguments |= {"duration": duration} if duration else {}
         open_parameters.pop()
     while rest:
         if open_parameters and open_parameters[0].kind in _RESTS:
-            found[open_parameters.pop(0).name] = rest
+            arguments[open_parameters.pop(0).name] = rest
             break
         word, rest = _next_word(rest)
         taker, value = _taker(open_parameters, word)
         open_parameters.remove(taker)
-        found[taker.name] = value
+        arguments[taker.name] = value
     for parameter in open_parameters:
         if not parameter.optional:
             raise InvalidArgument(f"{parameter.spelled} is missing.{_MISSING.get(parameter.kind, '')}")
-    return found
+    return arguments
 
 
 def _without_markdown(text: str, parameters: Sequence[Parameter]) -> str:

@@ -18,63 +18,65 @@ MOST_COMMENTED = 100  # patches of a series whose comments are
 _T = TypeVar("_T")
 
 
-async def checks_of(found: Resolved, finder: RefResolver) -> Answer:
+async def checks_of(resolved: Resolved, finder: RefResolver) -> Answer:
     """The checks of a patch, or of the patches of a series.
 
     Raises:
         UserError: the server cannot be asked.
     """
-    _refuse_copy(found, "checks")
+    _refuse_copy(resolved, "checks")
     try:
-        if isinstance(found, ResolvedPatch):
-            patch = found.page.patch
-            document = checks_shown(patch, await found.place.api.checks(patch.id), found.site)
+        if isinstance(resolved, ResolvedPatch):
+            patch = resolved.page.patch
+            document = checks_shown(patch, await resolved.place.api.checks(patch.id), resolved.site)
         else:
-            document = series_checks_shown(found.series, await _checked(found, finder), found.site)
+            document = series_checks_shown(resolved.series, await _checked(resolved, finder), resolved.site)
     except (Temporary, Permanent) as error:
-        raise UserError(f"{found.place.outage(error)}, and the bot keeps no checks.") from error
-    return Answer(document, found.site, found.about)
+        raise UserError(f"{resolved.place.outage(error)}, and the bot keeps no checks.") from error
+    return Answer(document, resolved.site, resolved.about)
 
 
-async def comments_of(found: Resolved) -> Answer:
+async def comments_of(resolved: Resolved) -> Answer:
     """The comments on a patch, or on all mails of a series.
 
     Raises:
         UserError: the server cannot be asked.
     """
-    _refuse_copy(found, "comments")
-    place = found.place
+    _refuse_copy(resolved, "comments")
+    place = resolved.place
     try:
-        if isinstance(found, ResolvedPatch):
-            comments = await place.api.patch_comments(found.page.patch.id)
-            title, remark = patch_title(found.page.patch, found.site), ""
+        if isinstance(resolved, ResolvedPatch):
+            comments = await place.api.patch_comments(resolved.page.patch.id)
+            title, remark = patch_title(resolved.page.patch, resolved.site), ""
             replies: Sequence[PatchComment] = [PatchComment(comment) for comment in comments]
         else:
-            title, (replies, remark) = series_title(found.series, found.site), await _replies(found)
+            title, (replies, remark) = series_title(resolved.series, resolved.site), await _replies(resolved)
     except (Temporary, Permanent) as error:
         raise UserError(f"{place.outage(error)}, and the bot keeps no comments.") from error
-    return Answer(comments_shown(title, replies, found.site, remark), found.site, found.about)
+    return Answer(comments_shown(title, replies, resolved.site, remark), resolved.site, resolved.about)
 
 
-async def _checked(found: ResolvedSeries, finder: RefResolver) -> list[CheckedPatch]:
+async def _checked(resolved: ResolvedSeries, finder: RefResolver) -> list[CheckedPatch]:
     """The patches of a series; of those with a bad check, the worst first, with all checks."""
-    patches = await finder.checked(found.place, await found.place.api.patches_of(found.series.id))
+    patches = await finder.checked(resolved.place, await resolved.place.api.patches_of(resolved.series.id))
     bad = [patch for state in (CheckState.FAIL, CheckState.WARNING) for patch in patches if patch.check is state]
     looked_at = bad[:MOST_CHECKED]
-    told = await _in_turn(found.place.api.checks, looked_at)
-    checks: dict[PatchId, tuple[Check, ...]] = {patch.id: each for patch, each in zip(looked_at, told, strict=True)}
+    results = await _in_turn(resolved.place.api.checks, looked_at)
+    checks: dict[PatchId, tuple[Check, ...]] = {patch.id: each for patch, each in zip(looked_at, results, strict=True)}
     return [CheckedPatch(patch, checks.get(patch.id)) for patch in patches]
 
 
-async def _replies(found: ResolvedSeries) -> tuple[list[PatchComment], str]:
+async def _replies(resolved: ResolvedSeries) -> tuple[list[PatchComment], str]:
     """All comments by date, and what was not looked at."""
-    api, series = found.place.api, found.series
+    api, series = resolved.place.api, resolved.series
     patches: Sequence[Patch] = await api.patches_of(series.id)
     looked_at = patches[:MOST_COMMENTED]
     on_cover = await api.cover_comments(series.id)
-    told = await _in_turn(api.patch_comments, looked_at)
+    results = await _in_turn(api.patch_comments, looked_at)
     replies = [PatchComment(comment) for comment in on_cover]
-    replies += [PatchComment(comment, patch) for patch, each in zip(looked_at, told, strict=True) for comment in each]
+    replies += [
+        PatchComment(comment, patch) for patch, each in zip(looked_at, results, strict=True) for comment in each
+    ]
     rest = len(patches) - len(looked_at)
     remark = f"Of {len(patches)} patches, the last {rest} were not looked at." if rest else ""
     return sorted(replies, key=lambda reply: reply.comment.date), remark
@@ -82,12 +84,12 @@ async def _replies(found: ResolvedSeries) -> tuple[list[PatchComment], str]:
 
 async def _in_turn(ask: Callable[[PatchId], Awaitable[_T]], patches: Sequence[Patch]) -> list[_T]:
     """What *ask* answers for each of *patches*, a few at a time."""
-    found: list[_T] = []
+    resolved: list[_T] = []
     for start in range(0, len(patches), AT_ONCE):
-        found += await asyncio.gather(*(ask(patch.id) for patch in patches[start : start + AT_ONCE]))
-    return found
+        resolved += await asyncio.gather(*(ask(patch.id) for patch in patches[start : start + AT_ONCE]))
+    return resolved
 
 
-def _refuse_copy(found: Resolved, what: str) -> None:
-    if found.copy is not None:
-        raise UserError(f"{found.copy.outage}, and the bot keeps no {what}.")
+def _refuse_copy(resolved: Resolved, what: str) -> None:
+    if resolved.copy is not None:
+        raise UserError(f"{resolved.copy.outage}, and the bot keeps no {what}.")

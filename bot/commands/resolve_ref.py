@@ -86,18 +86,18 @@ class RefResolver:
         self._store = store
         self._copies = CachedSubmissions(store)
 
-    async def find(self, asked: CommandRequest, first: RefKind = RefKind.PATCH) -> Resolved:
+    async def find(self, request: CommandRequest, first: RefKind = RefKind.PATCH) -> Resolved:
         """What a command refers to; a bare number is tried as an id of *first* before the other kind.
 
         Raises:
             UserError: nothing can be found; the text says why, and what to do, a line each.
         """
-        text = asked.call.arguments.get("ref")
+        text = request.call.arguments.get("ref")
         if text is None:
-            return await self._in_reply(asked)
+            return await self._in_reply(request)
         ref = read_ref(text)
         if ref is None:
-            raise UserError(f"“{text[:100]}” is not a patch id, a message-id or a link.\n{_example(asked)}")
+            raise UserError(f"“{text[:100]}” is not a patch id, a message-id or a link.\n{_example(request)}")
         return await self._find(ref, first)
 
     async def series_of(self, found: ResolvedPatch) -> ResolvedSeries:
@@ -163,9 +163,9 @@ class RefResolver:
 
     # What is meant
 
-    async def _in_reply(self, asked: CommandRequest) -> Resolved:
+    async def _in_reply(self, request: CommandRequest) -> Resolved:
         """What the message that is replied to, or the beginning of the thread, is about."""
-        message = asked.message
+        message = request.message
         for event in (message.replies_to, message.thread):
             if event is None:
                 continue
@@ -175,7 +175,7 @@ class RefResolver:
                 kind = RefKind.SERIES if about.kind == "series" else RefKind.PATCH
                 found = await self._find(Ref(about.number, kind=kind, server=about.server), kind)
                 return await self._lone(found)
-        raise UserError(f"Which one? Name it, or reply to a card.\n{_example(asked)}")
+        raise UserError(f"Which one? Name it, or reply to a card.\n{_example(request)}")
 
     async def _lone(self, found: Resolved) -> Resolved:
         """The patch of a series of which only one is there: that is what its card shows."""
@@ -290,8 +290,8 @@ def _outage(place: LookupServer, error: TransportError) -> str:
     return place.outage(error)
 
 
-def _example(asked: CommandRequest) -> str:
-    return "Example: " + " ".join(part for part in (asked.prefix, asked.call.command.verb, _EXAMPLE) if part)
+def _example(request: CommandRequest) -> str:
+    return "Example: " + " ".join(part for part in (request.prefix, request.call.command.verb, _EXAMPLE) if part)
 
 
 def _not_watched(ref: Ref) -> str:

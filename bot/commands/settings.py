@@ -7,7 +7,7 @@ import zoneinfo
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.commands.answers import subscriptions as told
+from bot.commands.answers import subscriptions as answers
 from bot.commands.context import ChangeResult, CommandContext, changed, hearing, may_change, typed
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.servers import namesake
@@ -84,8 +84,8 @@ class RoomSetting:
 class SettingCommands:
     """Answers the commands that set something."""
 
-    def __init__(self, means: CommandContext) -> None:
-        self._means = means
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
         settings = (
             RoomSetting(
                 PROJECT,
@@ -120,39 +120,39 @@ class SettingCommands:
         )
         self._settings: Mapping[str, RoomSetting] = {setting.key: setting for setting in settings}
 
-    async def set(self, asked: CommandRequest) -> Answer:
+    async def set(self, request: CommandRequest) -> Answer:
         """Set something here."""
-        await may_change(self._means, asked)
-        setting = self._named(asked.call.arguments["key"])
-        if setting.only_direct and not asked.direct:
+        await may_change(self._context, request)
+        setting = self._named(request.call.arguments["key"])
+        if setting.only_direct and not request.direct:
             raise UserError(f"{setting.key} is for direct chats: in a room, the bot rings nobody.")
-        value = await setting.read(asked.call.arguments["value"].strip())
+        value = await setting.read(request.call.arguments["value"].strip())
 
         async def change(tx: Transaction) -> ChangeResult:
-            room = asked.message.room
+            room = request.message.room
             default = await _default(tx, room, setting)
             old = (await tx.subscriptions.settings(room)).get(setting.key, default)
             await tx.subscriptions.set(room, setting.key, None if value == default else value)
             later = f"; {setting.for_later}" if setting.for_later else ""
             sentences = [f"{setting.key} is now {value}, it was {old}{later}."]
             sentences += await _retimed(tx, room) if setting.key == TIMEZONE else []
-            sentences += namesake(self._means.places, value) if setting.key == PROJECT else []
-            undo = typed(asked, "set", setting.key, old)
-            return ChangeResult(told.done(sentences, undo), await self._follow(tx, room, setting, value))
+            sentences += namesake(self._context.places, value) if setting.key == PROJECT else []
+            undo = typed(request, "set", setting.key, old)
+            return ChangeResult(answers.done(sentences, undo), await self._follow(tx, room, setting, value))
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
-    async def settings(self, asked: CommandRequest) -> Answer:
+    async def settings(self, request: CommandRequest) -> Answer:
         """What is set here, and what may be."""
-        async with self._means.store.transaction() as tx:
-            chosen = await tx.subscriptions.settings(asked.message.room)
-            shown = [setting for setting in self._settings.values() if asked.direct or not setting.only_direct]
-            defaults = {setting.key: await _default(tx, asked.message.room, setting) for setting in shown}
+        async with self._context.store.transaction() as tx:
+            chosen = await tx.subscriptions.settings(request.message.room)
+            shown = [setting for setting in self._settings.values() if request.direct or not setting.only_direct]
+            defaults = {setting.key: await _default(tx, request.message.room, setting) for setting in shown}
         items = tuple(
             words(Code(f"{setting.key} {chosen.get(setting.key, defaults[setting.key])}"), f" — {_described(setting)}")
             for setting in shown
         )
-        example = typed(asked, "set", "KEY", "VALUE")
+        example = typed(request, "set", "KEY", "VALUE")
         return Answer((Bullets(items), Lines((words("To change one: ", Code(example)),))))
 
     def _named(self, key: str) -> RoomSetting:
@@ -176,10 +176,10 @@ class SettingCommands:
     async def _project(self, value: str) -> str:
         if value.lower() == NO_PROJECT:
             return NO_PROJECT
-        projects = {name.lower(): name for place in self._means.places for name in place.projects}
-        if (found := projects.get(value.lower())) is None:
+        projects = {name.lower(): name for place in self._context.places for name in place.projects}
+        if (project := projects.get(value.lower())) is None:
             raise UserError(_no_such("project watched here", value, projects.values()))
-        return found
+        return project
 
 
 async def _retimed(tx: Transaction, room: RoomId) -> list[str]:
@@ -219,8 +219,8 @@ async def _zone(value: str) -> str:
         return "UTC"
     zones = await asyncio.to_thread(zoneinfo.available_timezones)
     known = {zone.lower(): zone for zone in zones if zone not in _SEASONAL and not zone.startswith("Etc/")}
-    if (found := known.get(name.lower())) is not None:
-        return found
+    if (zone := known.get(name.lower())) is not None:
+        return zone
     if _ABBREVIATED.fullmatch(name):
         near = _ABBREVIATIONS.get(name.upper(), _ZONES_FOR_EXAMPLE)
         reason = "does not name a place, and so not when summer time begins and ends there"

@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-from bot.commands import dry_run as volume
-from bot.commands.answers import subscriptions as told
+from bot.commands import dry_run
+from bot.commands.answers import subscriptions as answers
 from bot.commands.answers.subscriptions import CardReason, exported, reasons
 from bot.commands.context import (
     ChangeResult,
@@ -54,103 +54,105 @@ _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
 class SubscriptionCommands:
     """Answers the commands that make, end, change and list subscriptions."""
 
-    def __init__(self, means: CommandContext) -> None:
-        self._means = means
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
 
-    async def sub(self, asked: CommandRequest) -> Answer:
+    async def sub(self, request: CommandRequest) -> Answer:
         """Subscribe to what a query matches."""
-        await may_change(self._means, asked)
-        query, standing = await self._read(asked)
+        await may_change(self._context, request)
+        query, standing = await self._read(request)
         self._see_that_it_brings_something(meant(query, standing))
         remarks = await self._remarks(query, standing)
 
         async def change(tx: Transaction) -> ChangeResult:
-            new = await subscribe(tx, asked, self._means, query)
+            new = await subscribe(tx, request, self._context, query)
             known = [*await _next_digest(tx, new.room, query), *remarks]
-            undo = typed(asked, "unsub", new.id)
+            undo = typed(request, "unsub", new.id)
             return ChangeResult(
-                told.changed(f"Subscribed, as {new.id}:", new.query, known, undo), await hearing(tx, [new])
+                answers.changed(f"Subscribed, as {new.id}:", new.query, known, undo), await hearing(tx, [new])
             )
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
-    async def unsub(self, asked: CommandRequest) -> Answer:
+    async def unsub(self, request: CommandRequest) -> Answer:
         """End a subscription."""
-        await may_change(self._means, asked)
+        await may_change(self._context, request)
 
         async def change(tx: Transaction) -> ChangeResult:
-            old = await owned(tx, asked)
+            old = await owned(tx, request)
             await tx.subscriptions.remove(old.id)
             sentences = [f"Subscription {old.id} has ended."]
-            return ChangeResult(told.done(sentences, typed(asked, "sub", old.query)), lambda all_: all_.forget(old.id))
+            return ChangeResult(
+                answers.done(sentences, typed(request, "sub", old.query)), lambda all_: all_.forget(old.id)
+            )
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
-    async def edit(self, asked: CommandRequest) -> Answer:
+    async def edit(self, request: CommandRequest) -> Answer:
         """Give a subscription another query."""
-        await may_change(self._means, asked)
-        query, standing = await self._read(asked)
+        await may_change(self._context, request)
+        query, standing = await self._read(request)
         self._see_that_it_brings_something(meant(query, standing))
         remarks = await self._remarks(query, standing)
 
         async def change(tx: Transaction) -> ChangeResult:
-            old = await owned(tx, asked)
-            await _see_that_it_is_new(tx, asked, query)
+            old = await owned(tx, request)
+            await _see_that_it_is_new(tx, request, query)
             await tx.subscriptions.edit(old.id, query)
             known = [*await _next_digest(tx, old.room, query), *remarks]
-            document = told.changed(
-                f"Subscription {old.id} is now:", str(query), known, typed(asked, "edit", old.id, old.query)
+            document = answers.changed(
+                f"Subscription {old.id} is now:", str(query), known, typed(request, "edit", old.id, old.query)
             )
             return ChangeResult(document, await _hearing_again(tx, old.id))
 
-        return await changed(self._means, asked, change)
+        return await changed(self._context, request, change)
 
-    async def subs(self, asked: CommandRequest) -> Answer:
+    async def subs(self, request: CommandRequest) -> Answer:
         """The subscriptions here."""
-        owner = SubscriptionOwner.of(asked)
-        async with self._means.store.transaction() as tx:
+        owner = SubscriptionOwner.of(request)
+        async with self._context.store.transaction() as tx:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
             muted_until = await tx.subscriptions.muted_until(owner.room)
             project = (await tx.subscriptions.settings(owner.room)).get(PROJECT)
-        configured = [str(query) for query in self._means.from_file.told_in(owner.room)]
-        whose = "You have" if asked.direct else "This room has"
+        configured = [str(query) for query in self._context.from_file.told_in(owner.room)]
+        whose = "You have" if request.direct else "This room has"
         if not chat and not configured:
-            example = typed(asked, "sub", "path:drivers/net/")
-            return Answer(told.nothing_yet(f"{whose} no subscriptions. To begin, type for example:", example))
+            example = typed(request, "sub", "path:drivers/net/")
+            return Answer(answers.nothing_yet(f"{whose} no subscriptions. To begin, type for example:", example))
         count = len(chat) + len(configured)
         heading = f"{whose} {count} subscription{'' if count == 1 else 's'}:"
         remarks = [f"Those that name no project apply to {project}."] if project else []
-        if muted_until is not None and muted_until > self._means.clock.now():
-            remarks.append(f"All of them are muted here {told.until(muted_until)}.")
+        if muted_until is not None and muted_until > self._context.clock.now():
+            remarks.append(f"All of them are muted here {answers.until(muted_until)}.")
         if configured:
             remarks.append("Those marked config: come from the bot's configuration file and are changed there.")
-        items = told.lines_of([each.as_of(self._means.clock.now()) for each in chat], configured)
+        items = answers.lines_of([each.as_of(self._context.clock.now()) for each in chat], configured)
         return Answer(
             page(
                 items,
-                int(asked.call.arguments.get("from", 1)),
-                lambda shown, more: told.listed(heading, shown, more, remarks),
-                lambda following: typed(asked, "subs", following),
+                int(request.call.arguments.get("from", 1)),
+                lambda shown, more: answers.listed(heading, shown, more, remarks),
+                lambda following: typed(request, "subs", following),
             )
         )
 
-    async def test(self, asked: CommandRequest) -> Answer:
+    async def test(self, request: CommandRequest) -> Answer:
         """What a query would have brought; nothing is changed."""
-        query, standing = await self._read(asked)
-        days = read_duration(asked.call.arguments.get("duration", "7d"))
+        query, standing = await self._read(request)
+        days = read_duration(request.call.arguments.get("duration", "7d"))
         if days is None or days > _LONGEST_TEST:
             raise UserError("That is not a duration of at most 180 days; try 7d, 2w or 12h.")
-        since = self._means.clock.now() - days
-        return await volume.rehearsed(self._means.past, self._means.places, meant(query, standing), since)
+        since = self._context.clock.now() - days
+        return await dry_run.rehearsed(self._context.past, self._context.places, meant(query, standing), since)
 
-    async def _read(self, asked: CommandRequest) -> tuple[Query, QueryContext]:
+    async def _read(self, request: CommandRequest) -> tuple[Query, QueryContext]:
         """The query that was typed, and what it is read with here.
 
         Raises:
             QueryError: it cannot be read, or would never match anything.
         """
-        standing = await standing_of(self._means.store, asked)
-        query = parse_subscription(asked.call.arguments["query"], has_addresses=bool(standing.addresses))
+        standing = await standing_of(self._context.store, request)
+        query = parse_subscription(request.call.arguments["query"], has_addresses=bool(standing.addresses))
         if len(html.escape(str(query)).encode()) > _MOST_BYTES:
             raise UserError(f"That query is too long for a chat: {_MOST_BYTES:,} bytes at most. Nothing was changed.")
         return query, standing
@@ -161,7 +163,7 @@ class SubscriptionCommands:
         Raises:
             UserError: it is not; the text says what to do.
         """
-        if projects := self._means.without_file(query):
+        if projects := self._context.without_file(query):
             named = ", ".join(projects)
             raise UserError(
                 f"maint: needs a MAINTAINERS file, and the bot's configuration names none for {named}.\n"
@@ -171,19 +173,19 @@ class SubscriptionCommands:
 
     async def _remarks(self, query: Query, standing: QueryContext) -> list[str]:
         """Return notes on a new query."""
-        remarks = [await volume.expected(self._means.past, meant(query, standing), self._means.clock.now())]
+        remarks = [await dry_run.expected(self._context.past, meant(query, standing), self._context.clock.now())]
         if standing.project and not names_project(query):
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
-        [doubts] = await self._means.doubts([meant(query, standing)])
-        elsewhere = _watched_elsewhere(self._means.places, meant(query, standing))
-        late = _late_comments(self._means.places, meant(query, standing))
+        [doubts] = await self._context.doubts([meant(query, standing)])
+        elsewhere = _watched_elsewhere(self._context.places, meant(query, standing))
+        late = _late_comments(self._context.places, meant(query, standing))
         servers: dict[str, States] = {
-            place.name: place.api.states for place in _asked(self._means.places, meant(query, standing))
+            place.name: place.api.states for place in _asked(self._context.places, meant(query, standing))
         }
         told_of = (*state_doubts(query, servers), *hints(query))
         notes = [
             *elsewhere,
-            *namesakes(self._means.places, meant(query, standing)),
+            *namesakes(self._context.places, meant(query, standing)),
             *late,
             *doubts,
             *(f"{hint}." for hint in told_of),
@@ -221,31 +223,33 @@ def _late_comments(places: Sequence[LookupServer], query: Query) -> Iterator[str
         )
 
 
-async def standing_of(store: Store, asked: CommandRequest) -> QueryContext:
+async def standing_of(store: Store, request: CommandRequest) -> QueryContext:
     """What a query is read with where it was typed: the room's project, the person's addresses."""
-    owner = SubscriptionOwner.of(asked)
+    owner = SubscriptionOwner.of(request)
     async with store.transaction() as tx:
         addresses = await tx.subscriptions.addresses(owner.person) if owner.person else ()
         return QueryContext((await tx.subscriptions.settings(owner.room)).get(PROJECT, ""), addresses)
 
 
-async def subscribe(tx: Transaction, asked: CommandRequest, means: CommandContext, query: Query) -> ChatSubscription:
+async def subscribe(
+    tx: Transaction, request: CommandRequest, context: CommandContext, query: Query
+) -> ChatSubscription:
     """A new subscription of whoever it is for.
 
     Raises:
         UserError: they have it already, or as many as they may have.
     """
-    owner = SubscriptionOwner.of(asked)
-    await _see_that_it_is_new(tx, asked, query)
-    most = means.most.per_room if owner.person is None else means.most.per_person
+    owner = SubscriptionOwner.of(request)
+    await _see_that_it_is_new(tx, request, query)
+    most = context.most.per_room if owner.person is None else context.most.per_person
     if len(await tx.subscriptions.of_owner(owner.room, owner.person)) >= most:
-        whose = "you have" if asked.direct else "this room has"
-        raise UserError(f"The limit is {most}, and {whose} that many. To see them, type: {typed(asked, 'subs')}")
-    return await tx.subscriptions.add(owner.room, owner.person, query, asked.message.sender)
+        whose = "you have" if request.direct else "this room has"
+        raise UserError(f"The limit is {most}, and {whose} that many. To see them, type: {typed(request, 'subs')}")
+    return await tx.subscriptions.add(owner.room, owner.person, query, request.message.sender)
 
 
-async def _see_that_it_is_new(tx: Transaction, asked: CommandRequest, query: Query) -> None:
-    owner = SubscriptionOwner.of(asked)
+async def _see_that_it_is_new(tx: Transaction, request: CommandRequest, query: Query) -> None:
+    owner = SubscriptionOwner.of(request)
     for each in await tx.subscriptions.of_owner(owner.room, owner.person):
         if each.query == str(query):
             raise UserError(f"That is already subscription {each.id}; nothing was changed.")
@@ -267,13 +271,13 @@ async def _hearing_again(tx: Transaction, id_: SubscriptionId) -> Callable[[Subs
 class WhyCommand:
     """Answers why a card came."""
 
-    def __init__(self, means: CommandContext) -> None:
-        self._means = means
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
 
-    async def why(self, asked: CommandRequest) -> Answer:
+    async def why(self, request: CommandRequest) -> Answer:
         """The subscriptions that brought the card that is replied to, or in whose thread this is."""
-        said = asked.message
-        async with self._means.store.transaction() as tx:
+        said = request.message
+        async with self._context.store.transaction() as tx:
             for event in (said.replies_to, said.thread):
                 found = await tx.cards.why(said.room, event) if event is not None else None
                 if found:
@@ -290,7 +294,7 @@ class WhyCommand:
         found: list[CardReason] = []
         for number in sorted(by_id):
             id_ = SubscriptionId(number)
-            if (query := self._means.from_file.query(id_)) is not None:
+            if (query := self._context.from_file.query(id_)) is not None:
                 found.append(CardReason("config", str(query), None, by_id[number]))
             elif is_configured(id_):
                 found.append(CardReason("a subscription of the configuration file", "", None, by_id[number]))
@@ -304,19 +308,19 @@ class WhyCommand:
 class ExportCommand:
     """Answers with lines for the configuration file."""
 
-    def __init__(self, means: CommandContext) -> None:
-        self._means = means
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
 
-    async def export(self, asked: CommandRequest) -> Answer:
+    async def export(self, request: CommandRequest) -> Answer:
         """The subscriptions here, with the project that is set here and the addresses that `is:mine` stands for."""
-        owner = SubscriptionOwner.of(asked)
-        async with self._means.store.transaction() as tx:
+        owner = SubscriptionOwner.of(request)
+        async with self._context.store.transaction() as tx:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
             limit = await tx.floods.limit(owner.room)
             heard = [listening(each, await tx.subscriptions.standing(each)) for each in chat]
-        queries = [*self._means.from_file.told_in(owner.room), *(each.query for each in heard if each is not None)]
+        queries = [*self._context.from_file.told_in(owner.room), *(each.query for each in heard if each is not None)]
         lines = [f"    {_quoted(str(query))}," for query in dict.fromkeys(queries)]
-        start = int(asked.call.arguments.get("from", 1))
+        start = int(request.call.arguments.get("from", 1))
         flood = [f"flood = {limit}"] if limit != DEFAULT_LIMIT else []
         head = ["[[room]]", f"room = {_quoted(owner.room)}", "subscribe = ["]
 
@@ -326,7 +330,7 @@ class ExportCommand:
             return exported("\n".join([*(head if start == 1 else []), *texts, *ends]), more)
 
         return Answer(
-            page([words(line) for line in lines], start, document, lambda next_: typed(asked, "export", next_))
+            page([words(line) for line in lines], start, document, lambda next_: typed(request, "export", next_))
         )
 
 

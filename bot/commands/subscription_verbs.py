@@ -11,24 +11,24 @@ from bot.commands.settings import SettingCommands
 from bot.commands.subscribing import ExportCommand, SubscriptionCommands, WhyCommand
 
 
-def about_subscriptions(means: CommandContext) -> Mapping[str, Handler]:
+def about_subscriptions(context: CommandContext) -> Mapping[str, Handler]:
     """The handlers, by verb."""
-    subscribing, muting, setting = SubscriptionCommands(means), MuteCommands(means), SettingCommands(means)
-    addresses, housekeeping = AddressCommands(means), AdminCommands(means)
+    subscribing, muting, setting = SubscriptionCommands(context), MuteCommands(context), SettingCommands(context)
+    addresses, housekeeping = AddressCommands(context), AdminCommands(context)
     handlers: Mapping[str, Handler] = {
         "sub": subscribing.sub,
         "unsub": subscribing.unsub,
         "edit": subscribing.edit,
         "subs": subscribing.subs,
         "test": subscribing.test,
-        "why": WhyCommand(means).why,
+        "why": WhyCommand(context).why,
         "mute": muting.mute,
         "unmute": muting.unmute,
         "set": setting.set,
         "settings": setting.settings,
         "me": addresses.me,
         "me forget": addresses.forget,
-        "export": ExportCommand(means).export,
+        "export": ExportCommand(context).export,
         "rooms": housekeeping.rooms,
         "leave": housekeeping.leave,
     }
