@@ -98,6 +98,24 @@ def test_an_event_under_another_key_changes_nothing(state_key: str | None) -> No
     assert not room.is_encrypted
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
+@pytest.mark.parametrize(
+    ("kind", "key", "field"),
+    [
+        ("m.room.encryption", "algorithm", "algorithm"),
+        ("m.room.tombstone", "replacement_room", "replacement"),
+        ("m.room.canonical_alias", "alias", "canonical_alias"),
+        ("m.room.name", "name", "name"),
+        ("m.room.create", "room_version", "version"),
+        ("m.room.join_rules", "join_rule", "join_rule"),
+    ],
+)
+def test_what_no_database_could_store_counts_as_absent(kind: str, key: str, field: str, text: str) -> None:
+    told, absent = (an_event(kind, content=content, state_key="") for content in ({key: text}, {}))
+
+    assert getattr(a_room(told), field) == getattr(a_room(absent), field)
+
+
 @pytest.mark.parametrize(
     ("joined", "invited", "is_lonely"),
     [(1, 0, True), (1, None, True), (1, 1, False), (2, 0, False), (None, None, False)],
