@@ -274,9 +274,13 @@ async def test_the_first_poll_comes_with_the_start(rig: Rig) -> None:
 
     rig.patchwork.fault = fault
     async with rig.running() as bot, asyncio.TaskGroup() as group, asyncio.timeout(30):
+        began = rig.clock.monotonic()
         group.create_task(bot.run(stop))
         await asked.wait()
+        waited = rig.clock.monotonic() - began
         stop.set()
+
+    assert waited == 0
 
 
 def dump(rig: Rig) -> list[str]:

@@ -189,16 +189,24 @@ def test_a_warning_and_what_ends_the_program_command_no_terminal(capsys: pytest.
 
 
 class FullDisk(io.StringIO):
-    """A file on a disk without space."""
+    """A file on a disk without space; *refused* are the texts that had no space."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[str] = []
 
     def write(self, text: str) -> int:
         """Refuse it."""
+        self.refused.append(text)
         raise OSError(errno.ENOSPC, f"no space left for {len(text)} characters")
 
 
 def test_a_line_for_which_there_is_no_space_ends_nothing() -> None:
     """The log's disk is often the database's."""
-    with redirect_stderr(FullDisk()):
+    disk = FullDisk()
+    with redirect_stderr(disk):
         logging.configure()
 
         structlog.get_logger("bot").error("the disk is full")
+
+    assert "the disk is full" in disk.refused[0]

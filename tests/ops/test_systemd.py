@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.ops.systemd import ServiceManager, watched
 from programs import program
@@ -66,8 +67,14 @@ def test_signs_of_life_are_sent_only_where_they_are_asked_for(
 
 
 async def test_a_manager_that_is_gone_hinders_nothing(tmp_path: Path) -> None:
-    async with watched(ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "nobody")})):
-        pass
+    with capture_logs() as logs:
+        async with watched(ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "nobody")})):
+            pass
+
+    assert [(each["event"], each["said"][0]) for each in logs] == [
+        ("systemd.notify_failed", "READY=1"),
+        ("systemd.notify_failed", "STOPPING=1"),
+    ]
 
 
 def test_the_unit_exposes_little() -> None:

@@ -177,9 +177,13 @@ async def test_a_transaction_waits_longer_than_sqlite_does_for_another_program(
         other.execute("BEGIN IMMEDIATE")
         asyncio.get_running_loop().call_later(0.5, other.rollback)  # ten waits of SQLite's later
 
-        await patient.watched(SERVER)
+        began = asyncio.get_running_loop().time()
+        watched = await patient.watched(SERVER)
+        waited = asyncio.get_running_loop().time() - began
 
     await patient.close()
+    assert watched.cursor is None
+    assert waited >= 0.4  # seconds, though SQLite itself waits 0.05
 
 
 async def test_a_transaction_that_waits_for_another_program_ends_soon_when_it_is_cancelled(

@@ -444,9 +444,12 @@ def test_a_slip_of_the_hand_is_told_as_one(query: str, said: str) -> None:
     assert str(refused.value).startswith(said)
 
 
-@pytest.mark.parametrize("query", ["a=b", "size=5 path:x", '"!path:x"', "foo:"[:3]])
-def test_what_may_well_be_a_word_is_one(query: str) -> None:
-    parse(query)
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [("a=b", ["a=b"]), ("size=5 path:x", ["size=5", "x"]), ('"!path:x"', ["!path:x"]), ("foo", ["foo"])],
+)
+def test_what_may_well_be_a_word_is_one(query: str, words: list[str]) -> None:
+    assert [str(value) for term in terms_of(parse(query).tree) for value in term.values] == words
 
 
 def test_of_a_long_query_the_part_around_the_mistake_is_shown() -> None:
