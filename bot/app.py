@@ -15,12 +15,10 @@ from bot.clock import Clock
 from bot.commands.about import AboutCommands
 from bot.commands.answer_inbox import Answerer, AnswerSettings
 from bot.commands.context import CommandContext, SubscriptionLimits
-from bot.commands.help import HelpCommand
+from bot.commands.handlers import handlers
 from bot.commands.lookups import LookupCommands
-from bot.commands.request import Handler
 from bot.commands.rights import RoomRights
 from bot.commands.servers import LookupServer
-from bot.commands.subscription_verbs import about_subscriptions
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
@@ -249,11 +247,12 @@ async def assembled(
         past = PatchSearch(store, {place.name: place.projects for place in places}, rulebook.of, clock)
         most = SubscriptionLimits(settings.commands.max_per_person, settings.commands.max_per_room)
         doubts = rulebook.doubts, rulebook.without_file
-        means = CommandContext(store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, *doubts)
-        itself = _of_itself(AboutCommands(overview.condition, settings.matrix.admins))
-        look_ups = _look_ups(LookupCommands(places, store, past))
-        handlers = _with_help({**itself, **look_ups, **about_subscriptions(means)})
-        answerer = Answerer(store, handlers, _manners(settings, rooms), clock, sender.wake)
+        context = CommandContext(
+            store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, *doubts
+        )
+        about = AboutCommands(overview.condition, settings.matrix.admins)
+        verbs = handlers(about, LookupCommands(places, store, past), context)
+        answerer = Answerer(store, verbs, _answer_settings(settings, rooms), clock, sender.wake)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
         sources = DigestSources(past, sites, ListedNow(dict(zip(sites, apis, strict=True))))
@@ -306,12 +305,7 @@ def _client(
     return client
 
 
-def _with_help(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
-    """*handlers*, and one that tells of them all."""
-    return {"help": HelpCommand({"help", *handlers}).help, **handlers}
-
-
-def _manners(settings: Settings, rooms: Rooms) -> AnswerSettings:
+def _answer_settings(settings: Settings, rooms: Rooms) -> AnswerSettings:
     told = settings.commands
     return AnswerSettings(
         told.prefix, settings.matrix.user_id, rooms.direct, told.per_user_per_minute, told.per_room_per_minute
@@ -344,20 +338,3 @@ def _place(server: PatchworkSettings, api: PatchworkApi, watch: Watch) -> Lookup
         archives=_archives(server),
         failing_since=lambda: watch.health.failing_since,
     )
-
-
-def _of_itself(bot: AboutCommands) -> Mapping[str, Handler]:
-    """What it says of itself."""
-    return {"status": bot.status, "version": bot.version}
-
-
-def _look_ups(look_ups: LookupCommands) -> Mapping[str, Handler]:
-    """Which verb looks what up."""
-    return {
-        "show": look_ups.show,
-        "series": look_ups.series,
-        "diff": look_ups.diff,
-        "checks": look_ups.checks,
-        "comments": look_ups.comments,
-        "find": look_ups.find,
-    }

@@ -1,7 +1,11 @@
-"""Identifies this installation to administrators of Patchwork servers in the User-Agent: a name, a contact, an id."""
+"""The installation: its data directory, which only one bot uses, and the id that it has to servers' administrators."""
 
+import fcntl
+import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -10,7 +14,8 @@ from bot import __version__
 from bot.errors import StoreError
 from bot.matrix.device import keep_private, restrict
 
-FILE = "installation-id"
+ID_FILE = "installation-id"
+LOCK_FILE = "patchbot.lock"
 _BYTES = 8
 _ID = re.compile(rf"[0-9a-f]{{{2 * _BYTES}}}")
 AGENT = f"patchwork-matrix-bot/{__version__}"
@@ -23,7 +28,7 @@ def installation_id(folder: Path) -> str:
     Raises:
         StoreError: it cannot be written, or others can read it.
     """
-    path = folder / FILE
+    path = folder / ID_FILE
     try:
         if (known := known_id(folder)) is not None:
             restrict(path)
@@ -39,7 +44,7 @@ def installation_id(folder: Path) -> str:
 def known_id(folder: Path) -> str | None:
     """Return the id kept in *folder*; None where there is none that can be read."""
     try:
-        found = (folder / FILE).read_bytes().decode("ascii", "replace").strip()
+        found = (folder / ID_FILE).read_bytes().decode("ascii", "replace").strip()
     except OSError:
         return None
     return found if _ID.fullmatch(found) else None
@@ -59,3 +64,26 @@ def user_agent(contact: str, product: str = "", installation: str = "") -> str:
 def _printable(contact: str) -> str:
     """What of it may stand in a header's comment."""
     return "".join(char for char in contact if " " < char < "\x7f" and char not in "()")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep *folder*, made where there is none, to this process; the kernel lets go of it however the process ends.
+
+    Raises:
+        StoreError: another process has it, or it cannot be written.
+    """
+    path = folder / LOCK_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(f"store.data_dir: {path} cannot be written: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(f"another patchbot runs already: it holds {path}") from error
+        yield
+    finally:
+        os.close(descriptor)

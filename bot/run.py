@@ -17,6 +17,7 @@ from bot.clock import Clock, SystemClock
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.health.pages import served
+from bot.installation import locked
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.room_rights import MatrixRoomRights
@@ -25,7 +26,6 @@ from bot.matrix.session_memory import DatabaseSession, SessionUpdate
 from bot.ops.configured_queries import room_queries
 from bot.ops.systemd import ServiceManager, watched
 from bot.room_registry import Rooms
-from bot.store.lock import locked
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE_BYTES = 256 * 1024

@@ -8,7 +8,7 @@ import pytest
 
 from bot import __version__
 from bot.errors import StoreError
-from bot.installation import FILE, installation_id, known_id
+from bot.installation import ID_FILE, installation_id, known_id
 from bot.sample_patchwork.server import SampleTransport
 from rig import Rig
 
@@ -18,7 +18,7 @@ def test_an_id_is_made_once_and_is_for_the_bot_alone(tmp_path: Path) -> None:
 
     assert re.fullmatch("[0-9a-f]{16}", made)
     assert installation_id(tmp_path / "new") == made
-    assert (tmp_path / "new" / FILE).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new" / ID_FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_two_installations_have_two_ids(tmp_path: Path) -> None:
@@ -27,15 +27,15 @@ def test_two_installations_have_two_ids(tmp_path: Path) -> None:
 
 def test_an_id_that_a_backup_left_readable_is_made_private(tmp_path: Path) -> None:
     made = installation_id(tmp_path)
-    (tmp_path / FILE).chmod(0o644)
+    (tmp_path / ID_FILE).chmod(0o644)
 
     assert installation_id(tmp_path) == made
-    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / ID_FILE).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"0123456789abcdeg", b"0123456789abcdef\r\nX: y"])
 def test_a_file_that_holds_no_id_is_replaced(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / FILE).write_bytes(content)
+    (tmp_path / ID_FILE).write_bytes(content)
 
     assert known_id(tmp_path) is None
     made = installation_id(tmp_path)

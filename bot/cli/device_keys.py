@@ -38,8 +38,8 @@ def status(arguments: argparse.Namespace) -> int:
 def reset(arguments: argparse.Namespace) -> int:
     """Give the bot a new identity, if that is meant."""
     from bot.config import load
+    from bot.installation import locked
     from bot.matrix.identity import reset as replaced
-    from bot.store.lock import locked
 
     async def done() -> None:
         async with _as_kept(settings) as client:

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bot.commands.answers.patch import said
+from bot.commands.answers.subscriptions import page
 from bot.commands.context import ChangeResult, CommandContext, changed, only_admins, typed
 from bot.commands.request import Answer, CommandRequest
 from bot.errors import TransportError, UserError
 from bot.ids import RoomId
 from bot.notices.markup import Bullets, Document, Line, Lines, cut, words
-from bot.notices.paging import page
 from bot.store.store import Transaction
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.commands import dry_run
 from bot.commands.answers import subscriptions as answers
-from bot.commands.answers.subscriptions import CardReason, exported, reasons
+from bot.commands.answers.subscriptions import CardReason, exported, page, reasons
 from bot.commands.context import (
     ChangeResult,
     CommandContext,
@@ -26,7 +26,6 @@ from bot.ids import RoomId, SubscriptionId
 from bot.notices.digest import when
 from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Document, Line, words
-from bot.notices.paging import page
 from bot.patchwork.states import States
 from bot.query.options import ARRIVALS, OnKind
 from bot.query.parser import parse_subscription

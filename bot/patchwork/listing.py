@@ -7,8 +7,7 @@ from typing import Generic, TypeVar
 from bot.ids import ProjectName
 from bot.patchwork.client import Params
 from bot.patchwork.model import Patch, Series
-from bot.patchwork.page_links import Page
-from bot.patchwork.response_rows import SkippedRow
+from bot.patchwork.response_rows import Page, SkippedRow
 from bot.patchwork.wire import EventHint
 
 _Of = TypeVar("_Of", EventHint, Patch, Series)

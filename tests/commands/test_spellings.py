@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import pytest
 
 from bot.commands import grammar
+from bot.commands.answers.subscriptions import page
 from bot.commands.grammar import ParsedCommand
 from bot.commands.settings import _zone
 from bot.errors import UserError
 from bot.notices.markup import Allowed, Bullets, Document, Line, Lines, plain, words
-from bot.notices.paging import page
 
 
 @pytest.mark.parametrize(

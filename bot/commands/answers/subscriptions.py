@@ -1,18 +1,21 @@
-"""What is answered to commands about subscriptions, as documents."""
+"""Composes the answers about subscriptions; long lists a message at a time, with the command for the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from bot.commands.answers.patch import said
 from bot.errors import QueryError, UserError
 from bot.notices.fact_lines import moment
-from bot.notices.markup import Block, Bullets, Code, Document, Line, Lines, Piece, cut, words
+from bot.notices.markup import Allowed, Block, Bullets, Code, Document, Line, Lines, Piece, cut, fitting, words
 from bot.subscriptions.subscription import FOR_GOOD, ChatSubscription
 
 _LONGEST_IN_A_LINE = 900  # characters that a line shows whole
 _LONGEST_LISTED = 300
 _MOST_SEEN = 3
+MAX_ITEMS: Final = 30  # of one message
+_NO_LINKS: Final = Allowed(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +117,29 @@ def _flat(*pieces: Piece | tuple[Piece, ...]) -> Document:
     """The pieces that say something, in a row."""
     flat = [each for piece in pieces for each in (piece if isinstance(piece, tuple) else (piece,))]
     return tuple(piece for piece in flat if piece != Lines(()))
+
+
+def page(
+    items: Sequence[Line],
+    start: int,
+    document: Callable[[Sequence[Line], tuple[Line, ...]], Document],
+    command: Callable[[int], str],
+) -> Document:
+    """The *document* of as many *items* as fit, from the *start*-th (1 is the first), and of the line on the rest.
+
+    *command* is what to type to go on from an item; the line is missing where nothing is left.
+
+    Raises:
+        UserError: there are not so many items.
+    """
+    if start > max(len(items), 1):
+        raise UserError(f"There are only {len(items)}; to see them from the first on, type: {command(1)}")
+
+    def of_first(count: int) -> Document:
+        following = start + count
+        rest = len(items) - following + 1
+        more = (words(f"… and {rest} more: ", Code(command(following))),) if rest else ()
+        return document(items[start - 1 : following - 1], more)
+
+    left = len(items) - start + 1
+    return of_first(max(fitting(of_first, min(left, MAX_ITEMS), _NO_LINKS), min(left, 1)))

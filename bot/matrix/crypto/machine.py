@@ -19,7 +19,7 @@ from bot.matrix.crypto.account import OwnDevice
 from bot.matrix.crypto.crypto_store import CryptoStore, loaded
 from bot.matrix.crypto.device_lists import DeviceLists, Marks
 from bot.matrix.crypto.devices import MEGOLM, DeviceKeys, one_time_key
-from bot.matrix.crypto.faults import Faults
+from bot.matrix.crypto.errors import CryptoRefused, Faults
 from bot.matrix.crypto.key_sharing import (
     DecryptedTimelines,
     KeyLost,
@@ -34,7 +34,6 @@ from bot.matrix.crypto.missing_keys import UndecryptedMessage, UndecryptedMessag
 from bot.matrix.crypto.olm import OlmSessions, UndecryptableMessage
 from bot.matrix.crypto.to_device import ToDeviceInbox
 from bot.matrix.crypto.unreachable import UnreachableDevices
-from bot.matrix.crypto.vodozemac_errors import CryptoRefused
 from bot.matrix.model import Content, Event, KeyUpdates
 
 SETTLED_SECONDS = 300.0  # after which all that have a key are compared with all that should, even if nothing changed

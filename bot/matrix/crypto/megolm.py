@@ -12,8 +12,8 @@ from bot.matrix.content import encoded
 from bot.matrix.crypto.account import OwnDevice
 from bot.matrix.crypto.crypto_store import CryptoStore, begins, loaded, name_of
 from bot.matrix.crypto.devices import MEGOLM, DeviceKeys
+from bot.matrix.crypto.errors import CryptoRefused, refusing
 from bot.matrix.crypto.olm import DecryptedMessage, UndecryptableMessage
-from bot.matrix.crypto.vodozemac_errors import CryptoRefused, refusing
 from bot.matrix.model import Content, Event
 
 MAX_CIPHERTEXT = 64 * 1024

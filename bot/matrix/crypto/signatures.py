@@ -7,7 +7,7 @@ from typing import TypeGuard
 import vodozemac
 
 from bot.matrix.content import encoded
-from bot.matrix.crypto.vodozemac_errors import CryptoRefused, refusing
+from bot.matrix.crypto.errors import CryptoRefused, refusing
 from bot.matrix.model import Content
 
 _UNSIGNED = frozenset({"signatures", "unsigned"})

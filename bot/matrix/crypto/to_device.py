@@ -12,7 +12,7 @@ from bot.ids import UserId
 from bot.matrix.crypto.crypto_store import CryptoStore, loaded, name_of
 from bot.matrix.crypto.device_lists import DeviceLists
 from bot.matrix.crypto.devices import DeviceKeys
-from bot.matrix.crypto.faults import MESSAGE_REFUSED, Faults
+from bot.matrix.crypto.errors import MESSAGE_REFUSED, Faults
 from bot.matrix.crypto.key_sharing import NO_OLM, WITHHELD, WithheldKeys
 from bot.matrix.crypto.megolm import RoomSessions
 from bot.matrix.crypto.missing_keys import UndecryptedMessages

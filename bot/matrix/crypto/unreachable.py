@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from bot.ids import DeviceId, UserId
 from bot.matrix.crypto.devices import DeviceKeys
-from bot.matrix.crypto.faults import DEVICE_LEFT_OUT, REQUEST_REFUSED, Faults
+from bot.matrix.crypto.errors import DEVICE_LEFT_OUT, REQUEST_REFUSED, Faults
 from bot.matrix.crypto.key_sharing import AT_ONCE, WITHHELD, ToDeviceMessages, WithheldKeys, no_olm
 from bot.matrix.model import Content
 

@@ -1,0 +1,53 @@
+"""Says which verb is answered by what."""
+
+from collections.abc import Mapping
+
+from bot.commands.about import AboutCommands
+from bot.commands.admin import AdminCommands
+from bot.commands.context import CommandContext, in_words
+from bot.commands.help import HelpCommand
+from bot.commands.lookups import LookupCommands
+from bot.commands.muting import MuteCommands
+from bot.commands.own_addresses import AddressCommands
+from bot.commands.request import Handler
+from bot.commands.settings import SettingCommands
+from bot.commands.subscribing import ExportCommand, SubscriptionCommands, WhyCommand
+
+
+def handlers(about: AboutCommands, lookups: LookupCommands, context: CommandContext) -> Mapping[str, Handler]:
+    """Return the handler of each verb; `help` tells of them all."""
+    found: dict[str, Handler] = {
+        "status": about.status,
+        "version": about.version,
+        "show": lookups.show,
+        "series": lookups.series,
+        "diff": lookups.diff,
+        "checks": lookups.checks,
+        "comments": lookups.comments,
+        "find": lookups.find,
+        **_subscription_handlers(context),
+    }
+    return {"help": HelpCommand({"help", *found}).help, **found}
+
+
+def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:
+    subscriptions, muting, settings = SubscriptionCommands(context), MuteCommands(context), SettingCommands(context)
+    addresses, admin = AddressCommands(context), AdminCommands(context)
+    found: Mapping[str, Handler] = {
+        "sub": subscriptions.sub,
+        "unsub": subscriptions.unsub,
+        "edit": subscriptions.edit,
+        "subs": subscriptions.subs,
+        "test": subscriptions.test,
+        "why": WhyCommand(context).why,
+        "mute": muting.mute,
+        "unmute": muting.unmute,
+        "set": settings.set,
+        "settings": settings.settings,
+        "me": addresses.me,
+        "me forget": addresses.forget,
+        "export": ExportCommand(context).export,
+        "rooms": admin.rooms,
+        "leave": admin.leave,
+    }
+    return {verb: in_words(handler) for verb, handler in found.items()}
