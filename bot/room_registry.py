@@ -7,6 +7,15 @@ import structlog
 from bot.commands.context import FileSubscriptions
 from bot.commands.rights import MemoryRoomRights, RoomRights
 from bot.ids import RoomId, SubscriptionId
+from bot.matrix.session_update import (
+    ConfiguredRoomJoined,
+    RoomBecameDirect,
+    RoomLeft,
+    RoomMoved,
+    RoomNoLongerDirect,
+    RoomResumed,
+    SessionUpdate,
+)
 from bot.ops.configured_queries import RoomQuery
 from bot.query.index.index import Index, Subscription
 from bot.query.query import Query
@@ -60,6 +69,29 @@ class Rooms:
     def query(self, id_: SubscriptionId) -> Query | None:
         """The query of a subscription of the settings."""
         return self._numbered[id_].query if id_ in self._numbered else None
+
+    def apply(self, update: SessionUpdate) -> None:
+        """Follow an update of the session that was stored."""
+        for event in update.events:
+            match event:
+                case RoomMoved(old, new):
+                    if old in self.direct:
+                        self.direct.add(new)
+                    self.listeners.move(old, new)
+                    self.listeners.doubt()  # what the new room has of its own counts, too
+                case RoomBecameDirect(room):
+                    self.direct.add(room)
+                case RoomNoLongerDirect(room):
+                    self.direct.discard(room)
+                case RoomLeft(room):
+                    self.listeners.leave(room)
+                case RoomResumed(room):
+                    self.listeners.come_back(room)
+                case ConfiguredRoomJoined(name, room):
+                    _log.info("room.joined", name=name, room=room)
+                    self.found(name, room)
+                case _:
+                    pass  # it changes nothing that is kept here
 
     def know(self, kept: SessionState, everything: AllSubscriptions) -> None:
         """The rooms as the session kept them, and what was subscribed to in chat, as the store has it."""

@@ -22,7 +22,8 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.room_rights import MatrixRoomRights
 from bot.matrix.session import Session
-from bot.matrix.session_memory import DatabaseSession, SessionUpdate
+from bot.matrix.session_memory import DatabaseSession
+from bot.matrix.session_update import MessageReceived, NoticeQueued, RoomMoved, RoomResumed, SessionUpdate
 from bot.ops.configured_queries import room_queries
 from bot.ops.systemd import ServiceManager, watched
 from bot.room_registry import Rooms
@@ -66,25 +67,12 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
         _log.info("shutdown.complete")
 
 
-def _follow(bot: Bot, taken: SessionUpdate) -> None:
-    """Go by what the session just took: who listens where, what was said, and what may be sent now."""
-    for name, room in taken.named:
-        _log.info("room.joined", name=name, room=room)
-        bot.rooms.found(name, room)
-    direct = bot.rooms.direct
-    direct.update(taken.direct)
-    direct.update(new for old, new in taken.moved if old in direct)
-    direct.difference_update(taken.crowded)
-    for old, new in taken.moved:
-        bot.rooms.listeners.move(old, new)
-        bot.rooms.listeners.doubt()  # what the new room has of its own counts, too
-    for room in taken.left:
-        bot.rooms.listeners.leave(room)
-    for room in taken.resumed:
-        bot.rooms.listeners.come_back(room)
-    if taken.heard:
+def _follow(bot: Bot, update: SessionUpdate) -> None:
+    """Pass an update that was stored to the rooms, and wake who has something to do now."""
+    bot.rooms.apply(update)
+    if update.has(MessageReceived):
         bot.answerer.wake()
-    if taken.notices or taken.resumed or taken.moved:
+    if update.has(NoticeQueued, RoomResumed, RoomMoved):
         bot.sender.wake()
 
 

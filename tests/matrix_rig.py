@@ -18,6 +18,7 @@ from bot.matrix.invite_rules import InviteRules
 from bot.matrix.model import Event
 from bot.matrix.session import Session
 from bot.matrix.session_memory import InMemorySession
+from bot.matrix.session_update import SessionEvent, SessionUpdate
 from homeserver import Homeserver
 from person import WAIT_SECONDS, Person
 
@@ -171,8 +172,8 @@ async def listening(
         await session.log_in()
         listener = Listener(session, speaker, memory, asyncio.create_task(session.run()))
         try:
-            before = memory.takes
-            await listener.until(lambda: memory.takes > before)
+            before = memory.saves
+            await listener.until(lambda: memory.saves > before)
             yield listener
         finally:
             listener.task.cancel()
@@ -189,3 +190,8 @@ def an_event(kind: str = "m.room.message", **fields: object) -> Event:
 def a_text(body: str, **fields: object) -> Event:
     """Something that Ann says."""
     return an_event("m.room.message", content={"msgtype": "m.text", "body": body}, **fields)
+
+
+def an_update(*events: SessionEvent, since: str | None = None) -> SessionUpdate:
+    """What a session stores together."""
+    return SessionUpdate(since, events)

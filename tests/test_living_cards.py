@@ -7,7 +7,8 @@ import pytest
 
 from bot.app import Bot
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.session_memory import DatabaseSession, SessionUpdate
+from bot.matrix.session_memory import DatabaseSession
+from bot.matrix.session_update import EventRedacted, SessionUpdate
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from rig import ROOM, Rig
 
@@ -182,7 +183,7 @@ async def test_a_card_that_a_moderator_took_back_is_left_alone(rig: Rig) -> None
         rig.patchwork.set_state(series.patches[0], "accepted")
         await bot.settle()
         card = rig.chat.posted[0].event
-        await DatabaseSession(bot.store, UserId("@bot:hs")).take(SessionUpdate(redacted=((ROOM, card),)))
+        await DatabaseSession(bot.store, UserId("@bot:hs")).save(SessionUpdate(events=(EventRedacted(ROOM, card),)))
 
         await rig.poll(bot, times=2)
     rig.patchwork.set_state(series.patches[1], "accepted")

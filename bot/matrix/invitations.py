@@ -15,7 +15,15 @@ from bot.matrix.invite_rules import InviteRules, accepts
 from bot.matrix.messages import thread_of
 from bot.matrix.model import Event
 from bot.matrix.rooms import Room
-from bot.matrix.session_memory import SessionUpdate
+from bot.matrix.session_update import (
+    ConfiguredRoomJoined,
+    DirectChatOpened,
+    InvitationSettled,
+    NoticeQueued,
+    RoomBecameDirect,
+    RoomResumed,
+    SessionEvent,
+)
 from bot.notices.markup import Allowed, Code, Lines, words, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 
@@ -94,21 +102,19 @@ def last_membership(events: Iterable[Event], me: UserId) -> Event | None:
     return ours[-1] if ours else None
 
 
-def admitted(room: Room, invitation: ProvenInvitation | None, policy: InvitePolicy) -> SessionUpdate | None:
+def admitted(room: Room, invitation: ProvenInvitation | None, policy: InvitePolicy) -> tuple[SessionEvent, ...] | None:
     """Return the outcome of an invitation to *room* that is accepted; None if we must not stay there."""
     allowed = invitation if invitation is not None and policy.allows(invitation.inviter) else None
     if allowed is None and not policy.is_configured(room.id):
         return None
     direct = allowed if allowed is not None and allowed.direct and not room.is_crowded else None
-    return SessionUpdate(
-        settled=(room.id,),
-        resumed=(room.id,),
-        direct=(room.id,) if direct else (),
-        partners=((room.id, direct.inviter),) if direct else (),
-        named=tuple((name, known) for name, known in policy.configured.items() if known == room.id),
-        notices=(
-            welcome(room.id, policy.rules.prefix, allowed.inviter if allowed else None, direct=direct is not None),
-        ),
+    inviter = allowed.inviter if allowed else None
+    return (
+        *((DirectChatOpened(room.id, direct.inviter), RoomBecameDirect(room.id)) if direct else ()),
+        RoomResumed(room.id),
+        *(ConfiguredRoomJoined(name, room.id) for name, known in policy.configured.items() if known == room.id),
+        InvitationSettled(room.id),
+        NoticeQueued(welcome(room.id, policy.rules.prefix, inviter, direct=direct is not None)),
     )
 
 

@@ -11,7 +11,7 @@ whether it is what it is said to be. Nothing is heard or said in it until then (
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -25,7 +25,18 @@ from bot.matrix.invitations import InvitePolicy, ProvenInvitation, admitted, why
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.model import Invitation
 from bot.matrix.rooms import Room
-from bot.matrix.session_memory import SessionMemory, SessionUpdate, StoredSession
+from bot.matrix.session_memory import SessionMemory, StoredSession
+from bot.matrix.session_update import (
+    ConfiguredRoomJoined,
+    InvitationReceived,
+    InvitationSettled,
+    MembershipState,
+    RoomBecameDirect,
+    RoomMoved,
+    RoomResumed,
+    SessionEvent,
+    SessionUpdate,
+)
 from bot.notices.notice import next_attempt
 
 AT_ONCE = 4  # of each kind
@@ -57,16 +68,11 @@ class Membership:
 
     def __init__(self, client: MatrixClient, memory: SessionMemory, clock: Clock, rules: InviteRules) -> None:
         self.rooms: dict[RoomId, Room] = {}
-        self.direct: frozenset[RoomId] = frozenset()
-        self.alone: frozenset[RoomId] = frozenset()
-        self.named: dict[str, RoomId] = {}
-        self.encrypted: dict[RoomId, str] = {}  # those that ever were, with the algorithm
+        self.state = MembershipState()
         self._client = client
         self._memory = memory
         self._clock = clock
         self._rules = rules
-        self._invitations: dict[RoomId, Invitation] = {}
-        self._suspended: frozenset[RoomId] = frozenset()
         self._resolved: dict[str, RoomId] = {}
         self._decided: dict[RoomId, tuple[RoomId | None, UserId | None]] = {}  # by which and by whom: followed or not
         self._scouted: dict[RoomId, tuple[RoomId, float]] = {}  # which was entered last, and until when no other is
@@ -86,35 +92,23 @@ class Membership:
     @property
     def pending(self) -> frozenset[RoomId]:
         """The rooms that we were asked into, and may be in already, before it is known whether they may keep us."""
-        return frozenset(self._invitations)
+        return frozenset(self.state.invitations)
 
-    def restore(self, remembered: StoredSession) -> None:
-        """Go on where the last session ended."""
-        self.direct = remembered.direct
-        self._suspended = remembered.suspended
-        self.alone = remembered.alone
-        self.encrypted = dict(remembered.encrypted)
-        self._invitations = {invitation.room: invitation for invitation in remembered.invitations}
+    def restore(self, stored: StoredSession) -> None:
+        """Go on where the last session ended; the configured rooms that were found meanwhile remain so."""
+        self.state = replace(stored.membership, named=self.state.named)
 
-    def took(self, taken: SessionUpdate, rooms: Mapping[RoomId, Room] | None = None) -> None:
-        """Know what was kept, and look whether something is to be done."""
+    def apply(self, update: SessionUpdate, rooms: Mapping[RoomId, Room] | None = None) -> None:
+        """Follow an update that was stored, with the *rooms* after a sync, and look whether something is to be done."""
         if rooms is not None:
             self.rooms = dict(rooms)
             self._entered -= rooms.keys()
-        self.encrypted |= dict(taken.encrypted)
-        self.direct = (self.direct | set(taken.direct)) - set(taken.crowded)
-        self._suspended = (self._suspended | set(taken.suspended)) - set(taken.resumed)
-        self.alone = (self.alone | set(taken.alone)) - set(taken.accompanied)
-        self._invitations |= {invitation.room: invitation for invitation in taken.invited}
-        for room in taken.settled:
-            self._invitations.pop(room, None)
-            self._entered.discard(room)
-        for name in [name for name, room in self.named.items() if room in {*taken.suspended, *taken.left}]:
-            del self.named[name]
-        self.named |= dict(taken.named)
-        for invitation in taken.invited:
-            self._forget_waits(invitation.room)
-        if taken.invited:  # it may be one of these that an alias stands for now
+        self.state.apply(update)
+        self._entered -= {settled.room for settled in update.of(InvitationSettled)}
+        received = update.of(InvitationReceived)
+        for each in received:
+            self._forget_waits(each.invitation.room)
+        if received:  # it may be one of these that an alias stands for now
             for name in [name for name in self._rules.configured if name not in self._resolved]:
                 self._waits.pop(name, None)
         self._wake.set()
@@ -144,7 +138,7 @@ class Membership:
     def status(self) -> Iterator[str]:
         """A sentence for each configured room that we are not in, and each replaced room that we could not follow."""
         for name in self._rules.configured:
-            if name not in self.named:
+            if name not in self.state.named:
                 wait = self._waits.get(name)
                 if wait and wait.refused and name.startswith("#") and name not in self._resolved:
                     yield f"{name}: there is no such room yet ({wait.reason})."
@@ -158,14 +152,14 @@ class Membership:
 
     def _entries(self) -> Iterator[_Errand]:
         for name in self._rules.configured:
-            if name not in self.named and self._resolved.get(name) not in self._invitations:
+            if name not in self.state.named and self._resolved.get(name) not in self.state.invitations:
                 yield _Errand(name, partial(self._enter, name))
 
     def _answers(self) -> Iterator[_Errand]:
         """The invitations, the newest first, but for those into rooms that replace ours: `_follow` sees to them."""
         elsewhere = {*(room.replacement for room in self._replaced()), *self._entered}
         is_unclear = self._is_unresolved()  # once, for there may be thousands of invitations
-        for invitation in reversed(self._invitations.values()):
+        for invitation in reversed(self.state.invitations.values()):
             room = invitation.room
             if room not in elsewhere and not (is_unclear and not self.policy.allows(invitation.inviter)):
                 yield _Errand(f"invitation {room}", partial(self._answer, invitation))
@@ -173,7 +167,7 @@ class Membership:
     def _is_unresolved(self) -> bool:
         """Whether a configured alias was not looked up yet: it may stand for a room that we are asked into."""
         return any(
-            name not in self._resolved and name not in self._waits and name not in self.named
+            name not in self._resolved and name not in self._waits and name not in self.state.named
             for name in self._rules.configured
         )
 
@@ -182,7 +176,7 @@ class Membership:
             if room.replacement not in self._entered:
                 yield _Errand(f"move {room.id}", partial(self._follow, room))
         for room in self.rooms.values():
-            if room.is_lonely and room.replacement is None and room.id not in self.named.values():
+            if room.is_lonely and room.replacement is None and room.id not in self.state.named.values():
                 yield _Errand(f"leave {room.id}", partial(self._leave, room.id))
 
     def _replaced(self) -> Iterator[Room]:
@@ -221,13 +215,13 @@ class Membership:
         """Come into a configured room; one that threw us out is not entered again without being asked."""
         room = await self._client.resolve(name) if name.startswith("#") else RoomId(name)
         self._resolved[name] = room
-        if room in self._invitations:
+        if room in self.state.invitations:
             return  # the answer to it does the rest
-        if room in self._suspended and room not in self.rooms:
+        if room in self.state.suspended and room not in self.rooms:
             raise Forbidden("the bot was removed from it")
         if room not in self.rooms:
             room = await self._client.join(name, () if name.startswith("#") else (self._rules.server,))
-        await self._take(SessionUpdate(named=((name, room),), resumed=(room,)))
+        await self._save(ConfiguredRoomJoined(name, room), RoomResumed(room))
 
     async def _answer(self, invitation: Invitation) -> None:
         """Decline an invitation that does not count even as it claims to be; accept it, and see what it really is."""
@@ -239,7 +233,7 @@ class Membership:
         if not self.policy.is_configured(room) and not is_allowed:
             _log.info("invitation.declined", room=room, inviter=inviter)
             await self._client.leave(room)
-            await self._take(SessionUpdate(settled=(room,)))
+            await self._save(InvitationSettled(room))
             return
         self._count_join()
         wait = self._waits.get(f"invitation {room}")
@@ -248,9 +242,9 @@ class Membership:
             await self._client.join(room, (_host(inviter) or self._rules.server,), seconds)
         except Permanent as error:
             _log.warning("invitation.failed", room=room, inviter=inviter, reason=str(error))
-            await self._take(SessionUpdate(settled=(room,)))
+            await self._save(InvitationSettled(room))
             return
-        if room in self._invitations and room not in self.rooms:
+        if room in self.state.invitations and room not in self.rooms:
             self._entered.add(room)
 
     def _count_join(self) -> None:
@@ -264,15 +258,15 @@ class Membership:
         """Stay in a room that we came into, or leave it unseen, by the invitation that our membership there shows."""
         room = invitation.room
         shown = await self._client.invited_by(room)
-        if room not in self._invitations or room not in self.rooms:
+        if room not in self.state.invitations or room not in self.rooms:
             return  # it was decided meanwhile by what a sync told, or we are out of it
-        taken = admitted(self.rooms[room], shown, self.policy)
-        if taken is not None:
-            await self._take(taken)
+        admission = admitted(self.rooms[room], shown, self.policy)
+        if admission is not None:
+            await self._save(*admission)
             return
         self._refuse(invitation, shown)
         await self._leave(room)
-        await self._take(SessionUpdate(settled=(room,)))
+        await self._save(InvitationSettled(room))
 
     def _refuse(self, invitation: Invitation, shown: ProvenInvitation | None) -> None:
         """Remember a room that we leave again, so that the same invitation costs no join for a while."""
@@ -297,11 +291,9 @@ class Membership:
         if not is_there:
             await self._scout(room, new)
             return
-        names = tuple((name, new) for name, known in self.named.items() if known == room.id)
-        direct = (new,) if room.is_direct else ()
-        await self._take(
-            SessionUpdate(moved=((room.id, new),), resumed=(new,), named=names, direct=direct, settled=(new,))
-        )
+        names = [ConfiguredRoomJoined(name, new) for name, known in self.state.named.items() if known == room.id]
+        direct = [RoomBecameDirect(new)] if room.is_direct else []
+        await self._save(RoomMoved(room.id, new), *direct, RoomResumed(new), *names, InvitationSettled(new))
         self._decided[room.id] = new, room.replaced_by
         if room.id not in self._rules.configured:
             await self._leave(room.id)
@@ -318,8 +310,8 @@ class Membership:
             raise Temporary("another room was said to replace it just now", timedelta(seconds=until - now))
         self._scouted[old.id] = new, now + AFTER_REFUSAL.total_seconds()
         by = old.replaced_by or UserId("")
-        if new not in self._invitations:
-            await self._take(SessionUpdate(invited=(Invitation(new, by, direct=False),)))
+        if new not in self.state.invitations:
+            await self._save(InvitationReceived(Invitation(new, by, direct=False)))
         servers = (self._rules.server, _host(by)) if by else (self._rules.server,)
         await self._client.join(new, tuple(dict.fromkeys(servers)))
         if new not in self.rooms:
@@ -329,9 +321,10 @@ class Membership:
         await self._client.leave(room)
         self.rooms.pop(room, None)
 
-    async def _take(self, taken: SessionUpdate) -> None:
-        await self._memory.take(taken)
-        self.took(taken)
+    async def _save(self, *events: SessionEvent) -> None:
+        update = SessionUpdate(events=events)
+        await self._memory.save(update)
+        self.apply(update)
 
     def _forget_waits(self, room: RoomId) -> None:
         """Look again at once at what waited for this room."""
@@ -341,7 +334,7 @@ class Membership:
             self._waits.pop(f"move {old}", None)
 
     async def _sleep(self) -> None:
-        """Until something was taken or done, or until the next wait ends."""
+        """Sleep until something was saved or done, or until the next wait ends."""
         waits = [wait.until for name, wait in self._waits.items() if name not in self._running]
         ahead = [until for until in waits if until > self._looked_at]
         if not ahead:

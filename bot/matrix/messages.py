@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.mentions import BotInRoom, with_mention
 from bot.matrix.model import Content, Event, JoinedRoom
-from bot.matrix.session_memory import IncomingMessage
+from bot.matrix.session_update import EventRedacted, MessageReceived
 from bot.patchwork.text import valid
 
 TOO_OLD = timedelta(minutes=10)
@@ -22,7 +22,7 @@ ENCRYPTION = "m.room.encryption"
 _NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any client; they are no words
 
 
-def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[IncomingMessage]:
+def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[MessageReceived]:
     """What others said among *events*: new texts, neither notices nor edits, not older than ten minutes."""
     for event in events:
         relation = _mapping(event.content, "m.relates_to")
@@ -34,7 +34,7 @@ def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -
             continue
         if body := _body(event.content, relation, me):
             said_at = min(event.sent_at, now)  # the sending server's word, which may be anything
-            yield IncomingMessage(
+            yield MessageReceived(
                 room, event.id, event.sender, body, said_at, thread_of(event.content), _replies_to(relation)
             )
 
@@ -45,11 +45,11 @@ def thread_of(content: Content) -> EventId | None:
     return _id(relation, "event_id") if relation.get("rel_type") == "m.thread" else None
 
 
-def taken_back(room: RoomId, events: Iterable[Event]) -> Iterator[tuple[RoomId, EventId]]:
-    """What was redacted in *room*, whoever did it and however long ago."""
+def taken_back(room: RoomId, events: Iterable[Event]) -> Iterator[EventRedacted]:
+    """Return what was redacted in *room*, whoever did it and however long ago."""
     for event in events:
         if event.redacts is not None and _EVENT_ID.fullmatch(event.redacts):
-            yield room, event.redacts
+            yield EventRedacted(room, event.redacts)
 
 
 def since_we_came(events: Sequence[Event], me: UserId) -> Sequence[Event]:

@@ -28,7 +28,7 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.membership import Membership
 from bot.matrix.rooms import Room
-from bot.matrix.session_memory import SessionMemory, SessionUpdate
+from bot.matrix.session_memory import SessionMemory
 from bot.matrix.skipped_rooms import SkippedRooms
 from bot.matrix.sync_isolation import decrypted, taken
 from bot.matrix.sync_outcome import ASK_AGAIN, SyncContext
@@ -64,14 +64,12 @@ class Session:
         memory: SessionMemory,
         clock: Clock,
         rules: InviteRules,
-        heard: Callable[[SessionUpdate], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._memory = memory
         self._clock = clock
         self._me = rules.me
         self._doors = Membership(client, memory, clock, rules)
-        self._heard = heard
         self._gaps = TimelineGaps(client, clock, rules.me)
         self._skipped = SkippedRooms(client, memory, clock)
         self._since: str | None = None
@@ -89,7 +87,7 @@ class Session:
     @property
     def named(self) -> dict[str, RoomId]:
         """The ids of the configured rooms that we are in."""
-        return self._doors.named
+        return self._doors.state.named
 
     @property
     def incidents(self) -> Incidents:
@@ -121,7 +119,7 @@ class Session:
             ConfigError: the homeserver refuses the account as it is configured.
         """
         await self._insist(self._client.log_in)
-        await self._client.encryption.remember((await self._memory.remembered()).encrypted)
+        await self._client.encryption.remember((await self._memory.load()).membership.encrypted)
 
     async def run(self) -> None:
         """Listen until cancelled.
@@ -130,10 +128,10 @@ class Session:
             LoggedOut: the homeserver ended the session.
             ConfigError: it refused to log the device in again.
         """
-        remembered = await self._memory.remembered()
-        self._since = remembered.since
-        self._doors.restore(remembered)
-        self._skipped.restore(remembered)
+        stored = await self._memory.load()
+        self._since = stored.since
+        self._doors.restore(stored)
+        self._skipped.restore(stored)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
@@ -201,24 +199,23 @@ class Session:
         known = SyncContext(
             self._me,
             doors.rooms,
-            doors.direct,
+            frozenset(doors.state.direct),
             now,
             begins=since is None,
             whole=whole,
             asked=self._asked.keys(),
             policy=doors.policy,
             pending=doors.pending,
-            encrypted=doors.encrypted,
-            alone=doors.alone,
+            encrypted=frozenset(doors.state.encrypted),
+            alone=frozenset(doors.state.alone),
         )
         result = await taken(self._memory, known, answer, self.incidents)
         await self._client.encryption.have_read()
         self._asked |= dict.fromkeys(result.asked, now)
         self._since = answer.next_batch
-        self._doors.took(result.taken, result.rooms)
+        self._doors.apply(result.update, result.rooms)
         self._has_heard.set()
         metrics.LAST_SYNC.set(self._clock.now().timestamp())
-        self._heard(result.taken)
         if timeout_ms and answer.next_batch == since and self._clock.monotonic() - began < IDLE_SECONDS:
             await self._clock.sleep(IDLE_SECONDS)
 

@@ -1,18 +1,42 @@
-"""Stores what a session must not forget: the `SessionMemory` port, in the database and in memory.
+"""Stores what a session needs after a restart: the `SessionMemory` port, in the database and in memory.
 
 In the database, the outcome of a sync is one transaction with the inbox and the outbox.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import structlog
 
 from bot.ids import EventId, NoticeKey, RoomId, UserId
 from bot.matrix.model import Invitation
+from bot.matrix.session_update import (
+    BotBecameAlone,
+    BotNoLongerAlone,
+    ConfiguredRoomJoined,
+    DirectChatOpened,
+    EventRedacted,
+    InvitationReceived,
+    InvitationSettled,
+    MembershipState,
+    MessageReceived,
+    NoticeQueued,
+    RoomBecameDirect,
+    RoomEncrypted,
+    RoomLeft,
+    RoomMoved,
+    RoomNoLongerDirect,
+    RoomResumed,
+    RoomSkipped,
+    RoomSuspended,
+    SessionEvent,
+    SessionUpdate,
+)
 from bot.notices.notice import Notice
 from bot.store.inbox_book import InboxMessage
 from bot.store.session_book import StoredInvitation
@@ -23,80 +47,24 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class IncomingMessage:
-    """What somebody said in a room; *sent_at* is UTC.
-
-    *thread* is the root of the thread it was said in, *replies_to* the event that it answers; None where there is none.
-    """
-
-    room: RoomId
-    event: EventId
-    sender: UserId
-    body: str
-    sent_at: datetime
-    thread: EventId | None = None
-    replies_to: EventId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionUpdate:
-    """What follows from one answer or one step, to be kept together or not at all.
-
-    *since* None leaves the token as it is; *settled* are rooms whose invitation needs nothing more; *crowded* were
-    direct chats, and are rooms like any other since a third person is there; *alone* are rooms that everybody else
-    left, *accompanied* those where somebody is again, or that we left too; *partners* are new direct chats with who
-    asked us in, whose earlier chats they take the place of; *encrypted* are rooms known to be encrypted, with the
-    algorithm as their state tells it; *moved* are a room and the one in its
-    place; *left* are those that we went out of by ourselves; *named* are configured rooms with their ids; *redacted*
-    are events that somebody took back; *skipped* are rooms that are too large to be read, until a time (UTC).
-    """
-
-    since: str | None = None
-    heard: tuple[IncomingMessage, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    invited: tuple[Invitation, ...] = ()
-    settled: tuple[RoomId, ...] = ()
-    direct: tuple[RoomId, ...] = ()
-    crowded: tuple[RoomId, ...] = ()
-    alone: tuple[RoomId, ...] = ()
-    accompanied: tuple[RoomId, ...] = ()
-    partners: tuple[tuple[RoomId, UserId], ...] = ()
-    encrypted: tuple[tuple[RoomId, str], ...] = ()
-    resumed: tuple[RoomId, ...] = ()
-    suspended: tuple[RoomId, ...] = ()
-    left: tuple[RoomId, ...] = ()
-    moved: tuple[tuple[RoomId, RoomId], ...] = ()
-    named: tuple[tuple[str, RoomId], ...] = ()
-    redacted: tuple[tuple[RoomId, EventId], ...] = ()
-    skipped: tuple[tuple[RoomId, datetime], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class StoredSession:
-    """Where a session goes on; *since* None: it never began."""
+    """Where a session goes on: *since* is None before the first sync, *skipped* has the times (UTC) of retries."""
 
     since: str | None = None
-    invitations: tuple[Invitation, ...] = ()
-    direct: frozenset[RoomId] = frozenset()
-    suspended: frozenset[RoomId] = frozenset()
-    alone: frozenset[RoomId] = frozenset()
-    encrypted: Mapping[RoomId, str] = field(default_factory=dict)
+    membership: MembershipState = field(default_factory=MembershipState)
     skipped: Mapping[RoomId, datetime] = field(default_factory=dict)
 
 
 class SessionMemory(Protocol):
-    """Keeps what a session takes."""
+    """Stores the updates of a session."""
 
-    async def remembered(self) -> StoredSession:
-        """What was kept."""
+    async def load(self) -> StoredSession:
+        """Return what the updates so far amount to."""
 
-    async def take(self, taken: SessionUpdate) -> None:
-        """Keep all of it in one transaction.
+    async def save(self, update: SessionUpdate) -> None:
+        """Store all of *update* in one transaction.
 
-        What was heard before (same room and event) is left as it is, and so is a notice whose key is there already;
-        an invitation stands until it is settled, a suspended room until it is resumed. What is kept of a room that
-        was moved is of the other from then on, before anything else is taken. A card that was redacted is edited no
-        more.
+        A message that is stored already (same room and event) is left as it is, and so is a notice with a known key.
         """
 
 
@@ -105,177 +73,179 @@ class InMemorySession:
     """A memory that lasts as long as the process."""
 
     since: str | None = None
-    heard: list[IncomingMessage] = field(default_factory=list)
+    membership: MembershipState = field(default_factory=MembershipState)
+    messages: list[MessageReceived] = field(default_factory=list)
     notices: dict[NoticeKey, Notice] = field(default_factory=dict)
-    invitations: dict[RoomId, Invitation] = field(default_factory=dict)
-    direct: set[RoomId] = field(default_factory=set)
-    suspended: set[RoomId] = field(default_factory=set)
-    alone: set[RoomId] = field(default_factory=set)
-    encrypted: dict[RoomId, str] = field(default_factory=dict)
-    moved: list[tuple[RoomId, RoomId]] = field(default_factory=list)
-    named: dict[str, RoomId] = field(default_factory=dict)
-    redacted: set[tuple[RoomId, EventId]] = field(default_factory=set)
+    moves: list[tuple[RoomId, RoomId]] = field(default_factory=list)
+    redactions: set[tuple[RoomId, EventId]] = field(default_factory=set)
     skipped: dict[RoomId, datetime] = field(default_factory=dict)
-    takes: int = 0
-    before_take: Callable[[SessionUpdate], None] = lambda _: None  # may raise what a database would
+    saves: int = 0
+    before_save: Callable[[SessionUpdate], None] = lambda _: None  # may raise what a database would
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def remembered(self) -> StoredSession:
-        """What was kept."""
-        kept = tuple(self.invitations.values())
-        return StoredSession(
-            self.since,
-            kept,
-            frozenset(self.direct),
-            frozenset(self.suspended),
-            frozenset(self.alone),
-            encrypted=dict(self.encrypted),
-            skipped=dict(self.skipped),
-        )
+    async def load(self) -> StoredSession:
+        """Return what the updates so far amount to."""
+        return StoredSession(self.since, deepcopy(self.membership), dict(self.skipped))
 
-    async def take(self, taken: SessionUpdate) -> None:
-        """Keep it."""
-        self.before_take(taken)
-        known = {(heard.room, heard.event) for heard in self.heard}
-        self.since = taken.since or self.since
-        self.heard += [heard for heard in taken.heard if (heard.room, heard.event) not in known]
-        for notice in taken.notices:
-            self.notices.setdefault(notice.key, notice)
-        self.invitations |= {invitation.room: invitation for invitation in taken.invited}
-        for room in taken.settled:
-            self.invitations.pop(room, None)
-        for old, new in taken.moved:
-            for rooms in (self.direct, self.suspended):
-                if old in rooms:
-                    rooms.remove(old)
-                    rooms.add(new)
-        self.direct = (self.direct | set(taken.direct)) - set(taken.crowded)
-        self.suspended = (self.suspended | set(taken.suspended)) - set(taken.resumed)
-        self.alone = (self.alone | set(taken.alone)) - set(taken.accompanied)
-        self.encrypted |= dict(taken.encrypted)
-        self.moved += taken.moved
-        self.named |= dict(taken.named)
-        self.redacted |= set(taken.redacted)
-        self.skipped |= dict(taken.skipped)
-        self.takes += 1
+    async def save(self, update: SessionUpdate) -> None:
+        """Store all of *update*."""
+        self.before_save(update)
+        self.since = update.since or self.since
+        self.membership.apply(update)
+        self._add_messages(update.of(MessageReceived))
+        for queued in update.of(NoticeQueued):
+            self.notices.setdefault(queued.notice.key, queued.notice)
+        self.moves += [(moved.old, moved.new) for moved in update.of(RoomMoved)]
+        self.redactions |= {(redacted.room, redacted.event) for redacted in update.of(EventRedacted)}
+        self.skipped |= {skipped.room: skipped.until for skipped in update.of(RoomSkipped)}
+        self.saves += 1
         async with self._changed:
             self._changed.notify_all()
 
+    def _add_messages(self, messages: list[MessageReceived]) -> None:
+        known = {(message.room, message.event) for message in self.messages}
+        self.messages += [message for message in messages if (message.room, message.event) not in known]
+
     async def until(self, claim: Callable[[], bool]) -> None:
-        """Return when *claim* holds; it is looked at whenever something was taken."""
+        """Return when *claim* holds, which is checked after each update."""
         async with self._changed:
             await self._changed.wait_for(claim)
 
     def bodies(self) -> list[str]:
-        """What was heard, in order."""
-        return [heard.body for heard in self.heard]
+        """Return the bodies of all messages, in order."""
+        return [message.body for message in self.messages]
 
 
 class DatabaseSession:
-    """A memory that outlasts the process; *took* hears of everything once it is kept, *doubts* of what may be."""
+    """A memory that outlasts the process.
+
+    *on_saved* is called with each update that was stored, moves of former direct chats included; *on_failure* when one
+    failed, which may be stored all the same.
+    """
 
     def __init__(
         self,
         store: Store,
         user: UserId,
-        took: Callable[[SessionUpdate], None] = lambda _: None,
-        doubts: Callable[[], None] = lambda: None,
+        on_saved: Callable[[SessionUpdate], None] = lambda _: None,
+        on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._user = user
-        self._took = took
-        self._doubts = doubts
+        self._on_saved = on_saved
+        self._on_failure = on_failure
 
-    async def remembered(self) -> StoredSession:
-        """What was kept."""
+    async def load(self) -> StoredSession:
+        """Return what the updates so far amount to."""
         async with self._store.transaction() as tx:
-            kept = await tx.session.kept(self._user)
-        asked = tuple(Invitation(each.room, each.inviter, each.direct) for each in kept.invitations)
-        return StoredSession(
-            kept.since, asked, kept.direct, kept.suspended, kept.alone, encrypted=kept.encrypted, skipped=kept.skipped
+            stored = await tx.session.kept(self._user)
+        membership = MembershipState(
+            invitations={each.room: Invitation(each.room, each.inviter, each.direct) for each in stored.invitations},
+            direct=set(stored.direct),
+            suspended=set(stored.suspended),
+            alone=set(stored.alone),
+            encrypted=dict(stored.encrypted),
         )
+        return StoredSession(stored.since, membership, stored.skipped)
 
-    async def take(self, taken: SessionUpdate) -> None:
-        """Keep it."""
+    async def save(self, update: SessionUpdate) -> None:
+        """Store all of *update* in one transaction."""
         try:
-            taken = await self._kept(taken)
+            async with self._store.transaction() as tx:
+                update = await _with_former_chats(tx, update)
+                writer = _EventWriter(tx, update)
+                for event in update.events:
+                    await writer.write(event)
+                if update.since is not None:
+                    await tx.session.go_on(self._user, update.since)
         except BaseException:
-            self._doubts()
+            self._on_failure()
             raise
-        self._took(taken)
-
-    async def _kept(self, taken: SessionUpdate) -> SessionUpdate:
-        """Keep it, with the direct chats that others took the place of."""
-        async with self._store.transaction() as tx:
-            former = await self._former_chats(tx, taken.partners)
-            taken = replace(taken, moved=(*taken.moved, *former), resumed=(*taken.resumed, *(new for _, new in former)))
-            await self._keep_rooms(tx, taken)
-            for invitation in taken.invited:
-                await tx.session.invited(StoredInvitation(invitation.room, invitation.inviter, invitation.direct))
-            for room in taken.settled:
-                await tx.session.settled(room)
-            for heard in taken.heard:
-                await tx.inbox.add(_said(heard))
-            await tx.outbox.add(await self._bearable(tx, taken.notices))
-            for room, event in taken.redacted:
-                if (card := await tx.cards.redacted(room, event)) is not None:
-                    await tx.outbox.forget_about(card)
-            if taken.since is not None:
-                await tx.session.go_on(self._user, taken.since)
-        return taken
-
-    async def _bearable(self, tx: Transaction, notices: Sequence[Notice]) -> list[Notice]:
-        """Leave out welcomes and requests to send again for people for whom enough waits to be sent."""
-        if not notices:
-            return []
-        unsent = (await tx.outbox.unsent_answers()).people
-        bearable: list[Notice] = []
-        for notice in notices:
-            if notice.asked_by is not None and unsent[notice.asked_by] >= MAX_UNASKED:
-                _log.warning("notice.left_out", key=notice.key, person=notice.asked_by, unsent=unsent[notice.asked_by])
-                continue
-            bearable.append(notice)
-            if notice.asked_by is not None:
-                unsent[notice.asked_by] += 1
-        return bearable
-
-    async def _former_chats(
-        self, tx: Transaction, partners: Iterable[tuple[RoomId, UserId]]
-    ) -> list[tuple[RoomId, RoomId]]:
-        """The direct chats of the same person that each of the new ones takes the place of."""
-        return [(old, chat) for chat, person in partners for old in await tx.subscriptions.former_chats(person, chat)]
-
-    async def _keep_rooms(self, tx: Transaction, taken: SessionUpdate) -> None:
-        """How the rooms stand; before the notices, for these wait where a room is suspended."""
-        for old, new in taken.moved:
-            await tx.session.move(old, new)
-        for room, until in taken.skipped:
-            await tx.session.skip(room, until)
-        await self._keep_company(tx, taken)
-        for room in (each for each in taken.suspended if each not in taken.resumed):
-            await tx.session.suspend(room)
-        for room in taken.left:
-            await tx.session.left(room)
-        for room, algorithm in taken.encrypted:
-            await tx.session.encrypted(room, algorithm)
-        for room in taken.resumed:
-            await tx.session.resume(room)
-        for name, room in taken.named:
-            await tx.session.called(name, room)
-
-    async def _keep_company(self, tx: Transaction, taken: SessionUpdate) -> None:
-        """Who else is in the rooms."""
-        for room in taken.direct:
-            await tx.session.is_direct(room)
-        for room in taken.crowded:
-            await tx.session.is_direct(room, direct=False)
-        for room in taken.alone:
-            await tx.session.is_alone(room)
-        for room in taken.accompanied:
-            await tx.session.is_alone(room, alone=False)
+        self._on_saved(update)
 
 
-def _said(heard: IncomingMessage) -> InboxMessage:
+async def _with_former_chats(tx: Transaction, update: SessionUpdate) -> SessionUpdate:
+    """Return *update* with the moves of the direct chats that new ones of the same person take the place of."""
+    moves = [
+        RoomMoved(old, opened.room)
+        for opened in update.of(DirectChatOpened)
+        for old in await tx.subscriptions.former_chats(opened.person, opened.room)
+    ]
+    resumed = {each.room for each in update.of(RoomResumed)}
+    missing = dict.fromkeys(move.new for move in moves if move.new not in resumed)
+    return update.with_events((*moves, *map(RoomResumed, missing)))
+
+
+class _EventWriter:
+    """Writes the events of one update within a transaction."""
+
+    def __init__(self, tx: Transaction, update: SessionUpdate) -> None:
+        self._tx = tx
+        self._resumed = {each.room for each in update.of(RoomResumed)}
+        self._unsent: Counter[UserId] | None = None  # answers, by person; None before they were counted
+
+    async def write(self, event: SessionEvent) -> None:  # noqa: C901, PLR0912  # a case for each kind of event
+        session = self._tx.session
+        match event:
+            case DirectChatOpened():
+                pass  # `_with_former_chats` saw to it
+            case RoomMoved(old, new):
+                await session.move(old, new)
+            case RoomSkipped(room, until):
+                await session.skip(room, until)
+            case RoomBecameDirect(room):
+                await session.is_direct(room)
+            case RoomNoLongerDirect(room):
+                await session.is_direct(room, direct=False)
+            case BotBecameAlone(room):
+                await session.is_alone(room)
+            case BotNoLongerAlone(room):
+                await session.is_alone(room, alone=False)
+            case RoomSuspended(room):
+                if room not in self._resumed:
+                    await session.suspend(room)
+            case RoomLeft(room):
+                await session.left(room)
+            case RoomEncrypted(room, algorithm):
+                await session.encrypted(room, algorithm)
+            case RoomResumed(room):
+                await session.resume(room)
+            case ConfiguredRoomJoined(name, room):
+                await session.called(name, room)
+            case InvitationReceived(invitation):
+                await session.invited(StoredInvitation(invitation.room, invitation.inviter, invitation.direct))
+            case InvitationSettled(room):
+                await session.settled(room)
+            case MessageReceived():
+                await self._tx.inbox.add(_inbox_message(event))
+            case NoticeQueued(notice):
+                await self._queue(notice)
+            case EventRedacted(room, redacted):
+                if (card := await self._tx.cards.redacted(room, redacted)) is not None:
+                    await self._tx.outbox.forget_about(card)
+            case _:
+                assert_never(event)
+
+    async def _queue(self, notice: Notice) -> None:
+        """Add *notice* to the outbox, unless enough waits to be sent to the person who caused it."""
+        if self._unsent is None:
+            self._unsent = (await self._tx.outbox.unsent_answers()).people
+        person = notice.asked_by
+        if person is not None and self._unsent[person] >= MAX_UNASKED:
+            _log.warning("notice.left_out", key=notice.key, person=person, unsent=self._unsent[person])
+            return
+        if person is not None:
+            self._unsent[person] += 1
+        await self._tx.outbox.add([notice])
+
+
+def _inbox_message(message: MessageReceived) -> InboxMessage:
     return InboxMessage(
-        heard.room, heard.event, heard.sender, heard.body, heard.sent_at, heard.thread, heard.replies_to
+        message.room,
+        message.event,
+        message.sender,
+        message.body,
+        message.sent_at,
+        message.thread,
+        message.replies_to,
     )

@@ -11,7 +11,8 @@ from bot.ids import RoomId
 from bot.incidents import Incidents
 from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.client import MatrixClient
-from bot.matrix.session_memory import SessionMemory, SessionUpdate, StoredSession
+from bot.matrix.session_memory import SessionMemory, StoredSession
+from bot.matrix.session_update import RoomSkipped, SessionUpdate
 
 SKIPPED_FOR = timedelta(days=1)
 MAX_ROOMS = 50  # they are named in the request; the one that comes back first makes room
@@ -31,9 +32,9 @@ class SkippedRooms:
     def _incidents(self) -> Incidents:
         return self._client.incidents
 
-    def restore(self, remembered: StoredSession) -> None:
+    def restore(self, stored: StoredSession) -> None:
         """Restore the rooms that the last session skipped."""
-        self._until = dict(remembered.skipped)
+        self._until = dict(stored.skipped)
         for room in self.rooms():
             self._incidents.record(_KIND, room, f"too large to be read; next try at {self._until[room]:%F %T} UTC")
 
@@ -59,7 +60,7 @@ class SkippedRooms:
             self._until[room] = until
         for former in sorted(self._until, key=self._until.__getitem__)[:-MAX_ROOMS]:
             del self._until[former]
-        await self._memory.take(SessionUpdate(skipped=tuple((room, until) for _, room in found)))
+        await self._memory.save(SessionUpdate(events=tuple(RoomSkipped(room, until) for _, room in found)))
         for room in (room for kind, room in found if kind == "invite"):
             try:
                 await self._client.leave(room)

@@ -5,7 +5,7 @@ homeserver or the database are not such faults; they are raised, and the whole s
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from bot.errors import BotError
 from bot.ids import RoomId, UserId
@@ -13,7 +13,8 @@ from bot.incidents import Incidents
 from bot.matrix.encryption import Encryption
 from bot.matrix.messages import since_we_came
 from bot.matrix.model import JoinedRoom, SyncAnswer
-from bot.matrix.session_memory import SessionMemory, SessionUpdate
+from bot.matrix.session_memory import SessionMemory
+from bot.matrix.session_update import MembershipState, SessionUpdate
 from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
 
 
@@ -75,15 +76,15 @@ async def taken(memory: SessionMemory, known: SyncContext, answer: SyncAnswer, i
     """Store the outcome of *answer*, except for events where that fails; the sync token advances all the same."""
     try:
         result = outcome(known, answer)
-        await memory.take(result.taken)
+        await memory.save(result.update)
     except BotError:
         raise
     except Exception:  # noqa: BLE001  # it fails again below, where it is recorded
         steps = _Steps(memory, known, incidents)
         for name, part in _parts(answer):
             await steps.take(name, part)
-        await memory.take(SessionUpdate(since=answer.next_batch))
-        return replace(steps.result, taken=replace(steps.result.taken, since=answer.next_batch))
+        await memory.save(SessionUpdate(since=answer.next_batch))
+        return replace(steps.result, update=replace(steps.result.update, since=answer.next_batch))
     return result
 
 
@@ -112,18 +113,18 @@ class _Steps:
 
     async def _fault_of(self, part: SyncAnswer) -> Exception | None:
         """Store the outcome of *part*; return the fault that prevents it, None if there is none."""
-        done = self.result.taken
-        known = replace(
-            self._known, rooms=self.result.rooms, direct=(self._known.direct | set(done.direct)) - set(done.crowded)
-        )
+        state = MembershipState(direct=set(self._known.direct))
+        state.apply(self.result.update)
+        known = replace(self._known, rooms=self.result.rooms, direct=frozenset(state.direct))
         try:
             step = outcome(known, part)
-            await self._memory.take(replace(step.taken, since=None))
+            await self._memory.save(replace(step.update, since=None))
         except BotError:
             raise
         except Exception as error:  # noqa: BLE001  # the caller records it; it costs this part only
             return error
-        self.result = SyncOutcome(step.rooms, _both(done, step.taken), self.result.asked | step.asked)
+        update = self.result.update.with_events(step.update.events)
+        self.result = SyncOutcome(step.rooms, update, self.result.asked | step.asked)
         return None
 
 
@@ -135,16 +136,6 @@ def _events(part: SyncAnswer, me: UserId) -> Iterator[tuple[str, SyncAnswer]]:
         yield "", replace(part, joined=(replace(joined, timeline=()),))
         for event in since_we_came(joined.timeline, me):
             yield event.id, replace(part, joined=(replace(joined, state=(), timeline=(event,)),))
-
-
-def _both(one: SessionUpdate, other: SessionUpdate) -> SessionUpdate:
-    """Return the joint outcome of two steps."""
-    lists = {
-        each.name: getattr(one, each.name) + getattr(other, each.name)
-        for each in fields(SessionUpdate)
-        if each.name != "since"
-    }
-    return replace(one, **lists)
 
 
 def _parts(answer: SyncAnswer) -> Iterator[tuple[str, SyncAnswer]]:

@@ -1,6 +1,6 @@
-"""What follows from a sync: how the rooms stand now, and what is to be kept. Pure."""
+"""Derives from a sync how the rooms stand now, and the events to be stored. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -8,9 +8,24 @@ from bot.ids import RoomId, UserId
 from bot.matrix.invitations import InvitePolicy, admitted, invited, last_membership, send_again
 from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import TOO_OLD, heard, is_arrival, since_we_came, taken_back
-from bot.matrix.model import Event, JoinedRoom, SyncAnswer
+from bot.matrix.model import Event, JoinedRoom, LeftRoom, SyncAnswer
 from bot.matrix.rooms import Room
-from bot.matrix.session_memory import SessionUpdate
+from bot.matrix.session_update import (
+    BotBecameAlone,
+    BotNoLongerAlone,
+    InvitationReceived,
+    InvitationSettled,
+    MessageReceived,
+    NoticeQueued,
+    RoomBecameDirect,
+    RoomEncrypted,
+    RoomLeft,
+    RoomNoLongerDirect,
+    RoomResumed,
+    RoomSuspended,
+    SessionEvent,
+    SessionUpdate,
+)
 
 ASK_AGAIN = timedelta(hours=1)
 MAX_ASKED = (
@@ -44,44 +59,47 @@ class SyncContext:
 
 @dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """How the rooms stand after a sync, and what to keep; *asked* are the rooms where somebody is asked now."""
+    """How the rooms stand after a sync, and what to store; *asked* are the rooms where somebody is asked now."""
 
     rooms: Mapping[RoomId, Room]
-    taken: SessionUpdate
+    update: SessionUpdate
     asked: frozenset[RoomId] = frozenset()
 
 
 def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
-    """What follows from *answer*, whose timelines have no gaps any more."""
+    """Return what follows from *answer*, whose timelines have no gaps any more."""
     rooms = _told(known, answer)
-    let_in = {each.room: taken for each in answer.joined if (taken := _admission(known, rooms.get(each.room), each))}
-    unseen = known.pending - let_in.keys()
+    admissions = {
+        each.room: admission for each in answer.joined if (admission := _admission(known, rooms.get(each.room), each))
+    }
+    let_in = [event for admission in admissions.values() for event in admission]
+    opened = {event.room for event in let_in if isinstance(event, RoomBecameDirect)}
+    unseen = known.pending - admissions.keys()
     answer = replace(answer, joined=tuple(each for each in answer.joined if each.room not in unseen))
-    direct = _direct(known, rooms, answer, let_in.values())
+    direct = _direct(known, rooms, answer, opened)
     rooms = {room: replace(each, is_direct=room in direct) for room, each in rooms.items()}
-    taken = SessionUpdate(
-        since=answer.next_batch,
-        invited=answer.invited,
-        settled=(*(left.room for left in answer.left), *let_in),
-        direct=tuple(sorted(direct - known.direct)),
-        crowded=tuple(sorted(known.direct - direct)),
-        alone=tuple(room for room, each in rooms.items() if each.is_lonely and room not in known.alone),
-        accompanied=tuple(sorted(_accompanied(known, answer, rooms))),
-        partners=tuple(each for taken in let_in.values() for each in taken.partners),
-        encrypted=tuple(_newly_encrypted(known, rooms, unseen)),
-        resumed=tuple(let_in),
-        suspended=tuple(left.room for left in answer.left if left.by != known.me and left.room not in known.pending),
-        left=tuple(left.room for left in answer.left if left.by == known.me),
-        named=tuple(each for taken in let_in.values() for each in taken.named),
-        notices=tuple(each for taken in let_in.values() for each in taken.notices),
-        redacted=tuple(each for joined in answer.joined for each in taken_back(joined.room, joined.timeline)),
-    )
+    events: list[SessionEvent] = [
+        *let_in,
+        *map(InvitationReceived, answer.invited),
+        *(event for left in answer.left for event in _departure(known, left)),
+        *map(RoomBecameDirect, sorted(direct - known.direct - opened)),
+        *map(RoomNoLongerDirect, sorted(known.direct - direct)),
+        *(BotBecameAlone(room) for room, each in rooms.items() if each.is_lonely and room not in known.alone),
+        *map(BotNoLongerAlone, sorted(_accompanied(known, answer, rooms))),
+        *_newly_encrypted(known, rooms, unseen),
+        *(event for joined in answer.joined for event in taken_back(joined.room, joined.timeline)),
+    ]
     if known.begins:
-        return SyncOutcome(rooms, taken)
+        return SyncOutcome(rooms, SessionUpdate(answer.next_batch, tuple(events)))
     unread = _unread(known, answer)
-    again = tuple(send_again(room, event, known.now) for room, event in unread.items())
-    news = _with_news(taken, known, answer, rooms)
-    return SyncOutcome(rooms, replace(news, notices=(*taken.notices, *again)), frozenset(unread))
+    events += _messages(known, answer, rooms)
+    events += [
+        RoomResumed(joined.room)
+        for joined in answer.joined
+        if joined.room not in admissions and _may_let_us_speak(joined, known)
+    ]
+    events += [NoticeQueued(send_again(room, event, known.now)) for room, event in unread.items()]
+    return SyncOutcome(rooms, SessionUpdate(answer.next_batch, tuple(events)), frozenset(unread))
 
 
 def _told(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Room]:
@@ -113,8 +131,8 @@ def _own_name(room: Room, joined: JoinedRoom, me: UserId) -> str:
     return name.strip() if isinstance(name, str) else ""
 
 
-def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> SessionUpdate | None:
-    """What follows from coming into a room that we were asked into, where it may keep us."""
+def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> tuple[SessionEvent, ...] | None:
+    """Return what follows from coming into a room that we were asked into; None where it may not keep us."""
     if room is None or known.policy is None or room.id not in known.pending:
         return None
     member = last_membership((*joined.state, *joined.timeline), known.me)
@@ -122,42 +140,42 @@ def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> Ses
 
 
 def _direct(
-    known: SyncContext, rooms: Mapping[RoomId, Room], answer: SyncAnswer, let_in: Iterable[SessionUpdate]
+    known: SyncContext, rooms: Mapping[RoomId, Room], answer: SyncAnswer, opened: Collection[RoomId]
 ) -> frozenset[RoomId]:
-    """The chats of two; whatever whoever invited us called it, a room with a third person is none."""
+    """Return the direct chats; whatever whoever invited us called it, a room with a third person is none."""
     asked = {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known)}
     crowded = {joined.room for joined in answer.joined if joined.room in rooms and rooms[joined.room].is_crowded}
-    return (known.direct | asked | {room for taken in let_in for room in taken.direct}) - crowded
+    return known.direct.union(asked, opened) - crowded
+
+
+def _departure(known: SyncContext, left: LeftRoom) -> Iterator[SessionEvent]:
+    """Return what follows from being out of a room."""
+    yield InvitationSettled(left.room)
+    if left.by == known.me:
+        yield RoomLeft(left.room)
+    elif left.room not in known.pending:
+        yield RoomSuspended(left.room)
 
 
 def _accompanied(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[RoomId]:
-    """The rooms where we are not alone any more, or that we are out of."""
+    """Return the rooms where we are not alone any more, or that we are out of."""
     yield from (left.room for left in answer.left if left.room in known.alone)
     yield from (room for room in known.alone if room in rooms and not rooms[room].is_lonely)
 
 
 def _newly_encrypted(
     known: SyncContext, rooms: Mapping[RoomId, Room], unseen: frozenset[RoomId]
-) -> Iterator[tuple[RoomId, str]]:
+) -> Iterator[RoomEncrypted]:
     for room in rooms.values():
         if room.is_encrypted and room.id not in known.encrypted and room.id not in unseen:
-            yield room.id, room.algorithm
+            yield RoomEncrypted(room.id, room.algorithm)
 
 
-def _with_news(
-    taken: SessionUpdate, known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]
-) -> SessionUpdate:
-    """*taken* with what happened in the *rooms*."""
-    me = {joined.room: BotInRoom(known.me, rooms[joined.room].own_name) for joined in answer.joined}
-    return replace(
-        taken,
-        heard=tuple(
-            word
-            for joined in answer.joined
-            for word in heard(joined.room, since_we_came(joined.timeline, known.me), me[joined.room], known.now)
-        ),
-        resumed=tuple({*taken.resumed, *(each.room for each in answer.joined if _may_let_us_speak(each, known))}),
-    )
+def _messages(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[MessageReceived]:
+    """Return what was said in the *rooms* since we came into them."""
+    for joined in answer.joined:
+        me = BotInRoom(known.me, rooms[joined.room].own_name)
+        yield from heard(joined.room, since_we_came(joined.timeline, known.me), me, known.now)
 
 
 def _new_events(joined: JoinedRoom, known: SyncContext) -> Iterator[Event]:

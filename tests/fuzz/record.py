@@ -83,9 +83,9 @@ async def _happen(bot: Listener, account: Account, ann: Person, bob: Person, fri
 
 
 async def _settled(bot: Listener, ann: Person, room: RoomId) -> None:
-    before = len(bot.memory.heard)
+    before = len(bot.memory.messages)
     await ann.say(room, "and so on")
-    await bot.until(lambda: len(bot.memory.heard) > before)
+    await bot.until(lambda: len(bot.memory.messages) > before)
 
 
 async def _record(folder: Path) -> list[dict[str, Any]]:

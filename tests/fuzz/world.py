@@ -288,7 +288,7 @@ async def a_world(folder: Path, database: str = "") -> AsyncIterator[World]:
         stack.enter_context(journal.open())
         client = await stack.enter_async_context(MatrixClient(settings, clock))
         bot = await stack.enter_async_context(assembled(settings, client, clock, rooms, {"sample": transport}))
-        memory = DatabaseSession(bot.store, BOT, lambda taken: _follow(bot, taken), rooms.listeners.doubt)
+        memory = DatabaseSession(bot.store, BOT, lambda update: _follow(bot, update), rooms.listeners.doubt)
         session = Session(client, memory, clock, _rules(settings))
         bot.overview.presence = session
         house.open(client, session)

@@ -10,7 +10,17 @@ from bot.matrix.invitations import InvitePolicy, admitted, invited, why_not_foll
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.model import Event, JoinedRoom, LeftRoom, SyncAnswer
 from bot.matrix.rooms import Levels, Room
-from bot.matrix.session_memory import SessionUpdate
+from bot.matrix.session_update import (
+    ConfiguredRoomJoined,
+    DirectChatOpened,
+    InvitationSettled,
+    MessageReceived,
+    NoticeQueued,
+    RoomBecameDirect,
+    RoomResumed,
+    RoomSuspended,
+    SessionUpdate,
+)
 from bot.matrix.sync_outcome import SyncContext, outcome
 from matrix_rig import a_text, an_event
 
@@ -53,41 +63,46 @@ WORDS = (a_text("!pw help"), UNREADABLE, TAKEN_BACK, an_event("m.room.power_leve
 def test_nothing_follows_from_what_a_room_tells_whose_invitation_does_not_count(join: Event) -> None:
     result = outcome(known(ROOM), told(join, *WORDS))
 
-    assert result.taken == SessionUpdate(since="s2")
+    assert result.update == SessionUpdate("s2")
     assert result.asked == frozenset()
     assert not result.rooms[ROOM].is_direct
 
 
 def test_what_is_said_with_our_arrival_is_heard_where_the_invitation_counts() -> None:
-    taken = outcome(known(ROOM), told(a_join(), a_text("!pw help"))).taken
+    update = outcome(known(ROOM), told(a_join(), a_text("!pw help"))).update
 
-    assert [word.body for word in taken.heard] == ["!pw help"]
-    assert (taken.settled, taken.resumed, taken.direct) == ((ROOM,), (ROOM,), (ROOM,))
-    assert taken.partners == ((ROOM, ANN),)
-    assert [notice.key for notice in taken.notices] == [f"welcome/{ROOM}"]
+    opened, direct, resumed, settled, message, queued = update.events
+    assert (opened, direct) == (DirectChatOpened(ROOM, ANN), RoomBecameDirect(ROOM))
+    assert (resumed, settled) == (RoomResumed(ROOM), InvitationSettled(ROOM))
+    assert isinstance(message, MessageReceived)
+    assert message.body == "!pw help"
+    assert isinstance(queued, NoticeQueued)
+    assert queued.notice.key == f"welcome/{ROOM}"
 
 
 def test_a_chat_that_has_three_people_in_it_takes_the_place_of_no_other() -> None:
-    taken = outcome(known(ROOM), told(a_join(), members=3)).taken
+    update = outcome(known(ROOM), told(a_join(), members=3)).update
 
-    assert (taken.settled, taken.direct, taken.partners) == ((ROOM,), (), ())
+    assert update.of(InvitationSettled) == [InvitationSettled(ROOM)]
+    assert not update.has(RoomBecameDirect, DirectChatOpened)
 
 
 def test_a_room_is_no_direct_chat_by_the_word_of_somebody_who_may_not_invite() -> None:
     """For example a configured room, which is joined whoever asks."""
     policy = replace(POLICY, configured={"#room:hs": ROOM})
-    asked = outcome(known(ROOM, policy=policy), told(a_join(EVE))).taken
-    unasked = outcome(known(), told(a_join(EVE))).taken
+    asked = outcome(known(ROOM, policy=policy), told(a_join(EVE))).update
+    unasked = outcome(known(), told(a_join(EVE))).update
 
-    assert (asked.named, asked.direct, asked.partners) == ((("#room:hs", ROOM),), (), ())
-    assert unasked.direct == ()
+    assert asked.of(ConfiguredRoomJoined) == [ConfiguredRoomJoined("#room:hs", ROOM)]
+    assert not asked.has(RoomBecameDirect, DirectChatOpened)
+    assert not unasked.has(RoomBecameDirect)
 
 
 def test_an_invitation_that_is_taken_back_leaves_nothing_behind() -> None:
     answer = SyncAnswer("s2", left=(LeftRoom(ROOM, EVE),))
 
-    assert outcome(known(ROOM), answer).taken.suspended == ()
-    assert outcome(known(), answer).taken.suspended == (ROOM,)
+    assert not outcome(known(ROOM), answer).update.has(RoomSuspended)
+    assert outcome(known(), answer).update.of(RoomSuspended) == [RoomSuspended(ROOM)]
 
 
 def test_an_invitation_is_found_in_the_event_itself_or_in_what_it_replaced() -> None:

@@ -46,7 +46,7 @@ async def test_a_room_stays_encrypted_after_a_restart_that_hears_otherwise(
     memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
-        await bot.until(lambda: room in memory.encrypted and not memory.invitations)
+        await bot.until(lambda: room in memory.membership.encrypted and not memory.membership.invitations)
     store(account.folder)
 
     async with proxied(homeserver) as proxy:
@@ -57,7 +57,7 @@ async def test_a_room_stays_encrypted_after_a_restart_that_hears_otherwise(
             await bot.client.send(room, TxnId("t1"), a_message())
             await ann.say(room, "!pw clear")
             await friend.say(room, "!pw sealed")
-            await bot.until(lambda: bool(memory.heard))
+            await bot.until(lambda: bool(memory.messages))
 
     assert memory.bodies() == ["!pw sealed"]
     assert await ann.messages(room, account.user) == []
@@ -70,7 +70,7 @@ async def test_a_room_is_encrypted_for_the_first_message_before_any_sync(
     memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
-        await bot.until(lambda: room in memory.encrypted)
+        await bot.until(lambda: room in memory.membership.encrypted)
 
     async with proxied(homeserver) as proxy:
         account.url = proxy.url
@@ -88,14 +88,14 @@ async def test_encryption_that_is_changed_to_something_unknown_stays_as_it_was(
     memory = InMemorySession()
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, encrypted=True)
-        await bot.until(lambda: room in memory.encrypted)
+        await bot.until(lambda: room in memory.membership.encrypted)
         await ann.set_state(room, "m.room.encryption", content)
         await friend.say(room, "!pw help")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
         await bot.client.send(room, TxnId("t1"), a_message())
 
-    assert memory.encrypted == {room: "m.megolm.v1.aes-sha2"}
+    assert memory.membership.encrypted == {room: "m.megolm.v1.aes-sha2"}
     assert await friend.reads(room, account.user) == ["body of card/1"]
 
 
@@ -108,7 +108,7 @@ async def test_clear_text_in_an_encrypted_room_is_no_command(account: Account, a
         await ann.set_state(room, "m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"})
         await ann.say(room, "!pw after")
         await friend.say(room, "!pw sealed")
-        await bot.until(lambda: len(memory.heard) > 1)
+        await bot.until(lambda: len(memory.messages) > 1)
 
     assert memory.bodies() == ["!pw before", "!pw sealed"]
     assert memory.notices.keys() == {f"welcome/{room}"}
@@ -120,11 +120,11 @@ async def test_clear_text_is_no_command_where_the_encryption_is_unknown(account:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
         await ann.set_state(room, "m.room.encryption", {"algorithm": "org.example.rot13"})
-        await bot.until(lambda: room in memory.encrypted)
+        await bot.until(lambda: room in memory.membership.encrypted)
         await ann.say(room, "!pw clear")
         other = await ann.create_room(account.user)
         await bot.until(lambda: other in bot.session.rooms)
         await ann.say(other, "!pw later")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
     assert memory.bodies() == ["!pw later"]

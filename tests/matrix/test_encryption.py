@@ -166,7 +166,7 @@ async def test_a_room_that_becomes_encrypted_stays_so(place: SecretPlace) -> Non
         await bot.client.send(room, TxnId("t2"), a_message("card/sealed"))
         await person.set_state(room, "m.room.encryption", {})
         await place.friend.say(room, "!pw help")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
         await bot.client.send(room, TxnId("t3"), a_message("card/3"))
 
@@ -288,7 +288,7 @@ async def test_a_card_that_is_taken_back_is_heard_of(account: Account, ann: Pers
         await bot.until(lambda: room in bot.session.rooms)
         cards = [await bot.client.send(room, TxnId(key), a_message(key)) for key in ("card/1", "card/2")]
         await ann.redact(room, cards[0])
-        await bot.until(lambda: (room, cards[0]) in memory.redacted)
+        await bot.until(lambda: (room, cards[0]) in memory.redactions)
     await ann.redact(room, cards[1])
     for number in range(52):  # more than a sync tells of
         await ann.say(room, f"missed {number}")
@@ -296,7 +296,7 @@ async def test_a_card_that_is_taken_back_is_heard_of(account: Account, ann: Pers
     async with listening(account, memory, client=LateClient):
         pass
 
-    assert memory.redacted == {(room, card) for card in cards}
+    assert memory.redactions == {(room, card) for card in cards}
 
 
 async def test_what_is_said_in_an_encrypted_direct_chat_is_heard(account: Account, ann: Person, friend: Friend) -> None:
@@ -307,9 +307,9 @@ async def test_what_is_said_in_an_encrypted_direct_chat_is_heard(account: Accoun
         await bot.until(lambda: room in bot.session.rooms)
 
         await friend.say(room, "help")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
-        assert [each.body for each in memory.heard] == ["help"]
+        assert [each.body for each in memory.messages] == ["help"]
         assert bot.session.rooms[room].is_direct
         assert bot.session.rooms[room].is_encrypted
 
@@ -323,9 +323,9 @@ async def test_a_thread_is_known_although_it_is_told_outside(account: Account, a
 
         relation = {"rel_type": "m.thread", "event_id": root}
         await friend.say(room, "!pw help", **{"m.relates_to": relation})
-        await bot.until(lambda: len(memory.heard) == 2)
+        await bot.until(lambda: len(memory.messages) == 2)
 
-        assert memory.heard[1].thread == root
+        assert memory.messages[1].thread == root
 
 
 async def test_a_long_gap_is_read_although_it_is_encrypted(account: Account, ann: Person, friend: Friend) -> None:
@@ -334,7 +334,7 @@ async def test_a_long_gap_is_read_although_it_is_encrypted(account: Account, ann
         room = await ann.create_room(account.user, encrypted=True)
         await bot.until(lambda: room in bot.session.rooms)
         await friend.say(room, "first")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
     for number in range(52):  # more than a sync tells of
         await friend.client.room_send(
             room, "m.room.message", {"msgtype": "m.text", "body": f"{number}"}, ignore_unverified_devices=True
@@ -343,7 +343,7 @@ async def test_a_long_gap_is_read_although_it_is_encrypted(account: Account, ann
     async with listening(account, memory):
         pass
 
-    assert [each.body for each in memory.heard[1:]] == [str(number) for number in range(52)]
+    assert [each.body for each in memory.messages[1:]] == [str(number) for number in range(52)]
 
 
 async def test_devices_reach_a_bot_that_was_away_while_all_its_keys_were_used(
@@ -361,7 +361,7 @@ async def test_devices_reach_a_bot_that_was_away_while_all_its_keys_were_used(
     await friend.say(room, "with the fallback key")
 
     async with listening(account, memory) as bot:
-        await bot.until(lambda: [each.body for each in memory.heard] == ["with the fallback key"])
+        await bot.until(lambda: [each.body for each in memory.messages] == ["with the fallback key"])
 
         async def has_new_keys() -> bool:
             return "fallback" not in str(await _claimed(ann, account, device))
@@ -392,12 +392,12 @@ async def test_who_cannot_be_read_is_asked_once_an_hour_to_send_it_again(
         events = [await friend.say(room, f"secret {number}") for number in range(3)]
         await bot.until(lambda: bool(memory.notices))
         last = await ann.say(open_room, "after them")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
     [asked] = memory.notices.values()
     assert asked.message.replies_to == events[0]
     assert not asked.message.rings
-    assert [each.event for each in memory.heard] == [last]
+    assert [each.event for each in memory.messages] == [last]
 
 
 async def test_a_key_that_comes_later_than_the_message_still_opens_it(
@@ -410,16 +410,16 @@ async def test_a_key_that_comes_later_than_the_message_still_opens_it(
         room, open_room = await _two_rooms(bot, ann, account.user)
         key = await friend.withholds(room)
         event = await friend.say(room, "early")
-        seen = memory.takes
+        seen = memory.saves
         await ann.say(open_room, "after it")
-        await bot.until(lambda: bool(memory.heard) and memory.takes > seen)
+        await bot.until(lambda: bool(memory.messages) and memory.saves > seen)
 
     async with listening(account, memory) as bot:
         await friend.gives(key, account.user)
-        await bot.until(lambda: len(memory.heard) == 2)
+        await bot.until(lambda: len(memory.messages) == 2)
 
-    assert memory.heard[1].event == event
-    assert memory.heard[1].body == "early"
+    assert memory.messages[1].event == event
+    assert memory.messages[1].body == "early"
     assert not memory.notices
 
 
@@ -444,7 +444,7 @@ async def test_a_request_to_compare_emoji_disturbs_nobody(account: Account, ann:
         await ann.ask("PUT", "/sendToDevice/m.key.verification.request/1", {"messages": messages})
 
         await friend.say(room, "!pw help")
-        await bot.until(lambda: [each.body for each in memory.heard] == ["!pw help"])
+        await bot.until(lambda: [each.body for each in memory.messages] == ["!pw help"])
 
 
 # What is kept

@@ -273,7 +273,7 @@ async def test_a_lost_store_makes_a_new_device_that_is_trusted_at_once(
         await bot.client.send(room, TxnId("t1"), a_message("card/2"))
         assert await friend.reads(room, account.user, 2) == ["body of card/1", "body of card/2"]
         await friend.say(room, "!pw help")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
         assert bot.client.device != old
         assert await is_signed(ann, bot.client)

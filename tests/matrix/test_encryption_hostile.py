@@ -69,9 +69,9 @@ async def room_of(ann: Person, culprit: Person, account: Account, bot: Listener)
 
 async def is_answered(bot: Listener, friend: Friend, room: RoomId, memory: InMemorySession) -> bool:
     """Whether a command in the room is heard, and an answer read."""
-    said, read = len(memory.heard), len(friend.read(room, bot.client.user))
+    said, read = len(memory.messages), len(friend.read(room, bot.client.user))
     await friend.say(room, "!pw help")
-    await bot.until(lambda: len(memory.heard) > said)
+    await bot.until(lambda: len(memory.messages) > said)
     await bot.client.send(room, TxnId(f"answer{said}"), a_message(f"answer/{said}"))
     return (await friend.reads(room, bot.client.user, read + 1))[-1] == f"body of answer/{said}"
 

@@ -12,12 +12,13 @@ from bot.ids import NoticeKey, RoomId, UserId
 from bot.matrix import membership as doors
 from bot.matrix.client import Deadlines
 from bot.matrix.model import Invitation
-from bot.matrix.session_memory import DatabaseSession, InMemorySession, SessionUpdate
+from bot.matrix.session_memory import DatabaseSession, InMemorySession
+from bot.matrix.session_update import RoomBecameDirect, RoomSuspended, SessionUpdate
 from bot.query.parser import parse
 from bot.store.store import Store
 from fault_proxy import Fault, FaultProxy, proxied
 from homeserver import Homeserver
-from matrix_rig import Account, listening
+from matrix_rig import Account, an_update, listening
 from person import Person
 
 FORMER = RoomId("!former:hs.test")
@@ -30,10 +31,10 @@ class StoredAlso(InMemorySession):
         super().__init__()
         self.stored = stored
 
-    async def take(self, taken: SessionUpdate) -> None:
-        """Keep it in both."""
-        await self.stored.take(taken)
-        await super().take(taken)
+    async def save(self, update: SessionUpdate) -> None:
+        """Store it in both."""
+        await self.stored.save(update)
+        await super().save(update)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def a_former_chat(store: Store, memory: DatabaseSession, person: UserId) -
     """A direct chat of *person* with a subscription, which the bot is out of."""
     async with store.transaction() as tx:
         await tx.subscriptions.add(FORMER, person, parse("path:net/"), person)
-    await memory.take(SessionUpdate(direct=(FORMER,), suspended=(FORMER,)))
+    await memory.save(an_update(RoomBecameDirect(FORMER), RoomSuspended(FORMER)))
 
 
 async def chats_of_subscriptions(store: Store) -> set[RoomId]:
@@ -90,10 +91,15 @@ async def test_a_forged_invitation_moves_no_subscriptions_and_the_room_is_left_w
                 return await came_to(eve, room, account, "leave")
 
             assert await eve.until(is_left)
-            await bot.until(lambda: not memory.invitations)
+            await bot.until(lambda: not memory.membership.invitations)
 
             assert [each.kind for each in bot.session.incidents] == ["invitation.refused"]
-    assert (memory.notices, memory.direct, memory.heard, memory.suspended) == ({}, set(), [], set())
+    assert (memory.notices, memory.membership.direct, memory.messages, memory.membership.suspended) == (
+        {},
+        set(),
+        [],
+        set(),
+    )
     assert await chats_of_subscriptions(store) == {FORMER}
     assert await eve.messages(room, account.user) == []
 
@@ -116,7 +122,7 @@ async def test_the_same_forged_invitation_is_declined_the_second_time_without_co
                 return (await memberships())[-1] == "leave"
 
             await eve.until(is_left)
-            await bot.until(lambda: not memory.invitations)
+            await bot.until(lambda: not memory.membership.invitations)
             await eve.invite(room, account.user)
             await eve.until(is_left)
 
@@ -137,9 +143,9 @@ async def test_a_genuine_invitation_brings_the_subscriptions_of_the_former_chat(
 
         await ann.until(has_come)
         await ann.say(room, "help")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
-    assert memory.direct == {room}
+    assert memory.membership.direct == {room}
     assert memory.notices.keys() == {NoticeKey(f"welcome/{room}")}
     assert memory.bodies() == ["help"]
     assert await chats_of_subscriptions(store) == {room}
@@ -153,13 +159,13 @@ async def test_an_invitation_is_looked_up_where_no_sync_tells_of_it(account: Acc
         for room in rooms.values():
             await client.join(room)
         memory.since = (await client.sync(None, 0)).next_batch
-    memory.invitations = {room: Invitation(room, ann.user, direct=True) for room in rooms.values()}
+    memory.membership.invitations = {room: Invitation(room, ann.user, direct=True) for room in rooms.values()}
 
     async with listening(account, memory, invite_from=[ann.user]) as bot:
-        await bot.until(lambda: not memory.invitations)
+        await bot.until(lambda: not memory.membership.invitations)
 
     assert memory.notices.keys() == {NoticeKey(f"welcome/{rooms[ann]}")}
-    assert memory.direct == {rooms[ann]}
+    assert memory.membership.direct == {rooms[ann]}
     assert await came_to(eve, rooms[eve], account, "leave")
 
 
@@ -180,11 +186,11 @@ async def test_an_invitation_whose_join_hangs_holds_up_no_other(
 
             proxy.break_down("/join/", hanging)
             stuck = [await ann.create_room(account.user) for _ in range(doors.AT_ONCE - 1)]
-            await bot.until(lambda: set(stuck) == set(memory.invitations))
+            await bot.until(lambda: set(stuck) == set(memory.membership.invitations))
             await ann.invite(room, account.user)
 
             await bot.until(lambda: NoticeKey(f"welcome/{room}") in memory.notices)
-            assert set(stuck) == set(memory.invitations)
+            assert set(stuck) == set(memory.membership.invitations)
 
 
 async def test_whoever_may_set_a_tombstone_cannot_make_the_bot_join_a_room_nor_miss_the_true_replacement(
@@ -206,7 +212,7 @@ async def test_whoever_may_set_a_tombstone_cannot_make_the_bot_join_a_room_nor_m
         await bot.until(lambda: bot.session.rooms[room].replacement == elsewhere)
         successor = await ann.upgrade(room)
         await ann.invite(successor, account.user)
-        await bot.until(lambda: bool(memory.moved))
+        await bot.until(lambda: bool(memory.moves))
 
-    assert memory.moved == [(room, successor)]
+    assert memory.moves == [(room, successor)]
     assert account.user not in str(await eve.timeline(elsewhere))

@@ -17,7 +17,8 @@ from bot.matrix.model import Content, Event, JoinedRoom, SyncAnswer, TimelineGap
 from bot.matrix.requests import MatrixRequest
 from bot.matrix.room_state import with_states
 from bot.matrix.session import Session
-from bot.matrix.session_memory import InMemorySession, SessionUpdate
+from bot.matrix.session_memory import InMemorySession
+from bot.matrix.session_update import MessageReceived, SessionUpdate
 from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
 from bot.matrix.timeline_gaps import TimelineGaps
 from fault_proxy import FaultProxy, Rewritten, html_502, proxied
@@ -71,7 +72,7 @@ async def test_rooms_with_much_state_do_not_deafen_the_bot_not_even_after_a_rest
         async with listening(account, memory) as bot:
             await ann.say(other, f"command {start}")
             await ann.say(fat[0], f"here, too {start}")
-            await bot.until(lambda: len(memory.heard) == 2 * (start + 1))  # noqa: B023  # awaited at once
+            await bot.until(lambda: len(memory.messages) == 2 * (start + 1))  # noqa: B023  # awaited at once
 
             assert bot.session.rooms.keys() == {other, *fat}
             assert bot.session.outages() == ()
@@ -96,7 +97,7 @@ async def test_invitations_with_much_state_do_not_deafen_the_bot_and_are_decline
         await ann.say(room, "one")
         await ann.say(room, "two")
 
-        await bot.until(lambda: memory.bodies() == ["one", "two"] and not memory.invitations)
+        await bot.until(lambda: memory.bodies() == ["one", "two"] and not memory.membership.invitations)
 
         assert declined == set(INVITATIONS)
         assert bot.session.rooms.keys() == {room}
@@ -244,17 +245,17 @@ async def test_an_event_whose_handling_fails_costs_itself_only(
 
     def broken_outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
         result = outcome(known, answer)
-        refuse(result.taken)
+        refuse(result.update)
         return result
 
-    def refuse(taken: SessionUpdate) -> None:
-        if any(heard.body == "poison" for heard in taken.heard):
+    def refuse(update: SessionUpdate) -> None:
+        if any(message.body == "poison" for message in update.of(MessageReceived)):
             raise ZeroDivisionError("a fault of the program")
 
     if where == "outcome":
         monkeypatch.setattr("bot.matrix.sync_isolation.outcome", broken_outcome)
     else:
-        memory.before_take = refuse
+        memory.before_save = refuse
 
     async with listening(account, memory) as bot:
         await ann.say(other, "another")

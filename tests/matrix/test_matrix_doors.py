@@ -14,7 +14,8 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.membership import Membership
 from bot.matrix.rooms import Levels, Room
-from bot.matrix.session_memory import InMemorySession, SessionUpdate
+from bot.matrix.session_memory import InMemorySession
+from bot.matrix.session_update import SessionUpdate
 from bot.matrix.skipped_rooms import SkippedRooms
 from matrix_rig import Account, Listener, listening
 from person import Person
@@ -39,8 +40,8 @@ async def test_an_invitation_is_accepted_and_answered_with_a_welcome(
     assert notice.message.body.startswith(
         "Hello! I tell this room about patches. To subscribe, type for example !pw sub path:drivers/net/; !pw help"
     )
-    assert memory.invitations == {}
-    assert memory.direct == set()
+    assert memory.membership.invitations == {}
+    assert memory.membership.direct == set()
 
 
 async def test_an_invitation_to_a_chat_of_two_makes_a_direct_room(
@@ -50,7 +51,7 @@ async def test_an_invitation_to_a_chat_of_two_makes_a_direct_room(
         room = await ann.create_room(account.user, direct=True)
         await bot.until(lambda: bool(memory.notices) and room in bot.session.rooms)
 
-    assert memory.direct == {room}
+    assert memory.membership.direct == {room}
     assert memory.notices[NoticeKey(f"welcome/{room}")].message.rings
     async with listening(account, memory) as again:
         assert again.session.rooms[room].is_direct
@@ -66,7 +67,7 @@ async def test_an_invitation_of_somebody_else_is_declined(
             return await came_to(ann, room, account, "leave")
 
         assert await ann.until(is_declined)
-        await bot.until(lambda: memory.invitations == {})
+        await bot.until(lambda: memory.membership.invitations == {})
 
     assert memory.notices == {}
 
@@ -78,10 +79,10 @@ async def test_an_invitation_that_a_crash_left_over_is_accepted(
         room = await ann.create_room(account.user)
         answer = await client.sync(None, 0)
     memory.since = answer.next_batch
-    memory.invitations = {invitation.room: invitation for invitation in answer.invited}
+    memory.membership.invitations = {invitation.room: invitation for invitation in answer.invited}
 
     async with listening(account, memory) as bot:
-        await bot.until(lambda: not memory.invitations)
+        await bot.until(lambda: not memory.membership.invitations)
 
     assert account.user in await ann.members(room)
 
@@ -91,10 +92,10 @@ async def test_a_configured_room_is_joined_by_its_alias(account: Account, memory
     alias = f"#{ann.name}:hs.test"
 
     async with listening(account, memory, alias) as bot:
-        await bot.until(lambda: bool(memory.named))
+        await bot.until(lambda: bool(memory.membership.named))
         assert (bot.session.outages(), bot.session.remarks()) == ((), ())
 
-    assert memory.named == {alias: room}
+    assert memory.membership.named == {alias: room}
     assert account.user in await ann.members(room)
 
 
@@ -109,10 +110,10 @@ async def test_a_configured_room_is_waited_for_until_somebody_invites(
         await needs_invitation(bot, ann, name)
 
         await ann.invite(room, account.user)
-        await bot.until(lambda: bool(memory.named))
+        await bot.until(lambda: bool(memory.membership.named))
         assert (bot.session.outages(), bot.session.remarks()) == ((), ())
 
-    assert memory.named == {name: room}
+    assert memory.membership.named == {name: room}
 
 
 async def test_an_alias_that_leads_nowhere_is_told_and_looked_up_again_when_somebody_invites(
@@ -126,7 +127,7 @@ async def test_an_alias_that_leads_nowhere_is_told_and_looked_up_again_when_some
             lambda: any(said.startswith(f"{alias}: there is no such room yet") for said in bot.session.remarks())
         )
         room = await ann.create_room(account.user, alias=alias[1:].partition(":")[0])
-        await bot.until(lambda: memory.named == {alias: room})
+        await bot.until(lambda: memory.membership.named == {alias: room})
 
     assert chat != room
 
@@ -139,9 +140,9 @@ async def test_a_room_that_threw_us_out_is_suspended_until_it_invites_again(
         await bot.until(lambda: bool(memory.notices))
 
         await ann.kick(room, account.user)
-        await bot.until(lambda: memory.suspended == {room})
+        await bot.until(lambda: memory.membership.suspended == {room})
         await ann.invite(room, account.user)
-        await bot.until(lambda: memory.suspended == set())
+        await bot.until(lambda: memory.membership.suspended == set())
 
     assert account.user in await ann.members(room)
 
@@ -152,7 +153,7 @@ async def test_a_configured_public_room_that_threw_us_out_is_not_entered_unasked
     room = await ann.create_room(public=True, alias=ann.name)
     alias = f"#{ann.name}:hs.test"
     async with listening(account, memory, alias) as bot:
-        await bot.until(lambda: bool(memory.named))
+        await bot.until(lambda: bool(memory.membership.named))
         await ann.kick(room, account.user)
         await needs_invitation(bot, ann, alias)
 
@@ -166,11 +167,11 @@ async def test_power_that_comes_back_resumes_a_room(account: Account, memory: In
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
         await bot.until(lambda: room in bot.session.rooms)
-        memory.suspended.add(room)  # as the outbox does when sending is forbidden
+        memory.membership.suspended.add(room)  # as the outbox does when sending is forbidden
 
         await ann.set_levels(room, events_default=10)
 
-        await bot.until(lambda: memory.suspended == set())
+        await bot.until(lambda: memory.membership.suspended == set())
 
 
 @pytest.mark.parametrize(("old", "new"), [("10", "12"), ("12", "12")])
@@ -182,9 +183,9 @@ async def test_a_replaced_room_is_followed(
         await bot.until(lambda: room in bot.session.rooms)
 
         replacement = await ann.upgrade(room, new)
-        await bot.until(lambda: bool(memory.moved))
+        await bot.until(lambda: bool(memory.moves))
 
-    assert memory.moved == [(room, replacement)]
+    assert memory.moves == [(room, replacement)]
     assert account.user in await ann.members(replacement)
 
 
@@ -198,9 +199,9 @@ async def test_a_replacement_that_needs_an_invitation_is_waited_for(
         await told(bot, ann, f"{room} was replaced by {replacement}: needs an invitation")
 
         await ann.invite(replacement, account.user)
-        await bot.until(lambda: bool(memory.moved))
+        await bot.until(lambda: bool(memory.moves))
 
-    assert memory.moved == [(room, replacement)]
+    assert memory.moves == [(room, replacement)]
 
 
 async def test_a_replacement_that_does_not_know_the_room_is_not_followed(
@@ -215,7 +216,7 @@ async def test_a_replacement_that_does_not_know_the_room_is_not_followed(
         await ann.set_state(room, "m.room.tombstone", {"body": "come along", "replacement_room": elsewhere})
         await bob.until(lambda: came_and_went(bob, elsewhere, account))
 
-    assert memory.moved == []
+    assert memory.moves == []
 
 
 async def test_a_room_where_we_are_alone_is_left(account: Account, memory: InMemorySession, ann: Person) -> None:
@@ -226,7 +227,7 @@ async def test_a_room_where_we_are_alone_is_left(account: Account, memory: InMem
         await ann.leave(room)
         await bot.until(lambda: room not in bot.session.rooms)
 
-        assert memory.suspended == set()
+        assert memory.membership.suspended == set()
 
 
 async def test_a_room_that_everybody_left_is_left_after_a_restart(
@@ -237,10 +238,10 @@ async def test_a_room_that_everybody_left_is_left_after_a_restart(
         room = await ann.create_room(account.user)
         await bot.until(lambda: room in bot.session.rooms)
         await ann.leave(room)
-        await bot.until(lambda: room in memory.alone)
+        await bot.until(lambda: room in memory.membership.alone)
 
     async with listening(account, memory) as bot:
-        await bot.until(lambda: room not in bot.session.rooms and memory.alone == set())
+        await bot.until(lambda: room not in bot.session.rooms and memory.membership.alone == set())
     async with account.logged_in() as client:
         assert (await client.sync(None, 0, full_state=True)).joined == ()
 
@@ -252,9 +253,9 @@ async def test_a_room_that_somebody_came_back_to_is_kept_after_a_restart(
         room = await ann.create_room(account.user, public=True)
         await bot.until(lambda: room in bot.session.rooms)
         await ann.leave(room)
-        await bot.until(lambda: room in memory.alone)
+        await bot.until(lambda: room in memory.membership.alone)
         await bob.join(room)
-        await bot.until(lambda: memory.alone == set())
+        await bot.until(lambda: memory.membership.alone == set())
 
     async with listening(account, memory) as bot:
         await bob.say(room, "Are you there?")
@@ -322,7 +323,7 @@ async def test_a_wall_clock_that_is_set_back_by_a_year_keeps_the_bot_out_of_no_r
 
         clock.set_back(timedelta(days=365))
         clock.advance(5)
-        await memory.until(lambda: memory.named == {room: room})
+        await memory.until(lambda: memory.membership.named == {room: room})
         doors.cancel()
 
 
@@ -359,7 +360,7 @@ async def test_whoever_replaces_a_room_again_and_again_does_not_lead_the_bot_thr
         for number in range(45):
             new = RoomId(f"!new{number}:hs.test")
             room = Room(old, "11", ann, levels=Levels(users={ann: 100}), replacement=new, replaced_by=ann)
-            doors.took(SessionUpdate(), {old: room})
+            doors.apply(SessionUpdate(), {old: room})
             for _ in range(20):
                 await asyncio.sleep(0)
             clock.advance(60)

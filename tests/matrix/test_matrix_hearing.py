@@ -12,6 +12,7 @@ from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import heard, is_arrival, reaches_back, since_we_came, taken_back, without_quote
 from bot.matrix.model import Event
 from bot.matrix.session import Backoff
+from bot.matrix.session_update import EventRedacted
 from matrix_rig import a_text, an_event
 
 ROOM, ME = RoomId("!room:hs"), UserId("@bot:hs")
@@ -155,7 +156,7 @@ def test_waits_double_up_to_a_minute_and_heed_the_homeserver() -> None:
 def test_what_can_be_no_event_was_not_redacted(event: str) -> None:
     redactions = [an_event("m.room.redaction", redacts=EventId(each)) for each in (event, "$card")]
 
-    assert list(taken_back(ROOM, redactions)) == [(ROOM, "$card")]
+    assert list(taken_back(ROOM, redactions)) == [EventRedacted(ROOM, EventId("$card"))]
 
 
 def pill(user: str = "@bot:hs", name: str = "Patch Bot", before: str = "") -> str:

@@ -12,9 +12,26 @@ from bot.errors import StoreError
 from bot.ids import EventId, NoticeKey, RoomId, ServerName, UserId
 from bot.matrix.invitations import welcome
 from bot.matrix.model import Invitation
-from bot.matrix.session_memory import DatabaseSession, IncomingMessage, InMemorySession, SessionMemory, SessionUpdate
+from bot.matrix.session_memory import DatabaseSession, InMemorySession, SessionMemory
+from bot.matrix.session_update import (
+    BotBecameAlone,
+    BotNoLongerAlone,
+    EventRedacted,
+    InvitationReceived,
+    InvitationSettled,
+    MembershipState,
+    MessageReceived,
+    NoticeQueued,
+    RoomBecameDirect,
+    RoomMoved,
+    RoomNoLongerDirect,
+    RoomResumed,
+    RoomSuspended,
+    SessionUpdate,
+)
 from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
+from matrix_rig import an_update
 from store_rig import DEVICE, StoreRig
 
 ME, ANN, BOB = UserId("@bot:hs"), UserId("@ann:hs"), UserId("@bob:hs")
@@ -31,8 +48,8 @@ async def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await store.close()
 
 
-def a_word(number: int, body: str = "help") -> IncomingMessage:
-    return IncomingMessage(ROOM, EventId(f"${number}"), ANN, body, datetime(2026, 1, 1, tzinfo=UTC))
+def a_word(number: int, body: str = "help") -> MessageReceived:
+    return MessageReceived(ROOM, EventId(f"${number}"), ANN, body, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def a_notice(key: str, room: RoomId = ROOM) -> Notice:
@@ -40,62 +57,61 @@ def a_notice(key: str, room: RoomId = ROOM) -> Notice:
 
 
 async def test_a_new_memory_knows_nothing(memory: SessionMemory) -> None:
-    remembered = await memory.remembered()
+    stored = await memory.load()
 
-    assert remembered.since is None
-    assert (remembered.invitations, remembered.direct, remembered.suspended) == ((), frozenset(), frozenset())
+    assert stored.since is None
+    assert stored.membership == MembershipState()
 
 
 async def test_the_token_stays_until_there_is_a_newer_one(memory: SessionMemory) -> None:
-    await memory.take(SessionUpdate(since="s1"))
-    await memory.take(SessionUpdate(since="s2"))
-    await memory.take(SessionUpdate())
+    await memory.save(SessionUpdate("s1"))
+    await memory.save(SessionUpdate("s2"))
+    await memory.save(SessionUpdate())
 
-    assert (await memory.remembered()).since == "s2"
+    assert (await memory.load()).since == "s2"
 
 
 async def test_an_invitation_stands_until_it_is_settled_and_a_newer_one_replaces_it(memory: SessionMemory) -> None:
-    await memory.take(
-        SessionUpdate(invited=(Invitation(OTHER, ANN, direct=False), Invitation(ROOM, ANN, direct=False)))
-    )
-    await memory.take(SessionUpdate(invited=(Invitation(ROOM, ANN, direct=True),), settled=(OTHER,)))
+    first = (InvitationReceived(Invitation(room, ANN, direct=False)) for room in (OTHER, ROOM))
+    await memory.save(an_update(*first))
+    await memory.save(an_update(InvitationReceived(Invitation(ROOM, ANN, direct=True)), InvitationSettled(OTHER)))
 
-    assert (await memory.remembered()).invitations == (Invitation(ROOM, ANN, direct=True),)
+    assert (await memory.load()).membership.invitations == {ROOM: Invitation(ROOM, ANN, direct=True)}
 
 
 async def test_a_room_is_suspended_until_it_is_resumed(memory: SessionMemory) -> None:
-    await memory.take(SessionUpdate(suspended=(ROOM, OTHER)))
-    await memory.take(SessionUpdate(resumed=(OTHER,)))
+    await memory.save(an_update(RoomSuspended(ROOM), RoomSuspended(OTHER)))
+    await memory.save(an_update(RoomResumed(OTHER)))
 
-    assert (await memory.remembered()).suspended == {ROOM}
+    assert (await memory.load()).membership.suspended == {ROOM}
 
 
 async def test_a_room_left_and_entered_in_one_answer_is_not_suspended(memory: SessionMemory) -> None:
-    await memory.take(SessionUpdate(suspended=(ROOM,), resumed=(ROOM,)))
+    await memory.save(an_update(RoomResumed(ROOM), RoomSuspended(ROOM)))
 
-    assert (await memory.remembered()).suspended == frozenset()
+    assert (await memory.load()).membership.suspended == set()
 
 
 async def test_what_a_room_was_is_what_its_replacement_is(memory: SessionMemory) -> None:
-    await memory.take(SessionUpdate(direct=(ROOM,), suspended=(ROOM,)))
-    await memory.take(SessionUpdate(moved=((ROOM, OTHER),), resumed=(OTHER,)))
+    await memory.save(an_update(RoomBecameDirect(ROOM), RoomSuspended(ROOM)))
+    await memory.save(an_update(RoomResumed(OTHER), RoomMoved(ROOM, OTHER)))
 
-    remembered = await memory.remembered()
-    assert (remembered.direct, remembered.suspended) == (frozenset({OTHER}), frozenset())
+    stored = (await memory.load()).membership
+    assert (stored.direct, stored.suspended) == ({OTHER}, set())
 
 
 async def test_two_accounts_go_on_where_each_of_them_was(store: Store) -> None:
-    await DatabaseSession(store, ME).take(SessionUpdate(since="s1"))
+    await DatabaseSession(store, ME).save(SessionUpdate("s1"))
 
-    assert (await DatabaseSession(store, ANN).remembered()).since is None
+    assert (await DatabaseSession(store, ANN).load()).since is None
 
 
 async def test_what_was_heard_and_what_is_said_to_it_are_kept_once(store: Store, rig: StoreRig) -> None:
     memory = DatabaseSession(store, ME)
-    taken = SessionUpdate(since="s1", heard=(a_word(1), a_word(2, "show 1")), notices=(a_notice("welcome/1"),))
+    update = an_update(a_word(1), a_word(2, "show 1"), NoticeQueued(a_notice("welcome/1")), since="s1")
 
-    await memory.take(taken)
-    await memory.take(taken)
+    await memory.save(update)
+    await memory.save(update)
 
     async with store.transaction() as tx:
         assert [said.body for said in await tx.inbox.unanswered()] == ["help", "show 1"]
@@ -105,11 +121,20 @@ async def test_what_was_heard_and_what_is_said_to_it_are_kept_once(store: Store,
 async def test_the_inbox_knows_the_thread_and_what_was_replied_to(store: Store) -> None:
     word = replace(a_word(1), thread=EventId("$root"), replies_to=EventId("$card"))
 
-    await DatabaseSession(store, ME).take(SessionUpdate(heard=(word, a_word(2))))
+    await DatabaseSession(store, ME).save(an_update(word, a_word(2)))
 
     async with store.transaction() as tx:
         waiting = await tx.inbox.unanswered()
     assert [(said.thread, said.replies_to) for said in waiting] == [("$root", "$card"), (None, None)]
+
+
+async def test_a_notice_waits_in_a_room_that_the_same_update_suspends(store: Store) -> None:
+    update = an_update(NoticeQueued(a_notice("here")), NoticeQueued(a_notice("there", OTHER)), RoomSuspended(ROOM))
+
+    await DatabaseSession(store, ME).save(update)
+
+    async with store.transaction() as tx:
+        assert [claimed.room for claimed in await tx.outbox.claim(9, DEVICE)] == [OTHER]
 
 
 async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
@@ -122,34 +147,34 @@ async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
 
     monkeypatch.setattr("bot.store.session_book.SessionBook.go_on", full)
     with pytest.raises(StoreError):
-        await memory.take(SessionUpdate(since="s1", heard=(a_word(1),), suspended=(ROOM,)))
+        await memory.save(an_update(a_word(1), RoomSuspended(ROOM), since="s1"))
 
     async with store.transaction() as tx:
         assert await tx.inbox.unanswered() == []
-    assert (await memory.remembered()).suspended == frozenset()
+    assert (await memory.load()).membership.suspended == set()
 
 
 async def test_whoever_wants_to_know_hears_of_what_is_kept(store: Store) -> None:
-    taken: list[SessionUpdate] = []
-    memory = DatabaseSession(store, ME, taken.append)
+    saved: list[SessionUpdate] = []
+    memory = DatabaseSession(store, ME, saved.append)
 
-    await memory.take(SessionUpdate(since="s1"))
+    await memory.save(SessionUpdate("s1"))
 
-    assert taken == [SessionUpdate(since="s1")]
+    assert saved == [SessionUpdate("s1")]
 
 
 async def test_a_chat_of_two_that_others_came_into_is_direct_no_longer(memory: SessionMemory) -> None:
-    await memory.take(SessionUpdate(direct=(ROOM, OTHER)))
-    await memory.take(SessionUpdate(crowded=(ROOM,)))
+    await memory.save(an_update(RoomBecameDirect(ROOM), RoomBecameDirect(OTHER)))
+    await memory.save(an_update(RoomNoLongerDirect(ROOM)))
 
-    assert (await memory.remembered()).direct == frozenset({OTHER})
+    assert (await memory.load()).membership.direct == {OTHER}
 
 
 async def test_a_room_that_everybody_left_is_known_until_somebody_is_there_again(memory: SessionMemory) -> None:
-    await memory.take(SessionUpdate(alone=(ROOM, OTHER)))
-    await memory.take(SessionUpdate(accompanied=(ROOM,)))
+    await memory.save(an_update(BotBecameAlone(ROOM), BotBecameAlone(OTHER)))
+    await memory.save(an_update(BotNoLongerAlone(ROOM)))
 
-    assert (await memory.remembered()).alone == frozenset({OTHER})
+    assert (await memory.load()).membership.alone == {OTHER}
 
 
 async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to_it(
@@ -166,12 +191,11 @@ async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to
         await tx.cards.touch(ref, urgent=True)
     rig.advance(minutes=1)
 
-    await DatabaseSession(store, ME).take(
-        SessionUpdate(redacted=((OTHER, EventId("$card")), (ROOM, EventId("$other"))))
-    )
+    others = EventRedacted(OTHER, EventId("$card")), EventRedacted(ROOM, EventId("$other"))
+    await DatabaseSession(store, ME).save(an_update(*others))
     async with store.transaction() as tx:
         assert len(await tx.cards.due(9)) == len(await tx.outbox.unsent()) == 1
-    await DatabaseSession(store, ME).take(SessionUpdate(redacted=((ROOM, EventId("$card")),)))
+    await DatabaseSession(store, ME).save(an_update(EventRedacted(ROOM, EventId("$card"))))
 
     async with store.transaction() as tx:
         await tx.outbox.add([reply])
@@ -187,9 +211,10 @@ async def test_a_stranger_who_invites_again_and_again_fills_no_outbox(store: Sto
     memory = DatabaseSession(store, ME)
     for number in range(100):
         room = RoomId(f"!{number}:hs")
-        await memory.take(SessionUpdate(settled=(room,), notices=(welcome(room, "!pw", ANN, direct=False),)))
+        hello = NoticeQueued(welcome(room, "!pw", ANN, direct=False))
+        await memory.save(an_update(InvitationSettled(room), hello))
 
-    await memory.take(SessionUpdate(notices=(welcome(ROOM, "!pw", BOB, direct=False),)))
+    await memory.save(an_update(NoticeQueued(welcome(ROOM, "!pw", BOB, direct=False))))
 
     async with store.transaction() as tx:
         assert (await tx.outbox.unsent_answers()).people == {ANN: 10, BOB: 1}

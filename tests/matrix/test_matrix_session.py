@@ -8,7 +8,8 @@ import pytest
 from bot.errors import LoggedOut, StoreError
 from bot.ids import NoticeKey, TxnId
 from bot.matrix.requests import MatrixRequest
-from bot.matrix.session_memory import InMemorySession, SessionUpdate
+from bot.matrix.session_memory import InMemorySession
+from bot.matrix.session_update import MessageReceived, SessionUpdate
 from chat_contract import a_message, a_reaction
 from matrix_rig import Account, LateClient, WrongClock, listening
 from person import Person
@@ -25,10 +26,10 @@ async def test_what_people_say_is_heard_in_order(account: Account, memory: InMem
 
         events = [await ann.say(room, body) for body in ("one", "two", "three")]
 
-        await bot.until(lambda: len(memory.heard) == 3)
+        await bot.until(lambda: len(memory.messages) == 3)
     assert memory.bodies() == ["one", "two", "three"]
-    assert [heard.event for heard in memory.heard] == events
-    assert {heard.sender for heard in memory.heard} == {ann.user}
+    assert [heard.event for heard in memory.messages] == events
+    assert {heard.sender for heard in memory.messages} == {ann.user}
 
 
 async def test_what_was_said_before_the_first_start_is_no_command(
@@ -40,7 +41,7 @@ async def test_what_was_said_before_the_first_start_is_no_command(
 
     async with listening(account, memory) as bot:
         await ann.say(room, "new")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
     assert memory.bodies() == ["new"]
 
@@ -55,7 +56,7 @@ async def test_what_was_said_before_we_came_is_no_command(
 
         await bot.client.join(room)
         await ann.say(room, "after")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
     assert memory.bodies() == ["after"]
 
@@ -88,9 +89,9 @@ async def test_a_reply_is_heard_without_what_it_quotes(account: Account, memory:
         thread = {"rel_type": "m.thread", "event_id": card, "is_falling_back": True, **relation}
         await ann.say(room, "!pw show", **{"m.relates_to": thread})
 
-        await bot.until(lambda: len(memory.heard) == 3)
+        await bot.until(lambda: len(memory.messages) == 3)
 
-    _, reply, threaded = memory.heard
+    _, reply, threaded = memory.messages
     assert (reply.body, reply.replies_to, reply.thread) == ("!pw why", card, None)
     assert (threaded.body, threaded.replies_to, threaded.thread) == ("!pw show", None, card)
 
@@ -108,7 +109,7 @@ async def test_what_was_said_while_we_were_away_is_heard_once_and_in_order(
         await ann.say(room, body)
 
     async with listening(account, memory) as bot:
-        await bot.until(lambda: len(memory.heard) > 125)
+        await bot.until(lambda: len(memory.messages) > 125)
 
     assert memory.bodies() == ["before", *said]
 
@@ -116,17 +117,17 @@ async def test_what_was_said_while_we_were_away_is_heard_once_and_in_order(
 async def test_what_could_not_be_kept_is_asked_for_again(
     account: Account, memory: InMemorySession, ann: Person
 ) -> None:
-    def full_disk(taken: SessionUpdate) -> None:
-        if taken.heard:
+    def full_disk(update: SessionUpdate) -> None:
+        if update.of(MessageReceived):
             raise StoreError("the disk is full")
 
-    memory.before_take = full_disk
+    memory.before_save = full_disk
     async with listening(account, memory) as bot:
         room = await account.room_of(ann, bot.client)
         await ann.say(room, "do it")
         with pytest.raises(StoreError):
             await bot.task
-    memory.before_take = lambda _: None
+    memory.before_save = lambda _: None
 
     async with listening(account, memory):
         pass
@@ -142,7 +143,7 @@ async def test_a_token_that_the_homeserver_does_not_know_is_replaced(
     async with listening(account, memory) as bot:
         room = await account.room_of(ann, bot.client)
         await ann.say(room, "hello")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
     assert memory.bodies() == ["hello"]
 
@@ -166,7 +167,7 @@ async def test_a_restarted_homeserver_is_listened_to_again(
         await asyncio.to_thread(account.homeserver.start)
 
         await ann.say(room, "still there?")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
         assert (bot.session.outages(), bot.session.remarks()) == ((), ())
 
     assert memory.bodies() == ["still there?"]
@@ -182,7 +183,7 @@ async def test_a_machine_whose_clock_is_wrong_still_hears_and_finds(
         event = await bot.client.send(room, TxnId("t1"), a_message())
 
         await ann.say(room, "!pw help")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
 
         assert await bot.client.find(room, NoticeKey("card/1"), before) == event
 
@@ -192,7 +193,7 @@ async def test_creators_of_rooms_are_admins_in_every_version(
 ) -> None:
     async with listening(account, memory) as bot:
         rooms = [await ann.create_room(account.user, bob.user, version=version) for version in ("10", "11", "12")]
-        await bot.until(lambda: memory.suspended == set() and len(bot.session.rooms) == 3)
+        await bot.until(lambda: memory.membership.suspended == set() and len(bot.session.rooms) == 3)
 
         for room in rooms:
             known = bot.session.rooms[room]
@@ -227,7 +228,7 @@ async def test_a_moderator_who_takes_a_card_back_is_heard(
 
         await ann.redact(room, card)
 
-        await bot.until(lambda: (room, card) in memory.redacted)
+        await bot.until(lambda: (room, card) in memory.redactions)
 
 
 async def test_a_card_that_was_taken_back_long_ago_while_we_were_away_is_known(
@@ -238,13 +239,13 @@ async def test_a_card_that_was_taken_back_long_ago_while_we_were_away_is_known(
         room = await account.room_of(ann, bot.client)
         card = await bot.client.send(room, TxnId("t1"), a_message())
         await ann.say(room, "before")
-        await bot.until(lambda: bool(memory.heard))
+        await bot.until(lambda: bool(memory.messages))
     await ann.redact(room, card)
     for number in range(60):
         await ann.say(room, f"missed {number}")
 
     async with listening(account, memory, client=LateClient) as bot:
-        await bot.until(lambda: (room, card) in memory.redacted)
+        await bot.until(lambda: (room, card) in memory.redactions)
 
     assert memory.bodies() == ["before"]
 
@@ -260,6 +261,6 @@ async def test_a_display_name_as_it_is_typed_is_a_mention_also_after_it_changed(
         await bot.client.ask(MatrixRequest("PUT", path, {"displayname": "Patches"}))
         await bot.until(lambda: bot.session.rooms[room].own_name == "Patches")
         await ann.say(room, "@patches status")
-        await bot.until(lambda: len(memory.heard) == 2)
+        await bot.until(lambda: len(memory.messages) == 2)
 
-    assert [each.body for each in memory.heard] == [f"{account.user}: help", f"{account.user} status"]
+    assert [each.body for each in memory.messages] == [f"{account.user}: help", f"{account.user} status"]

@@ -15,6 +15,7 @@ from bot.matrix.invite_rules import accepts
 from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import heard
 from bot.matrix.rooms import Room
+from bot.matrix.session_update import RoomNoLongerDirect
 from bot.matrix.sync_outcome import SyncContext, outcome
 from matrix_rig import an_event
 
@@ -174,7 +175,7 @@ def test_any_answer_is_taken_without_a_fault(join: object, leave: object, begins
 
     result = outcome(known, answer)
 
-    assert result.taken.since == "s1"
+    assert result.update.since == "s1"
     for joined in answer.joined:
         Room(joined.room).told(joined).may_set(ME, "org.patchbot.subscription", 50)
         assert all(word.body for word in heard(joined.room, joined.timeline, BotInRoom(ME), known.now))
@@ -188,7 +189,7 @@ def test_a_direct_chat_is_a_room_like_any_other_once_a_third_person_is_there() -
 
     result = outcome(known, answer)
 
-    assert result.taken.crowded == ("!room:hs",)
+    assert result.update.events == (RoomNoLongerDirect(RoomId("!room:hs")),)
     assert not result.rooms[RoomId("!room:hs")].is_direct
 
 
