@@ -63,7 +63,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
             house.open(client, session)
             async with served(settings.web.address, bot.overview, clock), watched(ServiceManager(os.environ)):
                 if await _done_before(stop, session.log_in):
-                    await bot.run(stop, session.run, ready=session.has_heard)
+                    await bot.run(stop, session.run, ready=session.has_synced)
         _log.info("shutdown.complete")
 
 

@@ -31,11 +31,11 @@ from bot.matrix.device import Device
 from bot.matrix.encryption import DeviceLost, Encryption, EncryptionContext
 from bot.matrix.http import HomeserverHttp, Parsed
 from bot.matrix.identity import SigningAccount, confirmed
-from bot.matrix.invitations import ProvenInvitation, invited
+from bot.matrix.invitations import ProvenInvitation, proven_invitation
 from bot.matrix.model import Content, Event, MatrixResponse, MessagesPage, OmittedPart, SyncAnswer, TimelineGap
 from bot.matrix.requests import MatrixRequest
 from bot.matrix.room_state import with_states
-from bot.matrix.sync_isolation import learned
+from bot.matrix.sync_isolation import update_keys
 from bot.notices.notice import Message
 
 LOOK_BACK_EVENTS = 1_000
@@ -298,7 +298,7 @@ class MatrixClient:
         """
         member = wire.event(await self.ask(requests.state_event(room, "m.room.member", self.user)))
         for _ in range(MAX_MEMBERSHIPS):
-            if member is None or (found := invited(member)) is not None:
+            if member is None or (found := proven_invitation(member)) is not None:
                 return found if member is not None else None
             if member.content.get("membership") != "join" or member.replaces is None:
                 return None
@@ -336,7 +336,7 @@ class MatrixClient:
         answer = await self._ask_for(request, lambda told: wire.sync_answer(told.content, self.user, told.left_out))
         answer = await with_states(answer, self.user, self.ask, self.incidents)
         known = None if answer.keys.is_partial else since
-        await learned(self.encryption, answer, self.incidents, since=known, whole=full_state)
+        await update_keys(self.encryption, answer, self.incidents, since=known, whole=full_state)
         return answer
 
     async def backfill(self, gap: TimelineGap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:

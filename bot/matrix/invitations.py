@@ -87,7 +87,7 @@ class ProvenInvitation:
     direct: bool
 
 
-def invited(member: Event) -> ProvenInvitation | None:
+def proven_invitation(member: Event) -> ProvenInvitation | None:
     """Return the invitation that our membership event is, or replaced; None if it shows none."""
     if member.content.get("membership") == "invite":
         return ProvenInvitation(member.sender, member.content.get("is_direct") is True)
@@ -102,7 +102,7 @@ def last_membership(events: Iterable[Event], me: UserId) -> Event | None:
     return ours[-1] if ours else None
 
 
-def admitted(room: Room, invitation: ProvenInvitation | None, policy: InvitePolicy) -> tuple[SessionEvent, ...] | None:
+def admission(room: Room, invitation: ProvenInvitation | None, policy: InvitePolicy) -> tuple[SessionEvent, ...] | None:
     """Return the outcome of an invitation to *room* that is accepted; None if we must not stay there."""
     allowed = invitation if invitation is not None and policy.allows(invitation.inviter) else None
     if allowed is None and not policy.is_configured(room.id):

@@ -21,7 +21,7 @@ from bot.clock import Clock
 from bot.errors import Forbidden, Permanent, Temporary, TransportError
 from bot.ids import RoomId, UserId
 from bot.matrix.client import MatrixClient
-from bot.matrix.invitations import InvitePolicy, ProvenInvitation, admitted, why_not_entered, why_not_followed
+from bot.matrix.invitations import InvitePolicy, ProvenInvitation, admission, why_not_entered, why_not_followed
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.model import Invitation
 from bot.matrix.rooms import Room
@@ -260,9 +260,9 @@ class Membership:
         shown = await self._client.invited_by(room)
         if room not in self.state.invitations or room not in self.rooms:
             return  # it was decided meanwhile by what a sync told, or we are out of it
-        admission = admitted(self.rooms[room], shown, self.policy)
-        if admission is not None:
-            await self._save(*admission)
+        events = admission(self.rooms[room], shown, self.policy)
+        if events is not None:
+            await self._save(*events)
             return
         self._refuse(invitation, shown)
         await self._leave(room)

@@ -22,7 +22,7 @@ ENCRYPTION = "m.room.encryption"
 _NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any client; they are no words
 
 
-def heard(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[MessageReceived]:
+def messages_in(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[MessageReceived]:
     """What others said among *events*: new texts, neither notices nor edits, not older than ten minutes."""
     for event in events:
         relation = _mapping(event.content, "m.relates_to")
@@ -45,7 +45,7 @@ def thread_of(content: Content) -> EventId | None:
     return _id(relation, "event_id") if relation.get("rel_type") == "m.thread" else None
 
 
-def taken_back(room: RoomId, events: Iterable[Event]) -> Iterator[EventRedacted]:
+def redactions(room: RoomId, events: Iterable[Event]) -> Iterator[EventRedacted]:
     """Return what was redacted in *room*, whoever did it and however long ago."""
     for event in events:
         if event.redacts is not None and _EVENT_ID.fullmatch(event.redacts):

@@ -61,5 +61,5 @@ class MatrixRoomRights:
     async def _at_home(self) -> tuple[MatrixClient, Session]:
         """Wait until the homeserver told of its rooms: without them, the creator of a room would not be known."""
         assert self._home is not None, "nothing is answered before the session"  # noqa: S101  # `run_bot` saw to it
-        await self._home[1].has_heard()
+        await self._home[1].has_synced()
         return self._home

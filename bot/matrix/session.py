@@ -30,8 +30,8 @@ from bot.matrix.membership import Membership
 from bot.matrix.rooms import Room
 from bot.matrix.session_memory import SessionMemory
 from bot.matrix.skipped_rooms import SkippedRooms
-from bot.matrix.sync_isolation import decrypted, taken
-from bot.matrix.sync_outcome import ASK_AGAIN, SyncContext
+from bot.matrix.sync_isolation import decrypt, save_outcome
+from bot.matrix.sync_outcome import RESEND_REQUEST_INTERVAL, SyncContext
 from bot.matrix.timeline_gaps import TimelineGaps
 from bot.notices.markup import cut
 from bot.notices.status import MAX_REASON, moment, to_the_second
@@ -69,12 +69,12 @@ class Session:
         self._memory = memory
         self._clock = clock
         self._me = rules.me
-        self._doors = Membership(client, memory, clock, rules)
+        self._membership = Membership(client, memory, clock, rules)
         self._gaps = TimelineGaps(client, clock, rules.me)
-        self._skipped = SkippedRooms(client, memory, clock)
+        self._skipped_rooms = SkippedRooms(client, memory, clock)
         self._since: str | None = None
-        self._asked: dict[RoomId, datetime] = {}  # where somebody was asked to send again what we could not decrypt
-        self._has_heard = asyncio.Event()
+        self._resend_requests: dict[RoomId, datetime] = {}  # when somebody was asked to send a message again
+        self._has_synced = asyncio.Event()
         self._down_since: datetime | None = None
         self._down_reason = ""
         self._next_try: datetime | None = None
@@ -82,21 +82,21 @@ class Session:
     @property
     def rooms(self) -> dict[RoomId, Room]:
         """The rooms that we are in, as the homeserver told."""
-        return self._doors.rooms
+        return self._membership.rooms
 
     @property
     def named(self) -> dict[str, RoomId]:
         """The ids of the configured rooms that we are in."""
-        return self._doors.state.named
+        return self._membership.state.named
 
     @property
     def incidents(self) -> Incidents:
         """What could not be handled at the homeserver."""
         return self._client.incidents
 
-    async def has_heard(self) -> None:
+    async def has_synced(self) -> None:
         """Return once the homeserver told of the rooms."""
-        await self._has_heard.wait()
+        await self._has_synced.wait()
 
     def outages(self) -> tuple[str, ...]:
         """What keeps us from hearing and speaking, a sentence each, with the time since when."""
@@ -104,13 +104,13 @@ class Session:
             since, reason = moment(self._down_since), cut(self._down_reason, MAX_REASON)
             again = f"; asked again at {to_the_second(self._next_try)}" if self._next_try else ""
             return (f"The homeserver has not answered as it should since {since} ({reason}){again}.",)
-        return () if self._has_heard.is_set() else ("The homeserver has not told anything yet.",)
+        return () if self._has_synced.is_set() else ("The homeserver has not told anything yet.",)
 
     def remarks(self) -> tuple[str, ...]:
         """What others may be warned of, and the rooms that we are not in and should be, a sentence each."""
         refusal = self._client.encryption.refusal
         unsigned = (f"The bot's device is not signed, so others are warned of it: {refusal}.",) if refusal else ()
-        return (*unsigned, *self._doors.status())
+        return (*unsigned, *self._membership.status())
 
     async def log_in(self) -> None:
         """Log in, however long the homeserver is away.
@@ -130,8 +130,8 @@ class Session:
         """
         stored = await self._memory.load()
         self._since = stored.since
-        self._doors.restore(stored)
-        self._skipped.restore(stored)
+        self._membership.restore(stored)
+        self._skipped_rooms.restore(stored)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
@@ -141,15 +141,15 @@ class Session:
             raise _last_word(errors) from errors
 
     async def _listen(self) -> None:
-        await self._insist(partial(self._hear, 0, whole=True))
+        await self._insist(partial(self._sync, 0, whole=True))
         listen_ms = int(self._client.deadlines.listen_seconds * 1000)
         while True:
-            await self._insist(partial(self._hear, listen_ms, whole=False))
+            await self._insist(partial(self._sync, listen_ms, whole=False))
 
     async def _go_about(self) -> None:
         """Go in and out, from the first answer on."""
-        await self._has_heard.wait()
-        await self._doors.run()
+        await self._has_synced.wait()
+        await self._membership.run()
 
     async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
         """Do *step*, again and again until it is done."""
@@ -178,43 +178,45 @@ class Session:
             _log.warning("homeserver.unavailable", reason=reason, next_try=again)
         await self._clock.sleep(seconds)
 
-    async def _hear(self, timeout_ms: int, *, whole: bool) -> None:
+    async def _sync(self, timeout_ms: int, *, whole: bool) -> None:
         """Take one answer; *whole*: with the state of every room."""
         since, began = self._since, self._clock.monotonic()
         try:
-            answer = await self._client.sync(since, timeout_ms, full_state=whole, without=self._skipped.rooms())
+            answer = await self._client.sync(since, timeout_ms, full_state=whole, without=self._skipped_rooms.rooms())
         except MatrixResponseTooLarge as error:
-            await self._skipped.add(error)
+            await self._skipped_rooms.add(error)
             raise
         except Permanent as error:
             self._doubt_the_token(error)
             raise
         if since is not None:
-            answer = await self._gaps.filled(answer, since, self._doors.pending)
-        doors, now = self._doors, self._client.homeserver_now()
-        answer = await decrypted(
-            self._client.encryption, answer, doors.rooms, self.incidents, is_news=since is not None
+            answer = await self._gaps.filled(answer, since, self._membership.pending)
+        membership, now = self._membership, self._client.homeserver_now()
+        answer = await decrypt(
+            self._client.encryption, answer, membership.rooms, self.incidents, is_news=since is not None
         )
-        self._asked = {room: at for room, at in self._asked.items() if now - at < ASK_AGAIN}
+        self._resend_requests = {
+            room: at for room, at in self._resend_requests.items() if now - at < RESEND_REQUEST_INTERVAL
+        }
         known = SyncContext(
             self._me,
-            doors.rooms,
-            frozenset(doors.state.direct),
+            membership.rooms,
+            frozenset(membership.state.direct),
             now,
             begins=since is None,
             whole=whole,
-            asked=self._asked.keys(),
-            policy=doors.policy,
-            pending=doors.pending,
-            encrypted=frozenset(doors.state.encrypted),
-            alone=frozenset(doors.state.alone),
+            resend_requests=self._resend_requests.keys(),
+            policy=membership.policy,
+            pending=membership.pending,
+            encrypted=frozenset(membership.state.encrypted),
+            alone=frozenset(membership.state.alone),
         )
-        result = await taken(self._memory, known, answer, self.incidents)
+        result = await save_outcome(self._memory, known, answer, self.incidents)
         await self._client.encryption.have_read()
-        self._asked |= dict.fromkeys(result.asked, now)
+        self._resend_requests |= dict.fromkeys(result.resend_requests, now)
         self._since = answer.next_batch
-        self._doors.apply(result.update, result.rooms)
-        self._has_heard.set()
+        self._membership.apply(result.update, result.rooms)
+        self._has_synced.set()
         metrics.LAST_SYNC.set(self._clock.now().timestamp())
         if timeout_ms and answer.next_batch == since and self._clock.monotonic() - began < IDLE_SECONDS:
             await self._clock.sleep(IDLE_SECONDS)

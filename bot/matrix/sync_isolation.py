@@ -18,7 +18,7 @@ from bot.matrix.session_update import MembershipState, SessionUpdate
 from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
 
 
-async def learned(
+async def update_keys(
     encryption: Encryption, answer: SyncAnswer, incidents: Incidents, *, since: str | None, whole: bool
 ) -> None:
     """Pass *answer* to *encryption*, except for the parts that it cannot handle."""
@@ -36,7 +36,7 @@ async def learned(
                 incidents.record("sync.part_failed", name, error)
 
 
-async def decrypted(
+async def decrypt(
     encryption: Encryption, answer: SyncAnswer, known: Iterable[RoomId], incidents: Incidents, *, is_news: bool
 ) -> SyncAnswer:
     """Return *answer* decrypted; rooms where that fails keep their unencrypted events only."""
@@ -72,7 +72,9 @@ async def _read_rest(
         return replace(answer, joined=tuple(map(_without_encrypted, answer.joined)))
 
 
-async def taken(memory: SessionMemory, known: SyncContext, answer: SyncAnswer, incidents: Incidents) -> SyncOutcome:
+async def save_outcome(
+    memory: SessionMemory, known: SyncContext, answer: SyncAnswer, incidents: Incidents
+) -> SyncOutcome:
     """Store the outcome of *answer*, except for events where that fails; the sync token advances all the same."""
     try:
         result = outcome(known, answer)
@@ -82,7 +84,7 @@ async def taken(memory: SessionMemory, known: SyncContext, answer: SyncAnswer, i
     except Exception:  # noqa: BLE001  # it fails again below, where it is recorded
         steps = _Steps(memory, known, incidents)
         for name, part in _parts(answer):
-            await steps.take(name, part)
+            await steps.save(name, part)
         await memory.save(SessionUpdate(since=answer.next_batch))
         return replace(steps.result, update=replace(steps.result.update, since=answer.next_batch))
     return result
@@ -97,7 +99,7 @@ class _Steps:
         self._known = known
         self._incidents = incidents
 
-    async def take(self, name: str, part: SyncAnswer) -> None:
+    async def save(self, name: str, part: SyncAnswer) -> None:
         """Store the outcome of a part of the answer; if that fails, of its events one by one."""
         error = await self._fault_of(part)
         if error is None:
@@ -124,7 +126,7 @@ class _Steps:
         except Exception as error:  # noqa: BLE001  # the caller records it; it costs this part only
             return error
         update = self.result.update.with_events(step.update.events)
-        self.result = SyncOutcome(step.rooms, update, self.result.asked | step.asked)
+        self.result = SyncOutcome(step.rooms, update, self.result.resend_requests | step.resend_requests)
         return None
 
 

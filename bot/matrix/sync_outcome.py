@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.ids import RoomId, UserId
-from bot.matrix.invitations import InvitePolicy, admitted, invited, last_membership, send_again
+from bot.matrix.invitations import InvitePolicy, admission, last_membership, proven_invitation, send_again
 from bot.matrix.mentions import BotInRoom
-from bot.matrix.messages import TOO_OLD, heard, is_arrival, since_we_came, taken_back
+from bot.matrix.messages import TOO_OLD, is_arrival, messages_in, redactions, since_we_came
 from bot.matrix.model import Event, JoinedRoom, LeftRoom, SyncAnswer
 from bot.matrix.rooms import Room
 from bot.matrix.session_update import (
@@ -27,10 +27,8 @@ from bot.matrix.session_update import (
     SessionUpdate,
 )
 
-ASK_AGAIN = timedelta(hours=1)
-MAX_ASKED = (
-    10  # rooms an hour; what cannot be decrypted is cheap to send, and each answer is one message less for others
-)
+RESEND_REQUEST_INTERVAL = timedelta(hours=1)
+MAX_RESEND_REQUESTS = 10  # an hour; what cannot be decrypted is cheap to send, and each one delays other messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,10 @@ class SyncContext:
     """What is known before a sync; *now* is the homeserver's time, UTC.
 
     *begins*: there was no sync before, and what it tells is no news. *whole*: it tells the state of every room, old or
-    new. *asked* are the rooms where somebody was asked within the hour to send again what could not be decrypted.
-    *pending* are rooms that we were asked into, and may be in already: nothing there counts before *policy* lets them
-    in. *encrypted* are the rooms known to be so; *alone* those known to have no other members: a homeserver gives the
-    number of members only after it changed.
+    new. *resend_requests* are the rooms where somebody was asked within the hour to send again what could not be
+    decrypted. *pending* are rooms that we were asked into, and may be in already: nothing there counts before *policy*
+    lets them in. *encrypted* are the rooms known to be so; *alone* those known to have no other members: a homeserver
+    gives the number of members only after it changed.
     """
 
     me: UserId
@@ -50,7 +48,7 @@ class SyncContext:
     now: datetime
     begins: bool
     whole: bool
-    asked: Collection[RoomId] = ()
+    resend_requests: Collection[RoomId] = ()
     policy: InvitePolicy | None = None
     pending: frozenset[RoomId] = frozenset()
     encrypted: Collection[RoomId] = ()
@@ -59,20 +57,23 @@ class SyncContext:
 
 @dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """How the rooms stand after a sync, and what to store; *asked* are the rooms where somebody is asked now."""
+    """How the rooms stand after a sync, and what to store.
+
+    *resend_requests* are the rooms where somebody is asked now to send again what could not be decrypted.
+    """
 
     rooms: Mapping[RoomId, Room]
     update: SessionUpdate
-    asked: frozenset[RoomId] = frozenset()
+    resend_requests: frozenset[RoomId] = frozenset()
 
 
 def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
     """Return what follows from *answer*, whose timelines have no gaps any more."""
-    rooms = _told(known, answer)
+    rooms = _rooms_after(known, answer)
     admissions = {
-        each.room: admission for each in answer.joined if (admission := _admission(known, rooms.get(each.room), each))
+        each.room: found for each in answer.joined if (found := _admission(known, rooms.get(each.room), each))
     }
-    let_in = [event for admission in admissions.values() for event in admission]
+    let_in = [event for found in admissions.values() for event in found]
     opened = {event.room for event in let_in if isinstance(event, RoomBecameDirect)}
     unseen = known.pending - admissions.keys()
     answer = replace(answer, joined=tuple(each for each in answer.joined if each.room not in unseen))
@@ -85,13 +86,13 @@ def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
         *map(RoomBecameDirect, sorted(direct - known.direct - opened)),
         *map(RoomNoLongerDirect, sorted(known.direct - direct)),
         *(BotBecameAlone(room) for room, each in rooms.items() if each.is_lonely and room not in known.alone),
-        *map(BotNoLongerAlone, sorted(_accompanied(known, answer, rooms))),
-        *_newly_encrypted(known, rooms, unseen),
-        *(event for joined in answer.joined for event in taken_back(joined.room, joined.timeline)),
+        *map(BotNoLongerAlone, sorted(_rooms_with_company(known, answer, rooms))),
+        *_new_encryption(known, rooms, unseen),
+        *(event for joined in answer.joined for event in redactions(joined.room, joined.timeline)),
     ]
     if known.begins:
         return SyncOutcome(rooms, SessionUpdate(answer.next_batch, tuple(events)))
-    unread = _unread(known, answer)
+    unread = _unread_messages(known, answer)
     events += _messages(known, answer, rooms)
     events += [
         RoomResumed(joined.room)
@@ -102,7 +103,7 @@ def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
     return SyncOutcome(rooms, SessionUpdate(answer.next_batch, tuple(events)), frozenset(unread))
 
 
-def _told(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Room]:
+def _rooms_after(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Room]:
     """How the rooms stand after *answer*; one that was ever encrypted still is."""
     rooms = dict(known.rooms)
     for joined in answer.joined:
@@ -136,7 +137,7 @@ def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> tup
     if room is None or known.policy is None or room.id not in known.pending:
         return None
     member = last_membership((*joined.state, *joined.timeline), known.me)
-    return admitted(room, invited(member) if member is not None else None, known.policy)
+    return admission(room, proven_invitation(member) if member is not None else None, known.policy)
 
 
 def _direct(
@@ -157,13 +158,13 @@ def _departure(known: SyncContext, left: LeftRoom) -> Iterator[SessionEvent]:
         yield RoomSuspended(left.room)
 
 
-def _accompanied(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[RoomId]:
+def _rooms_with_company(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[RoomId]:
     """Return the rooms where we are not alone any more, or that we are out of."""
     yield from (left.room for left in answer.left if left.room in known.alone)
     yield from (room for room in known.alone if room in rooms and not rooms[room].is_lonely)
 
 
-def _newly_encrypted(
+def _new_encryption(
     known: SyncContext, rooms: Mapping[RoomId, Room], unseen: frozenset[RoomId]
 ) -> Iterator[RoomEncrypted]:
     for room in rooms.values():
@@ -175,7 +176,7 @@ def _messages(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Roo
     """Return what was said in the *rooms* since we came into them."""
     for joined in answer.joined:
         me = BotInRoom(known.me, rooms[joined.room].own_name)
-        yield from heard(joined.room, since_we_came(joined.timeline, known.me), me, known.now)
+        yield from messages_in(joined.room, since_we_came(joined.timeline, known.me), me, known.now)
 
 
 def _new_events(joined: JoinedRoom, known: SyncContext) -> Iterator[Event]:
@@ -188,15 +189,15 @@ def _new_events(joined: JoinedRoom, known: SyncContext) -> Iterator[Event]:
 def _was_asked_to_chat(joined: JoinedRoom, known: SyncContext) -> bool:
     """Whether an invitation to a direct chat, of somebody whose invitations count, is what brought us here."""
     member = last_membership((*joined.state, *joined.timeline), known.me)
-    found = invited(member) if member is not None else None
+    found = proven_invitation(member) if member is not None else None
     return found is not None and found.direct and known.policy is not None and known.policy.allows(found.inviter)
 
 
-def _unread(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Event]:
+def _unread_messages(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Event]:
     """The first message of a room that could not be decrypted, in as many rooms as may still be asked this hour."""
     unread: dict[RoomId, Event] = {}
     for joined in answer.joined:
-        if joined.room in known.asked or len(known.asked) + len(unread) >= MAX_ASKED:
+        if joined.room in known.resend_requests or len(known.resend_requests) + len(unread) >= MAX_RESEND_REQUESTS:
             continue
         for event in since_we_came(joined.timeline, known.me):
             is_fresh = known.now - event.sent_at <= TOO_OLD

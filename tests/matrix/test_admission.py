@@ -6,7 +6,7 @@ import pytest
 
 from bot.commands.rights import STATE_TYPE
 from bot.ids import EventId, RoomId, UserId
-from bot.matrix.invitations import InvitePolicy, admitted, invited, why_not_followed
+from bot.matrix.invitations import InvitePolicy, admission, proven_invitation, why_not_followed
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.model import Event, JoinedRoom, LeftRoom, SyncAnswer
 from bot.matrix.rooms import Levels, Room
@@ -64,7 +64,7 @@ def test_nothing_follows_from_what_a_room_tells_whose_invitation_does_not_count(
     result = outcome(known(ROOM), told(join, *WORDS))
 
     assert result.update == SessionUpdate("s2")
-    assert result.asked == frozenset()
+    assert result.resend_requests == frozenset()
     assert not result.rooms[ROOM].is_direct
 
 
@@ -108,14 +108,14 @@ def test_an_invitation_that_is_taken_back_leaves_nothing_behind() -> None:
 def test_an_invitation_is_found_in_the_event_itself_or_in_what_it_replaced() -> None:
     asked = an_event("m.room.member", state_key=ME, sender=ANN, content={"membership": "invite", "is_direct": "yes"})
 
-    found = [invited(event) for event in (asked, a_join(EVE), a_join(None))]
+    found = [proven_invitation(event) for event in (asked, a_join(EVE), a_join(None))]
 
     assert [each and (each.inviter, each.direct) for each in found] == [(ANN, False), (EVE, True), None]
 
 
 def test_a_room_without_an_invitation_may_keep_us_only_where_it_is_configured() -> None:
-    assert admitted(Room(ROOM), None, POLICY) is None
-    assert admitted(Room(ROOM), None, replace(POLICY, configured={"a": ROOM})) is not None
+    assert admission(Room(ROOM), None, POLICY) is None
+    assert admission(Room(ROOM), None, replace(POLICY, configured={"a": ROOM})) is not None
 
 
 # Replaced rooms

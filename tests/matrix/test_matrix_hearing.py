@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.invite_rules import accepts, covers
 from bot.matrix.mentions import BotInRoom
-from bot.matrix.messages import heard, is_arrival, reaches_back, since_we_came, taken_back, without_quote
+from bot.matrix.messages import is_arrival, messages_in, reaches_back, redactions, since_we_came, without_quote
 from bot.matrix.model import Event
 from bot.matrix.session import Backoff
 from bot.matrix.session_update import EventRedacted
@@ -20,7 +20,7 @@ SENT = an_event().sent_at
 
 
 def bodies(*events: Event, age: timedelta = timedelta(), name: str = "") -> list[str]:
-    return [word.body for word in heard(ROOM, events, BotInRoom(ME, name), SENT + age)]
+    return [word.body for word in messages_in(ROOM, events, BotInRoom(ME, name), SENT + age)]
 
 
 def arrival(**previous: object) -> Event:
@@ -73,7 +73,9 @@ def test_a_quote_that_is_no_reply_stays() -> None:
 def related(event: object, **relation: object) -> list[tuple[str | None, str | None]]:
     """The thread and the answered event that are heard of a message with this relation to *event*."""
     content = {"msgtype": "m.text", "body": "x", "m.relates_to": {"m.in_reply_to": {"event_id": event}, **relation}}
-    return [(word.thread, word.replies_to) for word in heard(ROOM, [an_event(content=content)], BotInRoom(ME), SENT)]
+    return [
+        (word.thread, word.replies_to) for word in messages_in(ROOM, [an_event(content=content)], BotInRoom(ME), SENT)
+    ]
 
 
 def test_a_message_tells_what_it_replies_to_and_its_thread() -> None:
@@ -154,9 +156,9 @@ def test_waits_double_up_to_a_minute_and_heed_the_homeserver() -> None:
 
 @pytest.mark.parametrize("event", ["", "$", "card", "$\x00", "$" + "x" * 255])
 def test_what_can_be_no_event_was_not_redacted(event: str) -> None:
-    redactions = [an_event("m.room.redaction", redacts=EventId(each)) for each in (event, "$card")]
+    events = [an_event("m.room.redaction", redacts=EventId(each)) for each in (event, "$card")]
 
-    assert list(taken_back(ROOM, redactions)) == [EventRedacted(ROOM, EventId("$card"))]
+    assert list(redactions(ROOM, events)) == [EventRedacted(ROOM, EventId("$card"))]
 
 
 def pill(user: str = "@bot:hs", name: str = "Patch Bot", before: str = "") -> str:

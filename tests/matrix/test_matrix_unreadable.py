@@ -28,7 +28,7 @@ def outcome_in(
         )
         for room in rooms
     ]
-    known = SyncContext(ME, {}, frozenset(), NOW, begins, whole=False, asked=asked)
+    known = SyncContext(ME, {}, frozenset(), NOW, begins, whole=False, resend_requests=asked)
     return outcome(known, SyncAnswer("s1", joined=tuple(joined)))
 
 
@@ -70,14 +70,14 @@ def test_a_thousand_messages_of_as_many_people_get_one_answer() -> None:
     result = outcome_in([ROOM], *messages)
 
     assert [notice.message.replies_to for notice in notices(result)] == ["$1"]
-    assert result.asked == {ROOM}
+    assert result.resend_requests == {ROOM}
 
 
 def test_a_thousand_rooms_get_ten_answers_an_hour() -> None:
     rooms = [RoomId(f"!{number}:hs") for number in range(1_000)]
 
     first = outcome_in(rooms[:500])
-    later = outcome_in(rooms[500:], asked=first.asked)
+    later = outcome_in(rooms[500:], asked=first.resend_requests)
 
     assert [notice.room for notice in notices(first)] == rooms[:10]
     assert notices(later) == []

@@ -13,7 +13,7 @@ from bot.ids import RoomId, UserId
 from bot.matrix import wire
 from bot.matrix.invite_rules import accepts
 from bot.matrix.mentions import BotInRoom
-from bot.matrix.messages import heard
+from bot.matrix.messages import messages_in
 from bot.matrix.rooms import Room
 from bot.matrix.session_update import RoomNoLongerDirect
 from bot.matrix.sync_outcome import SyncContext, outcome
@@ -178,7 +178,7 @@ def test_any_answer_is_taken_without_a_fault(join: object, leave: object, begins
     assert result.update.since == "s1"
     for joined in answer.joined:
         Room(joined.room).told(joined).may_set(ME, "org.patchbot.subscription", 50)
-        assert all(word.body for word in heard(joined.room, joined.timeline, BotInRoom(ME), known.now))
+        assert all(word.body for word in messages_in(joined.room, joined.timeline, BotInRoom(ME), known.now))
 
 
 def test_a_direct_chat_is_a_room_like_any_other_once_a_third_person_is_there() -> None:
