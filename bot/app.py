@@ -76,9 +76,9 @@ class Bot:
         """Know the rooms, and who listens there, as the store has them."""
         async with self.rooms.listeners.changing:
             async with self.store.transaction() as tx:
-                kept = await tx.session.kept(self.user)
+                stored = await tx.session.load(self.user)
                 everything = await tx.subscriptions.everything()
-            self.rooms.know(kept, everything)
+            self.rooms.load(stored, everything)
 
     async def run(
         self,
@@ -174,7 +174,7 @@ class Bot:
         """Read the projects' files where that is due, and see whether the configured queries fit them."""
         await self.rulebook.tick()
         self.sender.wake()
-        wanted = self.rooms.wanted
+        wanted = self.rooms.queries
         doubts = await self.rulebook.doubts([each.query for each in wanted]) if wanted else []
         told = [f"{each.key}: {doubt}" for each, some in zip(wanted, doubts, strict=True) for doubt in some]
         for doubt in set(told).difference(self.overview.doubts):
@@ -241,7 +241,7 @@ async def assembled(
         watched = zip(settings.patchwork, apis, watches, strict=True)
         places = [_place(server, api.for_commands(), watch) for server, api, (watch, _) in watched]
         parts = HealthSources(
-            rooms.index, [watch for watch, _ in watches], rulebook, sender, incidents, len(rooms.wanted)
+            rooms.index, [watch for watch, _ in watches], rulebook, sender, incidents, len(rooms.queries)
         )
         overview = HealthCollector(store, parts, clock, _override(settings.matrix))
         past = PatchSearch(store, {place.name: place.projects for place in places}, rulebook.of, clock)
@@ -272,7 +272,7 @@ def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: RoomRi
     rooms = Rooms(room_queries(settings), house)
     rooms.direct.update(direct)
     for room in settings.room:
-        rooms.found(room.room, RoomId(room.room))
+        rooms.set_room(room.room, RoomId(room.room))
     return rooms
 
 

@@ -33,12 +33,12 @@ class Rooms:
     A subscription of the settings is there from the moment the id of its room is known. *house* tells who may what.
     """
 
-    def __init__(self, wanted: Sequence[RoomQuery], house: RoomRights | None = None) -> None:
+    def __init__(self, queries: Sequence[RoomQuery], house: RoomRights | None = None) -> None:
         self.house: RoomRights = house or MemoryRoomRights()
         self.listeners = SubscriptionRegistry()
         self.direct: set[RoomId] = set()
-        self.wanted = tuple(wanted)
-        self._numbered = {configured_id(each.room, each.query): each for each in wanted}
+        self.queries = tuple(queries)
+        self._numbered = {configured_id(each.room, each.query): each for each in queries}
         self._named: dict[str, RoomId] = {}
 
     @property
@@ -46,7 +46,7 @@ class Rooms:
         """All subscriptions that are told now."""
         return self.listeners.index
 
-    def found(self, name: str, room: RoomId) -> None:
+    def set_room(self, name: str, room: RoomId) -> None:
         """The configured *name* stands for *room* from now on."""
         self._named[name] = room
         for id_, each in self._numbered.items():
@@ -56,13 +56,13 @@ class Rooms:
     @property
     def from_file(self) -> FileSubscriptions:
         """What the settings say of rooms."""
-        return FileSubscriptions(self.names, self.told_in, self.query)
+        return FileSubscriptions(self.names, self.queries_in, self.query)
 
     def names(self, room: RoomId) -> bool:
         """Whether the settings have a name for *room*."""
         return room in self._named.values()
 
-    def told_in(self, room: RoomId) -> list[Query]:
+    def queries_in(self, room: RoomId) -> list[Query]:
         """What the settings subscribe *room* to."""
         return [each.query for each in self._numbered.values() if self._named.get(each.room) == room]
 
@@ -89,27 +89,27 @@ class Rooms:
                     self.listeners.come_back(room)
                 case ConfiguredRoomJoined(name, room):
                     _log.info("room.joined", name=name, room=room)
-                    self.found(name, room)
+                    self.set_room(name, room)
                 case _:
                     pass  # it changes nothing that is kept here
 
-    def know(self, kept: SessionState, everything: AllSubscriptions) -> None:
+    def load(self, stored: SessionState, everything: AllSubscriptions) -> None:
         """The rooms as the session kept them, and what was subscribed to in chat, as the store has it."""
-        if kept.since is not None:  # else there was no homeserver yet to tell of any
+        if stored.since is not None:  # else there was no homeserver yet to tell of any
             self.direct.clear()
-        self.direct.update(kept.direct)
-        heard = {each.id: each for each in _readable(everything)}
-        self.listeners.stand(everything.left, everything.muted, everything.chosen, {*heard, *self._numbered})
-        for name, room in kept.named.items():
-            self.found(name, room)
-        for subscription in heard.values():
+        self.direct.update(stored.direct)
+        subscriptions = {each.id: each for each in _readable(everything)}
+        self.listeners.stand(everything.left, everything.muted, everything.chosen, {*subscriptions, *self._numbered})
+        for name, room in stored.named.items():
+            self.set_room(name, room)
+        for subscription in subscriptions.values():
             self.listeners.hear(subscription)
 
 
 def _readable(everything: AllSubscriptions) -> Iterator[Subscription]:
     for subscribed, standing in everything.subscriptions:
-        heard = listening(subscribed, standing)
-        if heard is not None:
-            yield heard
+        subscription = listening(subscribed, standing)
+        if subscription is not None:
+            yield subscription
         else:
             _log.error("subscription.unreadable", id=subscribed.id, query=subscribed.query)

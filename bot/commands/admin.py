@@ -25,8 +25,8 @@ class AdminCommands:
         joined = await self._context.house.rooms()
         async with self._context.store.transaction() as tx:
             counted = await tx.subscriptions.count_by_room()
-            out = await tx.session.out()
-        counts = Counter({room: len(self._context.from_file.told_in(room)) for room in joined})
+            out = await tx.session.rooms_out()
+        counts = Counter({room: len(self._context.from_file.queries_in(room)) for room in joined})
         own = [each for each in counted if each.person is not None]
         counts.update({each.room: each.count for each in counted if each.person is None})
         items = [
@@ -58,7 +58,7 @@ class AdminCommands:
 
         async def change(tx: Transaction) -> ChangeResult:
             kept = len(await tx.subscriptions.told_in(room))
-            await tx.session.left(room)
+            await tx.session.leave(room)
             return ChangeResult(_left(name, kept), lambda listeners: listeners.leave(room))
 
         return await changed(self._context, request, change)

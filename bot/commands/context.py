@@ -58,7 +58,7 @@ class FileSubscriptions:
     """What the configuration file says: whether it names a room, and its subscriptions, by room and by id."""
 
     names: Callable[[RoomId], bool]
-    told_in: Callable[[RoomId], Sequence[Query]]
+    queries_in: Callable[[RoomId], Sequence[Query]]
     query: Callable[[SubscriptionId], Query | None]
 
 

@@ -113,7 +113,7 @@ class SubscriptionCommands:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
             muted_until = await tx.subscriptions.muted_until(owner.room)
             project = (await tx.subscriptions.settings(owner.room)).get(PROJECT)
-        configured = [str(query) for query in self._context.from_file.told_in(owner.room)]
+        configured = [str(query) for query in self._context.from_file.queries_in(owner.room)]
         whose = "You have" if request.direct else "This room has"
         if not chat and not configured:
             example = typed(request, "sub", "path:drivers/net/")
@@ -317,7 +317,7 @@ class ExportCommand:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
             limit = await tx.floods.limit(owner.room)
             heard = [listening(each, await tx.subscriptions.standing(each)) for each in chat]
-        queries = [*self._context.from_file.told_in(owner.room), *(each.query for each in heard if each is not None)]
+        queries = [*self._context.from_file.queries_in(owner.room), *(each.query for each in heard if each is not None)]
         lines = [f"    {_quoted(str(query))}," for query in dict.fromkeys(queries)]
         start = int(request.call.arguments.get("from", 1))
         flood = [f"flood = {limit}"] if limit != DEFAULT_LIMIT else []

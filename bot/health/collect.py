@@ -112,7 +112,7 @@ class HealthCollector:
         now, versions = self._clock.now(), (("Python", platform.python_version()), ("database", migrate.newest()))
         try:
             async with self._store.transaction() as tx:
-                kept, out = await tx.session.kept_rooms(), await tx.session.out()
+                kept, out = await tx.session.load_rooms(), await tx.session.rooms_out()
                 cards = await tx.cards.count_since(now - _DAY)
                 waiting = await tx.outbox.waiting_since([now - age for age in AGES])
         except StoreError:

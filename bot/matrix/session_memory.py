@@ -138,7 +138,7 @@ class DatabaseSession:
     async def load(self) -> StoredSession:
         """Return what the updates so far amount to."""
         async with self._store.transaction() as tx:
-            stored = await tx.session.kept(self._user)
+            stored = await tx.session.load(self._user)
         membership = MembershipState(
             invitations={each.room: Invitation(each.room, each.inviter, each.direct) for each in stored.invitations},
             direct=set(stored.direct),
@@ -157,7 +157,7 @@ class DatabaseSession:
                 for event in update.events:
                     await writer.write(event)
                 if update.since is not None:
-                    await tx.session.go_on(self._user, update.since)
+                    await tx.session.set_since(self._user, update.since)
         except BaseException:
             self._on_failure()
             raise
@@ -194,28 +194,28 @@ class _EventWriter:
             case RoomSkipped(room, until):
                 await session.skip(room, until)
             case RoomBecameDirect(room):
-                await session.is_direct(room)
+                await session.set_direct(room)
             case RoomNoLongerDirect(room):
-                await session.is_direct(room, direct=False)
+                await session.set_direct(room, direct=False)
             case BotBecameAlone(room):
-                await session.is_alone(room)
+                await session.set_alone(room)
             case BotNoLongerAlone(room):
-                await session.is_alone(room, alone=False)
+                await session.set_alone(room, alone=False)
             case RoomSuspended(room):
                 if room not in self._resumed:
                     await session.suspend(room)
             case RoomLeft(room):
-                await session.left(room)
+                await session.leave(room)
             case RoomEncrypted(room, algorithm):
-                await session.encrypted(room, algorithm)
+                await session.set_encrypted(room, algorithm)
             case RoomResumed(room):
                 await session.resume(room)
             case ConfiguredRoomJoined(name, room):
-                await session.called(name, room)
+                await session.set_name(name, room)
             case InvitationReceived(invitation):
-                await session.invited(StoredInvitation(invitation.room, invitation.inviter, invitation.direct))
+                await session.add_invitation(StoredInvitation(invitation.room, invitation.inviter, invitation.direct))
             case InvitationSettled(room):
-                await session.settled(room)
+                await session.remove_invitation(room)
             case MessageReceived():
                 await self._tx.inbox.add(_inbox_message(event))
             case NoticeQueued(notice):

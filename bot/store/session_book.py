@@ -68,20 +68,20 @@ class SessionBook:
         self._subscriptions = books.subscriptions
         self._retries = books.retries
 
-    async def kept(self, user: UserId) -> SessionState:
+    async def load(self, user: UserId) -> SessionState:
         """What is kept for the account *user*; the rooms are the same for every account."""
         invitation = schema.invitation
         since = sa.select(schema.session.c.since).where(schema.session.c.user == user)
         asked = (await self._connection.execute(sa.select(invitation).order_by(invitation.c.room))).mappings()
         return replace(
-            await self.kept_rooms(),
+            await self.load_rooms(),
             since=(await self._connection.execute(since)).scalar_one_or_none(),
             invitations=tuple(
                 StoredInvitation(RoomId(row["room"]), UserId(row["inviter"]), bool(row["direct"])) for row in asked
             ),
         )
 
-    async def kept_rooms(self) -> SessionState:
+    async def load_rooms(self) -> SessionState:
         """What is kept of the rooms alone."""
         rooms = (await self._connection.execute(sa.select(schema.room))).mappings().all()
         encrypted = (await self._connection.execute(sa.select(schema.encrypted_room))).mappings()
@@ -94,32 +94,32 @@ class SessionBook:
             skipped={RoomId(row["room"]): row["skipped_until"] for row in rooms if row["skipped_until"] is not None},
         )
 
-    async def go_on(self, user: UserId, since: str) -> None:
+    async def set_since(self, user: UserId, since: str) -> None:
         """The next sync of *user* begins here."""
         table = schema.session
         await self._connection.execute(sa.delete(table).where(table.c.user == user))
         await self._connection.execute(sa.insert(table).values(user=user, since=since))
 
-    async def invited(self, invited: StoredInvitation) -> None:
+    async def add_invitation(self, invited: StoredInvitation) -> None:
         """Somebody asks us in; a newer invitation to the same room replaces the former."""
-        await self.settled(invited.room)
+        await self.remove_invitation(invited.room)
         values = {"room": invited.room, "inviter": invited.inviter, "direct": invited.direct}
         await self._connection.execute(sa.insert(schema.invitation).values(values))
 
-    async def settled(self, room: RoomId) -> None:
+    async def remove_invitation(self, room: RoomId) -> None:
         """The invitation to a room needs nothing more."""
         table = schema.invitation
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
 
-    async def is_direct(self, room: RoomId, *, direct: bool = True) -> None:
+    async def set_direct(self, room: RoomId, *, direct: bool = True) -> None:
         """A room is a chat of two, or no longer."""
         await self._set(room, direct=direct)
 
-    async def is_alone(self, room: RoomId, *, alone: bool = True) -> None:
+    async def set_alone(self, room: RoomId, *, alone: bool = True) -> None:
         """Nobody else is in a room, or somebody is again."""
         await self._set(room, alone=alone)
 
-    async def called(self, name: str, room: RoomId) -> None:
+    async def set_name(self, name: str, room: RoomId) -> None:
         """The configured *name* stands for *room*, and for no other any more."""
         table = schema.room
         await self._connection.execute(sa.update(table).where(table.c.name == name).values(name=None))
@@ -143,20 +143,20 @@ class SessionBook:
         await self._floods.fold(room)
         await self._outbox.resume(room)
 
-    async def left(self, room: RoomId) -> None:
+    async def leave(self, room: RoomId) -> None:
         """We left a room: what was subscribed to there in chat is kept, and told again when we are back."""
         await self._digests.leave(room)
         await self._retries.leave(room)
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
 
-    async def encrypted(self, room: RoomId, algorithm: str) -> None:
+    async def set_encrypted(self, room: RoomId, algorithm: str) -> None:
         """A room is encrypted, for good; *algorithm* as its state tells it."""
         table = schema.encrypted_room
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
         await self._connection.execute(sa.insert(table).values(room=room, algorithm=algorithm))
 
-    async def out(self) -> frozenset[RoomId]:
+    async def rooms_out(self) -> frozenset[RoomId]:
         """The rooms that we left, or that do not let us in or speak."""
         table = schema.room
         query = sa.select(table.c.room).where(sa.or_(table.c.suspended, table.c.left))

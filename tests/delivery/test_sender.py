@@ -395,4 +395,4 @@ async def test_a_refusal_of_a_room_that_was_replaced_meanwhile_suspends_nothing(
 
     assert chat.bodies(OTHER) == ["a"]
     async with desk.store.transaction() as tx:
-        assert ROOM not in (await tx.session.kept(UserId("@bot:hs"))).suspended
+        assert ROOM not in (await tx.session.load(UserId("@bot:hs"))).suspended

@@ -145,7 +145,7 @@ async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
     async def full(*_: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("bot.store.session_book.SessionBook.go_on", full)
+    monkeypatch.setattr("bot.store.session_book.SessionBook.set_since", full)
     with pytest.raises(StoreError):
         await memory.save(an_update(a_word(1), RoomSuspended(ROOM), since="s1"))
 

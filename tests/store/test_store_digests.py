@@ -152,7 +152,7 @@ async def test_a_room_that_we_left_is_not_told_what_was_kept(store: Store) -> No
     await keep(store, 1)
     await arrange(store, (ROOM, DAILY))
     async with store.transaction() as tx:
-        await tx.session.left(ROOM)
+        await tx.session.leave(ROOM)
 
     assert await untold(store) == []
     assert await next_of(store) is None

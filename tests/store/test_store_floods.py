@@ -31,7 +31,7 @@ async def a_card(tx: Transaction, number: int) -> None:
 
 async def test_what_is_set_in_chat_counts_before_the_file_and_that_before_the_default(store: Store) -> None:
     async with store.transaction() as tx:
-        await tx.session.called("#room:hs", ROOM)
+        await tx.session.set_name("#room:hs", ROOM)
         limits = [await tx.floods.limit(ROOM)]
         await tx.floods.configure({"#room:hs": 25, OTHER_ROOM: 3})
         limits += [await tx.floods.limit(ROOM), await tx.floods.limit(OTHER_ROOM)]

@@ -90,11 +90,11 @@ async def test_a_moved_room_has_the_cards_of_both(store: Store) -> None:
 async def test_a_name_follows_its_room_and_stands_for_one_only(store: Store) -> None:
     third = RoomId("!third:hs")
     async with store.transaction() as tx:
-        await tx.session.called(ALIAS, ROOM)
+        await tx.session.set_name(ALIAS, ROOM)
         await tx.session.move(ROOM, OTHER_ROOM)
-        followed = (await tx.session.kept(ME)).named
+        followed = (await tx.session.load(ME)).named
 
-        await tx.session.called(ALIAS, third)
+        await tx.session.set_name(ALIAS, third)
 
         assert followed == {ALIAS: OTHER_ROOM}
-        assert (await tx.session.kept(ME)).named == {ALIAS: third}
+        assert (await tx.session.load(ME)).named == {ALIAS: third}

@@ -124,7 +124,7 @@ async def test_a_new_chat_takes_the_place_of_chats_that_we_are_out_of(store: Sto
     async with store.transaction() as tx:
         await tx.session.suspend(suspended)
         for each in (left, shared, room):
-            await tx.session.left(each)
+            await tx.session.leave(each)
 
         assert await tx.subscriptions.former_chats(ANN, CHAT) == [left, suspended]
         assert await tx.subscriptions.former_chats(BOB, CHAT) == []
@@ -134,21 +134,21 @@ async def test_a_room_that_we_left_is_as_before_when_we_are_back(store: Store) -
     await subscribed(store, "path:a/")
 
     async with store.transaction() as tx:
-        await tx.session.left(ROOM)
+        await tx.session.leave(ROOM)
         away = (await tx.subscriptions.everything()).left
-        out = await tx.session.out()
+        out = await tx.session.rooms_out()
         await tx.session.resume(ROOM)
 
         assert away == {ROOM}
         assert out == {ROOM}
         assert (await tx.subscriptions.everything()).left == frozenset()
-        assert await tx.session.out() == frozenset()
+        assert await tx.session.rooms_out() == frozenset()
         assert await tx.subscriptions.count_by_room() == [RoomCount(ROOM, None, 1)]
 
 
 async def test_a_room_that_we_left_is_forgotten_where_nothing_was_asked_for(store: Store, rig: StoreRig) -> None:
     async with store.transaction() as tx:
-        await tx.session.left(ROOM)
+        await tx.session.leave(ROOM)
 
     assert rig.count("room") == 0
 

@@ -302,7 +302,7 @@ async def test_a_database_of_an_earlier_version_keeps_all_that_is_in_it_and_is_u
     after = await asked(rig, lambda connection: held(connection, before))
     watched, patch = await store.watched(SERVER), await store.patch(SERVER, 70)
     async with store.transaction() as tx:
-        kept = await tx.session.kept(BOT)
+        kept = await tx.session.load(BOT)
         card = await tx.cards.about_event(ROOM, EventId("$card"))
         everything = await tx.subscriptions.everything()
         (claimed,) = await tx.outbox.claim(10, DeviceId("ONE"))
