@@ -1,4 +1,4 @@
-"""The rooms of a running bot, and who listens there."""
+"""The rooms of a running bot, and their subscriptions."""
 
 from collections.abc import Iterator, Sequence
 
@@ -28,9 +28,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Rooms:
-    """The rooms behind the configured names, and which are direct chats; both become known while the bot runs.
+    """The configured rooms, the direct chats and the subscriptions; they become known while the bot runs.
 
-    A subscription of the settings is there from the moment the id of its room is known. *house* tells who may what.
+    A configured subscription is active as soon as the id of its room is known. *house* knows the rights in rooms.
     """
 
     def __init__(self, queries: Sequence[RoomQuery], house: RoomRights | None = None) -> None:
@@ -43,11 +43,11 @@ class Rooms:
 
     @property
     def index(self) -> Index:
-        """All subscriptions that are told now."""
+        """The subscriptions that are active now."""
         return self.listeners.index
 
     def set_room(self, name: str, room: RoomId) -> None:
-        """The configured *name* stands for *room* from now on."""
+        """Set the room that the configuration calls *name*, and activate its subscriptions from there."""
         self._named[name] = room
         for id_, each in self._numbered.items():
             if each.room == name:
@@ -55,23 +55,23 @@ class Rooms:
 
     @property
     def from_file(self) -> FileSubscriptions:
-        """What the settings say of rooms."""
+        """The configured rooms and subscriptions, as commands need them."""
         return FileSubscriptions(self.names, self.queries_in, self.query)
 
     def names(self, room: RoomId) -> bool:
-        """Whether the settings have a name for *room*."""
+        """Return whether *room* is a configured room."""
         return room in self._named.values()
 
     def queries_in(self, room: RoomId) -> list[Query]:
-        """What the settings subscribe *room* to."""
+        """Return the configured queries of *room*."""
         return [each.query for each in self._numbered.values() if self._named.get(each.room) == room]
 
     def query(self, id_: SubscriptionId) -> Query | None:
-        """The query of a subscription of the settings."""
+        """Return the query of a configured subscription; None if *id_* is of none."""
         return self._numbered[id_].query if id_ in self._numbered else None
 
     def apply(self, update: SessionUpdate) -> None:
-        """Follow an update of the session that was stored."""
+        """Apply an update of the session that was stored."""
         for event in update.events:
             match event:
                 case RoomMoved(old, new):
@@ -94,7 +94,7 @@ class Rooms:
                     pass  # it changes nothing that is kept here
 
     def load(self, stored: SessionState, everything: AllSubscriptions) -> None:
-        """The rooms as the session kept them, and what was subscribed to in chat, as the store has it."""
+        """Replace everything by what is stored of the rooms and their subscriptions."""
         if stored.since is not None:  # else there was no homeserver yet to tell of any
             self.direct.clear()
         self.direct.update(stored.direct)

@@ -1,11 +1,11 @@
-"""Goes in and out of rooms: invitations, configured rooms, replaced rooms, rooms where nobody is left.
+"""Joins and leaves rooms: invitations, configured rooms, replaced rooms, rooms where nobody is left.
 
-What is to be done follows from what is known, so nothing is lost by a crash: an invitation stands in the memory until
-it is settled, a replaced room is still ours until its successor was taken. Each errand has its own task and its own
-waits, so that a room that cannot be joined holds up no other.
+What is to be done follows from the stored state, so a crash loses nothing: an invitation is stored until it is settled,
+and the bot stays in a replaced room until the move to its successor is stored. Each errand has its own task and its own
+delays, so that a room that cannot be joined delays no other.
 
-A room that we were asked into, or came into as another's replacement, is pending until it is known who asked us, and
-whether it is what it is said to be. Nothing is heard or said in it until then (`invitations`, `sync_outcome`).
+A room that the bot was invited to, or joined as another's replacement, is pending until it is known who invited the
+bot, and whether the room is what it claims to be. Its messages do not count until then (`invitations`, `sync_outcome`).
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class _Errand:
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """*until* is by the monotonic clock, in seconds: the other one may be set back by a year."""
+    """When and why an errand is repeated; *until* is in monotonic seconds, as the wall clock may be set back."""
 
     attempts: int
     until: float
@@ -64,7 +64,7 @@ class _Wait:
 
 
 class Membership:
-    """What is open to us."""
+    """The rooms that the bot is in, was invited to, or should be in, and the errands that follow."""
 
     def __init__(self, client: MatrixClient, memory: SessionMemory, clock: Clock, rules: InviteRules) -> None:
         self.rooms: dict[RoomId, Room] = {}
@@ -86,20 +86,20 @@ class Membership:
 
     @property
     def policy(self) -> InvitePolicy:
-        """Who decides that a room may keep us."""
+        """The rules by which the bot may stay in a room."""
         return InvitePolicy(self._rules, self._resolved)
 
     @property
     def pending(self) -> frozenset[RoomId]:
-        """The rooms that we were asked into, and may be in already, before it is known whether they may keep us."""
+        """The rooms of invitations that are not settled; the bot may be in them already."""
         return frozenset(self.state.invitations)
 
     def restore(self, stored: StoredSession) -> None:
-        """Go on where the last session ended; the configured rooms that were found meanwhile remain so."""
+        """Restore the stored state; the configured rooms that this process joined remain known."""
         self.state = replace(stored.membership, named=self.state.named)
 
     def apply(self, update: SessionUpdate, rooms: Mapping[RoomId, Room] | None = None) -> None:
-        """Follow an update that was stored, with the *rooms* after a sync, and look whether something is to be done."""
+        """Apply an update that was stored, with the *rooms* after a sync, and start what follows from it."""
         if rooms is not None:
             self.rooms = dict(rooms)
             self._entered -= rooms.keys()
@@ -114,7 +114,7 @@ class Membership:
         self._wake.set()
 
     async def run(self) -> None:
-        """Do what is to be done until cancelled."""
+        """Run the errands until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
@@ -122,7 +122,7 @@ class Membership:
                 await self._sleep()
 
     def _start(self, group: asyncio.TaskGroup) -> None:
-        """Begin what may be done now, a few of each kind at once; what was tried least comes first."""
+        """Start the errands that are due, a few of each kind at once, those with the fewest attempts first."""
         errands = {"entry": self._entries(), "answer": self._answers(), "other": self._others()}
         self._looked_at = self._clock.monotonic()
         left: set[str] = set()
@@ -136,7 +136,7 @@ class Membership:
         self._waits = {name: wait for name, wait in self._waits.items() if name in left}
 
     def status(self) -> Iterator[str]:
-        """A sentence for each configured room that we are not in, and each replaced room that we could not follow."""
+        """Return a sentence for each configured room and each replacement that the bot is not in."""
         for name in self._rules.configured:
             if name not in self.state.named:
                 wait = self._waits.get(name)
@@ -156,7 +156,7 @@ class Membership:
                 yield _Errand(name, partial(self._enter, name))
 
     def _answers(self) -> Iterator[_Errand]:
-        """The invitations, the newest first, but for those into rooms that replace ours: `_follow` sees to them."""
+        """Return the invitations, newest first, except those to replacements of rooms, which are up to `_follow`."""
         elsewhere = {*(room.replacement for room in self._replaced()), *self._entered}
         is_unclear = self._is_unresolved()  # once, for there may be thousands of invitations
         for invitation in reversed(self.state.invitations.values()):
@@ -165,7 +165,7 @@ class Membership:
                 yield _Errand(f"invitation {room}", partial(self._answer, invitation))
 
     def _is_unresolved(self) -> bool:
-        """Whether a configured alias was not looked up yet: it may stand for a room that we are asked into."""
+        """Return whether a configured alias was not resolved yet; it may be that of a room in an invitation."""
         return any(
             name not in self._resolved and name not in self._waits and name not in self.state.named
             for name in self._rules.configured
@@ -212,7 +212,7 @@ class Membership:
             _log.warning("room.change_delayed", errand=errand.name, reason=str(error), again_at=again_at.isoformat())
 
     async def _enter(self, name: str) -> None:
-        """Come into a configured room; one that threw us out is not entered again without being asked."""
+        """Join a configured room; one that removed the bot is joined only by a new invitation."""
         room = await self._client.resolve(name) if name.startswith("#") else RoomId(name)
         self._resolved[name] = room
         if room in self.state.invitations:
@@ -224,7 +224,7 @@ class Membership:
         await self._save(ConfiguredRoomJoined(name, room), RoomResumed(room))
 
     async def _answer(self, invitation: Invitation) -> None:
-        """Decline an invitation that does not count even as it claims to be; accept it, and see what it really is."""
+        """Decline an invitation whose claimed sender may not invite the bot; else join, which proves the sender."""
         room, inviter = invitation.room, invitation.inviter
         if room in self.rooms:
             await self._decide(invitation)
@@ -248,14 +248,14 @@ class Membership:
             self._entered.add(room)
 
     def _count_join(self) -> None:
-        """Bound how many joins invitations may cause. Raises `Temporary` where it would be one too many."""
+        """Count a join that an invitation causes; raise `Temporary` above the limit per minute."""
         now = self._clock.monotonic()
         if len(self._joins) == JOINS_A_MINUTE and now - self._joins[0] < 60:
             raise Temporary("too many invitations at once", timedelta(seconds=60 - (now - self._joins[0])))
         self._joins.append(now)
 
     async def _decide(self, invitation: Invitation) -> None:
-        """Stay in a room that we came into, or leave it unseen, by the invitation that our membership there shows."""
+        """Stay in a room, or leave it, by the invitation that the bot's membership there proves."""
         room = invitation.room
         shown = await self._client.invited_by(room)
         if room not in self.state.invitations or room not in self.rooms:
@@ -269,7 +269,7 @@ class Membership:
         await self._save(InvitationSettled(room))
 
     def _refuse(self, invitation: Invitation, shown: ProvenInvitation | None) -> None:
-        """Remember a room that we leave again, so that the same invitation costs no join for a while."""
+        """Remember a refused room, so that a repeated invitation causes no join for a while."""
         self._refused.pop(invitation.room, None)
         self._refused[invitation.room] = self._clock.monotonic() + AFTER_REFUSAL.total_seconds()
         while len(self._refused) > MAX_REFUSED:
@@ -280,7 +280,7 @@ class Membership:
         self._client.incidents.record("invitation.refused", "an invitation that was not what it claimed to be", reason)
 
     async def _follow(self, room: Room) -> None:
-        """Go on in the room that replaces *room*, where it and those who made it may."""
+        """Move to the replacement of *room*, if both it and those who made it are entitled to that."""
         assert room.replacement is not None  # noqa: S101  # `_replaced` saw to it
         new = room.replacement
         is_there = new in self.rooms
@@ -299,7 +299,7 @@ class Membership:
             await self._leave(room.id)
 
     async def _scout(self, old: Room, new: RoomId) -> None:
-        """Come into the room that is said to replace *old*; it is pending, also after a crash.
+        """Join the alleged replacement of *old*, which is pending, also after a crash.
 
         Raises:
             Temporary: another one was entered just now; whoever replaces a room again and again is not followed around.
@@ -327,7 +327,7 @@ class Membership:
         self.apply(update)
 
     def _forget_waits(self, room: RoomId) -> None:
-        """Look again at once at what waited for this room."""
+        """Repeat at once the errands that wait for this room."""
         for name in (name for name, known in self._resolved.items() if known == room):
             self._waits.pop(name, None)
         for old in (known.id for known in self.rooms.values() if known.replacement == room):

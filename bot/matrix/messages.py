@@ -23,7 +23,7 @@ _NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any clien
 
 
 def messages_in(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[MessageReceived]:
-    """What others said among *events*: new texts, neither notices nor edits, not older than ten minutes."""
+    """Return the messages of others among *events*: new texts, neither notices nor edits, at most ten minutes old."""
     for event in events:
         relation = _mapping(event.content, "m.relates_to")
         if event.type != "m.room.message" or event.state_key is not None or event.sender == me.user:
@@ -40,38 +40,38 @@ def messages_in(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datet
 
 
 def thread_of(content: Content) -> EventId | None:
-    """The root of the thread that something is said in."""
+    """Return the root of the thread that a message is in; None if it is in none."""
     relation = _mapping(content, "m.relates_to")
     return _id(relation, "event_id") if relation.get("rel_type") == "m.thread" else None
 
 
 def redactions(room: RoomId, events: Iterable[Event]) -> Iterator[EventRedacted]:
-    """Return what was redacted in *room*, whoever did it and however long ago."""
+    """Return the redactions in *room*, whoever made them and however long ago."""
     for event in events:
         if event.redacts is not None and _EVENT_ID.fullmatch(event.redacts):
             yield EventRedacted(room, event.redacts)
 
 
 def since_we_came(events: Sequence[Event], me: UserId) -> Sequence[Event]:
-    """The events from our own arrival on, where that is among them; else all."""
+    """Return the events from the bot's latest join on; all if none is among them."""
     arrivals = [place for place, event in enumerate(events) if is_arrival(event, me)]
     return events[arrivals[-1] :] if arrivals else events
 
 
 def is_arrival(event: Event, user: UserId) -> bool:
-    """Whether *user* comes into the room with this event; a new name or picture is a join to join."""
+    """Return whether *user* joins the room with this event; a new name or picture is no join."""
     if event.type != "m.room.member" or event.state_key != user:
         return False
     return event.content.get("membership") == "join" and event.previous.get("membership") != "join"
 
 
 def reaches_back(events: Sequence[Event], me: UserId, now: datetime) -> bool:
-    """Whether nothing older than *events* can matter: we were not there, or it would be too old."""
+    """Return whether older events than *events* are irrelevant: from before the bot joined, or too old."""
     return any(is_arrival(event, me) for event in events) or all(now - event.sent_at > TOO_OLD for event in events)
 
 
 def without_quote(body: str) -> str:
-    """A reply without the lines that quote what it answers (specification, "Rich replies", until v1.12)."""
+    """Return a reply without the lines that quote what it answers (specification, "Rich replies", until v1.12)."""
     lines = body.split("\n")
     quoted = 0
     while quoted < len(lines) and lines[quoted].startswith(">"):
@@ -88,14 +88,14 @@ def _body(content: Content, relation: Content, me: BotInRoom) -> str:
 
 
 def _replies_to(relation: Content) -> EventId | None:
-    """What it answers; in a thread, clients that know none get the last event named instead ("is_falling_back")."""
+    """Return the event that a message replies to; None for the fallback that names a thread's last event."""
     if relation.get("rel_type") == "m.thread" and relation.get("is_falling_back") is True:
         return None
     return _id(_mapping(relation, "m.in_reply_to"), "event_id")
 
 
 def _id(content: Content, key: str) -> EventId | None:
-    """The event that is named there; None where what is named can be none (specification, "Size limits")."""
+    """Return the event id in *content*; None if it is malformed (specification, "Size limits")."""
     found = content.get(key)
     return EventId(found) if isinstance(found, str) and _EVENT_ID.fullmatch(found) else None
 

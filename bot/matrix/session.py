@@ -1,12 +1,12 @@
-"""The Matrix session: listens to the homeserver, and keeps what it hears before it goes on.
+"""The Matrix session: syncs with the homeserver, and stores the outcome of each sync before the next.
 
-Theory of operation. A sync answers what happened since a token, and brings the next token. Whatever follows from an
-answer is kept in one transaction with that token, so a crash between the answer and the transaction asks the same
-again, and one after it asks for what came next: nothing is lost, and what is heard twice has the same event id. Gaps in
-an answer's timelines are filled before it is taken; where that fails, the whole answer is asked for again, for a minute
-at most. What cannot be handled in a room or an event costs that room's part or that event only (`sync_isolation`,
-`skipped_rooms`), for the token must move on: what comes behind it would never be heard. Without a token nothing that is
-told is news. Going into rooms and out of them is the business of `membership`; no answer waits for it.
+Theory of operation. A sync returns what happened since a token, and the next token. The outcome of a sync
+(`sync_outcome`) is an update of the session (`session_update`), which is stored in one transaction with the next token.
+So a crash before the transaction repeats the sync, and a crash after it goes on with the next one: nothing is lost, and
+a message that is received twice has the same event id. Gaps in the timelines are filled first; if that fails, the sync
+is repeated, for a minute at most. A fault in a room or an event affects that room or event only (`sync_isolation`,
+`skipped_rooms`), because the token must advance: later messages would never be received. In the first sync, which has
+no token, nothing is new. Joining and leaving rooms is up to `membership`; no sync waits for it.
 """
 
 import asyncio
@@ -42,21 +42,21 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Backoff:
-    """Waits between failures: doubling from 2 s to a minute, each up to a quarter shorter by chance."""
+    """Delays between attempts, doubling from 2 s to a minute, each up to a quarter shorter by chance."""
 
     first_seconds: float = 2.0
     longest_seconds: float = 60.0
     failures: int = 0
 
     def next_seconds(self, wish: timedelta | None, chance: float) -> float:
-        """How long to wait now; the homeserver's own *wish* wins when longer. *chance* is from 0 to 1."""
+        """Return the next delay; the homeserver's own *wish* wins when longer. *chance* is from 0 to 1."""
         wait = min(self.first_seconds * (1 << min(self.failures, 10)), self.longest_seconds)
         self.failures += 1
         return max(wait * (1 - chance / 4), wish.total_seconds() if wish else 0.0)
 
 
 class Session:
-    """Listens as one bot user, until the homeserver wants no more of it."""
+    """Syncs as one bot user until the homeserver ends the session."""
 
     def __init__(
         self,
@@ -81,25 +81,25 @@ class Session:
 
     @property
     def rooms(self) -> dict[RoomId, Room]:
-        """The rooms that we are in, as the homeserver told."""
+        """The rooms that the bot is in, as of the last sync."""
         return self._membership.rooms
 
     @property
     def named(self) -> dict[str, RoomId]:
-        """The ids of the configured rooms that we are in."""
+        """The configured rooms that the bot is in, by name."""
         return self._membership.state.named
 
     @property
     def incidents(self) -> Incidents:
-        """What could not be handled at the homeserver."""
+        """The faults in what the homeserver sent."""
         return self._client.incidents
 
     async def has_synced(self) -> None:
-        """Return once the homeserver told of the rooms."""
+        """Return once the first sync was stored."""
         await self._has_synced.wait()
 
     def outages(self) -> tuple[str, ...]:
-        """What keeps us from hearing and speaking, a sentence each, with the time since when."""
+        """Return a sentence, with the time since when, for each reason why the bot neither receives nor sends."""
         if self._down_since is not None:
             since, reason = moment(self._down_since), cut(self._down_reason, MAX_REASON)
             again = f"; asked again at {to_the_second(self._next_try)}" if self._next_try else ""
@@ -107,13 +107,13 @@ class Session:
         return () if self._has_synced.is_set() else ("The homeserver has not told anything yet.",)
 
     def remarks(self) -> tuple[str, ...]:
-        """What others may be warned of, and the rooms that we are not in and should be, a sentence each."""
+        """Return a sentence for each thing that is wrong with the bot's device, or with its rooms."""
         refusal = self._client.encryption.refusal
         unsigned = (f"The bot's device is not signed, so others are warned of it: {refusal}.",) if refusal else ()
         return (*unsigned, *self._membership.status())
 
     async def log_in(self) -> None:
-        """Log in, however long the homeserver is away.
+        """Log in, however long the homeserver is unreachable.
 
         Raises:
             ConfigError: the homeserver refuses the account as it is configured.
@@ -122,7 +122,7 @@ class Session:
         await self._client.encryption.remember((await self._memory.load()).membership.encrypted)
 
     async def run(self) -> None:
-        """Listen until cancelled.
+        """Sync until cancelled.
 
         Raises:
             LoggedOut: the homeserver ended the session.
@@ -147,12 +147,12 @@ class Session:
             await self._insist(partial(self._sync, listen_ms, whole=False))
 
     async def _go_about(self) -> None:
-        """Go in and out, from the first answer on."""
+        """Join and leave rooms, from the first sync on."""
         await self._has_synced.wait()
         await self._membership.run()
 
     async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Do *step*, again and again until it is done."""
+        """Run *step* until it succeeds, with a growing delay between attempts."""
         backoff = Backoff()
         while True:
             try:
@@ -179,7 +179,7 @@ class Session:
         await self._clock.sleep(seconds)
 
     async def _sync(self, timeout_ms: int, *, whole: bool) -> None:
-        """Take one answer; *whole*: with the state of every room."""
+        """Make one sync, with the state of every room if *whole*, and store its outcome."""
         since, began = self._since, self._clock.monotonic()
         try:
             answer = await self._client.sync(since, timeout_ms, full_state=whole, without=self._skipped_rooms.rooms())
@@ -222,14 +222,14 @@ class Session:
             await self._clock.sleep(IDLE_SECONDS)
 
     def _doubt_the_token(self, error: Permanent) -> None:
-        """A homeserver that was set back knows our token no more: begin anew, as at the first start."""
+        """Sync from the beginning if the homeserver does not know the token, as after a restored backup."""
         if self._since is not None and not isinstance(error, Forbidden):
             _log.error("sync.restarted")
             self._since = None
 
 
 def _last_word(errors: ExceptionGroup[Exception]) -> BaseException:
-    """The error that a person can act on, where one is among them."""
+    """Return the error that a person can act on, if one is among *errors*; else the first."""
     for kind in (LoggedOut, ConfigError, BotError):
         if (found := errors.subgroup(kind)) is not None:
             return _first(found)

@@ -20,7 +20,7 @@ _KIND = "sync.room_skipped"
 
 
 class SkippedRooms:
-    """The rooms to sync without."""
+    """The rooms that syncs leave out."""
 
     def __init__(self, client: MatrixClient, memory: SessionMemory, clock: Clock) -> None:
         self._client = client
@@ -39,7 +39,7 @@ class SkippedRooms:
             self._incidents.record(_KIND, room, f"too large to be read; next try at {self._until[room]:%F %T} UTC")
 
     def rooms(self) -> tuple[RoomId, ...]:
-        """The rooms to leave out now; a clock that was set back extends this to no more than a day."""
+        """Return the rooms to leave out now; a clock that was set back extends this to no more than a day."""
         now = self._clock.now()
         for room in [room for room, until in self._until.items() if not now < until <= now + SKIPPED_FOR]:
             del self._until[room]
@@ -47,7 +47,7 @@ class SkippedRooms:
         return tuple(self._until)
 
     async def add(self, error: MatrixResponseTooLarge) -> None:
-        """Skip the rooms that made a sync too large; those that we are only invited to are declined, too."""
+        """Skip the rooms that made a sync too large, and decline the invitations among them."""
         until = self._clock.now() + SKIPPED_FOR
         found = [
             (str(path[1]), RoomId(str(path[2]))) for path in error.largest if path[:1] == ("rooms",) and len(path) > 2

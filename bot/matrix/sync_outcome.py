@@ -104,7 +104,7 @@ def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
 
 
 def _rooms_after(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Room]:
-    """How the rooms stand after *answer*; one that was ever encrypted still is."""
+    """Return the rooms after *answer*; a room that was ever encrypted still is."""
     rooms = dict(known.rooms)
     for joined in answer.joined:
         room = (rooms.get(joined.room) or _unseen(known, joined.room)).told(joined)
@@ -119,12 +119,12 @@ def _rooms_after(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Room]:
 
 
 def _unseen(known: SyncContext, room: RoomId) -> Room:
-    """A room that this session did not hear of yet."""
+    """Return a room that no sync of this session had yet."""
     return Room(room, joined_members=1, invited_members=0) if room in known.alone else Room(room)
 
 
 def _own_name(room: Room, joined: JoinedRoom, me: UserId) -> str:
-    """What we are called in a room after what a sync tells of it."""
+    """Return the bot's display name in a room after a sync."""
     member = last_membership((*joined.state, *joined.timeline), me)
     if member is None:
         return room.own_name
@@ -133,7 +133,7 @@ def _own_name(room: Room, joined: JoinedRoom, me: UserId) -> str:
 
 
 def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> tuple[SessionEvent, ...] | None:
-    """Return what follows from coming into a room that we were asked into; None where it may not keep us."""
+    """Return what follows from joining a room by an invitation; None if the bot must not stay there."""
     if room is None or known.policy is None or room.id not in known.pending:
         return None
     member = last_membership((*joined.state, *joined.timeline), known.me)
@@ -143,14 +143,14 @@ def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> tup
 def _direct(
     known: SyncContext, rooms: Mapping[RoomId, Room], answer: SyncAnswer, opened: Collection[RoomId]
 ) -> frozenset[RoomId]:
-    """Return the direct chats; whatever whoever invited us called it, a room with a third person is none."""
+    """Return the direct chats; a room with a third member is none, whatever the invitation called it."""
     asked = {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known)}
     crowded = {joined.room for joined in answer.joined if joined.room in rooms and rooms[joined.room].is_crowded}
     return known.direct.union(asked, opened) - crowded
 
 
 def _departure(known: SyncContext, left: LeftRoom) -> Iterator[SessionEvent]:
-    """Return what follows from being out of a room."""
+    """Return what follows from the bot's being no longer in a room."""
     yield InvitationSettled(left.room)
     if left.by == known.me:
         yield RoomLeft(left.room)
@@ -159,7 +159,7 @@ def _departure(known: SyncContext, left: LeftRoom) -> Iterator[SessionEvent]:
 
 
 def _rooms_with_company(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[RoomId]:
-    """Return the rooms where we are not alone any more, or that we are out of."""
+    """Return the rooms where the bot is no longer alone, or no longer at all."""
     yield from (left.room for left in answer.left if left.room in known.alone)
     yield from (room for room in known.alone if room in rooms and not rooms[room].is_lonely)
 
@@ -173,28 +173,28 @@ def _new_encryption(
 
 
 def _messages(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[MessageReceived]:
-    """Return what was said in the *rooms* since we came into them."""
+    """Return the messages in *rooms* since the bot joined them."""
     for joined in answer.joined:
         me = BotInRoom(known.me, rooms[joined.room].own_name)
         yield from messages_in(joined.room, since_we_came(joined.timeline, known.me), me, known.now)
 
 
 def _new_events(joined: JoinedRoom, known: SyncContext) -> Iterator[Event]:
-    """What happened since the last sync; state that the timeline has no room for is among it."""
+    """Return the events since the last sync, including state that the timeline has no room for."""
     if not known.whole:
         yield from joined.state
     yield from joined.timeline
 
 
 def _was_asked_to_chat(joined: JoinedRoom, known: SyncContext) -> bool:
-    """Whether an invitation to a direct chat, of somebody whose invitations count, is what brought us here."""
+    """Return whether the bot joined by an invitation to a direct chat, from somebody who may invite it."""
     member = last_membership((*joined.state, *joined.timeline), known.me)
     found = proven_invitation(member) if member is not None else None
     return found is not None and found.direct and known.policy is not None and known.policy.allows(found.inviter)
 
 
 def _unread_messages(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Event]:
-    """The first message of a room that could not be decrypted, in as many rooms as may still be asked this hour."""
+    """Return the first undecryptable message of each room, as far as the hourly limit of resend requests allows."""
     unread: dict[RoomId, Event] = {}
     for joined in answer.joined:
         if joined.room in known.resend_requests or len(known.resend_requests) + len(unread) >= MAX_RESEND_REQUESTS:
@@ -208,6 +208,6 @@ def _unread_messages(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Eve
 
 
 def _may_let_us_speak(joined: JoinedRoom, known: SyncContext) -> bool:
-    """Whether something happened after which a room that refused us may no longer: we came, or levels changed."""
+    """Return whether the bot may have got the right to send: it joined, or the power levels changed."""
     new = _new_events(joined, known)
     return any(is_arrival(event, known.me) or event.type == "m.room.power_levels" for event in new)

@@ -1,4 +1,4 @@
-"""What must not be forgotten of the Matrix session: where it stands, and how the rooms stand to us."""
+"""The stored state of the Matrix session: the sync token, the invitations and the rooms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ from bot.store.subscription_book import SubscriptionBook
 
 @dataclass(frozen=True, slots=True)
 class StoredInvitation:
-    """Somebody asks us into a room; *direct* where they mean a chat of two."""
+    """An invitation of the bot; *direct* if it is to a direct chat."""
 
     room: RoomId
     inviter: UserId
@@ -28,7 +28,7 @@ class StoredInvitation:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What is kept: *since* is None before the first sync; *named* has the ids of configured rooms, by their names.
+    """The stored state; *since* is None before the first sync, *named* has the ids of configured rooms by name.
 
     *encrypted* are the rooms that were ever encrypted, with the algorithm as their state told it; *skipped* those that
     are not read until a time (UTC), for they are too large.
@@ -46,7 +46,7 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class RoomBooks:
-    """The books that follow what becomes of rooms."""
+    """The books with rows for each room."""
 
     outbox: OutboxBook
     cards: CardBook
@@ -69,7 +69,7 @@ class SessionBook:
         self._retries = books.retries
 
     async def load(self, user: UserId) -> SessionState:
-        """What is kept for the account *user*; the rooms are the same for every account."""
+        """Return the stored state for the account *user*; the rooms are the same for every account."""
         invitation = schema.invitation
         since = sa.select(schema.session.c.since).where(schema.session.c.user == user)
         asked = (await self._connection.execute(sa.select(invitation).order_by(invitation.c.room))).mappings()
@@ -82,7 +82,7 @@ class SessionBook:
         )
 
     async def load_rooms(self) -> SessionState:
-        """What is kept of the rooms alone."""
+        """Return the stored state of the rooms, without token and invitations."""
         rooms = (await self._connection.execute(sa.select(schema.room))).mappings().all()
         encrypted = (await self._connection.execute(sa.select(schema.encrypted_room))).mappings()
         return SessionState(
@@ -95,47 +95,47 @@ class SessionBook:
         )
 
     async def set_since(self, user: UserId, since: str) -> None:
-        """The next sync of *user* begins here."""
+        """Set the token from which *user* syncs next."""
         table = schema.session
         await self._connection.execute(sa.delete(table).where(table.c.user == user))
         await self._connection.execute(sa.insert(table).values(user=user, since=since))
 
     async def add_invitation(self, invited: StoredInvitation) -> None:
-        """Somebody asks us in; a newer invitation to the same room replaces the former."""
+        """Add an invitation; it replaces a former one to the same room."""
         await self.remove_invitation(invited.room)
         values = {"room": invited.room, "inviter": invited.inviter, "direct": invited.direct}
         await self._connection.execute(sa.insert(schema.invitation).values(values))
 
     async def remove_invitation(self, room: RoomId) -> None:
-        """The invitation to a room needs nothing more."""
+        """Remove the invitation to a room, if there is one."""
         table = schema.invitation
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
 
     async def set_direct(self, room: RoomId, *, direct: bool = True) -> None:
-        """A room is a chat of two, or no longer."""
+        """Set whether a room is a direct chat."""
         await self._set(room, direct=direct)
 
     async def set_alone(self, room: RoomId, *, alone: bool = True) -> None:
-        """Nobody else is in a room, or somebody is again."""
+        """Set whether the bot is the only member of a room."""
         await self._set(room, alone=alone)
 
     async def set_name(self, name: str, room: RoomId) -> None:
-        """The configured *name* stands for *room*, and for no other any more."""
+        """Set the room that the configuration calls *name*; no other room has this name any more."""
         table = schema.room
         await self._connection.execute(sa.update(table).where(table.c.name == name).values(name=None))
         await self._set(room, name=name)
 
     async def skip(self, room: RoomId, until: datetime) -> None:
-        """A room is not read until then (UTC)."""
+        """Set the time (UTC) until which syncs leave a room out."""
         await self._set(room, skipped_until=until)
 
     async def suspend(self, room: RoomId) -> None:
-        """A room does not let us in, or not speak: what is to be said there waits until it does."""
+        """Let the notices for a room wait, because the bot was removed from it or may not send there."""
         await self._set(room, suspended=True)
         await self._outbox.suspend(room)
 
     async def resume(self, room: RoomId) -> None:
-        """A room may let us again: what waited for that is due now, and a refusal from before counts no more.
+        """Make the notices that waited for a room due, and ignore refusals from before.
 
         Where too many cards waited, they are a flood.
         """
@@ -144,26 +144,26 @@ class SessionBook:
         await self._outbox.resume(room)
 
     async def leave(self, room: RoomId) -> None:
-        """We left a room: what was subscribed to there in chat is kept, and told again when we are back."""
+        """Deactivate the subscriptions of a room that the bot left, until it is back."""
         await self._digests.leave(room)
         await self._retries.leave(room)
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
 
     async def set_encrypted(self, room: RoomId, algorithm: str) -> None:
-        """A room is encrypted, for good; *algorithm* as its state tells it."""
+        """Mark a room as encrypted, for good; *algorithm* is the one that its state names."""
         table = schema.encrypted_room
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
         await self._connection.execute(sa.insert(table).values(room=room, algorithm=algorithm))
 
     async def rooms_out(self) -> frozenset[RoomId]:
-        """The rooms that we left, or that do not let us in or speak."""
+        """Return the rooms that the bot left, was removed from, or may not send in."""
         table = schema.room
         query = sa.select(table.c.room).where(sa.or_(table.c.suspended, table.c.left))
         return frozenset(RoomId(room) for room in (await self._connection.execute(query)).scalars())
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """*new* stands in the place of *old*: what is kept of one is of the other from now on."""
+        """Move everything that is stored of the room *old* to *new*."""
         table = schema.room
         found = (await self._connection.execute(sa.select(table).where(table.c.room == old))).mappings().first()
         await self._connection.execute(sa.delete(table).where(table.c.room == old))
@@ -180,7 +180,7 @@ class SessionBook:
         await self._subscriptions.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:
-        """Change what is kept of a room, which may be new."""
+        """Set columns of a room, which is added if it is new."""
         table = schema.room
         known = sa.select(table.c.room).where(table.c.room == room)
         if (await self._connection.execute(known)).first() is None:
