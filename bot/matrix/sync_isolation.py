@@ -14,7 +14,7 @@ from bot.matrix.encryption import Encryption
 from bot.matrix.messages import since_we_came
 from bot.matrix.model import JoinedRoom, SyncAnswer
 from bot.matrix.session_memory import SessionMemory
-from bot.matrix.session_update import MembershipState, SessionUpdate
+from bot.matrix.session_update import InvitationSettled, MembershipState, SessionUpdate
 from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
 
 
@@ -117,7 +117,13 @@ class _Steps:
         """Store the outcome of *part*; return the fault that prevents it, None if there is none."""
         state = MembershipState(direct=set(self._known.direct))
         state.apply(self.result.update)
-        known = replace(self._known, rooms=self.result.rooms, direct=frozenset(state.direct))
+        settled = {each.room for each in self.result.update.of(InvitationSettled)}
+        known = replace(
+            self._known,
+            rooms=self.result.rooms,
+            direct=frozenset(state.direct),
+            pending=self._known.pending - settled,
+        )
         try:
             step = outcome(known, part)
             await self._memory.save(replace(step.update, since=None))

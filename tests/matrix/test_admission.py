@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from bot.clock import VirtualClock
 from bot.commands.rights import STATE_TYPE
 from bot.ids import EventId, RoomId, UserId
+from bot.incidents import Incidents
 from bot.matrix.invitations import InvitePolicy, admission, proven_invitation, why_not_followed
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.model import Event, JoinedRoom, LeftRoom, SyncAnswer
 from bot.matrix.rooms import Levels, Room
+from bot.matrix.session_memory import InMemorySession
 from bot.matrix.session_update import (
     ConfiguredRoomJoined,
     DirectChatOpened,
@@ -21,6 +24,7 @@ from bot.matrix.session_update import (
     RoomSuspended,
     SessionUpdate,
 )
+from bot.matrix.sync_isolation import save_outcome
 from bot.matrix.sync_outcome import SyncContext, outcome
 from matrix_rig import a_text, an_event
 
@@ -78,6 +82,20 @@ def test_what_is_said_with_our_arrival_is_heard_where_the_invitation_counts() ->
     assert message.body == "!pw help"
     assert isinstance(queued, NoticeQueued)
     assert queued.notice.key == f"welcome/{ROOM}"
+
+
+async def test_a_command_in_a_room_that_was_just_joined_is_received_beside_an_event_that_cannot_be_stored() -> None:
+    def refuse(update: SessionUpdate) -> None:
+        if any(message.body == "poison" for message in update.of(MessageReceived)):
+            raise ZeroDivisionError("a fault of the program")
+
+    memory, incidents = InMemorySession(before_save=refuse), Incidents(VirtualClock())
+    timeline = a_join(), a_text("poison", id=EventId("$2")), a_text("!pw help", id=EventId("$3"))
+
+    await save_outcome(memory, known(ROOM), told(*timeline), incidents)
+
+    assert memory.bodies() == ["!pw help"]
+    assert [each.name for each in incidents] == [f"{ROOM} $2"]
 
 
 def test_a_chat_that_has_three_people_in_it_takes_the_place_of_no_other() -> None:
