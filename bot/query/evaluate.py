@@ -8,10 +8,9 @@ from functools import cached_property, lru_cache
 from typing import assert_never
 
 from bot.query.facts import Facts
-from bot.query.folding import domain_of, folded
 from bot.query.index.path_trie import PathTrie
 from bot.query.query import And, Key, Node, Not, Or, Query, Term, patterns_of
-from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition, Value
+from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition, Value, domain_of, folded
 
 MAX_SEEN = 20  # things a reason names at most
 

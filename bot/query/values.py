@@ -1,5 +1,9 @@
-"""What a term may ask for besides plain text; `str` of each value is its spelling, without quotes."""
+"""The values that a term may ask for besides plain text, and the folded form in which texts are compared.
 
+`str` of each value is its spelling, without quotes.
+"""
+
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -154,3 +158,22 @@ def _compiled(source: str) -> Callable[[bytes], object]:
     except UnicodeEncodeError:
         raise ValueMistake("This regex has a character that is none.") from None
     return search
+
+
+# Phones and word processors type these; mails have either.
+_PLAIN_QUOTES = str.maketrans(
+    {**dict.fromkeys("`‘’‚‛′＇´ʼ", "'"), **dict.fromkeys("“”„‟″＂«»", '"'), **dict.fromkeys("‐‑‒–—−－", "-")}
+)
+
+
+def folded(text: str) -> str:
+    """*text* without regard to case, composition, the kinds of quotes and dashes, and the number and kind of blanks."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).translate(_PLAIN_QUOTES)
+    return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
+
+
+def domain_of(email: str) -> str:
+    """The "@domain" of an address folded; "" where it has none."""
+    _, at, domain = folded(email).rpartition("@")
+    return at + domain if at else ""

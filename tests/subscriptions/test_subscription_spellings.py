@@ -9,10 +9,10 @@ from bot.ids import ProjectName, ServerName
 from bot.patchwork.model import Person
 from bot.query.evaluate import decide
 from bot.query.facts import Facts
-from bot.query.folding import folded
 from bot.query.index.index import Index, Subscription
 from bot.query.parser import parse
 from bot.query.query import Query
+from bot.query.values import folded
 from bot.subscriptions.lint import hints
 
 

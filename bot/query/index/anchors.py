@@ -10,10 +10,9 @@ from enum import IntEnum, auto
 from typing import TypeAlias, assert_never
 
 from bot.query.facts import Facts
-from bot.query.folding import domain_of, folded
 from bot.query.index.trigrams import MIN_CHARACTERS
 from bot.query.query import And, Key, Node, Not, Or, Term
-from bot.query.values import ANY_STATE, CheckCondition, IsFlag, Value
+from bot.query.values import ANY_STATE, CheckCondition, IsFlag, Value, domain_of, folded
 
 
 class HandleField(IntEnum):

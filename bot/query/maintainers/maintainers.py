@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from bot.query.folding import domain_of, folded
 from bot.query.maintainers.file import FileRemark, Rule, RuleKind, Section, read_sections
 from bot.query.maintainers.rules import RuleIndex
+from bot.query.values import domain_of, folded
 
 MAX_REMARKS = 100
 _MAX_NEAR_CHARACTERS = 100
