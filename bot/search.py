@@ -13,8 +13,9 @@ from bot.patchwork.model import Patch, Series
 from bot.query.evaluate import Evaluator, PathHits
 from bot.query.facts import ExtraFacts, Facts
 from bot.query.index.path_trie import PathTrie
+from bot.query.keys import Key
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.query import And, Key, Node, Query, Term, patterns_of, terms_of
+from bot.query.query import And, Node, Query, Term, patterns_of, terms_of
 from bot.query.values import CheckCondition, IsFlag, Transition, Value
 from bot.store.book import batched
 from bot.store.patch_book import StoredPatch

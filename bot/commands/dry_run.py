@@ -10,7 +10,8 @@ from bot.commands.servers import LookupServer, namesakes
 from bot.errors import UserError
 from bot.notices.card import ServerLinks
 from bot.notices.fact_lines import moment
-from bot.query.query import Key, Query, terms_of
+from bot.query.keys import Key
+from bot.query.query import Query, terms_of
 from bot.search import PatchSearch, SearchHits, unanswerable
 
 LOOK_BACK = timedelta(weeks=4)

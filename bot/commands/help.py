@@ -6,9 +6,8 @@ from bot.commands.grammar import COMMANDS, TOPICS, Command, CommandGroup, find, 
 from bot.commands.parameters import KEYS, ParameterKind
 from bot.commands.request import Answer, CommandRequest
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
-from bot.query.keys import example_of
+from bot.query.keys import Key, example_of
 from bot.query.options import OptionKind
-from bot.query.query import Key
 from bot.query.values import IsFlag
 
 NOTES = {

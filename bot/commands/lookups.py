@@ -14,8 +14,9 @@ from bot.errors import QueryError, UserError
 from bot.notices.card import ServerLinks
 from bot.notices.markup import Block, Document
 from bot.patchwork.references import RefKind
+from bot.query.keys import Key
 from bot.query.parser import parse
-from bot.query.query import Key, Query, terms_of
+from bot.query.query import Query, terms_of
 from bot.query.values import IsFlag
 from bot.search import PatchSearch, SearchHit, SearchHits
 from bot.store.store import Store

@@ -10,7 +10,8 @@ from bot.notices.card import ServerLinks
 from bot.notices.fact_lines import moment
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.references import host_of
-from bot.query.query import Key, Query
+from bot.query.keys import Key
+from bot.query.query import Query
 from bot.search import asked_for
 
 

@@ -27,9 +27,10 @@ from bot.notices.digest import when
 from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Document, Line, words
 from bot.patchwork.states import States
+from bot.query.keys import Key
 from bot.query.options import ARRIVALS, OnKind
 from bot.query.parser import parse_subscription
-from bot.query.query import Key, Query
+from bot.query.query import Query
 from bot.search import asked_for
 from bot.store.store import Store, Transaction
 from bot.store.subscription_book import PROJECT

@@ -9,7 +9,8 @@ from typing import assert_never
 
 from bot.query.facts import Facts
 from bot.query.index.path_trie import PathTrie
-from bot.query.query import And, Key, Node, Not, Or, Query, Term, patterns_of
+from bot.query.keys import Key
+from bot.query.query import And, Node, Not, Or, Query, Term, patterns_of
 from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition, Value, domain_of, folded
 
 MAX_SEEN = 20  # things a reason names at most

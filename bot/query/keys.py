@@ -2,12 +2,35 @@
 
 import re
 from difflib import get_close_matches
+from enum import StrEnum
 
 from bot.query.options import DIGEST_EXAMPLE, OptionKind
-from bot.query.query import Key
 
 _FIRST_KEY = re.compile(r"[-–—−]?([^\W\d_][\w-]*)[:：]")
 _LONGEST_GUESSED = 20  # characters; looking for near names takes long for long ones
+
+
+class Key(StrEnum):
+    """What a term looks at."""
+
+    PATH = "path"
+    MAINT = "maint"
+    FROM = "from"
+    TO = "to"
+    CC = "cc"
+    SUBJECT = "subject"
+    PREFIX = "prefix"
+    VERSION = "version"
+    PATCHES = "patches"
+    PROJECT = "project"
+    SERVER = "server"
+    STATE = "state"
+    DELEGATE = "delegate"
+    CHECK = "check"
+    IS = "is"
+    STALE = "stale"
+    TEXT = "text"
+
 
 _SHORT = {
     "dfn": Key.PATH,

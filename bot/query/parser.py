@@ -9,9 +9,9 @@ term   = key ":" values | values                   without a key: words of the s
 from dataclasses import replace
 from typing import NoReturn, assert_never
 
-from bot.query.keys import begins_with_key, example_of, is_key, key_named, meant_by
+from bot.query.keys import Key, begins_with_key, example_of, is_key, key_named, meant_by
 from bot.query.options import NO_WISHES, OnKind, OptionKind, SubscriptionOptions, read_digest
-from bot.query.query import Key, Node, Not, Query, Term, all_of, any_of, depth_of
+from bot.query.query import Node, Not, Query, Term, all_of, any_of, depth_of
 from bot.query.scanner import Scanner, Typed
 from bot.query.terms import check_blanks, read_term
 from bot.query.value_reader import read_form, read_on

@@ -12,36 +12,14 @@ equal have different texts.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TypeAlias, assert_never
 
+from bot.query.keys import Key
 from bot.query.options import DEFAULT_ON, NO_WISHES, OnKind, SubscriptionOptions
 from bot.query.values import IsFlag, Regex, Value
 
 _NEEDS_QUOTES = frozenset(',，、"()\\')
 _BEGINS_OTHERWISE = frozenset("/!'`‘‚＇«»‹›「『")
-
-
-class Key(StrEnum):
-    """What a term looks at."""
-
-    PATH = "path"
-    MAINT = "maint"
-    FROM = "from"
-    TO = "to"
-    CC = "cc"
-    SUBJECT = "subject"
-    PREFIX = "prefix"
-    VERSION = "version"
-    PATCHES = "patches"
-    PROJECT = "project"
-    SERVER = "server"
-    STATE = "state"
-    DELEGATE = "delegate"
-    CHECK = "check"
-    IS = "is"
-    STALE = "stale"
-    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)

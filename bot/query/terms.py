@@ -4,9 +4,9 @@ import re
 from itertools import combinations
 from typing import NoReturn
 
-from bot.query.keys import begins_with_key, example_of, key_named
+from bot.query.keys import Key, begins_with_key, example_of, key_named
 from bot.query.options import OptionKind
-from bot.query.query import And, Key, Node, Not, Or, Term, spelled
+from bot.query.query import And, Node, Not, Or, Term, spelled
 from bot.query.scanner import Scanner, Typed, ValueForm
 from bot.query.value_reader import read_value
 from bot.query.values import Bound, Regex, Value, ValueMistake

@@ -11,9 +11,8 @@ from bot.patchwork.diff.quoting import plain
 from bot.patchwork.model import CheckState
 from bot.query.index.globs import PatternError, check_glob, unescaped
 from bot.query.index.path_trie import read_pattern
-from bot.query.keys import example_of
+from bot.query.keys import Key, example_of
 from bot.query.options import CardForm, OnKind
-from bot.query.query import Key
 from bot.query.values import (
     ANY_STATE,
     Age,

@@ -22,7 +22,7 @@ from bot.query.facts import (
     total_of,
     version_in,
 )
-from bot.query.query import Key
+from bot.query.keys import Key
 from bot.store import rows, schema
 
 ScanRow: TypeAlias = sa.Row[Any]

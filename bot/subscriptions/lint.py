@@ -9,9 +9,10 @@ from functools import cached_property
 from bot.patchwork.states import States
 from bot.patchwork.text import line
 from bot.query.index.globs import has_wildcard
+from bot.query.keys import Key
 from bot.query.maintainers.file import RuleKind, Section
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.query import Key, Query, Term, patterns_of, spelled, terms_of
+from bot.query.query import Query, Term, patterns_of, spelled, terms_of
 from bot.query.terms import contradiction
 from bot.query.values import ANY_STATE, Regex, Transition
 from bot.subscriptions.section_changes import sections_named

@@ -11,9 +11,9 @@ from bot.patchwork.model import Patch, Series
 from bot.query.evaluate import Reason, TermOutcome
 from bot.query.facts import ExtraFacts, Facts, facts_of, version_in
 from bot.query.index.index import Index, Match, Subscription
+from bot.query.keys import Key
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind, SubscriptionOptions
-from bot.query.query import Key
 
 MOST_FOUND: Final = 100  # things that the reasons of one subscription name in all, and as many reasons
 LONGEST_FOUND: Final = 255  # characters of such a thing, which may be somebody else's words

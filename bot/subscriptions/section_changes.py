@@ -6,8 +6,9 @@ from typing import assert_never
 
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.query.index.index import Subscription
+from bot.query.keys import Key
 from bot.query.maintainers.maintainers import Maintainers, SectionChange, changed
-from bot.query.query import And, Key, Node, Not, Or, Query, Term, terms_of
+from bot.query.query import And, Node, Not, Or, Query, Term, terms_of
 
 
 def followed_changes(

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from bot.errors import QueryError
 from bot.ids import RoomId, SubscriptionId, UserId
 from bot.query.index.index import Subscription
+from bot.query.keys import Key
 from bot.query.parser import parse
-from bot.query.query import Key, Query, Term, all_of, resolved, terms_of
+from bot.query.query import Query, Term, all_of, resolved, terms_of
 
 FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)  # the end of a mute that has none
 _CONFIGURED = 1 << 52  # larger than any id that is given in chat, and still whole in JSON

@@ -19,8 +19,9 @@ from bot.notices.markup import written
 from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
 from bot.patchwork.model import Patch, Series
 from bot.query.index.index import Subscription
+from bot.query.keys import Key
 from bot.query.options import DigestTimes
-from bot.query.query import Key, Query, wanted_terms
+from bot.query.query import Query, wanted_terms
 from bot.search import MOST_IDLE, PatchSearch
 from bot.store.digest_book import DigestDue, DigestEntry
 from bot.store.retry_book import RetryKind

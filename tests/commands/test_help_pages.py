@@ -10,8 +10,8 @@ import commands_page
 from bot.commands.grammar import COMMANDS, VERBS, find
 from bot.commands.help import MEANINGS, overview, page, queries
 from bot.notices.markup import MAX_BODY_BYTES, Allowed, plain, written
+from bot.query.keys import Key
 from bot.query.options import OptionKind
-from bot.query.query import Key
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 

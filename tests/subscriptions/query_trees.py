@@ -3,8 +3,9 @@
 from hypothesis import strategies as st
 
 from bot.patchwork.model import CheckState
+from bot.query.keys import Key
 from bot.query.options import CardForm, DigestTimes, OnKind, SubscriptionOptions
-from bot.query.query import Key, Node, Not, Query, Term, all_of, any_of
+from bot.query.query import Node, Not, Query, Term, all_of, any_of
 from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition, Value
 
 WORDS = st.text('ab9_/,"()\\ -:*[]>Ä', min_size=1, max_size=10).map(lambda text: " ".join(text.split())).filter(bool)

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from bot.errors import QueryError
 from bot.patchwork.model import CheckState
+from bot.query.keys import Key
 from bot.query.options import CardForm, DigestTimes, OnKind, OptionKind, SubscriptionOptions
 from bot.query.parser import MAX_DEPTH, MAX_QUERY_CHARACTERS, MAX_TERMS, parse
-from bot.query.query import And, Key, Node, Not, Or, Query, Term, depth_of, resolved, terms_of
+from bot.query.query import And, Node, Not, Or, Query, Term, depth_of, resolved, terms_of
 from bot.query.terms import MAX_TERM_CHARACTERS
 from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition
 from bot.subscriptions.lint import hints

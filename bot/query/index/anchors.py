@@ -11,7 +11,8 @@ from typing import TypeAlias, assert_never
 
 from bot.query.facts import Facts
 from bot.query.index.trigrams import MIN_CHARACTERS
-from bot.query.query import And, Key, Node, Not, Or, Term
+from bot.query.keys import Key
+from bot.query.query import And, Node, Not, Or, Term
 from bot.query.values import ANY_STATE, CheckCondition, IsFlag, Value, domain_of, folded
 
 

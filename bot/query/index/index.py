@@ -21,8 +21,9 @@ from bot.query.facts import Facts
 from bot.query.index.anchors import PART_FIELDS, Certain, Handle, HandleField, anchor_of, certain, names_in
 from bot.query.index.path_trie import PathTrie
 from bot.query.index.trigrams import WordIndex
+from bot.query.keys import Key
 from bot.query.options import ARRIVALS, OnKind
-from bot.query.query import Key, Node, Query, patterns_of, terms_of
+from bot.query.query import Node, Query, patterns_of, terms_of
 from bot.query.values import IsFlag
 
 
