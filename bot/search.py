@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -10,13 +11,12 @@ from bot.clock import Clock
 from bot.errors import UserError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Patch, Series
-from bot.query.evaluate import Evaluator, PathHits
-from bot.query.facts import ExtraFacts, Facts
+from bot.query.evaluate import Evaluator
+from bot.query.facts import ExtraFacts, FactName, Facts, PatchView
 from bot.query.index.path_trie import PathTrie
 from bot.query.keys import Key
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.query import And, Node, Query, Term, patterns_of, terms_of
-from bot.query.values import CheckCondition, IsFlag, Transition, Value
+from bot.query.query import And, Node, Query, Term, facts_in, patterns_of, terms_of
 from bot.store.book import batched
 from bot.store.patch_book import StoredPatch
 from bot.store.patch_scan import FactsReader, PatchScan, ScanRow, paths_of
@@ -30,7 +30,7 @@ LARGEST_CHUNK: Final = 2_000  # but no more than these: so long the database and
 _RECALLED: Final = 500  # patches that matched, read whole at once
 _NOTHING_MORE: Final = ExtraFacts()
 _Files: TypeAlias = Mapping[str, Maintainers]
-_BESIDE_FACTS: Final = frozenset({Key.STALE, Key.MAINT})
+_BESIDE_COLUMNS: Final = frozenset({FactName.IDLE, FactName.SECTIONS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class PatchSearch:
         Raises:
             UserError: none of them has one.
         """
-        if all(term.key is not Key.MAINT for term in terms_of(tree)):
+        if FactName.SECTIONS not in facts_in(tree):
             return {}
         found: dict[ServerName, _Files] = {}
         for server, projects in names.items():
@@ -241,9 +241,9 @@ class _PastJudge:
 
     def __init__(self, server: ServerName, aim: _Aim, files: _Files) -> None:
         self.server = server
-        self.scan = PatchScan(server, _keys_of(aim.tree))
+        self.scan = PatchScan(server, facts_in(aim.tree))
         parts = aim.tree.parts if isinstance(aim.tree, And) else (aim.tree,)
-        readers = [(part, FactsReader(server, _keys_of(part))) for part in parts]
+        readers = [(part, FactsReader(server, facts_in(part))) for part in parts]
         self._parts = sorted(
             readers, key=lambda each: each[1].effort
         )  # what is excluded cheaply is not looked at further
@@ -265,46 +265,30 @@ class _PastJudge:
 
     def _holds(self, row: ScanRow, *, knows_idle: bool) -> bool:
         for part, reader in self._parts:
-            more = self._more(row, reader.keys, knows_idle=knows_idle)
+            more = self._more(row, reader.facts, knows_idle=knows_idle)
             if not self._part_holds(part, reader.read(row, more)):
                 return False
         return True
 
-    def _more(self, row: ScanRow, keys: Collection[Key], *, knows_idle: bool) -> ExtraFacts:
-        """How long nothing happened, and which sections of MAINTAINERS cover the patch, where *keys* look at that."""
-        if _BESIDE_FACTS.isdisjoint(keys):
+    def _more(self, row: ScanRow, facts: AbstractSet[FactName], *, knows_idle: bool) -> ExtraFacts:
+        """Return how long nothing happened, and which sections cover the patch, where that is among the *facts*."""
+        if _BESIDE_COLUMNS.isdisjoint(facts):
             return _NOTHING_MORE
-        idle = self._aim.now - (row.changed_at or row.read_at) if knows_idle and Key.STALE in keys else None
-        known = self._files.get(row.project.lower()) if Key.MAINT in keys else None
+        idle = self._aim.now - (row.changed_at or row.read_at) if knows_idle and FactName.IDLE in facts else None
+        known = self._files.get(row.project.lower()) if FactName.SECTIONS in facts else None
         if known is None:
             return ExtraFacts(idle=idle)
         file, names = known
         return ExtraFacts(idle=idle, sections=file.covering(paths_of(row)), known_sections=names)
 
     def _part_holds(self, part: Node, facts: Facts) -> bool:
-        return Evaluator(facts, PathHits(self._patterns, facts.paths)).accepts(part)
-
-
-def _keys_of(node: Node) -> frozenset[Key]:
-    return frozenset(term.key for term in terms_of(node))
+        return Evaluator(PatchView(facts, self._patterns)).accepts(part)
 
 
 def unanswerable(tree: Node) -> str | None:
     """Why the past cannot be asked for what *tree* looks at; excluded terms would be answered as wrongly."""
-    refusals = (_refusal(term, value) for term in terms_of(tree) for value in term.values)
+    refusals = (term.key.spec.past_refusal(str(term), value) for term in terms_of(tree) for value in term.values)
     return next((refusal for refusal in refusals if refusal is not None), None)
-
-
-def _refusal(term: Term, value: Value) -> str | None:
-    if term.key is Key.TEXT:
-        return "text: cannot look back: the text of past patches is not kept. Try subject: or path:."
-    if isinstance(value, Transition):
-        return f"{term} cannot look back: former states are not kept. Ask for the present one."
-    if isinstance(value, CheckCondition) and value.context is not None:
-        return f"{term} cannot look back: only the worst check of a patch is kept. Try check:{value.state}."
-    if value is IsFlag.MINE:
-        return "is:mine needs your addresses, which are not known here. Name them, e.g. from:jane@example.org"
-    return None
 
 
 def asked_for(tree: Node, key: Key) -> set[str] | None:

@@ -10,8 +10,8 @@ from bot.commands.servers import LookupServer, namesakes
 from bot.errors import UserError
 from bot.notices.card import ServerLinks
 from bot.notices.fact_lines import moment
-from bot.query.keys import Key
-from bot.query.query import Query, terms_of
+from bot.query.facts import FactName
+from bot.query.query import Query, facts_in
 from bot.search import PatchSearch, SearchHits, unanswerable
 
 LOOK_BACK = timedelta(weeks=4)
@@ -69,7 +69,7 @@ async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Qu
 
 
 def _is_about_now(query: Query) -> bool:
-    return any(term.key is Key.STALE for term in terms_of(query.tree))
+    return FactName.IDLE in facts_in(query.tree)
 
 
 def _by_day(matches: SearchHits) -> list[tuple[str, int]]:

@@ -6,9 +6,8 @@ from bot.commands.grammar import COMMANDS, TOPICS, Command, CommandGroup, find, 
 from bot.commands.parameters import KEYS, ParameterKind
 from bot.commands.request import Answer, CommandRequest
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Piece, words
-from bot.query.keys import Key, example_of
+from bot.query.keys import Key
 from bot.query.options import OptionKind
-from bot.query.values import IsFlag
 
 NOTES = {
     ParameterKind.REF: "REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be "
@@ -19,29 +18,6 @@ NOTES = {
     ParameterKind.DURATION: "A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.",
     ParameterKind.KEY: KEYS,
     ParameterKind.ROOM: "ROOM is an alias or an id.",
-}
-
-MEANINGS: dict[Key | OptionKind, str] = {
-    Key.PATH: "the files that a patch touches",
-    Key.MAINT: "a section of MAINTAINERS",
-    Key.FROM: "who sent it, by address or name",
-    Key.TO: "who it was sent to",
-    Key.CC: "who else it was sent to",
-    Key.SUBJECT: "words of the subject; /…/ is a regular expression",
-    Key.PREFIX: "what stands in brackets before the subject",
-    Key.VERSION: "which version of a series",
-    Key.PATCHES: "how many patches it has",
-    Key.PROJECT: "a project of a Patchwork server",
-    Key.SERVER: "a Patchwork server, by its name here",
-    Key.STATE: "a state, when it has it or gets it",
-    Key.DELEGATE: "who is to look after it",
-    Key.CHECK: "how a check ended",
-    Key.IS: f"what it is: {', '.join(IsFlag)}",
-    Key.STALE: "how long nothing happened to it",
-    Key.TEXT: "words of the mail",
-    OptionKind.ON: "what is told below the card later",
-    OptionKind.AS: "a card in a line",
-    OptionKind.DIGEST: "all at once, at these times",
 }
 
 
@@ -73,7 +49,7 @@ def overview(verbs: Collection[str], prefix: str) -> Document:
 
 def queries() -> Document:
     """What a query may ask for, a line each."""
-    terms = tuple(words(Code(example_of(key)), f" — {meaning}") for key, meaning in MEANINGS.items())
+    terms = tuple(words(Code(each.example), f" — {each.meaning}") for each in (*Key, *OptionKind))
     return (Lines((words(NOTES[ParameterKind.QUERY]),)), Bullets(terms))
 
 

@@ -1,9 +1,12 @@
 """What a query looks at in one patch."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import TypeAlias
 
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.model import (
@@ -17,10 +20,44 @@ from bot.patchwork.model import (
     number_of,
     prefixes_of,
 )
+from bot.query.index.path_trie import PathTrie
+from bot.query.index.regexes import as_utf_8
 from bot.query.maintainers.maintainers import SectionMatch
-from bot.query.values import plain_slug
+from bot.query.values import folded, plain_slug
+
+MAX_SEEN = 20  # things a reason names at most
+
+Things: TypeAlias = tuple[str, ...]  # of a patch, as a reason names them
 
 _VERSION = re.compile(r"[vV]([0-9]{1,5})")
+
+
+class FactName(StrEnum):
+    """The name of a field of `Facts` or `ExtraFacts`."""
+
+    SERVER = "server"
+    PROJECT = "project"
+    SUBMITTER = "submitter"
+    SUBJECTS = "subjects"
+    PREFIXES = "prefixes"
+    PATHS = "paths"
+    TO = "to"
+    CC = "cc"
+    VERSION = "version"
+    TOTAL = "total"
+    IS_COMPLETE = "is_complete"
+    IS_PULL = "is_pull"
+    IS_ARCHIVED = "is_archived"
+    REVIEWERS = "reviewers"
+    STATE = "state"
+    DELEGATE = "delegate"
+    CHECK = "check"
+    TEXT = "text"
+    FORMER_STATE = "former_state"
+    CHECKS = "checks"
+    IDLE = "idle"
+    SECTIONS = "sections"
+    KNOWN_SECTIONS = "known_sections"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +107,59 @@ class Facts:
     def former_slug(self) -> str | None:
         """The state before, as queries spell it; set only while a change of state is judged."""
         return None if self.more.former_state is None else plain_slug(self.more.former_state)
+
+
+class PathHits:
+    """Which of the *patterns*, each its own id, match which of a patch's *paths*."""
+
+    def __init__(self, patterns: PathTrie[str], paths: Sequence[str]) -> None:
+        self.patterns: frozenset[str] = frozenset().union(*map(patterns.matches, paths))
+        self._trie = patterns
+        self._paths = paths
+
+    def paths(self, patterns: Iterable[str]) -> Things:
+        """Return the paths that one of *patterns* matches, in the order of the diff; MAX_SEEN at most."""
+        places = [self._places[pattern] for pattern in patterns if pattern in self.patterns]
+        return tuple(self._paths[place] for place in sorted(set().union(*places))[:MAX_SEEN])
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """By pattern, the first MAX_SEEN places; worked out only once a reason is asked for."""
+        places: dict[str, list[int]] = {pattern: [] for pattern in self.patterns}
+        for place, path in enumerate(self._paths):
+            for pattern in self._trie.matches(path):
+                if len(places[pattern]) < MAX_SEEN:
+                    places[pattern].append(place)
+        return places
+
+
+class PatchView:
+    """One patch as terms look at it: its *facts*, and which of the path *patterns* match it.
+
+    Some facts are there in the form in which they are compared, too, made when first asked for.
+    """
+
+    def __init__(self, facts: Facts, patterns: PathTrie[str]) -> None:
+        self.facts = facts
+        self.hits = PathHits(patterns, facts.paths)
+        self._subjects: list[tuple[str, str]] | None = None
+
+    @property
+    def subjects(self) -> list[tuple[str, str]]:
+        """Each subject, as it is and folded; kept without the lock that a cached property of Python 3.11 takes."""
+        if self._subjects is None:
+            self._subjects = [(subject, folded(subject)) for subject in self.facts.subjects]
+        return self._subjects
+
+    @cached_property
+    def text(self) -> str:
+        """The mail, folded."""
+        return folded(self.facts.text)
+
+    @cached_property
+    def text_bytes(self) -> bytes:
+        """The mail as a regular expression searches it."""
+        return as_utf_8(self.facts.text)
 
 
 def facts_of(server: ServerName, patch: Patch, series: Series | None, more: ExtraFacts = _NOTHING_MORE) -> Facts:

@@ -1,110 +1,235 @@
-"""The names of keys: short ones, those of other tools, and what is likely meant by what is none."""
+"""The keys of the query language: each is described here, once.
+
+A new key is a member of `Key`. It may need a kind of its own in `text_keys` or `status_keys`, and what it looks at may
+be a new field in `facts`, which the store then reads for searches in `patch_scan`.
+"""
 
 import re
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import Final, Self
 
-from bot.query.options import DIGEST_EXAMPLE, OptionKind
+from bot.query.facts import FactName
+from bot.query.key_spec import KeySpec
+from bot.query.options import OptionKind
+from bot.query.status_keys import AgeKey, CheckKey, FlagKey, NumberKey, StateKey
+from bot.query.text_keys import (
+    AddressKey,
+    NameKey,
+    PathKey,
+    PrefixKey,
+    SectionKey,
+    SubjectKey,
+    SubmitterKey,
+    TextKey,
+)
+from bot.query.values import LONGEST_GUESSED, IsFlag
 
 _FIRST_KEY = re.compile(r"[-–—−]?([^\W\d_][\w-]*)[:：]")
-_LONGEST_GUESSED = 20  # characters; looking for near names takes long for long ones
 
 
 class Key(StrEnum):
-    """What a term looks at."""
+    """What a term looks at, in the order in which help names them."""
 
-    PATH = "path"
-    MAINT = "maint"
-    FROM = "from"
-    TO = "to"
-    CC = "cc"
-    SUBJECT = "subject"
-    PREFIX = "prefix"
-    VERSION = "version"
-    PATCHES = "patches"
-    PROJECT = "project"
-    SERVER = "server"
-    STATE = "state"
-    DELEGATE = "delegate"
-    CHECK = "check"
-    IS = "is"
-    STALE = "stale"
-    TEXT = "text"
+    spec: KeySpec
+
+    def __new__(cls, spec: KeySpec) -> Self:
+        """Make the member that *spec* describes."""
+        key = str.__new__(cls, spec.name)
+        key._value_ = spec.name
+        key.spec = spec
+        return key
+
+    @property
+    def example(self) -> str:
+        """How it is used."""
+        return self.spec.example
+
+    @property
+    def meaning(self) -> str:
+        """What it asks for, as help says it."""
+        return self.spec.meaning
+
+    PATH = PathKey(
+        name="path",
+        short_name="dfn",
+        names_elsewhere=("file", "files", "dir"),
+        example="path:drivers/net/",
+        meaning="the files that a patch touches",
+        facts=(FactName.PATHS,),
+        rank=1,
+    )
+    MAINT = SectionKey(
+        name="maint",
+        names_elsewhere=("maintainer",),
+        example="maint:virtio",
+        meaning="a section of MAINTAINERS",
+        facts=(FactName.SECTIONS, FactName.KNOWN_SECTIONS),
+        a_name="a section's name",
+        rank=2,
+        part_rank=6,
+        handles_decide=False,
+    )
+    FROM = SubmitterKey(
+        name="from",
+        short_name="f",
+        names_elsewhere=("author", "submitter"),
+        example="from:@redhat.com",
+        meaning="who sent it, by address or name",
+        facts=(FactName.SUBMITTER,),
+        a_name="a name",
+        rank=3,
+        part_rank=7,
+        handles_decide=True,
+    )
+    TO = AddressKey(
+        name="to",
+        example="to:netdev@vger.kernel.org",
+        meaning="who it was sent to",
+        facts=(FactName.TO,),
+        addresses=lambda facts: facts.to,
+        rank=4,
+    )
+    CC = AddressKey(
+        name="cc",
+        example="cc:qemu-stable@nongnu.org",
+        meaning="who else it was sent to",
+        facts=(FactName.CC,),
+        addresses=lambda facts: facts.cc,
+        rank=5,
+    )
+    SUBJECT = SubjectKey(
+        name="subject",
+        short_name="s",
+        names_elsewhere=("title",),
+        example='subject:"dirty limit"',
+        meaning="words of the subject; /…/ is a regular expression",
+        facts=(FactName.SUBJECTS,),
+        rank=8,
+    )
+    PREFIX = PrefixKey(
+        name="prefix",
+        names_elsewhere=("tag", "label"),
+        example="prefix:RFC",
+        meaning="what stands in brackets before the subject",
+        facts=(FactName.PREFIXES,),
+        names=lambda facts: facts.prefixes,
+        rank=9,
+    )
+    VERSION = NumberKey(
+        name="version",
+        short_name="v",
+        example="version:>=2",
+        meaning="which version of a series",
+        facts=(FactName.VERSION,),
+        number=lambda facts: facts.version,
+        spelled=lambda number: f"v{number}",
+        is_single=True,
+    )
+    PATCHES = NumberKey(
+        name="patches",
+        short_name="n",
+        example="patches:>30",
+        meaning="how many patches it has",
+        facts=(FactName.TOTAL,),
+        number=lambda facts: facts.total,
+        spelled=lambda number: f"{number} {'patch' if number == 1 else 'patches'}",
+        is_single=True,
+    )
+    PROJECT = NameKey(
+        name="project",
+        names_elsewhere=("list",),
+        example="project:qemu-devel",
+        meaning="a project of a Patchwork server",
+        facts=(FactName.PROJECT,),
+        names=lambda facts: (facts.project,),
+        rank=14,
+        is_single=True,
+    )
+    SERVER = NameKey(
+        name="server",
+        example="server:ozlabs",
+        meaning="a Patchwork server, by its name here",
+        facts=(FactName.SERVER,),
+        names=lambda facts: (facts.server,) if facts.server else (),
+        rank=15,
+        is_single=True,
+    )
+    STATE = StateKey(
+        name="state",
+        example="state:accepted or state:new->accepted",
+        meaning="a state, when it has it or gets it",
+        facts=(FactName.STATE, FactName.FORMER_STATE),
+        rank=12,
+        is_single=True,
+    )
+    DELEGATE = NameKey(
+        name="delegate",
+        example="delegate:jane",
+        meaning="who is to look after it",
+        facts=(FactName.DELEGATE,),
+        names=lambda facts: (facts.delegate,) if facts.delegate else (),
+        nothing=("a patch without a delegate",),
+        rank=10,
+        is_single=True,
+    )
+    CHECK = CheckKey(
+        name="check",
+        example="check:fail or check:fail/build*",
+        meaning="how a check ended",
+        facts=(FactName.CHECK, FactName.CHECKS),
+        rank=11,
+    )
+    IS = FlagKey(
+        name="is",
+        example="is:pull",
+        meaning=f"what it is: {', '.join(IsFlag)}",
+        facts=(FactName.IS_PULL, FactName.IS_COMPLETE, FactName.REVIEWERS, FactName.IS_ARCHIVED),
+        rank=13,
+    )
+    STALE = AgeKey(
+        name="stale",
+        example="stale:14d",
+        meaning="how long nothing happened to it",
+        facts=(FactName.IDLE,),
+    )
+    TEXT = TextKey(
+        name="text",
+        short_name="k",
+        example="text:kmalloc",
+        meaning="words of the mail",
+        facts=(FactName.TEXT,),
+    )
 
 
-_SHORT = {
-    "dfn": Key.PATH,
-    "f": Key.FROM,
-    "s": Key.SUBJECT,
-    "v": Key.VERSION,
-    "n": Key.PATCHES,
-    "k": Key.TEXT,
-}
-_NAMES: dict[str, Key | OptionKind] = {
+_SHORT_NAMES: Final = {key.spec.short_name: key for key in Key if key.spec.short_name is not None}
+_NAMES: Final[dict[str, Key | OptionKind]] = {
     **{key.value: key for key in Key},
-    **{wish.value: wish for wish in OptionKind},
-    **_SHORT,
+    **{option.value: option for option in OptionKind},
+    **_SHORT_NAMES,
 }
-_OF_OTHERS = {
-    "tag": Key.PREFIX,
-    "label": Key.PREFIX,
-    "author": Key.FROM,
-    "submitter": Key.FROM,
-    "file": Key.PATH,
-    "files": Key.PATH,
-    "dir": Key.PATH,
-    "list": Key.PROJECT,
-    "title": Key.SUBJECT,
-    "maintainer": Key.MAINT,
-}
-_EXAMPLES: dict[Key | OptionKind, str] = {
-    Key.PATH: "path:drivers/net/",
-    Key.MAINT: "maint:virtio",
-    Key.FROM: "from:@redhat.com",
-    Key.TO: "to:netdev@vger.kernel.org",
-    Key.CC: "cc:qemu-stable@nongnu.org",
-    Key.SUBJECT: 'subject:"dirty limit"',
-    Key.PREFIX: "prefix:RFC",
-    Key.VERSION: "version:>=2",
-    Key.PATCHES: "patches:>30",
-    Key.PROJECT: "project:qemu-devel",
-    Key.SERVER: "server:ozlabs",
-    Key.STATE: "state:accepted or state:new->accepted",
-    Key.DELEGATE: "delegate:jane",
-    Key.CHECK: "check:fail or check:fail/build*",
-    Key.IS: "is:pull",
-    Key.STALE: "stale:14d",
-    Key.TEXT: "text:kmalloc",
-    OptionKind.ON: "on:new,state",
-    OptionKind.AS: "as:compact",
-    OptionKind.DIGEST: DIGEST_EXAMPLE,
-}
+_NAMES_ELSEWHERE: Final = {name: key for key in Key for name in key.spec.names_elsewhere}
 
 
 def key_named(name: str) -> Key | OptionKind | None:
-    """The key of that name, in lower case; None where it is none of ours."""
+    """Return the key of that name, in lower case; None where it is none of ours."""
     return _NAMES.get(name)
 
 
 def is_key(name: str) -> bool:
-    """Whether there is a key of that name, in lower case."""
+    """Return whether there is a key of that name, in lower case."""
     return name in _NAMES
 
 
 def begins_with_key(text: str) -> bool:
-    """Whether *text* begins with a term that has a key, or with a group."""
-    found = _FIRST_KEY.match(text)
-    return text.startswith("(") or (found is not None and is_key(found[1].lower()))
-
-
-def example_of(key: Key | OptionKind) -> str:
-    """How *key* is used."""
-    return _EXAMPLES[key]
+    """Return whether *text* begins with a term that has a key, or with a group."""
+    match = _FIRST_KEY.match(text)
+    return text.startswith("(") or (match is not None and is_key(match[1].lower()))
 
 
 def meant_by(name: str) -> str | None:
-    """The key that somebody may have meant by *name*, which is none."""
-    if name in _OF_OTHERS:
-        return _OF_OTHERS[name]
-    near = get_close_matches(name, _NAMES, n=1) if len(name) <= _LONGEST_GUESSED else []
+    """Return the key that somebody may have meant by *name*, which is none."""
+    if name in _NAMES_ELSEWHERE:
+        return _NAMES_ELSEWHERE[name]
+    near = get_close_matches(name, _NAMES, n=1) if len(name) <= LONGEST_GUESSED else []
     return near[0] if near else None

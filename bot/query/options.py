@@ -4,22 +4,33 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
-from bot.query.values import ValueMistake
+from bot.query.values import ValueMistake, choice
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAILY = "daily"
-DIGEST_EXAMPLE = 'digest:"Mon-Fri 09:00"'
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 _SHORTEST_RANGE = 3  # days; "Mon,Tue" reads better than "Mon-Tue"
 
 
 class OptionKind(StrEnum):
-    """What a subscription may say beside its terms."""
+    """What a subscription may say beside its terms; *example* and *meaning* are what help says of it."""
 
-    ON = "on"
-    AS = "as"
-    DIGEST = "digest"
+    example: str
+    meaning: str
+
+    def __new__(cls, name: str, example: str, meaning: str) -> Self:
+        """Make the member of that *name*."""
+        option = str.__new__(cls, name)
+        option._value_ = name
+        option.example = example
+        option.meaning = meaning
+        return option
+
+    ON = "on", "on:new,state", "what is told below the card later"
+    AS = "as", "as:compact", "a card in a line"
+    DIGEST = "digest", 'digest:"Mon-Fri 09:00"', "all at once, at these times"
 
 
 class OnKind(StrEnum):
@@ -90,6 +101,25 @@ def richest(
     return None, tuple(dict.fromkeys(each.digest for each in all_ if each.digest is not None))
 
 
+def read_on(text: str) -> OnKind:
+    """Return the kind of news of that name, which may be in the plural.
+
+    Raises:
+        ValueMistake: there is none.
+    """
+    name = text.strip().lower()
+    return choice(OptionKind.ON, OnKind, name.removesuffix("s") if name not in set(OnKind) else name)
+
+
+def read_form(text: str) -> CardForm:
+    """Return the form of that name.
+
+    Raises:
+        ValueMistake: there is none.
+    """
+    return choice(OptionKind.AS, CardForm, text.strip().lower())
+
+
 def read_digest(text: str) -> DigestTimes:
     """The digest that "Mon-Fri 09:00" says.
 
@@ -99,7 +129,7 @@ def read_digest(text: str) -> DigestTimes:
     *days, time = text.split()
     found = _TIME.fullmatch(time)
     if not days or found is None:
-        raise ValueMistake("digest: takes days and a time in quotes,", f"e.g. {DIGEST_EXAMPLE}")
+        raise ValueMistake("digest: takes days and a time in quotes,", f"e.g. {OptionKind.DIGEST.example}")
     hour, minute = int(found[1]), int(found[2])
     if hour > 23 or minute > 59:
         raise ValueMistake(f"{time} is no time of day.")

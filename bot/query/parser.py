@@ -9,12 +9,11 @@ term   = key ":" values | values                   without a key: words of the s
 from dataclasses import replace
 from typing import NoReturn, assert_never
 
-from bot.query.keys import Key, begins_with_key, example_of, is_key, key_named, meant_by
-from bot.query.options import NO_WISHES, OnKind, OptionKind, SubscriptionOptions, read_digest
+from bot.query.keys import Key, begins_with_key, is_key, key_named, meant_by
+from bot.query.options import NO_WISHES, OnKind, OptionKind, SubscriptionOptions, read_digest, read_form, read_on
 from bot.query.query import Node, Not, Query, Term, all_of, any_of, depth_of
 from bot.query.scanner import Scanner, Typed
 from bot.query.terms import check_blanks, read_term
-from bot.query.value_reader import read_form, read_on
 from bot.query.values import IsFlag, ValueMistake
 
 MAX_QUERY_CHARACTERS = 2000
@@ -111,7 +110,7 @@ class _Parser:
         for term, start, end in self._terms:
             if term.key is Key.STALE and query.wishes.digest is None:
                 reason = "Time alone brings no news: stale: is for look-ups, and for a digest,"
-                self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {example_of(OptionKind.DIGEST)}")
+                self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {OptionKind.DIGEST.example}")
             if IsFlag.MINE in term.values and not has_addresses:
                 reason = "is:mine is for somebody who told their addresses, by “me” in a direct chat."
                 self._refuse(start, end, reason, "Here, name them: from:jane@example.org")
@@ -208,10 +207,10 @@ class _Parser:
         if depth:
             self._refuse(start, end, f"{wish}: is for the whole query.", "Put it outside the parentheses.")
         if wish in self._wished:
-            self._refuse(start, end, f"{wish}: stands twice.", f"Once is enough, e.g. {example_of(wish)}")
+            self._refuse(start, end, f"{wish}: stands twice.", f"Once is enough, e.g. {wish.example}")
         check_blanks(self._scanner, wish, typed, start)
         if wish is not OptionKind.ON and len(typed) > 1:
-            self._refuse(typed[0].start, end, f"{wish}: takes one value,", f"e.g. {example_of(wish)}")
+            self._refuse(typed[0].start, end, f"{wish}: takes one value,", f"e.g. {wish.example}")
         self._wished.add(wish)
         self._wishes = self._wishing(wish, typed)
 

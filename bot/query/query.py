@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
+from bot.query.facts import FactName
 from bot.query.keys import Key
 from bot.query.options import DEFAULT_ON, NO_WISHES, OnKind, SubscriptionOptions
 from bot.query.values import IsFlag, Regex, Value
@@ -36,6 +37,11 @@ class Term:
     def spelled_values(self) -> str:
         """The values as the canonical text has them."""
         return ",".join(map(spelled, self.values))
+
+    @property
+    def facts(self) -> frozenset[FactName]:
+        """The facts that decide whether it matches."""
+        return frozenset(fact for value in self.values for fact in self.key.spec.facts_for(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +76,15 @@ class Or:
 
 Node: TypeAlias = And | Or | Not | Term
 
-# What a wanted term is judged again for, beyond new series: a patch comes to match by such a change.
-_IMPLIED = {
-    Key.STATE: OnKind.STATE,
-    Key.CHECK: OnKind.CHECK,
-    Key.DELEGATE: OnKind.STATE,  # the delegate, the archive and trailers are what Patchwork keeps beside the state
+# The kinds of changes that facts change with; the delegate, the archive and trailers Patchwork keeps beside the state.
+_CHANGES = {
+    FactName.STATE: OnKind.STATE,
+    FactName.FORMER_STATE: OnKind.STATE,
+    FactName.DELEGATE: OnKind.STATE,
+    FactName.REVIEWERS: OnKind.STATE,
+    FactName.IS_ARCHIVED: OnKind.STATE,
+    FactName.CHECK: OnKind.CHECK,
+    FactName.CHECKS: OnKind.CHECK,
 }
 
 
@@ -96,7 +106,8 @@ class Query:
     @property
     def implied(self) -> frozenset[OnKind]:
         """The changes by which the query can become true: of these it is judged again."""
-        return frozenset(on for term in wanted_terms(self.tree) if (on := _implied(term)) is not None)
+        facts = (fact for term in wanted_terms(self.tree) for fact in term.facts)
+        return frozenset(_CHANGES[fact] for fact in facts if fact in _CHANGES)
 
 
 def all_of(parts: Iterable[Node]) -> Node:
@@ -139,6 +150,11 @@ def wanted_terms(node: Node) -> Iterator[Term]:
             assert_never(node)
 
 
+def facts_in(node: Node) -> frozenset[FactName]:
+    """Return the facts that decide whether *node* matches."""
+    return frozenset(fact for term in terms_of(node) for fact in term.facts)
+
+
 def patterns_of(node: Node) -> tuple[str, ...]:
     """All path patterns below *node*, wanted or excluded, each once."""
     values = (str(value) for term in terms_of(node) if term.key is Key.PATH for value in term.values)
@@ -179,12 +195,6 @@ def _resolved(node: Node, mine: Term) -> Node:
             return any_of(_resolved(part, mine) for part in parts)
         case _:
             assert_never(node)
-
-
-def _implied(term: Term) -> OnKind | None:
-    if term.key is Key.IS:
-        return OnKind.STATE if not {IsFlag.REVIEWED, IsFlag.ARCHIVED}.isdisjoint(term.values) else None
-    return _IMPLIED.get(term.key)
 
 
 def _grouped(node: Node) -> str:

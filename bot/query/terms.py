@@ -4,17 +4,14 @@ import re
 from itertools import combinations
 from typing import NoReturn
 
-from bot.query.keys import Key, begins_with_key, example_of, key_named
+from bot.query.keys import Key, begins_with_key, key_named
 from bot.query.options import OptionKind
 from bot.query.query import And, Node, Not, Or, Term, spelled
 from bot.query.scanner import Scanner, Typed, ValueForm
-from bot.query.value_reader import read_value
 from bot.query.values import Bound, Regex, Value, ValueMistake
 
 MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
 
-_REGEX_KEYS = frozenset({Key.SUBJECT, Key.TEXT})
-_ROOTED_KEYS = frozenset({Key.PATH})  # whose values may begin with a slash
 _BRACES = re.compile(r"(?<!\\)\{([^{}]*[,，][^{}]*)\}")
 _COMMA = re.compile("[,，]")
 _ADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>")
@@ -25,7 +22,6 @@ _WORDS = {
     "|": ("| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
     "||": ("|| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
 }
-_ONE_OF_EACH = frozenset({Key.PROJECT, Key.SERVER, Key.STATE, Key.DELEGATE, Key.VERSION, Key.PATCHES})
 
 
 def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
@@ -34,7 +30,7 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
     Raises:
         QueryError: it cannot be read.
     """
-    typed = scanner.values(may_be_regex=key is None or key in _REGEX_KEYS)
+    typed = scanner.values(may_be_regex=(key or Key.SUBJECT).spec.takes_regex)
     if key is None:
         _check_words(scanner, typed)
         key = Key.SUBJECT
@@ -55,7 +51,7 @@ def check_blanks(scanner: Scanner, key: Key | OptionKind, typed: list[Typed], st
         QueryError: one has not.
     """
     if len(typed) == 1 and not typed[0].text and typed[0].start > start:
-        scanner.refuse(start, typed[0].end, f"{key}: needs a value,", f"e.g. {example_of(key)}")
+        scanner.refuse(start, typed[0].end, f"{key}: needs a value,", f"e.g. {key.example}")
     for value in typed:
         if not value.text.strip():
             _refuse_blank(scanner, value)
@@ -65,9 +61,9 @@ def _value(scanner: Scanner, key: Key, typed: Typed) -> Value:
     try:
         if typed.kind is ValueForm.REGEX:
             return Regex(typed.text)
-        if typed.kind is ValueForm.BARE and typed.text.startswith("/") and key not in _ROOTED_KEYS:
+        if typed.kind is ValueForm.BARE and typed.text.startswith("/") and not key.spec.takes_leading_slash:
             _refuse_slash(scanner, key, typed)
-        return read_value(key, typed.text)
+        return key.spec.read(typed.text)
     except ValueMistake as mistake:
         scanner.refuse(typed.start, typed.end, mistake.reason, mistake.hint)
 
@@ -140,9 +136,10 @@ def _without_quotes(term: str) -> str:
 
 def _refuse_slash(scanner: Scanner, key: Key, typed: Typed) -> NoReturn:
     hint = f'In quotes it is searched literally: {key}:"{typed.text}"'
-    if key in _REGEX_KEYS:
+    if key.spec.takes_regex:
         scanner.refuse(typed.start, typed.end, "This /regex/ is not closed. End it with a /.", hint)
-    reason = f"{key}: takes no /regex/; {Key.SUBJECT}: and {Key.TEXT}: do."
+    others = " and ".join(f"{each}:" for each in Key if each.spec.takes_regex)
+    reason = f"{key}: takes no /regex/; {others} do."
     scanner.refuse(typed.start, typed.end, reason, hint)
 
 
@@ -176,7 +173,7 @@ def _between(parts: tuple[Node, ...]) -> tuple[Term, Term] | None:
 
 def _exclude_each_other(first: Term, second: Term) -> bool:
     """Whether both ask for one value of what a patch has one of, and for different ones."""
-    if first.key is not second.key or first.key not in _ONE_OF_EACH:
+    if first.key is not second.key or not first.key.spec.is_single:
         return False
     values = (*first.values, *second.values)
     if not all(isinstance(value, str) or (isinstance(value, Bound) and value.sign == "=") for value in values):

@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
@@ -17,6 +18,9 @@ from bot.query.index.globs import glob_matches
 
 REGEX_BYTES = 1 << 20  # for one compiled regex and the states it makes while it searches
 ANY_STATE = "*"
+LONGEST_GUESSED: Final = 20  # characters; looking for near names takes long for long ones
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class ValueMistake(ValueError):
@@ -158,6 +162,20 @@ def _compiled(source: str) -> Callable[[bytes], object]:
     except UnicodeEncodeError:
         raise ValueMistake("This regex has a character that is none.") from None
     return search
+
+
+def choice(key: str, choices: type[_Choice], name: str) -> _Choice:
+    """Return the one of *choices* that is called *name*.
+
+    Raises:
+        ValueMistake: there is none; it names *key*, and the choice that is likely meant.
+    """
+    if name in set(choices):
+        return choices(name)
+    near = get_close_matches(name, list(choices), n=1) if len(name) <= LONGEST_GUESSED else []
+    hint = f"Did you mean {key}:{near[0]}?" if near else None
+    *most, last = choices
+    raise ValueMistake(f"{key}: takes {', '.join(most)} or {last}.", hint)
 
 
 # Phones and word processors type these; mails have either.

@@ -1,11 +1,12 @@
-"""Patches of the past as facts: of each row only the columns that the keys of a query look at are read.
+"""Patches of the past as facts: of each row only the columns are read that the facts of a query are made of.
 
 A whole row costs many times as much to read and to decode as the few columns that most queries need. What is decided is
-the same: facts that no key of the query looks at are empty.
+the same: facts that decide nothing in the query are empty.
 """
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from bot.ids import ServerName
 from bot.patchwork.model import CheckState, Person, prefixes_of
 from bot.query.facts import (
     ExtraFacts,
+    FactName,
     Facts,
     all_prefixes_of,
     is_whole,
@@ -22,18 +24,17 @@ from bot.query.facts import (
     total_of,
     version_in,
 )
-from bot.query.keys import Key
 from bot.store import rows, schema
 
 ScanRow: TypeAlias = sa.Row[Any]
 
 
 class PatchScan:
-    """The rows of a server's patches with the columns that the *keys* of a query look at."""
+    """The rows of a server's patches with the columns that some *facts* are made of."""
 
-    def __init__(self, server: ServerName, keys: Collection[Key]) -> None:
+    def __init__(self, server: ServerName, facts: Collection[FactName]) -> None:
         self.server = server
-        self._names = dict.fromkeys([*_ALWAYS, *(name for key in keys for name in _COLUMNS.get(key, ()))])
+        self._names = dict.fromkeys([*_ALWAYS, *(name for fact in facts for name in KEPT_FACTS[fact].columns)])
 
     def query(self) -> sa.Select[Any]:
         """The rows of all patches of the server."""
@@ -46,16 +47,17 @@ class PatchScan:
 
 
 class FactsReader:
-    """Makes facts of the rows of a scan, as far as the *keys* of a part of its query look at them."""
+    """Makes those *facts* of the rows of a scan that decide a part of its query."""
 
-    def __init__(self, server: ServerName, keys: Collection[Key]) -> None:
-        self.keys = frozenset(keys)
-        self.effort = max((_EFFORT.get(key, 0) for key in keys), default=0)
+    def __init__(self, server: ServerName, facts: Collection[FactName]) -> None:
+        self.facts = frozenset(facts)
+        kept = {fact.value: KEPT_FACTS[fact] for fact in facts}
+        self.effort = max((each.effort for each in kept.values()), default=0)
         self._server = server
-        self._fields = [(field, read) for key in keys for field, read in _FIELDS.get(key, {}).items()]
+        self._fields = [(field, each.read) for field, each in kept.items() if each.read is not None]
 
     def read(self, row: ScanRow, more: ExtraFacts) -> Facts:
-        """What the keys look at in the patch of a row, and *more* than its columns tell."""
+        """Return the facts of the patch of a row, and *more* than its columns tell."""
         fields = dict(_NOTHING)
         for field, read in self._fields:
             fields[field] = read(row)
@@ -96,48 +98,44 @@ def _reviewers(row: ScanRow) -> tuple[str, ...]:
 
 
 _OF_SERIES: Final = "series_"  # begins the names of columns that a patch's series has
+_NAME_COLUMNS: Final = ("name", "series_id", "series_name")
 _ALWAYS: Final = ("id", "series", "project", "read_at")
 _NOTHING: Final[Mapping[str, Any]] = {"submitter": Person("", ""), "subjects": (), "prefixes": (), "paths": ()}
 
-_COLUMNS: Final[Mapping[Key, tuple[str, ...]]] = {
-    Key.PATH: ("files",),
-    Key.MAINT: ("files",),
-    Key.FROM: ("submitter_name", "submitter_email"),
-    Key.TO: ("to",),
-    Key.CC: ("cc",),
-    Key.SUBJECT: ("name", "series_id", "series_name"),
-    Key.PREFIX: ("name", "series_id", "series_name"),
-    Key.VERSION: ("name", "series_version"),
-    Key.PATCHES: ("name", "series_total"),
-    Key.STATE: ("state",),
-    Key.DELEGATE: ("delegate",),
-    Key.CHECK: ("check",),
-    Key.IS: ("name", "pull_url", "archived", "trailers", "series_received_all", "series_trailers"),
-    Key.STALE: ("changed_at",),
-}
-# What is decoded or taken apart is looked at last.
-_EFFORT: Final = {
-    **dict.fromkeys((Key.SUBJECT, Key.PREFIX, Key.VERSION, Key.PATCHES), 1),
-    **dict.fromkeys((Key.IS, Key.TO, Key.CC, Key.PATH), 2),
-    Key.MAINT: 3,
-}
-_FIELDS: Final[Mapping[Key, Mapping[str, Callable[[ScanRow], object]]]] = {
-    Key.PATH: {"paths": paths_of},
-    Key.MAINT: {"paths": paths_of},
-    Key.FROM: {"submitter": lambda row: Person(row.submitter_name, row.submitter_email)},
-    Key.TO: {"to": lambda row: tuple(json.loads(row.to))},
-    Key.CC: {"cc": lambda row: tuple(json.loads(row.cc))},
-    Key.SUBJECT: {"subjects": lambda row: subjects_of(_names(row))},
-    Key.PREFIX: {"prefixes": lambda row: all_prefixes_of(_names(row))},
-    Key.VERSION: {"version": _version},
-    Key.PATCHES: {"total": lambda row: total_of(row.name, row.series_total or 1)},
-    Key.STATE: {"state": lambda row: row.state},
-    Key.DELEGATE: {"delegate": lambda row: row.delegate},
-    Key.CHECK: {"check": lambda row: CheckState(row.check) if row.check else None},
-    Key.IS: {
-        "is_pull": lambda row: row.pull_url is not None,
-        "is_complete": _is_complete,
-        "is_archived": lambda row: row.archived,
-        "reviewers": _reviewers,
-    },
+
+@dataclass(frozen=True, slots=True)
+class KeptFact:
+    """The columns that a fact is made of, and how; *read* is None for what rows have always, or the search adds.
+
+    What takes more *effort*, because it is decoded or taken apart, is looked at last.
+    """
+
+    columns: tuple[str, ...] = ()
+    read: Callable[[ScanRow], object] | None = None
+    effort: int = 0
+
+
+KEPT_FACTS: Final[Mapping[FactName, KeptFact]] = {
+    FactName.SERVER: KeptFact(),
+    FactName.PROJECT: KeptFact(),
+    FactName.PATHS: KeptFact(("files",), paths_of, effort=2),
+    FactName.SECTIONS: KeptFact(("files",), effort=3),
+    FactName.KNOWN_SECTIONS: KeptFact(),
+    FactName.SUBMITTER: KeptFact(
+        ("submitter_name", "submitter_email"), lambda row: Person(row.submitter_name, row.submitter_email)
+    ),
+    FactName.TO: KeptFact(("to",), lambda row: tuple(json.loads(row.to)), effort=2),
+    FactName.CC: KeptFact(("cc",), lambda row: tuple(json.loads(row.cc)), effort=2),
+    FactName.SUBJECTS: KeptFact(_NAME_COLUMNS, lambda row: subjects_of(_names(row)), effort=1),
+    FactName.PREFIXES: KeptFact(_NAME_COLUMNS, lambda row: all_prefixes_of(_names(row)), effort=1),
+    FactName.VERSION: KeptFact(("name", "series_version"), _version, effort=1),
+    FactName.TOTAL: KeptFact(("name", "series_total"), lambda row: total_of(row.name, row.series_total or 1), effort=1),
+    FactName.STATE: KeptFact(("state",), lambda row: row.state),
+    FactName.DELEGATE: KeptFact(("delegate",), lambda row: row.delegate),
+    FactName.CHECK: KeptFact(("check",), lambda row: CheckState(row.check) if row.check else None),
+    FactName.IS_PULL: KeptFact(("pull_url",), lambda row: row.pull_url is not None),
+    FactName.IS_COMPLETE: KeptFact(("name", "pull_url", "series_received_all"), _is_complete, effort=1),
+    FactName.IS_ARCHIVED: KeptFact(("archived",), lambda row: row.archived),
+    FactName.REVIEWERS: KeptFact(("trailers", "series_trailers"), _reviewers, effort=2),
+    FactName.IDLE: KeptFact(("changed_at",)),
 }

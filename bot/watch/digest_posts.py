@@ -18,8 +18,8 @@ from bot.notices.digest import MOST_LINES, MOST_MESSAGES, DigestContent, DigestL
 from bot.notices.markup import written
 from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
 from bot.patchwork.model import Patch, Series
+from bot.query.facts import FactName
 from bot.query.index.index import Subscription
-from bot.query.keys import Key
 from bot.query.options import DigestTimes
 from bot.query.query import Query, wanted_terms
 from bot.search import MOST_IDLE, PatchSearch
@@ -194,7 +194,7 @@ def _wanted(subscriptions: Iterable[Subscription]) -> _Wanted:
     for each in subscriptions:
         if (asked := each.query.wishes.digest) is not None:
             queries = wanted.setdefault((each.room, asked), [])
-            if any(term.key is Key.STALE for term in wanted_terms(each.query.tree)):
+            if any(FactName.IDLE in term.facts for term in wanted_terms(each.query.tree)):
                 queries.append(each.query)
     return wanted
 

@@ -17,8 +17,8 @@ from bot.errors import QueryError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.polling.poller import Poll, SeriesRead
-from bot.query.evaluate import Evaluator, PathHits
-from bot.query.facts import ExtraFacts, facts_of
+from bot.query.evaluate import Evaluator
+from bot.query.facts import ExtraFacts, PatchView, facts_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
@@ -155,7 +155,7 @@ class PlainScan:
         patterns: PathTrie[str] = PathTrie()
         for pattern in patterns_of(query.tree):
             patterns.add(pattern, pattern)
-        return Evaluator(facts, PathHits(patterns, facts.paths)).accepts(query.tree)
+        return Evaluator(PatchView(facts, patterns)).accepts(query.tree)
 
 
 def queries(rng: random.Random) -> Iterator[str]:
@@ -247,7 +247,8 @@ COLUMNS = {
     "path:rare/dir/": {"files"},
     "subject:word": {"name", "series_name"},
     "state:under-review": {"state"},
-    "nowhere -is:archived": {"name", "series_name", "pull_url", "archived", "trailers"},
+    "nowhere -is:archived": {"name", "series_name", "archived"},
+    "nowhere -is:pull,reviewed": {"name", "series_name", "pull_url", "trailers"},
 }
 OTHERS = {"to", "cc", "msgid", "hash", "delegate"}
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from bot.ids import ProjectName, ServerName, SubscriptionId
 from bot.patchwork.model import Person
-from bot.query.evaluate import PathHits
-from bot.query.facts import Facts
+from bot.query.facts import Facts, PatchView
 from bot.query.index.index import Index, Match, Subscription
 from bot.query.options import OnKind
 from bot.query.parser import parse
@@ -44,7 +43,7 @@ def ids(matches: list[Match]) -> list[int]:
 
 def looked_up(index: Index, facts: Facts) -> tuple[list[int], list[str]]:
     """Whom a patch is for by look-ups alone, and the queries that are to be decided."""
-    found, uncertain = index._look_up(facts, PathHits(index._patterns, facts.paths))
+    found, uncertain = index._look_up(PatchView(facts, index._patterns))
     return sorted(found), sorted(str(entry.tree) for entry in uncertain)
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, Patch, Person, Series, Trailer, TrailerKind
-from bot.query.evaluate import MAX_REASONS, Evaluator, PathHits, decide
-from bot.query.facts import ExtraFacts, Facts, facts_of
+from bot.query.evaluate import MAX_REASONS, Evaluator, decide
+from bot.query.facts import ExtraFacts, Facts, PatchView, facts_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.parser import parse
 from bot.query.query import Query, patterns_of, resolved
@@ -242,7 +242,7 @@ def test_the_quick_answer_is_the_explained_one(query: Query, facts: Facts) -> No
     patterns: PathTrie[str] = PathTrie()
     for pattern in patterns_of(query.tree):
         patterns.add(pattern, pattern)
-    judge = Evaluator(facts, PathHits(patterns, facts.paths))
+    judge = Evaluator(PatchView(facts, patterns))
 
     assert judge.accepts(query.tree) == judge.decide(query.tree).matched
 

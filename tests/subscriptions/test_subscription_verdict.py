@@ -4,8 +4,8 @@ import pytest
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import FileChange, Patch, Person, Series
-from bot.query.evaluate import MAX_SEEN, Reason, TermOutcome, decide
-from bot.query.facts import Facts, facts_of
+from bot.query.evaluate import Reason, TermOutcome, decide
+from bot.query.facts import MAX_SEEN, Facts, facts_of
 from bot.query.parser import parse
 
 SERVER = ServerName("ozlabs")

@@ -16,15 +16,15 @@ from datetime import datetime
 from threading import Lock
 
 from bot.ids import RoomId, SubscriptionId
-from bot.query.evaluate import Evaluator, PathHits, Reason
-from bot.query.facts import Facts
-from bot.query.index.anchors import PART_FIELDS, Certain, Handle, HandleField, anchor_of, certain, names_in
+from bot.query.evaluate import Evaluator, Reason
+from bot.query.facts import FactName, Facts, PatchView
+from bot.query.index.anchors import Certain, anchor_of, certain
 from bot.query.index.path_trie import PathTrie
 from bot.query.index.trigrams import WordIndex
+from bot.query.key_spec import Handle, HandleField
 from bot.query.keys import Key
 from bot.query.options import ARRIVALS, OnKind
-from bot.query.query import Node, Query, patterns_of, terms_of
-from bot.query.values import IsFlag
+from bot.query.query import Node, Query, facts_in, patterns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Index:
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
         self._entries: dict[Node, _Entry] = {}
         self._buckets: dict[HandleField, dict[str, _Bucket]] = {}
-        self._parts = {place: WordIndex() for place in PART_FIELDS}
+        self._parts = {field: WordIndex() for key in Key for field in key.spec.fields if field.are_parts}
         self._unanchored: set[_Entry] = set()
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
@@ -121,15 +121,15 @@ class Index:
     def find(self, facts: Facts) -> set[SubscriptionId]:
         """The subscriptions that a patch is for."""
         with self._lock:
-            hits = PathHits(self._patterns, facts.paths)
-            return self._find(facts, hits, Evaluator(facts, hits))
+            patch = PatchView(facts, self._patterns)
+            return self._find(patch, Evaluator(patch))
 
     def match(self, facts: Facts, without: AbstractSet[SubscriptionId] = frozenset()) -> list[Match]:
         """The subscriptions that a patch is for, in the order of their ids, and why each; but for those *without*."""
         with self._lock:
-            hits = PathHits(self._patterns, facts.paths)
-            judge = Evaluator(facts, hits)
-            return self._reasoned(self._find(facts, hits, judge) - without, judge)
+            patch = PatchView(facts, self._patterns)
+            judge = Evaluator(patch)
+            return self._reasoned(self._find(patch, judge) - without, judge)
 
     def anybody_hears(self, changes: Iterable[OnKind]) -> bool:
         """Whether any subscription is to be told of one of these *changes*."""
@@ -138,10 +138,10 @@ class Index:
     def match_changed(self, facts: Facts, changes: Iterable[OnKind]) -> list[Match]:
         """The same of those alone that are to be told of one of these *changes*."""
         with self._lock:
-            hits = PathHits(self._patterns, facts.paths)
-            judge = Evaluator(facts, hits)
+            patch = PatchView(facts, self._patterns)
+            judge = Evaluator(patch)
             hearing = set().union(*(self._hearing[on] for on in changes))
-            return self._reasoned(self._find(facts, hits, judge) & hearing, judge)
+            return self._reasoned(self._find(patch, judge) & hearing, judge)
 
     def _add(self, subscription: Subscription) -> None:
         self.changes += 1
@@ -151,7 +151,7 @@ class Index:
         self._subscriptions[subscription.id] = subscription, entry
         for on in subscription.query.hears - ARRIVALS:
             self._hearing[on].add(subscription.id)
-        if any(term.key is Key.IS and IsFlag.REVIEWED in term.values for term in terms_of(tree)):
+        if FactName.REVIEWERS in facts_in(tree):
             self._on_review.add(subscription.id)
         if entry.certain is not None:
             for handle in entry.certain.wanted:
@@ -188,20 +188,20 @@ class Index:
             matches.append(Match(subscription, reasons[entry]))
         return matches
 
-    def _find(self, facts: Facts, hits: PathHits, judge: Evaluator) -> set[SubscriptionId]:
-        found, uncertain = self._look_up(facts, hits)
+    def _find(self, patch: PatchView, judge: Evaluator) -> set[SubscriptionId]:
+        found, uncertain = self._look_up(patch)
         for entry in uncertain:
             if judge.accepts(entry.tree):
                 found |= entry.ids
         return found
 
-    def _look_up(self, facts: Facts, hits: PathHits) -> tuple[set[SubscriptionId], set[_Entry]]:
+    def _look_up(self, patch: PatchView) -> tuple[set[SubscriptionId], set[_Entry]]:
         """Whom a patch is for by look-ups alone, and what else to decide."""
         wanted: list[set[SubscriptionId]] = []
         barred: list[set[SubscriptionId]] = []
         uncertain = [self._unanchored]
         for place, buckets in self._buckets.items():
-            for name in self._names_in(place, facts, hits):
+            for name in self._names_in(place, patch):
                 bucket = buckets.get(name)
                 if bucket is None:
                     continue
@@ -216,13 +216,10 @@ class Index:
         undecided: set[_Entry] = set().union(*uncertain)
         return found, undecided
 
-    def _names_in(self, place: HandleField, facts: Facts, hits: PathHits) -> Collection[str]:
-        """The handles of *place* that a patch has, and perhaps more than are known."""
-        if place is HandleField.PATH:
-            return hits.found
-        names = names_in(place, facts)
-        parts = self._parts.get(place)
-        return names if parts is None else [word for text in names for word in parts.found_in(text)]
+    def _names_in(self, place: HandleField, patch: PatchView) -> Collection[str]:
+        """Return the names of the handles of *place* that a patch has, and perhaps more than are known."""
+        names = place.names(patch)
+        return [word for text in names for word in self._parts[place].found_in(text)] if place.are_parts else names
 
     def _add_tree(self, tree: Node) -> _Entry:
         for pattern in patterns_of(tree):
@@ -258,7 +255,7 @@ class Index:
         bucket = buckets.get(name)
         if bucket is None:
             bucket = buckets[name] = _Bucket()
-            if place in PART_FIELDS:
+            if place.are_parts:
                 self._parts[place].add(name)
         return bucket
 
@@ -267,7 +264,7 @@ class Index:
         place, name = handle
         if self._bucket(handle).is_empty:
             del self._buckets[place][name]
-            if place in PART_FIELDS:
+            if place.are_parts:
                 self._parts[place].remove(name)
             if not self._buckets[place]:
                 del self._buckets[place]
