@@ -10,6 +10,8 @@ import commands_page
 from bot.commands.grammar import COMMANDS, VERBS, find
 from bot.commands.help import overview, page, queries
 from bot.notices.markup import MAX_BODY_BYTES, Allowed, plain, written
+from bot.query.keys import Key
+from bot.query.options import OptionKind
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
@@ -107,6 +109,7 @@ def test_the_overview_of_all_commands_is_not_cut() -> None:
 def test_the_page_on_queries_knows_every_key() -> None:
     body, _ = written(queries(), Allowed(()))
 
+    assert all(f"• {each.example} — {each.meaning}" in body for each in (*Key, *OptionKind))
     assert body.partition("\n")[2] == snapshot("""\
 • path:drivers/net/ — the files that a patch touches
 • maint:virtio — a section of MAINTAINERS

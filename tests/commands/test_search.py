@@ -20,9 +20,10 @@ from bot.polling.poller import Poll, SeriesRead
 from bot.query.evaluate import Evaluator
 from bot.query.facts import ExtraFacts, PatchView, facts_of
 from bot.query.index.path_trie import PathTrie
+from bot.query.keys import Key
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
-from bot.query.query import Query, patterns_of
+from bot.query.query import Query, patterns_of, terms_of
 from bot.search import PatchSearch, SearchHit
 from bot.store.patch_book import StoredPatch
 from bot.store.store import Store
@@ -156,6 +157,10 @@ class PlainScan:
         for pattern in patterns_of(query.tree):
             patterns.add(pattern, pattern)
         return Evaluator(PatchView(facts, patterns)).accepts(query.tree)
+
+
+def test_the_terms_of_these_tests_cover_every_key_that_the_past_can_be_asked_for() -> None:
+    assert {term.key for text in TERMS for term in terms_of(parse(text).tree)} == {*Key} - {Key.TEXT}
 
 
 def queries(rng: random.Random) -> Iterator[str]:
