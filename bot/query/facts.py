@@ -217,4 +217,4 @@ def reviewers_in(trailers: Iterable[Trailer]) -> tuple[str, ...]:
 
 def version_in(prefixes: Iterable[str]) -> int:
     """The version that a subject names itself, for a patch whose series nobody told."""
-    return next((int(found[1]) for prefix in prefixes if (found := _VERSION.fullmatch(prefix))), 1)
+    return next((int(match[1]) for prefix in prefixes if (match := _VERSION.fullmatch(prefix))), 1)

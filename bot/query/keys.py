@@ -227,7 +227,7 @@ def begins_with_key(text: str) -> bool:
     return text.startswith("(") or (match is not None and is_key(match[1].lower()))
 
 
-def meant_by(name: str) -> str | None:
+def likely_key(name: str) -> str | None:
     """Return the key that somebody may have meant by *name*, which is none."""
     if name in _NAMES_ELSEWHERE:
         return _NAMES_ELSEWHERE[name]

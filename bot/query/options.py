@@ -78,27 +78,27 @@ class SubscriptionOptions:
         return bool(self.on or self.form or self.digest)
 
     def __str__(self) -> str:
-        said = [f"{OptionKind.ON}:{','.join(self.on)}"] if self.on else []
-        said += [f"{OptionKind.AS}:{self.form}"] if self.form else []
-        said += [f'{OptionKind.DIGEST}:"{self.digest}"'] if self.digest else []
-        return " ".join(said)
+        parts = [f"{OptionKind.ON}:{','.join(self.on)}"] if self.on else []
+        parts += [f"{OptionKind.AS}:{self.form}"] if self.form else []
+        parts += [f'{OptionKind.DIGEST}:"{self.digest}"'] if self.digest else []
+        return " ".join(parts)
 
 
-NO_WISHES = SubscriptionOptions()
+NO_OPTIONS = SubscriptionOptions()
 
 
 def richest(
-    wishes: Iterable[SubscriptionOptions], default: CardForm
+    options: Iterable[SubscriptionOptions], default: CardForm
 ) -> tuple[CardForm | None, tuple[DigestTimes, ...]]:
     """The form in which a room is shown what several subscriptions ask for: a card, else a compact one.
 
     *default* is the form of those that say nothing. None where all of them wait for a digest, and then those digests.
     """
-    all_ = tuple(wishes)
-    forms = {each.form or default for each in all_ if each.digest is None}
+    every = tuple(options)
+    forms = {each.form or default for each in every if each.digest is None}
     if forms:
         return (CardForm.CARD if CardForm.CARD in forms else CardForm.COMPACT), ()
-    return None, tuple(dict.fromkeys(each.digest for each in all_ if each.digest is not None))
+    return None, tuple(dict.fromkeys(each.digest for each in every if each.digest is not None))
 
 
 def read_on(text: str) -> OnKind:
@@ -127,10 +127,10 @@ def read_digest(text: str) -> DigestTimes:
         ValueMistake: it says no days, or no time.
     """
     *days, time = text.split()
-    found = _TIME.fullmatch(time)
-    if not days or found is None:
+    match = _TIME.fullmatch(time)
+    if not days or match is None:
         raise ValueMistake("digest: takes days and a time in quotes,", f"e.g. {OptionKind.DIGEST.example}")
-    hour, minute = int(found[1]), int(found[2])
+    hour, minute = int(match[1]), int(match[2])
     if hour > 23 or minute > 59:
         raise ValueMistake(f"{time} is no time of day.")
     return DigestTimes(_read_days("".join(days)), hour, minute)

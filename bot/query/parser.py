@@ -1,6 +1,6 @@
 r"""From what somebody typed to a query, or to a mistake with its place.
 
-query  = group                                     in which wishes (on: as: digest:) may stand
+query  = group                                     in which options (on: as: digest:) may stand
 group  = part { [ "OR" ] part }                    side by side binds closer than OR
 part   = [ "-" ] ( term | "(" group ")" )          an exclude counts for its whole group, on both sides of OR
 term   = key ":" values | values                   without a key: words of the subject
@@ -9,10 +9,10 @@ term   = key ":" values | values                   without a key: words of the s
 from dataclasses import replace
 from typing import NoReturn, assert_never
 
-from bot.query.keys import Key, begins_with_key, is_key, key_named, meant_by
-from bot.query.options import NO_WISHES, OnKind, OptionKind, SubscriptionOptions, read_digest, read_form, read_on
+from bot.query.keys import Key, begins_with_key, is_key, key_named, likely_key
+from bot.query.options import NO_OPTIONS, OnKind, OptionKind, SubscriptionOptions, read_digest, read_form, read_on
 from bot.query.query import Node, Not, Query, Term, all_of, any_of, depth_of
-from bot.query.scanner import Scanner, Typed
+from bot.query.scanner import Scanner, Token
 from bot.query.terms import check_blanks, read_term
 from bot.query.values import IsFlag, ValueMistake
 
@@ -66,7 +66,7 @@ class _Group:
         return last is not None and not (isinstance(last, Term) and last.key is Key.SUBJECT)
 
     @property
-    def is_wanting(self) -> bool:
+    def wants_something(self) -> bool:
         """Whether something is wanted since the last OR."""
         return bool(self._alternatives[-1])
 
@@ -84,8 +84,8 @@ class _Parser:
         self._text = text
         self._scanner = Scanner(text)
         self._terms: list[tuple[Term, int, int]] = []  # with their places
-        self._wishes = NO_WISHES
-        self._wished: set[OptionKind] = set()
+        self._options = NO_OPTIONS
+        self._option_kinds: set[OptionKind] = set()
 
     def query(self) -> Query:
         if len(self._text) > MAX_QUERY_CHARACTERS:
@@ -95,10 +95,10 @@ class _Parser:
             place = self._scanner.position
             hint = "One that belongs to a name goes in quotes with it."
             self._refuse(place, place + 1, "This parenthesis closes nothing.", hint)
-        if not group.is_wanting:
-            self._refuse_without_wish(group.excludes)
+        if not group.wants_something:
+            self._refuse_without_terms(group.excludes)
 
-        query = Query(group.node, self._wishes)
+        query = Query(group.node, self._options)
         if depth_of(query.tree) > MAX_DEPTH:
             self._refuse(0, len(self._text), _TOO_DEEP)
         if len(str(query)) > MAX_QUERY_CHARACTERS:
@@ -123,7 +123,7 @@ class _Parser:
             word = self._scanner.word_ahead()
             place = self._scanner.position
             if word == "OR":
-                if not group.is_wanting:
+                if not group.wants_something:
                     self._refuse_or(place)
                 self._scanner.take(word)
                 group.add_alternative()
@@ -134,7 +134,7 @@ class _Parser:
             part = self._part(depth)
             if part is not None:
                 group.add(part)
-        if last_or is not None and not group.is_wanting:
+        if last_or is not None and not group.wants_something:
             self._refuse_or(last_or)
         return group
 
@@ -143,11 +143,11 @@ class _Parser:
         rest = self._text[self._scanner.position + len(word) :].strip()
         hint = f'In quotes it is a word of the subject: "{word}"'
         match word.lower():
-            case "or" if group.is_wanting and rest:
+            case "or" if group.wants_something and rest:
                 return "Did you mean OR? It is written in capital letters.", hint
             case _ if word.isupper():
                 return None  # `read_term` says how it is written
-            case "and" if rest and group.is_wanting and (group.ends_with_key or begins_with_key(rest)):
+            case "and" if rest and group.wants_something and (group.ends_with_key or begins_with_key(rest)):
                 return "Terms side by side must all match: leave “and” out.", hint
             case "not" if begins_with_key(rest):
                 return "To exclude something, put a minus sign before it,", f"e.g. -{rest.split()[0][:60]}"
@@ -155,7 +155,7 @@ class _Parser:
                 return None
 
     def _part(self, depth: int) -> Node | None:
-        """A term or group; None for a wish, which is kept apart."""
+        """A term or group; None for an option, which is kept apart."""
         minus = self._scanner.position
         excluded = self._scanner.take_minus()
         if excluded and (self._scanner.is_at_space() or self._scanner.is_at_minus()):
@@ -167,7 +167,7 @@ class _Parser:
         name = self._scanner.key(is_key)
         key = self._key(name) if name is not None else None
         if isinstance(key, OptionKind):
-            self._wish(key, start, depth, excluded=excluded)
+            self._read_option(key, start, depth, excluded=excluded)
             return None
         if len(self._terms) == MAX_TERMS:
             self._refuse(start, len(self._text), f"More than {MAX_TERMS} terms; at most {MAX_TERMS}.")
@@ -184,53 +184,54 @@ class _Parser:
         if not self._scanner.take(")"):
             hint = "One that belongs to a name goes in quotes with it."
             self._refuse(start, start + 1, "This parenthesis is not closed.", hint)
-        if not group.is_wanting:
+        if not group.wants_something:
             reason = "These parentheses only exclude." if group.excludes else "There is nothing in these parentheses."
             hint = "Say what is wanted in them, e.g. (path:hw/ -path:hw/arm/), or leave them out."
             self._refuse(start, self._scanner.position, reason, hint)
         return group.node
 
-    def _key(self, name: Typed) -> Key | OptionKind:
+    def _key(self, name: Token) -> Key | OptionKind:
         key = key_named(name.text)
         if key is None:
-            meant = meant_by(name.text)
+            likely = likely_key(name.text)
             quoted = f'To look for it in the subject, put it in quotes: "{name.text}:"'
-            hint = f"Did you mean {meant}:?" if meant else quoted
+            hint = f"Did you mean {likely}:?" if likely else quoted
             self._refuse(name.start, name.end, f"{name.text}: is not a key.", hint)
         return key
 
-    def _wish(self, wish: OptionKind, start: int, depth: int, *, excluded: bool) -> None:
-        typed = self._scanner.values(may_be_regex=False)
+    def _read_option(self, option: OptionKind, start: int, depth: int, *, excluded: bool) -> None:
+        tokens = self._scanner.values(may_be_regex=False)
         end = self._scanner.position
         if excluded:
-            self._refuse(start - 1, end, f"{wish}: excludes nothing; it says how you want to hear.", "Leave out the -.")
+            reason = f"{option}: excludes nothing; it says how you want to hear."
+            self._refuse(start - 1, end, reason, "Leave out the -.")
         if depth:
-            self._refuse(start, end, f"{wish}: is for the whole query.", "Put it outside the parentheses.")
-        if wish in self._wished:
-            self._refuse(start, end, f"{wish}: stands twice.", f"Once is enough, e.g. {wish.example}")
-        check_blanks(self._scanner, wish, typed, start)
-        if wish is not OptionKind.ON and len(typed) > 1:
-            self._refuse(typed[0].start, end, f"{wish}: takes one value,", f"e.g. {wish.example}")
-        self._wished.add(wish)
-        self._wishes = self._wishing(wish, typed)
+            self._refuse(start, end, f"{option}: is for the whole query.", "Put it outside the parentheses.")
+        if option in self._option_kinds:
+            self._refuse(start, end, f"{option}: stands twice.", f"Once is enough, e.g. {option.example}")
+        check_blanks(self._scanner, option, tokens, start)
+        if option is not OptionKind.ON and len(tokens) > 1:
+            self._refuse(tokens[0].start, end, f"{option}: takes one value,", f"e.g. {option.example}")
+        self._option_kinds.add(option)
+        self._options = self._with_option(option, tokens)
 
-    def _wishing(self, wish: OptionKind, typed: list[Typed]) -> SubscriptionOptions:
-        """The wishes so far and this one."""
-        read: list[OnKind] = []
-        for value in typed:
+    def _with_option(self, option: OptionKind, tokens: list[Token]) -> SubscriptionOptions:
+        """Return the options so far and this one."""
+        kinds: list[OnKind] = []
+        for token in tokens:
             try:
-                match wish:
+                match option:
                     case OptionKind.ON:
-                        read.append(read_on(value.text))
+                        kinds.append(read_on(token.text))
                     case OptionKind.AS:
-                        return replace(self._wishes, form=read_form(value.text))
+                        return replace(self._options, form=read_form(token.text))
                     case OptionKind.DIGEST:
-                        return replace(self._wishes, digest=read_digest(value.text))
+                        return replace(self._options, digest=read_digest(token.text))
                     case _:
-                        assert_never(wish)
+                        assert_never(option)
             except ValueMistake as mistake:
-                self._refuse(value.start, value.end, mistake.reason, mistake.hint)
-        return replace(self._wishes, on=tuple(on for on in OnKind if on in read))
+                self._refuse(token.start, token.end, mistake.reason, mistake.hint)
+        return replace(self._options, on=tuple(on for on in OnKind if on in kinds))
 
     def _refuse(self, start: int, end: int, reason: str, hint: str | None = None) -> NoReturn:
         self._scanner.refuse(start, end, reason, hint)
@@ -239,12 +240,12 @@ class _Parser:
         reason = "OR needs something wanted on both sides,"
         self._refuse(place, place + 2, reason, "e.g. path:hw/ OR path:migration/ -from:@redhat.com")
 
-    def _refuse_without_wish(self, excludes: list[Node]) -> NoReturn:
+    def _refuse_without_terms(self, excludes: list[Node]) -> NoReturn:
         if not excludes:
             self._refuse(0, len(self._text), "An empty query; say what you want to hear of,", "e.g. path:drivers/net/")
         reason = "This matches nearly everything: add what you want to hear of,"
-        typed = " ".join(map(str, dict.fromkeys(excludes)))
-        self._refuse(0, len(self._text), reason, f"e.g. project:qemu-devel {typed}")
+        exclusions = " ".join(map(str, dict.fromkeys(excludes)))
+        self._refuse(0, len(self._text), reason, f"e.g. project:qemu-devel {exclusions}")
 
     def _refuse_length(self, length: int) -> NoReturn:
         reason = f"A query of {length:,} characters; at most {MAX_QUERY_CHARACTERS:,}."

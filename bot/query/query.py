@@ -16,7 +16,7 @@ from typing import TypeAlias, assert_never
 
 from bot.query.facts import FactName
 from bot.query.keys import Key
-from bot.query.options import DEFAULT_ON, NO_WISHES, OnKind, SubscriptionOptions
+from bot.query.options import DEFAULT_ON, NO_OPTIONS, OnKind, SubscriptionOptions
 from bot.query.values import IsFlag, Regex, Value
 
 _NEEDS_QUOTES = frozenset(',，、"()\\')
@@ -93,7 +93,7 @@ class Query:
     """What somebody wants to hear of, and how."""
 
     tree: Node
-    wishes: SubscriptionOptions = NO_WISHES
+    wishes: SubscriptionOptions = NO_OPTIONS
 
     def __str__(self) -> str:
         return f"{self.tree} {self.wishes}" if self.wishes else str(self.tree)
@@ -106,7 +106,7 @@ class Query:
     @property
     def implied(self) -> frozenset[OnKind]:
         """The changes by which the query can become true: of these it is judged again."""
-        facts = (fact for term in wanted_terms(self.tree) for fact in term.facts)
+        facts = (fact for term in positive_terms(self.tree) for fact in term.facts)
         return frozenset(_CHANGES[fact] for fact in facts if fact in _CHANGES)
 
 
@@ -136,7 +136,7 @@ def terms_of(node: Node) -> Iterator[Term]:
             assert_never(node)
 
 
-def wanted_terms(node: Node) -> Iterator[Term]:
+def positive_terms(node: Node) -> Iterator[Term]:
     """All terms below *node*, in order, without those that stand in an exclude."""
     match node:
         case Term():
@@ -145,7 +145,7 @@ def wanted_terms(node: Node) -> Iterator[Term]:
             return
         case And(parts) | Or(parts):
             for part in parts:
-                yield from wanted_terms(part)
+                yield from positive_terms(part)
         case _:
             assert_never(node)
 

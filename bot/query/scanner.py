@@ -54,7 +54,7 @@ class ValueForm(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class Token:
     """A value as typed, without its quotes or slashes, and its place."""
 
     text: str
@@ -83,15 +83,15 @@ class Scanner:
 
     def take(self, sign: str) -> bool:
         """Whether *sign* came next; it is passed."""
-        found = self.is_at(sign)
-        self.position += len(sign) if found else 0
-        return found
+        is_next = self.is_at(sign)
+        self.position += len(sign) if is_next else 0
+        return is_next
 
     def take_minus(self) -> bool:
         """Whether a minus sign, or a dash in its place, came next; it is passed."""
-        found = self.is_at_minus()
-        self.position += found
-        return found
+        is_next = self.is_at_minus()
+        self.position += is_next
+        return is_next
 
     def is_at_minus(self) -> bool:
         """Whether a minus sign, or a dash in its place, comes next."""
@@ -103,15 +103,15 @@ class Scanner:
         end = run.end() if run else self.position
         return self._source[self.position : end] if not self._goes_on(end) or self._source[end] == "(" else ""
 
-    def key(self, is_key: Callable[[str], bool]) -> Typed | None:
+    def key(self, is_key: Callable[[str], bool]) -> Token | None:
         """The name before a colon, in lower case; with the colon it is passed. One of full width needs *is_key*."""
-        found = _KEY.match(self._source, self.position)
-        if found is None or (found[2] != ":" and not is_key(found[1].lower())):
+        match = _KEY.match(self._source, self.position)
+        if match is None or (match[2] != ":" and not is_key(match[1].lower())):
             return None
-        self.position = found.end()
-        return Typed(found[1].lower(), found.start(), found.end())
+        self.position = match.end()
+        return Token(match[1].lower(), match.start(), match.end())
 
-    def values(self, *, may_be_regex: bool) -> list[Typed]:
+    def values(self, *, may_be_regex: bool) -> list[Token]:
         """What stands between commas.
 
         Raises:
@@ -128,33 +128,33 @@ class Scanner:
         """Raise the mistake that lies between *start* and *end*."""
         raise QueryError(self.text, start, end, reason, hint)
 
-    def _value(self, *, may_be_regex: bool) -> Typed:
+    def _value(self, *, may_be_regex: bool) -> Token:
         start = self.position
         if self.is_at('"'):
             quoted = _QUOTED.match(self._source, start)
             if quoted is None:
                 self.refuse(start, len(self.text), "This quote is not closed.", 'End it with a ".')
             self.position = quoted.end()
-            return Typed(_ESCAPED_QUOTE.sub(r"\1", quoted[1]), start, self.position, ValueForm.QUOTED)
+            return Token(_ESCAPED_QUOTE.sub(r"\1", quoted[1]), start, self.position, ValueForm.QUOTED)
         if may_be_regex and (regex := _REGEX.match(self._source, start)) is not None:
             self.position = regex.end()
             source = _ESCAPE.sub(lambda escape: "/" if escape[1] == "/" else escape[0], regex[1])
-            return Typed(source, start, self.position, ValueForm.REGEX)
+            return Token(source, start, self.position, ValueForm.REGEX)
         if (between := self._quoted_otherwise(start)) is not None:
             return between
         run = _RUN.match(self._source, start)
         self.position = run.end() if run else start
         text = _ESCAPED_SIGN.sub(r"\1", self._source[start : self.position])
-        return Typed(text, start, self.position)
+        return Token(text, start, self.position)
 
-    def _quoted_otherwise(self, start: int) -> Typed | None:
+    def _quoted_otherwise(self, start: int) -> Token | None:
         """A value between quotes that are not double ones; None where none closes, as in “'tis”."""
         between = _BETWEEN.get(self._source[start : start + 1])
         quoted = between.match(self._source, start) if between else None
         if quoted is None:
             return None
         self.position = quoted.end()
-        return Typed(quoted[1], start, self.position, ValueForm.QUOTED)
+        return Token(quoted[1], start, self.position, ValueForm.QUOTED)
 
     def is_at_space(self) -> bool:
         """Whether space, a parenthesis that closes, or the end comes next."""
@@ -165,15 +165,15 @@ class Scanner:
         following = self._source[position : position + 1]
         return following != ")" and following.strip() != ""
 
-    def _refuse_sign(self, last: Typed) -> NoReturn:
+    def _refuse_sign(self, last: Token) -> NoReturn:
         """Refuse what cannot follow a value."""
         start, end = self.position, self.position + 1
         if last.kind is ValueForm.REGEX:
             run = _RUN.match(self._source, start)
-            typed = self.text[last.start : run.end() if run else end]
+            run_together = self.text[last.start : run.end() if run else end]
             reason = "A /regex/ ends at its second slash; one inside it is written \\/."
-            hint = None if any(map(str.isspace, typed)) else f"For a path: path:{typed.removeprefix('/')}"
-            self.refuse(last.start, last.start + len(typed), reason, hint)
+            hint = None if any(map(str.isspace, run_together)) else f"For a path: path:{run_together.removeprefix('/')}"
+            self.refuse(last.start, last.start + len(run_together), reason, hint)
         if self.is_at("("):
             either = "Between values a comma means either: path:hw/,migration/"
             hint = f'One that belongs to a name goes in quotes with it: "{last.text}(…)"' if last.text else either

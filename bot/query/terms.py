@@ -7,7 +7,7 @@ from typing import NoReturn
 from bot.query.keys import Key, begins_with_key, key_named
 from bot.query.options import OptionKind
 from bot.query.query import And, Node, Not, Or, Term, spelled
-from bot.query.scanner import Scanner, Typed, ValueForm
+from bot.query.scanner import Scanner, Token, ValueForm
 from bot.query.values import Bound, Regex, Value, ValueMistake
 
 MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
@@ -30,13 +30,13 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
     Raises:
         QueryError: it cannot be read.
     """
-    typed = scanner.values(may_be_regex=(key or Key.SUBJECT).spec.takes_regex)
+    tokens = scanner.values(may_be_regex=(key or Key.SUBJECT).spec.takes_regex)
     if key is None:
-        _check_words(scanner, typed)
+        _check_words(scanner, tokens)
         key = Key.SUBJECT
-    check_blanks(scanner, key, typed, start)
-    _check_foreign(scanner, key, typed)
-    values = [_value(scanner, key, each) for each in typed]
+    check_blanks(scanner, key, tokens, start)
+    _check_foreign(scanner, key, tokens)
+    values = [_value(scanner, key, each) for each in tokens]
     term = Term(key, tuple(dict.fromkeys(values)))
     if len(term.spelled_values) > MAX_TERM_CHARACTERS:
         reason = f"This term has {len(term.spelled_values)} characters; at most {MAX_TERM_CHARACTERS} are allowed."
@@ -44,42 +44,42 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
     return term
 
 
-def check_blanks(scanner: Scanner, key: Key | OptionKind, typed: list[Typed], start: int) -> None:
-    """See that each of the values *typed* has something in it.
+def check_blanks(scanner: Scanner, key: Key | OptionKind, tokens: list[Token], start: int) -> None:
+    """See that each of the *tokens* has something in it.
 
     Raises:
         QueryError: one has not.
     """
-    if len(typed) == 1 and not typed[0].text and typed[0].start > start:
-        scanner.refuse(start, typed[0].end, f"{key}: needs a value,", f"e.g. {key.example}")
-    for value in typed:
-        if not value.text.strip():
-            _refuse_blank(scanner, value)
+    if len(tokens) == 1 and not tokens[0].text and tokens[0].start > start:
+        scanner.refuse(start, tokens[0].end, f"{key}: needs a value,", f"e.g. {key.example}")
+    for token in tokens:
+        if not token.text.strip():
+            _refuse_blank(scanner, token)
 
 
-def _value(scanner: Scanner, key: Key, typed: Typed) -> Value:
+def _value(scanner: Scanner, key: Key, token: Token) -> Value:
     try:
-        if typed.kind is ValueForm.REGEX:
-            return Regex(typed.text)
-        if typed.kind is ValueForm.BARE and typed.text.startswith("/") and not key.spec.takes_leading_slash:
-            _refuse_slash(scanner, key, typed)
-        return key.spec.read(typed.text)
+        if token.kind is ValueForm.REGEX:
+            return Regex(token.text)
+        if token.kind is ValueForm.BARE and token.text.startswith("/") and not key.spec.takes_leading_slash:
+            _refuse_slash(scanner, key, token)
+        return key.spec.read(token.text)
     except ValueMistake as mistake:
-        scanner.refuse(typed.start, typed.end, mistake.reason, mistake.hint)
+        scanner.refuse(token.start, token.end, mistake.reason, mistake.hint)
 
 
-def _check_foreign(scanner: Scanner, key: Key, typed: list[Typed]) -> None:
+def _check_foreign(scanner: Scanner, key: Key, tokens: list[Token]) -> None:
     """Refuse signs of shells and other tools that would be taken for part of a name, with what to type instead."""
-    first, end = typed[0], typed[-1].end
+    first, end = tokens[0], tokens[-1].end
     raw = scanner.text[first.start : end]
     if first.kind is ValueForm.BARE and (braces := _BRACES.search(raw)) and raw.count("{") == 1:
         options = (f"{raw[: braces.start()]}{option}{raw[braces.end() :]}" for option in _COMMA.split(braces[1]))
         hint = f"e.g. {key}:{','.join(options)}"
         scanner.refuse(first.start, end, "Write alternatives out, separated by commas,", hint)
-    for value in typed:
-        if value.kind is ValueForm.BARE and len(value.text) > 1 and value.text.startswith("!"):
-            hint = f"e.g. -{key}:{value.text[1:]}"
-            scanner.refuse(value.start, value.end, "To exclude something, put a minus sign before its key,", hint)
+    for token in tokens:
+        if token.kind is ValueForm.BARE and len(token.text) > 1 and token.text.startswith("!"):
+            hint = f"e.g. -{key}:{token.text[1:]}"
+            scanner.refuse(token.start, token.end, "To exclude something, put a minus sign before its key,", hint)
 
 
 def _slip(word: str) -> tuple[str, str] | None:
@@ -113,17 +113,17 @@ def _bracketed(word: str) -> tuple[str, str] | None:
     return None
 
 
-def _check_words(scanner: Scanner, typed: list[Typed]) -> None:
+def _check_words(scanner: Scanner, tokens: list[Token]) -> None:
     """See that words without a key are meant as words of the subject."""
-    first, end = typed[0], typed[-1].end
-    if len(typed) == 1 and first.kind is ValueForm.BARE and first.text in _WORDS:
+    first, end = tokens[0], tokens[-1].end
+    if len(tokens) == 1 and first.kind is ValueForm.BARE and first.text in _WORDS:
         scanner.refuse(first.start, first.end, *_WORDS[first.text])
     if first.kind is ValueForm.BARE and (mistake := _slip(first.text)):
         scanner.refuse(first.start, end, *mistake)
     if first.kind is ValueForm.QUOTED and begins_with_key(first.text):
         reason = "Quotes go around a value, not around its key."
         scanner.refuse(first.start, end, reason, f"Did you mean {_without_quotes(first.text)}?")
-    if any(value.kind is ValueForm.BARE and "/" in value.text for value in typed):
+    if any(token.kind is ValueForm.BARE and "/" in token.text for token in tokens):
         reason = "A word without a key is looked for in the subject, and this looks like a path."
         scanner.refuse(first.start, end, reason, f"Did you mean path:{scanner.text[first.start : end]}?")
 
@@ -134,20 +134,20 @@ def _without_quotes(term: str) -> str:
     return f"{key}:{spelled(value.strip())}"
 
 
-def _refuse_slash(scanner: Scanner, key: Key, typed: Typed) -> NoReturn:
-    hint = f'In quotes it is searched literally: {key}:"{typed.text}"'
+def _refuse_slash(scanner: Scanner, key: Key, token: Token) -> NoReturn:
+    hint = f'In quotes it is searched literally: {key}:"{token.text}"'
     if key.spec.takes_regex:
-        scanner.refuse(typed.start, typed.end, "This /regex/ is not closed. End it with a /.", hint)
+        scanner.refuse(token.start, token.end, "This /regex/ is not closed. End it with a /.", hint)
     others = " and ".join(f"{each}:" for each in Key if each.spec.takes_regex)
     reason = f"{key}: takes no /regex/; {others} do."
-    scanner.refuse(typed.start, typed.end, reason, hint)
+    scanner.refuse(token.start, token.end, reason, hint)
 
 
-def _refuse_blank(scanner: Scanner, value: Typed) -> NoReturn:
-    if value.kind is not ValueForm.BARE:
-        signs = "quotes" if value.kind is ValueForm.QUOTED else "slashes"
-        scanner.refuse(value.start, value.end, f"There is nothing between these {signs}.")
-    comma = value.start if scanner.text.startswith(",", value.end) else value.start - 1
+def _refuse_blank(scanner: Scanner, token: Token) -> NoReturn:
+    if token.kind is not ValueForm.BARE:
+        signs = "quotes" if token.kind is ValueForm.QUOTED else "slashes"
+        scanner.refuse(token.start, token.end, f"There is nothing between these {signs}.")
+    comma = token.start if scanner.text.startswith(",", token.end) else token.start - 1
     hint = "Write no space after it, or put the whole value in quotes."
     scanner.refuse(comma, comma + 1, "A comma needs a value on both sides.", hint)
 
@@ -164,11 +164,11 @@ def contradiction(node: Node) -> tuple[Term, Term] | None:
 
 
 def _between(parts: tuple[Node, ...]) -> tuple[Term, Term] | None:
-    wanted = [part for part in parts if isinstance(part, Term)]
+    required = [part for part in parts if isinstance(part, Term)]
     excluded = {part.part for part in parts if isinstance(part, Not)}
-    if (both := next((term for term in wanted if term in excluded), None)) is not None:
+    if (both := next((term for term in required if term in excluded), None)) is not None:
         return both, both
-    return next((pair for pair in combinations(wanted, 2) if _exclude_each_other(*pair)), None)
+    return next((pair for pair in combinations(required, 2) if _exclude_each_other(*pair)), None)
 
 
 def _exclude_each_other(first: Term, second: Term) -> bool:

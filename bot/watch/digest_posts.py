@@ -21,7 +21,7 @@ from bot.patchwork.model import Patch, Series
 from bot.query.facts import FactName
 from bot.query.index.index import Subscription
 from bot.query.options import DigestTimes
-from bot.query.query import Query, wanted_terms
+from bot.query.query import Query, positive_terms
 from bot.search import MOST_IDLE, PatchSearch
 from bot.store.digest_book import DigestDue, DigestEntry
 from bot.store.retry_book import RetryKind
@@ -194,7 +194,7 @@ def _wanted(subscriptions: Iterable[Subscription]) -> _Wanted:
     for each in subscriptions:
         if (asked := each.query.wishes.digest) is not None:
             queries = wanted.setdefault((each.room, asked), [])
-            if any(FactName.IDLE in term.facts for term in wanted_terms(each.query.tree)):
+            if any(FactName.IDLE in term.facts for term in positive_terms(each.query.tree)):
                 queries.append(each.query)
     return wanted
 

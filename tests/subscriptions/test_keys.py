@@ -15,7 +15,7 @@ from bot.patchwork.model import Person
 from bot.query.facts import ExtraFacts, FactName, Facts, PatchView
 from bot.query.index.path_trie import PathTrie
 from bot.query.key_spec import Handle, KeySpec
-from bot.query.keys import Key, key_named, meant_by
+from bot.query.keys import Key, key_named, likely_key
 from bot.query.options import OptionKind
 from bot.query.parser import parse
 from bot.query.query import Term, patterns_of, terms_of
@@ -127,7 +127,7 @@ def test_every_name_of_a_key_means_that_key_alone(key: Key) -> None:
 
     assert key_named(spec.name) is key
     assert spec.short_name is None or key_named(spec.short_name) is key
-    assert all(meant_by(name) is key for name in spec.names_elsewhere)
+    assert all(likely_key(name) is key for name in spec.names_elsewhere)
     assert all(key_named(name) is None for name in spec.names_elsewhere)
 
 

@@ -13,28 +13,28 @@ from bot.query.query import And, Node, Not, Or, Term
 
 
 @dataclass(frozen=True, slots=True)
-class Certain:
-    """A query that handles decide: a patch matches that has one of *wanted* and none of *barred*."""
+class HandleDecision:
+    """A query that handles decide: a patch matches that has one of *any_of* and none of *none_of*."""
 
-    wanted: tuple[Handle, ...]
-    barred: tuple[Handle, ...]
+    any_of: tuple[Handle, ...]
+    none_of: tuple[Handle, ...]
 
 
-def certain(node: Node) -> Certain | None:
+def decision_of(node: Node) -> HandleDecision | None:
     """How handles alone decide *node*; None where its terms must be looked at."""
     parts = node.parts if isinstance(node, And) else (node,)
-    wanted = [_exact_handles(part) for part in parts if not isinstance(part, Not)]
-    barred = [_exact_handles(part.part) for part in parts if isinstance(part, Not)]
-    if len(wanted) != 1 or None in wanted or None in barred:
+    any_of = [_exact_handles(part) for part in parts if not isinstance(part, Not)]
+    none_of = [_exact_handles(part.part) for part in parts if isinstance(part, Not)]
+    if len(any_of) != 1 or None in any_of or None in none_of:
         return None
-    return Certain(_flat(wanted), _flat(barred))
+    return HandleDecision(_flat(any_of), _flat(none_of))
 
 
 def anchor_of(node: Node) -> tuple[Handle, ...]:
     """Handles of which every match of *node* has one; none where only a scan helps."""
     match node:
         case Term(key, values):
-            handles = [found.handle for value in values if (found := key.spec.handle(value)) is not None]
+            handles = [value_handle.handle for value in values if (value_handle := key.spec.handle(value)) is not None]
             return tuple(handles) if len(handles) == len(values) else ()
         case Not():
             return ()
@@ -55,8 +55,8 @@ def _exact_handles(node: Node) -> tuple[Handle, ...] | None:
     """Handles of which a patch has one just when *node* matches; None where there are none such."""
     match node:
         case Term(key, values):
-            found = [key.spec.handle(value) for value in values]
-            handles = [each.handle for each in found if each is not None and each.decides]
+            value_handles = [key.spec.handle(value) for value in values]
+            handles = [each.handle for each in value_handles if each is not None and each.decides]
             return tuple(handles) if len(handles) == len(values) else None
         case Or(parts):
             of_parts = [_exact_handles(part) for part in parts]

@@ -18,7 +18,7 @@ from threading import Lock
 from bot.ids import RoomId, SubscriptionId
 from bot.query.evaluate import Evaluator, Reason
 from bot.query.facts import FactName, Facts, PatchView
-from bot.query.index.anchors import Certain, anchor_of, certain
+from bot.query.index.anchors import HandleDecision, anchor_of, decision_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.index.trigrams import WordIndex
 from bot.query.key_spec import Handle, HandleField
@@ -50,7 +50,7 @@ class _Entry:
     """One query and those who gave it; where it is not certain, *anchor* is where it stands."""
 
     tree: Node
-    certain: Certain | None
+    decision: HandleDecision | None
     anchor: tuple[Handle, ...]
     ids: set[SubscriptionId] = field(default_factory=set)
 
@@ -59,13 +59,13 @@ class _Entry:
 class _Bucket:
     """What hangs on one handle."""
 
-    wanted: set[SubscriptionId] = field(default_factory=set)
-    barred: set[SubscriptionId] = field(default_factory=set)
-    uncertain: set[_Entry] = field(default_factory=set)
+    matches: set[SubscriptionId] = field(default_factory=set)
+    exclusions: set[SubscriptionId] = field(default_factory=set)
+    candidates: set[_Entry] = field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.wanted or self.barred or self.uncertain)
+        return not (self.matches or self.exclusions or self.candidates)
 
 
 class Index:
@@ -84,7 +84,7 @@ class Index:
         self._unanchored: set[_Entry] = set()
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
-        self._hearing: dict[OnKind, set[SubscriptionId]] = {on: set() for on in OnKind if on not in ARRIVALS}
+        self._listeners: dict[OnKind, set[SubscriptionId]] = {on: set() for on in OnKind if on not in ARRIVALS}
         self._on_review: set[SubscriptionId] = set()
 
     def __len__(self) -> int:
@@ -129,19 +129,19 @@ class Index:
         with self._lock:
             patch = PatchView(facts, self._patterns)
             judge = Evaluator(patch)
-            return self._reasoned(self._find(patch, judge) - without, judge)
+            return self._explain(self._find(patch, judge) - without, judge)
 
     def anybody_hears(self, changes: Iterable[OnKind]) -> bool:
         """Whether any subscription is to be told of one of these *changes*."""
-        return any(self._hearing[on] for on in changes)
+        return any(self._listeners[on] for on in changes)
 
     def match_changed(self, facts: Facts, changes: Iterable[OnKind]) -> list[Match]:
         """The same of those alone that are to be told of one of these *changes*."""
         with self._lock:
             patch = PatchView(facts, self._patterns)
             judge = Evaluator(patch)
-            hearing = set().union(*(self._hearing[on] for on in changes))
-            return self._reasoned(self._find(patch, judge) & hearing, judge)
+            listeners = set().union(*(self._listeners[on] for on in changes))
+            return self._explain(self._find(patch, judge) & listeners, judge)
 
     def _add(self, subscription: Subscription) -> None:
         self.changes += 1
@@ -150,14 +150,14 @@ class Index:
         entry.ids.add(subscription.id)
         self._subscriptions[subscription.id] = subscription, entry
         for on in subscription.query.hears - ARRIVALS:
-            self._hearing[on].add(subscription.id)
+            self._listeners[on].add(subscription.id)
         if FactName.REVIEWERS in facts_in(tree):
             self._on_review.add(subscription.id)
-        if entry.certain is not None:
-            for handle in entry.certain.wanted:
-                self._bucket(handle).wanted.add(subscription.id)
-            for handle in entry.certain.barred:
-                self._bucket(handle).barred.add(subscription.id)
+        if entry.decision is not None:
+            for handle in entry.decision.any_of:
+                self._bucket(handle).matches.add(subscription.id)
+            for handle in entry.decision.none_of:
+                self._bucket(handle).exclusions.add(subscription.id)
 
     def _remove(self, id_: SubscriptionId) -> None:
         _, entry = self._subscriptions.pop(id_, (None, None))
@@ -165,20 +165,20 @@ class Index:
             return
         self.changes += 1
         entry.ids.discard(id_)
-        for hearing in self._hearing.values():
-            hearing.discard(id_)
+        for listeners in self._listeners.values():
+            listeners.discard(id_)
         self._on_review.discard(id_)
-        if entry.certain is not None:
-            for handle in entry.certain.wanted:
-                self._bucket(handle).wanted.discard(id_)
+        if entry.decision is not None:
+            for handle in entry.decision.any_of:
+                self._bucket(handle).matches.discard(id_)
                 self._tidy(handle)
-            for handle in entry.certain.barred:
-                self._bucket(handle).barred.discard(id_)
+            for handle in entry.decision.none_of:
+                self._bucket(handle).exclusions.discard(id_)
                 self._tidy(handle)
         if not entry.ids:
             self._remove_tree(entry)
 
-    def _reasoned(self, ids: set[SubscriptionId], judge: Evaluator) -> list[Match]:
+    def _explain(self, ids: set[SubscriptionId], judge: Evaluator) -> list[Match]:
         reasons: dict[_Entry, tuple[Reason, ...]] = {}
         matches: list[Match] = []
         for id_ in sorted(ids):
@@ -189,37 +189,37 @@ class Index:
         return matches
 
     def _find(self, patch: PatchView, judge: Evaluator) -> set[SubscriptionId]:
-        found, uncertain = self._look_up(patch)
-        for entry in uncertain:
+        ids, candidates = self._look_up(patch)
+        for entry in candidates:
             if judge.accepts(entry.tree):
-                found |= entry.ids
-        return found
+                ids |= entry.ids
+        return ids
 
     def _look_up(self, patch: PatchView) -> tuple[set[SubscriptionId], set[_Entry]]:
         """Whom a patch is for by look-ups alone, and what else to decide."""
-        wanted: list[set[SubscriptionId]] = []
-        barred: list[set[SubscriptionId]] = []
-        uncertain = [self._unanchored]
+        matches: list[set[SubscriptionId]] = []
+        exclusions: list[set[SubscriptionId]] = []
+        candidates = [self._unanchored]
         for place, buckets in self._buckets.items():
             for name in self._names_in(place, patch):
                 bucket = buckets.get(name)
                 if bucket is None:
                     continue
-                wanted.append(bucket.wanted)
-                if bucket.barred:
-                    barred.append(bucket.barred)
-                if bucket.uncertain:
-                    uncertain.append(bucket.uncertain)
-        found: set[SubscriptionId] = set().union(*wanted)
-        for ids in barred:
-            found = found - ids  # which walks over the smaller of the two, as -= does not
-        undecided: set[_Entry] = set().union(*uncertain)
-        return found, undecided
+                matches.append(bucket.matches)
+                if bucket.exclusions:
+                    exclusions.append(bucket.exclusions)
+                if bucket.candidates:
+                    candidates.append(bucket.candidates)
+        matching: set[SubscriptionId] = set().union(*matches)
+        for ids in exclusions:
+            matching = matching - ids  # which walks over the smaller of the two, as -= does not
+        entries: set[_Entry] = set().union(*candidates)
+        return matching, entries
 
     def _names_in(self, place: HandleField, patch: PatchView) -> Collection[str]:
         """Return the names of the handles of *place* that a patch has, and perhaps more than are known."""
         names = place.names(patch)
-        return [word for text in names for word in self._parts[place].found_in(text)] if place.are_parts else names
+        return [word for text in names for word in self._parts[place].words_in(text)] if place.are_parts else names
 
     def _add_tree(self, tree: Node) -> _Entry:
         for pattern in patterns_of(tree):
@@ -227,12 +227,12 @@ class Index:
             if not uses:
                 self._patterns.add(pattern, pattern)
             self._pattern_uses[pattern] = uses + 1
-        decided = certain(tree)
-        anchor = () if decided is not None else anchor_of(tree)
-        entry = self._entries[tree] = _Entry(tree, decided, anchor)
+        decision = decision_of(tree)
+        anchor = () if decision is not None else anchor_of(tree)
+        entry = self._entries[tree] = _Entry(tree, decision, anchor)
         for handle in anchor:
-            self._bucket(handle).uncertain.add(entry)
-        if decided is None and not anchor:
+            self._bucket(handle).candidates.add(entry)
+        if decision is None and not anchor:
             self._unanchored.add(entry)
         return entry
 
@@ -240,7 +240,7 @@ class Index:
         del self._entries[entry.tree]
         self._unanchored.discard(entry)
         for handle in entry.anchor:
-            self._bucket(handle).uncertain.discard(entry)
+            self._bucket(handle).candidates.discard(entry)
             self._tidy(handle)
         for pattern in patterns_of(entry.tree):
             self._pattern_uses[pattern] -= 1

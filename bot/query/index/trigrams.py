@@ -36,15 +36,15 @@ class WordIndex:
             del self._words[letters]
         self._remembered.clear()
 
-    def found_in(self, text: str) -> list[str]:
+    def words_in(self, text: str) -> list[str]:
         """The words that stand anywhere in *text*."""
-        found = self._remembered.get(text)
-        if found is None:
+        words = self._remembered.get(text)
+        if words is None:
             if len(self._remembered) == _MAX_REMEMBERED:
                 self._remembered.clear()
             near = self._words.keys() & _letters_of(text)
-            found = self._remembered[text] = [word for letters in near for word in self._words[letters] if word in text]
-        return found
+            words = self._remembered[text] = [word for letters in near for word in self._words[letters] if word in text]
+        return words
 
 
 def _letters_of(text: str) -> set[str]:
