@@ -214,7 +214,7 @@ def _watched_elsewhere(places: Sequence[LookupServer], query: Query) -> Iterator
 def _late_comments(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
     """Note that comments arrive late from the servers of *query* that raise no events for them."""
     late = [place for place in _asked(places, query) if place.looks_for_comments]
-    if late and OnKind.COMMENT in query.wishes.on:
+    if late and OnKind.COMMENT in query.options.on:
         spoken = " and ".join(f"{place.name} (API {place.api.version})" for place in late)
         yield (
             f"{spoken} {'does' if len(late) == 1 else 'do'} not announce comments. "
@@ -257,9 +257,9 @@ async def _see_that_it_is_new(tx: Transaction, request: CommandRequest, query: Q
 
 async def _next_digest(tx: Transaction, room: RoomId, query: Query) -> list[str]:
     """Return when the digest of a query is due next, if it has one."""
-    if query.wishes.digest is None:
+    if query.options.digest is None:
         return []
-    at = await tx.digests.next_at(room, query.wishes.digest)
+    at = await tx.digests.next_at(room, query.options.digest)
     return [f"Next digest: {when(at, zone_named(await tx.subscriptions.timezone(room)))}."]
 
 

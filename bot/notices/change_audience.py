@@ -48,7 +48,7 @@ class _Room:
     def add(self, hearing: ChangeMatch, changes: tuple[Change, ...]) -> None:
         """What waits for a digest is not told beside it."""
         self.matches.append(hearing.match)
-        if hearing.match.subscription.query.wishes.digest is None:
+        if hearing.match.subscription.query.options.digest is None:
             self.told.update({change: None for change in changes if _KINDS[change.kind] in hearing.told})
             self.asked.update({change: None for change in changes if _KINDS[change.kind] in hearing.asked})
 

@@ -108,7 +108,7 @@ class _Parser:
     def check_subscription(self, query: Query, *, has_addresses: bool) -> None:
         """Refuse the *query* just read if nobody would ever hear of it."""
         for term, start, end in self._terms:
-            if term.key is Key.STALE and query.wishes.digest is None:
+            if term.key is Key.STALE and query.options.digest is None:
                 reason = "Time alone brings no news: stale: is for look-ups, and for a digest,"
                 self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {OptionKind.DIGEST.example}")
             if IsFlag.MINE in term.values and not has_addresses:

@@ -93,15 +93,15 @@ class Query:
     """What somebody wants to hear of, and how."""
 
     tree: Node
-    wishes: SubscriptionOptions = NO_OPTIONS
+    options: SubscriptionOptions = NO_OPTIONS
 
     def __str__(self) -> str:
-        return f"{self.tree} {self.wishes}" if self.wishes else str(self.tree)
+        return f"{self.tree} {self.options}" if self.options else str(self.tree)
 
     @property
     def hears(self) -> frozenset[OnKind]:
         """What is told of: the `on:` as written, else new and revision; and what the wanted terms imply."""
-        return self.implied.union(self.wishes.on or DEFAULT_ON)
+        return self.implied.union(self.options.on or DEFAULT_ON)
 
     @property
     def implied(self) -> frozenset[OnKind]:

@@ -75,13 +75,13 @@ class MatchReason:
 class RoomMatch:
     """A room that a series or lone patch is for; *paths* are those that were asked for, in the patches' order.
 
-    *wishes* are those of the subscriptions that matched, each once.
+    *options* are those of the subscriptions that matched, each once.
     """
 
     room: RoomId
     why: tuple[MatchReason, ...]
     paths: tuple[str, ...]
-    wishes: tuple[SubscriptionOptions, ...] = ()
+    options: tuple[SubscriptionOptions, ...] = ()
 
 
 def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None = None) -> list[RoomMatch]:
@@ -124,14 +124,14 @@ class _Found:
     full: set[SubscriptionId] = field(default_factory=set)  # those with as many reasons as are kept
     rooms: dict[SubscriptionId, RoomId] = field(default_factory=dict)
     _why: dict[RoomId, dict[MatchReason, None]] = field(default_factory=dict)
-    _wishes: dict[RoomId, dict[SubscriptionOptions, None]] = field(default_factory=dict)
+    _options: dict[RoomId, dict[SubscriptionOptions, None]] = field(default_factory=dict)
     _named: Counter[SubscriptionId] = field(default_factory=Counter)
 
     def add(self, match: Match) -> None:
         """A patch that a subscription matched."""
         subscription = match.subscription
         self.rooms[subscription.id] = subscription.room
-        self._wishes.setdefault(subscription.room, {})[subscription.query.wishes] = None
+        self._options.setdefault(subscription.room, {})[subscription.query.options] = None
         why = self._why.setdefault(subscription.room, {})
         for reason in match.reasons:
             if self._named[subscription.id] >= MOST_FOUND:
@@ -144,7 +144,7 @@ class _Found:
     def by_room(self) -> list[RoomMatch]:
         """The rooms in the order of their ids."""
         return [
-            RoomMatch(room, tuple(why), _paths(why), tuple(self._wishes[room]))
+            RoomMatch(room, tuple(why), _paths(why), tuple(self._options[room]))
             for room, why in sorted(self._why.items())
         ]
 
@@ -223,7 +223,7 @@ def hearings(index: Index, happened: PatchChange) -> Iterator[ChangeMatch]:
     if not index.anybody_hears(happened.changes):
         return
     matches = index.match_changed(happened.after, happened.changes)
-    named = [happened.changes.intersection(match.subscription.query.wishes.on) for match in matches]
+    named = [happened.changes.intersection(match.subscription.query.options.on) for match in matches]
     matched_before = set() if all(named) else index.find(happened.before)
     for match, asked in zip(matches, named, strict=True):
         came_true = match.subscription.id not in matched_before

@@ -152,7 +152,7 @@ class Announcer:
 
 def asked(audience: Audience, about: CardRef, judged: Judged, match: RoomMatch) -> CardRequest:
     """The card that a room asked for, in the richest form of those that its subscriptions did."""
-    form, digests = richest(match.wishes, audience.form(match.room))
+    form, digests = richest(match.options, audience.form(match.room))
     return CardRequest(about, judged, match, form, digests)
 
 

@@ -192,7 +192,7 @@ def _wanted(subscriptions: Iterable[Subscription]) -> _Wanted:
     """The digests that are asked for, each with the queries about what is stale."""
     wanted: dict[tuple[RoomId, DigestTimes], list[Query]] = {}
     for each in subscriptions:
-        if (asked := each.query.wishes.digest) is not None:
+        if (asked := each.query.options.digest) is not None:
             queries = wanted.setdefault((each.room, asked), [])
             if any(FactName.IDLE in term.facts for term in positive_terms(each.query.tree)):
                 queries.append(each.query)

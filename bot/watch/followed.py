@@ -69,4 +69,4 @@ class FollowedSubmissions:
         judged = Judged(server, standing.series, standing.patches)
         maintainers = self._maintainers(server, judged.project)
         found = (match for patch in judged.patches for match in matches_of(self._index, judged, patch, maintainers))
-        return any(not on.isdisjoint(match.subscription.query.wishes.on) for match in found)
+        return any(not on.isdisjoint(match.subscription.query.options.on) for match in found)

@@ -191,7 +191,7 @@ def test_what_waits_for_a_digest_is_told_by_no_reply() -> None:
     [each] = heard(an_index('path:migration/ on:state digest:"daily 09:00"'), changed(NEW, ACCEPTED))
 
     assert (each.told, each.asked) == ((), ())
-    assert [wishes.digest is not None for wishes in each.match.wishes] == [True]
+    assert [options.digest is not None for options in each.match.options] == [True]
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,10 @@ NODES: st.SearchStrategy[Node] = st.recursive(TERMS, _grown, max_leaves=12)
 DIGESTS = st.builds(
     DigestTimes, st.frozensets(st.integers(0, 6), min_size=1), hour=st.integers(0, 23), minute=st.integers(0, 59)
 )
-WISHES = st.builds(
+OPTIONS = st.builds(
     SubscriptionOptions,
     on=st.sets(st.sampled_from(OnKind)).map(lambda chosen: tuple(on for on in OnKind if on in chosen)),
     form=st.none() | st.sampled_from(CardForm),
     digest=st.none() | DIGESTS,
 )
-QUERIES = st.builds(Query, NODES, WISHES)
+QUERIES = st.builds(Query, NODES, OPTIONS)

@@ -77,10 +77,10 @@ def test_the_reasons_are_of_those_that_hear_of_it_alone() -> None:
     assert [why.subscription for why in match.why] == [2]
 
 
-def test_each_room_has_the_wishes_of_all_that_matched() -> None:
+def test_each_room_has_the_options_of_all_that_matched() -> None:
     index = an_index(room="path:migration/ as:compact", room_='subject:fix digest:"daily 09:00"', other="from:ada")
 
-    found = {match.room: match.wishes for match in match_rooms(index, arriving())}
+    found = {match.room: match.options for match in match_rooms(index, arriving())}
 
     assert found == {
         ROOM: (SubscriptionOptions(form=CardForm.COMPACT), SubscriptionOptions(digest=DAILY)),
@@ -89,7 +89,7 @@ def test_each_room_has_the_wishes_of_all_that_matched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "mode", "form"),
+    ("options", "mode", "form"),
     [
         ([SubscriptionOptions()], CardForm.CARD, CardForm.CARD),
         ([SubscriptionOptions()], CardForm.COMPACT, CardForm.COMPACT),
@@ -103,8 +103,8 @@ def test_each_room_has_the_wishes_of_all_that_matched() -> None:
         ([SubscriptionOptions(digest=DAILY, form=CardForm.CARD)], CardForm.CARD, None),
     ],
 )
-def test_the_richest_form_wins(wishes: list[SubscriptionOptions], mode: CardForm, form: CardForm | None) -> None:
-    assert richest(wishes, mode)[0] == form
+def test_the_richest_form_wins(options: list[SubscriptionOptions], mode: CardForm, form: CardForm | None) -> None:
+    assert richest(options, mode)[0] == form
 
 
 def test_digests_are_named_only_where_nobody_wants_it_at_once() -> None:

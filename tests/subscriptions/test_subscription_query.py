@@ -142,11 +142,11 @@ def test_what_is_no_plain_text_is_read_into_values() -> None:
     ]
 
 
-def test_wishes_are_kept_beside_the_tree() -> None:
+def test_options_are_kept_beside_the_tree() -> None:
     query = parse('on:state path:a OR path:b as:card digest:"Mon-Fri 09:30"')
 
     assert query.tree == parse("path:a OR path:b").tree
-    assert query.wishes == SubscriptionOptions((OnKind.STATE,), CardForm.CARD, DigestTimes(frozenset(range(5)), 9, 30))
+    assert query.options == SubscriptionOptions((OnKind.STATE,), CardForm.CARD, DigestTimes(frozenset(range(5)), 9, 30))
 
 
 @pytest.mark.parametrize(
