@@ -119,10 +119,10 @@ class PatchSearch:
         return await self._matches(query.tree, reach, only_idle=False)
 
     async def idle(self, query: Query, at_most: int) -> SearchHits:
-        """The same of what *query* matches only because nothing has happened to it for long.
+        """Find the newest *at_most* that *query* matches only because nothing has happened to them for long.
 
         Raises:
-            UserError: the same.
+            UserError: the store does not have what the query asks for.
         """
         reach = _Reach(None, at_most, MOST_IDLE, self._clock.monotonic() + SEARCH_SECONDS)
         return await self._matches(query.tree, reach, only_idle=True)

@@ -13,7 +13,7 @@ MAX_REASONS = 20  # of one refusal
 
 
 class TermOutcome(Enum):
-    """What became of a term."""
+    """The outcome of a term."""
 
     FOUND = "matches"
     MISSING = "does not match"
@@ -22,7 +22,7 @@ class TermOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A term, or an excluded group, and what became of it.
+    """A term, or an excluded group, and its outcome.
 
     *seen* is what the term found; where it found nothing, what was there instead. MAX_SEEN things at most.
     """
@@ -37,10 +37,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a query matches.
+    """A decision whether a query matches, with its reasons.
 
-    The *reasons* of a match are its wanted terms, in the query's order; of an OR those of every alternative that
-    matches. The reason of a refusal is the one exclude that hit, else the first wanted part that found nothing;
+    The *reasons* of a match are its positive terms, in the query's order; of an OR those of every alternative that
+    matches. The reason of a refusal is the one exclude that hit, else the first positive part that found nothing;
     of an OR that found nothing, why each alternative did not, MAX_REASONS at most.
     """
 

@@ -1,4 +1,4 @@
-"""What a query looks at in one patch."""
+"""The facts of a patch, which decide whether a query matches it."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -62,7 +62,7 @@ class FactName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraFacts:
-    """What is known beside the patch and its series themselves."""
+    """The facts that are known from elsewhere than the patch and its series."""
 
     former_state: str | None = None  # set only while a change of state is judged
     checks: tuple[tuple[str, CheckState], ...] = ()  # the latest of each context
@@ -76,7 +76,7 @@ _NOTHING_MORE = ExtraFacts()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a query looks at in one patch; of its series a patch brings the name, the version and the counts."""
+    """The facts of one patch; of its series it has the name, the version and the counts."""
 
     server: ServerName
     project: ProjectName

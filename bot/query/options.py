@@ -1,4 +1,4 @@
-"""How somebody wants to hear: what a subscription says beside what it matches."""
+"""The options of a subscription: which news it is told of, in which form, and when."""
 
 import re
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _SHORTEST_RANGE = 3  # days; "Mon,Tue" reads better than "Mon-Tue"
 
 
 class OptionKind(StrEnum):
-    """What a subscription may say beside its terms; *example* and *meaning* are what help says of it."""
+    """An option that a query may name beside its terms; *example* and *meaning* are what help says of it."""
 
     example: str
     meaning: str
@@ -34,7 +34,7 @@ class OptionKind(StrEnum):
 
 
 class OnKind(StrEnum):
-    """What is told of a series."""
+    """A kind of news of a series."""
 
     NEW = "new"
     REVISION = "revision"
@@ -48,7 +48,7 @@ DEFAULT_ON = (OnKind.NEW, OnKind.REVISION)
 
 
 class CardForm(StrEnum):
-    """What a new series looks like in the room."""
+    """The form in which a room is told of a new series."""
 
     CARD = "card"
     COMPACT = "compact"
@@ -56,7 +56,7 @@ class CardForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DigestTimes:
-    """On which days and at what time matches are told together, in the zone of the room."""
+    """The days and the time, in the zone of the room, at which it is told of its matches together."""
 
     days: frozenset[int]  # 0 is Monday
     hour: int
@@ -68,7 +68,7 @@ class DigestTimes:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionOptions:
-    """What a query says beside its terms; `on` is in the order of On, and empty where nothing was said."""
+    """The options that a query names beside its terms; `on` is in the order of OnKind, and empty for none."""
 
     on: tuple[OnKind, ...] = ()
     form: CardForm | None = None
@@ -90,7 +90,7 @@ NO_OPTIONS = SubscriptionOptions()
 def richest(
     options: Iterable[SubscriptionOptions], default: CardForm
 ) -> tuple[CardForm | None, tuple[DigestTimes, ...]]:
-    """The form in which a room is shown what several subscriptions ask for: a card, else a compact one.
+    """Return the form in which a room is shown what several subscriptions ask for: a card, else a compact one.
 
     *default* is the form of those that say nothing. None where all of them wait for a digest, and then those digests.
     """

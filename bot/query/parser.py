@@ -1,4 +1,4 @@
-r"""From what somebody typed to a query, or to a mistake with its place.
+r"""Parses what somebody typed into a query, or refuses it with the place of the mistake.
 
 query  = group                                     in which options (on: as: digest:) may stand
 group  = part { [ "OR" ] part }                    side by side binds closer than OR
@@ -45,7 +45,7 @@ def parse_subscription(text: str, *, has_addresses: bool) -> Query:
 
 
 class _Group:
-    """What was read of one group so far."""
+    """The parts of one group, as far as it has been read."""
 
     def __init__(self) -> None:
         self.excludes: list[Node] = []

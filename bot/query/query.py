@@ -1,4 +1,4 @@
-"""A query as a tree, and the one way to write it.
+"""Represents a query as a tree, and spells it in the one canonical way.
 
     Node = And    all of its parts, of which excludes always win; one part at least is no exclude
          | Or     one of its parts, of which none is an exclude
@@ -25,7 +25,7 @@ _BEGINS_OTHERWISE = frozenset("/!'`‘‚＇«»‹›「『")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One key and its values, of which one must match; each is checked and canonical for its key."""
+    """A key and its values, of which one must match; each value is in the canonical form of its key."""
 
     key: Key
     values: tuple[Value, ...]
@@ -46,7 +46,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """What must not match."""
+    """A part that must not match."""
 
     part: "Node"
 
@@ -90,7 +90,7 @@ _CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What somebody wants to hear of, and how."""
+    """A tree that patches match or do not, and the options for those that do."""
 
     tree: Node
     options: SubscriptionOptions = NO_OPTIONS
@@ -137,7 +137,7 @@ def terms_of(node: Node) -> Iterator[Term]:
 
 
 def positive_terms(node: Node) -> Iterator[Term]:
-    """All terms below *node*, in order, without those that stand in an exclude."""
+    """Return all terms below *node*, in order, without those that stand in an exclude."""
     match node:
         case Term():
             yield node

@@ -1,4 +1,4 @@
-r"""The words of a query: keys, values and signs, each with its place.
+r"""Splits a query into tokens: keys, values and signs, each with its place.
 
 values = value { "," value }
 value  = run of anything but space , " ( )  |  '"' { anything, \" \\ } '"'  |  "/" { anything, \/ } "/"
@@ -46,7 +46,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 class ValueForm(Enum):
-    """How a value was typed."""
+    """The form in which somebody typed a value."""
 
     BARE = "bare"
     QUOTED = "quoted"
@@ -55,7 +55,7 @@ class ValueForm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A value as typed, without its quotes or slashes, and its place."""
+    """A key or value as somebody typed it, without quotes or slashes, and its place."""
 
     text: str
     start: int

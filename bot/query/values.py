@@ -132,7 +132,7 @@ class Age:
 
     @property
     def time(self) -> timedelta:
-        """The same as a length of time."""
+        """The length of time."""
         return timedelta(hours=self.hours)
 
 

@@ -1,7 +1,7 @@
-"""By what a query can be looked up, and what of a patch it is looked up with.
+"""Chooses the handles by which the index finds a query.
 
-A handle is one thing to look up: a path pattern, an address, a state, or a part of a text. A query is anchored where
-every match of it has one of some handles at least; it is certain where, beyond that, handles alone decide it.
+A query is anchored where every match of it has at least one of some handles; it is decided where, beyond that, handles
+alone tell whether a patch matches.
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from bot.query.query import And, Node, Not, Or, Term
 
 @dataclass(frozen=True, slots=True)
 class HandleDecision:
-    """A query that handles decide: a patch matches that has one of *any_of* and none of *none_of*."""
+    """A query that handles alone decide: a patch matches if it has one of *any_of* and none of *none_of*."""
 
     any_of: tuple[Handle, ...]
     none_of: tuple[Handle, ...]
 
 
 def decision_of(node: Node) -> HandleDecision | None:
-    """How handles alone decide *node*; None where its terms must be looked at."""
+    """Return how handles alone decide *node*; None where its terms must be evaluated."""
     parts = node.parts if isinstance(node, And) else (node,)
     any_of = [_exact_handles(part) for part in parts if not isinstance(part, Not)]
     none_of = [_exact_handles(part.part) for part in parts if isinstance(part, Not)]
@@ -31,7 +31,7 @@ def decision_of(node: Node) -> HandleDecision | None:
 
 
 def anchor_of(node: Node) -> tuple[Handle, ...]:
-    """Handles of which every match of *node* has one; none where only a scan helps."""
+    """Return handles of which every match of *node* has one; none where only a scan helps."""
     match node:
         case Term(key, values):
             handles = [value_handle.handle for value in values if (value_handle := key.spec.handle(value)) is not None]

@@ -1,12 +1,12 @@
-"""A hundred thousand subscriptions at once.
+"""Finds the subscriptions that a patch is for, among a hundred thousand.
 
 Each different query is kept and decided once, however many rooms gave it.
 
 Theory of operation. What can be looked up in a patch, a handle, has a bucket; a trie finds the handles that are path
 patterns, three letters in a row lead to those that are parts of a text, all others stand in a patch as they are. A
-query that look-ups alone decide, as most do, is certain: the ids of its subscriptions hang in the buckets of what it
-wants and of what bars it, and a patch is answered by uniting sets. Any other query is put only before the patches
-that have its anchor, its most telling wanted term; its tree decides. One without an anchor is put before every patch.
+query that look-ups alone decide, as they do most, has the ids of its subscriptions in the buckets of its handles and of
+those that it excludes, and a patch is answered by uniting sets. Any other query is evaluated only for the patches
+that have its anchor, the handles of its most telling term. One without an anchor is evaluated for every patch.
 """
 
 from collections.abc import Collection, Iterable
@@ -29,7 +29,7 @@ from bot.query.query import Node, Query, facts_in, patterns_of
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a room asked to hear of; nothing of it before *muted_until* (UTC)."""
+    """A query of a room, which is told nothing of its matches before *muted_until* (UTC)."""
 
     id: SubscriptionId
     room: RoomId
@@ -47,7 +47,7 @@ class Match:
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    """One query and those who gave it; where it is not certain, *anchor* is where it stands."""
+    """A query and the ids of its subscriptions; one without a *decision* hangs on the handles of its *anchor*."""
 
     tree: Node
     decision: HandleDecision | None
@@ -57,7 +57,7 @@ class _Entry:
 
 @dataclass(eq=False, slots=True)
 class _Bucket:
-    """What hangs on one handle."""
+    """The subscriptions that a handle includes or excludes, and the queries to evaluate where it is there."""
 
     matches: set[SubscriptionId] = field(default_factory=set)
     exclusions: set[SubscriptionId] = field(default_factory=set)
@@ -136,7 +136,7 @@ class Index:
         return any(self._listeners[on] for on in changes)
 
     def match_changed(self, facts: Facts, changes: Iterable[OnKind]) -> list[Match]:
-        """The same of those alone that are to be told of one of these *changes*."""
+        """Return what `match` does, of those subscriptions alone that are to be told of one of these *changes*."""
         with self._lock:
             patch = PatchView(facts, self._patterns)
             judge = Evaluator(patch)
