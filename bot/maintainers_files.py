@@ -103,7 +103,7 @@ class MaintainersFiles:
         seen: dict[tuple[ServerName, ProjectName], set[str]] = {}
         for server, project in self._projects:
             if any(patterns_of(query.tree) and looks_at(query, server, project) for query in queries):
-                async with self._store.transaction() as tx:
+                async with self._store.reading() as tx:
                     seen[server, project] = await tx.watch.seen_paths(server, project)
         return await asyncio.to_thread(self._doubts, queries, seen)
 
@@ -148,7 +148,7 @@ class MaintainersFiles:
     async def restore(self) -> None:
         """Begin with the copies of the last run; one that was read elsewhere is none of this file."""
         for source in self._sources:
-            async with self._store.transaction() as tx:
+            async with self._store.reading() as tx:
                 copy = await tx.watch.maintainers(source.server, source.project)
             if copy is not None and copy.place == source.place:
                 await self._restore(source, copy)

@@ -149,7 +149,7 @@ class PatchSearch:
         found: list[KnownSince] = []
         for server, names in self._projects.items():
             watched = {name.lower() for name in names}
-            async with self._store.transaction() as tx:
+            async with self._store.reading() as tx:
                 known = await tx.watch.remembers_since(server)
             found += [
                 KnownSince(server, project, since)
@@ -182,7 +182,7 @@ class PatchSearch:
     ) -> "_Chunk":
         """Decide the next patches; one chunk of all searches at a time, since more threads would hold the loop up."""
         async with self._turn:
-            async with self._store.transaction() as tx:
+            async with self._store.reading() as tx:
                 rows = await tx.watch.scanned(judge.scan, projects, before, limit)
             return await asyncio.to_thread(judge.chunk, rows)
 
@@ -190,7 +190,7 @@ class PatchSearch:
         """The *patches* as they are known now, in their order, but for those that were dropped meanwhile."""
         known: dict[PatchId, StoredPatch] = {}
         for some in batched(patches, _RECALLED):
-            async with self._store.transaction() as tx:
+            async with self._store.reading() as tx:
                 known |= {each.patch.id: each for each in await tx.watch.recalled(server, some)}
         found = [known[patch] for patch in patches if patch in known]
         return tuple(SearchHit(server, each.patch, each.series, each.read_at, each.changed_at) for each in found)

@@ -113,7 +113,7 @@ class LookupCommands:
         site = self._places[match.server].site(match.patch.project)
         if match.series is None:
             return SearchMatch(site, match.patch, is_pull=match.patch.pull_url is not None)
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             states = await tx.watch.states_of(match.server, [match.series.id])
             is_pull = bool(await tx.watch.pull_requests(match.server, [match.series.id]))
         return SearchMatch(site, match.patch, match.series, states.get(match.series.id, {}), is_pull)

@@ -169,7 +169,7 @@ class RefResolver:
         for event in (message.replies_to, message.thread):
             if event is None:
                 continue
-            async with self._store.transaction() as tx:
+            async with self._store.reading() as tx:
                 about = await tx.cards.about_event(message.room, event)
             if about is not None:
                 kind = RefKind.SERIES if about.kind == "series" else RefKind.PATCH
@@ -333,14 +333,14 @@ class CachedSubmissions:
 
     async def with_msgid(self, place: LookupServer, msgid: Msgid) -> tuple[Patch | None, SeriesId | None]:
         """The patch with a message-id, else the series whose cover letter has it."""
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             patch = await tx.watch.by_msgid(place.name, msgid)
             series = None if patch else await tx.watch.opened_by(place.name, msgid)
         return patch, series.id if series else None
 
     async def patch(self, place: LookupServer, number: int, outage: str) -> ResolvedPatch | None:
         """A patch that was read."""
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             found = await tx.watch.remembered(place.name, number)
         if found is None:
             return None
@@ -348,7 +348,7 @@ class CachedSubmissions:
 
     async def series(self, place: LookupServer, number: int, outage: str) -> ResolvedSeries | None:
         """A series that was judged."""
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             series = await tx.watch.series(place.name, number)
             as_of = await tx.watch.judged_at(place.name, number)
         return ResolvedSeries(place, series, CacheNote(outage, as_of)) if series and as_of else None
@@ -360,7 +360,7 @@ class CachedSubmissions:
             UserError: it was never judged.
         """
         copy = found.copy or await self._copy_of(found.place, found.series, outage)
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             return await tx.watch.patches_of(found.place.name, found.series.id), copy
 
     async def _copy_of(self, place: LookupServer, series: Series, outage: str) -> CacheNote:

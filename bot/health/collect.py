@@ -76,7 +76,7 @@ class HealthCollector:
         floods: tuple[str, ...] = ()
         broken: tuple[str, ...] = ()
         try:
-            async with self._store.transaction() as tx:
+            async with self._store.reading() as tx:
                 queue = await tx.outbox.queue()
                 known = {watch.server: await tx.watch.known_since(watch.server) for watch in self._parts.watches}
                 in_chat = await tx.subscriptions.count()
@@ -111,7 +111,7 @@ class HealthCollector:
         """
         now, versions = self._clock.now(), (("Python", platform.python_version()), ("database", migrate.newest()))
         try:
-            async with self._store.transaction() as tx:
+            async with self._store.reading() as tx:
                 kept, out = await tx.session.load_rooms(), await tx.session.rooms_out()
                 cards = await tx.cards.count_since(now - _DAY)
                 waiting = await tx.outbox.waiting_since([now - age for age in AGES])

@@ -89,6 +89,17 @@ class Flood:
         """Whether the room should hear of it by now."""
         return not self.said and abs(now - self.opened) >= UNHEARD
 
+    def next_due(self, now: datetime, polled_at: datetime | None) -> datetime:
+        """When there is something to tell of it: *now* where there is, else as long as nothing more of it comes."""
+        if self.is_over(now, polled_at) or self.is_unheard(now):
+            return now
+        moments = [self.last + LONG_QUIET, self.opened + LONGEST]
+        if polled_at is not None and polled_at > self.last:
+            moments.append(self.last + QUIET)
+        if not self.said:
+            moments.append(self.opened + UNHEARD)
+        return min(moments)
+
 
 class FloodDecision(Enum):
     """The outcome for the series of a room."""

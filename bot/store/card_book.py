@@ -256,6 +256,16 @@ class CardBook:
         )
 
 
+def next_edit(now: datetime) -> sa.Select[tuple[datetime]]:
+    """Select when the next card is to be edited, but for those that must not be tried yet; null: none is."""
+    card = schema.card
+    waits = is_put_off(RetryKind.EDIT, card.c.notice_key, now)
+    moment = sa.case((card.c.touched_at > now, columns.LONG_AGO), else_=card.c.due_at)  # the clock was set back
+    # The comparison, unlike "is not null", lets SQLite look at the marked cards alone.
+    marked = (card.c.ended.is_(None), card.c.due_at >= columns.LONG_AGO)
+    return sa.select(sa.func.min(moment, type_=columns.Utc())).where(*marked, ~waits)
+
+
 def _life(row: sa.RowMapping) -> EditSchedule:
     return EditSchedule(
         posted=row["created_at"],

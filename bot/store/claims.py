@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
 from bot.notices.notice import LONGEST_RETRY, ClaimedNotice, Lane, Message, NoticeState, SendCandidate
 from bot.store import columns, schema
+from bot.store.engine import UNNOTED
 from bot.store.rows import message_of
 
 OPEN = (NoticeState.WAITING, NoticeState.TRIED)
@@ -37,15 +38,18 @@ def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
     return sa.or_(is_card, sa.exists().where(said.c.key == key, said.c.event.is_not(None)))
 
 
+def is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a notice may be tried at *now* (UTC); a clock that was set back delays none."""
+    table = schema.notice
+    return sa.or_(table.c.state == NoticeState.WAITING, table.c.next_at <= now, table.c.next_at > now + LONGEST_RETRY)
+
+
 async def candidates(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> list[SendCandidate]:
     """Return what may be sent at *now* (UTC) in rooms that are not *busy*, by lane and age."""
     table = schema.notice
-    due = sa.or_(
-        table.c.state == NoticeState.WAITING,
-        table.c.next_at <= now,
-        table.c.next_at > now + LONGEST_RETRY,  # the clock was set back
+    query = sa.select(table.c.id, table.c.room, table.c.lane, table.c.asked_by).where(
+        table.c.id.in_(heads(busy)), is_due(now)
     )
-    query = sa.select(table.c.id, table.c.room, table.c.lane, table.c.asked_by).where(table.c.id.in_(heads(busy)), due)
     rows = (await connection.execute(query.order_by(table.c.lane, table.c.id))).all()
     return [SendCandidate(NoticeId(row.id), RoomId(row.room), Lane(row.lane), row.asked_by) for row in rows]
 
@@ -70,7 +74,7 @@ async def attempts(
         "first_device": sa.func.coalesce(table.c.first_device, device),
     }
     tried = table.c.id.in_([notice.id for notice in claimed])
-    await connection.execute(sa.update(table).where(tried).values(values))
+    await connection.execute(sa.update(table).where(tried).values(values).execution_options(**UNNOTED))
     return Attempts(tuple(claimed), unreadable)
 
 

@@ -37,4 +37,5 @@ class Utc(sa.TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+LONG_AGO = sa.literal(datetime(1970, 1, 1, tzinfo=UTC), Utc())  # before anything that is stored
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows itself only as INTEGER

@@ -15,7 +15,7 @@ from bot.notices.notice import CardRef
 from bot.query.options import DigestTimes, read_digest
 from bot.store import columns, schema
 from bot.store.book import drop_batch, readable
-from bot.store.retry_book import RetryBook, RetryKind
+from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 from bot.store.subscription_book import SubscriptionBook
 from bot.subscriptions.digest_schedule import next_due, zone_named
 
@@ -202,6 +202,14 @@ class DigestBook:
     async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
         found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
         return found
+
+
+def next_digest(now: datetime) -> sa.Select[tuple[datetime]]:
+    """Select when the next digest is due, but for those that must not be tried yet; null: none is."""
+    table = schema.digest
+    key = sa.literal("digest ") + table.c.digest + sa.literal(" of ") + table.c.room  # as `DigestDue.key`
+    waits = is_put_off(RetryKind.DIGEST, key, now)
+    return sa.select(sa.func.min(table.c.next_due_at, type_=columns.Utc())).where(~waits)
 
 
 def _is(table: sa.Table, room: RoomId, digest: DigestTimes) -> tuple[sa.ColumnElement[bool], ...]:

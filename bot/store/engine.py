@@ -1,9 +1,10 @@
 """Opens the database: the right pragmas, the right file mode, its complaints in plain words.
 
-Theory of operation of transactions. Every transaction is explicit (`Store.transaction`) and takes the one write lock
-when it begins, so that what it read still holds when it writes and no upgrade of a read lock can fail half-way.
-One connection serves the process; transactions queue for it. No transaction spans a request to another machine.
-Only what looks at a whole database (`db check`) begins without the lock, with `READ_ONLY`.
+Theory of operation of transactions. Every transaction is explicit. One that writes (`Store.transaction`) takes the one
+write lock when it begins, so that what it read still holds when it writes and no upgrade of a read lock can fail
+half-way. One that only looks (`Store.reading`, `READ_ONLY`) takes no lock and waits for no other program; a statement
+in it that would write is refused. One connection serves the process; transactions queue for it. No transaction spans a
+request to another machine. The tables that a transaction writes are noted (`written_by`), for whoever waits for a row.
 
 On SQLite the lock is the file's (BEGIN IMMEDIATE). WAL with synchronous=FULL: a commit that returned survives a power
 loss, which NORMAL does not promise.
@@ -20,14 +21,15 @@ anew. A connection is tried before each transaction, so that a server's restart 
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.errors import ConfigError, StoreError
@@ -36,6 +38,8 @@ from bot.store import postgres, sqlite
 BUSY_SECONDS: Final = 30  # how long a transaction waits for its turn, here and for other programs
 _WAIT_SECONDS: Final = 1.0  # at a stretch: nothing ends a wait of SQLite's own, and a bot must end in time
 READ_ONLY: Final = {"patchbot_read_only": True}  # execution options of a connection that takes no write lock
+UNNOTED: Final = {"patchbot_unnoted": True}  # execution options of a statement whose writes nobody waits for
+_WRITTEN: Final = "patchbot_written"
 
 _IN_MEMORY = ":memory:"
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
@@ -67,7 +71,14 @@ def connect(url: str, *, only_instance: bool = False) -> AsyncEngine:
     else:
         engine = _connect_file(url)
     sa.event.listen(engine.sync_engine, "begin", _begin)
+    sa.event.listen(engine.sync_engine, "before_execute", _note_write)
     return engine
+
+
+def written_by(connection: AsyncConnection) -> AbstractSet[str]:
+    """Return the names of the tables that the transaction of *connection* has written so far."""
+    written: set[str] = connection.info[_WRITTEN]
+    return written
 
 
 def _connect_file(url: str) -> AsyncEngine:
@@ -186,7 +197,24 @@ def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor.close()
 
 
+def _note_write(
+    connection: sa.Connection, statement: sa.Executable, _: object, __: object, options: Mapping[str, object]
+) -> None:
+    """Note the table that a *statement* writes.
+
+    Raises:
+        RuntimeError: where the transaction only looks; PostgreSQL refuses that itself.
+    """
+    if not isinstance(statement, sa.UpdateBase):
+        return
+    if READ_ONLY.items() <= options.items() and connection.dialect.name == "sqlite":
+        raise RuntimeError(f"a transaction that only reads must not write: {statement}")
+    if not UNNOTED.items() <= options.items():
+        connection.info[_WRITTEN].add(statement.entity_description["name"])
+
+
 def _begin(connection: sa.Connection) -> None:
+    connection.info[_WRITTEN] = set()
     read_only = READ_ONLY.items() <= connection.get_execution_options().items()
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(postgres.BEGIN_READ_ONLY if read_only else postgres.BEGIN)

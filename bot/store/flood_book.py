@@ -1,6 +1,7 @@
 """The floods and catch-ups that are open, the series listed in them instead of carded, and when servers were polled."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -74,6 +75,12 @@ class FloodBook:
         table = schema.flood
         found = await self._all(sa.select(table).order_by(table.c.opened, table.c.key))
         return readable(found, _flood, lambda row: str(row["key"]), self._incidents)
+
+    async def next_due(self, put_off: AbstractSet[str]) -> datetime | None:
+        """When the next flood is to be told of (UTC), but for those *put_off*, by key; None: there is none."""
+        polled, floods = CatchUpBook(self._connection), [each for each in await self.all() if each.key not in put_off]
+        due = [flood.next_due(self._now, await polled.polled_at(flood.server)) for flood in floods]
+        return min(due, default=None)
 
     async def put(self, flood: Flood) -> None:
         """A flood begins, or goes on like this."""

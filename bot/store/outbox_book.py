@@ -27,7 +27,7 @@ from bot.notices.status import QueueStatus
 from bot.store import columns, schema
 from bot.store.book import drop_batch
 from bot.store.card_book import CardBook
-from bot.store.claims import OPEN, attempts, candidates, has_event, heads
+from bot.store.claims import OPEN, attempts, candidates, has_event, heads, is_due
 
 KEEP_SAID = timedelta(days=7)
 KEEP_UNSENT = timedelta(days=180)  # what was given up or is kept for a room; as long as what it tells of is known
@@ -177,8 +177,9 @@ class OutboxBook:
 
         What waits behind another notice of its lane does not count, however long it has been due.
         """
-        table = schema.notice
-        query = sa.select(sa.func.min(table.c.next_at, type_=columns.Utc)).where(table.c.id.in_(heads(busy)))
+        table, now = schema.notice, sa.literal(self._now, columns.Utc())
+        moment_of = sa.case((sa.and_(is_due(self._now), table.c.next_at > now), now), else_=table.c.next_at)
+        query = sa.select(sa.func.min(moment_of, type_=columns.Utc())).where(table.c.id.in_(heads(busy)))
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
 

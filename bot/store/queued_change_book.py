@@ -93,6 +93,16 @@ class QueuedChangeBook:
             await self._connection.execute(sa.delete(table).where(table.c.card.in_(cards)))
 
 
+def next_reply(now: datetime) -> sa.Select[tuple[datetime]]:
+    """Select since when the oldest queued change waits, but for those that must not be tried yet; null: none does."""
+    table = schema.queued_change
+    waits = is_put_off(RetryKind.REPLY, table.c.card, now)
+    first = sa.func.min(table.c.seen_at, type_=columns.Utc()).label("first")
+    cards = sa.select(first).where(~waits).group_by(table.c.card).subquery()
+    moment = sa.case((cards.c.first > now, columns.LONG_AGO), else_=cards.c.first)  # the clock was set back
+    return sa.select(sa.func.min(moment, type_=columns.Utc()))
+
+
 def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> ChangeBatch:
     return ChangeBatch(
         card=NoticeKey(card["notice_key"]),

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.clock import LONGEST_WAIT, backoff
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
-from bot.store import schema
+from bot.store import columns, schema
 from bot.store.book import batched, drop_batch
 from bot.store.patch_book import KEEP_PATCHES
 
@@ -82,11 +82,14 @@ class RetryBook:
         At most one batch; a clock that was set back delays none.
         """
         table = schema.retry
-        is_due = sa.or_(table.c.next_at <= self._now, table.c.next_at > self._now + LONGEST_WAIT)
-        query = sa.select(table).where(table.c.server == server, table.c.kind.in_(_OF_A_POLL), is_due)
-        found = (await self._connection.execute(query.order_by(table.c.id).limit(BATCH))).mappings().all()
+        query = self._due(server).order_by(table.c.id).limit(BATCH)
+        found = (await self._connection.execute(query)).mappings().all()
         await self._connection.execute(sa.delete(table).where(table.c.id.in_([row["id"] for row in found])))
         return [_retry(row) for row in found]
+
+    async def are_due(self, server: ServerName) -> bool:
+        """Return whether there are parts of polls of *server* to take."""
+        return (await self._connection.execute(self._due(server).limit(1))).first() is not None
 
     # Duties, of which the key says everything
 
@@ -112,6 +115,11 @@ class RetryBook:
         query = sa.select(table.c.key).where(table.c.kind == kind, *_waits(self._now))
         return set((await self._connection.execute(query)).scalars())
 
+    def _due(self, server: ServerName) -> sa.Select[Any]:
+        table = schema.retry
+        is_due = sa.or_(table.c.next_at <= self._now, table.c.next_at > self._now + LONGEST_WAIT)
+        return sa.select(table).where(table.c.server == server, table.c.kind.in_(_OF_A_POLL), is_due)
+
     # Rooms, servers and time
 
     async def move(self, old: RoomId, new: RoomId) -> None:
@@ -127,6 +135,12 @@ class RetryBook:
         """Drop a batch of retries that nobody takes any more; return whether there may be more."""
         table = schema.retry
         return await drop_batch(self._connection, table, table.c.next_at < self._now - KEEP_PATCHES)
+
+
+def next_try(now: datetime, kinds: Collection[RetryKind]) -> sa.Select[tuple[datetime]]:
+    """Select when the next of the *kinds* that must not be tried yet may be; null: there is none."""
+    table = schema.retry
+    return sa.select(sa.func.min(table.c.next_at, type_=columns.Utc())).where(table.c.kind.in_(kinds), *_waits(now))
 
 
 def is_put_off(kind: RetryKind, key: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[bool]:

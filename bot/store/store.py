@@ -21,7 +21,8 @@ from bot.polling.rounds import OpenSubmission, OpenSubmissions
 from bot.store import migrate
 from bot.store.card_book import CardBook
 from bot.store.digest_book import DigestBook, DigestHelpers
-from bot.store.engine import connect, file_of, plain_errors
+from bot.store.due_book import DueBook
+from bot.store.engine import READ_ONLY, connect, file_of, plain_errors, written_by
 from bot.store.flood_book import CatchUpBook, FloodBook
 from bot.store.inbox_book import InboxBook
 from bot.store.outbox_book import KEEP_SAID, OutboxBook
@@ -53,6 +54,7 @@ class Transaction:
     subscriptions: SubscriptionBook
     retries: RetryBook
     rechecks: RecheckBook
+    due: DueBook
     now: datetime
     savepoint: Callable[[], AbstractAsyncContextManager[None]]
     """A part of the transaction that alone is undone when its block raises; raises StoreError as `transaction` does."""
@@ -66,6 +68,7 @@ class Store:
         self._engine = engine
         self._clock = clock
         self.failing_since: datetime | None = None  # UTC; None: the last transaction was well
+        self._wakes: list[tuple[frozenset[str], Callable[[], None]]] = []
 
     @classmethod
     async def open(cls, url: str, clock: Clock, incidents: Incidents | None = None) -> Self:
@@ -106,6 +109,10 @@ class Store:
         """Give the database back."""
         await self._engine.dispose()
 
+    def on_write(self, tables: Collection[str], wake: Callable[[], None]) -> None:
+        """Call *wake* after each transaction of this process that wrote one of the *tables*."""
+        self._wakes.append((frozenset(tables), wake))
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """One transaction: committed when the block ends, rolled back when it raises.
@@ -115,29 +122,51 @@ class Store:
         """
         with self._noted(), plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
-                now = self._clock.now()
-                retries, subscriptions = RetryBook(connection, now, self.incidents), SubscriptionBook(connection, now)
-                cards, floods = CardBook(connection, now, retries), FloodBook(connection, now, self.incidents)
-                digests = DigestBook(connection, now, DigestHelpers(subscriptions, retries, self.incidents))
-                outbox = OutboxBook(connection, now, cards)
-                yield Transaction(
-                    watch=PollBook(connection, now, self.incidents),
-                    sweeps=SweepBook(connection, now),
-                    outbox=outbox,
-                    cards=cards,
-                    versions=VersionBook(connection),
-                    queued=QueuedChangeBook(connection, now, retries),
-                    digests=digests,
-                    floods=floods,
-                    absences=CatchUpBook(connection),
-                    inbox=InboxBook(connection),
-                    session=SessionBook(connection, RoomBooks(outbox, cards, digests, floods, subscriptions, retries)),
-                    subscriptions=subscriptions,
-                    retries=retries,
-                    rechecks=RecheckBook(connection, now),
-                    now=now,
-                    savepoint=partial(self._savepoint, connection),
-                )
+                written = written_by(connection)
+                yield self._books(connection)
+        for tables, wake in self._wakes:
+            if not tables.isdisjoint(written):
+                wake()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """One transaction that only looks, and so takes no write lock and waits for no other program.
+
+        Raises:
+            StoreError: when the database cannot be used.
+            RuntimeError: when the block writes, on SQLite; a StoreError on PostgreSQL.
+        """
+        with self._noted(), plain_errors(self._engine.url):
+            async with self._engine.connect() as connection:
+                await connection.execution_options(**READ_ONLY)
+                async with connection.begin():
+                    yield self._books(connection)
+
+    def _books(self, connection: AsyncConnection) -> Transaction:
+        now = self._clock.now()
+        retries, subscriptions = RetryBook(connection, now, self.incidents), SubscriptionBook(connection, now)
+        cards, floods = CardBook(connection, now, retries), FloodBook(connection, now, self.incidents)
+        digests = DigestBook(connection, now, DigestHelpers(subscriptions, retries, self.incidents))
+        outbox = OutboxBook(connection, now, cards)
+        return Transaction(
+            watch=PollBook(connection, now, self.incidents),
+            sweeps=SweepBook(connection, now),
+            outbox=outbox,
+            cards=cards,
+            versions=VersionBook(connection),
+            queued=QueuedChangeBook(connection, now, retries),
+            digests=digests,
+            floods=floods,
+            absences=CatchUpBook(connection),
+            inbox=InboxBook(connection),
+            session=SessionBook(connection, RoomBooks(outbox, cards, digests, floods, subscriptions, retries)),
+            subscriptions=subscriptions,
+            retries=retries,
+            rechecks=RecheckBook(connection, now),
+            due=DueBook(connection, now, floods, retries),
+            now=now,
+            savepoint=partial(self._savepoint, connection),
+        )
 
     @asynccontextmanager
     async def _savepoint(self, connection: AsyncConnection) -> AsyncIterator[None]:
@@ -194,86 +223,86 @@ class Store:
 
     async def watched(self, server: ServerName) -> WatchPosition:
         """Where the watch of *server* stands."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.watched(server)
 
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
         """Those of *ids* that an earlier poll brought."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.known_events(server, ids)
 
     async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
         """Those of *ids* that were judged."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.known_series(server, ids)
 
     async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
         """Those of *ids* that were read whole."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.known_patches(server, ids)
 
     async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
         """Those of *ids* that an earlier poll heard of."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.known_comments(server, kind, ids)
 
     async def worst_checks(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, CheckState | None]:
         """The worst check of each of the *patches* that are known; None where there is none."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.worst_checks(server, patches)
 
     async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
         """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.works_of(server, patches)
 
     async def work_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> Work | None:
         """The series that was judged whose cover letter has a message-id."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.work_of_cover(server, project, cover)
 
     async def due_rechecks(self, server: ServerName, limit: int) -> list[DueRecheck]:
         """The submissions whose recheck is due, the newest change first, *limit* at most."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.rechecks.due(server, limit)
 
     async def recheck_requests(self, server: ServerName) -> list[tuple[datetime, int]]:
         """How many requests were made for rechecks within the last hour, at which times (UTC)."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.rechecks.requests(server)
 
     async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
         """From when on comments on *work* that no event told of are news (UTC); None: none are."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.rechecks.comments_since(server, work)
 
     async def series(self, server: ServerName, number: int) -> Series | None:
         """A series that was judged."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.series(server, number)
 
     async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
         """The patches read of a series, by id."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.patches_of(server, series)
 
     async def patch(self, server: ServerName, number: int) -> Patch | None:
         """A patch that was read."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.watch.patch(server, number)
 
     async def archived_patches(
         self, server: ServerName, projects: Collection[ProjectName]
     ) -> dict[PatchId, OpenSubmission]:
         """The patches of *projects* that are known as archived, each with what it belongs to."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.sweeps.archived(server, projects)
 
     async def open_submissions(
         self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
     ) -> OpenSubmissions:
         """The open submissions of *projects* with the newest patch below the id *below*, newest first."""
-        async with self.transaction() as tx:
+        async with self.reading() as tx:
             return await tx.sweeps.open(server, projects, below, limit)
 
 

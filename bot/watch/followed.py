@@ -28,7 +28,7 @@ class FollowedSubmissions:
         """Whether a card of *work* is still edited or may come of it, or somebody waits for what is reviewed."""
         if self._index.waits_for_reviews:
             return True
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
                 return True
         return await self._hears(server, work, frozenset({OnKind.STATE, OnKind.COMMENT}))
@@ -39,7 +39,7 @@ class FollowedSubmissions:
 
     async def watches_comments(self, server: ServerName, work: Work) -> bool:
         """Whether a card of *work* is still edited, or a subscription waits for comments on it or for its review."""
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
                 return True
             is_waited_for = self._index.waits_for_reviews or self._index.anybody_hears({OnKind.COMMENT})
@@ -59,7 +59,7 @@ class FollowedSubmissions:
         """Whether a subscription that *work* matches names such changes."""
         if not self._index.anybody_hears(on):
             return False
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             standing = (await tx.watch.standings(server, [work])).get(work)
         if standing is None or not standing.patches:
             return False

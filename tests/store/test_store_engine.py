@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from bot.clock import VirtualClock
 from bot.errors import ConfigError, StoreError
+from bot.ids import ServerName
 from bot.store import engine as engine_module
 from bot.store import schema, sqlite
 from bot.store.engine import complaint, connect, file_of
@@ -96,6 +97,51 @@ async def test_a_transaction_takes_the_write_lock_when_it_begins(store: Store, r
                 other.execute("BEGIN IMMEDIATE")
 
 
+async def test_a_transaction_that_only_looks_takes_no_lock_and_waits_for_none(store: Store, rig: FileRig) -> None:
+    with closing(sqlite3.connect(rig.file, timeout=0, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO server (name, highest_event) VALUES ('elsewhere', 7)")
+        async with store.reading() as tx:
+            before = await tx.watch.watched(ServerName("elsewhere"))
+            other.execute("COMMIT")
+            other.execute("BEGIN IMMEDIATE")
+            during = await tx.watch.watched(ServerName("elsewhere"))
+        other.execute("ROLLBACK")
+    async with store.reading() as tx:
+        after = await tx.watch.watched(ServerName("elsewhere"))
+
+    assert [each.highest for each in (before, during, after)] == [0, 0, 7]
+
+
+async def test_a_transaction_that_only_looks_is_refused_to_write(store: Store, rig: FileRig) -> None:
+    with pytest.raises(RuntimeError, match="must not write: DELETE FROM server"):
+        async with store.reading() as tx:
+            await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
+
+    assert rig.count("server") == 0
+
+
+async def test_whoever_waits_for_a_table_is_woken_when_a_row_of_it_is_written_for_good(store: Store) -> None:
+    woken: list[str] = []
+    store.on_write({"server"}, lambda: woken.append("server"))
+    store.on_write({"notice", "inbox"}, lambda: woken.append("notice or inbox"))
+    seen: list[list[str]] = []
+
+    async with store.transaction() as tx:
+        await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
+        seen.append([*woken])
+    seen.append([*woken])
+    with suppress(ValueError):
+        async with store.transaction() as tx:
+            await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 8})
+            raise ValueError("undone")
+    async with store.transaction() as tx:
+        await tx.watch.watched(SERVER)
+    seen.append([*woken])
+
+    assert seen == [[], ["server"], ["server"]]
+
+
 async def test_a_store_in_memory_keeps_its_rows_between_transactions() -> None:
     store = await Store.open("sqlite://", VirtualClock())
     async with store.transaction() as tx:
@@ -115,7 +161,8 @@ async def test_a_lock_of_another_program_is_told_in_a_line(
     with closing(sqlite3.connect(rig.file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError) as caught:
-            await impatient.watched(SERVER)
+            async with impatient.transaction():
+                pass
 
     assert str(caught.value) == (
         f"the database {rig.file} is in use by another program, which did not let go of it within 30 s"
@@ -178,7 +225,8 @@ async def test_a_transaction_waits_longer_than_sqlite_does_for_another_program(
         asyncio.get_running_loop().call_later(0.5, other.rollback)  # ten waits of SQLite's later
 
         began = asyncio.get_running_loop().time()
-        watched = await patient.watched(SERVER)
+        async with patient.transaction() as tx:
+            watched = await tx.watch.watched(SERVER)
         waited = asyncio.get_running_loop().time() - began
 
     await patient.close()

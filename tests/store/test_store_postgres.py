@@ -58,6 +58,18 @@ async def test_a_transaction_takes_the_write_lock_when_it_begins(store: Store, r
     assert (during, after) == ([(False,)], [(True,)])
 
 
+async def test_a_transaction_that_only_looks_takes_no_lock_and_waits_for_none(store: Store, rig: StoreRig) -> None:
+    other = connect(rig.url)
+    async with other.begin(), store.reading() as tx:
+        await tx.watch.watched(SERVER)
+    async with store.reading() as tx:
+        await tx.watch.watched(SERVER)
+        during = rig.execute(f"SELECT {TURN}")
+    await other.dispose()
+
+    assert during == [(True,)]
+
+
 @pytest.mark.usefixtures("store")
 async def test_a_look_at_the_whole_database_takes_no_lock_and_writes_nothing(rig: StoreRig) -> None:
     engine = connect(rig.url)
@@ -78,7 +90,8 @@ async def test_a_lock_of_another_program_is_told_in_a_line(rig: StoreRig) -> Non
         with pytest.raises(
             StoreError, match=r"^the database bot\d+ on .* is in use by another program, which did not "
         ):
-            await store.watched(SERVER)
+            async with store.transaction():
+                pass
 
     await other.dispose()
     await store.close()

@@ -1,0 +1,59 @@
+"""Finds when each duty has something to do, in one statement; what is due is in the tables of what it is about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store import schema
+from bot.store.book import Book
+from bot.store.card_book import next_edit
+from bot.store.digest_book import next_digest
+from bot.store.flood_book import FloodBook
+from bot.store.queued_change_book import next_reply
+from bot.store.retry_book import RetryBook, RetryKind, next_try
+
+DUE_TABLES: Final = frozenset({"card", "queued_change", "digest", "flood", "retry", "server"})
+"""The tables whose rows decide when something is due; a flood also waits for a poll of its server."""
+_DUTIES: Final = (RetryKind.EDIT, RetryKind.REPLY, RetryKind.DIGEST, RetryKind.FLOOD)
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimes:
+    """Since or from when (UTC) something waits for each duty, and when the first that failed is tried again.
+
+    A duty for which nothing waits, or only what failed, is not in *waiting*; *retry_at* is None where nothing failed.
+    """
+
+    waiting: Mapping[RetryKind, datetime]
+    retry_at: datetime | None = None
+
+
+class DueBook(Book):
+    """The question what is due, in one transaction."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime, floods: FloodBook, retries: RetryBook) -> None:
+        super().__init__(connection, now)
+        self._floods = floods
+        self._retries = retries
+
+    async def times(self) -> DueTimes:
+        """Return when the duties have something to do: one statement, and a few more while a flood goes on."""
+        firsts = {
+            RetryKind.EDIT: next_edit(self._now),
+            RetryKind.REPLY: next_reply(self._now),
+            RetryKind.DIGEST: next_digest(self._now),
+        }
+        has_flood = sa.exists(sa.select(schema.flood.c.key)).label("has_flood")
+        columns = [first.scalar_subquery().label(kind) for kind, first in firsts.items()]
+        retry_at = next_try(self._now, _DUTIES).scalar_subquery().label("retry_at")
+        row = await self._one(sa.select(*columns, retry_at, has_flood))
+        assert row is not None  # noqa: S101  # for the type; there is always one
+        waiting = {kind: row[kind] for kind in firsts if row[kind] is not None}
+        if row["has_flood"]:
+            first = await self._floods.next_due(await self._retries.waiting(RetryKind.FLOOD))
+            waiting |= {} if first is None else {RetryKind.FLOOD: first}
+        return DueTimes(waiting, row["retry_at"])
