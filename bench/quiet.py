@@ -101,8 +101,8 @@ async def _poll(bot: Bot) -> None:
     for watch, _ in bot.watches:
         while await watch.tick():
             pass
-    for duty in bot.duties:
-        await duty()
+    for duty in bot.duties.all:
+        await duty.run()
 
 
 async def _is_something_to_say(bot: Bot) -> bool:

@@ -30,6 +30,7 @@ from bot.incidents import Incidents
 from bot.installation import installation_id, user_agent
 from bot.maintainers_files import MaintainersFiles, shelf_of
 from bot.ops.configured_queries import room_queries
+from bot.ops.duties import Duties, Duty
 from bot.ops.repeated_failures import RepeatedFailure
 from bot.ops.schedule import Schedule
 from bot.ops.tasks import end
@@ -39,6 +40,7 @@ from bot.polling.poller import Poller, Source
 from bot.room_registry import Rooms
 from bot.search import PatchSearch
 from bot.store.inbox_book import InboxMessage
+from bot.store.retry_book import RetryKind
 from bot.store.store import Store
 from bot.subscriptions.registry import Audience, ProjectInfo
 from bot.watch.card_edits import CardEditor
@@ -46,7 +48,7 @@ from bot.watch.digest_posts import DigestPosts, DigestSources
 from bot.watch.flood_lists import FloodLists
 from bot.watch.followed import FollowedSubmissions
 from bot.watch.listed_now import ListedNow
-from bot.watch.thread_replies import ThreadReplies
+from bot.watch.thread_replies import GATHERING, ThreadReplies
 from bot.watch.watch import Watch
 
 RESTART_SECONDS = 5.0
@@ -54,7 +56,6 @@ LASTED_SECONDS = 60.0  # a loop that ran so long was well again
 DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
 RULEBOOK_SECONDS = 1800.0
-DUTY_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -70,7 +71,7 @@ class Bot:
     answerer: Answerer
     overview: HealthCollector
     user: UserId
-    duties: tuple[Callable[[], Awaitable[None]], ...] = ()  # what becomes due with time: each looks, and does that
+    duties: Duties
 
     async def remember(self) -> None:
         """Know the rooms, and who listens there, as the store has them."""
@@ -100,12 +101,11 @@ class Bot:
             schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}")
         schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
         schedule.every(RULEBOOK_SECONDS, self._read_rules, "MAINTAINERS")
-        for duty in self.duties:
-            schedule.every(DUTY_SECONDS, partial(self._do, duty), duty.__qualname__)
         async with asyncio.TaskGroup() as group:
             delivery = group.create_task(self._keep_up("delivery", self.sender.run))
             loops = [group.create_task(self._keep_up("commands", partial(self._answer, ready)))]
             loops += [group.create_task(self._keep_up("session", other)) for other in others]
+            duties = group.create_task(self._keep_up("duties", self.duties.run))
             schedule.start()
             try:
                 try:
@@ -113,6 +113,8 @@ class Bot:
                     _log.info("shutdown.draining")
                 finally:
                     schedule.close()
+                    await end([duties])
+                    await self.duties.close()
                     await schedule.wait_closed()
                 await end(loops)
                 self.sender.stop()
@@ -129,7 +131,6 @@ class Bot:
         """Take a message in; it is answered even after a crash."""
         async with self.store.transaction() as tx:
             await tx.inbox.add(said)
-        self.answerer.wake()
 
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run *loop* to its end, and again when a fault of ours ends it; what it left undone is in the store."""
@@ -157,13 +158,6 @@ class Bot:
         more = True
         while more:
             more = await watch.tick()
-            self.sender.wake()
-
-    async def _do(self, duty: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await duty()
-        finally:
-            self.sender.wake()  # for what it wrote before it failed
 
     async def _catch_up(self) -> None:
         """Before a patch is held against them, know again what may have changed unheard."""
@@ -173,7 +167,6 @@ class Bot:
     async def _read_rules(self) -> None:
         """Read the projects' files where that is due, and see whether the configured queries fit them."""
         await self.rulebook.tick()
-        self.sender.wake()
         wanted = self.rooms.queries
         doubts = await self.rulebook.doubts([each.query for each in wanted]) if wanted else []
         told = [f"{each.key}: {doubt}" for each, some in zip(wanted, doubts, strict=True) for doubt in some]
@@ -187,8 +180,8 @@ class Bot:
             await self._read_rules()
             await self._catch_up()
             more = [await watch.tick() for watch, _ in self.watches]
-            for duty in self.duties:
-                await duty()
+            for duty in self.duties.all:
+                await duty.run()
             await self.answerer.answer_all()
             while (await self.sender.deliver()).tried:
                 pass
@@ -252,15 +245,26 @@ async def assembled(
         )
         about = AboutCommands(overview.condition, settings.matrix.admins)
         verbs = handlers(about, LookupCommands(places, store, past), context)
-        answerer = Answerer(store, verbs, _answer_settings(settings, rooms), clock, sender.wake)
+        answerer = Answerer(store, verbs, _answer_settings(settings, rooms), clock)
         user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
         sources = DigestSources(past, sites, ListedNow(dict(zip(sites, apis, strict=True))))
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
-        duties = (CardEditor(store, sites).tick, ThreadReplies(store, audience, sites).tick, digests.tell, floods.tell)
+        edits, replies = CardEditor(store, sites), ThreadReplies(store, audience, sites)
+        duties = Duties(store, clock, _duties(edits, replies, digests, floods))
+        audience.index.on_change = duties.wake
         bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
         await bot.remember()
         yield bot
+
+
+def _duties(edits: CardEditor, replies: ThreadReplies, digests: DigestPosts, floods: FloodLists) -> tuple[Duty, ...]:
+    return (
+        Duty(RetryKind.EDIT, edits.tick),
+        Duty(RetryKind.REPLY, replies.tick, after=GATHERING),
+        Duty(RetryKind.DIGEST, digests.tell, is_wanted=lambda: not digests.are_arranged),
+        Duty(RetryKind.FLOOD, floods.tell),
+    )
 
 
 def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: RoomRights | None = None) -> Rooms:

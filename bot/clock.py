@@ -29,6 +29,17 @@ class Clock(Protocol):
         """Return after *seconds* of this clock."""
 
 
+async def wait_until_set(event: asyncio.Event, seconds: float, clock: Clock) -> None:
+    """Return when *event* is set, or after *seconds* of *clock*."""
+    sleep = asyncio.ensure_future(clock.sleep(seconds))
+    woken = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleep.cancel()
+        woken.cancel()
+
+
 class SystemClock:
     """The machine's clock."""
 

@@ -7,12 +7,11 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import structlog
 
 from bot import __version__
-from bot.app import Bot, assembled
+from bot.app import assembled
 from bot.clock import Clock, SystemClock
 from bot.config import Settings
 from bot.errors import ConfigError
@@ -23,7 +22,6 @@ from bot.matrix.invite_rules import InviteRules
 from bot.matrix.room_rights import MatrixRoomRights
 from bot.matrix.session import Session
 from bot.matrix.session_memory import DatabaseSession
-from bot.matrix.session_update import MessageReceived, NoticeQueued, RoomMoved, RoomResumed, SessionUpdate
 from bot.ops.configured_queries import room_queries
 from bot.ops.systemd import ServiceManager, watched
 from bot.room_registry import Rooms
@@ -57,7 +55,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
         _log.info("startup", version=__version__, user=settings.matrix.user_id)
         async with MatrixClient(settings, clock) as client, assembled(settings, client, clock, rooms) as bot:
             user, listeners = settings.matrix.user_id, bot.rooms.listeners
-            memory = DatabaseSession(bot.store, user, partial(_follow, bot), listeners.doubt)
+            memory = DatabaseSession(bot.store, user, bot.rooms.apply, listeners.doubt)
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
             house.open(client, session)
@@ -65,15 +63,6 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
                 if await _done_before(stop, session.log_in):
                     await bot.run(stop, session.run, ready=session.has_synced)
         _log.info("shutdown.complete")
-
-
-def _follow(bot: Bot, update: SessionUpdate) -> None:
-    """Pass an update that was stored to the rooms, and wake who has something to do now."""
-    bot.rooms.apply(update)
-    if update.has(MessageReceived):
-        bot.answerer.wake()
-    if update.has(NoticeQueued, RoomResumed, RoomMoved):
-        bot.sender.wake()
 
 
 def _rules(settings: Settings) -> InviteRules:

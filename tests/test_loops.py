@@ -19,6 +19,8 @@ from bot.errors import Forbidden, Temporary, TransportError
 from bot.health.pages import served
 from bot.ids import RoomId
 from bot.notices.status import BotStatus, StatusDetails
+from bot.ops.duties import Duties, Duty
+from bot.store.retry_book import RetryKind
 from rig import Rig
 
 SECONDS = 10.0
@@ -56,7 +58,7 @@ async def run_for_ten_seconds(bot: Bot, *others: Callable[[], Awaitable[None]]) 
 async def test_a_duty_and_a_session_that_always_fail_are_tried_now_and_then_and_logged_once(rig: Rig) -> None:
     duty, session = Count(), Count()
     async with rig.running() as bot:
-        errors = await run_for_ten_seconds(replace(bot, duties=(named(duty),)), session)
+        errors = await run_for_ten_seconds(replace(bot, duties=only(bot, duty)), session)
 
     assert 2 <= duty.calls < FEWER_THAN
     assert 2 <= session.calls < FEWER_THAN
@@ -83,7 +85,7 @@ async def test_a_loop_and_a_duty_that_take_their_end_for_a_failure_end_all_the_s
         await asyncio.Event().wait()
 
     async with rig.running() as bot:
-        running = asyncio.create_task(replace(bot, duties=(named(hard_of_hearing),)).run(stop, deaf))
+        running = asyncio.create_task(replace(bot, duties=only(bot, hard_of_hearing)).run(stop, deaf))
         for _ in range(2):
             await begun.acquire()
         stop.set()
@@ -101,7 +103,7 @@ async def test_a_broken_database_is_asked_now_and_then_by_each_loop_and_logged_o
                 other.execute(f"ALTER TABLE {table} RENAME TO mislaid_{table}")
         errors = await run_for_ten_seconds(bot)
 
-    loops = 2 + len(bot.duties) + len(bot.watches) + 2  # delivery and commands; housekeeping and the files
+    loops = 2 + len(bot.duties.all) + len(bot.watches) + 2  # delivery and commands; housekeeping and the files
     assert len(begun) < FEWER_THAN * loops / 2
     assert len(errors) == len(set(errors))
     assert "loop.restarted: delivery" in errors
@@ -183,14 +185,14 @@ class FailingChat(MemoryChat):
         raise self.error
 
 
-def named(duty: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """*duty*, as the schedule can call it by name."""
+def only(bot: Bot, run: Callable[[], Awaitable[None]]) -> Duties:
+    """Have one duty, to *run* all the time, by the machine's clock."""
 
-    async def run() -> None:
-        await duty()
+    async def duty() -> None:
+        await run()
 
-    run.__qualname__ = "a duty"
-    return run
+    duty.__qualname__ = "a duty"
+    return Duties(bot.store, SystemClock(), [Duty(RetryKind.EDIT, duty, is_wanted=lambda: True)])
 
 
 def transactions_of(bot: Bot) -> list[object]:

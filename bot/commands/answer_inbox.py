@@ -13,7 +13,7 @@ ended stands in the inbox still, and is begun again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -67,13 +67,11 @@ class Answerer:
         handlers: Mapping[str, Handler],
         manners: AnswerSettings,
         clock: Clock,
-        wrote: Callable[[], None],
     ) -> None:
         self._store = store
         self._handlers = handlers
         self._manners = manners
         self._clock = clock
-        self._wrote = wrote
         self._limits = RateLimits(manners.per_user_per_minute, manners.per_room_per_minute)
         self._full_rooms: AbstractSet[RoomId] = frozenset()
         self._wake = asyncio.Event()
@@ -82,10 +80,7 @@ class Answerer:
         self._busy: set[UserId] = set()  # whose command is under way
         self._put_off: dict[UserId, float] = {}  # until when (monotonic), since the database failed their command
         self._failure: Exception | None = None  # the last one that put somebody off
-
-    def wake(self) -> None:
-        """Something came in: look at once."""
-        self._wake.set()
+        store.on_write({"inbox"}, self._wake.set)
 
     async def run(self) -> None:
         """Answer until cancelled."""
@@ -125,7 +120,7 @@ class Answerer:
         """
         now = self._clock.monotonic()
         others = {sender for sender, until in self._put_off.items() if until > now}
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             waiting = await tx.inbox.unanswered(without=self._busy | others)
             if waiting:
                 unsent = await tx.outbox.unsent_answers()
@@ -147,7 +142,6 @@ class Answerer:
                 over.append(message)
         if for_others or over:
             await self._pass_over(for_others, over, now)
-            self._wrote()
         for message in first.values():
             self._begin_if_allowed(message, group)
 
@@ -185,7 +179,6 @@ class Answerer:
         """Answer one message, whose fault must not end the answers beside it."""
         try:
             await self._write(message, await self._written(message))
-            self._wrote()
         except Exception as error:  # noqa: BLE001  # one person's command; it is logged, counted and tried again
             trace = not isinstance(error, StoreError)
             _log.error(

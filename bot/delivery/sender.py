@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot import metrics
-from bot.clock import Clock
+from bot.clock import Clock, wait_until_set
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace, SendOrder
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
@@ -16,7 +16,7 @@ from bot.notices.notice import ClaimedNotice, Dead, Outcome, RetryAt, Sent, Susp
 from bot.store.store import Store
 
 SEND_SECONDS = 60
-LOOK_SECONDS = 60.0  # the longest sleep: clocks are set back, and operators change the outbox beside the bot
+LOOK_SECONDS = 30.0  # the longest sleep: clocks are set back, and operators change the outbox beside the bot
 CLOCK_MARGIN = timedelta(minutes=10)  # how far our clock and the homeserver's may be apart
 AT_ONCE = 32  # sends under way, one a room; where so many hang, it is the homeserver that does
 _RESULTS: dict[type[Outcome], str] = {Sent: "sent", RetryAt: "retry", Suspend: "suspended", Dead: "dead"}
@@ -43,10 +43,7 @@ class Sender:
         self._busy: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._stopping = False
-
-    def wake(self) -> None:
-        """Something was written down: look at once."""
-        self._wake.set()
+        store.on_write({"notice"}, self._wake.set)
 
     def stop(self) -> None:
         """Let `run` end when nothing more may be sent at once."""
@@ -81,10 +78,13 @@ class Sender:
 
     async def _begin(self, group: asyncio.TaskGroup) -> SendRound:
         """Begin to send what may be sent now, one notice a room; each send wakes `run` when it ends."""
-        free = AT_ONCE - len(self._busy)
+        async with self._store.reading() as tx:
+            next_at, now = await tx.outbox.next_at(self._busy), tx.now
+        limit = min(self._pace.available(self._clock.monotonic()), AT_ONCE - len(self._busy))
+        if limit <= 0 or next_at is None or next_at > now:
+            return SendRound(0, next_at if len(self._busy) < AT_ONCE else None)
         async with self._store.transaction() as tx:
-            allowed = self._pace.available(self._clock.monotonic())
-            claimed = await tx.outbox.claim(min(allowed, free), self._chat.device, self._busy, self._turns.choose)
+            claimed = await tx.outbox.claim(limit, self._chat.device, self._busy, self._turns.choose)
             rooms = {notice.room for notice in claimed}
             next_at = await tx.outbox.next_at(self._busy | rooms)
         self._busy |= rooms
@@ -159,10 +159,4 @@ class Sender:
         """Until *moment*, until the pace allows more, or until something is written down."""
         due = (moment - self._clock.now()).total_seconds() if moment else LOOK_SECONDS
         wait = min(max(due, self._pace.wait(self._clock.monotonic()), 0.01), LOOK_SECONDS)
-        sleep = asyncio.ensure_future(self._clock.sleep(wait))
-        woken = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            woken.cancel()
+        await wait_until_set(self._wake, wait, self._clock)

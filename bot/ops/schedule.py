@@ -20,6 +20,34 @@ from bot.ops.tasks import gone
 _log = structlog.get_logger(__name__)
 
 
+class Job:
+    """Something that is run again and again: a failure is logged, once until it fails otherwise, and puts it off."""
+
+    def __init__(self, job: Callable[[], Awaitable[object]], name: str) -> None:
+        metrics.LOOP_FAILURES.labels(name)  # a first failure is seen only as one more than none
+        self._job = job
+        self._name = name
+        self._trouble = RepeatedFailure()
+
+    @property
+    def not_before(self) -> float:
+        """When it may be run again after a failure, by the clock that `run` goes by."""
+        return self._trouble.not_before
+
+    async def run(self, monotonic: Callable[[], float]) -> None:
+        """Run it once; *monotonic* tells the seconds of a clock that never goes back."""
+        try:
+            await self._job()
+        except Exception as error:  # noqa: BLE001  # the one broad catch of a run; it is logged
+            if self._trouble.is_news(error):
+                _log_failure(self._name, error)
+            metrics.LOOP_FAILURES.labels(self._name).inc()
+            self._trouble.wait(monotonic())
+        else:
+            if failures := self._trouble.ended():
+                _log.info("job.recovered", job=self._name, failures=failures)
+
+
 class Schedule:
     """Calls coroutines at intervals, until it is closed.
 
@@ -37,11 +65,10 @@ class Schedule:
 
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
         """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
-        metrics.LOOP_FAILURES.labels(name)  # a first failure is seen only as one more than none
-        trouble = RepeatedFailure()
+        made = Job(job, name)
 
         async def run() -> None:
-            await self._run(job, name, trouble)
+            await self._run(made)
 
         self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, next_run_time=datetime.now(UTC))
 
@@ -57,24 +84,15 @@ class Schedule:
         """Return when nothing runs any more, so that what the runs used can be closed."""
         await gone(self._runs)
 
-    async def _run(self, job: Callable[[], Awaitable[object]], name: str, trouble: RepeatedFailure) -> None:
+    async def _run(self, job: Job) -> None:
         now = asyncio.get_running_loop().time
-        if now() < trouble.not_before:
+        if now() < job.not_before:
             return
         task = asyncio.current_task()
         assert task is not None, "ticks run in tasks"  # noqa: S101  # for the type; asyncio always has one here
         self._runs.add(task)
         task.add_done_callback(self._runs.discard)
-        try:
-            await job()
-        except Exception as error:  # noqa: BLE001  # the one broad catch of the ticks; it is logged
-            if trouble.is_news(error):
-                _log_failure(name, error)
-            metrics.LOOP_FAILURES.labels(name).inc()
-            trouble.wait(now())
-        else:
-            if failures := trouble.ended():
-                _log.info("job.recovered", job=name, failures=failures)
+        await job.run(now)
 
 
 def _log_failure(job: str, error: Exception) -> None:

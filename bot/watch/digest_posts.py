@@ -68,10 +68,15 @@ class DigestPosts:
         self._arranged = -1  # the count of the index's changes that the appointments go by
         self._wanted: _Wanted = {}
 
+    @property
+    def are_arranged(self) -> bool:
+        """Whether there is an appointment for each digest that a subscription asks for."""
+        return self._audience.index.changes == self._arranged
+
     async def tell(self) -> None:
         """Write those that are due; one that cannot be written waits for its next try."""
         await self._arrange()
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             due = await tx.digests.due()
         for each in due:
             try:
@@ -87,9 +92,9 @@ class DigestPosts:
 
     async def _arrange(self) -> None:
         """Have an appointment for each digest that a subscription asks for."""
-        changes = self._audience.index.changes
-        if changes == self._arranged:
+        if self.are_arranged:
             return
+        changes = self._audience.index.changes
         self._wanted = await asyncio.to_thread(lambda: _wanted(self._audience.index.subscriptions))
         async with self._store.transaction() as tx:
             await tx.digests.arrange(self._wanted.keys())
@@ -97,7 +102,7 @@ class DigestPosts:
 
     async def _tell(self, due: DigestDue) -> None:
         stale = await self._stale(due)
-        async with self._store.transaction() as tx:
+        async with self._store.reading() as tx:
             kept = (await self._kept(tx, due, stale))[:_MOST_LISTED] if await tx.digests.stands(due) else []
         now = await self._now.of([each.about for each in kept])
         async with self._store.transaction() as tx:

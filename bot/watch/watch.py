@@ -124,6 +124,11 @@ class Watch:
         self._written, self._changed = [], ()
         now = self._clock.now()
         self._audience.awaken(now)
+        async with self._store.reading() as tx:
+            last = await tx.absences.last(self.server)
+            is_to_be_told = last is not None and last.ended is None and last.is_over(now)
+            if not is_to_be_told and not await tx.retries.are_due(self.server):
+                return await past(tx, self._polled, now)
         async with self._store.transaction() as tx:
             handling = PollSteps(tx, self.server, self._makers, await going_on(tx, now))
             wanted, linked = await handling.asked(await handling.due())

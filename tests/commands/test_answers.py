@@ -119,7 +119,7 @@ async def test_in_a_direct_chat_commands_have_no_prefix(desk: Desk) -> None:
     manners = answer.AnswerSettings(
         "!pw", UserId("@bot:hs"), frozenset({ROOM}), per_user_per_minute=20, per_room_per_minute=60
     )
-    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._handlers, manners, desk.rig.clock, lambda: None)
+    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._handlers, manners, desk.rig.clock)
     async with desk.bot.store.transaction() as tx:
         await tx.inbox.add(a_message("show something"))
         await tx.inbox.add(a_message("!pw show", 2))

@@ -56,7 +56,7 @@ def an_answerer(
     bot: Bot, rig: Rig, answer: Callable[[CommandRequest], Awaitable[Answer]], *, per_minute: int
 ) -> Answerer:
     manners = AnswerSettings("!pw", UserId("@bot:hs"), frozenset(), per_minute, per_minute)
-    return Answerer(bot.store, {"version": answer}, manners, rig.clock, lambda: None)
+    return Answerer(bot.store, {"version": answer}, manners, rig.clock)
 
 
 async def test_over_the_limit_there_is_one_reaction_a_window_and_then_silence(rig: Rig, bot: Bot) -> None:

@@ -69,7 +69,8 @@ class Conversation:
             "!pw", UserId("@bot:hs"), frozenset(), per_user_per_minute=1_000, per_room_per_minute=1_000
         )
         own = handlers if handlers is not None else bot.answerer._handlers
-        self.answerer = Answerer(bot.store, own, manners, rig.clock, self._wrote.set)
+        self.answerer = Answerer(bot.store, own, manners, rig.clock)
+        bot.store.on_write({"notice", "inbox"}, self._wrote.set)
         self._count = 0
 
     async def say(self, who: UserId, *texts: str) -> None:
@@ -79,7 +80,6 @@ class Conversation:
                 self._count += 1
                 event = EventId(f"${self._count}")
                 await tx.inbox.add(InboxMessage(ROOM, event, who, f"!pw {text}", self.rig.clock.now()))
-        self.answerer.wake()
 
     async def waiting(self) -> Counter[UserId]:
         """How many commands of whom are not answered."""

@@ -38,7 +38,7 @@ from bot.matrix.session import Session
 from bot.matrix.session_memory import DatabaseSession
 from bot.ops.configured_queries import room_queries
 from bot.room_registry import Rooms
-from bot.run import _follow, _rules
+from bot.run import _rules
 from crypto_rig import Device
 from new_database import put_new_database
 from patchwork_mutations import MutatingTransport
@@ -211,8 +211,8 @@ class World:
         """Do once what is to be done now: poll, duties, answers, sending."""
         for watch, _ in self.bot.watches:
             await self._guarded(f"poll {watch.server}", self._poll_all)
-        for duty in self.bot.duties:
-            await self._guarded(duty.__qualname__, duty)
+        for duty in self.bot.duties.all:
+            await self._guarded(duty.name, duty.run)
         await self._guarded("commands", self.bot.answerer.answer_all)
         await self._guarded("delivery", self._deliver)
 
@@ -288,7 +288,7 @@ async def a_world(folder: Path, database: str = "") -> AsyncIterator[World]:
         stack.enter_context(journal.open())
         client = await stack.enter_async_context(MatrixClient(settings, clock))
         bot = await stack.enter_async_context(assembled(settings, client, clock, rooms, {"sample": transport}))
-        memory = DatabaseSession(bot.store, BOT, lambda update: _follow(bot, update), rooms.listeners.doubt)
+        memory = DatabaseSession(bot.store, BOT, rooms.apply, rooms.listeners.doubt)
         session = Session(client, memory, clock, _rules(settings))
         bot.overview.presence = session
         house.open(client, session)

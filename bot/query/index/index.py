@@ -9,7 +9,7 @@ those that it excludes, and a patch is answered by uniting sets. Any other query
 that have its anchor, the handles of its most telling term. One without an anchor is evaluated for every patch.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,6 +76,7 @@ class Index:
 
     def __init__(self) -> None:
         self.changes = 0  # how often it has changed
+        self.on_change: Callable[[], None] = lambda: None
         self._lock = Lock()
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
         self._entries: dict[Node, _Entry] = {}
@@ -143,8 +144,12 @@ class Index:
             listeners = set().union(*(self._listeners[on] for on in changes))
             return self._explain(self._find(patch, judge) & listeners, judge)
 
-    def _add(self, subscription: Subscription) -> None:
+    def _changed(self) -> None:
         self.changes += 1
+        self.on_change()
+
+    def _add(self, subscription: Subscription) -> None:
+        self._changed()
         tree = subscription.query.tree
         entry = self._entries.get(tree) or self._add_tree(tree)
         entry.ids.add(subscription.id)
@@ -163,7 +168,7 @@ class Index:
         _, entry = self._subscriptions.pop(id_, (None, None))
         if entry is None:
             return
-        self.changes += 1
+        self._changed()
         entry.ids.discard(id_)
         for listeners in self._listeners.values():
             listeners.discard(id_)
