@@ -1,4 +1,4 @@
-"""The clock port, the only place where time comes in, and how long to wait before trying again."""
+"""The clock port, the only place where time comes in."""
 
 import asyncio
 import heapq
@@ -6,14 +6,6 @@ import itertools
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
-
-FIRST_WAIT = timedelta(seconds=2)
-LONGEST_WAIT = timedelta(minutes=15)
-
-
-def backoff(attempts: int) -> timedelta:
-    """How long to wait after the *attempts*-th failure in a row (1 or more): from 2 s doubling to 15 min."""
-    return min(FIRST_WAIT * (1 << min(max(attempts - 1, 0), 12)), LONGEST_WAIT)
 
 
 class Clock(Protocol):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from idle_rig import Watched, watched
 
-from bot.clock import FIRST_WAIT
+from bot.backoff import USUAL
 from bot.commands.rights import MemoryRoomRights
 from bot.ids import EventId, UserId
 from bot.notices.edit_schedule import GATHERING as EDITED_AFTER
@@ -102,7 +102,7 @@ async def test_what_could_not_be_done_is_tried_again_when_its_time_comes(rig: Ri
         await bot.pass_time(30)
 
     [edit] = rig.chat.posted[1:]
-    assert (edit.message.edits, edit.at - now) == (card, EDITED_AFTER + FIRST_WAIT)
+    assert (edit.message.edits, edit.at - now) == (card, EDITED_AFTER + USUAL.first)
 
 
 async def test_a_command_is_answered_at_once(rig: Rig) -> None:

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot import metrics
+from bot.backoff import next_attempt
 from bot.clock import Clock, wait_until_set
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace, SendOrder
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
 from bot.ids import EventId, RoomId
-from bot.notices.notice import ClaimedNotice, Dead, Outcome, RetryAt, Sent, Suspend, next_attempt
+from bot.notices.notice import ClaimedNotice, Dead, Outcome, RetryAt, Sent, Suspend
 from bot.store.store import Store
 
 SEND_SECONDS = 60

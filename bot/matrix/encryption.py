@@ -17,7 +17,8 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from bot.clock import Clock, backoff
+from bot.backoff import USUAL
+from bot.clock import Clock
 from bot.errors import BotError, Forbidden, LoggedOut, Permanent, StoreError, Temporary, TransportError
 from bot.ids import EventId, NoticeKey, RoomId
 from bot.incidents import Incidents
@@ -184,7 +185,7 @@ class Encryption:
                 await self._wake.wait()
             else:
                 attempts += 1
-                await self._clock.sleep(max(backoff(attempts), wait).total_seconds())
+                await self._clock.sleep(USUAL.seconds(attempts, wait))
 
     async def _look_after_keys(self) -> timedelta | None:
         """Do each duty once; how long to wait at least before that is tried again, None where all are done."""
@@ -194,12 +195,12 @@ class Encryption:
                 await duty()
             except TransportError as error:
                 _log.warning("keys.upkeep_failed", reason=str(error))
-                return (error.retry_after if isinstance(error, Temporary) else None) or backoff(1)
+                return (error.retry_after if isinstance(error, Temporary) else None) or USUAL.first
             except BotError:
                 raise
             except Exception as error:  # noqa: BLE001  # the other duties, and the session, go on without it
                 self._around.incidents.record("encryption.upkeep_failed", duty.__name__.strip("_"), error)
-                wait = backoff(1)
+                wait = USUAL.first
         self._report()
         return wait
 

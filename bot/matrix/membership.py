@@ -17,6 +17,7 @@ from functools import partial
 
 import structlog
 
+from bot.backoff import Backoff, next_attempt
 from bot.clock import Clock
 from bot.errors import Forbidden, Permanent, Temporary, TransportError
 from bot.ids import RoomId, UserId
@@ -37,11 +38,10 @@ from bot.matrix.session_update import (
     SessionEvent,
     SessionUpdate,
 )
-from bot.notices.notice import next_attempt
 
 AT_ONCE = 4  # of each kind
 AFTER_REFUSAL = timedelta(minutes=15)
-FIRST_JOIN_SECONDS = 15.0  # an invitation's first try; each further one may take twice as long
+JOIN_DEADLINES = Backoff(timedelta(seconds=15), timedelta(seconds=15 * 1024))  # of the tries to follow an invitation
 JOINS_A_MINUTE = 30  # that invitations may cause
 MAX_REFUSED = 1_000  # rooms that are remembered
 _log = structlog.get_logger(__name__)
@@ -237,7 +237,7 @@ class Membership:
             return
         self._count_join()
         wait = self._waits.get(f"invitation {room}")
-        seconds = FIRST_JOIN_SECONDS * (1 << min(wait.attempts if wait else 0, 10))
+        seconds = JOIN_DEADLINES.seconds((wait.attempts if wait else 0) + 1)
         try:
             await self._client.join(room, (_host(inviter) or self._rules.server,), seconds)
         except Permanent as error:

@@ -10,15 +10,14 @@ no token, nothing is new. Joining and leaving rooms is up to `membership`; no sy
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from bot import metrics
+from bot.backoff import SYNCS
 from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import RoomId
@@ -38,21 +37,6 @@ from bot.notices.status import MAX_REASON, moment, to_the_second
 
 IDLE_SECONDS = 1.0  # after an answer that leads nowhere and came without waiting
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Backoff:
-    """Delays between attempts, doubling from 2 s to a minute, each up to a quarter shorter by chance."""
-
-    first_seconds: float = 2.0
-    longest_seconds: float = 60.0
-    failures: int = 0
-
-    def next_seconds(self, wish: timedelta | None, chance: float) -> float:
-        """Return the next delay; the homeserver's own *wish* wins when longer. *chance* is from 0 to 1."""
-        wait = min(self.first_seconds * (1 << min(self.failures, 10)), self.longest_seconds)
-        self.failures += 1
-        return max(wait * (1 - chance / 4), wish.total_seconds() if wish else 0.0)
 
 
 class Session:
@@ -153,25 +137,26 @@ class Session:
 
     async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run *step* until it succeeds, with a growing delay between attempts."""
-        backoff = Backoff()
+        failures = 0
         while True:
             try:
                 await step()
             except TransportError as error:
                 wish = error.retry_after if isinstance(error, Temporary) else None
-                await self._pause(backoff, wish, str(error))
+                failures += 1
+                await self._pause(failures, wish, str(error))
             else:
                 break
         if self._down_since is not None:
             _log.info("homeserver.recovered", since=self._down_since.isoformat())
             self._down_since = None
 
-    async def _pause(self, backoff: Backoff, wish: timedelta | None, reason: str) -> None:
+    async def _pause(self, failures: int, wish: timedelta | None, reason: str) -> None:
         if self._down_since is None:
             self._down_since = self._clock.now()
-        is_news = reason != self._down_reason or backoff.failures == 0
+        is_news = reason != self._down_reason or failures == 1
         self._down_reason = reason
-        seconds = backoff.next_seconds(wish, random.random())  # noqa: S311  # spreads load, no secret
+        seconds = SYNCS.seconds(failures, wish)
         self._next_try = self._clock.now() + timedelta(seconds=seconds)
         if is_news:
             again = to_the_second(self._next_try)

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from bot.clock import backoff
 from bot.ids import (
     DeviceId,
     EventId,
@@ -37,7 +36,6 @@ from bot.ids import (
 )
 
 LOOK_UP_AFTER = timedelta(minutes=30)
-LONGEST_RETRY = timedelta(hours=1)  # what a server may ask for
 
 
 class Lane(IntEnum):
@@ -249,12 +247,3 @@ def digest_key(room: RoomId, digest: str, due: datetime, number: int) -> NoticeK
 def answer_key(room: RoomId, event: EventId) -> NoticeKey:
     """The key of the answer to one message."""
     return NoticeKey(f"answer/{event}/{room}")
-
-
-def next_attempt(attempts: int, now: datetime, retry_after: timedelta | None) -> datetime:
-    """When to try a notice again.
-
-    *retry_after*, the server's own wish, wins when longer than the usual wait, up to an hour. *attempts* counts the
-    sends already made (1 or more); times are UTC.
-    """
-    return now + max(backoff(attempts), min(retry_after or timedelta(), LONGEST_RETRY))

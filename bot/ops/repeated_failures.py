@@ -3,10 +3,8 @@
 import traceback
 from dataclasses import dataclass
 
-from bot.clock import backoff
+from bot.backoff import JOBS
 from bot.errors import BotError
-
-LONGEST_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -25,7 +23,7 @@ class RepeatedFailure:
 
     def wait(self, now: float) -> None:
         """Not again before a while has passed: 2 s, doubling to half a minute."""
-        self.not_before = now + min(backoff(self.failures).total_seconds(), LONGEST_SECONDS)
+        self.not_before = now + JOBS.seconds(self.failures)
 
     def ended(self) -> int:
         """It is well again; how many failures went before."""

@@ -1,23 +1,22 @@
 """Which of a server's configured projects can be watched: those that cannot are requested again within minutes.
 
 "No such project" is Patchwork's own 404 only; a redirect, a refusal or a login page is reported as such. In both cases
-the project is requested again after 1, 2, 5, 10, and then every 15 minutes, or later if the server asks for that.
+the project is requested again after 1, 2, 4, 8, and then every 15 minutes, or later if the server asks for that.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import structlog
 
+from bot.backoff import PROJECTS
 from bot.clock import Clock
 from bot.errors import Temporary, TransportError
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 
-RETRY_MINUTES: Final = (1, 2, 5, 10, 15)
 _log = structlog.get_logger(__name__)
 
 
@@ -91,7 +90,7 @@ class Availability:
         now, before = self._clock.now(), self._unavailable.get(name)
         attempts = before.attempts + 1 if before else 1
         asked = error.retry_after if isinstance(error, Temporary) else None
-        wait = max(timedelta(minutes=RETRY_MINUTES[min(attempts, len(RETRY_MINUTES)) - 1]), asked or timedelta())
+        wait = PROJECTS.wait(attempts, asked)
         new = Unavailable(reason, now, now + wait, self._clock.monotonic() + wait.total_seconds(), attempts, error)
         self._unavailable[name] = replace(new, since=before.since) if before else new
         if before is None or before.reason != reason:

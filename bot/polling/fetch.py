@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from bot.clock import LONGEST_WAIT, Clock
+from bot.backoff import USUAL
+from bot.clock import Clock
 from bot.errors import Temporary, TransportError
 from bot.ids import ServerName
 from bot.incidents import Incidents
@@ -85,7 +86,7 @@ class Fetch:
             self.board.settle(*item.key)
             return
         if item.unreadable_since is None:  # an object holds up the others once
-            self.asked_to_wait = min(asked, LONGEST_WAIT) if asked is not None else self.asked_to_wait
+            self.asked_to_wait = min(asked, USUAL.longest) if asked is not None else self.asked_to_wait
         else:
             self._failed_retries += 1 if asked is None else MAX_FAILED_RETRIES
         self._failed_looks += 1

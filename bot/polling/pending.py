@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 
-from bot.clock import backoff
+from bot.backoff import USUAL
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef, number_of
 from bot.patchwork.updates import CommentHint, CommentTarget, MailKind, Work, WorkKind
@@ -92,14 +92,14 @@ class Pending:
 
         Though never past a deadline still ahead.
         """
-        due = self._due(now, backoff(self.attempts + 1))
+        due = self._due(now, USUAL.wait(self.attempts + 1))
         return replace(self, due=due, attempts=self.attempts + 1, unreadable_since=None, missing_since=None)
 
     def failed(self, now: datetime, asked: timedelta | None = None) -> "Pending":
         """No answer that could be used came at *now*; *asked*, the server's own wish, wins when longer."""
         since = now if self.unreadable_since is None else min(self.unreadable_since, now)
         attempts = 1 if self.unreadable_since is None else self.attempts + 1
-        wait = backoff(attempts) if now - since < OFTEN_FOR else THEN_EVERY
+        wait = USUAL.wait(attempts) if now - since < OFTEN_FOR else THEN_EVERY
         due = max(self._due(now, wait), now + (asked or timedelta()))
         return replace(self, due=due, attempts=attempts, unreadable_since=since)
 

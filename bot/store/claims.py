@@ -7,8 +7,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.backoff import LONGEST_ASKED
 from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
-from bot.notices.notice import LONGEST_RETRY, ClaimedNotice, Lane, Message, NoticeState, SendCandidate
+from bot.notices.notice import ClaimedNotice, Lane, Message, NoticeState, SendCandidate
 from bot.store import columns, schema
 from bot.store.engine import UNNOTED
 from bot.store.rows import message_of
@@ -41,7 +42,7 @@ def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
 def is_due(now: datetime) -> sa.ColumnElement[bool]:
     """Return the condition that a notice may be tried at *now* (UTC); a clock that was set back delays none."""
     table = schema.notice
-    return sa.or_(table.c.state == NoticeState.WAITING, table.c.next_at <= now, table.c.next_at > now + LONGEST_RETRY)
+    return sa.or_(table.c.state == NoticeState.WAITING, table.c.next_at <= now, table.c.next_at > now + LONGEST_ASKED)
 
 
 async def candidates(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> list[SendCandidate]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.clock import LONGEST_WAIT, backoff
+from bot.backoff import USUAL
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
 from bot.store import columns, schema
@@ -72,7 +72,7 @@ class RetryBook:
             "room": retry.room,
             "work": dict(retry.work),
             "failures": retry.failures,
-            "next_at": self._now + backoff(retry.failures),
+            "next_at": self._now + USUAL.wait(retry.failures),
         }
         await self._connection.execute(sa.insert(schema.retry).values(values))
 
@@ -117,7 +117,7 @@ class RetryBook:
 
     def _due(self, server: ServerName) -> sa.Select[Any]:
         table = schema.retry
-        is_due = sa.or_(table.c.next_at <= self._now, table.c.next_at > self._now + LONGEST_WAIT)
+        is_due = sa.or_(table.c.next_at <= self._now, table.c.next_at > self._now + USUAL.longest)
         return sa.select(table).where(table.c.server == server, table.c.kind.in_(_OF_A_POLL), is_due)
 
     # Rooms, servers and time
@@ -151,7 +151,7 @@ def is_put_off(kind: RetryKind, key: sa.ColumnElement[str], now: datetime) -> sa
 
 def _waits(now: datetime) -> Sequence[sa.ColumnElement[bool]]:
     table = schema.retry
-    return table.c.next_at > now, table.c.next_at <= now + LONGEST_WAIT
+    return table.c.next_at > now, table.c.next_at <= now + USUAL.longest
 
 
 def _retry(row: sa.RowMapping) -> Retry:

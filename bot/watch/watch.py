@@ -1,6 +1,5 @@
 """One poll from end to end: what changed, who wants it, what is said, and all of it written in one transaction."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,7 +7,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot import metrics
-from bot.clock import Clock, backoff
+from bot.backoff import POLLS
+from bot.clock import Clock
 from bot.errors import BotError, Temporary
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import ServerLinks
@@ -175,9 +175,7 @@ class Watch:
     def _failed(self, reason: str, asked: timedelta | None) -> None:
         """Wait: from 2 s doubling with jitter to 15 min, or as long as the server asks for."""
         self._failures += 1
-        wait = backoff(self._failures).total_seconds()
-        jittered = random.uniform(wait / 2, wait)  # noqa: S311  # no secret
-        self._not_before = self._clock.monotonic() + max((asked or timedelta()).total_seconds(), jittered)
+        self._not_before = self._clock.monotonic() + POLLS.seconds(self._failures, asked)
         since = self.health.failing_since
         if since is None:
             _log.error("server.unavailable", server=self.server, reason=reason)

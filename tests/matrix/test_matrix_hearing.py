@@ -11,7 +11,6 @@ from bot.matrix.invite_rules import accepts, covers
 from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import is_arrival, messages_in, reaches_back, redactions, since_we_came, without_quote
 from bot.matrix.model import Event
-from bot.matrix.session import Backoff
 from bot.matrix.session_update import EventRedacted
 from matrix_rig import a_text, an_event
 
@@ -144,14 +143,6 @@ def test_a_star_covers_anything(pairs: list[tuple[str, str]]) -> None:
     pattern = "".join(f"{part}*" for part, _ in pairs)
 
     assert covers(pattern, "".join(part + filling for part, filling in pairs))
-
-
-def test_waits_double_up_to_a_minute_and_heed_the_homeserver() -> None:
-    backoff = Backoff()
-
-    assert [backoff.next_seconds(None, 0) for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
-    assert backoff.next_seconds(None, 1) == 45
-    assert backoff.next_seconds(timedelta(minutes=5), 1) == 300
 
 
 @pytest.mark.parametrize("event", ["", "$", "card", "$\x00", "$" + "x" * 255])

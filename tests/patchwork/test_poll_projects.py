@@ -121,7 +121,7 @@ async def test_a_project_that_is_not_there_is_asked_for_again_within_minutes() -
             await watched.poll()
             asked += [minute] * watched.take_requests().count("/projects/late/")
 
-    assert asked == [1, 3, 8, 18, 33, 48]
+    assert asked == [1, 3, 7, 15, 30, 45]
 
 
 @pytest.mark.parametrize(

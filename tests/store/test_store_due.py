@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.dialects import sqlite
 
-from bot.clock import FIRST_WAIT
+from bot.backoff import USUAL
 from bot.ids import EventId, PatchId
 from bot.notices.changes import Change, ChangeKind
 from bot.notices.edit_schedule import GATHERING
@@ -119,10 +119,10 @@ async def test_what_failed_holds_up_no_other_and_is_tried_again(rig: StoreRig, s
         await tx.queued.add(OTHER_KEY, [ACCEPTED])
     others = await times(store)
     now = rig.now
-    rig.advance(seconds=FIRST_WAIT.total_seconds())
+    rig.advance(seconds=USUAL.first.total_seconds())
 
-    assert put_off == DueTimes({}, now + FIRST_WAIT)
-    assert others == DueTimes({RetryKind.EDIT: now + GATHERING, RetryKind.REPLY: now}, now + FIRST_WAIT)
+    assert put_off == DueTimes({}, now + USUAL.first)
+    assert others == DueTimes({RetryKind.EDIT: now + GATHERING, RetryKind.REPLY: now}, now + USUAL.first)
     assert (await times(store)).waiting.keys() == {kind for kind, _ in failed}
     assert (await times(store)).retry_at is None
 
