@@ -19,7 +19,6 @@ from bot.notices.notice import Notice
 from bot.notices.sections import section_notices
 from bot.notices.status import moment
 from bot.patchwork.client import Network, PatchworkClient, RequestLimits
-from bot.patchwork.text import valid
 from bot.query.maintainers.file import MAX_FILE_BYTES
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.query import Query, patterns_of
@@ -28,6 +27,7 @@ from bot.store.store import Store
 from bot.subscriptions.lint import KnownTrees, doubts
 from bot.subscriptions.registry import Audience
 from bot.subscriptions.section_changes import followed_changes, looks_at, sections_named
+from bot.text import storable
 
 READ_EVERY = timedelta(days=1)
 AGAIN_AFTER = timedelta(hours=1)  # where it could not be read
@@ -239,7 +239,7 @@ class MaintainersFiles:
 
 
 def _understood(content: bytes) -> tuple[str, Maintainers]:
-    text = valid(content.decode("utf-8", "replace"))
+    text = storable(content.decode("utf-8", "replace"))
     return text, read(text)
 
 

@@ -8,8 +8,9 @@ import os
 import sys
 from functools import partial
 
-from bot.cli.streams import TypedLines, shown
+from bot.cli.streams import TypedLines
 from bot.errors import ConfigError
+from bot.text import printable
 
 _HEALTHCHECK_SECONDS = 10.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # where it listens, not we
@@ -80,9 +81,9 @@ def healthcheck(arguments: argparse.Namespace) -> int:
         print(f"no bot answers at {url}: is it running?", file=sys.stderr)
         return 1
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        print(f"no bot answers at {url}: {shown(str(error) or type(error).__name__)}", file=sys.stderr)
+        print(f"no bot answers at {url}: {printable(str(error) or type(error).__name__)}", file=sys.stderr)
         return 1
     is_ready = answer.status_code == httpx.codes.OK
     for line in answer.text.splitlines():
-        print(shown(line), file=sys.stdout if is_ready else sys.stderr)
+        print(printable(line), file=sys.stdout if is_ready else sys.stderr)
     return 0 if is_ready else 1

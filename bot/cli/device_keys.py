@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.cli.database import quiet_log
-from bot.cli.streams import shown
 from bot.errors import UserError
+from bot.text import printable
 
 if TYPE_CHECKING:
     from bot.config import Settings
@@ -31,7 +31,7 @@ def status(arguments: argparse.Namespace) -> int:
     settings = load(arguments.config, os.environ)
     found = asyncio.run(reported())
     for line in found.lines():
-        print(shown(line))
+        print(printable(line))
     return 0 if found.is_good else 1
 
 

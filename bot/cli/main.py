@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.cli.arguments import Verb, parser
-from bot.cli.streams import shown
 from bot.errors import BotError, QueryError, UserError
+from bot.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,5 +81,5 @@ def _drop_unwritable_output() -> None:
 
 def _complain(text: str, status: int) -> int:
     for line in text.splitlines():
-        print(shown(line), file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     return status

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.cli.database import quiet_log, store_url
-from bot.cli.streams import shown
 from bot.errors import UserError
+from bot.text import printable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -128,7 +128,7 @@ def _print(notices: "Sequence[Unsent]") -> None:
         since = f"{notice.created_at:%Y-%m-%d %H:%M}"
         tries = str(notice.attempts)
         cells = (str(notice.id), notice.state.value, since, tries, notice.room, notice.key, notice.reason)
-        table.add_row(*(Text(shown(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS, highlight=False).print(table)
 
 

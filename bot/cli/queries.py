@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.cli.streams import content_of, shown, typed
+from bot.cli.streams import content_of, typed
 from bot.errors import UserError
+from bot.text import printable
 
 if TYPE_CHECKING:
     from bot.patchwork.wire import PatchRow
@@ -54,9 +55,9 @@ def explain(arguments: argparse.Namespace) -> int:
     verdict = decide(query, facts_of(ServerName(""), patch, row.series_model(), more))
     print("match" if verdict.matched else "no match")
     for reason in verdict.reasons:
-        print(shown(f"  {reason}"))
+        print(printable(f"  {reason}"))
     for hint in hints(query):
-        print(shown(f"note: {hint}"), file=sys.stderr)
+        print(printable(f"note: {hint}"), file=sys.stderr)
     return 0 if verdict.matched else 1
 
 
@@ -96,7 +97,7 @@ def maintainers(arguments: argparse.Namespace) -> int:
     known = _maintainers_in(arguments.file)
     covered = [each for path in arguments.paths for each in known.covering([path.removeprefix("./")])]
     for each in covered:
-        print("\t".join(map(shown, (each.section.name, str(each.rule), each.path))))
+        print("\t".join(map(printable, (each.section.name, str(each.rule), each.path))))
     if not covered:
         print("no section covers that", file=sys.stderr)
     return 0 if covered else 1
@@ -114,5 +115,5 @@ def _maintainers_in(path: Path) -> "Maintainers":
     if not known.has_files:
         raise UserError(f"{path} has no F: line; is it a MAINTAINERS file?")
     for remark in known.remarks:
-        print(shown(str(remark)), file=sys.stderr)
+        print(printable(str(remark)), file=sys.stderr)
     return known

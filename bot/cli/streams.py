@@ -11,11 +11,6 @@ from typing import Self
 from bot.errors import UserError
 
 
-def shown(text: str) -> str:
-    """*text* from outside, with nothing in it that a terminal would obey."""
-    return "".join(char if char.isprintable() else "�" for char in text)
-
-
 def typed(what: str) -> bytes:
     """Standard input; somebody at a terminal is told what is waited for."""
     if sys.stdin.isatty():

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bot.commands.parameters import InvalidArgument, Parameter, ParameterKind, read, shown
-from bot.notices.markup import seen
 from bot.patchwork.references import read_ref
+from bot.text import visible
 
 TOPICS = frozenset({"query", "queries"})  # what there is help on that is no command
 _QUOTES_AS_TYPED = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
@@ -269,7 +269,7 @@ def addressed(body: str, prefix: str, me: str = "", *, direct: bool) -> str | No
     prefix is the user id of the bot, *me*, or its local part, which without an @ needs a colon or comma. What a reply
     quotes is dropped, and so is what nobody sees.
     """
-    text = seen(_without_quote(body)).strip()
+    text = visible(_without_quote(body)).strip()
     names = [(prefix.removesuffix(":"), _PREFIX_ENDS)]
     if local := me.removeprefix("@").partition(":")[0]:
         names += [(me, _NAME_ENDS), (f"@{local}", _NAME_ENDS), (local, _COLON)]
@@ -299,7 +299,7 @@ def _as_typed(text: str) -> str:
     What nobody sees was not typed: clients and copies of our own answers bring it.
     """
     unescaped = _ESCAPE.sub(lambda escape: escape[1] if escape[1] in "*_" else escape[0], text)
-    return seen(unescaped.translate(_QUOTES_AS_TYPED))
+    return visible(unescaped.translate(_QUOTES_AS_TYPED))
 
 
 def _unknown(verb: str, prefix: str, verbs: Collection[str]) -> str:

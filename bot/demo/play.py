@@ -30,10 +30,10 @@ from bot.errors import UserError
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.edit_schedule import QUIET
 from bot.notices.notice import Message
-from bot.patchwork.text import valid
 from bot.sample_patchwork.data import PROJECT
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.store.inbox_book import InboxMessage
+from bot.text import storable
 
 ROOM = RoomId("!demo:terminal")
 QUERY = "path:migration/"
@@ -171,7 +171,7 @@ async def play_plain(player: Player, stage: Stage, clock: VirtualClock, typed: L
     for number in itertools.count():
         await asyncio.sleep(0)  # an interrupt that came while the room was printed ends the play here
         line = typed.readline()
-        text = valid(line).strip()
+        text = storable(line).strip()
         if not line or text.lower() in _QUIT:
             break
         if text:
@@ -219,7 +219,7 @@ async def _read_commands(player: Player, console: Console) -> None:
     session: PromptSession[str] = PromptSession()
     for number in itertools.count():
         try:
-            text = valid(await session.prompt_async("> ")).strip()
+            text = storable(await session.prompt_async("> ")).strip()
         except (EOFError, KeyboardInterrupt):
             break
         if text.lower() in _QUIT:

@@ -22,9 +22,8 @@ from bot import metrics
 from bot.clock import Clock
 from bot.errors import ConfigError
 from bot.health import status_page
-from bot.notices.markup import seen
 from bot.notices.status import BotStatus, StatusDetails, outages, remarks, to_the_second
-from bot.patchwork.text import line
+from bot.text import one_line, visible
 
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 1.0  # at the end there are ten in all
@@ -150,7 +149,7 @@ def _for_machines(looks: _Looks[BotStatus]) -> list[web.RouteDef]:
 
 def _page(*sentences: str) -> str:
     """A line for each of *sentences*, in which servers and files may have had a word."""
-    return "".join(f"{seen(line(sentence))}\n" for sentence in sentences)
+    return "".join(f"{visible(one_line(sentence))}\n" for sentence in sentences)
 
 
 def _measure(now: BotStatus) -> None:

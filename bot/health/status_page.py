@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from html import escape
 
-from bot.notices.markup import seen
 from bot.notices.status import BotStatus, RoomStatus, StatusDetails, WatchedServer, moment, outages, remarks, span
-from bot.patchwork.text import line
+from bot.text import one_line, visible
 
 MAX_ROOMS = 100
 MAX_SENTENCES = 100
@@ -197,4 +196,4 @@ def _when(time: datetime | None, otherwise: str) -> str:
 
 def _text(text: str) -> str:
     """Text from anywhere, as the page may show it: on its line, and reading in one direction."""
-    return escape(seen(line(text)))
+    return escape(visible(one_line(text)))

@@ -6,7 +6,6 @@ content has room below the limit kept here.
 
 import hmac
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from bot.ids import EventId, NoticeKey
 from bot.matrix.model import Content
 from bot.notices.markup import cut
 from bot.notices.notice import Message, Tag
+from bot.text import sendable
 
 KEY = "org.patchbot"
 TAG = "org.patchbot.tag"
@@ -23,7 +23,6 @@ MAX_CONTENT_BYTES = 60_000
 MAX_SEALED_BYTES = 45_000  # encryption makes a third more of it
 _BODY_ALONE_CHARACTERS = 4_000  # at most 4 bytes each in JSON, and an edit says everything twice
 _TAG_CHARACTERS = 16
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def event_type(message: Message) -> str:
@@ -56,12 +55,12 @@ def event_content(message: Message, limit: int = MAX_CONTENT_BYTES) -> Content:
 def _said(message: Message) -> dict[str, object]:
     content: dict[str, object] = {
         "msgtype": "m.text" if message.rings else "m.notice",
-        "body": _valid(message.body),
+        "body": sendable(message.body),
         "m.mentions": {},
         KEY: _tag(message.tag),
     }
     if message.html:
-        content |= {"format": "org.matrix.custom.html", "formatted_body": _valid(message.html)}
+        content |= {"format": "org.matrix.custom.html", "formatted_body": sendable(message.html)}
     return content
 
 
@@ -80,7 +79,7 @@ def _shorter(message: Message) -> Message:
     """
     if not message.html and len(message.body) <= _BODY_ALONE_CHARACTERS:
         raise Permanent("the message is too large for a room")
-    return replace(message, html="", body=cut(_valid(message.body), _BODY_ALONE_CHARACTERS))
+    return replace(message, html="", body=cut(sendable(message.body), _BODY_ALONE_CHARACTERS))
 
 
 def key_of(content: Content) -> NoticeKey | None:
@@ -92,7 +91,7 @@ def key_of(content: Content) -> NoticeKey | None:
 
 def tag_of(secret: bytes, key: NoticeKey) -> str:
     """What stands for *key* outside of an encrypted message: it tells those who lack the *secret* nothing."""
-    return hmac.new(secret, _valid(key).encode(), "sha256").hexdigest()[:_TAG_CHARACTERS]
+    return hmac.new(secret, sendable(key).encode(), "sha256").hexdigest()[:_TAG_CHARACTERS]
 
 
 def tagged(content: Content, tag: str) -> Content:
@@ -127,7 +126,7 @@ def _relation(message: Message) -> Content:
     In a thread, clients that know none show a reply to what was asked; others do not ("is_falling_back").
     """
     if message.reaction is not None:
-        return {"rel_type": "m.annotation", "event_id": message.reaction, "key": _valid(message.body)}
+        return {"rel_type": "m.annotation", "event_id": message.reaction, "key": sendable(message.body)}
     reply = {"m.in_reply_to": {"event_id": message.replies_to or message.thread}}
     if message.thread is not None:
         return {"rel_type": "m.thread", "event_id": message.thread, "is_falling_back": True, **reply}
@@ -138,7 +137,7 @@ def _tag(tag: Tag) -> Content:
     """What the event is about, as far as it applies."""
     fields = {
         "kind": tag.kind.value,
-        "key": _valid(tag.key),
+        "key": sendable(tag.key),
         "server": tag.server,
         "project": tag.project,
         "series": tag.series,
@@ -146,8 +145,3 @@ def _tag(tag: Tag) -> Content:
         "version": tag.version,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _valid(text: str) -> str:
-    """What JSON and every homeserver can hold: a lone surrogate is answered with a server error."""
-    return _CONTROL.sub("", text.encode("utf-8", "replace").decode())

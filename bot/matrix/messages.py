@@ -13,7 +13,7 @@ from bot.ids import EventId, RoomId, UserId
 from bot.matrix.mentions import BotInRoom, with_mention
 from bot.matrix.model import Content, Event, JoinedRoom
 from bot.matrix.session_update import EventRedacted, MessageReceived
-from bot.patchwork.text import valid
+from bot.text import storable
 
 TOO_OLD = timedelta(minutes=10)
 MAX_BODY_CHARACTERS = 16_384
@@ -84,7 +84,7 @@ def _body(content: Content, relation: Content, me: BotInRoom) -> str:
     if not isinstance(body, str):
         return ""
     own = without_quote(body) if "m.in_reply_to" in relation else body
-    return valid(with_mention(own[:MAX_BODY_CHARACTERS], content, me)[:MAX_BODY_CHARACTERS]).strip()
+    return storable(with_mention(own[:MAX_BODY_CHARACTERS], content, me)[:MAX_BODY_CHARACTERS]).strip()
 
 
 def _replies_to(relation: Content) -> EventId | None:

@@ -13,7 +13,7 @@ from bot.ids import RoomId, UserId
 from bot.matrix.crypto.devices import MEGOLM
 from bot.matrix.invite_rules import is_user_id
 from bot.matrix.model import Content, Event, JoinedRoom
-from bot.patchwork.text import valid
+from bot.text import storable
 
 ABOVE_ALL = 1 << 60  # more than any level that JSON may hold
 _BEFORE_CREATORS = frozenset(str(version) for version in range(1, 12))
@@ -201,7 +201,7 @@ def _number(value: object) -> int | None:
 def _word(content: Content, key: str) -> str | None:
     """Return a text; None if there is none, or one with NUL or lone surrogates, which no database could store."""
     word = content.get(key)
-    return word if isinstance(word, str) and word and valid(word) == word else None
+    return word if isinstance(word, str) and word and storable(word) == word else None
 
 
 def _newer(known: int | None, told: int | None) -> int | None:

@@ -23,7 +23,7 @@ from bot.matrix.model import (
     SyncAnswer,
     ToDeviceEvent,
 )
-from bot.patchwork.text import valid
+from bot.text import printable, storable
 
 _MAX_RETRY_AFTER = timedelta(hours=6)
 _MAX_WORD_BYTES = 255
@@ -321,7 +321,7 @@ def _mapping(answer: Content, key: str) -> Content:
 def _text(answer: Content | None, key: str) -> str | None:
     """The text under *key*; None where there is none, or none that can be sent back."""
     found = answer.get(key) if answer is not None else None
-    return found if isinstance(found, str) and valid(found) == found else None
+    return found if isinstance(found, str) and storable(found) == found else None
 
 
 def _count(answer: Content, key: str) -> int | None:
@@ -338,7 +338,7 @@ def _object(body: bytes) -> Content | None:
 
 
 def _reason(status: int, code: str, answer: Content | None) -> str:
-    words = "".join(char for char in _text(answer, "error") or "" if char.isprintable())[:_MAX_REASON]
+    words = printable(_text(answer, "error") or "", "")[:_MAX_REASON]
     return " ".join(filter(None, (f"HTTP {status}", code, words)))
 
 

@@ -15,21 +15,13 @@ from typing import assert_never
 from urllib.parse import quote
 
 from bot.notices.event_link import EventLink
+from bot.text import encodable, visible, with_newlines
 
 MAX_BODY_BYTES = 4_096
 MAX_HTML_BYTES = 8_192
 MAX_MARKS = 4  # on one letter; no script in use needs more, and towers of them cover the lines above
 _WORD_JOINER = "\u2060"
 _JOINER = "\u200d"  # what binds several emoji into one
-_BREAKS = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f"  # controls
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # directions
-    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"  # blanks
-    "\ufdd0-\ufdef\ufff0-\ufffc\ufffe\uffff"  # no characters, and notes between lines
-    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
-    + "\U000e0000-\U000e0fff]"  # tags
-)
 _ROOM_PING = re.compile("@(?=room)", re.IGNORECASE)
 _MATRIX_LINK = re.compile(r"(?<=matrix)(?:\.(?=to/)|:(?=(?:u|r|roomid|e)/))", re.IGNORECASE)
 _ADDRESS_CHARACTERS = "!#$%&()*+,/:;=?@[]~'"  # what stays as it is in an address (RFC 3986)
@@ -125,15 +117,9 @@ def _ended(prefix: str) -> str:
     return prefix if prefix.count("/") > 2 else prefix + "/"
 
 
-def seen(text: str) -> str:
-    """*text* without what nobody sees of it."""
-    return _UNSEEN.sub("", text)
-
-
 def safe(text: str) -> str:
     """*text* fit for a room: valid Unicode, lines ended by newlines, nothing unseen, and nobody pinged by it."""
-    valid = text.encode("utf-8", "replace").decode("utf-8")
-    shown = _low(seen(_BREAKS.sub("\n", valid)))
+    shown = _low(visible(with_newlines(encodable(text))))
     return _MATRIX_LINK.sub(rf"\g<0>{_WORD_JOINER}", _ROOM_PING.sub("@" + _WORD_JOINER, shown))
 
 

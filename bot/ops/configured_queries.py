@@ -7,6 +7,7 @@ from bot.config import Settings, subscription_key
 from bot.errors import ConfigError, ConfigErrors, QueryError
 from bot.query.parser import parse_subscription
 from bot.query.query import Query
+from bot.text import printable
 
 _SHOWN = 60  # characters of a mistake
 
@@ -51,4 +52,4 @@ def _place(error: QueryError) -> str:
 
 def _one_line(text: str) -> str:
     """*text* in one line that a terminal only shows."""
-    return "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))
+    return printable(" ".join(text.split()))

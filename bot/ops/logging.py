@@ -15,6 +15,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import ExcInfo, Processor
 
+from bot.text import printable
+
 _PLAIN = "%(levelname)s %(name)s: %(message)s"
 
 
@@ -75,12 +77,7 @@ class _Lines(structlog.PrintLogger):
 
 def _plain_trace(stream: TextIO, exc_info: ExcInfo) -> None:
     """Where an exception came from; no variables, and nothing that a terminal would obey."""
-    stream.write("".join(f"\n{_printable(line)}" for line in _trace(exc_info).split("\n")))
-
-
-def _printable(text: str) -> str:
-    """*text* with nothing in it that ends a line or commands a terminal."""
-    return "".join(char if char.isprintable() else "�" for char in text)
+    stream.write("".join(f"\n{printable(line)}" for line in _trace(exc_info).split("\n")))
 
 
 def _trace(exc_info: ExcInfo) -> str:
@@ -93,15 +90,15 @@ class _TextLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base class's
         """The line, in which a server may have had a word."""
-        return _printable(super().formatMessage(record))
+        return printable(super().formatMessage(record))
 
     def formatException(self, ei: ExcInfo) -> str:  # type: ignore[override]  # noqa: N802  # the base class's; never empty here
         """Where an exception came from."""
-        return "\n".join(_printable(line) for line in _trace(ei).split("\n"))
+        return "\n".join(printable(line) for line in _trace(ei).split("\n"))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802  # the base class's
         """Where a line was logged."""
-        return "\n".join(_printable(line) for line in stack_info.split("\n"))
+        return "\n".join(printable(line) for line in stack_info.split("\n"))
 
 
 class _JsonLine(logging.Formatter):

@@ -15,7 +15,8 @@ from bot.ids import PatchId
 from bot.patchwork.diff import touched_files as diff
 from bot.patchwork.diff.hashes import hash_of
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.text import addresses, ancestors, line, mail_text, person, trailers_of
+from bot.patchwork.text import addresses, ancestors, mail_text, person, trailers_of
+from bot.text import one_line
 
 _PART = re.compile(r"^From patchwork [^\n]{0,80}\r?\n", re.MULTILINE)
 _FOLD = re.compile(r"\r?\n[ \t]+")
@@ -94,9 +95,9 @@ def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) ->
 
 def _delegate(headers: dict[str, str]) -> str | None:
     own = takewhile(_BY_PATCHWORK.__contains__, headers)
-    return line(headers["x-patchwork-delegate"]) or None if "x-patchwork-delegate" in own else None
+    return one_line(headers["x-patchwork-delegate"]) or None if "x-patchwork-delegate" in own else None
 
 
 def _slug(state: str) -> str:
     """The slug of a state's name, as Patchwork forms it: "Under Review" is "under-review"."""
-    return _STATE_SLUG.sub("-", line(state, 100).lower()).strip("-")
+    return _STATE_SLUG.sub("-", one_line(state, 100).lower()).strip("-")

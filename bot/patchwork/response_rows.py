@@ -10,7 +10,7 @@ from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError
 
 from bot.errors import Temporary
 from bot.json_reader import read_json
-from bot.patchwork.text import line
+from bot.text import encodable, one_line
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -109,7 +109,7 @@ def _sound(value: object) -> object:
     """*value* with lone surrogates replaced, which JSON can spell and Unicode forbids."""
     match value:
         case str():
-            return value.encode("utf-8", "replace").decode("utf-8")
+            return encodable(value)
         case list():
             return [_sound(item) for item in value]
         case dict():
@@ -124,11 +124,11 @@ def _reason(error: ValueError) -> str:
         return _first_line(error)
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
-    return line(f"{place}: {first['msg']}" if place else first["msg"], 200)
+    return one_line(f"{place}: {first['msg']}" if place else first["msg"], 200)
 
 
 def _first_line(error: Exception) -> str:
-    return line(str(error).partition("\n")[0], 200)
+    return one_line(str(error).partition("\n")[0], 200)
 
 
 @dataclass(frozen=True, slots=True)

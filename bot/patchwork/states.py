@@ -8,7 +8,7 @@ import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bot.patchwork.text import line
+from bot.text import one_line
 
 _MAX_STATES = 100
 _MAX_FORM = 32 * 1024  # characters
@@ -66,7 +66,7 @@ def _options(form: str) -> Iterator[str]:
     for option in form.split("<option")[1:]:
         attributes, _, rest = option.partition(">")
         value = attributes.partition('value="')[2].partition('"')[0]
-        name = line(html.unescape(rest.partition("<")[0]), _MAX_NAME)
+        name = one_line(html.unescape(rest.partition("<")[0]), _MAX_NAME)
         if value.isascii() and value.isdigit() and _folded(name):
             yield name
 

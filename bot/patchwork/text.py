@@ -1,6 +1,6 @@
-"""Makes text from outside fit to keep: no NUL, no lone surrogates, one line where one is meant, a bounded size.
+"""Reads what mails say: people and addresses in headers, trailers, and what the author of a reply wrote.
 
-Of a reply on a list it keeps what its author wrote: no quotes, no attribution line, no signature.
+Of a reply it keeps no quotes, no attribution line, no signature; all of it fit to keep, and of a bounded size.
 """
 
 import email.header
@@ -11,13 +11,12 @@ from bot.ids import Msgid
 from bot.patchwork.addresses import addresses_in, mailbox, mailboxes
 from bot.patchwork.model import Person, Trailer, TrailerKind
 from bot.patchwork.refs import msgid_of
+from bot.text import MAX_LINE, one_line, storable
 
-MAX_LINE = 1_000
 MAX_ADDRESSES = 200
 MAX_ANCESTORS = 20
 _MAX_NAME = 100
 MAX_TEXT = 64 * 1024  # characters of a mail; of a hundred patches, fewer than two are longer
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[ \t]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
 _MSGID = re.compile(r"<([^<>\s]{1,1000})>")
 _KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested": TrailerKind.TESTED}
@@ -32,16 +31,6 @@ _ATTRIBUTION_END = re.compile(r"\b(?:wrote|writes|schrieb|escribió|a écrit)\s*
 _ATTRIBUTION_LINES = 3  # a client breaks "On …, … wrote:" into so many at most
 
 
-def valid(text: str) -> str:
-    """*text* as a database and a homeserver take it: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
-
-
-def line(text: str, limit: int = MAX_LINE) -> str:
-    """*text* as one line of valid Unicode without control characters, *limit* characters at most."""
-    return valid(_CONTROLS.sub(" ", text[: limit * 4])).strip()[:limit]
-
-
 def decoded(header: str) -> str:
     """A mail header with its encoded words (RFC 2047) decoded; as it stands where that fails."""
     try:
@@ -52,25 +41,25 @@ def decoded(header: str) -> str:
 
 def addresses(headers: Iterable[str]) -> tuple[str, ...]:
     """The addresses of To or Cc headers, in lower case, in order, each once."""
-    return tuple(dict.fromkeys(map(valid, addresses_in(headers))))[:MAX_ADDRESSES]
+    return tuple(dict.fromkeys(map(storable, addresses_in(headers))))[:MAX_ADDRESSES]
 
 
 def ancestors(references: Iterable[str], in_reply_to: Iterable[str]) -> tuple[Msgid, ...]:
     """The message-ids of the mails above one in its thread, as its headers name them, the parent last."""
     named = [msgid for header in (*references, *in_reply_to) for msgid in _MSGID.findall(header[:_MAX_HEADER])]
-    latest = dict.fromkeys(msgid_of(valid(msgid)) for msgid in reversed(named))
+    latest = dict.fromkeys(msgid_of(storable(msgid)) for msgid in reversed(named))
     return tuple(reversed(tuple(latest)[:MAX_ANCESTORS]))
 
 
 def person(header: str) -> Person:
     """The name and address of a From-like header; without an address that can be trusted, all of it is the name."""
     found = mailbox(header[:MAX_LINE]) or Person(header, "")
-    return Person(name=line(decoded(found.name)), email=line(found.email))
+    return Person(name=one_line(decoded(found.name)), email=one_line(found.email))
 
 
 def mail_text(name: str, body: str) -> str:
     """What a patch's mail says: its subject as a header line, the message and the diff; the beginning of a long one."""
-    return f"Subject: {line(name)}\n\n{valid(body[:MAX_TEXT])}"
+    return f"Subject: {one_line(name)}\n\n{storable(body[:MAX_TEXT])}"
 
 
 def trailers_of(text: str) -> frozenset[Trailer]:
@@ -84,8 +73,8 @@ def trailers_of(text: str) -> frozenset[Trailer]:
 def _signers(value: str) -> Iterable[tuple[str, str]]:
     """Whom the value of a trailer names: by address and name, else by what it says; a note behind is left out."""
     named = _NOTE.sub("", value, count=1).rstrip(" \t.,;")
-    signers = [(valid(each.email.lower()), line(each.name, _MAX_NAME)) for each in mailboxes(named)]
-    return signers or ((line(named).lower(), line(named, _MAX_NAME)),)
+    signers = [(storable(each.email.lower()), one_line(each.name, _MAX_NAME)) for each in mailboxes(named)]
+    return signers or ((one_line(named).lower(), one_line(named, _MAX_NAME)),)
 
 
 def own_words(mail: str) -> str:
@@ -93,7 +82,7 @@ def own_words(mail: str) -> str:
 
     A quotation is told by its ">", its first line by the blank or quoted line after it.
     """
-    text = valid(mail[:_MOST_READ])
+    text = storable(mail[:_MOST_READ])
     body = _SIGNATURE.split(text, maxsplit=1)[0]
     lines = [line.rstrip() for line in body.splitlines()]
     kept = [line for line in _without_quotations(lines) if line.strip()]

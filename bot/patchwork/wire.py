@@ -28,7 +28,8 @@ from bot.patchwork.diff.hashes import hash_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.refs import msgid_of
 from bot.patchwork.response_rows import read_row
-from bot.patchwork.text import addresses, ancestors, line, mail_text, own_words, trailers_of
+from bot.patchwork.text import addresses, ancestors, mail_text, own_words, trailers_of
+from bot.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _or_empty(value: object) -> object:
 
 
 def _line_or_none(value: str | None) -> str | None:
-    return line(value) or None if value else None
+    return one_line(value) or None if value else None
 
 
 def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
@@ -100,7 +101,7 @@ def _date(value: str) -> str:
 
 Id = Annotated[int, Field(ge=0, lt=2**63)]  # what a database can hold
 Count = Annotated[int, Field(ge=0, lt=2**31)]
-Line = Annotated[str, BeforeValidator(_or_empty), AfterValidator(line)]
+Line = Annotated[str, BeforeValidator(_or_empty), AfterValidator(one_line)]
 LineOrNone = Annotated[str | None, AfterValidator(_line_or_none)]
 Text = Annotated[str, BeforeValidator(_or_empty)]
 _LENIENT = WrapValidator(_or_none)

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import metrics
 from bot.ids import EventId, RoomId, UserId
-from bot.patchwork.text import valid
 from bot.store import schema
 from bot.store.book import drop_batch
+from bot.text import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class InboxBook:
             "room": said.room,
             "event": said.event,
             "sender": said.sender,
-            "body": valid(said.body[:MAX_BODY]),
+            "body": storable(said.body[:MAX_BODY]),
             "sent_at": said.sent_at,
             "answered": False,
             "thread": said.thread,

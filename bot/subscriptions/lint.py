@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from bot.patchwork.states import States
-from bot.patchwork.text import line
 from bot.query.index.globs import has_wildcard
 from bot.query.keys import Key
 from bot.query.maintainers.file import RuleKind, Section
@@ -16,6 +15,7 @@ from bot.query.query import Query, Term, patterns_of, spelled, terms_of
 from bot.query.terms import contradiction
 from bot.query.values import ANY_STATE, Regex, Transition
 from bot.subscriptions.section_changes import sections_named
+from bot.text import one_line
 
 _ANY_DEPTH = "**"
 _FILE_NAME = re.compile(r"[\w-]+\.[\w.-]+")  # with an ending
@@ -189,7 +189,7 @@ def _about_sections(query: Query, maintainers: Sequence[Maintainers]) -> Iterato
 def _unusable(sections: Sequence[tuple[Maintainers, Section]]) -> Iterator[str]:
     """Say which rules of some *sections* match nothing, because the bot cannot use them."""
     for file, section in sections[:MAX_CANDIDATES]:
-        if rules := [line(str(rule), _SHOWN) for rule in file.unusable(section)]:
+        if rules := [one_line(str(rule), _SHOWN) for rule in file.unusable(section)]:
             what, they = ("the rule", "it matches") if len(rules) == 1 else ("the rules", "they match")
             yield f"the bot cannot use {what} {_listed(rules)} of {section.name}; {they} nothing."
 
@@ -200,7 +200,7 @@ def _about_paths(query: Query, trees: KnownTrees) -> Iterator[str]:
         path = pattern.strip("/")
         if has_wildcard(pattern) or trees.has(path):
             continue
-        if near := line(trees.nearest(path), _SHOWN):
+        if near := one_line(trees.nearest(path), _SHOWN):
             yield f"path:{pattern} matches no file that was seen so far; did you mean path:{spelled(near)}?"
         elif many:
             yield f"path:{pattern} matches no file that was seen so far; is it spelled as in the tree?"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.commands import grammar
 from bot.commands.grammar import COMMANDS, VERBS, Command, InvalidCommand, ParsedCommand, addressed, parse
 from bot.commands.parameters import ParameterKind
-from bot.notices.markup import seen
+from bot.text import visible
 
 NAMES = [name for command in COMMANDS for name in (command.verb, *command.aliases)]
 ANY_TEXT = st.text(st.characters(), max_size=300)
@@ -239,7 +239,7 @@ def test_any_text_is_a_call_that_fits_the_table_or_a_mistake_of_one_line(name: s
         assert required <= told.arguments.keys() <= of_table.keys()
 
 
-@given(query=ANY_TEXT.map(seen).filter(lambda text: text.strip() and "\\" not in text))
+@given(query=ANY_TEXT.map(visible).filter(lambda text: text.strip() and "\\" not in text))
 def test_a_query_loses_nothing_but_the_form_of_its_quotes(query: str) -> None:
     _, arguments = understood(f"sub {query}")
 
@@ -249,7 +249,7 @@ def test_a_query_loses_nothing_but_the_form_of_its_quotes(query: str) -> None:
 
 @given(words=st.lists(st.text(st.characters(exclude_characters="\\*_“”„‘’")), min_size=2, max_size=2))
 def test_quotes_keep_a_word_together_whatever_is_in_it(words: list[str]) -> None:
-    words = [seen(word) for word in words]
+    words = [visible(word) for word in words]
     key, value = ('"' + word.replace('"', '\\"') + '"' for word in words)
 
     _, arguments = understood(f"set {key} {value}")

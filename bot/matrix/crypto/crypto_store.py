@@ -15,6 +15,7 @@ from typing import Self
 
 from bot.errors import BotError
 from bot.matrix.device import restrict
+from bot.text import encodable
 
 FOLDER = "crypto"
 _FILES = ("store.db", "store.db-wal", "store.db-shm", "store.db-journal", "pickle.key")
@@ -99,7 +100,7 @@ class CryptoStore:
 
     def get(self, kind: str, key: str) -> str | None:
         """What is kept there."""
-        found = self._connection.execute("SELECT value FROM entry WHERE kind = ? AND key = ?", (kind, _sound(key)))
+        found = self._connection.execute("SELECT value FROM entry WHERE kind = ? AND key = ?", (kind, encodable(key)))
         row = found.fetchone()
         return row[0] if row else None
 
@@ -114,7 +115,7 @@ class CryptoStore:
 
     def put(self, kind: str, key: str, value: str, owner: str = "", at: int | None = None) -> None:
         """Keep it, in the place of what was there; *at* (None: now) is the age that it is tidied by."""
-        values = (kind, _sound(key), _sound(value), self._at if at is None else at, owner)
+        values = (kind, encodable(key), encodable(value), self._at if at is None else at, owner)
         self._connection.execute(
             "INSERT INTO entry (kind, key, value, at, owner) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, key)"
             " DO UPDATE SET value = excluded.value, at = excluded.at, owner = excluded.owner",
@@ -123,12 +124,12 @@ class CryptoStore:
 
     def use(self, kind: str, key: str) -> None:
         """Count it as used now, to the hour."""
-        values = (self._at, kind, _sound(key), self._at - _USE_SECONDS)
+        values = (self._at, kind, encodable(key), self._at - _USE_SECONDS)
         self._connection.execute("UPDATE entry SET at = ? WHERE kind = ? AND key = ? AND at < ?", values)
 
     def drop(self, kind: str, key: str) -> None:
         """Forget it."""
-        self._connection.execute("DELETE FROM entry WHERE kind = ? AND key = ?", (kind, _sound(key)))
+        self._connection.execute("DELETE FROM entry WHERE kind = ? AND key = ?", (kind, encodable(key)))
 
     def drop_older(self, kind: str, than: int) -> None:
         """Forget what was last written before *than*, in seconds since the epoch."""
@@ -195,11 +196,6 @@ def loaded(text: str | None) -> dict[str, object]:
     """An entry that is a JSON object; empty where there is none."""
     found = json.loads(text) if text else {}
     return found if isinstance(found, dict) else {}
-
-
-def _sound(text: str) -> str:
-    """Text that SQLite takes: JSON may hold half a character."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _pickle_key(path: Path, *, make: bool) -> bytes:

@@ -1,0 +1,56 @@
+"""Makes text from outside harmless: the one place that replaces or removes characters. Pure.
+
+What comes in is made `storable` and, where it is to be a line, `one_line`; what goes out is made fit for its reader:
+`visible` for rooms and pages, `sendable` for a homeserver, `printable` for terminals and logs.
+"""
+
+import re
+from typing import Final
+
+MAX_LINE: Final = 1_000
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_UNSENT = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # tabs and newlines may be sent
+_BREAKS = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f"  # controls
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # directions
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"  # blanks
+    "\ufdd0-\ufdef\ufff0-\ufffc\ufffe\uffff"  # no characters, and notes between lines
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
+    + "\U000e0000-\U000e0fff]"  # tags
+)
+
+
+def encodable(text: str) -> str:
+    """Return *text* with "?" for each lone surrogate, which JSON can spell and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def storable(text: str) -> str:
+    """Return *text* as a database and a homeserver take it: no lone surrogates, U+FFFD for each NUL."""
+    return encodable(text).replace("\x00", "\ufffd")
+
+
+def one_line(text: str, limit: int = MAX_LINE) -> str:
+    """Return *text* as one storable line without control characters, *limit* characters at most."""
+    return storable(_CONTROLS.sub(" ", text[: limit * 4])).strip()[:limit]
+
+
+def with_newlines(text: str) -> str:
+    """Return *text* with each of its lines ended by a newline, whatever ended it before."""
+    return _BREAKS.sub("\n", text)
+
+
+def visible(text: str) -> str:
+    """Return *text* without characters that nobody sees: controls but line breaks and tabs, directions, blanks."""
+    return _INVISIBLE.sub("", text)
+
+
+def sendable(text: str) -> str:
+    """Return *text* as JSON and every homeserver hold it: no lone surrogates, no controls but tabs and newlines."""
+    return _UNSENT.sub("", encodable(text))
+
+
+def printable(text: str, replacement: str = "\ufffd") -> str:
+    """Return *text* with a *replacement* for each character that ends a line, commands a terminal, or is invisible."""
+    return "".join(char if char.isprintable() else replacement for char in text)
