@@ -14,8 +14,8 @@ from itertools import takewhile
 from bot.ids import PatchId
 from bot.patchwork.diff import touched_files as diff
 from bot.patchwork.diff.hashes import hash_of
+from bot.patchwork.mail_text import addresses, ancestors, mail_text, person, trailers_of
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.text import addresses, ancestors, mail_text, person, trailers_of
 from bot.text import one_line
 
 _PART = re.compile(r"^From patchwork [^\n]{0,80}\r?\n", re.MULTILINE)

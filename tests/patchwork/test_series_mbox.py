@@ -14,9 +14,9 @@ from bot.clock import VirtualClock
 from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.diff.hashes import hash_of
+from bot.patchwork.mail_text import MAX_TEXT, mail_text
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.patchwork.text import MAX_TEXT, mail_text
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import SamplePatchwork
