@@ -187,7 +187,7 @@ async def test_a_poll_that_cannot_be_written_leaves_nothing_and_is_found_again(r
         rig.post("migration/ram.c", name="migration: Fix it", patches=2)
         before = dump(rig)
         with sqlite3.connect(rig.folder / "bot.db") as database:
-            database.execute("CREATE TRIGGER broken BEFORE INSERT ON server BEGIN SELECT RAISE(ABORT, 'broken'); END")
+            database.execute("CREATE TRIGGER broken BEFORE UPDATE ON server BEGIN SELECT RAISE(ABORT, 'broken'); END")
 
         await rig.poll(bot)
         with sqlite3.connect(rig.folder / "bot.db") as database:

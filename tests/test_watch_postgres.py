@@ -16,7 +16,7 @@ from rig import PROJECT, ROOM, Rig
 BREAK = """
     CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN RAISE 'broken' USING ERRCODE = '23514'; END $$;
-    CREATE TRIGGER broken BEFORE INSERT ON server EXECUTE FUNCTION broken()
+    CREATE TRIGGER broken BEFORE UPDATE ON server EXECUTE FUNCTION broken()
 """
 TABLES = ("card", "inbox", "notice", "patch", "pending", "project", "seen_event", "series", "server", "told")
 QUOTED = r'"a/migration/\000\355\240\200\377.c"'  # a path as git quotes it: NUL, a surrogate, no UTF-8 at all

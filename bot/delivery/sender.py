@@ -85,14 +85,12 @@ class Sender:
         if limit <= 0 or next_at is None or next_at > now:
             return SendRound(0, next_at if len(self._busy) < AT_ONCE else None)
         async with self._store.transaction() as tx:
-            claimed = await tx.outbox.claim(limit, self._chat.device, self._busy, self._turns.choose)
-            rooms = {notice.room for notice in claimed}
-            next_at = await tx.outbox.next_at(self._busy | rooms)
-        self._busy |= rooms
-        self._pace.take(len(claimed), self._clock.monotonic())
-        for notice in claimed:
+            claim = await tx.outbox.claim(limit, self._chat.device, self._busy, self._turns.choose)
+        self._busy.update(notice.room for notice in claim.notices)
+        self._pace.take(len(claim.notices), self._clock.monotonic())
+        for notice in claim.notices:
             group.create_task(self._send(notice))
-        return SendRound(len(claimed), next_at if len(self._busy) < AT_ONCE else None)
+        return SendRound(len(claim.notices), claim.next_at if len(self._busy) < AT_ONCE else None)
 
     async def _send(self, notice: ClaimedNotice) -> None:
         """One notice, whose fault must not end the sends beside it."""

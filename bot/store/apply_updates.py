@@ -5,6 +5,7 @@ What is told of a patch that was not read yet waits for that in a table of its o
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -42,10 +43,11 @@ class PollChanges(PatchBook):
         self._server = poll.server
         self._before: dict[Work, SubmissionState] = {}
 
-    async def look(self) -> None:
-        """See how that stands which the poll may change."""
+    async def look(self) -> AbstractSet[Work]:
+        """Read what the poll may change as it is before the poll, and return what of that is known."""
         await self._name_delegates()
         self._before = await self.standings(self._server, await self._touched())
+        return self._before.keys()
 
     async def make(self) -> tuple[ChangedSubmission, ...]:
         """Write what the poll tells; what is not as it was by all that it found."""
@@ -149,7 +151,7 @@ class PollChanges(PatchBook):
         found: dict[PatchId, dict[str, object]] = defaultdict(dict)
         for row in await self._among(sa.select(table).where(of_server), table.c.patch, read):
             found[row["patch"]][row["field"]] = _column(PatchField(row["field"]), row["value"])
-        for some in batched(sorted(read), _BATCH):
+        for some in batched(sorted(found), _BATCH):
             await self._connection.execute(sa.delete(table).where(of_server, table.c.patch.in_(some)))
         return found
 

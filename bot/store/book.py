@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import BotError
@@ -56,6 +57,22 @@ class Book:
         """The row with *key* becomes *values*, portably."""
         await self._delete(table, key)
         await self._insert(table, [{**key, **values}])
+
+    async def _put(
+        self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object], *, is_new: bool
+    ) -> None:
+        """Write the row with *key*, which *is_new* or known to be there."""
+        if is_new:
+            await self._insert(table, [{**key, **values}])
+        else:
+            where = [table.c[name] == value for name, value in key.items()]
+            await self._connection.execute(sa.update(table).where(*where).values(values))
+
+    async def _insert_new(self, table: sa.Table, values: Iterable[Mapping[str, object]]) -> None:
+        """Write those rows whose keys are not there yet."""
+        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        for some in batched(values, _ROWS):
+            await self._connection.execute(insert(table).on_conflict_do_nothing(), some)
 
     async def _insert(self, table: sa.Table, values: Iterable[Mapping[str, object]]) -> None:
         for some in batched(values, _ROWS):

@@ -95,9 +95,11 @@ class CardBook:
         It takes the place of one that was left in the room that this one replaced.
         """
         of_room = (*_is(card), schema.card.c.room == notice.room)
-        await self._connection.execute(sa.delete(schema.card).where(*of_room, schema.card.c.ended == "moved"))
-        if (await self._connection.execute(sa.select(schema.card.c.room).where(*of_room))).first() is not None:
+        before = (await self._connection.execute(sa.select(schema.card.c.ended).where(*of_room))).first()
+        if before is not None and before.ended != "moved":
             return False
+        if before is not None:
+            await self._connection.execute(sa.delete(schema.card).where(*of_room))
         values = {
             "room": notice.room,
             "server": card.server,
@@ -130,15 +132,14 @@ class CardBook:
     async def tell_versions(self, room: RoomId, key: NoticeKey) -> None:
         """The cards of the versions before and after can link a card from now on, or can no more."""
         card, series = schema.card, schema.series
-        where = (card.c.room == room, card.c.notice_key == key, card.c.kind == "series")
-        row = (await self._connection.execute(sa.select(card.c.server, card.c.object).where(*where))).first()
-        if row is None:
-            return
-        before = sa.select(series.c.former).where(series.c.server == row.server, series.c.id == row.object)
-        after = sa.select(series.c.id).where(series.c.server == row.server, series.c.former == row.object)
-        for query in (before.where(series.c.former.is_not(None)), after):
-            for number in (await self._connection.execute(query)).scalars().all():
-                await self.touch(CardRef(ServerName(row.server), "series", number), urgent=True, rooms={room})
+        here = (card.c.room == room, card.c.notice_key == key, card.c.kind == "series")
+        of_card = sa.and_(series.c.server == card.c.server, series.c.id == card.c.object)
+        before = sa.select(card.c.server, series.c.former.label("number")).join_from(card, series, of_card)
+        follows_card = sa.and_(series.c.server == card.c.server, series.c.former == card.c.object)
+        after = sa.select(card.c.server, series.c.id.label("number")).join_from(card, series, follows_card)
+        both = sa.union_all(before.where(*here, series.c.former.is_not(None)), after.where(*here))
+        for server, number in (await self._connection.execute(both)).all():
+            await self.touch(CardRef(ServerName(server), "series", number), urgent=True, rooms={room})
 
     async def places(self, about: CardRef) -> dict[RoomId, EventId | None]:
         """The rooms that have a card of an object, with its event once it has one; without those that never get one.

@@ -1,6 +1,6 @@
 """Finds what may be sent now and notes the attempt, in a number of statements that does not grow with the outbox."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -45,14 +45,29 @@ def is_due(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.state == NoticeState.WAITING, table.c.next_at <= now, table.c.next_at > now + LONGEST_ASKED)
 
 
-async def candidates(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> list[SendCandidate]:
-    """Return what may be sent at *now* (UTC) in rooms that are not *busy*, by lane and age."""
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The oldest open notice of each lane and person of some rooms: what *may_go* now, and when each may, by room."""
+
+    may_go: tuple[SendCandidate, ...]
+    next_at: tuple[tuple[RoomId, datetime], ...]
+
+    def next_without(self, rooms: Container[RoomId]) -> datetime | None:
+        """Return when the next of them may go, without those of *rooms*; None without any."""
+        return min((at for room, at in self.next_at if room not in rooms), default=None)
+
+
+async def read_heads(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> Heads:
+    """Return the oldest open notices of rooms that are not *busy*, those that may go at *now* (UTC) by lane and age."""
     table = schema.notice
-    query = sa.select(table.c.id, table.c.room, table.c.lane, table.c.asked_by).where(
-        table.c.id.in_(heads(busy)), is_due(now)
+    columns_ = (table.c.id, table.c.room, table.c.lane, table.c.asked_by, table.c.next_at, is_due(now).label("may_go"))
+    query = sa.select(*columns_).where(table.c.id.in_(heads(busy))).order_by(table.c.lane, table.c.id)
+    rows = (await connection.execute(query)).all()
+    may_go = (
+        SendCandidate(NoticeId(row.id), RoomId(row.room), Lane(row.lane), row.asked_by) for row in rows if row.may_go
     )
-    rows = (await connection.execute(query.order_by(table.c.lane, table.c.id))).all()
-    return [SendCandidate(NoticeId(row.id), RoomId(row.room), Lane(row.lane), row.asked_by) for row in rows]
+    moments = ((RoomId(row.room), min(row.next_at, now) if row.may_go else row.next_at) for row in rows)
+    return Heads(tuple(may_go), tuple(moments))
 
 
 async def attempts(

@@ -54,18 +54,25 @@ class FloodBook:
             await self._connection.execute(sa.insert(table), rows)
 
     async def limit(self, room: RoomId) -> int:
-        """How many series at once get a card each in *room*: as set in chat, else as configured; 0: any number."""
-        table = schema.room_setting
-        query = sa.select(table.c.value).where(table.c.room == room, table.c.key == FLOOD)
-        chosen = (await self._connection.execute(query)).scalar_one_or_none()
-        return await self.configured_limit(room) if chosen is None else int(chosen)
+        """Return how many series at once get a card each in *room*, by chat, else by the settings; 0: any number."""
+        limit, _ = await self.limit_and_recent(room)
+        return limit
+
+    async def limit_and_recent(self, room: RoomId) -> tuple[int, int]:
+        """Return how many series at once get a card each in *room*, and how many cards it got in the last minute."""
+        setting, card = schema.room_setting, schema.card
+        chosen = sa.select(setting.c.value).where(setting.c.room == room, setting.c.key == FLOOD)
+        recent = sa.select(sa.func.count()).where(card.c.room == room, card.c.created_at > self._now - QUIET)
+        counts = {"chosen": chosen, "configured": _configured_limit(room), "recent": recent}
+        query = sa.select(*(each.scalar_subquery().label(name) for name, each in counts.items()))
+        row = (await self._connection.execute(query)).one()
+        if row.chosen is not None:
+            return int(row.chosen), row.recent
+        return DEFAULT_LIMIT if row.configured is None else row.configured, row.recent
 
     async def configured_limit(self, room: RoomId) -> int:
-        """The same where nothing is set in chat."""
-        table, known = schema.flood_limit, schema.room
-        called = sa.select(known.c.name).where(known.c.room == room, known.c.name.is_not(None))
-        query = sa.select(table.c.series).where(sa.or_(table.c.name == room, table.c.name.in_(called)))
-        series = (await self._connection.execute(query.limit(1))).scalar_one_or_none()
+        """How many series at once get a card each in *room* by the settings alone; 0: any number."""
+        series: int | None = (await self._connection.execute(_configured_limit(room))).scalar_one_or_none()
         return DEFAULT_LIMIT if series is None else series
 
     # Floods
@@ -180,12 +187,6 @@ class FloodBook:
 
     # Cards that are in a flood instead
 
-    async def count_recent(self, room: RoomId) -> int:
-        """How many cards the room got in the last minute."""
-        table = schema.card
-        recent = (table.c.room == room, table.c.created_at > self._now - QUIET)
-        return (await self._connection.execute(sa.select(sa.func.count()).where(*recent))).scalar_one()
-
     async def withdraw_recent(self, room: RoomId) -> list[HeldSubmission]:
         """Take back the cards of the last minute that were not tried yet; in their order."""
         return await self._withdraw(room, schema.card.c.created_at > self._now - QUIET)
@@ -250,6 +251,12 @@ class FloodBook:
         return found
 
 
+def _configured_limit(room: RoomId) -> sa.Select[Any]:
+    table, known = schema.flood_limit, schema.room
+    called = sa.select(known.c.name).where(known.c.room == room, known.c.name.is_not(None))
+    return sa.select(table.c.series).where(sa.or_(table.c.name == room, table.c.name.in_(called))).limit(1)
+
+
 def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
     table = schema.flooded
     return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number
@@ -308,6 +315,14 @@ def _of_held(held: HeldSubmission) -> dict[str, object]:
     return {"why": [list(reason) for reason in held.why], "paths": list(held.paths), "form": held.form}
 
 
+@dataclass(frozen=True, slots=True)
+class LastContact:
+    """When a poll of a server last succeeded (UTC), and the last absence from it; None: never, none."""
+
+    polled_at: datetime | None
+    absence: Absence | None
+
+
 class CatchUpBook:
     """The absences' part of one transaction."""
 
@@ -324,20 +339,33 @@ class CatchUpBook:
         """The last absence from *server*."""
         query = sa.select(schema.absence).where(schema.absence.c.server == server)
         row = (await self._connection.execute(query)).mappings().first()
-        if row is None:
-            return None
-        return Absence(
-            server=ServerName(row["server"]),
-            since=row["since"],
-            until=row["until"],
-            whose=AbsenceCause(row["whose"]),
-            came=row["came"],
-            old=row["old"],
-            ended=row["ended"],
+        return None if row is None else _absence(row)
+
+    async def last_contact(self, server: ServerName) -> LastContact:
+        """Return when *server* was last polled, and the last absence from it."""
+        polled, absence = schema.server, schema.absence
+        query = sa.select(polled.c.polled_at, absence).join_from(
+            polled, absence, absence.c.server == polled.c.name, isouter=True
         )
+        row = (await self._connection.execute(query.where(polled.c.name == server))).mappings().first()
+        if row is None:
+            return LastContact(None, await self.last(server))
+        return LastContact(row["polled_at"], None if row["server"] is None else _absence(row))
 
     async def put(self, absence: Absence) -> None:
         """How an absence stands; it takes the place of an earlier one."""
         table = schema.absence
         await self._connection.execute(sa.delete(table).where(table.c.server == absence.server))
         await self._connection.execute(sa.insert(table).values(**asdict(absence)))
+
+
+def _absence(row: sa.RowMapping) -> Absence:
+    return Absence(
+        server=ServerName(row["server"]),
+        since=row["since"],
+        until=row["until"],
+        whose=AbsenceCause(row["whose"]),
+        came=row["came"],
+        old=row["old"],
+        ended=row["ended"],
+    )

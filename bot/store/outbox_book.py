@@ -27,7 +27,7 @@ from bot.notices.status import QueueStatus
 from bot.store import columns, schema
 from bot.store.book import drop_batch
 from bot.store.card_book import CardBook
-from bot.store.claims import OPEN, attempts, candidates, has_event, heads, is_due
+from bot.store.claims import OPEN, attempts, has_event, heads, is_due, read_heads
 
 KEEP_SAID = timedelta(days=7)
 KEEP_UNSENT = timedelta(days=180)  # what was given up or is kept for a room; as long as what it tells of is known
@@ -56,6 +56,14 @@ class UnsentAnswers:
     rooms: Counter[RoomId]
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The *notices* that are to be sent now, and when the next of another room may be (UTC); None without any."""
+
+    notices: list[ClaimedNotice]
+    next_at: datetime | None
+
+
 class OutboxBook:
     """The outbox's part of one transaction."""
 
@@ -69,13 +77,15 @@ class OutboxBook:
 
         Those for a suspended room wait with the others there; what hangs on a card that was taken back is not said.
         """
-        table = schema.notice
+        table, of_room = schema.notice, schema.room
         for notice in notices:
-            known = sa.select(table.c.id).where(table.c.key == notice.key)
-            if (await self._connection.execute(known)).first() is not None:
+            known = sa.exists().where(table.c.key == notice.key).label("is_known")
+            suspended = sa.exists().where(of_room.c.room == notice.room, of_room.c.suspended.is_(True))
+            there = (await self._connection.execute(sa.select(known, suspended.label("is_suspended")))).one()
+            if there.is_known:
                 continue
             if notice.of is None or not await self._cards.is_dead(notice.of):
-                state = NoticeState.SUSPENDED if await self._is_suspended(notice.room) else NoticeState.WAITING
+                state = NoticeState.SUSPENDED if there.is_suspended else NoticeState.WAITING
                 await self._connection.execute(sa.insert(table).values(_row(notice, self._now) | {"state": state}))
 
     async def edit(self, notice: Notice) -> bool:
@@ -133,23 +143,24 @@ class OutboxBook:
 
     async def claim(
         self, limit: int, device: DeviceId, busy: Collection[RoomId] = (), choose: Choose = in_order
-    ) -> list[ClaimedNotice]:
+    ) -> Claim:
         """Take up to *limit* notices that may be sent now, one a room at most, none of *busy* rooms; note the attempt.
 
         In a lane of a room only its oldest open notice may go, among answers the oldest of each person; *choose*
         says which. One that cannot be read, written by another version of this program, is dead and holds nobody up.
         """
-        if limit <= 0:
-            return []
-        waiting = await candidates(self._connection, self._now, busy)
-        if not waiting:
-            return []
-        chosen = [each.id for each in choose(waiting, limit)]
+        waiting = await read_heads(self._connection, self._now, busy)
+        if limit <= 0 or not waiting.may_go:
+            return Claim([], waiting.next_without(()))
+        chosen = [each.id for each in choose(waiting.may_go, limit)]
         tried = await attempts(self._connection, self._now, device, chosen)
+        rooms = {notice.room for notice in tried.claimed}
+        if not tried.unreadable:
+            return Claim(list(tried.claimed), waiting.next_without(rooms))
         for key, reason in tried.unreadable.items():
             await self._bury(key, reason)
             await self._give_up_what_hangs_on(key)
-        return list(tried.claimed)
+        return Claim(list(tried.claimed), await self.next_at(rooms.union(busy)))
 
     async def settle(self, notice: ClaimedNotice, outcome: Outcome) -> bool:
         """Write down how an attempt ended; False, and nothing is written, where the notice has another room by now."""
@@ -297,11 +308,6 @@ class OutboxBook:
         """How often a room has let us again."""
         query = sa.select(schema.room.c.resumed).where(schema.room.c.room == room)
         return (await self._connection.execute(query)).scalar_one_or_none() or 0
-
-    async def _is_suspended(self, room: RoomId) -> bool:
-        table = schema.room
-        query = sa.select(table.c.room).where(table.c.room == room, table.c.suspended.is_(True))
-        return (await self._connection.execute(query)).first() is not None
 
     async def _bury(self, key: NoticeKey, reason: str) -> None:
         table = schema.notice

@@ -52,6 +52,10 @@ class StoredPatch:
 class PatchBook(Book):
     """The past's part of one transaction."""
 
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        super().__init__(connection, now)
+        self._rebuilds: dict[ServerName, int] = {}  # as this transaction read or wrote them
+
     async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
         """The patches read of a series, by id."""
         table = schema.patch
@@ -157,7 +161,7 @@ class PatchBook(Book):
         lone = {work.id for work in wanted if work.kind is WorkKind.PATCH}
         read = await self._among(rows.packed(series).where(series.c.server == server), series.c.id, numbers)
         of_server = rows.packed(patch).where(patch.c.server == server)
-        patches = await self._among(of_server, patch.c.series, numbers)
+        patches = await self._among(of_server, patch.c.series, [row["id"] for row in read])
         patches += await self._among(of_server.where(patch.c.series.is_(None)), patch.c.id, lone)
         of_patches = sa.select(check).where(check.c.server == server)
         checks = await self._among(of_patches, check.c.patch, [row["id"] for row in patches])
@@ -185,8 +189,10 @@ class PatchBook(Book):
 
     async def rebuilds(self, server: ServerName) -> int:
         """How often the server's ids started anew: an id names the same object only within one count."""
-        row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
-        return row["rebuilds"] if row else 0
+        if server not in self._rebuilds:
+            row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
+            self._rebuilds[server] = row["rebuilds"] if row else 0
+        return self._rebuilds[server]
 
     async def known_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
         """The projects of a server with the time of their baselines (UTC): of what came before, nothing is known."""
@@ -287,6 +293,16 @@ class VersionBook:
         return [
             PredecessorCandidate(rows.to_series(row), row["former"], frozenset(shared[row["id"]])) for row in earlier
         ]
+
+    async def around(self, server: ServerName, series: SeriesId) -> tuple[SeriesId | None, list[Series]]:
+        """Return which series one is a new version of, if any, and the series that are new versions of it, by id."""
+        table = schema.series
+        is_near = sa.or_(table.c.id == series, table.c.former == series)
+        query = sa.select(table).where(table.c.server == server, is_near).order_by(table.c.id)
+        found = (await self._connection.execute(query)).mappings().all()
+        former = next((row["former"] for row in found if row["id"] == series), None)
+        following = [rows.to_series(row) for row in found if row["former"] == series]
+        return None if former is None else SeriesId(former), following
 
     async def following(self, server: ServerName, series: SeriesId) -> list[Series]:
         """The series that are new versions of one, by id."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -21,7 +22,7 @@ from bot.store.apply_updates import PollChanges
 from bot.store.book import drop_batch, readable
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.recheck_book import RecheckBook
-from bot.store.sweep_book import SweepBook
+from bot.store.sweep_book import SweepBook, to_sweep_state
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
@@ -52,8 +53,10 @@ class PollBook(PatchBook):
 
     async def watched(self, server: ServerName) -> WatchPosition:
         """Where the watch of *server* stands."""
-        row = await self._one(sa.select(schema.server).where(schema.server.c.name == server))
-        project, pending = schema.project, schema.pending
+        table, sweep, project, pending = schema.server, schema.sweep, schema.project, schema.pending
+        with_sweep = sa.select(table.c.cursor, table.c.highest_event, sweep)
+        with_sweep = with_sweep.join_from(table, sweep, sweep.c.server == table.c.name, isouter=True)
+        row = await self._one(with_sweep.where(table.c.name == server))
         baselines = await self._all(sa.select(project).where(project.c.server == server).order_by(project.c.name))
         query = sa.select(pending).where(pending.c.server == server).order_by(pending.c.kind, pending.c.id)
         waiting = await self._connection.execute(query)
@@ -64,7 +67,7 @@ class PollBook(PatchBook):
             pending=await asyncio.to_thread(  # tens of thousands, after an import
                 lambda: tuple(readable(waiting.mappings(), rows.to_pending, _pending_name, self._incidents))
             ),
-            sweep=await self._sweeps.state(server),
+            sweep=to_sweep_state(row) if row and row["server"] is not None else None,
             states=await self._sweeps.states(server),
         )
 
@@ -77,16 +80,13 @@ class PollBook(PatchBook):
     async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
         """Those of *ids* that were judged, with the patches that were read of them."""
         series, patch = schema.series, schema.patch
-        wanted = list(ids)
         judged = await self._among(
-            sa.select(series.c.id, series.c.received_all).where(series.c.server == server), series.c.id, wanted
-        )
-        read = await self._among(
-            sa.select(patch.c.series, patch.c.id).where(patch.c.server == server), patch.c.series, wanted
+            sa.select(series.c.id, series.c.received_all).where(series.c.server == server), series.c.id, ids
         )
         patches: dict[int, set[PatchId]] = {row["id"]: set() for row in judged}
-        for row in read:
-            patches.setdefault(row["series"], set()).add(PatchId(row["id"]))
+        of_server = sa.select(patch.c.series, patch.c.id).where(patch.c.server == server)
+        for row in await self._among(of_server, patch.c.series, patches):
+            patches[row["series"]].add(PatchId(row["id"]))
         return {SeriesId(row["id"]): KnownSeries(row["received_all"], frozenset(patches[row["id"]])) for row in judged}
 
     async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
@@ -122,13 +122,13 @@ class PollBook(PatchBook):
         if poll.rebuilt:
             await self._forget(poll.server)
         changing = PollChanges(self._connection, self._now, poll)
-        await changing.look()
-        await self._keep_found(poll)
+        known = await changing.look()
+        await self._keep_found(poll, known)
         changed = await changing.make()
         await RecheckBook(self._connection, self._now).save(poll, changed)
         return changed
 
-    async def _keep_found(self, poll: Poll) -> None:
+    async def _keep_found(self, poll: Poll, known: AbstractSet[Work]) -> None:
         await self._move_cursor(poll)
         if poll.sweep is not None:
             await self._sweeps.save(poll.server, poll.sweep)
@@ -145,22 +145,22 @@ class PollBook(PatchBook):
         keys = ({"server": poll.server, "kind": item.kind, "id": item.id} for item in items)
         await self._delete_all(schema.pending, keys)
         await self._insert(schema.pending, (rows.of_pending(poll.server, item) for item in poll.pending))
-        await self._keep_series(poll.server, [read.series for read in poll.series])
+        await self._keep_series(poll.server, [read.series for read in poll.series], known)
         patches = {patch.id: patch for patch in (*poll.patches, *(one for read in poll.series for one in read.news))}
         await self._delete_all(schema.patch, ({"server": poll.server, "id": number} for number in patches))
-        known = (
+        read = (
             {"server": poll.server, "id": number, **rows.of_patch(each, self._now)} for number, each in patches.items()
         )
-        await self._insert(schema.patch, known)
+        await self._insert(schema.patch, read)
 
-    async def _keep_series(self, server: ServerName, found: Sequence[Series]) -> None:
-        """What is known of some series, but which ones they follow is not told by the server."""
+    async def _keep_series(self, server: ServerName, found: Sequence[Series], known: AbstractSet[Work]) -> None:
+        """Write the series that were *found*, but not which ones they follow, which no server tells."""
         table, here = schema.series, schema.series.c.server == server
         read = {series.id: rows.of_series(series, self._now) for series in found}
-        known = {row["id"] for row in await self._among(sa.select(table.c.id).where(here), table.c.id, read)}
-        for number in known:
+        before = {number for number in read if Work(WorkKind.SERIES, number) in known}
+        for number in before:
             await self._connection.execute(sa.update(table).where(here, table.c.id == number).values(read[number]))
-        new = [{"server": server, "id": number, **row} for number, row in read.items() if number not in known]
+        new = [{"server": server, "id": number, **row} for number, row in read.items() if number not in before]
         await self._insert(table, new)
 
     async def keep_only(self, server: ServerName, projects: Sequence[str]) -> None:
@@ -239,17 +239,18 @@ class PollBook(PatchBook):
     async def _move_cursor(self, poll: Poll) -> None:
         before = await self._one(sa.select(schema.server).where(schema.server.c.name == poll.server))
         ids = [event.id for event in poll.events] + [base.event for base in poll.baselines]
+        rebuilds = (before["rebuilds"] if before else 0) + poll.rebuilt
         row = {
             "cursor": poll.cursor,
             "highest_event": max([before["highest_event"] if before and not poll.rebuilt else 0, *ids]),
-            "rebuilds": (before["rebuilds"] if before else 0) + poll.rebuilt,
+            "rebuilds": rebuilds,
             "polled_at": self._now,
         }
-        await self._replace(schema.server, {"name": poll.server}, row)
-        known = await self.known_events(poll.server, (event.id for event in poll.events))
-        unknown = dict.fromkeys(event.id for event in poll.events if event.id not in known)
-        seen = [{"server": poll.server, "id": number, "seen_at": self._now} for number in unknown]
-        await self._insert(schema.seen_event, seen)
+        await self._put(schema.server, {"name": poll.server}, row, is_new=before is None)
+        self._rebuilds[poll.server] = rebuilds
+        events = dict.fromkeys(event.id for event in poll.events)
+        seen = [{"server": poll.server, "id": number, "seen_at": self._now} for number in events]
+        await self._insert_new(schema.seen_event, seen)
 
     async def _forget(self, server: ServerName) -> None:
         """Everything known of a server whose ids started anew."""

@@ -84,7 +84,8 @@ class RetryBook:
         table = schema.retry
         query = self._due(server).order_by(table.c.id).limit(BATCH)
         found = (await self._connection.execute(query)).mappings().all()
-        await self._connection.execute(sa.delete(table).where(table.c.id.in_([row["id"] for row in found])))
+        if found:
+            await self._connection.execute(sa.delete(table).where(table.c.id.in_([row["id"] for row in found])))
         return [_retry(row) for row in found]
 
     async def are_due(self, server: ServerName) -> bool:

@@ -21,15 +21,6 @@ _FINAL_STATES = ("accepted", "rejected", "superseded", "not-applicable", "mainli
 class SweepBook(Book):
     """The sweeps' part of one transaction."""
 
-    async def state(self, server: ServerName) -> SweepState | None:
-        """Return the progress of the sweeps of *server*; None before the first."""
-        row = await self._one(sa.select(schema.sweep).where(schema.sweep.c.server == server))
-        if row is None:
-            return None
-        below = None if row["below"] is None else PatchId(row["below"])
-        marks = _to_mark(row["patches"]), _to_mark(row["series"])
-        return SweepState(row["at"], row["archived"], below, *marks, row["named_at"])
-
     async def save(self, server: ServerName, state: SweepState) -> None:
         """Store the progress of the sweeps of *server*."""
         marks = {"patches": _of_mark(state.patches), "series": _of_mark(state.series)}
@@ -85,6 +76,13 @@ class SweepBook(Book):
         found = await self._all(query.order_by(newest.desc()).limit(limit))
         total = (await self._connection.execute(sa.select(sa.func.count()).where(*where))).scalar_one()
         return OpenSubmissions(tuple(map(_to_submission, found)), total)
+
+
+def to_sweep_state(row: sa.RowMapping) -> SweepState:
+    """Return the progress of the sweeps in a row."""
+    below = None if row["below"] is None else PatchId(row["below"])
+    marks = _to_mark(row["patches"]), _to_mark(row["series"])
+    return SweepState(row["at"], row["archived"], below, *marks, row["named_at"])
 
 
 def _to_submission(row: sa.RowMapping) -> OpenSubmission:

@@ -56,8 +56,7 @@ async def open_flood(
     *flood* is the one that goes on there.
     """
     room, server = wanted[0].room, wanted[0].about.server
-    limit = await tx.floods.limit(room)
-    recent = await tx.floods.count_recent(room) if limit else 0
+    limit, recent = await tx.floods.limit_and_recent(room)
     if fate(limit, len(wanted), recent, flood) is FloodDecision.CARDS:
         return None
     if flood is None:

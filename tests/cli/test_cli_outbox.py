@@ -48,7 +48,7 @@ def _outbox() -> None:
 
     async def filled(tx: Transaction) -> None:
         await tx.outbox.add([a_notice(1), a_notice(2)])
-        first, second = await tx.outbox.claim(10, DEVICE)
+        first, second = (await tx.outbox.claim(10, DEVICE)).notices
         await tx.outbox.settle(first, Dead("HTTP 400 M_TOO_LARGE \x1b[31m"))
         await tx.outbox.settle(second, RetryAt(VirtualClock().now(), "HTTP 502"))
         await tx.outbox.add([a_notice(3)])

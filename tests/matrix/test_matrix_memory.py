@@ -134,7 +134,7 @@ async def test_a_notice_waits_in_a_room_that_the_same_update_suspends(store: Sto
     await DatabaseSession(store, ME).save(update)
 
     async with store.transaction() as tx:
-        assert [claimed.room for claimed in await tx.outbox.claim(9, DEVICE)] == [OTHER]
+        assert [claimed.room for claimed in (await tx.outbox.claim(9, DEVICE)).notices] == [OTHER]
 
 
 async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
@@ -185,7 +185,7 @@ async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to
     async with store.transaction() as tx:
         await tx.cards.add(ref, card, [])
         await tx.outbox.add([card])
-        [claimed] = await tx.outbox.claim(1, DEVICE)
+        [claimed] = (await tx.outbox.claim(1, DEVICE)).notices
         await tx.outbox.settle(claimed, Sent(EventId("$card")))
         await tx.outbox.add([reply])
         await tx.cards.touch(ref, urgent=True)

@@ -7,6 +7,7 @@ import pytest
 
 from bot.ids import EventId, NoticeKey
 from bot.notices.notice import CardRef, ClaimedNotice, Dead, Lane, Message, Notice, NoticeState, RetryAt, Sent, edit_key
+from bot.patchwork.updates import Work, WorkKind
 from bot.store.card_book import DueCard
 from bot.store.store import Store
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
@@ -40,7 +41,7 @@ async def edit(store: Store, notice: Notice) -> bool:
 
 async def claim(store: Store) -> list[ClaimedNotice]:
     async with store.transaction() as tx:
-        return await tx.outbox.claim(9, DEVICE)
+        return (await tx.outbox.claim(9, DEVICE)).notices
 
 
 async def settle(store: Store, notice: ClaimedNotice, outcome: Sent | RetryAt | Dead = SENT) -> None:
@@ -198,13 +199,13 @@ async def test_an_old_card_is_forgotten_only_with_what_it_is_about(store: Store,
     async with store.transaction() as tx:
         await tx.cards.add(CardRef(SERVER, "patch", 7), a_notice("card/7"), [])
         await tx.cards.add(CardRef(SERVER, "series", 7), a_notice("card/8"), [])
-        await tx.watch._keep_series(SERVER, [a_series(5)])
+        await tx.watch._keep_series(SERVER, [a_series(5)], set())
     rig.advance(days=50)
     async with store.transaction() as tx:
         await tx.cards.touch(CardRef(SERVER, "series", 7), urgent=False)
     rig.advance(days=129)
     async with store.transaction() as tx:
-        await tx.watch._keep_series(SERVER, [a_series(5)])
+        await tx.watch._keep_series(SERVER, [a_series(5)], {Work(WorkKind.SERIES, 5)})
     rig.advance(days=2)
 
     await store.tidy()

@@ -54,7 +54,7 @@ async def add(store: Store, *notices: Notice) -> None:
 
 async def claim(store: Store, limit: int = 10, device: DeviceId = DEVICE) -> list[ClaimedNotice]:
     async with store.transaction() as tx:
-        return await tx.outbox.claim(limit, device)
+        return (await tx.outbox.claim(limit, device)).notices
 
 
 async def settle(store: Store, notice: ClaimedNotice, outcome: Outcome = SENT) -> None:
@@ -143,7 +143,7 @@ async def test_a_busy_room_is_left_alone(store: Store) -> None:
     await add(store, a_notice("card/1"), a_notice("card/2", OTHER_ROOM))
 
     async with store.transaction() as tx:
-        claimed = await tx.outbox.claim(10, DEVICE, {ROOM})
+        claimed = (await tx.outbox.claim(10, DEVICE, {ROOM})).notices
         next_at = await tx.outbox.next_at({ROOM, OTHER_ROOM})
 
     assert [notice.room for notice in claimed] == [OTHER_ROOM]
@@ -185,7 +185,7 @@ async def test_answers_to_one_person_keep_their_order_and_hold_back_no_other_per
         return []
 
     async with store.transaction() as tx:
-        assert await tx.outbox.claim(1, DEVICE, choose=choose_none) == []
+        assert (await tx.outbox.claim(1, DEVICE, choose=choose_none)).notices == []
 
     assert [each.asked_by for each in offered] == ["@ada:hs", "@bob:hs"]
     assert [each.id for each in offered] == [1, 3]
@@ -199,7 +199,7 @@ async def test_a_claim_takes_three_statements_and_reads_only_what_it_takes(store
 
     async with store.transaction() as tx:
         statements.clear()
-        claimed = await tx.outbox.claim(8, DEVICE)
+        claimed = (await tx.outbox.claim(8, DEVICE)).notices
 
     assert len(claimed) == min(rooms, 8)
     assert len(statements) == 3

@@ -122,7 +122,7 @@ async def test_a_card_says_whether_it_is_there_and_how_it_ended(rig: StoreRig, s
         await tx.queued.add(KEY, [ACCEPTED])
         await tx.queued.add(OTHER_KEY, [ACCEPTED])
         await tx.outbox.drop([each.id for each in await tx.outbox.unsent() if each.room == OTHER_ROOM])
-        [claimed] = await tx.outbox.claim(1, DEVICE)
+        [claimed] = (await tx.outbox.claim(1, DEVICE)).notices
         await tx.outbox.settle(claimed, Sent(EventId("$1")))
         await tx.cards.redacted(ROOM, EventId("$1"))
     rig.advance(seconds=60)
@@ -136,7 +136,7 @@ async def test_a_card_says_whether_it_is_there_and_how_it_ended(rig: StoreRig, s
 async def test_a_new_card_takes_the_place_of_one_that_was_left_in_another_room(store: Store) -> None:
     await with_cards(store)
     async with store.transaction() as tx:
-        [claimed] = [each for each in await tx.outbox.claim(2, DEVICE) if each.room == ROOM]
+        [claimed] = [each for each in (await tx.outbox.claim(2, DEVICE)).notices if each.room == ROOM]
         await tx.outbox.settle(claimed, Sent(EventId("$1")))
         await tx.cards.move(ROOM, NEW_ROOM)
         before = await tx.cards.standing(CARD)

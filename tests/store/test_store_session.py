@@ -12,7 +12,9 @@ ALIAS = "#room:hs"
 async def claimed(store: Store) -> list[tuple[str, RoomId, int]]:
     """What may be sent now, with its room and which attempt it is."""
     async with store.transaction() as tx:
-        return [(each.message.tag.key, each.room, each.attempts) for each in await tx.outbox.claim(10, DEVICE)]
+        return [
+            (each.message.tag.key, each.room, each.attempts) for each in (await tx.outbox.claim(10, DEVICE)).notices
+        ]
 
 
 async def count(store: Store) -> dict[NoticeState, int]:
@@ -23,7 +25,7 @@ async def count(store: Store) -> dict[NoticeState, int]:
 async def test_a_suspended_room_keeps_what_was_tried_and_what_comes(store: Store) -> None:
     async with store.transaction() as tx:
         await tx.outbox.add([a_notice("card/1"), a_notice("card/2"), a_notice("card/3", OTHER_ROOM)])
-        first, _ = await tx.outbox.claim(10, DEVICE)
+        first, _ = (await tx.outbox.claim(10, DEVICE)).notices
         await tx.outbox.settle(first, Suspend("HTTP 403"))
         await tx.session.suspend(ROOM)
         await tx.outbox.add([a_notice("card/4")])
@@ -52,7 +54,7 @@ async def test_what_a_resumed_room_kept_is_due_at_once(store: Store, rig: StoreR
 async def test_a_moved_room_takes_its_open_notices_along_and_leaves_what_was_said(store: Store) -> None:
     async with store.transaction() as tx:
         await tx.outbox.add([a_notice("card/1"), a_notice("card/2"), a_notice("card/3")])
-        [first] = await tx.outbox.claim(10, DEVICE)
+        [first] = (await tx.outbox.claim(10, DEVICE)).notices
         await tx.outbox.settle(first, Sent(EventId("$1")))
         await tx.outbox.claim(10, DEVICE)
 

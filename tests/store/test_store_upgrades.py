@@ -305,7 +305,7 @@ async def test_a_database_of_an_earlier_version_keeps_all_that_is_in_it_and_is_u
         kept = await tx.session.load(BOT)
         card = await tx.cards.about_event(ROOM, EventId("$card"))
         everything = await tx.subscriptions.everything()
-        (claimed,) = await tx.outbox.claim(10, DeviceId("ONE"))
+        (claimed,) = (await tx.outbox.claim(10, DeviceId("ONE"))).notices
     await store.close()
 
     assert after == before

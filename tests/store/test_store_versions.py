@@ -131,7 +131,7 @@ async def with_cards(store: Store, *cards: tuple[int, RoomId]) -> None:
 async def settle(store: Store, outcome: Dead | Sent) -> None:
     """The first open notice ends in *outcome*."""
     async with store.transaction() as tx:
-        (claimed, *_) = await tx.outbox.claim(1, DEVICE)
+        (claimed, *_) = (await tx.outbox.claim(1, DEVICE)).notices
         await tx.outbox.settle(claimed, outcome)
 
 
