@@ -126,7 +126,7 @@ class Announcer:
     async def post(self, tx: Transaction, wanted: Sequence[CardRequest]) -> list[AnnouncedCard]:
         """Write the *wanted* cards, each once; one that was in a list of its room has a card instead from now on."""
         announced: list[AnnouncedCard] = []
-        shown = {about: seen for about in _about(wanted) if (seen := await sight.seen(tx, about)) is not None}
+        shown = await _shown(tx, wanted)
         versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}
         for each, notice in await asyncio.to_thread(self._cards, wanted, shown, versions):
             if await tx.cards.add(each.about, notice, each.why, each.form or CardForm.CARD):
@@ -174,6 +174,13 @@ async def keep_for_digests(tx: Transaction, wanted: Sequence[CardRequest]) -> li
     return [each for each in wanted if each.form is not None]
 
 
-def _about(wanted: Sequence[CardRequest]) -> list[CardRef]:
-    """What the cards are about, each once."""
-    return list(dict.fromkeys(each.about for each in wanted))
+async def _shown(tx: Transaction, wanted: Sequence[CardRequest]) -> dict[CardRef, Shown]:
+    """Return what the cards show; what a change brought is read anew, for it may have failed before, and be old."""
+    shown: dict[CardRef, Shown] = {}
+    for each in wanted:
+        if each.by_change:
+            if each.about not in shown and (seen := await sight.seen(tx, each.about)) is not None:
+                shown[each.about] = seen
+        else:
+            shown.setdefault(each.about, Shown(each.judged.patches, each.judged.series))
+    return shown

@@ -13,7 +13,7 @@ from bot.incidents import Incidents
 from bot.notices.catch_up import Absence, gap_key, gap_keys, gap_notice, gap_notices, is_absence, who_was_away
 from bot.notices.floods import FloodDecision, ListContext, fate
 from bot.polling.poller import OldNewsFilter, Poll
-from bot.store.flood_book import HeldSubmission
+from bot.store.flood_book import HeldSubmission, LastContact
 from bot.store.store import Transaction
 from bot.watch.announce import AnnouncedCard, Announcer, CardRequest, submitted
 from bot.watch.item_isolation import composed, isolated
@@ -29,14 +29,14 @@ class PollInterval:
     interval: timedelta
 
 
-async def absence_now(
-    tx: Transaction, polled: PollInterval, now: datetime, failing_since: datetime | None = None
+def absence_now(
+    contact: LastContact, polled: PollInterval, now: datetime, failing_since: datetime | None = None
 ) -> Absence | None:
-    """The absence that a poll ends, or that is still read up; None: there is none.
+    """Return the absence that a poll ends, or that is still read up; None: there is none.
 
     *failing_since* (UTC) is since when the server fails; None: it does not.
     """
-    last, polled_at = await tx.absences.last(polled.server), await tx.absences.polled_at(polled.server)
+    last, polled_at = contact.absence, contact.polled_at
     goes_on = last if last is not None and last.ended is None else None
     if polled_at is None or not is_absence(polled_at, now, polled.interval):
         return goes_on
@@ -45,9 +45,9 @@ async def absence_now(
     return Absence(polled.server, polled_at, now, who_was_away(polled_at, now, failing_since))
 
 
-async def past(tx: Transaction, polled: PollInterval, now: datetime) -> OldNewsFilter | None:
-    """What a poll need not read whole, because after an absence it is too old to be told."""
-    absence = await absence_now(tx, polled, now) or await tx.absences.last(polled.server)
+def past(contact: LastContact, polled: PollInterval, now: datetime) -> OldNewsFilter | None:
+    """Return what a poll need not read whole, because after an absence it is too old to be told."""
+    absence = absence_now(contact, polled, now) or contact.absence
     if absence is None or absence.bound is None:
         return None
     return OldNewsFilter(absence.bound, absence.ended or now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -15,6 +15,29 @@ from bot.store.store import Transaction
 _log = structlog.get_logger(__name__)
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+class Isolation(Protocol):
+    """How a step handles its items: each by itself where need be (`isolated`), or all or nothing (`at_once`)."""
+
+    async def __call__(
+        self,
+        tx: Transaction,
+        items: Sequence[_Item],
+        handle: Callable[[Sequence[_Item]], Awaitable[Sequence[_Result]]],
+        put_off: Callable[[_Item, Exception], Awaitable[None]],
+    ) -> list[_Result]:
+        """Return what *handle* makes of *items*, in their order."""
+
+
+async def at_once(
+    tx: Transaction,  # noqa: ARG001  # the protocol's
+    items: Sequence[_Item],
+    handle: Callable[[Sequence[_Item]], Awaitable[Sequence[_Result]]],
+    put_off: Callable[[_Item, Exception], Awaitable[None]],  # noqa: ARG001  # the protocol's
+) -> list[_Result]:
+    """Return what *handle* makes of *items*, without a savepoint; a fault in one of them ends the transaction."""
+    return list(await handle(items)) if items else []
 
 
 async def isolated(

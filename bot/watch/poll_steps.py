@@ -1,6 +1,6 @@
 """Handles arrivals and changes, step by step; a part on which a step fails is put off, and affects nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, RoomId, ServerName
@@ -16,7 +16,7 @@ from bot.watch.card_edits import touch_cards
 from bot.watch.catch_up_lines import CatchUp
 from bot.watch.change_replies import ChangeReplies, ChangeToTell, RoomChange
 from bot.watch.flood_lists import by_room, open_flood
-from bot.watch.item_isolation import isolated
+from bot.watch.item_isolation import Isolation, isolated
 from bot.watch.retries import Part, PollParts, incident_of, part_of, retry_of
 from bot.watch.save_poll import SavedPoll
 from bot.watch.version_links import LinkedSeries, UnlinkedSeries, link_versions, links, tell_cards
@@ -47,16 +47,18 @@ def found(saved: SavedPoll, rebuilds: int) -> PollParts:
 
 
 class PollSteps:
-    """The steps of one transaction for one server; *floods* are the open floods, by room."""
+    """The steps of one transaction for one server."""
 
-    def __init__(self, tx: Transaction, server: ServerName, makers: NoticeMakers, floods: dict[RoomId, Flood]) -> None:
+    def __init__(
+        self, tx: Transaction, server: ServerName, makers: NoticeMakers, isolate: Isolation = isolated
+    ) -> None:
         self._tx = tx
         self._server = server
         self._announcer = makers.announcer
         self._hearing = makers.hearing
         self._catch_up = makers.catch_up
         self._incidents = makers.incidents
-        self._floods = floods
+        self._isolate = isolate
         self._retried: set[tuple[str, str]] = set()
         self._failed: set[tuple[str, str]] = set()
 
@@ -64,7 +66,7 @@ class PollSteps:
         """Return the parts that failed before and are due for a retry."""
         taken = await self._tx.retries.take(self._server)
         self._retried.update(map(incident_of, taken))
-        parts = await isolated(self._tx, taken, self._parts, self._unreadable)
+        parts = await self._isolate(self._tx, taken, self._parts, self._unreadable)
         return PollParts(
             [part for part in parts if isinstance(part, Arrived)],
             [part for part in parts if isinstance(part, ChangeToTell)],
@@ -75,29 +77,33 @@ class PollSteps:
     async def asked(self, parts: PollParts) -> tuple[list[CardRequest], list[LinkedSeries]]:
         """Return the requested cards, each once: for arrivals, then for changes; and the new versions."""
         tx = self._tx
-        changes = await isolated(tx, parts.changes, self._touched, self._put_off)
-        linked = await isolated(tx, parts.links, lambda some: link_versions(tx, some), self._put_off)
-        wanted = [*parts.cards, *await isolated(tx, parts.submissions, self._arrived, self._put_off)]
-        heard = await isolated(tx, changes, self._hearing.heard, self._put_off)
-        wanted += await isolated(tx, heard, lambda some: self._hearing.wanted(tx, some), self._put_off_heard)
+        changes = await self._isolate(tx, parts.changes, self._touched, self._put_off)
+        linked = await self._isolate(tx, parts.links, lambda some: link_versions(tx, some), self._put_off)
+        wanted = [*parts.cards, *await self._isolate(tx, parts.submissions, self._arrived, self._put_off)]
+        heard = await self._isolate(tx, changes, self._hearing.heard, self._put_off)
+        wanted += await self._isolate(tx, heard, lambda some: self._hearing.wanted(tx, some), self._put_off_heard)
         once: dict[tuple[RoomId, CardRef], CardRequest] = {}
         for each in wanted:
             once.setdefault((each.room, each.about), each)
         kept = list(once.values())
-        return await isolated(tx, kept, lambda some: keep_for_digests(tx, some), self._put_off), linked
+        return await self._isolate(tx, kept, lambda some: keep_for_digests(tx, some), self._put_off), linked
 
-    async def post(self, wanted: Sequence[CardRequest]) -> list[AnnouncedCard]:
-        """Write the *wanted* cards; if a room has too many, they become a flood."""
-        cards = await isolated(self._tx, by_room(wanted), self._sifted, self._put_off_all)
+    async def post(self, wanted: Sequence[CardRequest], floods: Mapping[RoomId, Flood]) -> list[AnnouncedCard]:
+        """Write the *wanted* cards; if a room has too many, they become a flood, or part of one of *floods*."""
+
+        async def sifted(rooms: Sequence[Sequence[CardRequest]]) -> list[CardRequest]:
+            return [each for some in rooms for each in await self._sifted(some, floods.get(some[0].room))]
+
+        cards = await self._isolate(self._tx, by_room(wanted), sifted, self._put_off_all)
         posted = {(each.room, each.about) for each in cards}
         in_order = [each for each in wanted if (each.room, each.about) in posted]
-        return await isolated(self._tx, in_order, lambda some: self._announcer.post(self._tx, some), self._put_off)
+        return await self._isolate(self._tx, in_order, lambda some: self._announcer.post(self._tx, some), self._put_off)
 
     async def hold(self, absence: Absence, poll: Poll, wanted: Sequence[CardRequest]) -> list[AnnouncedCard]:
         """Hold the *wanted* cards after an *absence*, and post them when a *poll* brings the last of them."""
         absence = await self._catch_up.count(self._tx, absence, poll)
         tx = self._tx
-        await isolated(tx, wanted, lambda some: self._catch_up.hold(tx, absence, some), self._put_off)
+        await self._isolate(tx, wanted, lambda some: self._catch_up.hold(tx, absence, some), self._put_off)
         return [] if poll.more and poll.wait is None else await self.tell(absence)
 
     async def tell(self, absence: Absence) -> list[AnnouncedCard]:
@@ -106,7 +112,7 @@ class PollSteps:
 
     async def tell_versions(self, linked: Sequence[LinkedSeries]) -> None:
         """Link the cards of both versions to each other."""
-        await isolated(self._tx, linked, self._cards_told, self._put_off_linked)
+        await self._isolate(self._tx, linked, self._cards_told, self._put_off_linked)
 
     def resolve(self) -> None:
         """Resolve the incidents of parts that succeeded this time; to be called after the commit."""
@@ -127,23 +133,20 @@ class PollSteps:
     async def _arrived(self, submissions: Sequence[Arrived]) -> list[CardRequest]:
         return [wanted for each in submissions for wanted in await self._announcer.wanted(self._tx, each)]
 
-    async def _sifted(self, rooms: Sequence[Sequence[CardRequest]]) -> list[CardRequest]:
-        """Return the cards to write; the others are part of a flood of their room."""
-        cards: list[CardRequest] = []
-        for wanted in rooms:
-            flood = await open_flood(self._tx, wanted, self._floods.get(wanted[0].room), self._tx.now)
-            if flood is None:
-                cards += wanted
-            else:
-                await self._gather(flood.key, wanted)
-        return cards
+    async def _sifted(self, wanted: Sequence[CardRequest], flood: Flood | None) -> Sequence[CardRequest]:
+        """Return the cards to write in a room; if there are too many, they are part of a flood instead."""
+        flood = await open_flood(self._tx, wanted, flood, self._tx.now)
+        if flood is None:
+            return wanted
+        await self._gather(flood.key, wanted)
+        return []
 
     async def _gather(self, key: NoticeKey, wanted: Sequence[CardRequest]) -> None:
         async def gather(some: Sequence[CardRequest]) -> Sequence[CardRequest]:
             await self._tx.floods.gather(some[0].room, key, [each.held for each in some])
             return some
 
-        await isolated(self._tx, wanted, gather, self._put_off)
+        await self._isolate(self._tx, wanted, gather, self._put_off)
 
     async def _cards_told(self, linked: Sequence[LinkedSeries]) -> Sequence[LinkedSeries]:
         await tell_cards(self._tx, self._server, linked)

@@ -34,6 +34,11 @@ class _Piece:
     again: Pending | None = None
 
 
+async def save_whole(tx: Transaction, poll: Poll) -> SavedPoll:
+    """Write what a *poll* found, all of it or nothing."""
+    return SavedPoll(poll, await tx.watch.save(poll))
+
+
 async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime) -> SavedPoll:
     """Write what a *poll* found: as a whole, or, if that fails, piece by piece without those that cannot be written.
 
@@ -66,7 +71,7 @@ async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime)
 
 
 async def _saved(tx: Transaction, polls: Sequence[Poll]) -> list[SavedPoll]:
-    return [SavedPoll(poll, await tx.watch.save(poll)) for poll in polls]
+    return [await save_whole(tx, poll) for poll in polls]
 
 
 async def _nothing(poll: Poll, error: Exception) -> None:

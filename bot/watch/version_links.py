@@ -32,12 +32,13 @@ class LinkedSeries:
 class UnlinkedSeries:
     """A series whose former version is to be found; *news* are those of its patches that were read with it.
 
-    *failures* counts how often that could not be done so far.
+    *failures* counts how often that could not be done so far. *series* is None where it is to be read from the store.
     """
 
     about: CardRef
     failures: int = 0
     news: tuple[Patch, ...] = ()
+    series: Series | None = None
 
 
 async def link_versions(tx: Transaction, links: Sequence[UnlinkedSeries]) -> list[LinkedSeries]:
@@ -48,7 +49,7 @@ async def link_versions(tx: Transaction, links: Sequence[UnlinkedSeries]) -> lis
 
 async def _link(tx: Transaction, link: UnlinkedSeries) -> LinkedSeries | None:
     server = link.about.server
-    series = await tx.watch.series(server, link.about.number)
+    series = link.series or await tx.watch.series(server, link.about.number)
     if series is None or not may_follow(series):
         return None
     if earlier := await tx.watch.earlier(server, series.id):
@@ -75,7 +76,9 @@ def links(
     named = [each for each in changed if any(change.kind in kinds for change in each.changes)]
     found = {each.series.id: UnlinkedSeries(each.about) for each in named if each.series is not None}
     read = {
-        each.series.id: UnlinkedSeries(CardRef(server, "series", each.series.id, rebuilds), 0, each.news)
+        each.series.id: UnlinkedSeries(
+            CardRef(server, "series", each.series.id, rebuilds), news=each.news, series=each.series
+        )
         for each in reads
     }
     found |= read
@@ -124,14 +127,14 @@ async def versions_of(tx: Transaction, about: CardRef, shown: Shown) -> VersionL
     if series is None:
         return VersionLinker()
     found = VersionLinker()
-    earlier = await tx.watch.earlier(server, series.id)
-    former = await tx.watch.series(server, earlier[0]) if earlier else None
+    before_it, following = await tx.versions.around(server, series.id)
+    former = await tx.watch.series(server, before_it) if before_it is not None else None
     if former is not None:
         before = KnownVersion(former, tuple(await tx.watch.patches_of(server, former.id)))
         compared = compare(before, KnownVersion(series, shown.patches))
         places = await tx.cards.places(_card(about, former.id))
         found = replace(found, former=FormerVersion(former, compared), former_cards=places)
-    later = [each for each in await tx.versions.following(server, series.id) if not is_partial_reroll(each)]
+    later = [each for each in following if not is_partial_reroll(each)]
     if later:
         successor = max(later, key=lambda each: (version_of(each), each.id))
         places = await tx.cards.places(_card(about, successor.id))

@@ -9,7 +9,7 @@ import structlog
 from bot import metrics
 from bot.backoff import POLLS
 from bot.clock import Clock
-from bot.errors import BotError, Temporary
+from bot.errors import BotError, StoreError, Temporary
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import ServerLinks
 from bot.notices.catch_up import Absence
@@ -17,15 +17,17 @@ from bot.notices.changes import ChangedSubmission
 from bot.notices.floods import AllServerLinks, ListContext
 from bot.notices.status import PollHealth, WatchedServer, moment, next_tick, to_the_second
 from bot.patchwork.wire import EventHint, known_category
-from bot.polling.poller import OldNewsFilter, Poll, Poller
+from bot.polling.poller import Poll, Poller
+from bot.store.flood_book import LastContact
 from bot.store.store import Store
 from bot.subscriptions.registry import Audience, ProjectInfo
 from bot.watch.announce import AnnouncedCard, Announcer
 from bot.watch.catch_up_lines import CatchUp, PollInterval, absence_now, past
 from bot.watch.change_replies import ChangeReplies
 from bot.watch.flood_lists import going_on
+from bot.watch.item_isolation import Isolation, at_once, isolated
 from bot.watch.poll_steps import NoticeMakers, PollSteps, found
-from bot.watch.save_poll import resolve_saved, save
+from bot.watch.save_poll import SavedPoll, resolve_saved, save, save_whole
 
 _log = structlog.get_logger(__name__)
 
@@ -85,8 +87,9 @@ class Watch:
         if self._clock.monotonic() < self._not_before:
             return False
         try:
-            poll = await self._poller.poll(await self._past())
-            await self._write(poll)
+            before = await self._past()
+            poll = await self._poller.poll(past(before, self._polled, self._ticked_at))
+            await self._write(poll, before)
             self._tell(poll.events)
         except BotError as error:
             self._failed(str(error), error.retry_after if isinstance(error, Temporary) else None)
@@ -99,25 +102,36 @@ class Watch:
         self._succeeded(poll)
         return poll.more and poll.wait is None
 
-    async def _write(self, poll: Poll) -> None:
+    async def _write(self, poll: Poll, before: LastContact) -> None:
+        """Write a *poll* in one transaction; after a fault in it once more, with a savepoint for each part of it."""
+        try:
+            saved = await self._write_once(poll, before, at_once)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001  # nothing was written; the part at fault is found, and recorded, by itself
+            saved = await self._write_once(poll, before, isolated)
+        resolve_saved(saved, self._store.incidents)
+
+    async def _write_once(self, poll: Poll, before: LastContact, isolate: Isolation) -> SavedPoll:
         self._written, self._changed = [], ()
         now = self._clock.now()
         self._audience.awaken(now)
+        absence = None if poll.rebuilt else absence_now(before, self._polled, now, self.health.failing_since)
         async with self._store.transaction() as tx:
-            absence = None if poll.rebuilt else await absence_now(tx, self._polled, now, self.health.failing_since)
-            handling = PollSteps(tx, self.server, self._makers, await going_on(tx, now))
-            saved = await save(tx, poll, self._store.incidents, now)
+            floods = await going_on(tx, now)
+            handling = PollSteps(tx, self.server, self._makers, isolate)
+            saved = await (save_whole(tx, poll) if isolate is at_once else save(tx, poll, self._store.incidents, now))
             self._changed = saved.changed
             wanted, linked = await handling.asked(found(saved, await tx.watch.rebuilds(self.server)))
             if absence is None:
-                self._written += await handling.post(wanted)
+                self._written += await handling.post(wanted, floods)
             else:
                 self._written += await handling.hold(absence, saved.poll, wanted)
             await handling.tell_versions(linked)
-        resolve_saved(saved, self._store.incidents)
+        return saved
 
-    async def _past(self) -> OldNewsFilter | None:
-        """What need not be read; what is held already is told, where that takes too long, and what failed is retried.
+    async def _past(self) -> LastContact:
+        """Return the last contact with the server; tell what is held for too long, and retry what failed.
 
         That is done though the server may be away.
         """
@@ -125,22 +139,25 @@ class Watch:
         now = self._clock.now()
         self._audience.awaken(now)
         async with self._store.reading() as tx:
-            last = await tx.absences.last(self.server)
+            contact = await tx.absences.last_contact(self.server)
+            last = contact.absence
             is_to_be_told = last is not None and last.ended is None and last.is_over(now)
             if not is_to_be_told and not await tx.retries.are_due(self.server):
-                return await past(tx, self._polled, now)
+                return contact
         async with self._store.transaction() as tx:
-            handling = PollSteps(tx, self.server, self._makers, await going_on(tx, now))
+            handling = PollSteps(tx, self.server, self._makers)
             wanted, linked = await handling.asked(await handling.due())
-            self._written += await handling.post(wanted)
+            if wanted:
+                self._written += await handling.post(wanted, await going_on(tx, now))
             await handling.tell_versions(linked)
-            last = await tx.absences.last(self.server)
+            contact = await tx.absences.last_contact(self.server)
+            last = contact.absence
             if last is not None and last.ended is None and last.is_over(now):
                 self._written += await handling.tell(last)
-            need_not = await past(tx, self._polled, now)
+                contact = await tx.absences.last_contact(self.server)
         handling.resolve()
         self._tell()
-        return need_not
+        return contact
 
     def _tell(self, events: Sequence[EventHint] = ()) -> None:
         """Count and log the events, the changes and the cards, once they are written for good."""
