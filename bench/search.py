@@ -19,8 +19,7 @@ from bench.table import Row, in_turns, progress
 from bot.clock import VirtualClock
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.polling.pending import Baseline
-from bot.polling.poller import Poll, SeriesRead
+from bot.poll import Baseline, Poll, SeriesRead
 from bot.query.parser import parse
 from bot.search import PatchSearch
 from bot.store.store import Store

@@ -27,7 +27,7 @@ from bot.ids import (
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series
 from bot.patchwork.wire import EventHint
-from bot.polling.pending import Baseline, Pending, PendingKind
+from bot.poll import Baseline, Pending, PendingKind
 from bot.store import migrate
 from bot.store.engine import connect
 from bot.store.store import Store

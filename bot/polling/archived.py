@@ -14,7 +14,7 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.listing import NewestPage
 from bot.patchwork.model import Patch
-from bot.polling.rounds import OpenSubmission
+from bot.poll import OpenSubmission
 
 _PAGE_ROWS = 50
 _MAX_PAGES = 40

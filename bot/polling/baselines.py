@@ -1,8 +1,6 @@
 """Takes the baseline of each project of a server, and reads the events of a project that was missing."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeAlias
 
 import structlog
 
@@ -10,13 +8,12 @@ from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.response_rows import Garbled
+from bot.poll import Baseline, UnreadFrom, WatchPosition
 from bot.polling import cursor
 from bot.polling.availability import Availability
-from bot.polling.event_reader import EventReader, EventsRead, WatchPosition
-from bot.polling.pending import Baseline
+from bot.polling.event_reader import EventReader, EventsRead
 
 BASELINE_ROWS = 10  # of which the highest id counts, so that one that cannot be read does not hide the others
-UnreadFrom: TypeAlias = Mapping[ProjectName, str | None]
 _log = structlog.get_logger(__name__)
 
 

@@ -15,11 +15,9 @@ from bot.errors import TransportError
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.response_rows import SkippedRow
-from bot.patchwork.states import NO_STATES, States
 from bot.patchwork.wire import EventHint
+from bot.poll import Baseline, KnownSeries, WatchPosition
 from bot.polling import cursor
-from bot.polling.pending import Baseline, KnownSeries, Pending
-from bot.polling.sweep_progress import SweepState
 
 _MAX_PAGES = 400
 _MAX_PAGES_OF_NEWS = 20  # then the poll writes what it has, and the next one goes on
@@ -28,22 +26,6 @@ _FAILURES_UNTIL_APART = 3
 _APART_SECONDS = 60.0  # then all projects are asked for together again; doubles while that fails
 _LONGEST_APART_SECONDS = 15 * 60.0
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WatchPosition:
-    """Where the watch of a server stands.
-
-    *cursor* is None while no event was ever seen; *highest* is the greatest event id ever seen. *sweep* is how far the
-    sweeps came, None before the first, and *states* are those that the server showed.
-    """
-
-    cursor: str | None
-    highest: int
-    baselines: tuple[Baseline, ...]
-    pending: tuple[Pending, ...]
-    sweep: SweepState | None = None
-    states: States = NO_STATES
 
 
 class EventMemory(Protocol):

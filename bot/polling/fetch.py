@@ -14,7 +14,8 @@ from bot.ids import ServerName
 from bot.incidents import Incidents
 from bot.patchwork.client import AT_ONCE, NotFound
 from bot.patchwork.request_turns import OverBudget
-from bot.polling.pending import Pending, PendingKind, PendingQueue
+from bot.poll import Pending, PendingKind
+from bot.polling.pending import PendingQueue
 
 MAX_LOOKS = 50
 MAX_FAILED_LOOKS = 8  # of a poll, each of which may take as long as a request may; the rest waits for another poll

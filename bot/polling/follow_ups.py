@@ -28,9 +28,10 @@ from bot.patchwork.updates import (
     comments_in,
 )
 from bot.patchwork.wire import EventHint
+from bot.poll import Pending, PendingKind
 from bot.polling.event_reader import ObjectMemory
 from bot.polling.fetch import Fetch, PartialResult
-from bot.polling.pending import KnownObjects, Pending, PendingKind, PendingQueue
+from bot.polling.pending import KnownObjects, PendingQueue
 from bot.polling.rechecker import OF_A_SERIES, Rechecker, RecheckMemory, Watching
 from bot.polling.sweep import SweepResult
 

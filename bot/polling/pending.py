@@ -2,147 +2,25 @@
 
 Events only hint at objects. A hint becomes a *pending* row, saved with the cursor, so that a crash, an outage or an
 incomplete series is found again at the next start. Times are UTC, by our own clock.
-
-Only two answers end the wait for an object: the object itself, and the server's own "not found", twice, with ten
-minutes between. Whatever else is answered, it is asked for again: after 2 s, then doubling to 15 minutes, and once a
-day when it was unreadable for a day, until housekeeping drops the row.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import chain
 
-from bot.backoff import USUAL
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef, number_of
 from bot.patchwork.updates import CommentHint, CommentTarget, MailKind, Work, WorkKind
 from bot.patchwork.wire import EventHint
+from bot.poll import Baseline, KnownSeries, Pending, PendingKind
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
-SECOND_LOOK = timedelta(minutes=10)  # after a first "not found", the answer that counts
-OFTEN_FOR = timedelta(days=1)  # how long an unreadable object is asked for as often as any that fails
-THEN_EVERY = timedelta(hours=23)  # less than the day for which an incident is shown
 TRAILERS_AFTER = timedelta(seconds=60)  # the first comment: those of a burst are read together
 
 
-class PendingKind(StrEnum):
-    """What has to be looked at."""
-
-    SERIES = "series"
-    PATCH = "patch"  # one whose series nobody told yet: a pull request, or a part of a series with a hole
-    COVER = "cover"  # a cover letter, which may be one that names a known series anew
-    CHECKS = "checks"  # of a patch
-    PATCH_COMMENTS = "patch-comments"  # new ones
-    COVER_COMMENTS = "cover-comments"
-    SERIES_TRAILERS = "series-trailers"
-    PATCH_TRAILERS = "patch-trailers"  # of one that has no series
-
-
 _NEW = (PendingKind.SERIES, PendingKind.PATCH)
-_TITLES = {
-    PendingKind.SERIES: "series",
-    PendingKind.PATCH: "patch",
-    PendingKind.COVER: "cover letter",
-    PendingKind.CHECKS: "checks of patch",
-    PendingKind.PATCH_COMMENTS: "comments on patch",
-    PendingKind.COVER_COMMENTS: "comments on cover letter",
-    PendingKind.SERIES_TRAILERS: "trailers of series",
-    PendingKind.PATCH_TRAILERS: "trailers of patch",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An object to look at when it is *due*, and to judge with what is there from *deadline* on.
-
-    *unreadable_since* is when the first of the answers came that could not be used, *missing_since* when the server
-    first said that it has no such object; None after an answer that could be used.
-    """
-
-    kind: PendingKind
-    id: int
-    project: ProjectName
-    name: str
-    first_seen: datetime
-    due: datetime
-    deadline: datetime
-    attempts: int = 0
-    unreadable_since: datetime | None = None
-    missing_since: datetime | None = None
-
-    @property
-    def key(self) -> tuple[PendingKind, int]:
-        """What it is about."""
-        return self.kind, self.id
-
-    def is_due(self, now: datetime) -> bool:
-        """Whether to look at it; a clock that was set back since it was heard of holds nothing up."""
-        return self.due <= now or self.first_seen > now
-
-    @property
-    def title(self) -> str:
-        """What is asked for, as people call it."""
-        return f"{_TITLES[self.kind]} {self.id}"
-
-    def again(self, now: datetime) -> "Pending":
-        """The object was read, but is not complete: look again from 2 s doubling to 15 min later.
-
-        Though never past a deadline still ahead.
-        """
-        due = self._due(now, USUAL.wait(self.attempts + 1))
-        return replace(self, due=due, attempts=self.attempts + 1, unreadable_since=None, missing_since=None)
-
-    def failed(self, now: datetime, asked: timedelta | None = None) -> "Pending":
-        """No answer that could be used came at *now*; *asked*, the server's own wish, wins when longer."""
-        since = now if self.unreadable_since is None else min(self.unreadable_since, now)
-        attempts = 1 if self.unreadable_since is None else self.attempts + 1
-        wait = USUAL.wait(attempts) if now - since < OFTEN_FOR else THEN_EVERY
-        due = max(self._due(now, wait), now + (asked or timedelta()))
-        return replace(self, due=due, attempts=attempts, unreadable_since=since)
-
-    def not_found(self, now: datetime) -> "Pending | None":
-        """The server said at *now* that it has no such object; None: it said so before, ten minutes ago or more."""
-        since = self.missing_since
-        if since is None or since > now:  # the clock was set back
-            since = now
-        elif now - since >= SECOND_LOOK:
-            return None
-        item = self.failed(now)
-        return replace(item, due=since + SECOND_LOOK, missing_since=since)
-
-    def put_off(self, due: datetime) -> "Pending":
-        """It is not looked at before *due*."""
-        return replace(self, due=max(self.due, due))
-
-    def _due(self, now: datetime, wait: timedelta) -> datetime:
-        return min(now + wait, self.deadline) if now < self.deadline else now + wait
-
-
-@dataclass(frozen=True, slots=True)
-class KnownSeries:
-    """What the store already has of a series: it was judged, and with which patches."""
-
-    received_all: bool
-    patches: frozenset[PatchId]
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """The end of a project's past: nothing at or below these ids is ever news; 0 where there was none.
-
-    *unread_from* is the server date from which its events were not read because the project was not there, "" since
-    ever; None: all were read.
-    """
-
-    project: ProjectName
-    event: int
-    date: str | None
-    patch: int
-    series: int
-    unread_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

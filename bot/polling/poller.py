@@ -6,8 +6,8 @@ that must be written in one transaction, so that a poll either happened or did n
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -21,22 +21,20 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.states import States
-from bot.patchwork.updates import CommentHint, FollowUpResult, Told, shown_by, told_by
-from bot.patchwork.wire import EventHint
+from bot.patchwork.updates import CommentHint, Told, shown_by, told_by
+from bot.poll import Baseline, Pending, PendingKind, Poll, SeriesRead, WatchPosition
 from bot.polling import cursor
 from bot.polling.api_version import VersionCheck
 from bot.polling.availability import Availability, Unavailable
-from bot.polling.baselines import BaselineReader, UnreadFrom
-from bot.polling.event_reader import EventMemory, EventReader, EventsRead, ObjectMemory, WatchPosition
+from bot.polling.baselines import BaselineReader
+from bot.polling.event_reader import EventMemory, EventReader, EventsRead, ObjectMemory
 from bot.polling.fetch import Fetch
 from bot.polling.follow_ups import Followers, FollowUpMemory, FollowUps, LateCovers, NoFollowers
-from bot.polling.pending import Baseline, KnownObjects, Pending, PendingKind, PendingQueue
+from bot.polling.pending import KnownObjects, PendingQueue
 from bot.polling.sweep import ListSweep, SweepMemory, SweepResult
-from bot.polling.sweep_progress import SweepState
 
 EMPTY_CHECK_EVERY = 600.0
 BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
-_NOTHING_FOLLOWED = FollowUpResult()
 _NOBODY = NoFollowers()
 _log = structlog.get_logger(__name__)
 
@@ -72,50 +70,6 @@ class Memory(EventMemory, ObjectMemory, FollowUpMemory, SweepMemory, Protocol):
 
     async def watched(self, server: ServerName) -> WatchPosition:
         """The cursor, the baselines and what is pending."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesRead:
-    """A series to be judged, and those of its patches that are news; of a *past* one these are known by name only."""
-
-    series: Series
-    news: tuple[Patch, ...]
-    past: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """What one poll found; written in one transaction or not at all.
-
-    *told* is what the net and then the events tell of patches, in order, and *shown* are the series on the net's list,
-    and then those that a cover letter named.
-    *followed* is what was read of what is known. *rebuilt* says that the server's ids fell back
-    and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
-    not to be asked again. *past* are those of the *patches* that are too old to be told.
-    *unread_from* says of projects from which server date on their events were not read, None: all were.
-    *polled* unless no project could be watched, and so nothing was asked. *sweep* is how far the sweeps came, None
-    where that is as before. *state_names* are those that a page of the server spells, by slug.
-    """
-
-    server: ServerName
-    cursor: str | None
-    events: tuple[EventHint, ...] = ()
-    series: tuple[SeriesRead, ...] = ()
-    patches: tuple[Patch, ...] = ()
-    told: tuple[Told, ...] = ()
-    shown: tuple[Series, ...] = ()
-    followed: FollowUpResult = _NOTHING_FOLLOWED
-    baselines: tuple[Baseline, ...] = ()
-    pending: tuple[Pending, ...] = ()
-    settled: tuple[Pending, ...] = ()
-    rebuilt: bool = False
-    more: bool = False
-    wait: timedelta | None = None
-    past: frozenset[PatchId] = frozenset()
-    unread_from: UnreadFrom = field(default_factory=dict)
-    polled: bool = True
-    sweep: SweepState | None = None
-    state_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,34 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.errors import TransportError
-from bot.ids import PatchId, ProjectName, SeriesId, ServerName
+from bot.ids import PatchId, ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, Series
+from bot.poll import OpenSubmission, OpenSubmissions
 
 SWEEPS_A_ROUND = 8  # four hours
 _LEAST_ROWS, _MOST_ROWS = 10, 100  # patches a sweep
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSubmission:
-    """A known submission that may still change: *name* is that of its series, *newest* its patch with the highest id.
-
-    *series* is None for a patch that has none, which is *newest*.
-    """
-
-    project: ProjectName
-    series: SeriesId | None
-    newest: PatchId
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSubmissions:
-    """Some of the open submissions, and the number of open patches in all."""
-
-    submissions: tuple[OpenSubmission, ...]
-    patches: int
 
 
 class OpenMemory(Protocol):

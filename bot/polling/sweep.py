@@ -1,7 +1,7 @@
 """The safety net: every half hour the newest series and patches by id, which no clock and no event can hide.
 
 It finds what events missed (an hour that came twice, a date in the future, a project that was away for a while), how
-far that has to be read is said in `sweeps.py`; and what raises none: what was archived (`archive.py`), and what is
+far that has to be read is said in `poll.py`; and what raises none: what was archived (`archive.py`), and what is
 edited of a submission that is open (`rounds.py`).
 """
 
@@ -20,10 +20,9 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.listing import NewestPage
 from bot.patchwork.model import Patch, Series
+from bot.poll import Baseline, ListMark, SweepState
 from bot.polling.archived import Archive, ArchiveMemory
-from bot.polling.pending import Baseline
 from bot.polling.rounds import OpenMemory, OpenRound
-from bot.polling.sweep_progress import ListMark, SweepState
 
 EVERY = timedelta(minutes=30)
 NAMES_EVERY = timedelta(days=1)

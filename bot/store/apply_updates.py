@@ -25,7 +25,7 @@ from bot.patchwork.updates import (
     WorkKind,
     with_check,
 )
-from bot.polling.poller import Poll
+from bot.poll import Poll
 from bot.store import rows, schema
 from bot.store.book import batched
 from bot.store.patch_book import PatchBook

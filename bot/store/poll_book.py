@@ -14,9 +14,7 @@ from bot.incidents import Incidents
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.model import CheckState, Series
 from bot.patchwork.updates import FieldUpdate, MailKind, PatchField, Work, WorkKind
-from bot.polling.event_reader import WatchPosition
-from bot.polling.pending import KnownSeries
-from bot.polling.poller import Poll
+from bot.poll import KnownSeries, Poll, WatchPosition
 from bot.store import rows, schema
 from bot.store.apply_updates import PollChanges
 from bot.store.book import drop_batch, readable

@@ -10,7 +10,7 @@ from bot.ids import ServerName
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.recheck_schedule import FIRST, LASTS, LATER
 from bot.patchwork.updates import DueRecheck, Recheck, Rechecks, Work, WorkKind
-from bot.polling.poller import Poll
+from bot.poll import Poll
 from bot.store import schema
 from bot.store.book import Book, drop_batch
 from bot.store.recheck_tables import recheck, recheck_request

@@ -15,9 +15,7 @@ from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, Ser
 from bot.incidents import Incidents
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.updates import DueRecheck, MailKind, Work
-from bot.polling.event_reader import WatchPosition
-from bot.polling.pending import KnownSeries
-from bot.polling.rounds import OpenSubmission, OpenSubmissions
+from bot.poll import KnownSeries, OpenSubmission, OpenSubmissions, WatchPosition
 from bot.store import migrate
 from bot.store.card_book import CardBook
 from bot.store.digest_book import DigestBook, DigestHelpers

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.states import States
-from bot.polling.rounds import OpenSubmission, OpenSubmissions
-from bot.polling.sweep_progress import ListMark, SweepState
+from bot.poll import ListMark, OpenSubmission, OpenSubmissions, SweepState
 from bot.store import schema
 from bot.store.book import Book
 

@@ -12,7 +12,8 @@ from bot.ids import NoticeKey, RoomId, ServerName
 from bot.incidents import Incidents
 from bot.notices.catch_up import Absence, gap_key, gap_keys, gap_notice, gap_notices, is_absence, who_was_away
 from bot.notices.floods import FloodDecision, ListContext, fate
-from bot.polling.poller import OldNewsFilter, Poll
+from bot.poll import Poll
+from bot.polling.poller import OldNewsFilter
 from bot.store.flood_book import HeldSubmission, LastContact
 from bot.store.store import Transaction
 from bot.watch.announce import AnnouncedCard, Announcer, CardRequest, submitted

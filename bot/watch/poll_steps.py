@@ -8,7 +8,7 @@ from bot.incidents import Incidents
 from bot.notices.catch_up import Absence
 from bot.notices.floods import Flood
 from bot.notices.notice import CardRef
-from bot.polling.poller import Poll
+from bot.poll import Poll
 from bot.store.retry_book import Retry
 from bot.store.store import Transaction
 from bot.watch.announce import AnnouncedCard, Announcer, Arrived, CardRequest, keep_for_digests

@@ -9,8 +9,7 @@ from bot.ids import ProjectName
 from bot.incidents import Incidents
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.updates import CommentsRead, FollowUpResult, MailKind, Rechecks
-from bot.polling.pending import Pending, PendingKind
-from bot.polling.poller import Poll
+from bot.poll import Pending, PendingKind, Poll
 from bot.store.store import Transaction
 from bot.watch.item_isolation import isolated
 

@@ -12,7 +12,7 @@ from bot.notices.notice import CardRef
 from bot.notices.other_versions import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.versions import KnownVersion, compare, follow, is_partial_reroll, may_follow, newcomer, version_of
-from bot.polling.poller import SeriesRead
+from bot.poll import SeriesRead
 from bot.store.store import Transaction
 
 _log = structlog.get_logger(__name__)

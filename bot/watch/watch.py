@@ -17,7 +17,8 @@ from bot.notices.changes import ChangedSubmission
 from bot.notices.floods import AllServerLinks, ListContext
 from bot.notices.status import PollHealth, WatchedServer, moment, next_tick, to_the_second
 from bot.patchwork.wire import EventHint, known_category
-from bot.polling.poller import Poll, Poller
+from bot.poll import Poll
+from bot.polling.poller import Poller
 from bot.store.flood_book import LastContact
 from bot.store.store import Store
 from bot.subscriptions.registry import Audience, ProjectInfo

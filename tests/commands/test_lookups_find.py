@@ -14,7 +14,7 @@ from bot.clock import VirtualClock
 from bot.errors import UserError
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.model import FileChange
-from bot.polling.poller import Poll, SeriesRead
+from bot.poll import Poll, SeriesRead
 from bot.query.maintainers.maintainers import Maintainers, read
 from bot.query.parser import parse
 from bot.sample_patchwork.patchwork import NewCheck

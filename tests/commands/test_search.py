@@ -16,7 +16,7 @@ from bot.clock import VirtualClock
 from bot.errors import QueryError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.polling.poller import Poll, SeriesRead
+from bot.poll import Poll, SeriesRead
 from bot.query.evaluate import Evaluator
 from bot.query.facts import ExtraFacts, PatchView, facts_of
 from bot.query.index.path_trie import PathTrie

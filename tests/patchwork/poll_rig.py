@@ -15,9 +15,9 @@ from bot.notices.changes import ChangedSubmission
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
 from bot.patchwork.updates import Work
+from bot.poll import Pending, Poll
 from bot.polling.follow_ups import Followers, NoFollowers
-from bot.polling.pending import Pending
-from bot.polling.poller import Poll, Poller, Source
+from bot.polling.poller import Poller, Source
 from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport

@@ -6,17 +6,8 @@ import pytest
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef
 from bot.patchwork.wire import EventHint
-from bot.polling.pending import (
-    GRACE,
-    SECOND_LOOK,
-    Baseline,
-    KnownObjects,
-    KnownSeries,
-    Pending,
-    PendingKind,
-    PendingQueue,
-    has_place,
-)
+from bot.poll import SECOND_LOOK, Baseline, KnownSeries, Pending, PendingKind
+from bot.polling.pending import GRACE, KnownObjects, PendingQueue, has_place
 from bot.store.poll_book import KEEP_PENDING
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

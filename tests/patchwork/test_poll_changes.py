@@ -6,7 +6,7 @@ from bot.clock import VirtualClock
 from bot.ids import PatchId, SeriesId
 from bot.notices.changes import ChangeKind
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
-from bot.polling.pending import PendingKind
+from bot.poll import PendingKind
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork

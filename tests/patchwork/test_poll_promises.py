@@ -11,11 +11,18 @@ from bot.clock import VirtualClock
 from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.patchwork.updates import DueRecheck, MailKind, Work
-from bot.polling.event_reader import WatchPosition
-from bot.polling.pending import Baseline, KnownSeries, Pending, PendingKind
-from bot.polling.poller import Poll, Poller, Source
-from bot.polling.rounds import OpenSubmission, OpenSubmissions
-from bot.polling.sweep_progress import SweepState
+from bot.poll import (
+    Baseline,
+    KnownSeries,
+    OpenSubmission,
+    OpenSubmissions,
+    Pending,
+    PendingKind,
+    Poll,
+    SweepState,
+    WatchPosition,
+)
+from bot.polling.poller import Poller, Source
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
 from bot.sample_patchwork.tables import TableTransaction

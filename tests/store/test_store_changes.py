@@ -24,7 +24,7 @@ from bot.patchwork.updates import (
     Work,
     WorkKind,
 )
-from bot.polling.poller import Poll, SeriesRead
+from bot.poll import Poll, SeriesRead
 from bot.store.store import Store
 from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series
 

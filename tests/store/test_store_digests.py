@@ -7,7 +7,7 @@ import pytest
 from bot.ids import PatchId, RoomId, SeriesId
 from bot.notices.notice import CardRef
 from bot.patchwork.updates import FieldUpdate, PatchField
-from bot.polling.poller import Poll, SeriesRead
+from bot.poll import Poll, SeriesRead
 from bot.query.options import DigestTimes, read_digest
 from bot.store.digest_book import KEEP_TOLD, DigestDue, DigestEntry
 from bot.store.store import Store

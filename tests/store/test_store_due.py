@@ -11,7 +11,7 @@ from bot.notices.changes import Change, ChangeKind
 from bot.notices.edit_schedule import GATHERING
 from bot.notices.floods import LONG_QUIET, QUIET, Flood, flood_key
 from bot.notices.notice import CardRef, card_key
-from bot.polling.poller import Poll
+from bot.poll import Poll
 from bot.query.options import read_digest
 from bot.store.card_book import next_edit
 from bot.store.digest_book import DigestDue

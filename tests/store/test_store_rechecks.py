@@ -23,7 +23,7 @@ from bot.patchwork.updates import (
     Work,
     WorkKind,
 )
-from bot.polling.poller import Poll, SeriesRead
+from bot.poll import Poll, SeriesRead
 from bot.store.store import Store, Transaction
 from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, made_at
 

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.updates import FieldUpdate, PatchField
-from bot.polling.poller import Poll, SeriesRead
-from bot.polling.rounds import OpenSubmission
-from bot.polling.sweep_progress import ListMark, SweepState
+from bot.poll import ListMark, OpenSubmission, Poll, SeriesRead, SweepState
 from bot.store.store import Store
 from store_rig import OTHER_SERVER, PROJECT, SERVER, StoreRig, a_baseline, a_patch, a_series
 

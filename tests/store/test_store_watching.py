@@ -14,9 +14,7 @@ from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.states import States
 from bot.patchwork.updates import FieldUpdate, PatchField
-from bot.polling.event_reader import WatchPosition
-from bot.polling.pending import KnownSeries
-from bot.polling.poller import Poll, SeriesRead
+from bot.poll import KnownSeries, Poll, SeriesRead, WatchPosition
 from bot.store import book, schema
 from bot.store.store import Store
 from broken_rows import fail

@@ -1,0 +1,282 @@
+"""What a poll of a server starts from, what it finds, and what waits to be read: all that the store keeps of it.
+
+Theory of operation. Only two answers end the wait for an object: the object itself, and the server's own "not found",
+twice, with ten minutes between. Whatever else is answered, it is asked for again: after 2 s, then doubling to 15
+minutes, and once a day when it was unreadable for a day, until housekeeping drops the row.
+
+Ids are given in the order of arrival, whatever clocks and events say. A list's *mark* is the highest id and the number
+of rows that it had. If both are unchanged, nothing arrived and nothing became visible late, and one row has shown it.
+If not, the list is read down to the mark of the sweep *before* the last one, so that a transaction that was open during
+a sweep cannot hide what it wrote below that sweep's highest id.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+from bot.backoff import USUAL
+from bot.ids import PatchId, ProjectName, SeriesId, ServerName
+from bot.patchwork.model import Patch, Series
+from bot.patchwork.states import NO_STATES, States
+from bot.patchwork.updates import FollowUpResult, Told
+from bot.patchwork.wire import EventHint
+
+SECOND_LOOK = timedelta(minutes=10)  # after a first "not found", the answer that counts
+OFTEN_FOR = timedelta(days=1)  # how long an unreadable object is asked for as often as any that fails
+THEN_EVERY = timedelta(hours=23)  # less than the day for which an incident is shown
+_LEAST_ROWS, _MOST_ROWS = 10, 100
+_ROWS_OF_UNKNOWN = 25  # of a page, where the server does not say how much is new
+_OVERLAP_ROWS = 5
+UnreadFrom: TypeAlias = Mapping[ProjectName, str | None]
+
+
+class PendingKind(StrEnum):
+    """What has to be looked at."""
+
+    SERIES = "series"
+    PATCH = "patch"  # one whose series nobody told yet: a pull request, or a part of a series with a hole
+    COVER = "cover"  # a cover letter, which may be one that names a known series anew
+    CHECKS = "checks"  # of a patch
+    PATCH_COMMENTS = "patch-comments"  # new ones
+    COVER_COMMENTS = "cover-comments"
+    SERIES_TRAILERS = "series-trailers"
+    PATCH_TRAILERS = "patch-trailers"  # of one that has no series
+
+
+_TITLES = {
+    PendingKind.SERIES: "series",
+    PendingKind.PATCH: "patch",
+    PendingKind.COVER: "cover letter",
+    PendingKind.CHECKS: "checks of patch",
+    PendingKind.PATCH_COMMENTS: "comments on patch",
+    PendingKind.COVER_COMMENTS: "comments on cover letter",
+    PendingKind.SERIES_TRAILERS: "trailers of series",
+    PendingKind.PATCH_TRAILERS: "trailers of patch",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An object to look at when it is *due*, and to judge with what is there from *deadline* on.
+
+    *unreadable_since* is when the first of the answers came that could not be used, *missing_since* when the server
+    first said that it has no such object; None after an answer that could be used.
+    """
+
+    kind: PendingKind
+    id: int
+    project: ProjectName
+    name: str
+    first_seen: datetime
+    due: datetime
+    deadline: datetime
+    attempts: int = 0
+    unreadable_since: datetime | None = None
+    missing_since: datetime | None = None
+
+    @property
+    def key(self) -> tuple[PendingKind, int]:
+        """What it is about."""
+        return self.kind, self.id
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether to look at it; a clock that was set back since it was heard of holds nothing up."""
+        return self.due <= now or self.first_seen > now
+
+    @property
+    def title(self) -> str:
+        """What is asked for, as people call it."""
+        return f"{_TITLES[self.kind]} {self.id}"
+
+    def again(self, now: datetime) -> "Pending":
+        """The object was read, but is not complete: look again from 2 s doubling to 15 min later.
+
+        Though never past a deadline still ahead.
+        """
+        due = self._due(now, USUAL.wait(self.attempts + 1))
+        return replace(self, due=due, attempts=self.attempts + 1, unreadable_since=None, missing_since=None)
+
+    def failed(self, now: datetime, asked: timedelta | None = None) -> "Pending":
+        """No answer that could be used came at *now*; *asked*, the server's own wish, wins when longer."""
+        since = now if self.unreadable_since is None else min(self.unreadable_since, now)
+        attempts = 1 if self.unreadable_since is None else self.attempts + 1
+        wait = USUAL.wait(attempts) if now - since < OFTEN_FOR else THEN_EVERY
+        due = max(self._due(now, wait), now + (asked or timedelta()))
+        return replace(self, due=due, attempts=attempts, unreadable_since=since)
+
+    def not_found(self, now: datetime) -> "Pending | None":
+        """The server said at *now* that it has no such object; None: it said so before, ten minutes ago or more."""
+        since = self.missing_since
+        if since is None or since > now:  # the clock was set back
+            since = now
+        elif now - since >= SECOND_LOOK:
+            return None
+        item = self.failed(now)
+        return replace(item, due=since + SECOND_LOOK, missing_since=since)
+
+    def put_off(self, due: datetime) -> "Pending":
+        """It is not looked at before *due*."""
+        return replace(self, due=max(self.due, due))
+
+    def _due(self, now: datetime, wait: timedelta) -> datetime:
+        return min(now + wait, self.deadline) if now < self.deadline else now + wait
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The end of a project's past: nothing at or below these ids is ever news; 0 where there was none.
+
+    *unread_from* is the server date from which its events were not read because the project was not there, "" since
+    ever; None: all were read.
+    """
+
+    project: ProjectName
+    event: int
+    date: str | None
+    patch: int
+    series: int
+    unread_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSeries:
+    """What the store already has of a series: it was judged, and with which patches."""
+
+    received_all: bool
+    patches: frozenset[PatchId]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSubmission:
+    """A known submission that may still change: *name* is that of its series, *newest* its patch with the highest id.
+
+    *series* is None for a patch that has none, which is *newest*.
+    """
+
+    project: ProjectName
+    series: SeriesId | None
+    newest: PatchId
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSubmissions:
+    """Some of the open submissions, and the number of open patches in all."""
+
+    submissions: tuple[OpenSubmission, ...]
+    patches: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListMark:
+    """The mark of a list of objects by id when it was last read, for some *projects* together.
+
+    *total* is None if the server did not give it. All of a project at or below its *floor* was read by two sweeps.
+    """
+
+    highest: int = 0
+    total: int | None = None
+    projects: tuple[ProjectName, ...] = ()
+    floors: Mapping[ProjectName, int] = field(default_factory=dict)
+
+    def is_at(self, projects: Collection[ProjectName], highest: int, total: int | None) -> bool:
+        """Whether the list of *projects* is unchanged, by its *highest* id and its *total* number of rows."""
+        return (set(self.projects), self.highest, self.total) == (set(projects), highest, total)
+
+    def floor(self, baselines: Mapping[ProjectName, int]) -> int:
+        """The id down to which the list of the projects with these *baselines* is to be read."""
+        return min(max(self.floors.get(project, 0), past) for project, past in baselines.items())
+
+    def rows_to_read(self, total: int | None) -> int:
+        """Return how many rows a page should have so that the new ones fit on it, and few others."""
+        if total is None or self.total is None:
+            return _ROWS_OF_UNKNOWN
+        return min(max(total - self.total + _OVERLAP_ROWS, _LEAST_ROWS), _MOST_ROWS)
+
+    def moved(self, baselines: Mapping[ProjectName, int], highest: int, total: int | None) -> "ListMark":
+        """Return the mark after the list was read down to its floor."""
+        before = self.highest if set(baselines) == set(self.projects) else 0
+        floors = {project: max(before, self.floors.get(project, 0), past) for project, past in baselines.items()}
+        return ListMark(highest, total, tuple(baselines), {**self.floors, **floors})
+
+
+@dataclass(frozen=True, slots=True)
+class SweepState:
+    """The progress of the sweeps of a server.
+
+    *at* is when the last complete one was (UTC), *archived* how many archived patches there were, None: unknown.
+    The round continues with open submissions with a patch below the id *below*; None: with the newest. *named_at* is
+    when a page was last asked for the names of the states (UTC).
+    """
+
+    at: datetime
+    archived: int | None = None
+    below: PatchId | None = None
+    patches: ListMark = ListMark()
+    series: ListMark = ListMark()
+    named_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPosition:
+    """Where the watch of a server stands.
+
+    *cursor* is None while no event was ever seen; *highest* is the greatest event id ever seen. *sweep* is how far the
+    sweeps came, None before the first, and *states* are those that the server showed.
+    """
+
+    cursor: str | None
+    highest: int
+    baselines: tuple[Baseline, ...]
+    pending: tuple[Pending, ...]
+    sweep: SweepState | None = None
+    states: States = NO_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRead:
+    """A series to be judged, and those of its patches that are news; of a *past* one these are known by name only."""
+
+    series: Series
+    news: tuple[Patch, ...]
+    past: bool = False
+
+
+_NOTHING_FOLLOWED = FollowUpResult()
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What one poll found; written in one transaction or not at all.
+
+    *told* is what the net and then the events tell of patches, in order, and *shown* are the series on the net's list,
+    and then those that a cover letter named.
+    *followed* is what was read of what is known. *rebuilt* says that the server's ids fell back
+    and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
+    not to be asked again. *past* are those of the *patches* that are too old to be told.
+    *unread_from* says of projects from which server date on their events were not read, None: all were.
+    *polled* unless no project could be watched, and so nothing was asked. *sweep* is how far the sweeps came, None
+    where that is as before. *state_names* are those that a page of the server spells, by slug.
+    """
+
+    server: ServerName
+    cursor: str | None
+    events: tuple[EventHint, ...] = ()
+    series: tuple[SeriesRead, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    told: tuple[Told, ...] = ()
+    shown: tuple[Series, ...] = ()
+    followed: FollowUpResult = _NOTHING_FOLLOWED
+    baselines: tuple[Baseline, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    settled: tuple[Pending, ...] = ()
+    rebuilt: bool = False
+    more: bool = False
+    wait: timedelta | None = None
+    past: frozenset[PatchId] = frozenset()
+    unread_from: UnreadFrom = field(default_factory=dict)
+    polled: bool = True
+    sweep: SweepState | None = None
+    state_names: Mapping[str, str] = field(default_factory=dict)
