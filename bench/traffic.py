@@ -74,7 +74,9 @@ class _Watched:
     async def poll(self) -> None:
         more = True
         while more:
-            poll = await self.poller.poll()
+            async with self.store.transaction() as tx:
+                watched = await tx.watch.watched(self.poller.server)
+            poll = await self.poller.poll(watched)
             async with self.store.transaction() as tx:
                 await tx.watch.save(poll)
             more = poll.more

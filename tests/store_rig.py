@@ -1,11 +1,12 @@
 """A store over a real database, and what is put into it."""
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import copytree
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ from bot.patchwork.wire import EventHint
 from bot.poll import Baseline, Pending, PendingKind
 from bot.store import migrate
 from bot.store.engine import connect
-from bot.store.store import Store
+from bot.store.store import Store, Transaction
 from postgres_server import rows
 
 SERVER = ServerName("ozlabs")
@@ -40,6 +41,8 @@ ROOM = RoomId("!room:hs")
 OTHER_ROOM = RoomId("!other:hs")
 DEVICE = DeviceId("ONE")
 SUBMITTER = Person("Jane Doe", "jane@example.org")
+
+_T = TypeVar("_T")
 
 only_sqlite = pytest.mark.parametrize("rig", ["sqlite"], indirect=True)
 only_postgres = pytest.mark.parametrize("rig", ["postgresql"], indirect=True)
@@ -119,6 +122,12 @@ def with_another_version(folder: Path, monkeypatch: pytest.MonkeyPatch, more: st
     copytree(migrate.SCRIPTS, scripts, dirs_exist_ok=True)
     (scripts / "versions" / "later.py").write_text(NEWER.format(newest=migrate.newest(), more=more))
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
+
+
+async def ask(store: Store, question: Callable[[Transaction], Awaitable[_T]]) -> _T:
+    """What the store answers to one *question*, in a transaction of its own."""
+    async with store.transaction() as tx:
+        return await question(tx)
 
 
 async def made_at(version: str, rig: StoreRig) -> None:

@@ -10,6 +10,7 @@ from bot.patchwork.model import Trailer, TrailerKind
 from bot.query.options import OnKind
 from bot.sample_patchwork.patchwork import PostedSeries
 from rig import ROOM, Rig
+from store_rig import ask
 
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.com")
@@ -51,7 +52,7 @@ async def test_only_what_somebody_wants_to_know_is_asked_for(tmp_path: Path, que
         series = await posted(rig, bot, "migration/a.c")
 
         assert await asked_after(rig, bot, series.patches[0]) == asked
-        patch = await bot.store.patch(SERVER, series.patches[0])
+        patch = await ask(bot.store, lambda tx: tx.watch.patch(SERVER, series.patches[0]))
 
     assert patch is not None
     assert patch.trailers == ({REY} if "/series/1/mbox/" in asked else frozenset())

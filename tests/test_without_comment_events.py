@@ -12,6 +12,7 @@ from bot.notices.status import status
 from bot.sample_patchwork.patchwork import PostedSeries as Arrived
 from broken_rows import fail
 from rig import ROOM, Rig
+from store_rig import ask
 
 REVIEWS = RoomId("!reviews:hs")
 OTHER = RoomId("!other:hs")
@@ -148,7 +149,9 @@ async def test_a_comment_that_cannot_be_saved_costs_itself_only_and_is_told_late
         rig.patchwork.requests.clear()
         await hours(rig, bot, 2)
         asked = sum(path.endswith(("/comments/", "/mbox/")) for _, path, _ in rig.patchwork.requests)
-        counted = sum(requests for _, requests in await bot.store.recheck_requests(ServerName("sample")))
+        counted = sum(
+            requests for _, requests in await ask(bot.store, lambda tx: tx.rechecks.requests(ServerName("sample")))
+        )
         before = "\n".join(said(rig))
         assert [incident.name for incident in bot.store.incidents] == ["comments on patch 1 of sample"]
         mend()

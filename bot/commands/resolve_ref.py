@@ -143,7 +143,10 @@ class RefResolver:
         the server is asked, the rest claim nothing.
         """
         unclear = [patch.id for patch in patches if patch.check is CheckState.PENDING]
-        known = await self._store.worst_checks(place.name, unclear) if unclear else {}
+        known: dict[PatchId, CheckState | None] = {}
+        if unclear:
+            async with self._store.transaction() as tx:
+                known = await tx.watch.worst_checks(place.name, unclear)
         others = [number for number in unclear if number not in known][:MOST_ASKED_FOR_CHECKS]
         found = {number: state is not None for number, state in known.items()}
         for start in range(0, len(others), AT_ONCE):

@@ -5,9 +5,8 @@ the list is read, newest first, until what is not as it is known here accounts f
 the past begins. What is not on the list any more is looked at by itself: only a row says that something is so.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from bot.ids import PatchId, ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
@@ -15,22 +14,11 @@ from bot.patchwork.client import NotFound
 from bot.patchwork.listing import NewestPage
 from bot.patchwork.model import Patch
 from bot.poll import OpenSubmission
+from bot.store.store import Store
 
 _PAGE_ROWS = 50
 _MAX_PAGES = 40
 _MAX_MISSING = 50  # series of a sweep, looked at by themselves
-
-
-class ArchiveMemory(Protocol):
-    """What is known of archived patches."""
-
-    async def archived_patches(
-        self, server: ServerName, projects: Collection[ProjectName]
-    ) -> dict[PatchId, OpenSubmission]:
-        """The patches of *projects* that are known as archived, each with what it belongs to."""
-
-    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
-        """Those of *ids* that were read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +36,10 @@ class Archived:
 class Archive:
     """The archived patches of one server."""
 
-    def __init__(self, server: ServerName, api: PatchworkApi, memory: ArchiveMemory) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store) -> None:
         self._server = server
         self._api = api
-        self._memory = memory
+        self._store = store
 
     async def look(self, baselines: Mapping[ProjectName, int], before: int | None) -> Archived:
         """What is archived now in the projects with these *baselines*, if that may not be as *before*.
@@ -63,14 +51,16 @@ class Archive:
         total = await self._api.archived_total(projects)
         if total is None or total == before:
             return Archived(total)
-        known = await self._memory.archived_patches(self._server, projects)
+        async with self._store.reading() as tx:
+            known = await tx.sweeps.archived(self._server, projects)
         found: list[Patch] = []
         new: set[PatchId] = set()
         gone: set[PatchId] = set()
         async for page in self._pages(projects):
             found += page.rows
             ids = {patch.id for patch in page.rows}
-            new |= await self._memory.known_patches(self._server, ids) - known.keys()
+            async with self._store.reading() as tx:
+                new |= await tx.watch.known_patches(self._server, ids) - known.keys()
             reached = page.lowest if page.more else 0
             gone = {patch for patch in known if patch >= reached}.difference(patch.id for patch in found)
             accounts = before is not None and bool(new or gone) and len(new) - len(gone) == total - before

@@ -3,21 +3,21 @@
 The theory of operation stands in `cursor.py`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
 
 import structlog
 
 from bot.clock import Clock
 from bot.errors import TransportError
-from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
+from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.response_rows import SkippedRow
 from bot.patchwork.wire import EventHint
 from bot.poll import Baseline, KnownSeries, WatchPosition
 from bot.polling import cursor
+from bot.store.store import Store, Transaction
 
 _MAX_PAGES = 400
 _MAX_PAGES_OF_NEWS = 20  # then the poll writes what it has, and the next one goes on
@@ -28,21 +28,31 @@ _LONGEST_APART_SECONDS = 15 * 60.0
 _log = structlog.get_logger(__name__)
 
 
-class EventMemory(Protocol):
-    """What reading events needs to know of the past."""
+@dataclass(frozen=True, slots=True)
+class NamedObjects:
+    """What the store has of the series and patches that something names: None, or False, where it has nothing."""
 
-    async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
-        """Those of *ids* that an earlier poll brought."""
+    series: Mapping[SeriesId, KnownSeries | None] = field(default_factory=dict)
+    patches: Mapping[PatchId, bool] = field(default_factory=dict)
+
+    async def with_more(
+        self, tx: Transaction, server: ServerName, series: Collection[SeriesId], patches: Collection[PatchId]
+    ) -> "NamedObjects":
+        """Return this together with what the store has of further *series* and *patches*."""
+        known_series = await tx.watch.known_series(server, series)
+        known_patches = await tx.watch.known_patches(server, patches)
+        return NamedObjects(
+            {**self.series, **{number: known_series.get(number) for number in series}},
+            {**self.patches, **{number: number in known_patches for number in patches}},
+        )
 
 
-class ObjectMemory(Protocol):
-    """What looking at series and patches needs to know of the past."""
-
-    async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
-        """Those of *ids* that were judged."""
-
-    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
-        """Those of *ids* that were read whole."""
+async def named_objects(tx: Transaction, server: ServerName, events: Iterable[EventHint]) -> NamedObjects:
+    """Return what the store has of the series and patches that *events* name."""
+    all_events = list(events)
+    series = {event.series for event in all_events if event.series is not None}
+    patches = {event.patch.id for event in all_events if event.patch is not None}
+    return await NamedObjects().with_more(tx, server, series, patches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class EventsRead:
 
     *new* are the unknown ones of *events*, by date and id. *cut* when more wait on the server; *rebuilt* when the
     server's ids fell back, so that nothing known holds any more. *skipped* counts those that could not be read.
+    *named* is what the store has of the objects that *new* names, as far as it was asked.
     """
 
     events: tuple[EventHint, ...] = ()
@@ -59,6 +70,7 @@ class EventsRead:
     cut: bool = False
     rebuilt: bool = False
     skipped: int = 0
+    named: NamedObjects = field(default_factory=NamedObjects)
 
 
 Baselines = Mapping[ProjectName, Baseline]
@@ -82,10 +94,10 @@ class _Rows:
 class EventReader:
     """Reads the events of one server."""
 
-    def __init__(self, server: ServerName, api: PatchworkApi, memory: EventMemory, clock: Clock) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store, clock: Clock) -> None:
         self._server = server
         self._api = api
-        self._memory = memory
+        self._store = store
         self._clock = clock
         self._sweeps = cursor.ReadWindows(started=clock.monotonic())
         self._at: str | None = None
@@ -101,7 +113,9 @@ class EventReader:
         window = self._sweeps.window(now)
         at = watched.cursor or cursor.newest(base.date for base in baselines.values() if base.date is not None)
         rows = await self._rows(baselines, at if goes_on else self._since(at, window))
-        new = await self._unknown(rows.events, baselines)
+        async with self._store.reading() as tx:
+            new = await self._unknown_in(tx, rows.events, baselines)
+            named = await named_objects(tx, self._server, new)
         if rows.whole and not goes_on:
             self._sweeps.done(now, window)
         is_doubtful = at is not None and rows.whole and not goes_on and not _anchored(rows.events, new, at)
@@ -110,7 +124,8 @@ class EventReader:
         self._goes_on = rows.cut and rows.whole
         moved = cursor.newest(date for date in (at, rows.reached) if date is not None) if rows.whole else at
         skipped = len(rows.skipped)
-        return EventsRead(tuple(rows.events), tuple(cursor.in_order(new)), moved, cut=self._goes_on, skipped=skipped)
+        new = cursor.in_order(new)
+        return EventsRead(tuple(rows.events), tuple(new), moved, cut=self._goes_on, skipped=skipped, named=named)
 
     async def read_project(self, base: Baseline, since: str) -> EventsRead:
         """All events of one project since a date, "" since ever, which the reading of all projects passed over."""
@@ -126,7 +141,10 @@ class EventReader:
         if not ids or len(new) < len({event.id for event in rows.events}):
             return False
         past = max((base.event for base in baselines.values()), default=0)
-        return min(ids) <= past or bool(await self._memory.known_events(self._server, ids))
+        if min(ids) <= past:
+            return True
+        async with self._store.reading() as tx:
+            return bool(await tx.watch.known_events(self._server, ids))
 
     def _since(self, at: str | None, window: timedelta) -> str | None:
         now = self._clock.monotonic()
@@ -196,7 +214,11 @@ class EventReader:
         return _Rows(found, cursor.newest(event.date for event in found), cut=True, skipped=tuple(skipped))
 
     async def _unknown(self, events: Sequence[EventHint], baselines: Baselines) -> list[EventHint]:
-        known = await self._memory.known_events(self._server, [event.id for event in events])
+        async with self._store.reading() as tx:
+            return await self._unknown_in(tx, events, baselines)
+
+    async def _unknown_in(self, tx: Transaction, events: Sequence[EventHint], baselines: Baselines) -> list[EventHint]:
+        known = await tx.watch.known_events(self._server, [event.id for event in events])
         return [event for event in events if event.id not in known and event.id > baselines[event.project].event]
 
     async def _reanchor(self, watched: WatchPosition, baselines: Baselines, at: str) -> EventsRead:

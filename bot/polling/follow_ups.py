@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import TransportError
-from bot.ids import Msgid, PatchId, ProjectName, ServerName
+from bot.ids import Msgid, PatchId, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.model import CheckState, Series, Trailer
 from bot.patchwork.updates import (
@@ -29,11 +29,11 @@ from bot.patchwork.updates import (
 )
 from bot.patchwork.wire import EventHint
 from bot.poll import Pending, PendingKind
-from bot.polling.event_reader import ObjectMemory
 from bot.polling.fetch import Fetch, PartialResult
 from bot.polling.pending import KnownObjects, PendingQueue
-from bot.polling.rechecker import OF_A_SERIES, Rechecker, RecheckMemory, Watching
+from bot.polling.rechecker import OF_A_SERIES, Rechecker, Watching
 from bot.polling.sweep import SweepResult
+from bot.store.store import Store, Transaction
 
 
 class Followers(Watching, Protocol):
@@ -59,29 +59,14 @@ class NoFollowers:
         return False
 
 
-class FollowUpMemory(RecheckMemory, Protocol):
-    """What following up needs to know of the past."""
-
-    async def worst_checks(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, CheckState | None]:
-        """The worst check of each of the *patches* that are known; None where there is none."""
-
-    async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
-        """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
-
-    async def work_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> Work | None:
-        """The series that was judged whose cover letter has a message-id."""
-
-
 class FollowUps:
     """The follow-ups of one server."""
 
-    def __init__(
-        self, server: ServerName, api: PatchworkApi, memory: FollowUpMemory, listening: Followers, clock: Clock
-    ) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store, listening: Followers, clock: Clock) -> None:
         self._server = server
         self._api = api
-        self._rechecker = Rechecker(server, api, memory, listening, clock)
-        self._memory = memory
+        self._rechecker = Rechecker(server, api, store, listening, clock)
+        self._store = store
         self._listening = listening
 
     async def hint(
@@ -89,12 +74,16 @@ class FollowUps:
     ) -> tuple[CommentHint, ...]:
         """Put on the *board* what the *events* and the net's *catch* hint at; the comments not heard of before."""
         concerning = [event for event in events if known.concerns(event)]
-        heard = await self._unheard(comments_in(concerning))
-        for told in heard:
-            board.comment(told)
+        comments = comments_in(concerning)
         told_of = {event.patch.id for event in concerning if event.patch is not None and event.check is not None}
         shown = {patch.id: patch for patch in catch.patches if patch.id not in told_of}
-        stored = await self._memory.worst_checks(self._server, shown) if shown else {}
+        if not comments and not shown:
+            return ()
+        async with self._store.reading() as tx:
+            heard = await self._unheard(tx, comments)
+            stored = await tx.watch.worst_checks(self._server, shown)
+        for told in heard:
+            board.comment(told)
         for number, worst in stored.items():
             if _differ(shown[number].check, worst):
                 board.checks(shown[number].project, number)
@@ -113,11 +102,11 @@ class FollowUps:
         """Who is asked for comments and trailers: where no event tells of them, within a budget."""
         return self._rechecker.api if self._rechecker.is_on else self._api
 
-    async def _unheard(self, told: tuple[CommentHint, ...]) -> tuple[CommentHint, ...]:
+    async def _unheard(self, tx: Transaction, told: tuple[CommentHint, ...]) -> tuple[CommentHint, ...]:
         known: dict[MailKind, set[int]] = {}
         for kind in MailKind:
             ids = [each.id for each in told if each.on.kind is kind]
-            known[kind] = await self._memory.known_comments(self._server, kind, ids) if ids else set()
+            known[kind] = await tx.watch.known_comments(self._server, kind, ids)
         return tuple(each for each in told if each.id not in known[each.on.kind])
 
     async def _comments(self, board: PendingQueue, item: Pending) -> CommentsRead | None:
@@ -145,22 +134,26 @@ class FollowUps:
         return replace(read, comments=comments, unannounced=news)
 
     async def _work(self, on: CommentTarget, item: Pending) -> Work | None:
-        if on.kind is MailKind.COVER:
-            return await self._memory.work_of_cover(self._server, item.project, Msgid(item.name))
-        return (await self._memory.works_of(self._server, [on.id])).get(PatchId(on.id))
+        async with self._store.reading() as tx:
+            if on.kind is MailKind.COVER:
+                return await tx.watch.work_of_cover(self._server, item.project, Msgid(item.name))
+            return (await tx.watch.works_of(self._server, [on.id])).get(PatchId(on.id))
 
     async def _trailers(self, board: PendingQueue, item: Pending) -> TrailersRead:
         """The trailers now; none where nothing is known of it any more."""
         if item.kind is PendingKind.PATCH_TRAILERS:
             self._rechecker.see_to(1)
-            patch = await self._memory.patch(self._server, item.id)
+            async with self._store.reading() as tx:
+                patch = await tx.watch.patch(self._server, item.id)
             return await self._source.patch_trailers(patch) if patch else TrailersRead(())
-        series = await self._memory.series(self._server, item.id)
+        async with self._store.reading() as tx:
+            series = await tx.watch.series(self._server, item.id)
+            patches = await tx.watch.patches_of(self._server, series.id) if series else []
         if series is None:
             return TrailersRead(())
         self._rechecker.see_to(OF_A_SERIES)
         cover = await self._cover_trailers(series)
-        read = await self._source.trailers(series, await self._memory.patches_of(self._server, series.id))
+        read = await self._source.trailers(series, patches)
         for number in read.unread:  # each is asked for by itself from now on
             board.trailers(item.project, Work(WorkKind.PATCH, number), board.now)
         if isinstance(cover, TransportError):
@@ -184,17 +177,13 @@ def _differ(shown: CheckState | None, known: CheckState | None) -> bool:
     return (shown or CheckState.PENDING) is not (known or CheckState.PENDING)
 
 
-class CoverMemory(FollowUpMemory, ObjectMemory, Protocol):
-    """What looking at cover letters needs to know of the past."""
-
-
 class LateCovers:
     """The cover letters of one server."""
 
-    def __init__(self, server: ServerName, api: PatchworkApi, memory: CoverMemory) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store) -> None:
         self._server = server
         self._api = api
-        self._memory = memory
+        self._store = store
 
     async def look(self, look: Fetch) -> tuple[Series, ...]:
         """Read the known series that the cover letters which are due have named."""
@@ -203,9 +192,13 @@ class LateCovers:
 
     async def _series_of(self, _: PendingQueue, item: Pending) -> tuple[Series, ...]:
         """The series as it stands now; none where it is known with its cover letter, or was not judged yet."""
-        if await self._memory.work_of_cover(self._server, item.project, Msgid(item.name)) is not None:
-            return ()
+        async with self._store.reading() as tx:
+            if await tx.watch.work_of_cover(self._server, item.project, Msgid(item.name)) is not None:
+                return ()
         number = await self._api.series_of_cover_number(item.id)
-        if number is None or not await self._memory.known_series(self._server, [number]):
+        if number is None:
             return ()
+        async with self._store.reading() as tx:
+            if not await tx.watch.known_series(self._server, [number]):
+                return ()
         return (await self._api.series(number),)

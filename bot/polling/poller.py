@@ -1,6 +1,6 @@
 """One poll of one Patchwork server: what is new there, read whole.
 
-The poller keeps no books. It is told what the store knows, asks the server, and answers with a `Poll`: everything
+The poller keeps no books. It reads what the store knows, asks the server, and answers with a `Poll`: everything
 that must be written in one transaction, so that a poll either happened or did not. How it reads events stands in
 `events.py`, what it looks at, and when, in `pending.py`.
 """
@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 
@@ -27,11 +26,12 @@ from bot.polling import cursor
 from bot.polling.api_version import VersionCheck
 from bot.polling.availability import Availability, Unavailable
 from bot.polling.baselines import BaselineReader
-from bot.polling.event_reader import EventMemory, EventReader, EventsRead, ObjectMemory
+from bot.polling.event_reader import EventReader, EventsRead
 from bot.polling.fetch import Fetch
-from bot.polling.follow_ups import Followers, FollowUpMemory, FollowUps, LateCovers, NoFollowers
+from bot.polling.follow_ups import Followers, FollowUps, LateCovers, NoFollowers
 from bot.polling.pending import KnownObjects, PendingQueue
-from bot.polling.sweep import ListSweep, SweepMemory, SweepResult
+from bot.polling.sweep import ListSweep, SweepResult
+from bot.store.store import Store
 
 EMPTY_CHECK_EVERY = 600.0
 BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
@@ -65,13 +65,6 @@ class OldNewsFilter:
         return sent < self.sent_before and item.first_seen <= self.heard_until
 
 
-class Memory(EventMemory, ObjectMemory, FollowUpMemory, SweepMemory, Protocol):
-    """What a poller needs to know of the past; the store answers."""
-
-    async def watched(self, server: ServerName) -> WatchPosition:
-        """The cursor, the baselines and what is pending."""
-
-
 @dataclass(frozen=True, slots=True)
 class _SeriesFound:
     """A series that was read, and those of its patches that could not be, each with why."""
@@ -101,7 +94,7 @@ class Poller:
         self,
         source: Source,
         api: PatchworkApi,
-        memory: Memory,
+        store: Store,
         clock: Clock,
         listening: Followers = _NOBODY,
         *,
@@ -110,19 +103,19 @@ class Poller:
         self.server = source.server
         self._source = source
         self._api = api
-        self._memory = memory
+        self._store = store
         self._clock = clock
         self._incidents = incidents or Incidents(clock)
-        self._events = EventReader(source.server, api, memory, clock)
-        self._follow_ups = FollowUps(source.server, api, memory, listening, clock)
+        self._events = EventReader(source.server, api, store, clock)
+        self._follow_ups = FollowUps(source.server, api, store, listening, clock)
         self._backlog_until = 0.0  # until when what is due is read before new events are asked for
         self._past: OldNewsFilter | None = None  # of this poll
-        self._net = ListSweep(source.server, api, memory, clock, self._incidents)
+        self._net = ListSweep(source.server, api, store, clock, self._incidents)
         self._availability = Availability(source.server, source.projects, api, clock)
         self._projects = BaselineReader(source.server, api, self._events, self._availability)
         self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
         self._version = VersionCheck(source.server, api, clock)
-        self._covers = LateCovers(source.server, api, memory)
+        self._covers = LateCovers(source.server, api, store)
         self._is_first_poll = True
 
     @property
@@ -159,11 +152,10 @@ class Poller:
         """Whether the server's pages are named by message-id (API 1.2 and newer)."""
         return self._api.version != "1.1"
 
-    async def poll(self, past: OldNewsFilter | None = None) -> Poll:
-        """Ask the server what is new; one request when nothing is. What is *past* is not read whole."""
+    async def poll(self, watched: WatchPosition, past: OldNewsFilter | None = None) -> Poll:
+        """Ask the server what is new since *watched*; one request when nothing is. What is *past* is not read whole."""
         self._past = past
         await self._version.run()
-        watched = await self._memory.watched(self.server)
         self._api.states = watched.states
         fresh = await self._projects.missing_baselines(watched)
         known = (*watched.baselines, *fresh)
@@ -268,10 +260,15 @@ class Poller:
         patches = {event.patch.id for event in walk.new if event.patch is not None}
         patches |= {patch.id for patch in catch.patches}
         patches |= {PatchId(item.id) for item in watched.pending if item.kind is PendingKind.PATCH}
+        named = walk.named
+        more_series, more_patches = series - named.series.keys(), patches - named.patches.keys()
+        if more_series or more_patches:
+            async with self._store.reading() as tx:
+                named = await named.with_more(tx, self.server, more_series, more_patches)
         return KnownObjects(
             baselines=baselines,
-            series=await self._memory.known_series(self.server, series) if series else {},
-            patches=frozenset(await self._memory.known_patches(self.server, patches) if patches else ()),
+            series={number: known for number, known in named.series.items() if known is not None},
+            patches=frozenset(number for number, is_known in named.patches.items() if is_known),
         )
 
     async def _look(self, look: Fetch) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...], frozenset[PatchId]]:
@@ -291,7 +288,9 @@ class Poller:
         patches = [patch for _, patch in found]
         past = frozenset(patch.id for item, patch in found if self._is_past(item, patch.date))
         members = {patch.series for patch in patches if patch.series is not None}
-        board.learn(await self._memory.known_series(self.server, members) if members else {})
+        if members:
+            async with self._store.reading() as tx:
+                board.learn(await tx.watch.known_series(self.server, members))
         for patch in patches:
             board.settle(PendingKind.PATCH, patch.id)
             if patch.series is not None:

@@ -4,13 +4,13 @@ From there they are read as after a comment event, and retried like anything els
 server's budget, including retries; requests beyond it wait on the board until the budget allows them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.clock import Clock
-from bot.ids import PatchId, SeriesId, ServerName
+from bot.ids import PatchId, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.model import Comment, Patch, Series, is_open
 from bot.patchwork.recheck_schedule import is_over, next_recheck
@@ -18,6 +18,7 @@ from bot.patchwork.request_turns import RecheckBudget
 from bot.patchwork.updates import CommentTarget, DueRecheck, MailKind, Recheck, Rechecks, Work, WorkKind
 from bot.poll import PendingKind
 from bot.polling.pending import TRAILERS_AFTER, PendingQueue
+from bot.store.store import Store
 
 AT_ONCE = 20  # submissions that a poll looks at, seen or not
 OF_A_SERIES = 2  # requests for its trailers: its mbox, and the comments on its cover letter
@@ -27,31 +28,6 @@ _COSTS = {
     PendingKind.SERIES_TRAILERS: OF_A_SERIES,
     PendingKind.PATCH_TRAILERS: 1,
 }
-
-
-class RecheckMemory(Protocol):
-    """What rechecks need to know of the past."""
-
-    async def due_rechecks(self, server: ServerName, limit: int) -> list[DueRecheck]:
-        """The submissions whose recheck is due, the newest change first, *limit* at most."""
-
-    async def recheck_requests(self, server: ServerName) -> list[tuple[datetime, int]]:
-        """Return how many requests rechecks made within the last hour, by time (UTC)."""
-
-    async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
-        """Return the time (UTC) from which unannounced comments on *work* are news; None: none are."""
-
-    async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
-        """Return those of *ids* that an earlier poll saw."""
-
-    async def series(self, server: ServerName, number: int) -> Series | None:
-        """Return a known series."""
-
-    async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
-        """The patches read of a series."""
-
-    async def patch(self, server: ServerName, number: int) -> Patch | None:
-        """A patch that was read."""
 
 
 class Watching(Protocol):
@@ -75,13 +51,11 @@ class _Submission:
 class Rechecker:
     """The rechecks of one server; *api* asks it within the budget."""
 
-    def __init__(
-        self, server: ServerName, api: PatchworkApi, memory: RecheckMemory, watching: Watching, clock: Clock
-    ) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store, watching: Watching, clock: Clock) -> None:
         self._budget = RecheckBudget(clock)
         self.api = api.within(self._budget)
         self._server = server
-        self._memory = memory
+        self._store = store
         self._watching = watching
         self._is_restored = False
 
@@ -92,13 +66,15 @@ class Rechecker:
 
     async def begin(self, board: PendingQueue) -> list[Recheck]:
         """Put due submissions on the *board*, as far as the budget may allow reading them now."""
-        if not self._is_restored:
-            self._budget.restore(await self._memory.recheck_requests(self._server))
-            self._is_restored = True
-        waiting = board.counts()
-        room = self._budget.left - sum(cost * waiting[kind] for kind, cost in _COSTS.items())
+        async with self._store.reading() as tx:
+            if not self._is_restored:
+                self._budget.restore(await tx.rechecks.requests(self._server))
+                self._is_restored = True
+            waiting = board.counts()
+            room = self._budget.left - sum(cost * waiting[kind] for kind, cost in _COSTS.items())
+            all_due = await tx.rechecks.due(self._server, AT_ONCE) if room > 0 else ()
         begun: list[Recheck] = []
-        for due in await self._memory.due_rechecks(self._server, AT_ONCE) if room > 0 else ():
+        for due in all_due:
             recheck, cost = await self._begin(board, due)
             begun.append(recheck)
             room -= cost
@@ -121,11 +97,10 @@ class Rechecker:
 
     async def unannounced(self, on: CommentTarget, work: Work, comments: Sequence[Comment]) -> tuple[int, ...]:
         """Return the ids of the *comments* that are news: not seen before, and sent since the work was first read."""
-        since = await self._memory.comments_since(self._server, work)
-        recent = [comment.id for comment in comments if since is not None and _is_since(comment, since)]
-        if not recent:
-            return ()
-        known = await self._memory.known_comments(self._server, on.kind, recent)
+        async with self._store.reading() as tx:
+            since = await tx.rechecks.comments_since(self._server, work)
+            recent = [comment.id for comment in comments if since is not None and _is_since(comment, since)]
+            known = await tx.watch.known_comments(self._server, on.kind, recent) if recent else set()
         return tuple(number for number in recent if number not in known)
 
     async def _begin(self, board: PendingQueue, due: DueRecheck) -> tuple[Recheck, int]:
@@ -145,11 +120,12 @@ class Rechecker:
         return Recheck(work, next_at, is_seen=True), requests
 
     async def _submission(self, work: Work) -> _Submission:
-        if work.kind is WorkKind.PATCH:
-            patch = await self._memory.patch(self._server, work.id)
-            return _Submission(None, [patch] if patch and patch.series is None else [])
-        series = await self._memory.series(self._server, work.id)
-        return _Submission(series, await self._memory.patches_of(self._server, series.id) if series else [])
+        async with self._store.reading() as tx:
+            if work.kind is WorkKind.PATCH:
+                patch = await tx.watch.patch(self._server, work.id)
+                return _Submission(None, [patch] if patch and patch.series is None else [])
+            series = await tx.watch.series(self._server, work.id)
+            return _Submission(series, await tx.watch.patches_of(self._server, series.id) if series else [])
 
 
 def _put_comments(board: PendingQueue, submission: _Submission) -> int:

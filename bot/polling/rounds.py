@@ -6,26 +6,17 @@ ignores the filter cannot mislead: only rows of the requested series count.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from bot.errors import TransportError
 from bot.ids import PatchId, ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, Series
-from bot.poll import OpenSubmission, OpenSubmissions
+from bot.poll import OpenSubmission
+from bot.store.store import Store
 
 SWEEPS_A_ROUND = 8  # four hours
 _LEAST_ROWS, _MOST_ROWS = 10, 100  # patches a sweep
-
-
-class OpenMemory(Protocol):
-    """What a round needs to know of the past."""
-
-    async def open_submissions(
-        self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
-    ) -> OpenSubmissions:
-        """The open submissions of *projects* with the newest patch below the id *below*, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +35,16 @@ class RoundResult:
 class OpenRound:
     """The round of one server."""
 
-    def __init__(self, server: ServerName, api: PatchworkApi, memory: OpenMemory) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store) -> None:
         self._server = server
         self._api = api
-        self._memory = memory
+        self._store = store
         self._overdrawn = 0  # rows that a large series used in advance
 
     async def go_on(self, projects: Collection[ProjectName], below: PatchId | None) -> RoundResult:
         """Read the next few submissions."""
-        opened = await self._memory.open_submissions(self._server, projects, below, _MOST_ROWS)
+        async with self._store.reading() as tx:
+            opened = await tx.sweeps.open(self._server, projects, below, _MOST_ROWS)
         rows = min(max(-(-opened.patches // SWEEPS_A_ROUND), _LEAST_ROWS), _MOST_ROWS) - self._overdrawn
         patches: list[Patch] = []
         series: list[Series] = []

@@ -8,7 +8,7 @@ edited of a submission that is open (`rounds.py`).
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -21,8 +21,9 @@ from bot.patchwork.client import NotFound
 from bot.patchwork.listing import NewestPage
 from bot.patchwork.model import Patch, Series
 from bot.poll import Baseline, ListMark, SweepState
-from bot.polling.archived import Archive, ArchiveMemory
-from bot.polling.rounds import OpenMemory, OpenRound
+from bot.polling.archived import Archive
+from bot.polling.rounds import OpenRound
+from bot.store.store import Store
 
 EVERY = timedelta(minutes=30)
 NAMES_EVERY = timedelta(days=1)
@@ -32,10 +33,6 @@ _MAX_PAGES = 20
 _log = structlog.get_logger(__name__)
 _Found = TypeVar("_Found", Series, Patch)
 _Page = Callable[[int, int], Awaitable[NewestPage[_Found]]]
-
-
-class SweepMemory(ArchiveMemory, OpenMemory, Protocol):
-    """What the sweeps need to know of the past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +65,11 @@ _Part = Callable[[Mapping[ProjectName, Baseline], SweepState], Awaitable[_Swept]
 class ListSweep:
     """The net of one server."""
 
-    def __init__(
-        self, server: ServerName, api: PatchworkApi, memory: SweepMemory, clock: Clock, incidents: Incidents
-    ) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store, clock: Clock, incidents: Incidents) -> None:
         self._server = server
         self._api = api
-        self._archive = Archive(server, api, memory)
-        self._round = OpenRound(server, api, memory)
+        self._archive = Archive(server, api, store)
+        self._round = OpenRound(server, api, store)
         self._clock = clock
         self._incidents = incidents
         self._not_before = 0.0  # after a failure

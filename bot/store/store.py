@@ -1,6 +1,6 @@
 """The store: explicit transactions over the books of the watch, the rooms, the people and what is said to them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
 from bot.incidents import Incidents
-from bot.patchwork.model import CheckState, Patch, Series
-from bot.patchwork.updates import DueRecheck, MailKind, Work
-from bot.poll import KnownSeries, OpenSubmission, OpenSubmissions, WatchPosition
 from bot.store import migrate
 from bot.store.card_book import CardBook
 from bot.store.digest_book import DigestBook, DigestHelpers
@@ -59,7 +55,7 @@ class Transaction:
 
 
 class Store:
-    """The database. It is also the `Memory` of the pollers, each question a transaction of its own."""
+    """The database, which is read and written in transactions."""
 
     def __init__(self, engine: AsyncEngine, clock: Clock, incidents: Incidents | None = None) -> None:
         self.incidents = incidents or Incidents(clock)  # rows that cannot be read, and what whoever uses it adds
@@ -218,90 +214,6 @@ class Store:
     async def _tidy_a_batch(self, tidy: Callable[[Transaction], Awaitable[bool]]) -> bool:
         async with self.transaction() as tx:
             return await tidy(tx)
-
-    async def watched(self, server: ServerName) -> WatchPosition:
-        """Where the watch of *server* stands."""
-        async with self.reading() as tx:
-            return await tx.watch.watched(server)
-
-    async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
-        """Those of *ids* that an earlier poll brought."""
-        async with self.reading() as tx:
-            return await tx.watch.known_events(server, ids)
-
-    async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
-        """Those of *ids* that were judged."""
-        async with self.reading() as tx:
-            return await tx.watch.known_series(server, ids)
-
-    async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
-        """Those of *ids* that were read whole."""
-        async with self.reading() as tx:
-            return await tx.watch.known_patches(server, ids)
-
-    async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
-        """Those of *ids* that an earlier poll heard of."""
-        async with self.reading() as tx:
-            return await tx.watch.known_comments(server, kind, ids)
-
-    async def worst_checks(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, CheckState | None]:
-        """The worst check of each of the *patches* that are known; None where there is none."""
-        async with self.reading() as tx:
-            return await tx.watch.worst_checks(server, patches)
-
-    async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
-        """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
-        async with self.reading() as tx:
-            return await tx.watch.works_of(server, patches)
-
-    async def work_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> Work | None:
-        """The series that was judged whose cover letter has a message-id."""
-        async with self.reading() as tx:
-            return await tx.watch.work_of_cover(server, project, cover)
-
-    async def due_rechecks(self, server: ServerName, limit: int) -> list[DueRecheck]:
-        """The submissions whose recheck is due, the newest change first, *limit* at most."""
-        async with self.reading() as tx:
-            return await tx.rechecks.due(server, limit)
-
-    async def recheck_requests(self, server: ServerName) -> list[tuple[datetime, int]]:
-        """How many requests were made for rechecks within the last hour, at which times (UTC)."""
-        async with self.reading() as tx:
-            return await tx.rechecks.requests(server)
-
-    async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
-        """From when on comments on *work* that no event told of are news (UTC); None: none are."""
-        async with self.reading() as tx:
-            return await tx.rechecks.comments_since(server, work)
-
-    async def series(self, server: ServerName, number: int) -> Series | None:
-        """A series that was judged."""
-        async with self.reading() as tx:
-            return await tx.watch.series(server, number)
-
-    async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
-        """The patches read of a series, by id."""
-        async with self.reading() as tx:
-            return await tx.watch.patches_of(server, series)
-
-    async def patch(self, server: ServerName, number: int) -> Patch | None:
-        """A patch that was read."""
-        async with self.reading() as tx:
-            return await tx.watch.patch(server, number)
-
-    async def archived_patches(
-        self, server: ServerName, projects: Collection[ProjectName]
-    ) -> dict[PatchId, OpenSubmission]:
-        """The patches of *projects* that are known as archived, each with what it belongs to."""
-        async with self.reading() as tx:
-            return await tx.sweeps.archived(server, projects)
-
-    async def open_submissions(
-        self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
-    ) -> OpenSubmissions:
-        """The open submissions of *projects* with the newest patch below the id *below*, newest first."""
-        async with self.reading() as tx:
-            return await tx.sweeps.open(server, projects, below, limit)
 
 
 # What is dropped, by what it is called where that fails

@@ -17,7 +17,7 @@ from bot.notices.changes import ChangedSubmission
 from bot.notices.floods import AllServerLinks, ListContext
 from bot.notices.status import PollHealth, WatchedServer, moment, next_tick, to_the_second
 from bot.patchwork.wire import EventHint, known_category
-from bot.poll import Poll
+from bot.poll import Poll, WatchPosition
 from bot.polling.poller import Poller
 from bot.store.flood_book import LastContact
 from bot.store.store import Store
@@ -88,8 +88,8 @@ class Watch:
         if self._clock.monotonic() < self._not_before:
             return False
         try:
-            before = await self._past()
-            poll = await self._poller.poll(past(before, self._polled, self._ticked_at))
+            before, position = await self._past()
+            poll = await self._poller.poll(position, past(before, self._polled, self._ticked_at))
             await self._write(poll, before)
             self._tell(poll.events)
         except BotError as error:
@@ -131,8 +131,8 @@ class Watch:
             await handling.tell_versions(linked)
         return saved
 
-    async def _past(self) -> LastContact:
-        """Return the last contact with the server; tell what is held for too long, and retry what failed.
+    async def _past(self) -> tuple[LastContact, WatchPosition]:
+        """Return where the watch stands; tell what is held for too long, and retry what failed.
 
         That is done though the server may be away.
         """
@@ -144,7 +144,7 @@ class Watch:
             last = contact.absence
             is_to_be_told = last is not None and last.ended is None and last.is_over(now)
             if not is_to_be_told and not await tx.retries.are_due(self.server):
-                return contact
+                return contact, await tx.watch.watched(self.server)
         async with self._store.transaction() as tx:
             handling = PollSteps(tx, self.server, self._makers)
             wanted, linked = await handling.asked(await handling.due())
@@ -156,9 +156,10 @@ class Watch:
             if last is not None and last.ended is None and last.is_over(now):
                 self._written += await handling.tell(last)
                 contact = await tx.absences.last_contact(self.server)
+            position = await tx.watch.watched(self.server)
         handling.resolve()
         self._tell()
-        return contact
+        return contact, position
 
     def _tell(self, events: Sequence[EventHint] = ()) -> None:
         """Count and log the events, the changes and the cards, once they are written for good."""

@@ -15,7 +15,7 @@ from bot.notices.changes import ChangedSubmission
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
 from bot.patchwork.updates import Work
-from bot.poll import Pending, Poll
+from bot.poll import Pending, Poll, WatchPosition
 from bot.polling.follow_ups import Followers, NoFollowers
 from bot.polling.poller import Poller, Source
 from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
@@ -23,6 +23,7 @@ from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
 from bot.store.store import Store
 from rig import PROJECT, a_series
+from store_rig import ask
 
 SERVER = ServerName("sample")
 URL = "https://patchwork.example.org"
@@ -80,7 +81,7 @@ class Polling:
         """Poll, and again while a poll asks for another one."""
         more = True
         while more:
-            poll = await self.poller.poll()
+            poll = await self.poller.poll(await self.position())
             async with self.store.transaction() as tx:
                 self.changed += await tx.watch.save(poll)
             self.polls.append(poll)
@@ -100,9 +101,13 @@ class Polling:
         """What cannot be handled now, by name."""
         return sorted(incident.name for incident in self.incidents)
 
+    async def position(self) -> WatchPosition:
+        """Where the watch stands."""
+        return await ask(self.store, lambda tx: tx.watch.watched(self.source.server))
+
     async def pending(self) -> tuple[Pending, ...]:
         """What still waits."""
-        return (await self.store.watched(self.source.server)).pending
+        return (await self.position()).pending
 
     @property
     def changes(self) -> list[tuple[str, int | None, str, str]]:

@@ -12,6 +12,7 @@ from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import PROJECT, a_series
+from store_rig import ask
 
 HALF_AN_HOUR_OF_POLLS = 31
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.com")
@@ -19,7 +20,7 @@ REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
 
 
 async def trailers_of(watched: Polling, patch: int) -> frozenset[Trailer]:
-    found = await watched.store.patch(SERVER, patch)
+    found = await ask(watched.store, lambda tx: tx.watch.patch(SERVER, patch))
     assert found is not None
     return found.trailers
 
@@ -102,7 +103,7 @@ async def test_what_happened_before_a_patch_was_read_is_no_change_but_is_known()
         patchwork.set_delegate(1, "mia")
         patchwork.add_check(1, NewCheck("warning", "style"))
         await watched.poll(times=6)
-        known = await watched.store.patch(SERVER, 1)
+        known = await ask(watched.store, lambda tx: tx.watch.patch(SERVER, 1))
 
     assert watched.changes == []
     assert known is not None
@@ -119,10 +120,10 @@ async def test_a_delegate_whose_name_becomes_known_is_no_other_one() -> None:
         for patch in (first, second):
             patchwork.delegate_silently(patch, "mia")
         await watched.poll()
-        by_address = await watched.store.patch(SERVER, first)
+        by_address = await ask(watched.store, lambda tx: tx.watch.patch(SERVER, first))
         patchwork.set_delegate(second, "noah")
         await watched.poll(times=HALF_AN_HOUR_OF_POLLS)
-        by_name = await watched.store.patch(SERVER, first)
+        by_name = await ask(watched.store, lambda tx: tx.watch.patch(SERVER, first))
 
     assert [by_address and by_address.delegate, by_name and by_name.delegate] == ["mia@example.org", "mia"]
     assert watched.changes == [("delegate", second, "mia", "noah")]
@@ -139,7 +140,7 @@ async def test_only_the_last_word_of_an_account_in_a_context_counts() -> None:
             patchwork.add_check(patch, NewCheck(state, "build", user="bot-a"))
             patchwork.add_check(patch, NewCheck("success" if state == "fail" else "warning", "build", user="bot-b"))
         await watched.poll()
-        known = await watched.store.patch(SERVER, patch)
+        known = await ask(watched.store, lambda tx: tx.watch.patch(SERVER, patch))
 
     assert known is not None
     assert known.check is CheckState.WARNING
@@ -221,7 +222,7 @@ async def test_a_cover_that_comes_late_names_the_series_anew() -> None:
         patchwork.receive(PROJECT, mails[0])
         await watched.poll(times=4)
         asked = [path for path in watched.take_requests() if path != "/events/"]
-        series = await watched.store.series(SERVER, 1)
+        series = await ask(watched.store, lambda tx: tx.watch.series(SERVER, 1))
 
     assert [change[:2] for change in watched.changes] == [("patches", None), ("patches", None)]
     assert series is not None
@@ -243,7 +244,7 @@ async def test_a_cover_that_comes_late_and_cannot_be_read_at_once_names_the_seri
         await watched.poll(times=10)
         patchwork.fault = lambda _: None
         await watched.poll(times=15)
-        series = await watched.store.series(SERVER, 1)
+        series = await ask(watched.store, lambda tx: tx.watch.series(SERVER, 1))
         waiting = await watched.pending()
 
     assert series is not None
@@ -274,7 +275,7 @@ async def test_the_cover_of_a_series_that_was_not_judged_yet_is_read_with_it() -
         await watched.poll(times=2)
         patchwork.receive(PROJECT, mails[0])
         await watched.poll(times=20)
-        series = await watched.store.series(SERVER, 1)
+        series = await ask(watched.store, lambda tx: tx.watch.series(SERVER, 1))
         waiting = await watched.pending()
 
     assert series is not None
@@ -330,7 +331,7 @@ async def test_a_burst_of_comments_is_one_refresh_of_two_requests() -> None:
         patchwork.add_cover_comment(posted.cover, "Acked-by: Ann <ann@example.com>\n" + REVIEWED)
         await watched.poll(times=9, seconds=10)
         asked = [path for path in watched.take_requests() if path != "/events/"]
-        series = await watched.store.series(SERVER, posted.series)
+        series = await ask(watched.store, lambda tx: tx.watch.series(SERVER, posted.series))
         found = [await trailers_of(watched, patch) for patch in posted.patches]
 
     assert asked == ["/covers/1/comments/", "/series/1/mbox/"]
@@ -410,7 +411,7 @@ async def test_a_comment_that_came_before_its_patch_was_read_is_told_then() -> N
         assert posted.cover is not None
         patchwork.add_cover_comment(posted.cover, REVIEWED)
         await watched.poll(times=3)
-        series = await watched.store.series(SERVER, posted.series)
+        series = await ask(watched.store, lambda tx: tx.watch.series(SERVER, posted.series))
 
     assert [change[:2] for change in watched.changes] == [("trailers", None), ("comment", None)]
     assert series is not None
@@ -463,7 +464,7 @@ async def test_comments_on_what_nobody_knows_are_forgotten_in_the_end() -> None:
         patchwork.add_cover_comment(old.cover, REVIEWED)
         patchwork.add_comment(old.patches[0], REVIEWED)
         await watched.poll(times=40)
-        pending = (await watched.store.watched(SERVER)).pending
+        pending = (await ask(watched.store, lambda tx: tx.watch.watched(SERVER))).pending
         asked = set(watched.take_requests())
 
     assert (pending, watched.changes) == ((), [])
@@ -501,5 +502,5 @@ async def test_a_rebuilt_server_changes_nothing() -> None:
         await watched.poll(times=3)
 
         assert watched.changed == []
-        assert await watched.store.patches_of(SERVER, SeriesId(1)) == []
-        assert await watched.store.patch(SERVER, PatchId(2)) is None
+        assert await ask(watched.store, lambda tx: tx.watch.patches_of(SERVER, SeriesId(1))) == []
+        assert await ask(watched.store, lambda tx: tx.watch.patch(SERVER, PatchId(2))) is None

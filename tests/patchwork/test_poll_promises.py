@@ -1,6 +1,6 @@
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,124 +8,12 @@ from pathlib import Path
 import pytest
 
 from bot.clock import VirtualClock
-from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, ServerName
-from bot.patchwork.model import CheckState, Patch, Series
-from bot.patchwork.updates import DueRecheck, MailKind, Work
-from bot.poll import (
-    Baseline,
-    KnownSeries,
-    OpenSubmission,
-    OpenSubmissions,
-    Pending,
-    PendingKind,
-    Poll,
-    SweepState,
-    WatchPosition,
-)
-from bot.polling.poller import Poller, Source
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
-from bot.sample_patchwork.server import SampleTransport
 from bot.sample_patchwork.tables import TableTransaction
-from poll_rig import SERVER, a_patchwork, an_api, polling
+from poll_rig import a_patchwork, polling
 from rig import PROJECT, Rig, a_series
 
 MINUTES_OF_TWO_DAYS = 2 * 24 * 60
-
-
-@dataclass
-class Books:
-    """What the store remembers for a poller, in memory: thousands of polls in seconds."""
-
-    cursor: str | None = None
-    highest: int = 0
-    baselines: tuple[Baseline, ...] = ()
-    pending: dict[tuple[PendingKind, int], Pending] = field(default_factory=dict)
-    events: set[PatchworkEventId] = field(default_factory=set)
-    judged: dict[SeriesId, KnownSeries] = field(default_factory=dict)
-    read: set[PatchId] = field(default_factory=set)
-    sweep: SweepState | None = None
-
-    def save(self, poll: Poll) -> None:
-        """Write what a poll found."""
-        self.cursor, self.baselines = poll.cursor, (*self.baselines, *poll.baselines)
-        self.sweep = poll.sweep or self.sweep
-        self.highest = max(
-            [self.highest, *(base.event for base in poll.baselines), *(event.id for event in poll.events)]
-        )
-        self.events |= {event.id for event in poll.events}
-        for item in poll.settled:
-            del self.pending[item.key]
-        self.pending |= {item.key: item for item in poll.pending}
-        for read in poll.series:
-            self.read |= {patch.id for patch in read.news}
-            patches = frozenset(ref.id for ref in read.series.patches if ref.id in self.read)
-            self.judged[read.series.id] = KnownSeries(read.series.received_all, patches)
-
-    async def watched(self, _: ServerName) -> WatchPosition:
-        """Where the watch stands."""
-        return WatchPosition(self.cursor, self.highest, self.baselines, tuple(self.pending.values()), self.sweep)
-
-    async def known_events(self, _: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
-        """Those of *ids* that an earlier poll brought."""
-        return self.events & set(map(PatchworkEventId, ids))
-
-    async def known_series(self, _: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
-        """Those of *ids* that were judged."""
-        return {series: self.judged[series] for series in map(SeriesId, ids) if series in self.judged}
-
-    async def known_patches(self, _: ServerName, ids: Iterable[int]) -> set[PatchId]:
-        """Those of *ids* that an earlier poll brought."""
-        return self.read & set(map(PatchId, ids))
-
-    async def known_comments(self, _: ServerName, __: MailKind, ___: Iterable[int]) -> set[int]:
-        """None: nothing here says anything of what is known."""
-        return set()
-
-    async def due_rechecks(self, _: ServerName, __: int) -> list[DueRecheck]:
-        """None: the server raises comment events."""
-        return []
-
-    async def recheck_requests(self, _: ServerName) -> list[tuple[datetime, int]]:
-        """None."""
-        return []
-
-    async def comments_since(self, _: ServerName, __: Work) -> datetime | None:
-        """None."""
-        return None
-
-    async def worst_checks(self, _: ServerName, __: Iterable[int]) -> dict[PatchId, CheckState | None]:
-        """None."""
-        return {}
-
-    async def works_of(self, _: ServerName, __: Iterable[int]) -> dict[PatchId, Work]:
-        """None."""
-        return {}
-
-    async def work_of_cover(self, _: ServerName, __: ProjectName, ___: Msgid) -> Work | None:
-        """None."""
-        return None
-
-    async def series(self, _: ServerName, __: int) -> Series | None:
-        """None."""
-        return None
-
-    async def patches_of(self, _: ServerName, __: SeriesId) -> list[Patch]:
-        """None."""
-        return []
-
-    async def patch(self, _: ServerName, __: int) -> Patch | None:
-        """None."""
-        return None
-
-    async def archived_patches(self, _: ServerName, __: Collection[ProjectName]) -> dict[PatchId, OpenSubmission]:
-        """None."""
-        return {}
-
-    async def open_submissions(
-        self, _: ServerName, __: Collection[ProjectName], ___: PatchId | None, ____: int
-    ) -> OpenSubmissions:
-        """None."""
-        return OpenSubmissions((), 0)
 
 
 def a_past(patchwork: SamplePatchwork, clock: VirtualClock) -> dict[int, Callable[[], object]]:
@@ -152,19 +40,14 @@ async def test_nothing_that_was_there_before_the_first_start_is_ever_news() -> N
     clock = VirtualClock()
     patchwork = a_patchwork(clock)
     happenings = a_past(patchwork, clock)
-    books, news = Books(), []
-    poller = Poller(Source(SERVER, (PROJECT,), timedelta(minutes=30)), an_api(SampleTransport(patchwork)), books, clock)
-
-    books.save(await poller.poll())
-    for minute in range(1, MINUTES_OF_TWO_DAYS + 1):
-        clock.advance(60)
-        happenings.get(minute, lambda: None)()
-        poll = await poller.poll()
-        books.save(poll)
-        news += [*poll.series, *poll.patches]
+    async with polling(patchwork, clock) as watched:
+        for minute in range(1, MINUTES_OF_TWO_DAYS + 1):
+            happenings.get(minute - 1, lambda: None)()
+            await watched.poll()
+        news = [found for poll in watched.polls for found in (*poll.series, *poll.patches)]
 
     assert news == []
-    assert len(books.events) == 6  # three by the late patch, one each by the state, the check and the comment
+    assert len(set(watched.events)) == 6  # three by the late patch, one each by the state, the check and the comment
 
 
 async def test_no_room_ever_hears_of_what_was_there_before_the_first_start(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from poll_rig import SERVER, Polling, Somebody, an_error, not_found, polling
 from rig import PROJECT, a_series
+from store_rig import ask
 
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.com")
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
@@ -44,7 +45,7 @@ def looked_for(watched: Polling) -> list[str]:
 
 
 async def trailers_of(watched: Polling, patch: int) -> frozenset[Trailer]:
-    found = await watched.store.patch(SERVER, patch)
+    found = await ask(watched.store, lambda tx: tx.watch.patch(SERVER, patch))
     assert found is not None
     return found.trailers
 
@@ -103,7 +104,7 @@ async def test_a_new_comment_is_heard_once_and_its_trailer_counts() -> None:
         await hours(watched, 3)
         second = watched.patchwork.add_cover_comment(posted.cover, REVIEWED)
         await hours(watched, 30)
-        series = await watched.store.series(SERVER, posted.series)
+        series = await ask(watched.store, lambda tx: tx.watch.series(SERVER, posted.series))
 
         assert comments_heard(watched) == [first, second]
         assert series is not None

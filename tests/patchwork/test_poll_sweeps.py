@@ -19,6 +19,7 @@ from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
 from poll_rig import SERVER, Polling, a_patchwork, an_error, polling
 from rig import PROJECT
+from store_rig import ask
 
 HALF_AN_HOUR = 31  # polls
 AN_HOUR = 61
@@ -67,7 +68,7 @@ def a_server(clock: VirtualClock, versions: tuple[str, ...]) -> SamplePatchwork:
 
 
 async def is_archived(watched: Polling, patch: int) -> bool:
-    found = await watched.store.patch(SERVER, patch)
+    found = await ask(watched.store, lambda tx: tx.watch.patch(SERVER, patch))
     assert found is not None
     return found.archived
 
@@ -372,6 +373,13 @@ async def test_the_round_goes_on_where_it_was_after_a_restart() -> None:
     assert seen == list(range(60, 0, -1))
 
 
+async def names_of(watched: Polling, *series: int) -> list[str]:
+    """What the store calls some series."""
+    async with watched.store.transaction() as tx:
+        found = [await tx.watch.series(SERVER, number) for number in series]
+    return [each.name for each in found if each is not None]
+
+
 async def test_a_submission_that_cannot_be_read_holds_up_the_round_once() -> None:
     clock = VirtualClock()
     patchwork = a_patchwork(clock)
@@ -383,10 +391,10 @@ async def test_a_submission_that_cannot_be_read_holds_up_the_round_once() -> Non
         patchwork.rename_series(posted[0].series, "Renamed, too")
         patchwork.fault = lambda path: an_error(500) if path.endswith("/series/2/") else None
         await watched.poll(times=AN_HOUR)
-        names = [series.name for number in (1, 2) if (series := await watched.store.series(SERVER, number))]
+        names = await names_of(watched, 1, 2)
         patchwork.fault = lambda _: None
         await watched.poll(times=AN_HOUR)
-        later = [series.name for number in (1, 2) if (series := await watched.store.series(SERVER, number))]
+        later = await names_of(watched, 1, 2)
 
     assert names == ["Renamed, too", "Series 1"]
     assert later == ["Renamed, too", "Renamed"]

@@ -14,6 +14,7 @@ from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.request import Response
 from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from rig import PROJECT
+from store_rig import ask
 
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
 _JSON = {"content-type": "application/json"}
@@ -311,7 +312,7 @@ async def most_asked_for(watched: Polling, place: str, *, intervals: int) -> int
         more = True
         while more:
             watched.take_requests()
-            poll = await watched.poller.poll()
+            poll = await watched.poller.poll(await watched.position())
             async with watched.store.transaction() as tx:
                 watched.changed += await tx.watch.save(poll)
             watched.polls.append(poll)
@@ -348,7 +349,7 @@ async def test_a_cover_letter_that_cannot_be_read_hides_no_trailers_of_the_patch
         early, named = list(watched.changes), watched.open_incidents
         patchwork.fault = lambda _: None
         await watched.poll(times=16)
-        series = await watched.store.series(SERVER, 1)
+        series = await ask(watched.store, lambda tx: tx.watch.series(SERVER, 1))
 
         assert (early, named) == ([("trailers", 1, "", "A0 R1 T0")], ["trailers of series 1 of sample"])
         assert series is not None

@@ -9,6 +9,7 @@ from bot.patchwork.states import States, states_in
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from poll_rig import Polling, a_patchwork, an_error, polling
+from store_rig import ask
 
 FORM = """<form><select name="delegate"><option value="7">Mia</option></select>
 <select name="state" class="form-control"><option selected value="*">any</option>
@@ -26,7 +27,7 @@ def asked_for_the_page(patchwork: SamplePatchwork) -> int:
 
 
 async def names(watched: Polling) -> dict[str, str | None]:
-    return dict((await watched.store.watched(watched.source.server)).states.names)
+    return dict((await ask(watched.store, lambda tx: tx.watch.watched(watched.source.server))).states.names)
 
 
 def test_the_states_of_the_filter_form_are_read_with_their_names() -> None:

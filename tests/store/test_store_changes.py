@@ -26,7 +26,7 @@ from bot.patchwork.updates import (
 )
 from bot.poll import Poll, SeriesRead
 from bot.store.store import Store
-from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series
+from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series, ask
 
 CURSOR = "2026-01-01T00:00:00"
 ONE, TWO, LONE = PatchId(1), PatchId(2), PatchId(9)
@@ -101,9 +101,9 @@ async def test_every_field_that_is_told_is_kept(known: Store) -> None:
     }
     fields |= {PatchField.PULL_URL: "https://git.example.org/x.git"}
     await told(known, *(FieldUpdate(ONE, field, value) for field, value in fields.items()))
-    patch = await known.patch(SERVER, 1)
+    patch = await ask(known, lambda tx: tx.watch.patch(SERVER, 1))
     await told(known, FieldUpdate(ONE, PatchField.DELEGATE, None), FieldUpdate(ONE, PatchField.ARCHIVED, None))
-    later = await known.patch(SERVER, 1)
+    later = await ask(known, lambda tx: tx.watch.patch(SERVER, 1))
 
     named = replace(a_patch(1, series=5), name="Other", commit_ref="deadbeef", pull_url="https://git.example.org/x.git")
     expected = replace(named, delegate="mia", archived=True)
@@ -115,7 +115,7 @@ async def test_what_is_told_of_another_server_is_left_alone(known: Store) -> Non
     poll = Poll(OTHER_SERVER, CURSOR, told=(state(1, "accepted"), CheckUpdate(ONE, a_check(1, CheckState.FAIL))))
 
     assert await save(known, poll) == ()
-    assert await known.patch(SERVER, 1) == a_patch(1, series=5)
+    assert await ask(known, lambda tx: tx.watch.patch(SERVER, 1)) == a_patch(1, series=5)
 
 
 async def test_what_was_told_too_early_is_there_when_its_patch_is_read(store: Store, rig: StoreRig) -> None:
@@ -129,7 +129,7 @@ async def test_what_was_told_too_early_is_there_when_its_patch_is_read(store: St
     changed = await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),), told=(state(1, "rejected"),)))
 
     expected = replace(a_patch(1, state="rejected"), delegate="mia", check=CheckState.FAIL)
-    assert (changed, await store.patch(SERVER, 1)) == ((), expected)
+    assert (changed, await ask(store, lambda tx: tx.watch.patch(SERVER, 1))) == ((), expected)
     assert rig.count("told") == 0
 
 
@@ -148,7 +148,7 @@ async def test_the_worst_of_the_last_words_counts(known: Store, checks: Sequence
     for check in checks:
         await told(known, CheckUpdate(ONE, check))
 
-    assert await known.worst_checks(SERVER, [1, 2, 3]) == {ONE: worst, TWO: None}
+    assert await ask(known, lambda tx: tx.watch.worst_checks(SERVER, [1, 2, 3])) == {ONE: worst, TWO: None}
 
 
 async def test_checks_that_were_read_replace_those_that_were_told(known: Store) -> None:
@@ -166,7 +166,7 @@ async def test_checks_that_were_read_replace_those_that_were_told(known: Store) 
         "check: fail -> warning",
     ]
     assert [change.reason for change in gone][-1] == "check: warning -> none"
-    assert await known.worst_checks(SERVER, [1]) == {ONE: None}
+    assert await ask(known, lambda tx: tx.watch.worst_checks(SERVER, [1])) == {ONE: None}
 
 
 async def test_checks_are_kept_for_thirty_days(known: Store, rig: StoreRig) -> None:
@@ -178,7 +178,7 @@ async def test_checks_are_kept_for_thirty_days(known: Store, rig: StoreRig) -> N
     await known.tidy()
 
     assert rig.execute("SELECT patch FROM patch_check") == [(2,)]
-    assert await known.worst_checks(SERVER, [1]) == {ONE: CheckState.FAIL}
+    assert await ask(known, lambda tx: tx.watch.worst_checks(SERVER, [1])) == {ONE: CheckState.FAIL}
 
 
 async def test_a_series_that_the_lists_show_otherwise_is_named_anew_but_not_complete(known: Store) -> None:
@@ -203,7 +203,7 @@ async def test_trailers_are_kept_with_the_patches_and_those_of_the_cover_with_th
     await save(known, Poll(SERVER, CURSOR, series=(SeriesRead(a_series(5, patches=(1, 2)), ()),)))
 
     assert [(change.patch, change.after) for change in changes] == [(ONE, "A1 R0 T0"), (None, "A1 R0 T0")]
-    series = await known.series(SERVER, 5)
+    series = await ask(known, lambda tx: tx.watch.series(SERVER, 5))
     assert series is not None
     assert series.trailers == {ACKED}
 
@@ -218,8 +218,8 @@ async def test_of_the_comments_read_the_new_ones_are_told_once(known: Store) -> 
 
     assert [(change.patch, change.comment) for change in first] == [(ONE, said[0]), (ONE, said[1])]
     assert (again, [change.comment for change in third]) == ([], [said[2]])
-    assert await known.known_comments(SERVER, MailKind.PATCH, range(9)) == {1, 2, 3}
-    assert await known.known_comments(SERVER, MailKind.COVER, range(9)) == set()
+    assert await ask(known, lambda tx: tx.watch.known_comments(SERVER, MailKind.PATCH, range(9))) == {1, 2, 3}
+    assert await ask(known, lambda tx: tx.watch.known_comments(SERVER, MailKind.COVER, range(9))) == set()
 
 
 async def test_comments_that_nobody_wanted_to_hear_are_never_told(known: Store) -> None:
@@ -245,9 +245,14 @@ async def test_what_is_asked_for_a_follow_up(known: Store) -> None:
     covered = replace(a_series(6), cover=Msgid("6@hs"))
     await save(known, Poll(SERVER, CURSOR, series=(SeriesRead(covered, ()),)))
 
-    assert await known.works_of(SERVER, [1, 9, 10]) == {ONE: SERIES, LONE: Work(WorkKind.PATCH, 9)}
-    assert await known.work_of_cover(SERVER, PROJECT, Msgid("6@hs")) == Work(WorkKind.SERIES, 6)
-    assert await known.work_of_cover(OTHER_SERVER, PROJECT, Msgid("6@hs")) is None
+    assert await ask(known, lambda tx: tx.watch.works_of(SERVER, [1, 9, 10])) == {
+        ONE: SERIES,
+        LONE: Work(WorkKind.PATCH, 9),
+    }
+    assert await ask(known, lambda tx: tx.watch.work_of_cover(SERVER, PROJECT, Msgid("6@hs"))) == Work(
+        WorkKind.SERIES, 6
+    )
+    assert await ask(known, lambda tx: tx.watch.work_of_cover(OTHER_SERVER, PROJECT, Msgid("6@hs"))) is None
     async with known.transaction() as tx:
         assert await tx.watch.standings(SERVER, [Work(WorkKind.SERIES, 7), Work(WorkKind.PATCH, 1)]) == {}
 

@@ -20,7 +20,7 @@ from bot.store import engine as engine_module
 from bot.store import schema, sqlite
 from bot.store.engine import complaint, connect, file_of
 from bot.store.store import Store
-from store_rig import SERVER, FileRig
+from store_rig import SERVER, FileRig, ask
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ async def test_a_store_in_memory_keeps_its_rows_between_transactions() -> None:
     async with store.transaction() as tx:
         await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 7})
 
-    assert (await store.watched(SERVER)).highest == 7
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 7
     await store.close()
 
 

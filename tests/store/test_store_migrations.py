@@ -14,7 +14,7 @@ from bot.errors import StoreError
 from bot.store import columns, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import SERVER, FileRig, StoreRig, only_postgres, only_sqlite, with_another_version
+from store_rig import SERVER, FileRig, StoreRig, ask, only_postgres, only_sqlite, with_another_version
 
 NEWEST = migrate.newest()
 
@@ -143,7 +143,7 @@ async def test_a_sound_database_passes_the_check_while_it_is_written(rig: StoreR
         await migrate.check(engine)
 
     await engine.dispose()
-    assert (await store.watched(SERVER)).highest == 7
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 7
 
 
 async def test_the_check_tells_of_an_older_database(

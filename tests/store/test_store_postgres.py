@@ -14,7 +14,7 @@ from bot.store import migrate, postgres, schema
 from bot.store.engine import connect, plain_errors
 from bot.store.store import Store
 from postgres_server import PostgresServer
-from store_rig import SERVER, StoreRig
+from store_rig import SERVER, StoreRig, ask
 
 TURN = f"pg_try_advisory_xact_lock({0x70617463}, 1)"
 
@@ -151,7 +151,7 @@ async def test_a_server_that_was_killed_between_transactions_costs_nothing(
     server.kill()
     server.start()
 
-    assert (await store.watched(SERVER)).highest == 7
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 7
     await set_highest(store, 8)
     assert rig.execute("SELECT highest_event FROM server") == [(8,)]
 
@@ -170,7 +170,7 @@ async def test_a_server_that_is_killed_in_a_transaction_keeps_nothing_of_it(
     with pytest.raises(StoreError, match=r"^the database bot\d+ on .* cannot be used: "):
         await set_while_the_server_dies()
 
-    assert (await store.watched(SERVER)).highest == 7
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 7
 
 
 async def test_a_server_that_is_down_is_told_in_a_line_and_found_again(store: Store, server: PostgresServer) -> None:
@@ -178,11 +178,11 @@ async def test_a_server_that_is_down_is_told_in_a_line_and_found_again(store: St
     server.kill()
 
     with pytest.raises(StoreError) as caught:
-        await store.watched(SERVER)
+        await ask(store, lambda tx: tx.watch.watched(SERVER))
     server.start()
 
     assert str(caught.value).endswith(" cannot be reached: no server listens there")
-    assert (await store.watched(SERVER)).highest == 7
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 7
 
 
 # What refusals read like

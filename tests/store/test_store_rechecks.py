@@ -25,7 +25,7 @@ from bot.patchwork.updates import (
 )
 from bot.poll import Poll, SeriesRead
 from bot.store.store import Store, Transaction
-from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, made_at
+from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask, made_at
 
 FIRST, SECOND, LONE = Work(WorkKind.SERIES, 1), Work(WorkKind.SERIES, 2), Work(WorkKind.PATCH, 9)
 QUIET = FollowUpResult(rechecks=Rechecks())
@@ -48,7 +48,7 @@ async def save(store: Store, *polls: Poll) -> None:
 
 
 async def due(store: Store) -> list[Work]:
-    return [each.work for each in await store.due_rechecks(SERVER, 100)]
+    return [each.work for each in await ask(store, lambda tx: tx.rechecks.due(SERVER, 100))]
 
 
 async def test_what_arrives_is_due_after_an_hour_the_newest_first(store: Store, rig: StoreRig) -> None:
@@ -60,14 +60,16 @@ async def test_what_arrives_is_due_after_an_hour_the_newest_first(store: Store, 
     assert await due(store) == []
 
     rig.advance(minutes=1)
-    assert await store.due_rechecks(SERVER, 100) == [
+    assert await ask(store, lambda tx: tx.rechecks.due(SERVER, 100)) == [
         DueRecheck(LONE, arrived, is_first=True),
         DueRecheck(FIRST, arrived, is_first=True),
     ]
     rig.advance(minutes=30)
     assert await due(store) == [SECOND, LONE, FIRST]
-    assert await store.due_rechecks(SERVER, 1) == [DueRecheck(SECOND, arrived + timedelta(minutes=30), is_first=True)]
-    assert await store.due_rechecks(OTHER_SERVER, 100) == []
+    assert await ask(store, lambda tx: tx.rechecks.due(SERVER, 1)) == [
+        DueRecheck(SECOND, arrived + timedelta(minutes=30), is_first=True)
+    ]
+    assert await ask(store, lambda tx: tx.rechecks.due(OTHER_SERVER, 100)) == []
 
 
 async def test_on_a_server_with_comment_events_nothing_is_ever_due(store: Store, rig: StoreRig) -> None:
@@ -91,7 +93,9 @@ async def test_any_change_begins_the_schedule_anew_and_a_repetition_does_not(sto
     await save(store, accepted)
     rig.advance(minutes=1)
 
-    assert await store.due_rechecks(SERVER, 100) == [DueRecheck(FIRST, rig.now - timedelta(hours=1), is_first=True)]
+    assert await ask(store, lambda tx: tx.rechecks.due(SERVER, 100)) == [
+        DueRecheck(FIRST, rig.now - timedelta(hours=1), is_first=True)
+    ]
 
 
 async def test_what_is_begun_is_due_again_when_the_schedule_says_also_after_a_restart(
@@ -103,13 +107,13 @@ async def test_what_is_begun_is_due_again_when_the_schedule_says_also_after_a_re
     await store.close()
     later = await rig.open()
     assert await due(later) == []
-    assert await later.recheck_requests(SERVER) == [(rig.now, 2)]
+    assert await ask(later, lambda tx: tx.rechecks.requests(SERVER)) == [(rig.now, 2)]
 
     rig.advance(hours=1)
     assert await due(later) == [FIRST]
     await save(later, begun([Recheck(FIRST, None, is_seen=False)], requests=3))
     assert await due(later) == []
-    assert await later.recheck_requests(SERVER) == [(rig.now, 3)]  # the others are an hour old
+    assert await ask(later, lambda tx: tx.rechecks.requests(SERVER)) == [(rig.now, 3)]  # the others are an hour old
     await later.close()
 
 
@@ -125,16 +129,16 @@ async def test_a_clock_that_was_set_back_holds_no_recheck_up(store: Store, rig: 
 async def test_what_nobody_saw_is_no_news_for_whoever_comes_to_see_it(store: Store, rig: StoreRig) -> None:
     await save(store, arrival(1))
     read_at = rig.now
-    assert await store.comments_since(SERVER, FIRST) == read_at
+    assert await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, FIRST)) == read_at
     rig.advance(hours=1)
     await save(store, begun([Recheck(FIRST, rig.now + timedelta(hours=1), is_seen=True)]))
-    assert await store.comments_since(SERVER, FIRST) == read_at
+    assert await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, FIRST)) == read_at
 
     rig.advance(hours=1)
     await save(store, begun([Recheck(FIRST, rig.now + timedelta(hours=2), is_seen=False)]))
 
-    assert await store.comments_since(SERVER, FIRST) == rig.now
-    assert await store.comments_since(SERVER, SECOND) is None
+    assert await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, FIRST)) == rig.now
+    assert await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, SECOND)) is None
 
 
 async def test_the_oldest_read_is_of_what_somebody_sees(store: Store, rig: StoreRig) -> None:
@@ -200,8 +204,8 @@ async def test_what_an_older_program_knew_is_due_at_once_and_its_old_comments_ar
         )
 
     store = await rig.open()
-    found = await store.due_rechecks(SERVER, 100)
-    since = await store.comments_since(SERVER, FIRST)
+    found = await ask(store, lambda tx: tx.rechecks.due(SERVER, 100))
+    since = await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, FIRST))
     await store.close()
 
     assert [(each.work, each.changed_at.day) for each in found] == [(FIRST, 20), (LONE, 9)]

@@ -6,7 +6,7 @@ from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.poll import ListMark, OpenSubmission, Poll, SeriesRead, SweepState
 from bot.store.store import Store
-from store_rig import OTHER_SERVER, PROJECT, SERVER, StoreRig, a_baseline, a_patch, a_series
+from store_rig import OTHER_SERVER, PROJECT, SERVER, StoreRig, a_baseline, a_patch, a_series, ask
 
 CURSOR = "2026-01-01T00:00:00"
 OTHER = ProjectName("other")
@@ -23,7 +23,9 @@ def a_state(rig: StoreRig) -> SweepState:
 
 
 async def opened(store: Store, below: int | None = None, limit: int = 9) -> tuple[list[OpenSubmission], int]:
-    found = await store.open_submissions(SERVER, [PROJECT], None if below is None else PatchId(below), limit)
+    found = await ask(
+        store, lambda tx: tx.sweeps.open(SERVER, [PROJECT], None if below is None else PatchId(below), limit)
+    )
     return list(found.submissions), found.patches
 
 
@@ -34,7 +36,10 @@ async def test_how_far_the_sweeps_came_is_known_after_a_restart(store: Store, ri
     await store.close()
 
     later = await rig.open()
-    found, other = await later.watched(SERVER), await later.watched(OTHER_SERVER)
+    found, other = (
+        await ask(later, lambda tx: tx.watch.watched(SERVER)),
+        await ask(later, lambda tx: tx.watch.watched(OTHER_SERVER)),
+    )
     await later.close()
 
     assert (found.sweep, other.sweep) == (state, None)
@@ -44,7 +49,7 @@ async def test_a_rebuilt_server_is_swept_anew(store: Store, rig: StoreRig) -> No
     await save(store, Poll(SERVER, CURSOR, sweep=a_state(rig)))
     await save(store, Poll(SERVER, CURSOR, baselines=(a_baseline(),), rebuilt=True))
 
-    assert (await store.watched(SERVER)).sweep is None
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).sweep is None
 
 
 async def test_what_is_open_comes_newest_first_series_by_series_and_lone_patches(store: Store) -> None:
@@ -83,14 +88,14 @@ async def test_what_is_known_as_archived_is_named_with_its_series(store: Store) 
     read = SeriesRead(a_series(5, patches=(1, 2)), (a_patch(1, series=5), archived))
     await save(store, Poll(SERVER, CURSOR, series=(read,), patches=(replace(a_patch(9), archived=True),)))
 
-    found = await store.archived_patches(SERVER, [PROJECT])
+    found = await ask(store, lambda tx: tx.sweeps.archived(SERVER, [PROJECT]))
 
     assert found == {
         2: OpenSubmission(PROJECT, SeriesId(5), PatchId(2)),
         9: OpenSubmission(PROJECT, None, PatchId(9)),
     }
-    assert await store.archived_patches(SERVER, [OTHER]) == {}
-    assert await store.archived_patches(OTHER_SERVER, [PROJECT]) == {}
+    assert await ask(store, lambda tx: tx.sweeps.archived(SERVER, [OTHER])) == {}
+    assert await ask(store, lambda tx: tx.sweeps.archived(OTHER_SERVER, [PROJECT])) == {}
 
 
 async def test_what_was_settled_today_may_still_be_told_its_commit(store: Store, rig: StoreRig) -> None:

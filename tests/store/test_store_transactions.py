@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from bot.store import schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import SERVER, StoreRig
+from store_rig import SERVER, StoreRig, ask
 
 
 async def test_two_programs_over_one_database_lose_no_update(store: Store, rig: StoreRig) -> None:
@@ -23,7 +23,7 @@ async def test_two_programs_over_one_database_lose_no_update(store: Store, rig: 
 
     await asyncio.gather(count_up(store), count_up(other), count_up(store))
 
-    assert (await store.watched(SERVER)).highest == 60
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 60
     await other.close()
 
 
@@ -37,7 +37,7 @@ async def test_a_transaction_that_raises_leaves_nothing(store: Store, rig: Store
         await write_and_fail()
 
     assert rig.count("seen_event") == 0
-    assert await store.known_events(SERVER, [1]) == set()
+    assert await ask(store, lambda tx: tx.watch.known_events(SERVER, [1])) == set()
 
 
 async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(store: Store, rig: StoreRig) -> None:
@@ -54,7 +54,7 @@ async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(store: S
     task.cancel()
     await asyncio.wait({task})
 
-    assert await store.known_events(SERVER, [1]) == set()
+    assert await ask(store, lambda tx: tx.watch.known_events(SERVER, [1])) == set()
 
 
 async def test_a_fault_of_our_own_is_not_taken_for_a_fault_of_the_database(store: Store, rig: StoreRig) -> None:

@@ -16,7 +16,18 @@ from bot.notices.notice import CardRef
 from bot.store import columns, migrate
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import OTHER_ROOM, PROJECT, ROOM, SERVER, FileRig, StoreRig, made_at, only_sqlite, with_another_version
+from store_rig import (
+    OTHER_ROOM,
+    PROJECT,
+    ROOM,
+    SERVER,
+    FileRig,
+    StoreRig,
+    ask,
+    made_at,
+    only_sqlite,
+    with_another_version,
+)
 
 NOW = datetime(2026, 1, 1)  # noqa: DTZ001  # as it is kept: naive UTC
 BOT = UserId("@bot:hs")
@@ -300,7 +311,8 @@ async def test_a_database_of_an_earlier_version_keeps_all_that_is_in_it_and_is_u
 
     store = await rig.open()
     after = await asked(rig, lambda connection: held(connection, before))
-    watched, patch = await store.watched(SERVER), await store.patch(SERVER, 70)
+    watched = await ask(store, lambda tx: tx.watch.watched(SERVER))
+    patch = await ask(store, lambda tx: tx.watch.patch(SERVER, 70))
     async with store.transaction() as tx:
         kept = await tx.session.load(BOT)
         card = await tx.cards.about_event(ROOM, EventId("$card"))

@@ -28,6 +28,7 @@ from store_rig import (
     a_pending,
     a_series,
     an_event,
+    ask,
 )
 
 CURSOR = "2026-01-01T00:00:00"
@@ -48,7 +49,9 @@ async def patch_of(store: Store, number: int) -> Patch | None:
 
 
 async def test_nothing_is_known_of_a_server_at_first(store: Store) -> None:
-    assert await store.watched(SERVER) == WatchPosition(cursor=None, highest=0, baselines=(), pending=())
+    assert await ask(store, lambda tx: tx.watch.watched(SERVER)) == WatchPosition(
+        cursor=None, highest=0, baselines=(), pending=()
+    )
 
 
 async def test_a_poll_is_known_at_the_next_start(store: Store, rig: StoreRig) -> None:
@@ -69,10 +72,14 @@ async def test_a_poll_is_known_at_the_next_start(store: Store, rig: StoreRig) ->
     later = await rig.open()
 
     states = States({"new": None})
-    assert await later.watched(SERVER) == WatchPosition(CURSOR, 12, (a_baseline(),), (waiting,), states=states)
-    assert await later.known_events(SERVER, range(20)) == {11, 12}
-    assert await later.known_series(SERVER, [4, 5]) == {5: KnownSeries(False, frozenset([PatchId(1), PatchId(2)]))}
-    assert await later.known_patches(SERVER, [1, 2, 3, 4]) == {1, 2, 3}
+    assert await ask(later, lambda tx: tx.watch.watched(SERVER)) == WatchPosition(
+        CURSOR, 12, (a_baseline(),), (waiting,), states=states
+    )
+    assert await ask(later, lambda tx: tx.watch.known_events(SERVER, range(20))) == {11, 12}
+    assert await ask(later, lambda tx: tx.watch.known_series(SERVER, [4, 5])) == {
+        5: KnownSeries(False, frozenset([PatchId(1), PatchId(2)]))
+    }
+    assert await ask(later, lambda tx: tx.watch.known_patches(SERVER, [1, 2, 3, 4])) == {1, 2, 3}
     async with later.transaction() as tx:
         assert await tx.watch.series(SERVER, 5) == read.series
         assert await tx.watch.series(SERVER, 6) is None
@@ -91,10 +98,10 @@ async def test_servers_do_not_mix(store: Store, rig: StoreRig) -> None:
         Poll(SERVER, CURSOR, (an_event(1),), (read,), baselines=(a_baseline(),), pending=(a_pending(7, rig.now),)),
     )
 
-    assert await store.watched(OTHER_SERVER) == WatchPosition(None, 0, (), ())
-    assert await store.known_events(OTHER_SERVER, [1]) == set()
-    assert await store.known_series(OTHER_SERVER, [5]) == {}
-    assert await store.known_patches(OTHER_SERVER, [1]) == set()
+    assert await ask(store, lambda tx: tx.watch.watched(OTHER_SERVER)) == WatchPosition(None, 0, (), ())
+    assert await ask(store, lambda tx: tx.watch.known_events(OTHER_SERVER, [1])) == set()
+    assert await ask(store, lambda tx: tx.watch.known_series(OTHER_SERVER, [5])) == {}
+    assert await ask(store, lambda tx: tx.watch.known_patches(OTHER_SERVER, [1])) == set()
 
 
 @pytest.mark.parametrize("count", [501, 40_001])
@@ -103,9 +110,9 @@ async def test_any_number_of_ids_can_be_asked_for(store: Store, rig: StoreRig, c
         rows = [{"server": SERVER, "id": number, "seen_at": rig.now} for number in range(count)]
         await tx.watch._insert(schema.seen_event, rows)
 
-    assert await store.known_events(SERVER, range(2 * count)) == set(range(count))
-    assert await store.known_series(SERVER, range(count)) == {}
-    assert await store.known_patches(SERVER, range(count)) == set()
+    assert await ask(store, lambda tx: tx.watch.known_events(SERVER, range(2 * count))) == set(range(count))
+    assert await ask(store, lambda tx: tx.watch.known_series(SERVER, range(count))) == {}
+    assert await ask(store, lambda tx: tx.watch.known_patches(SERVER, range(count))) == set()
 
 
 # What a poll found
@@ -122,13 +129,13 @@ async def test_an_event_that_comes_again_is_kept_once(store: Store, rig: StoreRi
 async def test_the_highest_event_never_falls_of_itself(store: Store) -> None:
     await save(store, Poll(SERVER, CURSOR, (an_event(9),)), Poll(SERVER, CURSOR, (an_event(4),)))
 
-    assert (await store.watched(SERVER)).highest == 9
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 9
 
 
 async def test_a_baseline_counts_for_the_highest_event(store: Store) -> None:
     await save(store, Poll(SERVER, CURSOR, baselines=(a_baseline(event=50),)))
 
-    assert (await store.watched(SERVER)).highest == 50
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 50
 
 
 async def test_what_is_settled_waits_no_more_and_what_is_put_off_waits_once(store: Store, rig: StoreRig) -> None:
@@ -138,7 +145,7 @@ async def test_what_is_settled_waits_no_more_and_what_is_put_off_waits_once(stor
     await save(store, Poll(SERVER, CURSOR, pending=(first, second)))
     await save(store, Poll(SERVER, CURSOR, settled=(first,), pending=(put_off,)))
 
-    assert (await store.watched(SERVER)).pending == (put_off,)
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).pending == (put_off,)
 
 
 async def test_a_series_that_grows_keeps_its_patches(store: Store) -> None:
@@ -147,7 +154,9 @@ async def test_a_series_that_grows_keeps_its_patches(store: Store) -> None:
 
     await save(store, Poll(SERVER, CURSOR, series=(partly,)), Poll(SERVER, CURSOR, series=(whole,)))
 
-    assert await store.known_series(SERVER, [5]) == {5: KnownSeries(True, frozenset([PatchId(1), PatchId(2)]))}
+    assert await ask(store, lambda tx: tx.watch.known_series(SERVER, [5])) == {
+        5: KnownSeries(True, frozenset([PatchId(1), PatchId(2)]))
+    }
 
 
 async def test_a_state_changes_a_patch_that_is_known(store: Store, rig: StoreRig) -> None:
@@ -180,7 +189,7 @@ async def test_a_state_of_one_server_leaves_the_others_alone(store: Store) -> No
 
 async def test_a_poll_is_written_whole_or_not_at_all(store: Store, rig: StoreRig) -> None:
     await save(store, Poll(SERVER, CURSOR, (an_event(1),), pending=(a_pending(1, rig.now),)))
-    before = await store.watched(SERVER)
+    before = await ask(store, lambda tx: tx.watch.watched(SERVER))
     poll = Poll(
         SERVER,
         "2026-01-02T00:00:00",
@@ -193,8 +202,8 @@ async def test_a_poll_is_written_whole_or_not_at_all(store: Store, rig: StoreRig
     with pytest.raises(sa.exc.IntegrityError):
         await save(store, poll)
 
-    assert await store.watched(SERVER) == before
-    assert await store.known_events(SERVER, [2]) == set()
+    assert await ask(store, lambda tx: tx.watch.watched(SERVER)) == before
+    assert await ask(store, lambda tx: tx.watch.known_events(SERVER, [2])) == set()
     assert rig.count("series") == rig.count("patch") == 0
 
 
@@ -225,17 +234,19 @@ async def test_a_rebuilt_server_starts_anew(store: Store, rig: StoreRig) -> None
     await save(store, everything, replace(everything, server=OTHER_SERVER))
     async with store.transaction() as tx:
         await tx.cards.add(CardRef(SERVER, "series", 5), a_notice(), [])
-    kept = await store.watched(OTHER_SERVER)
+    kept = await ask(store, lambda tx: tx.watch.watched(OTHER_SERVER))
 
     await save(store, Poll(SERVER, "2026-02-02T00:00:00", baselines=(a_baseline(event=3),), rebuilt=True))
 
-    assert await store.watched(SERVER) == WatchPosition("2026-02-02T00:00:00", 3, (a_baseline(event=3),), ())
-    assert await store.known_events(SERVER, [100]) == set()
-    assert await store.known_series(SERVER, [5]) == {}
-    assert await store.known_patches(SERVER, [1]) == set()
+    assert await ask(store, lambda tx: tx.watch.watched(SERVER)) == WatchPosition(
+        "2026-02-02T00:00:00", 3, (a_baseline(event=3),), ()
+    )
+    assert await ask(store, lambda tx: tx.watch.known_events(SERVER, [100])) == set()
+    assert await ask(store, lambda tx: tx.watch.known_series(SERVER, [5])) == {}
+    assert await ask(store, lambda tx: tx.watch.known_patches(SERVER, [1])) == set()
     assert rig.count("card") == 0
-    assert await store.watched(OTHER_SERVER) == kept
-    assert await store.known_patches(OTHER_SERVER, [1]) == {1}
+    assert await ask(store, lambda tx: tx.watch.watched(OTHER_SERVER)) == kept
+    assert await ask(store, lambda tx: tx.watch.known_patches(OTHER_SERVER, [1])) == {1}
 
 
 async def test_a_project_no_longer_watched_is_forgotten_with_what_was_pending(store: Store, rig: StoreRig) -> None:
@@ -251,8 +262,10 @@ async def test_a_project_no_longer_watched_is_forgotten_with_what_was_pending(st
     async with store.transaction() as tx:
         await tx.watch.keep_only(SERVER, ["QEMU-devel"])
 
-    assert await store.watched(SERVER) == WatchPosition(CURSOR, 10, (a_baseline(),), (a_pending(1, rig.now),))
-    assert len((await store.watched(OTHER_SERVER)).baselines) == 2
+    assert await ask(store, lambda tx: tx.watch.watched(SERVER)) == WatchPosition(
+        CURSOR, 10, (a_baseline(),), (a_pending(1, rig.now),)
+    )
+    assert len((await ask(store, lambda tx: tx.watch.watched(OTHER_SERVER))).baselines) == 2
 
 
 async def test_a_project_keeps_its_baseline_whatever_letters_it_is_written_in(store: Store) -> None:
@@ -261,7 +274,7 @@ async def test_a_project_keeps_its_baseline_whatever_letters_it_is_written_in(st
     async with store.transaction() as tx:
         await tx.watch.keep_only(SERVER, ["ärger"])
 
-    assert (await store.watched(SERVER)).baselines == (a_baseline(ProjectName("ÄRGER")),)
+    assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).baselines == (a_baseline(ProjectName("ÄRGER")),)
 
 
 # What is kept, and for how long
@@ -278,8 +291,8 @@ async def test_events_are_forgotten_after_four_days_but_never_the_newest_thousan
     await store.tidy()
 
     assert untouched == 1_015
-    assert await store.known_events(SERVER, range(1, 1_011)) == set(range(11, 1_011))
-    assert await store.known_events(OTHER_SERVER, range(1, 1_011)) == set(range(1, 6))
+    assert await ask(store, lambda tx: tx.watch.known_events(SERVER, range(1, 1_011))) == set(range(11, 1_011))
+    assert await ask(store, lambda tx: tx.watch.known_events(OTHER_SERVER, range(1, 1_011))) == set(range(1, 6))
 
 
 async def test_patches_and_series_are_forgotten_after_180_days(store: Store, rig: StoreRig) -> None:
@@ -292,8 +305,8 @@ async def test_patches_and_series_are_forgotten_after_180_days(store: Store, rig
 
     await store.tidy()
 
-    assert set(await store.known_series(SERVER, [5, 6])) == {6}
-    assert await store.known_patches(SERVER, [1, 2]) == {2}
+    assert set(await ask(store, lambda tx: tx.watch.known_series(SERVER, [5, 6]))) == {6}
+    assert await ask(store, lambda tx: tx.watch.known_patches(SERVER, [1, 2])) == {2}
 
 
 async def test_a_told_state_that_nobody_asked_for_is_forgotten(store: Store, rig: StoreRig) -> None:
@@ -419,7 +432,7 @@ async def test_a_moment_comes_back_in_utc(store: Store, moment: datetime, zone: 
     first_seen = moment.replace(tzinfo=zone)
     await save(store, Poll(SERVER, CURSOR, pending=(a_pending(1, first_seen),)))
 
-    (item,) = (await store.watched(SERVER)).pending
+    (item,) = (await ask(store, lambda tx: tx.watch.watched(SERVER))).pending
 
     assert item.first_seen == first_seen
     assert item.first_seen.tzinfo is UTC
