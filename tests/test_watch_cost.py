@@ -17,7 +17,7 @@ from rig import Rig
 _SOURCES = f"{Path(package.__file__).parent}/"
 _SERVER = "sample_patchwork/"  # which stands in for the other side
 # What is reached: to be lowered until it is 55, 40 and 6, and never to be raised.
-_MOST = {"modules": 86, "statements": 40, "transactions": 6}
+_MOST = {"modules": 81, "statements": 40, "transactions": 6}
 
 
 @dataclass

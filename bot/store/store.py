@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Final, Self
+from functools import cached_property, partial
+from typing import Final, Self, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -29,29 +28,98 @@ from bot.store.session_book import RoomBooks, SessionBook
 from bot.store.subscription_book import SubscriptionBook
 from bot.store.sweep_book import SweepBook
 
+_Savepoint: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 
-@dataclass(frozen=True, slots=True)
+
 class Transaction:
-    """All books, under one commit; *now* (UTC) is the time of everything in it."""
+    """All books, under one commit; each is opened when it is first used. *now* (UTC) is the time of everything in it.
 
-    watch: PollBook
-    sweeps: SweepBook
-    outbox: OutboxBook
-    cards: CardBook
-    versions: VersionBook
-    queued: QueuedChangeBook
-    digests: DigestBook
-    floods: FloodBook
-    absences: CatchUpBook
-    inbox: InboxBook
-    session: SessionBook
-    subscriptions: SubscriptionBook
-    retries: RetryBook
-    rechecks: RecheckBook
-    due: DueBook
-    now: datetime
-    savepoint: Callable[[], AbstractAsyncContextManager[None]]
-    """A part of the transaction that alone is undone when its block raises; raises StoreError as `transaction` does."""
+    *savepoint* is a part of the transaction that alone is undone when its block raises; it raises StoreError as
+    `Store.transaction` does.
+    """
+
+    def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents, savepoint: _Savepoint) -> None:
+        self.now = now
+        self.savepoint = savepoint
+        self._connection = connection
+        self._incidents = incidents
+
+    @cached_property
+    def watch(self) -> PollBook:
+        """The servers, and what was read there."""
+        return PollBook(self._connection, self.now, self._incidents)
+
+    @cached_property
+    def sweeps(self) -> SweepBook:
+        """The progress of the sweeps."""
+        return SweepBook(self._connection, self.now)
+
+    @cached_property
+    def outbox(self) -> OutboxBook:
+        """The notices."""
+        return OutboxBook(self._connection, self.now, self.cards)
+
+    @cached_property
+    def cards(self) -> CardBook:
+        """The cards of rooms."""
+        return CardBook(self._connection, self.now, self.retries)
+
+    @cached_property
+    def versions(self) -> VersionBook:
+        """Which series follows which."""
+        return VersionBook(self._connection)
+
+    @cached_property
+    def queued(self) -> QueuedChangeBook:
+        """The changes that are soon told."""
+        return QueuedChangeBook(self._connection, self.now, self.retries)
+
+    @cached_property
+    def digests(self) -> DigestBook:
+        """The digests, and what they will tell."""
+        helpers = DigestHelpers(self.subscriptions, self.retries, self._incidents)
+        return DigestBook(self._connection, self.now, helpers)
+
+    @cached_property
+    def floods(self) -> FloodBook:
+        """The floods, and what is listed or held."""
+        return FloodBook(self._connection, self.now, self._incidents)
+
+    @cached_property
+    def absences(self) -> CatchUpBook:
+        """The last absence from each server."""
+        return CatchUpBook(self._connection)
+
+    @cached_property
+    def inbox(self) -> InboxBook:
+        """The messages to be answered."""
+        return InboxBook(self._connection)
+
+    @cached_property
+    def session(self) -> SessionBook:
+        """The account, and its rooms."""
+        books = RoomBooks(self.outbox, self.cards, self.digests, self.floods, self.subscriptions, self.retries)
+        return SessionBook(self._connection, books)
+
+    @cached_property
+    def subscriptions(self) -> SubscriptionBook:
+        """The subscriptions, and the settings of rooms."""
+        return SubscriptionBook(self._connection, self.now)
+
+    @cached_property
+    def retries(self) -> RetryBook:
+        """What failed, until it is tried again."""
+        return RetryBook(self._connection, self.now, self._incidents)
+
+    @cached_property
+    def rechecks(self) -> RecheckBook:
+        """When comments are looked for again."""
+        return RecheckBook(self._connection, self.now)
+
+    @cached_property
+    def due(self) -> DueBook:
+        """When the next duty is due."""
+        return DueBook(self._connection, self.now, self.floods, self.retries)
 
 
 class Store:
@@ -117,7 +185,7 @@ class Store:
         with self._noted(), plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
                 written = written_by(connection)
-                yield self._books(connection)
+                yield self._begun(connection)
         for tables, wake in self._wakes:
             if not tables.isdisjoint(written):
                 wake()
@@ -134,33 +202,10 @@ class Store:
             async with self._engine.connect() as connection:
                 await connection.execution_options(**READ_ONLY)
                 async with connection.begin():
-                    yield self._books(connection)
+                    yield self._begun(connection)
 
-    def _books(self, connection: AsyncConnection) -> Transaction:
-        now = self._clock.now()
-        retries, subscriptions = RetryBook(connection, now, self.incidents), SubscriptionBook(connection, now)
-        cards, floods = CardBook(connection, now, retries), FloodBook(connection, now, self.incidents)
-        digests = DigestBook(connection, now, DigestHelpers(subscriptions, retries, self.incidents))
-        outbox = OutboxBook(connection, now, cards)
-        return Transaction(
-            watch=PollBook(connection, now, self.incidents),
-            sweeps=SweepBook(connection, now),
-            outbox=outbox,
-            cards=cards,
-            versions=VersionBook(connection),
-            queued=QueuedChangeBook(connection, now, retries),
-            digests=digests,
-            floods=floods,
-            absences=CatchUpBook(connection),
-            inbox=InboxBook(connection),
-            session=SessionBook(connection, RoomBooks(outbox, cards, digests, floods, subscriptions, retries)),
-            subscriptions=subscriptions,
-            retries=retries,
-            rechecks=RecheckBook(connection, now),
-            due=DueBook(connection, now, floods, retries),
-            now=now,
-            savepoint=partial(self._savepoint, connection),
-        )
+    def _begun(self, connection: AsyncConnection) -> Transaction:
+        return Transaction(connection, self._clock.now(), self.incidents, partial(self._savepoint, connection))
 
     @asynccontextmanager
     async def _savepoint(self, connection: AsyncConnection) -> AsyncIterator[None]:
