@@ -18,10 +18,11 @@ from typing import TypeAlias
 
 from bot.backoff import USUAL
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
-from bot.patchwork.model import Patch, Series
+from bot.patchwork.model import Comment, Patch, Series
 from bot.patchwork.states import NO_STATES, States
-from bot.patchwork.updates import FollowUpResult, Told
+from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, Told, TrailersRead
 from bot.patchwork.wire import EventHint
+from bot.submission import Work
 
 SECOND_LOOK = timedelta(minutes=10)  # after a first "not found", the answer that counts
 OFTEN_FOR = timedelta(days=1)  # how long an unreadable object is asked for as often as any that fails
@@ -233,6 +234,63 @@ class WatchPosition:
     pending: tuple[Pending, ...]
     sweep: SweepState | None = None
     states: States = NO_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class CommentsRead:
+    """The comments on a patch or a cover letter, which belongs to *work*; None where nobody wants to hear them.
+
+    *work* is None where nothing is known of what they are on. *unannounced* are the ids of those that are news though
+    no event told of them.
+    """
+
+    on: CommentTarget
+    work: Work | None = None
+    comments: tuple[Comment, ...] | None = None
+    unannounced: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DueRecheck:
+    """A submission whose comments are to be looked for, which last changed at *changed_at* (UTC).
+
+    *is_first*: they were not looked for before.
+    """
+
+    work: Work
+    changed_at: datetime
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """The comments on *work* are looked for from now on, or nobody sees them; *next_at* None: never again (UTC)."""
+
+    work: Work
+    next_at: datetime | None
+    is_seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecks:
+    """The rechecks that a poll began, and how many *requests* it made for these and earlier ones."""
+
+    begun: tuple[Recheck, ...] = ()
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpResult:
+    """The comments that one poll *heard* of for the first time, and what it read of known objects.
+
+    *rechecks* is None where the server raises comment events.
+    """
+
+    heard: tuple[CommentHint, ...] = ()
+    comments: tuple[CommentsRead, ...] = ()
+    trailers: tuple[TrailersRead, ...] = ()
+    checks: tuple[ChecksRead, ...] = ()
+    rechecks: Rechecks | None = None
 
 
 @dataclass(frozen=True, slots=True)

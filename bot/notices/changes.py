@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from bot.ids import PatchId
 from bot.notices.fact_lines import counted_trailers
-from bot.notices.notice import CardRef
 from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, Patch, Series, worst
+from bot.submission import CardRef
 
 Contexts: TypeAlias = tuple[tuple[str, CheckState], ...]
 _NO_CONTEXT = "default"  # as Patchwork has it

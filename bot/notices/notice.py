@@ -71,19 +71,6 @@ class NoticeState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CardRef:
-    """Which object a card is about; *kind* is "series", or "patch" for one without a series.
-
-    *rebuilds* counts how often the server's ids started anew before this one was given.
-    """
-
-    server: ServerName
-    kind: str
-    number: int
-    rebuilds: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Tag:
     """The content of `org.patchbot`: what an event of ours is about, as far as it applies."""
 

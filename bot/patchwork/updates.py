@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
 from bot.ids import PatchId, ProjectName, SeriesId
-from bot.patchwork.model import Check, Comment, Patch, PatchRef, Trailer
+from bot.patchwork.model import Check, Patch, PatchRef, Trailer
 from bot.patchwork.wire import EventHint
 
 
@@ -65,35 +64,6 @@ class CommentTarget:
     id: int
 
 
-class WorkKind(StrEnum):
-    """What a card may be about."""
-
-    SERIES = "series"
-    PATCH = "patch"  # one that has no series
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A series, or a patch that has none."""
-
-    kind: WorkKind
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class CommentsRead:
-    """The comments on a patch or a cover letter, which belongs to *work*; None where nobody wants to hear them.
-
-    *work* is None where nothing is known of what they are on. *unannounced* are the ids of those that are news though
-    no event told of them.
-    """
-
-    on: CommentTarget
-    work: Work | None = None
-    comments: tuple[Comment, ...] | None = None
-    unannounced: tuple[int, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class TrailersRead:
     """The trailers of patches, with those of their comments; *cover* are those of a series' cover letter's comments.
@@ -115,49 +85,6 @@ class CommentHint:
     id: int
     project: ProjectName
     ref: PatchRef
-
-
-@dataclass(frozen=True, slots=True)
-class DueRecheck:
-    """A submission whose comments are to be looked for, which last changed at *changed_at* (UTC).
-
-    *is_first*: they were not looked for before.
-    """
-
-    work: Work
-    changed_at: datetime
-    is_first: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """The comments on *work* are looked for from now on, or nobody sees them; *next_at* None: never again (UTC)."""
-
-    work: Work
-    next_at: datetime | None
-    is_seen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rechecks:
-    """The rechecks that a poll began, and how many *requests* it made for these and earlier ones."""
-
-    begun: tuple[Recheck, ...] = ()
-    requests: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FollowUpResult:
-    """The comments that one poll *heard* of for the first time, and what it read of known objects.
-
-    *rechecks* is None where the server raises comment events.
-    """
-
-    heard: tuple[CommentHint, ...] = ()
-    comments: tuple[CommentsRead, ...] = ()
-    trailers: tuple[TrailersRead, ...] = ()
-    checks: tuple[ChecksRead, ...] = ()
-    rechecks: Rechecks | None = None
 
 
 def told_by(events: Iterable[EventHint]) -> tuple[Told, ...]:

@@ -15,25 +15,15 @@ from bot.errors import TransportError
 from bot.ids import Msgid, PatchId, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.model import CheckState, Series, Trailer
-from bot.patchwork.updates import (
-    ChecksRead,
-    CommentHint,
-    CommentsRead,
-    CommentTarget,
-    FollowUpResult,
-    MailKind,
-    TrailersRead,
-    Work,
-    WorkKind,
-    comments_in,
-)
+from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, MailKind, TrailersRead, comments_in
 from bot.patchwork.wire import EventHint
-from bot.poll import Pending, PendingKind
+from bot.poll import CommentsRead, FollowUpResult, Pending, PendingKind
 from bot.polling.fetch import Fetch, PartialResult
 from bot.polling.pending import KnownObjects, PendingQueue
 from bot.polling.rechecker import OF_A_SERIES, Rechecker, Watching
 from bot.polling.sweep import SweepResult
 from bot.store.store import Store, Transaction
+from bot.submission import Work, WorkKind
 
 
 class Followers(Watching, Protocol):

@@ -12,9 +12,10 @@ from itertools import chain
 
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.model import PatchRef, number_of
-from bot.patchwork.updates import CommentHint, CommentTarget, MailKind, Work, WorkKind
+from bot.patchwork.updates import CommentHint, CommentTarget, MailKind
 from bot.patchwork.wire import EventHint
 from bot.poll import Baseline, KnownSeries, Pending, PendingKind
+from bot.submission import Work, WorkKind
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
 TRAILERS_AFTER = timedelta(seconds=60)  # the first comment: those of a burst are read together

@@ -15,10 +15,11 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.model import Comment, Patch, Series, is_open
 from bot.patchwork.recheck_schedule import is_over, next_recheck
 from bot.patchwork.request_turns import RecheckBudget
-from bot.patchwork.updates import CommentTarget, DueRecheck, MailKind, Recheck, Rechecks, Work, WorkKind
-from bot.poll import PendingKind
+from bot.patchwork.updates import CommentTarget, MailKind
+from bot.poll import DueRecheck, PendingKind, Recheck, Rechecks
 from bot.polling.pending import TRAILERS_AFTER, PendingQueue
 from bot.store.store import Store
+from bot.submission import Work, WorkKind
 
 AT_ONCE = 20  # submissions that a poll looks at, seen or not
 OF_A_SERIES = 2  # requests for its trailers: its mbox, and the comments on its cover letter

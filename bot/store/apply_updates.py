@@ -13,22 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import PatchId, SeriesId
 from bot.notices.changes import Change, ChangedSubmission, ChangeKind, SubmissionState, detect
-from bot.notices.notice import CardRef
 from bot.patchwork.model import Check, Series, latest, worst
-from bot.patchwork.updates import (
-    CheckUpdate,
-    CommentsRead,
-    FieldUpdate,
-    MailKind,
-    PatchField,
-    Work,
-    WorkKind,
-    with_check,
-)
-from bot.poll import Poll
+from bot.patchwork.updates import CheckUpdate, FieldUpdate, MailKind, PatchField, with_check
+from bot.poll import CommentsRead, Poll
 from bot.store import rows, schema
 from bot.store.book import batched
 from bot.store.patch_book import PatchBook
+from bot.submission import CardRef, Work, WorkKind
 
 _SHOWN = ("name", "total", "received_total", "cover", "cover_id", "archive_url")  # by the lists, of a series
 _BATCH = 500

@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.edit_schedule import FREEZES_AFTER, EditSchedule
-from bot.notices.notice import CardRef, Notice, NoticeState, Tag
+from bot.notices.notice import Notice, NoticeState, Tag
 from bot.query.options import CardForm
 from bot.store import columns, schema
 from bot.store.book import drop_batch, read_each
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 from bot.store.rows import message_of
+from bot.submission import CardRef
 
 KEEP_CARDS = timedelta(days=180)
 _happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # something, last

@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import BotError
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
-from bot.notices.notice import CardRef
 from bot.query.options import DigestTimes, read_digest
 from bot.store import columns, schema
 from bot.store.book import drop_batch, readable
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 from bot.store.subscription_book import SubscriptionBook
+from bot.submission import CardRef
 from bot.subscriptions.digest_schedule import next_due, zone_named
 
 KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again

@@ -13,13 +13,14 @@ from bot.ids import Msgid, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, Se
 from bot.incidents import Incidents
 from bot.notices.catch_up import Absence, AbsenceCause
 from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Flood, FloodDecision, FloodEntry, fate, flood_key
-from bot.notices.notice import CardRef, Lane, NoticeState
+from bot.notices.notice import Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
 from bot.query.options import CardForm
 from bot.store import schema
 from bot.store.book import batched, drop_batch, read_each, readable
 from bot.store.patch_book import KEEP_PATCHES
 from bot.store.subscription_book import FLOOD
+from bot.submission import CardRef
 
 _CHUNK = 150  # objects of three parameters each, below the number that any SQLite takes
 Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term, and what that found

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.changes import Contexts, SubmissionState, latest_of
 from bot.patchwork.model import Check, Patch, Series
-from bot.patchwork.updates import Work, WorkKind
 from bot.patchwork.versions import Newcomer, PredecessorCandidate, version_of
 from bot.store import rows, schema
 from bot.store.book import Book
 from bot.store.patch_scan import PatchScan, ScanRow
+from bot.submission import Work, WorkKind
 
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches that paths are looked for in

@@ -13,7 +13,7 @@ from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, Ser
 from bot.incidents import Incidents
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.model import CheckState, Series
-from bot.patchwork.updates import FieldUpdate, MailKind, PatchField, Work, WorkKind
+from bot.patchwork.updates import FieldUpdate, MailKind, PatchField
 from bot.poll import KnownSeries, Poll, WatchPosition
 from bot.store import rows, schema
 from bot.store.apply_updates import PollChanges
@@ -21,6 +21,7 @@ from bot.store.book import drop_batch, readable
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.sweep_book import SweepBook, to_sweep_state
+from bot.submission import Work, WorkKind
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000

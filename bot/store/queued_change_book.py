@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import NoticeKey, PatchId, RoomId, ServerName
 from bot.notices.changes import Change, ChangeKind
-from bot.notices.notice import CardRef
 from bot.patchwork.model import Comment, Person
 from bot.store import columns, rows, schema
 from bot.store.book import read_each
 from bot.store.card_book import is_there
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
+from bot.submission import CardRef
 
 
 @dataclass(frozen=True, slots=True)

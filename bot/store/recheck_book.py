@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from bot.ids import ServerName
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.recheck_schedule import FIRST, LASTS, LATER
-from bot.patchwork.updates import DueRecheck, Recheck, Rechecks, Work, WorkKind
-from bot.poll import Poll
+from bot.poll import DueRecheck, Poll, Recheck, Rechecks
 from bot.store import schema
 from bot.store.book import Book, drop_batch
 from bot.store.recheck_tables import recheck, recheck_request
+from bot.submission import Work, WorkKind
 
 KEEP_RECHECKS: Final = LASTS + timedelta(days=1)
 KEEP_REQUESTS: Final = timedelta(hours=1)

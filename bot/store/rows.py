@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from bot.ids import EventId, Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.notice import Message, NoticeKind, Tag
 from bot.patchwork.model import Check, CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
-from bot.patchwork.updates import Work, WorkKind
 from bot.poll import Baseline, Pending, PendingKind
+from bot.submission import Work, WorkKind
 
 MAX_ADDRESS = 255
 Row: TypeAlias = sa.RowMapping | Mapping[str, Any]

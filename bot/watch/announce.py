@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.notices.card import ServerLinks, Shown
-from bot.notices.notice import CardRef, Lane, Message, Notice, card_key
+from bot.notices.notice import Lane, Message, Notice, card_key
 from bot.patchwork.versions import may_follow
 from bot.query.evaluate import Reason, TermOutcome
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import CardForm, DigestTimes, richest
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
+from bot.submission import CardRef
 from bot.subscriptions.matching import Arrival, Judged, MatchReason, RoomMatch, match_rooms
 from bot.subscriptions.registry import Audience
 from bot.watch import snapshot as sight

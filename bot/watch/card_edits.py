@@ -8,10 +8,11 @@ from functools import partial
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import ServerLinks, Shown
 from bot.notices.changes import ChangedSubmission, ChangeKind, urgent
-from bot.notices.notice import CardRef, Lane, Message, Notice, edit_key
+from bot.notices.notice import Lane, Message, Notice, edit_key
 from bot.store.card_book import DueCard
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
+from bot.submission import CardRef
 from bot.watch import snapshot as sight
 from bot.watch.item_isolation import isolated
 from bot.watch.snapshot import CardComposer

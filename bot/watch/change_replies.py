@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
 from bot.notices.change_audience import RoomChanges, heard
 from bot.notices.changes import ChangedSubmission
-from bot.notices.notice import CardRef
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
+from bot.submission import CardRef
 from bot.subscriptions.registry import Audience
 from bot.watch.announce import CardRequest, asked
 

@@ -16,7 +16,7 @@ from bot.ids import ProjectName, RoomId, SeriesId, ServerName
 from bot.notices.card import ServerLinks
 from bot.notices.digest import MOST_LINES, MOST_MESSAGES, DigestContent, DigestLine, allowed_in, digest
 from bot.notices.markup import written
-from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Tag, digest_key
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, digest_key
 from bot.patchwork.model import Patch, Series
 from bot.query.facts import FactName
 from bot.query.index.index import Subscription
@@ -26,6 +26,7 @@ from bot.search import MOST_IDLE, PatchSearch
 from bot.store.digest_book import DigestDue, DigestEntry
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
+from bot.submission import CardRef
 from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.registry import Audience
 from bot.watch.item_isolation import isolated

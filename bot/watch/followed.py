@@ -5,12 +5,11 @@ from collections.abc import Callable
 
 from bot.ids import ProjectName, ServerName
 from bot.notices.changes import SubmissionState
-from bot.notices.notice import CardRef
-from bot.patchwork.updates import Work
 from bot.query.index.index import Index
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
 from bot.store.store import Store
+from bot.submission import CardRef, Work
 from bot.subscriptions.matching import Judged, awaits_review, matches_of
 
 

@@ -8,9 +8,9 @@ import structlog
 
 from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
-from bot.notices.notice import CardRef
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import AT_ONCE, NotFound
+from bot.submission import CardRef
 
 SECONDS = 20.0  # for all that a digest lists; the rest is told as the store has it
 _log = structlog.get_logger(__name__)

@@ -7,10 +7,10 @@ from bot.ids import NoticeKey, RoomId, ServerName
 from bot.incidents import Incidents
 from bot.notices.catch_up import Absence
 from bot.notices.floods import Flood
-from bot.notices.notice import CardRef
 from bot.poll import Poll
 from bot.store.retry_book import Retry
 from bot.store.store import Transaction
+from bot.submission import CardRef
 from bot.watch.announce import AnnouncedCard, Announcer, Arrived, CardRequest, keep_for_digests
 from bot.watch.card_edits import touch_cards
 from bot.watch.catch_up_lines import CatchUp

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from bot.ids import PatchId, RoomId, ServerName
-from bot.notices.notice import CardRef
 from bot.query.options import CardForm, read_digest
 from bot.store.flood_book import HeldSubmission
 from bot.store.retry_book import Retry, RetryKind
 from bot.store.store import Transaction
 from bot.store.stored_change import of_changed, to_changed
+from bot.submission import CardRef
 from bot.watch.announce import Arrived, CardRequest, submitted
 from bot.watch.change_replies import ChangeToTell
 from bot.watch.version_links import UnlinkedSeries

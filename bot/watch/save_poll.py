@@ -8,8 +8,8 @@ from itertools import groupby
 from bot.ids import ProjectName
 from bot.incidents import Incidents
 from bot.notices.changes import ChangedSubmission
-from bot.patchwork.updates import CommentsRead, FollowUpResult, MailKind, Rechecks
-from bot.poll import Pending, PendingKind, Poll
+from bot.patchwork.updates import MailKind
+from bot.poll import CommentsRead, FollowUpResult, Pending, PendingKind, Poll, Rechecks
 from bot.store.store import Transaction
 from bot.watch.item_isolation import isolated
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from bot.ids import NoticeKey, SeriesId
 from bot.notices.card import ServerLinks, Shown, drawn
 from bot.notices.markup import written
-from bot.notices.notice import CardRef, NoticeKind, Tag
+from bot.notices.notice import NoticeKind, Tag
 from bot.store.store import Transaction
+from bot.submission import CardRef
 from bot.subscriptions.matching import asked_paths
 
 

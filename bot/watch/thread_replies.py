@@ -10,10 +10,10 @@ from bot.notices.card import ServerLinks, Shown
 from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, reply_key
 from bot.notices.thread_reply import Thread, told
-from bot.patchwork.updates import Work, WorkKind
 from bot.store.queued_change_book import ChangeBatch
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
+from bot.submission import Work, WorkKind
 from bot.subscriptions.registry import Audience
 from bot.watch import snapshot as sight
 from bot.watch.item_isolation import isolated

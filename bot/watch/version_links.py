@@ -8,12 +8,12 @@ import structlog
 from bot.ids import EventId, RoomId, SeriesId, ServerName
 from bot.notices.card import Shown
 from bot.notices.changes import ChangedSubmission, ChangeKind
-from bot.notices.notice import CardRef
 from bot.notices.other_versions import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.versions import KnownVersion, compare, follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.poll import SeriesRead
 from bot.store.store import Transaction
+from bot.submission import CardRef
 
 _log = structlog.get_logger(__name__)
 _Places = Mapping[RoomId, EventId | None]

@@ -29,8 +29,9 @@ from bot.matrix.session_update import (
     RoomSuspended,
     SessionUpdate,
 )
-from bot.notices.notice import CardRef, Lane, Message, Notice, NoticeKind, Sent, Tag
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
+from bot.submission import CardRef
 from matrix_rig import an_update
 from store_rig import DEVICE, StoreRig
 

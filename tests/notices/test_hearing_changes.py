@@ -8,11 +8,11 @@ import pytest
 from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
 from bot.notices.change_audience import RoomChanges, heard
 from bot.notices.changes import Change, ChangedSubmission, ChangeKind, SubmissionState, detect
-from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, Comment, Person, Trailer, TrailerKind
 from bot.query.index.index import Index, Subscription
 from bot.query.options import OnKind
 from bot.query.parser import parse
+from bot.submission import CardRef
 from card_rig import numbered, of_series
 
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")

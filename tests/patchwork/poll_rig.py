@@ -14,7 +14,6 @@ from bot.incidents import Incidents
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import PatchworkClient
-from bot.patchwork.updates import Work
 from bot.poll import Pending, Poll, WatchPosition
 from bot.polling.follow_ups import Followers, NoFollowers
 from bot.polling.poller import Poller, Source
@@ -22,6 +21,7 @@ from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
 from bot.store.store import Store
+from bot.submission import Work
 from rig import PROJECT, a_series
 from store_rig import ask
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from bot.ids import EventId, NoticeKey
-from bot.notices.notice import CardRef, ClaimedNotice, Dead, Lane, Message, Notice, NoticeState, RetryAt, Sent, edit_key
-from bot.patchwork.updates import Work, WorkKind
+from bot.notices.notice import ClaimedNotice, Dead, Lane, Message, Notice, NoticeState, RetryAt, Sent, edit_key
 from bot.store.card_book import DueCard
 from bot.store.store import Store
+from bot.submission import CardRef, Work, WorkKind
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
 
 CARD = CardRef(SERVER, "series", 5)

@@ -7,25 +7,21 @@ import pytest
 
 from bot.ids import Msgid, PatchId, SeriesId
 from bot.notices.changes import Change, ChangedSubmission, ChangeKind
-from bot.notices.notice import CardRef
 from bot.patchwork.model import Check, CheckState, Comment, PatchRef, Trailer, TrailerKind
 from bot.patchwork.updates import (
     ChecksRead,
     CheckUpdate,
     CommentHint,
-    CommentsRead,
     CommentTarget,
     FieldUpdate,
-    FollowUpResult,
     MailKind,
     PatchField,
     Told,
     TrailersRead,
-    Work,
-    WorkKind,
 )
-from bot.poll import Poll, SeriesRead
+from bot.poll import CommentsRead, FollowUpResult, Poll, SeriesRead
 from bot.store.store import Store
+from bot.submission import CardRef, Work, WorkKind
 from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series, ask
 
 CURSOR = "2026-01-01T00:00:00"

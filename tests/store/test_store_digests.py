@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.ids import PatchId, RoomId, SeriesId
-from bot.notices.notice import CardRef
 from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.poll import Poll, SeriesRead
 from bot.query.options import DigestTimes, read_digest
 from bot.store.digest_book import KEEP_TOLD, DigestDue, DigestEntry
 from bot.store.store import Store
+from bot.submission import CardRef
 from store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
 
 DAILY = read_digest("daily 09:00")

@@ -7,10 +7,10 @@ import pytest
 from bot.ids import NoticeKey
 from bot.notices.catch_up import Absence, AbsenceCause
 from bot.notices.floods import Cause, Flood, flood_key
-from bot.notices.notice import CardRef
 from bot.poll import Poll, SeriesRead
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Store, Transaction
+from bot.submission import CardRef
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_patch, a_series
 
 LINE = NoticeKey("flood/1")

@@ -22,7 +22,6 @@ from hypothesis.stateful import (
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, UserId
 from bot.notices.notice import (
-    CardRef,
     ClaimedNotice,
     Dead,
     Lane,
@@ -41,6 +40,7 @@ from bot.notices.notice import (
 from bot.store import book, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
+from bot.submission import CardRef
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 CARD = CardRef(SERVER, "series", 5)

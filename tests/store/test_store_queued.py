@@ -2,9 +2,10 @@
 
 from bot.ids import EventId, NoticeKey, PatchId, RoomId
 from bot.notices.changes import Change, ChangeKind
-from bot.notices.notice import CardRef, Sent, card_key
+from bot.notices.notice import Sent, card_key
 from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
 from bot.store.store import Store
+from bot.submission import CardRef
 from bot.watch.thread_replies import GATHERING
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 

@@ -9,22 +9,10 @@ import pytest
 from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.recheck_schedule import next_recheck
 from bot.patchwork.request_turns import REQUESTS_AN_HOUR, RecheckBudget
-from bot.patchwork.updates import (
-    CommentsRead,
-    CommentTarget,
-    DueRecheck,
-    FieldUpdate,
-    FollowUpResult,
-    MailKind,
-    PatchField,
-    Recheck,
-    Rechecks,
-    TrailersRead,
-    Work,
-    WorkKind,
-)
-from bot.poll import Poll, SeriesRead
+from bot.patchwork.updates import CommentTarget, FieldUpdate, MailKind, PatchField, TrailersRead
+from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Poll, Recheck, Rechecks, SeriesRead
 from bot.store.store import Store, Transaction
+from bot.submission import Work, WorkKind
 from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask, made_at
 
 FIRST, SECOND, LONE = Work(WorkKind.SERIES, 1), Work(WorkKind.SERIES, 2), Work(WorkKind.PATCH, 9)

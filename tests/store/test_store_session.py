@@ -1,8 +1,9 @@
 """Rooms that do not let us speak, and rooms in the place of others: what becomes of what was to be said there."""
 
 from bot.ids import EventId, RoomId, UserId
-from bot.notices.notice import CardRef, NoticeState, Sent, Suspend, card_key
+from bot.notices.notice import NoticeState, Sent, Suspend, card_key
 from bot.store.store import Store
+from bot.submission import CardRef
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 ME = UserId("@bot:hs")

@@ -12,10 +12,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bot.ids import DeviceId, EventId, NoticeKey, UserId
-from bot.notices.notice import CardRef
 from bot.store import columns, migrate
 from bot.store.engine import connect
 from bot.store.store import Store
+from bot.submission import CardRef
 from store_rig import (
     OTHER_ROOM,
     PROJECT,

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from bot.ids import EventId, RoomId, SeriesId
-from bot.notices.notice import CardRef, Dead, Sent
+from bot.notices.notice import Dead, Sent
 from bot.patchwork.model import Patch, Person, Series
 from bot.patchwork.versions import Newcomer, PredecessorCandidate
 from bot.poll import Poll, SeriesRead
 from bot.store.patch_book import MOST_CANDIDATES
 from bot.store.store import Store
+from bot.submission import CardRef
 from store_rig import DEVICE, OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, SUBMITTER, StoreRig, a_notice, a_patch, a_series
 
 

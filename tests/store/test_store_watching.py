@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.notices.notice import CardRef
 from bot.patchwork.model import CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.states import States
 from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.poll import KnownSeries, Poll, SeriesRead, WatchPosition
 from bot.store import book, schema
 from bot.store.store import Store
+from bot.submission import CardRef
 from broken_rows import fail
 from store_rig import (
     OTHER_SERVER,
