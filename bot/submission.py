@@ -6,29 +6,26 @@ from enum import StrEnum
 from bot.ids import ServerName
 
 
-class WorkKind(StrEnum):
-    """What a card may be about."""
+class SubmissionKind(StrEnum):
+    """What a submission is."""
 
     SERIES = "series"
-    PATCH = "patch"  # one that has no series
+    PATCH = "patch"  # one that belongs to no series
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """A series, or a patch that has none."""
 
-    kind: WorkKind
+    kind: SubmissionKind
     id: int
 
 
 @dataclass(frozen=True, slots=True)
-class CardRef:
-    """Which object a card is about; *kind* is "series", or "patch" for one without a series.
-
-    *rebuilds* counts how often the server's ids started anew before this one was given.
-    """
+class SubmissionRef:
+    """The identity of a submission; *rebuilds* counts how often the server's ids began anew before it got this *id*."""
 
     server: ServerName
-    kind: str
-    number: int
+    kind: SubmissionKind
+    id: int
     rebuilds: int = 0

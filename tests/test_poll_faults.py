@@ -64,12 +64,12 @@ class FaultyAnnouncer(Announcer):
     async def wanted(self, tx: Transaction, new: Arrived) -> list[CardRequest]:
         """As it is, but for the one."""
         if self.step == "matching":
-            self.fault.at(new.about.number)
+            self.fault.at(new.about.id)
         return await super().wanted(tx, new)
 
     def _cards(self, wanted: Sequence[CardRequest], *known: object) -> list[tuple[CardRequest, Notice]]:
         for each in wanted if self.step == "composing" else ():
-            self.fault.at(each.about.number)
+            self.fault.at(each.about.id)
         return super()._cards(wanted, *known)  # type: ignore[arg-type]
 
 
@@ -79,7 +79,7 @@ class FaultyHearing(ChangeReplies):
     fault: Fault
 
     def _heard(self, changed: ChangedSubmission) -> list[RoomChanges]:
-        self.fault.at(changed.about.number)
+        self.fault.at(changed.about.id)
         return super()._heard(changed)
 
 

@@ -176,7 +176,7 @@ class RefResolver:
                 about = await tx.cards.about_event(message.room, event)
             if about is not None:
                 kind = RefKind.SERIES if about.kind == "series" else RefKind.PATCH
-                found = await self._find(Ref(about.number, kind=kind, server=about.server), kind)
+                found = await self._find(Ref(about.id, kind=kind, server=about.server), kind)
                 return await self._lone(found)
         raise UserError(f"Which one? Name it, or reply to a card.\n{_example(request)}")
 

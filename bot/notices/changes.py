@@ -11,7 +11,7 @@ from typing import TypeAlias
 from bot.ids import PatchId
 from bot.notices.fact_lines import counted_trailers
 from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, Patch, Series, worst
-from bot.submission import CardRef
+from bot.submission import SubmissionRef
 
 Contexts: TypeAlias = tuple[tuple[str, CheckState], ...]
 _NO_CONTEXT = "default"  # as Patchwork has it
@@ -73,7 +73,7 @@ class ChangedSubmission:
     *checks* are the latest of each context now, *former_checks* those before; *former* is the series before.
     """
 
-    about: CardRef
+    about: SubmissionRef
     series: Series | None
     before: tuple[Patch, ...]
     after: tuple[Patch, ...]

@@ -23,7 +23,7 @@ from bot.polling.pending import KnownObjects, PendingQueue
 from bot.polling.rechecker import OF_A_SERIES, Rechecker, Watching
 from bot.polling.sweep import SweepResult
 from bot.store.store import Store, Transaction
-from bot.submission import Work, WorkKind
+from bot.submission import SubmissionKind, Work
 
 
 class Followers(Watching, Protocol):
@@ -145,7 +145,7 @@ class FollowUps:
         cover = await self._cover_trailers(series)
         read = await self._source.trailers(series, patches)
         for number in read.unread:  # each is asked for by itself from now on
-            board.trailers(item.project, Work(WorkKind.PATCH, number), board.now)
+            board.trailers(item.project, Work(SubmissionKind.PATCH, number), board.now)
         if isinstance(cover, TransportError):
             raise PartialResult(read, cover)
         return replace(read, cover=cover)

@@ -15,7 +15,7 @@ from bot.patchwork.model import PatchRef, number_of
 from bot.patchwork.updates import CommentHint, CommentTarget, MailKind
 from bot.patchwork.wire import EventHint
 from bot.poll import Baseline, KnownSeries, Pending, PendingKind
-from bot.submission import Work, WorkKind
+from bot.submission import SubmissionKind, Work
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
 TRAILERS_AFTER = timedelta(seconds=60)  # the first comment: those of a burst are read together
@@ -130,7 +130,7 @@ class PendingQueue:
 
     def trailers(self, project: ProjectName, work: Work, since: datetime) -> None:
         """What a card counts may not be as it was, *since* then."""
-        kind = PendingKind.SERIES_TRAILERS if work.kind is WorkKind.SERIES else PendingKind.PATCH_TRAILERS
+        kind = PendingKind.SERIES_TRAILERS if work.kind is SubmissionKind.SERIES else PendingKind.PATCH_TRAILERS
         item = self._item(kind, project, work.id, timedelta())
         self._add(replace(item, due=since + TRAILERS_AFTER), at_once=False)
 

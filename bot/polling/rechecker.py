@@ -19,7 +19,7 @@ from bot.patchwork.updates import CommentTarget, MailKind
 from bot.poll import DueRecheck, PendingKind, Recheck, Rechecks
 from bot.polling.pending import TRAILERS_AFTER, PendingQueue
 from bot.store.store import Store
-from bot.submission import Work, WorkKind
+from bot.submission import SubmissionKind, Work
 
 AT_ONCE = 20  # submissions that a poll looks at, seen or not
 OF_A_SERIES = 2  # requests for its trailers: its mbox, and the comments on its cover letter
@@ -117,12 +117,12 @@ class Rechecker:
         requests = _put_comments(board, submission) if is_heard else 0
         if due.is_first or not is_heard:  # else the comments say whether there are new trailers
             board.trailers(submission.patches[0].project, work, now - TRAILERS_AFTER)
-            requests += OF_A_SERIES if work.kind is WorkKind.SERIES else 1
+            requests += OF_A_SERIES if work.kind is SubmissionKind.SERIES else 1
         return Recheck(work, next_at, is_seen=True), requests
 
     async def _submission(self, work: Work) -> _Submission:
         async with self._store.reading() as tx:
-            if work.kind is WorkKind.PATCH:
+            if work.kind is SubmissionKind.PATCH:
                 patch = await tx.watch.patch(self._server, work.id)
                 return _Submission(None, [patch] if patch and patch.series is None else [])
             series = await tx.watch.series(self._server, work.id)

@@ -19,7 +19,7 @@ from bot.poll import CommentsRead, Poll
 from bot.store import rows, schema
 from bot.store.book import batched
 from bot.store.patch_book import PatchBook
-from bot.submission import CardRef, Work, WorkKind
+from bot.submission import SubmissionKind, SubmissionRef, Work
 
 _SHOWN = ("name", "total", "received_total", "cover", "cover_id", "archive_url")  # by the lists, of a series
 _BATCH = 500
@@ -54,7 +54,7 @@ class PollChanges(PatchBook):
         for work, before in self._before.items():
             changes = (*detect(before, now[work]), *said.get(work, ()))
             if changes:
-                about = CardRef(self._server, work.kind, work.id, rebuilds)
+                about = SubmissionRef(self._server, work.kind, work.id, rebuilds)
                 found.append(_changed(about, before, now[work], changes))
                 await self._note(found[-1])
         return tuple(found)
@@ -80,7 +80,7 @@ class PollChanges(PatchBook):
         found = dict.fromkeys(works[patch] for patch in patches if patch in works)
         series = [read.series.id for read in poll.series] + [each.id for each in await self._renamed()]
         series += [read.series for read in followed.trailers if read.series is not None]
-        found |= dict.fromkeys(Work(WorkKind.SERIES, number) for number in series)
+        found |= dict.fromkeys(Work(SubmissionKind.SERIES, number) for number in series)
         return found | dict.fromkeys(read.work for read in followed.comments if read.work and read.comments)
 
     async def _news(self) -> dict[PatchId, dict[str, object]]:
@@ -234,7 +234,7 @@ class PollChanges(PatchBook):
 
 
 def _changed(
-    about: CardRef, before: SubmissionState, now: SubmissionState, changes: tuple[Change, ...]
+    about: SubmissionRef, before: SubmissionState, now: SubmissionState, changes: tuple[Change, ...]
 ) -> ChangedSubmission:
     return ChangedSubmission(
         about, now.series, before.patches, now.patches, changes, now.checks, before.checks, before.series

@@ -15,7 +15,7 @@ from bot.store import columns, schema
 from bot.store.book import drop_batch, read_each
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 from bot.store.rows import message_of
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 
 KEEP_CARDS = timedelta(days=180)
 _happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # something, last
@@ -31,7 +31,7 @@ class DueCard:
     """
 
     room: RoomId
-    about: CardRef
+    about: SubmissionRef
     key: NoticeKey
     why: Sequence[Sequence[str | int]]
     form: CardForm
@@ -49,7 +49,7 @@ class CardBook:
         self._now = now
         self._retries = retries
 
-    async def rooms_with(self, card: CardRef) -> set[RoomId]:
+    async def rooms_with(self, card: SubmissionRef) -> set[RoomId]:
         """The rooms that have a card of this object."""
         table = schema.card
         query = sa.select(table.c.room).where(*_is(card))
@@ -69,7 +69,7 @@ class CardBook:
         count, due = (await self._connection.execute(query)).one()
         return count, due
 
-    async def is_living(self, card: CardRef) -> bool:
+    async def is_living(self, card: SubmissionRef) -> bool:
         """Whether some room has a card of this object that is still edited."""
         table = schema.card
         query = sa.select(table.c.room).where(
@@ -89,7 +89,7 @@ class CardBook:
         }
 
     async def add(
-        self, card: CardRef, notice: Notice, why: Iterable[Sequence[object]], form: CardForm = CardForm.CARD
+        self, card: SubmissionRef, notice: Notice, why: Iterable[Sequence[object]], form: CardForm = CardForm.CARD
     ) -> bool:
         """Remember that a room has a card of this object, which is *notice*, in this form; False: it had one already.
 
@@ -105,7 +105,7 @@ class CardBook:
             "room": notice.room,
             "server": card.server,
             "kind": card.kind,
-            "object": card.number,
+            "object": card.id,
             "notice_key": notice.key,
             "why": [list(reason) for reason in why],
             "created_at": self._now,
@@ -116,7 +116,7 @@ class CardBook:
         await self._connection.execute(sa.insert(schema.card).values(values))
         return True
 
-    async def standing(self, card: CardRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
+    async def standing(self, card: SubmissionRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
         """The keys of all cards of this object, by room, and why each is edited no more; None while it is."""
         table = schema.card
         query = sa.select(table.c.room, table.c.notice_key, table.c.ended).where(*_is(card))
@@ -140,9 +140,11 @@ class CardBook:
         after = sa.select(card.c.server, series.c.id.label("number")).join_from(card, series, follows_card)
         both = sa.union_all(before.where(*here, series.c.former.is_not(None)), after.where(*here))
         for server, number in (await self._connection.execute(both)).all():
-            await self.touch(CardRef(ServerName(server), "series", number), urgent=True, rooms={room})
+            await self.touch(
+                SubmissionRef(ServerName(server), SubmissionKind.SERIES, number), urgent=True, rooms={room}
+            )
 
-    async def places(self, about: CardRef) -> dict[RoomId, EventId | None]:
+    async def places(self, about: SubmissionRef) -> dict[RoomId, EventId | None]:
         """The rooms that have a card of an object, with its event once it has one; without those that never get one.
 
         What was taken back, or stayed behind where a room moved, is no card to be led to.
@@ -164,7 +166,7 @@ class CardBook:
         ended = sa.case((card.c.event.is_not(None), "moved"), else_=card.c.ended)
         await self._connection.execute(sa.update(card).where(card.c.room == old).values(room=new, ended=ended))
 
-    async def touch(self, about: CardRef, *, urgent: bool, rooms: Collection[RoomId] | None = None) -> None:
+    async def touch(self, about: SubmissionRef, *, urgent: bool, rooms: Collection[RoomId] | None = None) -> None:
         """Something that the living cards of an object, those in *rooms* or all, do not show yet has changed."""
         table = schema.card
         living = [*_is(about), table.c.ended.is_(None)]
@@ -241,12 +243,12 @@ class CardBook:
         found = await self._connection.execute(sa.select(card.c.why).where(card.c.room == room, card.c.event == event))
         return found.scalar_one_or_none()
 
-    async def about_event(self, room: RoomId, event: EventId) -> CardRef | None:
+    async def about_event(self, room: RoomId, event: EventId) -> SubmissionRef | None:
         """What a card or an answer of ours is about; None for any other event, and for an answer of long ago."""
         card, notice = schema.card, schema.notice
         query = sa.select(card).where(card.c.room == room, card.c.event == event)
         if found := (await self._connection.execute(query)).mappings().first():
-            return CardRef(ServerName(found["server"]), found["kind"], found["object"])
+            return SubmissionRef(ServerName(found["server"]), SubmissionKind(found["kind"]), found["object"])
         done = (notice.c.state == NoticeState.DONE, notice.c.room == room, notice.c.event == event)
         said = (await self._connection.execute(sa.select(notice.c.message).where(*done))).scalars().first()
         return None if said is None else _about(message_of(said).tag)
@@ -294,7 +296,7 @@ def _columns(life: EditSchedule) -> dict[str, datetime | None]:
 def _due(row: sa.RowMapping) -> DueCard:
     return DueCard(
         room=RoomId(row["room"]),
-        about=CardRef(ServerName(row["server"]), row["kind"], row["object"]),
+        about=SubmissionRef(ServerName(row["server"]), SubmissionKind(row["kind"]), row["object"]),
         key=NoticeKey(row["notice_key"]),
         why=row["why"],
         form=CardForm(row["form"]),
@@ -312,15 +314,15 @@ def is_there() -> sa.Label[bool]:
     return sa.or_(card.c.event.is_not(None), is_open).label("is_there")
 
 
-def _about(tag: Tag) -> CardRef | None:
+def _about(tag: Tag) -> SubmissionRef | None:
     """The patch that is told of, else the series."""
     if tag.server is None:
         return None
     if tag.patch is not None:
-        return CardRef(tag.server, "patch", tag.patch)
-    return None if tag.series is None else CardRef(tag.server, "series", tag.series)
+        return SubmissionRef(tag.server, SubmissionKind.PATCH, tag.patch)
+    return None if tag.series is None else SubmissionRef(tag.server, SubmissionKind.SERIES, tag.series)
 
 
-def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
+def _is(card: SubmissionRef) -> tuple[sa.ColumnElement[bool], ...]:
     table = schema.card
-    return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number
+    return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.id

@@ -16,7 +16,7 @@ from bot.store import columns, schema
 from bot.store.book import drop_batch, readable
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 from bot.store.subscription_book import SubscriptionBook
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from bot.subscriptions.digest_schedule import next_due, zone_named
 
 KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again
@@ -41,7 +41,7 @@ class DigestDue:
 class DigestEntry:
     """A series or lone patch that a digest tells of; *has_former* where it is known to be a new version of another."""
 
-    about: CardRef
+    about: SubmissionRef
     has_former: bool = False
 
 
@@ -67,7 +67,7 @@ class DigestBook:
     # What is kept for them
 
     async def add(
-        self, room: RoomId, digests: Iterable[DigestTimes], about: CardRef, why: Iterable[Sequence[object]]
+        self, room: RoomId, digests: Iterable[DigestTimes], about: SubmissionRef, why: Iterable[Sequence[object]]
     ) -> None:
         """Keep a series or lone patch for *digests* of a room; for one that it was in before, it is not kept again."""
         table, reasons = schema.digest_entry, [list(reason) for reason in why]
@@ -77,7 +77,7 @@ class DigestBook:
                 "digest": str(digest),
                 "server": about.server,
                 "kind": about.kind,
-                "object": about.number,
+                "object": about.id,
             }
             known = sa.select(table.c.id).where(*(table.c[name] == value for name, value in key.items()))
             if (await self._connection.execute(known)).first() is None:
@@ -92,7 +92,10 @@ class DigestBook:
         query = sa.select(entry, series.c.former).outerjoin(series, sa.and_(*is_series))
         where = (*_is(entry, room, digest), entry.c.told_at.is_(None), ~sa.exists().where(*same))
         return [
-            DigestEntry(CardRef(ServerName(row["server"]), row["kind"], row["object"]), row["former"] is not None)
+            DigestEntry(
+                SubmissionRef(ServerName(row["server"]), SubmissionKind(row["kind"]), row["object"]),
+                row["former"] is not None,
+            )
             for row in await self._all(query.where(*where).order_by(entry.c.id))
         ]
 
@@ -147,12 +150,12 @@ class DigestBook:
                 sa.update(table).where(*_is(table, room, each.digest)).values(next_due_at=at)
             )
 
-    async def settle(self, told: DigestDue, untold: Collection[CardRef] = ()) -> None:
+    async def settle(self, told: DigestDue, untold: Collection[SubmissionRef] = ()) -> None:
         """All that was kept for a digest has been told but for the *untold*; the next is due at its time after now."""
         entry = schema.digest_entry
         where = [*_is(entry, told.room, told.digest), entry.c.told_at.is_(None)]
         if untold:
-            abouts = [(about.server, about.kind, about.number) for about in untold]
+            abouts = [(about.server, about.kind, about.id) for about in untold]
             where.append(sa.tuple_(entry.c.server, entry.c.kind, entry.c.object).not_in(abouts))
         await self._connection.execute(sa.update(entry).where(*where).values(told_at=self._now))
         await self._put_off(told, since=self._now)

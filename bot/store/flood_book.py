@@ -20,7 +20,7 @@ from bot.store import schema
 from bot.store.book import batched, drop_batch, read_each, readable
 from bot.store.patch_book import KEEP_PATCHES
 from bot.store.subscription_book import FLOOD
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 
 _CHUNK = 150  # objects of three parameters each, below the number that any SQLite takes
 Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term, and what that found
@@ -30,7 +30,7 @@ Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term
 class HeldSubmission:
     """A series that has no card yet, or never gets one: why it is told, the paths that were asked for, and its form."""
 
-    about: CardRef
+    about: SubmissionRef
     why: Why
     paths: tuple[str, ...] = ()
     form: CardForm = CardForm.CARD
@@ -99,7 +99,7 @@ class FloodBook:
         """A flood is over, and told."""
         await self._connection.execute(sa.delete(schema.flood).where(schema.flood.c.key == flood.key))
 
-    async def rooms_with(self, card: CardRef) -> set[RoomId]:
+    async def rooms_with(self, card: SubmissionRef) -> set[RoomId]:
         """The rooms where this object is in a list, or held, instead of a card."""
         table = schema.flooded
         query = sa.select(table.c.room).where(*_is(card))
@@ -110,7 +110,7 @@ class FloodBook:
 
         One that a line still to be told has already stays there; one that stood under an earlier line moves here.
         """
-        new = {(each.about.server, each.about.kind, each.about.number): each for each in held}
+        new = {(each.about.server, each.about.kind, each.about.id): each for each in held}
         for row in await self._places(room, key, new):
             if row["stays"]:
                 del new[row["server"], row["kind"], row["object"]]
@@ -121,7 +121,7 @@ class FloodBook:
                 "room": room,
                 "server": each.about.server,
                 "kind": each.about.kind,
-                "object": each.about.number,
+                "object": each.about.id,
                 "key": key,
                 "wanted": _of_held(each),
                 "gathered_at": self._now,
@@ -155,7 +155,7 @@ class FloodBook:
         table = schema.flooded
         await self._connection.execute(sa.delete(table).where(table.c.key == key))
 
-    async def leave(self, room: RoomId, card: CardRef) -> None:
+    async def leave(self, room: RoomId, card: SubmissionRef) -> None:
         """An object that may have a place in a list of *room* has a card there instead."""
         await self._connection.execute(sa.delete(schema.flooded).where(schema.flooded.c.room == room, *_is(card)))
 
@@ -215,7 +215,7 @@ class FloodBook:
                 await self._connection.execute(sa.delete(notice).where(notice.c.of == row["notice_key"]))
                 is_it = (card.c.room == room, card.c.notice_key == row["notice_key"])
                 await self._connection.execute(sa.delete(card).where(*is_it))
-                about = CardRef(ServerName(row["server"]), row["kind"], row["object"])
+                about = SubmissionRef(ServerName(row["server"]), SubmissionKind(row["kind"]), row["object"])
                 held.append(HeldSubmission(about, row["why"], form=CardForm(row["form"])))
         return held
 
@@ -258,13 +258,16 @@ def _configured_limit(room: RoomId) -> sa.Select[Any]:
     return sa.select(table.c.series).where(sa.or_(table.c.name == room, table.c.name.in_(called))).limit(1)
 
 
-def _is(card: CardRef) -> tuple[sa.ColumnElement[bool], ...]:
+def _is(card: SubmissionRef) -> tuple[sa.ColumnElement[bool], ...]:
     table = schema.flooded
-    return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.number
+    return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.id
 
 
 def _held(row: sa.RowMapping, rebuilds: int) -> HeldSubmission:
-    about, wanted = CardRef(ServerName(row["server"]), row["kind"], row["object"], rebuilds), row["wanted"]
+    about, wanted = (
+        SubmissionRef(ServerName(row["server"]), SubmissionKind(row["kind"]), row["object"], rebuilds),
+        row["wanted"],
+    )
     return HeldSubmission(about, wanted["why"], tuple(wanted["paths"]), CardForm(wanted["form"]))
 
 

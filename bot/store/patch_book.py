@@ -18,7 +18,7 @@ from bot.patchwork.versions import Newcomer, PredecessorCandidate, version_of
 from bot.store import rows, schema
 from bot.store.book import Book
 from bot.store.patch_scan import PatchScan, ScanRow
-from bot.submission import Work, WorkKind
+from bot.submission import SubmissionKind, Work
 
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches that paths are looked for in
@@ -157,8 +157,8 @@ class PatchBook(Book):
         """How each of the *works* that are known stands; what is long in a row is read off the event loop."""
         wanted = set(works)
         series, patch, check = schema.series, schema.patch, schema.patch_check
-        numbers = {work.id for work in wanted if work.kind is WorkKind.SERIES}
-        lone = {work.id for work in wanted if work.kind is WorkKind.PATCH}
+        numbers = {work.id for work in wanted if work.kind is SubmissionKind.SERIES}
+        lone = {work.id for work in wanted if work.kind is SubmissionKind.PATCH}
         read = await self._among(rows.packed(series).where(series.c.server == server), series.c.id, numbers)
         of_server = rows.packed(patch).where(patch.c.server == server)
         patches = await self._among(of_server, patch.c.series, [row["id"] for row in read])
@@ -250,11 +250,11 @@ def _standings(
     for row in checks:
         told.setdefault(row["patch"], []).append(rows.to_check(row))
     contexts = {patch: latest_of(each) for patch, each in told.items()}
-    known: dict[Work, Series | None] = {Work(WorkKind.SERIES, row["id"]): _series(row) for row in series}
+    known: dict[Work, Series | None] = {Work(SubmissionKind.SERIES, row["id"]): _series(row) for row in series}
     members: dict[Work, list[Patch]] = {}
     for row in sorted(patches, key=lambda row: row["id"]):
         members.setdefault(rows.to_work(row), []).append(rows.to_patch(rows.unpacked(row, schema.patch)))
-    known |= {work: None for work in members if work.kind is WorkKind.PATCH}
+    known |= {work: None for work in members if work.kind is SubmissionKind.PATCH}
     return {work: _standing(of, members.get(work, []), contexts) for work, of in known.items()}
 
 

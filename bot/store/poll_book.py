@@ -21,7 +21,7 @@ from bot.store.book import drop_batch, readable
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.sweep_book import SweepBook, to_sweep_state
-from bot.submission import Work, WorkKind
+from bot.submission import SubmissionKind, Work
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
@@ -99,7 +99,7 @@ class PollBook(PatchBook):
         table = schema.series
         where = (table.c.server == server, table.c.cover == cover, table.c.project == project)
         row = await self._one(sa.select(table.c.id).where(*where).order_by(table.c.id).limit(1))
-        return Work(WorkKind.SERIES, row["id"]) if row else None
+        return Work(SubmissionKind.SERIES, row["id"]) if row else None
 
     async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
         """Those of *ids* that an earlier poll heard of."""
@@ -156,7 +156,7 @@ class PollBook(PatchBook):
         """Write the series that were *found*, but not which ones they follow, which no server tells."""
         table, here = schema.series, schema.series.c.server == server
         read = {series.id: rows.of_series(series, self._now) for series in found}
-        before = {number for number in read if Work(WorkKind.SERIES, number) in known}
+        before = {number for number in read if Work(SubmissionKind.SERIES, number) in known}
         for number in before:
             await self._connection.execute(sa.update(table).where(here, table.c.id == number).values(read[number]))
         new = [{"server": server, "id": number, **row} for number, row in read.items() if number not in before]

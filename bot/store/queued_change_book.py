@@ -15,7 +15,7 @@ from bot.store import columns, rows, schema
 from bot.store.book import read_each
 from bot.store.card_book import is_there
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ChangeBatch:
 
     card: NoticeKey
     room: RoomId
-    about: CardRef
+    about: SubmissionRef
     ended: str | None
     is_there: bool
     first: int
@@ -107,7 +107,7 @@ def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> ChangeBatch:
     return ChangeBatch(
         card=NoticeKey(card["notice_key"]),
         room=RoomId(card["room"]),
-        about=CardRef(ServerName(card["server"]), card["kind"], card["object"]),
+        about=SubmissionRef(ServerName(card["server"]), SubmissionKind(card["kind"]), card["object"]),
         ended=card["ended"],
         is_there=bool(card["is_there"]),
         first=rows[0]["id"],

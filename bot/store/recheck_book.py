@@ -13,7 +13,7 @@ from bot.poll import DueRecheck, Poll, Recheck, Rechecks
 from bot.store import schema
 from bot.store.book import Book, drop_batch
 from bot.store.recheck_tables import recheck, recheck_request
-from bot.submission import Work, WorkKind
+from bot.submission import SubmissionKind, Work
 
 KEEP_RECHECKS: Final = LASTS + timedelta(days=1)
 KEEP_REQUESTS: Final = timedelta(hours=1)
@@ -60,9 +60,9 @@ class RecheckBook(Book):
         await self._begin(poll.server, rechecks.begun)
         await self._read(poll)
         await self._spend(poll.server, rechecks)
-        works = [Work(WorkKind.SERIES, read.series.id) for read in poll.series]
-        works += [Work(WorkKind.PATCH, patch.id) for patch in poll.patches]
-        works += [Work(WorkKind(each.about.kind), each.about.number) for each in changed]
+        works = [Work(SubmissionKind.SERIES, read.series.id) for read in poll.series]
+        works += [Work(SubmissionKind.PATCH, patch.id) for patch in poll.patches]
+        works += [Work(SubmissionKind(each.about.kind), each.about.id) for each in changed]
         for work in dict.fromkeys(works):
             await self._begin_anew(poll.server, work)
 
@@ -76,7 +76,7 @@ class RecheckBook(Book):
 
     async def leave(self, server: ServerName, project: str) -> None:
         """Forget a project that is watched no more."""
-        for kind, table in ((WorkKind.SERIES, schema.series), (WorkKind.PATCH, schema.patch)):
+        for kind, table in ((SubmissionKind.SERIES, schema.series), (SubmissionKind.PATCH, schema.patch)):
             ids = sa.select(table.c.id).where(table.c.server == server, table.c.project == project)
             where = (recheck.c.server == server, recheck.c.kind == kind, recheck.c.object.in_(ids))
             await self._connection.execute(sa.delete(recheck).where(*where))
@@ -90,9 +90,9 @@ class RecheckBook(Book):
     async def _read(self, poll: Poll) -> None:
         followed = poll.followed
         works = [read.work for read in followed.comments if read.work is not None and read.comments is not None]
-        works += [Work(WorkKind.SERIES, read.series) for read in followed.trailers if read.series is not None]
+        works += [Work(SubmissionKind.SERIES, read.series) for read in followed.trailers if read.series is not None]
         alone = [patch for read in followed.trailers if read.series is None for patch, _ in read.patches]
-        works += [Work(WorkKind.PATCH, patch) for patch in alone]
+        works += [Work(SubmissionKind.PATCH, patch) for patch in alone]
         await self._change(poll.server, {work: {"read_at": self._now} for work in works})
 
     async def _spend(self, server: ServerName, rechecks: Rechecks) -> None:
@@ -127,4 +127,4 @@ def _is(server: ServerName, work: Work) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _work(row: sa.RowMapping) -> Work:
-    return Work(WorkKind(row["kind"]), row["object"])
+    return Work(SubmissionKind(row["kind"]), row["object"])

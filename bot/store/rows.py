@@ -12,7 +12,7 @@ from bot.ids import EventId, Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.notice import Message, NoticeKind, Tag
 from bot.patchwork.model import Check, CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.poll import Baseline, Pending, PendingKind
-from bot.submission import Work, WorkKind
+from bot.submission import SubmissionKind, Work
 
 MAX_ADDRESS = 255
 Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
@@ -175,8 +175,8 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
 def to_work(row: Row) -> Work:
     """What the patch of a row belongs to."""
     if row["series"] is None:
-        return Work(WorkKind.PATCH, row["id"])
-    return Work(WorkKind.SERIES, row["series"])
+        return Work(SubmissionKind.PATCH, row["id"])
+    return Work(SubmissionKind.SERIES, row["series"])
 
 
 def to_check(row: Row) -> Check:

@@ -9,7 +9,7 @@ from bot.notices.changes import ChangedSubmission, Contexts
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.store import queued_change_book as queued
 from bot.store import rows
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)  # the rows have one, which is not kept
 
@@ -18,7 +18,7 @@ def of_changed(changed: ChangedSubmission) -> dict[str, Any]:
     """*changed* as JSON."""
     return {
         "kind": changed.about.kind,
-        "object": changed.about.number,
+        "object": changed.about.id,
         "rebuilds": changed.about.rebuilds,
         "series": _of_series(changed.series),
         "former": _of_series(changed.former),
@@ -37,7 +37,7 @@ def to_changed(server: ServerName, kept: Mapping[str, Any]) -> ChangedSubmission
         KeyError, TypeError, ValueError: where it has another shape than this program writes.
     """
     return ChangedSubmission(
-        about=CardRef(server, kept["kind"], kept["object"], kept["rebuilds"]),
+        about=SubmissionRef(server, SubmissionKind(kept["kind"]), kept["object"], kept["rebuilds"]),
         series=rows.to_series(kept["series"]) if kept["series"] else None,
         before=tuple(map(rows.to_patch, kept["before"])),
         after=tuple(map(rows.to_patch, kept["after"])),

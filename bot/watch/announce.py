@@ -13,7 +13,7 @@ from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import CardForm, DigestTimes, richest
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
-from bot.submission import CardRef
+from bot.submission import SubmissionRef
 from bot.subscriptions.matching import Arrival, Judged, MatchReason, RoomMatch, match_rooms
 from bot.subscriptions.registry import Audience
 from bot.watch import snapshot as sight
@@ -28,7 +28,7 @@ class Arrived:
     *failures* counts how often it could not be handled so far.
     """
 
-    about: CardRef
+    about: SubmissionRef
     texts: Mapping[PatchId, str]
     failures: int = 0
 
@@ -41,7 +41,7 @@ class CardRequest:
     *by_change*: it was known already, and a change of it was asked for. *failures* counts how often that failed so far.
     """
 
-    about: CardRef
+    about: SubmissionRef
     judged: Judged
     match: RoomMatch
     form: CardForm | None = CardForm.CARD
@@ -57,7 +57,7 @@ class CardRequest:
     @property
     def key(self) -> NoticeKey:
         """The key of the card."""
-        return card_key(self.room, self.about.server, self.about.kind, self.about.number, self.about.rebuilds)
+        return card_key(self.room, self.about.server, self.about.kind, self.about.id, self.about.rebuilds)
 
     @property
     def why(self) -> list[list[str | int]]:
@@ -84,7 +84,7 @@ class AnnouncedCard:
     """A card that was written, and the first reason for it."""
 
     room: RoomId
-    about: CardRef
+    about: SubmissionRef
     why: str
 
 
@@ -137,7 +137,10 @@ class Announcer:
         return announced
 
     def _cards(
-        self, wanted: Sequence[CardRequest], known: Mapping[CardRef, Shown], versions: Mapping[CardRef, VersionLinker]
+        self,
+        wanted: Sequence[CardRequest],
+        known: Mapping[SubmissionRef, Shown],
+        versions: Mapping[SubmissionRef, VersionLinker],
     ) -> list[tuple[CardRequest, Notice]]:
         """The cards to write, off the event loop."""
         composer = CardComposer()
@@ -151,18 +154,18 @@ class Announcer:
         return cards
 
 
-def asked(audience: Audience, about: CardRef, judged: Judged, match: RoomMatch) -> CardRequest:
+def asked(audience: Audience, about: SubmissionRef, judged: Judged, match: RoomMatch) -> CardRequest:
     """The card that a room asked for, in the richest form of those that its subscriptions did."""
     form, digests = richest(match.options, audience.form(match.room))
     return CardRequest(about, judged, match, form, digests)
 
 
-async def submitted(tx: Transaction, about: CardRef) -> Judged | None:
+async def submitted(tx: Transaction, about: SubmissionRef) -> Judged | None:
     """A submission as the store has it; None where that has nothing of it any more."""
     if about.kind == "patch":
-        patch = await tx.watch.patch(about.server, about.number)
+        patch = await tx.watch.patch(about.server, about.id)
         return Judged(about.server, None, (patch,)) if patch else None
-    series = await tx.watch.series(about.server, about.number)
+    series = await tx.watch.series(about.server, about.id)
     patches = await tx.watch.patches_of(about.server, series.id) if series else []
     return Judged(about.server, series, tuple(patches)) if patches else None
 
@@ -175,9 +178,9 @@ async def keep_for_digests(tx: Transaction, wanted: Sequence[CardRequest]) -> li
     return [each for each in wanted if each.form is not None]
 
 
-async def _shown(tx: Transaction, wanted: Sequence[CardRequest]) -> dict[CardRef, Shown]:
+async def _shown(tx: Transaction, wanted: Sequence[CardRequest]) -> dict[SubmissionRef, Shown]:
     """Return what the cards show; what a change brought is read anew, for it may have failed before, and be old."""
-    shown: dict[CardRef, Shown] = {}
+    shown: dict[SubmissionRef, Shown] = {}
     for each in wanted:
         if each.by_change:
             if each.about not in shown and (seen := await sight.seen(tx, each.about)) is not None:

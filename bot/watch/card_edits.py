@@ -12,7 +12,7 @@ from bot.notices.notice import Lane, Message, Notice, edit_key
 from bot.store.card_book import DueCard
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
-from bot.submission import CardRef
+from bot.submission import SubmissionRef
 from bot.watch import snapshot as sight
 from bot.watch.item_isolation import isolated
 from bot.watch.snapshot import CardComposer
@@ -62,8 +62,8 @@ class CardEditor:
 
     async def _looks(self, tx: Transaction, due: Sequence[DueCard]) -> list[_Look]:
         """What each of the cards is to show; read once for all rooms that have one."""
-        known: dict[CardRef, Shown | None] = {}
-        versions: dict[CardRef, VersionLinker] = {}
+        known: dict[SubmissionRef, Shown | None] = {}
+        versions: dict[SubmissionRef, VersionLinker] = {}
         for each in due:
             if each.is_there and each.about.server in self._sites and each.about not in known:
                 known[each.about] = seen = await sight.seen(tx, each.about)

@@ -9,7 +9,7 @@ from bot.notices.change_audience import RoomChanges, heard
 from bot.notices.changes import ChangedSubmission
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
-from bot.submission import CardRef
+from bot.submission import SubmissionRef
 from bot.subscriptions.registry import Audience
 from bot.watch.announce import CardRequest, asked
 
@@ -58,7 +58,7 @@ class ChangeReplies:
         does that of a series which a room knows from a list only: a few get a card each, many are one more list.
         """
         wanted: list[CardRequest] = []
-        cards: dict[CardRef, dict[RoomId, tuple[NoticeKey, str | None]]] = {}
+        cards: dict[SubmissionRef, dict[RoomId, tuple[NoticeKey, str | None]]] = {}
         for change, heard_there in ((each.change, each.heard) for each in all_heard):
             about = change.changed.about
             if about not in cards:
@@ -75,7 +75,7 @@ class ChangeReplies:
         project = changed.series.project if changed.series else changed.after[0].project
         return heard(self._audience.index, changed, self._maintainers(changed.about.server, project))
 
-    async def _first(self, tx: Transaction, about: CardRef, each: RoomChanges) -> list[CardRequest]:
+    async def _first(self, tx: Transaction, about: SubmissionRef, each: RoomChanges) -> list[CardRequest]:
         """The card, which shows what changed already; what was asked for by name is said below it, too."""
         card = replace(asked(self._audience, about, each.judged, each.match), by_change=True)
         if card.form is not None:

@@ -26,7 +26,7 @@ from bot.search import MOST_IDLE, PatchSearch
 from bot.store.digest_book import DigestDue, DigestEntry
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.registry import Audience
 from bot.watch.item_isolation import isolated
@@ -50,7 +50,7 @@ class DigestSources:
 class _Kept:
     """What is to be listed; *earlier* and *idle_since* as `DigestLine` has them."""
 
-    about: CardRef
+    about: SubmissionRef
     earlier: tuple[int, ...] = ()
     idle_since: datetime | None = None
 
@@ -124,7 +124,7 @@ class DigestPosts:
 
     async def _stale(self, due: DigestDue) -> list[_Kept]:
         """What a digest tells of because nothing happened to it, newest first."""
-        found: dict[CardRef, _Kept] = {}
+        found: dict[SubmissionRef, _Kept] = {}
         for query in self._wanted.get((due.room, due.digest), ()):
             try:
                 matches = await self._past.idle(query, MOST_IDLE)
@@ -137,8 +137,11 @@ class DigestPosts:
                 self._incidents.record("digest.stale_not_found", f"{query} in {due.room}", error)
                 continue
             for match in matches.found:
-                kind, number = ("series", match.series.id) if match.series else ("patch", match.patch.id)
-                about = CardRef(match.server, kind, number)
+                about = (
+                    SubmissionRef(match.server, SubmissionKind.SERIES, match.series.id)
+                    if match.series
+                    else SubmissionRef(match.server, SubmissionKind.PATCH, match.patch.id)
+                )
                 found.setdefault(about, _Kept(about, idle_since=match.idle_since))
         return list(found.values())
 
@@ -149,23 +152,23 @@ class DigestPosts:
         return [*await _folded(tx, entries), *(each for each in stale if each.about not in came)]
 
     async def _told(
-        self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept], now: Mapping[CardRef, CurrentListing]
-    ) -> tuple[DigestContent, list[CardRef]]:
+        self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept], now: Mapping[SubmissionRef, CurrentListing]
+    ) -> tuple[DigestContent, list[SubmissionRef]]:
         """What a digest tells of, as it stands *now*; with it what cannot be shown, and is told with the next one."""
         kept = await self._kept(tx, due, stale)
         zone = zone_named(await tx.subscriptions.timezone(due.room))
-        untold: list[CardRef] = []
+        untold: list[SubmissionRef] = []
 
         async def leave_out(each: _Kept, error: Exception) -> None:
             about = each.about
-            self._incidents.record("digest.item_not_shown", f"{about.kind} {about.number} of {about.server}", error)
+            self._incidents.record("digest.item_not_shown", f"{about.kind} {about.id} of {about.server}", error)
             untold.append(about)
 
         listed = await isolated(tx, kept[:_MOST_LISTED], partial(self._listed, tx, now), leave_out)
         return DigestContent(listed, max(0, len(kept) - _MOST_LISTED), due.since, self._clock.now(), zone), untold
 
     async def _listed(
-        self, tx: Transaction, now: Mapping[CardRef, CurrentListing], kept: Sequence[_Kept]
+        self, tx: Transaction, now: Mapping[SubmissionRef, CurrentListing], kept: Sequence[_Kept]
     ) -> list[DigestLine]:
         """The lines of what is *kept* and still known, each of which was written once to see that it can be."""
         listed: list[DigestLine] = []
@@ -225,17 +228,17 @@ def _as_it_is(listed: DigestLine, now: CurrentListing | None) -> DigestLine:
     return replace(listed, what=replace(what, project=now.project), is_moved=True)
 
 
-async def _standing(tx: Transaction, about: CardRef) -> _Standing | None:
+async def _standing(tx: Transaction, about: SubmissionRef) -> _Standing | None:
     """A series or lone patch; None where it is not known any more."""
     if about.kind == "series":
-        number = SeriesId(about.number)
+        number = SeriesId(about.id)
         series = await tx.watch.series(about.server, number)
         states = await tx.watch.states_of(about.server, [number])
         pulls = await tx.watch.pull_requests(about.server, [number])
         following = await tx.versions.following(about.server, number)
         successor = following[-1].version if following else 0
         return _Standing(series, states.get(number, Counter()), number in pulls, successor) if series else None
-    patch = await tx.watch.patch(about.server, about.number)
+    patch = await tx.watch.patch(about.server, about.id)
     if patch is None:
         return None
     return _Standing(patch, Counter([patch.state] if patch.state else []), patch.pull_url is not None)
@@ -244,18 +247,18 @@ async def _standing(tx: Transaction, about: CardRef) -> _Standing | None:
 async def _folded(tx: Transaction, entries: Sequence[DigestEntry]) -> list[_Kept]:
     """The *entries* without those of which a later version is among them."""
     there = {each.about for each in entries}
-    earlier: dict[CardRef, list[CardRef]] = {}
+    earlier: dict[SubmissionRef, list[SubmissionRef]] = {}
     for each in entries:
         if each.has_former:
             server = each.about.server
-            ids = await tx.watch.earlier(server, SeriesId(each.about.number))
-            former = [CardRef(server, "series", number) for number in ids]
+            ids = await tx.watch.earlier(server, SeriesId(each.about.id))
+            former = [SubmissionRef(server, SubmissionKind.SERIES, number) for number in ids]
             earlier[each.about] = [about for about in former if about in there]
     gone = {about for abouts in earlier.values() for about in abouts}
     kept = [each.about for each in entries if each.about not in gone]
     return [_Kept(about, await _versions(tx, earlier.get(about, ()))) for about in kept]
 
 
-async def _versions(tx: Transaction, abouts: Iterable[CardRef]) -> tuple[int, ...]:
-    found = [await tx.watch.series(each.server, each.number) for each in abouts]
+async def _versions(tx: Transaction, abouts: Iterable[SubmissionRef]) -> tuple[int, ...]:
+    found = [await tx.watch.series(each.server, each.id) for each in abouts]
     return tuple(series.version for series in found if series is not None)

@@ -9,7 +9,7 @@ from bot.query.index.index import Index
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
 from bot.store.store import Store
-from bot.submission import CardRef, Work
+from bot.submission import SubmissionRef, Work
 from bot.subscriptions.matching import Judged, awaits_review, matches_of
 
 
@@ -28,7 +28,7 @@ class FollowedSubmissions:
         if self._index.waits_for_reviews:
             return True
         async with self._store.reading() as tx:
-            if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
+            if await tx.cards.is_living(SubmissionRef(server, work.kind, work.id)):
                 return True
         return await self._hears(server, work, frozenset({OnKind.STATE, OnKind.COMMENT}))
 
@@ -39,7 +39,7 @@ class FollowedSubmissions:
     async def watches_comments(self, server: ServerName, work: Work) -> bool:
         """Whether a card of *work* is still edited, or a subscription waits for comments on it or for its review."""
         async with self._store.reading() as tx:
-            if await tx.cards.is_living(CardRef(server, work.kind, work.id)):
+            if await tx.cards.is_living(SubmissionRef(server, work.kind, work.id)):
                 return True
             is_waited_for = self._index.waits_for_reviews or self._index.anybody_hears({OnKind.COMMENT})
             standing = (await tx.watch.standings(server, [work])).get(work) if is_waited_for else None

@@ -10,7 +10,7 @@ from bot.errors import TransportError
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import AT_ONCE, NotFound
-from bot.submission import CardRef
+from bot.submission import SubmissionRef
 
 SECONDS = 20.0  # for all that a digest lists; the rest is told as the store has it
 _log = structlog.get_logger(__name__)
@@ -30,10 +30,10 @@ class ListedNow:
     def __init__(self, apis: Mapping[ServerName, PatchworkApi]) -> None:
         self._apis = apis
 
-    async def of(self, abouts: Sequence[CardRef]) -> dict[CardRef, CurrentListing]:
+    async def of(self, abouts: Sequence[SubmissionRef]) -> dict[SubmissionRef, CurrentListing]:
         """How those of *abouts* are of which a server says it in time."""
-        found: dict[CardRef, CurrentListing] = {}
-        by_server: dict[ServerName, list[CardRef]] = {}
+        found: dict[SubmissionRef, CurrentListing] = {}
+        by_server: dict[ServerName, list[SubmissionRef]] = {}
         for about in abouts:
             by_server.setdefault(about.server, []).append(about)
         try:
@@ -44,7 +44,9 @@ class ListedNow:
             _log.info("digest.lookup_cut", found=len(found), listed=len(abouts))
         return found
 
-    async def _ask(self, server: ServerName, abouts: Sequence[CardRef], found: dict[CardRef, CurrentListing]) -> None:
+    async def _ask(
+        self, server: ServerName, abouts: Sequence[SubmissionRef], found: dict[SubmissionRef, CurrentListing]
+    ) -> None:
         api = self._apis.get(server)
         if api is None or not api.version:
             return
@@ -56,13 +58,13 @@ class ListedNow:
                 return
 
 
-async def _now(api: PatchworkApi, about: CardRef) -> CurrentListing | None:
+async def _now(api: PatchworkApi, about: SubmissionRef) -> CurrentListing | None:
     """How a submission is; None where the server does not say."""
     try:
-        what = await (api.series(about.number) if about.kind == "series" else api.patch(about.number))
+        what = await (api.series(about.id) if about.kind == "series" else api.patch(about.id))
     except NotFound:
         return CurrentListing(None)
     except TransportError as error:
-        _log.info("digest.lookup_failed", server=about.server, kind=str(about.kind), id=about.number, reason=str(error))
+        _log.info("digest.lookup_failed", server=about.server, kind=str(about.kind), id=about.id, reason=str(error))
         return None
     return CurrentListing(what.project, what.name)

@@ -10,7 +10,7 @@ from bot.notices.floods import Flood
 from bot.poll import Poll
 from bot.store.retry_book import Retry
 from bot.store.store import Transaction
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from bot.watch.announce import AnnouncedCard, Announcer, Arrived, CardRequest, keep_for_digests
 from bot.watch.card_edits import touch_cards
 from bot.watch.catch_up_lines import CatchUp
@@ -35,9 +35,15 @@ class NoticeMakers:
 def found(saved: SavedPoll, rebuilds: int) -> PollParts:
     """Return what a *saved* poll brought, in the order of arrival; submissions too old to be posted are only linked."""
     poll, server = saved.poll, saved.poll.server
-    news = [(CardRef(server, "series", each.series.id, rebuilds), each.news) for each in poll.series if not each.past]
+    news = [
+        (SubmissionRef(server, SubmissionKind.SERIES, each.series.id, rebuilds), each.news)
+        for each in poll.series
+        if not each.past
+    ]
     news += [
-        (CardRef(server, "patch", patch.id, rebuilds), (patch,)) for patch in poll.patches if patch.id not in poll.past
+        (SubmissionRef(server, SubmissionKind.PATCH, patch.id, rebuilds), (patch,))
+        for patch in poll.patches
+        if patch.id not in poll.past
     ]
     return PollParts(
         submissions=[Arrived(about, {patch.id: patch.text for patch in patches}) for about, patches in news],
@@ -82,7 +88,7 @@ class PollSteps:
         wanted = [*parts.cards, *await self._isolate(tx, parts.submissions, self._arrived, self._put_off)]
         heard = await self._isolate(tx, changes, self._hearing.heard, self._put_off)
         wanted += await self._isolate(tx, heard, lambda some: self._hearing.wanted(tx, some), self._put_off_heard)
-        once: dict[tuple[RoomId, CardRef], CardRequest] = {}
+        once: dict[tuple[RoomId, SubmissionRef], CardRequest] = {}
         for each in wanted:
             once.setdefault((each.room, each.about), each)
         kept = list(once.values())
@@ -169,7 +175,10 @@ class PollSteps:
     async def _put_off_linked(self, linked: LinkedSeries, error: Exception) -> None:
         rebuilds = await self._tx.watch.rebuilds(self._server)
         await self._put_off(
-            UnlinkedSeries(CardRef(self._server, "series", linked.series.id, rebuilds), linked.failures), error
+            UnlinkedSeries(
+                SubmissionRef(self._server, SubmissionKind.SERIES, linked.series.id, rebuilds), linked.failures
+            ),
+            error,
         )
 
     async def _unreadable(self, retry: Retry, error: Exception) -> None:

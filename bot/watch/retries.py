@@ -10,7 +10,7 @@ from bot.store.flood_book import HeldSubmission
 from bot.store.retry_book import Retry, RetryKind
 from bot.store.store import Transaction
 from bot.store.stored_change import of_changed, to_changed
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from bot.watch.announce import Arrived, CardRequest, submitted
 from bot.watch.change_replies import ChangeToTell
 from bot.watch.version_links import UnlinkedSeries
@@ -36,7 +36,7 @@ def incident_of(retry: Retry) -> tuple[str, str]:
 def retry_of(part: Part) -> Retry:
     """Return the retry to store for a *part* that failed once more."""
     about, failures = _about(part), part.failures + 1
-    key, server = f"{about.kind} {about.number} of {about.server}", about.server
+    key, server = f"{about.kind} {about.id} of {about.server}", about.server
     match part:
         case Arrived():
             work: dict[str, Any] = {**_of_about(about), "texts": [[*each] for each in part.texts.items()]}
@@ -69,7 +69,7 @@ async def part_of(tx: Transaction, retry: Retry) -> Part | None:
     return await _wanted(tx, about, retry)
 
 
-async def _wanted(tx: Transaction, about: CardRef, retry: Retry) -> CardRequest | None:
+async def _wanted(tx: Transaction, about: SubmissionRef, retry: Retry) -> CardRequest | None:
     """Return a card that is still missing; None if the room has one, or lists the submission in a flood."""
     room, work = RoomId(str(retry.room)), retry.work
     having = await tx.cards.rooms_with(about)
@@ -86,13 +86,13 @@ async def _wanted(tx: Transaction, about: CardRef, retry: Retry) -> CardRequest 
     return replace(wanted, form=form, digests=digests, by_change=work["by_change"], failures=retry.failures)
 
 
-def _about(part: Part) -> CardRef:
+def _about(part: Part) -> SubmissionRef:
     return part.changed.about if isinstance(part, ChangeToTell) else part.about
 
 
-def _of_about(about: CardRef) -> dict[str, Any]:
-    return {"kind": about.kind, "object": about.number, "rebuilds": about.rebuilds}
+def _of_about(about: SubmissionRef) -> dict[str, Any]:
+    return {"kind": about.kind, "object": about.id, "rebuilds": about.rebuilds}
 
 
-def _to_about(server: ServerName, work: Mapping[str, Any]) -> CardRef:
-    return CardRef(server, work["kind"], work["object"], work["rebuilds"])
+def _to_about(server: ServerName, work: Mapping[str, Any]) -> SubmissionRef:
+    return SubmissionRef(server, SubmissionKind(work["kind"]), work["object"], work["rebuilds"])

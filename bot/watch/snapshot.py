@@ -7,17 +7,17 @@ from bot.notices.card import ServerLinks, Shown, drawn
 from bot.notices.markup import written
 from bot.notices.notice import NoticeKind, Tag
 from bot.store.store import Transaction
-from bot.submission import CardRef
+from bot.submission import SubmissionRef
 from bot.subscriptions.matching import asked_paths
 
 
-async def seen(tx: Transaction, about: CardRef) -> Shown | None:
+async def seen(tx: Transaction, about: SubmissionRef) -> Shown | None:
     """What is known of a series or a lone patch, whoever asked for it; None where it is forgotten."""
     if about.kind == "patch":
-        patch = await tx.watch.patch(about.server, about.number)
+        patch = await tx.watch.patch(about.server, about.id)
         return Shown((patch,)) if patch else None
-    series = await tx.watch.series(about.server, about.number)
-    patches = await tx.watch.patches_of(about.server, SeriesId(about.number))
+    series = await tx.watch.series(about.server, about.id)
+    patches = await tx.watch.patches_of(about.server, SeriesId(about.id))
     return Shown(tuple(patches), series) if series and patches else None
 
 
@@ -26,7 +26,7 @@ def matched(why: Iterable[Sequence[object]]) -> tuple[str, ...]:
     return asked_paths((str(term), [str(path) for path in found]) for _, term, *found in why)
 
 
-def tag(key: NoticeKey, about: CardRef, shown: Shown, kind: NoticeKind = NoticeKind.CARD) -> Tag:
+def tag(key: NoticeKey, about: SubmissionRef, shown: Shown, kind: NoticeKind = NoticeKind.CARD) -> Tag:
     """What a card of *shown*, an edit of it, or what hangs on it says of itself."""
     series = shown.series
     return Tag(
@@ -46,7 +46,7 @@ class CardComposer:
     def __init__(self) -> None:
         self._composed: dict[tuple[object, ...], tuple[str, str]] = {}
 
-    def both(self, about: CardRef, shown: Shown, site: ServerLinks) -> tuple[str, str]:
+    def both(self, about: SubmissionRef, shown: Shown, site: ServerLinks) -> tuple[str, str]:
         """A card in plain text and in HTML."""
         said = (about, shown.form, shown.matched, shown.former, shown.superseded_by)
         if said not in self._composed:

@@ -13,7 +13,7 @@ from bot.patchwork.model import Patch, Series
 from bot.patchwork.versions import KnownVersion, compare, follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.poll import SeriesRead
 from bot.store.store import Transaction
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 
 _log = structlog.get_logger(__name__)
 _Places = Mapping[RoomId, EventId | None]
@@ -35,7 +35,7 @@ class UnlinkedSeries:
     *failures* counts how often that could not be done so far. *series* is None where it is to be read from the store.
     """
 
-    about: CardRef
+    about: SubmissionRef
     failures: int = 0
     news: tuple[Patch, ...] = ()
     series: Series | None = None
@@ -49,7 +49,7 @@ async def link_versions(tx: Transaction, links: Sequence[UnlinkedSeries]) -> lis
 
 async def _link(tx: Transaction, link: UnlinkedSeries) -> LinkedSeries | None:
     server = link.about.server
-    series = link.series or await tx.watch.series(server, link.about.number)
+    series = link.series or await tx.watch.series(server, link.about.id)
     if series is None or not may_follow(series):
         return None
     if earlier := await tx.watch.earlier(server, series.id):
@@ -77,7 +77,7 @@ def links(
     found = {each.series.id: UnlinkedSeries(each.about) for each in named if each.series is not None}
     read = {
         each.series.id: UnlinkedSeries(
-            CardRef(server, "series", each.series.id, rebuilds), news=each.news, series=each.series
+            SubmissionRef(server, SubmissionKind.SERIES, each.series.id, rebuilds), news=each.news, series=each.series
         )
         for each in reads
     }
@@ -91,7 +91,7 @@ async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[Linke
     Where the new version has a card that is not sent yet, the old one waits for its event, to be edited once.
     """
     for each in linked:
-        new, old = (CardRef(server, "series", series.id) for series in (each.series, each.former))
+        new, old = (SubmissionRef(server, SubmissionKind.SERIES, series.id) for series in (each.series, each.former))
         there, before = await tx.cards.places(new), await tx.cards.places(old)
         told = [room for room in before if room not in there or there[room] is not None]
         await tx.cards.touch(old, urgent=True, rooms=told)
@@ -121,7 +121,7 @@ class VersionLinker:
         return replace(shown, former=former, superseded_by=successor)
 
 
-async def versions_of(tx: Transaction, about: CardRef, shown: Shown) -> VersionLinker:
+async def versions_of(tx: Transaction, about: SubmissionRef, shown: Shown) -> VersionLinker:
     """The versions around what is *shown*, whichever room it is shown in."""
     series, server = shown.series, about.server
     if series is None:
@@ -142,9 +142,9 @@ async def versions_of(tx: Transaction, about: CardRef, shown: Shown) -> VersionL
     return found
 
 
-def _card(about: CardRef, series: SeriesId) -> CardRef:
+def _card(about: SubmissionRef, series: SeriesId) -> SubmissionRef:
     """The card of another series of the same server."""
-    return replace(about, kind="series", number=series)
+    return replace(about, kind=SubmissionKind.SERIES, id=series)
 
 
 def _place(room: RoomId, places: _Places) -> CardPlace | None:

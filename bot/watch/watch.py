@@ -168,7 +168,7 @@ class Watch:
         for each in self._changed:
             for change in each.changes:
                 metrics.CHANGES.labels(self.server, change.kind).inc()
-                about = {"kind": str(each.about.kind), "id": each.about.number, "patch": change.patch}
+                about = {"kind": str(each.about.kind), "id": each.about.id, "patch": change.patch}
                 _log.debug("change.seen", server=self.server, **about, why=change.reason)
         for new in self._written:
             metrics.CARDS.labels(self.server).inc()
@@ -177,7 +177,7 @@ class Watch:
                 server=self.server,
                 room=new.room,
                 kind=str(new.about.kind),
-                id=new.about.number,
+                id=new.about.id,
                 why=new.why,
             )
 

@@ -31,7 +31,7 @@ from bot.matrix.session_update import (
 )
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from matrix_rig import an_update
 from store_rig import DEVICE, StoreRig
 
@@ -181,7 +181,10 @@ async def test_a_room_that_everybody_left_is_known_until_somebody_is_there_again
 async def test_a_card_that_was_redacted_is_edited_no_more_and_nothing_is_said_to_it(
     store: Store, rig: StoreRig
 ) -> None:
-    card, ref = replace(a_notice("card/1"), lane=Lane.CARD), CardRef(ServerName("sample"), "series", 1)
+    card, ref = (
+        replace(a_notice("card/1"), lane=Lane.CARD),
+        SubmissionRef(ServerName("sample"), SubmissionKind.SERIES, 1),
+    )
     reply = replace(a_notice("reply/1"), lane=Lane.REPLY, of=card.key)
     async with store.transaction() as tx:
         await tx.cards.add(ref, card, [])

@@ -12,7 +12,7 @@ from bot.patchwork.model import CheckState, Comment, Person, Trailer, TrailerKin
 from bot.query.index.index import Index, Subscription
 from bot.query.options import OnKind
 from bot.query.parser import parse
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from card_rig import numbered, of_series
 
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
@@ -38,7 +38,7 @@ def standing(state: str = "new", check: CheckState | None = None, **first: Any) 
 
 def changed(before: SubmissionState, now: SubmissionState, *more: Change) -> ChangedSubmission:
     return ChangedSubmission(
-        about=CardRef(SERVER, "series", 42),
+        about=SubmissionRef(SERVER, SubmissionKind.SERIES, 42),
         series=now.series,
         before=before.patches,
         after=now.patches,

@@ -9,10 +9,10 @@ from bot.ids import EventId, NoticeKey
 from bot.notices.notice import ClaimedNotice, Dead, Lane, Message, Notice, NoticeState, RetryAt, Sent, edit_key
 from bot.store.card_book import DueCard
 from bot.store.store import Store
-from bot.submission import CardRef, Work, WorkKind
+from bot.submission import SubmissionKind, SubmissionRef, Work
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
 
-CARD = CardRef(SERVER, "series", 5)
+CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
 SENT = Sent(EventId("$card"))
 
 
@@ -151,10 +151,10 @@ async def test_only_the_cards_of_what_changed_are_due_those_that_wait_longest_fi
 ) -> None:
     await post(store, a_notice("card/1"), a_notice("card/2", OTHER_ROOM))
     async with store.transaction() as tx:
-        for number, kind in ((6, "series"), (5, "patch")):
-            other = CardRef(SERVER, kind, number)
+        for number, kind in ((6, SubmissionKind.SERIES), (5, SubmissionKind.PATCH)):
+            other = SubmissionRef(SERVER, kind, number)
             await tx.cards.add(other, a_notice(f"card/{kind}/{number}"), [])
-        await tx.cards.touch(CardRef(SERVER, "series", 6), urgent=False)
+        await tx.cards.touch(SubmissionRef(SERVER, SubmissionKind.SERIES, 6), urgent=False)
     await touch(store)
     rig.advance(hours=1)
 
@@ -197,15 +197,15 @@ async def test_an_old_card_is_forgotten_only_with_what_it_is_about(store: Store,
     """Else it would be posted again."""
     await post(store)
     async with store.transaction() as tx:
-        await tx.cards.add(CardRef(SERVER, "patch", 7), a_notice("card/7"), [])
-        await tx.cards.add(CardRef(SERVER, "series", 7), a_notice("card/8"), [])
+        await tx.cards.add(SubmissionRef(SERVER, SubmissionKind.PATCH, 7), a_notice("card/7"), [])
+        await tx.cards.add(SubmissionRef(SERVER, SubmissionKind.SERIES, 7), a_notice("card/8"), [])
         await tx.watch._keep_series(SERVER, [a_series(5)], set())
     rig.advance(days=50)
     async with store.transaction() as tx:
-        await tx.cards.touch(CardRef(SERVER, "series", 7), urgent=False)
+        await tx.cards.touch(SubmissionRef(SERVER, SubmissionKind.SERIES, 7), urgent=False)
     rig.advance(days=129)
     async with store.transaction() as tx:
-        await tx.watch._keep_series(SERVER, [a_series(5)], {Work(WorkKind.SERIES, 5)})
+        await tx.watch._keep_series(SERVER, [a_series(5)], {Work(SubmissionKind.SERIES, 5)})
     rig.advance(days=2)
 
     await store.tidy()

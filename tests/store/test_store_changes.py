@@ -21,12 +21,12 @@ from bot.patchwork.updates import (
 )
 from bot.poll import CommentsRead, FollowUpResult, Poll, SeriesRead
 from bot.store.store import Store
-from bot.submission import CardRef, Work, WorkKind
+from bot.submission import SubmissionKind, SubmissionRef, Work
 from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series, ask
 
 CURSOR = "2026-01-01T00:00:00"
 ONE, TWO, LONE = PatchId(1), PatchId(2), PatchId(9)
-SERIES = Work(WorkKind.SERIES, 5)
+SERIES = Work(SubmissionKind.SERIES, 5)
 ON_ONE = CommentTarget(MailKind.PATCH, ONE)
 ACKED = Trailer(TrailerKind.ACKED, "ann@example.org")
 
@@ -70,7 +70,10 @@ async def test_what_changed_comes_with_all_patches_before_and_after(known: Store
     changed = await save(known, Poll(SERVER, CURSOR, told=(state(2, "accepted"), state(9, "rejected"))))
 
     series, lone = changed
-    assert (series.about, lone.about) == (CardRef(SERVER, "series", 5), CardRef(SERVER, "patch", 9))
+    assert (series.about, lone.about) == (
+        SubmissionRef(SERVER, SubmissionKind.SERIES, 5),
+        SubmissionRef(SERVER, SubmissionKind.PATCH, 9),
+    )
     assert series.series == a_series(5, patches=(1, 2))
     assert series.before == (a_patch(1, series=5), a_patch(2, series=5))
     assert series.after == (a_patch(1, series=5), a_patch(2, series=5, state="accepted"))
@@ -243,14 +246,14 @@ async def test_what_is_asked_for_a_follow_up(known: Store) -> None:
 
     assert await ask(known, lambda tx: tx.watch.works_of(SERVER, [1, 9, 10])) == {
         ONE: SERIES,
-        LONE: Work(WorkKind.PATCH, 9),
+        LONE: Work(SubmissionKind.PATCH, 9),
     }
     assert await ask(known, lambda tx: tx.watch.work_of_cover(SERVER, PROJECT, Msgid("6@hs"))) == Work(
-        WorkKind.SERIES, 6
+        SubmissionKind.SERIES, 6
     )
     assert await ask(known, lambda tx: tx.watch.work_of_cover(OTHER_SERVER, PROJECT, Msgid("6@hs"))) is None
     async with known.transaction() as tx:
-        assert await tx.watch.standings(SERVER, [Work(WorkKind.SERIES, 7), Work(WorkKind.PATCH, 1)]) == {}
+        assert await tx.watch.standings(SERVER, [Work(SubmissionKind.SERIES, 7), Work(SubmissionKind.PATCH, 1)]) == {}
 
 
 async def test_a_rebuilt_server_is_known_nothing_of_and_nothing_changes(known: Store, rig: StoreRig) -> None:
@@ -271,4 +274,4 @@ async def test_a_burst_over_many_series_is_one_change_each(store: Store) -> None
 
     changed = await save(store, Poll(SERVER, CURSOR, told=tuple(state(number, "accepted") for number in range(1, 701))))
 
-    assert [each.about.number for each in changed] == list(range(1, 701))
+    assert [each.about.id for each in changed] == list(range(1, 701))

@@ -10,7 +10,7 @@ from bot.poll import Poll, SeriesRead
 from bot.query.options import DigestTimes, read_digest
 from bot.store.digest_book import KEEP_TOLD, DigestDue, DigestEntry
 from bot.store.store import Store
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
 
 DAILY = read_digest("daily 09:00")
@@ -19,8 +19,8 @@ MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday, when the rig's clock 
 WHY = [(7, "path:migration/", "migration/ram.c")]
 
 
-def series(number: int) -> CardRef:
-    return CardRef(SERVER, "series", number)
+def series(number: int) -> SubmissionRef:
+    return SubmissionRef(SERVER, SubmissionKind.SERIES, number)
 
 
 async def keep(store: Store, *numbers: int, room: RoomId = ROOM, digest: DigestTimes = DAILY) -> None:
@@ -31,7 +31,7 @@ async def keep(store: Store, *numbers: int, room: RoomId = ROOM, digest: DigestT
 
 async def untold(store: Store, room: RoomId = ROOM, digest: DigestTimes = DAILY) -> list[int]:
     async with store.transaction() as tx:
-        return [entry.about.number for entry in await tx.digests.untold(room, digest)]
+        return [entry.about.id for entry in await tx.digests.untold(room, digest)]
 
 
 async def due(store: Store) -> list[DigestDue]:
@@ -174,7 +174,7 @@ async def test_a_room_in_the_place_of_another_is_told_what_was_kept(store: Store
 async def test_what_was_kept_of_a_server_whose_ids_begin_anew_is_forgotten(store: Store) -> None:
     await keep(store, 1)
     async with store.transaction() as tx:
-        await tx.digests.add(ROOM, [DAILY], CardRef(OTHER_SERVER, "series", 5), WHY)
+        await tx.digests.add(ROOM, [DAILY], SubmissionRef(OTHER_SERVER, SubmissionKind.SERIES, 5), WHY)
         await tx.watch.save(Poll(SERVER, None, rebuilt=True))
 
     assert await untold(store) == [5]

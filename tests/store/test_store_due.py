@@ -10,7 +10,7 @@ from bot.ids import EventId, PatchId
 from bot.notices.changes import Change, ChangeKind
 from bot.notices.edit_schedule import GATHERING
 from bot.notices.floods import LONG_QUIET, QUIET, Flood, flood_key
-from bot.notices.notice import CardRef, card_key
+from bot.notices.notice import card_key
 from bot.poll import Poll
 from bot.query.options import read_digest
 from bot.store.card_book import next_edit
@@ -18,9 +18,10 @@ from bot.store.digest_book import DigestDue
 from bot.store.due_book import DueTimes
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import OTHER_ROOM, ROOM, SERVER, FileRig, StoreRig, a_notice, only_sqlite
 
-CARD = CardRef(SERVER, "series", 5)
+CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
 KEY, OTHER_KEY = (card_key(room, SERVER, "series", 5) for room in (ROOM, OTHER_ROOM))
 ACCEPTED = Change(ChangeKind.STATE, PatchId(1), "new", "accepted")
 DAILY = read_digest("daily 09:00")

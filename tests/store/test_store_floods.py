@@ -10,22 +10,22 @@ from bot.notices.floods import Cause, Flood, flood_key
 from bot.poll import Poll, SeriesRead
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Store, Transaction
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_patch, a_series
 
 LINE = NoticeKey("flood/1")
 
 
-def held(number: int, kind: str = "series") -> HeldSubmission:
+def held(number: int, kind: SubmissionKind = SubmissionKind.SERIES) -> HeldSubmission:
     return HeldSubmission(
-        CardRef(SERVER, kind, number), [[1, "path:migration/", "migration/ram.c"]], ("migration/ram.c",)
+        SubmissionRef(SERVER, kind, number), [[1, "path:migration/", "migration/ram.c"]], ("migration/ram.c",)
     )
 
 
 async def a_card(tx: Transaction, number: int) -> None:
     """A card that waits to be sent."""
     notice = a_notice(f"card/{number}")
-    await tx.cards.add(CardRef(SERVER, "series", number), notice, [[1, "path:a/", "a/b"]])
+    await tx.cards.add(SubmissionRef(SERVER, SubmissionKind.SERIES, number), notice, [[1, "path:a/", "a/b"]])
     await tx.outbox.add([notice])
 
 
@@ -56,9 +56,9 @@ async def test_a_flood_is_kept_as_it_is(rig: StoreRig, store: Store) -> None:
 async def test_what_is_gathered_comes_back_in_its_order(store: Store) -> None:
     async with store.transaction() as tx:
         await tx.watch.save(Poll(SERVER, None, series=(SeriesRead(a_series(7), ()),), patches=(a_patch(8),)))
-        await tx.floods.gather(ROOM, LINE, [held(9), held(7), held(8, "patch")])
-        assert await tx.floods.held(LINE, 0) == [held(9), held(7), held(8, "patch")]
-        assert await tx.floods.rooms_with(CardRef(SERVER, "series", 7)) == {ROOM}
+        await tx.floods.gather(ROOM, LINE, [held(9), held(7), held(8, SubmissionKind.PATCH)])
+        assert await tx.floods.held(LINE, 0) == [held(9), held(7), held(8, SubmissionKind.PATCH)]
+        assert await tx.floods.rooms_with(SubmissionRef(SERVER, SubmissionKind.SERIES, 7)) == {ROOM}
         names = [each.what and each.what.name for each in await tx.floods.gathered(LINE)]
 
     assert names == [None, "Series 7", "Patch 8"]
@@ -80,7 +80,7 @@ async def test_of_the_cards_of_the_last_minute_those_that_were_tried_stay(rig: S
         assert recent == 3
         withdrawn = await tx.floods.withdraw_recent(ROOM)
 
-    assert [each.about.number for each in withdrawn] == [3, 4]
+    assert [each.about.id for each in withdrawn] == [3, 4]
     assert [key for (key,) in rig.execute("SELECT key FROM notice")] == ["card/2"]
     assert sorted(rig.execute("SELECT object FROM card")) == [(1,), (2,)]
 
@@ -97,7 +97,7 @@ async def test_too_many_cards_that_were_kept_for_a_room_are_a_flood_when_it_lets
 
     async with store.transaction() as tx:
         floods = await tx.floods.all()
-        numbers = [each.about.number for flood in floods for each in await tx.floods.held(flood.key, 0)]
+        numbers = [each.about.id for flood in floods for each in await tx.floods.held(flood.key, 0)]
     assert rig.count("notice") == rig.count("card") == left
     assert numbers == ([] if left else list(range(count)))
     assert [flood.cause for flood in floods] == ([] if left else [Cause.KEPT])

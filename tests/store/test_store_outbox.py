@@ -40,10 +40,10 @@ from bot.notices.notice import (
 from bot.store import book, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
-CARD = CardRef(SERVER, "series", 5)
+CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
 SENT = Sent(EventId("$1"))
 
 
@@ -291,11 +291,11 @@ async def test_a_card_is_remembered_by_room_and_object(store: Store) -> None:
         await tx.cards.add(CARD, a_notice("card/2", OTHER_ROOM), [])
 
         assert await tx.cards.rooms_with(CARD) == {ROOM, OTHER_ROOM}
-        assert await tx.cards.rooms_with(CardRef(SERVER, "patch", 5)) == set()
-        assert await tx.cards.rooms_with(CardRef(SERVER, "series", 6)) == set()
+        assert await tx.cards.rooms_with(SubmissionRef(SERVER, SubmissionKind.PATCH, 5)) == set()
+        assert await tx.cards.rooms_with(SubmissionRef(SERVER, SubmissionKind.SERIES, 6)) == set()
 
 
-async def about(store: Store, event: str, room: RoomId = ROOM) -> CardRef | None:
+async def about(store: Store, event: str, room: RoomId = ROOM) -> SubmissionRef | None:
     async with store.transaction() as tx:
         return await tx.cards.about_event(room, EventId(event))
 
@@ -303,7 +303,7 @@ async def about(store: Store, event: str, room: RoomId = ROOM) -> CardRef | None
 async def test_a_card_is_known_by_its_event_for_longer_than_notices_are_kept(store: Store, rig: StoreRig) -> None:
     async with store.transaction() as tx:
         await tx.cards.add(CARD, a_notice("card/1"), [])
-        await tx.cards.add(CardRef(SERVER, "patch", 6), a_notice("card/2", OTHER_ROOM), [])
+        await tx.cards.add(SubmissionRef(SERVER, SubmissionKind.PATCH, 6), a_notice("card/2", OTHER_ROOM), [])
         await tx.outbox.add([a_notice("card/1"), a_notice("card/2", OTHER_ROOM)])
     first, second = await claim(store)
     assert await about(store, "$1") is None
@@ -315,7 +315,7 @@ async def test_a_card_is_known_by_its_event_for_longer_than_notices_are_kept(sto
 
     assert await counts(store) == {}
     assert await about(store, "$1") == CARD
-    assert await about(store, "$2", OTHER_ROOM) == CardRef(SERVER, "patch", 6)
+    assert await about(store, "$2", OTHER_ROOM) == SubmissionRef(SERVER, SubmissionKind.PATCH, 6)
     assert await about(store, "$2") is None
     assert await about(store, "$3") is None
 
@@ -323,14 +323,14 @@ async def test_a_card_is_known_by_its_event_for_longer_than_notices_are_kept(sto
 @pytest.mark.parametrize(
     ("series", "patch", "found"),
     [
-        (5, 7, CardRef(SERVER, "patch", 7)),
-        (5, None, CardRef(SERVER, "series", 5)),
-        (None, 7, CardRef(SERVER, "patch", 7)),
+        (5, 7, SubmissionRef(SERVER, SubmissionKind.PATCH, 7)),
+        (5, None, SubmissionRef(SERVER, SubmissionKind.SERIES, 5)),
+        (None, 7, SubmissionRef(SERVER, SubmissionKind.PATCH, 7)),
         (None, None, None),
     ],
 )
 async def test_an_answer_is_about_its_patch_else_its_series(
-    store: Store, series: SeriesId | None, patch: PatchId | None, found: CardRef | None
+    store: Store, series: SeriesId | None, patch: PatchId | None, found: SubmissionRef | None
 ) -> None:
     tag = Tag(NoticeKind.ANSWER, NoticeKey("answer/1"), SERVER, series=series, patch=patch)
     await add(store, Notice(ROOM, Lane.ANSWER, Message("body", "<p>body</p>", tag)))

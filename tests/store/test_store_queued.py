@@ -5,12 +5,12 @@ from bot.notices.changes import Change, ChangeKind
 from bot.notices.notice import Sent, card_key
 from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
 from bot.store.store import Store
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from bot.watch.thread_replies import GATHERING
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 NEW_ROOM = RoomId("!new:hs")
-CARD = CardRef(SERVER, "series", 5)
+CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
 KEY, OTHER_KEY = (card_key(room, SERVER, "series", 5) for room in (ROOM, OTHER_ROOM))
 ACCEPTED = Change(ChangeKind.STATE, PatchId(1), "new", "accepted")
 REVIEW = frozenset({Trailer(TrailerKind.REVIEWED, "rey@example.com")})

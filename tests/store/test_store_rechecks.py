@@ -12,10 +12,10 @@ from bot.patchwork.request_turns import REQUESTS_AN_HOUR, RecheckBudget
 from bot.patchwork.updates import CommentTarget, FieldUpdate, MailKind, PatchField, TrailersRead
 from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Poll, Recheck, Rechecks, SeriesRead
 from bot.store.store import Store, Transaction
-from bot.submission import Work, WorkKind
+from bot.submission import SubmissionKind, Work
 from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask, made_at
 
-FIRST, SECOND, LONE = Work(WorkKind.SERIES, 1), Work(WorkKind.SERIES, 2), Work(WorkKind.PATCH, 9)
+FIRST, SECOND, LONE = Work(SubmissionKind.SERIES, 1), Work(SubmissionKind.SERIES, 2), Work(SubmissionKind.PATCH, 9)
 QUIET = FollowUpResult(rechecks=Rechecks())
 
 

@@ -3,7 +3,7 @@
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.notice import NoticeState, Sent, Suspend, card_key
 from bot.store.store import Store
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 ME = UserId("@bot:hs")
@@ -79,10 +79,10 @@ async def test_a_moved_room_that_was_suspended_speaks_again_in_its_new_place(sto
 
 
 async def test_a_moved_room_has_the_cards_of_both(store: Store) -> None:
-    refs = [CardRef(SERVER, "series", number) for number in (1, 2, 3)]
+    refs = [SubmissionRef(SERVER, SubmissionKind.SERIES, number) for number in (1, 2, 3)]
     async with store.transaction() as tx:
         for room, ref in ((ROOM, refs[0]), (ROOM, refs[1]), (OTHER_ROOM, refs[1]), (OTHER_ROOM, refs[2])):
-            await tx.cards.add(ref, a_notice(card_key(room, SERVER, "series", ref.number), room), [])
+            await tx.cards.add(ref, a_notice(card_key(room, SERVER, "series", ref.id), room), [])
 
     async with store.transaction() as tx:
         await tx.session.move(ROOM, OTHER_ROOM)

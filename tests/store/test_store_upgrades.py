@@ -15,7 +15,7 @@ from bot.ids import DeviceId, EventId, NoticeKey, UserId
 from bot.store import columns, migrate
 from bot.store.engine import connect
 from bot.store.store import Store
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import (
     OTHER_ROOM,
     PROJECT,
@@ -326,7 +326,7 @@ async def test_a_database_of_an_earlier_version_keeps_all_that_is_in_it_and_is_u
     assert patch is not None
     assert (patch.name, patch.paths) == ("Patch 70", ("migration/ram.c",))
     assert (kept.since, kept.direct, kept.named) == ("s1", frozenset([OTHER_ROOM]), {"#other:hs": OTHER_ROOM})
-    assert card == CardRef(SERVER, "series", 7)
+    assert card == SubmissionRef(SERVER, SubmissionKind.SERIES, 7)
     assert claimed.message.tag.key == NoticeKey("card/8")
     assert [each.query for each, _ in everything.subscriptions] == ["path:migration/"]
 

@@ -11,7 +11,7 @@ from bot.patchwork.versions import Newcomer, PredecessorCandidate
 from bot.poll import Poll, SeriesRead
 from bot.store.patch_book import MOST_CANDIDATES
 from bot.store.store import Store
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import DEVICE, OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, SUBMITTER, StoreRig, a_notice, a_patch, a_series
 
 
@@ -113,8 +113,8 @@ async def test_a_link_stays_when_the_series_is_read_again(store: Store) -> None:
 # The cards that tell of them
 
 
-def of(number: int) -> CardRef:
-    return CardRef(SERVER, "series", number)
+def of(number: int) -> SubmissionRef:
+    return SubmissionRef(SERVER, SubmissionKind.SERIES, number)
 
 
 async def with_cards(store: Store, *cards: tuple[int, RoomId]) -> None:
@@ -140,7 +140,7 @@ async def due(store: Store, rig: StoreRig) -> set[tuple[int, RoomId]]:
     """The cards that are edited soon."""
     rig.advance(seconds=5)
     async with store.transaction() as tx:
-        return {(each.about.number, each.room) for each in await tx.cards.due(100)}
+        return {(each.about.id, each.room) for each in await tx.cards.due(100)}
 
 
 async def test_a_card_that_came_is_told_to_the_cards_of_the_versions_around_it(store: Store, rig: StoreRig) -> None:
@@ -175,7 +175,7 @@ async def test_a_card_of_something_else_is_told_to_nobody(store: Store, rig: Sto
     await with_cards(store)
     async with store.transaction() as tx:
         notice = a_notice("card/patch")
-        await tx.cards.add(CardRef(SERVER, "patch", 2), notice, [])
+        await tx.cards.add(SubmissionRef(SERVER, SubmissionKind.PATCH, 2), notice, [])
         await tx.outbox.add([notice])
 
     await settle(store, Sent(EventId("$1")))

@@ -16,7 +16,7 @@ from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.poll import KnownSeries, Poll, SeriesRead, WatchPosition
 from bot.store import book, schema
 from bot.store.store import Store
-from bot.submission import CardRef
+from bot.submission import SubmissionKind, SubmissionRef
 from broken_rows import fail
 from store_rig import (
     OTHER_SERVER,
@@ -233,7 +233,7 @@ async def test_a_rebuilt_server_starts_anew(store: Store, rig: StoreRig) -> None
     )
     await save(store, everything, replace(everything, server=OTHER_SERVER))
     async with store.transaction() as tx:
-        await tx.cards.add(CardRef(SERVER, "series", 5), a_notice(), [])
+        await tx.cards.add(SubmissionRef(SERVER, SubmissionKind.SERIES, 5), a_notice(), [])
     kept = await ask(store, lambda tx: tx.watch.watched(OTHER_SERVER))
 
     await save(store, Poll(SERVER, "2026-02-02T00:00:00", baselines=(a_baseline(event=3),), rebuilt=True))
