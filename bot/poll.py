@@ -22,7 +22,7 @@ from bot.patchwork.model import Comment, Patch, Series
 from bot.patchwork.states import NO_STATES, States
 from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, Told, TrailersRead
 from bot.patchwork.wire import EventHint
-from bot.submission import Work
+from bot.submission import SubmissionRef
 
 SECOND_LOOK = timedelta(minutes=10)  # after a first "not found", the answer that counts
 OFTEN_FOR = timedelta(days=1)  # how long an unreadable object is asked for as often as any that fails
@@ -238,14 +238,14 @@ class WatchPosition:
 
 @dataclass(frozen=True, slots=True)
 class CommentsRead:
-    """The comments on a patch or a cover letter, which belongs to *work*; None where nobody wants to hear them.
+    """The comments on a patch or a cover letter, which belongs to *ref*; None where nobody wants to hear them.
 
-    *work* is None where nothing is known of what they are on. *unannounced* are the ids of those that are news though
+    *ref* is None where nothing is known of what they are on. *unannounced* are the ids of those that are news though
     no event told of them.
     """
 
     on: CommentTarget
-    work: Work | None = None
+    ref: SubmissionRef | None = None
     comments: tuple[Comment, ...] | None = None
     unannounced: tuple[int, ...] = ()
 
@@ -257,16 +257,16 @@ class DueRecheck:
     *is_first*: they were not looked for before.
     """
 
-    work: Work
+    ref: SubmissionRef
     changed_at: datetime
     is_first: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """The comments on *work* are looked for from now on, or nobody sees them; *next_at* None: never again (UTC)."""
+    """The comments on *ref* are looked for from now on, or nobody sees them; *next_at* None: never again (UTC)."""
 
-    work: Work
+    ref: SubmissionRef
     next_at: datetime | None
     is_seen: bool
 

@@ -14,14 +14,6 @@ class SubmissionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A series, or a patch that has none."""
-
-    kind: SubmissionKind
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
 class SubmissionRef:
     """The identity of a submission; *rebuilds* counts how often the server's ids began anew before it got this *id*."""
 

@@ -23,28 +23,28 @@ from bot.polling.pending import KnownObjects, PendingQueue
 from bot.polling.rechecker import OF_A_SERIES, Rechecker, Watching
 from bot.polling.sweep import SweepResult
 from bot.store.store import Store, Transaction
-from bot.submission import SubmissionKind, Work
+from bot.submission import SubmissionKind, SubmissionRef
 
 
 class Followers(Watching, Protocol):
     """Who wants to know what costs a request."""
 
-    async def sees_trailers(self, server: ServerName, work: Work) -> bool:
-        """Whether somebody sees the trailers of *work*, or waits for them."""
+    async def sees_trailers(self, ref: SubmissionRef) -> bool:
+        """Whether somebody sees the trailers of *ref*, or waits for them."""
 
 
 class NoFollowers:
     """Nobody listens."""
 
-    async def sees_trailers(self, server: ServerName, work: Work) -> bool:  # noqa: ARG002  # the port's
+    async def sees_trailers(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
         """Never."""
         return False
 
-    async def hears_comments(self, server: ServerName, work: Work) -> bool:  # noqa: ARG002  # the port's
+    async def hears_comments(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
         """Never."""
         return False
 
-    async def watches_comments(self, server: ServerName, work: Work) -> bool:  # noqa: ARG002  # the port's
+    async def watches_comments(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
         """Never."""
         return False
 
@@ -103,31 +103,31 @@ class FollowUps:
         """The comments, where somebody wants to hear them; None while it may still become known what they are on."""
         kind = MailKind.PATCH if item.kind is PendingKind.PATCH_COMMENTS else MailKind.COVER
         on = CommentTarget(kind, item.id)
-        work = await self._work(on, item)
-        if work is None:
+        ref = await self._ref(on, item)
+        if ref is None:
             is_unknown = board.now >= item.deadline and not board.has_unreadable(item.project)
             return CommentsRead(on) if is_unknown else None
-        read = CommentsRead(on, work)
-        if await self._listening.hears_comments(self._server, work):
+        read = CommentsRead(on, ref)
+        if await self._listening.hears_comments(ref):
             self._rechecker.see_to(1)
-            read = await self._with_comments(read, work)
+            read = await self._with_comments(read, ref)
         may_have_trailers = not self._rechecker.is_on or bool(read.unannounced)
-        if may_have_trailers and await self._listening.sees_trailers(self._server, work):
-            board.trailers(item.project, work, item.first_seen)
+        if may_have_trailers and await self._listening.sees_trailers(ref):
+            board.trailers(item.project, ref, item.first_seen)
         return read
 
-    async def _with_comments(self, read: CommentsRead, work: Work) -> CommentsRead:
+    async def _with_comments(self, read: CommentsRead, ref: SubmissionRef) -> CommentsRead:
         comments = await self._source.comments(read.on)
         if not self._rechecker.is_on:
             return replace(read, comments=comments)
-        news = await self._rechecker.unannounced(read.on, work, comments)
+        news = await self._rechecker.unannounced(read.on, ref, comments)
         return replace(read, comments=comments, unannounced=news)
 
-    async def _work(self, on: CommentTarget, item: Pending) -> Work | None:
+    async def _ref(self, on: CommentTarget, item: Pending) -> SubmissionRef | None:
         async with self._store.reading() as tx:
             if on.kind is MailKind.COVER:
-                return await tx.watch.work_of_cover(self._server, item.project, Msgid(item.name))
-            return (await tx.watch.works_of(self._server, [on.id])).get(PatchId(on.id))
+                return await tx.watch.ref_of_cover(self._server, item.project, Msgid(item.name))
+            return (await tx.watch.refs_of(self._server, [on.id])).get(PatchId(on.id))
 
     async def _trailers(self, board: PendingQueue, item: Pending) -> TrailersRead:
         """The trailers now; none where nothing is known of it any more."""
@@ -145,7 +145,7 @@ class FollowUps:
         cover = await self._cover_trailers(series)
         read = await self._source.trailers(series, patches)
         for number in read.unread:  # each is asked for by itself from now on
-            board.trailers(item.project, Work(SubmissionKind.PATCH, number), board.now)
+            board.trailers(item.project, SubmissionRef(self._server, SubmissionKind.PATCH, number), board.now)
         if isinstance(cover, TransportError):
             raise PartialResult(read, cover)
         return replace(read, cover=cover)
@@ -183,7 +183,7 @@ class LateCovers:
     async def _series_of(self, _: PendingQueue, item: Pending) -> tuple[Series, ...]:
         """The series as it stands now; none where it is known with its cover letter, or was not judged yet."""
         async with self._store.reading() as tx:
-            if await tx.watch.work_of_cover(self._server, item.project, Msgid(item.name)) is not None:
+            if await tx.watch.ref_of_cover(self._server, item.project, Msgid(item.name)) is not None:
                 return ()
         number = await self._api.series_of_cover_number(item.id)
         if number is None:

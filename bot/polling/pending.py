@@ -15,7 +15,7 @@ from bot.patchwork.model import PatchRef, number_of
 from bot.patchwork.updates import CommentHint, CommentTarget, MailKind
 from bot.patchwork.wire import EventHint
 from bot.poll import Baseline, KnownSeries, Pending, PendingKind
-from bot.submission import SubmissionKind, Work
+from bot.submission import SubmissionKind, SubmissionRef
 
 GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
 TRAILERS_AFTER = timedelta(seconds=60)  # the first comment: those of a burst are read together
@@ -128,10 +128,10 @@ class PendingQueue:
         """The checks of a patch are not as they are known."""
         self._add(self._item(PendingKind.CHECKS, project, patch, timedelta()), at_once=True)
 
-    def trailers(self, project: ProjectName, work: Work, since: datetime) -> None:
+    def trailers(self, project: ProjectName, ref: SubmissionRef, since: datetime) -> None:
         """What a card counts may not be as it was, *since* then."""
-        kind = PendingKind.SERIES_TRAILERS if work.kind is SubmissionKind.SERIES else PendingKind.PATCH_TRAILERS
-        item = self._item(kind, project, work.id, timedelta())
+        kind = PendingKind.SERIES_TRAILERS if ref.kind is SubmissionKind.SERIES else PendingKind.PATCH_TRAILERS
+        item = self._item(kind, project, ref.id, timedelta())
         self._add(replace(item, due=since + TRAILERS_AFTER), at_once=False)
 
     def counts(self) -> Counter[PendingKind]:

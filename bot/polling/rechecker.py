@@ -19,7 +19,7 @@ from bot.patchwork.updates import CommentTarget, MailKind
 from bot.poll import DueRecheck, PendingKind, Recheck, Rechecks
 from bot.polling.pending import TRAILERS_AFTER, PendingQueue
 from bot.store.store import Store
-from bot.submission import SubmissionKind, Work
+from bot.submission import SubmissionKind, SubmissionRef
 
 AT_ONCE = 20  # submissions that a poll looks at, seen or not
 OF_A_SERIES = 2  # requests for its trailers: its mbox, and the comments on its cover letter
@@ -34,11 +34,11 @@ _COSTS = {
 class Watching(Protocol):
     """Tells whether anybody would see the result of a recheck."""
 
-    async def watches_comments(self, server: ServerName, work: Work) -> bool:
-        """Whether anybody sees comments on *work*: on a card, by `on:comment`, or by `is:reviewed`."""
+    async def watches_comments(self, ref: SubmissionRef) -> bool:
+        """Whether anybody sees comments on *ref*: on a card, by `on:comment`, or by `is:reviewed`."""
 
-    async def hears_comments(self, server: ServerName, work: Work) -> bool:
-        """Whether anybody has comments on *work* posted (`on:comment`)."""
+    async def hears_comments(self, ref: SubmissionRef) -> bool:
+        """Whether anybody has comments on *ref* posted (`on:comment`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,36 +96,36 @@ class Rechecker:
         if self.is_on:
             self._budget.see_to(requests)
 
-    async def unannounced(self, on: CommentTarget, work: Work, comments: Sequence[Comment]) -> tuple[int, ...]:
-        """Return the ids of the *comments* that are news: not seen before, and sent since the work was first read."""
+    async def unannounced(self, on: CommentTarget, ref: SubmissionRef, comments: Sequence[Comment]) -> tuple[int, ...]:
+        """Return the ids of the *comments* that are news: not seen before, and sent since *ref* was first read."""
         async with self._store.reading() as tx:
-            since = await tx.rechecks.comments_since(self._server, work)
+            since = await tx.rechecks.comments_since(ref)
             recent = [comment.id for comment in comments if since is not None and _is_since(comment, since)]
             known = await tx.watch.known_comments(self._server, on.kind, recent) if recent else set()
         return tuple(number for number in recent if number not in known)
 
     async def _begin(self, board: PendingQueue, due: DueRecheck) -> tuple[Recheck, int]:
         """Put a submission on the *board* if anybody sees it; return how many requests it takes."""
-        work, now = due.work, board.now
-        submission = await self._submission(work)
+        ref, now = due.ref, board.now
+        submission = await self._submission(ref)
         if is_over(due.changed_at, now) or not is_open(submission.patches):
-            return Recheck(work, None, is_seen=False), 0
+            return Recheck(ref, None, is_seen=False), 0
         next_at = next_recheck(min(due.changed_at, now), now)  # a clock that was set back makes it due no more often
-        if not await self._watching.watches_comments(self._server, work):
-            return Recheck(work, next_at, is_seen=False), 0
-        is_heard = await self._watching.hears_comments(self._server, work)
+        if not await self._watching.watches_comments(ref):
+            return Recheck(ref, next_at, is_seen=False), 0
+        is_heard = await self._watching.hears_comments(ref)
         requests = _put_comments(board, submission) if is_heard else 0
         if due.is_first or not is_heard:  # else the comments say whether there are new trailers
-            board.trailers(submission.patches[0].project, work, now - TRAILERS_AFTER)
-            requests += OF_A_SERIES if work.kind is SubmissionKind.SERIES else 1
-        return Recheck(work, next_at, is_seen=True), requests
+            board.trailers(submission.patches[0].project, ref, now - TRAILERS_AFTER)
+            requests += OF_A_SERIES if ref.kind is SubmissionKind.SERIES else 1
+        return Recheck(ref, next_at, is_seen=True), requests
 
-    async def _submission(self, work: Work) -> _Submission:
+    async def _submission(self, ref: SubmissionRef) -> _Submission:
         async with self._store.reading() as tx:
-            if work.kind is SubmissionKind.PATCH:
-                patch = await tx.watch.patch(self._server, work.id)
+            if ref.kind is SubmissionKind.PATCH:
+                patch = await tx.watch.patch(self._server, ref.id)
                 return _Submission(None, [patch] if patch and patch.series is None else [])
-            series = await tx.watch.series(self._server, work.id)
+            series = await tx.watch.series(self._server, ref.id)
             return _Submission(series, await tx.watch.patches_of(self._server, series.id) if series else [])
 
 

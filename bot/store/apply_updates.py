@@ -19,7 +19,7 @@ from bot.poll import CommentsRead, Poll
 from bot.store import rows, schema
 from bot.store.book import batched
 from bot.store.patch_book import PatchBook
-from bot.submission import SubmissionKind, SubmissionRef, Work
+from bot.submission import SubmissionKind, SubmissionRef
 
 _SHOWN = ("name", "total", "received_total", "cover", "cover_id", "archive_url")  # by the lists, of a series
 _BATCH = 500
@@ -32,9 +32,9 @@ class PollChanges(PatchBook):
         super().__init__(connection, now)
         self._poll = poll
         self._server = poll.server
-        self._before: dict[Work, SubmissionState] = {}
+        self._before: dict[SubmissionRef, SubmissionState] = {}
 
-    async def look(self) -> AbstractSet[Work]:
+    async def look(self) -> AbstractSet[SubmissionRef]:
         """Read what the poll may change as it is before the poll, and return what of that is known."""
         await self._name_delegates()
         self._before = await self.standings(self._server, await self._touched())
@@ -51,11 +51,11 @@ class PollChanges(PatchBook):
             return ()
         now, rebuilds = await self.standings(self._server, self._before), await self.rebuilds(self._server)
         found: list[ChangedSubmission] = []
-        for work, before in self._before.items():
-            changes = (*detect(before, now[work]), *said.get(work, ()))
+        for ref, before in self._before.items():
+            changes = (*detect(before, now[ref]), *said.get(ref, ()))
             if changes:
-                about = SubmissionRef(self._server, work.kind, work.id, rebuilds)
-                found.append(_changed(about, before, now[work], changes))
+                about = SubmissionRef(self._server, ref.kind, ref.id, rebuilds)
+                found.append(_changed(about, before, now[ref], changes))
                 await self._note(found[-1])
         return tuple(found)
 
@@ -69,19 +69,19 @@ class PollChanges(PatchBook):
 
     # What is touched
 
-    async def _touched(self) -> dict[Work, None]:
+    async def _touched(self) -> dict[SubmissionRef, None]:
         """What is known, in the order of the poll, and may not be as it was after that."""
         poll, followed = self._poll, self._poll.followed
         patches = [patch for patch, values in (await self._news()).items() if values]
         patches += [told.patch for told in poll.told if isinstance(told, CheckUpdate)]
         patches += [read.patch for read in followed.checks]
         patches += [patch for read in followed.trailers for patch, _ in read.patches]
-        works = await self.works_of(self._server, patches)
-        found = dict.fromkeys(works[patch] for patch in patches if patch in works)
+        refs = await self.refs_of(self._server, patches)
+        found = dict.fromkeys(refs[patch] for patch in patches if patch in refs)
         series = [read.series.id for read in poll.series] + [each.id for each in await self._renamed()]
         series += [read.series for read in followed.trailers if read.series is not None]
-        found |= dict.fromkeys(Work(SubmissionKind.SERIES, number) for number in series)
-        return found | dict.fromkeys(read.work for read in followed.comments if read.work and read.comments)
+        found |= dict.fromkeys(SubmissionRef(self._server, SubmissionKind.SERIES, number) for number in series)
+        return found | dict.fromkeys(read.ref for read in followed.comments if read.ref and read.comments)
 
     async def _news(self) -> dict[PatchId, dict[str, object]]:
         """The columns of the patches that are known, as the poll tells them where they are not so."""
@@ -179,15 +179,15 @@ class PollChanges(PatchBook):
             if read.series is not None and read.cover is not None:
                 await self._change(schema.series, read.series, {"trailers": rows.of_trailers(read.cover)})
 
-    async def _tell_comments(self) -> dict[Work, list[Change]]:
+    async def _tell_comments(self) -> dict[SubmissionRef, list[Change]]:
         """Remember the comments heard of; those that somebody wants to hear and did not yet, by what they belong to."""
         await self._hear()
-        found: dict[Work, list[Change]] = defaultdict(list)
+        found: dict[SubmissionRef, list[Change]] = defaultdict(list)
         for read in self._poll.followed.comments:
             untold = await self._untold(read)
             await self._told(read.on.kind, untold)
-            if read.work is not None:
-                found[read.work] += _said(read, untold)
+            if read.ref is not None:
+                found[read.ref] += _said(read, untold)
         return found
 
     async def _untold(self, read: CommentsRead) -> set[int]:

@@ -18,7 +18,7 @@ from bot.patchwork.versions import Newcomer, PredecessorCandidate, version_of
 from bot.store import rows, schema
 from bot.store.book import Book
 from bot.store.patch_scan import PatchScan, ScanRow
-from bot.submission import SubmissionKind, Work
+from bot.submission import SubmissionKind, SubmissionRef
 
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches that paths are looked for in
@@ -146,19 +146,21 @@ class PatchBook(Book):
         query = sa.select(table.c.id).where(table.c.server == server, table.c.changed_at >= since)
         return frozenset(PatchId(row["id"]) for row in await self._among(query, table.c.id, patches))
 
-    async def works_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, Work]:
+    async def refs_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, SubmissionRef]:
         """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
         table = schema.patch
-        query = sa.select(table.c.id, table.c.series).where(table.c.server == server)
+        query = sa.select(table.c.server, table.c.id, table.c.series).where(table.c.server == server)
         found = await self._among(query, table.c.id, patches)
-        return {PatchId(row["id"]): rows.to_work(row) for row in found}
+        return {PatchId(row["id"]): rows.to_ref(row) for row in found}
 
-    async def standings(self, server: ServerName, works: Iterable[Work]) -> dict[Work, SubmissionState]:
-        """How each of the *works* that are known stands; what is long in a row is read off the event loop."""
-        wanted = set(works)
+    async def standings(
+        self, server: ServerName, refs: Iterable[SubmissionRef]
+    ) -> dict[SubmissionRef, SubmissionState]:
+        """How each of the *refs* that are known stands; what is long in a row is read off the event loop."""
+        wanted = set(refs)
         series, patch, check = schema.series, schema.patch, schema.patch_check
-        numbers = {work.id for work in wanted if work.kind is SubmissionKind.SERIES}
-        lone = {work.id for work in wanted if work.kind is SubmissionKind.PATCH}
+        numbers = {ref.id for ref in wanted if ref.kind is SubmissionKind.SERIES}
+        lone = {ref.id for ref in wanted if ref.kind is SubmissionKind.PATCH}
         read = await self._among(rows.packed(series).where(series.c.server == server), series.c.id, numbers)
         of_server = rows.packed(patch).where(patch.c.server == server)
         patches = await self._among(of_server, patch.c.series, [row["id"] for row in read])
@@ -245,17 +247,19 @@ def _paths_in(files: Iterable[str]) -> set[str]:
 
 def _standings(
     series: Sequence[sa.RowMapping], patches: Sequence[sa.RowMapping], checks: Sequence[sa.RowMapping]
-) -> dict[Work, SubmissionState]:
+) -> dict[SubmissionRef, SubmissionState]:
     told: dict[PatchId, list[Check]] = {}
     for row in checks:
         told.setdefault(row["patch"], []).append(rows.to_check(row))
     contexts = {patch: latest_of(each) for patch, each in told.items()}
-    known: dict[Work, Series | None] = {Work(SubmissionKind.SERIES, row["id"]): _series(row) for row in series}
-    members: dict[Work, list[Patch]] = {}
+    known: dict[SubmissionRef, Series | None] = {
+        SubmissionRef(ServerName(row["server"]), SubmissionKind.SERIES, row["id"]): _series(row) for row in series
+    }
+    members: dict[SubmissionRef, list[Patch]] = {}
     for row in sorted(patches, key=lambda row: row["id"]):
-        members.setdefault(rows.to_work(row), []).append(rows.to_patch(rows.unpacked(row, schema.patch)))
-    known |= {work: None for work in members if work.kind is SubmissionKind.PATCH}
-    return {work: _standing(of, members.get(work, []), contexts) for work, of in known.items()}
+        members.setdefault(rows.to_ref(row), []).append(rows.to_patch(rows.unpacked(row, schema.patch)))
+    known |= {ref: None for ref in members if ref.kind is SubmissionKind.PATCH}
+    return {ref: _standing(of, members.get(ref, []), contexts) for ref, of in known.items()}
 
 
 def _standing(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> SubmissionState:

@@ -21,7 +21,7 @@ from bot.store.book import drop_batch, readable
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.sweep_book import SweepBook, to_sweep_state
-from bot.submission import SubmissionKind, Work
+from bot.submission import SubmissionKind, SubmissionRef
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
@@ -94,12 +94,12 @@ class PollBook(PatchBook):
         found = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
         return {PatchId(row["id"]) for row in found}
 
-    async def work_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> Work | None:
+    async def ref_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> SubmissionRef | None:
         """The series that was judged whose cover letter has a message-id, which is unique per project only."""
         table = schema.series
         where = (table.c.server == server, table.c.cover == cover, table.c.project == project)
         row = await self._one(sa.select(table.c.id).where(*where).order_by(table.c.id).limit(1))
-        return Work(SubmissionKind.SERIES, row["id"]) if row else None
+        return SubmissionRef(server, SubmissionKind.SERIES, row["id"]) if row else None
 
     async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
         """Those of *ids* that an earlier poll heard of."""
@@ -127,7 +127,7 @@ class PollBook(PatchBook):
         await RecheckBook(self._connection, self._now).save(poll, changed)
         return changed
 
-    async def _keep_found(self, poll: Poll, known: AbstractSet[Work]) -> None:
+    async def _keep_found(self, poll: Poll, known: AbstractSet[SubmissionRef]) -> None:
         await self._move_cursor(poll)
         if poll.sweep is not None:
             await self._sweeps.save(poll.server, poll.sweep)
@@ -152,11 +152,13 @@ class PollBook(PatchBook):
         )
         await self._insert(schema.patch, read)
 
-    async def _keep_series(self, server: ServerName, found: Sequence[Series], known: AbstractSet[Work]) -> None:
+    async def _keep_series(
+        self, server: ServerName, found: Sequence[Series], known: AbstractSet[SubmissionRef]
+    ) -> None:
         """Write the series that were *found*, but not which ones they follow, which no server tells."""
         table, here = schema.series, schema.series.c.server == server
         read = {series.id: rows.of_series(series, self._now) for series in found}
-        before = {number for number in read if Work(SubmissionKind.SERIES, number) in known}
+        before = {number for number in read if SubmissionRef(server, SubmissionKind.SERIES, number) in known}
         for number in before:
             await self._connection.execute(sa.update(table).where(here, table.c.id == number).values(read[number]))
         new = [{"server": server, "id": number, **row} for number, row in read.items() if number not in before]

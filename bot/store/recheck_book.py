@@ -13,7 +13,7 @@ from bot.poll import DueRecheck, Poll, Recheck, Rechecks
 from bot.store import schema
 from bot.store.book import Book, drop_batch
 from bot.store.recheck_tables import recheck, recheck_request
-from bot.submission import SubmissionKind, Work
+from bot.submission import SubmissionKind, SubmissionRef
 
 KEEP_RECHECKS: Final = LASTS + timedelta(days=1)
 KEEP_REQUESTS: Final = timedelta(hours=1)
@@ -31,7 +31,7 @@ class RecheckBook(Book):
         query = sa.select(recheck).where(recheck.c.server == server, is_due)
         newest_first = query.order_by(recheck.c.changed_at.desc(), recheck.c.object.desc(), recheck.c.kind)
         found = await self._all(newest_first.limit(limit))
-        return [DueRecheck(_work(row), row["changed_at"], row["read_at"] is None) for row in found]
+        return [DueRecheck(_ref(row), row["changed_at"], row["read_at"] is None) for row in found]
 
     async def requests(self, server: ServerName) -> list[tuple[datetime, int]]:
         """Return how many requests were made within the last hour, by time."""
@@ -39,9 +39,9 @@ class RecheckBook(Book):
         query = sa.select(table.c.made_at, table.c.requests).where(table.c.server == server)
         return [(row["made_at"], row["requests"]) for row in await self._all(query)]
 
-    async def comments_since(self, server: ServerName, work: Work) -> datetime | None:
-        """Return the time from which unannounced comments on *work* are news; None: none are."""
-        row = await self._one(sa.select(recheck.c.comments_since).where(*_is(server, work)))
+    async def comments_since(self, ref: SubmissionRef) -> datetime | None:
+        """Return the time from which unannounced comments on *ref* are news; None: none are."""
+        row = await self._one(sa.select(recheck.c.comments_since).where(*_is(ref)))
         return row["comments_since"] if row else None
 
     async def oldest(self, server: ServerName) -> datetime | None:
@@ -60,11 +60,11 @@ class RecheckBook(Book):
         await self._begin(poll.server, rechecks.begun)
         await self._read(poll)
         await self._spend(poll.server, rechecks)
-        works = [Work(SubmissionKind.SERIES, read.series.id) for read in poll.series]
-        works += [Work(SubmissionKind.PATCH, patch.id) for patch in poll.patches]
-        works += [Work(SubmissionKind(each.about.kind), each.about.id) for each in changed]
-        for work in dict.fromkeys(works):
-            await self._begin_anew(poll.server, work)
+        refs = [SubmissionRef(poll.server, SubmissionKind.SERIES, read.series.id) for read in poll.series]
+        refs += [SubmissionRef(poll.server, SubmissionKind.PATCH, patch.id) for patch in poll.patches]
+        refs += [SubmissionRef(poll.server, each.about.kind, each.about.id) for each in changed]
+        for ref in dict.fromkeys(refs):
+            await self._begin_anew(ref)
 
     async def tidy(self) -> bool:
         """Drop a batch of finished rechecks; return whether there may be more."""
@@ -83,17 +83,21 @@ class RecheckBook(Book):
 
     async def _begin(self, server: ServerName, begun: Sequence[Recheck]) -> None:
         """Record rechecks that begin; comments that nobody sees at present become news only from now on."""
-        await self._change(server, {each.work: {"next_at": each.next_at, "seen": each.is_seen} for each in begun})
+        await self._change(server, {each.ref: {"next_at": each.next_at, "seen": each.is_seen} for each in begun})
         anew = {"comments_since": self._now, "read_at": None}
-        await self._change(server, {each.work: anew for each in begun if not each.is_seen})
+        await self._change(server, {each.ref: anew for each in begun if not each.is_seen})
 
     async def _read(self, poll: Poll) -> None:
         followed = poll.followed
-        works = [read.work for read in followed.comments if read.work is not None and read.comments is not None]
-        works += [Work(SubmissionKind.SERIES, read.series) for read in followed.trailers if read.series is not None]
+        refs = [read.ref for read in followed.comments if read.ref is not None and read.comments is not None]
+        refs += [
+            SubmissionRef(poll.server, SubmissionKind.SERIES, read.series)
+            for read in followed.trailers
+            if read.series is not None
+        ]
         alone = [patch for read in followed.trailers if read.series is None for patch, _ in read.patches]
-        works += [Work(SubmissionKind.PATCH, patch) for patch in alone]
-        await self._change(poll.server, {work: {"read_at": self._now} for work in works})
+        refs += [SubmissionRef(poll.server, SubmissionKind.PATCH, patch) for patch in alone]
+        await self._change(poll.server, {ref: {"read_at": self._now} for ref in refs})
 
     async def _spend(self, server: ServerName, rechecks: Rechecks) -> None:
         if not rechecks.requests:
@@ -103,28 +107,28 @@ class RecheckBook(Book):
         await self._connection.execute(sa.delete(table).where(*over))
         await self._insert(table, [{"server": server, "made_at": self._now, "requests": rechecks.requests}])
 
-    async def _begin_anew(self, server: ServerName, work: Work) -> None:
+    async def _begin_anew(self, ref: SubmissionRef) -> None:
         values = {"changed_at": self._now, "next_at": self._now + FIRST[0]}
-        if await self._one(sa.select(recheck.c.object).where(*_is(server, work))) is not None:
-            await self._change(server, {work: values})
+        if await self._one(sa.select(recheck.c.object).where(*_is(ref))) is not None:
+            await self._change(ref.server, {ref: values})
             return
-        key = {"server": server, "kind": work.kind, "object": work.id}
+        key = {"server": ref.server, "kind": ref.kind, "object": ref.id}
         await self._insert(recheck, [{**key, **values, "comments_since": self._now, "seen": False}])
 
-    async def _change(self, server: ServerName, changes: Mapping[Work, Mapping[str, object]]) -> None:
+    async def _change(self, server: ServerName, changes: Mapping[SubmissionRef, Mapping[str, object]]) -> None:
         """Update the rows of some submissions with the values given for each, all for the same columns."""
         if not changes:
             return
         is_it = (recheck.c.kind == sa.bindparam("of_kind"), recheck.c.object == sa.bindparam("of_object"))
-        bound = [{"of_kind": work.kind, "of_object": work.id, **values} for work, values in changes.items()]
+        bound = [{"of_kind": ref.kind, "of_object": ref.id, **values} for ref, values in changes.items()]
         columns: dict[str, object] = {name: sa.bindparam(name) for name in next(iter(changes.values()))}
         change = sa.update(recheck).where(recheck.c.server == server, *is_it).values(columns)
         await self._connection.execute(change, bound)
 
 
-def _is(server: ServerName, work: Work) -> tuple[sa.ColumnElement[bool], ...]:
-    return recheck.c.server == server, recheck.c.kind == work.kind, recheck.c.object == work.id
+def _is(ref: SubmissionRef) -> tuple[sa.ColumnElement[bool], ...]:
+    return recheck.c.server == ref.server, recheck.c.kind == ref.kind, recheck.c.object == ref.id
 
 
-def _work(row: sa.RowMapping) -> Work:
-    return Work(SubmissionKind(row["kind"]), row["object"])
+def _ref(row: sa.RowMapping) -> SubmissionRef:
+    return SubmissionRef(ServerName(row["server"]), SubmissionKind(row["kind"]), row["object"])

@@ -12,7 +12,7 @@ from bot.ids import EventId, Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.notice import Message, NoticeKind, Tag
 from bot.patchwork.model import Check, CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.poll import Baseline, Pending, PendingKind
-from bot.submission import SubmissionKind, Work
+from bot.submission import SubmissionKind, SubmissionRef
 
 MAX_ADDRESS = 255
 Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
@@ -172,11 +172,11 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
     }
 
 
-def to_work(row: Row) -> Work:
+def to_ref(row: Row) -> SubmissionRef:
     """What the patch of a row belongs to."""
     if row["series"] is None:
-        return Work(SubmissionKind.PATCH, row["id"])
-    return Work(SubmissionKind.SERIES, row["series"])
+        return SubmissionRef(ServerName(row["server"]), SubmissionKind.PATCH, row["id"])
+    return SubmissionRef(ServerName(row["server"]), SubmissionKind.SERIES, row["series"])
 
 
 def to_check(row: Row) -> Check:

@@ -9,7 +9,7 @@ from bot.query.index.index import Index
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
 from bot.store.store import Store
-from bot.submission import SubmissionRef, Work
+from bot.submission import SubmissionRef
 from bot.subscriptions.matching import Judged, awaits_review, matches_of
 
 
@@ -23,29 +23,29 @@ class FollowedSubmissions:
         self._index = index
         self._maintainers = maintainers
 
-    async def sees_trailers(self, server: ServerName, work: Work) -> bool:
-        """Whether a card of *work* is still edited or may come of it, or somebody waits for what is reviewed."""
+    async def sees_trailers(self, ref: SubmissionRef) -> bool:
+        """Whether a card of *ref* is still edited or may come of it, or somebody waits for what is reviewed."""
         if self._index.waits_for_reviews:
             return True
         async with self._store.reading() as tx:
-            if await tx.cards.is_living(SubmissionRef(server, work.kind, work.id)):
+            if await tx.cards.is_living(ref):
                 return True
-        return await self._hears(server, work, frozenset({OnKind.STATE, OnKind.COMMENT}))
+        return await self._hears(ref, frozenset({OnKind.STATE, OnKind.COMMENT}))
 
-    async def hears_comments(self, server: ServerName, work: Work) -> bool:
-        """Whether a subscription that *work* matches is `on:comment`."""
-        return await self._hears(server, work, frozenset({OnKind.COMMENT}))
+    async def hears_comments(self, ref: SubmissionRef) -> bool:
+        """Whether a subscription that *ref* matches is `on:comment`."""
+        return await self._hears(ref, frozenset({OnKind.COMMENT}))
 
-    async def watches_comments(self, server: ServerName, work: Work) -> bool:
-        """Whether a card of *work* is still edited, or a subscription waits for comments on it or for its review."""
+    async def watches_comments(self, ref: SubmissionRef) -> bool:
+        """Whether a card of *ref* is still edited, or a subscription waits for comments on it or for its review."""
         async with self._store.reading() as tx:
-            if await tx.cards.is_living(SubmissionRef(server, work.kind, work.id)):
+            if await tx.cards.is_living(ref):
                 return True
             is_waited_for = self._index.waits_for_reviews or self._index.anybody_hears({OnKind.COMMENT})
-            standing = (await tx.watch.standings(server, [work])).get(work) if is_waited_for else None
+            standing = (await tx.watch.standings(ref.server, [ref])).get(ref) if is_waited_for else None
         if standing is None or not standing.patches:
             return False
-        return await asyncio.to_thread(self._waits, server, standing)
+        return await asyncio.to_thread(self._waits, ref.server, standing)
 
     def _waits(self, server: ServerName, standing: SubmissionState) -> bool:
         if self._match(server, standing, frozenset({OnKind.COMMENT})):
@@ -54,15 +54,15 @@ class FollowedSubmissions:
         maintainers = self._maintainers(server, judged.project)
         return any(awaits_review(self._index, judged, patch, maintainers) for patch in judged.patches)
 
-    async def _hears(self, server: ServerName, work: Work, on: frozenset[OnKind]) -> bool:
-        """Whether a subscription that *work* matches names such changes."""
+    async def _hears(self, ref: SubmissionRef, on: frozenset[OnKind]) -> bool:
+        """Whether a subscription that *ref* matches names such changes."""
         if not self._index.anybody_hears(on):
             return False
         async with self._store.reading() as tx:
-            standing = (await tx.watch.standings(server, [work])).get(work)
+            standing = (await tx.watch.standings(ref.server, [ref])).get(ref)
         if standing is None or not standing.patches:
             return False
-        return await asyncio.to_thread(self._match, server, standing, on)
+        return await asyncio.to_thread(self._match, ref.server, standing, on)
 
     def _match(self, server: ServerName, standing: SubmissionState, on: frozenset[OnKind]) -> bool:
         judged = Judged(server, standing.series, standing.patches)

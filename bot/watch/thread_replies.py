@@ -13,7 +13,6 @@ from bot.notices.thread_reply import Thread, told
 from bot.store.queued_change_book import ChangeBatch
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
-from bot.submission import SubmissionKind, Work
 from bot.subscriptions.registry import Audience
 from bot.watch import snapshot as sight
 from bot.watch.item_isolation import isolated
@@ -63,8 +62,7 @@ class ThreadReplies:
         """What is to be told of; None where nothing can be, or its card is not there to hang it on."""
         if burst.ended in _ENDED or not burst.is_there or burst.about.server not in self._sites:
             return None
-        work = Work(SubmissionKind(burst.about.kind), burst.about.id)
-        standing = (await tx.watch.standings(burst.about.server, [work])).get(work)
+        standing = (await tx.watch.standings(burst.about.server, [burst.about])).get(burst.about)
         if standing is None or not standing.patches:
             return None
         ids = [patch.id for patch in standing.patches]

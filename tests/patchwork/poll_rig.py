@@ -21,7 +21,7 @@ from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
 from bot.store.store import Store
-from bot.submission import Work
+from bot.submission import SubmissionRef
 from rig import PROJECT, a_series
 from store_rig import ask
 
@@ -167,15 +167,15 @@ class Somebody:
     to_trailers: bool = True
     to_comments: bool = True
 
-    async def sees_trailers(self, _: ServerName, __: Work) -> bool:
+    async def sees_trailers(self, _: SubmissionRef) -> bool:
         """Whether trailers are seen."""
         return self.to_trailers
 
-    async def hears_comments(self, _: ServerName, __: Work) -> bool:
+    async def hears_comments(self, _: SubmissionRef) -> bool:
         """Whether comments are heard."""
         return self.to_comments
 
-    async def watches_comments(self, _: ServerName, __: Work) -> bool:
+    async def watches_comments(self, _: SubmissionRef) -> bool:
         """Whether somebody sees what is said."""
         return self.to_comments or self.to_trailers
 

@@ -9,7 +9,7 @@ from bot.ids import EventId, NoticeKey
 from bot.notices.notice import ClaimedNotice, Dead, Lane, Message, Notice, NoticeState, RetryAt, Sent, edit_key
 from bot.store.card_book import DueCard
 from bot.store.store import Store
-from bot.submission import SubmissionKind, SubmissionRef, Work
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
 
 CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
@@ -205,7 +205,7 @@ async def test_an_old_card_is_forgotten_only_with_what_it_is_about(store: Store,
         await tx.cards.touch(SubmissionRef(SERVER, SubmissionKind.SERIES, 7), urgent=False)
     rig.advance(days=129)
     async with store.transaction() as tx:
-        await tx.watch._keep_series(SERVER, [a_series(5)], {Work(SubmissionKind.SERIES, 5)})
+        await tx.watch._keep_series(SERVER, [a_series(5)], {SubmissionRef(SERVER, SubmissionKind.SERIES, 5)})
     rig.advance(days=2)
 
     await store.tidy()

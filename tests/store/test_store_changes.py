@@ -21,12 +21,12 @@ from bot.patchwork.updates import (
 )
 from bot.poll import CommentsRead, FollowUpResult, Poll, SeriesRead
 from bot.store.store import Store
-from bot.submission import SubmissionKind, SubmissionRef, Work
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series, ask
 
 CURSOR = "2026-01-01T00:00:00"
 ONE, TWO, LONE = PatchId(1), PatchId(2), PatchId(9)
-SERIES = Work(SubmissionKind.SERIES, 5)
+SERIES = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
 ON_ONE = CommentTarget(MailKind.PATCH, ONE)
 ACKED = Trailer(TrailerKind.ACKED, "ann@example.org")
 
@@ -244,16 +244,22 @@ async def test_what_is_asked_for_a_follow_up(known: Store) -> None:
     covered = replace(a_series(6), cover=Msgid("6@hs"))
     await save(known, Poll(SERVER, CURSOR, series=(SeriesRead(covered, ()),)))
 
-    assert await ask(known, lambda tx: tx.watch.works_of(SERVER, [1, 9, 10])) == {
+    assert await ask(known, lambda tx: tx.watch.refs_of(SERVER, [1, 9, 10])) == {
         ONE: SERIES,
-        LONE: Work(SubmissionKind.PATCH, 9),
+        LONE: SubmissionRef(SERVER, SubmissionKind.PATCH, 9),
     }
-    assert await ask(known, lambda tx: tx.watch.work_of_cover(SERVER, PROJECT, Msgid("6@hs"))) == Work(
-        SubmissionKind.SERIES, 6
+    assert await ask(known, lambda tx: tx.watch.ref_of_cover(SERVER, PROJECT, Msgid("6@hs"))) == SubmissionRef(
+        SERVER, SubmissionKind.SERIES, 6
     )
-    assert await ask(known, lambda tx: tx.watch.work_of_cover(OTHER_SERVER, PROJECT, Msgid("6@hs"))) is None
+    assert await ask(known, lambda tx: tx.watch.ref_of_cover(OTHER_SERVER, PROJECT, Msgid("6@hs"))) is None
     async with known.transaction() as tx:
-        assert await tx.watch.standings(SERVER, [Work(SubmissionKind.SERIES, 7), Work(SubmissionKind.PATCH, 1)]) == {}
+        assert (
+            await tx.watch.standings(
+                SERVER,
+                [SubmissionRef(SERVER, SubmissionKind.SERIES, 7), SubmissionRef(SERVER, SubmissionKind.PATCH, 1)],
+            )
+            == {}
+        )
 
 
 async def test_a_rebuilt_server_is_known_nothing_of_and_nothing_changes(known: Store, rig: StoreRig) -> None:

@@ -12,10 +12,14 @@ from bot.patchwork.request_turns import REQUESTS_AN_HOUR, RecheckBudget
 from bot.patchwork.updates import CommentTarget, FieldUpdate, MailKind, PatchField, TrailersRead
 from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Poll, Recheck, Rechecks, SeriesRead
 from bot.store.store import Store, Transaction
-from bot.submission import SubmissionKind, Work
+from bot.submission import SubmissionKind, SubmissionRef
 from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask, made_at
 
-FIRST, SECOND, LONE = Work(SubmissionKind.SERIES, 1), Work(SubmissionKind.SERIES, 2), Work(SubmissionKind.PATCH, 9)
+FIRST, SECOND, LONE = (
+    SubmissionRef(SERVER, SubmissionKind.SERIES, 1),
+    SubmissionRef(SERVER, SubmissionKind.SERIES, 2),
+    SubmissionRef(SERVER, SubmissionKind.PATCH, 9),
+)
 QUIET = FollowUpResult(rechecks=Rechecks())
 
 
@@ -35,8 +39,8 @@ async def save(store: Store, *polls: Poll) -> None:
             await tx.watch.save(poll)
 
 
-async def due(store: Store) -> list[Work]:
-    return [each.work for each in await ask(store, lambda tx: tx.rechecks.due(SERVER, 100))]
+async def due(store: Store) -> list[SubmissionRef]:
+    return [each.ref for each in await ask(store, lambda tx: tx.rechecks.due(SERVER, 100))]
 
 
 async def test_what_arrives_is_due_after_an_hour_the_newest_first(store: Store, rig: StoreRig) -> None:
@@ -117,16 +121,16 @@ async def test_a_clock_that_was_set_back_holds_no_recheck_up(store: Store, rig: 
 async def test_what_nobody_saw_is_no_news_for_whoever_comes_to_see_it(store: Store, rig: StoreRig) -> None:
     await save(store, arrival(1))
     read_at = rig.now
-    assert await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, FIRST)) == read_at
+    assert await ask(store, lambda tx: tx.rechecks.comments_since(FIRST)) == read_at
     rig.advance(hours=1)
     await save(store, begun([Recheck(FIRST, rig.now + timedelta(hours=1), is_seen=True)]))
-    assert await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, FIRST)) == read_at
+    assert await ask(store, lambda tx: tx.rechecks.comments_since(FIRST)) == read_at
 
     rig.advance(hours=1)
     await save(store, begun([Recheck(FIRST, rig.now + timedelta(hours=2), is_seen=False)]))
 
-    assert await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, FIRST)) == rig.now
-    assert await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, SECOND)) is None
+    assert await ask(store, lambda tx: tx.rechecks.comments_since(FIRST)) == rig.now
+    assert await ask(store, lambda tx: tx.rechecks.comments_since(SECOND)) is None
 
 
 async def test_the_oldest_read_is_of_what_somebody_sees(store: Store, rig: StoreRig) -> None:
@@ -193,24 +197,24 @@ async def test_what_an_older_program_knew_is_due_at_once_and_its_old_comments_ar
 
     store = await rig.open()
     found = await ask(store, lambda tx: tx.rechecks.due(SERVER, 100))
-    since = await ask(store, lambda tx: tx.rechecks.comments_since(SERVER, FIRST))
+    since = await ask(store, lambda tx: tx.rechecks.comments_since(FIRST))
     await store.close()
 
-    assert [(each.work, each.changed_at.day) for each in found] == [(FIRST, 20), (LONE, 9)]
+    assert [(each.ref, each.changed_at.day) for each in found] == [(FIRST, 20), (LONE, 9)]
     assert since is not None
     assert since > found[0].changed_at
 
 
-async def an_hour_of_rechecks(tx: Transaction, budget: RecheckBudget, *new: SeriesRead) -> list[Work]:
+async def an_hour_of_rechecks(tx: Transaction, budget: RecheckBudget, *new: SeriesRead) -> list[SubmissionRef]:
     """What is due is read, at two requests each, as far as the budget goes; which that is."""
     due = await tx.rechecks.due(SERVER, budget.left // 2)
     for _ in range(2 * len(due)):
         budget.spend()
-    begun = tuple(Recheck(each.work, next_recheck(each.changed_at, tx.now), is_seen=True) for each in due)
-    read = tuple(CommentsRead(CommentTarget(MailKind.COVER, each.work.id), each.work, ()) for each in due)
+    begun = tuple(Recheck(each.ref, next_recheck(each.changed_at, tx.now), is_seen=True) for each in due)
+    read = tuple(CommentsRead(CommentTarget(MailKind.COVER, each.ref.id), each.ref, ()) for each in due)
     followed = FollowUpResult(comments=read, rechecks=Rechecks(begun, budget.take_unsaved()))
     await tx.rechecks.save(Poll(SERVER, "", series=new, followed=followed), ())
-    return [each.work for each in due]
+    return [each.ref for each in due]
 
 
 @pytest.mark.timeout(300)
