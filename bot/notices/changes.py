@@ -6,14 +6,12 @@ Where a thing stands is the same however often it is told; what went and came ba
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
 
 from bot.ids import PatchId
 from bot.notices.fact_lines import counted_trailers
 from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, Patch, Series, worst
-from bot.submission import SubmissionRef
+from bot.submission import Contexts, Submission, SubmissionRef
 
-Contexts: TypeAlias = tuple[tuple[str, CheckState], ...]
 _NO_CONTEXT = "default"  # as Patchwork has it
 
 
@@ -55,18 +53,6 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class SubmissionState:
-    """How a series, or a patch that has none, stands: all known patches by id, and the checks of those that have any.
-
-    The checks are the latest of each context, the worst where several accounts have the same one.
-    """
-
-    series: Series | None
-    patches: tuple[Patch, ...]
-    checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class ChangedSubmission:
     """A series, or a patch that has none, that is not as it was; *before* and *after* are all its known patches by id.
 
@@ -90,7 +76,7 @@ def urgent(change: Change) -> bool:
     return change.kind in {ChangeKind.STATE, ChangeKind.DELEGATE}
 
 
-def detect(before: SubmissionState, now: SubmissionState) -> tuple[Change, ...]:
+def detect(before: Submission, now: Submission) -> tuple[Change, ...]:
     """What is *now* not as it was *before*; what was not known before is no change."""
     former = {patch.id: patch for patch in before.patches}
     known = [(former[patch.id], patch) for patch in now.patches if patch.id in former]
@@ -128,7 +114,7 @@ def _of_patch(before: Patch, now: Patch) -> Iterator[Change]:
         yield Change(ChangeKind.DETAILS, now.id, before.pull_url or "", now.pull_url or "", "pull_url")
 
 
-def _of_checks(patch: PatchId, before: SubmissionState, now: SubmissionState) -> Iterator[Change]:
+def _of_checks(patch: PatchId, before: Submission, now: Submission) -> Iterator[Change]:
     was, is_ = dict(before.checks.get(patch, ())), dict(now.checks.get(patch, ()))
     for context in sorted(was.keys() | is_.keys()):
         if was.get(context) is not is_.get(context):
@@ -141,7 +127,7 @@ def _of_the_worst(known: Sequence[tuple[Patch, Patch]]) -> Iterator[Change]:
         yield Change(ChangeKind.CHECK, None, was or "", is_ or "")
 
 
-def _of_series(before: SubmissionState, now: SubmissionState) -> Iterator[Change]:
+def _of_series(before: Submission, now: Submission) -> Iterator[Change]:
     was, series = before.series, now.series
     if was is None or series is None:
         return
@@ -162,7 +148,7 @@ def _worst_of(patches: Iterable[Patch]) -> CheckState | None:
     return worst(patch.check for patch in patches if patch.check is not None)
 
 
-def _arrived(standing: SubmissionState) -> str:
+def _arrived(standing: Submission) -> str:
     total = standing.series.total if standing.series else 1
     return f"{len(standing.patches)} of {max(total, len(standing.patches))}"
 

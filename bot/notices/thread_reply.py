@@ -11,10 +11,11 @@ from bot.ids import PatchId
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, Shown
 from bot.notices.change_audience import BETWEEN_PERSONS
-from bot.notices.changes import Change, ChangeKind, Contexts
+from bot.notices.changes import Change, ChangeKind
 from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, cut, lines, longest, words
 from bot.patchwork.model import Patch, Trailer, TrailerKind
 from bot.patchwork.states import States
+from bot.submission import Contexts
 
 MAX_LINES = 15  # of changes
 _MAX_COMMENTS = 20

@@ -12,14 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import PatchId, SeriesId
-from bot.notices.changes import Change, ChangedSubmission, ChangeKind, SubmissionState, detect
+from bot.notices.changes import Change, ChangedSubmission, ChangeKind, detect
 from bot.patchwork.model import Check, Series, latest, worst
 from bot.patchwork.updates import CheckUpdate, FieldUpdate, MailKind, PatchField, with_check
 from bot.poll import CommentsRead, Poll
 from bot.store import rows, schema
 from bot.store.book import batched
 from bot.store.patch_book import PatchBook
-from bot.submission import SubmissionKind, SubmissionRef
+from bot.submission import Submission, SubmissionKind, SubmissionRef
 
 _SHOWN = ("name", "total", "received_total", "cover", "cover_id", "archive_url")  # by the lists, of a series
 _BATCH = 500
@@ -32,7 +32,7 @@ class PollChanges(PatchBook):
         super().__init__(connection, now)
         self._poll = poll
         self._server = poll.server
-        self._before: dict[SubmissionRef, SubmissionState] = {}
+        self._before: dict[SubmissionRef, Submission] = {}
 
     async def look(self) -> AbstractSet[SubmissionRef]:
         """Read what the poll may change as it is before the poll, and return what of that is known."""
@@ -234,7 +234,7 @@ class PollChanges(PatchBook):
 
 
 def _changed(
-    about: SubmissionRef, before: SubmissionState, now: SubmissionState, changes: tuple[Change, ...]
+    about: SubmissionRef, before: Submission, now: Submission, changes: tuple[Change, ...]
 ) -> ChangedSubmission:
     return ChangedSubmission(
         about, now.series, before.patches, now.patches, changes, now.checks, before.checks, before.series

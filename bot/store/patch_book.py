@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
-from bot.notices.changes import Contexts, SubmissionState, latest_of
+from bot.notices.changes import latest_of
 from bot.patchwork.model import Check, Patch, Series
 from bot.patchwork.versions import Newcomer, PredecessorCandidate, version_of
 from bot.store import rows, schema
 from bot.store.book import Book
 from bot.store.patch_scan import PatchScan, ScanRow
-from bot.submission import SubmissionKind, SubmissionRef
+from bot.submission import Contexts, Submission, SubmissionKind, SubmissionRef
 
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches that paths are looked for in
@@ -153,9 +153,7 @@ class PatchBook(Book):
         found = await self._among(query, table.c.id, patches)
         return {PatchId(row["id"]): rows.to_ref(row) for row in found}
 
-    async def standings(
-        self, server: ServerName, refs: Iterable[SubmissionRef]
-    ) -> dict[SubmissionRef, SubmissionState]:
+    async def standings(self, server: ServerName, refs: Iterable[SubmissionRef]) -> dict[SubmissionRef, Submission]:
         """How each of the *refs* that are known stands; what is long in a row is read off the event loop."""
         wanted = set(refs)
         series, patch, check = schema.series, schema.patch, schema.patch_check
@@ -247,7 +245,7 @@ def _paths_in(files: Iterable[str]) -> set[str]:
 
 def _standings(
     series: Sequence[sa.RowMapping], patches: Sequence[sa.RowMapping], checks: Sequence[sa.RowMapping]
-) -> dict[SubmissionRef, SubmissionState]:
+) -> dict[SubmissionRef, Submission]:
     told: dict[PatchId, list[Check]] = {}
     for row in checks:
         told.setdefault(row["patch"], []).append(rows.to_check(row))
@@ -262,10 +260,8 @@ def _standings(
     return {ref: _standing(of, members.get(ref, []), contexts) for ref, of in known.items()}
 
 
-def _standing(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> SubmissionState:
-    return SubmissionState(
-        series, tuple(patches), {patch.id: checks[patch.id] for patch in patches if patch.id in checks}
-    )
+def _standing(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> Submission:
+    return Submission(series, tuple(patches), {patch.id: checks[patch.id] for patch in patches if patch.id in checks})
 
 
 def _series(row: sa.RowMapping) -> Series:

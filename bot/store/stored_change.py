@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.ids import PatchId, ServerName
-from bot.notices.changes import ChangedSubmission, Contexts
+from bot.notices.changes import ChangedSubmission
 from bot.patchwork.model import CheckState, Patch, Series
 from bot.store import queued_change_book as queued
 from bot.store import rows
-from bot.submission import SubmissionKind, SubmissionRef
+from bot.submission import Contexts, SubmissionKind, SubmissionRef
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)  # the rows have one, which is not kept
 

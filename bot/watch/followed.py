@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable
 
 from bot.ids import ProjectName, ServerName
-from bot.notices.changes import SubmissionState
 from bot.query.index.index import Index
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
 from bot.store.store import Store
-from bot.submission import SubmissionRef
+from bot.submission import Submission, SubmissionRef
 from bot.subscriptions.matching import Judged, awaits_review, matches_of
 
 
@@ -47,7 +46,7 @@ class FollowedSubmissions:
             return False
         return await asyncio.to_thread(self._waits, ref.server, standing)
 
-    def _waits(self, server: ServerName, standing: SubmissionState) -> bool:
+    def _waits(self, server: ServerName, standing: Submission) -> bool:
         if self._match(server, standing, frozenset({OnKind.COMMENT})):
             return True
         judged = Judged(server, standing.series, standing.patches)
@@ -64,7 +63,7 @@ class FollowedSubmissions:
             return False
         return await asyncio.to_thread(self._match, ref.server, standing, on)
 
-    def _match(self, server: ServerName, standing: SubmissionState, on: frozenset[OnKind]) -> bool:
+    def _match(self, server: ServerName, standing: Submission, on: frozenset[OnKind]) -> bool:
         judged = Judged(server, standing.series, standing.patches)
         maintainers = self._maintainers(server, judged.project)
         found = (match for patch in judged.patches for match in matches_of(self._index, judged, patch, maintainers))

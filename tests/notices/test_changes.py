@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.ids import Msgid
-from bot.notices.changes import Change, ChangeKind, Contexts, SubmissionState, detect, latest_of, urgent
+from bot.notices.changes import Change, ChangeKind, detect, latest_of, urgent
 from bot.patchwork.model import Check, CheckState, Comment, Patch, Trailer, TrailerKind
+from bot.submission import Contexts, Submission
 from card_rig import ADA, numbered, of_series
 
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.org")
@@ -16,12 +17,12 @@ PATCHES = numbered(3)
 FIRST = PATCHES[0].id
 
 
-def standing(*patches: Patch, checks: Contexts = ()) -> SubmissionState:
+def standing(*patches: Patch, checks: Contexts = ()) -> Submission:
     """A series with *patches*, the first of which has *checks*."""
-    return SubmissionState(of_series(*patches), patches, {FIRST: checks} if checks else {})
+    return Submission(of_series(*patches), patches, {FIRST: checks} if checks else {})
 
 
-def with_first(**fields: object) -> SubmissionState:
+def with_first(**fields: object) -> Submission:
     """The series with another first patch."""
     return standing(replace(PATCHES[0], **fields), *PATCHES[1:])  # type: ignore[arg-type]  # whatever the test says
 
@@ -77,8 +78,8 @@ def test_a_context_is_a_count_and_the_worst_of_all_patches_is_urgent() -> None:
 def test_what_was_not_known_before_is_no_change() -> None:
     two = PATCHES[0], PATCHES[1]
     new = replace(PATCHES[2], state="accepted", check=CheckState.FAIL, trailers=frozenset([REY]))
-    before = SubmissionState(replace(of_series(*two, total=3), total=3), two)
-    now = SubmissionState(of_series(*two, new), (*two, new), {new.id: (("build", CheckState.FAIL),)})
+    before = Submission(replace(of_series(*two, total=3), total=3), two)
+    now = Submission(of_series(*two, new), (*two, new), {new.id: (("build", CheckState.FAIL),)})
 
     assert [change.reason for change in detect(before, now)] == snapshot(["patches: 2 of 3 -> 3 of 3"])
 
@@ -87,8 +88,8 @@ def test_a_series_gets_its_cover_a_name_more_mails_and_trailers() -> None:
     series = of_series(*PATCHES, total=5)
     covered = replace(series, cover=Msgid("0@example.org"), name="The name", trailers=frozenset([REY]))
 
-    named = detect(SubmissionState(series, PATCHES), SubmissionState(covered, PATCHES))
-    received = detect(SubmissionState(series, PATCHES), SubmissionState(replace(series, received_total=4), PATCHES))
+    named = detect(Submission(series, PATCHES), Submission(covered, PATCHES))
+    received = detect(Submission(series, PATCHES), Submission(replace(series, received_total=4), PATCHES))
 
     assert [change.reason for change in (*named, *received)] == snapshot(
         [
@@ -126,19 +127,19 @@ patches = st.builds(
 )
 known = st.lists(patches, min_size=1, max_size=3, unique_by=lambda patch: patch.id)
 standings = st.builds(
-    lambda some, contexts: SubmissionState(of_series(*some), tuple(some), {some[0].id: contexts}),
+    lambda some, contexts: Submission(of_series(*some), tuple(some), {some[0].id: contexts}),
     known,
     st.lists(checks, max_size=4).map(latest_of),
 )
 
 
 @given(same=standings)
-def test_the_same_told_twice_is_no_change(same: SubmissionState) -> None:
+def test_the_same_told_twice_is_no_change(same: Submission) -> None:
     assert detect(same, same) == ()
 
 
 @given(before=standings, now=standings)
-def test_what_changes_back_is_told_the_other_way_round(before: SubmissionState, now: SubmissionState) -> None:
+def test_what_changes_back_is_told_the_other_way_round(before: Submission, now: Submission) -> None:
     forth, back = detect(before, now), detect(now, before)
 
     assert {(each.kind, each.patch, each.context, each.before, each.after) for each in forth} == {

@@ -7,12 +7,12 @@ import pytest
 
 from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
 from bot.notices.change_audience import RoomChanges, heard
-from bot.notices.changes import Change, ChangedSubmission, ChangeKind, SubmissionState, detect
+from bot.notices.changes import Change, ChangedSubmission, ChangeKind, detect
 from bot.patchwork.model import CheckState, Comment, Person, Trailer, TrailerKind
 from bot.query.index.index import Index, Subscription
 from bot.query.options import OnKind
 from bot.query.parser import parse
-from bot.submission import SubmissionKind, SubmissionRef
+from bot.submission import Submission, SubmissionKind, SubmissionRef
 from card_rig import numbered, of_series
 
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
@@ -28,15 +28,15 @@ def an_index(*queries: str, room: RoomId = ROOM) -> Index:
     return index
 
 
-def standing(state: str = "new", check: CheckState | None = None, **first: Any) -> SubmissionState:
+def standing(state: str = "new", check: CheckState | None = None, **first: Any) -> Submission:
     """A series of two patches, of which the first has this state, this check of "build/x", and whatever else."""
     one, two = numbered(2)
     one = replace(one, state=state, check=check, **first)
     checks = {one.id: (("build/x", check),)} if check else {}
-    return SubmissionState(of_series(one, two), (one, two), checks)
+    return Submission(of_series(one, two), (one, two), checks)
 
 
-def changed(before: SubmissionState, now: SubmissionState, *more: Change) -> ChangedSubmission:
+def changed(before: Submission, now: Submission, *more: Change) -> ChangedSubmission:
     return ChangedSubmission(
         about=SubmissionRef(SERVER, SubmissionKind.SERIES, 42),
         series=now.series,
@@ -96,7 +96,7 @@ FAILED, PASSED = standing(check=CheckState.FAIL), standing(check=CheckState.SUCC
         ("path:migration/ on:state,check,comment", NEW, standing(name="[1/2] Another name"), False),
     ],
 )
-def test_who_hears_of_what(query: str, before: SubmissionState, now: SubmissionState, *, is_heard: bool) -> None:
+def test_who_hears_of_what(query: str, before: Submission, now: Submission, *, is_heard: bool) -> None:
     assert bool(told(heard(an_index(query), changed(before, now)))) is is_heard
 
 
@@ -128,8 +128,8 @@ def test_a_room_hears_the_union_of_what_its_subscriptions_do() -> None:
 
 def test_of_the_patches_of_a_series_those_are_told_of_that_match() -> None:
     one, two = numbered(2)
-    before = SubmissionState(of_series(one, two), (one, two))
-    now = SubmissionState(before.series, (replace(one, state="accepted"), replace(two, state="rejected")))
+    before = Submission(of_series(one, two), (one, two))
+    now = Submission(before.series, (replace(one, state="accepted"), replace(two, state="rejected")))
 
     found = heard(an_index("state:rejected,superseded"), changed(before, now))
 
@@ -182,7 +182,7 @@ def test_a_worst_check_whose_contexts_nobody_told_is_a_check_that_changed() -> N
 
 
 def test_a_patch_that_was_not_known_has_not_changed() -> None:
-    before = SubmissionState(NEW.series, NEW.patches[1:])
+    before = Submission(NEW.series, NEW.patches[1:])
 
     assert heard(an_index("path:migration/ on:state,check", "state:accepted"), changed(before, ACCEPTED)) == []
 

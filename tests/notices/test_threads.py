@@ -10,10 +10,11 @@ from inline_snapshot import snapshot
 
 from bot.ids import PatchId
 from bot.notices.card import Shown
-from bot.notices.changes import Change, ChangeKind, Contexts
+from bot.notices.changes import Change, ChangeKind
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, plain, written
 from bot.notices.thread_reply import Thread, told
 from bot.patchwork.model import CheckState, Comment, Patch, Person, Trailer, TrailerKind
+from bot.submission import Contexts
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 REY = Person("Rey Viewer", "rey@example.com")
