@@ -10,7 +10,8 @@ from bot.query.facts import Facts, facts_of
 from bot.query.index.index import Index, Match
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
-from bot.subscriptions.matching import ChangeMatch, Judged, PatchChange, RoomMatch, by_room, hearings, sections_of
+from bot.submission import Submission
+from bot.subscriptions.matching import ChangeMatch, PatchChange, RoomMatch, by_room, hearings, sections_of
 
 BETWEEN_PERSONS = "\n"  # in the change that tells who reviewed
 _KINDS = {
@@ -31,7 +32,7 @@ class RoomChanges:
     what an `on:` names. *match* says why.
     """
 
-    judged: Judged
+    submission: Submission
     match: RoomMatch
     told: tuple[Change, ...]
     asked: tuple[Change, ...]
@@ -63,10 +64,11 @@ def heard(index: Index, changed: ChangedSubmission, maintainers: Maintainers | N
             happened = PatchChange(*_facts(changed, (before, after), maintainers), kinds)
             for hearing in hearings(index, happened):
                 rooms.setdefault(hearing.match.subscription.room, _Room()).add(hearing, changes)
-    judged = Judged(changed.about.server, changed.series, changed.after)
+    submission = Submission(changed.series, changed.after)
     matches = by_room(match for room in rooms.values() for match in room.matches)
     return [
-        RoomChanges(judged, match, tuple(rooms[match.room].told), tuple(rooms[match.room].asked)) for match in matches
+        RoomChanges(submission, match, tuple(rooms[match.room].told), tuple(rooms[match.room].asked))
+        for match in matches
     ]
 
 

@@ -5,21 +5,20 @@ server's budget, including retries; requests beyond it wait on the board until t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.clock import Clock
 from bot.ids import PatchId, ServerName
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.model import Comment, Patch, Series, is_open
+from bot.patchwork.model import Comment, is_open
 from bot.patchwork.recheck_schedule import is_over, next_recheck
 from bot.patchwork.request_turns import RecheckBudget
 from bot.patchwork.updates import CommentTarget, MailKind
 from bot.poll import DueRecheck, PendingKind, Recheck, Rechecks
 from bot.polling.pending import TRAILERS_AFTER, PendingQueue
 from bot.store.store import Store
-from bot.submission import SubmissionKind, SubmissionRef
+from bot.submission import Submission, SubmissionKind, SubmissionRef
 
 AT_ONCE = 20  # submissions that a poll looks at, seen or not
 OF_A_SERIES = 2  # requests for its trailers: its mbox, and the comments on its cover letter
@@ -39,14 +38,6 @@ class Watching(Protocol):
 
     async def hears_comments(self, ref: SubmissionRef) -> bool:
         """Whether anybody has comments on *ref* posted (`on:comment`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Submission:
-    """A series, or a patch that has none, with the patches that were read of it."""
-
-    series: Series | None
-    patches: Sequence[Patch]
 
 
 class Rechecker:
@@ -107,8 +98,9 @@ class Rechecker:
     async def _begin(self, board: PendingQueue, due: DueRecheck) -> tuple[Recheck, int]:
         """Put a submission on the *board* if anybody sees it; return how many requests it takes."""
         ref, now = due.ref, board.now
-        submission = await self._submission(ref)
-        if is_over(due.changed_at, now) or not is_open(submission.patches):
+        async with self._store.reading() as tx:
+            submission = (await tx.watch.load_submissions([ref])).get(ref)
+        if is_over(due.changed_at, now) or submission is None or not is_open(submission.patches):
             return Recheck(ref, None, is_seen=False), 0
         next_at = next_recheck(min(due.changed_at, now), now)  # a clock that was set back makes it due no more often
         if not await self._watching.watches_comments(ref):
@@ -120,16 +112,8 @@ class Rechecker:
             requests += OF_A_SERIES if ref.kind is SubmissionKind.SERIES else 1
         return Recheck(ref, next_at, is_seen=True), requests
 
-    async def _submission(self, ref: SubmissionRef) -> _Submission:
-        async with self._store.reading() as tx:
-            if ref.kind is SubmissionKind.PATCH:
-                patch = await tx.watch.patch(self._server, ref.id)
-                return _Submission(None, [patch] if patch and patch.series is None else [])
-            series = await tx.watch.series(self._server, ref.id)
-            return _Submission(series, await tx.watch.patches_of(self._server, series.id) if series else [])
 
-
-def _put_comments(board: PendingQueue, submission: _Submission) -> int:
+def _put_comments(board: PendingQueue, submission: Submission) -> int:
     """Put the comments on all mails on the *board*; return how many requests they take."""
     series, requests = submission.series, len(submission.patches)
     if series is not None and series.cover is not None and series.cover_id is not None:

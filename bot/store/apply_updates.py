@@ -37,7 +37,7 @@ class PollChanges(PatchBook):
     async def look(self) -> AbstractSet[SubmissionRef]:
         """Read what the poll may change as it is before the poll, and return what of that is known."""
         await self._name_delegates()
-        self._before = await self.standings(self._server, await self._touched())
+        self._before = await self.load_submissions(await self._touched(), with_checks=True)
         return self._before.keys()
 
     async def make(self) -> tuple[ChangedSubmission, ...]:
@@ -49,7 +49,8 @@ class PollChanges(PatchBook):
         said = await self._tell_comments()
         if not self._before:
             return ()
-        now, rebuilds = await self.standings(self._server, self._before), await self.rebuilds(self._server)
+        now = await self.load_submissions(self._before, with_checks=True)
+        rebuilds = await self.rebuilds(self._server)
         found: list[ChangedSubmission] = []
         for ref, before in self._before.items():
             changes = (*detect(before, now[ref]), *said.get(ref, ()))

@@ -153,19 +153,44 @@ class PatchBook(Book):
         found = await self._among(query, table.c.id, patches)
         return {PatchId(row["id"]): rows.to_ref(row) for row in found}
 
-    async def standings(self, server: ServerName, refs: Iterable[SubmissionRef]) -> dict[SubmissionRef, Submission]:
-        """How each of the *refs* that are known stands; what is long in a row is read off the event loop."""
-        wanted = set(refs)
+    async def load_submission(self, ref: SubmissionRef) -> Submission | None:
+        """Return a submission with its known patches, without checks; None where no patch of it is known.
+
+        A patch that joined a series since it was thought to belong to none is returned, for it may have a card.
+        """
+        found = (await self._submissions(ref.server, [ref], even_joined=True)).get(ref)
+        return found if found is not None and found.patches else None
+
+    async def load_submissions(
+        self, refs: Iterable[SubmissionRef], *, with_checks: bool = False
+    ) -> dict[SubmissionRef, Submission]:
+        """Return those of the submissions that are known; what is long in a row is read off the event loop.
+
+        A series without any known patch is one of them, a patch that joined a series is not.
+        """
+        by_server: dict[ServerName, list[SubmissionRef]] = {}
+        for ref in dict.fromkeys(refs):
+            by_server.setdefault(ref.server, []).append(ref)
+        found: dict[SubmissionRef, Submission] = {}
+        for server, some in by_server.items():
+            found |= await self._submissions(server, some, with_checks=with_checks)
+        return found
+
+    async def _submissions(
+        self, server: ServerName, refs: Sequence[SubmissionRef], *, with_checks: bool = False, even_joined: bool = False
+    ) -> dict[SubmissionRef, Submission]:
         series, patch, check = schema.series, schema.patch, schema.patch_check
-        numbers = {ref.id for ref in wanted if ref.kind is SubmissionKind.SERIES}
-        lone = {ref.id for ref in wanted if ref.kind is SubmissionKind.PATCH}
+        numbers = {ref.id for ref in refs if ref.kind is SubmissionKind.SERIES}
+        lone = {ref.id for ref in refs if ref.kind is SubmissionKind.PATCH}
         read = await self._among(rows.packed(series).where(series.c.server == server), series.c.id, numbers)
         of_server = rows.packed(patch).where(patch.c.server == server)
-        patches = await self._among(of_server, patch.c.series, [row["id"] for row in read])
-        patches += await self._among(of_server.where(patch.c.series.is_(None)), patch.c.id, lone)
-        of_patches = sa.select(check).where(check.c.server == server)
-        checks = await self._among(of_patches, check.c.patch, [row["id"] for row in patches])
-        return await asyncio.to_thread(_standings, read, patches, checks)
+        members = await self._among(of_server, patch.c.series, [row["id"] for row in read])
+        are_alone = of_server if even_joined else of_server.where(patch.c.series.is_(None))
+        alone = await self._among(are_alone, patch.c.id, lone)
+        ids = [row["id"] for row in (*members, *alone)] if with_checks else []
+        checks = await self._among(sa.select(check).where(check.c.server == server), check.c.patch, ids)
+        known = await asyncio.to_thread(_submissions, read, members, alone, checks)
+        return {ref: known[ref.kind, ref.id] for ref in refs if (ref.kind, ref.id) in known}
 
     async def link(self, server: ServerName, series: SeriesId, former: SeriesId) -> None:
         """A series is a new version of a *former* one."""
@@ -243,25 +268,32 @@ def _paths_in(files: Iterable[str]) -> set[str]:
     return {path for each in decoded for row in each for path in row[:2] if path is not None}
 
 
-def _standings(
-    series: Sequence[sa.RowMapping], patches: Sequence[sa.RowMapping], checks: Sequence[sa.RowMapping]
-) -> dict[SubmissionRef, Submission]:
+def _submissions(
+    series: Sequence[sa.RowMapping],
+    members: Sequence[sa.RowMapping],
+    alone: Sequence[sa.RowMapping],
+    checks: Sequence[sa.RowMapping],
+) -> dict[tuple[SubmissionKind, int], Submission]:
+    """Return the submissions in some rows, by kind and id."""
     told: dict[PatchId, list[Check]] = {}
     for row in checks:
         told.setdefault(row["patch"], []).append(rows.to_check(row))
     contexts = {patch: latest_of(each) for patch, each in told.items()}
-    known: dict[SubmissionRef, Series | None] = {
-        SubmissionRef(ServerName(row["server"]), SubmissionKind.SERIES, row["id"]): _series(row) for row in series
+    patches: dict[int, list[Patch]] = {row["id"]: [] for row in series}
+    for row in sorted(members, key=lambda row: row["id"]):
+        patches[row["series"]].append(_patch(row))
+    found = {
+        (SubmissionKind.SERIES, row["id"]): _submission(_series(row), patches[row["id"]], contexts) for row in series
     }
-    members: dict[SubmissionRef, list[Patch]] = {}
-    for row in sorted(patches, key=lambda row: row["id"]):
-        members.setdefault(rows.to_ref(row), []).append(rows.to_patch(rows.unpacked(row, schema.patch)))
-    known |= {ref: None for ref in members if ref.kind is SubmissionKind.PATCH}
-    return {ref: _standing(of, members.get(ref, []), contexts) for ref, of in known.items()}
+    return found | {(SubmissionKind.PATCH, row["id"]): _submission(None, [_patch(row)], contexts) for row in alone}
 
 
-def _standing(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> Submission:
+def _submission(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> Submission:
     return Submission(series, tuple(patches), {patch.id: checks[patch.id] for patch in patches if patch.id in checks})
+
+
+def _patch(row: sa.RowMapping) -> Patch:
+    return rows.to_patch(rows.unpacked(row, schema.patch))
 
 
 def _series(row: sa.RowMapping) -> Series:

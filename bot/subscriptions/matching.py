@@ -6,14 +6,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
-from bot.patchwork.model import Patch, Series
+from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
+from bot.patchwork.model import Patch
 from bot.query.evaluate import Reason, TermOutcome
 from bot.query.facts import ExtraFacts, Facts, facts_of, version_in
 from bot.query.index.index import Index, Match, Subscription
 from bot.query.keys import Key
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind, SubscriptionOptions
+from bot.submission import Submission
 
 MOST_FOUND: Final = 100  # things that the reasons of one subscription name in all, and as many reasons
 LONGEST_FOUND: Final = 255  # characters of such a thing, which may be somebody else's words
@@ -22,32 +23,14 @@ _SOMEBODY = ("somebody@example.org",)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What is judged: a series with its patches, or one patch that has none."""
-
-    server: ServerName
-    series: Series | None
-    patches: tuple[Patch, ...]
-
-    @property
-    def project(self) -> ProjectName:
-        """Where it was sent."""
-        return self.series.project if self.series else self.patches[0].project
-
-    @property
-    def version(self) -> int:
-        """Which version it says it is."""
-        return self.series.version if self.series else version_in(self.patches[0].prefixes)
-
-
-@dataclass(frozen=True, slots=True)
 class Arrival:
-    """What arrived: of *judged* the patches with the ids *news*, as a *revision* of earlier work or as work of its own.
+    """The arrival of those patches of a *submission* with the ids *news*, as a *revision* of earlier work or by itself.
 
     *known_in* are the rooms that have a card of an earlier version.
     """
 
-    judged: Judged
+    server: ServerName
+    submission: Submission
     news: AbstractSet[PatchId]
     revision: bool = False
     known_in: AbstractSet[RoomId] = frozenset()
@@ -84,6 +67,11 @@ class RoomMatch:
     options: tuple[SubscriptionOptions, ...] = ()
 
 
+def version_said(submission: Submission) -> int:
+    """Return which version a submission says it is."""
+    return submission.series.version if submission.series else version_in(submission.patches[0].prefixes)
+
+
 def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None = None) -> list[RoomMatch]:
     """The rooms that one of the news among the patches is for, by room; why and paths come from all patches.
 
@@ -93,13 +81,13 @@ def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None 
     Patches that were judged before decide nothing: whoever subscribed since then asked for what comes, not for
     what was.
     """
-    judged = arrival.judged
+    submission = arrival.submission
     rooms: set[RoomId] = set()
     found = _Found()
     deaf: set[SubscriptionId] = set()  # what arrived is not what they want to be told of
-    for patch in judged.patches:
+    for patch in submission.patches:
         done = deaf | {each for each in found.full if found.rooms[each] in rooms}
-        matches = matches_of(index, judged, patch, maintainers, without=done)
+        matches = matches_of(index, (arrival.server, submission), patch, maintainers, without=done)
         deaf |= {match.subscription.id for match in matches if not arrival.is_heard_by(match.subscription)}
         matches = [match for match in matches if match.subscription.id not in deaf]
         for match in matches:
@@ -158,20 +146,24 @@ def _bounded(reason: Reason) -> Reason:
 
 def matches_of(
     index: Index,
-    judged: Judged,
+    judged: tuple[ServerName, Submission],
     patch: Patch,
     maintainers: Maintainers | None = None,
     without: AbstractSet[SubscriptionId] = frozenset(),
 ) -> list[Match]:
-    """The subscriptions that one *patch* of those that are *judged* is for, but for those to do *without*."""
-    return index.match(facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers)), without)
+    """Return the subscriptions that a *patch* of a server's submission is for, but for those to do *without*."""
+    server, submission = judged
+    return index.match(facts_of(server, patch, submission.series, sections_of(patch, maintainers)), without)
 
 
-def awaits_review(index: Index, judged: Judged, patch: Patch, maintainers: Maintainers | None = None) -> bool:
-    """Whether one *patch* of those that are *judged* will be for a subscription once somebody has reviewed it."""
+def awaits_review(
+    index: Index, judged: tuple[ServerName, Submission], patch: Patch, maintainers: Maintainers | None = None
+) -> bool:
+    """Return whether a *patch* of a server's submission will be for a subscription once somebody has reviewed it."""
     if not index.waits_for_reviews:
         return False
-    facts = facts_of(judged.server, patch, judged.series, sections_of(patch, maintainers))
+    server, submission = judged
+    facts = facts_of(server, patch, submission.series, sections_of(patch, maintainers))
     return not facts.reviewers and not index.find(replace(facts, reviewers=_SOMEBODY)) <= index.find(facts)
 
 

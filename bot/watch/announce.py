@@ -13,8 +13,8 @@ from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import CardForm, DigestTimes, richest
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
-from bot.submission import SubmissionRef
-from bot.subscriptions.matching import Arrival, Judged, MatchReason, RoomMatch, match_rooms
+from bot.submission import Submission, SubmissionRef
+from bot.subscriptions.matching import Arrival, MatchReason, RoomMatch, match_rooms, version_said
 from bot.subscriptions.registry import Audience
 from bot.watch import snapshot as sight
 from bot.watch.snapshot import CardComposer
@@ -42,7 +42,7 @@ class CardRequest:
     """
 
     about: SubmissionRef
-    judged: Judged
+    submission: Submission
     match: RoomMatch
     form: CardForm | None = CardForm.CARD
     digests: tuple[DigestTimes, ...] = ()
@@ -70,13 +70,13 @@ class CardRequest:
         return HeldSubmission(self.about, self.why, self.match.paths, self.form or CardForm.CARD)
 
     @classmethod
-    def of_held(cls, room: RoomId, held: HeldSubmission, judged: Judged) -> "CardRequest":
+    def of_held(cls, room: RoomId, held: HeldSubmission, submission: Submission) -> "CardRequest":
         """What was *held* for *room*, with what it is about as the store has it."""
         why = tuple(
             MatchReason(SubscriptionId(int(number)), Reason(TermOutcome.FOUND, str(term), tuple(map(str, seen))))
             for number, term, *seen in held.why
         )
-        return cls(held.about, judged, RoomMatch(room, why, held.paths), held.form)
+        return cls(held.about, submission, RoomMatch(room, why, held.paths), held.form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +105,26 @@ class Announcer:
 
     async def wanted(self, tx: Transaction, new: Arrived) -> list[CardRequest]:
         """What one of the news of a submission asks for, in rooms that were not told of it yet."""
-        about, judged = new.about, await submitted(tx, new.about)
-        if judged is None or not new.texts:
+        about, submission = new.about, await tx.watch.load_submission(new.about)
+        if submission is None or not new.texts:
             return []
-        patches = tuple(replace(patch, text=new.texts.get(patch.id, "")) for patch in judged.patches)
-        arrival = await self._arrival(tx, replace(judged, patches=patches), frozenset(new.texts))
-        maintainers = self._maintainers(self._server, arrival.judged.project)
+        patches = tuple(replace(patch, text=new.texts.get(patch.id, "")) for patch in submission.patches)
+        submission = replace(submission, patches=patches)
+        arrival = await self._arrival(tx, submission, frozenset(new.texts))
+        maintainers = self._maintainers(self._server, submission.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, arrival, maintainers)
         if not matches:
             return []
         having = await tx.cards.rooms_with(about) | await tx.floods.rooms_with(about)
-        return [asked(self._audience, about, arrival.judged, match) for match in matches if match.room not in having]
+        return [asked(self._audience, about, submission, match) for match in matches if match.room not in having]
 
-    async def _arrival(self, tx: Transaction, judged: Judged, news: frozenset[PatchId]) -> Arrival:
-        """What arrived, and whether rooms saw the work before."""
-        series = judged.series
+    async def _arrival(self, tx: Transaction, submission: Submission, news: frozenset[PatchId]) -> Arrival:
+        """Return what arrived, and whether rooms saw the work before."""
+        series = submission.series
         earlier = await tx.watch.earlier(self._server, series.id) if series and may_follow(series) else []
         known_in = await tx.cards.rooms_with_series(self._server, earlier)
-        return Arrival(judged, news, judged.version > 1 or bool(earlier), known_in)
+        is_revision = version_said(submission) > 1 or bool(earlier)
+        return Arrival(self._server, submission, news, is_revision, known_in)
 
     async def post(self, tx: Transaction, wanted: Sequence[CardRequest]) -> list[AnnouncedCard]:
         """Write the *wanted* cards, each once; one that was in a list of its room has a card instead from now on."""
@@ -148,26 +150,16 @@ class Announcer:
         for each in wanted:
             mine = replace(known[each.about], matched=each.match.paths, form=each.form or CardForm.CARD)
             shown = versions[each.about].seen_from(each.room, mine)
-            body, html = composer.both(each.about, shown, self._site(each.judged.project))
+            body, html = composer.both(each.about, shown, self._site(each.submission.project))
             message = Message(body, html, sight.tag(each.key, each.about, shown), self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards
 
 
-def asked(audience: Audience, about: SubmissionRef, judged: Judged, match: RoomMatch) -> CardRequest:
+def asked(audience: Audience, about: SubmissionRef, submission: Submission, match: RoomMatch) -> CardRequest:
     """The card that a room asked for, in the richest form of those that its subscriptions did."""
     form, digests = richest(match.options, audience.form(match.room))
-    return CardRequest(about, judged, match, form, digests)
-
-
-async def submitted(tx: Transaction, about: SubmissionRef) -> Judged | None:
-    """A submission as the store has it; None where that has nothing of it any more."""
-    if about.kind == "patch":
-        patch = await tx.watch.patch(about.server, about.id)
-        return Judged(about.server, None, (patch,)) if patch else None
-    series = await tx.watch.series(about.server, about.id)
-    patches = await tx.watch.patches_of(about.server, series.id) if series else []
-    return Judged(about.server, series, tuple(patches)) if patches else None
+    return CardRequest(about, submission, match, form, digests)
 
 
 async def keep_for_digests(tx: Transaction, wanted: Sequence[CardRequest]) -> list[CardRequest]:
@@ -186,5 +178,5 @@ async def _shown(tx: Transaction, wanted: Sequence[CardRequest]) -> dict[Submiss
             if each.about not in shown and (seen := await sight.seen(tx, each.about)) is not None:
                 shown[each.about] = seen
         else:
-            shown.setdefault(each.about, Shown(each.judged.patches, each.judged.series))
+            shown.setdefault(each.about, Shown(each.submission.patches, each.submission.series))
     return shown

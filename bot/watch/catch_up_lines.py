@@ -16,7 +16,7 @@ from bot.poll import Poll
 from bot.polling.poller import OldNewsFilter
 from bot.store.flood_book import HeldSubmission, LastContact
 from bot.store.store import Transaction
-from bot.watch.announce import AnnouncedCard, Announcer, CardRequest, submitted
+from bot.watch.announce import AnnouncedCard, Announcer, CardRequest
 from bot.watch.item_isolation import composed, isolated
 
 _log = structlog.get_logger(__name__)
@@ -137,5 +137,5 @@ class CatchUp:
         """What is held for a line, as it is known now; it is held no more."""
         held = await tx.floods.held(line.key, await tx.watch.rebuilds(absence.server))
         await tx.floods.release(line.key)
-        known = [(each, await submitted(tx, each.about)) for each in held]
-        return [CardRequest.of_held(line.room, each, judged) for each, judged in known if judged is not None]
+        known = [(each, await tx.watch.load_submission(each.about)) for each in held]
+        return [CardRequest.of_held(line.room, each, submission) for each, submission in known if submission]

@@ -77,7 +77,7 @@ class ChangeReplies:
 
     async def _first(self, tx: Transaction, about: SubmissionRef, each: RoomChanges) -> list[CardRequest]:
         """The card, which shows what changed already; what was asked for by name is said below it, too."""
-        card = replace(asked(self._audience, about, each.judged, each.match), by_change=True)
+        card = replace(asked(self._audience, about, each.submission, each.match), by_change=True)
         if card.form is not None:
             await tx.queued.add(card.key, each.asked)
         return [card]

@@ -9,7 +9,7 @@ from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
 from bot.store.store import Store
 from bot.submission import Submission, SubmissionRef
-from bot.subscriptions.matching import Judged, awaits_review, matches_of
+from bot.subscriptions.matching import awaits_review, matches_of
 
 
 class FollowedSubmissions:
@@ -41,30 +41,30 @@ class FollowedSubmissions:
             if await tx.cards.is_living(ref):
                 return True
             is_waited_for = self._index.waits_for_reviews or self._index.anybody_hears({OnKind.COMMENT})
-            standing = (await tx.watch.standings(ref.server, [ref])).get(ref) if is_waited_for else None
-        if standing is None or not standing.patches:
+            submission = (await tx.watch.load_submissions([ref])).get(ref) if is_waited_for else None
+        if submission is None or not submission.patches:
             return False
-        return await asyncio.to_thread(self._waits, ref.server, standing)
+        return await asyncio.to_thread(self._waits, ref.server, submission)
 
-    def _waits(self, server: ServerName, standing: Submission) -> bool:
-        if self._match(server, standing, frozenset({OnKind.COMMENT})):
+    def _waits(self, server: ServerName, submission: Submission) -> bool:
+        if self._match(server, submission, frozenset({OnKind.COMMENT})):
             return True
-        judged = Judged(server, standing.series, standing.patches)
-        maintainers = self._maintainers(server, judged.project)
-        return any(awaits_review(self._index, judged, patch, maintainers) for patch in judged.patches)
+        maintainers = self._maintainers(server, submission.project)
+        judged = (server, submission)
+        return any(awaits_review(self._index, judged, patch, maintainers) for patch in submission.patches)
 
     async def _hears(self, ref: SubmissionRef, on: frozenset[OnKind]) -> bool:
         """Whether a subscription that *ref* matches names such changes."""
         if not self._index.anybody_hears(on):
             return False
         async with self._store.reading() as tx:
-            standing = (await tx.watch.standings(ref.server, [ref])).get(ref)
-        if standing is None or not standing.patches:
+            submission = (await tx.watch.load_submissions([ref])).get(ref)
+        if submission is None or not submission.patches:
             return False
-        return await asyncio.to_thread(self._match, ref.server, standing, on)
+        return await asyncio.to_thread(self._match, ref.server, submission, on)
 
-    def _match(self, server: ServerName, standing: Submission, on: frozenset[OnKind]) -> bool:
-        judged = Judged(server, standing.series, standing.patches)
-        maintainers = self._maintainers(server, judged.project)
-        found = (match for patch in judged.patches for match in matches_of(self._index, judged, patch, maintainers))
+    def _match(self, server: ServerName, submission: Submission, on: frozenset[OnKind]) -> bool:
+        maintainers = self._maintainers(server, submission.project)
+        judged = (server, submission)
+        found = (match for patch in submission.patches for match in matches_of(self._index, judged, patch, maintainers))
         return any(not on.isdisjoint(match.subscription.query.options.on) for match in found)

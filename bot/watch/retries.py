@@ -11,7 +11,7 @@ from bot.store.retry_book import Retry, RetryKind
 from bot.store.store import Transaction
 from bot.store.stored_change import of_changed, to_changed
 from bot.submission import SubmissionKind, SubmissionRef
-from bot.watch.announce import Arrived, CardRequest, submitted
+from bot.watch.announce import Arrived, CardRequest
 from bot.watch.change_replies import ChangeToTell
 from bot.watch.version_links import UnlinkedSeries
 
@@ -75,12 +75,12 @@ async def _wanted(tx: Transaction, about: SubmissionRef, retry: Retry) -> CardRe
     having = await tx.cards.rooms_with(about)
     if not work["by_change"]:
         having |= await tx.floods.rooms_with(about)
-    judged = await submitted(tx, about)
-    if judged is None or room in having:
+    submission = await tx.watch.load_submission(about)
+    if submission is None or room in having:
         return None
     form = CardForm(work["form"]) if work["form"] else None
     wanted = CardRequest.of_held(
-        room, HeldSubmission(about, work["why"], tuple(work["paths"]), form or CardForm.CARD), judged
+        room, HeldSubmission(about, work["why"], tuple(work["paths"]), form or CardForm.CARD), submission
     )
     digests = tuple(map(read_digest, work["digests"]))
     return replace(wanted, form=form, digests=digests, by_change=work["by_change"], failures=retry.failures)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bot.ids import NoticeKey, SeriesId
+from bot.ids import NoticeKey
 from bot.notices.card import ServerLinks, Shown, drawn
 from bot.notices.markup import written
 from bot.notices.notice import NoticeKind, Tag
@@ -12,13 +12,9 @@ from bot.subscriptions.matching import asked_paths
 
 
 async def seen(tx: Transaction, about: SubmissionRef) -> Shown | None:
-    """What is known of a series or a lone patch, whoever asked for it; None where it is forgotten."""
-    if about.kind == "patch":
-        patch = await tx.watch.patch(about.server, about.id)
-        return Shown((patch,)) if patch else None
-    series = await tx.watch.series(about.server, about.id)
-    patches = await tx.watch.patches_of(about.server, SeriesId(about.id))
-    return Shown(tuple(patches), series) if series and patches else None
+    """Return what is known of a submission, whoever asked for it; None where it is forgotten."""
+    submission = await tx.watch.load_submission(about)
+    return Shown(submission.patches, submission.series) if submission else None
 
 
 def matched(why: Iterable[Sequence[object]]) -> tuple[str, ...]:

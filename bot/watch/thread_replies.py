@@ -62,7 +62,7 @@ class ThreadReplies:
         """What is to be told of; None where nothing can be, or its card is not there to hang it on."""
         if burst.ended in _ENDED or not burst.is_there or burst.about.server not in self._sites:
             return None
-        standing = (await tx.watch.standings(burst.about.server, [burst.about])).get(burst.about)
+        standing = (await tx.watch.load_submissions([burst.about], with_checks=True)).get(burst.about)
         if standing is None or not standing.patches:
             return None
         ids = [patch.id for patch in standing.patches]

@@ -253,13 +253,8 @@ async def test_what_is_asked_for_a_follow_up(known: Store) -> None:
     )
     assert await ask(known, lambda tx: tx.watch.ref_of_cover(OTHER_SERVER, PROJECT, Msgid("6@hs"))) is None
     async with known.transaction() as tx:
-        assert (
-            await tx.watch.standings(
-                SERVER,
-                [SubmissionRef(SERVER, SubmissionKind.SERIES, 7), SubmissionRef(SERVER, SubmissionKind.PATCH, 1)],
-            )
-            == {}
-        )
+        unknown = SubmissionRef(SERVER, SubmissionKind.SERIES, 7)
+        assert await tx.watch.load_submissions([unknown, SubmissionRef(SERVER, SubmissionKind.PATCH, 1)]) == {}
 
 
 async def test_a_rebuilt_server_is_known_nothing_of_and_nothing_changes(known: Store, rig: StoreRig) -> None:

@@ -7,7 +7,8 @@ from bot.patchwork.model import FileChange, Patch, Person, Series
 from bot.query.index.index import Index, Subscription
 from bot.query.options import CardForm, DigestTimes, SubscriptionOptions, richest
 from bot.query.parser import parse
-from bot.subscriptions.matching import LONGEST_FOUND, MOST_FOUND, Arrival, Judged, match_rooms
+from bot.submission import Submission
+from bot.subscriptions.matching import LONGEST_FOUND, MOST_FOUND, Arrival, match_rooms
 
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
 ADA = Person("Ada", "ada@example.org")
@@ -28,7 +29,7 @@ def arriving(*, revision: bool = False, known_in: frozenset[RoomId] = frozenset(
         PatchId(1), ProjectName("qemu-devel"), Msgid("m"), "Fix it", ADA, files=(FileChange("migration/ram.c"),)
     )
     series = Series(SeriesId(1), ProjectName("qemu-devel"), "Fix it", 2 if revision else 1, ADA)
-    return Arrival(Judged(ServerName("ozlabs"), series, (patch,)), frozenset({PatchId(1)}), revision, known_in)
+    return Arrival(ServerName("ozlabs"), Submission(series, (patch,)), frozenset({PatchId(1)}), revision, known_in)
 
 
 def arriving_large(paths: list[str], news: frozenset[int]) -> Arrival:
@@ -38,7 +39,7 @@ def arriving_large(paths: list[str], news: frozenset[int]) -> Arrival:
         for number, path in enumerate(paths, 1)
     )
     series = Series(SeriesId(1), ProjectName("qemu-devel"), "Fix", 1, ADA, total=len(patches))
-    return Arrival(Judged(ServerName("ozlabs"), series, patches), frozenset(map(PatchId, news)))
+    return Arrival(ServerName("ozlabs"), Submission(series, patches), frozenset(map(PatchId, news)))
 
 
 @pytest.mark.parametrize(
