@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from bot.ids import PatchId, ProjectName, ServerName
-from bot.patchwork.model import CheckState, Patch, Series
+from bot.ids import Msgid, PatchId, ProjectName, ServerName
+from bot.patchwork.model import CheckState, FileChange, Patch, Series
 
 Contexts: TypeAlias = tuple[tuple[str, CheckState], ...]
 
@@ -44,3 +44,58 @@ class Submission:
     def project(self) -> ProjectName:
         """The project that it was sent to."""
         return self.series.project if self.series else self.patches[0].project
+
+    @property
+    def lone(self) -> Patch | None:
+        """The patch, where there is but one and more are not expected."""
+        return self.patches[0] if len(self.patches) == 1 and self.total == 1 else None
+
+    @property
+    def pull(self) -> Patch | None:
+        """The pull request, alone or with the patches that it is about; None where there is none."""
+        return next((patch for patch in self.in_order if patch.pull_url), None)
+
+    @property
+    def total(self) -> int:
+        """How many patches were sent, as far as the series or the subjects say."""
+        if self.series is None:
+            return 1
+        told = max(self.series.total, len(self.patches) - self._covers)
+        if self.series.received_all:
+            return told
+        return max([told, *(patch.number[1] for patch in self.patches if patch.number)])
+
+    @property
+    def arrived(self) -> int:
+        """How many of them the server has."""
+        if self.series is None:
+            return 1
+        if self.series.received_all and not self._covers:
+            return self.total
+        received = max(self.series.received_total, len(self.series.patches), len(self.patches))
+        return min(received - self._covers, self.total) if self._covers else received
+
+    @property
+    def _covers(self) -> int:
+        """1 where a pull request is numbered as a cover letter, "0/3", and so is none of the patches; else 0."""
+        pull = self.pull
+        return 1 if pull is not None and pull.number is not None and pull.number[0] == 0 else 0
+
+    @property
+    def in_order(self) -> tuple[Patch, ...]:
+        """The patches by their numbers."""
+        return tuple(sorted(self.patches, key=lambda patch: (patch.number or (0, 0), patch.id)))
+
+    @property
+    def files(self) -> tuple[FileChange, ...]:
+        """What all the patches touch."""
+        return tuple(file for patch in self.patches for file in patch.files or ())
+
+    @property
+    def msgid(self) -> Msgid | None:
+        """The mail that stands for all: the pull request, the cover letter, or else the first patch."""
+        if self.pull is not None:
+            return self.pull.msgid
+        if self.series is not None and self.series.cover is not None:
+            return self.series.cover
+        return next((patch.msgid for patch in self.in_order), None)

@@ -6,7 +6,6 @@ long stands folded. A compact one says the same of it in two lines, but not wher
 
 from dataclasses import dataclass, replace
 
-from bot.ids import Msgid, ProjectName
 from bot.notices import fact_lines as facts
 from bot.notices.markup import (
     Allowed,
@@ -24,10 +23,11 @@ from bot.notices.markup import (
     words,
 )
 from bot.notices.other_versions import FormerVersion, NextVersion, follows, superseded_by, superseded_remark
-from bot.patchwork.model import FileChange, Patch, Series, prefixes_of
+from bot.patchwork.model import Patch, Series, prefixes_of
 from bot.patchwork.refs import patch_url, series_url
 from bot.patchwork.states import NO_STATES, States
 from bot.query.options import CardForm
+from bot.submission import Submission
 
 MAX_MATCHED = 6
 MAX_NAME = 255  # where Patchwork itself cuts a name
@@ -64,78 +64,17 @@ class ServerLinks:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a card shows: a series with the patches read of it, or one patch that has none.
+    """What a card shows of a *submission*.
 
     *matched* are the paths that a subscription asked for, in the order of the patches, *form* what it looks like.
     *former* and *superseded_by* are the versions before and after the series, where they are known.
     """
 
-    patches: tuple[Patch, ...]
-    series: Series | None = None
+    submission: Submission
     matched: tuple[str, ...] = ()
     former: FormerVersion | None = None
     superseded_by: NextVersion | None = None
     form: CardForm = CardForm.CARD
-
-    @property
-    def project(self) -> ProjectName:
-        """Where it was sent."""
-        return self.series.project if self.series else self.patches[0].project
-
-    @property
-    def lone(self) -> Patch | None:
-        """The patch, where there is but one and more are not expected."""
-        return self.patches[0] if len(self.patches) == 1 and self.total == 1 else None
-
-    @property
-    def pull(self) -> Patch | None:
-        """The pull request, alone or with the patches that it is about; None where there is none."""
-        return next((patch for patch in self.in_order if patch.pull_url), None)
-
-    @property
-    def total(self) -> int:
-        """How many patches were sent, as far as the series or the subjects say."""
-        if self.series is None:
-            return 1
-        told = max(self.series.total, len(self.patches) - self._covers)
-        if self.series.received_all:
-            return told
-        return max([told, *(patch.number[1] for patch in self.patches if patch.number)])
-
-    @property
-    def arrived(self) -> int:
-        """How many of them the server has."""
-        if self.series is None:
-            return 1
-        if self.series.received_all and not self._covers:
-            return self.total
-        received = max(self.series.received_total, len(self.series.patches), len(self.patches))
-        return min(received - self._covers, self.total) if self._covers else received
-
-    @property
-    def _covers(self) -> int:
-        """1 where a pull request is numbered as a cover letter, "0/3", and so is none of the patches; else 0."""
-        pull = self.pull
-        return 1 if pull is not None and pull.number is not None and pull.number[0] == 0 else 0
-
-    @property
-    def in_order(self) -> tuple[Patch, ...]:
-        """The patches by their numbers."""
-        return tuple(sorted(self.patches, key=lambda patch: (patch.number or (0, 0), patch.id)))
-
-    @property
-    def files(self) -> tuple[FileChange, ...]:
-        """What all the patches touch."""
-        return tuple(file for patch in self.patches for file in patch.files or ())
-
-    @property
-    def msgid(self) -> Msgid | None:
-        """The mail that stands for all: the pull request, the cover letter, or else the first patch."""
-        if self.pull is not None:
-            return self.pull.msgid
-        if self.series is not None and self.series.cover is not None:
-            return self.series.cover
-        return next((patch.msgid for patch in self.in_order), None)
 
 
 def drawn(shown: Shown, site: ServerLinks) -> Document:
@@ -147,35 +86,37 @@ def compact(shown: Shown, site: ServerLinks) -> Document:
     """The same in two lines: what it is; who, how many, and how it stands."""
     title = _title(shown, site)
     first = words(Link(title.text, title.url), f" · {title.remark}" if title.remark else "")
-    return (lines([first, words(*_who(shown), *_then(_standing(shown, site)))]),)
+    return (lines([first, words(*_who(shown), *_then(_standing(shown.submission, site)))]),)
 
 
 def card(shown: Shown, site: ServerLinks) -> Document:
     """The card of what is *shown*."""
+    submission = shown.submission
     said = [
         _successor(shown, site),
         _who(shown),
         _former(shown, site),
-        _where(shown),
-        _pull(shown),
+        _where(submission),
+        _pull(submission),
         _matched(shown),
-        _standing(shown, site),
-        _archive(shown, site),
+        _standing(submission, site),
+        _archive(submission, site),
     ]
-    return (_title(shown, site), lines(said), *_folded(shown, site))
+    return (_title(shown, site), lines(said), *_folded(submission, site))
 
 
 def _title(shown: Shown, site: ServerLinks) -> Title:
+    submission = shown.submission
     superseded = superseded_remark(shown.superseded_by) if shown.superseded_by else ""
-    if shown.series is None or shown.lone is not None:
-        return replace(patch_title(shown.patches[0], site), remark=superseded)
-    arrived = f"{shown.arrived} of {shown.total}" if shown.arrived < shown.total else ""
-    if shown.pull and shown.arrived < 1:
+    if submission.series is None or submission.lone is not None:
+        return replace(patch_title(submission.patches[0], site), remark=superseded)
+    arrived = f"{submission.arrived} of {submission.total}" if submission.arrived < submission.total else ""
+    if submission.pull and submission.arrived < 1:
         arrived = ""
-    title = series_title(shown.series, site)
+    title = series_title(submission.series, site)
     return replace(
         title,
-        text=patch_name(shown.pull) if shown.pull else title.text,
+        text=patch_name(submission.pull) if submission.pull else title.text,
         remark=facts.joined([arrived, superseded]),
     )
 
@@ -196,44 +137,48 @@ def patch_name(patch: Patch) -> str:
 
 
 def _who(shown: Shown) -> Line:
-    submitter = shown.series.submitter if shown.series else shown.patches[0].submitter
-    return words(facts.joined([facts.submitter_name(submitter), _how_many(shown), _version(shown)]))
+    submission = shown.submission
+    submitter = submission.series.submitter if submission.series else submission.patches[0].submitter
+    return words(facts.joined([facts.submitter_name(submitter), _how_many(submission), _version(shown)]))
 
 
 def _then(line: Line) -> Line:
     return words(" · ", *line) if line != words("") else ()
 
 
-def _how_many(shown: Shown) -> str:
-    if shown.pull and (shown.lone or shown.arrived < 1):
+def _how_many(submission: Submission) -> str:
+    if submission.pull and (submission.lone or submission.arrived < 1):
         return facts.PULL_REQUEST
-    return facts.joined([facts.PULL_REQUEST if shown.pull else "", facts.counted(shown.total, "patch")])
+    return facts.joined([facts.PULL_REQUEST if submission.pull else "", facts.counted(submission.total, "patch")])
 
 
 def _version(shown: Shown) -> str:
     """The version, where neither the first line says it nor the one that tells of the version before."""
-    if shown.series is None or shown.series.version < 2 or shown.former is not None:
+    submission = shown.submission
+    if submission.series is None or submission.series.version < 2 or shown.former is not None:
         return ""
-    version = f"v{shown.series.version}"
-    name = shown.lone.name if shown.lone else shown.series.name
+    version = f"v{submission.series.version}"
+    name = submission.lone.name if submission.lone else submission.series.name
     return "" if version in prefixes_of(name) else version
 
 
 def _former(shown: Shown, site: ServerLinks) -> Line:
-    if shown.series is None or shown.former is None:
+    submission = shown.submission
+    if submission.series is None or shown.former is None:
         return ()
-    return follows(shown.series, shown.former, site.series(shown.former.series))
+    return follows(submission.series, shown.former, site.series(shown.former.series))
 
 
 def _successor(shown: Shown, site: ServerLinks) -> Line:
-    if shown.series is None or shown.superseded_by is None:
+    submission = shown.submission
+    if submission.series is None or shown.superseded_by is None:
         return ()
-    return superseded_by(shown.series, shown.superseded_by, site.series(shown.superseded_by.series))
+    return superseded_by(submission.series, shown.superseded_by, site.series(shown.superseded_by.series))
 
 
-def _where(shown: Shown) -> Line:
-    size = facts.size(shown.files)
-    return words(f"{size}: {facts.directories(shown.files)}") if size else ()
+def _where(submission: Submission) -> Line:
+    size = facts.size(submission.files)
+    return words(f"{size}: {facts.directories(submission.files)}") if size else ()
 
 
 def _matched(shown: Shown) -> Line:
@@ -247,33 +192,35 @@ def _matched(shown: Shown) -> Line:
     return words(*pieces, f" and {rest} more" if rest > 0 else "")
 
 
-def _standing(shown: Shown, site: ServerLinks) -> Line:
-    of_all, lone = shown.series.trailers if shown.series else (), shown.lone
+def _standing(submission: Submission, site: ServerLinks) -> Line:
+    of_all, lone = submission.series.trailers if submission.series else (), submission.lone
     if lone is not None:
-        return facts.standing(shown.patches, [facts.state_name(lone.state, site.states)] if lone.state else [], of_all)
-    return facts.standing(shown.patches, facts.folded_states(shown.patches, site.states), of_all)
+        return facts.standing(
+            submission.patches, [facts.state_name(lone.state, site.states)] if lone.state else [], of_all
+        )
+    return facts.standing(submission.patches, facts.folded_states(submission.patches, site.states), of_all)
 
 
-def _pull(shown: Shown) -> Line:
-    return facts.pull_source(shown.pull) if shown.pull else ()
+def _pull(submission: Submission) -> Line:
+    return facts.pull_source(submission.pull) if submission.pull else ()
 
 
-def _archive(shown: Shown, site: ServerLinks) -> Line:
-    told = shown.series.archive_url if shown.series else None
-    told = told or next((patch.archive_url for patch in shown.in_order if patch.archive_url), None)
-    return facts.archive(site.archive, told, shown.msgid, site.allowed)
+def _archive(submission: Submission, site: ServerLinks) -> Line:
+    told = submission.series.archive_url if submission.series else None
+    told = told or next((patch.archive_url for patch in submission.in_order if patch.archive_url), None)
+    return facts.archive(site.archive, told, submission.msgid, site.allowed)
 
 
-def _folded(shown: Shown, site: ServerLinks) -> tuple[Details, ...]:
+def _folded(submission: Submission, site: ServerLinks) -> tuple[Details, ...]:
     """The patches, which a lone one would only repeat, and the line to apply them."""
-    apply = lines([facts.apply_command(shown.msgid, is_pull=shown.pull is not None)])
+    apply = lines([facts.apply_command(submission.msgid, is_pull=submission.pull is not None)])
     content: list[Piece] = [apply] if apply.lines else []
-    if shown.lone is None and shown.patches:
-        content.insert(0, Bullets(tuple(_item(patch, site) for patch in shown.in_order)))
+    if submission.lone is None and submission.patches:
+        content.insert(0, Bullets(tuple(_item(patch, site) for patch in submission.in_order)))
     if not content:
         return ()
-    complete = shown.arrived == shown.total or shown.pull is not None
-    summary = "Apply" if shown.lone is not None else "Patches" if complete else "Patches so far"
+    complete = submission.arrived == submission.total or submission.pull is not None
+    summary = "Apply" if submission.lone is not None else "Patches" if complete else "Patches so far"
     return (Details(summary, tuple(content)),)
 
 

@@ -5,17 +5,17 @@ Only net changes are posted: a change that was undone meanwhile is left out, and
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bot.ids import PatchId
 from bot.notices import fact_lines as facts
-from bot.notices.card import ServerLinks, Shown
+from bot.notices.card import ServerLinks
 from bot.notices.change_audience import BETWEEN_PERSONS
 from bot.notices.changes import Change, ChangeKind
 from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, cut, lines, longest, words
 from bot.patchwork.model import Patch, Trailer, TrailerKind
 from bot.patchwork.states import States
-from bot.submission import Contexts
+from bot.submission import Submission
 
 MAX_LINES = 15  # of changes
 _MAX_COMMENTS = 20
@@ -30,25 +30,23 @@ _GIVEN = re.compile(r"\s*(?:acked|reviewed|tested)-by:", re.IGNORECASE)
 class Thread:
     """What a card is about as it stands now, and what *changes* are to be told of it, the oldest first.
 
-    *checks* are the latest of each context, as far as they are known. *recent* are the patches that changed at about
-    that time, though the room may not have asked to hear of them.
+    *recent* are the patches that changed at about that time, though the room may not have asked to hear of them.
     """
 
-    shown: Shown
+    submission: Submission
     changes: tuple[Change, ...]
-    checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
     recent: frozenset[PatchId] = frozenset()
 
     @property
     def patches(self) -> Mapping[PatchId, Patch]:
         """All patches, by id."""
-        return {patch.id: patch for patch in self.shown.patches}
+        return {patch.id: patch for patch in self.submission.patches}
 
     @property
     def trailers(self) -> frozenset[Trailer]:
         """All that was said of the patches, or of all of them together."""
-        of_all = self.shown.series.trailers if self.shown.series else frozenset()
-        return of_all.union(*(patch.trailers for patch in self.shown.patches))
+        of_all = self.submission.series.trailers if self.submission.series else frozenset()
+        return of_all.union(*(patch.trailers for patch in self.submission.patches))
 
 
 def told(thread: Thread, site: ServerLinks) -> Document:
@@ -115,7 +113,7 @@ def _now(change: Change, patch: Patch, thread: Thread) -> str:
         case ChangeKind.ARCHIVED:
             return "yes" if patch.archived else "no"
         case ChangeKind.CHECK:
-            return dict(thread.checks.get(patch.id, ())).get(change.context, "") or change.after
+            return dict(thread.submission.checks.get(patch.id, ())).get(change.context, "") or change.after
         case _:
             return change.after
 
@@ -145,8 +143,8 @@ def _with_others(alike: Sequence[Change], thread: Thread) -> list[PatchId | None
     if None in of:
         return of
     may_be = thread.recent - {change.patch for change in thread.changes}
-    others = {patch.id for patch in thread.shown.patches if patch.id in may_be and _stands(patch, sample, thread)}
-    return [patch.id for patch in thread.shown.in_order if patch.id in others.union(of)]
+    others = {patch.id for patch in thread.submission.patches if patch.id in may_be and _stands(patch, sample, thread)}
+    return [patch.id for patch in thread.submission.in_order if patch.id in others.union(of)]
 
 
 def _stands(patch: Patch, change: Change, thread: Thread) -> bool:
@@ -157,16 +155,16 @@ def _stands(patch: Patch, change: Change, thread: Thread) -> bool:
                 change.after not in {"", "no"} and _now(replace(change, patch=patch.id), patch, thread) == change.after
             )
         case ChangeKind.CHECK:
-            return dict(thread.checks.get(patch.id, ())).get(change.context) == change.after
+            return dict(thread.submission.checks.get(patch.id, ())).get(change.context) == change.after
         case _:
             return False
 
 
 def _counted(said: str, of: Sequence[PatchId | None], thread: Thread) -> str:
     """What happened, with how many patches it happened to, and to which where those are few."""
-    if None in of or thread.shown.lone is not None:
+    if None in of or thread.submission.lone is not None:
         return said[:1].upper() + said[1:]
-    total = thread.shown.total
+    total = thread.submission.total
     if 1 < total <= len(of):
         return f"all {total} patches: {said}"
     listed = f" ({_listed(of, thread)})" if len(of) < total and len(of) <= _MAX_LISTED else ""
@@ -192,11 +190,11 @@ def _named(contexts: Sequence[str]) -> str:
 
 
 def _on(of: Sequence[PatchId | None], thread: Thread) -> str:
-    if thread.shown.lone is not None:
+    if thread.submission.lone is not None:
         return ""
-    if 1 < thread.shown.total <= len(of):
-        return f" on all {thread.shown.total} patches"
-    listed = f" ({_listed(of, thread)})" if len(of) < thread.shown.total else ""
+    if 1 < thread.submission.total <= len(of):
+        return f" on all {thread.submission.total} patches"
+    listed = f" ({_listed(of, thread)})" if len(of) < thread.submission.total else ""
     return f" on {len(of)} {'patch' if len(of) == 1 else 'patches'}{listed}"
 
 
@@ -236,6 +234,6 @@ def _of_what(number: PatchId | None, thread: Thread, site: ServerLinks) -> list[
     if number is None:
         return [" on the cover letter"]
     patch = thread.patches.get(number)
-    if patch is None or thread.shown.lone is not None:
+    if patch is None or thread.submission.lone is not None:
         return []
     return [" on ", Link(_number(patch), site.patch(patch), spelled=False)]

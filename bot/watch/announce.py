@@ -129,9 +129,9 @@ class Announcer:
     async def post(self, tx: Transaction, wanted: Sequence[CardRequest]) -> list[AnnouncedCard]:
         """Write the *wanted* cards, each once; one that was in a list of its room has a card instead from now on."""
         announced: list[AnnouncedCard] = []
-        shown = await _shown(tx, wanted)
-        versions = {about: await versions_of(tx, about, seen) for about, seen in shown.items()}
-        for each, notice in await asyncio.to_thread(self._cards, wanted, shown, versions):
+        known = await _known(tx, wanted)
+        versions = {about: await versions_of(tx, about, submission) for about, submission in known.items()}
+        for each, notice in await asyncio.to_thread(self._cards, wanted, known, versions):
             if await tx.cards.add(each.about, notice, each.why, each.form or CardForm.CARD):
                 await tx.floods.leave(each.room, each.about)
                 await tx.outbox.add([notice])
@@ -141,17 +141,18 @@ class Announcer:
     def _cards(
         self,
         wanted: Sequence[CardRequest],
-        known: Mapping[SubmissionRef, Shown],
+        known: Mapping[SubmissionRef, Submission],
         versions: Mapping[SubmissionRef, VersionLinker],
     ) -> list[tuple[CardRequest, Notice]]:
         """The cards to write, off the event loop."""
         composer = CardComposer()
         cards: list[tuple[CardRequest, Notice]] = []
         for each in wanted:
-            mine = replace(known[each.about], matched=each.match.paths, form=each.form or CardForm.CARD)
+            mine = Shown(known[each.about], matched=each.match.paths, form=each.form or CardForm.CARD)
             shown = versions[each.about].seen_from(each.room, mine)
             body, html = composer.both(each.about, shown, self._site(each.submission.project))
-            message = Message(body, html, sight.tag(each.key, each.about, shown), self._audience.rings(each.room))
+            tag = sight.tag(each.key, each.about, shown.submission)
+            message = Message(body, html, tag, self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards
 
@@ -170,13 +171,13 @@ async def keep_for_digests(tx: Transaction, wanted: Sequence[CardRequest]) -> li
     return [each for each in wanted if each.form is not None]
 
 
-async def _shown(tx: Transaction, wanted: Sequence[CardRequest]) -> dict[SubmissionRef, Shown]:
-    """Return what the cards show; what a change brought is read anew, for it may have failed before, and be old."""
-    shown: dict[SubmissionRef, Shown] = {}
+async def _known(tx: Transaction, wanted: Sequence[CardRequest]) -> dict[SubmissionRef, Submission]:
+    """Return what the cards are about; what a change brought is read anew, for it may have failed before."""
+    known: dict[SubmissionRef, Submission] = {}
     for each in wanted:
         if each.by_change:
-            if each.about not in shown and (seen := await sight.seen(tx, each.about)) is not None:
-                shown[each.about] = seen
+            if each.about not in known and (found := await tx.watch.load_submission(each.about)) is not None:
+                known[each.about] = found
         else:
-            shown.setdefault(each.about, Shown(each.submission.patches, each.submission.series))
-    return shown
+            known.setdefault(each.about, each.submission)
+    return known

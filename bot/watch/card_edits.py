@@ -12,7 +12,7 @@ from bot.notices.notice import Lane, Message, Notice, edit_key
 from bot.store.card_book import DueCard
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
-from bot.submission import SubmissionRef
+from bot.submission import Submission, SubmissionRef
 from bot.watch import snapshot as sight
 from bot.watch.item_isolation import isolated
 from bot.watch.snapshot import CardComposer
@@ -62,16 +62,17 @@ class CardEditor:
 
     async def _looks(self, tx: Transaction, due: Sequence[DueCard]) -> list[_Look]:
         """What each of the cards is to show; read once for all rooms that have one."""
-        known: dict[SubmissionRef, Shown | None] = {}
+        known: dict[SubmissionRef, Submission | None] = {}
         versions: dict[SubmissionRef, VersionLinker] = {}
         for each in due:
             if each.is_there and each.about.server in self._sites and each.about not in known:
-                known[each.about] = seen = await sight.seen(tx, each.about)
-                versions[each.about] = await versions_of(tx, each.about, seen) if seen else VersionLinker()
+                known[each.about] = found = await tx.watch.load_submission(each.about)
+                versions[each.about] = await versions_of(tx, each.about, found) if found else VersionLinker()
         looks: list[_Look] = []
         for each in due:
-            shown = known.get(each.about) if each.is_there else None
-            looks.append(_Look(each, shown and versions[each.about].seen_from(each.room, shown)))
+            submission = known.get(each.about) if each.is_there else None
+            shown = versions[each.about].seen_from(each.room, Shown(submission)) if submission else None
+            looks.append(_Look(each, shown))
         return looks
 
     def _edits(self, looks: Sequence[_Look]) -> list[Notice | None]:
@@ -81,9 +82,9 @@ class CardEditor:
 
     def _edit(self, due: DueCard, shown: Shown, composer: CardComposer) -> Notice:
         """The edit of one card."""
-        tag = sight.tag(edit_key(due.key, due.edits + 1), due.about, shown)
+        tag = sight.tag(edit_key(due.key, due.edits + 1), due.about, shown.submission)
         asked = replace(shown, matched=sight.matched(due.why), form=due.form)
-        body, html = composer.both(due.about, asked, self._sites[due.about.server](shown.project))
+        body, html = composer.both(due.about, asked, self._sites[due.about.server](shown.submission.project))
         return Notice(due.room, Lane.EDIT, Message(body, html, tag, rings=due.rings), of=due.key)
 
 

@@ -1,4 +1,4 @@
-"""What a card shows now, from the store."""
+"""How a card is written, and what it says of itself."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,15 +6,8 @@ from bot.ids import NoticeKey
 from bot.notices.card import ServerLinks, Shown, drawn
 from bot.notices.markup import written
 from bot.notices.notice import NoticeKind, Tag
-from bot.store.store import Transaction
-from bot.submission import SubmissionRef
+from bot.submission import Submission, SubmissionRef
 from bot.subscriptions.matching import asked_paths
-
-
-async def seen(tx: Transaction, about: SubmissionRef) -> Shown | None:
-    """Return what is known of a submission, whoever asked for it; None where it is forgotten."""
-    submission = await tx.watch.load_submission(about)
-    return Shown(submission.patches, submission.series) if submission else None
 
 
 def matched(why: Iterable[Sequence[object]]) -> tuple[str, ...]:
@@ -22,16 +15,16 @@ def matched(why: Iterable[Sequence[object]]) -> tuple[str, ...]:
     return asked_paths((str(term), [str(path) for path in found]) for _, term, *found in why)
 
 
-def tag(key: NoticeKey, about: SubmissionRef, shown: Shown, kind: NoticeKind = NoticeKind.CARD) -> Tag:
-    """What a card of *shown*, an edit of it, or what hangs on it says of itself."""
-    series = shown.series
+def tag(key: NoticeKey, about: SubmissionRef, submission: Submission, kind: NoticeKind = NoticeKind.CARD) -> Tag:
+    """What a card of *submission*, an edit of it, or what hangs on it says of itself."""
+    series = submission.series
     return Tag(
         kind=kind,
         key=key,
         server=about.server,
-        project=shown.project,
+        project=submission.project,
         series=series.id if series else None,
-        patch=None if series else shown.patches[0].id,
+        patch=None if series else submission.patches[0].id,
         version=series.version if series else None,
     )
 

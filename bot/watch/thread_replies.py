@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from bot.ids import ProjectName, ServerName
-from bot.notices.card import ServerLinks, Shown
+from bot.notices.card import ServerLinks
 from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, reply_key
 from bot.notices.thread_reply import Thread, told
@@ -62,23 +62,23 @@ class ThreadReplies:
         """What is to be told of; None where nothing can be, or its card is not there to hang it on."""
         if burst.ended in _ENDED or not burst.is_there or burst.about.server not in self._sites:
             return None
-        standing = (await tx.watch.load_submissions([burst.about], with_checks=True)).get(burst.about)
-        if standing is None or not standing.patches:
+        submission = (await tx.watch.load_submissions([burst.about], with_checks=True)).get(burst.about)
+        if submission is None or not submission.patches:
             return None
-        ids = [patch.id for patch in standing.patches]
+        ids = [patch.id for patch in submission.patches]
         since = burst.since - TOGETHER
         told_at = await tx.outbox.last_reply(burst.card, since)  # what changed before it was told by it
         recent = await tx.watch.changed_since(burst.about.server, ids, told_at or since)
-        return Thread(Shown(standing.patches, standing.series), burst.changes, standing.checks, recent)
+        return Thread(submission, burst.changes, recent)
 
     def _replies(self, threads: Sequence[tuple[ChangeBatch, Thread]]) -> list[Notice]:
         """The replies that say anything, off the event loop."""
         replies: list[Notice] = []
         for burst, thread in threads:
-            site = self._sites[burst.about.server](thread.shown.project)
+            site = self._sites[burst.about.server](thread.submission.project)
             if document := told(thread, site):
                 key = reply_key(burst.card, burst.first)
-                tag = sight.tag(key, burst.about, thread.shown, NoticeKind.REPLY)
+                tag = sight.tag(key, burst.about, thread.submission, NoticeKind.REPLY)
                 message = Message(*written(document, site.allowed), tag, rings=self._audience.rings(burst.room))
                 replies.append(Notice(burst.room, Lane.REPLY, message, of=burst.card))
         return replies

@@ -13,7 +13,7 @@ from bot.patchwork.model import Patch, Series
 from bot.patchwork.versions import KnownVersion, compare, follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.poll import SeriesRead
 from bot.store.store import Transaction
-from bot.submission import SubmissionKind, SubmissionRef
+from bot.submission import Submission, SubmissionKind, SubmissionRef
 
 _log = structlog.get_logger(__name__)
 _Places = Mapping[RoomId, EventId | None]
@@ -121,9 +121,9 @@ class VersionLinker:
         return replace(shown, former=former, superseded_by=successor)
 
 
-async def versions_of(tx: Transaction, about: SubmissionRef, shown: Shown) -> VersionLinker:
-    """The versions around what is *shown*, whichever room it is shown in."""
-    series, server = shown.series, about.server
+async def versions_of(tx: Transaction, about: SubmissionRef, submission: Submission) -> VersionLinker:
+    """Return the versions around a *submission*, whichever room it is shown in."""
+    series, server = submission.series, about.server
     if series is None:
         return VersionLinker()
     found = VersionLinker()
@@ -131,7 +131,7 @@ async def versions_of(tx: Transaction, about: SubmissionRef, shown: Shown) -> Ve
     former = await tx.watch.series(server, before_it) if before_it is not None else None
     if former is not None:
         before = KnownVersion(former, tuple(await tx.watch.patches_of(server, former.id)))
-        compared = compare(before, KnownVersion(series, shown.patches))
+        compared = compare(before, KnownVersion(series, submission.patches))
         places = await tx.cards.places(_card(about, former.id))
         found = replace(found, former=FormerVersion(former, compared), former_cards=places)
     later = [each for each in following if not is_partial_reroll(each)]

@@ -7,6 +7,7 @@ from bot.ids import Msgid, PatchId, SeriesId
 from bot.notices.card import ServerLinks, Shown, card
 from bot.notices.markup import written
 from bot.patchwork.model import CheckState, FileChange, Patch, Person, Trailer, TrailerKind
+from bot.submission import Submission
 from card_rig import PROJECT, SITE, a_patch, body_and_html, numbered, of_series, the_seed
 
 
@@ -21,7 +22,9 @@ def body(shown: Shown, site: ServerLinks = SITE) -> str:
 def test_the_recorded_patch_stands_for_its_series() -> None:
     patch, series = the_seed()
 
-    shown = seen(Shown((patch,), series, ("migration/colo.c",)), ServerLinks("https://patchwork.ozlabs.org"))
+    shown = seen(
+        Shown(Submission(series, (patch,)), matched=("migration/colo.c",)), ServerLinks("https://patchwork.ozlabs.org")
+    )
 
     assert shown == snapshot(
         (
@@ -59,7 +62,7 @@ migration: Add COLO multifd support and COLO migration unit test</a></strong> ·
 def test_a_lone_patch() -> None:
     patch = replace(a_patch(1, "[v2] migration: Fix a leak"), trailers=frozenset({Trailer(TrailerKind.ACKED, "rey")}))
 
-    assert seen(Shown((patch,), of_series(patch, name="migration: Fix a leak", version=2))) == snapshot(
+    assert seen(Shown(Submission(of_series(patch, name="migration: Fix a leak", version=2), (patch,)))) == snapshot(
         (
             """\
 [v2] migration: Fix a leak
@@ -96,7 +99,9 @@ def test_a_series_in_the_middle_of_its_life() -> None:
     patches[5] = replace(patches[5], files=(FileChange("MAINTAINERS", None, 1, 1),))
     series = replace(of_series(*patches, version=3), cover=Msgid("20261123.1-0-ada@example.org"))
 
-    assert seen(Shown(tuple(reversed(patches)), series, ("migration/ram.c", "migration/old.rst"))) == snapshot(
+    assert seen(
+        Shown(Submission(series, tuple(reversed(patches))), matched=("migration/ram.c", "migration/old.rst"))
+    ) == snapshot(
         (
             """\
 migration: Fix it all
@@ -156,7 +161,7 @@ migration: Fix it all</a></strong>
 def test_an_incomplete_series() -> None:
     patches = numbered(3, total=5)
 
-    assert seen(Shown(patches, of_series(*patches, total=5))) == snapshot(
+    assert seen(Shown(Submission(of_series(*patches, total=5), patches))) == snapshot(
         (
             """\
 migration: Fix it all · 3 of 5
@@ -206,7 +211,7 @@ def test_a_pull_request() -> None:
         pull_url="https://gitlab.example.org/ada/qemu.git tags/migration-pull",
     )
 
-    assert seen(Shown((pull,))) == snapshot(
+    assert seen(Shown(Submission(None, (pull,)))) == snapshot(
         (
             """\
 [PULL,0/8] Migration patches
@@ -235,7 +240,7 @@ b4 pr 20261123.7-0-pull@example.org\
 def test_a_hundred_patches_fit() -> None:
     patches = numbered(100)
 
-    text, html = seen(Shown(patches, of_series(*patches)))
+    text, html = seen(Shown(Submission(of_series(*patches), patches)))
 
     assert text == snapshot("""\
 migration: Fix it all
@@ -285,7 +290,7 @@ def test_patches_are_listed_and_applied_by_their_numbers_however_these_are_writt
     """Here the mails came in the reverse order, so that the ids do not follow the numbers."""
     patches = tuple(replace(a_patch(4 - n, f"{prefix.format(n)} Step {n}"), series=SeriesId(42)) for n in (1, 2, 3))
 
-    lines = body(Shown(patches[::-1], of_series(*patches[::-1]))).splitlines()
+    lines = body(Shown(Submission(of_series(*patches[::-1]), patches[::-1]))).splitlines()
 
     assert [line[-6:] for line in lines if line.startswith("• ")] == ["Step 1", "Step 2", "Step 3"]
     assert lines[-1] == "b4 am 20261123.1-3-ada@example.org"
@@ -295,14 +300,14 @@ def test_servers_before_api_1_2_link_patches_by_id() -> None:
     patch = a_patch()
     site = ServerLinks("https://patchwork.example.org", by_msgid=False)
 
-    assert body(Shown((patch,)), site).split("\n")[1] == "https://patchwork.example.org/patch/101/"
+    assert body(Shown(Submission(None, (patch,))), site).split("\n")[1] == "https://patchwork.example.org/patch/101/"
 
 
 def test_the_operators_archive_is_a_link() -> None:
     patch = a_patch(msgid="a/b+c@example.org")
     site = replace(SITE, archive="https://lore.kernel.org/qemu-devel/{msgid}/")
 
-    text, html = seen(Shown((patch,)), site)
+    text, html = seen(Shown(Submission(None, (patch,))), site)
 
     assert "archive <https://lore.kernel.org/qemu-devel/a%2Fb+c@example.org/>" in text
     assert '<a href="https://lore.kernel.org/qemu-devel/a%2Fb+c@example.org/">\narchive</a>' in html
@@ -311,7 +316,7 @@ def test_the_operators_archive_is_a_link() -> None:
 def test_an_archive_template_with_a_query_is_a_link() -> None:
     site = replace(SITE, archive="https://lists.example.org/search?id={msgid}")
 
-    html = seen(Shown((a_patch(),)), site)[1]
+    html = seen(Shown(Submission(None, (a_patch(),))), site)[1]
 
     assert '<a href="https://lists.example.org/search?id=20261123.1-1-ada@example.org">' in html
 
@@ -319,7 +324,7 @@ def test_an_archive_template_with_a_query_is_a_link() -> None:
 def test_an_archive_that_only_the_server_tells_is_text() -> None:
     patch = replace(a_patch(), archive_url="https://lore.kernel.org/qemu-devel/1@x/")
 
-    text, html = seen(Shown((patch,)))
+    text, html = seen(Shown(Submission(None, (patch,))))
 
     assert "\narchive: https://lore.kernel.org/qemu-devel/1@x/\n" in text
     assert "<br>archive: https://lore.kernel.org/qemu-devel/1@x/</p>" in html.replace("\n", "")
@@ -329,7 +334,7 @@ def test_an_archive_that_only_the_server_tells_is_text() -> None:
 def test_a_message_id_is_quoted_as_patchwork_does() -> None:
     patch = a_patch(msgid="a/b%2x@example.org")
 
-    assert body(Shown((patch,))).split("\n")[1] == (
+    assert body(Shown(Submission(None, (patch,)))).split("\n")[1] == (
         "https://patchwork.example.org/project/qemu-devel/patch/a%252Fb%252x@example.org/"
     )
 
@@ -337,7 +342,7 @@ def test_a_message_id_is_quoted_as_patchwork_does() -> None:
 def test_a_message_id_is_quoted_for_the_shell() -> None:
     patches = [a_patch(msgid=msgid) for msgid in ("a$b@example.org", "x@roomservice.example", "x;reboot@y", "-x y@z")]
 
-    lines = [body(Shown((patch,))).split("\n")[-1] for patch in patches]
+    lines = [body(Shown(Submission(None, (patch,)))).split("\n")[-1] for patch in patches]
 
     assert lines == [
         "b4 am 'a$b@example.org'",
@@ -348,29 +353,29 @@ def test_a_message_id_is_quoted_for_the_shell() -> None:
 
 
 def test_a_message_id_that_would_be_cut_is_no_command() -> None:
-    assert "b4" not in body(Shown((a_patch(msgid="a" * 300 + "@x"),)))
+    assert "b4" not in body(Shown(Submission(None, (a_patch(msgid="a" * 300 + "@x"),))))
 
 
 def test_a_series_without_a_name_has_its_number() -> None:
     patches = numbered(2)
 
-    assert body(Shown(patches, of_series(*patches, name="\u202e "))).startswith("series 42\n")
+    assert body(Shown(Submission(of_series(*patches, name="\u202e "), patches))).startswith("series 42\n")
 
 
 def test_a_patch_without_a_name_has_its_number() -> None:
-    assert body(Shown((a_patch(1, ""),))).startswith("patch 101\n")
+    assert body(Shown(Submission(None, (a_patch(1, ""),)))).startswith("patch 101\n")
 
 
 def test_a_submitter_without_a_name_is_their_address() -> None:
     patch = replace(a_patch(), submitter=Person("", "ada@example.org"))
     nobody = replace(a_patch(), submitter=Person("", ""))
 
-    assert body(Shown((patch,))).split("\n")[2] == "ada@example.org · 1 patch"
-    assert body(Shown((nobody,))).split("\n")[2] == "an unknown submitter · 1 patch"
+    assert body(Shown(Submission(None, (patch,)))).split("\n")[2] == "ada@example.org · 1 patch"
+    assert body(Shown(Submission(None, (nobody,)))).split("\n")[2] == "an unknown submitter · 1 patch"
 
 
 def test_a_series_of_which_nothing_can_be_read_has_a_card() -> None:
-    shown = Shown((), of_series(total=3))
+    shown = Shown(Submission(of_series(total=3), ()))
 
     assert body(shown).split("\n")[0] == "migration: Fix it all · 0 of 3"
 
@@ -389,20 +394,20 @@ def test_pending_is_pending_and_no_check_says_nothing(checks: tuple[str | None, 
     states = [CheckState(check) if check else None for check in checks]
     patches = tuple(replace(patch, check=check) for patch, check in zip(numbered(3), states, strict=True))
 
-    assert expected in body(Shown(patches, of_series(*patches))).split("\n")
+    assert expected in body(Shown(Submission(of_series(*patches), patches))).split("\n")
 
 
 def test_a_version_that_the_first_line_tells_is_not_repeated() -> None:
     patch = a_patch(1, "[RFC,v2] migration: Fix it")
 
-    assert body(Shown((patch,), of_series(patch, version=2))).split("\n")[2] == "Ada Sample · 1 patch"
+    assert body(Shown(Submission(of_series(patch, version=2), (patch,)))).split("\n")[2] == "Ada Sample · 1 patch"
 
 
 def test_a_person_counts_once_per_kind_of_trailer() -> None:
     twice = frozenset({Trailer(TrailerKind.TESTED, "rey@example.com")})
     patches = tuple(replace(patch, trailers=twice) for patch in numbered(3))
 
-    assert "New 3 · A0 R0 T1" in body(Shown(patches, of_series(*patches)))
+    assert "New 3 · A0 R0 T1" in body(Shown(Submission(of_series(*patches), patches)))
 
 
 def test_what_was_said_of_the_whole_series_counts_once() -> None:
@@ -410,7 +415,7 @@ def test_what_was_said_of_the_whole_series_counts_once() -> None:
     patches = (replace(numbered(3)[0], trailers=tested), *numbered(3)[1:])
     said = tested | {Trailer(TrailerKind.REVIEWED, "ann@example.com")}
 
-    assert "New 3 · A0 R1 T1" in body(Shown(patches, replace(of_series(*patches), trailers=said)))
+    assert "New 3 · A0 R1 T1" in body(Shown(Submission(replace(of_series(*patches), trailers=said), patches)))
 
 
 def a_pull(name: str) -> Patch:
@@ -421,7 +426,7 @@ def a_pull(name: str) -> Patch:
 def test_a_pull_request_with_a_series_of_its_own_is_one() -> None:
     pull = a_pull("[GIT,PULL] Migration patches")
 
-    assert seen(Shown((pull,), of_series(pull, name=pull.name))) == snapshot(
+    assert seen(Shown(Submission(of_series(pull, name=pull.name), (pull,)))) == snapshot(
         (
             """\
 [GIT,PULL] Migration patches
@@ -450,7 +455,7 @@ b4 pr 20261123.1-0-ada@example.org\
 def test_a_pull_request_beside_its_patches_stands_for_them_and_is_none_of_them() -> None:
     pull, patches = a_pull("[PULL,0/3] Migration patches"), numbered(3)
 
-    shown = Shown((*patches, pull), of_series(pull, *patches, name="[1/3] migration: Step 1", total=3))
+    shown = Shown(Submission(of_series(pull, *patches, name="[1/3] migration: Step 1", total=3), (*patches, pull)))
 
     assert body(shown) == snapshot("""\
 [PULL,0/3] Migration patches
@@ -472,8 +477,8 @@ def test_a_server_that_counts_the_pull_request_as_a_patch_is_not_believed_that_a
     pull, patches = a_pull("[PULL,0/3] Migration patches"), numbered(2, total=3)
     series = replace(of_series(pull, *patches, total=3), received_total=3, received_all=True)
 
-    shown, alone = Shown((pull, *patches), series), Shown((pull,), of_series(pull, total=3))
+    shown, alone = Shown(Submission(series, (pull, *patches))), Shown(Submission(of_series(pull, total=3), (pull,)))
 
-    assert (shown.arrived, shown.total) == (2, 3)
+    assert (shown.submission.arrived, shown.submission.total) == (2, 3)
     assert body(shown).splitlines()[0] == "[PULL,0/3] Migration patches · 2 of 3"
     assert body(alone).splitlines()[0] == "[PULL,0/3] Migration patches"

@@ -13,6 +13,7 @@ from bot.notices.markup import MAX_BODY_BYTES, written
 from bot.notices.other_versions import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Series
 from bot.patchwork.versions import Comparison
+from bot.submission import Submission
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
 PLACE = CardPlace(RoomId("!room:hs.example.org"), EventId("$vRs_Ww3i"))
@@ -25,14 +26,16 @@ def a_version(version: int, date: str = "2026-11-01T12:00:00", *, number: int = 
 
 def line(series: Series, former: FormerVersion) -> str:
     """What a card of *series* says of the one before."""
-    return written(((card(Shown(numbered(3), series, former=former), SITE))[1],), SITE.allowed)[0].split("\n")[1]
+    return written(((card(Shown(Submission(series, numbered(3)), former=former), SITE))[1],), SITE.allowed)[0].split(
+        "\n"
+    )[1]
 
 
 def test_a_new_version_links_the_card_of_the_old_one() -> None:
     patches = numbered(3, version=6)
     former = FormerVersion(a_version(5), Comparison(unchanged=1, changed=1, new=1, gone=2), PLACE)
 
-    shown = Shown(patches, a_version(6, "2026-11-07T13:00:00", number=42), former=former)
+    shown = Shown(Submission(a_version(6, "2026-11-07T13:00:00", number=42), patches), former=former)
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -81,7 +84,7 @@ def test_a_superseded_version_says_so_at_once() -> None:
     patches = numbered(2, version=5, total=3)
     series = replace(a_version(5), received_all=False, received_total=2)
 
-    shown = Shown(patches, series, superseded_by=NextVersion(a_version(6, "2026-11-02T12:00:00"), PLACE))
+    shown = Shown(Submission(series, patches), superseded_by=NextVersion(a_version(6, "2026-11-02T12:00:00"), PLACE))
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -127,7 +130,9 @@ def test_a_lone_patch_between_two_versions() -> None:
     series = replace(of_series(patch, name="[v2] migration: Fix a leak", version=2), date="2026-11-02T11:00:00")
     former, later = (replace(series, id=SeriesId(n), version=n - 40, date=f"2026-11-0{n - 40}") for n in (41, 43))
 
-    shown = Shown((patch,), series, former=FormerVersion(former, Comparison()), superseded_by=NextVersion(later))
+    shown = Shown(
+        Submission(series, (patch,)), former=FormerVersion(former, Comparison()), superseded_by=NextVersion(later)
+    )
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -167,7 +172,9 @@ def test_a_partial_reroll() -> None:
     patch = replace(a_patch(10, "[v5.1,10/12] migration: Step 10"), series=SeriesId(42))
     series = replace(of_series(patch, name=patch.name, total=12), version=1)
 
-    shown = Shown((patch,), series, former=FormerVersion(a_version(5), Comparison(changed=1, whole=False), PLACE))
+    shown = Shown(
+        Submission(series, (patch,)), former=FormerVersion(a_version(5), Comparison(changed=1, whole=False), PLACE)
+    )
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -250,7 +257,7 @@ def test_a_partial_reroll_of_many_patches_fits_a_card() -> None:
     patches = [a_patch(n, f"[v5.1,{n}/999] Step {n}") for n in range(1, 900)]
     series = replace(of_series(*patches, total=999), version=1)
 
-    shown = Shown((patches[0],), series, former=FormerVersion(a_version(5), Comparison(), PLACE))
+    shown = Shown(Submission(series, (patches[0],)), former=FormerVersion(a_version(5), Comparison(), PLACE))
     body, html = written(card(shown, SITE), SITE.allowed)
 
     assert ": 1/999, 2/999, " in body
@@ -268,7 +275,9 @@ def test_links_to_other_versions_are_sound_whatever_the_ids_are(
     one: Series, two: Series, place: CardPlace | None
 ) -> None:
     shown = Shown(
-        numbered(3), two, former=FormerVersion(one, Comparison(), place), superseded_by=NextVersion(one, place)
+        Submission(two, numbered(3)),
+        former=FormerVersion(one, Comparison(), place),
+        superseded_by=NextVersion(one, place),
     )
 
     body, html = written(card(shown, SITE), SITE.allowed)

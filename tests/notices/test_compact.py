@@ -7,6 +7,7 @@ from bot.notices.card import Shown, compact, drawn
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, written
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
 from bot.query.options import CardForm
+from bot.submission import Submission
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 
@@ -14,7 +15,9 @@ def test_a_series_in_two_lines() -> None:
     patches = [replace(patch, check=CheckState.SUCCESS) for patch in numbered(3)]
     patches[1] = replace(patches[1], state="accepted", trailers=frozenset({Trailer(TrailerKind.REVIEWED, "rey")}))
 
-    shown = body_and_html(compact(Shown(tuple(patches), of_series(*patches), ("migration/ram.c",)), SITE))
+    shown = body_and_html(
+        compact(Shown(Submission(of_series(*patches), tuple(patches)), matched=("migration/ram.c",)), SITE)
+    )
 
     assert shown == snapshot(
         (
@@ -35,7 +38,7 @@ migration: Fix it all</a>
 def test_a_series_of_which_not_all_arrived() -> None:
     patches = numbered(2, total=5, version=2)
 
-    shown = body_and_html(compact(Shown(patches, of_series(*patches, total=5, version=2)), SITE))
+    shown = body_and_html(compact(Shown(Submission(of_series(*patches, total=5, version=2), patches)), SITE))
 
     assert shown == snapshot(
         (
@@ -57,7 +60,7 @@ def test_a_lone_patch_and_a_pull_request() -> None:
     lone = a_patch(1, "[v2] migration: Fix a leak")
     pull = replace(a_patch(2, "[PULL] migration queue"), pull_url="https://git.example.org/qemu tags/migration")
 
-    shown = [written(compact(Shown((patch,)), SITE), SITE.allowed)[0] for patch in (lone, pull)]
+    shown = [written(compact(Shown(Submission(None, (patch,))), SITE), SITE.allowed)[0] for patch in (lone, pull)]
 
     assert "\n---\n".join(shown) == snapshot("""\
 [v2] migration: Fix a leak <https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/>
@@ -72,7 +75,7 @@ def test_however_long_its_parts_are_it_is_whole_and_fits() -> None:
     name = "<&\"'>" * 200
     patches = tuple(replace(patch, id=PatchId(200 + n), state=f"s{n}" * 30) for n, patch in enumerate(numbered(100)))
 
-    body, html = written(compact(Shown(patches, of_series(*patches, name=name)), SITE), SITE.allowed)
+    body, html = written(compact(Shown(Submission(of_series(*patches, name=name), patches)), SITE), SITE.allowed)
 
     assert len(body.encode()) <= MAX_BODY_BYTES
     assert len(html.encode()) <= MAX_HTML_BYTES
@@ -80,6 +83,9 @@ def test_however_long_its_parts_are_it_is_whole_and_fits() -> None:
 
 
 def test_each_form_is_drawn_as_itself() -> None:
-    bodies = {form: written(drawn(Shown((a_patch(),), form=form), SITE), SITE.allowed)[0] for form in CardForm}
+    bodies = {
+        form: written(drawn(Shown(Submission(None, (a_patch(),)), form=form), SITE), SITE.allowed)[0]
+        for form in CardForm
+    }
 
     assert ["b4 am" in bodies[form] for form in (CardForm.CARD, CardForm.COMPACT)] == [True, False]

@@ -39,6 +39,7 @@ from bot.notices.markup import (
     written,
 )
 from bot.patchwork.model import Check, CheckState, Comment, FileChange, Patch, Person
+from bot.submission import Submission
 from bot.text import visible
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
@@ -114,7 +115,11 @@ def shown_cards(draw: st.DrawFn) -> Shown:
         archive_url=draw(st.none() | texts),
     )
     matched = tuple(draw(st.lists(texts, max_size=8)))
-    return Shown(some, series, matched) if draw(st.integers(0, 2)) else Shown(some[:1], None, matched)
+    return (
+        Shown(Submission(series, some), matched=matched)
+        if draw(st.integers(0, 2))
+        else Shown(Submission(None, some[:1]), matched=matched)
+    )
 
 
 inlines: st.SearchStrategy[Inline] = st.one_of(
@@ -217,7 +222,7 @@ def test_the_largest_title_keeps_its_link() -> None:
 def test_a_card_loses_its_last_patches_before_anything_else() -> None:
     many = tuple(replace(patch, name=patch.name + " and more" * 15) for patch in numbered(60))
 
-    lines = body_and_html(card(Shown(many, of_series(*many)), SITE))[0].split("\n")
+    lines = body_and_html(card(Shown(Submission(of_series(*many), many)), SITE))[0].split("\n")
 
     bullets = [line for line in lines if line.startswith("•")]
     assert 15 < len(bullets) < 30
@@ -329,7 +334,7 @@ def test_an_address_of_matrix_that_somebody_else_wrote_is_no_link() -> None:
     url = "https://matrix.to/#/!room%3Ahs/%24abc"
     patch = replace(a_patch(1, f"see {url}"), archive_url=url)
 
-    body, html = body_and_html(card(Shown((patch,)), SITE))
+    body, html = body_and_html(card(Shown(Submission(None, (patch,))), SITE))
 
     assert "matrix.to/" not in body + html
     assert not any("matrix" in link for link in read_strictly(html).links)
@@ -338,7 +343,7 @@ def test_an_address_of_matrix_that_somebody_else_wrote_is_no_link() -> None:
 def test_a_room_ping_in_an_address_is_encoded_and_still_leads_there() -> None:
     patch = a_patch(msgid="x@room.example.org")
 
-    body, html = body_and_html(card(Shown((patch,)), SITE))
+    body, html = body_and_html(card(Shown(Submission(None, (patch,))), SITE))
 
     assert "/patch/x%40room.example.org/" in body
     assert "/patch/x%40room.example.org/" in html

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.ids import PatchId
-from bot.notices.card import Shown
 from bot.notices.changes import Change, ChangeKind
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, plain, written
 from bot.notices.thread_reply import Thread, told
 from bot.patchwork.model import CheckState, Comment, Patch, Person, Trailer, TrailerKind
-from bot.submission import Contexts
+from bot.submission import Contexts, Submission
 from card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 REY = Person("Rey Viewer", "rey@example.com")
@@ -26,7 +25,7 @@ def of_seven(*changes: Change, checks: Mapping[PatchId, Contexts] | None = None,
         replace(patch, **{name: by_number[n] for name, by_number in now.items() if n in by_number})
         for n, patch in enumerate(numbered(7), 1)
     ]
-    return Thread(Shown(tuple(patches), of_series(*patches)), changes, checks or {})
+    return Thread(Submission(of_series(*patches), tuple(patches), checks or {}), changes)
 
 
 def state(number: int, before: str = "new", after: str = "accepted") -> Change:
@@ -174,7 +173,7 @@ def test_of_a_lone_patch_nothing_is_counted() -> None:
         comment(1, "Applied, thanks!"),
     )
 
-    assert body_and_html(told(Thread(Shown((patch,)), changes), SITE)) == snapshot(
+    assert body_and_html(told(Thread(Submission(None, (patch,)), changes), SITE)) == snapshot(
         (
             """\
 New → Accepted
@@ -263,6 +262,6 @@ def test_whatever_happened_is_told_within_the_sizes(changes: list[Change]) -> No
 def test_patches_without_numbers_are_named_by_their_ids() -> None:
     patches: tuple[Patch, ...] = tuple(replace(a_patch(n, f"Step {n}"), state="accepted") for n in (1, 2))
 
-    thread = Thread(Shown(patches, of_series(*patches, total=3)), (state(1),))
+    thread = Thread(Submission(of_series(*patches, total=3), patches), (state(1),))
 
     assert body(thread) == "1 of 3 patches: New → Accepted (patch 101)"

@@ -27,6 +27,7 @@ from bot.notices.markup import (
     words,
 )
 from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, FileChange, Patch, Series, latest
+from bot.submission import Submission
 
 _LONGEST_LINE = 300
 _NO_CHECKS = "No tool has said anything of it yet."
@@ -59,8 +60,9 @@ def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Docum
 
 def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) -> Document:
     """One series, as its card has it."""
-    shown = Shown(tuple(patches), series)
-    return (*card(shown, site), *((lines([facts.git_pw_command("series", series.id)]),) if not shown.pull else ()))
+    submission = Submission(series, tuple(patches))
+    git_pw = () if submission.pull else (lines([facts.git_pw_command("series", series.id)]),)
+    return (*card(Shown(submission), site), *git_pw)
 
 
 def files_listed(files: Sequence[FileChange]) -> Bullets:
