@@ -13,6 +13,7 @@ from bot.notices.change_audience import RoomChanges
 from bot.notices.changes import ChangedSubmission
 from bot.notices.notice import Notice
 from bot.store.store import Transaction
+from bot.submission import Submission
 from bot.watch.announce import Announcer, Arrived, CardRequest
 from bot.watch.change_replies import ChangeReplies
 from broken_rows import execute, fail
@@ -61,11 +62,11 @@ class FaultyAnnouncer(Announcer):
     fault: Fault
     step: str
 
-    async def wanted(self, tx: Transaction, new: Arrived) -> list[CardRequest]:
+    async def wanted(self, tx: Transaction, new: Arrived, submission: Submission) -> list[CardRequest]:
         """As it is, but for the one."""
         if self.step == "matching":
             self.fault.at(new.about.id)
-        return await super().wanted(tx, new)
+        return await super().wanted(tx, new, submission)
 
     def _cards(self, wanted: Sequence[CardRequest], *known: object) -> list[tuple[CardRequest, Notice]]:
         for each in wanted if self.step == "composing" else ():

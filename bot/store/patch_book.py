@@ -158,26 +158,26 @@ class PatchBook(Book):
 
         A patch that joined a series since it was thought to belong to none is returned, for it may have a card.
         """
-        found = (await self._submissions(ref.server, [ref], even_joined=True)).get(ref)
+        found = (await self.load_submissions([ref], even_joined=True)).get(ref)
         return found if found is not None and found.patches else None
 
     async def load_submissions(
-        self, refs: Iterable[SubmissionRef], *, with_checks: bool = False
+        self, refs: Iterable[SubmissionRef], *, with_checks: bool = False, even_joined: bool = False
     ) -> dict[SubmissionRef, Submission]:
         """Return those of the submissions that are known; what is long in a row is read off the event loop.
 
-        A series without any known patch is one of them, a patch that joined a series is not.
+        A series without any known patch is one of them; a patch that joined a series is one *even_joined* only.
         """
         by_server: dict[ServerName, list[SubmissionRef]] = {}
         for ref in dict.fromkeys(refs):
             by_server.setdefault(ref.server, []).append(ref)
         found: dict[SubmissionRef, Submission] = {}
         for server, some in by_server.items():
-            found |= await self._submissions(server, some, with_checks=with_checks)
+            found |= await self._submissions(server, some, with_checks=with_checks, even_joined=even_joined)
         return found
 
     async def _submissions(
-        self, server: ServerName, refs: Sequence[SubmissionRef], *, with_checks: bool = False, even_joined: bool = False
+        self, server: ServerName, refs: Sequence[SubmissionRef], *, with_checks: bool, even_joined: bool
     ) -> dict[SubmissionRef, Submission]:
         series, patch, check = schema.series, schema.patch, schema.patch_check
         numbers = {ref.id for ref in refs if ref.kind is SubmissionKind.SERIES}

@@ -103,11 +103,20 @@ class Announcer:
         self._site = site
         self._maintainers = maintainers
 
-    async def wanted(self, tx: Transaction, new: Arrived) -> list[CardRequest]:
-        """What one of the news of a submission asks for, in rooms that were not told of it yet."""
-        about, submission = new.about, await tx.watch.load_submission(new.about)
-        if submission is None or not new.texts:
-            return []
+    async def wanted_of(self, tx: Transaction, news: Sequence[Arrived]) -> list[CardRequest]:
+        """Return what the news of some submissions ask for, in rooms that were not told of them yet."""
+        known = await tx.watch.load_submissions([new.about for new in news], even_joined=True)
+        found = [(new, known.get(new.about)) for new in news]
+        return [
+            request
+            for new, submission in found
+            if submission is not None and submission.patches and new.texts
+            for request in await self.wanted(tx, new, submission)
+        ]
+
+    async def wanted(self, tx: Transaction, new: Arrived, submission: Submission) -> list[CardRequest]:
+        """Return what the news of a *submission* ask for, in rooms that were not told of it yet."""
+        about = new.about
         patches = tuple(replace(patch, text=new.texts.get(patch.id, "")) for patch in submission.patches)
         submission = replace(submission, patches=patches)
         arrival = await self._arrival(tx, submission, frozenset(new.texts))

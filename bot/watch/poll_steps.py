@@ -137,7 +137,7 @@ class PollSteps:
         return changes
 
     async def _arrived(self, submissions: Sequence[Arrived]) -> list[CardRequest]:
-        return [wanted for each in submissions for wanted in await self._announcer.wanted(self._tx, each)]
+        return await self._announcer.wanted_of(self._tx, submissions)
 
     async def _sifted(self, wanted: Sequence[CardRequest], flood: Flood | None) -> Sequence[CardRequest]:
         """Return the cards to write in a room; if there are too many, they are part of a flood instead."""
