@@ -1,4 +1,4 @@
-"""Watches Patchwork servers and tells Matrix rooms about the patches they asked for."""
+"""Watches Patchwork servers and tells Matrix rooms about the patches they subscribed to."""
 
 from importlib.metadata import version
 

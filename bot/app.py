@@ -1,4 +1,4 @@
-"""The one place that wires everything together."""
+"""Wires all parts of the bot together, and runs them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -61,7 +61,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """The parts that run, wired together; *watches* with the seconds between two polls."""
+    """The parts of the bot, wired together; *watches* come with the seconds between two polls."""
 
     store: Store
     rooms: Rooms
@@ -74,7 +74,7 @@ class Bot:
     duties: Duties
 
     async def remember(self) -> None:
-        """Know the rooms, and who listens there, as the store has them."""
+        """Load the rooms and their subscriptions from the store."""
         async with self.rooms.listeners.changing:
             async with self.store.transaction() as tx:
                 stored = await tx.session.load(self.user)
@@ -87,14 +87,15 @@ class Bot:
         *others: Callable[[], Awaitable[None]],
         ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Poll, answer and deliver until *stop*, and keep the *others* running beside that.
+        """Poll, answer and deliver until *stop* is set, and keep the *others* running at the same time.
 
-        Nothing is answered before *ready* returns: commands wait in the inbox until it is known who may what.
-
-        What may be sent then is sent, within a few seconds; what is left is found again at the next start.
+        Answers begin when *ready* returns; until then, commands wait in the inbox, because permissions are not known
+        yet. After *stop*, the notices that may be sent immediately are sent, within a few seconds; the next start finds
+        the rest.
 
         Raises:
-            ExceptionGroup: of LoggedOut or ConfigError, where the homeserver wants no more of us.
+            ExceptionGroup: contains a LoggedOut or ConfigError; the homeserver ended the session or refuses the
+                account.
         """
         schedule = Schedule()
         for watch, seconds in self.watches:
@@ -128,12 +129,12 @@ class Bot:
         await self.answerer.run()
 
     async def hear(self, said: InboxMessage) -> None:
-        """Take a message in; it is answered even after a crash."""
+        """Add a message to the inbox, which is answered even after a crash."""
         async with self.store.transaction() as tx:
             await tx.inbox.add(said)
 
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run *loop* to its end, and again when a fault of ours ends it; what it left undone is in the store."""
+        """Run *loop* to its end, restarting it after errors; unfinished work is in the store."""
         failures = metrics.LOOP_FAILURES.labels(name)
         trouble, clock = RepeatedFailure(), asyncio.get_running_loop()
         while True:
@@ -153,19 +154,19 @@ class Bot:
                 return
 
     async def _poll(self, watch: Watch) -> None:
-        """Poll until the server has no more to tell now; a failing poll is logged by the schedule."""
+        """Poll until the server has nothing more to report; the schedule logs failures."""
         await self._catch_up()
         more = True
         while more:
             more = await watch.tick()
 
     async def _catch_up(self) -> None:
-        """Before a patch is held against them, know again what may have changed unheard."""
+        """Reload the rooms and subscriptions if they may have changed in the store, before patches are matched."""
         if self.rooms.listeners.are_stale:
             await self.remember()
 
     async def _read_rules(self) -> None:
-        """Read the projects' files where that is due, and see whether the configured queries fit them."""
+        """Read the MAINTAINERS files that are due, and check the configured queries against them."""
         await self.rulebook.tick()
         wanted = self.rooms.queries
         doubts = await self.rulebook.doubts([each.query for each in wanted]) if wanted else []
@@ -175,7 +176,7 @@ class Bot:
         self.overview.doubts = tuple(told)
 
     async def settle(self) -> None:
-        """Poll, answer and deliver until nothing is left to do now; for the demo and for tests."""
+        """Poll, answer and deliver until nothing is due; for the demo and for tests."""
         while True:
             await self._read_rules()
             await self._catch_up()
@@ -197,11 +198,11 @@ async def assembled(
     rooms: Rooms,
     transports: Mapping[str, httpx.AsyncBaseTransport] | None = None,
 ) -> AsyncIterator[Bot]:
-    """The bot of *settings*, speaking in *chat*; *transports* stand in for the network, by server name.
+    """Yield the bot for these *settings*, sending to *chat*; *transports* replace the network, by server name.
 
     Raises:
-        ConfigError: when the database's URL is none.
-        StoreError: when the database or its folder cannot be used.
+        ConfigError: the database's URL is invalid.
+        StoreError: the database or its folder cannot be used.
     """
     async with AsyncExitStack() as stack:
         incidents = Incidents(clock)
@@ -268,10 +269,10 @@ def _duties(edits: CardEditor, replies: ThreadReplies, digests: DigestPosts, flo
 
 
 def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: RoomRights | None = None) -> Rooms:
-    """The rooms of *settings* where each is called by its id; nobody has any rights in them where there is no *house*.
+    """Return the rooms in *settings* if all are given by id; without *house*, the permissions in them are empty.
 
     Raises:
-        ConfigError: when a subscription cannot be read.
+        ConfigError: a subscription is invalid.
     """
     rooms = Rooms(room_queries(settings), house)
     rooms.direct.update(direct)
@@ -286,7 +287,7 @@ def _audience(rooms: Rooms) -> Audience:
 
 
 def _log_failure(loop: str, error: Exception) -> None:
-    """An outage is a line; a fault of ours has its trace."""
+    """Log an outage as one line, and any other failure with its traceback."""
     if (expected := outage(error)) is not None:
         _log.error("loop.restarted", loop=loop, reason=str(expected))
     else:
@@ -294,7 +295,7 @@ def _log_failure(loop: str, error: Exception) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Whether nothing but the operator can help."""
+    """Return whether only the operator can fix this error."""
     if isinstance(error, ExceptionGroup):
         return error.subgroup((LoggedOut, ConfigError)) is not None
     return isinstance(error, LoggedOut | ConfigError)
@@ -317,7 +318,7 @@ def _answer_settings(settings: Settings, rooms: Rooms) -> AnswerSettings:
 
 
 def _override(matrix: MatrixSettings) -> str:
-    """The request with which a homeserver's administrator lifts the limit; Synapse's."""
+    """Return the request with which an administrator of a Synapse homeserver lifts the rate limit."""
     return f"POST /_synapse/admin/v1/users/{matrix.user_id}/override_ratelimit"
 
 

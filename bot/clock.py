@@ -9,16 +9,16 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time and waits."""
+    """A source of time that can sleep."""
 
     def now(self) -> datetime:
-        """The wall clock, aware, in UTC; may jump."""
+        """Return the wall-clock time, aware, in UTC; it may jump."""
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never goes back."""
+        """Return the seconds since an arbitrary moment; they never decrease."""
 
     async def sleep(self, seconds: float) -> None:
-        """Return after *seconds* of this clock."""
+        """Sleep for *seconds* of this clock."""
 
 
 async def wait_until_set(event: asyncio.Event, seconds: float, clock: Clock) -> None:
@@ -33,23 +33,23 @@ async def wait_until_set(event: asyncio.Event, seconds: float, clock: Clock) -> 
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The system's clock."""
 
     def now(self) -> datetime:
-        """The wall clock in UTC."""
+        """Return the wall-clock time in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds of the kernel's monotonic clock."""
+        """Return the seconds of the kernel's monotonic clock."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Let the event loop run for *seconds*."""
+        """Sleep for *seconds* without blocking the event loop."""
         await asyncio.sleep(seconds)
 
 
 class VirtualClock:
-    """A clock that moves only when told: two days pass in as long as their work takes."""
+    """A clock that only moves when told to, which lets tests run through days in moments."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
@@ -58,25 +58,25 @@ class VirtualClock:
         self._order = itertools.count()
 
     def now(self) -> datetime:
-        """The start plus what was advanced."""
+        """Return the start time plus the seconds advanced."""
         return self._start + timedelta(seconds=self._elapsed)
 
     def monotonic(self) -> float:
-        """Seconds advanced since the start."""
+        """Return the seconds advanced since the start."""
         return self._elapsed
 
     async def sleep(self, seconds: float) -> None:
-        """Return once the clock was advanced by *seconds*."""
+        """Return once the clock has advanced by *seconds*."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), future))
         await future
 
     def set_back(self, by: timedelta) -> None:
-        """The wall clock is corrected; the monotonic one is not."""
+        """Set the wall clock back; the monotonic clock is unaffected."""
         self._start -= by
 
     def advance(self, seconds: float) -> None:
-        """Move on by *seconds* and wake whoever slept until then."""
+        """Advance by *seconds*, and wake all sleepers whose time has come."""
         self._elapsed += seconds
         while self._sleepers and self._sleepers[0][0] <= self._elapsed:
             _, _, future = heapq.heappop(self._sleepers)

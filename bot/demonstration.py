@@ -1,4 +1,4 @@
-"""`patchbot demo`: the bot between a sample Patchwork and a room in the terminal, or the sample Patchwork by itself."""
+"""Implements `patchbot demo`: the bot between a sample Patchwork and a room in the terminal, or the sample alone."""
 
 import asyncio
 import itertools
@@ -27,7 +27,7 @@ _SERIES = (NBD, switchover(2), MOVE_TESTS, BOARDS)
 
 
 async def happen(sample: SamplePatchwork, say: Callable[[str], object]) -> None:
-    """Let one thing happen after the other, from the second look that somebody takes: the first finds what is old."""
+    """Run one step after the other, beginning with the second poll of a client, because the first sets its baseline."""
     await _watched(sample)
     for step in steps():
         before = sample.rows.series
@@ -38,7 +38,7 @@ async def happen(sample: SamplePatchwork, say: Callable[[str], object]) -> None:
 
 
 def steps() -> Iterator[Step]:
-    """The demo's play, then ever newer versions of its series."""
+    """Yield the steps of the demo, followed by ever newer versions of its series."""
     yield from arrivals()
     for more in itertools.count(1):
         for series in _SERIES:
@@ -50,7 +50,7 @@ def _post(series: NewSeries, sample: SamplePatchwork) -> None:
 
 
 async def _watched(sample: SamplePatchwork) -> None:
-    """Return at the second look at the events."""
+    """Return at the second request for events."""
     watched, looks = asyncio.Event(), itertools.count(1)
 
     def note(path: str) -> None:
@@ -62,12 +62,12 @@ async def _watched(sample: SamplePatchwork) -> None:
 
 
 async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out: TextIO) -> None:
-    """The demo, at once and as plain text on *out*; live at the terminal where *typed* is None.
+    """Run the demo, as plain text on *out* without delays, or live in the terminal if *typed* is None.
 
     The *recorded* patches arrive first.
 
     Raises:
-        UserError: when a recorded patch cannot be read.
+        UserError: a recorded patch cannot be read.
     """
     answers = [play.recorded_patch(path) for path in recorded]
     posted: list[play.Step] = [partial(_arrive, *pair) for pair in zip(answers, recorded, strict=True)]
@@ -76,7 +76,7 @@ async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out:
     clock: Clock = passing if typed else SystemClock()
     sample = SamplePatchwork(clock)
     for server, steps in ((SamplePatchwork(clock), [*history(), *posted]), (sample, [*history()])):
-        for step in steps:  # the first is a rehearsal: what cannot be posted is said before anything is shown
+        for step in steps:  # the first run is a rehearsal, which reports invalid patches before anything is shown
             step(server)
     projects = list(dict.fromkeys([PROJECT, *map(play.project_of, answers)]))
     with tempfile.TemporaryDirectory(prefix="patchbot-demo-") as name:
@@ -91,10 +91,10 @@ async def run_demo(recorded: Sequence[Path], typed: play.LineSource | None, out:
 
 
 async def run_sample(port: int, say: Callable[[str], object]) -> None:
-    """A sample Patchwork on *port* of this machine, until cancelled; *say* is told what happens on its list.
+    """Serve a sample Patchwork on *port* of this machine until cancelled; *say* receives a line for each arrival.
 
     Raises:
-        UserError: when the port cannot be used.
+        UserError: the port cannot be used.
     """
     sample = SamplePatchwork(SystemClock())
     for step in history():

@@ -1,18 +1,18 @@
-"""What can go wrong, as one tree.
+"""Defines the bot's errors, as one tree.
 
     BotError
-    ├── UserError             what somebody typed or wrote; the text is for them
-    │   ├── ConfigError       a setting; names its key (exit 2)
-    │   │   └── ConfigErrors  several of them at once
-    │   └── QueryError        a query; knows where the mistake is
-    ├── TransportError        another machine did not do what it was asked
-    │   ├── Temporary         worth another try, and perhaps when
-    │   └── Permanent         another try will not help
-    │       └── Forbidden     unless the room lets us again
-    ├── LoggedOut             the homeserver wants no more of this device
-    └── StoreError            the database is not ours to use as it is
+    ├── UserError             a mistake in input or settings; the text is for the person who made it
+    │   ├── ConfigError       in a setting; names its key (exit 2)
+    │   │   └── ConfigErrors  in several settings
+    │   └── QueryError        in a query; has the position of the mistake
+    ├── TransportError        another machine did not do what it was asked to
+    │   ├── Temporary         worth a retry, perhaps at a given time
+    │   └── Permanent         a retry will not help
+    │       └── Forbidden     until the room lets the bot in again
+    ├── LoggedOut             the homeserver ended the session of this device
+    └── StoreError            the database cannot be used as it is
 
-A transport raises `Temporary` or `Permanent`; nothing inside sees httpx or nio.
+A transport raises `Temporary` or `Permanent`; the rest of the bot never sees exceptions of httpx or nio.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 _SHOWN = 200  # characters of a query
-_BEFORE = 40  # of them before a mistake
+_BEFORE = 40  # characters of it before a mistake
 
 
 class BotError(Exception):
-    """The root: everything the bot itself raises."""
+    """The base class of all errors that the bot raises."""
 
 
 class UserError(BotError):
-    """A mistake of the person in front of the bot; the message is written for them."""
+    """A mistake by a user or operator; the message is written for them."""
 
 
 class ConfigError(UserError):
-    """A setting that cannot be used; *key* is its dotted name in the file."""
+    """A setting that cannot be used; *key* is its path in the file."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason}")
@@ -41,22 +41,22 @@ class ConfigError(UserError):
 
 
 class ConfigErrors(ConfigError):
-    """Several settings that cannot be used, one line each; *key* and *reason* are the first one's."""
+    """Several settings that cannot be used, one per line; *key* and *reason* are those of the first one."""
 
     def __init__(self, errors: Sequence[ConfigError]) -> None:
         super().__init__(errors[0].key, errors[0].reason)
         self.errors = tuple(errors)
 
     def __str__(self) -> str:
-        """A line per mistake."""
+        """Return one line per mistake."""
         return "\n".join(map(str, self.errors))
 
 
 @dataclass(eq=False)
 class QueryError(UserError):
-    """A query that cannot be read: why, and where.
+    """A query that cannot be parsed, with the reason and the position of the mistake.
 
-    *start* and *end* are offsets into *text* (end exclusive); *hint* is what to type instead.
+    *start* and *end* are offsets into *text* (end exclusive); *hint* suggests a correction.
     """
 
     text: str
@@ -66,13 +66,13 @@ class QueryError(UserError):
     hint: str | None = None
 
     def __str__(self) -> str:
-        """The reason, with the hint where there is one."""
+        """Return the reason, with the hint if there is one."""
         return f"{self.reason} {self.hint}" if self.hint else self.reason
 
     def pointed(self) -> str:
-        """The query with a caret line under the mistake, then the reason; for a fixed-width reader.
+        """Return the query with carets below the mistake, followed by the reason, for a fixed-width font.
 
-        Of a long query the part around the beginning of the mistake.
+        Of a long query, only the part around the beginning of the mistake is included.
         """
         first = max(0, self.start - _BEFORE) if len(self.text) > _SHOWN else 0
         shown = self.text[first : first + _SHOWN]
@@ -82,11 +82,11 @@ class QueryError(UserError):
 
 
 class TransportError(BotError):
-    """Another machine did not do what it was asked."""
+    """A failure of another machine to do what it was asked to."""
 
 
 class Temporary(TransportError):
-    """May succeed later; *retry_after* is the other side's own wish, None where it told none."""
+    """A failure that may go away; *retry_after* is the delay that the other side requested, or None."""
 
     def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
         super().__init__(reason)
@@ -94,15 +94,15 @@ class Temporary(TransportError):
 
 
 class Permanent(TransportError):
-    """Will not succeed however often it is tried."""
+    """A failure that a retry will not fix."""
 
 
 class Forbidden(Permanent):
-    """The room does not let us, or is gone; an invitation or a power level may change that."""
+    """A refusal by a room, or a room that is gone; an invitation or a power level may change that."""
 
 
 class LoggedOut(BotError):
-    """The homeserver does not know our access token; *soft* where the same device may log in again."""
+    """The homeserver's rejection of the access token; *soft* means that the same device may log in again."""
 
     def __init__(self, reason: str, *, soft: bool = False) -> None:
         super().__init__(reason)
@@ -110,11 +110,11 @@ class LoggedOut(BotError):
 
 
 class StoreError(BotError):
-    """The database cannot be used as it is: newer than the program, locked, or damaged."""
+    """A database that cannot be used as it is: newer than the program, locked, or damaged."""
 
 
 def outage(error: BaseException) -> BotError | None:
-    """The error of ours that *error* is, in a group the first of several; None where a fault of the bot is in it."""
+    """Return the expected error in *error*, the first one of a group, or None if the error is a fault of the bot."""
     if not isinstance(error, BaseExceptionGroup):
         return error if isinstance(error, BotError) else None
     inner = [outage(each) for each in error.exceptions]

@@ -1,4 +1,4 @@
-"""The ids that must not be mixed up: one type each, nothing at run time."""
+"""Defines a type for each kind of id that could be confused with others, without any cost at run time."""
 
 from typing import NewType
 
@@ -10,11 +10,11 @@ PatchworkEventId = NewType("PatchworkEventId", int)
 Msgid = NewType("Msgid", str)  # a Message-ID without its angle brackets
 
 RoomId = NewType("RoomId", str)  # "!abc:example.org", or "!abc" from room version 12 on
-EventId = NewType("EventId", str)  # of a Matrix event, "$…"
+EventId = NewType("EventId", str)  # a Matrix event's, "$…"
 UserId = NewType("UserId", str)
 DeviceId = NewType("DeviceId", str)
 TxnId = NewType("TxnId", str)
 
 SubscriptionId = NewType("SubscriptionId", int)
-NoticeId = NewType("NoticeId", int)  # the outbox's own order
+NoticeId = NewType("NoticeId", int)  # in the order of the outbox
 NoticeKey = NewType("NoticeKey", str)  # unique and readable, e.g. "card/ozlabs/series/491328/!room:hs"

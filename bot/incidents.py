@@ -1,4 +1,4 @@
-"""Records what the bot could not handle, so that nobody has to wonder why it is missing.
+"""Records what the bot could not handle, to explain why it is missing.
 
 A module that skips something (a series, an event, a room, a device, a message) records it here. An incident is logged
 the first time, counted each time, and shown in `status` until it is resolved or has not happened again for a day.
@@ -14,9 +14,9 @@ import structlog
 from bot import metrics
 from bot.clock import Clock
 
-MAX_INCIDENTS: Final = 100  # the oldest is dropped for one more, so that a hostile sender cannot fill the memory
+MAX_INCIDENTS: Final = 100  # above this the oldest is dropped, which keeps a hostile sender from filling the memory
 FORGET_AFTER: Final = timedelta(days=1)
-MAX_TEXT: Final = 200  # characters of a name or a reason, which may be somebody else's words
+MAX_TEXT: Final = 200  # characters of a name or a reason, which may come from outside
 _log = structlog.get_logger(__name__)
 
 
@@ -24,8 +24,8 @@ _log = structlog.get_logger(__name__)
 class Incident:
     """Something that could not be handled, how often, and when first and last (UTC).
 
-    *kind* is the log event and the metric's label (`poll.submission_failed`), *name* says what it is about ("series 12
-    of ozlabs"), *reason* why it failed the last time.
+    *kind* is the log event and the metric's label (`poll.submission_failed`), *name* the affected object ("series 12 of
+    ozlabs"), *reason* the cause of the latest failure.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Incident:
 
 
 class Incidents:
-    """The incidents of a running bot; kept in memory, because the log has all of them."""
+    """The incidents of a running bot, in memory only, because the log has all of them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -63,7 +63,7 @@ class Incidents:
             del self._open[next(iter(self._open))]
 
     def resolve(self, kind: str, name: str) -> None:
-        """Close an incident: *name* works again, or nobody waits for it any more."""
+        """Close an incident: *name* works again, or is no longer needed."""
         self._open.pop((kind, name[:MAX_TEXT]), None)
 
 

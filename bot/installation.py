@@ -1,4 +1,4 @@
-"""The installation: its data directory, which only one bot uses, and the id that it has to servers' administrators."""
+"""Manages the data directory, which only one bot may use, and the installation id sent to Patchwork servers."""
 
 import fcntl
 import os
@@ -23,10 +23,10 @@ _log = structlog.get_logger(__name__)
 
 
 def installation_id(folder: Path) -> str:
-    """Return the id kept in *folder*, 16 hex digits; one is made where there is none.
+    """Return the id stored in *folder*, 16 hex digits; a missing one is created.
 
     Raises:
-        StoreError: it cannot be written, or others can read it.
+        StoreError: it cannot be written, or other users can read it.
     """
     path = folder / ID_FILE
     try:
@@ -42,7 +42,7 @@ def installation_id(folder: Path) -> str:
 
 
 def known_id(folder: Path) -> str | None:
-    """Return the id kept in *folder*; None where there is none that can be read."""
+    """Return the id stored in *folder*, or None if there is no readable one."""
     try:
         found = (folder / ID_FILE).read_bytes().decode("ascii", "replace").strip()
     except OSError:
@@ -51,9 +51,9 @@ def known_id(folder: Path) -> str | None:
 
 
 def user_agent(contact: str, product: str = "", installation: str = "") -> str:
-    """Return the User-Agent: a name, and in brackets whom to write to and which installation asks.
+    """Return the User-Agent: a name, and in parentheses the contact and the installation id.
 
-    *product* is the name where it is not "", and the bot's own with its version otherwise.
+    *product* replaces the default name, which is that of the bot with its version, unless it is "".
     """
     known_by = [_printable(contact) or "no contact configured"]
     if installation:
@@ -62,16 +62,16 @@ def user_agent(contact: str, product: str = "", installation: str = "") -> str:
 
 
 def _printable(contact: str) -> str:
-    """What of it may stand in a header's comment."""
+    """Return the characters of *contact* that are allowed in a header's comment."""
     return "".join(char for char in contact if " " < char < "\x7f" and char not in "()")
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep *folder*, made where there is none, to this process; the kernel lets go of it however the process ends.
+    """Lock *folder* for this process, creating it if missing; the kernel releases the lock however the process ends.
 
     Raises:
-        StoreError: another process has it, or it cannot be written.
+        StoreError: another process holds the lock, or the folder cannot be written.
     """
     path = folder / LOCK_FILE
     try:

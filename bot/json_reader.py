@@ -1,7 +1,7 @@
-"""Reads untrusted JSON: no value in it, however deeply nested or long, makes the rest unreadable.
+"""Reads untrusted JSON; a value that is nested too deeply or too long does not make the rest unreadable.
 
-Python's own reader gives up on a whole document because of one value that is nested a thousand levels deep, or one
-number of more than 4,300 digits. This reader returns None for such a value, and reads everything around it.
+Python's own reader rejects a whole document because of one value that is nested a thousand levels deep, or one number
+of more than 4,300 digits. This reader returns None for such a value, and reads everything around it.
 """
 
 import json
@@ -9,11 +9,11 @@ import math
 import re
 from itertools import accumulate
 
-MAX_LEVELS = 64  # of nested lists and objects; what uses a value may recurse into it
+MAX_LEVELS = 64  # nested lists and objects; users of a value may recurse into it
 _NOT_BRACKETS = bytes(each for each in range(256) if each not in b'[]{}"')
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord('"'): 0}
 _STRING = re.compile(rb'"[^"]*"')
-_TOKEN = re.compile(rb'"[^"]*+"?|[\[{]+|[\]}]+')  # a string that does not end is one, too
+_TOKEN = re.compile(rb'"[^"]*+"?|[\[{]+|[\]}]+')  # an unterminated string matches, too
 
 
 def read_json(body: bytes) -> object:
@@ -31,16 +31,16 @@ def read_json(body: bytes) -> object:
             return json.loads(text, parse_float=_float, parse_constant=_nothing)
         except json.JSONDecodeError:
             raise
-        except ValueError:  # an integer with too many digits; to look at each is slower
+        except ValueError:  # an integer with too many digits; checking each integer is slower
             return json.loads(text, parse_float=_float, parse_constant=_nothing, parse_int=_integer)
-    except RecursionError as error:  # the caller itself is deep in calls
+    except RecursionError as error:  # the call stack was almost full already
         raise ValueError("no room to read JSON") from error
 
 
 def _levels(body: bytes) -> int:
     """Return how deeply a document is nested."""
     if b"\\" in body:
-        body = body.replace(rb"\\", b"").replace(rb"\"", b"")  # now each quote begins or ends a string
+        body = body.replace(rb"\\", b"").replace(rb"\"", b"")  # now every quote begins or ends a string
     brackets = _STRING.sub(b"", body.translate(None, _NOT_BRACKETS))
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
@@ -49,7 +49,7 @@ def _without_deep_values(body: bytes) -> bytes:
     """Return *body* with `null` for each list and object that is nested too deeply."""
     parts: list[bytes] = []
     level, copied, start = 0, 0, 0
-    escaped = body.replace(rb"\\", b"__").replace(rb"\"", b"__")  # as long, and each quote begins or ends a string
+    escaped = body.replace(rb"\\", b"__").replace(rb"\"", b"__")  # same length, and every quote is a delimiter
     for token in _TOKEN.finditer(escaped):
         begin, end = token.span()
         first = escaped[begin]

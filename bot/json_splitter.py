@@ -1,11 +1,11 @@
-"""Splits a JSON document while it comes in, so that no part of it takes more memory than its limit.
+"""Splits a JSON document as it arrives, with a memory limit for each of its parts.
 
-Theory of operation. A plan says which lists and objects are opened, and how many bytes each value in them may have.
-The splitter follows the structure only where the plan opens it. Any other value is scanned for its end, by counting
-brackets outside of strings, and is kept as bytes only up to its limit. At any time it holds one such value and
-the bytes just fed. Each byte is looked at a fixed number of times, mostly by the regular expressions' engine.
+Theory of operation. A plan says which lists and objects are opened, and how many bytes each value in them may have. The
+splitter follows the structure only where the plan opens it. It scans any other value for its end, by counting brackets
+outside of strings, and keeps its bytes only up to the limit. At any time it holds one such value and the bytes just
+fed. It looks at each byte a fixed number of times, mostly in the regular expression engine.
 
-The values are not parsed: whether one is valid JSON shows when it is read.
+The values are not parsed, so an invalid one is only noticed when it is read.
 """
 
 import json
@@ -14,25 +14,25 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-ANY: Final = "*"  # any member that a plan does not name
+ANY: Final = "*"  # any member that the plan does not name
 MAX_KEY_BYTES = 1024
-_PLAIN = rb'[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*"'  # what has no brackets outside of strings, and strings that end
+_PLAIN = rb'[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*"'  # text without brackets, and complete strings
 _OUTSIDE = re.compile(rb'(?:%s|[\[{](?:%s)*[\]}])*([\[{]+|[\]}]+|")' % (_PLAIN, _PLAIN), re.DOTALL)
 _INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*', re.DOTALL)
 _SCALAR = re.compile(rb"[^\]},\s]*+")
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 
-Path: TypeAlias = tuple[str | int, ...]  # names of members, and 0 for an item of a list
+Path: TypeAlias = tuple[str | int, ...]  # names of members, and 0 for items of lists
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """The plan of a list whose items are read one by one."""
+    """The plan for a list whose items are read one by one."""
 
     plan: "Plan"
 
 
-Plan: TypeAlias = "int | Items | Mapping[str, Plan]"  # at most so many bytes; a list; the members of an object
+Plan: TypeAlias = "int | Items | Mapping[str, Plan]"  # a maximum of bytes; a list; the members of an object
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ Part: TypeAlias = OpenedContainer | Value | OversizedValue
 
 
 class JsonSplitter:
-    """Splits one document; *path* is where it is now, *offset* how many bytes were consumed."""
+    """Splits one document; *path* is the current position, *offset* the number of bytes consumed."""
 
     def __init__(self, plan: Plan) -> None:
         self.path: Path = ()
@@ -76,14 +76,14 @@ class JsonSplitter:
 
     @property
     def offset(self) -> int:
-        """How many bytes were consumed."""
+        """The number of bytes consumed."""
         return self._before + self._at
 
     def feed(self, data: bytes) -> Iterator[Part]:
-        """Take the next bytes of the document, and return the parts that end in them.
+        """Consume the next bytes of the document, and return the parts that end in them.
 
         Raises:
-            ValueError: it is not JSON.
+            ValueError: the document is not JSON.
         """
         self._before += len(self._data)
         self._data, self._at = data, 0
@@ -95,7 +95,11 @@ class JsonSplitter:
         return iter(parts)
 
     def close(self) -> None:
-        """End the document. Raises `ValueError` if it is incomplete."""
+        """End the document.
+
+        Raises:
+            ValueError: the document is incomplete.
+        """
         if not self._ended:
             raise ValueError("the JSON document does not end")
 
@@ -105,7 +109,7 @@ class JsonSplitter:
         yield from self._value(plan)
 
     def _value(self, plan: Plan) -> Generator[None, None, None]:
-        """Consume one value at `path`, as *plan* says."""
+        """Consume one value at `path` according to *plan*."""
         first = yield from self._peek()
         if first == ord("{") and isinstance(plan, Mapping):
             self._parts.append(OpenedContainer(self.path, is_list=False))
@@ -140,7 +144,7 @@ class JsonSplitter:
         self.path = around
 
     def _begin(self) -> Generator[None, None, int]:
-        """Enter a list or an object; return its end, which is consumed, if it is empty."""
+        """Enter a list or an object; return its first byte, which is consumed if it is the closing bracket."""
         self._at += 1
         first = yield from self._peek()
         if first in b"]}":
@@ -148,7 +152,7 @@ class JsonSplitter:
         return first
 
     def _key(self) -> Generator[None, None, str | None]:
-        """Return the name of a member; None if it is too long, or not valid text."""
+        """Return the name of a member, or None if it is too long or invalid."""
         if (yield from self._peek()) != ord('"'):
             raise ValueError("a member of a JSON object has no name")
         body, _ = yield from self._whole(MAX_KEY_BYTES)
@@ -172,7 +176,7 @@ class JsonSplitter:
             yield
 
     def _whole(self, limit: int) -> Generator[None, None, tuple[bytes | None, int]]:
-        """Consume a value to its end; return its bytes, None if there are more than *limit*, and their number."""
+        """Consume a whole value; return its bytes (None if there are more than *limit*) and their number."""
         parts: list[bytes] = []
         scan, size, is_over = _Scan(self._data[self._at]), 0, False
         while not is_over:
@@ -191,16 +195,16 @@ class JsonSplitter:
 
 
 class _Scan:
-    """Looks for the end of a value that begins with the byte *first*."""
+    """A scan for the end of a value that begins with the byte *first*."""
 
     def __init__(self, first: int) -> None:
         self._is_scalar = first not in b'"[{'
         self._in_string = first == ord('"')
         self._level = int(first in b"[{")
-        self._passed = int(not self._is_scalar)  # bytes to come that say nothing: the first, and one that is escaped
+        self._passed = int(not self._is_scalar)  # bytes to skip: the first one, and an escaped one
 
     def end(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Return how far the value reaches in *data* from *at*, and whether it ends there."""
+        """Return the end of the value's part in *data* from *at*, and whether the value ends there."""
         if self._is_scalar:
             match = _SCALAR.match(data, at)
             end = match.end() if match is not None else at
@@ -213,19 +217,19 @@ class _Scan:
         return at, False
 
     def _string(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Continue inside a string."""
+        """Continue the scan inside a string."""
         match = _INSIDE.match(data, at)
         end = match.end() if match is not None else at
         if end == len(data):
             return end, False
-        if data[end] == ord("\\"):  # the last byte: what it escapes comes later
+        if data[end] == ord("\\"):  # the last byte; the byte it escapes comes later
             self._passed = 1
             return end + 1, False
         self._in_string = False
         return end + 1, self._level == 0
 
     def _structure(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Continue outside strings, up to one that does not end in *data*."""
+        """Continue the scan outside strings, up to a string that does not end in *data*."""
         while (token := _OUTSIDE.match(data, at)) is not None:
             start, at = token.span(1)
             if data[start] in b"[{":

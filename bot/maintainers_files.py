@@ -1,4 +1,4 @@
-"""The MAINTAINERS files of projects: read daily from paths or URLs, the last good copy kept, changes told."""
+"""Reads the projects' MAINTAINERS files daily from paths or URLs, keeps the last good copy, and reports changes."""
 
 import asyncio
 import json
@@ -38,9 +38,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Where a project's MAINTAINERS is: paths or addresses, and how to read what is there, one after the other.
+    """The source of a project's MAINTAINERS: its paths or URLs, and a function that reads and joins them.
 
-    *content* raises TransportError or OSError. An address may hold a secret behind its path.
+    *content* raises TransportError or OSError. A URL may have a secret in its query.
     """
 
     server: ServerName
@@ -50,18 +50,18 @@ class FileSource:
 
     @property
     def place(self) -> str:
-        """The places, as the store tells one list from another."""
+        """The places as one string, by which the store recognizes a copy."""
         return self.places[0] if len(self.places) == 1 else json.dumps(self.places)
 
     @property
     def shown(self) -> str:
-        """The places, as they may be told."""
+        """The places without secrets, for messages and the log."""
         return ", ".join(place.partition("?")[0] if "://" in place else place for place in self.places)
 
 
 @dataclass(frozen=True, slots=True)
 class MaintainersSources:
-    """All projects that are watched, and the files that some of them have."""
+    """All watched projects, and the sources of those that have a MAINTAINERS file."""
 
     projects: tuple[tuple[ServerName, ProjectName], ...]
     sources: tuple[FileSource, ...] = ()
@@ -69,7 +69,7 @@ class MaintainersSources:
 
 @dataclass(slots=True)
 class _CachedFile:
-    """A project's file as last read: *read_at* (UTC) None until then; *problem* is why it was not read again."""
+    """A project's file as last read; *read_at* (UTC) is None until then, *problem* is the latest error or ""."""
 
     maintainers: Maintainers | None = None
     text: str = ""
@@ -79,7 +79,7 @@ class _CachedFile:
 
 
 class MaintainersFiles:
-    """All files that the settings name."""
+    """The MAINTAINERS files in the settings."""
 
     def __init__(self, shelf: MaintainersSources, store: Store, audience: Audience, clock: Clock) -> None:
         self._projects = shelf.projects
@@ -90,16 +90,16 @@ class MaintainersFiles:
         self._kept = {_key(source.server, source.project): _CachedFile() for source in shelf.sources}
 
     def of(self, server: ServerName, project: ProjectName) -> Maintainers | None:
-        """The file of a project, else that of one of its name on another server.
+        """Return the file of a project, or of a project with the same name on another server.
 
-        None where the settings name none, or none was read yet.
+        It is None if the settings have no such file, or if it was not read yet.
         """
         key = _key(server, project)
         kept = self._kept.get(key) or next((kept for (_, name), kept in self._kept.items() if name == key[1]), None)
         return kept.maintainers if kept else None
 
     async def doubts(self, queries: Sequence[Query]) -> list[tuple[str, ...]]:
-        """What in each of *queries* names a section or a path that nobody knows, a sentence each."""
+        """Return, for each of *queries*, a sentence for each unknown section or path that it names."""
         seen: dict[tuple[ServerName, ProjectName], set[str]] = {}
         for server, project in self._projects:
             if any(patterns_of(query.tree) and looks_at(query, server, project) for query in queries):
@@ -110,9 +110,9 @@ class MaintainersFiles:
     def _doubts(
         self, queries: Sequence[Query], seen: Mapping[tuple[ServerName, ProjectName], set[str]]
     ) -> list[tuple[str, ...]]:
-        """As `doubts`, by the paths *seen* of the projects that a path was asked of; off the event loop.
+        """Return the result of `doubts`, given the *seen* paths of the projects; runs in a thread.
 
-        The trees of queries that look at the same projects are made once.
+        Queries that apply to the same projects share their trees.
         """
         trees: dict[tuple[tuple[ServerName, ProjectName], ...], KnownTrees] = {}
         found: list[tuple[str, ...]] = []
@@ -134,7 +134,7 @@ class MaintainersFiles:
             return ()
 
     def without_file(self, query: Query) -> tuple[ProjectName, ...]:
-        """The projects that a *query* for sections looks at, where the settings name no file for any of them."""
+        """Return the projects that a *query* for sections applies to, if the settings have a file for none of them."""
         looked_at = [project for project in self._projects if looks_at(query, *project)]
         known = {name for _, name in self._kept}
         if not sections_named(query) or any(project.lower() in known for _, project in looked_at):
@@ -142,11 +142,11 @@ class MaintainersFiles:
         return tuple(dict.fromkeys(project for _, project in looked_at))
 
     def problems(self) -> tuple[str, ...]:
-        """A sentence for each file that cannot be read, and what is used instead."""
+        """Return a sentence for each file that cannot be read, with what is used instead."""
         return tuple(self._problem(source) for source in self._sources if self._of(source).problem)
 
     async def restore(self) -> None:
-        """Begin with the copies of the last run; one that was read elsewhere is none of this file."""
+        """Load the copies of the last run, except those read from other places."""
         for source in self._sources:
             async with self._store.reading() as tx:
                 copy = await tx.watch.maintainers(source.server, source.project)
@@ -163,13 +163,13 @@ class MaintainersFiles:
             kept.text, kept.read_at = copy.text, copy.read_at
 
     async def tick(self) -> None:
-        """Read what is due."""
+        """Read the files that are due."""
         for source in self._sources:
             if self._of(source).due <= self._clock.monotonic():
                 await self._try(source)
 
     async def _try(self, source: FileSource) -> None:
-        """Read a file; a fault of the bot in it costs that file only."""
+        """Read a file, and keep an error in it from affecting the others."""
         try:
             await self._read(source)
         except StoreError:
@@ -194,7 +194,7 @@ class MaintainersFiles:
             await self._take(source, content)
 
     async def _take(self, source: FileSource, content: bytes) -> None:
-        """Go by *content* from now on, if it is such a file, and tell what changed in it."""
+        """Use *content* from now on if it is a MAINTAINERS file, and announce its changes."""
         kept = self._of(source)
         text, maintainers = await asyncio.to_thread(_understood, content)
         if not maintainers.has_files:
@@ -211,7 +211,7 @@ class MaintainersFiles:
         kept.due = self._clock.monotonic() + READ_EVERY.total_seconds()
 
     def _news(self, source: FileSource, after: Maintainers) -> list[Notice]:
-        """What is said of the sections that changed, in the rooms that follow them."""
+        """Return the notices on changed sections, for the rooms that follow them."""
         before, where = self._of(source).maintainers, (source.server, source.project)
         if before is None:
             return []
@@ -254,7 +254,7 @@ def _key(server: ServerName, project: ProjectName) -> tuple[ServerName, str]:
 
 
 def shelf_of(settings: Settings, agent: str) -> MaintainersSources:
-    """All projects, and a source for each with a `maintainers` setting; *agent* says who asks for it."""
+    """Return all projects, with a source for each that has a `maintainers` setting; *agent* is the User-Agent."""
     sources: list[FileSource] = []
     projects: list[tuple[ServerName, ProjectName]] = []
     for server in settings.patchwork:
@@ -266,7 +266,7 @@ def shelf_of(settings: Settings, agent: str) -> MaintainersSources:
 
 
 async def _contents(settings: Settings, agent: str, places: Sequence[str]) -> bytes:
-    """All files one after the other, as one; each begins with a heading of its own."""
+    """Return all files joined, each of which begins with a heading of its own."""
     found: list[bytes] = []
     for place in places:
         content = _fetched(settings, agent, place) if "://" in place else asyncio.to_thread(_content, Path(place))
@@ -277,7 +277,7 @@ async def _contents(settings: Settings, agent: str, places: Sequence[str]) -> by
 
 
 def _content(path: Path) -> bytes:
-    """A file, one byte more than is read of it at most, so that it is seen to be too long."""
+    """Return the content of a file, up to one byte more than the limit, which reveals a file that is too long."""
     if path.exists() and not path.is_file():
         raise OSError(f"{path} is no file")  # a pipe would be waited for
     with path.open("rb") as file:
@@ -285,7 +285,7 @@ def _content(path: Path) -> bytes:
 
 
 async def _fetched(settings: Settings, agent: str, url: str) -> bytes:
-    """What is at *url*, by a connection of its own: it is asked for once a day."""
+    """Return the content at *url*, over a new connection, because it is requested only once a day."""
     parts = urlsplit(url)
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
     limits = RequestLimits(max_bytes=MAX_FILE_BYTES)

@@ -1,13 +1,13 @@
-"""The metric objects; what each means stands in its help, as /metrics and docs/metrics.md show it.
+"""Defines the metrics, whose meaning is in their help texts, as shown in /metrics and docs/metrics.md.
 
-Units are base units, labels come from small closed sets or from the configuration.
+Values are in base units; labels come from small closed sets or from the configuration.
 """
 
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-REQUEST_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)  # a request has 30 s
+REQUEST_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)  # a request times out after 30 s
 LATENCY_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 BUILD: Final = Gauge("patchbot_build_info", "Always 1; the version of the program is its label.", ["version"])

@@ -34,7 +34,7 @@ UnreadFrom: TypeAlias = Mapping[ProjectName, str | None]
 
 
 class PendingKind(StrEnum):
-    """What has to be looked at."""
+    """The kinds of pending objects."""
 
     SERIES = "series"
     PATCH = "patch"  # one whose series nobody told yet: a pull request, or a part of a series with a hole
@@ -60,10 +60,10 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An object to look at when it is *due*, and to judge with what is there from *deadline* on.
+    """An object to read when it is *due*, and to evaluate from *deadline* on even if it is incomplete.
 
-    *unreadable_since* is when the first of the answers came that could not be used, *missing_since* when the server
-    first said that it has no such object; None after an answer that could be used.
+    *unreadable_since* is when the first unusable response came, *missing_since* when the server first said that there
+    is no such object; both are None after a usable response.
     """
 
     kind: PendingKind
@@ -79,28 +79,25 @@ class Pending:
 
     @property
     def key(self) -> tuple[PendingKind, int]:
-        """What it is about."""
+        """The kind and id of the object."""
         return self.kind, self.id
 
     def is_due(self, now: datetime) -> bool:
-        """Whether to look at it; a clock that was set back since it was heard of holds nothing up."""
+        """Return whether to read it now; a clock that was set back delays nothing."""
         return self.due <= now or self.first_seen > now
 
     @property
     def title(self) -> str:
-        """What is asked for, as people call it."""
+        """The object's name in messages."""
         return f"{_TITLES[self.kind]} {self.id}"
 
     def again(self, now: datetime) -> "Pending":
-        """The object was read, but is not complete: look again from 2 s doubling to 15 min later.
-
-        Though never past a deadline still ahead.
-        """
+        """Return the item after an incomplete read: due in 2 s, doubling to 15 min, but not past a future deadline."""
         due = self._due(now, USUAL.wait(self.attempts + 1))
         return replace(self, due=due, attempts=self.attempts + 1, unreadable_since=None, missing_since=None)
 
     def failed(self, now: datetime, asked: timedelta | None = None) -> "Pending":
-        """No answer that could be used came at *now*; *asked*, the server's own wish, wins when longer."""
+        """Return the item after an unusable response at *now*; *asked*, the server's own delay, applies if longer."""
         since = now if self.unreadable_since is None else min(self.unreadable_since, now)
         attempts = 1 if self.unreadable_since is None else self.attempts + 1
         wait = USUAL.wait(attempts) if now - since < OFTEN_FOR else THEN_EVERY
@@ -108,7 +105,7 @@ class Pending:
         return replace(self, due=due, attempts=attempts, unreadable_since=since)
 
     def not_found(self, now: datetime) -> "Pending | None":
-        """The server said at *now* that it has no such object; None: it said so before, ten minutes ago or more."""
+        """Return the item after a "not found" at *now*; None if there was one ten or more minutes before."""
         since = self.missing_since
         if since is None or since > now:  # the clock was set back
             since = now
@@ -118,7 +115,7 @@ class Pending:
         return replace(item, due=since + SECOND_LOOK, missing_since=since)
 
     def put_off(self, due: datetime) -> "Pending":
-        """It is not looked at before *due*."""
+        """Return the item, not due before *due*."""
         return replace(self, due=max(self.due, due))
 
     def _due(self, now: datetime, wait: timedelta) -> datetime:
@@ -127,10 +124,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The end of a project's past: nothing at or below these ids is ever news; 0 where there was none.
+    """The newest ids of a project at the start of its watch, or 0: nothing at or below them is ever new.
 
-    *unread_from* is the server date from which its events were not read because the project was not there, "" since
-    ever; None: all were read.
+    *unread_from* is the server date from which its events were not read because the project was missing, "" for all;
+    None if all were read.
     """
 
     project: ProjectName
@@ -143,7 +140,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class KnownSeries:
-    """What the store already has of a series: it was judged, and with which patches."""
+    """The stored state of an evaluated series: its patches, and whether all were received."""
 
     received_all: bool
     patches: frozenset[PatchId]
@@ -151,9 +148,9 @@ class KnownSeries:
 
 @dataclass(frozen=True, slots=True)
 class OpenSubmission:
-    """A known submission that may still change: *name* is that of its series, *newest* its patch with the highest id.
+    """A known submission that may still change; *name* is that of its series, *newest* its patch with the highest id.
 
-    *series* is None for a patch that has none, which is *newest*.
+    *series* is None for a patch without one, which is *newest*.
     """
 
     project: ProjectName
@@ -174,7 +171,8 @@ class OpenSubmissions:
 class ListMark:
     """The mark of a list of objects by id when it was last read, for some *projects* together.
 
-    *total* is None if the server did not give it. All of a project at or below its *floor* was read by two sweeps.
+    *total* is None if the server did not give it. Everything of a project at or below its *floor* was read by two
+    sweeps.
     """
 
     highest: int = 0
@@ -183,11 +181,11 @@ class ListMark:
     floors: Mapping[ProjectName, int] = field(default_factory=dict)
 
     def is_at(self, projects: Collection[ProjectName], highest: int, total: int | None) -> bool:
-        """Whether the list of *projects* is unchanged, by its *highest* id and its *total* number of rows."""
+        """Return whether the list of *projects* is unchanged, by its *highest* id and its *total* number of rows."""
         return (set(self.projects), self.highest, self.total) == (set(projects), highest, total)
 
     def floor(self, baselines: Mapping[ProjectName, int]) -> int:
-        """The id down to which the list of the projects with these *baselines* is to be read."""
+        """Return the id down to which the list of the projects with these *baselines* must be read."""
         return min(max(self.floors.get(project, 0), past) for project, past in baselines.items())
 
     def rows_to_read(self, total: int | None) -> int:
@@ -207,9 +205,9 @@ class ListMark:
 class SweepState:
     """The progress of the sweeps of a server.
 
-    *at* is when the last complete one was (UTC), *archived* how many archived patches there were, None: unknown.
-    The round continues with open submissions with a patch below the id *below*; None: with the newest. *named_at* is
-    when a page was last asked for the names of the states (UTC).
+    *at* is when the last complete one was (UTC), *archived* is the number of archived patches, None if unknown. The
+    round continues with open submissions with a patch below the id *below*; None: with the newest. *named_at* is when a
+    page was last read for the names of states (UTC).
     """
 
     at: datetime
@@ -222,10 +220,10 @@ class SweepState:
 
 @dataclass(frozen=True, slots=True)
 class WatchPosition:
-    """Where the watch of a server stands.
+    """The stored position of a server's watch.
 
-    *cursor* is None while no event was ever seen; *highest* is the greatest event id ever seen. *sweep* is how far the
-    sweeps came, None before the first, and *states* are those that the server showed.
+    *cursor* is None before the first event; *highest* is the greatest known event id. *sweep* is the progress of the
+    sweeps, None before the first, and *states* are the known patch states.
     """
 
     cursor: str | None
@@ -252,9 +250,9 @@ class CommentsRead:
 
 @dataclass(frozen=True, slots=True)
 class DueRecheck:
-    """A submission whose comments are to be looked for, which last changed at *changed_at* (UTC).
+    """A submission whose comments are due for a recheck; it last changed at *changed_at* (UTC).
 
-    *is_first*: they were not looked for before.
+    *is_first* is true if they were not checked before.
     """
 
     ref: SubmissionRef
@@ -273,7 +271,7 @@ class Recheck:
 
 @dataclass(frozen=True, slots=True)
 class Rechecks:
-    """The rechecks that a poll began, and how many *requests* it made for these and earlier ones."""
+    """The rechecks that a poll began, and the number of *requests* it made for these and earlier ones."""
 
     begun: tuple[Recheck, ...] = ()
     requests: int = 0
@@ -281,9 +279,9 @@ class Rechecks:
 
 @dataclass(frozen=True, slots=True)
 class FollowUpResult:
-    """The comments that one poll *heard* of for the first time, and what it read of known objects.
+    """The comments that events announced to one poll for the first time, and what it read of known objects.
 
-    *rechecks* is None where the server raises comment events.
+    *rechecks* is None if the server raises comment events.
     """
 
     heard: tuple[CommentHint, ...] = ()
@@ -295,7 +293,7 @@ class FollowUpResult:
 
 @dataclass(frozen=True, slots=True)
 class SeriesRead:
-    """A series to be judged, and those of its patches that are news; of a *past* one these are known by name only."""
+    """A series to evaluate, with those of its patches that are new; for a *past* series, only their names are known."""
 
     series: Series
     news: tuple[Patch, ...]
@@ -307,16 +305,15 @@ _NOTHING_FOLLOWED = FollowUpResult()
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """What one poll found; written in one transaction or not at all.
+    """The result of one poll, written in one transaction or not at all.
 
-    *told* is what the net and then the events tell of patches, in order, and *shown* are the series on the net's list,
-    and then those that a cover letter named.
-    *followed* is what was read of what is known. *rebuilt* says that the server's ids fell back
-    and what the store knows of it is void. *more* wants another poll at once; *wait* is how long the server asked
-    not to be asked again. *past* are those of the *patches* that are too old to be told.
-    *unread_from* says of projects from which server date on their events were not read, None: all were.
-    *polled* unless no project could be watched, and so nothing was asked. *sweep* is how far the sweeps came, None
-    where that is as before. *state_names* are those that a page of the server spells, by slug.
+    *told* are the updates of patches from the sweep and then from events, in order, and *shown* are the series from the
+    sweep, and then those named by a cover letter. *followed* has the follow-ups. *rebuilt* is true if the server's ids
+    fell back, which invalidates its stored state. *more* asks for another poll at once; *wait* is the delay that the
+    server asked for. *past* are those of *patches* that are too old. *unread_from* has the server date from which a
+    project's events are unread, None if all were read. *polled* is false if no project could be watched, so that
+    nothing was requested. *sweep* is the progress of the sweeps, None if unchanged. *state_names* are the names of
+    states on a page of the server, by slug.
     """
 
     server: ServerName

@@ -1,4 +1,4 @@
-"""The rooms of a running bot, and their subscriptions."""
+"""Keeps the rooms of a running bot and their subscriptions."""
 
 from collections.abc import Iterator, Sequence
 
@@ -28,9 +28,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Rooms:
-    """The configured rooms, the direct chats and the subscriptions; they become known while the bot runs.
+    """The configured rooms, the direct chats and the subscriptions, which become known while the bot runs.
 
-    A configured subscription is active as soon as the id of its room is known. *house* knows the rights in rooms.
+    A configured subscription is active once the id of its room is known. *house* checks permissions.
     """
 
     def __init__(self, queries: Sequence[RoomQuery], house: RoomRights | None = None) -> None:
@@ -67,18 +67,18 @@ class Rooms:
         return [each.query for each in self._numbered.values() if self._named.get(each.room) == room]
 
     def query(self, id_: SubscriptionId) -> Query | None:
-        """Return the query of a configured subscription; None if *id_* is of none."""
+        """Return the query of a configured subscription, or None if *id_* is not one."""
         return self._numbered[id_].query if id_ in self._numbered else None
 
     def apply(self, update: SessionUpdate) -> None:
-        """Apply an update of the session that was stored."""
+        """Apply a stored update of the session."""
         for event in update.events:
             match event:
                 case RoomMoved(old, new):
                     if old in self.direct:
                         self.direct.add(new)
                     self.listeners.move(old, new)
-                    self.listeners.doubt()  # what the new room has of its own counts, too
+                    self.listeners.doubt()  # the new room may have subscriptions and settings of its own
                 case RoomBecameDirect(room):
                     self.direct.add(room)
                 case RoomNoLongerDirect(room):
@@ -91,11 +91,11 @@ class Rooms:
                     _log.info("room.joined", name=name, room=room)
                     self.set_room(name, room)
                 case _:
-                    pass  # it changes nothing that is kept here
+                    pass  # does not affect the rooms
 
     def load(self, stored: SessionState, everything: AllSubscriptions) -> None:
-        """Replace everything by what is stored of the rooms and their subscriptions."""
-        if stored.since is not None:  # else there was no homeserver yet to tell of any
+        """Replace the rooms and subscriptions with those in the store."""
+        if stored.since is not None:  # otherwise there was no sync yet, which is the source of direct chats
             self.direct.clear()
         self.direct.update(stored.direct)
         subscriptions = {each.id: each for each in _readable(everything)}

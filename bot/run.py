@@ -1,4 +1,4 @@
-"""`patchbot run`: the bot at its homeserver, from the lock to the last message."""
+"""Implements `patchbot run`: the bot at its homeserver, from taking the lock to sending the last notice."""
 
 import asyncio
 import ctypes
@@ -32,11 +32,11 @@ _log = structlog.get_logger(__name__)
 
 
 async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
-    """Be the bot of *settings* until SIGTERM or SIGINT, by the machine's clock where no other is given.
+    """Run the bot until SIGTERM or SIGINT; *clock* defaults to the system's.
 
     Raises:
         ConfigError: the settings cannot be used, or the homeserver refuses the account.
-        LoggedOut: the homeserver ended the session; in an ExceptionGroup, as all that ends a running bot.
+        LoggedOut: the homeserver ended the session; in an ExceptionGroup, like all errors of a running bot.
         StoreError: the database or its folder cannot be used, or another bot uses it.
     """
     if not settings.matrix.has_secret:
@@ -75,7 +75,7 @@ def _rules(settings: Settings) -> InviteRules:
 
 
 async def _done_before(stop: asyncio.Event, step: Callable[[], Awaitable[None]]) -> bool:
-    """Do *step*, unless *stop* comes first; whether it was done."""
+    """Run *step* unless *stop* is set first; return whether it finished."""
     doing, stopping = asyncio.ensure_future(step()), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -90,7 +90,7 @@ async def _done_before(stop: asyncio.Event, step: Callable[[], Awaitable[None]])
 
 
 def _give_memory_back() -> None:
-    """Let what large answers took go back to the system at once: glibc keeps ever more of it, for the next one."""
+    """Let glibc return the memory of large responses immediately instead of keeping more and more of it."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
@@ -98,7 +98,7 @@ def _give_memory_back() -> None:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[asyncio.Event]:
-    """Set when the process is asked to end."""
+    """Yield an event that is set when the process receives SIGTERM or SIGINT."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:

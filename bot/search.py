@@ -1,4 +1,4 @@
-"""What a query matches in the past, as far as the store has it: newest first, a bounded way back."""
+"""Searches the stored patches for matches of a query, newest first, within bounds."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -35,9 +35,9 @@ _BESIDE_COLUMNS: Final = frozenset({FactName.IDLE, FactName.SECTIONS})
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A series, or a patch without one, that matches; *patch* is the newest that does, read at *read_at* (UTC).
+    """A matching series, or a matching patch without a series; *patch* is its newest match, read at *read_at* (UTC).
 
-    *changed_at* is when something last happened to that patch (UTC); None where nothing did since it was read.
+    *changed_at* is the time (UTC) of the latest change to that patch, or None if there was none since it was read.
     """
 
     server: ServerName
@@ -48,13 +48,13 @@ class SearchHit:
 
     @property
     def idle_since(self) -> datetime:
-        """Since when nothing happened to it (UTC)."""
+        """The time (UTC) of the latest change."""
         return self.changed_at or self.read_at
 
 
 @dataclass(frozen=True, slots=True)
 class KnownSince:
-    """Since when (UTC) the patches of a project are known; of what came before, nothing is."""
+    """The time (UTC) since when the patches of a project are known; earlier ones are not."""
 
     server: ServerName
     project: ProjectName
@@ -63,10 +63,10 @@ class KnownSince:
 
 @dataclass(frozen=True, slots=True)
 class SearchHits:
-    """What was found, newest first, a series once.
+    """The matches, newest first, each series once.
 
-    *looked_at* counts patches. *known_since* are the projects that the query is about. *back_to* (UTC) is where the
-    search ended before all that is known had been looked at; None where it had been, or enough was found.
+    *looked_at* counts patches. *known_since* has the projects that the query applies to. *back_to* (UTC) is where the
+    search ended before it had seen all known patches; None if it saw them all, or found enough.
     """
 
     found: tuple[SearchHit, ...]
@@ -77,9 +77,9 @@ class SearchHits:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """How far a search goes: to what was read at *since* (UTC), so many finds, so many patches on each server.
+    """The bounds of a search: the earliest time of reading (UTC), and the numbers of matches and of patches per server.
 
-    After the *deadline*, in monotonic seconds, no further patches are looked at.
+    No further patches are examined after the *deadline*, in monotonic seconds.
     """
 
     since: datetime | None
@@ -89,9 +89,9 @@ class _Reach:
 
 
 class PatchSearch:
-    """Looks for matches among the patches that the store keeps of the watched *projects*, by server.
+    """Searches the stored patches of the watched *projects*, which are given by server.
 
-    *file_of* knows the MAINTAINERS of a project.
+    *file_of* returns the MAINTAINERS of a project.
     """
 
     def __init__(
@@ -108,12 +108,12 @@ class PatchSearch:
         self._turn = asyncio.Lock()
 
     async def matches(self, query: Query, since: datetime | None, at_most: int) -> SearchHits:
-        """The newest *at_most* series and lone patches that *query* matches, of what was read after *since* (UTC).
+        """Return the newest *at_most* series and lone patches that match *query*, of those read after *since* (UTC).
 
-        `is:mine` is to be resolved before.
+        `is:mine` must be resolved beforehand.
 
         Raises:
-            UserError: the store does not have what the query asks for; the text says what, and what to ask instead.
+            UserError: the store cannot answer this query; the text gives the reason and an alternative.
         """
         reach = _Reach(since, at_most, MOST_PATCHES, self._clock.monotonic() + SEARCH_SECONDS)
         return await self._matches(query.tree, reach, only_idle=False)
@@ -144,7 +144,7 @@ class PatchSearch:
         return SearchHits(tuple(found[: reach.at_most]), looked_at, tuple(known), max(ends, default=None))
 
     async def _known(self, tree: Node) -> list[KnownSince]:
-        """The projects that *tree* may be about."""
+        """Return the projects that *tree* may apply to."""
         servers, projects = asked_for(tree, Key.SERVER), asked_for(tree, Key.PROJECT)
         found: list[KnownSince] = []
         for server, names in self._projects.items():
@@ -180,14 +180,14 @@ class PatchSearch:
     async def _judged(
         self, projects: Collection[str], judge: "_PastJudge", before: PatchId | None, limit: int
     ) -> "_Chunk":
-        """Decide the next patches; one chunk of all searches at a time, since more threads would hold the loop up."""
+        """Evaluate the next patches, one chunk of all searches at a time; more threads would delay the event loop."""
         async with self._turn:
             async with self._store.reading() as tx:
                 rows = await tx.watch.scanned(judge.scan, projects, before, limit)
             return await asyncio.to_thread(judge.chunk, rows)
 
     async def _recalled(self, server: ServerName, patches: Sequence[PatchId]) -> tuple[SearchHit, ...]:
-        """The *patches* as they are known now, in their order, but for those that were dropped meanwhile."""
+        """Return the *patches* as stored now, in order, without those that were dropped in the meantime."""
         known: dict[PatchId, StoredPatch] = {}
         for some in batched(patches, _RECALLED):
             async with self._store.reading() as tx:
@@ -196,7 +196,7 @@ class PatchSearch:
         return tuple(SearchHit(server, each.patch, each.series, each.read_at, each.changed_at) for each in found)
 
     def _maintainers(self, names: Mapping[ServerName, Collection[str]], tree: Node) -> dict[ServerName, _Files]:
-        """The MAINTAINERS of the projects by server, by their *names* in lower case, where *tree* asks for any.
+        """Return the MAINTAINERS of the projects by server and lower-case name, if *tree* needs any.
 
         Raises:
             UserError: none of them has one.
@@ -215,7 +215,7 @@ class PatchSearch:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Patches that were decided: how many were read, how many of them after the search's moment, and the last one."""
+    """The result for a chunk of patches: how many were read, how many of them recently enough, and the last one."""
 
     read: int
     recent: int
@@ -225,9 +225,9 @@ class _Chunk:
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """What is looked for, *now* and of what was read after *since* (UTC).
+    """The goal of a search: matches of *tree* at the time *now*, among patches read since *since* (UTC).
 
-    With *only_idle*, it is what would not match had something just happened to it.
+    With *only_idle*, patches that would also match right after a change do not count.
     """
 
     tree: Node
@@ -237,7 +237,7 @@ class _Aim:
 
 
 class _PastJudge:
-    """Decides one query on many patches of a server."""
+    """Evaluates one query on many patches of a server."""
 
     def __init__(self, server: ServerName, aim: _Aim, files: _Files) -> None:
         self.server = server
@@ -254,7 +254,7 @@ class _PastJudge:
             self._patterns.add(pattern, pattern)
 
     def chunk(self, rows: Sequence[ScanRow]) -> _Chunk:
-        """Decide the patches of *rows*."""
+        """Evaluate the query on the patches of *rows*."""
         since = self._aim.since
         recent = [row for row in rows if since is None or row.read_at >= since]
         matching = tuple(row for row in recent if self._accepts(row))
@@ -286,13 +286,13 @@ class _PastJudge:
 
 
 def unanswerable(tree: Node) -> str | None:
-    """Why the past cannot be asked for what *tree* looks at; excluded terms would be answered as wrongly."""
+    """Return the reason why stored patches cannot answer *tree*, or None; excluded terms count as well."""
     refusals = (term.key.spec.past_refusal(str(term), value) for term in terms_of(tree) for value in term.values)
     return next((refusal for refusal in refusals if refusal is not None), None)
 
 
 def asked_for(tree: Node, key: Key) -> set[str] | None:
-    """The servers or projects outside of which nothing can match; None where it may be any."""
+    """Return the servers or projects that all matches must belong to, or None if there is no such restriction."""
     parts = tree.parts if isinstance(tree, And) else (tree,)
     asked = [{str(value).casefold() for value in part.values} for part in _terms(parts) if part.key is key]
     return set.intersection(*asked) if asked else None

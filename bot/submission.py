@@ -47,17 +47,17 @@ class Submission:
 
     @property
     def lone(self) -> Patch | None:
-        """The patch, where there is but one and more are not expected."""
+        """The patch, if it is the only one and no more are expected; otherwise None."""
         return self.patches[0] if len(self.patches) == 1 and self.total == 1 else None
 
     @property
     def pull(self) -> Patch | None:
-        """The pull request, alone or with the patches that it is about; None where there is none."""
+        """The pull request, alone or with the patches that it is about; None if there is none."""
         return next((patch for patch in self.in_order if patch.pull_url), None)
 
     @property
     def total(self) -> int:
-        """How many patches were sent, as far as the series or the subjects say."""
+        """The number of patches sent, according to the series and the subjects."""
         if self.series is None:
             return 1
         told = max(self.series.total, len(self.patches) - self._covers)
@@ -67,7 +67,7 @@ class Submission:
 
     @property
     def arrived(self) -> int:
-        """How many of them the server has."""
+        """The number of patches that the server has."""
         if self.series is None:
             return 1
         if self.series.received_all and not self._covers:
@@ -77,23 +77,23 @@ class Submission:
 
     @property
     def _covers(self) -> int:
-        """1 where a pull request is numbered as a cover letter, "0/3", and so is none of the patches; else 0."""
+        """1 if a pull request is numbered as a cover letter, "0/3", and so does not count as a patch; otherwise 0."""
         pull = self.pull
         return 1 if pull is not None and pull.number is not None and pull.number[0] == 0 else 0
 
     @property
     def in_order(self) -> tuple[Patch, ...]:
-        """The patches by their numbers."""
+        """The patches in the order of their numbers."""
         return tuple(sorted(self.patches, key=lambda patch: (patch.number or (0, 0), patch.id)))
 
     @property
     def files(self) -> tuple[FileChange, ...]:
-        """What all the patches touch."""
+        """The file changes of all patches."""
         return tuple(file for patch in self.patches for file in patch.files or ())
 
     @property
     def msgid(self) -> Msgid | None:
-        """The mail that stands for all: the pull request, the cover letter, or else the first patch."""
+        """The message-id of the whole: of the pull request, the cover letter, or otherwise the first patch."""
         if self.pull is not None:
             return self.pull.msgid
         if self.series is not None and self.series.cover is not None:

@@ -1,6 +1,6 @@
-"""Reads an answer while it comes in: no larger than allowed once it is unpacked, and in steps.
+"""Reads a response as it arrives, decompressing it in steps and up to a size limit.
 
-A small answer can unfold into a huge one, in one go and while everything else waits; libraries let it.
+A small response can expand to a huge one, in one step and while everything else waits; libraries do not prevent that.
 """
 
 import asyncio
@@ -8,14 +8,14 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
 _STEP_BYTES = 256 * 1024  # takes about a millisecond
-_GZIP = 31  # zlib's number of window bits for it
+_GZIP = 31  # zlib's window bits for gzip
 
 
 async def body_of(chunks: AsyncIterator[bytes], max_bytes: int, *, is_packed: bool) -> bytes | None:
-    """What the *chunks* of an answer make, unpacked where it *is_packed* with gzip; None: more than *max_bytes*.
+    """Return the body that *chunks* make up, decompressed with gzip if *is_packed*, or None if it exceeds *max_bytes*.
 
     Raises:
-        zlib.error: it cannot be unpacked, or ends in its middle.
+        zlib.error: it cannot be decompressed, or is incomplete.
     """
     body = bytearray()
     async for step in unpacked(chunks, _STEP_BYTES, is_packed=is_packed):
@@ -26,10 +26,10 @@ async def body_of(chunks: AsyncIterator[bytes], max_bytes: int, *, is_packed: bo
 
 
 async def unpacked(chunks: AsyncIterator[bytes], step_bytes: int, *, is_packed: bool) -> AsyncGenerator[bytes, None]:
-    """Yield an answer in steps of *step_bytes* at most, unpacked where it *is_packed* with gzip.
+    """Yield a response in steps of at most *step_bytes*, decompressed with gzip if *is_packed*.
 
     Raises:
-        zlib.error: it cannot be unpacked, or ends in its middle.
+        zlib.error: it cannot be decompressed, or is incomplete.
     """
     unpacker = zlib.decompressobj(_GZIP) if is_packed else None
     async for chunk in chunks:
@@ -42,6 +42,6 @@ async def unpacked(chunks: AsyncIterator[bytes], step_bytes: int, *, is_packed: 
                 rest = unpacker.unconsumed_tail
             yield step
             if rest:
-                await asyncio.sleep(0)  # the others' turn
+                await asyncio.sleep(0)  # lets other tasks run
     if unpacker is not None and not unpacker.eof:
         raise zlib.error("the answer was cut")

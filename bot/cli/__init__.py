@@ -1,4 +1,4 @@
-"""The command line: `patchbot VERB`."""
+"""The command line, `patchbot VERB`."""
 
 from bot.cli.main import main
 

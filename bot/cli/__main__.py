@@ -1,4 +1,4 @@
-"""`python -m bot.cli` is `patchbot`."""
+"""Runs `patchbot` for `python -m bot.cli`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The verbs, described. Verbs import what they need when they run, so that `--help` is there at once."""
+"""Defines the verbs and their arguments; a verb imports its modules when it runs, to keep `--help` fast."""
 
 import argparse
 import re
@@ -16,7 +16,7 @@ Verb = Callable[[argparse.Namespace], int]
 
 
 def parser() -> argparse.ArgumentParser:
-    """What can be typed."""
+    """Return the parser of the command line."""
     patchbot: argparse.ArgumentParser = _Parser(
         prog="patchbot",
         description="Tells Matrix rooms about the patches they asked for, from Patchwork servers.",
@@ -56,10 +56,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Guesses, of a verb that there is not, which one is meant."""
+    """An argument parser that suggests a similar verb for an unknown one."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and end with the exit status 2."""
+        """Print the error and exit with status 2."""
         if wrong := _UNKNOWN.search(message):
             near = get_close_matches(wrong[1], re.findall(r"'([^']*)'", wrong[2]), n=1)
             message += f"; did you mean {near[0]}?" if near else ""
@@ -68,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
 
 _UNKNOWN = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 _Help = partial(argparse.HelpFormatter, max_help_position=30)
-_Verbs = argparse._SubParsersAction  # noqa: SLF001  # argparse names the type of its own answer nowhere else
+_Verbs = argparse._SubParsersAction  # noqa: SLF001  # argparse has no public name for this type
 
 
 def _add(verbs: "_Verbs[argparse.ArgumentParser]", name: str, run: Verb | None, text: str) -> argparse.ArgumentParser:
@@ -114,14 +114,14 @@ def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
 
 
 def _port(text: str) -> int:
-    """A port of TCP."""
+    """Return a TCP port from an argument."""
     if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 1 << 16):
         raise argparse.ArgumentTypeError(f"{text[:20]} is no port; 1 to 65535 can be one")
     return int(text)
 
 
 def _notice_id(text: str) -> int:
-    """A number that a database can hold."""
+    """Return a notice id from an argument, which a database integer must be able to hold."""
     if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 1 << 63):
         raise argparse.ArgumentTypeError(f"{text[:20]} is no id of a notice")
     return int(text)

@@ -1,4 +1,4 @@
-"""`patchbot run`, `demo`, `check-config` and `healthcheck`: the bot itself."""
+"""Implements `patchbot run`, `demo`, `check-config` and `healthcheck`."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S1
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Be the bot until a signal."""
+    """Run the bot until a signal."""
     from bot.config import load
     from bot.ops.logging import configure
     from bot.run import run_bot
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """Show it here."""
+    """Run the demo, in the terminal, in a pipe, or as a sample server only."""
     from bot.demonstration import run_demo, run_sample
     from bot.ops.logging import configure
 
@@ -49,7 +49,7 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def check_config(arguments: argparse.Namespace) -> int:
-    """Say what the settings would do."""
+    """Print what the bot would do with the settings."""
     from bot.config import load
     from bot.installation import known_id, user_agent
     from bot.ops.configured_queries import room_queries
@@ -64,7 +64,7 @@ def check_config(arguments: argparse.Namespace) -> int:
 
 
 def healthcheck(arguments: argparse.Namespace) -> int:
-    """Ask /readyz; exit status 0 when the bot is ready, 1 when it is not or does not answer."""
+    """Request /readyz; return 0 if the bot is ready, and 1 if it is not or does not respond."""
     import httpx
 
     from bot.config import load

@@ -1,4 +1,4 @@
-"""`patchbot db`: the database."""
+"""Implements `patchbot db`."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from bot.errors import ConfigError, StoreError
 
 
 def upgrade(arguments: argparse.Namespace) -> int:
-    """Bring the database to this program's version."""
+    """Upgrade the database to this program's version."""
     from bot.store import migrate
     from bot.store.engine import connect
 
@@ -34,7 +34,7 @@ def upgrade(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """See that the database can be used."""
+    """Check that the database can be used."""
     from bot.store import migrate
     from bot.store.engine import connect, file_of
 
@@ -69,14 +69,14 @@ def backup(arguments: argparse.Namespace) -> int:
 
 
 def store_url(arguments: argparse.Namespace) -> str:
-    """Where the settings say that the database is."""
+    """Return the URL of the database from the settings."""
     from bot.config import load
 
     return load(arguments.config, os.environ).store.url.get_secret_value()
 
 
 def quiet_log() -> None:
-    """The verb says what it did; the log tells only what goes wrong besides."""
+    """Log warnings and errors only, because the verb itself prints what it did."""
     from bot.ops.logging import configure
 
     configure("WARNING")

@@ -1,4 +1,4 @@
-"""`patchbot keys`: whether others trust the bot's device, and a new identity where they cannot."""
+"""Implements `patchbot keys`, which checks and replaces the identity of the bot's device."""
 
 import argparse
 import asyncio
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Say how the device and its identity stand; exit status 1 when something is not as it should be."""
+    """Print the state of the device and its identity; return 1 if there is a problem."""
     from bot.config import load
     from bot.matrix.identity import report
 
@@ -36,7 +36,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def reset(arguments: argparse.Namespace) -> int:
-    """Give the bot a new identity, if that is meant."""
+    """Replace the bot's identity after confirmation."""
     from bot.config import load
     from bot.installation import locked
     from bot.matrix.identity import reset as replaced
@@ -58,7 +58,7 @@ def reset(arguments: argparse.Namespace) -> int:
 
 @asynccontextmanager
 async def _as_kept(settings: "Settings") -> "AsyncIterator[MatrixClient]":
-    """The device that the bot is; no other is made."""
+    """Connect as the bot's existing device, without creating a new one."""
     from bot.clock import SystemClock
     from bot.matrix.client import MatrixClient
 

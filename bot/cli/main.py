@@ -1,4 +1,4 @@
-"""From the arguments to an exit status: 0 is done, 1 is no or failed, 2 is a mistake in usage or settings."""
+"""Runs a verb and returns its exit status: 0 for success, 1 for "no" or a failure, 2 for invalid usage or settings."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from bot.text import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; its exit status."""
+    """Run one verb and return its exit status."""
     _make_streams_safe()
     arguments = parser().parse_args(_with_query_guarded(sys.argv[1:] if argv is None else argv))
     verb: Verb = arguments.run
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make_streams_safe() -> None:
-    """Closed standard streams become empty ones, and no character that a stream cannot spell ends a verb."""
+    """Open empty streams for closed standard ones, and let stdout replace characters that it cannot encode."""
     sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # for the process's life
     sys.stdout = sys.stdout or io.TextIOWrapper(io.BytesIO())
     sys.stderr = sys.stderr or io.TextIOWrapper(io.BytesIO())
@@ -41,7 +41,7 @@ def _make_streams_safe() -> None:
 
 
 def _with_query_guarded(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with a query that begins with a minus sign kept from being read as an option."""
+    """Return the arguments with "--" before a query that begins with "-", which argparse would take for an option."""
     match list(arguments):
         case ["explain", query, *rest] if query.startswith("-") and query not in {"-h", "--help", "--"}:
             return ["explain", "--", query, *rest]
@@ -54,7 +54,7 @@ def _first(group: BaseException) -> BaseException:
 
 
 def _failed(error: BaseException) -> int:
-    """Say on standard error what went wrong; the exit status."""
+    """Print an error to standard error and return the exit status."""
     match error:
         case QueryError():
             return _complain(error.pointed(), 2)
@@ -72,7 +72,7 @@ def _failed(error: BaseException) -> int:
 
 
 def _drop_unwritable_output() -> None:
-    """Forget what standard output refuses, lest the interpreter complain of it at its end."""
+    """Discard buffered output that stdout rejects, which the interpreter would otherwise report at exit."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""`patchbot outbox`: what is not said yet, and what was given up."""
+"""Implements `patchbot outbox`, which lists, retries and drops unsent notices."""
 
 import argparse
 import asyncio
@@ -22,7 +22,7 @@ _PIPE_COLUMNS = 10_000  # whoever reads through a pipe wants whole lines
 
 
 def list_unsent(arguments: argparse.Namespace) -> int:
-    """Print what is not sent, oldest first, and how many cards wait for their next edit."""
+    """Print unsent notices, oldest first, and how many cards are due for an edit."""
     from bot.notices.status import to_the_second
 
     async def unsent() -> "tuple[list[Unsent], int, datetime | None]":
@@ -61,7 +61,7 @@ def retry(arguments: argparse.Namespace) -> int:
 
 
 def drop(arguments: argparse.Namespace) -> int:
-    """Forget notices, if that is meant."""
+    """Delete notices after confirmation."""
 
     async def chosen() -> "list[Unsent]":
         async with _transaction(arguments) as tx:
@@ -99,10 +99,10 @@ async def _transaction(arguments: argparse.Namespace) -> "AsyncIterator[Transact
 
 
 async def _chosen(tx: "Transaction", arguments: argparse.Namespace) -> "list[Unsent]":
-    """The notices that the arguments name.
+    """Return the notices that the arguments name.
 
     Raises:
-        UserError: one of them is not there, or none is named.
+        UserError: one of them does not exist, or none is named.
     """
     from bot.notices.notice import NoticeState
 

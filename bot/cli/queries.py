@@ -1,4 +1,4 @@
-"""`patchbot paths`, `explain` and `maintainers`: what a diff touches, whose it is, whether a query matches it."""
+"""Implements `patchbot paths`, `explain` and `maintainers`, which evaluate diffs and queries without a server."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ def paths(arguments: argparse.Namespace) -> int:
 
 
 def _one_line(path: str) -> str:
-    """A path as it is; one with a line break in it quoted, as git does, so that it cannot pass for two."""
+    """Return a path on one line; one that contains a line break is quoted, as in git."""
     return json.dumps(path, ensure_ascii=False) if "\n" in path or "\r" in path else path
 
 
@@ -76,7 +76,7 @@ def _whole_patch(name: str, body: bytes) -> "PatchRow":
 
 
 def _kind_of(body: bytes) -> str:
-    """What somebody saved instead of a patch."""
+    """Return what a file contains instead of a patch, in words."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -93,7 +93,7 @@ def _kind_of(body: bytes) -> str:
 
 
 def maintainers(arguments: argparse.Namespace) -> int:
-    """Print the sections of a MAINTAINERS file that cover paths, each with the rule that says so."""
+    """Print the sections of a MAINTAINERS file that cover paths, each with the rule that matches."""
     known = _maintainers_in(arguments.file)
     covered = [each for path in arguments.paths for each in known.covering([path.removeprefix("./")])]
     for each in covered:
@@ -104,10 +104,10 @@ def maintainers(arguments: argparse.Namespace) -> int:
 
 
 def _maintainers_in(path: Path) -> "Maintainers":
-    """A MAINTAINERS file; what in it cannot be used is told.
+    """Read a MAINTAINERS file, and print remarks on unusable parts of it.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not a MAINTAINERS file.
     """
     from bot.query.maintainers.maintainers import read
 

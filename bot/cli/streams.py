@@ -1,4 +1,4 @@
-"""Standard streams and files, as the verbs use them."""
+"""Reads standard input and files for the verbs, and makes text safe for a terminal."""
 
 import os
 import select
@@ -12,14 +12,14 @@ from bot.errors import UserError
 
 
 def typed(what: str) -> bytes:
-    """Standard input; somebody at a terminal is told what is waited for."""
+    """Read standard input, and print a prompt if it is a terminal."""
     if sys.stdin.isatty():
         print(f"reading {what} from the terminal; end it with Ctrl-D", file=sys.stderr)
     return sys.stdin.buffer.read()
 
 
 def content_of(path: Path) -> bytes:
-    """What is in a file; "-" is standard input."""
+    """Return the content of a file, or of standard input for "-"."""
     if str(path) == "-":
         return typed("input")
     try:
@@ -29,16 +29,16 @@ def content_of(path: Path) -> bytes:
 
 
 class TypedLines:
-    """The lines of standard input, which end at an interrupt, whenever that comes.
+    """The lines of standard input, which end at an interrupt at any moment.
 
-    A read that begins just after a signal is not ended by it; so what is waited for beside the input is a descriptor
-    that each signal writes to.
+    A signal that arrives just before a read begins does not interrupt that read. Signals therefore also write to a
+    socket, which is waited for together with the input.
     """
 
     interrupted = False
 
     def __enter__(self) -> Self:
-        """Listen for signals."""
+        """Begin to receive signals."""
         self._woken, self._alarm = socket.socketpair()
         self._alarm.settimeout(0)
         self._before = signal.set_wakeup_fd(self._alarm.fileno())
@@ -46,13 +46,13 @@ class TypedLines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Listen no more."""
+        """Restore the previous handling of signals."""
         signal.set_wakeup_fd(self._before)
         self._woken.close()
         self._alarm.close()
 
     def readline(self) -> str:
-        """The next line with its end; "" when there are no more, or at an interrupt."""
+        """Return the next line with its end, or "" at the end of the input or an interrupt."""
         while b"\n" not in self._rest:
             ready, _, _ = select.select([sys.stdin, self._woken], [], [])
             if self._woken in ready:

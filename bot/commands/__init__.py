@@ -1,1 +1,1 @@
-"""What people type in rooms, and what they are answered."""
+"""The commands that people type in chat, and the answers to them."""

@@ -1,4 +1,4 @@
-"""`status` and `version`: what the bot says of itself."""
+"""Answers `status` and `version`, the commands about the bot itself."""
 
 from collections.abc import Awaitable, Callable, Collection
 
@@ -10,16 +10,16 @@ from bot.notices.status import BotStatus, status
 
 
 class AboutCommands:
-    """Answers for the bot; *admins* are told of other rooms, too."""
+    """The commands about the bot itself; *admins* also see the status details that are meant for operators."""
 
     def __init__(self, condition: Callable[[], Awaitable[BotStatus]], admins: Collection[UserId]) -> None:
         self._condition = condition
         self._admins = admins
 
     async def status(self, request: CommandRequest) -> Answer:
-        """How it is."""
+        """Answer `status` with the health of the bot."""
         return Answer(status(await self._condition(), for_operator=request.message.sender in self._admins))
 
     async def version(self, _: CommandRequest) -> Answer:
-        """What it is."""
+        """Answer `version` with the name and version of the program."""
         return Answer(said(f"patchwork-matrix-bot {__version__}"))

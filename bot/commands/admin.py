@@ -1,4 +1,4 @@
-"""`rooms` and `leave`, for the bot's admins."""
+"""Answers `rooms` and `leave`, the commands for the bot's admins."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,13 +14,16 @@ from bot.store.store import Transaction
 
 
 class AdminCommands:
-    """Answers the admins of the bot."""
+    """The commands that only the bot's admins may use."""
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
 
     async def rooms(self, request: CommandRequest) -> Answer:
-        """The rooms, how many subscriptions each has, and which we are out of; direct chats only by number."""
+        """Answer `rooms` with each room, its subscription count and whether it is suspended.
+
+        Direct chats appear only as a total.
+        """
         only_admins(self._context, request)
         joined = await self._context.house.rooms()
         async with self._context.store.transaction() as tx:
@@ -43,7 +46,7 @@ class AdminCommands:
         )
 
     async def leave(self, request: CommandRequest) -> Answer:
-        """Go out of a room; its subscriptions are kept and rest."""
+        """Leave a room; its subscriptions are kept, and become active again when the bot returns."""
         only_admins(self._context, request)
         name = request.call.arguments["room"].strip()
         try:

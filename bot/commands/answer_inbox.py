@@ -1,15 +1,16 @@
-"""Answers what stands in the inbox; the answer and its acknowledgement are one transaction.
+"""Answers the commands in the inbox; each answer and its acknowledgement are one transaction.
 
-Theory of operation. Commands of different people are answered side by side, those of one person one after the other. Of
-all who wait, the oldest message of each is begun before the second one of any. A command is begun when its sender has
-none under way; the rate limits count it then. `grammar.QUICK` names the commands that the bot answers by itself: four
-at a time. All others may wait for a Patchwork server, the homeserver or a long search, so they take none of these
-places, and are limited where they wait: by the requests that a server is asked at once (`patchwork/turns.py`), by the
-one search at a time (`past.py`). So whoever asks a server that does not answer waits for it alone.
+Theory of operation. Commands of different people run concurrently, those of one person one after the other. Of all
+waiting commands, the oldest of each sender starts before the second one of any sender. A command starts when its sender
+has no other running, and counts against the rate limits at that moment. The bot answers the commands in `grammar.QUICK`
+from its own data, four at a time. All others may wait for a Patchwork server, the homeserver or a long search, so they
+take none of these four places. They are limited by what they wait for: the number of concurrent requests to a server
+(`patchwork/request_turns.py`), and a single search at a time (`search.py`). A server that does not respond therefore
+delays only the people who ask about it.
 
-What is not meant for the bot, or over the limit, is acknowledged without an answer, all of it at once. A message that
-the database kept from being answered puts its sender off and holds nobody else up. What was under way when the process
-ended stands in the inbox still, and is begun again.
+Messages that are not meant for the bot, or exceed a limit, are acknowledged without an answer, all of them at once. If
+the database fails while a message is being answered, only its sender has to wait. Commands that were running when the
+process ended are still in the inbox, and start again.
 """
 
 import asyncio
@@ -46,9 +47,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AnswerSettings:
-    """How the bot is spoken to: the prefix, in which rooms it may be left out (these may change), and how often.
+    """The settings of commands: their prefix, the direct chats in which it may be omitted, and the rate limits.
 
-    *user* is the bot's id, which does as well as the prefix.
+    *user* is the bot's id, which is accepted instead of the prefix. The set *direct* changes while the bot runs.
     """
 
     prefix: str
@@ -59,7 +60,7 @@ class AnswerSettings:
 
 
 class Answerer:
-    """Answers the messages of different people side by side, each sender's in the order in which they came."""
+    """Answers messages of different people concurrently, and each person's messages in order."""
 
     def __init__(
         self,
@@ -83,16 +84,16 @@ class Answerer:
         store.on_write({"inbox"}, self._wake.set)
 
     async def run(self) -> None:
-        """Answer until cancelled."""
+        """Answer messages until cancelled."""
         while True:
             await self.answer_all()
             await self._wake.wait()
 
     async def answer_all(self) -> None:
-        """Answer everything that waits, and what comes in meanwhile.
+        """Answer all messages in the inbox, including those that arrive in the meantime.
 
         Raises:
-            StoreError: the database failed; what it kept from being answered is answered when this is called again.
+            StoreError: the database failed; the next call answers the messages that are left.
         """
         self._busy.clear()
         self._put_off.clear()
@@ -107,16 +108,16 @@ class Answerer:
             raise self._failure
 
     async def _begin(self, group: asyncio.TaskGroup) -> bool:
-        """Begin what may be begun now; whether anything is under way. Each command wakes us when it ends."""
+        """Start the commands that may start now, and return whether any are running; each wakes the loop at its end."""
         self._wake.clear()
         while len(self._busy) < MOST_BEGUN and (waiting := await self._unanswered()):
             await self._turn(waiting, group)
         return bool(self._busy)
 
     async def _unanswered(self) -> list[InboxMessage]:
-        """The messages that wait, of those who have none under way.
+        """Return the waiting messages of senders who have no command running.
 
-        Those for whom too many answers are still to be sent are over the limit.
+        This also applies the rate limits to people and rooms with too many unsent answers.
         """
         now = self._clock.monotonic()
         others = {sender for sender, until in self._put_off.items() if until > now}
@@ -128,7 +129,7 @@ class Answerer:
         return waiting
 
     async def _turn(self, waiting: Sequence[InboxMessage], group: asyncio.TaskGroup) -> None:
-        """Begin the first of each sender's messages, and pass over all that get no answer."""
+        """Start the first message of each sender, and acknowledge all that get no answer."""
         now = self._clock.monotonic()
         first: dict[UserId, InboxMessage] = {}
         for_others: list[InboxMessage] = []
@@ -146,7 +147,7 @@ class Answerer:
             self._begin_if_allowed(message, group)
 
     def _text(self, message: InboxMessage) -> str | None:
-        """The command in a message; None in one that is not meant for the bot."""
+        """Return the command in a message, or None if the message is not meant for the bot."""
         manners = self._manners
         return grammar.addressed(message.body, manners.prefix, manners.user, direct=self._is_direct(message))
 
@@ -154,10 +155,10 @@ class Answerer:
         return message.room in self._manners.direct
 
     async def _pass_over(self, for_others: Sequence[InboxMessage], over: Sequence[InboxMessage], now: float) -> None:
-        """See off what gets no answer; of what is *over* a limit, the first in its window gets a reaction.
+        """Remove messages that get no answer; the first one over a limit in each window gets a reaction.
 
-        In a room where too much is still to be sent, a reaction would be one more. None of it is kept: what is said
-        *for_others* is none of the bot's business, and of what is over a limit there may be any amount.
+        A room with too many unsent answers gets no reaction, which would only add to them. None of these messages are
+        stored: those *for_others* do not concern the bot, and there may be any number over a limit.
         """
         metrics.COMMANDS.labels("", "limited").inc(len(over))
         shown = [message for message in over if message.room not in self._full_rooms]
@@ -168,7 +169,7 @@ class Answerer:
                 await tx.inbox.drop(message)
 
     def _begin_if_allowed(self, message: InboxMessage, group: asyncio.TaskGroup) -> None:
-        """Begin, unless others used up the room's share in this turn; then the next one passes it over."""
+        """Start a command unless others in this turn used up the room's limit; the next turn then rejects it."""
         now = self._clock.monotonic()
         if self._limits.allow(message.sender, message.room, now):
             self._limits.count(message.sender, message.room, now)
@@ -176,7 +177,7 @@ class Answerer:
             group.create_task(self._answered(message))
 
     async def _answered(self, message: InboxMessage) -> None:
-        """Answer one message, whose fault must not end the answers beside it."""
+        """Answer one message, and keep an error in it from ending the answers that run beside it."""
         try:
             await self._write(message, await self._written(message))
         except Exception as error:  # noqa: BLE001  # one person's command; it is logged, counted and tried again
@@ -192,7 +193,7 @@ class Answerer:
             self._wake.set()
 
     async def _write(self, message: InboxMessage, answer: Notice) -> None:
-        """Write an answer down; where it is the answer that cannot be written, that it is a fault of the bot.
+        """Store an answer, or the answer that reports a fault of the bot if that answer cannot be stored.
 
         Raises:
             StoreError: the database cannot be used.
@@ -210,10 +211,10 @@ class Answerer:
             await tx.inbox.answered(message)
 
     async def _written(self, message: InboxMessage) -> Notice:
-        """The answer as it is sent; whatever a message does to us, the others are answered, and it is not read again.
+        """Return the answer as a notice; if a message causes an error, the notice reports it, and the message is done.
 
         Raises:
-            StoreError: which is not this message's fault; it is answered when the database is back.
+            StoreError: the database failed, which is not the message's fault; it is answered once the database is back.
         """
         try:
             return notice(message, await self._answer(message))
@@ -223,7 +224,7 @@ class Answerer:
             return self._fault(message)
 
     def _fault(self, message: InboxMessage) -> Notice:
-        """What is said where a command fails by a fault of ours, which is being handled."""
+        """Log the exception being handled, and return the answer that reports a fault of the bot."""
         _log.exception("command.failed", room=message.room, command=message.body[:_SHOWN])
         metrics.COMMANDS.labels("", "fault").inc()
         return notice(message, Answer(said("That did not work, by a fault of the bot. Its log says more.")))
@@ -239,7 +240,7 @@ class Answerer:
         return answer
 
     async def _done(self, request: CommandRequest) -> tuple[Answer, str]:
-        """The answer to a command, and how that went, in a word for the metrics."""
+        """Run a command; return its answer, and the result as a metric label."""
         verb = request.call.command.verb
         if verb not in grammar.QUICK and self._waiting >= MOST_WAITING:
             return Answer(said(BUSY), is_refusal=True), "limited"
@@ -254,7 +255,7 @@ class Answerer:
 
     @asynccontextmanager
     async def _place(self, verb: str) -> AsyncIterator[None]:
-        """One of the places for quick commands; the others take none of these, and are only counted."""
+        """Hold one of the places for quick commands; other commands take none, and are only counted."""
         if verb in grammar.QUICK:
             async with self._quick:
                 yield
@@ -267,7 +268,7 @@ class Answerer:
 
 
 def notice(message: InboxMessage, answer: Answer) -> Notice:
-    """The answer, as a reply; in a thread where it was asked in one."""
+    """Return the notice that replies with an answer, in the thread of the command if it has one."""
     allowed = answer.site.allowed if answer.site else Allowed(())
     body, html = written(answer.document, allowed)
     tag = _tag(message)
@@ -285,7 +286,7 @@ def notice(message: InboxMessage, answer: Answer) -> Notice:
 
 
 def _reaction(message: InboxMessage) -> Notice:
-    """That it was too much, where a text would be one more."""
+    """Return the reaction that marks a message as over the limit, which costs less than an answer."""
     reaction = Message(TOO_MANY, TOO_MANY, _tag(message), reaction=message.event)
     return Notice(message.room, Lane.ANSWER, reaction, asked_by=message.sender)
 

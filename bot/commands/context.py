@@ -1,10 +1,10 @@
-"""What every command about subscriptions needs: whose they are, who may change them, and changes that happen once.
+"""Shared parts of the commands on subscriptions: owners, permissions, and changes that happen exactly once.
 
-Theory of operation. A change, its answer and the acknowledgement of the command are one transaction. So a crash before
-it has changed nothing, and the command is carried out after the restart; after it, the command is answered and is not
-carried out again, and what the answer says of the time before, the undo, was true when it was written. The index, which
-is in memory only, follows once that is committed; after a crash it is made anew from the store. Changes of several
-people wait for each other, so that the index follows them in the order in which they were committed.
+Theory of operation. A change, its answer and the acknowledgement of the command are one transaction. If the bot crashes
+before the commit, nothing has changed, and the command runs again after the restart. If it crashes after the commit,
+the command has been answered and does not run again, and the undo command in the answer reflects the state at that
+moment. The index exists only in memory, and is updated after the commit; after a crash it is rebuilt from the store.
+Changes are made one at a time, which keeps the index in the order of the commits.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,18 +28,18 @@ from bot.subscriptions.subscription import ChatSubscription, listening
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionOwner:
-    """Whose subscriptions a command is about: a person's, told in *room*, or the room's where *person* is None."""
+    """The owner of subscriptions: a person who gets them in *room*, or the room itself if *person* is None."""
 
     room: RoomId
     person: UserId | None
 
     @classmethod
     def of(cls, request: CommandRequest) -> "SubscriptionOwner":
-        """Whoever asks, in a direct chat; else the room."""
+        """Return the owner that a command is about: the sender in a direct chat, and otherwise the room."""
         return cls(request.message.room, request.message.sender if request.direct else None)
 
     def owns(self, subscribed: ChatSubscription) -> bool:
-        """Whether a subscription is theirs."""
+        """Return whether a subscription belongs to this owner."""
         if self.person is None:
             return subscribed.person is None and subscribed.room == self.room
         return subscribed.person == self.person
@@ -47,7 +47,7 @@ class SubscriptionOwner:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionLimits:
-    """How many subscriptions may be made in chat."""
+    """The maximum number of subscriptions made in chat."""
 
     per_person: int
     per_room: int
@@ -55,7 +55,7 @@ class SubscriptionLimits:
 
 @dataclass(frozen=True, slots=True)
 class FileSubscriptions:
-    """What the configuration file says: whether it names a room, and its subscriptions, by room and by id."""
+    """Read access to the configuration file's rooms and subscriptions, by room and by id."""
 
     names: Callable[[RoomId], bool]
     queries_in: Callable[[RoomId], Sequence[Query]]
@@ -64,10 +64,10 @@ class FileSubscriptions:
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What the commands about subscriptions work with; *places* are the watched servers.
+    """The dependencies of the commands on subscriptions; *places* are the watched servers.
 
-    *doubts* says of queries what in them names a section or a path that nobody knows, *without_file* which projects a
-    query for sections is about where none of them has a MAINTAINERS file.
+    *doubts* returns, for each query, sentences about unknown sections and paths in it. *without_file* returns the
+    projects that a `maint:` query applies to, if none of them has a MAINTAINERS file.
     """
 
     store: Store
@@ -84,7 +84,7 @@ class CommandContext:
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """What is answered to a change, and how the listeners follow it."""
+    """The answer to a change, and how the index of subscriptions follows it."""
 
     document: Document
     follow: Callable[[SubscriptionRegistry], None] = lambda _: None
@@ -93,10 +93,10 @@ class ChangeResult:
 async def changed(
     context: CommandContext, request: CommandRequest, change: Callable[[Transaction], Awaitable[ChangeResult]]
 ) -> Answer:
-    """Make a *change*, once however often the command is read.
+    """Make a *change* exactly once, even if the command is read more than once.
 
     Raises:
-        UserError: it is not to be made; nothing was changed.
+        UserError: the change was refused; nothing was changed.
     """
     async with context.listeners.changing:
         try:
@@ -108,17 +108,17 @@ async def changed(
         except UserError:
             raise
         except BaseException:
-            context.listeners.doubt()  # it may be made though we do not hear so
+            context.listeners.doubt()  # the commit may have succeeded even though it raised
             raise
         made.follow(context.listeners)
     return answer
 
 
 async def may_change(context: CommandContext, request: CommandRequest) -> None:
-    """See that whoever asks may change what is heard here: their own, in a direct chat; a room's with its power.
+    """Check that the sender may change the subscriptions here: their own in a direct chat, a room's by power level.
 
     Raises:
-        UserError: they may not.
+        UserError: the sender may not.
     """
     if request.direct:
         return
@@ -128,20 +128,20 @@ async def may_change(context: CommandContext, request: CommandRequest) -> None:
 
 
 def only_admins(context: CommandContext, request: CommandRequest) -> None:
-    """See that an admin of the bot asks.
+    """Check that the sender is an admin of the bot.
 
     Raises:
-        UserError: somebody else does.
+        UserError: the sender is not.
     """
     if not context.house.is_admin(request.message.sender):
         raise UserError("Only the bot's admins may do that.")
 
 
 async def owned(tx: Transaction, request: CommandRequest) -> ChatSubscription:
-    """The subscription whose id was typed.
+    """Return the subscription whose id was typed.
 
     Raises:
-        UserError: there is none of that id here.
+        UserError: the owner has no subscription with this id.
     """
     number = int(request.call.arguments["id"])
     subscription = await tx.subscriptions.get(SubscriptionId(number))
@@ -152,7 +152,7 @@ async def owned(tx: Transaction, request: CommandRequest) -> ChatSubscription:
 
 
 async def hearing(tx: Transaction, which: Sequence[ChatSubscription]) -> Callable[[SubscriptionRegistry], None]:
-    """What lets the listeners hear of subscriptions as they stand now."""
+    """Return a function that updates the index with the current state of these subscriptions."""
     heard = [listening(each, await tx.subscriptions.standing(each)) for each in which]
 
     def follow(listeners: SubscriptionRegistry) -> None:
@@ -164,12 +164,12 @@ async def hearing(tx: Transaction, which: Sequence[ChatSubscription]) -> Callabl
 
 
 def typed(request: CommandRequest, *parts: object) -> str:
-    """A command as it is to be typed where this one was."""
+    """Return a command as it must be typed in the chat of this request."""
     return " ".join(filter(None, [request.prefix, *map(str, parts)]))
 
 
 def in_words(handler: Handler) -> Handler:
-    """The *handler*, whose refusals are answers."""
+    """Return a *handler* that answers with the text of each UserError instead of raising it."""
 
     async def answered(request: CommandRequest) -> Answer:
         try:

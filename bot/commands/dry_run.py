@@ -1,4 +1,4 @@
-"""How much a query brings, by what came in the past."""
+"""Estimates how much a query would bring, from past patches."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _TOO_SHORT = timedelta(days=1)
 
 
 async def expected(past: PatchSearch, query: Query, now: datetime) -> str:
-    """A sentence that says how many series a week *query* would have brought lately."""
+    """Return a sentence with the number of series per week that *query* would have matched lately."""
     if _is_about_now(query) and unanswerable(query.tree) is None:
         return "Each digest tells what is stale then."
     try:
@@ -40,10 +40,10 @@ async def expected(past: PatchSearch, query: Query, now: datetime) -> str:
 
 
 async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Query, since: datetime) -> Answer:
-    """What *query* would have brought since then (UTC).
+    """Return what *query* would have matched since the given time (UTC).
 
     Raises:
-        UserError: the past cannot be asked for it.
+        UserError: the stored patches cannot answer this query.
     """
     if _is_about_now(query):
         raise UserError("stale: is about how things stand now, and not about what came: ask find for it.")
@@ -73,13 +73,13 @@ def _is_about_now(query: Query) -> bool:
 
 
 def _by_day(matches: SearchHits) -> list[tuple[str, int]]:
-    """How many series came on which day (UTC), the newest day first."""
+    """Return the number of series on each day (UTC), the newest day first."""
     days = Counter(f"{match.read_at:%Y-%m-%d}" for match in matches.found)
     return sorted(days.items(), reverse=True)
 
 
 def _begin(matches: SearchHits, now: datetime) -> datetime | None:
-    """Since when the past is known that was looked at; None where it is not."""
+    """Return the beginning of the searched period (UTC), or None if nothing is known."""
     if not matches.known_since:
         return None
     if len(matches.found) >= MOST_COUNTED:

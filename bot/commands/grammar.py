@@ -1,4 +1,4 @@
-"""Every command, described once: parsing, help, errors and the reference page come from this table. Pure."""
+"""Describes each command once: parsing, help, errors and the reference page all use this table. Pure."""
 
 import difflib
 import re
@@ -19,7 +19,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Permission(Enum):
-    """Who may; the value says it in a sentence."""
+    """The people who may use a command; the value is the sentence for the help."""
 
     EVERYONE = "Everyone may."
     ROOM = "In a room, this needs the power level for org.patchbot.subscription (default 50), or an admin of the bot."
@@ -28,7 +28,7 @@ class Permission(Enum):
 
 
 class CommandGroup(Enum):
-    """What commands belong together; the value is the heading."""
+    """A group of related commands; the value is its heading in the help."""
 
     BOT = "The bot"
     LOOK_UPS = "Looking patches up"
@@ -39,7 +39,7 @@ class CommandGroup(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command as it is described: *summary* fits a line of help, *example* is what stands behind the verb."""
+    """The description of a command: *summary* fits a line of the help, *example* follows the verb."""
 
     verb: str
     group: CommandGroup
@@ -51,17 +51,17 @@ class Command:
     more: str = ""
 
     def usage(self, prefix: str) -> str:
-        """What to type, with the parameters; *prefix* is "" where it may be left out."""
+        """Return the command with its parameters as it is typed; *prefix* is "" if it may be omitted."""
         return typed(self.verb, " ".join(parameter.spelled for parameter in self.parameters), prefix)
 
     def typical(self, prefix: str) -> str:
-        """What somebody might type."""
+        """Return the command with its example arguments."""
         return typed(self.verb, self.example, prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedCommand:
-    """A command that was understood, with its arguments by name; an optional one that was not typed is absent."""
+    """A command that was understood, with its arguments by name; optional ones that were not typed are absent."""
 
     command: Command
     arguments: Mapping[str, str]
@@ -69,7 +69,7 @@ class ParsedCommand:
 
 @dataclass(frozen=True, slots=True)
 class InvalidCommand:
-    """A command that was not understood, and what to tell whoever typed it, in one line."""
+    """A command that was not understood; *text* is the answer, in one line."""
 
     text: str
 
@@ -233,16 +233,16 @@ _BY_NAME = {name: command for command in COMMANDS for name in (command.verb, *co
 
 
 def find(name: str, verbs: Collection[str] = VERBS) -> Command | None:
-    """The command with this verb or alias, in any case, where it is one of *verbs*."""
+    """Return the command with this verb or alias, in any case, if it is one of *verbs*."""
     command = _BY_NAME.get(" ".join(name.lower().split()))
     return command if command is not None and command.verb in verbs else None
 
 
 def parse(text: str, prefix: str, verbs: Collection[str] = VERBS) -> ParsedCommand | InvalidCommand:
-    """The command that *text* is, of those with *verbs*.
+    """Parse *text*, from which the prefix was removed, as one of the commands with these *verbs*.
 
-    *prefix*, no longer in it, is for what has to be typed instead ("" in a direct chat). Typographic quotes and escaped
-    `*` and `_`, which clients write on their own, are read as typed.
+    *prefix* appears in the suggestions of an error; it is "" in a direct chat. Typographic quotes and escaped `*` and
+    `_`, which some clients insert, are read as they were typed.
     """
     command, verb, rest = _command(_as_typed(text), verbs)
     if command is None:
@@ -257,17 +257,17 @@ def parse(text: str, prefix: str, verbs: Collection[str] = VERBS) -> ParsedComma
 
 
 def usage(command: Command, prefix: str) -> str:
-    """How a command is typed, in one line with an example."""
+    """Return the usage of a command in one line, with an example."""
     example = f" — for example: {command.typical(prefix)}" if command.example else ""
     return f"Usage: {command.usage(prefix)}{example}"
 
 
 def addressed(body: str, prefix: str, me: str = "", *, direct: bool) -> str | None:
-    """The command in a message, without its prefix; None when the message is not for the bot.
+    """Return the command in a message, without its prefix, or None if the message is not for the bot.
 
-    In a direct chat every message is, and the prefix may be left out; it may have a colon behind it. As good as the
-    prefix is the user id of the bot, *me*, or its local part, which without an @ needs a colon or comma. What a reply
-    quotes is dropped, and so is what nobody sees.
+    Every message in a direct chat is for the bot, and may omit the prefix. A colon may follow the prefix. The user id
+    of the bot, *me*, and its local part are accepted instead of the prefix; the local part without an @ needs a colon
+    or comma. The quote in a reply and invisible characters are dropped.
     """
     text = visible(_without_quote(body)).strip()
     names = [(prefix.removesuffix(":"), _PREFIX_ENDS)]
@@ -281,12 +281,12 @@ def addressed(body: str, prefix: str, me: str = "", *, direct: bool) -> str | No
 
 
 def typed(verb: str, argument: str, prefix: str) -> str:
-    """A command as it is to be typed."""
+    """Return a command as it must be typed."""
     return " ".join(part for part in (prefix, verb, argument) if part)
 
 
 def _command(text: str, verbs: Collection[str]) -> tuple[Command | None, str, str]:
-    """The command, the verb as it was typed, and what follows; a verb of two words goes before one of one."""
+    """Return the command, its verb as typed, and the rest of *text*; verbs of two words take precedence."""
     first, second, *rest = [*text.split(maxsplit=2), "", ""][:3]
     if (command := find(f"{first} {second}", verbs)) is not None and second:
         return command, command.verb, "".join(rest)
@@ -294,16 +294,16 @@ def _command(text: str, verbs: Collection[str]) -> tuple[Command | None, str, st
 
 
 def _as_typed(text: str) -> str:
-    r"""*text* as it was typed; a `\\` is no beginning of another escape.
+    r"""Return *text* as it was typed, without escapes and typographic quotes; `\\` does not begin another escape.
 
-    What nobody sees was not typed: clients and copies of our own answers bring it.
+    Invisible characters, which come from clients and from copies of the bot's own answers, are dropped.
     """
     unescaped = _ESCAPE.sub(lambda escape: escape[1] if escape[1] in "*_" else escape[0], text)
     return visible(unescaped.translate(_QUOTES_AS_TYPED))
 
 
 def _unknown(verb: str, prefix: str, verbs: Collection[str]) -> str:
-    """That there is no such verb, and what is near."""
+    """Return the error for an unknown verb, with a similar one if there is any."""
     if read_ref(verb) is not None and "show" in verbs:
         return f"To look that up, type: {typed('show', verb, prefix)}"
     names = [name for name, command in _BY_NAME.items() if command.verb in verbs]
@@ -313,7 +313,7 @@ def _unknown(verb: str, prefix: str, verbs: Collection[str]) -> str:
 
 
 def _without_quote(body: str) -> str:
-    """*body* without the lines that a client puts before a reply, each behind a ">"."""
+    """Return *body* without the quoted lines that a client puts before a reply, each of which begins with ">"."""
     lines = body.split("\n")
     while len(lines) > 1 and lines[0].startswith(">"):
         lines.pop(0)

@@ -1,4 +1,4 @@
-"""Says which verb is answered by what."""
+"""Maps each verb to its handler."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from bot.commands.subscribing import ExportCommand, SubscriptionCommands, WhyCom
 
 
 def handlers(about: AboutCommands, lookups: LookupCommands, context: CommandContext) -> Mapping[str, Handler]:
-    """Return the handler of each verb; `help` tells of them all."""
+    """Return the handler of each verb; `help` covers all of them."""
     found: dict[str, Handler] = {
         "status": about.status,
         "version": about.version,

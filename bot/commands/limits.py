@@ -1,12 +1,12 @@
-"""How often people may ask. Pure; times are monotonic seconds.
+"""Limits how often people may send commands. Pure; times are monotonic seconds.
 
-A person and a room have a window each, which begins with the first command in it and lasts a minute. Only what is let
-through counts, in both: so one person cannot use up a room's share, and what is remembered is bounded by what was let
-through in the last minute, however many people come and go.
+Each person and each room has a window, which begins with its first command and lasts a minute. Only allowed commands
+count, and they count in both windows. One person can therefore not use up a room's limit, and memory is bounded by the
+commands allowed in the last minute, however many people come and go.
 
-An answer may wait long to be sent where the homeserver allows less than people ask for. So whoever has as many unsent
-answers as a window holds is over the limit, too, until the next window: that bounds what waits for a person and in a
-room, and so how long it waits.
+If the homeserver accepts fewer messages than people request, answers may have to wait. A person or room with as many
+unsent answers as a window allows is therefore over the limit, too, until the next window. This bounds the number of
+unsent answers per person and per room, and so their waiting time.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from typing import TypeVar
 from bot.ids import RoomId, UserId
 
 WINDOW_SECONDS = 60.0
-_SWEEP_AT = 1_024  # windows; those that are over are forgotten then, at the latest
+_SWEEP_AT = 1_024  # number of windows at which expired ones are dropped
 _Key = TypeVar("_Key", UserId, RoomId)
 
 
 @dataclass(slots=True)
 class _Window:
-    """What happened since *begins*."""
+    """The commands allowed since *begins*; *told* is true once a command over the limit was reported."""
 
     begins: float
     count: int = 0
@@ -34,7 +34,7 @@ class _Window:
 
 @dataclass(slots=True)
 class RateLimits:
-    """The windows of all who asked in the last minute."""
+    """The windows of all people and rooms of the last minute."""
 
     per_user: int
     per_room: int
@@ -43,22 +43,22 @@ class RateLimits:
     _sweep_at: int = _SWEEP_AT
 
     def __len__(self) -> int:
-        """How many windows are remembered."""
+        """Return the number of windows in memory."""
         return len(self._users) + len(self._rooms)
 
     def allow(self, user: UserId, room: RoomId, now: float) -> bool:
-        """Whether one more command of *user* in *room* may be answered."""
+        """Return whether one more command of *user* in *room* may be answered."""
         return self._full(user, room, now) is None
 
     def count(self, user: UserId, room: RoomId, now: float) -> None:
-        """A command of *user* in *room*, which is allowed, is answered."""
+        """Count a command of *user* in *room* that was allowed."""
         if len(self) >= self._sweep_at:
             self._sweep(now)
         _window(self._users, user, now).count += 1
         _window(self._rooms, room, now).count += 1
 
     def hold_back(self, people: Mapping[UserId, int], rooms: Mapping[RoomId, int], now: float) -> frozenset[RoomId]:
-        """Fill the windows of those with as many unsent answers as one holds; return the rooms with even more."""
+        """Fill the windows of people and rooms with too many unsent answers; return the rooms that exceed the limit."""
         for user, count in people.items():
             if count >= self.per_user:
                 window = _window(self._users, user, now)
@@ -70,7 +70,7 @@ class RateLimits:
         return frozenset(room for room, count in rooms.items() if count > self.per_room)
 
     def is_first_over(self, user: UserId, room: RoomId, now: float) -> bool:
-        """Whether a command that is not allowed is the first in its window; the next one is not."""
+        """Return whether a command that is not allowed is the first such one in its window, and remember it."""
         full = self._full(user, room, now)
         if full is None or full.told:
             return False
@@ -78,7 +78,7 @@ class RateLimits:
         return True
 
     def _full(self, user: UserId, room: RoomId, now: float) -> _Window | None:
-        """The window that has no room for one more; None where both have."""
+        """Return the window that has reached its limit, or None if neither has."""
         for window, limit in ((self._users.get(user), self.per_user), (self._rooms.get(room), self.per_room)):
             if window is not None and not window.is_over(now) and window.count >= limit:
                 return window
@@ -91,7 +91,7 @@ class RateLimits:
 
 
 def _window(windows: dict[_Key, _Window], key: _Key, now: float) -> _Window:
-    """The window of *key*, a new one where it has none or that is over."""
+    """Return the current window of *key*, a new one if it has none or its last one is over."""
     window = windows.get(key)
     if window is None or window.is_over(now):
         window = windows[key] = _Window(now)

@@ -1,4 +1,4 @@
-"""Looking up what Patchwork servers have: a patch or series, its diff, checks, comments; and what matches a query."""
+"""Looks up patches and series on Patchwork servers, their diffs, checks and comments, and searches past patches."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ from bot.subscriptions.subscription import meant
 
 
 class LookupCommands:
-    """Answers the commands that look something up."""
+    """The commands that look something up."""
 
     def __init__(self, places: Sequence[LookupServer], store: Store, past: PatchSearch) -> None:
         self._places = {place.name: place for place in places}
@@ -33,27 +33,27 @@ class LookupCommands:
         self._past = past
 
     async def show(self, request: CommandRequest) -> Answer:
-        """A patch, or a series."""
+        """Answer `show` with a patch or a series."""
         return await self._answer(request, self._shown)
 
     async def series(self, request: CommandRequest) -> Answer:
-        """A series; of a patch, the one that it is in."""
+        """Answer `series` with a series, given by itself or by one of its patches."""
         return await self._answer(request, self._series, RefKind.SERIES)
 
     async def diff(self, request: CommandRequest) -> Answer:
-        """What a patch changes; of a series, in which files."""
+        """Answer `diff` with the diff of a patch, or with the files that a series touches."""
         return await self._answer(request, self._diff)
 
     async def checks(self, request: CommandRequest) -> Answer:
-        """What tools say of a patch, or of the patches of a series."""
+        """Answer `checks` with the checks of a patch, or of the patches of a series."""
         return await self._answer(request, lambda resolved: checks_of(resolved, self._finder))
 
     async def comments(self, request: CommandRequest) -> Answer:
-        """What people replied to a patch, or to the mails of a series."""
+        """Answer `comments` with the replies to a patch, or to all mails of a series."""
         return await self._answer(request, comments_of)
 
     async def find(self, request: CommandRequest) -> Answer:
-        """The newest matches of a query among what is known."""
+        """Answer `find` with the newest matches of a query among the stored patches."""
         try:
             query = parse(request.call.arguments["query"])
             within = meant(query, await standing_of(self._store, request))
@@ -67,7 +67,7 @@ class LookupCommands:
     async def _answer(
         self, request: CommandRequest, tell: Callable[[Resolved], Awaitable[Answer]], first: RefKind = RefKind.PATCH
     ) -> Answer:
-        """Resolve the reference of a command, and *tell* of it; or say why that is impossible."""
+        """Resolve the reference in a command and answer with *tell*, or with the reason why that is impossible."""
         try:
             return await tell(await self._finder.find(request, first))
         except UserError as error:
@@ -119,7 +119,7 @@ class LookupCommands:
         return SearchMatch(site, match.patch, match.series, states.get(match.series.id, {}), is_pull)
 
     def _every_site(self) -> ServerLinks | None:
-        """Links that may lead to every server."""
+        """Return links that may lead to any of the servers."""
         urls = [place.api.url for place in self._places.values()]
         return ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
 
@@ -129,7 +129,7 @@ def _remark(copy: CacheNote | None) -> Document:
 
 
 def _cautions(query: Query) -> list[str]:
-    """Return what may be out of date in the results, in a sentence."""
+    """Return a sentence on the facts in the results that may be out of date, if there are any."""
     terms = list(terms_of(query.tree))
     cautious = [str(key) for key in (Key.CHECK, Key.DELEGATE) if any(term.key is key for term in terms)]
     cautious += [

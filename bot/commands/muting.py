@@ -1,4 +1,4 @@
-"""`mute` and `unmute`: a room, or one subscription, tells nothing for a while."""
+"""Answers `mute` and `unmute`, which pause one subscription or a whole room."""
 
 import math
 from datetime import datetime, timedelta
@@ -23,13 +23,13 @@ from bot.subscriptions.subscription import FOR_GOOD
 
 
 class MuteCommands:
-    """Answers the commands that mute."""
+    """The commands that mute and unmute."""
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
 
     async def mute(self, request: CommandRequest) -> Answer:
-        """Tell nothing for a time, or until it is unmuted."""
+        """Mute one subscription or all, for a duration or until `unmute`."""
         await may_change(self._context, request)
         until = self._end(request.call.arguments.get("duration"))
 
@@ -42,7 +42,7 @@ class MuteCommands:
         return await changed(self._context, request, change)
 
     async def unmute(self, request: CommandRequest) -> Answer:
-        """Tell again."""
+        """End a mute."""
         await may_change(self._context, request)
 
         async def change(tx: Transaction) -> ChangeResult:
@@ -58,7 +58,7 @@ class MuteCommands:
         return await changed(self._context, request, change)
 
     def _end(self, duration: str | None) -> datetime:
-        """When a mute ends (UTC), by what was typed."""
+        """Return the end of a mute (UTC) from the typed duration."""
         if duration is None:
             return FOR_GOOD
         time = read_duration(duration)
@@ -67,7 +67,7 @@ class MuteCommands:
         return min(self._context.clock.now() + time, FOR_GOOD)
 
     async def _not_muted(self, tx: Transaction, request: CommandRequest) -> str:
-        """That there is nothing to unmute, and what is muted by itself."""
+        """Return the error for an unmute without effect; it names subscriptions that are muted individually."""
         owner, now = SubscriptionOwner.of(request), self._context.clock.now()
         here = await tx.subscriptions.of_owner(owner.room, owner.person) if "id" not in request.call.arguments else []
         muted = [each.id for each in here if each.muted_until is not None and each.muted_until > now]
@@ -78,7 +78,7 @@ class MuteCommands:
         return f"Nothing was changed: {are} muted. To end that, type: {typed(request, 'unmute', muted[0])}"
 
     def _undo(self, request: CommandRequest, before: datetime | None) -> str:
-        """What makes it as it was *before*: until then, to the minute."""
+        """Return the command that restores the mute from *before*, to the minute."""
         id_ = request.call.arguments.get("id", "")
         now = self._context.clock.now()
         if before is None or before <= now:
@@ -88,14 +88,14 @@ class MuteCommands:
 
 
 def _what(request: CommandRequest) -> str:
-    """What the command is about, and its verb."""
+    """Return the subject of the command with its verb."""
     if (number := request.call.arguments.get("id")) is not None:
         return f"Subscription {int(number)} is"
     return "Everything in this chat is" if request.direct else "Everything in this room is"
 
 
 def _spelled(minutes: int) -> str:
-    """A time as it may be typed: of the largest unit that gives it whole."""
+    """Return a duration as it may be typed, in the largest unit that gives a whole number."""
     for unit, size in (("w", 10_080), ("d", 1_440), ("h", 60)):
         if minutes % size == 0:
             return f"{minutes // size}{unit}"
@@ -103,7 +103,7 @@ def _spelled(minutes: int) -> str:
 
 
 async def _muted_until(tx: Transaction, request: CommandRequest) -> datetime | None:
-    """Until when (UTC) what the command is about was muted."""
+    """Return the end of the current mute (UTC) of the command's subject, or None."""
     if "id" in request.call.arguments:
         return (await owned(tx, request)).muted_until
     return await tx.subscriptions.muted_until(request.message.room)

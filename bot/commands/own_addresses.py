@@ -1,4 +1,4 @@
-"""`me` and `me forget`: the addresses of whoever writes in a direct chat, which `is:mine` stands for."""
+"""Answers `me` and `me forget`, which manage a person's mail addresses, the meaning of `is:mine`."""
 
 from bot.commands.answers import subscriptions as answers
 from bot.commands.context import ChangeResult, CommandContext, changed, hearing, typed
@@ -10,19 +10,19 @@ from bot.query.parser import parse
 from bot.store.store import Transaction
 
 MINE = str(parse("is:mine on:state,check,comment"))
-_MOST = 10  # addresses of a person
+_MOST = 10  # addresses per person
 _LONGEST = 254  # characters of an address (RFC 5321)
 _ODD = frozenset(' ,;"()<>\\')
 
 
 class AddressCommands:
-    """Answers the commands about the addresses of a person."""
+    """The commands on a person's mail addresses."""
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
 
     async def me(self, request: CommandRequest) -> Answer:
-        """The addresses, or one more."""
+        """List the person's addresses, or add one."""
         _only_direct(request)
         if "address" not in request.call.arguments:
             return await self._listed(request)
@@ -48,7 +48,7 @@ class AddressCommands:
         return await changed(self._context, request, change)
 
     async def forget(self, request: CommandRequest) -> Answer:
-        """One address is no longer theirs."""
+        """Remove one of the person's addresses."""
         _only_direct(request)
         address, person = _address(request), request.message.sender
 

@@ -1,4 +1,4 @@
-"""What stands behind a verb: the kinds of parameters, and how they are read. Pure."""
+"""Defines the kinds of parameters that follow a verb, and parses them. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-_MAX_SHOWN = 50  # characters of what was typed, in a mistake
+_MAX_SHOWN = 50  # characters of the input in an error
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.IGNORECASE)
 _WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"(?!\S)|'([^']*+)'(?!\S)|(\S++))""", re.DOTALL)
@@ -15,7 +15,7 @@ _ESCAPED = re.compile(r'\\(["\\])')
 
 
 class ParameterKind(Enum):
-    """What a parameter is; the value is how usage lines spell it, and in lower case what its argument is called."""
+    """A kind of parameter; the value is its spelling in usage lines, and in lower case the argument's name."""
 
     REF = "REF"
     QUERY = "QUERY"
@@ -36,11 +36,11 @@ _FORMS = {
     ParameterKind.FROM: re.compile(r"#?([1-9][0-9]{0,5})"),
     ParameterKind.ROOM: re.compile(r"[!#]\S+"),
 }
-_RESTS = frozenset({ParameterKind.QUERY, ParameterKind.VERB})  # what takes all that follows
+_RESTS = frozenset({ParameterKind.QUERY, ParameterKind.VERB})  # these take the rest of the text
 _IN_ANY_CASE = frozenset({ParameterKind.KEY, ParameterKind.DURATION})
 KEYS = "KEY is project, mode, timezone, notify or flood."
 _MISSING = {ParameterKind.KEY: f" {KEYS}"}
-_FROM_FILE = "config"  # how `subs` lists the subscriptions of the configuration file
+_FROM_FILE = "config"  # the id that `subs` shows for subscriptions of the configuration file
 _NAMES = {
     ParameterKind.ID: "the number of a subscription",
     ParameterKind.DURATION: "a time such as 30m, 2h, 7d or 2w",
@@ -52,7 +52,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Something that is typed behind a verb; *shown* is how usage lines spell it where its kind says too little."""
+    """A parameter of a command; *shown* is its spelling in usage lines if that of its kind is too general."""
 
     kind: ParameterKind
     optional: bool = False
@@ -60,28 +60,29 @@ class Parameter:
 
     @property
     def name(self) -> str:
-        """What its argument is called."""
+        """The name of its argument."""
         return self.kind.value.lower()
 
     @property
     def spelled(self) -> str:
-        """It in a usage line: optional ones in brackets, but for a REF, which only a reply to a card can do without."""
+        """Its spelling in usage lines: in brackets if optional, except REF, which only replies to a card may omit."""
         text = self.shown or self.kind.value
         return f"[{text}]" if self.optional and self.kind is not ParameterKind.REF else text
 
 
 class InvalidArgument(Exception):
-    """What was typed does not fit the parameters; the text says why, in one line."""
+    """Arguments that do not fit the parameters; the text gives the reason in one line."""
 
 
 def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
-    """The arguments in *text*, by name; optional ones that were not typed are absent.
+    """Parse the arguments in *text*, by name; optional ones that were not typed are absent.
 
-    A word goes to the first parameter that takes it, so `2h 7` is as good as `7 2h`. A QUERY is what the other
-    parameters leave, as it was typed; a duration at its very end is none of it, where a duration is taken.
+    A word goes to the first parameter that accepts it, so `2h 7` means the same as `7 2h`. A QUERY takes the text that
+    the other parameters leave, unchanged; a DURATION at the very end is not part of the query, if the command takes a
+    duration.
 
     Raises:
-        Misread: something is missing, too much, or of the wrong form.
+        InvalidArgument: something is missing, superfluous, or of the wrong form.
     """
     open_parameters, arguments, rest = list(parameters), dict[str, str](), _without_markdown(text.strip(), parameters)
     if [each.kind for each in parameters[-2:]] == [ParameterKind.QUERY, ParameterKind.DURATION]:
@@ -103,26 +104,26 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
 
 
 def _without_markdown(text: str, parameters: Sequence[Parameter]) -> str:
-    """*text* with `[label](target)` turned to its target, as clients write links and addresses."""
+    """Return *text* with each `[label](target)`, as clients write links and addresses, replaced by its target."""
     if not any(parameter.kind in {ParameterKind.REF, ParameterKind.ADDRESS} for parameter in parameters):
         return text
     return _MARKDOWN_LINK.sub(r"\1", text)
 
 
 def read_duration(text: str) -> timedelta | None:
-    """The time that *text*, such as 30m, 2h, 7d or 2w, spells; None when it spells none."""
+    """Return the duration that *text*, such as 30m, 2h, 7d or 2w, spells, or None if it is not a duration."""
     typed = _DURATION.fullmatch(text)
     return int(typed[1]) * _UNITS[typed[2].lower()] if typed else None
 
 
 def shown(text: str) -> str:
-    """The beginning of what was typed, in one line."""
+    """Return the beginning of what was typed, in one line."""
     line = " ".join(text.split())
     return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"
 
 
 def _taker(parameters: Sequence[Parameter], word: str) -> tuple[Parameter, str]:
-    """The first parameter that takes *word*, and what it takes it for."""
+    """Return the first parameter that accepts *word*, and its value."""
     single = [parameter for parameter in parameters if parameter.kind not in _RESTS]
     for parameter in single:
         if (value := _taken(parameter.kind, word)) is not None:
@@ -135,7 +136,7 @@ def _taker(parameters: Sequence[Parameter], word: str) -> tuple[Parameter, str]:
 
 
 def _taken(kind: ParameterKind, word: str) -> str | None:
-    """What a parameter takes *word* for; None where it does not take it."""
+    """Return the value of *word* as a parameter of this kind, or None if it does not fit."""
     if (form := _FORMS.get(kind)) is not None:
         typed = form.fullmatch(word)
         if typed is None:
@@ -145,7 +146,7 @@ def _taken(kind: ParameterKind, word: str) -> str | None:
 
 
 def _next_word(text: str) -> tuple[str, str]:
-    """The first word, without the quotes around it, and what follows; *text* is not blank."""
+    """Return the first word without its quotes, and the text behind it; *text* is not blank."""
     typed = _WORD.match(text)
     if typed is None:
         return text, ""
@@ -157,6 +158,6 @@ def _next_word(text: str) -> tuple[str, str]:
 
 
 def _without_duration(text: str) -> tuple[str, str]:
-    """A query and the duration behind it, "" where there is none."""
+    """Return a query and the duration behind it, which is "" if there is none."""
     *query, last = text.rsplit(maxsplit=1) or [""]
     return ("".join(query), last.lower()) if _DURATION.fullmatch(last) else (text, "")

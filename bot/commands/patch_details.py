@@ -1,4 +1,4 @@
-"""What hangs on a patch and is not kept: its checks and its comments, asked of the server each time."""
+"""Looks up checks and comments, which are not stored, on the server each time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,16 +13,16 @@ from bot.notices.card import patch_title, series_title
 from bot.patchwork.client import AT_ONCE
 from bot.patchwork.model import Check, CheckState, Patch
 
-MOST_CHECKED = 20  # patches of a series whose checks are looked at one by one
-MOST_COMMENTED = 100  # patches of a series whose comments are
+MOST_CHECKED = 20  # patches per series whose checks are requested
+MOST_COMMENTED = 100  # patches per series whose comments are requested
 _T = TypeVar("_T")
 
 
 async def checks_of(resolved: Resolved, finder: RefResolver) -> Answer:
-    """The checks of a patch, or of the patches of a series.
+    """Return the answer with the checks of a patch, or of the patches of a series.
 
     Raises:
-        UserError: the server cannot be asked.
+        UserError: the server cannot be reached.
     """
     _refuse_copy(resolved, "checks")
     try:
@@ -37,10 +37,10 @@ async def checks_of(resolved: Resolved, finder: RefResolver) -> Answer:
 
 
 async def comments_of(resolved: Resolved) -> Answer:
-    """The comments on a patch, or on all mails of a series.
+    """Return the answer with the comments on a patch, or on all mails of a series.
 
     Raises:
-        UserError: the server cannot be asked.
+        UserError: the server cannot be reached.
     """
     _refuse_copy(resolved, "comments")
     place = resolved.place
@@ -57,7 +57,7 @@ async def comments_of(resolved: Resolved) -> Answer:
 
 
 async def _checked(resolved: ResolvedSeries, finder: RefResolver) -> list[CheckedPatch]:
-    """The patches of a series; of those with a bad check, the worst first, with all checks."""
+    """Return the patches of a series; those with bad checks, worst first up to a limit, come with all their checks."""
     patches = await finder.checked(resolved.place, await resolved.place.api.patches_of(resolved.series.id))
     bad = [patch for state in (CheckState.FAIL, CheckState.WARNING) for patch in patches if patch.check is state]
     looked_at = bad[:MOST_CHECKED]
@@ -67,7 +67,7 @@ async def _checked(resolved: ResolvedSeries, finder: RefResolver) -> list[Checke
 
 
 async def _replies(resolved: ResolvedSeries) -> tuple[list[PatchComment], str]:
-    """All comments by date, and what was not looked at."""
+    """Return all comments by date, and a remark on the patches that were skipped."""
     api, series = resolved.place.api, resolved.series
     patches: Sequence[Patch] = await api.patches_of(series.id)
     looked_at = patches[:MOST_COMMENTED]
@@ -83,7 +83,7 @@ async def _replies(resolved: ResolvedSeries) -> tuple[list[PatchComment], str]:
 
 
 async def _in_turn(ask: Callable[[PatchId], Awaitable[_T]], patches: Sequence[Patch]) -> list[_T]:
-    """What *ask* answers for each of *patches*, a few at a time."""
+    """Return the result of *ask* for each of *patches*, a few at a time."""
     resolved: list[_T] = []
     for start in range(0, len(patches), AT_ONCE):
         resolved += await asyncio.gather(*(ask(patch.id) for patch in patches[start : start + AT_ONCE]))

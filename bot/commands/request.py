@@ -1,4 +1,4 @@
-"""A command that somebody typed, and the answer to it."""
+"""Defines the request for a command and the answer to it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bot.store.inbox_book import InboxMessage
 
 @dataclass(frozen=True, slots=True)
 class AnswerSubject:
-    """What an answer is about."""
+    """The patch or series that an answer is about."""
 
     server: ServerName
     project: ProjectName
@@ -23,7 +23,7 @@ class AnswerSubject:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered, where its links may lead, what it is about; whether it refuses what was asked."""
+    """An answer with its subject and the servers its links may lead to; *is_refusal* is true for refused commands."""
 
     document: Document
     site: ServerLinks | None = None
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """A command, and the message that it came in; *prefix* is for what to type instead, "" in a direct chat."""
+    """A command with the message that it came in; *prefix* is used in suggestions, and is "" in a direct chat."""
 
     call: ParsedCommand
     message: InboxMessage

@@ -1,4 +1,4 @@
-"""Resolves what somebody refers to: on its server, or in the store if the server does not answer."""
+"""Resolves references to patches and series, on their server or from the store if the server does not respond."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CacheNote:
-    """Why the store's own copy is shown, and of when it is (UTC)."""
+    """The reason for showing the stored copy, and its date (UTC)."""
 
     outage: str
     as_of: datetime
@@ -37,7 +37,7 @@ class CacheNote:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPatch:
-    """A patch; a *copy* has no diff."""
+    """A patch that a reference was resolved to; with *copy*, it comes from the store and has no diff."""
 
     place: LookupServer
     page: PatchPage
@@ -45,12 +45,12 @@ class ResolvedPatch:
 
     @property
     def site(self) -> ServerLinks:
-        """How links to it are written."""
+        """The links of its server."""
         return self.place.site(self.page.patch.project)
 
     @property
     def about(self) -> AnswerSubject:
-        """What an answer about it is about."""
+        """The subject of an answer about it."""
         patch, series = self.page.patch, self.page.series
         version = series.version if series else None
         return AnswerSubject(self.place.name, patch.project, patch.series, patch.id, version)
@@ -58,7 +58,7 @@ class ResolvedPatch:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSeries:
-    """A series."""
+    """A series that a reference was resolved to; with *copy*, it comes from the store."""
 
     place: LookupServer
     series: Series
@@ -66,12 +66,12 @@ class ResolvedSeries:
 
     @property
     def site(self) -> ServerLinks:
-        """How links to it are written."""
+        """The links of its server."""
         return self.place.site(self.series.project)
 
     @property
     def about(self) -> AnswerSubject:
-        """What an answer about it is about."""
+        """The subject of an answer about it."""
         return AnswerSubject(self.place.name, self.series.project, self.series.id, version=self.series.version)
 
 
@@ -79,7 +79,7 @@ Resolved: TypeAlias = ResolvedPatch | ResolvedSeries
 
 
 class RefResolver:
-    """Finds patches and series."""
+    """Finds the patch or series that a reference means."""
 
     def __init__(self, places: Sequence[LookupServer], store: Store) -> None:
         self._places = places
@@ -87,10 +87,10 @@ class RefResolver:
         self._copies = CachedSubmissions(store)
 
     async def find(self, request: CommandRequest, first: RefKind = RefKind.PATCH) -> Resolved:
-        """What a command refers to; a bare number is tried as an id of *first* before the other kind.
+        """Resolve the reference in a command; a bare number is tried as an id of *first* before the other kind.
 
         Raises:
-            UserError: nothing can be found; the text says why, and what to do, a line each.
+            UserError: nothing was found; the text gives the reason and a way out, one per line.
         """
         text = request.call.arguments.get("ref")
         if text is None:
@@ -101,10 +101,10 @@ class RefResolver:
         return await self._find(ref, first)
 
     async def series_of(self, found: ResolvedPatch) -> ResolvedSeries:
-        """The series of a patch, as it is found itself.
+        """Return the series of a patch, from the server or the store as the patch itself.
 
         Raises:
-            UserError: it is in none, or its series cannot be read.
+            UserError: it is in no series, or the series cannot be read.
         """
         number = found.page.patch.series
         if number is None:
@@ -123,10 +123,10 @@ class RefResolver:
         return series
 
     async def patches_of(self, found: ResolvedSeries) -> tuple[list[Patch], CacheNote | None]:
-        """The patches of a series with their files, and how they stand; copies where the server stops answering.
+        """Return the patches of a series with files and status, from the store if the server stops responding.
 
         Raises:
-            UserError: it stopped, and there are no copies.
+            UserError: the server stopped responding, and the store has no copies.
         """
         outage = found.copy.outage if found.copy else ""
         if found.copy is None:
@@ -137,10 +137,10 @@ class RefResolver:
         return await self._copies.patches(found, outage)
 
     async def checked(self, place: LookupServer, patches: Sequence[Patch]) -> list[Patch]:
-        """The *patches*, as their server has them, without its "pending" where no tool has said anything.
+        """Return *patches* with a check state of None instead of "pending" if no tool has reported anything.
 
-        That is its word for both. Of the patches that are watched events told the bot of each check; of a few others
-        the server is asked, the rest claim nothing.
+        Patchwork reports "pending" in both cases. The bot knows the checks of watched patches from events. For a few
+        others it asks the server; the rest get None.
         """
         unclear = [patch.id for patch in patches if patch.check is CheckState.PENDING]
         known: dict[PatchId, CheckState | None] = {}
@@ -157,7 +157,7 @@ class RefResolver:
         ]
 
     async def _read(self, place: LookupServer, series: Series) -> list[Patch]:
-        """The patches as the server has them; what was read from mails has no true state, only pages and lists do."""
+        """Return the patches from the server; the state of patches read from mails is replaced by that of the list."""
         patches = await place.api.contents(series, series.patches)
         if not all(patch.check for patch in patches):
             rows = {row.id: row for row in await place.api.patches_of(series.id)}
@@ -167,7 +167,7 @@ class RefResolver:
     # What is meant
 
     async def _in_reply(self, request: CommandRequest) -> Resolved:
-        """What the message that is replied to, or the beginning of the thread, is about."""
+        """Return the subject of the message that is replied to, or of the thread's first message."""
         message = request.message
         for event in (message.replies_to, message.thread):
             if event is None:
@@ -181,7 +181,7 @@ class RefResolver:
         raise UserError(f"Which one? Name it, or reply to a card.\n{_example(request)}")
 
     async def _lone(self, found: Resolved) -> Resolved:
-        """The patch of a series of which only one is there: that is what its card shows."""
+        """Return the patch instead of its series if the series has only one, because that is what its card shows."""
         if isinstance(found, ResolvedPatch) or len(found.series.patches) != 1:
             return found
         place, patch = found.place, found.series.patches[0].id
@@ -204,7 +204,7 @@ class RefResolver:
         raise UserError("\n".join(missing))
 
     def _meant(self, ref: Ref) -> Sequence[LookupServer]:
-        """The servers to ask: the one that was named, else all; an id of another server means nothing to them."""
+        """Return the servers to ask: the one that was named, or else all; ids of other servers are useless to them."""
         if ref.server is not None:
             meant = [place for place in self._places if place.name.lower() == ref.server.lower()]
         elif ref.host is None:
@@ -238,9 +238,9 @@ class RefResolver:
         return ResolvedSeries(place, await place.api.series(opened)) if opened is not None else None
 
     async def _ask_for_mail(self, place: LookupServer, ref: Ref, msgid: Msgid) -> Resolved | None:
-        """The patch with a message-id, or the series whose cover letter has it.
+        """Return the patch with a message-id, or the series whose cover letter has it.
 
-        Of several projects that have the mail, the one that the link named.
+        If several projects have the mail, the project in the link is preferred.
         """
         if place.finds_msgids:
             here = ref.project if place.host == ref.host else None
@@ -258,7 +258,7 @@ class RefResolver:
 
 
 async def _has_checks(place: LookupServer, patch: PatchId) -> bool:
-    """Whether a tool has said anything of a patch, as far as its server answers."""
+    """Return whether the server has a check of a patch; False if it does not respond."""
     try:
         return bool(await place.api.checks(patch))
     except (Temporary, Permanent):
@@ -266,14 +266,14 @@ async def _has_checks(place: LookupServer, patch: PatchId) -> bool:
 
 
 def _kinds(ref: Ref, first: RefKind) -> Sequence[RefKind]:
-    """What an id may be the id of, in the order of trying."""
+    """Return the kinds of objects that an id may refer to, in the order of trying."""
     if ref.kind is not None:
         return [ref.kind]
     return [RefKind.SERIES, RefKind.PATCH] if first is RefKind.SERIES else [RefKind.PATCH, RefKind.SERIES]
 
 
 def _standing(patch: Patch, row: Patch | None) -> Patch:
-    """*patch* with what a list's *row* says of how it stands; where there is none, nothing is claimed."""
+    """Return *patch* with the status from a list's *row*; without a row, its status is unknown."""
     if row is None:
         return patch if patch.check else replace(patch, state=None)
     return replace(
@@ -304,7 +304,7 @@ def _not_watched(ref: Ref) -> str:
 
 
 def _missing(place: LookupServer, ref: Ref) -> Sequence[str]:
-    """That a server has no such thing, or cannot be asked for it, and what to do."""
+    """Return the reasons why a server does not have an object, or cannot look for it, and what to do."""
     if ref.msgid is None:
         kind = ref.kind.value if ref.kind else "patch or series"
         return (f"There is no {kind} {ref.number} on {place.name}.",)
@@ -315,13 +315,13 @@ def _missing(place: LookupServer, ref: Ref) -> Sequence[str]:
 
 
 class CachedSubmissions:
-    """Finds copies; *outage* is always why the server was not asked."""
+    """The copies of patches and series in the store; *outage* is always the reason why the server was not asked."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def find(self, place: LookupServer, ref: Ref, kinds: Iterable[RefKind], outage: str) -> Resolved | None:
-        """What *ref* means; a number is tried as the id of each of *kinds*. Of cover letters no ids are known."""
+        """Return the copy that *ref* means; a number is tried as an id of each of *kinds*, except of cover letters."""
         if ref.msgid is not None:
             patch, opened = await self.with_msgid(place, ref.msgid)
             if opened is not None:
@@ -335,14 +335,14 @@ class CachedSubmissions:
         return None
 
     async def with_msgid(self, place: LookupServer, msgid: Msgid) -> tuple[Patch | None, SeriesId | None]:
-        """The patch with a message-id, else the series whose cover letter has it."""
+        """Return the patch with a message-id, or else the series whose cover letter has it."""
         async with self._store.reading() as tx:
             patch = await tx.watch.by_msgid(place.name, msgid)
             series = None if patch else await tx.watch.opened_by(place.name, msgid)
         return patch, series.id if series else None
 
     async def patch(self, place: LookupServer, number: int, outage: str) -> ResolvedPatch | None:
-        """A patch that was read."""
+        """Return a known patch; None if it is unknown."""
         async with self._store.reading() as tx:
             found = await tx.watch.remembered(place.name, number)
         if found is None:
@@ -350,17 +350,17 @@ class CachedSubmissions:
         return ResolvedPatch(place, PatchPage(found.patch, found.series), CacheNote(outage, found.read_at))
 
     async def series(self, place: LookupServer, number: int, outage: str) -> ResolvedSeries | None:
-        """A series that was judged."""
+        """Return a stored series; None if it is unknown."""
         async with self._store.reading() as tx:
             series = await tx.watch.series(place.name, number)
             as_of = await tx.watch.judged_at(place.name, number)
         return ResolvedSeries(place, series, CacheNote(outage, as_of)) if series and as_of else None
 
     async def patches(self, found: ResolvedSeries, outage: str) -> tuple[list[Patch], CacheNote]:
-        """The patches read of a series.
+        """Return the copies of the patches of a series.
 
         Raises:
-            UserError: it was never judged.
+            UserError: the series was never matched against subscriptions.
         """
         copy = found.copy or await self._copy_of(found.place, found.series, outage)
         async with self._store.reading() as tx:

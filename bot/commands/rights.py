@@ -1,4 +1,4 @@
-"""The `Rights` and `BotRooms` ports: who may change what a room hears, and which rooms we are in; both in memory."""
+"""Defines the ports `Rights` (permission to change subscriptions) and `BotRooms`, and an implementation in memory."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ DEFAULT_LEVEL = 50  # where the room says nothing of that type
 
 @dataclass(frozen=True, slots=True)
 class RightsDecision:
-    """Whether somebody may change a room's subscriptions: the power level that it needs, and the one they have."""
+    """The power level needed to change a room's subscriptions, and the level that a person has."""
 
     needed: int
     has: int
@@ -20,48 +20,48 @@ class RightsDecision:
 
     @property
     def allowed(self) -> bool:
-        """Whether they may."""
+        """True if the person may change the subscriptions."""
         return self.is_admin or self.has >= self.needed
 
 
 class Rights(Protocol):
-    """Who may do what."""
+    """The permissions of people."""
 
     def is_admin(self, user: UserId) -> bool:
-        """Whether *user* is an admin of the bot."""
+        """Return whether *user* is an admin of the bot."""
 
     async def may_change(self, room: RoomId, user: UserId) -> RightsDecision:
-        """Whether *user* may change the subscriptions of *room* at this moment."""
+        """Return whether *user* may change the subscriptions of *room* now, with the power levels involved."""
 
 
 class BotRooms(Protocol):
-    """The rooms that we are in."""
+    """The rooms that the bot is in."""
 
     async def rooms(self) -> Mapping[RoomId, str]:
-        """The rooms but for direct chats, with the alias of each, or else its name, or ""."""
+        """Return all rooms except direct chats, each with its alias, or else its name, or ""."""
 
     async def room_of(self, name: str) -> RoomId:
-        """The room behind an alias or id.
+        """Return the room with this alias or id.
 
         Raises:
-            TransportError: there is none, or nobody could tell.
+            TransportError: there is no such room, or the homeserver could not resolve it.
         """
 
     async def leave(self, room: RoomId) -> None:
-        """Go out of a room; not to be there is as good.
+        """Leave a room; this succeeds if the bot is not in it.
 
         Raises:
-            TransportError: it did not work.
+            TransportError: the room could not be left.
         """
 
 
 class RoomRights(Rights, BotRooms, Protocol):
-    """Both."""
+    """The permissions of people, and the rooms that the bot is in."""
 
 
 @dataclass
 class MemoryRoomRights:
-    """Rooms in memory, for the demo, tests and dry runs; who has no level there has none of their own."""
+    """Rooms and power levels in memory, for the demo, tests and dry runs; a missing level is 0."""
 
     admins: Collection[UserId] = ()
     levels: dict[tuple[RoomId, UserId], int] = field(default_factory=dict)
@@ -69,21 +69,21 @@ class MemoryRoomRights:
     joined: dict[RoomId, str] = field(default_factory=dict)
 
     def is_admin(self, user: UserId) -> bool:
-        """Whether *user* is an admin of the bot."""
+        """Return whether *user* is an admin of the bot."""
         return user in self.admins
 
     async def may_change(self, room: RoomId, user: UserId) -> RightsDecision:
-        """By the levels that are known now."""
+        """Return the decision by the levels in memory."""
         return RightsDecision(self.needed, self.levels.get((room, user), 0), self.is_admin(user))
 
     async def rooms(self) -> Mapping[RoomId, str]:
-        """The rooms, with the alias of each, or ""."""
+        """Return the rooms, each with its alias or ""."""
         return dict(self.joined)
 
     async def room_of(self, name: str) -> RoomId:
-        """The room with that alias; anything else is an id."""
+        """Return the room with this alias; any other name is taken for an id."""
         return next((room for room, alias in self.joined.items() if alias == name), RoomId(name))
 
     async def leave(self, room: RoomId) -> None:
-        """Be in it no more."""
+        """Remove the room."""
         self.joined.pop(room, None)

@@ -1,4 +1,4 @@
-"""The configured servers, as look-ups see them."""
+"""Describes the configured servers for look-ups."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from bot.search import asked_for
 
 @dataclass(frozen=True, slots=True)
 class LookupServer:
-    """A configured server to look at: its API, its projects, and their archives by project.
+    """A configured server: its API, its projects, and their archives by project.
 
-    *failing_since* tells since when it cannot be polled (UTC), None where it can.
+    *failing_since* returns since when polls of it have failed (UTC), or None if they succeed.
     """
 
     name: ServerName
@@ -30,44 +30,44 @@ class LookupServer:
 
     @property
     def host(self) -> str | None:
-        """The host of its address."""
+        """The host name in its address."""
         return host_of(self.api.url)
 
     @property
     def finds_msgids(self) -> bool:
-        """Whether its API can look for a message-id; before 1.2 it ignores the question."""
+        """True if its API can search by message-id; before 1.2 it ignores this filter."""
         return self.api.version >= "1.2"
 
     @property
     def looks_for_comments(self) -> bool:
-        """Whether its API is known to raise no comment events, so that comments are looked for now and then."""
+        """True if its API is known to raise no events for comments, which the bot then has to look for."""
         return bool(self.api.version) and not self.api.raises_comment_events
 
     def has(self, project: str) -> bool:
-        """Whether it watches a project of that name, in any case."""
+        """Return whether a project of this name, in any case, is watched on the server."""
         return project.casefold() in {name.casefold() for name in self.projects}
 
     def site(self, project: ProjectName) -> ServerLinks:
-        """How links to it are written."""
+        """The links of its server."""
         archive = self.archives.get(project.lower(), "")
         return ServerLinks(self.api.url, self.api.version != "1.1", archive, states=self.api.states)
 
     def outage(self, error: TransportError) -> str:
-        """That it cannot be asked, why, and since when."""
+        """Return a clause with the reason why the server cannot be asked, and since when."""
         since = self.failing_since()
         told = f", since {moment(since)}" if since else ""
         return f"{self.name} cannot be asked ({error}{told})"
 
 
 def namesakes(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
-    """A sentence for each project that *query* names which several servers have, unless it names the server, too."""
+    """Yield a sentence for each project in *query* that several servers have, unless the query names a server, too."""
     if asked_for(query.tree, Key.SERVER) is None:
         for project in sorted(asked_for(query.tree, Key.PROJECT) or ()):
             yield from namesake(places, project)
 
 
 def namesake(places: Sequence[LookupServer], project: str) -> Iterator[str]:
-    """That several servers have a *project* of that name, and how to choose one."""
+    """Yield a sentence on how to choose a server if several have this *project*."""
     on = [place for place in places if place.has(project)]
     if len(on) > 1:
         name = next(name for name in on[0].projects if name.casefold() == project.casefold())

@@ -1,4 +1,4 @@
-"""`set` and `settings`: what holds in a room."""
+"""Answers `set` and `settings`, the commands on the settings of a room."""
 
 import asyncio
 import difflib
@@ -25,7 +25,7 @@ from bot.subscriptions.registry import SubscriptionRegistry
 NO_PROJECT = "none"
 _MOST_FLOOD = 100_000
 _UNIVERSAL = frozenset({"UTC", "GMT", "Z", "ZULU", "UCT", "UNIVERSAL", "ETC/UTC", "ETC/GMT", "GREENWICH"})
-# Names of the time zone database that are no places: some of these never change to summer time.
+# Names in the time zone database that are not places; some of them have no summer time.
 _SEASONAL = frozenset(
     {
         "CET",
@@ -67,9 +67,9 @@ _ABBREVIATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class RoomSetting:
-    """Something that may be set: what holds where nothing is, what it is, what it may be, and how that is read.
+    """The description of a setting: its default, its summary, its possible values, and how to parse one.
 
-    *for_later* says of a setting that nothing goes by yet what it waits for.
+    *for_later* is a note for a setting that has no effect yet.
     """
 
     key: str
@@ -82,7 +82,7 @@ class RoomSetting:
 
 
 class SettingCommands:
-    """Answers the commands that set something."""
+    """The commands on the settings of a room."""
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
@@ -121,7 +121,7 @@ class SettingCommands:
         self._settings: Mapping[str, RoomSetting] = {setting.key: setting for setting in settings}
 
     async def set(self, request: CommandRequest) -> Answer:
-        """Set something here."""
+        """Change a setting of the room."""
         await may_change(self._context, request)
         setting = self._named(request.call.arguments["key"])
         if setting.only_direct and not request.direct:
@@ -143,7 +143,7 @@ class SettingCommands:
         return await changed(self._context, request, change)
 
     async def settings(self, request: CommandRequest) -> Answer:
-        """What is set here, and what may be."""
+        """Answer `settings` with the current values and the possible ones."""
         async with self._context.store.transaction() as tx:
             chosen = await tx.subscriptions.settings(request.message.room)
             shown = [setting for setting in self._settings.values() if request.direct or not setting.only_direct]
@@ -164,7 +164,7 @@ class SettingCommands:
     async def _follow(
         self, tx: Transaction, room: RoomId, setting: RoomSetting, value: str
     ) -> Callable[[SubscriptionRegistry], None]:
-        """What the listeners do after a setting has another value."""
+        """Return a function that applies a changed setting to the index of subscriptions."""
         if setting.key == PROJECT:
             return await hearing(tx, await tx.subscriptions.told_in(room))
         if setting.key == NOTIFY:
@@ -183,14 +183,14 @@ class SettingCommands:
 
 
 async def _retimed(tx: Transaction, room: RoomId) -> list[str]:
-    """Have the digests of a room by its new zone; when the next one is due, where there is any."""
+    """Reschedule the digests of a room for its new time zone; return a sentence on the next one, if there is any."""
     await tx.digests.retime(room)
     at = await tx.digests.next_of(room)
     return [f"Next digest: {when(at, zone_named(await tx.subscriptions.timezone(room)))}."] if at is not None else []
 
 
 async def _default(tx: Transaction, room: RoomId, setting: RoomSetting) -> str:
-    """What holds where nothing was set in chat; the configuration file may say how much is a flood."""
+    """Return the value of a setting that was not set in chat; the configuration file may set the flood limit."""
     return str(await tx.floods.configured_limit(room)) if setting.key == FLOOD else setting.default
 
 
@@ -209,10 +209,10 @@ def _one_of(key: str, values: tuple[str, ...]) -> Callable[[str], Awaitable[str]
 
 
 async def _zone(value: str) -> str:
-    """The zone of that name; abbreviations and offsets are refused, for they do not say when summer time begins.
+    """Return the time zone with this name; abbreviations and offsets are refused, as they do not define summer time.
 
     Raises:
-        UserError: there is none, with the nearest that there is.
+        UserError: there is no such zone; the text names a similar one.
     """
     name = "_".join(value.split())
     if name.upper() in _UNIVERSAL:
@@ -238,7 +238,7 @@ async def _flood(value: str) -> str:
 
 
 def _no_such(what: str, typed_: str, names: Iterable[str]) -> str:
-    """That nothing is called so, and what is near, or what there is where that is little."""
+    """Return the error for an unknown name, with a similar one or, if there are few, all of them."""
     known = list(names)
     folded = {name.lower(): name for name in known}
     near = difflib.get_close_matches(typed_.lower()[:100], folded, n=1)

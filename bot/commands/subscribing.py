@@ -1,4 +1,4 @@
-"""Answers the commands about subscriptions: `sub`, `unsub`, `edit`, `subs`, `test`, `why` and `export`."""
+"""Answers the commands on subscriptions: `sub`, `unsub`, `edit`, `subs`, `test`, `why` and `export`."""
 
 import html
 import json
@@ -52,13 +52,13 @@ _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
 
 
 class SubscriptionCommands:
-    """Answers the commands that make, end, change and list subscriptions."""
+    """The commands that make, end, change, list and test subscriptions."""
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
 
     async def sub(self, request: CommandRequest) -> Answer:
-        """Subscribe to what a query matches."""
+        """Subscribe the room or person to a query."""
         await may_change(self._context, request)
         query, standing = await self._read(request)
         self._see_that_it_brings_something(meant(query, standing))
@@ -89,7 +89,7 @@ class SubscriptionCommands:
         return await changed(self._context, request, change)
 
     async def edit(self, request: CommandRequest) -> Answer:
-        """Give a subscription another query."""
+        """Change the query of a subscription."""
         await may_change(self._context, request)
         query, standing = await self._read(request)
         self._see_that_it_brings_something(meant(query, standing))
@@ -108,7 +108,7 @@ class SubscriptionCommands:
         return await changed(self._context, request, change)
 
     async def subs(self, request: CommandRequest) -> Answer:
-        """The subscriptions here."""
+        """Answer `subs` with the subscriptions of the room or person."""
         owner = SubscriptionOwner.of(request)
         async with self._context.store.transaction() as tx:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
@@ -137,7 +137,7 @@ class SubscriptionCommands:
         )
 
     async def test(self, request: CommandRequest) -> Answer:
-        """What a query would have brought; nothing is changed."""
+        """Answer `test` with what a query would have matched; nothing is changed."""
         query, standing = await self._read(request)
         days = read_duration(request.call.arguments.get("duration", "7d"))
         if days is None or days > _LONGEST_TEST:
@@ -146,10 +146,11 @@ class SubscriptionCommands:
         return await dry_run.rehearsed(self._context.past, self._context.places, meant(query, standing), since)
 
     async def _read(self, request: CommandRequest) -> tuple[Query, QueryContext]:
-        """The query that was typed, and what it is read with here.
+        """Parse the query that was typed; return it with the context in which it is read here.
 
         Raises:
-            QueryError: it cannot be read, or would never match anything.
+            QueryError: it cannot be parsed, or would never match anything.
+            UserError: it is too long.
         """
         standing = await standing_of(self._context.store, request)
         query = parse_subscription(request.call.arguments["query"], has_addresses=bool(standing.addresses))
@@ -158,10 +159,10 @@ class SubscriptionCommands:
         return query, standing
 
     def _see_that_it_brings_something(self, query: Query) -> None:
-        """See that what a *query* asks for is there.
+        """Check that the MAINTAINERS files that a *query* needs are configured.
 
         Raises:
-            UserError: it is not; the text says what to do.
+            UserError: there is none; the text says how to add one.
         """
         if projects := self._context.without_file(query):
             named = ", ".join(projects)
@@ -195,7 +196,7 @@ class SubscriptionCommands:
 
 
 def _asked(places: Sequence[LookupServer], query: Query) -> list[LookupServer]:
-    """The servers that *query* is about, of those with a project that it is about."""
+    """Return the servers that *query* applies to, as far as they have a project that it applies to."""
     servers, projects = asked_for(query.tree, Key.SERVER), asked_for(query.tree, Key.PROJECT)
     return [
         place
@@ -205,14 +206,14 @@ def _asked(places: Sequence[LookupServer], query: Query) -> list[LookupServer]:
 
 
 def _watched_elsewhere(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
-    """Note that *query* matches no watched project, and which ones are watched."""
+    """Yield a note if *query* applies to no watched project, with the projects that are watched."""
     if not _asked(places, query):
         watched = "; ".join(f"{place.name}: {', '.join(place.projects)}" for place in places)
         yield f"no watched project matches this, so it brings nothing. The bot watches {watched}."
 
 
 def _late_comments(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
-    """Note that comments arrive late from the servers of *query* that raise no events for them."""
+    """Yield a note if comments arrive late because servers of *query* raise no events for them."""
     late = [place for place in _asked(places, query) if place.looks_for_comments]
     if late and OnKind.COMMENT in query.options.on:
         spoken = " and ".join(f"{place.name} (API {place.api.version})" for place in late)
@@ -224,7 +225,7 @@ def _late_comments(places: Sequence[LookupServer], query: Query) -> Iterator[str
 
 
 async def standing_of(store: Store, request: CommandRequest) -> QueryContext:
-    """What a query is read with where it was typed: the room's project, the person's addresses."""
+    """Return the context for a query typed here: the room's project, and the person's addresses."""
     owner = SubscriptionOwner.of(request)
     async with store.transaction() as tx:
         addresses = await tx.subscriptions.addresses(owner.person) if owner.person else ()
@@ -234,10 +235,10 @@ async def standing_of(store: Store, request: CommandRequest) -> QueryContext:
 async def subscribe(
     tx: Transaction, request: CommandRequest, context: CommandContext, query: Query
 ) -> ChatSubscription:
-    """A new subscription of whoever it is for.
+    """Add a subscription for the owner that the request is about.
 
     Raises:
-        UserError: they have it already, or as many as they may have.
+        UserError: the owner already has it, or has reached the limit.
     """
     owner = SubscriptionOwner.of(request)
     await _see_that_it_is_new(tx, request, query)
@@ -256,7 +257,7 @@ async def _see_that_it_is_new(tx: Transaction, request: CommandRequest, query: Q
 
 
 async def _next_digest(tx: Transaction, room: RoomId, query: Query) -> list[str]:
-    """Return when the digest of a query is due next, if it has one."""
+    """Return a sentence on when the digest of a query is due next, if it has one."""
     if query.options.digest is None:
         return []
     at = await tx.digests.next_at(room, query.options.digest)
@@ -269,13 +270,13 @@ async def _hearing_again(tx: Transaction, id_: SubscriptionId) -> Callable[[Subs
 
 
 class WhyCommand:
-    """Answers why a card came."""
+    """The command `why`."""
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
 
     async def why(self, request: CommandRequest) -> Answer:
-        """The subscriptions that brought the card that is replied to, or in whose thread this is."""
+        """Answer `why` with the subscriptions that brought the card that is replied to, or whose thread this is."""
         said = request.message
         async with self._context.store.transaction() as tx:
             for event in (said.replies_to, said.thread):
@@ -287,7 +288,7 @@ class WhyCommand:
         )
 
     async def _reasons(self, tx: Transaction, why: Sequence[Sequence[str | int]]) -> list[CardReason]:
-        """By subscription, those of chat first."""
+        """Return the reasons by subscription, those made in chat first."""
         by_id: dict[int, list[tuple[str, Sequence[str]]]] = {}
         for number, term, *seen in why:
             by_id.setdefault(int(number), []).append((str(term), [str(each) for each in seen]))
@@ -306,13 +307,13 @@ class WhyCommand:
 
 
 class ExportCommand:
-    """Answers with lines for the configuration file."""
+    """The command `export`."""
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
 
     async def export(self, request: CommandRequest) -> Answer:
-        """The subscriptions here, with the project that is set here and the addresses that `is:mine` stands for."""
+        """Answer `export` with the subscriptions as TOML, with the room's project and the addresses of `is:mine`."""
         owner = SubscriptionOwner.of(request)
         async with self._context.store.transaction() as tx:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
@@ -335,5 +336,5 @@ class ExportCommand:
 
 
 def _quoted(text: str) -> str:
-    """*text* as a basic string of TOML, which is one of JSON but for one character."""
+    """Return *text* as a basic TOML string, which differs from a JSON string in one character only."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

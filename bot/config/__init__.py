@@ -1,4 +1,4 @@
-"""The settings: a TOML file, over it the secrets directory, over that the environment."""
+"""The settings: a TOML file, overridden by the secrets directory, overridden by the environment."""
 
 from bot.config.load import SEARCHED, find_config, load
 from bot.config.mistakes import subscription_key

@@ -1,4 +1,4 @@
-"""Reading the settings: a TOML file, over it the secrets directory, over that the environment."""
+"""Loads the settings: a TOML file, overridden by the secrets directory, overridden by the environment."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from bot.config.model import ENV_PREFIX, Settings
 from bot.errors import ConfigError, ConfigErrors
 
 SEARCHED = (Path("config.toml"), Path("/etc/patchbot/config.toml"))
-SECRETS_VARIABLE = "CREDENTIALS_DIRECTORY"  # as systemd names it, see systemd.exec(5)
+SECRETS_VARIABLE = "CREDENTIALS_DIRECTORY"  # set by systemd, see systemd.exec(5)
 
 _FILE_MAX_BYTES = 1024 * 1024
 _SECRET_MAX_BYTES = 64 * 1024
@@ -28,17 +28,17 @@ _SECTIONS = {names[0] for names in _VARIABLES.values() if len(names) > 1}
 
 
 def find_config(searched: tuple[Path, ...] = SEARCHED) -> Path | None:
-    """The first of the places that has a settings file; None where none has."""
+    """Return the first of these paths that is a settings file, or None."""
     return next((path for path in searched if path.is_file()), None)
 
 
 def load(path: Path | None, environ: Mapping[str, str], searched: tuple[Path, ...] = SEARCHED) -> Settings:
-    """The settings of the file at *path* (None: the first that is *searched*) and of *environ*.
+    """Load the settings from the file at *path* (None: the first one that *searched* finds) and from *environ*.
 
-    A secret to log in with may be missing: `settings.matrix.has_secret` tells.
+    The secret to log in with may be missing; `settings.matrix.has_secret` is False then.
 
     Raises:
-        ConfigError: what is wrong, as `key: reason`; as ConfigErrors for several mistakes at once.
+        ConfigError: a setting is invalid; the text is `key: reason`. Several mistakes come as ConfigErrors.
     """
     path = path or find_config(searched)
     ours = {name: value for name, value in environ.items() if name.startswith(ENV_PREFIX)}
@@ -57,24 +57,24 @@ def load(path: Path | None, environ: Mapping[str, str], searched: tuple[Path, ..
         return settings
     if path is None:
         mistakes.insert(0, _no_file(searched))
-    # Raised out here so that the error carries no trace of pydantic's, which still holds the values.
+    # Raised outside the `except`, because pydantic's error as its context would expose the values.
     raise mistakes[0] if len(mistakes) == 1 else ConfigErrors(mistakes)
 
 
 class _Environment(EnvSettingsSource):
-    """The variables it is given, instead of the process's own."""
+    """A settings source that reads the given variables instead of the process's environment."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         super().__init__(Settings)
 
-    # The one place where pydantic-settings asks os.environ; its own .env source replaces it likewise.
+    # The only place where pydantic-settings reads os.environ; its own .env source overrides it as well.
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {ENV_PREFIX + name.removeprefix(ENV_PREFIX).lower(): text for name, text in self._variables.items()}
 
 
 class _Secrets(NestedSecretsSettingsSource):
-    """A directory with a file per setting, named like `matrix__password`; foreign files are left unread."""
+    """A settings source for a directory with a file per setting, such as `matrix__password`; it ignores others."""
 
     def __init__(self, directory: Path | None) -> None:
         super().__init__(
@@ -83,7 +83,7 @@ class _Secrets(NestedSecretsSettingsSource):
 
     @classmethod
     def load_secrets(cls, path: Path) -> dict[str, str]:
-        """The texts of the files that belong to a section, without the newline at their end."""
+        """Return the contents of the files that belong to a section, without trailing newlines."""
         return {file.name: _secret(file) for file in _secret_files(path)}
 
 
@@ -125,15 +125,15 @@ def _file(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), f"is not valid TOML: {error}") from None
-    except (ValueError, RecursionError):  # tomllib lets both through
+    except (ValueError, RecursionError):  # tomllib raises both on such input
         raise ConfigError(str(path), "is nested too deeply, or holds too long a number") from None
 
 
 def _text(file: Path, max_bytes: int) -> str:
-    """The UTF-8 text of a file.
+    """Return the UTF-8 text of a file.
 
     Raises:
-        ValueError: it is larger, or no text; the message says so without showing any of it.
+        ValueError: it is too large or not UTF-8; the message shows none of its content.
     """
     with file.open("rb") as stream:
         content = stream.read(max_bytes + 1)

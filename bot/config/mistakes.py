@@ -1,6 +1,6 @@
-"""Mistakes in the settings, in the words of the person who wrote them.
+"""Explains mistakes in the settings to the person who wrote them.
 
-A reason never repeats what was written, but for a number that is out of bounds: anything else may be a secret.
+A reason never repeats the value, which may be a secret, except for numbers out of bounds.
 """
 
 import json
@@ -17,7 +17,7 @@ from bot.errors import ConfigError
 
 Location = tuple[int | str, ...]
 
-# pydantic's name of a mistake -> the reason; {words} come from the mistake's context
+# pydantic's error type -> the reason; the {fields} come from the error's context
 _REASONS = {
     "missing": "is required",
     "string_type": "must be text",
@@ -48,24 +48,24 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def key_name(location: Location) -> str:
-    """Where a setting stands in the file, such as `patchwork[0].url`."""
+    """Return the path of a setting in the file, such as `patchwork[0].url`."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in location]
     return "".join(parts).removeprefix(".")
 
 
 def _shown(name: str) -> str:
-    """A name on one line: quoted as TOML would have it where it is not a plain one."""
+    """Return a name on one line, quoted as in TOML unless it is a bare key."""
     short = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…"
     return short if _PLAIN_NAME.fullmatch(short) else json.dumps(short)
 
 
 def subscription_key(room: int, subscription: int) -> str:
-    """Where a query stands in the file, both counted from 0: `room[0].subscribe[1]`."""
+    """Return the path of a query in the file, such as `room[0].subscribe[1]`; both indexes begin at 0."""
     return key_name(("room", room, "subscribe", subscription))
 
 
 def setting_names(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
-    """What can be set by name alone: `("contact",)`, `("matrix", "user_id")`; a list of tables as a whole."""
+    """Yield the path of each setting, such as `("contact",)` or `("matrix", "user_id")`; a list of tables has one."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from ((name, inner) for inner in field.annotation.model_fields)
@@ -74,20 +74,20 @@ def setting_names(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 
 
 def explain(error: ValidationError, model: type[BaseModel], origins: Mapping[Location, str]) -> Iterator[ConfigError]:
-    """Every mistake that *error* holds, in its order.
+    """Yield every mistake in *error*, in order.
 
-    *origins* tells which variable or secret set a key; a key of the file is not in it.
+    *origins* maps keys to the variable or secret that set them; keys set by the file are not in it.
     """
     for mistake in error.errors(include_url=False):
         if mistake["type"] == "default_factory_not_called":
-            continue  # it only follows from another mistake
+            continue  # caused by another mistake
         location = mistake["loc"]
         reason = _unknown_key(model, location) if mistake["type"] == "extra_forbidden" else _reason(mistake)
         yield _mistake(location, reason, origins)
 
 
 def exposed(settings: Settings, origins: Mapping[Location, str]) -> Iterator[ConfigError]:
-    """A mistake where the password would go to another machine in the clear; *origins* as in `explain`."""
+    """Yield a mistake if the password would be sent to another machine unencrypted; *origins* as in `explain`."""
     if settings.matrix.is_exposed:
         reason = (
             "must begin with https://, or everybody on the way reads the password and commands the bot; "
@@ -102,7 +102,7 @@ def _mistake(location: Location, reason: str, origins: Mapping[Location, str]) -
 
 
 def unknown_variables(names: Iterable[str], known: Iterable[str]) -> Iterator[ConfigError]:
-    """A mistake for each of *names* that is not *known*, with the nearest that is."""
+    """Yield a mistake for each of *names* that is not *known*, with the most similar known one."""
     choices = sorted(known)
     for name in names:
         if name not in choices:
@@ -116,7 +116,7 @@ def _reason(mistake: ErrorDetails) -> str:
 
 
 def _unknown_key(model: type[BaseModel], location: Location) -> str:
-    """Why the key at *location* is refused, with the nearest key of its table or of another one."""
+    """Return the reason for an unknown key, with a similar key of the same or another table."""
     *table, name = location
     here = list(_table_at(model, table).model_fields)
     if close := get_close_matches(str(name), here, n=1):
@@ -128,7 +128,7 @@ def _unknown_key(model: type[BaseModel], location: Location) -> str:
 
 
 def _table_at(model: type[BaseModel], location: Iterable[int | str]) -> type[BaseModel]:
-    """The model of the table at *location*; a position in a list leads to the list's own entries."""
+    """Return the model of the table at *location*; an index leads to the entries of a list."""
     for part in location:
         if isinstance(part, str):
             annotation = model.model_fields[part].annotation

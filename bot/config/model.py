@@ -1,7 +1,7 @@
-"""What can be set, and what holds where nothing is.
+"""Defines the settings and their defaults.
 
-Whatever may hold a password (`store.url` and `network.proxy` too) is a `SecretStr`. The descriptions and examples are
-what `config.example.toml` and docs/configuration.md say; `make reference` writes both.
+Every setting that may contain a password (including `store.url` and `network.proxy`) is a `SecretStr`. `make reference`
+writes the descriptions and examples into `config.example.toml` and docs/configuration.md.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ class _Table(BaseModel):
 
 
 class MatrixSettings(_Table):
-    """The bot's account, and who commands it."""
+    """The bot's account, and who may control it."""
 
     homeserver: forms.BaseUrl = Field(
         description="The address of the bot's homeserver.", examples=["https://matrix.example.org"]
@@ -71,17 +71,17 @@ class MatrixSettings(_Table):
 
     @property
     def has_secret(self) -> bool:
-        """Whether there is something to log in with."""
+        """True if a password or an access token is set."""
         return bool(self.password or self.access_token)
 
     @property
     def is_exposed(self) -> bool:
-        """Whether others could read what is said to the homeserver, and nobody allowed that."""
+        """True if traffic to the homeserver would cross a network unencrypted and `allow_http` does not permit it."""
         return not (self.allow_http or forms.is_private(self.homeserver))
 
 
 class StoreSettings(_Table):
-    """Where the bot remembers; *data_dir* holds the device and its keys."""
+    """The database; *data_dir* holds the device and its keys."""
 
     url: forms.StoreUrl = Field(
         default=SecretStr("sqlite:///patchbot.db"),
@@ -99,7 +99,7 @@ class StoreSettings(_Table):
 
 
 class WebSettings(_Table):
-    """Where the bot tells of its health; an empty *listen* is nowhere."""
+    """The address of the health pages; an empty *listen* turns them off."""
 
     listen: forms.Listen = Field(
         default="127.0.0.1:9199",
@@ -111,13 +111,13 @@ class WebSettings(_Table):
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Host (an IPv6 one without brackets) and port; None is off."""
+        """The host (IPv6 addresses without brackets) and port to listen on, or None if the pages are off."""
         host, _, port = self.listen.rpartition(":")
         return (host.strip("[]"), int(port)) if self.listen else None
 
 
 class LogSettings(_Table):
-    """How the log is written, and from which level on."""
+    """The format and level of the log."""
 
     format: Literal["text", "json"] = Field(
         default="text", description='How lines are written to standard error: "text" for people, "json" for machines.'
@@ -128,7 +128,7 @@ class LogSettings(_Table):
 
 
 class CommandSettings(_Table):
-    """How the bot is spoken to, how often, and how much may be subscribed to in chat."""
+    """The command prefix, the rate limits, and the maximum number of subscriptions made in chat."""
 
     prefix: forms.Word = Field(
         default="!pw",
@@ -155,7 +155,7 @@ class CommandSettings(_Table):
 
 
 class NetworkSettings(_Table):
-    """The way to Patchwork and Matrix alike; empty is the direct one, with the system's certificates."""
+    """The network access to Patchwork and Matrix; by default direct, with the system's certificates."""
 
     proxy: forms.ProxyUrl = Field(
         default=SecretStr(""),
@@ -218,7 +218,7 @@ class PatchworkSettings(_Table):
 
 
 class RoomSettings(_Table):
-    """A room's subscriptions as code; the queries stay as they were written, *flood* 0 is never."""
+    """The subscriptions of a room as code; queries are stored as written, and *flood* 0 means never."""
 
     room: forms.RoomName = Field(description="The room's alias or id.", examples=["#qemu-migration:example.org"])
     subscribe: tuple[forms.Text, ...] = Field(
@@ -236,7 +236,7 @@ class RoomSettings(_Table):
 
 
 class Settings(BaseSettings):
-    """All settings. `load` builds them; by itself this reads nothing."""
+    """All settings; `load` builds them, as this class reads nothing by itself."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -286,7 +286,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _name_what_the_account_lacks(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """A missing [matrix] is one without keys, so that each required key is named."""
+        """Treat a missing [matrix] as an empty one, to report each required key by name."""
         return {"matrix": {}} | values
 
     @classmethod
@@ -294,19 +294,19 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is pydantic's
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the same
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the same
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the same
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # likewise
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # likewise
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing of the process's own environment."""
+        """Exclude the process's own environment."""
         return (init_settings,)
 
 
 def _everybody_near(user_id: str | None) -> tuple[str, ...]:
-    """Whose invitations are accepted by default: everybody on the bot's own server."""
+    """Return the default of `invite_from`: everybody on the bot's own server."""
     return (f"*:{user_id.partition(':')[2]}",) if user_id else ()
 
 
 def _contact(matrix: MatrixSettings | None) -> str:
-    """The first admin; the bot's own user id where it has none."""
+    """Return the default contact: the first admin, or the bot's own user id if there are none."""
     return next(iter(matrix.admins), matrix.user_id) if matrix else ""

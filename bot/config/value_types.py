@@ -1,4 +1,4 @@
-"""The forms a value may have; a reason never repeats the value, for it may be a secret."""
+"""Defines the types of setting values; error messages never repeat a value, which may be a secret."""
 
 import json
 import re
@@ -16,14 +16,14 @@ _Entry = TypeVar("_Entry")
 _MATRIX_SERVER = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 _LISTEN = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 _STORE = re.compile(r"sqlite:///.+|postgresql://.+", re.DOTALL)
-# One @ and no / ? # before it, or a password would be taken for a host, a port or a database, and shown as such
+# Only one @ and no / ? # before it; otherwise part of a password could be shown as a host, port or database name
 _POSTGRES = re.compile(r"postgresql://([^@/?#]*@)?[^@/?#]*(/[^@/?#]*)?(\?[^@#]*)?")
 _BELOW_THE_FRONT = re.compile(r"/(?:api|project|projects|patch|series)(?:/|$)")
 _PORT_MAX = 65535
 
 
 def _form(pattern: str, what: str) -> AfterValidator:
-    """A check that the whole text fits; *what* completes "must be …"."""
+    """Return a validator that matches the whole text; *what* completes "must be …"."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -35,7 +35,7 @@ def _form(pattern: str, what: str) -> AfterValidator:
 
 
 def all_differ(name_of: Callable[[_Entry], str]) -> AfterValidator:
-    """A check that no two entries of a list have the same name."""
+    """Return a validator that no two entries of a list have the same name."""
 
     def check(entries: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
         names = [name_of(entry) for entry in entries]
@@ -47,19 +47,19 @@ def all_differ(name_of: Callable[[_Entry], str]) -> AfterValidator:
 
 
 def _not_empty(entries: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
-    """Not pydantic's min_length: that counts the good entries, and so adds a mistake to each bad one."""
+    """Require an entry; unlike pydantic's min_length, this does not count invalid entries as missing."""
     if not entries:
         raise ValueError("must have at least one entry")
     return entries
 
 
 def _web_address(value: str) -> str:
-    """What holds for every address: http or https, a host, no credentials."""
+    """Validate what all addresses have in common: http or https, a host, no credentials."""
     if not value.isprintable() or " " in value:
         raise ValueError("must not contain spaces or control characters")
     try:
         parts = urlsplit(value)
-        _ = parts.port  # read for its check alone
+        _ = parts.port  # raises ValueError if it is invalid
     except ValueError:
         raise ValueError("must be a web address, such as https://example.org") from None
     if parts.scheme not in {"http", "https"}:
@@ -72,7 +72,7 @@ def _web_address(value: str) -> str:
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody on the way can read what is said: over https, or without leaving this machine."""
+    """Return whether traffic to *url* cannot be read on the network: it uses https, or stays on this machine."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     try:
@@ -82,14 +82,14 @@ def is_private(url: str) -> bool:
 
 
 def _base_url(value: str) -> str:
-    """An address that paths are appended to."""
+    """Validate an address that paths are appended to."""
     if "?" in _web_address(value) or "#" in value:
         raise ValueError("must not have a query or a fragment")
     return value.rstrip("/")
 
 
 def _patchwork_url(value: str) -> str:
-    """The address of a server's front page, below which its API and the pages of its projects are."""
+    """Validate the address of a server's front page, which its API and project pages are below."""
     front = _base_url(value)
     if _BELOW_THE_FRONT.search(urlsplit(front).path):
         raise ValueError("must be the address of the front page, without /api or /project")
@@ -106,12 +106,12 @@ def _archive_url(value: str) -> str:
 
 
 def _one_or_more(value: object) -> object:
-    """A list, of which a single entry may stand by itself."""
+    """Turn a single text into a list."""
     return [value] if isinstance(value, str) else value
 
 
 def _maintainers(places: tuple[str, ...]) -> tuple[str, ...]:
-    """Paths, or addresses of files, which may have a query."""
+    """Validate a list of paths and addresses; addresses may have a query."""
     for place in places:
         if "://" in place:
             _web_address(place)
@@ -119,7 +119,7 @@ def _maintainers(places: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _proxy(value: SecretStr) -> SecretStr:
-    """An address that may have credentials, or nothing."""
+    """Validate an address that may contain credentials; "" is valid, too."""
     url = value.get_secret_value()
     if not url:
         return value
@@ -146,14 +146,14 @@ def _listen(value: str) -> str:
 
 
 def _no_boolean(value: object) -> object:
-    """Refuse what pydantic would read as 0 or 1."""
+    """Reject booleans, which pydantic would read as 0 or 1."""
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")  # noqa: TRY004  # pydantic collects ValueErrors
     return value
 
 
 def _list(value: object) -> object:
-    """A list of the environment: JSON, or separated by commas; one of the file passes as it is."""
+    """Parse a list from the environment, as JSON or separated by commas; lists from the file are unchanged."""
     if not isinstance(value, str):
         return value
     if not value.lstrip().startswith("["):
@@ -165,7 +165,7 @@ def _list(value: object) -> object:
 
 
 def _tables(value: object) -> object:
-    """A list of tables: as the file has it, or one JSON text of the environment."""
+    """Parse a list of tables from the environment, as JSON; lists from the file are unchanged."""
     try:
         entries = json.loads(value) if isinstance(value, str) else value
     except ValueError:
@@ -185,7 +185,7 @@ UserAgent = Annotated[
     str, Field(max_length=128), _form(r"(?:[!-~](?:[ -~]*[!-~])?)?", "plain ASCII text, such as patch-notifier/1.0")
 ]
 Word = Annotated[Text, Field(max_length=32), _form(r"\S+", "a word without spaces")]
-Number = Annotated[float, BeforeValidator(_no_boolean)]  # bounds on both sides keep inf and nan out
+Number = Annotated[float, BeforeValidator(_no_boolean)]  # fields set lower and upper bounds, which exclude inf and nan
 Count = Annotated[int, BeforeValidator(_no_boolean)]
 
 BaseUrl = Annotated[Text, AfterValidator(_base_url)]

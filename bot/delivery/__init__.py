@@ -1,1 +1,1 @@
-"""Brings notices into rooms, in order and once."""
+"""Delivers notices to rooms, in order and exactly once."""

@@ -1,4 +1,4 @@
-"""The `Chat` port, and a chat in memory that keeps its rules."""
+"""Defines the `Chat` port, and an implementation in memory with the same guarantees."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,27 +12,27 @@ from bot.notices.notice import Message
 
 
 class Chat(Protocol):
-    """Rooms that take messages."""
+    """A chat service with rooms that accept messages."""
 
     @property
     def device(self) -> DeviceId:
-        """What transaction ids belong to; another device may send the same one again."""
+        """The device that transaction ids belong to; another device may send the same id again."""
 
     async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
-        """Put a message into a room; the same *txn* of the same device makes one event, however often it is sent.
+        """Send a message to a room; the same *txn* of the same device creates one event, however often it is sent.
 
         Raises:
-            Temporary: the outcome is unknown, or it may work later.
-            Forbidden: the room does not let us.
-            LoggedOut: nothing works any more as this device.
-            Permanent: this message will never be taken.
+            Temporary: the outcome is unknown, or it may succeed later.
+            Forbidden: the bot may not send to this room.
+            LoggedOut: the device's session has ended.
+            Permanent: this message will never be accepted.
         """
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
-        """The event of ours with this key, looked for back to *since* (UTC) and 1,000 events at most.
+        """Return the bot's event with this key, or None, searching back to *since* (UTC), but 1,000 events at most.
 
         Raises:
-            Temporary: it could not be looked for.
+            Temporary: the search failed.
         """
 
 
@@ -51,10 +51,10 @@ class PostedMessage:
 
 @dataclass
 class MemoryChat:
-    """A chat that keeps its rooms in memory, for tests and dry runs.
+    """A chat with its rooms in memory, for tests and dry runs.
 
-    *before_send* and *after_send* may raise what a network would: before, nothing has arrived; after, it has, and
-    the answer is lost.
+    *before_send* and *after_send* may return an error to raise, as a network might cause: before the message has
+    arrived, or after it has arrived, when the response is lost.
     """
 
     clock: Clock
@@ -66,7 +66,7 @@ class MemoryChat:
     _events: dict[tuple[DeviceId, RoomId, TxnId], EventId] = field(default_factory=dict)
 
     async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
-        """Put *message* into *room*, once per *txn* and device."""
+        """Add *message* to *room*, once per *txn* and device."""
         self.sends += 1
         if (error := self.before_send(room)) is not None:
             raise error
@@ -76,33 +76,33 @@ class MemoryChat:
         return event
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
-        """The event with *key*, not older than *since*."""
+        """Return the event with *key* that is not older than *since*, or None."""
         found = (post for post in self.posted if post.room == room and post.message.tag.key == key and post.at >= since)
         return next((post.event for post in found), None)
 
     def bodies(self, room: RoomId) -> list[str]:
-        """The plain text of a room's messages as they were sent, in order; edits and reactions are none."""
+        """Return the plain text of a room's messages as sent, in order, without edits and reactions."""
         return [post.message.body for post in self._messages(room)]
 
     def shown(self, room: RoomId) -> list[str]:
-        """The plain text of a room's messages as they stand after all edits, in order."""
+        """Return the plain text of a room's messages after all edits, in order."""
         edits = {post.message.edits: post.message.body for post in self._posts(room)}
         return [edits.get(post.event, post.message.body) for post in self._messages(room)]
 
     def thread(self, room: RoomId, root: EventId) -> list[str]:
-        """The plain text of what hangs on an event, in order."""
+        """Return the plain text of the messages in an event's thread, in order."""
         return [post.message.body for post in self._posts(room) if post.message.thread == root]
 
     def edits(self, room: RoomId) -> list[PostedMessage]:
-        """The edits in a room, in order."""
+        """Return the edits in a room, in order."""
         return [post for post in self._posts(room) if post.message.edits is not None]
 
     def reactions(self, room: RoomId) -> list[tuple[EventId, str]]:
-        """The reactions in a room, in order: the event, and the emoji put to it."""
+        """Return the reactions in a room, in order, as pairs of an event and an emoji."""
         return [(event, post.message.body) for post in self._posts(room) if (event := post.message.reaction)]
 
     def forget_transactions(self) -> None:
-        """As homeservers do after a while: the events stay, their transaction ids mean nothing any more."""
+        """Forget all transaction ids but keep the events, as homeservers do after a while."""
         self._events.clear()
 
     def _messages(self, room: RoomId) -> list[PostedMessage]:

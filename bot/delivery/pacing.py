@@ -1,24 +1,24 @@
 """Decides how fast the bot sends, and which message is next. Pure.
 
-The homeserver's limit is a token bucket per bot user, learned from its refusals. While it is not enough for all
-messages at once, they take turns.
+The homeserver's limit is a token bucket per bot user, learned from its refusals. While it does not suffice for all
+messages, they take turns.
 
 Theory of operation. The candidates are the oldest notice of each room and lane; among the answers, of each person in a
 room. They are chosen one by one, by three rules, each of which considers only what was sent last:
 
-1. People. Whoever got one of the last three messages lets everybody else go first. So one person's commands, in however
-   many rooms, take at most a quarter of the budget while anything else waits.
+1. People. A person who got one of the last three messages lets all others go first. One person's commands, in any
+   number of rooms, therefore take at most a quarter of the budget while anything else waits.
 2. Lanes. The first lane is next, unless it was next `MOST_IN_A_ROW` times since a lower one was, and a lower one waits.
-   So answers take at most half of the budget while anything else waits; cards take three quarters of what the answers
-   leave while replies or edits wait; these two share the rest.
-3. Rooms. In the lane, the room that was served longest ago is next; in the room, its oldest notice. A room that is new
+   Answers therefore take at most half of the budget while anything else waits; cards take three quarters of what the
+   answers leave while replies or edits wait; these two share the rest.
+3. Rooms. Within the lane, the room that was served longest ago is next; within the room, its oldest notice. A new room
    ranks just before the one that was served last, so new rooms cannot keep the others waiting.
 
 A room takes one message at a time, so a candidate may miss its turn because its room is busy with another. A candidate
 that was passed over `PATIENCE` times for each candidate goes first; the shares above alone never lead to that.
 
-Nobody is held back while nobody else waits, and no credit builds up: whoever was silent gets no more than a turn.
-The history is kept in memory only. After a restart all rooms are new, and so are served in the order in which their
+A sender is never delayed while no other waits, and no credit accumulates: after any silence, it gets no more than its
+turn. The history is kept in memory only. After a restart all rooms are new, and are served in the order in which their
 oldest notices were written.
 """
 
@@ -31,14 +31,14 @@ from bot.ids import NoticeId, RoomId, UserId
 from bot.notices.notice import Lane, SendCandidate
 
 MOST_IN_A_ROW: Final = {Lane.ANSWER: 1, Lane.CARD: 3, Lane.REPLY: 1}
-MESSAGES_BETWEEN: Final = 3  # of others, between two answers to one person
+MESSAGES_BETWEEN: Final = 3  # to others, between two answers to one person
 PATIENCE: Final = 16  # an edit has a sixteenth of the budget when all lanes wait
-MAX_REMEMBERED: Final = 10_000  # rooms, and notices; beyond that, those that do not wait now are forgotten
+MAX_REMEMBERED: Final = 10_000  # rooms, and notices; above that, those that are not waiting are forgotten
 
 
 @dataclass(slots=True)
 class Pace:
-    """A bucket of *burst* tokens that fills at *per_second*; times are monotonic seconds."""
+    """A token bucket with *burst* tokens that fills at *per_second*; times are monotonic seconds."""
 
     per_second: float
     burst: float
@@ -47,26 +47,26 @@ class Pace:
 
     @classmethod
     def full(cls, per_second: float, burst: float, now: float) -> "Pace":
-        """A bucket that was left alone for long."""
+        """Return a full bucket."""
         return cls(per_second, burst, burst, now)
 
     def available(self, now: float) -> int:
-        """How many messages may go now."""
+        """Return the number of messages that may be sent now."""
         self._fill(now)
         return int(self.tokens + 1e-9)
 
     def take(self, count: int, now: float) -> None:
-        """*count* messages go."""
+        """Remove tokens for *count* messages."""
         self._fill(now)
         self.tokens -= count
 
     def refused(self, retry_after: float, now: float) -> None:
-        """The homeserver knows better: nothing for *retry_after* seconds, then one."""
+        """Apply a refusal by the homeserver: no message for *retry_after* seconds, then one."""
         self._fill(now)
         self.tokens = min(self.tokens, 1.0 - retry_after * self.per_second)
 
     def wait(self, now: float) -> float:
-        """Seconds until the next message may go."""
+        """Return the seconds until the next message may be sent."""
         self._fill(now)
         return max(0.0, (1.0 - self.tokens) / self.per_second)
 
@@ -81,12 +81,12 @@ class SendOrder:
     def __init__(self) -> None:
         self._sent = 0
         self._people: deque[UserId | None] = deque(maxlen=MESSAGES_BETWEEN)
-        self._in_a_row = dict.fromkeys(Lane, 0)  # since a lower lane went, while one waited
+        self._in_a_row = dict.fromkeys(Lane, 0)  # since a lower lane was served, while one waited
         self._served: dict[tuple[Lane, RoomId], int] = {}
         self._seen: dict[NoticeId, int] = {}
 
     def choose(self, candidates: Sequence[SendCandidate], limit: int) -> list[SendCandidate]:
-        """Return up to *limit* candidates, one a room, in the order of sending; they count as sent from now on."""
+        """Return up to *limit* candidates, one per room, in the order of sending; they count as sent from now on."""
         self._line_up(candidates)
         overdue = self._sent - PATIENCE * len(candidates)
         chosen: list[SendCandidate] = []
@@ -99,7 +99,7 @@ class SendOrder:
         return chosen
 
     def _line_up(self, candidates: Sequence[SendCandidate]) -> None:
-        """Rank the rooms and notices that are new."""
+        """Assign ranks to new rooms and notices."""
         places = {(each.lane, each.room) for each in candidates}
         ids = {each.id for each in candidates}
         if len(self._served) > MAX_REMEMBERED:

@@ -1,4 +1,4 @@
-"""Takes notices out of the outbox and brings them into their rooms: claim, send, settle, in that order."""
+"""Delivers notices from the outbox to their rooms: claim, send, settle, in that order."""
 
 import asyncio
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SendRound:
-    """What one round did: how many notices were tried, and when (UTC) to look again; None when all is said."""
+    """The result of one round: how many notices were tried, and when to look again (UTC), or None if none are left."""
 
     tried: int
     look_again: datetime | None
 
 
 class Sender:
-    """Delivers the outbox of one bot user; a room is served by one send at a time."""
+    """Delivers the outbox of one bot user, with one send at a time per room."""
 
     def __init__(self, store: Store, chat: Chat, clock: Clock, pace: Pace) -> None:
         self._store = store
@@ -47,21 +47,21 @@ class Sender:
         store.on_write({"notice"}, self._wake.set)
 
     def stop(self) -> None:
-        """Let `run` end when nothing more may be sent at once."""
+        """Let `run` return once nothing more may be sent immediately."""
         self._stopping = True
         self._wake.set()
 
     @property
     def may_send_at(self) -> datetime:
-        """When the pace allows the next message (UTC); now, where it does."""
+        """The time (UTC) when the rate limit allows the next message; now, if it does."""
         return self._clock.now() + timedelta(seconds=self._pace.wait(self._clock.monotonic()))
 
     async def run(self) -> None:
-        """Deliver until stopped or cancelled, sleeping while there is nothing to do.
+        """Deliver notices until stopped or cancelled, and sleep while none are due.
 
         Raises:
-            LoggedOut: the homeserver wants no more of this device; in an ExceptionGroup.
-            ConfigError: it refuses to log the device in again; the same.
+            LoggedOut: the homeserver ended the session; in an ExceptionGroup.
+            ConfigError: it refuses to log the device in again; in an ExceptionGroup.
         """
         self._busy.clear()  # what a former run left behind
         async with asyncio.TaskGroup() as group:
@@ -73,12 +73,12 @@ class Sender:
                 await self._sleep_until(begun.look_again)
 
     async def deliver(self) -> SendRound:
-        """Send what may be sent now, one notice a room, and wait for the outcomes."""
+        """Send the notices that may be sent now, one per room, and wait for the outcomes."""
         async with asyncio.TaskGroup() as group:
             return await self._begin(group)
 
     async def _begin(self, group: asyncio.TaskGroup) -> SendRound:
-        """Begin to send what may be sent now, one notice a room; each send wakes `run` when it ends."""
+        """Start to send the notices that may be sent now, one per room; each send wakes `run` when it ends."""
         async with self._store.reading() as tx:
             next_at, now = await tx.outbox.next_at(self._busy), tx.now
         limit = min(self._pace.available(self._clock.monotonic()), AT_ONCE - len(self._busy))
@@ -93,7 +93,7 @@ class Sender:
         return SendRound(len(claim.notices), claim.next_at if len(self._busy) < AT_ONCE else None)
 
     async def _send(self, notice: ClaimedNotice) -> None:
-        """One notice, whose fault must not end the sends beside it."""
+        """Send one notice, and keep an error in it from ending the sends that run beside it."""
         try:
             await self._settle(notice, await self._outcome(notice))
         finally:
@@ -110,7 +110,7 @@ class Sender:
             return RetryAt(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
 
     async def _settle(self, notice: ClaimedNotice, outcome: Outcome) -> None:
-        """Write down how it ended; a refusal from before the room let us again is tried again."""
+        """Store the outcome; a refusal from before the room was resumed leads to another attempt."""
         async with self._store.transaction() as tx:
             if isinstance(outcome, Suspend) and await tx.outbox.resumed(notice.room) != notice.resumed:
                 outcome = RetryAt(self._clock.now(), outcome.reason)
@@ -142,20 +142,20 @@ class Sender:
             return Dead(str(error))
 
     def _be_silent(self, asked: timedelta) -> None:
-        """Send nothing for as long as is *asked*; of several who are asked at once, the longest counts."""
+        """Pause all sends for the time that the homeserver requested; of concurrent requests, the longest counts."""
         now = self._clock.monotonic()
         before = self._pace.wait(now)
         self._pace.refused(asked.total_seconds(), now)
         metrics.LIMITED.inc(self._pace.wait(now) - before)
 
     async def _find(self, notice: ClaimedNotice) -> EventId | None:
-        """The event that an earlier attempt of unknown outcome made, where the transaction id protects no longer."""
+        """Return the event of an attempt of unknown outcome, if its transaction id no longer prevents a second one."""
         if not notice.outcome_is_unknown(self._chat.device, self._clock.now()):
             return None
         return await self._chat.find(notice.room, notice.message.tag.key, notice.first_tried - CLOCK_MARGIN)
 
     async def _sleep_until(self, moment: datetime | None) -> None:
-        """Until *moment*, until the pace allows more, or until something is written down."""
+        """Sleep until *moment* and until the rate limit allows a message, or until a notice is added."""
         due = (moment - self._clock.now()).total_seconds() if moment else LOOK_SECONDS
         wait = min(max(due, self._pace.wait(self._clock.monotonic()), 0.01), LOOK_SECONDS)
         await wait_until_set(self._wake, wait, self._clock)

@@ -1,1 +1,1 @@
-"""The whole pipeline on one machine: a sample Patchwork server and a room in the terminal."""
+"""Runs the whole bot on one machine, between a sample Patchwork server and a room in the terminal."""

@@ -1,4 +1,4 @@
-"""The demo's play: what happens on the sample server, what is typed, and the room as it is seen."""
+"""Plays the demo: events on the sample server, commands from the terminal, and the room's messages."""
 
 import asyncio
 import itertools
@@ -45,28 +45,28 @@ Step = Callable[[SamplePatchwork], object]
 
 
 class Player(Protocol):
-    """What the play needs of the bot."""
+    """The interface of the bot that the demo uses."""
 
     async def settle(self) -> None:
-        """Poll, answer and deliver until nothing is left to do now."""
+        """Poll, answer and deliver until nothing is due."""
 
     async def hear(self, said: InboxMessage) -> None:
-        """Take a message in."""
+        """Add a message to the inbox."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Poll, answer and deliver by the schedule until *stop*."""
+        """Poll, answer and deliver on schedule until *stop* is set."""
 
 
 class LineSource(Protocol):
-    """Where commands are typed."""
+    """A source of typed commands."""
 
     def readline(self) -> str:
-        """The next line with its end; "" when there are no more."""
+        """Return the next line with its end, or "" at the end of the input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the demo plays: the sample server, the room, and who reads it."""
+    """The parts of the demo besides the bot: the sample server, the room, and the steps of the play."""
 
     sample: SamplePatchwork
     room: FileRoom
@@ -74,7 +74,7 @@ class Stage:
 
 
 def settings(url: str, folder: Path, projects: Sequence[str]) -> Settings:
-    """The settings of the demo: one room, one subscription, nothing to wait for."""
+    """Return the settings of the demo: one room, one subscription, no delays."""
     return Settings(
         matrix=MatrixSettings(
             homeserver="https://demo.invalid",
@@ -98,7 +98,7 @@ def settings(url: str, folder: Path, projects: Sequence[str]) -> Settings:
 
 
 def invitation(url: str) -> str:
-    """How another bot gets to watch the sample server at *url*."""
+    """Return instructions for watching the sample server at *url* with another bot."""
     return f"""A sample Patchwork server listens at {url} until it is interrupted. To watch it, write into config.toml
 
     [[patchwork]]
@@ -113,10 +113,10 @@ migration/.
 
 
 def recorded_patch(path: Path) -> dict[str, object]:
-    """The recorded answer in a file.
+    """Read a recorded API response from a file.
 
     Raises:
-        UserError: when the file holds no such answer.
+        UserError: the file cannot be read or is not a JSON object.
     """
     try:
         answer = json.loads(path.read_bytes())
@@ -130,7 +130,7 @@ def recorded_patch(path: Path) -> dict[str, object]:
 
 
 def project_of(answer: dict[str, object]) -> str:
-    """The project a recorded answer belongs to."""
+    """Return the project that a recorded response belongs to."""
     match answer:
         case {"project": {"link_name": str(name)}}:
             return name
@@ -139,14 +139,14 @@ def project_of(answer: dict[str, object]) -> str:
 
 
 def minutes_of(steps: Sequence[Step]) -> timedelta:
-    """How long all that takes by the clock of the plain play: a minute each, then nothing until all is shown."""
+    """Return the duration of the plain play in virtual time: a minute per step, then until all cards are updated."""
     return len(steps) * _MINUTE + QUIET + _MINUTE
 
 
 async def play_plain(player: Player, stage: Stage, clock: VirtualClock, typed: LineSource, out: TextIO) -> None:
-    """Everything happens at once, each line of *typed* is a command, the room is printed as plain text.
+    """Run all steps at once, then each line of *typed* as a command, and print the room as plain text.
 
-    Time passes by *clock*, in steps of a minute: a card changes a while after its series.
+    The virtual *clock* advances in steps of a minute, because cards change some time after their series.
     """
     shown: list[Message] = []
     stage.room.show = shown.append
@@ -181,7 +181,7 @@ async def play_plain(player: Player, stage: Stage, clock: VirtualClock, typed: L
 
 
 async def play_live(player: Player, stage: Stage) -> None:
-    """Things happen by and by, cards appear above the line where commands are typed."""
+    """Run the steps one by one, and print cards above the prompt for commands."""
     stop = asyncio.Event()
     with patch_stdout(raw=True):
         console = Console(force_terminal=True)

@@ -1,4 +1,4 @@
-"""A room in a file: what is said there stays, and a transaction id makes one event, as with a homeserver."""
+"""Implements a chat whose rooms are stored in a file; like a homeserver, it creates one event per transaction id."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _DEVICE = DeviceId("TERMINAL")
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What the file holds of one event."""
+    """A line of the file, which holds one event."""
 
     event: str
     room: str
@@ -27,9 +27,9 @@ class _Line:
     at: str
     body: str
     html: str
-    reaction: str | None = None  # the event that the body is put to
-    edits: str | None = None  # the event that says this instead
-    thread: str | None = None  # the event that it hangs on
+    reaction: str | None = None  # the event that the body is a reaction to
+    edits: str | None = None  # the event that this replaces
+    thread: str | None = None  # the root of its thread
 
 
 @dataclass
@@ -43,7 +43,7 @@ class FileRoom:
     _lines: list[_Line] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Read what was said before; a line that a crash cut off was never said."""
+        """Load earlier events; a line that a crash cut off was never acknowledged, and is removed."""
         if self.path.exists():
             whole, _, torn = self.path.read_bytes().rpartition(b"\n")
             self._lines = [_Line(**json.loads(line)) for line in whole.split(b"\n") if line]
@@ -51,7 +51,7 @@ class FileRoom:
                 os.truncate(self.path, len(whole) + 1 if whole else 0)
 
     async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
-        """Append *message*, once per *txn* and device, and let it be seen."""
+        """Append *message* once per *txn* and device, and show it."""
         known = next(
             (line for line in self._lines if (line.room, line.txn, line.device) == (room, txn, self.device)), None
         )
@@ -78,25 +78,25 @@ class FileRoom:
         return EventId(line.event)
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
-        """The event with *key*, not older than *since*."""
+        """Return the event with *key* that is not older than *since*, or None."""
         found = (line for line in self._lines if line.room == room and line.key == key)
         return next((EventId(line.event) for line in found if datetime.fromisoformat(line.at) >= since), None)
 
     def bodies(self, room: RoomId) -> list[str]:
-        """The plain text of a room's messages as they were sent, in order; edits and reactions are none."""
+        """Return the plain text of a room's messages as sent, in order, without edits and reactions."""
         return [line.body for line in self._messages(room)]
 
     def shown(self, room: RoomId) -> list[str]:
-        """The plain text of a room's messages as they stand after all edits, in order."""
+        """Return the plain text of a room's messages after all edits, in order."""
         edits = {line.edits: line.body for line in self._lines if line.room == room}
         return [edits.get(line.event, line.body) for line in self._messages(room)]
 
     def thread(self, room: RoomId, root: EventId) -> list[str]:
-        """The plain text of what hangs on an event, in order."""
+        """Return the plain text of the messages in an event's thread, in order."""
         return [line.body for line in self._lines if (line.room, line.thread) == (room, root)]
 
     def edits(self, room: RoomId) -> list[str]:
-        """The keys of the edits in a room, in order."""
+        """Return the keys of the edits in a room, in order."""
         return [line.key for line in self._lines if line.room == room and line.edits is not None]
 
     def _messages(self, room: RoomId) -> list[_Line]:

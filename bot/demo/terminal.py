@@ -1,4 +1,4 @@
-"""A Matrix client's view of a message, in a terminal: the HTML subset that cards are written in, in colour."""
+"""Renders messages in a terminal as a Matrix client would: the subset of HTML that cards use, with colours."""
 
 import re
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ _STYLES = {
 }
 _BLOCKS = frozenset({"p", "ul", "ol", "li", "pre", "details", "summary", "blockquote"})
 _LISTS = frozenset({"ul", "ol"})
-_THREAD_COLUMNS = 4  # that replies stand further in
-_MAX_DEPTH = 20  # of lists shown indented
+_THREAD_COLUMNS = 4  # indentation of replies
+_MAX_DEPTH = 20  # nesting of lists up to which they are indented
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
 
 @dataclass(slots=True)
 class _Open:
-    """A tag that is not closed yet: its look with that of all around it, and the items it had (a list)."""
+    """An open tag: its style, including that of all tags around it, and the number of items if it is a list."""
 
     tag: str
     style: Style
@@ -41,7 +41,7 @@ class _Open:
 
 
 class _Reader(HTMLParser):
-    """Collects styled text; an unknown tag is its content, an end without its beginning is nothing."""
+    """An HTML parser that collects styled text; it keeps the content of unknown tags, and ignores stray end tags."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -101,26 +101,26 @@ def _style(tag: str, attributes: dict[str, str | None]) -> Style:
 
 
 def rendered(message: Message) -> Text:
-    """The message as a client would show it."""
+    """Return a message as a client would show it."""
     reader = _Reader()
     try:
         reader.feed(message.html)
         reader.close()
-    except AssertionError:  # the parser's way to refuse a broken declaration
+    except AssertionError:  # raised by the parser on a malformed declaration
         return Text(safe(message.body))
     reader.text.rstrip()
     return reader.text
 
 
 def plain(message: Message) -> str:
-    """The message as plain text: an edit says that it is one, and what hangs on another stands under it."""
+    """Return a message as plain text; edits are marked, and replies in threads are indented."""
     if message.edits is not None:
         return f"edited: {message.body}"
     return message.body if message.thread is None else f"  ↳ {indent(message.body, '    ').lstrip()}"
 
 
 def show(console: Console, message: Message) -> None:
-    """Print a message as it appears in the room; an edit appears anew, for what was printed before stays."""
+    """Print a message as it appears in the room; an edit is printed again, because earlier output stays."""
     is_card = message.tag.kind is NoticeKind.CARD
     title = Text(" patchbot ", style="bold green" if is_card else "bold")
     if message.edits is not None:

@@ -1,1 +1,1 @@
-"""Says how the bot is, to programs and to people."""
+"""Reports the health of the bot, to programs and to people."""

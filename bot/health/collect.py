@@ -1,4 +1,4 @@
-"""Asks the parts of a running bot how they are, for `status`, /readyz, /metrics and the status page."""
+"""Collects the health of a running bot's parts, for `status`, /readyz, /metrics and the status page."""
 
 import asyncio
 import platform
@@ -29,22 +29,22 @@ _DAY = timedelta(days=1)
 
 
 class Presence(Protocol):
-    """How the bot stands at its homeserver."""
+    """The state of the bot at its homeserver."""
 
     @property
     def incidents(self) -> Incidents:
-        """What could not be handled there."""
+        """The incidents in its session."""
 
     def outages(self) -> tuple[str, ...]:
-        """What keeps it from hearing and speaking, a sentence each."""
+        """Return the problems that keep the bot from receiving or sending messages, a sentence each."""
 
     def remarks(self) -> tuple[str, ...]:
-        """What else is not as it should be, a sentence each."""
+        """Return the less serious problems, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthSources:
-    """What is looked at; *configured* is how many subscriptions the settings make."""
+    """The parts of the bot whose health is collected; *configured* is the number of subscriptions in the settings."""
 
     index: Index
     watches: Sequence[Watch]
@@ -55,7 +55,7 @@ class HealthSources:
 
 
 class HealthCollector:
-    """How everything is; *presence* is None where there is no homeserver, as in the demo."""
+    """Collects the health of the bot; *presence* is None without a homeserver, as in the demo."""
 
     def __init__(self, store: Store, parts: HealthSources, clock: Clock, override: str) -> None:
         self.presence: Presence | None = None
@@ -67,7 +67,7 @@ class HealthCollector:
         self._started: datetime = clock.now()
 
     async def condition(self) -> BotStatus:
-        """How the bot is now; a database that cannot be used is part of that."""
+        """Return the current status of the bot, even if the database cannot be used."""
         queue: QueueStatus | None = None
         known: dict[ServerName, list[tuple[ProjectName, datetime]]] = {}
         in_chat = 0, 0
@@ -105,9 +105,9 @@ class HealthCollector:
         )
 
     async def particulars(self) -> StatusDetails:
-        """The rooms, those with most cards first, the ages of what waits, and the versions.
+        """Return the rooms, those with most cards first, the ages of waiting notices, and the versions.
 
-        Nothing of the rooms and the ages where the database cannot be used.
+        The rooms and ages are empty if the database cannot be used.
         """
         now, versions = self._clock.now(), (("Python", platform.python_version()), ("database", migrate.newest()))
         try:
@@ -129,7 +129,7 @@ class HealthCollector:
         return SubscriptionCounts(rooms, persons, self._parts.configured, len(index), index.scanned)
 
     def _paced(self, queue: QueueStatus) -> QueueStatus:
-        """*queue* with the time at which the next message may go, as the pace allows, too."""
+        """Return *queue* with the next send delayed to the time that the rate limit allows."""
         if queue.next_at is None:
             return queue
         return replace(queue, next_at=max(queue.next_at, self._parts.sender.may_send_at))
@@ -158,7 +158,7 @@ def _state(room: RoomId, suspended: frozenset[RoomId], out: frozenset[RoomId]) -
 
 
 async def _still_read(tx: Transaction, server: ServerName) -> Absence | None:
-    """The absence whose arrivals are not all read; None: there is none."""
+    """Return the absence whose events are not yet all read, or None."""
     absence = await tx.absences.last(server)
     return absence if absence is not None and absence.ended is None else None
 

@@ -1,8 +1,8 @@
 """Serves /livez, /readyz and /metrics for machines and the status page for people, on the configured address.
 
-A web page that somebody on the bot's network opens can make its own name stand for the bot's address ("DNS rebinding"),
-and then read these pages as if they were its own. The browser still sends that name, so other names are refused. An
-address cannot be rebound, nor can a name without a dot, which nobody can register.
+A web page opened on the bot's network can make its own host name resolve to the bot's address ("DNS rebinding"), and
+then read these pages as if they were its own. The browser still sends that host name, so requests for unknown names are
+refused. IP addresses cannot be rebound, nor can names without a dot, which cannot be registered.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ _log = structlog.get_logger(__name__)
 
 
 class HealthReporter(Protocol):
-    """Whom to ask how the bot is."""
+    """A source of the bot's health."""
 
     async def condition(self) -> BotStatus:
-        """What counts, quickly."""
+        """Return the essential status, quickly."""
 
     async def particulars(self) -> StatusDetails:
-        """What people want to see besides."""
+        """Return further details for people."""
 
 
 class _Looks(Generic[_Seen]):
-    """Looks how the bot is, one look at a time however many ask; nobody waits longer than ANSWER_SECONDS for it."""
+    """Runs one health query at a time, shared by all requests; a request waits at most ANSWER_SECONDS for it."""
 
     def __init__(self, ask: Callable[[], Awaitable[_Seen]], clock: Clock) -> None:
         self._ask = ask
@@ -53,12 +53,12 @@ class _Looks(Generic[_Seen]):
 
     @property
     def silence(self) -> str:
-        """That, and since when, there is no answer."""
+        """A sentence that the database does not respond, and since when."""
         since = to_the_second(self._silent_since or self._clock.now())
         return f"The database has not answered within {ANSWER_SECONDS:g} s, since {since}; it is asked again each time."
 
     async def now(self) -> _Seen | None:
-        """How the bot is; None where that cannot be found out in time: a database that hangs ends its wait late."""
+        """Return the result of the query, or None if it takes too long, as when the database hangs."""
         if self._look is None or self._look.done():
             self._look = asyncio.ensure_future(self._ask())
         asked = self._clock.now()
@@ -70,7 +70,7 @@ class _Looks(Generic[_Seen]):
         return self._look.result()
 
     async def close(self) -> None:
-        """Look no more; a look that is under way may still end by itself."""
+        """Cancel a query that is still running, after a short wait."""
         if self._look is not None:
             await asyncio.wait({self._look}, timeout=CLOSE_SECONDS)
             self._look.cancel()
@@ -80,10 +80,10 @@ class _Looks(Generic[_Seen]):
 async def served(
     address: tuple[str, int] | None, overview: HealthReporter, clock: Clock
 ) -> AsyncIterator[tuple[str, int] | None]:
-    """Serve the pages on *address*, nothing for None; where they are, for port 0 takes any free one.
+    """Serve the pages on *address* (None: not at all) and yield the bound address; port 0 takes any free port.
 
     Raises:
-        ConfigError: nobody can listen there.
+        ConfigError: the address cannot be listened on.
     """
     if address is None:
         yield None
@@ -148,12 +148,12 @@ def _for_machines(looks: _Looks[BotStatus]) -> list[web.RouteDef]:
 
 
 def _page(*sentences: str) -> str:
-    """A line for each of *sentences*, in which servers and files may have had a word."""
+    """Return one line for each of *sentences*, which may contain text from servers and files."""
     return "".join(f"{visible(one_line(sentence))}\n" for sentence in sentences)
 
 
 def _measure(now: BotStatus) -> None:
-    """Bring the gauges up to date."""
+    """Update the gauges."""
     metrics.BUILD.labels(now.version).set(1)
     told = now.subscriptions
     for scope, count in (("room", told.rooms), ("person", told.persons), ("file", told.file)):
@@ -172,7 +172,7 @@ def _measure(now: BotStatus) -> None:
 
 
 def checked(listening_on: str) -> Middleware:
-    """A middleware that refuses requests for the names of others; *listening_on* is the host of `web.listen`."""
+    """Return a middleware that refuses requests for foreign host names; *listening_on* is the host of `web.listen`."""
     ours = {listening_on.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
 
     @web.middleware
@@ -186,7 +186,7 @@ def checked(listening_on: str) -> Middleware:
 
 
 def is_ours(header: str, names: set[str]) -> bool:
-    """Whether a Host header is an address, a name without a dot, or one of *names* (in lower case); none is, too."""
+    """Return whether a Host header is missing, an IP address, a name without a dot, or one of *names* (lower case)."""
     host = _without_port(header.strip().lower())
     if "." not in host.rstrip(".") or host in names:
         return True
@@ -198,6 +198,6 @@ def is_ours(header: str, names: set[str]) -> bool:
 
 
 def _without_port(header: str) -> str:
-    """The host of *header*; an IPv6 address keeps its brackets."""
+    """Return the host in *header*; an IPv6 address keeps its brackets."""
     host, colon, port = header.rpartition(":")
     return host if colon and port.isdigit() and (host.endswith("]") or ":" not in host) else header

@@ -1,4 +1,4 @@
-"""The status page for people: one plain HTML page of a bounded size that needs nothing from elsewhere. Pure."""
+"""Renders the status page for people as one HTML page of bounded size without external resources. Pure."""
 
 import base64
 import hashlib
@@ -43,7 +43,7 @@ HEADERS = {
 
 
 def page(now: BotStatus, more: StatusDetails) -> str:
-    """The page."""
+    """Return the status page."""
     return "\n".join(
         (
             _head("patchwork-matrix-bot"),
@@ -58,7 +58,7 @@ def page(now: BotStatus, more: StatusDetails) -> str:
 
 
 def silent_page(sentence: str) -> str:
-    """The page where nothing can be found out."""
+    """Return the page to show if the status cannot be determined."""
     return f'{_head("patchwork-matrix-bot")}\n<p class="bad">{_text(sentence)}</p>\n</body></html>\n'
 
 
@@ -117,7 +117,7 @@ def _outbox(now: BotStatus, more: StatusDetails) -> Iterable[str]:
 
 
 def _before(more: StatusDetails) -> list[timedelta | None]:
-    """The age before each."""
+    """Return the preceding age for each age."""
     return [None, *(age for age, _ in more.ages)][: len(more.ages)]
 
 
@@ -195,5 +195,5 @@ def _when(time: datetime | None, otherwise: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text from anywhere, as the page may show it: on its line, and reading in one direction."""
+    """Return untrusted text, escaped, on one line and in one direction."""
     return escape(visible(one_line(text)))

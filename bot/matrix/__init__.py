@@ -1,1 +1,1 @@
-"""The Matrix session: what the homeserver tells, and how it is spoken to."""
+"""The Matrix session: syncs and requests to the homeserver, rooms and encryption."""

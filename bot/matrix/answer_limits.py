@@ -1,7 +1,7 @@
-"""How the homeserver's large answers are read: which parts are used, and how large these may be. Pure.
+"""Plans for reading the homeserver's large responses: the parts that are used, and their maximum sizes. Pure.
 
-Shapes: Matrix specification v1.18, client-server API. An event has 65,536 bytes at most, and what a homeserver adds to
-it, such as the state that it replaced, about as many again.
+Shapes: Matrix specification v1.18, client-server API. An event has at most 65,536 bytes, and a homeserver's additions,
+such as the state that it replaced, may be about as large.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ ONE_TIME_KEYS = ReadPlan({"one_time_keys": _BY_DEVICE, "failures": _BY_USER}, ow
 
 
 def sync(user: UserId) -> ReadPlan:
-    """Return how *user* reads a sync: of its state only the few events that may matter, however many there are."""
+    """Return the plan for a sync of *user*, with only the few state events that may matter."""
 
     def is_wanted(path: Path, value: object) -> bool:
         match path:

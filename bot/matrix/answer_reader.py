@@ -1,8 +1,8 @@
-"""Reads an answer of the homeserver while it comes in, and keeps the parts that are used, up to a limit.
+"""Streaming parser of the homeserver's responses that keeps only the parts in use, up to a limit.
 
-Others decide how large an answer gets: a room's state, an invitation from another server, a user's devices. So the
-answer is split, values that are too large or not used are dropped at once, and if the rest is still too large, the
-largest rooms or users are left out first: whoever sends too much loses their own part, and nobody else's.
+The size of a response is up to others: a room's state, an invitation from another server, a user's devices. Therefore
+the response is split, values that are too large or not used are dropped at once, and if the rest is still too large,
+the largest rooms or users are left out first: a sender of too much loses only their own part.
 """
 
 from collections import Counter
@@ -16,9 +16,9 @@ from bot.matrix.model import MatrixResponse, OmittedPart
 
 MAX_STREAMED_BYTES = 256 * 1024 * 1024
 MAX_KEPT_BYTES = 32 * 1024 * 1024
-MAX_OWNERS_LEFT_OUT = 10_000  # from then on, whatever has an owner is
-MAX_VALUES_LEFT_OUT = 100  # that are named
-_VALUE_BYTES = 64  # what a value takes beside its bytes, more or less
+MAX_OWNERS_LEFT_OUT = 10_000  # beyond this number, every part with an owner is left out
+MAX_VALUES_LEFT_OUT = 100  # that are reported
+_VALUE_BYTES = 64  # approximate overhead of a value
 _CONTAINER_BYTES = 256
 _LARGE_BYTES = 1024 * 1024
 
@@ -29,10 +29,10 @@ def _any(_: Path, __: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """How an answer is read: which parts, which of their values are *wanted*, and who owns them.
+    """A plan for reading a response: its parts, the *wanted* values in them, and their owners.
 
     *owners* has the length of the path that names an owner (a room, a user), by the first member of the path; other
-    members own themselves. *is_whole*: an incomplete answer would be worse than none.
+    members own themselves. *is_whole* is true if an incomplete response would be worse than none.
     """
 
     plan: Plan
@@ -42,7 +42,7 @@ class ReadPlan:
 
 
 class MatrixResponseTooLarge(Temporary):
-    """An answer does not end within the limits; *largest* are the paths of its largest parts, if any stand out."""
+    """A response that does not end within the limits; *largest* are the paths of its largest parts, if any."""
 
     def __init__(self, reason: str, largest: tuple[Path, ...] = ()) -> None:
         super().__init__(reason)
@@ -50,7 +50,7 @@ class MatrixResponseTooLarge(Temporary):
 
 
 class MatrixResponseReader:
-    """Reads one answer."""
+    """A streaming parser of one response."""
 
     def __init__(self, reading: ReadPlan) -> None:
         self._reading = reading
@@ -66,11 +66,11 @@ class MatrixResponseReader:
 
     @property
     def largest(self) -> tuple[Path, ...]:
-        """The owners of the largest parts so far, if these are large."""
+        """The owner of the largest part so far, if that is large."""
         return self._large()[:1]
 
     def _large(self) -> tuple[Path, ...]:
-        """Return the owners of large parts, the largest first; as many as must go to leave a quarter of it."""
+        """Return the owners of large parts, the largest first, that make up three quarters of the response."""
         found: list[Path] = []
         rest = self._bytes
         for owner, size in self._streamed.most_common():
@@ -81,11 +81,11 @@ class MatrixResponseReader:
         return tuple(found)
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes.
+        """Parse the next bytes.
 
         Raises:
-            ValueError: it is not JSON.
-            AnswerTooLarge: it has more bytes than can be read in time.
+            ValueError: they are not JSON.
+            MatrixResponseTooLarge: the response has more bytes than can be read in time.
         """
         for part in self._splitter.feed(data):
             self._take(part)
@@ -97,10 +97,10 @@ class MatrixResponseReader:
             )
 
     def answer(self) -> MatrixResponse:
-        """Return what was kept, after the last byte.
+        """Return the parts that were kept, after the last byte.
 
         Raises:
-            ValueError: the answer is incomplete, or not a JSON object.
+            ValueError: the response is incomplete, or not a JSON object.
             Permanent: a required part is missing.
         """
         self._splitter.close()
@@ -129,7 +129,7 @@ class MatrixResponseReader:
             case OversizedValue(path, size) if path in self._too_large or len(self._too_large) < MAX_VALUES_LEFT_OUT:
                 self._too_large[path] = self._too_large.get(path, 0) + size
             case _:
-                pass  # enough are named
+                pass  # enough are reported
 
     def _keep(self, path: Path, value: object, size: int) -> None:
         self._place(path, value)
@@ -139,7 +139,7 @@ class MatrixResponseReader:
             self._make_room()
 
     def _place(self, path: Path, value: object) -> None:
-        """Put a value in its place; the objects around it were opened before."""
+        """Insert a value at its path; the containers around it were inserted before."""
         around = self._node(path[:-1])
         if isinstance(around, list):
             around.append(value)
@@ -153,7 +153,7 @@ class MatrixResponseReader:
         return node
 
     def _make_room(self) -> None:
-        """Leave out the largest owners' parts, until a quarter of the limit is free."""
+        """Drop the largest owners' parts until a quarter of the limit is free."""
         for owner, size in self._kept.most_common():
             if self._kept_bytes <= MAX_KEPT_BYTES * 3 // 4:
                 break

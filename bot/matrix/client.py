@@ -1,4 +1,4 @@
-"""Speaks to a homeserver as one bot user; the outbox and the session own every retry."""
+"""Matrix client for one bot user, without retries, which the outbox and the session make."""
 
 import asyncio
 from collections import defaultdict
@@ -40,17 +40,17 @@ from bot.notices.notice import Message
 
 LOOK_BACK_EVENTS = 1_000
 MAX_MEMBERSHIPS = 10  # changes of our name or picture since we joined
-_PAGE_LIMITS = (requests.PAGE_EVENTS, 10, 1)  # the first; where a page is too large, the next
+_PAGE_LIMITS = (requests.PAGE_EVENTS, 10, 1)  # smaller ones are used if a page is too large
 _CLOCKS_DIFFER = timedelta(seconds=2)  # the Date header has whole seconds
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long a request may take in all.
+    """Timeouts of requests in seconds.
 
-    A sync may wait *listen_seconds* for something to happen; *sync_seconds* come on top of that. A message waits
-    *key_seconds* for the key that it can be read with.
+    A sync may wait *listen_seconds* for an event, plus *sync_seconds* for the transfer. A message waits *key_seconds*
+    for its decryption key.
     """
 
     request_seconds: float = 30
@@ -62,7 +62,7 @@ class Deadlines:
 
 
 class MatrixClient:
-    """One bot user at its homeserver; it is the `Chat` of the sender."""
+    """One bot user at its homeserver; it implements the `Chat` port of the sender."""
 
     def __init__(self, settings: Settings, clock: Clock, deadlines: Deadlines | None = None) -> None:
         self.user = settings.matrix.user_id
@@ -79,7 +79,7 @@ class MatrixClient:
         self.encryption = Encryption(EncryptionContext(self.ask, clock, folder, patience, self.incidents))
 
     async def __aenter__(self) -> Self:
-        """Nothing is opened before the first request."""
+        """Return the client; the first request opens a connection."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -89,27 +89,27 @@ class MatrixClient:
 
     @property
     def requests(self) -> int:
-        """How many were made."""
+        """The number of requests made."""
         return self._carrier.requests
 
     @property
     def device(self) -> DeviceId:
-        """The device that is logged in; "" before it is."""
+        """The device that is logged in; "" before the login."""
         return self._device.id if self._device else DeviceId("")
 
     def homeserver_now(self) -> datetime:
-        """What the homeserver's clock shows now (UTC), as far as its answers tell; events have its times."""
+        """Return the time by the homeserver's clock (UTC), which is also that of events, according to its responses."""
         return self._clock.now() + self._carrier.ahead
 
-    # Logging in
+    # Login
 
     async def log_in(self) -> None:
-        """Be a device of the account: the kept one where the homeserver and its keys allow that, else a new one.
+        """Log in with the stored device if the homeserver and its keys allow that, otherwise with a new one.
 
         Raises:
-            ConfigError: the homeserver refuses the account as it is configured.
-            Temporary: it cannot be asked now.
-            StoreError: the keys cannot be read or kept.
+            ConfigError: the homeserver rejects the account as configured.
+            Temporary: it cannot be reached now.
+            StoreError: the keys cannot be read or written.
         """
         await self._be_a_device()
         try:
@@ -118,7 +118,7 @@ class MatrixClient:
             await self._replace_device(lost)
 
     async def _replace_device(self, lost: DeviceLost) -> None:
-        """Be a new device, and remove the old one, which nobody can trust any more."""
+        """Log in with a new device, and delete the old one, which cannot be trusted any more."""
         if self._account.access_token:
             raise ConfigError(
                 "matrix.access_token",
@@ -136,16 +136,16 @@ class MatrixClient:
 
     @property
     def owner(self) -> SigningAccount:
-        """Our device, and what confirms that it may do more than others."""
+        """Our device with the password that authorizes changes to its keys."""
         password = self._account.password
         return SigningAccount(self.user, self.device, password.get_secret_value() if password else None)
 
     async def be_kept(self) -> None:
-        """Be the device that is kept, and nothing of it changed; for operators.
+        """Use the stored device without any change; for operators.
 
         Raises:
             UserError: there is none.
-            Temporary: the homeserver cannot be asked now.
+            Temporary: the homeserver cannot be reached now.
             LoggedOut: it does not know the device.
         """
         token = self._account.access_token
@@ -158,7 +158,7 @@ class MatrixClient:
         self._device = kept
 
     async def _be_a_device(self) -> None:
-        """The kept device, or a new one."""
+        """Use the stored device, or log in with a new one."""
         if self._account.access_token:
             await self._use_token(self._account.access_token.get_secret_value())
             return
@@ -183,7 +183,7 @@ class MatrixClient:
         await self._keep(Device(self.user, DeviceId(wire.text(answer, "device_id")), token))
 
     async def _use_password(self, device: DeviceId | None) -> Device:
-        """Log in as *device*, or as a new one."""
+        """Log in with *device*, or with a new one if it is None."""
         if self._account.password is None:
             raise ConfigError("matrix.password", "is needed to log in, and is not set")
         request = requests.login(self.user, self._account.password.get_secret_value(), device)
@@ -210,26 +210,26 @@ class MatrixClient:
     # The `Chat` port
 
     async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
-        """Put a message into a room; the same *txn* of the same device makes one event, however often it is sent.
+        """Send a message to a room; the same *txn* of the same device makes one event, even if it is sent repeatedly.
 
-        A reaction that is there already is as good as one that was put there.
+        A reaction that exists already counts as sent.
 
         Raises:
             Temporary: the outcome is unknown, or it may work later.
-            Forbidden: the room does not let us.
-            Permanent: this message will never be taken.
-            LoggedOut: the device is no longer one of the account's.
+            Forbidden: the room does not allow it.
+            Permanent: the message will never be accepted.
+            LoggedOut: the device no longer belongs to the account.
         """
         async with self._sending[room]:
             try:
                 return await self._put(room, txn, message)
             except Permanent as error:
                 if message.reaction is not None and "M_DUPLICATE_ANNOTATION" in str(error):
-                    return message.reaction  # ours is there; the homeserver does not say which it is
+                    return message.reaction  # it is ours; the homeserver does not tell its id
                 if message.thread is None or message.replies_to is None or isinstance(error, Forbidden):
                     raise
                 reason = str(error)
-            # What it answers says that it is in a thread, which other servers may say of anything.
+            # The replied-to message claims to be in a thread, which other servers may claim of anything.
             _log.info("notice.thread_refused", room=room, thread=message.thread, reason=reason)
             return await self._put(room, txn, replace(message, thread=None))
 
@@ -238,7 +238,7 @@ class MatrixClient:
         return EventId(wire.text(await self.ask(requests.send(room, kind, txn, content)), "event_id"))
 
     async def _said(self, room: RoomId, message: Message) -> tuple[str, Content]:
-        """The event that says *message* in *room*: encrypted where the room is, but for a reaction, which never is."""
+        """Return the type and content of an event with *message*, encrypted if *room* is, except for reactions."""
         kind = event_type(message)
         if not await self.encryption.is_on(room):
             return kind, event_content(message)
@@ -248,11 +248,11 @@ class MatrixClient:
         return "m.room.encrypted", sealed(content, await self.encryption.sealed(room, kind, content), tag)
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
-        """The event of ours with this key, looked for back to *since* (UTC) and 1,000 events of ours at most.
+        """Return our event with this key, searching back to *since* (UTC), through at most 1,000 of our events.
 
         Raises:
-            Temporary: it could not be looked for.
-            Forbidden: the room does not let us.
+            Temporary: the search failed.
+            Forbidden: the room does not allow it.
         """
         looked_at, start, tag = 0, None, self.encryption.tag(key)
         while looked_at < LOOK_BACK_EVENTS:
@@ -271,7 +271,7 @@ class MatrixClient:
     # Rooms
 
     async def join(self, room: str, via: tuple[str, ...] = (), seconds: float | None = None) -> RoomId:
-        """Come into a room, by its alias or its id, within *seconds*; *via* are servers that know an id. The room's id.
+        """Join a room by its alias or id within *seconds*, and return its id; *via* are servers that know an id.
 
         Raises:
             Temporary: it may work later.
@@ -283,17 +283,17 @@ class MatrixClient:
         return RoomId(wire.text(await self.ask(request), "room_id"))
 
     async def leave(self, room: RoomId) -> None:
-        """Go, or decline an invitation; not to be there is as good. Raises `Temporary`, `Permanent`."""
+        """Leave a room, or decline an invitation; do nothing if we are not in it. Raises `Temporary`, `Permanent`."""
         try:
             await self.ask(requests.leave(room))
         except Forbidden as error:
             _log.info("room.not_joined", room=room, reason=str(error))
 
     async def invited_by(self, room: RoomId) -> ProvenInvitation | None:
-        """The invitation that brought us into a room, as our membership there shows it; None where there was none.
+        """Return the invitation that brought us into a room, according to our membership there; None if there was none.
 
         Raises:
-            Temporary: it could not be asked for.
+            Temporary: the request failed.
             Forbidden: we are not in the room.
         """
         member = wire.event(await self.ask(requests.state_event(room, "m.room.member", self.user)))
@@ -306,28 +306,28 @@ class MatrixClient:
         return None
 
     async def resolve(self, alias: str) -> RoomId:
-        """The room behind an alias. Raises `Forbidden` where there is none, else as `join` does."""
+        """Return the room with an alias. Raises `Forbidden` if there is none, otherwise as `join` does."""
         answer = await self.ask(requests.resolve(alias))
         return RoomId(wire.text(answer, "room_id"))
 
     async def state(self, room: RoomId, kind: str) -> Content:
-        """The content of a room's state event of type *kind*. Raises as `send` does."""
+        """Return the content of a room's state event of type *kind*. Raises as `send` does."""
         return await self.ask(requests.state(room, kind))
 
-    # Listening
+    # Syncs
 
     async def sync(
         self, since: str | None, timeout_ms: int, *, full_state: bool = False, without: Iterable[RoomId] = ()
     ) -> SyncAnswer:
-        """What happened since *since*, but in the rooms to do *without*; the homeserver waits *timeout_ms* for it.
+        """Return the events since *since*, without some rooms; the homeserver waits up to *timeout_ms* for events.
 
-        A room whose part is too large comes as a gap, with its state; what cannot be handled is left out.
+        A room whose part is too large has a gap, and its state; what cannot be parsed is left out.
 
         Raises:
-            AnswerTooLarge: it cannot be read in time, and which room is at fault.
-            Temporary: it could not be asked.
-            Permanent: the homeserver will not answer this.
-            LoggedOut: the device is no longer one of the account's.
+            MatrixResponseTooLarge: it cannot be read in time; the error names the room at fault.
+            Temporary: the request failed.
+            Permanent: the homeserver rejects the request.
+            LoggedOut: the device no longer belongs to the account.
         """
         listening = timeout_ms / 1000 + self.deadlines.sync_seconds
         seconds = self.deadlines.first_sync_seconds if full_state or since is None else listening
@@ -340,14 +340,14 @@ class MatrixClient:
         return answer
 
     async def backfill(self, gap: TimelineGap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
-        """The events in a gap, oldest first; the newest 1,000 at most.
+        """Return the events in a gap, oldest first; at most the newest 1,000.
 
-        *enough* says of a page (newest first) whether older ones do not matter. Raises as `sync` does.
+        *enough* tells from a page (newest first) whether older events do not matter. Raises as `sync` does.
         """
         return await self._events_in(gap, {"lazy_load_members": True}, enough)
 
     async def redactions(self, gap: TimelineGap) -> tuple[Event, ...]:
-        """What was redacted in a gap, oldest first; the newest 1,000 at most. Raises as `sync` does."""
+        """Return the redactions in a gap, oldest first; at most the newest 1,000. Raises as `sync` does."""
         return await self._events_in(gap, {"types": ["m.room.redaction"], "lazy_load_members": True}, lambda _: False)
 
     async def _events_in(
@@ -364,7 +364,7 @@ class MatrixClient:
     async def _page(
         self, room: RoomId, start: str | None, event_filter: Content, to: str | None = None
     ) -> MessagesPage:
-        """A page of a room's events, shorter where one of the usual length is too large to be read."""
+        """Return a page of a room's events, with fewer events if a page of the usual length is too large."""
         for limit in _PAGE_LIMITS:
             request = requests.messages(room, event_filter, start, to, limit)
             try:
@@ -373,14 +373,14 @@ class MatrixClient:
                 reason = str(error)
         raise Permanent(f"a single event is too large to be read ({reason})")
 
-    # One request
+    # Requests
 
     async def ask(self, request: MatrixRequest) -> Content:
-        """The answer to *request*, as our device. Raises as `wire.judge` does."""
+        """Return the response to *request* as our device. Raises as `wire.judge` does."""
         return await self._ask_for(request, _as_it_is)
 
     async def _ask_for(self, request: MatrixRequest, parse: Callable[[MatrixResponse], Parsed]) -> Parsed:
-        """What *parse* makes of the answer; what was too large in it is recorded."""
+        """Return the response, converted by *parse*, and record the parts that were too large as incidents."""
 
         def both(answer: MatrixResponse) -> tuple[Parsed, tuple[OmittedPart, ...]]:
             return parse(answer), answer.left_out
@@ -393,7 +393,7 @@ class MatrixClient:
         return parsed
 
     async def _ask_as_device(self, request: MatrixRequest, parse: Callable[[MatrixResponse], Parsed]) -> Parsed:
-        """What *parse* makes of the answer; a device that was softly logged out logs in again, once."""
+        """Return the response, converted by *parse*; log in again, once, if the device was softly logged out."""
         device = self._device
         if device is None:
             raise Temporary("not logged in yet")
@@ -412,7 +412,7 @@ class MatrixClient:
             raise Temporary(f"logged in again, and at once out: {error}") from error
 
     async def _logged_in_again(self, stale: Device) -> Device:
-        """The same device anew, so that transaction ids keep their meaning; one of several callers does it."""
+        """Log in again with the same device, so that transaction ids stay valid; one of several callers does it."""
         async with self._logging_in:
             if self._device is None or self._device == stale:
                 return await self._use_password(stale.id)
@@ -424,7 +424,7 @@ def _as_it_is(answer: MatrixResponse) -> Content:
 
 
 def _page(answer: MatrixResponse) -> MessagesPage:
-    """A page of events. Raises `MatrixResponseTooLarge` where all of them were left out."""
+    """Return a page of events. Raises `MatrixResponseTooLarge` if all of them were left out."""
     if any(len(each.path) == 1 for each in answer.left_out):
         raise MatrixResponseTooLarge("the page is too large")
     return wire.page(answer.content)

@@ -1,7 +1,7 @@
-"""A message of ours as the content of a room event, and back to its key. Pure.
+"""The content of our room events, made from messages and identified by keys. Pure.
 
-A homeserver takes events of 65,536 bytes (Matrix specification, "Size limits"), and no floats. What it adds around the
-content has room below the limit kept here.
+A homeserver accepts events of up to 65,536 bytes (Matrix specification, "Size limits"), without floats. The limit here
+leaves room for what it adds to the content.
 """
 
 import hmac
@@ -26,15 +26,15 @@ _TAG_CHARACTERS = 16
 
 
 def event_type(message: Message) -> str:
-    """The type of the event that says *message*."""
+    """Return the type of the event for *message*."""
     return "m.room.message" if message.reaction is None else "m.reaction"
 
 
 def event_content(message: Message, limit: int = MAX_CONTENT_BYTES) -> Content:
-    """The content of the event that says *message*.
+    """Return the content of the event for *message*.
 
-    A message is an `m.notice`, which no client rings for, or an `m.text` where it rings; nobody is mentioned in either.
-    HTML that makes it larger than *limit* bytes is left out, and a body cut.
+    A message is an `m.notice`, which never notifies, or an `m.text` if it rings; neither mentions anyone. If it is
+    larger than *limit* bytes, the HTML is left out and the body cut.
 
     Raises:
         Permanent: not even the cut body fits.
@@ -65,14 +65,14 @@ def _said(message: Message) -> dict[str, object]:
 
 
 def _edit(content: Mapping[str, object], event: EventId) -> dict[str, object]:
-    """*content* as what *event* says from now on; clients that know no edits show it with a star before it."""
+    """Return *content* as an edit of *event*; clients without support for edits show it after an asterisk."""
     starred = {name: f"* {content[name]}" for name in ("body", "formatted_body") if name in content}
     relation = {"rel_type": "m.replace", "event_id": event}
     return {**content, **starred, "m.new_content": dict(content), "m.relates_to": relation}
 
 
 def _shorter(message: Message) -> Message:
-    """*message* without its HTML, and its body cut.
+    """Return *message* without its HTML, and with its body cut.
 
     Raises:
         Permanent: it is short already.
@@ -83,47 +83,48 @@ def _shorter(message: Message) -> Message:
 
 
 def key_of(content: Content) -> NoticeKey | None:
-    """The key of the message that has this content; None where it is none of ours."""
+    """Return the key of our message with this content; None if it is not ours."""
     tag = content.get(KEY)
     key = tag.get("key") if isinstance(tag, dict) else None
     return NoticeKey(key) if isinstance(key, str) else None
 
 
 def tag_of(secret: bytes, key: NoticeKey) -> str:
-    """What stands for *key* outside of an encrypted message: it tells those who lack the *secret* nothing."""
+    """Return the tag for *key* outside an encrypted message, which reveals nothing without the *secret*."""
     return hmac.new(secret, sendable(key).encode(), "sha256").hexdigest()[:_TAG_CHARACTERS]
 
 
 def tagged(content: Content, tag: str) -> Content:
-    """*content*, seen by everybody, with *tag* in the place of what the event is about."""
+    """Return unencrypted *content* with *tag* instead of the description of its subject."""
     return {**{name: value for name, value in content.items() if name != KEY}, TAG: tag}
 
 
 def sealed(content: Content, ciphertext: Content, tag: str) -> Content:
-    """What everybody sees of an encrypted message: what it hangs on, which the homeserver must know, and its *tag*."""
+    """Return the visible content of an encrypted message: its relation, which the homeserver needs, and its *tag*."""
     relation = {name: content[name] for name in ("m.relates_to",) if name in content}
     return {**ciphertext, **relation, TAG: tag}
 
 
 def is_ours(content: Content, key: NoticeKey, tag: str) -> bool:
-    """Whether the message that has this content, encrypted or not, is the one with *key*, for which *tag* stands."""
+    """Return whether an event's content, encrypted or not, is that of the message with *key*, whose tag is *tag*."""
     return content.get(TAG) == tag or key_of(content) == key
 
 
 def encoded(content: Content) -> bytes:
-    """Canonical JSON (Matrix specification, appendix "Canonical JSON"), with "?" for each lone surrogate."""
+    """Return canonical JSON (Matrix specification, appendix "Canonical JSON"), with "?" for each lone surrogate."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode("utf-8", "replace")
 
 
 def size(content: Content) -> int:
-    """How many bytes of an event this takes."""
+    """Return the size of *content* as JSON in bytes."""
     return len(encoded(content))
 
 
 def _relation(message: Message) -> Content:
-    """What the event hangs on; empty where it stands alone.
+    """Return the relation of the event for *message*; empty if there is none.
 
-    In a thread, clients that know none show a reply to what was asked; others do not ("is_falling_back").
+    In a thread, clients without support for threads show it as a reply to the message that it answers; others do not
+    ("is_falling_back").
     """
     if message.reaction is not None:
         return {"rel_type": "m.annotation", "event_id": message.reaction, "key": sendable(message.body)}
@@ -134,7 +135,7 @@ def _relation(message: Message) -> Content:
 
 
 def _tag(tag: Tag) -> Content:
-    """What the event is about, as far as it applies."""
+    """Return the tag as event content, without empty fields."""
     fields = {
         "kind": tag.kind.value,
         "key": sendable(tag.key),

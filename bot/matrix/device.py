@@ -1,4 +1,4 @@
-"""The device that the bot is to its homeserver, kept in a file that only the bot may read."""
+"""The bot's device at its homeserver, stored in a file that only the bot may read."""
 
 import json
 import os
@@ -18,19 +18,19 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Who is logged in, as which device, and the access token, which no log may show."""
+    """A login: the user, the device, and the access token, which must not be logged."""
 
     user: UserId
     id: DeviceId
     token: str
 
     def __repr__(self) -> str:
-        """Without the token."""
+        """Return a description without the token."""
         return f"Device({self.user}, {self.id})"
 
 
 def load(folder: Path) -> Device | None:
-    """The device kept in *folder*; None where there is none that can be read.
+    """Return the device stored in *folder*; None if there is none, or it cannot be read.
 
     Raises:
         StoreError: others can read it.
@@ -53,7 +53,7 @@ def load(folder: Path) -> Device | None:
 
 
 def save(folder: Path, device: Device) -> None:
-    """Keep *device*: after a crash at any moment the file holds it whole, or the former one whole.
+    """Store *device* atomically: after a crash the file has either the new or the old one.
 
     Raises:
         OSError: it cannot be written.
@@ -62,7 +62,7 @@ def save(folder: Path, device: Device) -> None:
 
 
 def keep_private(path: Path, content: bytes) -> None:
-    """Write a file that only the bot may read; it is on the disk, whole, when this returns. Raises `OSError`."""
+    """Write a file that only the bot may read, atomically and durably. Raises `OSError`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def keep_private(path: Path, content: bytes) -> None:
 
 
 def restrict(path: Path) -> None:
-    """Let nobody but its owner read a file; one from a backup may have come with wider permissions.
+    """Restrict a file to its owner, because one from a backup may have wider permissions.
 
     Raises:
         StoreError: the permissions are wider and cannot be changed.
@@ -96,7 +96,7 @@ def restrict(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name last, too."""
+    """Make the new name of a file durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

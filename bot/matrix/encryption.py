@@ -1,9 +1,9 @@
-"""Encryption as one device: the network's part of it, around the `CryptoMachine`.
+"""Encryption as one device: the network part around the `CryptoMachine`.
 
-Where the homeserver fails on the way to an encrypted message, that fails the whole of it, as `Temporary`: what was done
-so far is kept, and the next try goes on there, so nothing is sent that those in the room cannot read. A device that
-cannot be encrypted to is left out of the message, and delays nobody. The machine has a thread of its
-own, in which one step runs after the other; a step that nobody waits for any more still ends whole.
+If a request fails on the way to an encrypted message, the whole message fails as `Temporary`: completed steps are
+stored, and the retry continues from there, so nothing is sent that members of the room cannot read. A device that
+cannot be encrypted to is left out of the message, and delays no other. The machine has its own thread, which runs one
+step after the other; a step whose caller was cancelled still runs to its end.
 """
 
 import asyncio
@@ -48,12 +48,12 @@ _log = structlog.get_logger(__name__)
 
 
 class DeviceLost(BotError):
-    """The keys of the device are not ours any more: only another device can be trusted again."""
+    """The keys of the device are no longer ours, so that only a new device can be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptionContext:
-    """What encryption needs around it; a message without its key waits *patience_seconds*."""
+    """The dependencies of encryption; a message without its key waits *patience_seconds*."""
 
     ask: Ask
     clock: Clock
@@ -63,7 +63,7 @@ class EncryptionContext:
 
 
 class Encryption:
-    """Encrypts for rooms and reads what is encrypted, from `begin` on."""
+    """Encrypts messages to rooms and decrypts those of others, after `begin`."""
 
     def __init__(self, around: EncryptionContext) -> None:
         self.refusal = ""  # why the device is not signed
@@ -89,11 +89,11 @@ class Encryption:
     # The device
 
     async def begin(self, owner: SigningAccount) -> None:
-        """Be this device, with the keys that are kept of it, or with new ones where nobody knows any.
+        """Use this device with its stored keys, or with new ones if the homeserver has none.
 
         Raises:
-            DeviceLost: others know keys of it that are not kept.
-            Temporary: the homeserver cannot be asked.
+            DeviceLost: the homeserver has keys of it that are not stored.
+            Temporary: the homeserver cannot be reached.
             StoreError: the keyring or the store cannot be used.
         """
         self._owner = owner
@@ -110,7 +110,7 @@ class Encryption:
             raise DeviceLost("the crypto store is an old copy")
 
     def _kept_account(self, owner: SigningAccount) -> OwnDevice | None:
-        """What is kept of this device; what is kept of others is destroyed, and so is what cannot be read."""
+        """Return the stored account of this device; destroy the store of another one, or one that cannot be read."""
         self._close_vault()
         try:
             self._vault = CryptoStore.open(self._around.folder)
@@ -125,7 +125,7 @@ class Encryption:
         return None
 
     def _machine_of(self, owner: SigningAccount, own: OwnDevice | None, *, is_known: bool) -> CryptoMachine:
-        """Encrypt as *own*, or as a new account; *is_known*: the homeserver has the device's keys."""
+        """Return a machine for *own*, or for a new account; *is_known*: the homeserver has the device's keys."""
         if self._vault is None:
             self._vault = CryptoStore.open(self._around.folder)
         now = int(self._clock.now().timestamp())
@@ -136,7 +136,7 @@ class Encryption:
         return CryptoMachine(self._vault, own, self._clock)
 
     async def _is_old_copy(self, owner: SigningAccount) -> bool:
-        """Whether this device was further once, by what it left at the homeserver."""
+        """Return whether the store is an old copy, according to the epoch stored at the homeserver."""
         try:
             left = await self._ask(requests.account_data(owner.user, EPOCH))
         except Permanent:
@@ -145,7 +145,7 @@ class Encryption:
         return isinstance(epoch, int) and epoch > await self._step(self._machine.epoch)
 
     async def _count_up(self) -> None:
-        """Leave at the homeserver how far we are, once an hour: the store of now is to be told from older copies."""
+        """Store the increased epoch at the homeserver, once an hour, to recognize older copies of the store."""
         now = self._clock.monotonic()
         if self._counted_at is not None and now - self._counted_at < COUNT_SECONDS:
             return
@@ -159,13 +159,13 @@ class Encryption:
         self._counted_at = now
 
     async def forget(self) -> None:
-        """Destroy what is kept of the device."""
+        """Destroy the stored keys of the device."""
         await self._in_thread(self._close_vault)
         await asyncio.to_thread(vaults.destroy, self._around.folder)
         self._begun = None
 
     async def close(self) -> None:
-        """Let go of the store; the step that runs ends first."""
+        """Close the store, after the running step."""
         await self._in_thread(self._close_vault)
         self._thread.shutdown(wait=False)
 
@@ -175,7 +175,7 @@ class Encryption:
             self._vault = None
 
     async def tend(self) -> None:
-        """Keep our keys at the homeserver, and our conversations in order, until cancelled."""
+        """Maintain our keys at the homeserver and our Olm sessions until cancelled."""
         attempts = 0
         while True:
             self._wake.clear()
@@ -188,7 +188,7 @@ class Encryption:
                 await self._clock.sleep(USUAL.seconds(attempts, wait))
 
     async def _look_after_keys(self) -> timedelta | None:
-        """Do each duty once; how long to wait at least before that is tried again, None where all are done."""
+        """Do each maintenance duty once, and return the minimum delay of a retry; None if all are done."""
         wait: timedelta | None = None
         for duty in (self._ready, self._replenish, self._count_up, self._mend, self._tell_left_out):
             try:
@@ -205,7 +205,7 @@ class Encryption:
         return wait
 
     async def _ready(self) -> None:
-        """Have our keys uploaded and signed; a refusal to sign them is kept, and does not keep us from encrypting."""
+        """Upload and sign our keys; if they cannot be signed, keep the reason and encrypt anyway."""
         async with self._preparing:
             if self._is_ready:
                 return
@@ -222,7 +222,7 @@ class Encryption:
             self._is_ready = True
 
     async def _replenish(self) -> None:
-        """Give the homeserver the keys of ours that it lacks."""
+        """Upload the keys that the homeserver lacks."""
         keys = await self._step(self._machine.keys_to_upload, self._on_server, fallback_used=self._fallback_used)
         if not keys:
             return
@@ -243,7 +243,7 @@ class Encryption:
         self._fallback_used = False
 
     async def _mend(self) -> None:
-        """Begin new conversations where the old ones broke."""
+        """Start new Olm sessions to replace broken ones."""
         machine = self._machine
         if devices := machine.wedged():
             async with self._exchanging:
@@ -251,21 +251,21 @@ class Encryption:
                 await self._keys.deliver(machine, await self._step(machine.greeting, devices))
 
     async def _tell_left_out(self) -> None:
-        """Tell devices that we cannot write to that they get no keys, once each."""
+        """Tell devices without an Olm session that they get no keys, once each."""
         machine = self._machine
         while (parcel := await self._step(machine.notices)).devices:
             await self._keys.deliver(machine, parcel)
             await self._step(machine.noticed, parcel.devices)
 
     def _report(self) -> None:
-        """Record what could not be handled since the last time."""
+        """Record new faults as incidents."""
         for fault in self._machine.faults.taken():
             self._around.incidents.record(fault.kind, fault.name, fault.reason)
 
     # Sending
 
     async def is_on(self, room: RoomId) -> bool:
-        """Whether messages in *room* are encrypted; for good once they were. Raises as `Chat.send` does."""
+        """Return whether messages in *room* are encrypted, which is never undone. Raises as `Chat.send` does."""
         if await self._step(self._machine.rules, room) is not None:
             return True
         if self._rosters.is_clear(room):
@@ -276,7 +276,7 @@ class Encryption:
         return rules is not None
 
     async def remember(self, rooms: Mapping[RoomId, str]) -> None:
-        """These *rooms* are known to be encrypted, and by which algorithm, also where the crypto store was lost."""
+        """Mark *rooms* as encrypted with these algorithms, in case the crypto store was lost."""
         await self._step(self._remember, rooms)
 
     def _remember(self, rooms: Mapping[RoomId, str]) -> None:
@@ -284,15 +284,15 @@ class Encryption:
         self._machine.are_encrypted(lost)
 
     def tag(self, key: NoticeKey) -> str:
-        """What stands for *key* outside of the encrypted part."""
+        """Return the tag for *key* outside the encrypted part."""
         return tag_of(self._secret, key)
 
     async def sealed(self, room: RoomId, kind: str, content: Content) -> Content:
-        """The content of an `m.room.encrypted` that says *content* to all who are in *room* now.
+        """Return the content of an `m.room.encrypted` with *content* for all current members of *room*.
 
         Raises:
-            Temporary: somebody could not be given the key yet.
-            Forbidden: the room does not let us, or wants an encryption that we do not know.
+            Temporary: a device could not be given the key yet.
+            Forbidden: the room does not allow it, or requires an unknown encryption algorithm.
         """
         rules = await self._step(self._machine.rules, room) or {}
         if rules.get("algorithm") != MEGOLM:
@@ -308,11 +308,11 @@ class Encryption:
             raise Temporary(str(error)) from error
 
     async def _share(self, room: RoomId, audience: RoomReaders) -> None:
-        """Give the key of our next message in *room* to all of *audience* who lack it.
+        """Share the key of our next message in *room* with all devices of *audience* that lack it.
 
         Raises:
             KeyLost: our session there was replaced meanwhile.
-            Temporary: somebody could not be given the key yet.
+            Temporary: a device could not be given the key yet.
         """
         machine = self._machine
         async with self._exchanging:
@@ -327,7 +327,7 @@ class Encryption:
     # Hearing
 
     async def hear(self, answer: SyncAnswer, *, since: str | None, whole: bool) -> None:
-        """Take in what a sync tells of rooms, members and keys; what is heard twice does no harm."""
+        """Store updates of rooms, members and keys from a sync; repeated updates do no harm."""
         if encrypted := self._rosters.hear(answer, whole=whole):
             self._newly_encrypted |= encrypted.keys() - await self._step(self._encrypted_among, tuple(encrypted))
             await self._step(self._machine.are_encrypted, encrypted)
@@ -338,13 +338,13 @@ class Encryption:
         self._know(answer.keys)
 
     def _know(self, news: KeyUpdates) -> None:
-        """Wake `tend` where the homeserver is short of keys, or a conversation broke."""
+        """Wake `tend` if the homeserver is short of keys, or an Olm session broke."""
         self._on_server = news.one_time_keys
         self._fallback_used = news.fallback_used
         self._wake.set()
 
     async def read(self, answer: SyncAnswer, known: Iterable[RoomId], *, is_news: bool) -> SyncAnswer:
-        """*answer* with its timelines decrypted, and with messages in it that waited for their keys."""
+        """Return *answer* with its timelines decrypted, and with earlier messages whose keys have arrived."""
         answer = await self._without_clear_text(answer)
         patience = self._around.patience_seconds if is_news else None
         timelines = {joined.room: joined.timeline for joined in answer.joined}
@@ -357,7 +357,7 @@ class Encryption:
         return replace(answer, joined=joined)
 
     async def _without_clear_text(self, answer: SyncAnswer) -> SyncAnswer:
-        """*answer* without what was said in clear text in encrypted rooms: the homeserver may have made that up."""
+        """Return *answer* without unencrypted messages in encrypted rooms, which the homeserver may have forged."""
         encrypted = await self._step(self._encrypted_among, tuple(joined.room for joined in answer.joined))
         joined = []
         for each in answer.joined:
@@ -371,7 +371,7 @@ class Encryption:
         return {room for room in rooms if self._machine.rules(room) is not None}
 
     async def have_read(self) -> None:
-        """What was read last is kept elsewhere: it need not wait here any more."""
+        """Drop the messages that were read last, because they are stored elsewhere by now."""
         self._newly_encrypted.clear()
         if self._read:
             await self._step(self._machine.forget, self._read)
@@ -389,7 +389,7 @@ class Encryption:
         return await self._around.ask(request)
 
     async def _ask_noting_our_keys(self, request: MatrixRequest) -> Content:
-        """The answer to *request*; others are told of our device with the signatures that are in it."""
+        """Return the response to *request*, and store the signatures of our device in it."""
         answer, own = await self._ask(request), self._machine.own
         if (told := keys_told(answer, own.user, own.device)) is not None:
             await self._step(self._machine.learn_our_signatures, told)
@@ -404,11 +404,11 @@ class Encryption:
 
 
 def _is_of(told: Content, own: OwnDevice) -> bool:
-    """Whether the homeserver's word of our device has the keys that are kept."""
+    """Return whether the homeserver's keys of our device are the stored ones."""
     ours = own.device_keys()
     return told.get("keys") == ours.get("keys")
 
 
 def _quiet(room: RoomId) -> JoinedRoom:
-    """A room that a sync told nothing of."""
+    """Return a room without any events in a sync."""
     return JoinedRoom(room, (), (), limited=False, prev_batch=None, joined_members=None, invited_members=None)

@@ -1,8 +1,8 @@
-"""Carries one request to a homeserver and its answer back; the only place that knows nio.
+"""Transport of requests to a homeserver; the only module that uses nio.
 
-nio's answers are not used, for it turns a failed one into an object that is easily taken for a good one, retries by
-itself, and drops what it cannot read. Here an answer is bytes, capped while they stream, judged by `wire`; one that may
-be large is read in parts while it comes in. Every request has one deadline and is made once.
+nio's response objects are not used, because they represent errors in a form that is easily mistaken for success, retry
+by themselves, and drop what they cannot parse. Here a response is bytes, limited in size while they stream, and judged
+by `wire`; a large one is parsed while it arrives. Every request has one deadline and is made once.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from bot.matrix.model import MatrixResponse
 from bot.matrix.requests import MatrixRequest
 from bot.unpacking import body_of, unpacked
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024  # of one that is not read in parts
-LARGE_BYTES = 128 * 1024  # takes longer to parse than the loop may stand still
-_STEP_BYTES = 64 * 1024  # takes a few milliseconds to read
+MAX_ANSWER_BYTES = 32 * 1024 * 1024  # of one that is not parsed while it arrives
+LARGE_BYTES = 128 * 1024  # takes longer to parse than the event loop may block
+_STEP_BYTES = 64 * 1024  # takes a few milliseconds to parse
 _NETWORK_ERRORS = (
     aiohttp.ClientError,
     aiohttp_socks.ProxyError,
@@ -42,7 +42,7 @@ Parsed = TypeVar("Parsed")
 
 
 class HomeserverHttp:
-    """The connections to one homeserver; *ahead* is how far its clock is before ours, as far as answers tell."""
+    """The connections to one homeserver; *ahead* is how far its clock is ahead of ours, according to its responses."""
 
     def __init__(self, settings: Settings, clock: Clock, request_seconds: float) -> None:
         self.requests = 0
@@ -64,13 +64,13 @@ class HomeserverHttp:
         )
 
     async def close(self) -> None:
-        """Close them."""
+        """Close the connections."""
         await self._nio.close()
 
     async def answer(
         self, request: MatrixRequest, token: str | None, parse: Callable[[MatrixResponse], Parsed]
     ) -> Parsed:
-        """One request, as *token*'s device; everything that can go wrong with it as an error of ours."""
+        """Return the parsed response to a request of the device with *token*; raise failures as errors of ours."""
         self.requests += 1
         seconds = self._seconds if request.seconds is None else request.seconds
         reader = MatrixResponseReader(request.reading) if request.reading is not None else None
@@ -99,7 +99,7 @@ class HomeserverHttp:
     async def _exchange(
         self, request: MatrixRequest, token: str | None, reader: MatrixResponseReader | None
     ) -> tuple[aiohttp.ClientResponse, bytes | MatrixResponse]:
-        """The response, and its body: taken apart by *reader*, where there is one and it is a good answer."""
+        """Return the response and its body, which *reader* parses if there is one and the request succeeded."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -117,7 +117,7 @@ class HomeserverHttp:
                 raise Temporary(str(error)) from error
 
     def _compare_clocks(self, date: str) -> None:
-        """Learn from an answer's Date header how far the homeserver's clock is ahead of ours."""
+        """Update the difference of the clocks from a response's Date header."""
         try:
             theirs = email.utils.parsedate_to_datetime(date)
         except (ValueError, OverflowError):
@@ -127,7 +127,7 @@ class HomeserverHttp:
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The answer, unpacked no further than the limit."""
+    """Return the decompressed body, up to the limit."""
     body = await body_of(response.content.iter_any(), MAX_ANSWER_BYTES, is_packed=_is_packed(response))
     if body is None:
         raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
@@ -135,7 +135,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _parts(response: aiohttp.ClientResponse, reader: MatrixResponseReader) -> MatrixResponse:
-    """What *reader* keeps of the answer."""
+    """Return the parts of the response that *reader* keeps."""
     try:
         async for step in unpacked(response.content.iter_any(), _STEP_BYTES, is_packed=_is_packed(response)):
             reader.feed(step)
@@ -152,9 +152,9 @@ def _is_packed(response: aiohttp.ClientResponse) -> bool:
 
 
 def _session(proxy: str | None) -> aiohttp.ClientSession:
-    """Connections that follow no redirect: what we say, and a password, would go wherever it leads.
+    """Return connections that reject redirects, which would send our requests, even passwords, anywhere.
 
-    They unpack nothing, for nio's own would unpack answers of any size.
+    They do not decompress, because nio's own session would decompress responses of any size.
     """
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse)
@@ -173,7 +173,7 @@ async def _refuse(_: aiohttp.ClientSession, __: object, told: aiohttp.TraceReque
 
 
 def _in_words(error: Exception) -> str:
-    """What went wrong on the way, without the insides of the library."""
+    """Return a network error in plain words, without internals of the library."""
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
         return f"cannot connect to {error.host}:{error.port}: {cause.strerror or cause}"
@@ -181,7 +181,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _certificates(ca_file: str) -> ssl.SSLContext:
-    """Whom to trust: the authorities in a file, or the system's."""
+    """Return the certificate authorities to trust: those in *ca_file*, or the system's if it is ""."""
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:  # ssl.SSLError is one

@@ -1,4 +1,4 @@
-"""The bot's cross-signing identity: signs the device, makes a new identity on request, and says how both stand."""
+"""The bot's cross-signing identity: signs the device, is reset on request, and reports its state."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -20,30 +20,30 @@ from bot.matrix.requests import MatrixRequest
 from bot.matrix.wire import Challenge
 
 Ask = Callable[[MatrixRequest], Awaitable[Content]]
-_PASSWORD = "m.login.password"  # noqa: S105  # a way to confirm something
+_PASSWORD = "m.login.password"  # noqa: S105  # a type of authentication
 RESET_WORDS = "an operator can make a new one: stop the bot, and run `patchbot keys reset`"
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SigningAccount:
-    """Who signs: the account, its device, and the *password* that confirms it, where there is one."""
+    """The account that signs, its device, and the *password* that authorizes it, if there is one."""
 
     user: UserId
     device: DeviceId
     password: str | None
 
     def __repr__(self) -> str:
-        """Without the password."""
+        """Return a description without the password."""
         return f"Owner({self.user}, {self.device})"
 
 
 async def confirmed(ask: Ask, owner: SigningAccount, request: MatrixRequest) -> Content:
-    """The answer to *request*, confirmed with the password where the homeserver wants that.
+    """Return the response to *request*, authorized with the password if the homeserver requires that.
 
     Raises:
-        Permanent: it wants something else, or refuses the password.
-        Temporary: it cannot be asked now.
+        Permanent: it requires something else, or rejects the password.
+        Temporary: it cannot be reached now.
     """
     try:
         return await ask(request)
@@ -62,13 +62,13 @@ async def confirmed(ask: Ask, owner: SigningAccount, request: MatrixRequest) -> 
 
 
 async def sign_device(ask: Ask, owner: SigningAccount, folder: Path, own: Content) -> None:
-    """Have the device signed by the kept identity, which is made where the account has none.
+    """Sign the device with the stored identity, which is created if the account has none.
 
-    *own* are the public keys that the device made: they alone are signed, whatever the homeserver says of the device.
+    *own* are the public keys that the device made: only they are signed, even if the homeserver has others.
 
     Raises:
-        Permanent: it cannot be signed; the message says why, and what to do.
-        Temporary: the homeserver cannot be asked now.
+        Permanent: it cannot be signed; the message has the reason, and what to do.
+        Temporary: the homeserver cannot be reached now.
     """
     answer = await ask(requests.query_keys([owner.user]))
     _refuse_other_keys(answer, owner, own)
@@ -88,9 +88,9 @@ async def sign_device(ask: Ask, owner: SigningAccount, folder: Path, own: Conten
 
 
 async def reset(ask: Ask, owner: SigningAccount, folder: Path) -> None:
-    """Replace the account's identity, whosever it is, by a new one, and sign the device with it.
+    """Replace the account's identity by a new one of the bot, and sign the device with it.
 
-    Both identities are kept until it is known which of them the homeserver has. Raises as `sign_device` does.
+    Both identities are stored until it is certain which of them the homeserver has. Raises as `sign_device` does.
     """
     own = await asyncio.to_thread(kept_device_keys, folder, owner.user, owner.device)
     if own is None:
@@ -108,7 +108,7 @@ async def reset(ask: Ask, owner: SigningAccount, folder: Path) -> None:
 
 
 async def _first_identity(ask: Ask, owner: SigningAccount, folder: Path, keyring: Keyring) -> Seeds:
-    """Make the kept identity, or a new one, the account's; it is on the disk before the homeserver has it."""
+    """Upload the stored identity, or a new one, which is stored before the homeserver has it."""
     seeds = keyring.identities[0] if keyring.identities else new_seeds()
     await asyncio.to_thread(keyrings.save, folder, replace(keyring, identities=(seeds,)))
     await confirmed(ask, owner, requests.upload_identity(signing.identity_keys(owner.user, seeds)))
@@ -131,7 +131,7 @@ async def _sign(ask: Ask, owner: SigningAccount, seeds: Seeds, own: Content) -> 
 
 
 def _refuse_other_keys(answer: Content, owner: SigningAccount, own: Content) -> None:
-    """Stop where the homeserver tells others any keys of the device but its *own*: nobody may trust those."""
+    """Raise an error if the homeserver publishes other keys of the device than its *own*, which must not be trusted."""
     told = keys_told(answer, owner.user, owner.device)
     if told is not None and signed_part(told) != signed_part(own):
         raise Permanent("the homeserver tells keys of the device that are not its own; they are not signed")
@@ -139,7 +139,7 @@ def _refuse_other_keys(answer: Content, owner: SigningAccount, own: Content) -> 
 
 @dataclass(frozen=True, slots=True)
 class TrustReport:
-    """What `patchbot keys status` says; *one_time_keys* None where the homeserver did not tell."""
+    """The facts behind `patchbot keys status`; *one_time_keys* is None if the homeserver did not tell."""
 
     user: UserId
     device: DeviceId
@@ -152,11 +152,11 @@ class TrustReport:
 
     @property
     def is_good(self) -> bool:
-        """Whether others can trust the device, and reach it."""
+        """True if others can trust the device, and reach it."""
         return self.is_known and self.is_kept and self.is_signed and self.is_ours
 
     def lines(self) -> Iterator[str]:
-        """In sentences."""
+        """Yield the report as sentences."""
         yield f"The bot is {self.user}, device {self.device}."
         if not self.is_known:
             yield "The homeserver has no keys of the device yet: they are uploaded when the bot runs."
@@ -175,7 +175,7 @@ class TrustReport:
 
 
 async def report(ask: Ask, owner: SigningAccount, folder: Path) -> TrustReport:
-    """Ask the homeserver, and look at what is kept. Raises as `Chat.send` does, and `StoreError`."""
+    """Return a report from the homeserver's and the stored keys. Raises as `Chat.send` does, and `StoreError`."""
     answer = await ask(requests.query_keys([owner.user]))
     counts = (await ask(requests.upload_keys({}))).get("one_time_key_counts")
     count = counts.get("signed_curve25519", 0) if isinstance(counts, dict) else None

@@ -1,4 +1,4 @@
-"""Whose invitations are accepted. Pure."""
+"""Rules for accepting invitations. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _USER_ID = re.compile(r"@[^:\0]*:[^\0]+")
 
 @dataclass(frozen=True, slots=True)
 class InviteRules:
-    """Who may ask us in, which rooms we go to by ourselves (aliases or ids), and how we are spoken to."""
+    """The users who may invite the bot, the rooms that it joins by itself (aliases or ids), and its command prefix."""
 
     me: UserId
     invite_from: tuple[str, ...]
@@ -20,14 +20,14 @@ class InviteRules:
 
     @property
     def server(self) -> str:
-        """Our homeserver's name."""
+        """The name of our homeserver."""
         return self.me.partition(":")[2]
 
 
 def accepts(patterns: Iterable[str], inviter: UserId) -> bool:
-    """Whether one of the patterns (`*:example.org`, `@ann:example.org`, `*:*`) covers *inviter*.
+    """Return whether one of the patterns (`*:example.org`, `@ann:example.org`, `*:*`) matches *inviter*.
 
-    `*` stands for anything on its side of the first colon; host names know no case.
+    `*` stands for anything on its side of the first colon; host names are case-insensitive.
     """
     if not is_user_id(inviter):
         return False
@@ -37,12 +37,12 @@ def accepts(patterns: Iterable[str], inviter: UserId) -> bool:
 
 
 def is_user_id(text: str) -> bool:
-    """Whether *text* names a user, as far as servers agree on that (specification, "User Identifiers")."""
+    """Return whether *text* is a user id, as far as servers agree on that (specification, "User Identifiers")."""
     return len(text.encode("utf-8", "replace")) <= 255 and _USER_ID.fullmatch(text) is not None
 
 
 def covers(pattern: str, text: str) -> bool:
-    """Whether *text* is *pattern*, with anything for each `*`; in linear time."""
+    """Return whether *text* matches *pattern*, in which each `*` stands for anything, in linear time."""
     first, *others = pattern.split("*")
     if not others:
         return text == pattern

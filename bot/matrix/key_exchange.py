@@ -1,8 +1,8 @@
-"""Asks the homeserver for devices and their keys, and sends keys to devices.
+"""Requests for devices and their keys, and delivery of keys to devices.
 
-A refused request is divided until the user or device at fault is known, which is then left out for a while; the
-others get what they need. If the homeserver refuses even an empty request, nobody is at fault, and the message
-that needs the keys waits.
+A refused request is divided until the user or device at fault is known, which is then left out for a while; the others
+get what they need. If the homeserver refuses even an empty request, nobody is at fault, and the message that needs the
+keys waits.
 """
 
 import secrets
@@ -22,14 +22,14 @@ from bot.matrix.model import Content
 from bot.matrix.requests import MatrixRequest
 
 USERS_AT_ONCE = 250  # in one request
-USERS_A_STEP = 500  # while others wait for the machine
+USERS_A_STEP = 500  # bounds the wait of other steps for the machine
 DEVICES_A_STEP = 200
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class Step(Protocol):
-    """Runs a step of the crypto machine while no other step runs."""
+    """A function that runs a step of the crypto machine while no other step runs."""
 
     async def __call__(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run *step* and return its result."""
@@ -43,10 +43,10 @@ class KeyExchange:
         self._step = step
 
     async def meet(self, machine: CryptoMachine, users: Collection[UserId]) -> None:
-        """Fetch the devices of *users*, and open an Olm session with each that allows one.
+        """Fetch the devices of *users*, and start an Olm session with each that allows one.
 
         Raises:
-            Temporary: the homeserver cannot be asked now.
+            Temporary: the homeserver cannot be reached now.
         """
         sound = tuple(user for user in users if is_user(user))
         marks: dict[UserId, int] = {}
@@ -68,7 +68,7 @@ class KeyExchange:
             await self._step(machine.put_off, [user], str(error))
 
     async def claim(self, machine: CryptoMachine, devices: Sequence[DeviceKeys]) -> None:
-        """Open Olm sessions with *devices*. Raises `Temporary`."""
+        """Start Olm sessions with *devices*. Raises `Temporary`."""
 
         async def begin(asked: Sequence[DeviceKeys], answer: Content) -> None:
             await self._step(machine.begin, answer, asked)
@@ -78,7 +78,7 @@ class KeyExchange:
                 await self._step(machine.put_off, [device], str(error))
 
     async def deliver(self, machine: CryptoMachine, parcel: ToDeviceMessages) -> ToDeviceMessages:
-        """Send a parcel; return what the homeserver accepted of it. Raises `Temporary`."""
+        """Send a parcel, and return the part that the homeserver accepted. Raises `Temporary`."""
         taken: list[DeviceKeys] = []
 
         async def note(devices: Sequence[DeviceKeys], _: Content) -> None:
@@ -98,10 +98,10 @@ class KeyExchange:
         request_of: Callable[[Sequence[_T]], MatrixRequest],
         take: Callable[[Sequence[_T], Content], Awaitable[None]],
     ) -> list[tuple[_T, Permanent]]:
-        """Request *whole*, in parts if it is refused, and *take* each answer; return the items that are refused alone.
+        """Request *whole*, in parts if it is refused, and *take* each response; return the items refused alone.
 
         Raises:
-            Temporary: the homeserver cannot be asked now, or refuses whatever it is asked.
+            Temporary: the homeserver cannot be reached now, or refuses every request.
         """
         parts, refused = [whole], list[tuple[_T, Permanent]]()
         is_willing = False

@@ -1,7 +1,7 @@
-"""What must outlast every device: the cross-signing seeds and the secret behind the tags, in a file of their own.
+"""The secrets that outlast every device: cross-signing seeds and the secret of the tags, in a file of their own.
 
-It belongs into the backup. Whoever has it can be the bot in the eyes of others; whoever lost it must reset the bot's
-identity, which everybody who verified it is told of.
+It must be in the backup. Anyone who has it can impersonate the bot; without it, the bot's identity must be reset, and
+everybody who verified it is warned.
 """
 
 import base64
@@ -19,14 +19,14 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """An identity: the seeds of its three keys."""
+    """A cross-signing identity: the seeds of its three keys."""
 
     master: bytes
     self_signing: bytes
     user_signing: bytes
 
     def __repr__(self) -> str:
-        """Without them."""
+        """Return a description without the seeds."""
         return "Seeds(…)"
 
 
@@ -38,20 +38,20 @@ class Keyring:
     identities: tuple[Seeds, ...] = ()
 
     def __repr__(self) -> str:
-        """Without what is in it."""
+        """Return a description without the secrets."""
         return f"Keyring({len(self.identities)})"
 
 
 def new_seeds() -> Seeds:
-    """An identity that nobody knows yet."""
+    """Return a new identity."""
     return Seeds(*(secrets.token_bytes(_BYTES) for _ in range(3)))
 
 
 def load(folder: Path) -> Keyring:
-    """The keyring in *folder*, made where there is none.
+    """Return the keyring in *folder*, and create it if there is none.
 
     Raises:
-        StoreError: there is one that cannot be read, and must not be replaced by an empty one, or that others can read.
+        StoreError: it cannot be read, and must not be replaced by an empty one, or others can read it.
     """
     path = folder / FILE
     try:
@@ -70,7 +70,7 @@ def load(folder: Path) -> Keyring:
 
 
 def save(folder: Path, keyring: Keyring) -> None:
-    """Keep it; it is on the disk when this returns. Raises `OSError`."""
+    """Store the keyring durably. Raises `OSError`."""
     identities = [{name: _text(getattr(seeds, name)) for name in Seeds.__slots__} for seeds in keyring.identities]
     told = {"secret": _text(keyring.secret), "identities": identities}
     keep_private(folder / FILE, json.dumps(told).encode())

@@ -1,9 +1,9 @@
-"""Whether a message begins with a mention of the bot, in the forms that clients give it. Pure.
+"""Recognition of messages that begin with a mention of the bot, in the forms that clients use. Pure.
 
-A pill is a link to the user at matrix.to, or a `matrix:` URI, in the formatted body; the plain body has what it shows,
-or the link as Markdown. A client that has no pills may say in `m.mentions` alone whom a name before a colon means; in a
-reply it names the sender of the other message there, so that this says nothing. Who types by hand writes the display
-name before a colon or comma, or behind an @.
+A pill is a link to the user at matrix.to, or a `matrix:` URI, in the formatted body; the plain body has its text, or
+the link as Markdown. A client without pills may tell only by `m.mentions` who is meant by a name before a colon; in a
+reply, `m.mentions` has the sender of the other message, so it means nothing there. People who type by hand write the
+display name before a colon or comma, or after an @.
 """
 
 import html
@@ -29,14 +29,14 @@ _LINKS = ("https://matrix.to/#/", "matrix:u/")
 
 @dataclass(frozen=True, slots=True)
 class BotInRoom:
-    """The bot in a room: its user id, and the display name it has there, "" where it has none."""
+    """The bot in a room: its user id, and its display name there; "" if it has none."""
 
     user: UserId
     name: str = ""
 
 
 def with_mention(body: str, content: Content, me: BotInRoom) -> str:
-    """*body*, the own words of a message, with a mention of *me* that it begins with spelled as the user id."""
+    """Return *body*, a message without quotation, with a mention of *me* at its beginning replaced by the user id."""
     text = body.lstrip()
     for mention in _mentions(text, content, me):
         if mention and text[: len(mention)].casefold() == mention.casefold():
@@ -45,7 +45,7 @@ def with_mention(body: str, content: Content, me: BotInRoom) -> str:
 
 
 def _mentions(text: str, content: Content, me: BotInRoom) -> Iterator[str]:
-    """What at the beginning of a *text* may be a mention of *me*."""
+    """Yield the possible mentions of *me* at the beginning of *text*."""
     if (found := _MARKDOWN.match(text)) is not None and _leads_to(found[1], me.user):
         yield found[0]
     formatted = content.get("formatted_body")
@@ -63,7 +63,7 @@ def _mentions(text: str, content: Content, me: BotInRoom) -> Iterator[str]:
 
 
 def _leads_to(url: str, me: UserId) -> bool:
-    """Whether a link is that to *me*."""
+    """Return whether a link leads to *me*."""
     for link in _LINKS:
         if url.startswith(link):
             user = unquote(url.removeprefix(link).partition("?")[0])
@@ -72,7 +72,7 @@ def _leads_to(url: str, me: UserId) -> bool:
 
 
 def _is_named_alone(content: Content, me: UserId) -> bool:
-    """Whether a message that is no reply says that it means *me* and nobody else."""
+    """Return whether a message that is not a reply mentions only *me*."""
     relation, mentions = content.get("m.relates_to"), content.get("m.mentions")
     if isinstance(relation, Mapping) and "m.in_reply_to" in relation:
         return False

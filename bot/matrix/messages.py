@@ -1,4 +1,4 @@
-"""Decides which events are messages for the bot. Pure.
+"""Selection of events that are messages to the bot. Pure.
 
 A homeserver can forge any event except what a device encrypted, so in an encrypted room only encrypted messages count,
 from the event on that enabled the encryption.
@@ -106,9 +106,9 @@ def _mapping(content: Content, key: str) -> Content:
 
 
 def without_clear_text(joined: JoinedRoom, *, is_new: bool) -> JoinedRoom:
-    """Return what a sync shows of an encrypted room, without its unencrypted messages.
+    """Return a room's part of a sync without the unencrypted messages of an encrypted room.
 
-    *is_new*: the encryption was not known before this sync; messages from before it are kept.
+    *is_new* is true if the encryption was unknown before this sync; messages from before it are kept.
     """
     start = _encrypted_from(joined) if is_new else 0
     return replace(joined, timeline=(*joined.timeline[:start], *_sealed(joined.timeline[start:])))

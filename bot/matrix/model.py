@@ -1,4 +1,4 @@
-"""What a homeserver's answers tell, without what was malformed in them."""
+"""Model of the homeserver's responses, without malformed parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,20 +8,20 @@ from typing import Final
 from bot.ids import EventId, RoomId, UserId
 from bot.json_splitter import Path
 
-NOBODY: Final = UserId("")  # where it is not told who did something
+NOBODY: Final = UserId("")  # where the homeserver does not tell the user
 Content = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class OmittedPart:
-    """A part of an answer that was too large, and how large it was as far as it was looked at."""
+    """A part of a response that was too large; *size* is what was read of it, in bytes."""
 
     path: Path
     size: int
 
     @property
     def room(self) -> RoomId | None:
-        """The room it is of; None where it is of none."""
+        """The room that the part belongs to; None if it belongs to none."""
         match self.path:
             case ("rooms", str(), str(room), *_):
                 return RoomId(room)
@@ -31,7 +31,7 @@ class OmittedPart:
 
 @dataclass(frozen=True, slots=True)
 class MatrixResponse:
-    """A good answer of the homeserver, without what was too large in it; *size* is what was kept, in bytes."""
+    """A successful response of the homeserver, without oversized parts; *size* is what was kept, in bytes."""
 
     content: Content
     left_out: tuple[OmittedPart, ...] = ()
@@ -40,11 +40,11 @@ class MatrixResponse:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A room event; *sent_at* is the sending server's word (UTC), *state_key* None where it is no state.
+    """A room event; *sent_at* is the sending server's claim (UTC), *state_key* is None if it is not a state event.
 
-    *previous* is the content that a state event replaced, as far as the homeserver tells, *previous_sender* who had
-    sent that, *replaces* its event; *redacts* is the event that a redaction takes back. *unreadable*: it was encrypted
-    for us, and could not be decrypted.
+    *previous*, *previous_sender* and *replaces* are the content, sender and id of the state event that it replaced, if
+    the homeserver tells; *redacts* is the event that a redaction is about. *unreadable* is true if it was encrypted for
+    us, and could not be decrypted.
     """
 
     id: EventId
@@ -62,11 +62,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class JoinedRoom:
-    """What a sync tells of a room we are in.
+    """A joined room in a sync.
 
-    *state* stood before the first event of *timeline* (both oldest first); *limited*: events are missing before it,
-    to be had from *prev_batch*. The member counts are None where they did not change. *is_partial*: its part of the
-    answer was too large, so even of its state something is missing.
+    *state* is the state before the first event of *timeline* (both oldest first); if *limited*, events before it are
+    missing, which are available from *prev_batch*. The member counts are None if unchanged. *is_partial* is true if its
+    part of the response was too large, so that some of its state is missing, too.
     """
 
     room: RoomId
@@ -81,7 +81,7 @@ class JoinedRoom:
 
 @dataclass(frozen=True, slots=True)
 class TimelineGap:
-    """What a sync left out of a room's timeline: between *after*, the token of the sync before, and a `prev_batch`."""
+    """The part of a room's timeline that a sync left out: from *after*, the token of the last sync, to *before*."""
 
     room: RoomId
     before: str
@@ -90,9 +90,9 @@ class TimelineGap:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Somebody claims to ask us into a room; *direct* where they mean a chat of two.
+    """An unproven invitation to a room; *direct* if it is for a direct chat.
 
-    *inviter* is "" where the claim contradicts itself, or names nobody.
+    *inviter* is "" if the invitation contradicts itself, or names no user.
     """
 
     room: RoomId
@@ -102,7 +102,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class LeftRoom:
-    """A room we are no longer in; *by* is who saw to that, None where the homeserver does not say."""
+    """A room that we are no longer in; *by* is the user who ended our membership, None if unknown."""
 
     room: RoomId
     by: UserId | None
@@ -110,7 +110,7 @@ class LeftRoom:
 
 @dataclass(frozen=True, slots=True)
 class ToDeviceEvent:
-    """What another device sends to ours, outside of rooms."""
+    """A message from another device to ours, outside of rooms."""
 
     sender: UserId
     type: str
@@ -119,11 +119,12 @@ class ToDeviceEvent:
 
 @dataclass(frozen=True, slots=True)
 class KeyUpdates:
-    """What a sync tells of keys.
+    """The updates of keys in a sync.
 
-    *changed* are users whose devices are others now, *left* those who share no encrypted room with us any more;
-    *one_time_keys* is how many of ours the homeserver still has. *fallback_used*: it has given away the key of ours
-    that serves when these are used up. *is_partial*: there are more such users than can be read, so all may be others.
+    *changed* are users whose devices changed, *left* those who no longer share an encrypted room with us;
+    *one_time_keys* is the number of ours that the homeserver still has. *fallback_used* is true if it has given away
+    our fallback key, which serves when these are used up. *is_partial* is true if there are more such users than can be
+    read, so that the devices of every user may have changed.
     """
 
     to_device: tuple[ToDeviceEvent, ...] = ()
@@ -136,7 +137,7 @@ class KeyUpdates:
 
 @dataclass(frozen=True, slots=True)
 class SyncAnswer:
-    """What happened since the last sync."""
+    """The events and updates since the last sync."""
 
     next_batch: str
     keys: KeyUpdates = field(default_factory=KeyUpdates)
@@ -147,7 +148,7 @@ class SyncAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MessagesPage:
-    """Events of a room, newest first, and where older ones are to be had; None at the beginning of the room."""
+    """Events of a room, newest first, and the token for older ones; None at the beginning of the room."""
 
     events: tuple[Event, ...]
     end: str | None

@@ -1,4 +1,4 @@
-"""What is asked of a homeserver, request by request. Pure. Paths: Matrix specification v1.18, client-server API."""
+"""Requests to a homeserver. Pure. Paths: Matrix specification v1.18, client-server API."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ _ENDPOINTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class MatrixRequest:
-    """A request; *seconds* is its deadline, None the usual one; *reading* how its answer is read, None: as a whole."""
+    """A request; *seconds* is its timeout (default: the usual one), *reading* the plan for a large response."""
 
     method: str
     path: str
@@ -32,14 +32,14 @@ class MatrixRequest:
 
     @property
     def endpoint(self) -> str:
-        """What is asked for, as one of a few words for the metrics; "other" for whatever they do not name."""
+        """The metric label of the request's path; "other" if it has none of its own."""
         parts = self.path.partition("?")[0].removeprefix(f"{_API}/").split("/")
         word = parts[2] if parts[0] == "rooms" and len(parts) > 2 else parts[0]
         return word if word in _ENDPOINTS else "other"
 
 
 def login(user: UserId, password: str, device: DeviceId | None) -> MatrixRequest:
-    """Log in as *device*, or as a new one."""
+    """Return the request that logs in with *device*, or with a new one."""
     body: dict[str, object] = {
         "type": "m.login.password",
         "identifier": {"type": "m.id.user", "user": user},
@@ -50,56 +50,56 @@ def login(user: UserId, password: str, device: DeviceId | None) -> MatrixRequest
 
 
 def who_am_i() -> MatrixRequest:
-    """Whose token it is."""
+    """Return the request for the owner of a token."""
     return _get("/account/whoami")
 
 
 def send(room: RoomId, kind: str, txn: TxnId, content: Content) -> MatrixRequest:
-    """Put an event of type *kind* into a room."""
+    """Return the request that sends an event of type *kind* to a room."""
     return MatrixRequest("PUT", f"{_API}{_room(room)}/send/{_quoted(kind)}/{_quoted(txn)}", content)
 
 
 def join(room: str, via: tuple[str, ...], seconds: float) -> MatrixRequest:
-    """Come into a room, by alias or id; *via* are servers that know an id."""
+    """Return the request that joins a room by alias or id; *via* are servers that know an id."""
     servers = [(name, server) for server in via if server for name in ("via", "server_name")]  # since v1.12, and before
     return MatrixRequest("POST", f"{_API}/join/{_quoted(room)}?{urlencode(servers)}", {}, seconds)
 
 
 def leave(room: RoomId) -> MatrixRequest:
-    """Go, or decline an invitation."""
+    """Return the request that leaves a room, or declines an invitation."""
     return _post(f"{_room(room)}/leave", {})
 
 
 def resolve(alias: str) -> MatrixRequest:
-    """The room behind an alias."""
+    """Return the request for the room with an alias."""
     return _get(f"/directory/room/{_quoted(alias)}")
 
 
 def state(room: RoomId, kind: str) -> MatrixRequest:
-    """The content of a room's state event."""
+    """Return the request for the content of a room's state event."""
     return _get(f"{_room(room)}/state/{_quoted(kind)}/")
 
 
 def state_event(room: RoomId, kind: str, key: str) -> MatrixRequest:
-    """A room's state event with its sender, from homeservers that know how; from others its content."""
+    """Return the request for a room's state event; homeservers without support for that return only its content."""
     return _get(f"{_room(room)}/state/{_quoted(kind)}/{_quoted(key)}", {"format": "event"})
 
 
 def event(room: RoomId, event_id: EventId) -> MatrixRequest:
-    """One event of a room."""
+    """Return the request for one event of a room."""
     return _get(f"{_room(room)}/event/{_quoted(event_id)}")
 
 
 def messages(
     room: RoomId, event_filter: Content, start: str | None, to: str | None = None, limit: int = PAGE_EVENTS
 ) -> MatrixRequest:
-    """A page of a room's events, going back from *start* (None: from now) to *to* (None: to the beginning)."""
+    """Return the request for a page of a room's events, back from *start* (None: now) to *to* (None: the beginning)."""
     query = {"dir": "b", "limit": str(limit), "filter": encoded(event_filter).decode(), "from": start, "to": to}
     return replace(_get(f"{_room(room)}/messages", query), reading=readings.PAGE)
 
 
 def sync(since: str | None, timeout_ms: int, *, full_state: bool, without: Iterable[RoomId] = ()) -> MatrixRequest:
-    """What happened since *since*, but in the rooms that it is to be *without*."""
+    """Return the request for the events since *since*, *without* some rooms."""
     query = {
         "filter": encoded(_sync_filter(without)).decode(),
         "timeout": str(timeout_ms),
@@ -122,17 +122,17 @@ def _sync_filter(without: Iterable[RoomId]) -> Content:
 
 
 def members(room: RoomId) -> MatrixRequest:
-    """Who is in a room, or asked in."""
+    """Return the request for the joined and invited members of a room."""
     return replace(_get(f"{_room(room)}/members", {"not_membership": "leave"}), reading=readings.MEMBERS)
 
 
 def account_data(user: UserId, kind: str) -> MatrixRequest:
-    """What a device of ours left at the homeserver for the others."""
+    """Return the request for account data, which all our devices share."""
     return _get(f"/user/{_quoted(user)}/account_data/{_quoted(kind)}")
 
 
 def set_account_data(user: UserId, kind: str, content: Content) -> MatrixRequest:
-    """Leave it there."""
+    """Return the request that sets account data."""
     return MatrixRequest("PUT", f"{_API}/user/{_quoted(user)}/account_data/{_quoted(kind)}", content)
 
 
@@ -140,45 +140,45 @@ def set_account_data(user: UserId, kind: str, content: Content) -> MatrixRequest
 
 
 def upload_keys(keys: Content) -> MatrixRequest:
-    """Let others have keys of ours; the answer counts those that the homeserver has."""
+    """Return the request that uploads our keys; the response has the number of keys at the homeserver."""
     return _post("/keys/upload", keys)
 
 
 def query_keys(users: Iterable[UserId]) -> MatrixRequest:
-    """The devices of *users*, and their keys."""
+    """Return the request for the devices of *users*, and their keys."""
     body = {"timeout": _FEDERATION_MS, "device_keys": {user: [] for user in users}}
     return replace(_post("/keys/query", body), reading=readings.DEVICES)
 
 
 def claim_keys(devices: Mapping[UserId, Iterable[DeviceId]]) -> MatrixRequest:
-    """A one-time key of each device."""
+    """Return the request for a one-time key of each device."""
     wanted = {user: dict.fromkeys(names, "signed_curve25519") for user, names in devices.items()}
     body = {"timeout": _FEDERATION_MS, "one_time_keys": wanted}
     return replace(_post("/keys/claim", body), reading=readings.ONE_TIME_KEYS)
 
 
 def send_to_devices(kind: str, txn: str, messages: Mapping[UserId, Mapping[DeviceId, Content]]) -> MatrixRequest:
-    """Messages of type *kind* by user and device, outside of rooms."""
+    """Return the request that sends messages of type *kind* to devices, outside of rooms."""
     return MatrixRequest("PUT", f"{_API}/sendToDevice/{_quoted(kind)}/{_quoted(txn)}", {"messages": messages})
 
 
 def upload_identity(keys: Content) -> MatrixRequest:
-    """Our cross-signing keys."""
+    """Return the request that uploads our cross-signing keys."""
     return _post("/keys/device_signing/upload", keys)
 
 
 def upload_signatures(signatures: Content) -> MatrixRequest:
-    """Signatures over our own devices."""
+    """Return the request that uploads signatures of our own devices."""
     return _post("/keys/signatures/upload", signatures)
 
 
 def delete_devices(devices: Iterable[DeviceId]) -> MatrixRequest:
-    """Log devices of ours out for good."""
+    """Return the request that deletes devices of ours."""
     return _post("/delete_devices", {"devices": list(devices)})
 
 
 def with_password(request: MatrixRequest, user: UserId, password: str, session: str | None) -> MatrixRequest:
-    """*request* once more, with the proof that the homeserver asked for (specification, "User-Interactive API")."""
+    """Return *request* with the authentication that was demanded (specification, "User-Interactive API")."""
     identifier = {"type": "m.id.user", "user": user}
     auth = {"type": "m.login.password", "identifier": identifier, "password": password, "session": session}
     return replace(request, body={**(request.body or {}), "auth": {k: v for k, v in auth.items() if v is not None}})
@@ -198,5 +198,5 @@ def _room(room: RoomId) -> str:
 
 
 def _quoted(part: str) -> str:
-    """A part of a path."""
+    """Return a quoted part of a path."""
     return quote(part, safe="")

@@ -1,4 +1,4 @@
-"""Who may do what in the rooms of a homeserver, and going out of them: the `Rights` and `Membership` ports."""
+"""Power levels and membership in the homeserver's rooms: the `Rights` and `Membership` ports."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -16,22 +16,22 @@ _log = structlog.get_logger(__name__)
 
 
 class MatrixRoomRights:
-    """The rooms as a session knows them; power levels are asked for anew when they count."""
+    """The rights in the rooms of a session; power levels are requested again for each decision."""
 
     def __init__(self, admins: Collection[UserId]) -> None:
         self._admins = frozenset(admins)
         self._home: tuple[MatrixClient, Session] | None = None
 
     def open(self, client: MatrixClient, session: Session) -> None:
-        """From now on what *client* and *session* know is known here."""
+        """Start to answer from *client* and *session*."""
         self._home = client, session
 
     def is_admin(self, user: UserId) -> bool:
-        """Whether *user* is an admin of the bot."""
+        """Return whether *user* is an admin of the bot."""
         return user in self._admins
 
     async def may_change(self, room: RoomId, user: UserId) -> RightsDecision:
-        """By the levels that the room has now; by those that it was last seen with where they cannot be asked for."""
+        """Return whether *user* may change subscriptions, by the current power levels, or the last known ones."""
         client, session = await self._at_home()
         seen = session.rooms.get(room) or Room(room)
         try:
@@ -42,24 +42,24 @@ class MatrixRoomRights:
         return RightsDecision(needed, seen.level(user), self.is_admin(user))
 
     async def rooms(self) -> Mapping[RoomId, str]:
-        """The rooms but for direct chats, with the canonical alias of each, or else its name, or ""."""
+        """Return all rooms except direct chats, with the canonical alias of each, its name, or ""."""
         _, session = await self._at_home()
         return {
             room.id: room.canonical_alias or room.name or "" for room in session.rooms.values() if not room.is_direct
         }
 
     async def room_of(self, name: str) -> RoomId:
-        """The room behind an alias; anything else is an id."""
+        """Return the room with an alias; anything else is an id."""
         client, _ = await self._at_home()
         return await client.resolve(name) if name.startswith("#") else RoomId(name)
 
     async def leave(self, room: RoomId) -> None:
-        """Go out of a room; not to be there is as good."""
+        """Leave a room; do nothing if we are not in it."""
         client, _ = await self._at_home()
         await client.leave(room)
 
     async def _at_home(self) -> tuple[MatrixClient, Session]:
-        """Wait until the homeserver told of its rooms: without them, the creator of a room would not be known."""
-        assert self._home is not None, "nothing is answered before the session"  # noqa: S101  # `run_bot` saw to it
+        """Wait for the first sync, because before it the creators of rooms are unknown."""
+        assert self._home is not None, "nothing is answered before the session"  # noqa: S101  # ensured by `run_bot`
         await self._home[1].has_synced()
         return self._home

@@ -11,11 +11,11 @@ from bot.matrix.model import Event, JoinedRoom, SyncAnswer
 from bot.matrix.rooms import STATE_TYPES
 
 MAX_ROOMS = 20  # after one sync
-MAX_FAILURES = 2  # of one sync; then the homeserver is asked no more, for everything else waits
+MAX_FAILURES = 2  # in one sync; after that, nothing more is requested, because everything else waits
 
 
 async def with_states(answer: SyncAnswer, user: UserId, ask: Ask, incidents: Incidents) -> SyncAnswer:
-    """Return *answer* with the state of its partial rooms, as far as the homeserver gives it to *user*."""
+    """Return *answer* with the state of its partial rooms, as far as the homeserver provides it to *user*."""
     chosen = [each.room for each in answer.joined if each.is_partial][:MAX_ROOMS]
     failures: list[Temporary] = []
 

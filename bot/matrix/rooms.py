@@ -1,7 +1,7 @@
-"""What is known of a room from its state. Pure.
+"""Rooms as known from their state. Pure.
 
-Power levels: Matrix specification, "m.room.power_levels"; in room version 12 the creators stand above all levels and
-are not listed in them ("Room version 12").
+Power levels: Matrix specification, "m.room.power_levels"; in room version 12 the creators are above all levels and are
+not listed in them ("Room version 12").
 """
 
 import re
@@ -22,7 +22,7 @@ _WITH_CREATORS = frozenset({"12"})  # a version that is not known gives nobody a
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Who may do what in a room; the defaults are those of a room without the event."""
+    """The power levels of a room; the defaults are those of a room without the event."""
 
     users: Mapping[str, int] = field(default_factory=dict)
     events: Mapping[str, int] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Levels:
 
     @classmethod
     def of(cls, content: Content) -> Self:
-        """The levels that an event's content tells; what is malformed in it has its default."""
+        """Return the levels in an event's content, with defaults for malformed ones."""
         return cls(
             users=_levels(content.get("users")),
             events=_levels(content.get("events")),
@@ -44,7 +44,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room we are in; *levels* None where it has no such event, member counts None where they are not known."""
+    """A joined room; *levels* is None if it has no such event, member counts are None if unknown."""
 
     id: RoomId
     version: str = "1"
@@ -66,20 +66,20 @@ class Room:
 
     @property
     def is_lonely(self) -> bool:
-        """Whether nobody else is here, nor about to come."""
+        """True if nobody else is joined or invited."""
         return self.joined_members == 1 and not self.invited_members
 
     @property
     def is_crowded(self) -> bool:
-        """Whether more than two are here or about to come."""
+        """True if more than two users are joined or invited."""
         return (self.joined_members or 0) + (self.invited_members or 0) > 2
 
     def is_creator(self, user: UserId) -> bool:
-        """Whether *user* stands above all levels, as creators do in room version 12."""
+        """Return whether *user* is above all levels, as creators are in room version 12."""
         return self.version in _WITH_CREATORS and (user == self.creator or user in self.more_creators)
 
     def level(self, user: UserId) -> int:
-        """The power of *user*."""
+        """Return the power level of *user*."""
         if self.is_creator(user):
             return ABOVE_ALL
         if self.levels is None:
@@ -87,16 +87,16 @@ class Room:
         return self.levels.users.get(user, self.levels.users_default)
 
     def level_to_set(self, state_type: str, default: int | None = None) -> int:
-        """The power needed for a state event; *default* holds where the room says nothing of this very type."""
+        """Return the level needed for a state event; *default* applies if the room has none for this very type."""
         levels = self.levels or Levels(state_default=0)
         return levels.events.get(state_type, levels.state_default if default is None else default)
 
     def may_set(self, user: UserId, state_type: str, default: int | None = None) -> bool:
-        """Whether *user* has the power for a state event of this type."""
+        """Return whether *user* has the power for a state event of this type."""
         return self.level(user) >= self.level_to_set(state_type, default)
 
     def after(self, events: Iterable[Event]) -> "Room":
-        """The room when *events* (oldest first) have happened."""
+        """Return the room after *events* (oldest first)."""
         room = self
         for event in events:
             change = _CHANGES.get(event.type)
@@ -105,7 +105,7 @@ class Room:
         return room
 
     def told(self, joined: JoinedRoom) -> "Room":
-        """The room after what a sync tells of it."""
+        """Return the room after its part of a sync."""
         room = self.after(joined.state).after(joined.timeline)
         return replace(
             room,
@@ -115,7 +115,7 @@ class Room:
 
 
 def _created(room: Room, event: Event) -> Room:
-    """The creator is the sender; the `creator` of old versions may be another word for it."""
+    """Set the creator, which is the sender; the `creator` of old versions may name another user."""
     return replace(
         room,
         version=_word(event.content, "room_version") or "1",
@@ -130,7 +130,7 @@ def _empowered(room: Room, event: Event) -> Room:
 
 
 def _encrypted(room: Room, event: Event) -> Room:
-    """For good: clients ignore its removal, and a change to an algorithm that they do not know."""
+    """Mark the room as encrypted for good: clients ignore a removal, and a change to an unknown algorithm."""
     told = _word(event.content, "algorithm") or ""
     return replace(room, is_encrypted=True, algorithm=room.algorithm if room.algorithm == MEGOLM else told)
 
@@ -165,14 +165,14 @@ STATE_TYPES = (*_CHANGES, "m.room.member", "m.room.history_visibility")
 
 
 def predecessor(create: Content) -> RoomId | None:
-    """The room that a room's create event says to replace."""
+    """Return the room that a create event claims to replace; None if there is none."""
     before = create.get("predecessor")
     named = _word(before, "room_id") if isinstance(before, Mapping) else None
     return RoomId(named) if named else None
 
 
 def _more_creators(create: Content) -> frozenset[str]:
-    """The users that a create event names besides its sender; nobody where that is malformed."""
+    """Return the additional creators in a create event; empty if they are malformed."""
     named = create.get("additional_creators")
     if not isinstance(named, list) or not all(isinstance(user, str) and is_user_id(user) for user in named):
         return frozenset()
@@ -192,7 +192,7 @@ def _level(value: object, default: int) -> int:
 
 
 def _number(value: object) -> int | None:
-    """A level; before room version 10 a text was one, too."""
+    """Return a level as a number; before room version 10 a text was valid, too."""
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value, re.ASCII):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

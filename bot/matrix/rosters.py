@@ -1,8 +1,8 @@
-"""Who may read what is said in an encrypted room now, and which rooms are known not to be encrypted.
+"""Members of encrypted rooms who may read new messages, and rooms known to be unencrypted.
 
-A list of members is asked for when it is first needed, and kept by the member events of each sync; those of syncs that
-come while it is asked for count more than the answer, so whoever comes and goes all the time keeps us from nothing.
-Where a sync leaves events out, it may leave out some of those, so the list is asked for anew.
+A list of members is requested when it is first needed, and then kept up to date from the member events of each sync;
+those of syncs during the request override the response, so frequent joins and leaves never delay a message. If a sync
+leaves events out, member events may be among them, so the list is requested again.
 """
 
 from bot.errors import Forbidden, Temporary
@@ -22,24 +22,24 @@ class Rosters:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._clear: set[RoomId] = set()
-        self._encrypted: set[RoomId] = set()  # heard while somebody was asked, it counts more than the answer
+        self._encrypted: set[RoomId] = set()  # overrides a response that says otherwise
         self._visibility: dict[RoomId, str] = {}
         self._members: dict[RoomId, dict[UserId, str]] = {}
-        self._news: dict[RoomId, dict[UserId, str]] = {}  # of the members of rooms whose list is being asked for
+        self._news: dict[RoomId, dict[UserId, str]] = {}  # updates to member lists that are being requested
 
     def is_clear(self, room: RoomId) -> bool:
-        """Whether it is known that a room is not encrypted."""
+        """Return whether a room is known to be unencrypted."""
         return room in self._clear and room not in self._encrypted
 
     async def rules(self, room: RoomId) -> Content | None:
-        """What the homeserver says of a room's encryption; None: there is none. Raises as `Chat.send` does."""
+        """Return the encryption event of a room from the homeserver; None without one. Raises as `Chat.send` does."""
         rules = await self._state(room, _ENCRYPTION)
         if rules is None:
             self._clear.add(room)
         return rules
 
     async def readers(self, room: RoomId) -> tuple[UserId, ...]:
-        """Everybody in a room, and everybody asked in where they may read what was said before they came."""
+        """Return the members of a room, and the invited users if they may read messages from before their join."""
         if room not in self._visibility:
             told = await self._state(room, _VISIBILITY)
             self._visibility[room] = _visibility(told or {})
@@ -48,11 +48,11 @@ class Rosters:
         return tuple(user for user, membership in members.items() if membership in wanted)
 
     def shares_history(self, room: RoomId) -> bool:
-        """Whether people who come later may read what is said now; no, before `readers` was asked for the room."""
+        """Return whether later members may read new messages; False before `readers` was called for the room."""
         return self._visibility.get(room) in _OPEN_TO_LATER
 
     async def _told_members(self, room: RoomId) -> dict[UserId, str]:
-        """The homeserver's list with what syncs told meanwhile, kept if none of them left anything out."""
+        """Request the list of members, and store it with the updates since, unless a sync left some out."""
         news = self._news[room] = {}
         try:
             members = dict(wire.members(await self._ask(requests.members(room))))
@@ -64,9 +64,9 @@ class Rosters:
         return self._members[room]
 
     def hear(self, answer: SyncAnswer, *, whole: bool) -> dict[RoomId, Content]:
-        """Take in what a sync tells; the rooms whose encryption it speaks of, and what it says of that.
+        """Apply the updates of a sync, and return the encryption events in it by room.
 
-        *whole*: it tells the state of every room.
+        *whole* is true if it contains the state of every room.
         """
         encrypted: dict[RoomId, Content] = {}
         for left in answer.left:
@@ -84,7 +84,7 @@ class Rosters:
         return encrypted
 
     def _forget_members(self, room: RoomId) -> None:
-        """They have to be asked for anew, also where they are being asked for."""
+        """Drop the members of a room, and a running request for them."""
         self._members.pop(room, None)
         self._news.pop(room, None)
 
@@ -98,7 +98,7 @@ class Rosters:
                     members[UserId(event.state_key)] = membership
 
     async def _state(self, room: RoomId, kind: str) -> Content | None:
-        """A state event's content; None where there is none."""
+        """Return the content of a state event; None if there is none."""
         try:
             return await self._ask(requests.state(room, kind))
         except Forbidden as error:

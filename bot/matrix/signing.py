@@ -1,8 +1,8 @@
-"""Cross-signing (Matrix specification, "Cross-signing"): the bot's own word that a device is the bot's. Pure.
+"""Cross-signing (Matrix specification, "Cross-signing"): the bot's proof that a device is its own. Pure.
 
-Clients show messages of a device that its owner did not sign as unsafe, and are about to refuse them. A master key is
-the identity; the self-signing key, signed by it, signs the devices; the user-signing key is for people, and is there
-because clients expect three.
+Clients show messages of a device that its owner did not sign as unsafe, and will reject them in future. A master key is
+the identity; the self-signing key, signed by it, signs the devices; the user-signing key is for other users, and exists
+because clients expect three keys.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,32 +22,32 @@ _USAGES = ("master", "self_signing", "user_signing")
 
 @dataclass(frozen=True, slots=True)
 class CrossSigningState:
-    """How an account stands, as its homeserver tells: its *master* key, if any, and whether it signed the device."""
+    """The state of an account at its homeserver: its *master* key, if any, and whether it signed the device."""
 
     master: str | None
     is_signed: bool
 
 
 def public_key(seed: bytes) -> str:
-    """The ed25519 key of a seed, in unpadded base64."""
+    """Return the ed25519 key of a seed, in unpadded base64."""
     return unpadded(ECC.construct(curve="Ed25519", seed=seed).public_key().export_key(format="raw"))
 
 
 def identity_keys(user: UserId, seeds: Seeds) -> Content:
-    """The body of the upload that makes *seeds* the identity of *user*."""
+    """Return the body of the upload that makes *seeds* the identity of *user*."""
     keys = {usage: _key(user, usage, getattr(seeds, usage)) for usage in _USAGES}
     signed = {usage: key if usage == "master" else _signed(key, user, seeds.master) for usage, key in keys.items()}
     return {f"{usage}_key": key for usage, key in signed.items()}
 
 
 def device_signature(user: UserId, device: DeviceId, seeds: Seeds, keys: Content) -> Content:
-    """The body of the upload that signs a device, whose *keys* are those that the device itself made."""
+    """Return the body of the upload that signs a device, whose *keys* are those that the device itself made."""
     bare = {name: value for name, value in keys.items() if name not in {"signatures", "unsigned"}}
     return {user: {device: _signed(bare, user, seeds.self_signing)}}
 
 
 def standing(answer: Content, user: UserId, device: DeviceId) -> CrossSigningState:
-    """What an answer to a query for our own keys says, the whole chain of signatures checked."""
+    """Return the state in a response to a query for our own keys, with the whole chain of signatures verified."""
     master, self_signing = (_told_key(answer, f"{usage}_keys", user) for usage in _USAGES[:2])
     if master is None or self_signing is None:
         return CrossSigningState(_only_key(master), is_signed=False)
@@ -63,7 +63,7 @@ def standing(answer: Content, user: UserId, device: DeviceId) -> CrossSigningSta
 
 
 def ours(identities: Sequence[Seeds], master: str) -> Seeds | None:
-    """The identity with this master key."""
+    """Return the identity with this master key; None if there is none."""
     return next((seeds for seeds in identities if public_key(seeds.master) == master), None)
 
 

@@ -1,4 +1,4 @@
-"""Fetches what a sync left out of a room's timeline, page by page."""
+"""Fetches the events that a sync left out of a room's timeline, page by page."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -13,14 +13,14 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.messages import reaches_back
 from bot.matrix.model import Event, JoinedRoom, SyncAnswer, TimelineGap
 
-PATIENCE = timedelta(minutes=1)  # with the gaps of one answer that cannot be filled, while everything else waits
-LONGEST = timedelta(minutes=2)  # for all gaps of one answer together
-MAX_FAILURES = 2  # at a time; then the homeserver is not asked for the others
+PATIENCE = timedelta(minutes=1)  # of waiting for gaps that cannot be filled, while everything else waits
+LONGEST = timedelta(minutes=2)  # for all gaps of one response together
+MAX_FAILURES = 2  # in one response; after that, the others are not requested
 _log = structlog.get_logger(__name__)
 
 
 class TimelineGaps:
-    """Fills the gaps of each answer; those that cannot be filled in time are skipped, and recorded."""
+    """Fills the gaps of each sync; gaps that cannot be filled in time are skipped and recorded."""
 
     def __init__(self, client: MatrixClient, clock: Clock, me: UserId) -> None:
         self._client = client
@@ -29,13 +29,13 @@ class TimelineGaps:
         self._failing_since: float | None = None  # by the monotonic clock
 
     async def filled(self, answer: SyncAnswer, since: str, pending: Collection[RoomId] = ()) -> SyncAnswer:
-        """Return *answer*, of what happened after *since*, with the events that it left out.
+        """Return *answer*, the sync after *since*, with the events that it left out.
 
-        Nothing is asked for of rooms that are *pending*, for they may not keep us.
+        Nothing is requested for *pending* rooms, because the bot may leave them again.
 
         Raises:
-            Temporary: they cannot be had now.
-            LoggedOut: the device is no longer one of the account's.
+            Temporary: they cannot be fetched now.
+            LoggedOut: the device no longer belongs to the account.
         """
         failed: dict[RoomId, Temporary] = {}
         end = self._clock.monotonic() + LONGEST.total_seconds()
@@ -50,9 +50,9 @@ class TimelineGaps:
         return replace(answer, joined=joined)
 
     async def _tried(self, joined: JoinedRoom, since: str, failed: dict[RoomId, Temporary], end: float) -> JoinedRoom:
-        """Return *joined* with the events of its gap; unchanged if they cannot be read, in *failed* if a retry may.
+        """Return *joined* with the events of its gap, or unchanged if they cannot be read, and in *failed* to retry.
 
-        Nothing is asked for after the *end*, in monotonic seconds.
+        Nothing is requested after *end*, in monotonic seconds.
         """
         if not joined.limited or joined.prev_batch is None:
             return joined
@@ -86,7 +86,7 @@ class TimelineGaps:
         self._client.incidents.record("sync.gap_skipped", room, reason)
 
     async def _whole(self, joined: JoinedRoom, gap: TimelineGap) -> JoinedRoom:
-        """Return *joined* with what its timeline left out: all redactions, and events not too old to be answered."""
+        """Return *joined* with the missing part of its timeline: all redactions, and events that are not too old."""
         now = self._client.homeserver_now()
         missing: tuple[Event, ...] = ()
         redactions = await self._client.redactions(gap)

@@ -1,4 +1,4 @@
-"""Answers of a homeserver -> data or an error. Pure and total: a malformed event is left out, the others stay.
+"""Parser of a homeserver's responses. Pure and total: malformed events are left out, the others stay.
 
 Shapes: Matrix specification v1.18, client-server API, "Standard error response", "Syncing", "Stripped state".
 """
@@ -34,7 +34,7 @@ _NO_TOKEN = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
 
 
 class Challenge(Permanent):
-    """The homeserver wants proof that we may do this; *ways* are the single steps that would do."""
+    """A demand for authentication; *ways* are the single stages that would suffice."""
 
     def __init__(self, reason: str, session: str | None, ways: frozenset[str]) -> None:
         super().__init__(reason)
@@ -43,17 +43,17 @@ class Challenge(Permanent):
 
 
 def judge(status: int, retry_after: str, body: bytes) -> Content:
-    """The JSON object of a good answer; raises the error that any other is.
+    """Return the JSON object of a successful response, or raise the error that any other stands for.
 
     *retry_after* is the header's value. An error without a Matrix error code comes from something in front of the
     homeserver, and may go away.
 
     Raises:
-        Temporary: limits, 5xx, and whatever is no Matrix answer.
+        Temporary: rate limits, 5xx, and anything that is not a Matrix response.
         LoggedOut: the access token is unknown.
         Forbidden: not in this room, or no such room.
-        Challenge: it must be confirmed.
-        Permanent: the request itself is refused.
+        Challenge: the request needs more authentication.
+        Permanent: the request itself is rejected.
     """
     answer = _object(body)
     if 200 <= status < 300:
@@ -78,10 +78,10 @@ def judge(status: int, retry_after: str, body: bytes) -> Content:
 
 
 def text(answer: Content, key: str) -> str:
-    """The text that an answer must have under *key*.
+    """Return the text that a response must have under *key*.
 
     Raises:
-        Temporary: it has none; what answered was no homeserver in its right mind.
+        Temporary: it has none, so it does not come from a working homeserver.
     """
     found = _text(answer, key)
     if not found:
@@ -90,9 +90,9 @@ def text(answer: Content, key: str) -> str:
 
 
 def sync_answer(answer: Content, user: UserId, left_out: Collection[OmittedPart] = ()) -> SyncAnswer:
-    """The answer to a sync of *user*, of which some may have been *left_out*.
+    """Return the parsed response to a sync of *user*, of which some parts may have been *left_out*.
 
-    Of a room that was left out, the timeline is a gap up to now, and an invitation does not say who invites.
+    If a room was left out, its timeline is a gap up to now; if an invitation was, it names no inviter.
 
     Raises:
         Temporary: it has no `next_batch`.
@@ -120,33 +120,33 @@ def sync_answer(answer: Content, user: UserId, left_out: Collection[OmittedPart]
 
 
 def _ids(missing: Iterable[tuple[str, object]], kind: str) -> Iterator[RoomId]:
-    """The rooms of one kind that are missing."""
+    """Return the missing rooms of one kind."""
     return (RoomId(room) for its_kind, room in missing if its_kind == kind and isinstance(room, str) and _is_room(room))
 
 
 def _unread_room(room: RoomId, token: str) -> JoinedRoom:
-    """A room of which nothing could be read before *token*."""
+    """Return a room of which nothing could be read before *token*."""
     return JoinedRoom(
         room, (), (), limited=True, prev_batch=token, joined_members=None, invited_members=None, is_partial=True
     )
 
 
 def state_event(answer: Content, kind: str, key: str) -> Event | None:
-    """A state event that was asked for; with nobody as its sender where the homeserver gives the content only."""
+    """Return a requested state event; without a sender if the homeserver returns only the content."""
     if answer.get("type") == kind and (found := event(answer)) is not None:
         return found if found.state_key == key else None
     return Event(EventId(""), NOBODY, kind, answer, datetime.fromtimestamp(0, UTC), key)
 
 
 def members(answer: Content) -> Mapping[UserId, str]:
-    """The membership of everybody that a list of members names."""
+    """Return the membership of each user in a list of members."""
     events = _listed(answer, "chunk")
     told = ((_user(event.get("state_key")), _text(_mapping(event, "content"), "membership")) for event in events)
     return {user: membership for user, membership in told if user and membership}
 
 
 def _key_news(answer: Content, *, is_partial: bool) -> KeyUpdates:
-    """What is said of keys; counts that are missing are zero (specification, "One-time and fallback keys")."""
+    """Return the updates of keys; missing counts are zero (specification, "One-time and fallback keys")."""
     lists = _mapping(answer, "device_lists")
     unused = answer.get("device_unused_fallback_key_types")
     events = _listed(_mapping(answer, "to_device"), "events")
@@ -175,12 +175,12 @@ def _users(answer: Content, key: str) -> Iterator[UserId]:
 
 
 def page(answer: Content) -> MessagesPage:
-    """A page of a room's events; without `end` there are no more."""
+    """Return a page of a room's events; without `end` there are no more."""
     return MessagesPage(tuple(_events(answer, "chunk")), _text(answer, "end"))
 
 
 def _challenge(answer: Content, reason: str) -> Challenge:
-    """What is asked for (specification, "User-Interactive Authentication API")."""
+    """Return the authentication that is demanded (specification, "User-Interactive Authentication API")."""
     stages = (flow.get("stages") for flow in _listed(answer, "flows"))
     single = (each[0] for each in stages if isinstance(each, list) and len(each) == 1)
     return Challenge(reason, _text(answer, "session"), frozenset(way for way in single if isinstance(way, str)))
@@ -201,9 +201,9 @@ def _joined(room: RoomId, told: Content) -> JoinedRoom:
 
 
 def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation:
-    """Who claims to invite us: all that is told of our membership must be one invitation.
+    """Return an invitation with its inviter, if everything about our membership is one invitation.
 
-    Stripped state is made up of what the inviting server sent along, and of the invitation itself, in no certain order
+    Stripped state consists of what the inviting server sent, and of the invitation itself, in no particular order
     (specification, "Stripped state").
     """
     events = _listed(_mapping(told, "invite_state"), "events")
@@ -220,7 +220,7 @@ def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation:
 
 
 def _left(room: RoomId, told: Content, user: UserId) -> LeftRoom:
-    """Who ended our membership: the sender of the last member event about us."""
+    """Return the room with the user who ended our membership: the sender of the last member event about us."""
     events = [*_events(_mapping(told, "state"), "events"), *_events(_mapping(told, "timeline"), "events")]
     ours = [event.sender for event in events if event.type == "m.room.member" and event.state_key == user]
     return LeftRoom(room, ours[-1] if ours else None)
@@ -233,7 +233,7 @@ def _events(answer: Content, key: str) -> Iterator[Event]:
 
 
 def event(told: Content) -> Event | None:
-    """An event; None where it is malformed."""
+    """Return an event; None if it is malformed."""
     number, sender, kind = _id(told.get("event_id"), "$"), _user(told.get("sender")), _kind(told)
     sent_at, content = _moment(told.get("origin_server_ts")), told.get("content")
     if number is None or sender is None or kind is None or sent_at is None or not isinstance(content, Mapping):
@@ -256,13 +256,13 @@ def event(told: Content) -> Event | None:
 
 
 def _redacted(told: Content, content: Content) -> EventId | None:
-    """What a redaction takes back: in its content from room version 11 on, beside it before."""
+    """Return the redacted event, which is in the content from room version 11 on, and beside it before."""
     event = _id(content.get("redacts"), "$") or _id(told.get("redacts"), "$")
     return None if event is None else EventId(event)
 
 
 def _moment(value: object) -> datetime | None:
-    """Milliseconds since the epoch, to UTC."""
+    """Return a time in UTC from milliseconds since the epoch."""
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     try:
@@ -292,12 +292,12 @@ def _kind(told: Content) -> str | None:
 
 
 def _id(value: object, sigil: str) -> str | None:
-    """An id as a database and a homeserver take it; None where it is none (specification, "Size limits")."""
+    """Return an id that databases and homeservers accept; None if it is invalid (specification, "Size limits")."""
     return value if isinstance(value, str) and value.startswith(sigil) and _is_word(value) else None
 
 
 def _is_word(value: object) -> bool:
-    """Whether it is text of 255 bytes at most, without control characters and lone surrogates."""
+    """Return whether *value* is text of at most 255 bytes, without control characters and lone surrogates."""
     return (
         isinstance(value, str)
         and len(value) <= _MAX_WORD_BYTES
@@ -319,7 +319,7 @@ def _mapping(answer: Content, key: str) -> Content:
 
 
 def _text(answer: Content | None, key: str) -> str | None:
-    """The text under *key*; None where there is none, or none that can be sent back."""
+    """Return the text under *key*; None if there is none, or one that cannot be sent back."""
     found = answer.get(key) if answer is not None else None
     return found if isinstance(found, str) and storable(found) == found else None
 
@@ -343,7 +343,7 @@ def _reason(status: int, code: str, answer: Content | None) -> str:
 
 
 def _wish(answer: Content | None, retry_after: str) -> timedelta | None:
-    """How long the homeserver asks us to wait: in its answer, or in the header (RFC 9110 §10.2.3, in seconds)."""
+    """Return the delay that the homeserver asks for, in the body or the header (RFC 9110 §10.2.3, in seconds)."""
     told = answer.get("retry_after_ms") if answer is not None else None
     if isinstance(told, int) and told > 0:
         return min(timedelta(milliseconds=min(told, 10**12)), _MAX_RETRY_AFTER)

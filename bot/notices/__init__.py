@@ -1,1 +1,1 @@
-"""What is said in rooms: composed as one tree, written as plain text and HTML."""
+"""Messages that the bot posts by itself, composed as one document tree and written as plain text and HTML."""

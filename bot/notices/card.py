@@ -1,7 +1,8 @@
-"""The card: all that a room wants to see of a series at first sight.
+"""The card: the message with all that a room needs to know of a series at first sight.
 
-The first line says what it is; then who and how many; how much and where; what was asked for; how it stands. What is
-long stands folded. A compact one says the same of it in two lines, but not where, and nothing folded.
+The first line is the title, followed by submitter and number of patches, size and directories, matched paths, and the
+current state. Long parts are folded. A compact card has the same information in two lines, without directories and
+folded parts.
 """
 
 from dataclasses import dataclass, replace
@@ -35,9 +36,9 @@ MAX_NAME = 255  # where Patchwork itself cuts a name
 
 @dataclass(frozen=True, slots=True)
 class ServerLinks:
-    """How links to a server are written; *archive* is the operator's own template, "" for none.
+    """The form of links to a server; *archive* is the operator's URL template, "" for none.
 
-    *others* are the addresses of further servers that are linked beside it, *states* is how the server spells those.
+    *others* are the addresses of further servers that may be linked, *states* are the server's spellings of states.
     """
 
     url: str
@@ -48,17 +49,17 @@ class ServerLinks:
 
     @property
     def allowed(self) -> Allowed:
-        """Where a card's links may lead."""
+        """The prefixes of a card's links."""
         archive = self.archive.partition("{msgid}")[0]
         servers = tuple(f"{url}/" for url in (self.url, *self.others))
         return Allowed((*servers, archive) if archive else servers)
 
     def patch(self, patch: Patch) -> str:
-        """The page of a patch."""
+        """Return the URL of a patch's page."""
         return patch_url(self.url, patch, by_msgid=self.by_msgid)
 
     def series(self, series: Series) -> str:
-        """The page of a series."""
+        """Return the URL of a series' page."""
         return series_url(self.url, series.project, series.id)
 
 
@@ -78,19 +79,19 @@ class Shown:
 
 
 def drawn(shown: Shown, site: ServerLinks) -> Document:
-    """What is *shown*, in its form."""
+    """Return the document for *shown*, in its form."""
     return compact(shown, site) if shown.form is CardForm.COMPACT else card(shown, site)
 
 
 def compact(shown: Shown, site: ServerLinks) -> Document:
-    """The same in two lines: what it is; who, how many, and how it stands."""
+    """Return a compact card: one line with the title, one with submitter, number of patches and state."""
     title = _title(shown, site)
     first = words(Link(title.text, title.url), f" · {title.remark}" if title.remark else "")
     return (lines([first, words(*_who(shown), *_then(_standing(shown.submission, site)))]),)
 
 
 def card(shown: Shown, site: ServerLinks) -> Document:
-    """The card of what is *shown*."""
+    """Return the full card for *shown*."""
     submission = shown.submission
     said = [
         _successor(shown, site),
@@ -122,17 +123,17 @@ def _title(shown: Shown, site: ServerLinks) -> Title:
 
 
 def series_title(series: Series, site: ServerLinks) -> Title:
-    """What a series is called, linked."""
+    """Return the name of a series as a linked title."""
     return Title(cut(facts.named(series.name, f"series {series.id}"), MAX_NAME), site.series(series))
 
 
 def patch_title(patch: Patch, site: ServerLinks) -> Title:
-    """What a patch is called, linked."""
+    """Return the name of a patch as a linked title."""
     return Title(patch_name(patch), site.patch(patch))
 
 
 def patch_name(patch: Patch) -> str:
-    """What a patch is called."""
+    """Return the name of a patch."""
     return cut(facts.named(patch.name, f"patch {patch.id}"), MAX_NAME)
 
 
@@ -153,7 +154,7 @@ def _how_many(submission: Submission) -> str:
 
 
 def _version(shown: Shown) -> str:
-    """The version, where neither the first line says it nor the one that tells of the version before."""
+    """Return the version, unless the title or the line about the former version already has it; "" then."""
     submission = shown.submission
     if submission.series is None or submission.series.version < 2 or shown.former is not None:
         return ""
@@ -212,7 +213,7 @@ def _archive(submission: Submission, site: ServerLinks) -> Line:
 
 
 def _folded(submission: Submission, site: ServerLinks) -> tuple[Details, ...]:
-    """The patches, which a lone one would only repeat, and the line to apply them."""
+    """Return the folded parts: the list of patches, unless there is just one, and the command that applies them."""
     apply = lines([facts.apply_command(submission.msgid, is_pull=submission.pull is not None)])
     content: list[Piece] = [apply] if apply.lines else []
     if submission.lone is None and submission.patches:
@@ -225,7 +226,7 @@ def _folded(submission: Submission, site: ServerLinks) -> tuple[Details, ...]:
 
 
 def _item(patch: Patch, site: ServerLinks) -> Line:
-    """A patch of several, with what is not as it was when it came."""
+    """Return the line of one of several patches, with its state and checks if they are not the initial ones."""
     link = Link(patch_name(patch), site.patch(patch), spelled=False)
     state = facts.state_name(patch.state, site.states) if patch.state and patch.state != "new" else ""
     remark = facts.joined([state, facts.worst_check([patch])])

@@ -1,4 +1,4 @@
-"""After an absence: what was missed is told behind one honest line. Pure; times are UTC."""
+"""Catch-up after downtime: missed series are posted below one line that explains it. Pure; times are UTC."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 LEAST = timedelta(minutes=10)
 LEAST_POLLS = 10
 BOUND = timedelta(hours=72)
-HOLD = timedelta(minutes=10)  # how long what was missed is gathered before it is told
+HOLD = timedelta(minutes=10)  # how long missed series are gathered before they are posted
 
 
 class AbsenceCause(StrEnum):
-    """Who was away."""
+    """The side that was down."""
 
     BOT = "bot"
     SERVER = "server"
@@ -26,9 +26,9 @@ class AbsenceCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """A time in which *server* was not polled, and what was missed: *came* counts all, *old* those too old to be told.
+    """A time in which *server* was not polled; *came* counts all missed series, *old* those too old to be posted.
 
-    *ended* is when that was told.
+    *ended* is when the missed series were posted.
     """
 
     server: ServerName
@@ -41,43 +41,43 @@ class Absence:
 
     @property
     def bound(self) -> datetime | None:
-        """What was sent before is not told; None: all is."""
+        """The time before which missed series are not posted; None if all of them are."""
         return self.until - BOUND if self.until - self.since > BOUND else None
 
     def is_over(self, now: datetime) -> bool:
-        """Whether what was missed is to be told now, though there may be more of it."""
+        """Return whether the missed series should be posted now, even if there may be more."""
         return abs(now - self.until) >= HOLD
 
 
 def is_absence(polled_at: datetime | None, now: datetime, interval: timedelta) -> bool:
-    """Whether the time since the last poll is an absence; *polled_at* None: there was none, and so no absence."""
+    """Return whether the time since the last poll is an absence; False without one, with *polled_at* None."""
     return polled_at is not None and now - polled_at > max(LEAST, LEAST_POLLS * interval)
 
 
 def who_was_away(polled_at: datetime, now: datetime, failing_since: datetime | None) -> AbsenceCause:
-    """Whoever was, for the greater part: the server fails since then, before that nobody asked it."""
+    """Return the cause of the greater part of an absence: the failing server, or the bot that did not poll it."""
     server_was = failing_since is not None and failing_since - polled_at < now - failing_since
     return AbsenceCause.SERVER if server_was else AbsenceCause.BOT
 
 
 def gap_keys(absence: Absence) -> str:
-    """What the keys of the lines after an *absence* begin with."""
+    """Return the common prefix of the keys of the lines after an *absence*."""
     return f"gap/{absence.server}/{absence.since:%Y-%m-%dT%H:%M:%S.%f}/"
 
 
 def gap_key(absence: Absence, room: RoomId) -> NoticeKey:
-    """The key of the line after an *absence* in *room*."""
+    """Return the key of the line after an *absence* in *room*."""
     return NoticeKey(gap_keys(absence) + room)
 
 
 def gap_notice(absence: Absence, key: NoticeKey, count: int, room: ListContext) -> Notice:
-    """The line before *count* cards."""
+    """Return the line that is posted before *count* cards."""
     body = written((lines([_gap_line(absence, count)]),), room.sites.allowed)
     return Notice(room.room, Lane.CARD, Message(*body, Tag(NoticeKind.GAP, key, absence.server), rings=room.rings))
 
 
 def gap_notices(absence: Absence, key: NoticeKey, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
-    """The line with a thread, where there would be too many cards."""
+    """Return the line with a thread, which replaces the cards if there are too many of them."""
     return line_notices(key, NoticeKind.GAP, _gap_line(absence, len(gathered)), gathered, room)
 
 
@@ -93,7 +93,7 @@ def _gap_line(absence: Absence, count: int) -> Line:
 
 
 def _length(time: timedelta) -> str:
-    """A time to two figures of days, hours or minutes."""
+    """Return a duration in days, hours or minutes, rounded to two digits."""
     minutes = round(time.total_seconds() / 60)
     if minutes < 60:
         return f"{minutes} min"

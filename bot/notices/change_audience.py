@@ -1,4 +1,4 @@
-"""Which rooms hear of a change, and of what in it: the changes held against the subscriptions."""
+"""The rooms for which a change matters, found by matching the changes against the subscriptions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -26,10 +26,10 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class RoomChanges:
-    """What a room hears of a series, or of a patch that has none.
+    """The changes that matter to a room, of a series or of a patch without one.
 
-    *told* is said below the card that it has there; where it has none it gets one, and *asked* is said below that:
-    what an `on:` names. *match* says why.
+    *told* are posted below the card that the room already has; if it has none, it gets one, and only *asked*, the kinds
+    named in an `on:`, are posted below it. *match* has the reasons.
     """
 
     submission: Submission
@@ -40,14 +40,14 @@ class RoomChanges:
 
 @dataclass(slots=True)
 class _Room:
-    """The same, as it is gathered patch by patch."""
+    """The matches and changes of a room, collected patch by patch."""
 
     matches: list[Match] = field(default_factory=list)
     told: dict[Change, None] = field(default_factory=dict)
     asked: dict[Change, None] = field(default_factory=dict)
 
     def add(self, hearing: ChangeMatch, changes: tuple[Change, ...]) -> None:
-        """What waits for a digest is not told beside it."""
+        """Add the changes of a match, unless its subscription collects them in a digest."""
         self.matches.append(hearing.match)
         if hearing.match.subscription.query.options.digest is None:
             self.told.update({change: None for change in changes if _KINDS[change.kind] in hearing.told})
@@ -55,7 +55,7 @@ class _Room:
 
 
 def heard(index: Index, changed: ChangedSubmission, maintainers: Maintainers | None = None) -> list[RoomChanges]:
-    """What each room hears of what *changed*, by room; *maintainers* is the project's file, where one is known."""
+    """Return the changes that matter to each room; *maintainers* is the project's file, if known."""
     rooms: dict[RoomId, _Room] = {}
     for before, after in _known(changed):
         changes = tuple(_told(changed, before, after))
@@ -73,13 +73,13 @@ def heard(index: Index, changed: ChangedSubmission, maintainers: Maintainers | N
 
 
 def _known(changed: ChangedSubmission) -> Iterator[tuple[Patch, Patch]]:
-    """Each patch that was known, as it was and as it is."""
+    """Return the state before and after for each patch that was known before."""
     former = {patch.id: patch for patch in changed.before}
     return ((former[patch.id], patch) for patch in changed.after if patch.id in former)
 
 
 def _told(changed: ChangedSubmission, before: Patch, after: Patch) -> Iterator[Change]:
-    """What is told of a patch, and of all of its series with it; a card alone shows the rest."""
+    """Yield the changes of a patch, and of its whole series, that may be posted; the card alone shows the others."""
     named = False  # a check by its context
     for change in changed.changes:
         if change.patch not in (None, after.id):
@@ -96,7 +96,7 @@ def _told(changed: ChangedSubmission, before: Patch, after: Patch) -> Iterator[C
 
 
 def _review(changed: ChangedSubmission, change: Change, before: Patch, after: Patch) -> Change | None:
-    """That somebody reviewed a patch, or all patches; the other trailers are mere counts."""
+    """Return the change if it adds reviewers to a patch or to all patches; other trailers are mere counts."""
     former, now = (changed.former, changed.series) if change.patch is None else (before, after)
     was, is_ = (
         frozenset(each.person for each in of.trailers if each.kind is TrailerKind.REVIEWED) if of else frozenset()
@@ -110,7 +110,7 @@ def _review(changed: ChangedSubmission, change: Change, before: Patch, after: Pa
 def _facts(
     changed: ChangedSubmission, patch: tuple[Patch, Patch], maintainers: Maintainers | None
 ) -> tuple[Facts, Facts]:
-    """What a query looks at in a *patch* before and after."""
+    """Return the facts that a query evaluates for a *patch*, before and after."""
     server, (before, after) = changed.about.server, patch
     checks, former_checks = changed.checks.get(after.id, ()), changed.former_checks.get(after.id, ())
     more = sections_of(after, maintainers)

@@ -1,6 +1,6 @@
-"""What is news of something that is known: how it stood before a poll, held against how it stands now.
+"""Detection of changes: the state before a poll, compared with the state after it.
 
-Where a thing stands is the same however often it is told; what went and came back within one poll is no change.
+Repeated reports of one state are no change, nor is one that was undone within a poll.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ _NO_CONTEXT = "default"  # as Patchwork has it
 
 
 class ChangeKind(StrEnum):
-    """What of a series or patch changed."""
+    """The kinds of changes of a series or a patch."""
 
     STATE = "state"
     DELEGATE = "delegate"
@@ -30,10 +30,10 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that is not as it was; *patch* is None where it is of the series or of its cover letter.
+    """A difference between two states; *patch* is None if it is in the series or its cover letter.
 
-    *context* is a check's, or says which detail it is. A check without patch and context is the worst of all patches.
-    *before* and *after* are Patchwork's own words, "" for none; of trailers the counts, as a card has them.
+    *context* is that of a check, or names the detail. A check without patch and context is the worst of all patches.
+    *before* and *after* are Patchwork's own words, "" for none; for trailers they are counts, as on a card.
     """
 
     kind: ChangeKind
@@ -45,7 +45,7 @@ class Change:
 
     @property
     def reason(self) -> str:
-        """What happened, for the log."""
+        """A description of the change for the log."""
         if self.comment is not None:
             return f"{self.kind} {self.comment.id}"
         named = f"{self.kind} {self.context}" if self.context else str(self.kind)
@@ -54,7 +54,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ChangedSubmission:
-    """A series, or a patch that has none, that is not as it was; *before* and *after* are all its known patches by id.
+    """A series, or a patch without one, with *changes*; *before* and *after* are all its known patches by id.
 
     *checks* are the latest of each context now, *former_checks* those before; *former* is the series before.
     """
@@ -70,14 +70,14 @@ class ChangedSubmission:
 
 
 def urgent(change: Change) -> bool:
-    """Whether a card is to show it soon: a state, a delegate, or the worst check of all; the rest are mere counts."""
+    """Return whether a card should show a change soon: a state, a delegate, or the worst check of all patches."""
     if change.kind is ChangeKind.CHECK:
         return change.patch is None
     return change.kind in {ChangeKind.STATE, ChangeKind.DELEGATE}
 
 
 def detect(before: Submission, now: Submission) -> tuple[Change, ...]:
-    """What is *now* not as it was *before*; what was not known before is no change."""
+    """Return the changes from *before* to *now*; patches that were unknown before do not count."""
     former = {patch.id: patch for patch in before.patches}
     known = [(former[patch.id], patch) for patch in now.patches if patch.id in former]
     return (
@@ -89,7 +89,7 @@ def detect(before: Submission, now: Submission) -> tuple[Change, ...]:
 
 
 def latest_of(checks: Iterable[Check]) -> Contexts:
-    """The last *checks* of all accounts by context, the worst where several accounts have the same one."""
+    """Return the latest *checks* of all accounts by context, the worst if several accounts use the same one."""
     found: dict[str, list[CheckState]] = {}
     for check in checks:
         found.setdefault(check.context or _NO_CONTEXT, []).append(check.state)

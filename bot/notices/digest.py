@@ -1,4 +1,4 @@
-"""A digest: what came for a room since the last one, a line a series, in a few messages at most."""
+"""A digest: the submissions for a room since the last one, a line each, in a few messages at most."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +19,11 @@ MOST_LINES = 30  # of a message
 
 @dataclass(frozen=True, slots=True)
 class DigestLine:
-    """A series with how many of its patches are in which state, or a patch that has none.
+    """A line of a digest: a series with the number of patches in each state, or a patch without a series.
 
-    *is_pull*: it is a pull request, or has one among its patches. *earlier* are the versions that the digest would
-    tell of as well, were this one not there. *idle_since* (UTC) is set where it is told because nothing happened to it
-    since then. *successor* is the number of the version that follows it, 0: none does. *is_gone*: its server has it no
-    more; *is_moved*: it was sent to another project.
+    *is_pull* is true for a pull request, or a series with one. *earlier* are older versions that this one stands for.
+    *idle_since* (UTC) is set if the line is about a stale submission. *successor* is the number of the next version, or
+    0. *is_gone* is true if the server no longer has it; *is_moved*, if it was moved to another project.
     """
 
     site: ServerLinks
@@ -40,7 +39,7 @@ class DigestLine:
 
 @dataclass(frozen=True, slots=True)
 class DigestContent:
-    """What a digest tells of: the lines, in order, how many more there are, and the time that it covers (UTC)."""
+    """The content of a digest: its lines in order, the number of *unlisted* ones, and the time that it covers (UTC)."""
 
     listed: Sequence[DigestLine]
     unlisted: int
@@ -50,7 +49,7 @@ class DigestContent:
 
 
 def digest(told: DigestContent) -> list[Document]:
-    """The messages of a digest; what they do not hold is counted in the last one."""
+    """Return the messages of a digest; the last one has the number of submissions that did not fit."""
     allowed = allowed_in(told.listed)
     several = len({(each.site.url, each.what.project) for each in told.listed}) > 1
     items = [_item(each, told.zone, with_project=several) for each in told.listed]
@@ -64,25 +63,25 @@ def digest(told: DigestContent) -> list[Document]:
 
 
 def allowed_in(listed: Sequence[DigestLine]) -> Allowed:
-    """Where the links of a digest may lead."""
+    """Return the prefixes of a digest's links."""
     return Allowed(tuple(dict.fromkeys(prefix for each in listed for prefix in each.site.allowed.prefixes)))
 
 
 def when(moment: datetime, zone: ZoneInfo, *, with_zone: bool = True) -> str:
-    """A moment on the clock of a zone: "Mon 2026-11-30 09:00 Europe/Berlin"."""
+    """Return a moment in a time zone: "Mon 2026-11-30 09:00 Europe/Berlin"."""
     return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}" + (f" {zone}" if with_zone else "")
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A message of a digest, with what is left to tell of."""
+    """A message of a digest, with the items that are left."""
 
     told: DigestContent
     items: Sequence[Line]
     number: int
 
     def with_(self, count: int) -> Document:
-        """The message with so many lines."""
+        """Return the message with *count* items."""
         left = len(self.items) - count
         more = left + self.told.unlisted if left == 0 or self.number == MOST_MESSAGES else 0
         end = (Lines((_more(more, self.told.listed),)),) if more else ()
@@ -96,7 +95,7 @@ class _Page:
 
 
 def _counted(told: DigestContent) -> str:
-    """How many there are of what."""
+    """Return the numbers of series, patches, pull requests and stale submissions."""
     kinds = Counter(_kind(each) for each in told.listed)
     kinds["series"] += told.unlisted
     counts = [
@@ -133,7 +132,7 @@ def _item(listed: DigestLine, zone: ZoneInfo, *, with_project: bool) -> Line:
 
 
 def _version(listed: DigestLine) -> Iterator[str]:
-    """The version where the name does not say it, and those that came before it."""
+    """Yield the version, unless the name has it, and the versions that came before it."""
     what = listed.what
     if not isinstance(what, Series):
         return
@@ -155,7 +154,7 @@ def _patches(what: Series | Patch) -> Iterator[str]:
 
 
 def _states(listed: DigestLine) -> Iterator[str]:
-    """How many are in which state; of a single one, its state."""
+    """Yield the number of patches in each state, or the state of a single patch."""
     states = Counter(listed.states)
     if states.total() == 1:
         yield facts.state_name(next(iter(states)), listed.site.states)
@@ -164,7 +163,7 @@ def _states(listed: DigestLine) -> Iterator[str]:
 
 
 def _more(count: int, listed: Sequence[DigestLine]) -> Line:
-    """How many more there are, and where they can be seen."""
+    """Return a line with the number of unlisted submissions, and links to them."""
     places: dict[tuple[str, ProjectName], None] = {(each.site.url, each.what.project): None for each in listed}
     links: list[Inline] = []
     for url, project in list(places)[:MOST_MESSAGES]:

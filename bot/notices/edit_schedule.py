@@ -1,12 +1,11 @@
-"""When a card is edited.
+"""The schedule of card edits.
 
-Theory of operation. A change that a card does not show yet marks it, in the transaction that found the change; an edit
-shows everything that is known by then, and so clears all marks. An urgent change (a state, a delegate, the worst check)
-is shown `GATHERING` after it was seen, so that a burst spread over two polls is one edit, though no sooner than `APART`
-after the edit before. Whatever else changed (trailers, comments, names) is shown when nothing more of it came for
-`QUIET`, and `LONGEST` after the first at the latest. A card that nothing happened to for `FREEZES_AFTER` is left as it
-is. All times are UTC, by our own clock, which may be set back: a card whose last
-change is still to come is edited at once.
+Theory of operation. A change that a card does not show yet marks the card, in the transaction that found the change; an
+edit shows everything known by then, and clears all marks. An urgent change (a state, a delegate, the worst check) is
+shown `GATHERING` after it was seen, so that a burst spread over two polls becomes one edit, but not within `APART` of
+the edit before. Other changes (trailers, comments, names) are shown after `QUIET` without another one, and at most
+`LONGEST` after the first. A card without changes for `FREEZES_AFTER` is no longer edited. All times are UTC, by our own
+clock, which may be set back: a card whose last change is in the future is edited at once.
 """
 
 from dataclasses import dataclass, replace
@@ -21,9 +20,9 @@ FREEZES_AFTER = timedelta(days=60)
 
 @dataclass(frozen=True, slots=True)
 class EditSchedule:
-    """What happened to a card: when it was *posted*, last *touched* by a change, and last *edited*.
+    """The history of a card: when it was *posted*, last *touched* by a change, and last *edited*.
 
-    The other moments are those of changes that it does not show yet; None where there is none.
+    The other times are those of changes that it does not show yet; None if there are none.
     """
 
     posted: datetime
@@ -34,11 +33,11 @@ class EditSchedule:
     counts_last: datetime | None = None
 
     def is_frozen(self, now: datetime) -> bool:
-        """Whether nothing happened to it for so long that it is edited no more."""
+        """Return whether the card is no longer edited, because nothing changed for `FREEZES_AFTER`."""
         return now - (self.touched or self.posted) > FREEZES_AFTER
 
     def changed(self, now: datetime, *, urgent: bool) -> "EditSchedule":
-        """The same with a change seen *now*; what is marked already keeps its time, unless that is still to come."""
+        """Return the schedule with a change seen *now*; existing marks keep their times, unless these are to come."""
         return replace(
             self,
             touched=now,
@@ -50,7 +49,7 @@ class EditSchedule:
 
     @property
     def due(self) -> datetime | None:
-        """When to edit it, at once where the last change is still to come; None where it shows everything."""
+        """The time of the next edit (UTC); None if the card shows everything."""
         moments = []
         if self.urgent_since is not None:
             moments.append(self.urgent_since + GATHERING)
@@ -62,7 +61,7 @@ class EditSchedule:
 
 
 def _first(before: datetime | None, now: datetime, *, is_marked: bool) -> datetime | None:
-    """Since when there is a mark: *before*, or *now* where it is made now."""
+    """Return the time of the first mark: *before*, or *now* if the mark is new."""
     if before is None:
         return now if is_marked else None
     return min(before, now)

@@ -1,4 +1,4 @@
-"""Links to events of ours: made of ids alone, for an address of matrix.to that anybody else wrote stays text."""
+"""Links to our own events, made only of ids; a matrix.to address written by others remains text."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -8,7 +8,7 @@ from bot.ids import EventId, RoomId
 
 @dataclass(frozen=True, slots=True)
 class EventLink:
-    """Words that lead to an event in a room."""
+    """A text linked to an event in a room."""
 
     text: str
     room: RoomId
@@ -16,6 +16,6 @@ class EventLink:
 
     @property
     def url(self) -> str:
-        """Its address, each id encoded as a whole (Matrix specification, "matrix.to navigation")."""
+        """The event's address, with each id encoded as a whole (Matrix specification, "matrix.to navigation")."""
         room, event = (quote(part, safe="!", errors="replace") for part in (self.room, self.event))
         return f"https://matrix.to/#/{room}/{event}"

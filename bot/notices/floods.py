@@ -1,13 +1,13 @@
 """Decides when many series become one message instead of a card each, and composes that message. Pure.
 
-Theory of operation. The first series too many opens a flood in its room; those of the last minute whose cards were not
-tried yet are taken into it. It goes on while more come, so that an import that is read over many polls is one flood;
-it is over when nothing came for a minute and the server was asked once more in that time, or after a quarter of an
-hour. Then its line is written, and the series behind it in its thread. Where that takes longer, the room hears of it
-after two minutes, and the line is edited at the end.
+Theory of operation. The first series beyond the limit opens a flood in its room; series of the last minute whose cards
+were not tried yet join it. It continues while more arrive, so that an import that is read over many polls is one flood;
+it ends after a minute without a new series in which the server was polled, or after a quarter of an hour. Then its line
+is posted, with the series in its thread. If that takes longer, the line is posted after two minutes and edited at the
+end.
 
-A series that stands in such a list and is asked for again by a change (`on:state`, a `state:` that comes true) counts
-as one that has no card yet: a few of them get a card each, more than the limit are one more flood, with its own list.
+A series that is in such a list and matches again because of a change (`on:state`, a `state:` that becomes true) counts
+as one that has no card yet: a few of them get a card each, more than the limit are another flood, with its own list.
 """
 
 from bisect import bisect_left
@@ -52,7 +52,7 @@ _MAX_TITLE = 150
 
 
 class Cause(StrEnum):
-    """Why the series are one message."""
+    """The reason why several series share one message."""
 
     AT_ONCE = "at once"
     CHANGED = "changed"  # they were known, and changed in a way that was asked for
@@ -61,10 +61,10 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """A flood that goes on in a room; times are UTC.
+    """An open flood in a room; times are UTC.
 
-    *key* is that of its line, *said* whether that is written; *server* brought the *last* of it. *before* counts the
-    cards that were sent just before it.
+    *key* is that of its line, *said* is true once that is posted; *server* is that of the *last* series. *before* is
+    the number of cards sent just before it.
     """
 
     room: RoomId
@@ -77,16 +77,16 @@ class Flood:
     cause: Cause = Cause.AT_ONCE
 
     def is_over(self, now: datetime, polled_at: datetime | None) -> bool:
-        """Whether nothing more belongs to it; *polled_at* is when its server was last asked with success.
+        """Return whether the flood has ended; *polled_at* is the server's last successful poll.
 
-        Times are taken as distances, so a clock that was set back makes no flood endless.
+        Times are compared as distances, so a clock that was set back cannot make a flood endless.
         """
         quiet = abs(now - self.last)
         asked_since = polled_at is not None and polled_at > self.last
         return quiet >= LONG_QUIET or (quiet >= QUIET and asked_since) or abs(now - self.opened) >= LONGEST
 
     def is_unheard(self, now: datetime) -> bool:
-        """Whether the room should hear of it by now."""
+        """Return whether the line of the flood should be posted before its end."""
         return not self.said and abs(now - self.opened) >= UNHEARD
 
     def next_due(self, now: datetime, polled_at: datetime | None) -> datetime:
@@ -102,16 +102,17 @@ class Flood:
 
 
 class FloodDecision(Enum):
-    """The outcome for the series of a room."""
+    """The form in which the series of a room are posted."""
 
     CARDS = "a card each"
     FLOOD = "together one message"
 
 
 def fate(limit: int, wanted: int, recent: int, flood: Flood | None) -> FloodDecision:
-    """What becomes of the *wanted* series of one poll, in a room with *recent* cards of the last minute.
+    """Return the form in which *wanted* series of one poll are posted, after *recent* cards of the last minute.
 
-    *limit* is how many at once get a card each, 0: any number. *flood* is one that goes on there, None: none does.
+    *limit* is how many at once get a card each, 0 for any number. *flood* is the open flood in the room; None if there
+    is none.
     """
     if limit == 0 or (flood is None and wanted + recent <= limit):
         return FloodDecision.CARDS
@@ -120,9 +121,9 @@ def fate(limit: int, wanted: int, recent: int, flood: Flood | None) -> FloodDeci
 
 @dataclass(frozen=True, slots=True)
 class FloodEntry:
-    """One of many as its line and its list show it; *what* is None where nothing is known of it any more.
+    """A series or patch of a list; *what* is None if it is no longer known.
 
-    *is_pull*: it is a pull request, or has one among its patches.
+    *is_pull* is true for a pull request, or a series with one.
     """
 
     server: ServerName
@@ -133,7 +134,7 @@ class FloodEntry:
 
 @dataclass(frozen=True, slots=True)
 class ListContext:
-    """Where it is said, and how: *sites* tell how links are written, by server and project."""
+    """The room of a list, and the form of its links: *sites* by server."""
 
     room: RoomId
     rings: bool
@@ -141,40 +142,40 @@ class ListContext:
 
 
 class AllServerLinks:
-    """Writes links to all servers."""
+    """The forms of links to all servers."""
 
     def __init__(self, sites: Mapping[ServerName, ServerLinks]) -> None:
         self._sites = sites
 
     def of(self, server: ServerName) -> ServerLinks | None:
-        """How those to *server* are written; None where it is watched no more."""
+        """Return the form of links to *server*; None if it is no longer watched."""
         return self._sites.get(server)
 
     @property
     def allowed(self) -> Allowed:
-        """Where their links may lead."""
+        """The prefixes of links to all servers."""
         return Allowed(tuple(prefix for site in self._sites.values() for prefix in site.allowed.prefixes))
 
 
 def flood_key(room: RoomId, opened: datetime) -> NoticeKey:
-    """The key of the line of the flood that was *opened* (UTC) in *room*."""
+    """Return the key of the line of the flood that was *opened* (UTC) in *room*."""
     return NoticeKey(f"flood/{opened:%Y-%m-%dT%H:%M:%S.%f}/{room}")
 
 
 def list_key(line: NoticeKey, number: int) -> NoticeKey:
-    """The key of a reply in the thread of a *line*; the first is number 1."""
+    """Return the key of a reply in the thread of a *line*; the first is number 1."""
     return NoticeKey(f"list/{number}/{line}")
 
 
 def flood_so_far(flood: Flood, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
-    """The line of a flood that goes on, alone."""
+    """Return the line of an open flood, without a thread."""
     title = _title(f"{_how_many(flood, gathered)} so far", gathered, room.sites)
     told = lines([_projects(gathered), words("More may come; all of them will be listed in the thread.")])
     return [_line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)]
 
 
 def flood_notices(flood: Flood, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
-    """The line of a flood that is over, an edit where it was said before, and its thread."""
+    """Return the line of a flood that has ended, as an edit if it was posted before, and its thread."""
     title = _title(_how_many(flood, gathered), gathered, room.sites)
     told = lines([*summary(gathered, room.sites), words(_listed(gathered))])
     line = _line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)
@@ -187,13 +188,13 @@ def flood_notices(flood: Flood, gathered: Sequence[FloodEntry], room: ListContex
 def line_notices(
     key: NoticeKey, kind: NoticeKind, first: Line, gathered: Sequence[FloodEntry], room: ListContext
 ) -> list[Notice]:
-    """The *first* line of something with many series, what these are, and the thread that lists them."""
+    """Return the *first* line about many series with a summary, and the thread that lists them."""
     said = lines([first, *summary(gathered, room.sites), words(_listed(gathered))])
     return [_line(key, kind, (said,), gathered, room), *thread(key, gathered, room)]
 
 
 def summary(gathered: Sequence[FloodEntry], sites: AllServerLinks) -> list[Line]:
-    """Summarize many series: their projects, their submitters, the first and the last."""
+    """Return a summary of many series: their projects, their submitters, the first and the last."""
     if not gathered:
         return []
     ends = [words("first: ", _link(gathered[0], sites)), words("last: ", _link(gathered[-1], sites))]
@@ -201,7 +202,7 @@ def summary(gathered: Sequence[FloodEntry], sites: AllServerLinks) -> list[Line]
 
 
 def thread(key: NoticeKey, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
-    """The replies that list the series under the line with *key*."""
+    """Return the replies that list the series in the thread of the line with *key*."""
     shown = gathered[:MAX_LISTED]
     items = [_item(each, room.sites) for each in shown]
     allowed = room.sites.allowed
@@ -220,7 +221,7 @@ def thread(key: NoticeKey, gathered: Sequence[FloodEntry], room: ListContext) ->
 
 
 def _fitting(items: Sequence[Line], allowed: Allowed) -> int:
-    """How many of *items* one message holds as they are, 1 at least."""
+    """Return how many of *items* fit into one message uncut, at least 1."""
     sizes = range(1, len(items) + 1)
     tail = Lines((words("and 1000000 more"),))
 
@@ -258,7 +259,7 @@ def _line(
 
 
 def _tag(key: NoticeKey, kind: NoticeKind, gathered: Sequence[FloodEntry]) -> Tag:
-    """What it is about, where that is one server and one project."""
+    """Return the tag of a list, with the server and the project if there is only one."""
     servers = {each.server for each in gathered}
     projects = {each.what.project for each in gathered if each.what}
     server = servers.pop() if len(servers) == 1 else None
@@ -266,7 +267,7 @@ def _tag(key: NoticeKey, kind: NoticeKind, gathered: Sequence[FloodEntry]) -> Ta
 
 
 def _title(text: str, gathered: Sequence[FloodEntry], sites: AllServerLinks) -> Title:
-    """*text*, linked to the list of the project where there is but one."""
+    """Return *text* as a title, linked to the list of the project if there is only one."""
     tag = _tag(NoticeKey(""), NoticeKind.FLOOD, gathered)
     site = sites.of(tag.server) if tag.server else None
     return Title(text, list_url(site.url, tag.project) if site and tag.project else "")

@@ -1,8 +1,8 @@
-"""One document tree, written as plain text and as Matrix HTML; the only place where text is escaped.
+"""One document tree, written as plain text and as Matrix HTML; the only place that escapes text.
 
-Everything that came from outside goes through `safe` on its way into either form: valid Unicode, nothing unseen,
-nobody pinged. Links go only where `Allowed` says; another is shown as its text. The tags are a subset of what Matrix
-clients must render (Matrix specification, "m.room.message msgtypes", HTML subset).
+All external text passes through `safe` in both forms: valid Unicode, no invisible characters, no pings. Links must
+start with an `Allowed` prefix; others become text. The tags are a subset of those that Matrix clients must render
+(Matrix specification, "m.room.message msgtypes", HTML subset).
 """
 
 import html
@@ -30,21 +30,21 @@ _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words."""
+    """Plain words."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Something to be typed or compared, in a fixed width."""
+    """Monospaced inline text, such as a command or an id."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Words that lead somewhere; *spelled* unless plain text can do without the address."""
+    """A linked text; *spelled* adds the address in plain text."""
 
     text: str
     url: str
@@ -57,7 +57,7 @@ Line = tuple[Inline, ...]
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """The first line of a card: what it is about, linked, and a remark behind it."""
+    """The first line of a card: a linked name, and a remark after it."""
 
     text: str
     url: str
@@ -66,28 +66,28 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines under each other."""
+    """A block of lines."""
 
     lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Bullets:
-    """A list."""
+    """A bulleted list."""
 
     items: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Text in a fixed width, as it stands."""
+    """A monospaced block of preformatted text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a client folds away under its summary."""
+    """A block that clients fold under its summary."""
 
     summary: str
     content: tuple["Piece", ...]
@@ -99,12 +99,12 @@ Document = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Where links may lead, by the beginning of the address: each prefix ends where anything may follow."""
+    """The allowed prefixes of links; each ends at a point where anything may follow."""
 
     prefixes: tuple[str, ...]
 
     def link(self, url: str) -> bool:
-        """Whether *url* begins with one of the prefixes and stays there."""
+        """Return whether *url* starts with one of the prefixes and does not leave it by ".." segments."""
         if not url.isprintable() or " " in url or "\\" in url:
             return False
         if any(_DOTS.fullmatch(part) for part in re.split("[?#]", url, maxsplit=1)[0].split("/")):
@@ -113,18 +113,18 @@ class Allowed:
 
 
 def _ended(prefix: str) -> str:
-    """*prefix* with the host closed, so that no other host begins with it."""
+    """Return *prefix* with a slash after the host, so that it cannot be the beginning of another host."""
     return prefix if prefix.count("/") > 2 else prefix + "/"
 
 
 def safe(text: str) -> str:
-    """*text* fit for a room: valid Unicode, lines ended by newlines, nothing unseen, and nobody pinged by it."""
+    """Return *text* fit for a room: valid Unicode, normalized line ends, no invisible characters, and no pings."""
     shown = _low(visible(with_newlines(encodable(text))))
     return _MATRIX_LINK.sub(rf"\g<0>{_WORD_JOINER}", _ROOM_PING.sub("@" + _WORD_JOINER, shown))
 
 
 def _low(text: str) -> str:
-    """*text* with no more than a few marks on a letter."""
+    """Return *text* with at most `MAX_MARKS` combining marks per letter."""
     if text.isascii():
         return text
     kept: list[str] = []
@@ -141,9 +141,9 @@ def _is_mark(char: str) -> bool:
 
 
 def cut(text: str, limit: int) -> str:
-    """*text* with at most *limit* characters (1 or more), an ellipsis where something is missing.
+    """Return *text* with at most *limit* characters (1 or more), with an ellipsis if it was cut.
 
-    A letter keeps its marks, and an emoji made of several stays whole or goes.
+    A letter keeps its marks, and an emoji made of several is kept whole or dropped.
     """
     if len(text) <= limit:
         return text
@@ -154,25 +154,25 @@ def cut(text: str, limit: int) -> str:
 
 
 def words(*pieces: str | Inline) -> Line:
-    """A line of plain words and other pieces."""
+    """Return a line of plain words and other pieces."""
     return tuple(Text(piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
 def lines(items: Sequence[Line]) -> Lines:
-    """Lines under each other, without the empty ones."""
+    """Return a block of lines, without the empty ones."""
     return Lines(tuple(item for item in items if item))
 
 
 def plain(document: Document, allowed: Allowed) -> str:
-    """The document as plain text, complete."""
+    """Return the complete document as plain text."""
     return "\n".join(line for piece in document for line in _plain_piece(piece, allowed))
 
 
 def rich(document: Document, allowed: Allowed) -> str:
-    """The document as Matrix HTML.
+    """Return the document as Matrix HTML.
 
-    The lines under a title are in its paragraph: clients put less room between two messages than between two
-    paragraphs, and a title that stands alone seems to belong to the card above it.
+    The lines under a title share its paragraph: clients leave less space between two messages than between two
+    paragraphs, so a title in its own paragraph would seem to belong to the card above.
     """
     match document:
         case (Title() as title, Lines(lines), *rest) if lines:
@@ -266,7 +266,7 @@ def _anchor(text: str, url: str, allowed: Allowed) -> str:
 
 
 def _address(url: str) -> str:
-    """*url* in the characters of an address; a word joiner would lead elsewhere, so the "@" of "@room" is encoded."""
+    """Return *url* percent-encoded, including the "@" of "@room", since a word joiner would change the address."""
     return _ROOM_PING.sub("%40", quote(url, safe=_ADDRESS_CHARACTERS, errors="replace"))
 
 
@@ -284,7 +284,7 @@ def _with(text: str, remark: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Budget:
-    """How much is shown: items of a list, characters of a text, characters of an address that is linked."""
+    """The limits of a rendering: items of a list, characters of a text, characters of a linked address."""
 
     items: int
     characters: int
@@ -300,7 +300,7 @@ _ESSENCE = _Budget(0, 120)
 
 
 def written(document: Document, allowed: Allowed) -> tuple[str, str]:
-    """The document as plain text and as HTML, each within its size: lists and texts are cut, never broken."""
+    """Return the document as plain text and as HTML, each within its size limit; lists and texts are cut."""
     for budget in _BUDGETS:
         forms = _rendered(_within(document, budget), allowed)
         if _fit(*forms):
@@ -309,18 +309,18 @@ def written(document: Document, allowed: Allowed) -> tuple[str, str]:
 
 
 def longest(build: Callable[[int], Document], most: int, allowed: Allowed) -> Document:
-    """What *build* makes of the largest number up to *most* of which both forms fit as they are; of 0 where none do."""
+    """Return the document of *build* for the largest number up to *most* that fits uncut; for 0 if none does."""
     return build(fitting(build, most, allowed))
 
 
 def fitting(build: Callable[[int], Document], most: int, allowed: Allowed) -> int:
-    """That number."""
+    """Return the largest number up to *most* for which the document of *build* fits uncut; 0 if none does."""
     fits = range(1, most + 1)
     return bisect_left(fits, 1, key=lambda count: not is_whole(build(count), allowed))
 
 
 def is_whole(document: Document, allowed: Allowed) -> bool:
-    """Whether both forms of *document* fit as they are."""
+    """Return whether both forms of *document* fit uncut."""
     return _fit(*_rendered(_within(document, _BUDGETS[0]), allowed))
 
 
@@ -337,10 +337,10 @@ def _rendered(document: Document, allowed: Allowed) -> tuple[str, str]:
 
 
 def _essence(document: Document, allowed: Allowed) -> Document:
-    """The beginning alone, which fits whatever it says.
+    """Return the first piece alone, which always fits.
 
-    A character takes 4 bytes at most as text and 6 as HTML (`&quot;`), an address 1 and 6; so a title of twice 120
-    characters and an address of 400 takes less than 1,500 and 4,000 bytes, 400 characters of anything else less.
+    A character has at most 4 bytes as text and 6 as HTML (`&quot;`), one of an address 1 and 6; so a title of twice 120
+    characters and an address of 400 has less than 1,500 and 4,000 bytes, and 400 characters of anything else have less.
     """
     first = document[0]
     if isinstance(first, Title):
@@ -378,5 +378,5 @@ def _trimmed_inline(inline: Inline, budget: _Budget) -> Inline:
 
 
 def _short(url: str, budget: _Budget) -> str:
-    """*url*, or none where it is too long to be linked."""
+    """Return *url*, or "" if it is too long for a link."""
     return url if len(_address(url)) <= budget.address else ""

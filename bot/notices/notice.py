@@ -1,18 +1,18 @@
-"""A notice: its key, its lane, its states, and when it is tried again.
+"""Notices: keys, lanes, states and retries of messages to rooms.
 
-Theory of operation. What is to be said in a room is written down, in the transaction that found it, before anything is
-sent. Each notice has a unique key, readable by whoever looks into the database, and a transaction id derived from it;
-a homeserver that sees a transaction id again answers with the event it already has. The states:
+Theory of operation. A message is stored as a notice, in the transaction that found the reason for it, before anything
+is sent. Each notice has a unique key, readable in the database, and a transaction id derived from it; a homeserver that
+sees a transaction id again answers with the event it already has. The states:
 
-    WAITING ──claim──▶ TRIED ──the chat said so──▶ DONE
-                        │ ▲ ├──it never will──────▶ DEAD
-                        └─┘ └──the room does not──▶ SUSPENDED ──until it does──▶ TRIED
+    WAITING ──claim──▶ TRIED ──sent─────────────────▶ DONE
+                        │ ▲ ├──it can never be sent──▶ DEAD
+                        └─┘ └──the room refuses it───▶ SUSPENDED ──until the room accepts──▶ TRIED
              again, with the same transaction id
 
-A claim is written before the send, so a crash leaves a TRIED notice whose outcome is unknown. It is simply sent again:
-the same transaction id cannot make a second event. Homeservers forget transaction ids after a while, and keep them per
-device; so a notice first tried more than 30 minutes ago, or by another device, is looked up in the room by its key
-first. SUSPENDED notices belong to a room that does not let us in; they wait until it does.
+A claim is stored before the send, so a crash leaves a TRIED notice with an unknown outcome. It is sent again: the same
+transaction id cannot make a second event. Homeservers forget transaction ids after a while, and keep them per device;
+so a notice that was first tried more than 30 minutes ago, or by another device, is first looked up in the room by its
+key. SUSPENDED notices belong to a room in which the bot may not post; they wait until it may.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ LOOK_UP_AFTER = timedelta(minutes=30)
 
 
 class Lane(IntEnum):
-    """Who goes first; within a lane a room's order holds, among answers the order of those to one person."""
+    """The priority of a notice; a room's notices are sent in order within a lane, answers in order per person."""
 
     ANSWER = 0
     CARD = 1
@@ -48,7 +48,7 @@ class Lane(IntEnum):
 
 
 class NoticeKind(StrEnum):
-    """What a room event is, as its `org.patchbot` says."""
+    """The kind of a room event in its `org.patchbot` content."""
 
     CARD = "card"
     DIGEST = "digest"
@@ -61,7 +61,7 @@ class NoticeKind(StrEnum):
 
 
 class NoticeState(StrEnum):
-    """Where a notice stands."""
+    """The delivery state of a notice."""
 
     WAITING = "waiting"
     TRIED = "tried"
@@ -72,7 +72,7 @@ class NoticeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """The content of `org.patchbot`: what an event of ours is about, as far as it applies."""
+    """The `org.patchbot` content of one of our events, which describes its subject."""
 
     kind: NoticeKind
     key: NoticeKey
@@ -85,11 +85,11 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: both forms complete; *rings* where a person shall hear of it (a direct chat).
+    """A message in both forms; *rings* if it should notify a person (in a direct chat).
 
-    *thread* is the root of the thread that it belongs into, *replies_to* the event that it answers; None where there is
-    none. Where *reaction* is an event, the body is an emoji, put to that event. Where *edits* is an event, this is what
-    that one says from now on.
+    *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none. If *reaction*
+    is an event, the body is an emoji, sent as a reaction to it. If *edits* is an event, the message replaces its
+    content.
     """
 
     body: str
@@ -103,17 +103,17 @@ class Message:
 
     @property
     def digest(self) -> str:
-        """What tells whether another message says the same."""
+        """A hash of the text, by which messages are compared."""
         return hashlib.sha256(f"{self.body}\0{self.html}".encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message for a room, not yet written down.
+    """A message for a room that is not stored yet.
 
-    *of* is the key of the notice that a reply hangs on or that an edit changes: it is not sent before that one has its
-    event, which the message names then. *asked_by* is whose message an answer answers, or who brought it about: they
-    share the budget with everybody else. None where it was nobody.
+    *of* is the key of the notice to which a reply or an edit belongs; it is not sent before that one has an event,
+    which the message then refers to. *asked_by* is the person whose message is answered, or who caused it; those people
+    share the budget with everybody else. It is None if no person caused it.
     """
 
     room: RoomId
@@ -124,13 +124,13 @@ class Notice:
 
     @property
     def key(self) -> NoticeKey:
-        """What makes it unique."""
+        """The unique key of the notice."""
         return self.message.tag.key
 
 
 @dataclass(frozen=True, slots=True)
 class SendCandidate:
-    """A notice that may be sent now: the oldest of its room and lane, among answers of those to one person."""
+    """A notice that may be sent now: the oldest of its room and lane, or of the answers to one person."""
 
     id: NoticeId
     room: RoomId
@@ -142,7 +142,7 @@ Choose = Callable[[Sequence[SendCandidate], int], Sequence[SendCandidate]]  # so
 
 
 def in_order(candidates: Sequence[SendCandidate], limit: int) -> list[SendCandidate]:
-    """Choose by lane and age, as if the budget were always enough."""
+    """Return the first *limit* candidates by lane and age, one per room, without a budget."""
     first: dict[RoomId, SendCandidate] = {}
     for each in sorted(candidates, key=lambda each: (each.lane, each.id)):
         first.setdefault(each.room, each)
@@ -151,9 +151,9 @@ def in_order(candidates: Sequence[SendCandidate], limit: int) -> list[SendCandid
 
 @dataclass(frozen=True, slots=True)
 class ClaimedNotice:
-    """A notice that is about to be sent; *attempts* counts this one, *written_at* and *first_tried* are UTC.
+    """A notice that is about to be sent; *attempts* includes this one, *written_at* and *first_tried* are UTC.
 
-    *resumed* is how often its room had let us again when it was claimed.
+    *resumed* is how often its room had resumed at the time of the claim.
     """
 
     id: NoticeId
@@ -167,7 +167,7 @@ class ClaimedNotice:
     resumed: int = 0
 
     def outcome_is_unknown(self, device: DeviceId, now: datetime) -> bool:
-        """Whether the transaction id alone no longer protects from sending twice."""
+        """Return whether the transaction id alone no longer prevents a second event."""
         if self.attempts == 1:
             return False
         return self.first_device != device or abs(now - self.first_tried) > LOOK_UP_AFTER
@@ -175,14 +175,14 @@ class ClaimedNotice:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The chat has it, as *event*."""
+    """The outcome of a notice that was sent as *event*."""
 
     event: EventId
 
 
 @dataclass(frozen=True, slots=True)
 class RetryAt:
-    """It is to be sent again *at* (UTC)."""
+    """The outcome of a notice that should be sent again *at* a time (UTC)."""
 
     at: datetime
     reason: str
@@ -190,14 +190,14 @@ class RetryAt:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """It will never be sent."""
+    """The outcome of a notice that can never be sent."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """The room does not let us: it is kept, with all that is to be said there, until the room may."""
+    """The outcome of a notice to a room that refuses messages; it waits until the room accepts them again."""
 
     reason: str
 
@@ -206,31 +206,31 @@ Outcome = Sent | RetryAt | Suspend | Dead
 
 
 def txn_id(key: NoticeKey) -> TxnId:
-    """The transaction id of a notice: the same for the same key, for ever."""
+    """Return the transaction id of a notice, which is always the same for the same key."""
     return TxnId("patchbot-" + hashlib.sha256(key.encode()).hexdigest()[:32])
 
 
 def card_key(room: RoomId, server: ServerName, kind: str, number: int, rebuilds: int = 0) -> NoticeKey:
-    """The key of the one card of a series or a lone patch in a room; ids begin anew where a server was rebuilt."""
+    """Return the key of a submission's card in a room; *rebuilds* tells ids from before and after a rebuild apart."""
     name = f"{server}~{rebuilds}" if rebuilds else server
     return NoticeKey(f"card/{name}/{kind}/{number}/{room}")
 
 
 def edit_key(card: NoticeKey, number: int) -> NoticeKey:
-    """The key of an edit of a card; the first is number 1."""
+    """Return the key of an edit of a card; the first is number 1."""
     return NoticeKey(f"edit/{number}/{card}")
 
 
 def reply_key(card: NoticeKey, number: int) -> NoticeKey:
-    """The key of what is told below a card; *number* is that of the first change in it, and names no other."""
+    """Return the key of a reply below a card; *number* is that of its first change, which is in no other reply."""
     return NoticeKey(f"reply/{number}/{card}")
 
 
 def digest_key(room: RoomId, digest: str, due: datetime, number: int) -> NoticeKey:
-    """The key of a message of the digest that was due then (UTC); the first is number 1."""
+    """Return the key of a message of the digest that was *due* (UTC); the first is number 1."""
     return NoticeKey(f"digest/{digest}/{due:%Y-%m-%dT%H:%MZ}/{number}/{room}")
 
 
 def answer_key(room: RoomId, event: EventId) -> NoticeKey:
-    """The key of the answer to one message."""
+    """Return the key of the answer to a message."""
     return NoticeKey(f"answer/{event}/{room}")

@@ -1,4 +1,4 @@
-"""What a card says of the versions before and after it."""
+"""Lines of a card about the versions before and after it."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from bot.patchwork.versions import Comparison, days_between, is_partial_reroll, 
 
 @dataclass(frozen=True, slots=True)
 class CardPlace:
-    """Where a card is."""
+    """The event of a card, and its room."""
 
     room: RoomId
     event: EventId
@@ -19,7 +19,7 @@ class CardPlace:
 
 @dataclass(frozen=True, slots=True)
 class FormerVersion:
-    """The version before, and what changed since; *card* is its card in the same room, where it has one there."""
+    """The former version and the changes since; *card* is its card in the same room, if it has one."""
 
     series: Series
     compared: Comparison
@@ -28,14 +28,14 @@ class FormerVersion:
 
 @dataclass(frozen=True, slots=True)
 class NextVersion:
-    """The version after; *card* is its card in the same room, where it has one there."""
+    """The next version; *card* is its card in the same room, if it has one."""
 
     series: Series
     card: CardPlace | None = None
 
 
 def follows(series: Series, former: FormerVersion, page: str) -> Line:
-    """What *series* is to the version before: "v6, 6 days after v5: 3 patches changed, 1 new"; *page* is that one's."""
+    """Return the line about the former version: "v6, 6 days after v5: 3 patches changed, 1 new"; *page* is its URL."""
     link = _link(former.series, former.card, page)
     if is_partial_reroll(series):
         places = [f"{ref.number[0]}/{ref.number[1]}" for ref in series.patches if ref.number]
@@ -47,14 +47,14 @@ def follows(series: Series, former: FormerVersion, page: str) -> Line:
 
 
 def superseded_by(series: Series, successor: NextVersion, page: str) -> Line:
-    """What came after *series*; *page* is that one's."""
+    """Return the line about the version after *series*; *page* is its URL."""
     days = days_between(series, successor.series)
     passed = f", {_days(days)} later" if days else ""
     return words("Superseded by ", _link(successor.series, successor.card, page), passed)
 
 
 def superseded_remark(successor: NextVersion) -> str:
-    """The same in a word."""
+    """Return the remark about the next version for a title."""
     return f"superseded by {version_of(successor.series)}"
 
 
@@ -68,7 +68,7 @@ def _days(days: int) -> str:
 
 
 def _changes(found: Comparison) -> str:
-    """What a version changed, in numbers; the first says of what."""
+    """Return the changes between two versions in numbers, with a noun in the first."""
     counts = ((found.changed, "changed"), (found.new, "new"), (found.gone, "gone"), (found.unclear, "not compared"))
     said = [(count, word) for count, word in counts if count]
     if not said:

@@ -1,4 +1,4 @@
-"""What is said in a room when a section of MAINTAINERS that it follows has changed. Pure."""
+"""Notices about changed sections of MAINTAINERS. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -17,12 +17,12 @@ def section_notices(
     changes: Mapping[RoomId, Sequence[SectionChange]],
     direct: Collection[RoomId],
 ) -> list[Notice]:
-    """A notice for each room that follows one of the changed sections; *now* (UTC) is in its key."""
+    """Return a notice for each room that follows a changed section; *now* (UTC) is part of its key."""
     return [_notice(where, now, room, told, rings=room in direct) for room, told in changes.items()]
 
 
 def sections_changed(project: ProjectName, changes: Sequence[SectionChange]) -> Document:
-    """What changed, a list for each section."""
+    """Return a document with the changes, as a list for each section."""
     pieces: list[Line | Bullets] = []
     for change in changes:
         said = " is gone: what was asked for by it comes no more" if change.is_gone else " has changed"

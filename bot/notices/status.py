@@ -13,14 +13,14 @@ from bot.patchwork.recheck_schedule import raises_comment_events
 SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
 MAX_REMARKS = 10
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
-MAX_REASON = 200  # characters of somebody else's words
+MAX_REASON = 200  # characters of an external message
 
 
 @dataclass(frozen=True, slots=True)
 class PollHealth:
-    """The health of the polls of a server; *failing_since* None: well, or not tried yet; *next_try* if it fails.
+    """The health of a server's polls; *failing_since* is None if they succeed or were not tried yet.
 
-    *caught_up* is when the last poll that left nothing to read ended.
+    *caught_up* is when the last poll ended that left nothing to read; *next_try* is set while the polls fail.
     """
 
     last_success: datetime | None = None
@@ -32,10 +32,10 @@ class PollHealth:
 
 @dataclass(frozen=True, slots=True)
 class WatchedServer:
-    """A Patchwork server: the projects watched there with the time from which each is known, and why others are not.
+    """A Patchwork server: its projects with the time from which each is watched, and why others are not.
 
-    *absence* is the one whose arrivals are still read; None: there is none. *oldest_look* is when the
-    longest unchecked comments were last checked; None: nobody sees any, or events announce them.
+    *absence* is the one that is being caught up on; None if there is none. *oldest_look* is the last check of the
+    comments that were not checked for longest; None if no comments are checked, or events announce them.
     """
 
     name: ServerName
@@ -43,28 +43,28 @@ class WatchedServer:
     health: PollHealth
     known_since: tuple[tuple[ProjectName, datetime], ...] = ()
     problems: tuple[str, ...] = ()
-    next_poll: datetime | None = None  # None: none was made yet
-    api: str = ""  # the version that is spoken with it; "" before that is known
+    next_poll: datetime | None = None  # None: not polled yet
+    api: str = ""  # the API version in use; "" before it is known
     absence: Absence | None = None
     oldest_look: datetime | None = None
 
     @property
     def looks_for_comments(self) -> bool:
-        """Whether comments are rechecked on a schedule, because no event announces them."""
+        """True if comments are rechecked on a schedule, because no event announces them."""
         return bool(self.api) and not raises_comment_events(self.api)
 
     @property
     def watches_nothing(self) -> bool:
-        """Whether none of the server's projects can be watched, as far as it said."""
+        """True if none of the server's projects can be watched."""
         return bool(self.problems) and not self.known_since
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """The messages still to be sent; *oldest* is when the first of the *waiting* notices was written.
+    """The messages to be sent; *oldest* is when the first of the *waiting* notices was stored.
 
-    *next_at* is when one of them may go; the others' times are when the first was written that is suspended, and when
-    the last was given up.
+    *next_at* is when the next one may be sent; the others are when the first suspended one was stored, and when the
+    last one was given up.
     """
 
     waiting: int = 0
@@ -78,9 +78,9 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionCounts:
-    """How many there are of rooms and of persons, made in chat, and of the settings.
+    """The numbers of subscriptions made in chat by rooms and by people, and of those in the settings.
 
-    *listening* are those that are not muted, *scanned* those of them that cannot be looked up.
+    *listening* are those that are not muted, *scanned* those of them that the index cannot look up.
     """
 
     rooms: int = 0
@@ -92,34 +92,34 @@ class SubscriptionCounts:
 
 @dataclass(frozen=True, slots=True)
 class BotStatus:
-    """The condition of the bot at one moment, *now*.
+    """The condition of the bot at the time *now*.
 
-    *outages* are sentences on what keeps it from its work (homeserver, database), *remarks* on what else is not as it
-    should be, such as rooms that it is not let into, *floods* on what goes on in rooms.
+    *outages* are sentences about what stops it (homeserver, database), *remarks* about other problems, such as rooms
+    that it cannot join, *floods* about open floods in rooms.
     """
 
     version: str
     now: datetime
     started: datetime
     servers: tuple[WatchedServer, ...] = ()
-    queue: QueueStatus | None = None  # None: the database does not say
+    queue: QueueStatus | None = None  # None: the database does not respond
     outages: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     floods: tuple[str, ...] = ()
-    incidents: tuple[str, ...] = ()  # what could not be handled, a sentence each
+    incidents: tuple[str, ...] = ()  # errors that were skipped, a sentence each
     subscriptions: SubscriptionCounts = SubscriptionCounts()
-    override: str = ""  # the request that lifts the homeserver's limit for this bot
+    override: str = ""  # the request that lifts the homeserver's rate limit for this bot
 
     def lag(self, server: WatchedServer) -> timedelta:
-        """How long ago the last complete poll of *server* was; before the first, the time since the start."""
+        """Return the time since the last complete poll of *server*; before the first, the time since the start."""
         return max(self.now - (server.health.caught_up or self.started), timedelta())
 
 
 @dataclass(frozen=True, slots=True)
 class RoomStatus:
-    """A room: what the settings call it ("" nothing), its subscriptions that are not muted, its cards of a day.
+    """A room: its name in the settings ("" for none), its active subscriptions, and its cards within a day.
 
-    *state* is "" where it lets the bot speak.
+    *state* is "" if the bot may post there.
     """
 
     room: RoomId
@@ -132,9 +132,9 @@ class RoomStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusDetails:
-    """What is looked at one by one: all rooms, how many waiting notices are no older than each age, and versions.
+    """Details for the status page and /metrics: all rooms, the numbers of waiting notices by age, and versions.
 
-    Of an age each notice counts once, in the first that it fits; None is any age.
+    Each notice counts once, in the first age that it fits; None is any age.
     """
 
     rooms: tuple[RoomStatus, ...] = ()
@@ -143,12 +143,12 @@ class StatusDetails:
 
 
 def next_tick(last: datetime, interval: timedelta, not_before: datetime) -> datetime:
-    """The first tick after the *last*, one each *interval*, that is no earlier than *not_before*."""
+    """Return the first tick after *last*, one each *interval*, that is not before *not_before*."""
     return last + interval * max(math.ceil((not_before - last) / interval), 1)
 
 
 def outages(condition: BotStatus) -> tuple[str, ...]:
-    """Return what keeps the bot from its work, a sentence each, with its beginning; empty: the bot is ready."""
+    """Return a sentence about each outage, with its beginning; empty if the bot is ready."""
     servers = condition.servers
     failing = (_outage(server) for server in servers if server.health.failing_since)
     nothing_watched = (f"No project on {server.name} can be watched." for server in servers if server.watches_nothing)
@@ -156,7 +156,7 @@ def outages(condition: BotStatus) -> tuple[str, ...]:
 
 
 def remarks(condition: BotStatus) -> tuple[str, ...]:
-    """What an operator should know besides, a sentence each."""
+    """Return a sentence about each other thing that an operator should know."""
     problems = (problem for server in condition.servers for problem in server.problems)
     catching_up = (_catching_up(server.name, absence) for server in condition.servers if (absence := server.absence))
     queue = condition.queue or QueueStatus()
@@ -173,7 +173,7 @@ def remarks(condition: BotStatus) -> tuple[str, ...]:
 
 
 def status(condition: BotStatus, *, for_operator: bool) -> Document:
-    """The answer to `status`; *for_operator*: with what concerns other rooms."""
+    """Return the answer to `status`; *for_operator* includes information about other rooms."""
     told: list[Line] = [words(f"patchwork-matrix-bot {condition.version}, running since {moment(condition.started)}")]
     told += [words(sentence) for sentence in condition.outages]
     told += [words(_server(server)) for server in condition.servers]
@@ -198,7 +198,7 @@ def to_the_second(time: datetime) -> str:
 
 
 def span(duration: timedelta) -> str:
-    """A duration in its two largest units, such as "1 h 5 min"."""
+    """Return a duration in its two largest units, such as "1 h 5 min"."""
     seconds = max(int(duration.total_seconds()), 0)
     for size, name, smaller, small_name in _UNITS:
         if seconds >= size:
@@ -209,7 +209,7 @@ def span(duration: timedelta) -> str:
 
 def _outage(server: WatchedServer) -> str:
     since = server.health.failing_since
-    assert since is not None  # noqa: S101  # the caller saw to it
+    assert since is not None  # noqa: S101  # checked by the callers
     again = f"; next try at {to_the_second(server.health.next_try)}" if server.health.next_try else ""
     return f"Polling {server.name} has failed since {moment(since)} ({cut(server.health.reason, MAX_REASON)}){again}."
 
@@ -220,7 +220,7 @@ def _catching_up(server: ServerName, absence: Absence) -> str:
 
 
 def _comment_looks(condition: BotStatus) -> Iterator[str]:
-    """How late comments may come from servers that raise no events of them."""
+    """Yield how late comments may be found on servers that raise no events about them."""
     for server in condition.servers:
         if server.looks_for_comments:
             oldest = server.oldest_look
@@ -264,7 +264,7 @@ def _waiting(queue: QueueStatus, now: datetime) -> Iterator[str]:
 
 
 def _kept(queue: QueueStatus) -> Iterator[str]:
-    """What waits for somebody to act."""
+    """Yield a sentence about each kind of notice that needs an operator."""
     if queue.suspended:
         since = f", the oldest since {moment(queue.suspended_since)}" if queue.suspended_since else ""
         yield f"{_count(queue.suspended, 'message')} kept for rooms that do not let the bot speak{since}."
@@ -274,14 +274,14 @@ def _kept(queue: QueueStatus) -> Iterator[str]:
 
 
 def _incidents(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:
-    """What could not be handled, the latest last; names may be those of other rooms, so only operators see them."""
+    """Return the incidents, the latest last, or only their number, because they may name other rooms."""
     if for_operator or not sentences:
         return sentences[-MAX_REMARKS:]
     return (f"{_count(len(sentences), 'thing')} could not be handled; the bot's administrators can see what.",)
 
 
 def _of_rooms(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:
-    """Which rooms the bot is not let into, and what is configured for them, is the business of its operators."""
+    """Return the remarks about rooms, or only their number, because they concern only operators."""
     if not sentences:
         return ()
     if not for_operator:

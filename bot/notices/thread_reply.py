@@ -44,7 +44,7 @@ class Thread:
 
     @property
     def trailers(self) -> frozenset[Trailer]:
-        """All that was said of the patches, or of all of them together."""
+        """All trailers of the patches, and of the series as a whole."""
         of_all = self.submission.series.trailers if self.submission.series else frozenset()
         return of_all.union(*(patch.trailers for patch in self.submission.patches))
 
@@ -68,7 +68,7 @@ def told(thread: Thread, site: ServerLinks) -> Document:
 
 
 def _changes(thread: Thread, states: States) -> list[Line]:
-    """A line for each change, with the patches that it happened to."""
+    """Return a line for each change, with its patches."""
     remaining = list(_remaining(thread))
     found: dict[str, list[Change]] = {}
     for change in remaining:
@@ -82,7 +82,7 @@ def _changes(thread: Thread, states: States) -> list[Line]:
 
 
 def _remaining(thread: Thread) -> Iterator[Change]:
-    """Return the net changes, from the first value to the current one."""
+    """Yield the net changes, from the first value to the current one."""
     first: dict[tuple[ChangeKind, PatchId | None, str], Change] = {}
     for change in thread.changes:
         key = change.kind, change.patch, change.context
@@ -119,7 +119,7 @@ def _now(change: Change, patch: Patch, thread: Thread) -> str:
 
 
 def _said(change: Change, states: States) -> str:
-    """What happened, in a few words; "" of what was merely not known before."""
+    """Return a change in a few words; "" if the former value was merely unknown."""
     before, after = change.before, change.after
     match change.kind:
         case ChangeKind.STATE:
@@ -138,7 +138,7 @@ def _said(change: Change, states: States) -> str:
 
 
 def _with_others(alike: Sequence[Change], thread: Thread) -> list[PatchId | None]:
-    """The patches that changed *alike*, and those of which the room did not ask to hear that stand so by now."""
+    """Return the patches that changed *alike*, including recently changed ones for which the room did not ask."""
     of, sample = [change.patch for change in alike], alike[0]
     if None in of:
         return of
@@ -148,7 +148,7 @@ def _with_others(alike: Sequence[Change], thread: Thread) -> list[PatchId | None
 
 
 def _stands(patch: Patch, change: Change, thread: Thread) -> bool:
-    """Whether a *patch* is as a *change* of another left that."""
+    """Return whether *patch* has the value that *change* gave another one."""
     match change.kind:
         case ChangeKind.STATE | ChangeKind.DELEGATE | ChangeKind.ARCHIVED:
             return (
@@ -161,7 +161,7 @@ def _stands(patch: Patch, change: Change, thread: Thread) -> bool:
 
 
 def _counted(said: str, of: Sequence[PatchId | None], thread: Thread) -> str:
-    """What happened, with how many patches it happened to, and to which where those are few."""
+    """Return a change with the number of its patches, and a list of them if they are few."""
     if None in of or thread.submission.lone is not None:
         return said[:1].upper() + said[1:]
     total = thread.submission.total
@@ -172,7 +172,7 @@ def _counted(said: str, of: Sequence[PatchId | None], thread: Thread) -> str:
 
 
 def _checks(changes: Sequence[Change], thread: Thread) -> list[str]:
-    """A line for all checks that changed alike on the same patches."""
+    """Return a line for all checks that changed alike on the same patches."""
     found: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
         arrow = f"{change.before} → {change.after}" if change.before else change.after
@@ -213,12 +213,12 @@ def _number(patch: Patch) -> str:
 
 
 def _comments(thread: Thread) -> Sequence[Change]:
-    """Each comment once; those of cover letters number themselves apart from those of patches."""
+    """Return each comment once; those on cover letters and on patches have separate ids."""
     return tuple({(each.patch, each.comment.id): each for each in thread.changes if each.comment is not None}.values())
 
 
 def _comment(change: Change, thread: Thread, site: ServerLinks) -> Piece:
-    """Who replied to what, which trailers that gave, and how it begins."""
+    """Return the lines about a comment: its author and target, the trailers in it, and its beginning."""
     comment = change.comment
     if comment is None:
         return Lines(())

@@ -1,1 +1,1 @@
-"""What operators look at: the schedule, the log, the metrics page."""
+"""Supports operation: the schedule, the log, systemd, and the summary of a configuration."""

@@ -1,4 +1,4 @@
-"""The queries that the settings subscribe rooms to."""
+"""Parses the subscriptions in the settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _SHOWN = 60  # characters of a mistake
 
 @dataclass(frozen=True, slots=True)
 class RoomQuery:
-    """A subscription of the settings; *room* is an alias or an id, *key* where it stands in the file."""
+    """A subscription in the settings; *room* is an alias or an id, *key* its path in the file."""
 
     key: str
     room: str
@@ -22,10 +22,10 @@ class RoomQuery:
 
 
 def room_queries(settings: Settings) -> tuple[RoomQuery, ...]:
-    """The subscriptions of all rooms, in the order of the file.
+    """Return the subscriptions of all rooms, in the order of the file.
 
     Raises:
-        ConfigError: names the key of a query that cannot be read; as ConfigErrors for several.
+        ConfigError: a query is invalid; the error names its key. Several invalid queries come as ConfigErrors.
     """
     found: list[RoomQuery] = []
     mistakes: list[ConfigError] = []
@@ -51,5 +51,5 @@ def _place(error: QueryError) -> str:
 
 
 def _one_line(text: str) -> str:
-    """*text* in one line that a terminal only shows."""
+    """Return *text* on one line, without characters that a terminal would interpret."""
     return printable(" ".join(text.split()))

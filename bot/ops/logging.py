@@ -1,6 +1,6 @@
-"""The log, on standard error: one line an event, key=value for people or JSON for machines.
+"""Configures the log, on standard error: one line per event, as key=value for people or JSON for machines.
 
-For people an exception's trace follows its line; in JSON it is one of the line's values.
+In the text format, an exception's traceback follows its line; in JSON it is one of the line's values.
 """
 
 import json
@@ -21,9 +21,9 @@ _PLAIN = "%(levelname)s %(name)s: %(message)s"
 
 
 def configure(level: str = "info", form: str = "text") -> None:
-    """Log from *level* on, in the *form* "text" or "json".
+    """Log events from *level* on, in the *form* "text" or "json".
 
-    Secrets do not get here: settings keep them wrapped, and a trace is told without the values of its variables.
+    Secrets do not reach the log: settings keep them wrapped, and tracebacks do not contain values of variables.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler(sys.stderr)
@@ -53,18 +53,18 @@ def _as_text() -> Processor:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say what ends the program, as the interpreter does, without what a terminal would obey."""
+    """Print the uncaught exception as the interpreter would, but without characters that a terminal would interpret."""
     _plain_trace(sys.stderr, (kind, error, trace))
     sys.stderr.write("\n")
 
 
 def _as_json() -> list[Processor]:
-    """In ASCII, so that whatever a server said stays on its line."""
+    """Return the processors for JSON in ASCII, which keeps any text from a server on its line."""
     return [structlog.processors.ExceptionRenderer(_trace), structlog.processors.JSONRenderer()]
 
 
 class _Lines(structlog.PrintLogger):
-    """Writes lines; one for which there is no space is lost, and does not end what it tells of."""
+    """A logger that writes lines; if there is no space left, a line is lost without an error."""
 
     def msg(self, message: str) -> None:
         """Write a line."""
@@ -76,36 +76,36 @@ class _Lines(structlog.PrintLogger):
 
 
 def _plain_trace(stream: TextIO, exc_info: ExcInfo) -> None:
-    """Where an exception came from; no variables, and nothing that a terminal would obey."""
+    """Write a traceback without values of variables and without characters that a terminal would interpret."""
     stream.write("".join(f"\n{printable(line)}" for line in _trace(exc_info).split("\n")))
 
 
 def _trace(exc_info: ExcInfo) -> str:
-    """Where an exception came from; no variables."""
+    """Return a traceback without values of variables."""
     return "".join(traceback.format_exception(*exc_info)).rstrip("\n")
 
 
 class _TextLine(logging.Formatter):
-    """What a library logs, on one line; its trace follows as ours do."""
+    """A formatter for the log records of libraries: one line each, with the traceback below it."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base class's
-        """The line, in which a server may have had a word."""
+        """Return the line, which may contain text from a server, without control characters."""
         return printable(super().formatMessage(record))
 
     def formatException(self, ei: ExcInfo) -> str:  # type: ignore[override]  # noqa: N802  # the base class's; never empty here
-        """Where an exception came from."""
+        """Return the traceback without control characters."""
         return "\n".join(printable(line) for line in _trace(ei).split("\n"))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802  # the base class's
-        """Where a line was logged."""
+        """Return the stack of the logging call without control characters."""
         return "\n".join(printable(line) for line in stack_info.split("\n"))
 
 
 class _JsonLine(logging.Formatter):
-    """What a library logs, in the form of our own lines."""
+    """A formatter for the log records of libraries, in the format of the bot's own lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the record as a line of JSON."""
         told = {
             "logger": record.name,
             "event": record.getMessage(),

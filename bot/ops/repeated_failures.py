@@ -1,4 +1,7 @@
-"""What fails again and again: told once, and tried later and later. Pure; times are monotonic seconds."""
+"""Tracks a task that fails repeatedly: each new kind of failure is logged once, retries back off. Pure.
+
+Times are monotonic seconds.
+"""
 
 import traceback
 from dataclasses import dataclass
@@ -9,33 +12,33 @@ from bot.errors import BotError
 
 @dataclass(slots=True)
 class RepeatedFailure:
-    """How something that is tried again and again fails; *failures* in a row, the last as *known*."""
+    """The state of a task that is retried: *failures* in a row, the last one described by *known*."""
 
     failures: int = 0
     known: tuple[str, ...] = ()
     not_before: float = 0.0
 
     def is_news(self, error: Exception) -> bool:
-        """Count a failure; whether it is another one than the last."""
+        """Count a failure, and return whether it differs from the last one."""
         before, self.known = self.known, tuple(_kinds(error))
         self.failures += 1
         return before != self.known
 
     def wait(self, now: float) -> None:
-        """Not again before a while has passed: 2 s, doubling to half a minute."""
+        """Delay the next attempt: by 2 s, doubling to half a minute."""
         self.not_before = now + JOBS.seconds(self.failures)
 
     def ended(self) -> int:
-        """It is well again; how many failures went before."""
+        """Reset after a success, and return the number of failures before it."""
         failures = self.failures
         self.failures, self.known, self.not_before = 0, (), 0.0
         return failures
 
 
 def _kinds(error: BaseException) -> list[str]:
-    """What tells failures from each other: our own by what they say, a fault of the program by its place.
+    """Return what identifies a failure: the text of the bot's own errors, the source line of any other.
 
-    The words of a fault may differ each time, by a number or a time in them.
+    The text of other exceptions may differ each time, because it may contain numbers or times.
     """
     if isinstance(error, BaseExceptionGroup):
         return sorted({kind for each in error.exceptions for kind in _kinds(each)})

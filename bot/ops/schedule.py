@@ -1,7 +1,7 @@
-"""The schedule: the only place that knows APScheduler, which ticks intervals and nothing else.
+"""Runs jobs at intervals; the only module that uses APScheduler, and only for intervals.
 
-A tick that comes too late runs all the same and once (`misfire_grace_time=None`, `coalesce`), one at a time
-(`max_instances=1`); what a skipped tick would have read, the next one reads.
+A late run still happens, but only once (`misfire_grace_time=None`, `coalesce`), and runs of a job do not overlap
+(`max_instances=1`). The next run of a job makes up for skipped ones.
 """
 
 import asyncio
@@ -49,9 +49,9 @@ class Job:
 
 
 class Schedule:
-    """Calls coroutines at intervals, until it is closed.
+    """Calls coroutines at intervals until it is closed.
 
-    One that fails is logged, once until it fails otherwise, and called again: later and later, as its backoff has it.
+    A job that fails is logged, once per kind of failure, and called again after an increasing delay.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Schedule:
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
     def every(self, seconds: float, job: Callable[[], Awaitable[object]], name: str) -> None:
-        """Call *job* every *seconds*, the first time as soon as it starts; *name* is unique."""
+        """Call *job* every *seconds*, beginning at the start of the schedule; *name* must be unique."""
         made = Job(job, name)
 
         async def run() -> None:
@@ -73,15 +73,15 @@ class Schedule:
         self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
-        """Begin to tick; needs a running event loop."""
+        """Start the schedule; this requires a running event loop."""
         self._scheduler.start()
 
     def close(self) -> None:
-        """Tick no more; what runs is cancelled at the loop's next turn."""
+        """Stop the schedule; running jobs are cancelled at the next turn of the event loop."""
         self._scheduler.shutdown(wait=False)
 
     async def wait_closed(self) -> None:
-        """Return when nothing runs any more, so that what the runs used can be closed."""
+        """Wait until no job is running, after which the resources that jobs use can be closed."""
         await gone(self._runs)
 
     async def _run(self, job: Job) -> None:
@@ -96,7 +96,7 @@ class Schedule:
 
 
 def _log_failure(job: str, error: Exception) -> None:
-    """An outage is a line; a fault of ours has its trace."""
+    """Log an outage as one line, and any other failure with its traceback."""
     if isinstance(error, BotError):
         _log.error("job.failed", job=job, reason=str(error))
     else:

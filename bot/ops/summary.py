@@ -1,4 +1,4 @@
-"""What a configuration would do, in sentences."""
+"""Describes the effect of a configuration, in sentences."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _LOG_FORMS = {"text": "lines of text", "json": "lines of JSON"}
 
 
 def sentences(settings: Settings, subscriptions: Sequence[RoomQuery], agent: str) -> Iterator[str]:
-    """What the bot would do with *settings*, asking as *agent*; nobody is contacted, and nothing secret is told."""
+    """Yield what the bot would do with *settings* and User-Agent *agent*; no server is contacted, no secret shown."""
     yield f"Signs in to {settings.matrix.homeserver} as {settings.matrix.user_id}."
     yield from _examples(settings.matrix)
     if not settings.matrix.has_secret:
@@ -53,7 +53,7 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery], agent: str
 
 
 def _examples(matrix: MatrixSettings) -> Iterator[str]:
-    """What still stands in the settings as the example has it: nobody's homeserver is there."""
+    """Yield a note on the settings that still contain the example's host names, which nothing is behind."""
     host, server = urlsplit(matrix.homeserver).hostname or "", matrix.user_id.partition(":")[2]
     admins = [("matrix.admins", admin.partition(":")[2]) for admin in matrix.admins]
     left = [("matrix.homeserver", host), ("matrix.user_id", server), *admins]
@@ -94,6 +94,6 @@ def _room(room: RoomSettings, queries: Sequence[Query]) -> Iterator[str]:
 
 
 def _without_login(url: str) -> str:
-    """The scheme, host and path of *url*: its user name, password and parameters may be secret."""
+    """Return the scheme, host and path of *url*; its user name, password and parameters may be secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

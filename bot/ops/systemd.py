@@ -1,4 +1,4 @@
-"""Tells systemd how the service is, as sd_notify(3) and sd_watchdog_enabled(3) describe it; no library is needed."""
+"""Notifies systemd of the service's state, as sd_notify(3) and sd_watchdog_enabled(3) describe, without a library."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ServiceManager:
-    """Whoever started the service and wants to hear of it; nobody, where the environment names none."""
+    """The service manager that started the process, if the environment names one."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         address = environment.get(_SOCKET, "")
@@ -21,7 +21,7 @@ class ServiceManager:
         self.watchdog_seconds = _watchdog_seconds(environment) if address else None
 
     def tell(self, *said: str) -> None:
-        """Send assignments, such as "READY=1"; that they cannot be sent is logged, and hinders nothing."""
+        """Send assignments such as "READY=1"; a failure to send is only logged."""
         if not self._address:
             return
         try:
@@ -33,7 +33,7 @@ class ServiceManager:
 
 @asynccontextmanager
 async def watched(manager: ServiceManager) -> AsyncIterator[None]:
-    """Be ready from here on, prove at half the watchdog's interval that the event loop runs, and say when it ends."""
+    """Report that the service is ready, send signs of life at half the watchdog's interval, and report the end."""
     manager.tell("READY=1", "STATUS=Running; /readyz says what keeps the bot from its work.")
     pulse = asyncio.create_task(_pulse(manager)) if manager.watchdog_seconds else None
     try:
@@ -51,7 +51,7 @@ async def _pulse(manager: ServiceManager) -> None:
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
-    """How often at least systemd wants a sign of life; None where it wants none of this process."""
+    """Return the interval in which systemd expects a sign of life, or None if it expects none from this process."""
     interval, process = environment.get(_WATCHDOG, ""), environment.get(_WATCHDOG_OF, "")
     if not (interval.isascii() and interval.isdigit()) or (process and process != str(os.getpid())):
         return None

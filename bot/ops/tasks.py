@@ -1,4 +1,4 @@
-"""Tasks that must end."""
+"""Cancels tasks and waits until they have ended."""
 
 import asyncio
 from collections.abc import Collection
@@ -15,10 +15,10 @@ async def end(tasks: Collection["asyncio.Task[Any]"]) -> None:
 
 
 async def gone(cancelled: Collection["asyncio.Task[Any]"]) -> None:
-    """Return when these tasks have ended, cancelling those that went on again and again.
+    """Return when these cancelled tasks have ended, cancelling again those that continue.
 
-    A cancellation can be lost: a library takes it for an error of its own, or a task group meets another error at the
-    same moment and raises that instead; whoever tries again after errors would then go on for ever.
+    A cancellation can be lost: a library may take it for an error of its own, or a task group may raise another error
+    of the same moment instead. A loop that retries after errors would then run forever.
     """
     left = set(cancelled)
     while left:

@@ -1,1 +1,1 @@
-"""Speaks to Patchwork servers, and reads their answers into the model."""
+"""HTTP client for Patchwork servers, and the model into which their responses are parsed."""

@@ -1,8 +1,8 @@
-"""The people that a mail header or a trailer names, read entry by entry.
+"""Mail addresses in headers and trailers, parsed entry by entry.
 
-The standard library's parsers differ between versions of Python: newer ones refuse a whole header for one odd entry,
-older ones make up addresses from it. Here an odd entry costs itself only, and an address is never put together from
-pieces: it is what stands between `<` and `>`, or an entry that is nothing else.
+The standard library's parsers differ between versions of Python: newer ones reject a whole header because of one
+malformed entry, older ones make up addresses from it. Here a malformed entry affects only itself, and an address is
+never assembled from pieces: it is the text between `<` and `>`, or an entry that consists of nothing else.
 """
 
 import re
@@ -12,8 +12,8 @@ from bot.patchwork.model import Person
 
 _MAX_HEADER = 64 * 1024  # characters
 _MAX_ADDRESS = 320  # characters (RFC 5321, section 4.5.3.1: 64 and 255, and the @)
-# A quoted name, a comment, an address in brackets, a separator, or a run of anything else. A sign without its partner
-# stands for itself. Comments nest in theory; an inner one is taken for text.
+# A quoted name, a comment, an address in brackets, a separator, or a run of anything else. An unpaired delimiter is
+# a token of its own. Comments can nest in theory; an inner one is treated as text.
 _TOKEN = re.compile(
     r"""
     (?P<quoted>"(?:[^"\\]|\\.)*") | (?P<comment>\([^()]*\)) | (?P<bracketed><[^<>]*>) | (?P<separator>[,;]) |
@@ -26,27 +26,27 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 def mailboxes(header: str) -> Iterator[Person]:
-    """Whom a To, Cc or From header names, in order; entries without an address that can be trusted are left out."""
+    """Yield the people named in a To, Cc or From header, in order, without entries that have no trustworthy address."""
     for entry in _entries(header[:_MAX_HEADER]):
         if (person := _mailbox(entry)) is not None:
             yield person
 
 
 def mailbox(header: str) -> Person | None:
-    """The one person whom a header names, whatever commas are in the name; None as in `mailboxes`."""
+    """Return the one person whom a header names, even if the name has commas; None without a trustworthy address."""
     return _mailbox([(str(token.lastgroup), token[0]) for token in _TOKEN.finditer(header[:_MAX_HEADER])])
 
 
 def addresses_in(headers: Iterable[str]) -> Iterator[str]:
-    """The addresses that headers name, in order, in lower case."""
+    """Return the addresses in *headers*, in order and in lower case."""
     return (person.email.lower() for header in headers for person in mailboxes(header))
 
 
-_Token = tuple[str, str]  # its kind and its text
+_Token = tuple[str, str]  # kind and text
 
 
 def _entries(header: str) -> Iterator[list[_Token]]:
-    """The tokens of each entry; the name of a group belongs to none."""
+    """Yield the tokens of each entry; group names belong to no entry."""
     entry: list[_Token] = []
     for token in _TOKEN.finditer(header):
         match token.lastgroup:
@@ -61,12 +61,12 @@ def _entries(header: str) -> Iterator[list[_Token]]:
 
 
 def _is_group_name(entry: list[_Token]) -> bool:
-    """Whether what stands before a colon is the name of a group ("undisclosed-recipients:;")."""
+    """Return whether the tokens before a colon are the name of a group ("undisclosed-recipients:;")."""
     return all(kind != "bracketed" for kind, _ in entry) and "@" not in "".join(text for _, text in entry)
 
 
 def _mailbox(entry: list[_Token]) -> Person | None:
-    """The person of an entry; None where it holds no address, or none that is certain."""
+    """Return the person in an entry; None if it has no address, or an ambiguous one."""
     bracketed = [text for kind, text in entry if kind == "bracketed"]
     if len(bracketed) > 1:
         return None
@@ -82,13 +82,13 @@ def _mailbox(entry: list[_Token]) -> Person | None:
 
 
 def _name(tokens: list[_Token]) -> str:
-    """The words before an address."""
+    """Return the words before an address as one string."""
     words = (_unquoted(text) if kind == "quoted" else text for kind, text in tokens if kind != "comment")
     return " ".join("".join(words).split())
 
 
 def _comment(tokens: list[_Token]) -> str:
-    """The name that a comment behind a bare address gives: "ada@example.org (Ada)"."""
+    """Return the name in a comment behind a bare address: "ada@example.org (Ada)"."""
     return " ".join(" ".join(text[1:-1] for kind, text in tokens if kind == "comment").split())
 
 

@@ -1,7 +1,7 @@
-"""The questions the bot asks a Patchwork server, each answered in the model.
+"""Queries to a Patchwork server, with responses as model objects.
 
-A wrong filter value is never an error there but an empty list, and an unknown parameter is ignored; so every row is
-checked against what was asked.
+A Patchwork server answers an invalid filter value with an empty list and ignores unknown parameters, so each row is
+checked against the request.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ from bot.patchwork.states import States, states_in
 from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventRow, PatchRow, SeriesRow, read_project
 
-PER_PAGE = 250  # Patchwork's own maximum; more is silently clamped
+PER_PAGE = 250  # Patchwork's own maximum; larger values are silently clamped
 NET_SIZE = 100
-_MAX_PARTS = 10  # in which a page is asked for that is too large as a whole
+_MAX_PARTS = 10  # into which a page is split that is too large as a whole
 WALLED = "mbox.walled"
-_EMPTY_LIST = [("q", "no patch has this name")]  # a page without patches is a short one
-_MAX_PAGES = 4  # of what hangs on one object
-MAX_FAILED_PAGES = 8  # of one object's, each of which may take as long as a request may; then others are not asked for
-MAX_COMMENTED = 100  # patches whose comments are read one after the other, at a time
+_EMPTY_LIST = [("q", "no patch has this name")]  # a page without patches is short
+_MAX_PAGES = 4  # of a list that belongs to one object
+MAX_FAILED_PAGES = 8  # of one object; each may take as long as the request timeout, so the rest are not requested
+MAX_COMMENTED = 100  # patches whose comments are read one after the other in one call
 _MAX_REMEMBERED = 2_000
 _READ_ASIDE_BYTES = 128 * 1024
 _log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ _Model = TypeVar("_Model")
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """One page of events, as the server ordered them, and whether it was a full one; *skipped* could not be read."""
+    """A page of events in the server's order; *more* is true if it was full, *skipped* are the unreadable rows."""
 
     events: tuple[EventHint, ...]
     more: bool
@@ -58,33 +58,33 @@ class EventPage:
 
 @dataclass(frozen=True, slots=True)
 class PatchContents:
-    """Patches read whole, and why each other one that was asked for could not be."""
+    """Patches with their diffs, and the error for each requested patch that could not be read."""
 
     patches: tuple[Patch, ...]
     failures: Mapping[PatchId, TransportError]
 
 
 class PatchworkApi:
-    """One server's answers in the model; raises what `PatchworkClient` raises.
+    """The API of one Patchwork server, with responses as model objects; raises what `PatchworkClient` raises.
 
-    *incidents* records the rows of lists that cannot be read.
+    *incidents* records unreadable rows of lists.
     """
 
     def __init__(self, client: PatchworkClient, incidents: Incidents | None = None) -> None:
         self._client = client
         self._discovering = asyncio.Lock()
-        self._remembered: dict[PatchId, Patch] = {}  # read from pages of a series of which another page failed
+        self._remembered: dict[PatchId, Patch] = {}  # read from patch pages of a series of which another page failed
         name = client.server or client.url
         self._incidents = incidents or Incidents(SystemClock())
         self._row_log = RowLog(name, self._incidents)
         self._all_mboxes = f"the mboxes of {name}"
 
     def for_commands(self) -> "PatchworkApi":
-        """The same server's answers, asked for by people."""
+        """Return an API for the same server that sends its requests on behalf of commands."""
         return PatchworkApi(self._client.for_commands())
 
     def within(self, budget: RecheckBudget) -> "PatchworkApi":
-        """The same server's answers, as far as a *budget* allows requests; beyond it, all raise `OverBudget`."""
+        """Return an API for the same server that raises `OverBudget` for requests beyond *budget*."""
         return PatchworkApi(self._client.within(budget), self._incidents)
 
     @property
@@ -94,17 +94,17 @@ class PatchworkApi:
 
     @property
     def version(self) -> str:
-        """The API version in use, "" before `discover`."""
+        """The API version in use; "" before `discover`."""
         return self._client.version
 
     @property
     def raises_comment_events(self) -> bool:
-        """Whether events tell of comments."""
+        """True if the server announces comments by events."""
         return raises_comment_events(self.version)
 
     @property
     def states(self) -> States:
-        """The states that the server has, as far as they are known; for all who ask it."""
+        """The known patch states of the server, shared by all APIs made from this one."""
         return self._client.states
 
     @states.setter
@@ -112,20 +112,20 @@ class PatchworkApi:
         self._client.states = states
 
     async def state_names(self, project: str) -> dict[str, str]:
-        """The states by slug as the page of a *project* spells them; none where it does not."""
+        """Return the names of the patch states by slug, as on the page of a *project*; empty if the page lists none."""
         page = await self._client.page(f"/project/{quote(project, safe='')}/list/", _EMPTY_LIST)
         return states_in(page)
 
     @property
     def may_be_newer(self) -> bool:
-        """Whether a newer version than the one in use would be spoken, if the server did."""
+        """True if a later version of the API is supported than the one in use."""
         return self.version != NEWEST
 
     async def discover(self) -> str:
-        """Find the newest API version that both sides speak, and use it.
+        """Find the newest API version that both sides support, and use it.
 
         Raises:
-            Refused: when it is no Patchwork, or one that is too old or another kind.
+            InvalidResponse: the server is not Patchwork, is too old, or is the freedesktop.org fork.
         """
         async with self._discovering:
             if not self.version:
@@ -133,14 +133,18 @@ class PatchworkApi:
             return self.version
 
     async def discover_newer(self) -> bool:
-        """Use a newer version where the server speaks one by now; whether it does."""
+        """Switch to a newer API version if the server supports one by now, and return whether it does."""
         async with self._discovering:
             newer = await newer_version(self._client, self.version)
             self._client.version = newer or self.version
             return newer is not None
 
     async def project(self, name: str) -> ProjectName:
-        """The project's link_name as the server spells it; `NotFound` where there is none."""
+        """Return the project's link_name in the server's spelling.
+
+        Raises:
+            NotFound: there is no such project.
+        """
         page = await self._client.json(f"projects/{quote(name, safe='')}/")
         return read_project(page.body)
 
@@ -153,9 +157,9 @@ class PatchworkApi:
         per_page: int = PER_PAGE,
         oldest_first: bool = True,
     ) -> EventPage:
-        """A page of the projects' events, from the naive server date *since* on; none past the last page.
+        """Return a page of the projects' events since the server's naive date *since*; empty past the last page.
 
-        Servers before API 1.2 ignore that the oldest shall come first.
+        Servers before API 1.2 ignore *oldest_first*.
         """
         params = [("project", name) for name in projects]
         params += [("order", "date")] if oldest_first else []
@@ -176,16 +180,16 @@ class PatchworkApi:
     async def newest_patches(
         self, projects: Collection[str], count: int = NET_SIZE, page: int = 1
     ) -> NewestPage[Patch]:
-        """The patches with the highest ids, newest first, without their diffs."""
+        """Return the patches with the highest ids, newest first, without their diffs."""
         return await self._listed_patches(projects, newest(projects, count, page), count)
 
     async def archived_patches(self, projects: Collection[str], count: int, page: int = 1) -> NewestPage[Patch]:
-        """The archived patches with the highest ids, newest first, without their diffs."""
+        """Return the archived patches with the highest ids, newest first, without their diffs."""
         listed = await self._listed_patches(projects, newest(projects, count, page, archived=True), count)
         return replace(listed, rows=tuple(patch for patch in listed.rows if patch.archived))
 
     async def archived_total(self, projects: Collection[str]) -> int | None:
-        """How many archived patches there are, by the number of the last page of one row; None: that cannot be told."""
+        """Return the number of archived patches, taken from the last page of size one; None if it cannot be told."""
         answer = await self._client.json("patches/", last_page(projects))
         patches, skipped = await self._read(PatchRow, answer, PatchRow.model)
         if not all(patch.archived for patch in patches) or len(patches) + len(skipped) > 1:
@@ -200,7 +204,7 @@ class PatchworkApi:
     async def newest_series(
         self, projects: Collection[str], count: int = NET_SIZE, page: int = 1
     ) -> NewestPage[Series]:
-        """The series with the highest ids, newest first; one with too many patches for any answer is left out."""
+        """Return the series with the highest ids, newest first, without any that is too large for a response."""
         try:
             return await self._newest_series(projects, count, page)
         except ResponseTooLarge:
@@ -225,44 +229,44 @@ class PatchworkApi:
         return page_of(projects, series, skipped, answer, count)
 
     async def series(self, number: int) -> Series:
-        """A series as it stands now."""
+        """Return the current state of a series."""
         return (await self._one(SeriesRow, "series", number)).model()
 
     async def patch(self, number: int) -> Patch:
-        """A patch with its files, addresses and trailers."""
+        """Return a patch with its files, addresses and trailers."""
         return (await self.patch_page(number)).patch
 
     async def patch_page(self, number: int) -> PatchPage:
-        """A patch with all that its own page shows."""
+        """Return a patch with everything that its own page has."""
         row = await self._one(PatchRow, "patches", number)
         return await asyncio.to_thread(row.page)  # a diff may be large
 
     async def patches_of(self, series: SeriesId) -> tuple[Patch, ...]:
-        """The patches of a series as they stand now, without their diffs, in the order of their numbers."""
+        """Return the current patches of a series, without their diffs, in the order of their numbers."""
         found = await self._all(PatchRow, "patches/", PatchRow.model, [("series", str(series))])
         return tuple(sorted((patch for patch in found if patch.series == series), key=_place))
 
     async def shown_in(self, series: SeriesId) -> tuple[tuple[Patch, ...], str]:
-        """The patches of a series as a list shows them, and what that calls the series; "" where it shows none."""
+        """Return the patches of a series as a list shows them, and the series' name there; "" if none is listed."""
         found = await self._all(PatchRow, "patches/", _with_series_name, [("series", str(series))])
         shown = [(patch, name) for patch, name in found if patch.series == series]
         return tuple(patch for patch, _ in shown), next((name for _, name in shown), "")
 
     async def checks(self, patch: PatchId) -> tuple[Check, ...]:
-        """All that tools said of a patch."""
+        """Return all checks of a patch."""
         return tuple(await self._all(CheckRow, f"patches/{patch}/checks/", CheckRow.model))
 
     async def comments(self, on: CommentTarget) -> tuple[Comment, ...]:
-        """The comments on a patch or a cover letter, oldest first."""
+        """Return the comments on a patch or a cover letter, oldest first."""
         if on.kind is MailKind.PATCH:
             return await self.patch_comments(PatchId(on.id))
         return await self._comments(f"covers/{on.id}/comments/")
 
     async def trailers(self, series: Series, patches: Sequence[Patch]) -> TrailersRead:
-        """The trailers of the *patches* of a series now: from its mbox, which has those of their comments, too.
+        """Return the current trailers of *patches*, read from the series' mbox, which includes those of their comments.
 
-        Where there is no mbox, or it is not the series', their comments are read one patch after the other. The cover
-        letter's are not among them.
+        If there is no mbox, or it does not match the series, the comments are read one patch after the other. The
+        trailers in comments on the cover letter are not included.
         """
         read = await self._mbox(series)
         if read is None:
@@ -272,18 +276,18 @@ class PatchworkApi:
         return TrailersRead(found, series.id)
 
     async def cover_trailers(self, series: Series) -> frozenset[Trailer]:
-        """The trailers in the comments on the cover letter of a series; none where it has no cover letter."""
+        """Return the trailers in the comments on a series' cover letter; empty if it has no cover letter."""
         if series.cover_id is not None:
             return _trailers_in(await self.comments(CommentTarget(MailKind.COVER, series.cover_id)))
         return _trailers_in(await self.cover_comments(series.id) if series.cover else ())
 
     async def patch_trailers(self, patch: Patch) -> TrailersRead:
-        """The trailers of a patch: those that are known, which its own mail has, and those of its comments."""
+        """Return the trailers of a patch: the known ones, which its own mail has, and those in its comments."""
         found = _trailers_in(await self.patch_comments(patch.id))
         return TrailersRead(((patch.id, patch.trailers | found),))
 
     async def _trailers_of(self, patches: Sequence[Patch]) -> TrailersRead:
-        """The trailers of each of the *patches*; those whose comments are still to be read are named."""
+        """Return the trailers of each of *patches*, with the ids of those whose comments could not be read."""
         found: list[tuple[PatchId, frozenset[Trailer]]] = []
         unread = [patch.id for patch in patches[MAX_COMMENTED:]]
         most_unread = len(unread) + MAX_FAILED_PAGES
@@ -295,18 +299,18 @@ class PatchworkApi:
                 found += (await self.patch_trailers(patch)).patches
             except TransportError as error:
                 if isinstance(error, Temporary) and error.retry_after is not None:
-                    raise  # who asks for patience is not asked for each patch instead
+                    raise  # a server that asks for patience must not get a request for each patch instead
                 unread.append(patch.id)
             except OverBudget:
                 unread.append(patch.id)
         return TrailersRead(tuple(found), unread=tuple(unread))
 
     async def patch_comments(self, patch: PatchId) -> tuple[Comment, ...]:
-        """The comments on a patch, oldest first."""
+        """Return the comments on a patch, oldest first."""
         return await self._comments(f"patches/{patch}/comments/")
 
     async def cover_comments(self, series: SeriesId) -> tuple[Comment, ...]:
-        """The comments on the cover letter of a series, oldest first; none where it has no cover letter."""
+        """Return the comments on a series' cover letter, oldest first; empty if it has no cover letter."""
         cover = (await self._one(SeriesRow, "series", series)).cover_letter
         return await self._comments(f"covers/{cover.id}/comments/") if cover else ()
 
@@ -315,13 +319,13 @@ class PatchworkApi:
         return tuple(sorted(found, key=lambda comment: (comment.date, comment.id)))
 
     async def by_msgid(self, msgid: Msgid, projects: Collection[str]) -> tuple[Patch, ...]:
-        """The patches with a message-id, without their diffs; servers before API 1.2 cannot look for one."""
+        """Return the patches with a message-id, without their diffs; requires API 1.2."""
         page = await self._client.json("patches/", [*(("project", name) for name in projects), ("msgid", msgid)])
         found, _ = await self._read(PatchRow, page, PatchRow.model)
         return tuple(patch for patch in asked_for(projects, found) if patch.msgid == msgid)
 
     async def series_of_cover(self, msgid: Msgid, projects: Collection[str]) -> int | None:
-        """The series that the cover letter with a message-id opens; servers before API 1.2 cannot look for one."""
+        """Return the id of the series whose cover letter has a message-id; requires API 1.2."""
         answer = await self._client.json("covers/", [*(("project", name) for name in projects), ("msgid", msgid)])
         asked = {name.lower() for name in projects}
         rows, _ = await self._read(CoverRow, answer, lambda row: row)
@@ -329,24 +333,25 @@ class PatchworkApi:
         return next((cover.series[0].id for cover in covers if cover.series), None)
 
     async def series_of_cover_number(self, number: int) -> int | None:
-        """The series that the cover letter with an id opens."""
+        """Return the id of the series that a cover letter opens."""
         opened = (await self._one(CoverRow, "covers", number)).series
         return opened[0].id if opened else None
 
     async def contents(self, series: Series, refs: Sequence[PatchRef]) -> tuple[Patch, ...]:
-        """The patches *refs* of *series* with their diffs; those that the server says are gone are left out."""
+        """Return the patches *refs* of *series* with their diffs, without those that no longer exist on the server."""
         return (await self.read_contents(series, refs)).patches
 
     async def read_contents(self, series: Series, refs: Sequence[PatchRef], *, partly: bool = False) -> PatchContents:
-        """The patches *refs* of *series* with their diffs; *partly*: as far as they can be read.
+        """Return the patches *refs* of *series* with their diffs, or, if *partly*, those of them that can be read.
 
-        A single patch is read from its own page, which says more at the same price; several come in one mbox
-        where that is the series' own, else from their pages, two at a time; after some that failed, the others are not
-        asked for. So does what has no diff in the mbox, which does not say where a pull request is pulled from. Pages
-        that were read are not asked for again when another one failed.
+        A single patch is read from its own page, which has more information at the same cost. Several patches are read
+        from the series' mbox if it matches the series, otherwise from their pages, `AT_ONCE` at a time; after
+        `MAX_FAILED_PAGES` failures the rest are not requested. A patch without a diff in the mbox is also read from its
+        page, because the mbox lacks the pull URL of a pull request. Pages that were read are kept for the next call if
+        another one failed.
 
         Raises:
-            Temporary: unless *partly*, when a patch cannot be read now.
+            Temporary: a patch cannot be read now, unless *partly*.
         """
         read = (await self._mbox(series, or_pages=partly) or {}) if len(refs) > 1 else {}
         patches = {ref.id: read[ref.id] for ref in refs if ref.id in read and not _may_be_pull(read[ref.id])}
@@ -377,14 +382,14 @@ class PatchworkApi:
             if isinstance(error, Wall):
                 self._incidents.record(WALLED, self._all_mboxes, str(error))
             if isinstance(error, Temporary) and error.retry_after is not None and not or_pages:
-                raise  # who asks for patience is not asked for each patch instead
+                raise  # a server that asks for patience must not get a request for each patch instead
             _log.info("series.mbox_missing", series=series.id, reason=str(error))
             return None
         self._incidents.resolve(WALLED, self._all_mboxes)
         return await asyncio.to_thread(read_series_mbox, text, series)
 
     async def _page_of(self, patch: PatchId) -> Patch | TransportError:
-        """The patch, or why it cannot be read."""
+        """Return the patch, or the error if it cannot be read."""
         if patch in self._remembered:
             return self._remembered[patch]
         try:
@@ -398,10 +403,10 @@ class PatchworkApi:
         self._remembered.update(patches)
 
     async def _one(self, kind: type[_Single], path: str, number: int) -> _Single:
-        """The object with an id.
+        """Return the object with an id.
 
         Raises:
-            Garbled: when the answer is about another one.
+            Garbled: the response is about another object.
         """
         page = await self._client.json(f"{path}/{number}/")
         row = await asyncio.to_thread(read_row, kind, page.body)
@@ -412,7 +417,7 @@ class PatchworkApi:
     async def _all(
         self, kind: type[_Row], path: str, model: Callable[[_Row], _Model], params: Params = ()
     ) -> list[_Model]:
-        """The rows of a list to its end, or for `_MAX_PAGES` pages."""
+        """Return the rows of a list to its end, up to `_MAX_PAGES` pages."""
         found: list[_Model] = []
         for number in range(1, _MAX_PAGES + 1):
             asked = [*params, ("per_page", str(PER_PAGE))] + ([("page", str(number))] if number > 1 else [])
@@ -425,7 +430,7 @@ class PatchworkApi:
     async def _read(
         self, kind: type[_Row], page: Page, model: Callable[[_Row], _Model]
     ) -> tuple[tuple[_Model, ...], tuple[SkippedRow, ...]]:
-        """What the rows of a page say, and those that cannot be read; off the event loop where they are many."""
+        """Return the rows of a page as model objects, and the unreadable ones; parse large pages off the event loop."""
         if len(page.body) < _READ_ASIDE_BYTES:
             listed = read_list(kind, page.body, model)
         else:
@@ -443,7 +448,7 @@ def _trailers_in(comments: Sequence[Comment]) -> frozenset[Trailer]:
 
 
 def _may_be_pull(patch: Patch) -> bool:
-    """Whether a *patch* of a series mbox may be a pull request: one without a diff, or in a cover letter's place."""
+    """Return whether a *patch* from a series mbox may be a pull request: without a diff, or numbered 0."""
     return not patch.files or (patch.number is not None and patch.number[0] == 0)
 
 
@@ -452,5 +457,5 @@ def _place(patch: Patch) -> tuple[tuple[int, int], int]:
 
 
 def _split(count: int) -> int:
-    """Return in how many parts of the same size a page of *count* rows, 2 or more, is asked for."""
+    """Return the number of equal parts in which to request a page of *count* rows, which is 2 or more."""
     return next((parts for parts in range(_MAX_PARTS, 1, -1) if count % parts == 0), count)

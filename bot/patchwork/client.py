@@ -1,8 +1,8 @@
-"""The only place that speaks HTTP to a Patchwork server.
+"""HTTP client for one Patchwork server.
 
-One client per server, two requests at a time, 30 s each, sizes capped while the answer streams. What comes back is
-bytes of the asked type or a typed error; nothing is retried here, the poller owns that. Commands ask through a client
-of their own (`for_commands`), which shares connections and places with that of the polls.
+Two requests run at a time, each for up to 30 s, and the size of a response is limited while it streams. The result is
+the bytes of the requested content type or a typed error; nothing is retried here, which is up to the poller. Commands
+use a client of their own (`for_commands`) that shares connections and request slots with the polls' client.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ from bot.unpacking import body_of, unpacked
 AT_ONCE = 2
 _MAX_RETRY_AFTER = timedelta(hours=6)
 
-_MAX_ERROR_BYTES = 64 * 1024  # of an answer that is none; more of it says nothing more
-_MAX_COOKIES = 20  # a wall sets one or two; a server may set others with each answer
+_MAX_ERROR_BYTES = 64 * 1024  # of an error response; more would add nothing
+_MAX_COOKIES = 20  # a wall sets one or two; a server may set new ones with each response
 
-TOO_MANY_WAIT = timedelta(minutes=1)  # after a 429 that does not say how long
+TOO_MANY_WAIT = timedelta(minutes=1)  # after a 429 without a Retry-After header
 
-_MAX_PAGE_BYTES = 1024 * 1024  # of one for people
+_MAX_PAGE_BYTES = 1024 * 1024  # of an HTML page
 
 _JSON = "application/json"
 _PAGE_TYPE = "text/html"
@@ -62,32 +62,32 @@ Params = Sequence[tuple[str, str]]
 
 
 class NotFound(Permanent):
-    """The server says itself that it has no such thing: Patchwork's own 404, which is JSON with a "detail"."""
+    """Patchwork's own 404: JSON with a "detail"."""
 
 
 class ResponseTooLarge(Permanent):
-    """The answer is larger than any that is read."""
+    """A response that exceeds the size limit."""
 
 
 class InvalidResponse(Temporary):
-    """The answer is not the server's word on what was asked for: a redirect, a refusal, or another kind of server."""
+    """A response that is not Patchwork's answer to the request: a redirect, a refusal, or another kind of server."""
 
 
 class NoSuchPage(InvalidResponse):
-    """A 404 or 410 that is not Patchwork's own word on an object; its own 404 of unknown addresses looks like that."""
+    """A 404 or 410 that is not about an object; Patchwork's own 404 for an unknown address looks like this."""
 
 
 class Wall(InvalidResponse):
-    """A login page or a bot challenge in front of the server answered in its place."""
+    """A login page or a bot challenge in front of the server."""
 
 
 class TooMany(Temporary):
-    """The server wants fewer requests (429)."""
+    """A 429: the server asks for fewer requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchworkResponse:
-    """What came back: its status, its headers, and its body as far as it was read."""
+    """An HTTP response with its body as far as it was read."""
 
     status: int
     headers: httpx.Headers
@@ -95,18 +95,18 @@ class PatchworkResponse:
 
     @property
     def content_type(self) -> str:
-        """The type that it claims, in lower case and without parameters; "" where it claims none."""
+        """The declared content type in lower case and without parameters; "" if there is none."""
         given: str = self.headers.get("content-type", "")
         return given.partition(";")[0].strip().lower()
 
     @property
     def is_page(self) -> bool:
-        """Whether it is a page for people, by its type or by how it begins."""
+        """True if it is an HTML page, by its content type or by its beginning."""
         return self.content_type in _HTML or _PAGE.match(self.body) is not None
 
     @property
     def is_own_refusal(self) -> bool:
-        """Whether it is Patchwork's own word on why it does not give what was asked for."""
+        """True if it is Patchwork's own error message."""
         if self.content_type != _JSON:
             return False
         try:
@@ -118,7 +118,7 @@ class PatchworkResponse:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How this machine reaches others; "" = directly, and the system's own authorities."""
+    """The machine's route to other hosts; "" is a direct connection, and the system's certificate authorities."""
 
     proxy: str = ""
     ca_file: str = ""
@@ -126,9 +126,9 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """How long a request may take in all, and how large an answer may be once it is decoded.
+    """The total time of a request, and the size of a decoded response.
 
-    *silent_seconds* is how long a command waits for a server that left the last request without an answer.
+    *silent_seconds* is the timeout of a command's request if the server did not respond to the last one.
     """
 
     request_seconds: float = 30.0
@@ -138,7 +138,7 @@ class RequestLimits:
 
 @dataclass(slots=True)
 class _Known:
-    """What all who ask a server know of it: the API's *version*, e.g. "1.3", its *name* for metrics, its *states*."""
+    """The state shared by all clients of a server: the API *version*, the *name* for metrics, the patch *states*."""
 
     version: str
     name: ServerName
@@ -146,7 +146,7 @@ class _Known:
 
 
 class PatchworkClient:
-    """Asks one Patchwork server; *agent* says who asks."""
+    """An HTTP client for one Patchwork server, which identifies itself as *agent*."""
 
     def __init__(
         self,
@@ -168,13 +168,13 @@ class PatchworkClient:
             timeout=self._limits.request_seconds,
             proxy=network.proxy or None,
             verify=_authorities(network.ca_file) if transport is None else True,
-            trust_env=False,  # the settings say how to get there
+            trust_env=False,  # the settings define the route
             transport=transport,
             follow_redirects=False,
         )
 
     async def __aenter__(self) -> Self:
-        """Nothing is opened before the first request."""
+        """Return the client; the first request opens a connection."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -183,7 +183,7 @@ class PatchworkClient:
 
     @property
     def version(self) -> str:
-        """The API version in use, "" before it is known."""
+        """The API version in use; "" before it is known."""
         return self._known.version
 
     @version.setter
@@ -192,7 +192,7 @@ class PatchworkClient:
 
     @property
     def server(self) -> ServerName:
-        """The name under which its requests are counted."""
+        """The server's name in metrics."""
         return self._known.name
 
     @server.setter
@@ -201,7 +201,7 @@ class PatchworkClient:
 
     @property
     def states(self) -> States:
-        """The states that the server has, as far as they are known."""
+        """The patch states of the server, as far as they are known."""
         return self._known.states
 
     @states.setter
@@ -209,38 +209,38 @@ class PatchworkClient:
         self._known.states = states
 
     def for_commands(self) -> Self:
-        """Ask the same server for people, who share one place and wait no longer than one request may take."""
+        """Return a client for commands, which share one request slot and wait no longer than one request may take."""
         client = copy(self)
         client.purpose = Purpose.COMMAND
         return client
 
     def within(self, budget: RecheckBudget) -> Self:
-        """Ask the same server as far as a *budget* allows; beyond it, requests raise `OverBudget`."""
+        """Return a client for the same server that raises `OverBudget` for requests beyond *budget*."""
         client = copy(self)
         client.budget = budget
         return client
 
     async def json(self, path: str, params: Params = (), *, version: str | None = None) -> Page:
-        """The answer of /api/VERSION/*path*; of the version in use where none is given.
+        """Return the response of /api/VERSION/*path*, by default in the API version in use.
 
         Raises:
             Temporary: the server, the network or a wall in front of it failed; the same request may work later.
-            NotFound: there is no such object, as the server says itself.
-            TooLarge: the answer is too large.
+            NotFound: there is no such object, according to the server itself.
+            ResponseTooLarge: the response exceeds the size limit.
         """
         return await self._get(f"/api/{version or self.version}/{path}", params, _JSON)
 
     async def text(self, path: str) -> str:
-        """A text/plain answer outside the API; raises as `json` does."""
+        """Return a text/plain response from outside the API; raises as `json` does."""
         page = await self._get(path, (), "text/plain")
         return page.body.decode("utf-8", "replace")
 
     async def file(self, path: str) -> bytes:
-        """Whatever is at *path*, of any type; raises as `json` does."""
+        """Return the content at *path*, of any type; raises as `json` does."""
         return (await self._get(path, (), None)).body
 
     async def page(self, path: str, params: Params) -> str:
-        """A page for people, which may be a wall's; raises as `json` does."""
+        """Return an HTML page, which may be that of a wall; raises as `json` does."""
         return (await self._get(path, params, _PAGE_TYPE)).body.decode("utf-8", "replace")
 
     async def _get(self, path: str, params: Params, content_type: str | None) -> Page:
@@ -261,14 +261,14 @@ class PatchworkClient:
             raise Permanent(str(error)) from error
 
     def _patience(self) -> float:
-        """How long to wait for an answer, in seconds; people wait less for a server that just gave none."""
+        """Return the timeout of a request in seconds, which is shorter for commands if the server is silent."""
         if self.purpose is Purpose.COMMAND and self._turns.is_silent:
             return self._limits.silent_seconds
         return self._limits.request_seconds
 
     @asynccontextmanager
     async def _turn(self, seconds: float) -> AsyncIterator[None]:
-        """A place among the server's requests; a command's *seconds* begin while it waits for one, a poll's with it."""
+        """Hold a request slot; the timeout of a command includes the wait for the slot, that of a poll does not."""
         if self.purpose is Purpose.COMMAND:
             async with asyncio.timeout(seconds), self._turns.taken(self.purpose):
                 yield
@@ -280,7 +280,7 @@ class PatchworkClient:
         if self.budget is not None:
             self.budget.spend()
         accept, url = {"Accept": content_type or "*/*"}, self.url + path
-        # An empty list of parameters would take the query of *url* away.
+        # An empty list of parameters would remove the query from *url*.
         asked = httpx.URL(url, params=list(params)) if params else httpx.URL(url)
         with counted(self.server, path) as answered:
             async with self._http.stream("GET", asked, headers=accept) as response:
@@ -290,7 +290,7 @@ class PatchworkClient:
                 self._turns.is_silent = False
                 answer = PatchworkResponse(response.status_code, response.headers)
                 if answer.status == 200 and answer.content_type:
-                    judge(answer, content_type)  # a large answer of another type is not read
+                    judge(answer, content_type)  # a large response of another type is not read
                 limit = min(self._limits.max_bytes, _MAX_PAGE_BYTES if content_type == _PAGE_TYPE else sys.maxsize)
                 body = await (_body(response, limit) if answer.status == 200 else _error_body(response))
                 judge(replace(answer, body=body), content_type)
@@ -298,7 +298,7 @@ class PatchworkClient:
 
 
 async def _body(response: httpx.Response, limit: int) -> bytes:
-    """The body, unpacked no further than the *limit*: a small answer can unfold into a huge one."""
+    """Return the decompressed body, up to *limit*: a small response can unfold into a huge one."""
     encoding = response.headers.get("content-encoding", "gzip").strip().lower()
     if encoding != "gzip":
         raise Temporary(f"answered in the encoding {encoding[:100]}")
@@ -309,7 +309,7 @@ async def _body(response: httpx.Response, limit: int) -> bytes:
 
 
 async def _error_body(response: httpx.Response) -> bytes:
-    """The beginning of an answer that is an error, as far as it can be read."""
+    """Return the beginning of an error response, as far as it can be read."""
     body = bytearray()
     with suppress(httpx.HTTPError, httpx.StreamError, zlib.error):
         is_packed = "content-encoding" in response.headers
@@ -321,7 +321,7 @@ async def _error_body(response: httpx.Response) -> bytes:
 
 
 def _authorities(ca_file: str) -> ssl.SSLContext:
-    """Whom to believe: the authorities in *ca_file*, the system's where it is ""."""
+    """Return the certificate authorities to trust: those in *ca_file*, or the system's if it is ""."""
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:
@@ -329,17 +329,18 @@ def _authorities(ca_file: str) -> ssl.SSLContext:
 
 
 def judge(answer: PatchworkResponse, content_type: str | None) -> None:
-    """Whether an answer is what was asked for; raises the error that it is where it is none.
+    """Raise the error that a response stands for, or return if it is of the requested type.
 
-    *content_type* None: any will do but a page for people. Only Patchwork's own 404 says that something is not there;
-    whatever else may come from a wall or a proxy in front of it, and may go away.
+    A *content_type* of None accepts anything but an HTML page. Only Patchwork's own 404 proves that an object does not
+    exist; anything else may come from a wall or a proxy in front of the server, and may go away.
 
     Raises:
         NotFound: Patchwork's own 404.
-        Wall: a login page, a bot challenge, or a 401 or 403 that is not Patchwork's own word.
-        Refused: redirects (the configured address is not the server's own) and other refusals.
+        NoSuchPage: any other 404, or a 410.
+        Wall: a login page, a bot challenge, or a 401 or 403 that is not Patchwork's own.
+        InvalidResponse: redirects (the configured address is not the server's own) and other refusals.
         TooMany: 429.
-        Temporary: 5xx, and answers of another type.
+        Temporary: 5xx, and responses of another type.
     """
     status, wait = answer.status, retry_after(answer.headers)
     if status == 429:
@@ -372,9 +373,9 @@ def _judge_wall(answer: PatchworkResponse, wait: timedelta | None) -> None:
 
 
 def _is_wall(answer: PatchworkResponse) -> bool:
-    """Whether something in front of the server wants a person to log in, or to prove to be one.
+    """Return whether something in front of the server asks for a login or for proof of being human.
 
-    Patchwork's own page for an unknown address has a link to its login, so that such a link says nothing there.
+    Patchwork's own page for an unknown address has a link to its login, so such a link means nothing there.
     """
     if any(name in answer.headers for name in _WALL_HEADERS):
         return True
@@ -396,9 +397,10 @@ def _kind(answer: PatchworkResponse) -> str:
 
 
 def retry_after(headers: httpx.Headers) -> timedelta | None:
-    """What the Retry-After header asks for (RFC 9110 §10.2.3), six hours at most.
+    """Return the delay in the Retry-After header (RFC 9110 §10.2.3), at most six hours; None if there is none.
 
-    It names seconds or a date; a date is compared with the answer's own Date header, never with our clock.
+    The header has seconds or a date; a date is compared with the response's own Date header, never with the local
+    clock.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
@@ -411,7 +413,7 @@ def retry_after(headers: httpx.Headers) -> timedelta | None:
 
 
 def _moment(date: str) -> datetime | None:
-    """An HTTP date; without a zone it is UTC."""
+    """Return an HTTP date, in UTC if it has no zone; None if it is not a date."""
     try:
         moment = email.utils.parsedate_to_datetime(date)
     except (ValueError, OverflowError):

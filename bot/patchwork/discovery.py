@@ -1,7 +1,7 @@
-"""Finds the API version that a server and the bot both speak.
+"""Discovery of the API version that the server and the bot both support.
 
-An unknown version is Patchwork's own page for people with status 404. Anything else that is not an API index, such as
-a wall, says nothing about the version and is a failure, after which discovery starts over.
+Patchwork answers an unknown version with an HTML page and status 404. Anything else that is not an API index, such as a
+wall, says nothing about the version and is a failure, after which discovery starts over.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ NEWEST = VERSIONS[0]
 
 
 async def find_version(client: PatchworkClient) -> str:
-    """Return the newest version that both sides speak.
+    """Return the newest version that both sides support.
 
     Raises:
-        Refused: when the server is not Patchwork, or too old, or of another kind.
-        Temporary: when the server did not say; raises what `PatchworkClient.json` raises.
+        InvalidResponse: the server is not Patchwork, is too old, or is the freedesktop.org fork.
+        Temporary: the server did not tell; raises what `PatchworkClient.json` raises.
     """
     found = await newer_version(client, "")
     if found is None:
@@ -28,7 +28,7 @@ async def find_version(client: PatchworkClient) -> str:
 
 
 async def newer_version(client: PatchworkClient, than: str) -> str | None:
-    """Return the newest common version that is newer *than* another; None: there is none."""
+    """Return the newest common version that is newer than *than*; None if there is none."""
     skipped: list[str] = []
     for version in VERSIONS:
         if version <= than:
@@ -41,7 +41,7 @@ async def newer_version(client: PatchworkClient, than: str) -> str | None:
 
 
 async def _first_spoken(client: PatchworkClient, skipped: Sequence[str]) -> str | None:
-    """Request missing versions a second time, now that the server is known to answer itself."""
+    """Request the *skipped* versions again from a server known to respond, and return the first it supports."""
     for version in skipped:
         if await _speaks(client, version):
             return version
@@ -49,7 +49,7 @@ async def _first_spoken(client: PatchworkClient, skipped: Sequence[str]) -> str 
 
 
 async def _speaks(client: PatchworkClient, version: str) -> bool:
-    """Return whether the server speaks *version*; its index lists the endpoints."""
+    """Return whether the server supports *version*, whose index then lists the endpoints."""
     index = await _index(client, version)
     if index is None:
         return False
@@ -75,7 +75,7 @@ async def _index(client: PatchworkClient, version: str) -> dict[str, object] | N
     """Return the index of a version of the API; None if there is no such version.
 
     Raises:
-        Garbled: when it is no JSON object.
+        Garbled: the response is not a JSON object.
     """
     try:
         page = await client.json("", version=version)

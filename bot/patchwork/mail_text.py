@@ -32,7 +32,7 @@ _ATTRIBUTION_LINES = 3  # a client breaks "On …, … wrote:" into so many at m
 
 
 def decoded(header: str) -> str:
-    """A mail header with its encoded words (RFC 2047) decoded; as it stands where that fails."""
+    """Return a mail header with its encoded words (RFC 2047) decoded, or unchanged if that fails."""
     try:
         return str(email.header.make_header(email.header.decode_header(header)))
     except (LookupError, ValueError, email.errors.MessageError):
@@ -40,30 +40,30 @@ def decoded(header: str) -> str:
 
 
 def addresses(headers: Iterable[str]) -> tuple[str, ...]:
-    """The addresses of To or Cc headers, in lower case, in order, each once."""
+    """Return the addresses in To or Cc headers, in lower case, in order, each once."""
     return tuple(dict.fromkeys(map(storable, addresses_in(headers))))[:MAX_ADDRESSES]
 
 
 def ancestors(references: Iterable[str], in_reply_to: Iterable[str]) -> tuple[Msgid, ...]:
-    """The message-ids of the mails above one in its thread, as its headers name them, the parent last."""
+    """Return the message-ids of a mail's ancestors in its thread, according to its headers, the parent last."""
     named = [msgid for header in (*references, *in_reply_to) for msgid in _MSGID.findall(header[:_MAX_HEADER])]
     latest = dict.fromkeys(msgid_of(storable(msgid)) for msgid in reversed(named))
     return tuple(reversed(tuple(latest)[:MAX_ANCESTORS]))
 
 
 def person(header: str) -> Person:
-    """The name and address of a From-like header; without an address that can be trusted, all of it is the name."""
+    """Return the name and address in a From-like header; if no address is trustworthy, all of it is the name."""
     found = mailbox(header[:MAX_LINE]) or Person(header, "")
     return Person(name=one_line(decoded(found.name)), email=one_line(found.email))
 
 
 def mail_text(name: str, body: str) -> str:
-    """What a patch's mail says: its subject as a header line, the message and the diff; the beginning of a long one."""
+    """Return the text of a patch's mail: the subject as a header line, the message and the diff, cut at `MAX_TEXT`."""
     return f"Subject: {one_line(name)}\n\n{storable(body[:MAX_TEXT])}"
 
 
 def trailers_of(text: str) -> frozenset[Trailer]:
-    """The Acked-by, Reviewed-by and Tested-by lines of a commit message, one per person and kind."""
+    """Return the Acked-by, Reviewed-by and Tested-by lines of a commit message, one per person and kind."""
     found = _TRAILER.finditer(text[:_MAX_TRAILER_TEXT])
     return frozenset(
         Trailer(_KINDS[match[1].lower()], person, name) for match in found for person, name in _signers(match[2])
@@ -71,16 +71,16 @@ def trailers_of(text: str) -> frozenset[Trailer]:
 
 
 def _signers(value: str) -> Iterable[tuple[str, str]]:
-    """Whom the value of a trailer names: by address and name, else by what it says; a note behind is left out."""
+    """Return the people in a trailer's value by address and name, or all of it without an address; drop notes."""
     named = _NOTE.sub("", value, count=1).rstrip(" \t.,;")
     signers = [(storable(each.email.lower()), one_line(each.name, _MAX_NAME)) for each in mailboxes(named)]
     return signers or ((one_line(named).lower(), one_line(named, _MAX_NAME)),)
 
 
 def own_words(mail: str) -> str:
-    """The first lines that the writer of *mail* wrote, an ellipsis where more follow; "" where there are none.
+    """Return the first lines that the author of *mail* wrote, with an ellipsis if more follow; "" if there are none.
 
-    A quotation is told by its ">", its first line by the blank or quoted line after it.
+    A quotation is recognized by its ">", its attribution by the blank or quoted line after it.
     """
     text = storable(mail[:_MOST_READ])
     body = _SIGNATURE.split(text, maxsplit=1)[0]
@@ -103,7 +103,7 @@ def _without_quotations(lines: list[str]) -> list[str]:
 
 
 def _drop_attribution(kept: list[str]) -> None:
-    """Take the "On …, … wrote:" before a quotation off the end of *kept*."""
+    """Remove the "On …, … wrote:" before a quotation from the end of *kept*."""
     while kept and not kept[-1].strip():
         kept.pop()
     if kept and _ATTRIBUTION_END.search(kept[-1]):

@@ -1,11 +1,11 @@
-"""A series mbox, read into its patches.
+"""Parser of a series mbox.
 
-Patchwork writes one part per patch, in the order of their numbers: a line "From patchwork <date>", mail headers
-with X-Patchwork-Id and X-Patchwork-Submitter, an empty line, the commit message with the trailers of its comments,
-then the diff. Body lines that begin with "From " are not escaped, so a mail can carry what looks like a part of its
-own; and a mail's own X-Patchwork-* headers stand behind Patchwork's. Hence: the first header of a name counts, what
-Patchwork may leave out is looked for among its own headers only, and the whole is taken only when its ids are exactly
-those of the series, each once.
+Patchwork writes one part per patch, in the order of their numbers: a line "From patchwork <date>", mail headers with
+X-Patchwork-Id and X-Patchwork-Submitter, an empty line, the commit message with the trailers of its comments, then the
+diff. Body lines that begin with "From " are not escaped, so a mail can contain text that looks like a part of its own,
+and a mail's own X-Patchwork-* headers follow Patchwork's. Therefore the first header of a name wins, headers that
+Patchwork may omit are looked up among its own headers only, and the mbox is accepted only if its ids are exactly those
+of the series, each once.
 """
 
 import re
@@ -37,7 +37,7 @@ _FIRST_STATE = "new"  # Patchwork's own default for a patch whose mail asks for 
 
 
 def read_series_mbox(text: str, series: Series) -> dict[PatchId, Patch] | None:
-    """The patches of *series*, whole; None where the mbox is not exactly that series'."""
+    """Return the patches of *series* with their diffs; None if the mbox does not match the series exactly."""
     refs = {ref.id: ref for ref in series.patches}
     read: dict[PatchId, Patch] = {}
     for headers, body in _parts(text):
@@ -55,7 +55,7 @@ def _parts(text: str) -> list[tuple[dict[str, str], str]]:
 
 
 def _split(part: str) -> tuple[dict[str, str], str]:
-    """The headers by lower-case name (the first of each) and the body."""
+    """Return the headers by lower-case name (the first of each) and the body."""
     head, _, body = part.replace("\r\n", "\n").partition("\n\n") if "\r\n\r\n" in part else part.partition("\n\n")
     headers: dict[str, str] = {}
     for field in _FOLD.sub(" ", head).split("\n"):
@@ -99,5 +99,5 @@ def _delegate(headers: dict[str, str]) -> str | None:
 
 
 def _slug(state: str) -> str:
-    """The slug of a state's name, as Patchwork forms it: "Under Review" is "under-review"."""
+    """Return the slug of a state's name, as Patchwork forms it: "Under Review" is "under-review"."""
     return _STATE_SLUG.sub("-", one_line(state, 100).lower()).strip("-")

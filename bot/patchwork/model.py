@@ -1,6 +1,6 @@
-"""Patches and series as the bot knows them, whatever API version told of them.
+"""Model of patches and series, independent of the API version.
 
-Dates of mails are naive UTC, as Patchwork has them; everything here is pure and immutable.
+Dates of mails are naive UTC, as in Patchwork; everything here is pure and immutable.
 """
 
 import re
@@ -14,13 +14,13 @@ CLOSED_STATES = frozenset(
     {"accepted", "rejected", "superseded", "not-applicable", "deferred", "handled-elsewhere", "mainlined"}
 )
 _PREFIXES = re.compile(r"\s*\[([^\[\]]{0,255})\]")
-# As Patchwork's parse_series_marker reads it: "1/3", "1 of 3" (Mercurial), "PATCH1/3", "v2PATCH12/15".
+# As in Patchwork's parse_series_marker: "1/3", "1 of 3" (Mercurial), "PATCH1/3", "v2PATCH12/15".
 _NUMBER = re.compile(r"[^\s,]*?([0-9]{1,5})(?:/| of )([0-9]{1,5})\Z")
 _TOKEN = re.compile(r"[^\s,]*?[0-9]{1,5} of [0-9]{1,5}(?![^\s,])|[^\s,]+")
 
 
 class CheckState(StrEnum):
-    """What a check says; Patchwork's closed set."""
+    """The state of a check; a closed set in Patchwork."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -32,7 +32,7 @@ WORST_FIRST = (CheckState.FAIL, CheckState.WARNING, CheckState.PENDING, CheckSta
 
 
 class TrailerKind(Enum):
-    """The trailers a card counts, each with its letter there."""
+    """The kinds of trailers that a card counts, with their letters on the card."""
 
     ACKED = "A"
     REVIEWED = "R"
@@ -41,21 +41,21 @@ class TrailerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trailer:
-    """One person's word under a patch; a person counts once per kind."""
+    """A person's Acked-by, Reviewed-by or Tested-by; each person counts once per kind."""
 
     kind: TrailerKind
-    person: str  # the address in lower case, or the name where there is none
-    name: str = field(default="", compare=False)  # as the trailer spells it; "" where it gives an address only
+    person: str  # the address in lower case, or the name if there is no address
+    name: str = field(default="", compare=False)  # as the trailer spells it; "" if it has only an address
 
     @property
     def shown(self) -> str:
-        """What the person is called in a room: by name, else by the address without its domain."""
+        """The person's display name: the name, or the address without its domain."""
         return self.name or self.person.rpartition("@")[0] or self.person
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody on the list; *name* is "" where Patchwork knows none."""
+    """A person on the mailing list; *name* is "" if Patchwork has none."""
 
     name: str
     email: str
@@ -65,8 +65,8 @@ class Person:
 class FileChange:
     """One file that a diff touches.
 
-    *old_path* is set where a rename or copy has another old name. *added* and *removed* count lines;
-    both are 0 for binary, mode-only and empty files.
+    *old_path* is set if a rename or copy changed the name. *added* and *removed* are numbers of lines; both are 0 for
+    binary, mode-only and empty files.
     """
 
     path: str
@@ -77,7 +77,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class PatchRef:
-    """A patch as events and series name it."""
+    """A reference to a patch in an event or a series."""
 
     id: PatchId
     msgid: Msgid
@@ -85,13 +85,13 @@ class PatchRef:
 
     @property
     def number(self) -> tuple[int, int] | None:
-        """(11, 18) for "[v6,11/18] …"; None for a lone patch."""
+        """The number and the total of the patch, (11, 18) for "[v6,11/18] …"; None for a single patch."""
         return number_of(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One patch with all that was read of it; its *files* are None until its diff was read."""
+    """A patch; *files* is None if its diff was not read."""
 
     id: PatchId
     project: ProjectName
@@ -100,20 +100,20 @@ class Patch:
     submitter: Person
     date: str = ""
     series: SeriesId | None = None
-    state: str | None = None  # a slug; an open set. None: nobody told yet
+    state: str | None = None  # a slug of an open set; None if unknown
     delegate: str | None = None
     check: CheckState | None = None
     archived: bool = False
     hash: str | None = None
     pull_url: str | None = None
-    commit_ref: str | None = None  # where it was applied, as far as somebody says so
+    commit_ref: str | None = None  # the commit in which it was applied, if known
     archive_url: str | None = None
     files: tuple[FileChange, ...] | None = None
     to: tuple[str, ...] = ()  # addresses in lower case
     cc: tuple[str, ...] = ()
     trailers: frozenset[Trailer] = frozenset()
-    text: str = field(default="", repr=False, compare=False)  # the mail, as `mail_text` has it; not kept in the store
-    replies_to: tuple[Msgid, ...] = field(default=(), compare=False)  # its ancestors, the parent last; not kept either
+    text: str = field(default="", repr=False, compare=False)  # the mail as returned by `mail_text`; not stored
+    replies_to: tuple[Msgid, ...] = field(default=(), compare=False)  # its ancestors, the parent last; not stored
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -122,18 +122,18 @@ class Patch:
 
     @property
     def number(self) -> tuple[int, int] | None:
-        """(11, 18) for "[v6,11/18] …"; None for a lone patch."""
+        """The number and the total of the patch, (11, 18) for "[v6,11/18] …"; None for a single patch."""
         return number_of(self.name)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Every path the patch touches, old and new names, in the diff's order, each once."""
+        """The paths that the patch touches, old and new, in the diff's order, each once."""
         return tuple(dict.fromkeys(paths_of(self.files or ())))
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One version of a series, as far as it arrived."""
+    """One version of a series, with the patches that have arrived."""
 
     id: SeriesId
     project: ProjectName
@@ -146,14 +146,14 @@ class Series:
     received_all: bool = False
     cover: Msgid | None = None
     cover_id: int | None = None
-    archive_url: str | None = None  # of the thread, where the server tells it
+    archive_url: str | None = None  # of the thread, if the server has it
     patches: tuple[PatchRef, ...] = ()  # in the order of their numbers
-    trailers: frozenset[Trailer] = frozenset()  # of the comments on the cover letter: they are under each patch
+    trailers: frozenset[Trailer] = frozenset()  # of the comments on the cover letter; they apply to each patch
 
 
 @dataclass(frozen=True, slots=True)
 class PatchPage:
-    """A patch as its own page shows it: with its series as far as that is told, and its diff; a pull has neither."""
+    """A patch as read from its own page, with its series and its diff; a pull request has neither."""
 
     patch: Patch
     series: Series | None = None
@@ -162,7 +162,7 @@ class PatchPage:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What an account's tool said of a patch; *date* is naive, in the server's own time zone."""
+    """A result that a tool's account reported for a patch; *date* is naive, in the server's own time zone."""
 
     id: int
     state: CheckState
@@ -175,7 +175,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A reply to a patch or a cover letter: the beginning of what it says itself, without quotations."""
+    """A reply to a patch or a cover letter; *text* is the beginning of what its author wrote, without quotations."""
 
     id: int
     submitter: Person
@@ -185,12 +185,12 @@ class Comment:
 
 
 def is_open(patches: Iterable[Patch]) -> bool:
-    """Whether one of *patches* still waits for a decision; a state that nobody knows is no decision."""
+    """Return whether one of *patches* still awaits a decision; an unknown state is not a decision."""
     return any(not patch.archived and patch.state not in CLOSED_STATES for patch in patches)
 
 
 def latest(checks: Iterable[Check]) -> list[Check]:
-    """The last word of each account in each context, the worst first, then by context."""
+    """Return the latest check of each account in each context, the worst first, then by context."""
     last: dict[tuple[str, str], Check] = {}
     for check in sorted(checks, key=lambda check: (check.date, check.id)):
         last[check.user, check.context] = check
@@ -198,17 +198,17 @@ def latest(checks: Iterable[Check]) -> list[Check]:
 
 
 def worst(states: Iterable[CheckState]) -> CheckState | None:
-    """The worst of *states*; None where there are none."""
+    """Return the worst of *states*; None if there are none."""
     return min(states, key=WORST_FIRST.index, default=None)
 
 
 def paths_of(files: tuple[FileChange, ...]) -> list[str]:
-    """The old and new names of *files*, in order."""
+    """Return the old and new names of *files*, in order."""
     return [path for file in files for path in (file.old_path, file.path) if path is not None]
 
 
 def prefixes_of(name: str) -> tuple[str, ...]:
-    """The tokens of the leading brackets of a subject; several brackets in a row all count."""
+    """Return the tokens in the leading brackets of a subject, of which there may be several pairs."""
     tokens: list[str] = []
     position = 0
     while match := _PREFIXES.match(name, position):
@@ -218,12 +218,12 @@ def prefixes_of(name: str) -> tuple[str, ...]:
 
 
 def bare_subject(name: str) -> str:
-    """The subject without its leading brackets; all of it where there is nothing else."""
+    """Return the subject without its leading brackets, or all of it if there is nothing else."""
     return without_prefixes(name) or name
 
 
 def without_prefixes(name: str) -> str:
-    """What follows the leading brackets of a subject."""
+    """Return the text after the leading brackets of a subject."""
     position = 0
     while match := _PREFIXES.match(name, position):
         position = match.end()
@@ -231,7 +231,7 @@ def without_prefixes(name: str) -> str:
 
 
 def number_of(name: str) -> tuple[int, int] | None:
-    """The "n/m" among the prefixes, as Patchwork reads it from the subject."""
+    """Return the "n/m" among the prefixes of a subject, parsed as Patchwork does; None if there is none."""
     for token in prefixes_of(name):
         if match := _NUMBER.match(token):
             return int(match[1]), int(match[2])

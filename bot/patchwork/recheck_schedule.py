@@ -1,4 +1,4 @@
-"""Schedules when comments are rechecked on a server that raises no comment events (API below 1.3).
+"""Schedule of comment rechecks on a server that raises no comment events (API below 1.3).
 
 Comments come soon after a submission or a change of it, or late: a recheck is due 1, 2, 4, 8 and 16 hours after the
 last change, then daily, for 30 days. Any change restarts the schedule. Pure; times are UTC.
@@ -13,15 +13,12 @@ LASTS: Final = timedelta(days=30)
 
 
 def raises_comment_events(version: str) -> bool:
-    """Return whether a server with this *version* of the API announces comments by events."""
+    """Return whether a server with this API *version* announces comments by events."""
     return version >= "1.3"
 
 
 def next_recheck(changed_at: datetime, checked_at: datetime) -> datetime | None:
-    """Return the first recheck after *checked_at* of a submission that last changed at *changed_at*; None: no more.
-
-    One recheck makes up for all that were missed.
-    """
+    """Return the time of the next recheck after *checked_at* of what changed at *changed_at*; None after the last."""
     since = checked_at - changed_at
     for after in FIRST:
         if after > since:

@@ -1,6 +1,6 @@
-"""What people point at a patch with: ids, message-ids, and addresses of pages and archives.
+"""Parser of references to patches: ids, message-ids, and addresses of pages and archives.
 
-Only ids are taken out of an address; it is never fetched. Reading is total: what is no reference is None.
+Only ids are taken from an address; it is never fetched. The parser never raises: text that is not a reference is None.
 """
 
 import re
@@ -13,25 +13,25 @@ from bot.ids import Msgid
 from bot.patchwork.refs import msgid_of, msgid_of_url_part
 
 MAX_LENGTH = 1_000
-MAX_ID = 2**31 - 1  # the largest that Patchwork's databases hold; a larger one is a server error there
+MAX_ID = 2**31 - 1  # the largest that Patchwork's databases can store; a larger one causes a server error
 _MAX_PARTS = 20
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}\Z")
 _SCOPED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([1-9][0-9]{0,9})\Z")
 _LABEL = re.compile(
     r"\A(?:(?:message-id|msgid|mid):\s*|id:(?=.*@))", re.IGNORECASE
-)  # as mails and search boxes have it
+)  # as used in mails and search boxes
 _MARKDOWN_LINK = re.compile(r"\[[^\[\]]*\]\(([^()\s]+)\)")
 _WRAPPERS = "<>()[]{}`*_'\"“”„‘’«»‹› "
 _PUNCTUATION = ".,;:!?…" + _WRAPPERS
 _WITHOUT_SCHEME = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::\d{1,5})?/")
-_ATTACHMENT = re.compile(r"\d{1,3}(?:\.\d{1,3})*-[^/@]*\Z")  # public-inbox, behind the message-id: "2-config.gz"
+_ATTACHMENT = re.compile(r"\d{1,3}(?:\.\d{1,3})*-[^/@]*\Z")  # of public-inbox, behind the message-id: "2-config.gz"
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _DEFAULT_PORT = re.compile(r":(?:80|443)?\Z")
-_THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # public-inbox, behind the message-id
+_THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # of public-inbox, behind the message-id
 
 
 class RefKind(Enum):
-    """What an id is the id of."""
+    """The kind of object that an id belongs to."""
 
     PATCH = "patch"
     SERIES = "series"
@@ -49,10 +49,10 @@ _PAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """What is meant: an id or a message-id; *server*, *host* and *project* narrow it down where they were given.
+    """A parsed reference: an id or a message-id, narrowed down by *server*, *host* and *project* if they were given.
 
-    *kind* is None where it was not told: a bare number may be a patch or a series, a message-id any mail.
-    *host* is in lower case, with the port unless it is the usual one.
+    *kind* is None if unknown: a bare number may be a patch or a series, a message-id any mail. *host* is in lower case,
+    with the port unless it is the default one.
     """
 
     number: int | None = None
@@ -64,7 +64,7 @@ class Ref:
 
 
 def read_ref(text: str) -> Ref | None:
-    """The reference that *text* is, in whatever people wrap around one; None when it is none."""
+    """Return the reference in *text*, without any quotes or brackets around it; None if it is not a reference."""
     word = text.strip()
     if len(word) > MAX_LENGTH or not word.isprintable():
         return None
@@ -84,7 +84,7 @@ def read_ref(text: str) -> Ref | None:
 
 
 def host_of(address: str) -> str | None:
-    """The host of a web address, as `Ref.host` has it; None where there is none."""
+    """Return the host of a web address in the form of `Ref.host`; None if there is none."""
     try:
         netloc = urlsplit(address).netloc
     except ValueError:
@@ -93,21 +93,21 @@ def host_of(address: str) -> str | None:
 
 
 def _numbered(number: str, ref: Ref) -> Ref | None:
-    """*ref* with the id that *number* spells, None where that is none."""
+    """Return *ref* with the id in *number*; None if that is not a valid id."""
     if not _NUMBER.match(number) or int(number) > MAX_ID:
         return None
     return Ref(int(number), kind=ref.kind, server=ref.server, host=ref.host)
 
 
 def _of_mail(msgid: Msgid, ref: Ref) -> Ref | None:
-    """*ref* with a message-id, None where it is none."""
+    """Return *ref* with a message-id; None if that is not a valid one."""
     if not msgid or not msgid.isprintable() or any(char in msgid for char in " <>"):
         return None
     return Ref(msgid=msgid, kind=ref.kind, host=ref.host, project=ref.project)
 
 
 def _has_a_domain(word: str) -> bool:
-    """Whether *word* is like a message-id at first sight."""
+    """Return whether *word* resembles a message-id."""
     left, _, right = word.rpartition("@")
     return bool(left and right)
 
@@ -121,14 +121,14 @@ def _of_address(address: str) -> Ref | None:
     if host is None:
         return None
     parts = [part for part in split.path.split("/") if part][:_MAX_PARTS]
-    for start in range(len(parts)):  # a Patchwork may live below a path, and its API below /api/1.3/
+    for start in range(len(parts)):  # Patchwork may be installed below a path, and its API is below /api/1.3/
         if (found := _of_page(parts[start:], split.query, host)) is not None:
             return found
     return _of_archive(parts, host) or _of_search(split.query, host)
 
 
 def _of_page(parts: Sequence[str], query: str, host: str) -> Ref | None:
-    """Patchwork's own addresses, of every generation."""
+    """Return the reference in one of Patchwork's own addresses, of any generation; None if it is not one."""
     match parts:
         case [page, number, *_] if page in _PAGES and _NUMBER.match(number):
             return _numbered(number, Ref(kind=_PAGES[page], host=host))
@@ -143,7 +143,7 @@ def _of_page(parts: Sequence[str], query: str, host: str) -> Ref | None:
 
 
 def _asked(query: str, name: str) -> str:
-    """What a query asks of *name*, "" where it does not."""
+    """Return the value of the query parameter *name*; "" if there is none."""
     try:
         return next(iter(parse_qs(query, max_num_fields=50).get(name, [])), "")
     except ValueError:
@@ -151,9 +151,9 @@ def _asked(query: str, name: str) -> str:
 
 
 def _of_archive(parts: Sequence[str], host: str) -> Ref | None:
-    """The message-id at the end of an archive's address, as lore.kernel.org/LIST/MSGID/T/ has it.
+    """Return the message-id at the end of an archive's address, such as lore.kernel.org/LIST/MSGID/T/.
 
-    Other archives have the list's own address further in front, which is no message-id.
+    Other archives have the list's own address further to the front, which is not a message-id.
     """
     ends = parts
     while ends and (ends[-1] in _THREAD_VIEWS or ends[-1].strip(".,;:!?") == "" or _ATTACHMENT.match(ends[-1])):
@@ -163,10 +163,10 @@ def _of_archive(parts: Sequence[str], host: str) -> Ref | None:
 
 
 def _of_search(query: str, host: str) -> Ref | None:
-    """The message-id that an archive is asked for: marc.info has `i=`, mail-archive.com and public-inbox `q=`."""
+    """Return the message-id in an archive's query: `i=` for marc.info, `q=` for mail-archive.com and public-inbox."""
     for name in ("i", "q"):
         asked = _LABEL.sub("", _asked(query, name), count=1).removeprefix("m:")
-        word = asked.replace(" () ", "@").replace(" ! ", ".")  # as marc.info hides addresses
+        word = asked.replace(" () ", "@").replace(" ! ", ".")  # the form in which marc.info hides addresses
         if _has_a_domain(word) and (found := _of_mail(msgid_of(word), Ref(host=host))) is not None:
             return found
     return None

@@ -1,4 +1,4 @@
-"""Counts the requests to Patchwork servers, and how long each took."""
+"""Metrics of the requests to Patchwork servers: number and duration."""
 
 import time
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ _API = "api"
 
 @dataclass(slots=True)
 class Answered:
-    """The status of an answer; "none" where none came."""
+    """The status of a response; "none" if there was none."""
 
     code: str = "none"
 
 
 @contextmanager
 def counted(server: ServerName, path: str) -> Iterator[Answered]:
-    """Count a request for *path*, however it ends; whoever makes it notes the status."""
+    """Count a request for *path* and its duration, however it ends; the caller sets the status."""
     began, answered, endpoint = time.perf_counter(), Answered(), endpoint_of(path)
     try:
         yield answered
@@ -32,7 +32,7 @@ def counted(server: ServerName, path: str) -> Iterator[Answered]:
 
 
 def endpoint_of(path: str) -> str:
-    """What is asked for, as one of a few words; "other" for whatever they do not name."""
+    """Return the metric label for a request *path*; "other" if it has none of its own."""
     parts = path.partition("?")[0].strip("/").split("/")
     asked = parts[2] if parts[0] == _API and len(parts) > 2 else ""  # behind the version
     if parts[-1] in _OF_AN_OBJECT and asked != "projects":

@@ -1,8 +1,8 @@
-"""Decides whose request goes to a server next, and bounds those of rechecks to 60 within any hour.
+"""Scheduling of requests to a server: slots for polls and commands, and a budget of 60 requests an hour for rechecks.
 
-Polls and commands share the few concurrent requests. Commands take at most one of the places, so that people who ask a
-server that does not answer never block its poll. Places are given in the order of asking, so that a poll that reads an
-import keeps a command waiting only for the requests that were made before.
+Polls and commands share the few concurrent requests. Commands take at most one of the slots, so that commands to a
+server that does not respond never block its poll. Slots are given out in the order of requests, so a poll that reads an
+import delays a command only by the requests that were made before.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ _HOUR: Final = timedelta(hours=1)
 
 
 class Purpose(Enum):
-    """What a request is made for."""
+    """The purpose of a request."""
 
     POLL = "poll"
     COMMAND = "command"
 
 
 class RequestTurns:
-    """The places at one server; *is_silent* says that it left the last request without an answer."""
+    """The request slots of one server; *is_silent* is true if the last request got no response."""
 
     def __init__(self, at_once: int) -> None:
         self.is_silent = False
@@ -37,7 +37,7 @@ class RequestTurns:
 
     @asynccontextmanager
     async def taken(self, purpose: Purpose) -> AsyncIterator[None]:
-        """Hold a place, as soon as one is free."""
+        """Hold a slot, as soon as one is free."""
         if purpose is Purpose.POLL:
             async with self._places:
                 yield
@@ -47,7 +47,7 @@ class RequestTurns:
 
 
 class OverBudget(Exception):
-    """A request would exceed the budget; *until* is when it no longer does (UTC)."""
+    """A request that would exceed the budget; *until* is when it no longer does (UTC)."""
 
     def __init__(self, until: datetime) -> None:
         super().__init__(f"not before {until}")
@@ -55,7 +55,7 @@ class OverBudget(Exception):
 
 
 class RecheckBudget:
-    """The requests for rechecks that one server got within the last hour, `REQUESTS_AN_HOUR` at most."""
+    """The requests for rechecks to one server within the last hour, at most `REQUESTS_AN_HOUR`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -63,38 +63,38 @@ class RecheckBudget:
         self._unsaved = 0
 
     def restore(self, made: Iterable[tuple[datetime, int]]) -> None:
-        """Count the requests of an earlier process, by time."""
+        """Count the requests of an earlier process, given by time."""
         self._made.extend(sorted(at for at, requests in made for _ in range(requests)))
 
     @property
     def left(self) -> int:
-        """How many requests may be made now."""
+        """The number of requests that may be made now."""
         now = self._clock.now()
         while self._made and not abs(now - self._made[0]) < _HOUR:  # a clock that was set back delays nothing
             self._made.popleft()
         return max(REQUESTS_AN_HOUR - len(self._made), 0)
 
     def see_to(self, requests: int) -> None:
-        """Check that so many requests may be made, 1 or more.
+        """Check that the budget has room for so many *requests*, 1 or more.
 
         Raises:
-            OverBudget: they may not.
+            OverBudget: it does not.
         """
         missing = requests - self.left
         if missing > 0:
             raise OverBudget(self._made[missing - 1] + _HOUR)
 
     def spend(self) -> None:
-        """Count a request made now.
+        """Count a request that is made now.
 
         Raises:
-            OverBudget: it must not be made.
+            OverBudget: the budget is used up, and the request must not be made.
         """
         self.see_to(1)
         self._made.append(self._clock.now())
         self._unsaved += 1
 
     def take_unsaved(self) -> int:
-        """Return how many requests were made since the last call, to be saved in the store."""
+        """Return the number of requests since the last call, so that they can be stored."""
         unsaved, self._unsaved = self._unsaved, 0
         return unsaved

@@ -1,4 +1,4 @@
-"""Reads Patchwork's answers as rows and pages: unreadable rows of a list are left out and named."""
+"""Parser of Patchwork's responses as rows and pages; unreadable rows of a list are skipped and reported."""
 
 import functools
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ MAX_ID = 2**63  # what a database holds is less
 
 
 class Garbled(Temporary):
-    """An answer of the right type whose content is not what was asked for."""
+    """A response of the right type whose content does not match the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """A row of a list that cannot be read: its id and its date where at least these can be, and why it cannot."""
+    """A row of a list that cannot be read, with the reason, and its id and date if these are readable."""
 
     id: int | None
     date: str | None
@@ -33,22 +33,22 @@ class SkippedRow:
 
 @dataclass(frozen=True, slots=True)
 class Rows(Generic[T]):
-    """The rows of a list, and those that were left out because they could not be read."""
+    """The rows of a list, and the unreadable ones that were skipped."""
 
     rows: tuple[T, ...]
     skipped: tuple[SkippedRow, ...] = ()
 
     @property
     def rejected(self) -> int:
-        """How many rows were left out."""
+        """The number of skipped rows."""
         return len(self.skipped)
 
 
 def read_row(kind: type[T], body: bytes) -> T:
-    """One object.
+    """Return the object in *body*.
 
     Raises:
-        Garbled: when *body* is no such object.
+        Garbled: *body* is not such an object.
     """
     try:
         return kind.model_validate_json(body)
@@ -61,10 +61,10 @@ def read_row(kind: type[T], body: bytes) -> T:
 
 
 def read_rows(kind: type[T], body: bytes) -> Rows[T]:
-    """A list, row by row where it cannot be read in one go.
+    """Return the rows of a list, parsed one by one if it cannot be parsed in one go.
 
     Raises:
-        Garbled: when *body* is no list at all, or one with more rows than any page has.
+        Garbled: *body* is not a list, or has more rows than any page.
     """
     try:
         return Rows(tuple(_page_of(kind).validate_json(body)))
@@ -87,7 +87,7 @@ def read_rows(kind: type[T], body: bytes) -> Rows[T]:
 
 @functools.cache
 def _page_of(kind: type[T]) -> TypeAdapter[list[T]]:
-    """Reads a page of rows, and gives up at the first one that cannot be read."""
+    """Return a parser of a page of rows that stops at the first unreadable one."""
     return TypeAdapter(Annotated[list[kind], Field(max_length=MAX_ROWS), FailFast()])  # type: ignore[valid-type, arg-type]  # a type at run time
 
 
@@ -106,7 +106,7 @@ def _skipped(value: object, error: ValueError) -> SkippedRow:
 
 
 def _sound(value: object) -> object:
-    """*value* with lone surrogates replaced, which JSON can spell and Unicode forbids."""
+    """Return *value* with lone surrogates replaced, which are valid in JSON but not in Unicode."""
     match value:
         case str():
             return encodable(value)
@@ -119,7 +119,7 @@ def _sound(value: object) -> object:
 
 
 def _reason(error: ValueError) -> str:
-    """What of a row cannot be read, in a line."""
+    """Return the reason why a row is unreadable, as one line."""
     if not isinstance(error, ValidationError):
         return _first_line(error)
     first = error.errors(include_input=False, include_url=False)[0]
@@ -133,9 +133,10 @@ def _first_line(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer's bytes, and which pages the server says are next to it.
+    """The body of a response, and the links to other pages.
 
-    *previous* and *last* are page numbers; None where the server names none, as one before API 1.3 does of the last.
+    *previous* and *last* are page numbers; None if the server links no such page, as servers before API 1.3 never link
+    the last one.
     """
 
     body: bytes
@@ -145,12 +146,12 @@ class Page:
 
 
 def page_with(body: bytes, links: Mapping[str, str]) -> Page:
-    """Return the page with a *body* and the addresses in its Link header by what they are to it."""
+    """Return the page with *body* and the *links* of its Link header by relation."""
     return Page(body, "next" in links, _page_number(links.get("prev")), _page_number(links.get("last")))
 
 
 def _page_number(url: str | None) -> int | None:
-    """The page that a link leads to, which is the first where the link names none; None for no such link."""
+    """Return the page number in a link, 1 if it has none; None if there is no link."""
     if url is None:
         return None
     try:

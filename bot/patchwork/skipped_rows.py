@@ -1,4 +1,4 @@
-"""Reads the rows of lists into the model; unreadable rows are skipped and recorded."""
+"""Converts the rows of lists into the model; unreadable rows are skipped and recorded as incidents."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bot.patchwork.response_rows import SkippedRow, read_rows
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventRow, PatchRow, SeriesRow
 
 ROW_SKIPPED = "fetch.row_skipped"
-_MAX_NAMED = 5  # of one answer, so that a bad page does not displace every other incident
+_MAX_NAMED = 5  # per response, so that a bad page does not displace every other incident
 _MAX_REMEMBERED = 1_000
 _Row = TypeVar("_Row", EventRow, PatchRow, SeriesRow, CoverRow, CheckRow, CommentRow)
 _Model = TypeVar("_Model")
@@ -27,7 +27,7 @@ _NAMES: dict[type[BaseModel], str] = {
 
 @dataclass(frozen=True, slots=True)
 class ListedRows(Generic[_Model]):
-    """The rows of a list by id, and the unreadable rows, each with the reason."""
+    """The readable rows of a list by id, and the unreadable ones, each with the reason."""
 
     found: tuple[tuple[int, _Model], ...]
     skipped: tuple[tuple[SkippedRow, str | Exception], ...]
@@ -37,7 +37,7 @@ def read_list(kind: type[_Row], body: bytes, model: Callable[[_Row], _Model]) ->
     """Return the *model* of each row of a list.
 
     Raises:
-        Garbled: when *body* is no list.
+        Garbled: *body* is not a list.
     """
     rows = read_rows(kind, body)
     found: list[tuple[int, _Model]] = []
@@ -45,13 +45,13 @@ def read_list(kind: type[_Row], body: bytes, model: Callable[[_Row], _Model]) ->
     for row in rows.rows:
         try:
             found.append((row.id, model(row)))
-        except Exception as error:  # noqa: BLE001  # a fault of ours in one row; it is recorded with its trace
+        except Exception as error:  # noqa: BLE001  # a bug of ours in one row; it is recorded with its traceback
             skipped.append((SkippedRow(row.id, getattr(row, "date", None), str(error)), error))
     return ListedRows(tuple(found), tuple(skipped))
 
 
 class RowLog:
-    """Records the rows of one server's lists that are skipped, until they can be read."""
+    """The unreadable rows of one server's lists, each an incident until it can be read."""
 
     def __init__(self, server: str, incidents: Incidents) -> None:
         self._server = server
@@ -59,7 +59,7 @@ class RowLog:
         self._skipped: set[str] = set()
 
     def note(self, kind: type[_Row], listed: ListedRows[_Model]) -> None:
-        """Record the skipped rows of an answer, and resolve those that were read."""
+        """Record the unreadable rows of a response as incidents, and resolve those of rows that are readable now."""
         for number, _ in listed.found if self._skipped else ():
             if (name := self._name(kind, number)) in self._skipped:
                 self._skipped.discard(name)

@@ -1,7 +1,7 @@
-"""The states that a server has, and how its pages spell them; the API has no list of them, and a slug has no capitals.
+"""Patch states of a server, and their spelling on its pages; the API has no list of them.
 
-Slugs are learnt from patches and events, names from the filter form of a project's list of patches. The form has no
-slugs: a name and a slug belong together if they differ only in capitals and separators.
+Slugs, which have no capitals, are learnt from patches and events; names from the filter form of a project's list of
+patches. The form has no slugs: a name and a slug belong together if they differ only in capitals and separators.
 """
 
 import html
@@ -18,21 +18,21 @@ _BEGIN, _END = "<select", "</select>"
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """The states of a server by slug, each with its name; None if no page with it was read."""
+    """The states of a server by slug, each with its name; None if no page with the name was read."""
 
     names: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
-        """Whether a page was read that lists them all."""
+        """True if a page that lists all states was read."""
         return any(self.names.values())
 
     def has(self, slug: str) -> bool:
-        """Whether the server has such a state, as far as is known."""
+        """Return whether the server is known to have a state."""
         return any(_folded(known) == _folded(slug) for known in self.names)
 
     def name(self, slug: str) -> str:
-        """Return a state as the server's pages spell it; if that is unknown, "under-review" becomes "Under Review"."""
+        """Return the server's spelling of a state, or a derived one: "under-review" becomes "Under Review"."""
         alike = (name for known, name in self.names.items() if name and _folded(known) == _folded(slug))
         spelled = self.names.get(slug) or next(alike, None)
         return spelled or " ".join(word[:1].upper() + word[1:] for word in slug.split("-"))
@@ -42,14 +42,14 @@ NO_STATES = States()
 
 
 def states_in(page: str) -> dict[str, str]:
-    """Return the names of the states in the filter form of a *page*, by slug; none if there is no such form."""
+    """Return the names of the states in the filter form of *page*, by slug; empty if there is no such form."""
     form = _form(page)
     found = {_folded(name): name for name in _options(form)}
     return dict(list(found.items())[:_MAX_STATES])
 
 
 def _form(page: str) -> str:
-    """Return the contents of the state selection, up to a sensible length."""
+    """Return the contents of the state selection, up to `_MAX_FORM` characters."""
     at = page.find(_BEGIN)
     while at >= 0:
         end = page.find(">", at)
@@ -62,7 +62,7 @@ def _form(page: str) -> str:
 
 
 def _options(form: str) -> Iterator[str]:
-    """Return the options that stand for a state: their values are numbers."""
+    """Yield the names of the options that stand for a state: their values are numbers."""
     for option in form.split("<option")[1:]:
         attributes, _, rest = option.partition(">")
         value = attributes.partition('value="')[2].partition('"')[0]
@@ -72,5 +72,5 @@ def _options(form: str) -> Iterator[str]:
 
 
 def _folded(name: str) -> str:
-    """Return the common form of a name and a slug of one state: "Needs ACK" and needs_ack give needs-ack."""
+    """Return the common form of a state's name and slug: "Needs ACK" and needs_ack become needs-ack."""
     return "-".join("".join(char if char.isalnum() else " " for char in name.lower()).split())

@@ -1,4 +1,4 @@
-"""What a server tells of objects that are known: its events name it, its lists show it, its comments say it."""
+"""Updates of known objects, read from a server's events, lists and comments."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bot.patchwork.wire import EventHint
 
 
 class PatchField(StrEnum):
-    """What of a patch may change under the same id."""
+    """The fields of a patch that may change under the same id."""
 
     STATE = "state"
     DELEGATE = "delegate"
@@ -23,7 +23,7 @@ class PatchField(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldUpdate:
-    """A field of a patch has a *value* now; None for nobody and nothing. What is archived has a value, whichever."""
+    """The current *value* of a patch's field; None if it is empty, any text if the field is a flag that is set."""
 
     patch: PatchId
     field: PatchField
@@ -32,7 +32,7 @@ class FieldUpdate:
 
 @dataclass(frozen=True, slots=True)
 class CheckUpdate:
-    """A tool has said something of a patch."""
+    """A new check of a patch."""
 
     patch: PatchId
     check: Check
@@ -43,14 +43,14 @@ Told: TypeAlias = FieldUpdate | CheckUpdate
 
 @dataclass(frozen=True, slots=True)
 class ChecksRead:
-    """All that tools say of a patch now."""
+    """The current checks of a patch, read from the server."""
 
     patch: PatchId
     checks: tuple[Check, ...]
 
 
 class MailKind(StrEnum):
-    """What a comment may be on; the two may have the same ids."""
+    """The kinds of mails that can have comments; ids are unique only within a kind."""
 
     PATCH = "patch"
     COVER = "cover"
@@ -66,9 +66,9 @@ class CommentTarget:
 
 @dataclass(frozen=True, slots=True)
 class TrailersRead:
-    """The trailers of patches, with those of their comments; *cover* are those of a series' cover letter's comments.
+    """The trailers of patches, including those in their comments; *cover* are those in comments on the cover letter.
 
-    *cover* is None where they were not read, *unread* are the patches whose comments could not be.
+    *cover* is None if they were not read; *unread* are the patches whose comments could not be read.
     """
 
     patches: tuple[tuple[PatchId, frozenset[Trailer]], ...]
@@ -79,7 +79,7 @@ class TrailersRead:
 
 @dataclass(frozen=True, slots=True)
 class CommentHint:
-    """There is a comment; *ref* names the patch or the cover letter that it is on."""
+    """An event's hint at a comment; *ref* is the patch or the cover letter that it is on."""
 
     on: CommentTarget
     id: int
@@ -88,23 +88,23 @@ class CommentHint:
 
 
 def told_by(events: Iterable[EventHint]) -> tuple[Told, ...]:
-    """What *events* tell of patches, in their order.
+    """Return the updates in *events*, in their order.
 
-    The payload is believed: an event can be read before the change that it tells of. Of a delegate the former one is
-    told, too, who may be known by address only.
+    The payload is trusted, because an event can be read before the change that it announces. A delegation also yields
+    the former delegate, who may be known only by address.
     """
     return tuple(told for event in events for told in _told(event))
 
 
 def shown_by(patches: Sequence[Patch]) -> tuple[FieldUpdate, ...]:
-    """What a list shows of *patches*; of a patch whose state it does not show, nothing."""
+    """Return the fields of *patches* in a list, without those of a patch whose state the list lacks."""
     return tuple(told for patch in patches if patch.state for told in _fields_of(patch))
 
 
 def with_check(checks: Iterable[Check], new: Check) -> list[Check]:
-    """*checks*, each the last word of an account in a context, and a *new* one, unless that is older than a last word.
+    """Return *checks*, the latest of each account and context, with *new* added, unless one of them is later.
 
-    Who spoke is not known on API 1.1: there the last word of a context is anybody's.
+    API 1.1 does not name the account: there the latest check of a context may be from any account.
     """
     before = list(checks)
     former = [check for check in before if check.context == new.context and _same_account(check.user, new.user)]
@@ -114,7 +114,7 @@ def with_check(checks: Iterable[Check], new: Check) -> list[Check]:
 
 
 def comments_in(events: Iterable[EventHint]) -> tuple[CommentHint, ...]:
-    """The comments that *events* tell of, each once however often it is told."""
+    """Return the comments that *events* announce, each once."""
     told = (comment for event in events if (comment := _comment(event)) is not None)
     return tuple({(comment.on.kind, comment.id): comment for comment in told}.values())
 

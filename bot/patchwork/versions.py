@@ -1,8 +1,8 @@
-"""Which series is a new version of which: said only where it is certain, for a wrong guess is worse than none.
+"""Links each version of a series to the one before it, but only if that is certain: a wrong guess is worse than none.
 
-Only what the same submitter sent to the same project before, with a lower version, can be the former one. Of that,
-three things speak: the same name; patches whose diffs are alike; and the mail that the series replies to. They must
-speak of the same work: where one names another than the rest do, nothing is claimed. All here is pure.
+Only an earlier series of the same submitter in the same project with a lower version can be the former version. There
+are three kinds of evidence: the same name; patches with the same diffs; and the mail that the series replies to. They
+must agree: if one points at other work than the rest, no link is made. Everything here is pure.
 """
 
 import re
@@ -18,12 +18,12 @@ from bot.patchwork.diff.hashes import proves
 from bot.patchwork.model import Patch, PatchRef, Series, prefixes_of, without_prefixes
 
 _DOTTED = re.compile(r"v([0-9]{1,5})\.([0-9]{1,5})\Z", re.IGNORECASE)
-_GENERIC_WORDS = 2  # a name of so few words ("fix", "minor cleanup") says little
-_GENERIC_FOR = timedelta(days=365)  # and nothing after so long
+_GENERIC_WORDS = 2  # a name of so few words ("fix", "minor cleanup") is weak evidence
+_GENERIC_FOR = timedelta(days=365)  # and none at all after so long
 
 
 class Version(NamedTuple):
-    """Which version a series is; *part* is 1 for "v5.1", and 0 for most."""
+    """The version of a series; *part* is 1 for "v5.1", and 0 for most."""
 
     number: int
     part: int = 0
@@ -36,17 +36,17 @@ FIRST = Version(1)
 
 
 class Evidence(StrEnum):
-    """What told which series is the former version."""
+    """The kinds of evidence for a former version."""
 
     NAME = "name"
     DIFFS = "diffs"
     THREAD = "thread"
-    REROLL = "reroll"  # the numbers and subjects of single patches that were sent anew
+    REROLL = "reroll"  # the numbers and subjects of single patches that were sent again
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A series that may follow another, the digests of its patches, and the mail that it replies to as a whole."""
+    """A series that may follow another, with the digests of its patches and the mail that it replies to as a whole."""
 
     series: Series
     hashes: frozenset[str] = frozenset()
@@ -55,7 +55,7 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class PredecessorCandidate:
-    """A series that a newcomer may follow, the one that it follows itself, and the digests of its patches."""
+    """A series that a newcomer may follow, with its own former version and the digests of its patches."""
 
     series: Series
     former: SeriesId | None = None
@@ -64,14 +64,14 @@ class PredecessorCandidate:
 
 @dataclass(frozen=True, slots=True)
 class VersionLink:
-    """The former version of a series, and what told."""
+    """The former version of a series, and the evidence."""
 
     former: Series
     evidence: tuple[Evidence, ...]
 
 
 def newcomer(series: Series, patches: Iterable[Patch], just_read: Iterable[Patch]) -> Newcomer:
-    """A series as it came; *patches* are all that is known of it, those *just_read* tell what they reply to."""
+    """Return a new series with its digests and parent; only patches *just_read* have their ancestors."""
     own = {series.cover, *(ref.msgid for ref in series.patches)}
     parents = {next((msgid for msgid in reversed(patch.replies_to) if msgid not in own), None) for patch in just_read}
     hashes = frozenset(patch.hash for patch in patches if patch.hash and proves(patch.hash))
@@ -79,29 +79,29 @@ def newcomer(series: Series, patches: Iterable[Patch], just_read: Iterable[Patch
 
 
 def version_of(series: Series) -> Version:
-    """The version, also one that Patchwork cannot read: every patch of "v5.1" says so."""
+    """Return the version of a series, including "v5.1", which Patchwork cannot read but each of its patches states."""
     told = {_dotted(name) for name in ([ref.name for ref in series.patches] or [series.name])}
     dotted = told.pop() if len(told) == 1 else None
     return dotted or Version(series.version)
 
 
 def may_follow(series: Series) -> bool:
-    """Whether there may be a version before it, which there is not before the first."""
+    """Return whether a series may have a former version, which the first version has not."""
     return version_of(series) > FIRST
 
 
 def is_partial_reroll(series: Series) -> bool:
-    """Whether only some patches of a version were sent anew, as "[v5.1,10/12]"."""
+    """Return whether only some patches of a version were sent again, as in "[v5.1,10/12]"."""
     return version_of(series).part > 0 and not series.received_all
 
 
 def plain_name(name: str) -> str:
-    """What a name says, without its brackets, in one case and with single spaces; "" where nothing is left."""
+    """Return a name without its brackets, case-folded and with single spaces; "" if nothing is left."""
     return " ".join(without_prefixes(name).casefold().split())
 
 
 def follow(new: Newcomer, candidates: Sequence[PredecessorCandidate]) -> VersionLink | None:
-    """The former version of a newcomer among the *candidates*; None where none is certain."""
+    """Return the former version of a new series among *candidates*; None if none is certain."""
     earlier = [each for each in candidates if _may_precede(each.series, new.series)]
     if is_partial_reroll(new.series):
         return _rerolled(new.series, [each.series for each in earlier])
@@ -120,7 +120,7 @@ def follow(new: Newcomer, candidates: Sequence[PredecessorCandidate]) -> Version
 
 
 def days_between(before: Series, after: Series) -> int | None:
-    """How many whole days lie between their mails; None where a date is missing, or they went backwards."""
+    """Return the whole days between the mails of two series; None if a date is missing or the order is reversed."""
     passed = _passed(before, after)
     return None if passed is None or passed < timedelta() else passed.days
 
@@ -130,7 +130,7 @@ def _may_precede(series: Series, new: Series) -> bool:
 
 
 def _is_of_the_same_hand(series: Series, new: Series) -> bool:
-    """Whether it was sent by the same submitter to the same project before."""
+    """Return whether *series* was sent earlier by the same submitter to the same project."""
     address = new.submitter.email.casefold()
     return (
         series.id < new.id
@@ -141,16 +141,16 @@ def _is_of_the_same_hand(series: Series, new: Series) -> bool:
 
 
 def _is_sent_again(new: Series, candidates: Iterable[PredecessorCandidate]) -> bool:
-    """Whether the same version of the same name was sent before: what follows what is not certain then."""
+    """Return whether the same version with the same name was sent before, which makes any former version uncertain."""
     name, version = plain_name(new.name), version_of(new)
     same = (each.series for each in candidates if _is_of_the_same_hand(each.series, new))
     return any(version_of(series) == version and plain_name(series.name) == name for series in same)
 
 
 def _evidence(new: Newcomer, old: PredecessorCandidate) -> frozenset[Evidence]:
-    """What says that *new* follows *old*.
+    """Return the evidence that *new* follows *old*.
 
-    Without the name it must not be much smaller: a patch that is sent alone does not stand for all of its series.
+    Without the same name, *new* must not be much smaller: a single patch does not stand for the whole of its series.
     """
     found = {Evidence.NAME} if _share_a_name(old.series, new.series) else set()
     now, then = len(new.series.patches), len(old.series.patches)
@@ -176,7 +176,7 @@ def _share_a_name(old: Series, new: Series) -> bool:
 def _are_one_work(
     best: PredecessorCandidate, found: Iterable[PredecessorCandidate], earlier: Iterable[PredecessorCandidate]
 ) -> bool:
-    """Whether all that was *found* is *best*, a former version of that, or has the name of one."""
+    """Return whether each series in *found* is *best*, a former version of it, or has the name of one."""
     known = {each.series.id: each for each in earlier}
     work: dict[SeriesId, str] = {}
     at: PredecessorCandidate | None = best
@@ -187,7 +187,7 @@ def _are_one_work(
 
 
 def _rerolled(new: Series, earlier: Iterable[Series]) -> VersionLink | None:
-    """The version that has all the patches of *new* under their numbers and subjects."""
+    """Return the version that has all patches of *new* under the same numbers and subjects; None if uncertain."""
     base = Version(version_of(new).number)
     places = {_place(ref) for ref in new.patches}
     if not places or None in places:
@@ -204,7 +204,7 @@ def _place(ref: PatchRef) -> tuple[tuple[int, int], str] | None:
 
 
 def _is_mostly_missing(series: Series) -> bool:
-    """Whether less than half of it is there, and no cover letter: it may be single patches that were sent anew."""
+    """Return whether less than half of a series has arrived, without a cover letter, as after a partial resend."""
     told = [ref.number[1] for ref in series.patches if ref.number]
     return series.cover is None and not series.received_all and len(series.patches) * 2 < max([series.total, *told])
 
@@ -232,23 +232,23 @@ _Key = Callable[[Patch], Hashable | None]
 
 @dataclass(frozen=True, slots=True)
 class KnownVersion:
-    """What is known of a version: the series, and the patches that were read of it."""
+    """A version of a series with its known patches."""
 
     series: Series
     patches: tuple[Patch, ...]
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it is known, so that what is not there was not sent."""
+        """True if all patches of the version are known, so that a missing patch was not sent."""
         return self.series.received_all and len(self.patches) >= self.series.total
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How many patches of a version are as they were, changed, new, and how many of the former are gone.
+    """The numbers of unchanged, changed, new and removed (*gone*) patches between two versions.
 
-    *unclear* are those whose diffs cannot be told apart: one of them was not read, or leaves nothing to compare.
-    *whole*: all of the later version is known; until then nothing is gone.
+    *unclear* counts patches whose diffs cannot be compared: one was not read, or has the digest of nothing. *whole* is
+    true if the later version is completely known; otherwise no patch counts as gone.
     """
 
     unchanged: int = 0
@@ -260,9 +260,9 @@ class Comparison:
 
 
 def compare(before: KnownVersion, now: KnownVersion) -> Comparison:
-    """What *now* changed of *before*; what may only not have arrived is neither new nor gone.
+    """Return the changes from *before* to *now*; patches that may not have arrived yet are neither new nor gone.
 
-    Patches with the same diff belong together, then those with the same subject.
+    Patches are paired by their diffs, then by their subjects.
     """
     same, old, new = _paired(before.patches, now.patches, (_diff_and_subject, _diff))
     others, gone, added = _paired(old, new, (_subject_and_number, _subject))
@@ -278,14 +278,14 @@ def compare(before: KnownVersion, now: KnownVersion) -> Comparison:
 
 
 def _differ(old: Patch, new: Patch) -> bool:
-    """Whether two diffs are surely not alike."""
+    """Return whether two diffs certainly differ."""
     return old.hash is not None and new.hash is not None and old.hash != new.hash
 
 
 def _paired(
     before: Sequence[Patch], now: Sequence[Patch], keys: Sequence[_Key]
 ) -> tuple[list[_Pair], list[Patch], list[Patch]]:
-    """Those that agree in one of the *keys*, the first of which goes first, and what is left of both."""
+    """Return the pairs that agree in one of *keys*, tried in order, and the unpaired patches of both sides."""
     pairs: list[_Pair] = []
     old, new = list(before), list(now)
     for key in keys:

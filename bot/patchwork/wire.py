@@ -1,7 +1,6 @@
-"""Patchwork's answers, read into the model.
+"""Wire format of Patchwork's responses, and its conversion into the model.
 
-The reading is lenient where servers differ (a field that a version lacks, a null) and strict where a mistake
-would be silent.
+Parsing is lenient if servers differ (a field that a version lacks, a null) and strict if an error would go unnoticed.
 API 1.1 to 1.3; the shapes are those of tests/samples/patchwork-shapes.json.
 """
 
@@ -34,7 +33,7 @@ from bot.text import one_line
 
 @dataclass(frozen=True, slots=True)
 class EventHint:
-    """A hint of where to look: what kind, when by the server's own clock, and which objects."""
+    """An event: its category, its date by the server's own clock, and the objects that it names."""
 
     id: PatchworkEventId
     category: str  # an open set
@@ -68,7 +67,7 @@ _CATEGORIES = frozenset(
 
 
 def known_category(event: EventHint) -> str:
-    """The event's category where Patchwork 3.2 has such a one, else "other"."""
+    """Return the event's category if Patchwork 3.2 has it, otherwise "other"."""
     return event.category if event.category in _CATEGORIES else "other"
 
 
@@ -84,7 +83,7 @@ def _line_or_none(value: str | None) -> str | None:
 
 
 def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
-    """What cannot be read of an event must not hide that there is one."""
+    """Return the validated value, or None if it is invalid, so that a bad field does not hide the event."""
     try:
         return read(value)
     except ValidationError:
@@ -92,7 +91,7 @@ def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
 
 
 def _date(value: str) -> str:
-    """The cursor reckons with an event's date, so it must be one."""
+    """Return *value* if it is a date, because the cursor depends on an event's date."""
     if not _DATE.fullmatch(value):
         raise ValueError("not a date")
     datetime.fromisoformat(value)
@@ -129,7 +128,7 @@ class _User(_Wire):
 
     @property
     def name(self) -> str | None:
-        """What the account is called; None where nothing of that is told."""
+        """The account's name; None if the server does not tell it."""
         return self.username or None
 
 
@@ -182,7 +181,7 @@ class EventRow(_Wire):
     actor: Annotated[_User | None, _LENIENT] = None  # API 1.1 has none
 
     def model(self) -> EventHint:
-        """The event, as the poller reads it."""
+        """Return the event as an `EventHint`."""
         told = self.payload
         series, patch = told.series, told.patch
         return EventHint(
@@ -202,7 +201,7 @@ class EventRow(_Wire):
 
 
 class SeriesRow(_Wire):
-    """A series, from a list or by itself: Patchwork shows the same fields."""
+    """A series; its fields are the same in a list and on its own page."""
 
     id: Id
     project: _Project
@@ -217,7 +216,7 @@ class SeriesRow(_Wire):
     patches: list[_Ref] = []
 
     def model(self) -> Series:
-        """The series with its patches in the order of their numbers (the server's is by mail date)."""
+        """Return the series with its patches in the order of their numbers (the server sorts by mail date)."""
         refs = sorted((ref.model() for ref in self.patches), key=lambda ref: (ref.number or (0, 0), ref.id))
         return Series(
             id=SeriesId(self.id),
@@ -236,7 +235,7 @@ class SeriesRow(_Wire):
         )
 
     def _archive_url(self) -> str | None:
-        """Where the list's archive has the thread: the cover, or the first mail that has such an address."""
+        """Return the archive's address of the thread: that of the cover letter, or of the first mail that has one."""
         mails = [*([self.cover_letter] if self.cover_letter else []), *self.patches]
         return next((mail.list_archive_url for mail in mails if mail.list_archive_url), None)
 
@@ -248,7 +247,7 @@ class _SeriesOfPatch(_Wire):
 
 
 class CoverRow(_Wire):
-    """A cover letter, from a list or by itself: a mail, and the series that it opens."""
+    """A cover letter with the series that it opens; its fields are the same in a list and on its own page."""
 
     id: Id
     project: _Project
@@ -257,7 +256,7 @@ class CoverRow(_Wire):
 
 
 class PatchRow(_Wire):
-    """A patch; the last four fields are those that only its own page has."""
+    """A patch; only its own page has the headers, the content and the diff."""
 
     id: Id
     project: _Project
@@ -280,11 +279,11 @@ class PatchRow(_Wire):
 
     @property
     def series_id(self) -> SeriesId | None:
-        """The series the patch belongs to; a pull request has none."""
+        """The series that the patch belongs to; None for a pull request."""
         return SeriesId(self.series[0].id) if self.series else None
 
     def model(self) -> Patch:
-        """The patch; its files, addresses and trailers only where its own page was read."""
+        """Return the patch, with files, addresses and trailers if it comes from its own page."""
         read_whole = self.headers is not None
         return Patch(
             id=PatchId(self.id),
@@ -311,11 +310,11 @@ class PatchRow(_Wire):
         )
 
     def page(self) -> PatchPage:
-        """All that its own page shows."""
+        """Return the contents of the patch's own page."""
         return PatchPage(self.model(), self.series_model(), self.diff)
 
     def series_model(self) -> Series | None:
-        """The series as far as the patch's own answer tells of it."""
+        """Return the patch's series with the fields that a patch's response has; None if it belongs to none."""
         if not self.series:
             return None
         told = self.series[0]
@@ -328,7 +327,7 @@ class PatchRow(_Wire):
         )
 
     def header(self, name: str) -> Sequence[str]:
-        """All values of the mail header *name*, whatever its case."""
+        """Return all values of the mail header *name*, in any case."""
         found: list[str] = []
         for key, value in (self.headers or {}).items():
             if key.lower() == name.lower():
@@ -342,7 +341,7 @@ class CheckRow(_Check):
     user: _User | None = None
 
     def model(self) -> Check:
-        """The check."""
+        """Return the check as a model object."""
         return self.by(self.user)
 
 
@@ -355,7 +354,7 @@ class CommentRow(_Wire):
     content: Text = ""
 
     def model(self) -> Comment:
-        """The comment."""
+        """Return the comment as a model object."""
         words, said = own_words(self.content), trailers_of(self.content)
         return Comment(self.id, self.submitter.model(), self.date, words, said)
 
@@ -365,9 +364,9 @@ def _check(value: str | None) -> CheckState | None:
 
 
 def read_project(body: bytes) -> ProjectName:
-    """The name of the project in a /projects/NAME/ answer, as the server spells it.
+    """Return the project's name in a /projects/NAME/ response, in the server's spelling.
 
     Raises:
-        Garbled: when *body* is no project.
+        Garbled: *body* is not a project.
     """
     return ProjectName(read_row(_Project, body).link_name)

@@ -1,1 +1,1 @@
-"""Polls Patchwork servers: what is new there, read at least once and as a whole."""
+"""Polling of Patchwork servers: new objects, read at least once and as a whole."""

@@ -1,4 +1,4 @@
-"""Knows the version of a server's API, and looks for a newer one now and then."""
+"""The API version of a server, and the search for a newer one now and then."""
 
 import structlog
 
@@ -13,7 +13,7 @@ _log = structlog.get_logger(__name__)
 
 
 class VersionCheck:
-    """The version of one server."""
+    """The API version of one server."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, clock: Clock) -> None:
         self._server = server
@@ -22,7 +22,7 @@ class VersionCheck:
         self._due_at = 0.0
 
     async def run(self) -> None:
-        """Find the version; one that is not the newest is checked again ten minutes later, and then once a day.
+        """Find the version; if it is not the newest, check again ten minutes later, and then once a day.
 
         Raises:
             TransportError: no version is known, and none can be found.

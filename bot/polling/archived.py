@@ -1,8 +1,8 @@
-"""Which patches were archived, which no event tells: one small request counts them, and the list is read if need be.
+"""Detection of archived patches, which raise no event: one small request counts them, and the list is read if needed.
 
-The number of the last page of one row is how many there are, on every version of the API. Where that is not as it was,
-the list is read, newest first, until what is not as it is known here accounts for the difference, or down to where
-the past begins. What is not on the list any more is looked at by itself: only a row says that something is so.
+The number of the last page of size one is their total, on every version of the API. If the total changed, the list is
+read, newest first, until the differences to the known patches account for the change, or down to the baselines. Patches
+missing on the list are read individually, because only a row proves a state.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -23,9 +23,9 @@ _MAX_MISSING = 50  # series of a sweep, looked at by themselves
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """The archived patches that were read, and how many there are; *total* None: the server does not tell.
+    """The archived patches that were read, and their total; *total* is None if the server does not tell.
 
-    *missing* were archived and are not on the list any more.
+    *missing* were archived and are no longer on the list.
     """
 
     total: int | None
@@ -42,7 +42,7 @@ class Archive:
         self._store = store
 
     async def look(self, baselines: Mapping[ProjectName, int], before: int | None) -> Archived:
-        """What is archived now in the projects with these *baselines*, if that may not be as *before*.
+        """Return the archived patches of the projects with these *baselines*, if their total is not *before*.
 
         Raises:
             TransportError: the server fails.

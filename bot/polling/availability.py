@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Why a project cannot be watched, since when, and when it is requested again (UTC).
+    """The reason why a project cannot be watched, since when, and when it is requested again (UTC).
 
     *at* is the time of that request by the monotonic clock, in seconds. *error* is None if the server itself said so.
     """
@@ -36,7 +36,7 @@ class Unavailable:
 
 
 class Availability:
-    """The configured projects of one server."""
+    """The availability of one server's configured projects."""
 
     def __init__(self, server: ServerName, names: Sequence[str], api: PatchworkApi, clock: Clock) -> None:
         self.names = tuple(names)
@@ -46,20 +46,20 @@ class Availability:
         self._unavailable: dict[str, Unavailable] = {}
 
     def __iter__(self) -> Iterator[tuple[str, Unavailable]]:
-        """The projects that cannot be watched now."""
+        """Iterate over the projects that cannot be watched now."""
         return iter(tuple(self._unavailable.items()))
 
     def is_available(self, project: str) -> bool:
-        """Whether *project* is configured, and not known to be unavailable; case does not matter."""
+        """Return whether *project* is configured, and not known to be unavailable; case does not matter."""
         return any(name not in self._unavailable for name in self.names if name.lower() == project.lower())
 
     def is_gone(self, project: str) -> bool:
-        """Whether *project* is configured, but cannot be watched."""
+        """Return whether *project* is configured, but cannot be watched."""
         return not self.is_available(project) and any(name.lower() == project.lower() for name in self.names)
 
     @property
     def outage(self) -> TransportError | None:
-        """Why no project can be watched, unless the server itself said so for all of them."""
+        """The error that makes all projects unavailable; None if some are available, or if none exists."""
         if len(self._unavailable) < len(self.names):
             return None
         return next((known.error for known in self._unavailable.values() if known.error is not None), None)
@@ -70,7 +70,7 @@ class Availability:
         return [name for name in names if self._is_due(name)]
 
     async def find(self, name: str) -> ProjectName | None:
-        """Request a project; return its name as the server spells it, None if it cannot be watched now."""
+        """Request a project, and return its name in the server's spelling; None if it cannot be watched now."""
         try:
             project = await self._api.project(name)
         except NotFound:
@@ -101,7 +101,7 @@ class Availability:
             _log.info("project.available", server=self._server, project=name, since=str(before.since))
 
     def _is_due(self, name: str) -> bool:
-        """Whether to request a project now; while no project can be watched, the poller does the waiting."""
+        """Return whether to request a project now; while no project can be watched, the poller does the waiting."""
         known = self._unavailable.get(name)
         if known is None or self._clock.monotonic() >= known.at:
             return True

@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 class BaselineReader:
-    """Takes the baselines of one server's projects, and catches up with one that was missing."""
+    """The baselines of one server's projects, and the catch-up of projects that were missing."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, events: EventReader, projects: Availability) -> None:
         self._server = server
@@ -44,7 +44,7 @@ class BaselineReader:
         return tuple(fresh)
 
     async def baseline(self, project: ProjectName) -> Baseline:
-        """Return the current end of a project's past."""
+        """Return the baseline of a project: its newest event, patch and series."""
         page = await self._api.events([project], per_page=BASELINE_ROWS, oldest_first=False)
         if page.skipped and not page.events:
             raise Garbled("none of its newest events can be read")

@@ -1,6 +1,6 @@
-"""Reads a server's events from behind the cursor: every one at least once, and says which are new.
+"""Reads a server's events from behind the cursor, each at least once, and tells which are new.
 
-The theory of operation stands in `cursor.py`.
+The theory of operation is in `cursor.py`.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -78,10 +78,9 @@ Baselines = Mapping[ProjectName, Baseline]
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows as they came. *cut* when more wait; *whole* unless a project could not be asked.
+    """Rows of events; *cut* is true if more wait, *whole* unless a project could not be requested.
 
-    *reached* is the date up to which all that was asked for was read, None where nothing came. *skipped* are rows that
-    could not be read.
+    *reached* is the date up to which everything was read, None if there were no events. *skipped* are unreadable rows.
     """
 
     events: list[EventHint]
@@ -108,7 +107,7 @@ class EventReader:
         self._apart_seconds = _APART_SECONDS
 
     async def read(self, watched: WatchPosition, baselines: Baselines) -> EventsRead:
-        """All events since shortly before the cursor; re-anchored where the known ones are not where they were."""
+        """Return all events since shortly before the cursor; re-anchor if the known ones moved."""
         now, goes_on = self._clock.monotonic(), self._goes_on
         window = self._sweeps.window(now)
         at = watched.cursor or cursor.newest(base.date for base in baselines.values() if base.date is not None)
@@ -128,7 +127,7 @@ class EventReader:
         return EventsRead(tuple(rows.events), tuple(new), moved, cut=self._goes_on, skipped=skipped, named=named)
 
     async def read_project(self, base: Baseline, since: str) -> EventsRead:
-        """All events of one project since a date, "" since ever, which the reading of all projects passed over."""
+        """Return all events of one project since a date ("" for all), which the walk over all projects skipped."""
         baselines = {base.project: base}
         at = cursor.since(since, 0.0, cursor.DEEP) if since else None
         rows = await self._walk([base.project], baselines, at)
@@ -136,7 +135,7 @@ class EventReader:
         return EventsRead(tuple(rows.events), tuple(cursor.in_order(new)), rows.reached, cut=rows.cut)
 
     async def _is_anchored_by(self, rows: _Rows, new: Sequence[EventHint], baselines: Baselines) -> bool:
-        """Whether a known event is among the *rows* that cannot be read, and no readable one is out of its place."""
+        """Return whether an unreadable row is a known event, and all readable ones are where they belong."""
         ids = [row.id for row in rows.skipped if row.id is not None]
         if not ids or len(new) < len({event.id for event in rows.events}):
             return False
@@ -153,7 +152,7 @@ class EventReader:
         return None if at is None else cursor.since(at, now - self._moved_at, window)
 
     async def _rows(self, baselines: Baselines, since: str | None) -> _Rows:
-        """The events of all projects in one question; after repeated failures, each project by itself for a while."""
+        """Return the events of all projects in one request; after repeated failures, one per project for a while."""
         now = self._clock.monotonic()
         if now < self._apart_until:
             return await self._one_by_one(baselines, since)
@@ -188,10 +187,10 @@ class EventReader:
         return _Rows(events, reached, cut=bool(cut), whole=failed is None, skipped=skipped)
 
     async def _walk(self, projects: Sequence[ProjectName], baselines: Baselines, since: str | None) -> _Rows:
-        """Page after page until a short one; a page that brings nothing new is no reason to stop.
+        """Read page after page until a short one, even if a page has nothing new.
 
-        Pages go by the date of the last row, not by number, because rows that vanish shift the numbers; only where
-        a full page has one date, or where the server knows no other order than newest first, numbers it is.
+        The next page starts at the date of the last row, because rows that vanish shift page numbers; page numbers are
+        used only if a full page has a single date, or the server supports no other order than newest first.
         """
         found: list[EventHint] = []
         skipped: list[SkippedRow] = []
@@ -222,10 +221,10 @@ class EventReader:
         return [event for event in events if event.id not in known and event.id > baselines[event.project].event]
 
     async def _reanchor(self, watched: WatchPosition, baselines: Baselines, at: str) -> EventsRead:
-        """Find the known past again, newest first and without a date, and what is new in front of it.
+        """Find the known events again, newest first and without a date, and the new ones in front of them.
 
-        Ids that fell back, on events younger than any before, are those of a rebuilt server; on older ones they only
-        say that the newest events were deleted.
+        If the ids fell back although the events are newer than all known ones, the server was rebuilt; if the events
+        are older, only the newest ones were deleted.
         """
         _log.info("events.reread", server=self._server, cursor=at)
         apart = self._clock.monotonic() < self._apart_until
@@ -240,7 +239,7 @@ class EventReader:
         return EventsRead(tuple(found), tuple(cursor.in_order(new)), newest)
 
     async def _read_back(self, projects: Sequence[ProjectName], baselines: Baselines) -> list[EventHint]:
-        """The newest events of *projects*, as far as 200 known ones in a row."""
+        """Return the newest events of *projects*, down to 200 known ones in a row."""
         found: list[EventHint] = []
         in_a_row = 0
         for page in range(1, _MAX_PAGES + 1):
@@ -255,7 +254,7 @@ class EventReader:
 
 
 def _anchored(events: Sequence[EventHint], new: Sequence[EventHint], at: str) -> bool:
-    """Whether the known ones among *events* are where they were: some, and none behind the cursor *at*."""
+    """Return whether the known ones among *events* did not move: there are some, and none is after the cursor *at*."""
     ids = {event.id for event in new}
     known = [event for event in events if event.id not in ids]
     return bool(known) and all(cursor.parse(event.date) <= cursor.parse(at) for event in known)

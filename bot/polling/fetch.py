@@ -1,4 +1,4 @@
-"""Looks at what is due, two at a time; what goes wrong with one object holds up neither the others nor the cursor."""
+"""Reads due objects, two at a time; an error with one object delays neither the others nor the cursor."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class PartialResult(Exception, Generic[_T]):
-    """An object could be read but for a part: *result* is what was read, *cause* why the rest was not."""
+    """An object that was read except for a part: *result* is what was read, *cause* the error of the rest."""
 
     def __init__(self, result: _T, cause: TransportError) -> None:
         super().__init__(str(cause))
@@ -35,7 +35,7 @@ class PartialResult(Exception, Generic[_T]):
 
 
 class Fetch:
-    """The looks of one poll at a server; *asked_to_wait* is how long it wants not to be asked again, None so far."""
+    """The reads of one poll at a server; *asked_to_wait* is the delay that it asked for, None if it did not."""
 
     def __init__(self, server: ServerName, board: PendingQueue, clock: Clock, incidents: Incidents) -> None:
         self.board = board
@@ -49,9 +49,9 @@ class Fetch:
     async def at(
         self, read: Callable[[PendingQueue, Pending], Awaitable[_T | None]], *kinds: PendingKind
     ) -> list[tuple[Pending, _T]]:
-        """The due objects of *kinds* that *read* could read, in the order of arrival.
+        """Return the due objects of *kinds* with the results of *read*, in the order of arrival.
 
-        What it gives None for is looked at again later.
+        An object for which *read* returns None stays pending.
         """
         due = await asyncio.to_thread(self.board.due, MAX_LOOKS)  # of tens of thousands, after an import
         items = [item for item in due if item.kind in kinds]
@@ -70,7 +70,7 @@ class Fetch:
     async def settled(
         self, read: Callable[[PendingQueue, Pending], Awaitable[_T | None]], *kinds: PendingKind
     ) -> tuple[_T, ...]:
-        """The same, and what could be read whole is settled by that."""
+        """Return the results of *read* for the due objects of *kinds*, and settle those that are unchanged since."""
         found = await self.at(read, *kinds)
         for item, _ in found:
             if self.board.is_as_before(item):
@@ -78,7 +78,7 @@ class Fetch:
         return tuple(result for _, result in found)
 
     def failed(self, item: Pending, error: TransportError) -> None:
-        """Look at *item* again later, and record it; let it go where the server said twice that it has none such."""
+        """Retry *item* later, and record an incident; drop it if the server said twice that it does not exist."""
         now, asked = self._clock.now(), error.retry_after if isinstance(error, Temporary) else None
         later = item.not_found(now) if isinstance(error, NotFound) else item.failed(now, asked)
         if later is None:
@@ -95,13 +95,13 @@ class Fetch:
         self.board.keep(later)
 
     def resolve_settled(self) -> None:
-        """What is waited for no more is no incident."""
+        """Resolve the incidents of objects that are no longer pending."""
         for item in self.board.settled:
             if item.unreadable_since is not None:
                 self._incidents.resolve(UNREADABLE, self._name(item))
 
     async def _try(self, item: Pending, read: Callable[[PendingQueue, Pending], Awaitable[_T | None]]) -> _T | None:
-        """What *read* gives; None, and the item kept for later or let go, when it gives nothing."""
+        """Return the result of *read*; None if it failed or returned None, and the item stays pending or is dropped."""
         now = self._clock.now()
         if self.asked_to_wait is not None:
             self.board.keep(item.put_off(now + self.asked_to_wait))
@@ -126,14 +126,14 @@ class Fetch:
         return result
 
     def _unread(self, item: Pending, error: TransportError | OverBudget) -> None:
-        """The object could not be read, or was not asked for."""
+        """Postpone an object that could not be read, or for which the budget had no request."""
         if isinstance(error, OverBudget):
             self.board.keep(item.put_off(error.until))
         else:
             self.failed(item, error)
 
     def _read(self, item: Pending, *, is_complete: bool) -> None:
-        """The object could be read; then others that could not be may be readable, too."""
+        """Resolve the incident of a readable object, and retry other unreadable ones, which may be readable, too."""
         if item.unreadable_since is not None:
             self._incidents.resolve(UNREADABLE, self._name(item))
             self.board.retry_unreadable()

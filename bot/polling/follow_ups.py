@@ -1,9 +1,9 @@
-"""Reads what is new of objects that are known: what comments say, what they add to the trailers, and checks.
+"""Reads updates of known objects: comments, the trailers in them, and checks.
 
-States, delegates and new checks stand in the events themselves and cost nothing. A comment's event says neither who
-wrote it nor what: the comments are read where somebody wants to hear them, and the trailers, once for a burst of
-comments, where somebody sees them. Where no event tells of comments, they are looked for again (`rechecker.py`). An
-edited check raises no event; the safety net sees that the worst one differs.
+States, delegates and new checks are in the events themselves and cost nothing. A comment's event has neither its author
+nor its text: comments are read if a subscription needs them, and trailers, once per burst of comments, if a card shows
+them. If no event announces comments, they are rechecked on a schedule (`rechecker.py`). An edited check raises no
+event; the sweep detects a different worst check.
 """
 
 from collections.abc import Iterable
@@ -27,25 +27,25 @@ from bot.submission import SubmissionKind, SubmissionRef
 
 
 class Followers(Watching, Protocol):
-    """Who wants to know what costs a request."""
+    """A port to the subscriptions and cards that justify additional requests."""
 
     async def sees_trailers(self, ref: SubmissionRef) -> bool:
         """Whether somebody sees the trailers of *ref*, or waits for them."""
 
 
 class NoFollowers:
-    """Nobody listens."""
+    """A port without any subscriptions and cards."""
 
     async def sees_trailers(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
-        """Never."""
+        """Return False."""
         return False
 
     async def hears_comments(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
-        """Never."""
+        """Return False."""
         return False
 
     async def watches_comments(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
-        """Never."""
+        """Return False."""
         return False
 
 
@@ -62,7 +62,7 @@ class FollowUps:
     async def hint(
         self, board: PendingQueue, known: KnownObjects, events: Iterable[EventHint], catch: SweepResult
     ) -> tuple[CommentHint, ...]:
-        """Put on the *board* what the *events* and the net's *catch* hint at; the comments not heard of before."""
+        """Queue what *events* and the sweep's *catch* hint at, and return the new comments."""
         concerning = [event for event in events if known.concerns(event)]
         comments = comments_in(concerning)
         told_of = {event.patch.id for event in concerning if event.patch is not None and event.check is not None}
@@ -80,7 +80,7 @@ class FollowUps:
         return heard
 
     async def look(self, look: Fetch, heard: tuple[CommentHint, ...]) -> FollowUpResult:
-        """Read what is due."""
+        """Read the due objects."""
         begun = await self._rechecker.begin(look.board) if self._rechecker.is_on else None
         comments = await look.settled(self._comments, PendingKind.PATCH_COMMENTS, PendingKind.COVER_COMMENTS)
         trailers = await look.settled(self._trailers, PendingKind.SERIES_TRAILERS, PendingKind.PATCH_TRAILERS)
@@ -89,7 +89,7 @@ class FollowUps:
 
     @property
     def _source(self) -> PatchworkApi:
-        """Who is asked for comments and trailers: where no event tells of them, within a budget."""
+        """The API for comments and trailers, limited by the recheck budget if no event announces comments."""
         return self._rechecker.api if self._rechecker.is_on else self._api
 
     async def _unheard(self, tx: Transaction, told: tuple[CommentHint, ...]) -> tuple[CommentHint, ...]:
@@ -100,7 +100,7 @@ class FollowUps:
         return tuple(each for each in told if each.id not in known[each.on.kind])
 
     async def _comments(self, board: PendingQueue, item: Pending) -> CommentsRead | None:
-        """The comments, where somebody wants to hear them; None while it may still become known what they are on."""
+        """Return the comments, if a subscription needs them; None while their submission may still become known."""
         kind = MailKind.PATCH if item.kind is PendingKind.PATCH_COMMENTS else MailKind.COVER
         on = CommentTarget(kind, item.id)
         ref = await self._ref(on, item)
@@ -130,7 +130,7 @@ class FollowUps:
             return (await tx.watch.refs_of(self._server, [on.id])).get(PatchId(on.id))
 
     async def _trailers(self, board: PendingQueue, item: Pending) -> TrailersRead:
-        """The trailers now; none where nothing is known of it any more."""
+        """Return the current trailers; none if the submission is no longer known."""
         if item.kind is PendingKind.PATCH_TRAILERS:
             self._rechecker.see_to(1)
             async with self._store.reading() as tx:
@@ -151,7 +151,7 @@ class FollowUps:
         return replace(read, cover=cover)
 
     async def _cover_trailers(self, series: Series) -> frozenset[Trailer] | TransportError:
-        """The trailers in the comments on the cover letter, or why they cannot be read."""
+        """Return the trailers in the comments on the cover letter, or the error if they cannot be read."""
         try:
             return await self._source.cover_trailers(series)
         except TransportError as error:
@@ -163,12 +163,12 @@ class FollowUps:
 
 
 def _differ(shown: CheckState | None, known: CheckState | None) -> bool:
-    """Whether the worst check is another; what is pending may be none, in the server's words."""
+    """Return whether the worst checks differ; a server shows "pending" for a patch without checks, too."""
     return (shown or CheckState.PENDING) is not (known or CheckState.PENDING)
 
 
 class LateCovers:
-    """The cover letters of one server."""
+    """The late cover letters of one server."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, store: Store) -> None:
         self._server = server
@@ -176,12 +176,12 @@ class LateCovers:
         self._store = store
 
     async def look(self, look: Fetch) -> tuple[Series, ...]:
-        """Read the known series that the cover letters which are due have named."""
+        """Return the known series that were named by due cover letters."""
         found = await look.settled(self._series_of, PendingKind.COVER)
         return tuple(series for some in found for series in some)
 
     async def _series_of(self, _: PendingQueue, item: Pending) -> tuple[Series, ...]:
-        """The series as it stands now; none where it is known with its cover letter, or was not judged yet."""
+        """Return the current series; empty if it is known with its cover letter, or was not evaluated yet."""
         async with self._store.reading() as tx:
             if await tx.watch.ref_of_cover(self._server, item.project, Msgid(item.name)) is not None:
                 return ()

@@ -26,29 +26,29 @@ _NEW = (PendingKind.SERIES, PendingKind.PATCH)
 
 @dataclass(frozen=True, slots=True)
 class KnownObjects:
-    """What hints are compared with."""
+    """The known objects with which hints are compared."""
 
     baselines: Mapping[ProjectName, Baseline]
     series: Mapping[SeriesId, KnownSeries]
     patches: frozenset[PatchId]
 
     def concerns(self, event: EventHint) -> bool:
-        """Whether an *event* is about nothing that is past already."""
+        """Return whether an *event* is about a patch above the baseline, or about no patch."""
         return event.patch is None or not self.old_patch(event.project, event.patch.id)
 
     def old_series(self, project: ProjectName, series: int) -> bool:
-        """Whether a series belongs to the past, or to no project that is watched."""
+        """Return whether a series is at or below the baseline, or in no watched project."""
         baseline = self.baselines.get(project)
         return baseline is None or series <= baseline.series
 
     def old_patch(self, project: ProjectName, patch: int) -> bool:
-        """Whether a patch belongs to the past, or to no project that is watched."""
+        """Return whether a patch is at or below the baseline, or in no watched project."""
         baseline = self.baselines.get(project)
         return baseline is None or patch <= baseline.patch
 
 
 class PendingQueue:
-    """The pending objects of one server, while one poll, which began *now*, adds hints and settles what it read."""
+    """The pending objects of one server during one poll, which began at *now*, adds hints and settles objects."""
 
     def __init__(self, pending: Iterable[Pending], known: KnownObjects, now: datetime, wait: timedelta) -> None:
         self._all = {item.key: item for item in pending}
@@ -59,7 +59,7 @@ class PendingQueue:
         self._wait = wait  # how long a series may stay incomplete
 
     def hint(self, event: EventHint) -> None:
-        """Note what *event* tells of; categories about known objects tell of nothing to look at."""
+        """Queue the object that *event* announces; events about known objects announce none."""
         match event.category:
             case "series-created" if event.series is not None:
                 self.series(event.project, event.series)
@@ -76,7 +76,7 @@ class PendingQueue:
     def series(
         self, project: ProjectName, series: SeriesId, *, complete: bool = False, patch: PatchId | None = None
     ) -> None:
-        """A series was heard of: as *complete*, or by one *patch* of it, or just so."""
+        """Queue a series that is *complete*, has one known *patch*, or is known only by its id."""
         if self._known.old_series(project, series):
             return
         judged = self._known.series.get(series)
@@ -88,63 +88,62 @@ class PendingQueue:
             self._add(self._item(PendingKind.SERIES, project, series, timedelta()), at_once=True)
 
     def patch(self, project: ProjectName, ref: PatchRef) -> None:
-        """A patch was heard of, and nobody told of its series yet."""
+        """Queue a patch whose series is unknown."""
         if not self._known.old_patch(project, ref.id) and ref.id not in self._known.patches:
             wait = min(GRACE, self._wait)
             self._add(replace(self._item(PendingKind.PATCH, project, ref.id, wait), name=ref.name), at_once=False)
 
     def cover(self, project: ProjectName, ref: PatchRef) -> None:
-        """A cover letter was heard of; the series that it came with is most likely known when it is looked at."""
+        """Queue a cover letter, after a delay in which its series most likely becomes known."""
         self._add(replace(self._item(PendingKind.COVER, project, ref.id, GRACE), name=ref.msgid), at_once=False)
 
     def unread_patch(self, project: ProjectName, ref: PatchRef) -> Pending:
-        """The item of a patch that is to be looked at by itself, for it cannot be read with its series."""
+        """Return the item of a patch that must be read by itself, because it cannot be read with its series."""
         item = replace(self._item(PendingKind.PATCH, project, ref.id, timedelta()), name=ref.name)
         return self._all.setdefault(item.key, item)
 
     def retry_unreadable(self) -> None:
-        """Look at once at all that could not be read: the reason may be gone."""
+        """Make all unreadable objects due at once, because the reason may be gone."""
         for item in list(self._all.values()):
             if item.unreadable_since is not None and item.missing_since is None and item.due > self.now:
                 self.keep(replace(item, due=self.now))
 
     def has_unreadable(self, project: ProjectName) -> bool:
-        """Whether a series or a patch of *project* cannot be read now, or could not before this poll."""
+        """Return whether a series or a patch of *project* is unreadable now, or was before this poll."""
         items = (item for item in chain(self._all.values(), self._before.values()) if item.project == project)
         return any(item.kind in _NEW and item.unreadable_since is not None for item in items)
 
     def comment(self, told: CommentHint) -> None:
-        """A comment was heard of that was not heard of before; what it is on may be read but later."""
+        """Queue the comments on the target of a new comment, which may itself be unread."""
         if told.on.kind is MailKind.COVER or not self._known.old_patch(told.project, told.on.id):
             self.comments(told.project, told.on, told.ref.msgid)
 
     def comments(self, project: ProjectName, on: CommentTarget, msgid: str) -> None:
-        """The comments on a patch or a cover letter, whose message-id is *msgid*, may be more than are known."""
+        """Queue the comments on a patch or a cover letter, whose message-id is *msgid*."""
         kind = PendingKind.PATCH_COMMENTS if on.kind is MailKind.PATCH else PendingKind.COVER_COMMENTS
         item = self._item(kind, project, on.id, self._wait + GRACE)
         self._add(replace(item, name=msgid if on.kind is MailKind.COVER else ""), at_once=True)
 
     def checks(self, project: ProjectName, patch: PatchId) -> None:
-        """The checks of a patch are not as they are known."""
+        """Queue the checks of a patch."""
         self._add(self._item(PendingKind.CHECKS, project, patch, timedelta()), at_once=True)
 
     def trailers(self, project: ProjectName, ref: SubmissionRef, since: datetime) -> None:
-        """What a card counts may not be as it was, *since* then."""
+        """Queue the trailers of a submission, due a while after *since*."""
         kind = PendingKind.SERIES_TRAILERS if ref.kind is SubmissionKind.SERIES else PendingKind.PATCH_TRAILERS
         item = self._item(kind, project, ref.id, timedelta())
         self._add(replace(item, due=since + TRAILERS_AFTER), at_once=False)
 
     def counts(self) -> Counter[PendingKind]:
-        """How many objects of each kind wait, due or not."""
+        """Return the number of pending objects of each kind, due or not."""
         return Counter(item.kind for item in self._all.values())
 
     def due(self, limit: int) -> list[Pending]:
-        """What to look at now, in the order of arrival, *limit* at most: what is new before what is known.
+        """Return at most *limit* objects to read now, in the order of arrival, new submissions before known ones.
 
-        What could not be read before comes last, so that it holds up nothing else.
-
-        A patch with a place in a series waits while a series of its project that was heard of when it was is still
-        awaited: it is most likely one of that series, and read with it.
+        Unreadable objects come last, so that they delay nothing else. A patch with a number in a series waits while a
+        series of its project that appeared at about the same time is awaited, because it is most likely part of that
+        series.
         """
         if self._ready is None:
             self._ready = self._all_due()
@@ -163,37 +162,37 @@ class PendingQueue:
         return sorted(ready, key=_turn)
 
     def has_read(self, series: SeriesId, patch: PatchId) -> bool:
-        """Whether a patch of a series was read by an earlier poll."""
+        """Return whether a patch of a series was read by an earlier poll."""
         judged = self._known.series.get(series)
         return judged is not None and patch in judged.patches
 
     def learn(self, series: Mapping[SeriesId, KnownSeries]) -> None:
-        """Take in what the store has of series that were not heard of before."""
+        """Add the stored state of further series."""
         self._known = replace(self._known, series={**self._known.series, **series})
 
     def keep(self, item: Pending) -> None:
-        """Look at *item* again when it is due."""
+        """Keep *item* in the queue."""
         self._all[item.key] = item
         self._ready = None
 
     def is_as_before(self, item: Pending) -> bool:
-        """Whether nothing about *item* changed since it was given."""
+        """Return whether *item* is unchanged in the queue."""
         return self._all.get(item.key) == item
 
     def settle(self, kind: PendingKind, number: int) -> None:
-        """The object was read, or is gone."""
+        """Remove an object that was read, or does not exist any more."""
         if self._all.pop((kind, number), None) is not None:
             self._ready = None
 
     @property
     def changed(self) -> tuple[Pending, ...]:
-        """What is new or waits longer than before."""
+        """The items that are new, or changed in this poll."""
         before = ((self._before.get(key), item) for key, item in self._all.items())
         return tuple(item for known, item in before if known is not item and known != item)
 
     @property
     def settled(self) -> tuple[Pending, ...]:
-        """What waited before this poll and waits no more."""
+        """The items from before this poll that are no longer pending."""
         return tuple(item for key, item in self._before.items() if key not in self._all)
 
     def _is_unreadable(self, kind: PendingKind, number: int) -> bool:
@@ -205,7 +204,7 @@ class PendingQueue:
         return Pending(kind, number, project, name="", first_seen=self.now, due=deadline, deadline=deadline)
 
     def _add(self, item: Pending, *, at_once: bool) -> None:
-        """Put *item* on the board; one that is there already only becomes due sooner, unless it could not be read."""
+        """Queue *item*; one that is queued already becomes due sooner, unless it is unreadable."""
         if self._is_unreadable(item.kind, item.id):
             return
         due = self.now if at_once else item.due
@@ -225,13 +224,13 @@ def _rank(kind: PendingKind) -> int:
 
 
 def _comes_with_a_series(item: Pending, awaited_since: datetime | None) -> bool:
-    """Whether *item* may be part of the series that its project awaits since then."""
+    """Return whether *item* may be part of a series of its project, awaited since *awaited_since*."""
     if item.kind is not PendingKind.PATCH or awaited_since is None:
         return False
     return awaited_since <= item.first_seen + GRACE and has_place(item.name)
 
 
 def has_place(name: str) -> bool:
-    """Whether a patch's name says that it is part n of a series, n being 1 or more."""
+    """Return whether a patch's name has a number in a series, 1 or more."""
     number = number_of(name)
     return number is not None and number[0] >= 1

@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A configured server: its projects, how long a series may wait for what is missing, and how often it is polled."""
+    """A configured server: its projects, how long a series may stay incomplete, and its poll interval."""
 
     server: ServerName
     projects: tuple[str, ...]
@@ -51,13 +51,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class OldNewsFilter:
-    """What is too old to be told: sent before a time, and heard of until another (both UTC)."""
+    """A filter for mails that are too old: sent before a time, and first seen until another (both UTC)."""
 
     sent_before: datetime
     heard_until: datetime
 
     def has(self, item: Pending, date: str) -> bool:
-        """Whether an *item* is, whose mail has that *date* (naive UTC); one without a date that can be read is not."""
+        """Return whether *item* is too old, given its mail's *date* (naive UTC); False without a readable date."""
         try:
             sent = datetime.fromisoformat(date).replace(tzinfo=UTC)
         except ValueError:
@@ -67,7 +67,7 @@ class OldNewsFilter:
 
 @dataclass(frozen=True, slots=True)
 class _SeriesFound:
-    """A series that was read, and those of its patches that could not be, each with why."""
+    """A series that was read, and those of its patches that could not be, each with the error."""
 
     read: SeriesRead
     unread: tuple[tuple[PatchRef, TransportError], ...] = ()
@@ -75,7 +75,7 @@ class _SeriesFound:
 
 @dataclass(frozen=True, slots=True)
 class _Hints:
-    """Where to look, what the net caught, what is told of patches, and the comments not heard of before."""
+    """The hints of a poll: pending objects, the sweep's result, updates of patches, and new comments."""
 
     board: PendingQueue
     catch: SweepResult
@@ -86,8 +86,8 @@ class _Hints:
 class Poller:
     """Polls one server for all its configured projects.
 
-    Raises (from `poll`): `Temporary` and `Permanent` of the whole server; what concerns one project or one object is
-    recorded, kept in *problems* by project, and tried again.
+    `poll` raises `Temporary` and `Permanent` if the whole server fails; errors with one project or one object are
+    recorded, kept in *problems* by project, and retried.
     """
 
     def __init__(  # noqa: PLR0913  # the parts of a server's watch, wired in one place
@@ -124,7 +124,7 @@ class Poller:
         return dict(self._availability)
 
     def is_available(self, project: ProjectName) -> bool:
-        """Whether a configured project is watched now, as far as its server said."""
+        """Return whether a configured project is available, as far as known."""
         return self._availability.is_available(project)
 
     @property
@@ -134,7 +134,7 @@ class Poller:
 
     @property
     def states(self) -> States:
-        """The states that the server has, as far as they were known when it was last polled."""
+        """The patch states of the server, as of the last poll."""
         return self._api.states
 
     @property
@@ -144,12 +144,12 @@ class Poller:
 
     @property
     def interval(self) -> timedelta:
-        """How often it polls."""
+        """The poll interval."""
         return self._source.interval
 
     @property
     def links_by_msgid(self) -> bool:
-        """Whether the server's pages are named by message-id (API 1.2 and newer)."""
+        """True if the server's pages are named by message-id (API 1.2 and newer)."""
         return self._api.version != "1.1"
 
     async def poll(self, watched: WatchPosition, past: OldNewsFilter | None = None) -> Poll:
@@ -199,10 +199,10 @@ class Poller:
         )
 
     def _nothing(self, watched: WatchPosition) -> Poll:
-        """The poll of a server none of whose projects can be watched now.
+        """Return the poll of a server without an available project.
 
         Raises:
-            TransportError: why a project could not even be asked for.
+            TransportError: a project could not even be requested.
         """
         if (error := self._availability.outage) is not None:
             raise error
@@ -217,9 +217,9 @@ class Poller:
     # Projects
 
     async def _check_projects(self, projects: Sequence[ProjectName], *, had_events: bool) -> None:
-        """Find the unknown project that empties an answer about several.
+        """Find the unknown project that empties a response about several.
 
-        Where there never was an event an empty answer is no wonder, and asking now and then is enough.
+        If there never was an event, an empty response is normal, and checking now and then is enough.
         """
         if not had_events and self._clock.monotonic() < self._empty_recheck_at:
             return
@@ -231,7 +231,7 @@ class Poller:
     # Hints and look-ups
 
     async def _hints(self, watched: WatchPosition, baselines: dict[ProjectName, Baseline], walk: EventsRead) -> _Hints:
-        """What events and the safety net hint at, and what they tell themselves: the net first, for it may lag."""
+        """Return what events and the sweep hint at, and their updates: those of the sweep first, because it may lag."""
         catch = await self._net.cast(baselines, watched.sweep)
         known = await self._known(watched, baselines, walk, catch)
         now, wait = self._clock.now(), self._source.incomplete_after
@@ -252,7 +252,7 @@ class Poller:
         walk: EventsRead,
         catch: SweepResult,
     ) -> KnownObjects:
-        """What the store knows of everything this poll heard of."""
+        """Return the stored state of all objects that this poll is about."""
         series = {event.series for event in walk.new if event.series is not None}
         series |= {item.id for item in catch.series}
         series |= {patch.series for patch in catch.patches if patch.series is not None}
@@ -272,7 +272,7 @@ class Poller:
         )
 
     async def _look(self, look: Fetch) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...], frozenset[PatchId]]:
-        """What is due, read: the series, which settle their patches, then the patches left over; and which are past."""
+        """Read due series, which settle their patches, then the other patches, and tell which are past."""
         board = look.board
         series: list[SeriesRead] = []
         for item, found_series in await look.at(self._read_series, PendingKind.SERIES):
@@ -299,9 +299,9 @@ class Poller:
         return tuple(series), tuple(patch for patch in patches if patch.series is None), past
 
     async def _read_series(self, board: PendingQueue, item: Pending) -> _SeriesFound | None:
-        """The series with its unread patches; None while it may still become complete.
+        """Return the series with its unread patches; None while it may still become complete.
 
-        Those patches that cannot be read after its deadline, and those that the server does not have, it does without.
+        After its deadline, patches that cannot be read, or that the server does not have, are left out.
         """
         series = await self._api.series(item.id)
         is_late = self._clock.now() >= item.deadline
@@ -326,7 +326,7 @@ class Poller:
 
 
 def _hinted(board: PendingQueue, walk: EventsRead, catch: SweepResult) -> PendingQueue:
-    """*board* with what events and the safety net hint at."""
+    """Return *board* with the objects that events and the sweep hint at."""
     for event in walk.new:
         board.hint(event)
     for series in catch.series:
@@ -340,13 +340,13 @@ def _hinted(board: PendingQueue, walk: EventsRead, catch: SweepResult) -> Pendin
 
 
 def _left_over(board: PendingQueue) -> tuple[bool, tuple[Pending, ...], tuple[Pending, ...]]:
-    """Whether more is due, what waits that did not, or not so long, and what waits no more.
+    """Return whether more is due, which items are new or changed, and which are settled.
 
-    What could not be read is no reason to poll at once.
+    Unreadable objects are no reason to poll at once.
     """
     return any(item.unreadable_since is None for item in board.due(1)), board.changed, board.settled
 
 
 def _by_name(series: Series, ref: PatchRef) -> Patch:
-    """A patch of which nothing was read but what its series says."""
+    """Return a patch with only the data that its series has."""
     return Patch(ref.id, series.project, ref.msgid, ref.name, series.submitter, series.date, series.id)

@@ -1,7 +1,7 @@
-"""Starts the rechecks of a server that raises no comment events: due ones go on the board, newest change first.
+"""Starts the rechecks of a server that raises no comment events: due ones are queued, newest change first.
 
-From there they are read as after a comment event, and retried like anything else. Each request counts against the
-server's budget, including retries; requests beyond it wait on the board until the budget allows them.
+From the queue they are read as after a comment event, and retried like anything else. Each request counts against the
+server's budget, including retries; requests beyond it wait in the queue until the budget allows them.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _COSTS = {
 
 
 class Watching(Protocol):
-    """Tells whether anybody would see the result of a recheck."""
+    """A port to the subscriptions and cards that would show the result of a recheck."""
 
     async def watches_comments(self, ref: SubmissionRef) -> bool:
         """Whether anybody sees comments on *ref*: on a card, by `on:comment`, or by `is:reviewed`."""
@@ -41,7 +41,7 @@ class Watching(Protocol):
 
 
 class Rechecker:
-    """The rechecks of one server; *api* asks it within the budget."""
+    """The rechecks of one server; *api* is limited by their budget."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, store: Store, watching: Watching, clock: Clock) -> None:
         self._budget = RecheckBudget(clock)
@@ -53,11 +53,11 @@ class Rechecker:
 
     @property
     def is_on(self) -> bool:
-        """Whether the server raises no comment events."""
+        """True if the server raises no comment events."""
         return not self.api.raises_comment_events
 
     async def begin(self, board: PendingQueue) -> list[Recheck]:
-        """Put due submissions on the *board*, as far as the budget may allow reading them now."""
+        """Queue due submissions on the *board*, as far as the budget may allow reading them now."""
         async with self._store.reading() as tx:
             if not self._is_restored:
                 self._budget.restore(await tx.rechecks.requests(self._server))
@@ -75,11 +75,11 @@ class Rechecker:
         return begun
 
     def end(self, begun: Sequence[Recheck]) -> Rechecks:
-        """Return what the store saves about the rechecks of a poll."""
+        """Return the results of a poll's rechecks to be stored."""
         return Rechecks(tuple(begun), self._budget.take_unsaved())
 
     def see_to(self, requests: int) -> None:
-        """Check that so many requests may be made now.
+        """Check that so many *requests* may be made now.
 
         Raises:
             OverBudget: they may not.
@@ -96,7 +96,7 @@ class Rechecker:
         return tuple(number for number in recent if number not in known)
 
     async def _begin(self, board: PendingQueue, due: DueRecheck) -> tuple[Recheck, int]:
-        """Put a submission on the *board* if anybody sees it; return how many requests it takes."""
+        """Queue a submission on the *board* if its comments matter, and return how many requests it takes."""
         ref, now = due.ref, board.now
         async with self._store.reading() as tx:
             submission = (await tx.watch.load_submissions([ref])).get(ref)
@@ -114,7 +114,7 @@ class Rechecker:
 
 
 def _put_comments(board: PendingQueue, submission: Submission) -> int:
-    """Put the comments on all mails on the *board*; return how many requests they take."""
+    """Queue the comments on all mails on the *board*, and return how many requests they take."""
     series, requests = submission.series, len(submission.patches)
     if series is not None and series.cover is not None and series.cover_id is not None:
         board.comments(series.project, CommentTarget(MailKind.COVER, series.cover_id), series.cover)
@@ -125,7 +125,7 @@ def _put_comments(board: PendingQueue, submission: Submission) -> int:
 
 
 def _is_since(comment: Comment, since: datetime) -> bool:
-    """Return whether a comment, dated in naive UTC, was sent *since* then; true without a readable date."""
+    """Return whether a comment, dated in naive UTC, was sent since *since*; True without a readable date."""
     try:
         return datetime.fromisoformat(comment.date).replace(tzinfo=UTC) >= since
     except ValueError:

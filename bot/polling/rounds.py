@@ -21,9 +21,10 @@ _LEAST_ROWS, _MOST_ROWS = 10, 100  # patches a sweep
 
 @dataclass(frozen=True, slots=True)
 class RoundResult:
-    """The result of a part of the round, newest first, and below which patch id it continues; None: from the newest.
+    """The result of a part of the round, newest first; *below* is the patch id where it continues, None for the start.
 
-    *failure* is why it ended early: it continues after what could not be read, so that this holds up nothing else.
+    *failure* is the error that ended it early: it continues after the unreadable submission, which thus delays no
+    others.
     """
 
     patches: tuple[Patch, ...] = ()
@@ -89,6 +90,6 @@ class OpenRound:
 
 
 def _of(submission: OpenSubmission, patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
-    """Return those *patches* that are in the project of the *submission*, with the project as it is known."""
+    """Return those *patches* that are in the project of the *submission*, with the known spelling of the project."""
     mine = (patch for patch in patches if patch.project.lower() == submission.project.lower())
     return tuple(replace(patch, project=submission.project) for patch in mine)

@@ -37,10 +37,9 @@ _Page = Callable[[int, int], Awaitable[NewestPage[_Found]]]
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What the net brought, newest first; nothing when it was not its time.
+    """The result of a sweep, newest first; empty if none was due.
 
-    *state* is how far the sweeps came now, None where that is as before. *names* are how a page spells the
-    states, by slug.
+    *state* is the new progress of the sweeps, None if unchanged. *names* are the names of states on a page, by slug.
     """
 
     series: tuple[Series, ...] = ()
@@ -51,7 +50,7 @@ class SweepResult:
 
 @dataclass(frozen=True, slots=True)
 class _Swept:
-    """What a part of a sweep found, how far that came, and why no further."""
+    """The result of a part of a sweep, its progress, and the error that ended it early."""
 
     state: SweepState
     series: tuple[Series, ...] = ()
@@ -63,7 +62,7 @@ _Part = Callable[[Mapping[ProjectName, Baseline], SweepState], Awaitable[_Swept]
 
 
 class ListSweep:
-    """The net of one server."""
+    """The sweeps of one server."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, store: Store, clock: Clock, incidents: Incidents) -> None:
         self._server = server
@@ -75,9 +74,9 @@ class ListSweep:
         self._not_before = 0.0  # after a failure
 
     async def cast(self, baselines: Mapping[ProjectName, Baseline], state: SweepState | None) -> SweepResult:
-        """What there is to see now, after sweeps that came to *state*; nothing half an hour after the last one.
+        """Run a sweep after those that came to *state*; return an empty result within half an hour of the last one.
 
-        Where there was none, that time begins now: the baselines are all that is known.
+        Without an earlier sweep, that half hour begins now, because the baselines are current.
         """
         now = self._clock.now()
         if state is None:
@@ -105,7 +104,7 @@ class ListSweep:
         return SweepResult(swept.series, swept.patches, replace(swept.state, at=now, named_at=now), names)
 
     async def _state_names(self, baselines: Mapping[ProjectName, Baseline]) -> dict[str, str]:
-        """How a page of the server spells its states; a wall in front of it costs nothing but that."""
+        """Return the names of states on a page of the server, by slug; empty if the page cannot be read."""
         try:
             return await self._api.state_names(next(iter(baselines)))
         except TransportError as error:
@@ -115,7 +114,7 @@ class ListSweep:
     async def _tried(
         self, name: str, part: _Part, baselines: Mapping[ProjectName, Baseline], state: SweepState
     ) -> _Swept:
-        """What a *part* found; where the server fails, what it found until then."""
+        """Return the result of a *part*; if the server fails, with the error, which is recorded as an incident."""
         try:
             found = await part(baselines, state)
         except TransportError as error:
@@ -161,7 +160,7 @@ class ListSweep:
 async def _down_to_the_mark(
     page: _Page[_Found], past: Mapping[ProjectName, int], mark: ListMark
 ) -> tuple[tuple[_Found, ...], ListMark]:
-    """The first row, and where it is not as it was, all down to the floor of the *mark*; and the mark from now on."""
+    """Return the first row, or, if the list changed, all down to the floor of *mark*; and the new mark."""
     first = await page(1, 1)
     moved = mark.moved(past, first.highest, first.total)
     if mark.is_at(past, first.highest, first.total):

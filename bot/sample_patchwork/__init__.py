@@ -1,1 +1,1 @@
-"""A Patchwork server in memory, that behaves as real ones were measured to."""
+"""A Patchwork server in memory that imitates the measured behaviour of real ones."""

@@ -1,4 +1,4 @@
-"""What happened on the sample server before the bot came, and what happens while it watches."""
+"""Defines the sample server's history before the bot starts, and the events while it watches."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -28,7 +28,7 @@ Step: TypeAlias = Callable[[SamplePatchwork], object]
 
 
 def history() -> Iterator[Step]:
-    """Fill the project with what is old news to a bot that starts now."""
+    """Yield the steps that fill the project with patches that a bot starting now considers old."""
     yield lambda server: server.add_project(PROJECT, "QEMU Development")
     yield lambda server: server.post_series(PROJECT, DOCS, age=timedelta(days=9))
     yield lambda server: server.post_series(PROJECT, switchover(1), age=timedelta(days=6))
@@ -37,7 +37,7 @@ def history() -> Iterator[Step]:
 
 
 def arrivals() -> Iterator[Step]:
-    """What comes in while the bot watches, in order: series of all kinds, then their lives."""
+    """Yield the steps while the bot watches, in order: series of all kinds, then changes to them."""
     for series in (NBD, switchover(2), MULTIFD_RFC, BOARDS):
         yield _posting(series)
     yield _post_the_pull_request

@@ -1,4 +1,4 @@
-"""Git diffs written by hand: only the lines, the counting is done here."""
+"""Builds git diffs from their lines; line numbers and counts are computed."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Hunk:
     """Changed lines with their context; *start* is the old line number.
 
-    Each line begins with " ", "+" or "-"; an empty one is an empty line of context.
+    Each line begins with " ", "+" or "-"; an empty line is an empty line of context.
     """
 
     start: int
@@ -17,12 +17,12 @@ class Hunk:
 
 
 def git_diff(path: str, *hunks: Hunk) -> str:
-    """A diff of one changed file."""
+    """Return a diff that changes one file."""
     return _head(path, path, hunks) + f"--- a/{path}\n+++ b/{path}\n" + _body(hunks)
 
 
 def new_file_diff(path: str, text: str) -> str:
-    """A diff that adds a file."""
+    """Return a diff that adds a file."""
     lines = text.splitlines()
     blob = _blob(text)
     return (
@@ -32,12 +32,12 @@ def new_file_diff(path: str, text: str) -> str:
 
 
 def rename_diff(old: str, new: str) -> str:
-    """A diff that only moves a file."""
+    """Return a diff that only renames a file."""
     return f"diff --git a/{old} b/{new}\nsimilarity index 100%\nrename from {old}\nrename to {new}\n"
 
 
 def sample_diff(*paths: str, removed: str = "old line", added: str = "new line") -> str:
-    """A diff that changes one line in each of *paths*."""
+    """Return a diff that changes one line in each of *paths*."""
     return "".join(git_diff(path, Hunk(1, f" before\n-{removed}\n+{added}\n after\n")) for path in paths)
 
 

@@ -1,6 +1,6 @@
-"""How the sample Patchwork filters, orders and pages its lists.
+"""Filters, orders and pages the lists of the sample Patchwork.
 
-A bad value never fails a request: it empties the answer. An unknown parameter name is ignored.
+An invalid value never makes a request fail: the list is empty instead. Unknown parameters are ignored.
 """
 
 import re
@@ -18,7 +18,7 @@ Mailed = TypeVar("Mailed", PatchRecord, CoverRecord, SeriesRecord)
 Filed = TypeVar("Filed", PatchRecord, CoverRecord)
 Comparable: TypeAlias = int | str | datetime
 
-# In the order of their ids; what an admin adds is known by being in use.
+# In the order of their ids; states that an admin adds are recognized by patches that have them.
 STATES = (
     "new",
     "under-review",
@@ -58,16 +58,16 @@ _DATE = re.compile(
 
 
 class BadValueError(Exception):
-    """A filter value that nothing can match."""
+    """A filter value that cannot match anything."""
 
 
 class NoSuchPageError(Exception):
-    """A page past the end, or none at all."""
+    """A page number that is invalid or past the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """Where one page of a list lies; *last* counts from 1."""
+    """The position of a page in a list; *last* is the number of the last page, and pages count from 1."""
 
     number: int
     last: int
@@ -76,31 +76,31 @@ class ListPage:
 
 
 class ListParameters:
-    """The parameters of a request; a name may repeat."""
+    """The parameters of a request; a name may occur more than once."""
 
     def __init__(self, text: str) -> None:
         self.pairs = parse_qsl(text, keep_blank_values=True)
 
     def all(self, name: str) -> list[str]:
-        """Every value of *name* that is not empty, in order."""
+        """Return all values of *name* that are not empty, in order."""
         return [value for key, value in self.pairs if key == name and value]
 
     def last(self, name: str) -> str | None:
-        """The last value of *name*, the only one that counts for most filters."""
+        """Return the last value of *name*, the only one that most filters use, or None."""
         values = self.all(name)
         return values[-1] if values else None
 
     def with_page(self, number: int) -> str:
-        """The query string of another page: keys sorted, as Django REST framework writes it."""
+        """Return the query string for another page, with sorted keys, as Django REST framework writes it."""
         pairs = [(key, value) for key, value in self.pairs if key != "page"]
         return urlencode(sorted([*pairs, ("page", str(number))], key=lambda pair: pair[0]))
 
 
 def page_of(query: ListParameters, count: int) -> ListPage:
-    """The page that is asked for of *count* rows.
+    """Return the requested page of *count* rows.
 
     Raises:
-        NoSuchPageError: it is 0, no number, or past the end.
+        NoSuchPageError: its number is 0, not a number, or past the end.
     """
     asked = query.last("per_page") or ""
     size = min(int(asked), _MAX_PAGE_SIZE) if _ID.fullmatch(asked) else _DEFAULT_PAGE_SIZE
@@ -116,7 +116,7 @@ def page_of(query: ListParameters, count: int) -> ListPage:
 
 
 class Lists:
-    """The lists of one request: *version* decides which filters there are."""
+    """The lists for one request; *version* determines which filters exist."""
 
     def __init__(self, site: Site, rows: Snapshot, query: ListParameters, version: str) -> None:
         self._site = site
@@ -125,7 +125,7 @@ class Lists:
         self._version = version
 
     def events(self, *, ordered: bool) -> Sequence[EventRecord]:
-        """Newest first, or by ascending date where asked and *ordered* says that the server can."""
+        """Return events, newest first, or by ascending date if requested and if *ordered* says that the server can."""
         projects, series = self._projects(), self._ids("series", self._rows.series)
         patches, covers = self._ids("patch", self._rows.patches), self._ids("cover", self._rows.covers)
         category, actor = self._query.last("category"), self._actor()
@@ -148,7 +148,7 @@ class Lists:
         return events
 
     def patches(self) -> Sequence[PatchRecord]:
-        """Patches by ascending id, or as asked."""
+        """Return patches by ascending id, or in the requested order."""
         series, state = self._ids("series", self._rows.series), self._state()
         archived = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}.get(
             self._query.last("archived") or ""
@@ -166,19 +166,19 @@ class Lists:
         return self._ordered(self._with_msgid(rows))
 
     def covers(self) -> Sequence[CoverRecord]:
-        """Cover letters by ascending id, or as asked."""
+        """Return cover letters by ascending id, or in the requested order."""
         if self._query.all("series"):
-            return []  # real servers look the series up among the projects
+            return []  # real servers look up this id among the projects
         rows = self._with_msgid(self._mailed(self._rows.covers.values()))
         return self._ordered(rows)
 
     def series(self) -> Sequence[SeriesRecord]:
-        """Series by ascending id, or as asked."""
+        """Return series by ascending id, or in the requested order."""
         rows = self._mailed(self._rows.series.values())
         return self._ordered(rows)
 
     def _mailed(self, rows: Iterable[Mailed]) -> list[Mailed]:
-        """The rows that pass the filters which patches, covers and series share."""
+        """Return the rows that pass the filters that patches, covers and series have in common."""
         projects, submitters = self._projects(), self._submitters()
         since, before = self._moment("since"), self._moment("before")
         words = [word.lower() for word in re.split(r"[\s,]+", self._query.last("q") or "") if word]
@@ -261,7 +261,10 @@ class Lists:
             raise BadValueError from error
 
     def _moment(self, name: str) -> datetime | None:
-        """A date parameter, naive; one with a zone is moved into the server's, whatever it is compared with."""
+        """Return a date parameter as a naive time, or None if it is missing.
+
+        A time with a zone is converted to the server's zone, even to compare it with dates in UTC.
+        """
         value = self._query.last(name)
         if value is None:
             return None
@@ -276,7 +279,7 @@ class Lists:
 
 
 def _padded(match: re.Match[str]) -> str:
-    """The matched date as `datetime.fromisoformat` wants it."""
+    """Return the matched date in the form that `datetime.fromisoformat` accepts."""
     date = "-".join(part.zfill(2) for part in match["date"].split("-"))
     if match["time"] is None:
         return date

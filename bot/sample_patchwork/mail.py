@@ -1,4 +1,4 @@
-"""Mails as the sample Patchwork receives them, and what it reads from a subject."""
+"""Defines mails as the sample Patchwork receives them, and parses their subjects."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ SAMPLE_SUBMITTER = "Ada Sample <ada@example.org>"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A subject taken apart: *number* and *total* are None without an "n/m"."""
+    """The parts of a subject; *number* and *total* are None if it has no "n/m"."""
 
     prefixes: tuple[str, ...]
     title: str
@@ -32,13 +32,13 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What Patchwork calls the patch: the prefixes joined, at most 255 characters."""
+        """The name that Patchwork gives to the patch: the joined prefixes and the title, at most 255 characters."""
         text = f"[{','.join(self.prefixes)}] {self.title}" if self.prefixes else self.title
         return text[:_NAME_LENGTH]
 
 
 def read_subject(text: str) -> Subject:
-    """Take a subject apart; "PATCH" is no prefix."""
+    """Split a subject into its parts; "PATCH" does not count as a prefix."""
     reply = False
     rest = " ".join(text.split())
     while match := _REPLY.match(rest):
@@ -61,20 +61,20 @@ def read_subject(text: str) -> Subject:
 
 
 def _tokens(bracket: str) -> list[str]:
-    """The prefixes in a bracket; "PATCH 1 of 3" keeps its number whole."""
+    """Return the prefixes in a bracket; in "PATCH 1 of 3", the number is kept whole."""
     number = _MERCURIAL.match(bracket)
     rest = number[2] if number else bracket
     return [*([number[1]] if number else ()), *(token for token in re.split(r"[\s,]+", rest) if token)]
 
 
 def split_mailbox(mailbox: str) -> tuple[str, str]:
-    """Name and address of "Name <address>"; any character may stand in the name, which may be missing."""
+    """Split "Name <address>" into name and address; the name may contain any character, or be missing."""
     name, _, address = mailbox.rpartition("<")
     return name.strip().strip('"'), address.strip().removesuffix(">")
 
 
 def _encoded(mailbox: str) -> str:
-    """A mailbox as a header has it."""
+    """Return a mailbox encoded for a header."""
     if mailbox.isascii():
         return mailbox
     name, address = split_mailbox(mailbox)
@@ -83,7 +83,7 @@ def _encoded(mailbox: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """One mail of the list; *date* is naive UTC, *subject* as sent ("[PATCH v2 1/3] …")."""
+    """A mail to the list; *date* is naive UTC, *subject* complete, as in "[PATCH v2 1/3] …"."""
 
     subject: str
     msgid: str
@@ -92,14 +92,14 @@ class Mail:
     content: str = ""
     diff: str | None = None
     pull_url: str | None = None
-    references: tuple[str, ...] = ()  # the last is what it replies to
+    references: tuple[str, ...] = ()  # the last one is the mail it replies to
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     more_headers: Headers = ()
 
     @property
     def headers(self) -> Headers:
-        """The header lines, in order."""
+        """The headers, in order."""
         pairs = [
             ("From", _encoded(self.submitter)),
             ("To", ", ".join(map(_encoded, self.to))),
@@ -119,7 +119,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class NewPatch:
-    """A patch to be sent: its subject without brackets, and its diff."""
+    """A patch to send: its subject without brackets, and its diff."""
 
     subject: str
     diff: str
@@ -128,9 +128,9 @@ class NewPatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSeries:
-    """A series to be sent; a lone patch without *cover* goes out unnumbered.
+    """A series to send; a single patch without *cover* is not numbered.
 
-    *prefixes* stand beside "PATCH" ("RFC", "for-10.1"); *in_reply_to* is the message-id of a thread to hang it on.
+    *prefixes* are added to "PATCH" ("RFC", "for-10.1"); *in_reply_to* is the message-id of the thread to reply to.
     """
 
     name: str
@@ -145,7 +145,7 @@ class NewSeries:
     in_reply_to: str | None = None
 
     def mails(self, thread: str, date: datetime) -> tuple[Mail, ...]:
-        """Its mails in order, the cover first; *thread* begins each message-id, *date* is naive UTC."""
+        """Return its mails in order, the cover first; each message-id begins with *thread*, and *date* is naive UTC."""
         subjects = [patch.subject for patch in self.patches]
         bodies: list[tuple[str, str | None]] = [(patch.content, patch.diff) for patch in self.patches]
         if self.cover:
@@ -173,7 +173,7 @@ class NewSeries:
         return tuple(mails)
 
     def replying_to(self, msgid: str) -> "NewSeries":
-        """The same series on another thread."""
+        """Return a copy of the series that replies to another thread."""
         return replace(self, in_reply_to=msgid)
 
     def _brackets(self, number: int) -> str:

@@ -1,4 +1,4 @@
-"""How the sample Patchwork takes in mails: covers, patches, pull requests and comments, and their events."""
+"""Receives mails for the sample Patchwork: stores covers, patches, pull requests and comments, and raises events."""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ Arrival: TypeAlias = PatchRecord | CoverRecord | CommentRecord
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A mail with what was read of it."""
+    """A mail with its parsed subject and its submitter."""
 
     project: ProjectRecord
     mail: Mail
@@ -24,18 +24,18 @@ class _Read:
 
 
 class MailIntake:
-    """Files each mail where it belongs, in whatever order they come."""
+    """Stores each mail in its series or thread, in whatever order they arrive."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._tables = site.tables
         self._known: dict[tuple[int, str], PatchRecord | CoverRecord] = {}
-        self._threads: dict[tuple[int, str], list[int]] = defaultdict(list)  # series by message-ids they name
+        self._threads: dict[tuple[int, str], list[int]] = defaultdict(list)  # series by the message-ids in their mails
         self._members: dict[int, list[int]] = defaultdict(list)  # patches by series
         self._covers: dict[int, int] = {}  # by series
 
     def receive(self, project: ProjectRecord, mail: Mail) -> Arrival | None:
-        """File a mail; None where it is dropped: seen before, or a reply to nothing known."""
+        """Store a mail; return None if it is dropped, because it is a duplicate or a reply to an unknown mail."""
         if self.filed(project.id, mail.msgid) is not None:
             return None
         subject = read_subject(mail.subject)
@@ -52,7 +52,7 @@ class MailIntake:
         return arrival
 
     def arrive(self, project: ProjectRecord, recorded: Recorded) -> PatchRecord:
-        """File a recorded patch under its own id, in its own series as far as that is told."""
+        """Store a recorded patch under its own id, in its own series if it names one."""
         patch = self._tables.patches.put(
             PatchRecord(
                 id=recorded.id,
@@ -82,18 +82,18 @@ class MailIntake:
         return self.add_to_series(patch, series)
 
     def filed(self, project: int, msgid: str) -> PatchRecord | CoverRecord | None:
-        """What a mail became, or what it comments on; None where it never came, or that is gone again."""
+        """Return the patch or cover that a mail became or comments on, or None if it is unknown or deleted."""
         arrival = self._known.get((project, msgid))
         if isinstance(arrival, PatchRecord):
             return self._tables.patches.rows.get(arrival.id)
         return None if arrival is None else self._tables.covers.rows.get(arrival.id)
 
     def know(self, project: int, msgid: str, filed: PatchRecord | CoverRecord) -> None:
-        """Let replies find what was filed, or what a comment is on."""
+        """Register a stored mail, or the object that a comment is on, under a message-id for later replies."""
         self._known[project, msgid] = filed
 
     def join(self, project: int, series: int, msgids: tuple[str, ...]) -> None:
-        """Let mails that name one of *msgids* find the series."""
+        """Register a series for later mails that reference one of *msgids*."""
         for msgid in msgids:
             if series not in self._threads[project, msgid]:
                 self._threads[project, msgid].append(series)
@@ -165,12 +165,12 @@ class MailIntake:
         self._tables.patches.put(patch)
         self._raise("patch-created", patch.project, patch=patch.id)
         series = self._series_for(read)
-        if read.subject.number == 0:  # "[PULL 0/3]" opens a series, but is left out of it
+        if read.subject.number == 0:  # "[PULL 0/3]" creates a series, but is not in it
             return patch
         return self.add_to_series(patch, series)
 
     def add_to_series(self, patch: PatchRecord, series: SeriesRecord) -> PatchRecord:
-        """Put a patch into its series, and tell which patches are complete by it."""
+        """Add a patch to its series, and raise the events of all patches that are complete now."""
         filed = self._tables.patches.put(replace(patch, series=series.id))
         self._members[series.id].append(filed.id)
         first = filed.number == 1 and not self._covered(series.id) and _is_of_a_patch(series.name)
@@ -256,12 +256,12 @@ class MailIntake:
 
 
 def _is_of_a_patch(name: str | None) -> bool:
-    """Whether a series still has the name of one of its patches."""
+    """Return whether a series still has the name of one of its patches."""
     return name is None or read_subject(name).number is not None
 
 
 def comment_created(parent: PatchRecord | CoverRecord, comment: CommentRecord) -> NewEvent:
-    """The event of a comment; it comes again when the comment is marked addressed."""
+    """Return the event of a comment, which is raised again when the comment is marked as addressed."""
     if isinstance(parent, PatchRecord):
         return NewEvent(category="patch-comment-created", project=parent.project, patch=parent.id, comment=comment.id)
     return NewEvent(category="cover-comment-created", project=parent.project, cover=parent.id, comment=comment.id)

@@ -1,6 +1,6 @@
-"""The mbox that the sample Patchwork makes of patches.
+"""Exports patches of the sample Patchwork as mbox.
 
-As on a real server the bodies are not ">From"-escaped, and the cover letter is not in a series' mbox.
+As on a real server, bodies are not ">From"-escaped, and a series' mbox does not contain the cover letter.
 """
 
 import re
@@ -17,13 +17,13 @@ _NOTES = re.compile(r"\n---? ?\n")
 
 
 def series_mbox(rows: Snapshot, series: int) -> str:
-    """All patches of a series, by their numbers."""
+    """Return all patches of a series, by number."""
     patches = sorted(rows.patches_of(series), key=lambda patch: (patch.number, patch.id))
     return "\n".join(mail_mbox(rows, patch) for patch in patches)
 
 
 def mail_mbox(rows: Snapshot, mail: PatchRecord | CoverRecord) -> str:
-    """A patch or cover as a mail: its text, the trailers of a patch's comments, its notes, its diff."""
+    """Return a cover as a mail, or a patch with its text, the trailers from its comments, its notes and its diff."""
     submitter = rows.people[mail.submitter]
     body = _patch_body(rows, mail) if isinstance(mail, PatchRecord) else f"{mail.content.strip()}\n"
     lines = [
@@ -50,7 +50,7 @@ def _mailbox(person: PersonRecord) -> str:
 
 
 def _patch_body(rows: Snapshot, patch: PatchRecord) -> str:
-    """The text with the comments' trailers below it, then what stood below the "---", then the diff."""
+    """Return the text, the trailers from comments, the notes below the "---", and the diff."""
     content = f"{patch.content.strip()}\n"
     notes = _NOTES.search(content)
     text = content if notes is None else content[: notes.start()]

@@ -1,6 +1,7 @@
-"""A sample Patchwork in memory: what its people do to it, and what it answers.
+"""A sample Patchwork server in memory: its users' actions, and its responses.
 
-It behaves as real servers were measured to, with their traps; no socket, no file, no clock of its own.
+It imitates the measured behaviour of real servers, including their pitfalls, without sockets, files, or a clock of its
+own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ _API_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 
 @dataclass(frozen=True, slots=True)
 class PostedSeries:
-    """The ids that a posted series got; *patches* in the order of their numbers."""
+    """The ids of a posted series; *patches* are in the order of their numbers."""
 
     series: int
     cover: int | None
@@ -33,7 +34,7 @@ class PostedSeries:
 
 @dataclass(frozen=True, slots=True)
 class NewCheck:
-    """What a tool says of a patch; *state* is pending, success, warning or fail."""
+    """The result of a tool for a patch; *state* is pending, success, warning or fail."""
 
     state: str
     context: str = "build"
@@ -45,8 +46,9 @@ class NewCheck:
 class SamplePatchwork:
     """A Patchwork server without a socket.
 
-    *base_url* is how it calls itself; None takes the Host header and http, as behind a proxy that does not tell.
-    `requests` lists what was asked: method, path, query. `old_events` imitates 2.1: events always newest first.
+    *base_url* begins the URLs in responses; None uses http and the Host header, as behind a proxy that does not
+    announce itself. `requests` lists method, path and query of each request. `old_events` imitates 2.1, where events
+    are always newest first.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class SamplePatchwork:
 
     @property
     def api_versions(self) -> tuple[str, ...]:
-        """What it speaks; up to "1.2" it is a 2.2, which raises no events for comments."""
+        """The supported API versions; up to "1.2" the server is a 2.2, which raises no events for comments."""
         return self._api_versions
 
     @api_versions.setter
@@ -80,15 +82,15 @@ class SamplePatchwork:
 
     @property
     def rows(self) -> Snapshot:
-        """What everybody can see of the database."""
+        """The committed rows of the database."""
         return self._tables.snapshot()
 
-    # What the server answers
+    # Responses
 
     def answer(
         self, method: str, path: str, query_string: str = "", headers: Mapping[str, str] | None = None
     ) -> Response:
-        """The answer to a request; *path* is percent-encoded, as on the wire."""
+        """Return the response to a request; *path* is percent-encoded, as sent."""
         self.requests.append((method, path, query_string))
         failure = self._failures.pop(0) if self._failures else self.fault(path)
         if failure is not None:
@@ -107,37 +109,37 @@ class SamplePatchwork:
         content_type: str = "text/html",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer the next *requests* so, whatever they ask; for finer faults set `fault`."""
+        """Return this response for the next *requests*, whatever they are; for finer faults set `fault`."""
         failure = Response(status, {"content-type": content_type, **(headers or {})}, body)
         self._failures += [failure] * requests
 
     # The site
 
     def set_time_zone(self, name: str) -> None:
-        """Restart with another TIME_ZONE: every date of an event, the past ones too, is printed anew."""
+        """Change TIME_ZONE, as with a restart: the dates of all events, even past ones, are shown in the new zone."""
         self._site.zone = ZoneInfo(name)
 
     def add_state(self, name: str) -> None:
-        """Add a state, as an administrator does."""
+        """Add a patch state, as an administrator can."""
         self._site.states.append(name)
 
     def set_event_step(self, step: timedelta) -> None:
-        """How far apart events of one moment are dated; zero gives them all one date."""
+        """Set the difference between the dates of simultaneous events; zero gives them the same date."""
         self._site.event_step = step
 
     def start_ids_at(self, first: int) -> None:
-        """Let the next id of each kind be *first* or more."""
+        """Make the next id of each kind *first* or higher."""
         for table in self._tables.every:
             table.last_id = max(table.last_id, first - 1)
 
     def transaction(self) -> AbstractContextManager[TableTransaction]:
-        """What is written inside becomes visible at the end, all at once."""
+        """Return a context whose writes become visible at its end, all at once."""
         return self._tables.transaction()
 
     def begin(self, *, events_at_once: bool = False) -> TableTransaction:
-        """A transaction that stays open: write inside `with transaction:`, then `commit` when it is time.
+        """Return a transaction that stays open: write inside `with transaction:`, and call `commit` later.
 
-        *events_at_once* shows its events before what they tell of, as a REST PATCH does.
+        *events_at_once* makes its events visible before the objects in them, as in a REST PATCH.
         """
         return TableTransaction(self._tables, events_at_once=events_at_once)
 
@@ -149,7 +151,7 @@ class SamplePatchwork:
         archive_url_format: str = "",
         maintainers: Sequence[str] = ("maintainer",),
     ) -> int:
-        """Add a project; its id."""
+        """Add a project, and return its id."""
         project = ProjectRecord(
             id=self._tables.projects.next_id(),
             link_name=link_name,
@@ -164,17 +166,17 @@ class SamplePatchwork:
     # Mails
 
     def mails_of(self, series: NewSeries, *, age: timedelta = timedelta(0)) -> tuple[Mail, ...]:
-        """The mails of a series as sent *age* ago, the cover first; each call makes new message-ids."""
+        """Return the mails of a series sent *age* ago, the cover first; each call creates new message-ids."""
         self._threads += 1
         sent = (self._site.now() - age).replace(microsecond=0)
         return series.mails(f"{sent:%Y%m%d%H%M%S}.{self._threads}", sent)
 
     def receive(self, project: str, mail: Mail) -> Arrival | None:
-        """Take in one mail; None where it is dropped (seen before, or a reply to nothing known)."""
+        """Receive a mail; return None if it is dropped, because it is a duplicate or a reply to an unknown mail."""
         return self._arrivals.receive(self._project(project), mail)
 
     def post_series(self, project: str, series: NewSeries, *, age: timedelta = timedelta(0)) -> PostedSeries:
-        """Let all mails of a series arrive in order, now, though sent *age* ago."""
+        """Receive all mails of a series now, in order, as sent *age* ago."""
         arrivals = [self.receive(project, mail) for mail in self.mails_of(series, age=age)]
         patches = [arrival for arrival in arrivals if isinstance(arrival, PatchRecord)]
         covers = [arrival.id for arrival in arrivals if isinstance(arrival, CoverRecord)]
@@ -183,7 +185,7 @@ class SamplePatchwork:
             raise AssertionError("a patch with a diff has a series")
         return PostedSeries(series_id, covers[0] if covers else None, tuple(patch.id for patch in patches))
 
-    def post_pull_request(  # noqa: PLR0913  # what a mail says
+    def post_pull_request(  # noqa: PLR0913  # the fields of a mail
         self,
         project: str,
         name: str,
@@ -193,9 +195,9 @@ class SamplePatchwork:
         has_series: bool = False,
         submitter: str = SAMPLE_SUBMITTER,
     ) -> int:
-        """Let a "[PULL 0/N]" mail arrive, which is a patch without diff and series; its id.
+        """Receive a "[PULL 0/N]" mail, which becomes a patch without diff and series, and return its id.
 
-        Where it *has_series* it is a "[GIT PULL]", which opens one; patches that reply to it join that.
+        With *has_series* it is a "[GIT PULL]", which creates a series that patches in reply to it join.
         """
         self._threads += 1
         now = self._site.now().replace(microsecond=0)
@@ -211,18 +213,19 @@ class SamplePatchwork:
         return self._filed(self.receive(project, mail)).id
 
     def add_comment(self, patch: int, text: str, *, submitter: str = "Rey Viewer <rey@example.com>") -> int:
-        """Let a reply to a patch arrive; the comment's id."""
+        """Receive a reply to a patch, and return the comment's id."""
         return self._reply(self._tables.patches.rows[patch], text, submitter)
 
     def add_cover_comment(self, cover: int, text: str, *, submitter: str = "Rey Viewer <rey@example.com>") -> int:
-        """Let a reply to a cover letter arrive; the comment's id."""
+        """Receive a reply to a cover letter, and return the comment's id."""
         return self._reply(self._tables.covers.rows[cover], text, submitter)
 
     def add_recorded(self, recorded: object) -> int:
-        """Let a recorded answer for one patch arrive, with its project and series as far as it tells; its id.
+        """Add a recorded patch, with its project and series as far as the response has them, and return its id.
 
         Raises:
-            ValueError: it is no answer for a patch, or this server has the patch already; for the user to read.
+            ValueError: it is not the response for a patch, or the server already has the patch; the text is for the
+                user.
         """
         patch = read_recorded(recorded)
         if patch.id in self._tables.patches.rows:
@@ -233,21 +236,21 @@ class SamplePatchwork:
     # Changes that raise an event
 
     def set_state(self, patch: int, slug: str, actor: str | None = None) -> None:
-        """Give a patch another state; the same again raises nothing."""
+        """Set the state of a patch; setting it to the current one raises no event."""
         row = self._tables.patches.rows[patch]
         if row.state != slug:
             self._tables.patches.put(replace(row, state=slug))
             self._tell(row, "patch-state-changed", actor, (row.state, slug))
 
     def set_delegate(self, patch: int, username: str | None, actor: str | None = None) -> None:
-        """Give a patch to somebody, or to nobody."""
+        """Delegate a patch to a user, or to none."""
         row, user = self._tables.patches.rows[patch], self._site.user(username)
         if row.delegate != user:
             self._tables.patches.put(replace(row, delegate=user))
             self._tell(row, "patch-delegated", actor, (row.delegate, user))
 
     def add_check(self, patch: int, check: NewCheck) -> int:
-        """Let a tool speak of a patch; the check's id."""
+        """Add a check to a patch, and return the check's id."""
         user = self._site.account(check.user)
         row = self._tables.checks.put(
             CheckRecord(
@@ -268,7 +271,7 @@ class SamplePatchwork:
         return row.id
 
     def relate(self, patches: Sequence[int], actor: str | None = None) -> None:
-        """Say on the last of the patches that they belong together; each raises an event, whose *actor* only it has."""
+        """Relate patches to each other; each raises an event, of which only the last patch's has the *actor*."""
         for patch in patches:
             row = self._tables.patches.rows[patch]
             others = tuple(other for other in patches if other != patch)
@@ -276,16 +279,16 @@ class SamplePatchwork:
             self._tell(row, "patch-relation-changed", actor if patch == patches[-1] else None, (None, None))
 
     def mark_addressed(self, comment: int, *, addressed: bool = True) -> None:
-        """Mark a patch's comment; that raises the event of its creation again."""
+        """Mark a comment on a patch as addressed; this raises the event of its creation again."""
         row = self._tables.patch_comments.put(replace(self._tables.patch_comments.rows[comment], addressed=addressed))
         self._site.raise_event(comment_created(self._tables.patches.rows[row.parent], row))
 
     def mark_cover_addressed(self, comment: int, *, addressed: bool = True) -> None:
-        """The same of a comment on a cover letter."""
+        """Mark a comment on a cover letter as addressed; this raises the event of its creation again."""
         row = self._tables.cover_comments.put(replace(self._tables.cover_comments.rows[comment], addressed=addressed))
         self._site.raise_event(comment_created(self._tables.covers.rows[row.parent], row))
 
-    # Changes that raise none
+    # Changes that raise no event
 
     def edit_patch(
         self,
@@ -296,7 +299,7 @@ class SamplePatchwork:
         pull_url: str | None = None,
         name: str | None = None,
     ) -> None:
-        """Change what raises no event; None leaves a field as it is."""
+        """Change fields without raising an event; None leaves a field unchanged."""
         row = self._tables.patches.rows[patch]
         self._tables.patches.put(
             replace(
@@ -309,24 +312,24 @@ class SamplePatchwork:
         )
 
     def edit_check(self, check: int, state: str) -> None:
-        """Let a check say something else."""
+        """Change the state of a check."""
         self._tables.checks.put(replace(self._tables.checks.rows[check], state=state))
 
     def rename_series(self, series: int, name: str) -> None:
-        """Change a series' name."""
+        """Change the name of a series."""
         self._tables.series.put(replace(self._tables.series.rows[series], name=name))
 
     def change_silently(self, patch: int, slug: str) -> None:
-        """Give a patch another state behind the server's back, as SQL does."""
+        """Set the state of a patch without an event, as direct SQL does."""
         self._tables.patches.put(replace(self._tables.patches.rows[patch], state=slug))
 
     def delegate_silently(self, patch: int, username: str) -> None:
-        """Give a patch to somebody as a rule does when it arrives."""
+        """Delegate a patch without an event, as a delegation rule does when the patch arrives."""
         row = self._tables.patches.rows[patch]
         self._tables.patches.put(replace(row, delegate=self._site.account(username)))
 
     def delete_patch(self, patch: int) -> None:
-        """Delete a patch with its checks, its comments and its events."""
+        """Delete a patch with its checks, comments and events."""
         tables = self._tables
         for event in list(tables.events.rows.values()):
             if event.patch == patch:
@@ -405,5 +408,5 @@ class SamplePatchwork:
         )
 
 
-def _no_fault(path: str) -> Response | None:  # noqa: ARG001 - the shape of a fault
+def _no_fault(path: str) -> Response | None:  # noqa: ARG001 - the signature of a fault
     return None

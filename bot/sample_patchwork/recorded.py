@@ -1,4 +1,4 @@
-"""A recorded patch answer of some real server, read as a mail that the sample server has not seen yet."""
+"""Reads a patch recorded from a real server as a mail that is new to the sample server."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _LONGEST_TEXT = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class RecordedSeries:
-    """The series as the patch's answer tells it; *total* is the "m" of "n/m"."""
+    """The series in a patch's response; *total* is the "m" of "n/m"."""
 
     id: int
     name: str | None
@@ -25,7 +25,7 @@ class RecordedSeries:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A patch as its answer tells it; dates are naive UTC, message-ids without brackets."""
+    """The patch in a recorded response; dates are naive UTC, message-ids have no brackets."""
 
     id: int
     project_id: int
@@ -57,10 +57,10 @@ class Recorded:
 
 
 def read_recorded(answer: object) -> Recorded:
-    """Read what `/api/patches/N/` of any API version answered.
+    """Read a response of `/api/patches/N/` of any API version.
 
     Raises:
-        ValueError: it is something else; the text says what, for whoever saved the file.
+        ValueError: it is something else; the text explains this to the person who saved the file.
     """
     fields = _Fields(_patch_object(answer), "")
     project = fields.object("project")
@@ -100,7 +100,7 @@ def _patch_object(answer: object) -> Mapping[object, object]:
 
 
 def _mistaken_for(answer: object, fields: Mapping[object, object]) -> str | None:
-    """What the file is instead of a patch's own answer; None where it looks like one."""
+    """Return what the file is instead of a response for a patch, or None if it looks like one."""
     mistakes = [
         (isinstance(answer, list), "this is a list"),
         (not isinstance(answer, dict), "this is no JSON object"),
@@ -139,7 +139,7 @@ def _headers(value: object) -> Headers:
 
 
 class _Fields:
-    """An object's fields, each asked for with the type it must have."""
+    """The fields of an object, read with the type that each must have."""
 
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, dict):
@@ -148,29 +148,29 @@ class _Fields:
         self._where = where
 
     def value(self, key: str) -> object:
-        """Whatever stands there, None where nothing does."""
+        """Return the value of *key*, or None if it is missing."""
         return self._fields.get(key)
 
     def object(self, key: str) -> "_Fields":
-        """The object below *key*."""
+        """Return the object at *key*."""
         return _Fields(self._fields.get(key), f"{key} ")
 
     def number(self, key: str) -> int:
-        """A positive id or version that a database can hold."""
+        """Return a positive id or version that fits into a database column."""
         value = self._fields.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
             raise ValueError(f"this is no patch: its {self._where}{key} is no positive number")
         return value
 
     def text(self, key: str) -> str:
-        """A text that must be there."""
+        """Return a required text."""
         value = self.optional(key)
         if not value:
             raise ValueError(f"this is no patch: it has no {self._where}{key}")
         return value
 
     def optional(self, key: str) -> str | None:
-        """A text, or None."""
+        """Return a text, or None if it is missing."""
         value = self._fields.get(key)
         if value is None:
             return None
@@ -179,7 +179,7 @@ class _Fields:
         return value
 
     def date(self, key: str) -> datetime:
-        """A date; one with a zone is turned to UTC."""
+        """Return a date as naive UTC."""
         text = self.text(key)
         try:
             date = datetime.fromisoformat(text)

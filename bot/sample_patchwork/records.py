@@ -1,7 +1,7 @@
-"""The rows of the sample Patchwork's database.
+"""Defines the rows of the sample Patchwork's database.
 
-Mail dates are naive UTC, as Patchwork stores them; dates of events and checks are aware instants in UTC,
-printed in the server's time zone when asked for. Message-ids stand without their angle brackets.
+Dates of mails are naive UTC, as Patchwork stores them; dates of events and checks are aware instants in UTC, shown in
+the server's time zone in responses. Message-ids have no angle brackets.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]  # in the mail's order; a name 
 
 @dataclass(frozen=True, slots=True)
 class ProjectRecord:
-    """A mailing list; the texts are "" where the site gives none."""
+    """A mailing list; texts that the site does not set are ""."""
 
     id: int
     link_name: str
@@ -26,7 +26,7 @@ class ProjectRecord:
 
 @dataclass(frozen=True, slots=True)
 class PersonRecord:
-    """Somebody who sends mails."""
+    """A sender of mails."""
 
     id: int
     name: str | None
@@ -35,7 +35,7 @@ class PersonRecord:
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """An account of the site: actors, delegates, owners of checks."""
+    """An account on the site: an actor, a delegate, or the owner of a check."""
 
     id: int
     username: str
@@ -43,7 +43,7 @@ class UserRecord:
 
 @dataclass(frozen=True, slots=True)
 class SeriesRecord:
-    """One version of a series; *total* is what its subjects claim."""
+    """One version of a series; *total* is the number of patches in its subjects."""
 
     id: int
     project: int
@@ -56,7 +56,7 @@ class SeriesRecord:
 
 @dataclass(frozen=True, slots=True)
 class CoverRecord:
-    """A cover letter; *series* is always known."""
+    """A cover letter, which always has a series."""
 
     id: int
     project: int
@@ -71,7 +71,7 @@ class CoverRecord:
 
 @dataclass(frozen=True, slots=True)
 class PatchRecord:
-    """A patch, or a pull request: that one has no diff, no hash and no series."""
+    """A patch or a pull request; pull requests have no diff, no hash and no series."""
 
     id: int
     project: int
@@ -84,7 +84,7 @@ class PatchRecord:
     diff: str | None
     hash: str | None
     series: int | None
-    number: int  # 1 for a lone patch
+    number: int  # 1 for a single patch
     state: str = "new"
     archived: bool = False
     delegate: int | None = None
@@ -95,7 +95,7 @@ class PatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """What an account's tool says of a patch."""
+    """The result of a tool for a patch, posted by its account."""
 
     id: int
     patch: int
@@ -109,7 +109,7 @@ class CheckRecord:
 
 @dataclass(frozen=True, slots=True)
 class CommentRecord:
-    """A reply to a patch or to a cover; the two kinds number themselves apart."""
+    """A reply to a patch or to a cover; the two kinds have separate ids."""
 
     id: int
     parent: int
@@ -124,7 +124,7 @@ class CommentRecord:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One event; which of the references are set depends on its category."""
+    """An event; its category determines which references are set."""
 
     id: int
     category: str

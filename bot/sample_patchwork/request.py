@@ -1,4 +1,4 @@
-"""Requests and answers without a socket, as all parts of the sample Patchwork speak of them."""
+"""Defines requests and responses without a socket, for all parts of the sample Patchwork."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from html import escape
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came: *path* still percent-encoded, header names in lower case."""
+    """An HTTP request; *path* is percent-encoded, header names are in lower case."""
 
     method: str
     path: str
@@ -17,7 +17,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a server answers; header names are in lower case."""
+    """An HTTP response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,7 +25,7 @@ class Response:
 
 
 def page(status: int, title: str, content: str = "") -> Response:
-    """A page for people; *content* is HTML, *title* is text."""
+    """Return a page for people; *content* is HTML, *title* is plain text."""
     title = escape(title)
     html = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1>{content}</body></html>\n"
     headers = {"content-type": "text/html; charset=utf-8", "vary": "Cookie"}
@@ -33,10 +33,10 @@ def page(status: int, title: str, content: str = "") -> Response:
 
 
 def moved(status: int, target: str) -> Response:
-    """A redirect: 301 for good, 302 for now."""
+    """Return a redirect: permanent with status 301, temporary with 302."""
     return Response(status, {"content-type": "text/html; charset=utf-8", "location": target}, b"")
 
 
 def slash_added(request: Request) -> Response:
-    """The redirect of a path that lacks its slash; the query is kept."""
+    """Return the redirect to a path with its missing slash; the query is kept."""
     return moved(301, f"{request.path}/?{request.query}" if request.query else f"{request.path}/")

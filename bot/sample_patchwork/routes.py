@@ -1,4 +1,4 @@
-"""The sample Patchwork's answers: from a request to status, headers and body, without any socket."""
+"""Routes requests to the sample Patchwork, and returns status, headers and body without a socket."""
 
 import json
 import re
@@ -35,7 +35,7 @@ _ROUTE = re.compile(f"(?:{'|'.join(_ROUTES)})\\Z")
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What kind of server it is; *origin* None takes scheme and host from the request, as Django does."""
+    """The options of the server; with *origin* None, scheme and host come from the request, as in Django."""
 
     api_versions: tuple[str, ...]
     origin: str | None
@@ -43,11 +43,11 @@ class ServerOptions:
 
 
 class _NotFound(Exception):
-    """No such object; the text names the kind, "" where the path itself is unknown."""
+    """A missing object; the text is its kind, or "" if the path itself is unknown."""
 
 
 def answer(request: Request, site: Site, settings: ServerOptions) -> Response:
-    """The answer of the site to one request, dated in GMT by the server's own clock."""
+    """Return the site's response to a request, dated in GMT by the server's clock."""
     response = _answer(request, site, settings)
     date = format_datetime(site.now().replace(tzinfo=UTC), usegmt=True)
     return replace(response, headers={**response.headers, "date": date})
@@ -75,7 +75,7 @@ def _answer(request: Request, site: Site, settings: ServerOptions) -> Response:
 
 
 def _routed(rest: str | None, version: str) -> bool:
-    """Whether a server whose newest or named *version* that is has such an address."""
+    """Return whether this path exists in API *version* (the newest one if the request names none)."""
     slashed = (rest or "/").rstrip("/") + "/"
     if "/comments/" in slashed:
         needs = "1.1" if slashed.endswith("/comments/") else "1.3"
@@ -110,7 +110,7 @@ def _json(status: int, data: object, more: Mapping[str, str] | None = None) -> R
 
 
 class _Api:
-    """One request below /api/."""
+    """The handler of one request below /api/."""
 
     def __init__(self, site: Site, settings: ServerOptions, asked: ViewRequest, request: Request) -> None:
         self._rows = site.tables.snapshot()
@@ -121,7 +121,7 @@ class _Api:
         self._url = f"{asked.origin}{request.path}"
 
     def answer(self, rest: str) -> Response:
-        """The answer to the path below the version."""
+        """Return the response for the path behind the version."""
         try:
             return self._answer([part for part in rest.split("/") if part])
         except _NotFound as error:
@@ -155,7 +155,7 @@ class _Api:
             return self._page(lists.series, views.series)
         if name == "covers":
             return self._page(lists.covers, views.cover)
-        return self._page(list[PatchRecord], views.patch)  # bundles: there are none
+        return self._page(list[PatchRecord], views.patch)  # bundles, of which there are none
 
     def _detail(self, kind: str, key: str) -> Json:
         if kind == "projects":
@@ -177,7 +177,7 @@ class _Api:
         return self._children(comments, lambda comment: self._views.comment(comment, kind), child, name)
 
     def _children(self, rows: Sequence[C], view: Callable[[C], Json], child: Sequence[str], name: str) -> Response:
-        """All rows below an object, or the one whose id is named."""
+        """Return all rows below an object, or the one with the requested id."""
         if not child:
             return self._page(lambda: rows, view)
         for row in rows:

@@ -1,4 +1,4 @@
-"""The series that the sample server is filled with: in the manner of qemu-devel, by people who do not exist."""
+"""Defines the series on the sample server, in the style of qemu-devel, by fictional people."""
 
 from bot.sample_patchwork.diffs import Hunk, git_diff, new_file_diff, rename_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
@@ -83,7 +83,7 @@ def _savevm(call: str) -> str:
 
 
 def switchover(version: int) -> NewSeries:
-    """Three patches on migration/; the second version sets the error where the first only printed it."""
+    """Return three patches for migration/; version 2 stores the error that version 1 only prints."""
     call = 'error_report("switchover failed: %d", ret);'
     if version > 1:
         call = 'migrate_set_switchover_error(ret, "saving the device state failed");'

@@ -1,4 +1,4 @@
-"""Two thin shells around the sample Patchwork: a real HTTP server, and a transport for httpx without one."""
+"""Connects the sample Patchwork to clients: as a real HTTP server, and as a transport for httpx."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,22 +10,22 @@ from bot.sample_patchwork.patchwork import SamplePatchwork
 
 
 class SampleTransport(httpx.AsyncBaseTransport):
-    """Answers an httpx client straight from memory, in no time at all; *patchwork* may be another from now on."""
+    """An httpx transport that responds from memory immediately; *patchwork* may be replaced at any time."""
 
     def __init__(self, patchwork: SamplePatchwork) -> None:
         self.patchwork = patchwork
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Ask the sample Patchwork."""
+        """Return the sample Patchwork's response."""
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         response = self.patchwork.answer(request.method, path, query, dict(request.headers))
-        stream = httpx.ByteStream(response.body)  # to be read as one from the network is
+        stream = httpx.ByteStream(response.body)  # read in the same way as a response from the network
         return httpx.Response(response.status, headers=dict(response.headers), stream=stream)
 
 
 @asynccontextmanager
 async def serve(patchwork: SamplePatchwork, *, port: int = 0) -> AsyncIterator[str]:
-    """Serve it on the loopback interface; the base URL. Port 0 takes any free one."""
+    """Serve *patchwork* on the loopback interface, and yield the base URL; port 0 takes any free port."""
 
     async def handle(request: web.Request) -> web.Response:
         path, _, query = request.raw_path.partition("?")

@@ -1,4 +1,4 @@
-"""What all parts of the sample Patchwork share: its tables, its clock and its time zone."""
+"""Holds the state that all parts of the sample Patchwork share: tables, clock and time zone."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ STATE_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """What an event tells, before it has an id and a date."""
+    """The content of an event before it gets an id and a date."""
 
     category: str
     project: int
@@ -40,10 +40,10 @@ class NewEvent:
 
 
 class Site:
-    """The tables with the clock and the TIME_ZONE that stamp them.
+    """The tables, with the clock and the TIME_ZONE that date their rows.
 
-    Events of one moment are *event_step* apart, as on a real server; set it to zero for equal dates. *newest* is the
-    newest API version that it speaks, by which it numbers mails and tells of comments.
+    The dates of simultaneous events differ by *event_step*, as on a real server; set it to zero for equal dates.
+    *newest* is the newest supported API version, which determines the ids of mails and whether comments raise events.
     """
 
     def __init__(self, clock: Clock, time_zone: str, newest: str) -> None:
@@ -57,14 +57,14 @@ class Site:
         self._steps = 0
 
     def now(self) -> datetime:
-        """The clock's time, naive UTC."""
+        """Return the clock's time as naive UTC."""
         return self._clock.now().astimezone(UTC).replace(tzinfo=None)
 
     def stamp(self) -> datetime:
-        """The instant that the database stores for now.
+        """Return the instant that the database stores for the current time.
 
-        The server writes a naive local time and PostgreSQL reads it in the same zone; in the hour that the end of
-        daylight saving repeats, both passes become the second one. So dates jump back an hour there.
+        The server writes a naive local time, and PostgreSQL reads it in the same zone. In the hour that the end of
+        daylight saving time repeats, both passes are read as the second one, so dates jump back by an hour there.
         """
         now = self._clock.now()
         self._steps = self._steps + 1 if now == self._last_now else 0
@@ -73,7 +73,7 @@ class Site:
         return self.instant(local.replace(tzinfo=None))
 
     def instant(self, naive: datetime) -> datetime:
-        """The instant of a naive local time, read as PostgreSQL does: standard time where it is in doubt."""
+        """Return the instant of a naive local time, read as in PostgreSQL: as standard time if it is ambiguous."""
         first = naive.replace(tzinfo=self.zone, fold=0)
         second = naive.replace(tzinfo=self.zone, fold=1)
         offsets = first.utcoffset(), second.utcoffset()
@@ -81,11 +81,11 @@ class Site:
         return (second if repeated else first).astimezone(UTC)
 
     def local(self, instant: datetime) -> datetime:
-        """An instant as the server prints it: naive, in its zone."""
+        """Return an instant as the server shows it: naive, in its time zone."""
         return instant.astimezone(self.zone).replace(tzinfo=None)
 
     def person(self, mailbox: str) -> int:
-        """The id of who is written "Name <address>"; made where the site does not know the address."""
+        """Return the id of the person "Name <address>", who is added if the address is unknown."""
         name, email = split_mailbox(mailbox)
         for person in self.tables.people.rows.values():
             if person.email.lower() == email.lower():
@@ -93,18 +93,18 @@ class Site:
         return self.tables.people.put(PersonRecord(self.tables.people.next_id(), name or None, email)).id
 
     def user(self, username: str | None) -> int | None:
-        """The id of an account; None for nobody."""
+        """Return the id of an account, or None for None."""
         return None if username is None else self.account(username)
 
     def account(self, username: str) -> int:
-        """The id of an account, made where the site does not know it."""
+        """Return the id of an account, which is added if it is unknown."""
         for user in self.tables.users.rows.values():
             if user.username == username:
                 return user.id
         return self.tables.users.put(UserRecord(self.tables.users.next_id(), username)).id
 
     def mail_id(self, table: Table[PatchRecord] | Table[CoverRecord] | Table[CommentRecord]) -> int:
-        """A fresh id of *table*; up to 2.2, patches and covers share their ids, and so do all comments."""
+        """Return a new id for *table*; up to 2.2, patches and covers share a sequence of ids, as do all comments."""
         if self.newest < "1.3":
             tables = self.tables
             comments = (tables.patch_comments, tables.cover_comments)
@@ -113,7 +113,7 @@ class Site:
         return table.next_id()
 
     def raise_event(self, happening: NewEvent) -> EventRecord:
-        """Add an event dated now."""
+        """Add an event, dated now."""
         event = EventRecord(
             id=self.tables.events.next_id(),
             category=happening.category,

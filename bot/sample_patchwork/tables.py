@@ -1,10 +1,10 @@
-"""The sample Patchwork's tables, with transactions that commit late.
+"""Implements the sample Patchwork's tables, with transactions that may commit late.
 
-Theory of operation. Writers write in place and see everything. An open transaction keeps, for each row it
-touched, what stood there before (None: nothing). Readers get a `Snapshot`: the rows with the old images of all
-open transactions laid over. Committing forgets the old images; so a row has the id and the date of its creation,
-however late it is seen. What points at a row that cannot be seen yet is not shown either. People and accounts
-are there at once. This is how ids and dates come to be visible out of order on a real server.
+Theory of operation. Writers write in place and see everything. An open transaction keeps the previous version of each
+row that it touched (None: there was no row). Readers get a `Snapshot`: the rows, with the previous versions of all open
+transactions in place of the new ones. A commit drops the previous versions, so a row has the id and the date of its
+creation, however late it becomes visible. Rows that refer to an invisible row are not shown, either. People and
+accounts are visible immediately. This reproduces how ids and dates become visible out of order on a real server.
 """
 
 from bisect import bisect_left
@@ -39,9 +39,9 @@ R = TypeVar("R", bound=_Row)
 
 
 class TableTransaction:
-    """Writes that nobody sees until `commit`; what is written inside `with transaction:` belongs to it.
+    """Writes that are invisible until `commit`; everything written inside `with transaction:` belongs to it.
 
-    With *events_at_once* the events it raises are seen before what they tell of, as with a REST PATCH.
+    With *events_at_once* its events are visible before the objects in them, as in a REST PATCH.
     """
 
     def __init__(self, tables: "Tables", *, events_at_once: bool = False) -> None:
@@ -49,7 +49,7 @@ class TableTransaction:
         self.events_at_once = events_at_once
 
     def __enter__(self) -> Self:
-        """Make it the one that is written to."""
+        """Direct writes to this transaction."""
         self._tables.scopes.append(self)
         return self
 
@@ -59,24 +59,24 @@ class TableTransaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave it open, and written to no more."""
+        """Stop directing writes to this transaction, which stays open."""
         self._tables.scopes.remove(self)
 
     def commit(self) -> None:
-        """Let everybody see what it wrote."""
+        """Make all its writes visible."""
         for table in self._tables.every:
             table.forget(self)
         self._tables.writes += 1
 
     def rollback(self) -> None:
-        """Undo what it wrote; the ids it took stay taken."""
+        """Undo all its writes; the ids that it used are not reused."""
         for table in self._tables.every:
             table.restore(self)
         self._tables.writes += 1
 
 
 class Table(Generic[R]):
-    """Rows of one kind by id; with *at_once* no transaction holds them back."""
+    """The rows of one kind, by id; with *at_once* all writes are visible immediately."""
 
     def __init__(self, tables: "Tables", *, at_once: bool = False) -> None:
         self._tables = tables
@@ -87,12 +87,12 @@ class Table(Generic[R]):
         self.last_id = 0
 
     def next_id(self) -> int:
-        """A fresh id; never given twice, even where its transaction fails."""
+        """Return a new id; an id is never reused, even if its transaction fails."""
         self.last_id += 1
         return self.last_id
 
     def put(self, row: R) -> R:
-        """Insert or replace *row*; ids go on above it."""
+        """Insert or replace *row*; later ids are higher than its own."""
         self._remember(row.id)
         self.rows[row.id] = row
         self.last_id = max(self.last_id, row.id)
@@ -104,7 +104,7 @@ class Table(Generic[R]):
         del self.rows[row_id]
 
     def visible(self) -> dict[int, R]:
-        """What readers see, by ascending id."""
+        """Return the rows that readers see, by ascending id."""
         if self._visible is None:
             seen: dict[int, R | None] = dict(self.rows)
             for before in self._before.values():
@@ -113,12 +113,12 @@ class Table(Generic[R]):
         return self._visible
 
     def forget(self, transaction: TableTransaction) -> None:
-        """Drop the old images of *transaction*: it is committed."""
+        """Drop the previous versions that *transaction* keeps, because it is committed."""
         if self._before.pop(transaction, None) is not None:
             self._visible = None
 
     def restore(self, transaction: TableTransaction) -> None:
-        """Put the old images of *transaction* back."""
+        """Restore the previous versions that *transaction* keeps."""
         for key, row in self._before.pop(transaction, {}).items():
             if row is None:
                 self.rows.pop(key, None)
@@ -128,7 +128,7 @@ class Table(Generic[R]):
 
     @property
     def is_settled(self) -> bool:
-        """Whether no open transaction wrote here."""
+        """True if no open transaction has written to this table."""
         return not self._before
 
     def _remember(self, row_id: int) -> None:
@@ -160,18 +160,18 @@ class Tables:
         self._snapshot_writes = -1
 
     def is_events(self, table: object) -> bool:
-        """Whether *table* is the one of events."""
+        """Return whether *table* is the table of events."""
         return table is self.events
 
     @property
     def every(self) -> tuple[Table[_Row], ...]:
-        """Each table once."""
+        """All tables."""
         tables = [value for value in vars(self).values() if isinstance(value, Table)]
         return tuple(tables)
 
     @contextmanager
     def transaction(self) -> Iterator[TableTransaction]:
-        """Commit what is written inside at its end, or undo it when an exception leaves."""
+        """Commit everything written inside at the end, or undo it after an exception."""
         transaction = TableTransaction(self)
         try:
             with transaction:
@@ -182,7 +182,7 @@ class Tables:
         transaction.commit()
 
     def snapshot(self) -> "Snapshot":
-        """What a request sees now."""
+        """Return the rows that a request sees now."""
         if self._snapshot is None or self._snapshot_writes != self.writes:
             self._snapshot = Snapshot(self)
             self._snapshot_writes = self.writes
@@ -190,7 +190,7 @@ class Tables:
 
 
 class Snapshot:
-    """The committed rows, with the look-ups that answers need."""
+    """The committed rows, with the look-ups that responses need."""
 
     def __init__(self, tables: Tables) -> None:
         self.projects = tables.projects.visible()
@@ -225,7 +225,7 @@ class Snapshot:
         return series is None or series in self.series
 
     def _shows(self, event: EventRecord) -> bool:
-        """Whether all that an event points at can be seen."""
+        """Return whether all objects that an event refers to are visible."""
         comments = self.cover_comments if event.patch is None else self.patch_comments
         references = (
             (event.series, self.series),
@@ -237,23 +237,23 @@ class Snapshot:
         return all(key is None or key in rows for key, rows in references)
 
     def cover_of(self, series: int) -> CoverRecord | None:
-        """The cover letter of a series, None while it has not come."""
+        """Return the cover letter of a series, or None if it has not arrived."""
         return self._cover_of.get(series)
 
     def patches_of(self, series: int) -> Sequence[PatchRecord]:
-        """The patches of a series, by mail date and not by number, as the API lists them."""
+        """Return the patches of a series by mail date, as in the API, not by number."""
         return sorted(self._patches_of.get(series, ()), key=lambda patch: (patch.date, patch.id))
 
     def checks_of(self, patch: int) -> Sequence[CheckRecord]:
-        """The checks of a patch, oldest first."""
+        """Return the checks of a patch, oldest first."""
         return self._checks_of.get(patch, ())
 
     def comments_of(self, patch: int) -> Sequence[CommentRecord]:
-        """The comments on a patch, oldest first."""
+        """Return the comments on a patch, oldest first."""
         return self._comments_of.get(patch, ())
 
     def events_between(self, since: datetime | None, before: datetime | None) -> Sequence[EventRecord]:
-        """The events by ascending date; *since* is inclusive, *before* exclusive."""
+        """Return the events by ascending date; *since* is inclusive, *before* exclusive."""
         first = 0 if since is None else bisect_left(self.event_dates, since)
         last = len(self.events) if before is None else bisect_left(self.event_dates, before)
         return self.events[first:last]

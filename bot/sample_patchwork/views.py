@@ -1,6 +1,6 @@
-"""What the sample Patchwork's REST API shows of its rows, per API version.
+"""Renders the rows of the sample Patchwork as JSON, for each version of its REST API.
 
-`Views` reads one snapshot for one request: version, host and time zone decide what an object looks like.
+`Views` renders one snapshot for one request, whose version and host, with the server's time zone, determine the output.
 """
 
 from collections.abc import Mapping
@@ -25,22 +25,22 @@ from bot.sample_patchwork.tables import Snapshot
 
 Json: TypeAlias = dict[str, object]
 
-_PATH_SAFE = "!$&'()*+,;=/~:@"  # as Django has it
+_PATH_SAFE = "!$&'()*+,;=/~:@"  # as in Django
 _CHECK_ORDER = ("success", "pending", "warning", "fail")
 
 
 @dataclass(frozen=True, slots=True)
 class ViewRequest:
-    """How a request asked: *version* is the effective one, *prefix* and *origin* begin the URLs."""
+    """The properties of a request that affect the output; URLs begin with *origin* and *prefix*."""
 
     version: str
-    prefix: str  # "/api/1.3", or "/api" where no version was named
-    origin: str  # scheme and host as the application sees them
-    from_2_2: bool  # web pages are named by message-id, and events have an actor whatever version was asked for
+    prefix: str  # "/api/1.3", or "/api" if the request names no version
+    origin: str  # scheme and host as seen by the application
+    from_2_2: bool  # page URLs contain message-ids, and events have an actor in every API version
 
 
 class Views:
-    """Objects as one request sees them."""
+    """The JSON objects for one request."""
 
     def __init__(self, site: Site, snapshot: Snapshot, asked: ViewRequest) -> None:
         self._site = site
@@ -48,23 +48,23 @@ class Views:
         self._asked = asked
 
     def since(self, version: str) -> bool:
-        """Whether the asked API version is *version* or newer."""
+        """Return whether the requested API version is *version* or newer."""
         return self._asked.version >= version
 
     def index(self) -> Json:
-        """The list of resources."""
+        """Return the list of resources."""
         names = ("people", "users", "projects", "patches", "covers", "series", "bundles", "events")
         return {name: self._api(f"/{name}/") for name in names}
 
     def project(self, project: ProjectRecord) -> Json:
-        """A project as the lists and its own page show it."""
+        """Return a project, the same in lists and on its own page."""
         view = self._project(project.id)
         if self.since("1.1"):
             view["subject_match"] = ""
         return view | {"maintainers": [self._user(user) for user in project.maintainers]}
 
     def patch(self, patch: PatchRecord) -> Json:
-        """A patch in a list."""
+        """Return a patch in a list."""
         view = self._patch_ref(patch.id)
         archive = {key: view.pop(key) for key in ("list_archive_url",) if key in view}
         ends = {key: view.pop(key) for key in ("date", "name", "mbox")}
@@ -94,7 +94,7 @@ class Views:
         return view
 
     def patch_detail(self, patch: PatchRecord) -> Json:
-        """A patch on its own page: with headers, text and diff."""
+        """Return a patch on its own page, with headers, text and diff."""
         return self.patch(patch) | {
             "headers": _headers(patch.headers),
             "content": patch.content,
@@ -103,7 +103,7 @@ class Views:
         }
 
     def cover(self, cover: CoverRecord) -> Json:
-        """A cover letter in a list."""
+        """Return a cover letter in a list."""
         view = self._cover_ref(cover.id)
         view |= {
             "project": self._project(cover.project),
@@ -115,11 +115,11 @@ class Views:
         return view
 
     def cover_detail(self, cover: CoverRecord) -> Json:
-        """A cover letter on its own page."""
+        """Return a cover letter on its own page."""
         return self.cover(cover) | {"headers": _headers(cover.headers), "content": cover.content}
 
     def series(self, series: SeriesRecord) -> Json:
-        """A series; lists and its own page show the same."""
+        """Return a series, the same in lists and on its own page."""
         view = self._series_ref(series.id)
         patches = self._rows.patches_of(series.id)
         cover = self._rows.cover_of(series.id)
@@ -134,12 +134,12 @@ class Views:
         }
 
     def check(self, check: CheckRecord) -> Json:
-        """A check on its patch's page."""
+        """Return a check in the list of its patch."""
         view = self._check_ref(check)
         return view | {"user": self._user(check.user), "description": check.description or None}
 
     def comment(self, comment: CommentRecord, kind: str) -> Json:
-        """A comment; *kind* is "patches" or "covers"."""
+        """Return a comment; *kind* is "patches" or "covers"."""
         view = self._comment_ref(comment, kind)
         if not self.since("1.3"):
             view.pop("url", None)
@@ -154,7 +154,7 @@ class Views:
         return view
 
     def event(self, event: EventRecord) -> Json:
-        """An event; its objects are shown as they are now."""
+        """Return an event; the objects in it are shown in their current state."""
         view: Json = {
             "id": event.id,
             "category": event.category,
@@ -306,7 +306,7 @@ class Views:
         return f"{self._asked.origin}{self._asked.prefix}{path}"
 
     def _unversioned(self, path: str) -> str:
-        """Real servers forget the version in the addresses of comments and checks."""
+        """Return a URL without the API version, which real servers omit for comments and checks."""
         return f"{self._asked.origin}/api{path}"
 
     def _local(self, instant: datetime) -> str:
@@ -314,7 +314,7 @@ class Views:
 
 
 def page_path(project: ProjectRecord, kind: str, msgid: str, slash: str = "%2F") -> str:
-    """Where the page of a patch or cover is; a slash in the message-id is quoted twice, which 2.2 forgets."""
+    """Return the path of the page of a patch or cover; a slash in the message-id is quoted twice, except by 2.2."""
     return f"/project/{quote(project.link_name)}/{kind}/{quote(msgid.replace('/', slash), safe=_PATH_SAFE)}/"
 
 

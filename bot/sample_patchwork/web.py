@@ -1,4 +1,4 @@
-"""The sample Patchwork's pages outside the API: mboxes, and a plain page wherever a link leads."""
+"""Serves the sample Patchwork's pages outside the API: mboxes, and plain pages as targets of links."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ _ROUTE = re.compile(
 
 
 def web_answer(request: Request, rows: Snapshot, path: str, states: Sequence[str]) -> Response:
-    """The answer to a request outside /api/; *path* is percent-decoded once, *states* are the names of all."""
+    """Return the response to a request outside /api/; *path* is percent-decoded once, *states* are all state names."""
     match = _ROUTE.fullmatch(path if path.endswith("/") else f"{path}/")
     if match is None:
         return page(404, "Page not found")
@@ -81,7 +81,7 @@ def _list(rows: Snapshot, link_name: str, query: str, states: Sequence[str]) -> 
 
 
 def _state_filter(states: Sequence[str]) -> str:
-    """The selection of a state, as Patchwork's own form has it."""
+    """Return the select element for states, as in Patchwork's own form."""
     any_state = '<option  value="*">any</option><option selected value="">Action Required</option>'
     options = (f'<option value="{number}" >{escape(name)}</option>' for number, name in enumerate(states, 1))
     return f'<select name="state" class="form-control">{any_state}{"".join(options)}</select>'

@@ -1,1 +1,1 @@
-"""The database: what is known, what is to be said, and what was said."""
+"""The database: known submissions, the outbox and the inbox, rooms and subscriptions."""

@@ -1,6 +1,6 @@
-"""Holds what a poll tells of the known past against it: what changes by that, and writes it.
+"""Applies the updates of a poll to the known submissions, and detects the changes.
 
-What is told of a patch that was not read yet waits for that in a table of its own; checks wait in theirs.
+An update of a patch that was not read yet waits in the table `told`; checks wait in their own table.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ _BATCH = 500
 
 
 class PollChanges(PatchBook):
-    """What one *poll* changes: first to `look`, then, when all that was read is written, to `make`."""
+    """The changes by one *poll*: `look` reads the state before it; `make` applies it after what it read was written."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, poll: Poll) -> None:
         super().__init__(connection, now)
@@ -41,7 +41,7 @@ class PollChanges(PatchBook):
         return self._before.keys()
 
     async def make(self) -> tuple[ChangedSubmission, ...]:
-        """Write what the poll tells; what is not as it was by all that it found."""
+        """Write the updates of the poll, and return the changed submissions."""
         await self._tell_fields()
         await self._tell_checks()
         await self._tell_series()
@@ -61,7 +61,7 @@ class PollChanges(PatchBook):
         return tuple(found)
 
     async def _note(self, changed: ChangedSubmission) -> None:
-        """Something happened to these patches now; a change of the series is one of all."""
+        """Record that patches changed now; a change of the series counts for all of them."""
         ids = {change.patch for change in changed.changes}
         touched = {patch.id for patch in changed.after if None in ids or patch.id in ids}
         for some in batched(sorted(touched), _BATCH):
@@ -71,7 +71,7 @@ class PollChanges(PatchBook):
     # What is touched
 
     async def _touched(self) -> dict[SubmissionRef, None]:
-        """What is known, in the order of the poll, and may not be as it was after that."""
+        """Return the known submissions that the poll may change, in its order."""
         poll, followed = self._poll, self._poll.followed
         patches = [patch for patch, values in (await self._news()).items() if values]
         patches += [told.patch for told in poll.told if isinstance(told, CheckUpdate)]
@@ -85,7 +85,7 @@ class PollChanges(PatchBook):
         return found | dict.fromkeys(read.ref for read in followed.comments if read.ref and read.comments)
 
     async def _news(self) -> dict[PatchId, dict[str, object]]:
-        """The columns of the patches that are known, as the poll tells them where they are not so."""
+        """Return the columns that the poll's updates change, by known patch."""
         told = self._last_told()
         table = schema.patch
         columns = [table.c.id, *(table.c[field] for field in PatchField)]
@@ -100,7 +100,7 @@ class PollChanges(PatchBook):
         return found
 
     async def _renamed(self) -> list[Series]:
-        """The known series that the lists show otherwise, but for those that were read since."""
+        """Return the known series that differ in a list, except for those that the poll read."""
         read = {each.series.id for each in self._poll.series}
         shown = {series.id: series for series in self._poll.shown if series.id not in read}
         table = schema.series
@@ -113,7 +113,7 @@ class PollChanges(PatchBook):
     # What is told
 
     async def _name_delegates(self) -> None:
-        """A delegate known by address only, as a series' mbox has it, gets the name that is told first: no change."""
+        """Replace a delegate known only by address, as from an mbox, by the first name given, which is no change."""
         told: dict[PatchId, str] = {}
         for each in self._poll.told:
             if isinstance(each, FieldUpdate) and each.field is PatchField.DELEGATE and each.value:
@@ -124,7 +124,7 @@ class PollChanges(PatchBook):
             await self._change(table, row["id"], {"delegate": told[row["id"]]})
 
     async def _tell_fields(self) -> None:
-        """What is told goes to the patches that are known; the rest waits until its patch is read."""
+        """Write the updates of known patches; those of other patches wait until their patch is read."""
         for patch, waiting in (await self._waiting()).items():
             await self._change(schema.patch, patch, waiting)
         news = await self._news()
@@ -137,7 +137,7 @@ class PollChanges(PatchBook):
                 await self._replace(schema.told, key, {"value": value, "told_at": self._now})
 
     async def _waiting(self) -> dict[PatchId, dict[str, object]]:
-        """What waited for the patches that were read, and waits no more."""
+        """Remove and return the updates that waited for patches of this poll."""
         table, read = schema.told, self._read()
         of_server = table.c.server == self._server
         found: dict[PatchId, dict[str, object]] = defaultdict(dict)
@@ -148,7 +148,7 @@ class PollChanges(PatchBook):
         return found
 
     async def _tell_checks(self) -> None:
-        """Keep the last word of each account in each context, and the worst of them with the patch."""
+        """Write the latest check of each account in each context, and the worst of them with the patch."""
         table, read = schema.patch_check, {each.patch: each.checks for each in self._poll.followed.checks}
         told = [each for each in self._poll.told if isinstance(each, CheckUpdate)]
         changed = {*read, *(new.patch for new in told)}
@@ -181,7 +181,7 @@ class PollChanges(PatchBook):
                 await self._change(schema.series, read.series, {"trailers": rows.of_trailers(read.cover)})
 
     async def _tell_comments(self) -> dict[SubmissionRef, list[Change]]:
-        """Remember the comments heard of; those that somebody wants to hear and did not yet, by what they belong to."""
+        """Store new comments, and return those to be posted, by submission."""
         await self._hear()
         found: dict[SubmissionRef, list[Change]] = defaultdict(list)
         for read in self._poll.followed.comments:
@@ -192,7 +192,7 @@ class PollChanges(PatchBook):
         return found
 
     async def _untold(self, read: CommentsRead) -> set[int]:
-        """Which of the comments heard of were read, and not before; where nobody wants to read them, all."""
+        """Return the ids of the new comments that were read, or of all new ones if none need to be read."""
         table = schema.comment
         where = (table.c.server == self._server, table.c.kind == read.on.kind, table.c.object == read.on.id)
         query = sa.select(table.c.id).where(*where, table.c.told.is_(False))
@@ -225,7 +225,7 @@ class PollChanges(PatchBook):
     # Rows
 
     def _read(self) -> set[PatchId]:
-        """The patches that the poll read whole."""
+        """Return the patches that the poll read with their diffs."""
         poll = self._poll
         return {patch.id for patch in (*poll.patches, *(patch for read in poll.series for patch in read.news))}
 
@@ -258,5 +258,5 @@ def _column(field: PatchField, value: str | None) -> object:
 
 
 def _of_list(series: Series) -> list[tuple[str, object]]:
-    """The columns that a list shows of a series."""
+    """Return the columns of a series that a list has."""
     return [(name, getattr(series, name)) for name in _SHOWN]

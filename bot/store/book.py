@@ -1,4 +1,4 @@
-"""What the books have in common: a connection in a transaction, its time, reading, writing and deleting rows."""
+"""The base of the books: a connection in a transaction, its time, and helpers to read, write and delete rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Book:
         return found
 
     async def _among(self, query: sa.Select[Any], column: sa.Column[Any], ids: Iterable[int]) -> list[sa.RowMapping]:
-        """The rows of *query* whose *column* is one of *ids*, however many those are."""
+        """Return the rows of *query* whose *column* is one of *ids*, of which there may be any number."""
         found: list[sa.RowMapping] = []
         for chunk in batched(sorted(set(ids)), _CHUNK):
             found += await self._all(query.where(column.in_(chunk)))
@@ -47,14 +47,14 @@ class Book:
         await self._connection.execute(sa.delete(table).where(*where))
 
     async def _delete_all(self, table: sa.Table, keys: Iterable[Mapping[str, object]]) -> None:
-        """The rows with the *keys*, which name the same columns."""
+        """Delete the rows with *keys*, which all name the same columns."""
         for some in batched(keys, _ROWS):
             where = [table.c[name] == sa.bindparam(f"key_{name}") for name in some[0]]
             bound = [{f"key_{name}": value for name, value in key.items()} for key in some]
             await self._connection.execute(sa.delete(table).where(*where), bound)
 
     async def _replace(self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
-        """The row with *key* becomes *values*, portably."""
+        """Write *values* to the row with *key*, in a portable way."""
         await self._delete(table, key)
         await self._insert(table, [{**key, **values}])
 
@@ -80,7 +80,7 @@ class Book:
 
 
 def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    """*items* in pieces of *size* at most, none of them empty; each item is asked for when its piece is."""
+    """Yield *items* in non-empty batches of at most *size*, each read when it is needed."""
     left = iter(items)
     while piece := list(islice(left, size)):
         yield piece
@@ -88,7 +88,7 @@ def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A row, called *key*, that cannot be read: damaged, or written by another version of this program."""
+    """A row, named *key*, that is damaged, or was written by another version of this program."""
 
     key: str
     error: Exception
@@ -97,7 +97,7 @@ class UnreadableRow:
 def read_each(
     rows: Iterable[sa.RowMapping], read: Callable[[sa.RowMapping], _Read], key: Callable[[sa.RowMapping], str]
 ) -> tuple[list[_Read], list[UnreadableRow]]:
-    """What *read* makes of *rows*, and those that it cannot read, by what *key* calls them."""
+    """Return the results of *read* for *rows*, and the rows for which it fails, named by *key*."""
     found: list[_Read] = []
     unreadable: list[UnreadableRow] = []
     for row in rows:
@@ -114,7 +114,7 @@ def readable(
     key: Callable[[sa.RowMapping], str],
     incidents: Incidents,
 ) -> list[_Read]:
-    """What *read* makes of *rows*, without those that it cannot read, which are recorded."""
+    """Return the results of *read* for *rows*, and record the rows for which it fails as incidents."""
     found, unreadable = read_each(rows, read, key)
     for each in unreadable:
         incidents.record("store.row_unreadable", each.key, each.error)
@@ -122,7 +122,7 @@ def readable(
 
 
 async def drop_batch(connection: AsyncConnection, table: sa.Table, *where: sa.ColumnElement[bool]) -> bool:
-    """Delete up to `BATCH` of the rows that fit *where*; whether there may be more of them."""
+    """Delete up to `BATCH` of the rows that match *where*, and return whether there may be more."""
     key = tuple(table.primary_key)
     some = sa.select(*key).where(*where).order_by(*key).limit(BATCH)
     deleted = await connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(some)))

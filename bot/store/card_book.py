@@ -1,4 +1,4 @@
-"""The cards: which room has one of what, why, which event it is, and when it is to be edited."""
+"""Storage of cards: their rooms, submissions, reasons and events, and when they are due for an edit."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "d
 
 @dataclass(frozen=True, slots=True)
 class DueCard:
-    """A card that may not show what is known by now.
+    """A card that may be out of date.
 
-    *why* and *form* are as they were added, *shown* a digest of what it says with all edits written so far, *edits*
-    their number. *is_there*: it was sent, or may still be; what was given up has nothing to edit.
+    *why* and *form* are as they were added, *shown* is a digest of its text with all edits stored so far, *edits* is
+    their number. *is_there* is true if it was sent, or may still be; a card that was given up cannot be edited.
     """
 
     room: RoomId
@@ -42,7 +42,7 @@ class DueCard:
 
 
 class CardBook:
-    """The cards' part of one transaction."""
+    """The cards in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, retries: RetryBook) -> None:
         self._connection = connection
@@ -50,19 +50,19 @@ class CardBook:
         self._retries = retries
 
     async def rooms_with(self, card: SubmissionRef) -> set[RoomId]:
-        """The rooms that have a card of this object."""
+        """Return the rooms that have a card of this submission."""
         table = schema.card
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
     async def count_since(self, moment: datetime) -> dict[RoomId, int]:
-        """How many cards were written since *moment*, by room."""
+        """Return the number of cards stored since *moment*, by room."""
         table = schema.card
         query = sa.select(table.c.room, sa.func.count()).where(table.c.created_at >= moment).group_by(table.c.room)
         return {RoomId(room): count for room, count in await self._connection.execute(query)}
 
     async def to_be_edited(self) -> tuple[int, datetime | None]:
-        """How many cards wait for their next edit, and when the first of them is due (UTC)."""
+        """Return the number of cards that wait for an edit, and when the first of them is due (UTC)."""
         card = schema.card
         first = sa.func.min(card.c.due_at, type_=columns.Utc)
         query = sa.select(sa.func.count(), first).where(card.c.ended.is_(None), card.c.due_at.is_not(None))
@@ -70,7 +70,7 @@ class CardBook:
         return count, due
 
     async def is_living(self, card: SubmissionRef) -> bool:
-        """Whether some room has a card of this object that is still edited."""
+        """Return whether a room has a card of this submission that is still edited."""
         table = schema.card
         query = sa.select(table.c.room).where(
             *_is(card), table.c.ended.is_(None), _happened >= self._now - FREEZES_AFTER
@@ -78,7 +78,7 @@ class CardBook:
         return (await self._connection.execute(query.limit(1))).first() is not None
 
     async def rooms_with_series(self, server: ServerName, series: Sequence[SeriesId]) -> set[RoomId]:
-        """The rooms that have a card of one of these *series*."""
+        """Return the rooms that have a card of one of these *series*."""
         if not series:
             return set()
         table = schema.card
@@ -91,9 +91,9 @@ class CardBook:
     async def add(
         self, card: SubmissionRef, notice: Notice, why: Iterable[Sequence[object]], form: CardForm = CardForm.CARD
     ) -> bool:
-        """Remember that a room has a card of this object, which is *notice*, in this form; False: it had one already.
+        """Store *notice* as a room's card of this submission, in this form; return False if it has one already.
 
-        It takes the place of one that was left in the room that this one replaced.
+        It replaces a card that was left behind in the room that this one replaced.
         """
         of_room = (*_is(card), schema.card.c.room == notice.room)
         before = (await self._connection.execute(sa.select(schema.card.c.ended).where(*of_room))).first()
@@ -117,21 +117,24 @@ class CardBook:
         return True
 
     async def standing(self, card: SubmissionRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
-        """The keys of all cards of this object, by room, and why each is edited no more; None while it is."""
+        """Return the keys of all cards of this submission by room, with the reason why it is no longer edited.
+
+        The reason is None for a card that still is.
+        """
         table = schema.card
         query = sa.select(table.c.room, table.c.notice_key, table.c.ended).where(*_is(card))
         found = await self._connection.execute(query)
         return {RoomId(room): (NoticeKey(key), ended) for room, key, ended in found}
 
     async def came(self, room: RoomId, key: NoticeKey, event: EventId) -> None:
-        """The card that a notice was, if it was one, is that event from now on."""
+        """Store the event of a sent notice, if it is a card."""
         card = schema.card
         where = (card.c.room == room, card.c.notice_key == key)
         await self._connection.execute(sa.update(card).where(*where).values(event=event))
         await self.tell_versions(room, key)
 
     async def tell_versions(self, room: RoomId, key: NoticeKey) -> None:
-        """The cards of the versions before and after can link a card from now on, or can no more."""
+        """Mark the cards of the versions before and after for an edit, because their link to this card may change."""
         card, series = schema.card, schema.series
         here = (card.c.room == room, card.c.notice_key == key, card.c.kind == "series")
         of_card = sa.and_(series.c.server == card.c.server, series.c.id == card.c.object)
@@ -145,9 +148,9 @@ class CardBook:
             )
 
     async def places(self, about: SubmissionRef) -> dict[RoomId, EventId | None]:
-        """The rooms that have a card of an object, with its event once it has one; without those that never get one.
+        """Return the rooms that have a card of a submission, with its event once it is sent, without cards given up.
 
-        What was taken back, or stayed behind where a room moved, is no card to be led to.
+        Cards that were redacted, or left behind when a room moved, do not count.
         """
         card, notice = schema.card, schema.notice
         is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
@@ -158,7 +161,7 @@ class CardBook:
         return {RoomId(row.room): EventId(row.event) if row.event else None for row in found}
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """The cards of a room are those of another from now on; those that are events already are edited no more."""
+        """Move the cards of a room to another one; those that are already sent are no longer edited."""
         card, there = schema.card, schema.card.alias()
         same = (there.c.server == card.c.server, there.c.kind == card.c.kind, there.c.object == card.c.object)
         double = sa.select(there.c.room).where(there.c.room == new, *same).exists()
@@ -167,7 +170,7 @@ class CardBook:
         await self._connection.execute(sa.update(card).where(card.c.room == old).values(room=new, ended=ended))
 
     async def touch(self, about: SubmissionRef, *, urgent: bool, rooms: Collection[RoomId] | None = None) -> None:
-        """Something that the living cards of an object, those in *rooms* or all, do not show yet has changed."""
+        """Mark the active cards of a submission, in *rooms* or in all, because of a change that they do not show."""
         table = schema.card
         living = [*_is(about), table.c.ended.is_(None)]
         if rooms is not None:
@@ -184,9 +187,9 @@ class CardBook:
             await self._connection.execute(of_room, marks)
 
     async def due(self, limit: int) -> list[DueCard]:
-        """The cards to edit now, those that wait longest first, *limit* at most; a clock set back holds none up.
+        """Return at most *limit* cards to edit now, the longest overdue first; a clock that was set back delays none.
 
-        One that could not be edited is not due before its next try; so is one that cannot be read.
+        A card whose edit failed, or that cannot be read, is not due before its retry.
         """
         card = schema.card
         is_due = sa.or_(card.c.due_at <= self._now, card.c.touched_at > self._now)
@@ -200,16 +203,16 @@ class CardBook:
         return due
 
     async def shows(self, card: DueCard) -> None:
-        """A card shows everything that is known."""
+        """Clear the marks of a card that is up to date."""
         await self._set(card, _NO_MARKS)
 
     async def edited(self, card: DueCard, shown: str, *, anew: bool) -> None:
-        """An edit of a card was written, after which it says *shown*; *anew*: beside all that was written before."""
+        """Store the digest *shown* of a card after an edit; *anew* if that did not replace an untried one."""
         more = {"edits": card.edits + 1, "edited_at": self._now} if anew else {}
         await self._set(card, {**_NO_MARKS, **more, "shown": shown})
 
     async def redacted(self, room: RoomId, event: EventId) -> NoticeKey | None:
-        """Somebody took an event back: where it is a card it is dead; its key, None for any other event."""
+        """Mark a card as dead whose event was redacted, and return its key; None if the event is not a card."""
         table = schema.card
         where = (table.c.room == room, table.c.event == event)
         key = (await self._connection.execute(sa.select(table.c.notice_key).where(*where))).scalar_one_or_none()
@@ -219,15 +222,15 @@ class CardBook:
         return None if key is None else NoticeKey(key)
 
     async def is_dead(self, key: NoticeKey) -> bool:
-        """Whether the card with *key* was taken back."""
+        """Return whether the card with *key* was redacted."""
         table = schema.card
         query = sa.select(table.c.room).where(table.c.notice_key == key, table.c.ended == "redacted")
         return (await self._connection.execute(query)).first() is not None
 
     async def tidy(self) -> bool:
-        """Drop a batch of the cards that are old and whose object is forgotten; whether there may be more of them.
+        """Delete a batch of old cards whose submissions are no longer stored, and return whether there may be more.
 
-        As long as the object is known its card is, too, or it would be posted again.
+        While the submission is stored, so is its card; otherwise it would be posted again.
         """
         card, series, patch = schema.card, schema.series, schema.patch
         old = _happened < self._now - KEEP_CARDS
@@ -238,13 +241,13 @@ class CardBook:
         return await drop_batch(self._connection, card, old, ~sa.or_(*known))
 
     async def why(self, room: RoomId, event: EventId) -> list[list[str | int]] | None:
-        """Why a card came: of each reason the subscription, the term, and what that found; None for any other event."""
+        """Return the reasons of a card: subscription, term, and matches of each; None if the event is not a card."""
         card = schema.card
         found = await self._connection.execute(sa.select(card.c.why).where(card.c.room == room, card.c.event == event))
         return found.scalar_one_or_none()
 
     async def about_event(self, room: RoomId, event: EventId) -> SubmissionRef | None:
-        """What a card or an answer of ours is about; None for any other event, and for an answer of long ago."""
+        """Return the submission of a card or an answer; None for other events, and for answers that were deleted."""
         card, notice = schema.card, schema.notice
         query = sa.select(card).where(card.c.room == room, card.c.event == event)
         if found := (await self._connection.execute(query)).mappings().first():
@@ -282,7 +285,7 @@ def _life(row: sa.RowMapping) -> EditSchedule:
 
 
 def _columns(life: EditSchedule) -> dict[str, datetime | None]:
-    """What a life changes of a card."""
+    """Return the columns of an edit schedule."""
     return {
         "touched_at": life.touched,
         "edited_at": life.edited,
@@ -308,14 +311,14 @@ def _due(row: sa.RowMapping) -> DueCard:
 
 
 def is_there() -> sa.Label[bool]:
-    """Whether a card was sent, or may still be."""
+    """Return the condition that a card was sent, or may still be."""
     card, notice = schema.card, schema.notice
     is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
     return sa.or_(card.c.event.is_not(None), is_open).label("is_there")
 
 
 def _about(tag: Tag) -> SubmissionRef | None:
-    """The patch that is told of, else the series."""
+    """Return the patch in *tag*, or otherwise the series."""
     if tag.server is None:
         return None
     if tag.patch is not None:

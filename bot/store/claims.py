@@ -1,4 +1,4 @@
-"""Finds what may be sent now and notes the attempt, in a number of statements that does not grow with the outbox."""
+"""Selects the notices that may be sent now and records attempts, with few statements for an outbox of any size."""
 
 from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The notices about to be sent, and the keys of those that another version of the program wrote unreadably."""
+    """The notices to be sent, and the keys of those that another version of the program wrote unreadably."""
 
     claimed: tuple[ClaimedNotice, ...]
     unreadable: dict[NoticeKey, str]
@@ -33,7 +33,7 @@ def heads(busy: Collection[RoomId]) -> sa.Select[tuple[int]]:
 
 
 def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that the notice with *key* has an event to refer to; sent notices are soon forgotten."""
+    """Return the condition that the notice with *key* has an event; sent notices are soon deleted."""
     card, said = schema.card, schema.notice.alias()
     is_card = sa.exists().where(card.c.notice_key == key, card.c.event.is_not(None))
     return sa.or_(is_card, sa.exists().where(said.c.key == key, said.c.event.is_not(None)))
@@ -73,7 +73,7 @@ async def read_heads(connection: AsyncConnection, now: datetime, busy: Collectio
 async def attempts(
     connection: AsyncConnection, now: datetime, device: DeviceId, chosen: Sequence[NoticeId]
 ) -> Attempts:
-    """Note that *device* tries the *chosen* notices at *now* (UTC), and return them in that order."""
+    """Record that *device* tries the *chosen* notices at *now* (UTC), and return them in that order."""
     table = schema.notice
     by_id = {row["id"]: row for row in (await connection.execute(_whole(chosen))).mappings()}
     claimed: list[ClaimedNotice] = []

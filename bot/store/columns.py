@@ -1,4 +1,4 @@
-"""What all tables have in common: how their constraints are named, and the types of their columns."""
+"""Naming convention of constraints, and column types shared by all tables."""
 
 from datetime import UTC, datetime
 
@@ -15,16 +15,16 @@ metadata = sa.MetaData(
 
 
 class Utc(sa.TypeDecorator[datetime]):
-    """An aware UTC datetime, kept naive; SQLite has no zones and PostgreSQL would convert to its own."""
+    """An aware UTC datetime, stored as naive; SQLite has no zones and PostgreSQL would convert to its own."""
 
     impl = sa.DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # its signature
-        """To naive UTC.
+        """Return *value* as naive UTC.
 
         Raises:
-            ValueError: when *value* is naive: whose time it is, nobody could tell.
+            ValueError: *value* is naive, so its zone is unknown.
         """
         if value is None:
             return None
@@ -33,7 +33,7 @@ class Utc(sa.TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # its signature
-        """To aware UTC."""
+        """Return *value* as aware UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 

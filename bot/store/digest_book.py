@@ -1,4 +1,4 @@
-"""The digests: when each is due, and what is kept for it until then."""
+"""Storage of digests: when each is due, and what is collected for it."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again
 
 @dataclass(frozen=True, slots=True)
 class DigestDue:
-    """When (UTC) a digest of a room is due next, and when the one before was, or it was asked for."""
+    """A digest of a room with its next due time, and the previous one, or when it was requested (both UTC)."""
 
     room: RoomId
     digest: DigestTimes
@@ -33,13 +33,13 @@ class DigestDue:
 
     @property
     def key(self) -> str:
-        """What it is called where it could not be told."""
+        """The name of the digest in incidents and retries."""
         return f"digest {self.digest} of {self.room}"
 
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """A series or lone patch that a digest tells of; *has_former* where it is known to be a new version of another."""
+    """A series or a patch without one in a digest; *has_former* is true if it is a known new version of another."""
 
     about: SubmissionRef
     has_former: bool = False
@@ -47,7 +47,7 @@ class DigestEntry:
 
 @dataclass(frozen=True, slots=True)
 class DigestHelpers:
-    """What the digests look at besides: the zones, what waits for its next try, and where unreadable rows are told."""
+    """The dependencies of the digests: the time zones, the retries, and the incidents for unreadable rows."""
 
     subscriptions: SubscriptionBook
     retries: RetryBook
@@ -55,7 +55,7 @@ class DigestHelpers:
 
 
 class DigestBook:
-    """The digests' part of one transaction."""
+    """The digests in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, books: DigestHelpers) -> None:
         self._connection = connection
@@ -69,7 +69,7 @@ class DigestBook:
     async def add(
         self, room: RoomId, digests: Iterable[DigestTimes], about: SubmissionRef, why: Iterable[Sequence[object]]
     ) -> None:
-        """Keep a series or lone patch for *digests* of a room; for one that it was in before, it is not kept again."""
+        """Collect a submission for *digests* of a room, unless it was in them before."""
         table, reasons = schema.digest_entry, [list(reason) for reason in why]
         for digest in digests:
             key = {
@@ -85,7 +85,7 @@ class DigestBook:
                 await self._connection.execute(sa.insert(table).values(values))
 
     async def untold(self, room: RoomId, digest: DigestTimes) -> list[DigestEntry]:
-        """What is kept for a digest and has no card in the room by now, in the order of arrival."""
+        """Return the collected submissions of a digest that have no card in the room, in the order of arrival."""
         entry, card, series = schema.digest_entry, schema.card, schema.series
         same = [card.c[name] == entry.c[name] for name in ("room", "server", "kind", "object")]
         is_series = (entry.c.kind == "series", series.c.server == entry.c.server, series.c.id == entry.c.object)
@@ -102,7 +102,7 @@ class DigestBook:
     # When they are due
 
     async def due(self) -> list[DigestDue]:
-        """Those that are due now, the longest overdue first; none that could not be told before its next try."""
+        """Return the digests that are due, the longest overdue first, without those that wait for a retry."""
         table = schema.digest
         query = sa.select(table).where(table.c.next_due_at <= self._now).order_by(table.c.next_due_at, table.c.room)
         found = readable(await self._all(query), _appointment, _name, self._incidents)
@@ -110,20 +110,20 @@ class DigestBook:
         return [each for each in found if each.key not in waiting]
 
     async def stands(self, due: DigestDue) -> bool:
-        """Whether a digest is still to be told that was *due*."""
+        """Return whether a digest that was *due* must still be posted."""
         table = schema.digest
         where = (*_is(table, due.room, due.digest), table.c.next_due_at == due.next_due_at)
         return bool(await self._all(sa.select(table).where(*where)))
 
     async def next_of(self, room: RoomId) -> datetime | None:
-        """When the next digest of a room is due (UTC); None where it has none."""
+        """Return when the next digest of a room is due (UTC); None if it has none."""
         table = schema.digest
         query = sa.select(sa.func.min(table.c.next_due_at, type_=columns.Utc)).where(table.c.room == room)
         found: datetime | None = (await self._connection.execute(query)).scalar_one()
         return found
 
     async def arrange(self, wanted: Collection[tuple[RoomId, DigestTimes]]) -> None:
-        """Have exactly those that are *wanted* or that something is kept for; each new one is due from now on."""
+        """Add the digests that are *wanted* or have collected submissions, due after now, and delete all others."""
         table, entry = schema.digest, schema.digest_entry
         kept = sa.select(entry.c.room, entry.c.digest).where(entry.c.told_at.is_(None)).distinct()
         needed = {(RoomId(row["room"]), row["digest"]) for row in await self._all(kept)}
@@ -141,7 +141,7 @@ class DigestBook:
             await self._connection.execute(sa.insert(table).values(values))
 
     async def retime(self, room: RoomId) -> None:
-        """Go by the zone of a room as it is set now; what is overdue stays so."""
+        """Reschedule the digests of a room after a change of its time zone; overdue ones stay due."""
         table = schema.digest
         coming = sa.select(table).where(table.c.room == room, table.c.next_due_at > self._now)
         for each in [_appointment(row) for row in await self._all(coming)]:
@@ -151,7 +151,7 @@ class DigestBook:
             )
 
     async def settle(self, told: DigestDue, untold: Collection[SubmissionRef] = ()) -> None:
-        """All that was kept for a digest has been told but for the *untold*; the next is due at its time after now."""
+        """Mark the submissions of a digest as posted, except for *untold*, and schedule the next one after now."""
         entry = schema.digest_entry
         where = [*_is(entry, told.room, told.digest), entry.c.told_at.is_(None)]
         if untold:
@@ -161,28 +161,28 @@ class DigestBook:
         await self._put_off(told, since=self._now)
 
     async def put_off(self, due: DigestDue) -> None:
-        """What is kept for a digest waits for the next one."""
+        """Postpone a digest, with its submissions, to its next time."""
         await self._put_off(due, since=due.since)
 
     async def end(self, due: DigestDue) -> None:
-        """A digest has no next one."""
+        """Delete a digest."""
         table = schema.digest
         await self._connection.execute(sa.delete(table).where(*_is(table, due.room, due.digest)))
 
     async def next_at(self, room: RoomId, digest: DigestTimes) -> datetime:
-        """When a digest of a room is due after now (UTC)."""
+        """Return the next time of a digest of a room (UTC)."""
         return next_due(digest, zone_named(await self._subscriptions.timezone(room)), self._now)
 
     # Rooms that go, and rooms in the place of others
 
     async def leave(self, room: RoomId) -> None:
-        """What is kept for a room that we left is not told."""
+        """Drop the digests of a room that the bot left."""
         entry, table = schema.digest_entry, schema.digest
         await self._connection.execute(sa.delete(entry).where(entry.c.room == room, entry.c.told_at.is_(None)))
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """What is kept for one room is kept for another from now on."""
+        """Move the digests of one room to another."""
         for table, names in (
             (schema.digest, ["digest"]),
             (schema.digest_entry, ["digest", "server", "kind", "object"]),
@@ -193,7 +193,7 @@ class DigestBook:
             await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
 
     async def tidy(self) -> bool:
-        """Drop a batch of what was told long ago; whether there may be more of it."""
+        """Delete a batch of old posted submissions, and return whether there may be more."""
         table = schema.digest_entry
         return await drop_batch(self._connection, table, table.c.told_at < self._now - KEEP_TOLD)
 

@@ -57,14 +57,14 @@ _MEANINGS = {
 
 
 def connect(url: str, *, only_instance: bool = False) -> AsyncEngine:
-    """An engine for a `sqlite:///FILE` or `postgresql://` URL.
+    """Return an engine for a `sqlite:///FILE` or `postgresql://` URL.
 
-    A file is made, for its owner only, where there is none; a server is not asked before the first transaction.
-    *only_instance* keeps other instances out, on PostgreSQL; SQLite has no lock for that.
+    A missing file is created, for its owner only; a server is not contacted before the first transaction.
+    *only_instance* excludes other instances on PostgreSQL; SQLite has no lock for that.
 
     Raises:
-        ConfigError: when the URL is none that this program can use.
-        StoreError: when the file cannot be made, or not used, or the driver is missing.
+        ConfigError: the URL is not supported.
+        StoreError: the file cannot be created or used, or the driver is missing.
     """
     if url.startswith("postgresql://"):
         engine = postgres.engine_for(url, BUSY_SECONDS, only_instance=only_instance)
@@ -103,7 +103,7 @@ def _connect_file(url: str) -> AsyncEngine:
 
 
 def file_of(url: str | sa.URL) -> Path | None:
-    """The database file of a SQLite URL; None where there is none."""
+    """Return the database file of a SQLite URL; None if there is none."""
     if isinstance(url, str) and not url.startswith("sqlite:"):
         return None
     parsed = sa.make_url(url)
@@ -113,16 +113,16 @@ def file_of(url: str | sa.URL) -> Path | None:
 
 
 def name_of(url: sa.URL) -> str:
-    """What a database is called in a message."""
+    """Return the name of a database in messages."""
     return _name(file_of(url)) if url.get_backend_name() == "sqlite" else postgres.name_of(url)
 
 
 @contextmanager
 def plain_errors(url: sa.URL) -> Iterator[None]:
-    """What the database behind an engine's *url* refuses, in a line; faults of our own statements pass.
+    """Raise errors of the database at *url* in plain words; errors in our own statements pass unchanged.
 
     Raises:
-        StoreError: says which database, and what is the matter with it.
+        StoreError: names the database, and the error.
     """
     try:
         yield
@@ -142,7 +142,7 @@ def _told(url: sa.URL, error: sa.exc.DBAPIError) -> str | None:
 
 
 def complaint(file: Path | None, error: BaseException) -> str:
-    """What *error* of SQLite means, in a line."""
+    """Return the meaning of a SQLite *error* in one line."""
     said = next(iter(str(error).splitlines()), "") or type(error).__name__
     meaning = next((meaning for part, meaning in _MEANINGS.items() if part in said), f"cannot be used: {said}")
     return f"{_name(file)} {meaning}"
@@ -153,7 +153,7 @@ def _name(file: Path | None) -> str:
 
 
 def _make(path: Path) -> None:
-    """An empty file with mode 0600; SQLite gives its side files the mode of the database."""
+    """Create an empty file with mode 0600; SQLite gives its side files the mode of the database."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
@@ -161,9 +161,9 @@ def _make(path: Path) -> None:
 
 
 def _prove(path: Path) -> None:
-    """See that SQLite can use the file, here and not in a connection's own thread, which a failure would leave behind.
+    """Check that SQLite can use the file, before a connection's thread is started that a failure would leave behind.
 
-    Only what it can use is made private.
+    Only a usable file is made private.
     """
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
@@ -175,7 +175,7 @@ def _prove(path: Path) -> None:
 
 
 def _keep_private(path: Path) -> None:
-    """Mode 0600, also for a database that came from elsewhere.
+    """Set mode 0600, even for a database from elsewhere.
 
     By name, not by descriptor: closing one would drop SQLite's own locks on the file.
     """

@@ -1,4 +1,4 @@
-"""The floods and catch-ups that are open, the series listed in them instead of carded, and when servers were polled."""
+"""Storage of open floods and catch-ups, of the series listed in them instead of carded, and of the last polls."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -28,7 +28,7 @@ Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term
 
 @dataclass(frozen=True, slots=True)
 class HeldSubmission:
-    """A series that has no card yet, or never gets one: why it is told, the paths that were asked for, and its form."""
+    """A submission without a card, with its reasons, its matching paths, and its form."""
 
     about: SubmissionRef
     why: Why
@@ -37,7 +37,7 @@ class HeldSubmission:
 
 
 class FloodBook:
-    """The floods' part of one transaction."""
+    """The floods in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
         self._connection = connection
@@ -47,7 +47,7 @@ class FloodBook:
     # How many are too many
 
     async def configure(self, limits: Mapping[str, int]) -> None:
-        """What the settings say, by the rooms' configured names."""
+        """Store the limits of the settings, by the rooms' configured names."""
         table = schema.flood_limit
         await self._connection.execute(sa.delete(table))
         if limits:
@@ -79,7 +79,7 @@ class FloodBook:
     # Floods
 
     async def all(self) -> list[Flood]:
-        """The floods that are not told yet, the oldest first."""
+        """Return the open floods, the oldest first."""
         table = schema.flood
         found = await self._all(sa.select(table).order_by(table.c.opened, table.c.key))
         return readable(found, _flood, lambda row: str(row["key"]), self._incidents)
@@ -91,24 +91,24 @@ class FloodBook:
         return min(due, default=None)
 
     async def put(self, flood: Flood) -> None:
-        """A flood begins, or goes on like this."""
+        """Store an open flood."""
         await self.told(flood)
         await self._connection.execute(sa.insert(schema.flood).values(**asdict(flood)))
 
     async def told(self, flood: Flood) -> None:
-        """A flood is over, and told."""
+        """Delete a flood that has ended and was posted."""
         await self._connection.execute(sa.delete(schema.flood).where(schema.flood.c.key == flood.key))
 
     async def rooms_with(self, card: SubmissionRef) -> set[RoomId]:
-        """The rooms where this object is in a list, or held, instead of a card."""
+        """Return the rooms where this submission is in a list, or held, instead of a card."""
         table = schema.flooded
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
     async def gather(self, room: RoomId, key: NoticeKey, held: Sequence[HeldSubmission]) -> None:
-        """Give them, in this order, their places under the line with *key*.
+        """Add *held* submissions, in this order, to the line with *key*.
 
-        One that a line still to be told has already stays there; one that stood under an earlier line moves here.
+        A submission of another line that is not posted yet stays there; one of an earlier line moves here.
         """
         new = {(each.about.server, each.about.kind, each.about.id): each for each in held}
         for row in await self._places(room, key, new):
@@ -134,7 +134,7 @@ class FloodBook:
     async def _places(
         self, room: RoomId, key: NoticeKey, abouts: Iterable[tuple[ServerName, str, int]]
     ) -> list[sa.RowMapping]:
-        """The rows that a room has of *abouts*; one *stays* that is under *key*, or under a flood still to be told."""
+        """Return the rows of a room for *abouts*; one *stays* that belongs to *key*, or to an open flood."""
         table, flood = schema.flooded, schema.flood
         is_untold = sa.exists().where(flood.c.key == table.c.key)
         stays = sa.or_(table.c.key == key, is_untold).label("stays")
@@ -145,22 +145,22 @@ class FloodBook:
         return found
 
     async def held(self, key: NoticeKey, rebuilds: int) -> list[HeldSubmission]:
-        """Those under the line with *key*, in their order."""
+        """Return the submissions of the line with *key*, in their order."""
         table = schema.flooded
         found = await self._all(sa.select(table).where(table.c.key == key).order_by(table.c.id))
         return readable(found, lambda row: _held(row, rebuilds), _name, self._incidents)
 
     async def release(self, key: NoticeKey) -> None:
-        """Those under the line with *key* get cards."""
+        """Remove the submissions of the line with *key*, because they get cards."""
         table = schema.flooded
         await self._connection.execute(sa.delete(table).where(table.c.key == key))
 
     async def leave(self, room: RoomId, card: SubmissionRef) -> None:
-        """An object that may have a place in a list of *room* has a card there instead."""
+        """Remove a submission from the lists of *room*, because it has a card there."""
         await self._connection.execute(sa.delete(schema.flooded).where(schema.flooded.c.room == room, *_is(card)))
 
     async def keys(self, prefix: str) -> list[tuple[RoomId, NoticeKey, int]]:
-        """The lines whose keys begin with *prefix*: the room, and how many are under each; in the order of arrival."""
+        """Return the lines whose keys begin with *prefix*: room, key and number of submissions, by arrival."""
         table = schema.flooded
         query = sa.select(table.c.room, table.c.key, sa.func.count().label("count"), sa.func.min(table.c.id))
         query = query.where(table.c.key.startswith(prefix, autoescape=True)).group_by(table.c.room, table.c.key)
@@ -168,7 +168,7 @@ class FloodBook:
         return [(RoomId(row["room"]), NoticeKey(row["key"]), row["count"]) for row in found]
 
     async def gathered(self, key: NoticeKey) -> list[FloodEntry]:
-        """What is shown of those under the line with *key*, in their order."""
+        """Return the displayed data of the submissions of the line with *key*, in their order."""
         table, series, patch = schema.flooded, schema.series, schema.patch
         same = (series.c.server == table.c.server, series.c.id == table.c.object, table.c.kind == "series")
         alone = (patch.c.server == table.c.server, patch.c.id == table.c.object, table.c.kind == "patch")
@@ -189,11 +189,11 @@ class FloodBook:
     # Cards that are in a flood instead
 
     async def withdraw_recent(self, room: RoomId) -> list[HeldSubmission]:
-        """Take back the cards of the last minute that were not tried yet; in their order."""
+        """Remove and return the cards of the last minute that were not tried yet, in their order."""
         return await self._withdraw(room, schema.card.c.created_at > self._now - QUIET)
 
     async def fold(self, room: RoomId) -> None:
-        """Make what was kept for *room* a flood, where it is too much."""
+        """Turn the suspended cards of *room* into a flood, if there are too many."""
         kept = (schema.notice.c.state == NoticeState.SUSPENDED, schema.notice.c.attempts == 0)
         count = len(await self._all(self._cards(room, *kept)))
         flood = next((each for each in await self.all() if each.room == room), None)
@@ -220,7 +220,7 @@ class FloodBook:
         return held
 
     def _cards(self, room: RoomId, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        """The untried cards of *room*, in the order of writing."""
+        """Return the query for the untried cards of *room*, in the order of writing."""
         notice, card = schema.notice, schema.card
         query = sa.select(card, notice.c.id.label("notice")).join(notice, notice.c.key == card.c.notice_key)
         is_card = (card.c.room == room, notice.c.room == room, notice.c.lane == Lane.CARD)
@@ -230,7 +230,7 @@ class FloodBook:
     # Rooms and time
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """What is gathered for one room is for another from now on; a line that was said there is said here anew."""
+        """Move the floods of one room to another; lines that were posted in the old room are posted again."""
         table, there = schema.flooded, schema.flooded.alias()
         same = [there.c[name] == table.c[name] for name in ("server", "kind", "object")]
         double = sa.select(there.c.id).where(there.c.room == new, *same).exists()
@@ -243,7 +243,7 @@ class FloodBook:
         await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
 
     async def tidy(self) -> bool:
-        """Drop a batch of what was listed so long ago that its series are forgotten; whether there may be more."""
+        """Delete a batch of list entries whose series are no longer stored, and return whether there may be more."""
         table = schema.flooded
         return await drop_batch(self._connection, table, table.c.gathered_at < self._now - KEEP_PATCHES)
 
@@ -289,7 +289,7 @@ def _flood(row: sa.RowMapping) -> Flood:
 
 
 def _gathered_or_number(row: sa.RowMapping) -> FloodEntry:
-    """What is shown of a row; the number alone where what is known of it cannot be read."""
+    """Return the displayed data of a row, or only the number if the submission is unreadable."""
     found, _ = read_each([row], _gathered, _name)
     return found[0] if found else FloodEntry(ServerName(row["server"]), row["object"], None)
 
@@ -328,19 +328,19 @@ class LastContact:
 
 
 class CatchUpBook:
-    """The absences' part of one transaction."""
+    """The absences in one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def polled_at(self, server: ServerName) -> datetime | None:
-        """When a poll of *server* last succeeded (UTC); None: never, as far as is known."""
+        """Return when a poll of *server* last succeeded (UTC); None if never."""
         query = sa.select(schema.server.c.polled_at).where(schema.server.c.name == server)
         found: datetime | None = (await self._connection.execute(query)).scalar_one_or_none()
         return found
 
     async def last(self, server: ServerName) -> Absence | None:
-        """The last absence from *server*."""
+        """Return the last absence from *server*; None if there was none."""
         query = sa.select(schema.absence).where(schema.absence.c.server == server)
         row = (await self._connection.execute(query)).mappings().first()
         return None if row is None else _absence(row)
@@ -357,7 +357,7 @@ class CatchUpBook:
         return LastContact(row["polled_at"], None if row["server"] is None else _absence(row))
 
     async def put(self, absence: Absence) -> None:
-        """How an absence stands; it takes the place of an earlier one."""
+        """Store an absence, replacing an earlier one of the server."""
         table = schema.absence
         await self._connection.execute(sa.delete(table).where(table.c.server == absence.server))
         await self._connection.execute(sa.insert(table).values(**asdict(absence)))

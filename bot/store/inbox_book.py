@@ -1,4 +1,4 @@
-"""The inbox: what people said to the bot, until it is answered."""
+"""The inbox: messages to the bot until they are answered."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from bot.text import storable
 
 @dataclass(frozen=True, slots=True)
 class InboxMessage:
-    """A message for the bot; *sent_at* is UTC.
+    """A message to the bot; *sent_at* is UTC.
 
-    *thread* is the root of the thread it was said in, *replies_to* the event that it answers; None where there is none.
+    *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none.
     """
 
     room: RoomId
@@ -35,16 +35,16 @@ MAX_WAITING = 200  # unanswered messages of one sender; what comes on top is not
 
 
 class InboxBook:
-    """The inbox's part of one transaction."""
+    """The inbox in one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def add(self, said: InboxMessage) -> None:
-        """Write a message down; one that is there already (a sync delivered twice) is left as it is.
+        """Store a message, unless it is stored already, as after a sync that was delivered twice.
 
-        Nothing more is taken in of a sender of whom too much waits.
-        NUL and lone surrogates, which JSON can spell and PostgreSQL cannot keep, become U+FFFD and question marks.
+        A message from a sender with too many waiting ones is dropped. NUL and lone surrogates, which are valid in JSON
+        but not in PostgreSQL, become U+FFFD and question marks.
         """
         table = schema.inbox
         known = sa.select(table.c.id).where(table.c.room == said.room, table.c.event == said.event)
@@ -66,9 +66,9 @@ class InboxBook:
         await self._connection.execute(sa.insert(table).values(values))
 
     async def unanswered(self, limit: int = 50, without: Collection[UserId] = ()) -> list[InboxMessage]:
-        """Messages that still want an answer: the oldest of each sender, then the second of each, and so on.
+        """Return messages to answer: the oldest of each sender, then the second of each, and so on.
 
-        Those of senders *without* whom it is asked are left out.
+        Senders in *without* are left out.
         """
         table = schema.inbox
         turn = sa.func.row_number().over(partition_by=table.c.sender, order_by=table.c.id)
@@ -78,18 +78,18 @@ class InboxBook:
         return [_said(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def answered(self, said: InboxMessage) -> None:
-        """Nothing more is owed for this message, of which only that it was there is kept."""
+        """Mark a message as answered, and delete its text."""
         table = schema.inbox
         where = (table.c.room == said.room, table.c.event == said.event)
         await self._connection.execute(sa.update(table).where(*where).values(answered=True, body=""))
 
     async def drop(self, said: InboxMessage) -> None:
-        """Keep nothing of a message that was not meant for the bot."""
+        """Delete a message that was not meant for the bot."""
         table = schema.inbox
         await self._connection.execute(sa.delete(table).where(table.c.room == said.room, table.c.event == said.event))
 
     async def tidy(self, before: datetime) -> bool:
-        """Drop a batch of the answered messages that were sent *before*; whether there may be more of them."""
+        """Delete a batch of answered messages that were sent *before*, and return whether there may be more."""
         table = schema.inbox
         return await drop_batch(self._connection, table, table.c.answered.is_(True), table.c.sent_at < before)
 

@@ -1,4 +1,4 @@
-"""Brings the database to the program's version: forward only, and on SQLite after a backup."""
+"""Migration of the database to the program's version: forward only, and on SQLite after a backup."""
 
 import os
 import sqlite3
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What an upgrade did: the version *before* (None for a new database), and the *copy* it made first, if any."""
+    """The result of an upgrade: the version *before* (None for a new database), and the backup *copy*, if any."""
 
     before: str | None
     now: str
@@ -37,7 +37,7 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
     """Migrate to the newest version, in one transaction.
 
     Raises:
-        StoreError: when the database cannot be used, is another program's, or newer than this one.
+        StoreError: the database cannot be used, is another program's, or is newer than this one.
     """
     file, copy = file_of(engine.url), None
     with plain_errors(engine.url):
@@ -54,10 +54,10 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
 
 
 async def see_that_it_fits(engine: AsyncEngine) -> None:
-    """See that the database is there and of the program's version; whoever uses it meanwhile is not disturbed.
+    """Check that the database exists and is of the program's version, without disturbing other users of it.
 
     Raises:
-        StoreError: says what is wrong.
+        StoreError: it does not, or is not; the message has the reason.
     """
     with plain_errors(engine.url):
         found = await _version(engine)
@@ -69,12 +69,12 @@ async def see_that_it_fits(engine: AsyncEngine) -> None:
 
 
 async def check(engine: AsyncEngine) -> None:
-    """See that the database is of the program's version, and a SQLite file sound.
+    """Check that the database is of the program's version, and that a SQLite file is intact.
 
-    PostgreSQL looks after its own files.
+    PostgreSQL checks its own files.
 
     Raises:
-        StoreError: says what is wrong.
+        StoreError: the message has the reason.
     """
     file = file_of(engine.url)
     await see_that_it_fits(engine)
@@ -89,17 +89,17 @@ async def check(engine: AsyncEngine) -> None:
 
 
 def newest() -> str:
-    """The version this program writes."""
+    """Return the version that this program writes."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None, "the package carries its migrations"  # noqa: S101  # a broken installation
     return head
 
 
 def backup(file: Path, copy: Path) -> Path:
-    """A consistent copy of a database in use, readable by its owner only.
+    """Create a consistent copy of a database in use, readable by its owner only.
 
     Raises:
-        StoreError: when there is no database, it is damaged, or the copy cannot be written.
+        StoreError: there is no database, it is damaged, or the copy cannot be written.
     """
     if not file.is_file():
         raise StoreError(f"there is no database at {file}")
@@ -121,7 +121,7 @@ def backup(file: Path, copy: Path) -> Path:
 
 
 def _prove(copy: Path) -> None:
-    """A copy of a damaged database is no backup."""
+    """Check that a copy is not that of a damaged database."""
     with closing(sqlite3.connect(copy)) as connection:
         found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
@@ -138,7 +138,7 @@ def _copy(file: Path, copy: Path) -> None:
 
 
 async def _version(engine: AsyncEngine) -> str | None:
-    """The version the database is at; None for an empty one."""
+    """Return the version of the database; None for an empty one."""
     async with engine.connect() as connection:
         await connection.execution_options(**READ_ONLY)
         found, tables = await connection.run_sync(_version_and_tables)

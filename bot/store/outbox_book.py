@@ -1,4 +1,4 @@
-"""The outbox and the cards: what is to be said, and what was said."""
+"""Storage of the outbox: notices to be sent, and recently sent ones."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -36,7 +36,7 @@ _HUNG_ON_IT = "what it belongs to was given up"
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """A notice that is not sent, as an operator sees it; times are UTC."""
+    """An unsent notice, as shown to an operator; times are UTC."""
 
     id: NoticeId
     key: NoticeKey
@@ -50,7 +50,7 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class UnsentAnswers:
-    """How many answers wait to be sent to each person, and in each room; those of rooms that refuse them only there."""
+    """The numbers of unsent answers, by person and by room; those of suspended rooms count only by room."""
 
     people: Counter[UserId]
     rooms: Counter[RoomId]
@@ -65,7 +65,7 @@ class Claim:
 
 
 class OutboxBook:
-    """The outbox's part of one transaction."""
+    """The outbox in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, cards: CardBook) -> None:
         self._connection = connection
@@ -73,9 +73,9 @@ class OutboxBook:
         self._cards = cards
 
     async def add(self, notices: Sequence[Notice]) -> None:
-        """Write notices down, in this order; one whose key is there already is left as it is.
+        """Store notices, in this order, except for those whose keys are stored already.
 
-        Those for a suspended room wait with the others there; what hangs on a card that was taken back is not said.
+        Those for a suspended room are suspended, too; those that belong to a redacted card are dropped.
         """
         table, of_room = schema.notice, schema.room
         for notice in notices:
@@ -89,7 +89,7 @@ class OutboxBook:
                 await self._connection.execute(sa.insert(table).values(_row(notice, self._now) | {"state": state}))
 
     async def edit(self, notice: Notice) -> bool:
-        """Write an edit down; False where one that was not tried yet, or else the card itself, says this instead."""
+        """Store an edit; return False if an untried edit, or the untried card itself, was changed instead."""
         table = schema.notice
         says = sa.or_(sa.and_(table.c.of == notice.of, table.c.lane == Lane.EDIT), table.c.key == notice.of)
         untried = (table.c.attempts == 0, table.c.state.in_((NoticeState.WAITING, NoticeState.SUSPENDED)))
@@ -104,19 +104,19 @@ class OutboxBook:
         return False
 
     async def forget_about(self, key: NoticeKey) -> None:
-        """Say nothing more that hangs on a notice or changes it."""
+        """Delete the unsent notices that belong to another one, or edit it."""
         table = schema.notice
         where = (table.c.of == key, table.c.state != NoticeState.DONE)
         await self._connection.execute(sa.delete(table).where(*where))
 
     async def suspend(self, room: RoomId) -> None:
-        """Keep what is to be said in a room until it may be said."""
+        """Suspend the open notices of a room."""
         table = schema.notice
         where = (table.c.room == room, table.c.state.in_(OPEN))
         await self._connection.execute(sa.update(table).where(*where).values(state=NoticeState.SUSPENDED))
 
     async def resume(self, room: RoomId) -> None:
-        """What was kept for a room is due now."""
+        """Make the suspended notices of a room due now."""
         table = schema.notice
         of_room = (table.c.room == room, table.c.state == NoticeState.SUSPENDED)
         for was_tried, state in (
@@ -127,10 +127,10 @@ class OutboxBook:
             await self._connection.execute(sa.update(table).where(*of_room, was_tried).values(values))
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """What is still to be said in a room is said in another from now on.
+        """Move the unsent notices of a room to another one.
 
-        An attempt in the old room says nothing of the new one, and so does not count there. What hangs on an event of
-        the old room, or changes it, is not said any more.
+        Attempts in the old room do not count in the new one. Notices that refer to an event of the old room, or edit
+        it, are deleted.
         """
         notice = schema.notice
         hangs = (notice.c.room == old, notice.c.state != NoticeState.DONE, notice.c.of.is_not(None))
@@ -144,10 +144,11 @@ class OutboxBook:
     async def claim(
         self, limit: int, device: DeviceId, busy: Collection[RoomId] = (), choose: Choose = in_order
     ) -> Claim:
-        """Take up to *limit* notices that may be sent now, one a room at most, none of *busy* rooms; note the attempt.
+        """Claim up to *limit* notices that may be sent now, one per room, none of *busy* rooms; count the attempt.
 
-        In a lane of a room only its oldest open notice may go, among answers the oldest of each person; *choose*
-        says which. One that cannot be read, written by another version of this program, is dead and holds nobody up.
+        In each lane of a room only the oldest open notice is a candidate, of answers the oldest of each person;
+        *choose* selects from them. A notice that cannot be read, because another version of this program wrote it,
+        becomes dead.
         """
         waiting = await read_heads(self._connection, self._now, busy)
         if limit <= 0 or not waiting.may_go:
@@ -163,7 +164,7 @@ class OutboxBook:
         return Claim(list(tried.claimed), await self.next_at(rooms.union(busy)))
 
     async def settle(self, notice: ClaimedNotice, outcome: Outcome) -> bool:
-        """Write down how an attempt ended; False, and nothing is written, where the notice has another room by now."""
+        """Store the outcome of an attempt; do nothing and return False if the notice was moved to another room."""
         match outcome:
             case Sent(event):
                 values: dict[str, object] = {"state": NoticeState.DONE, "event": event, "settled_at": self._now}
@@ -184,9 +185,9 @@ class OutboxBook:
         return is_there
 
     async def next_at(self, busy: Collection[RoomId] = ()) -> datetime | None:
-        """When the next notice of a room that is not *busy* may be claimed; None when all is said there.
+        """Return when the next notice of a room that is not *busy* may be claimed; None if there is none.
 
-        What waits behind another notice of its lane does not count, however long it has been due.
+        A notice behind another one of its lane does not count, even if it is due.
         """
         table, now = schema.notice, sa.literal(self._now, columns.Utc())
         moment_of = sa.case((sa.and_(is_due(self._now), table.c.next_at > now), now), else_=table.c.next_at)
@@ -195,7 +196,7 @@ class OutboxBook:
         return moment
 
     async def last_reply(self, card: NoticeKey, since: datetime) -> datetime | None:
-        """When the last reply below a *card* was written, if that was at *since* or later; both UTC."""
+        """Return when the last reply below a *card* was stored, if that was at *since* or later; both UTC."""
         table = schema.notice
         last = sa.select(sa.func.max(table.c.created_at)).where(
             table.c.of == card, table.c.lane == Lane.REPLY, table.c.created_at >= since
@@ -204,10 +205,10 @@ class OutboxBook:
         return found
 
     async def tidy(self) -> bool:
-        """Drop a batch of what was said a week ago, and of what will not be; whether there may be more of it.
+        """Delete a batch of notices that were sent a week ago or will never be; return whether there may be more.
 
-        The cards remember what they need. What was given up stays for an operator to see, and what is kept for a room
-        waits for it: answers for a week, for nobody waits longer for one, all else for half a year.
+        The cards have the data that they need. Notices that were given up are kept for an operator, and suspended ones
+        for their room: answers for a week, since nobody waits longer for one, others for half a year.
         """
         table = schema.notice
         old = table.c.settled_at < self._now - KEEP_SAID
@@ -226,13 +227,13 @@ class OutboxBook:
         return await drop_batch(self._connection, table, *old)
 
     async def count(self) -> Mapping[NoticeState, int]:
-        """How many notices stand where."""
+        """Return the number of notices in each state."""
         table = schema.notice
         query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
         return {NoticeState(state): count for state, count in await self._connection.execute(query)}
 
     async def unsent(self, ids: Collection[int] | None = None) -> list[Unsent]:
-        """The notices that are not sent, in the order of writing; of *ids* only, where given."""
+        """Return the unsent notices, in the order of writing; only those with *ids*, if given."""
         table = schema.notice
         shown = [table.c[name.name] for name in fields(Unsent)]
         query = sa.select(*shown).where(table.c.state != NoticeState.DONE).order_by(table.c.id)
@@ -241,7 +242,7 @@ class OutboxBook:
         return [_unsent(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def retry(self, ids: Collection[NoticeId]) -> None:
-        """Make notices that are not sent due now; what was tried before is looked up as after any unknown outcome."""
+        """Make unsent notices due now; those that were tried before have an unknown outcome."""
         table = schema.notice
         wanted = (table.c.id.in_(ids), table.c.state != NoticeState.DONE)
         was_tried = sa.case((table.c.attempts > 0, NoticeState.TRIED), else_=NoticeState.WAITING)
@@ -249,7 +250,7 @@ class OutboxBook:
         await self._connection.execute(sa.update(table).where(*wanted).values(values))
 
     async def drop(self, ids: Collection[NoticeId]) -> None:
-        """Forget notices that are not sent, and what hangs on them; their cards stay known and are not written anew."""
+        """Delete unsent notices, and those that belong to them; their cards stay stored and are not posted again."""
         table = schema.notice
         meant = (table.c.id.in_(ids), table.c.state != NoticeState.DONE)
         for key in (await self._connection.execute(sa.select(table.c.key).where(*meant))).scalars().all():
@@ -257,7 +258,7 @@ class OutboxBook:
         await self._connection.execute(sa.delete(table).where(*meant))
 
     async def unsent_answers(self) -> UnsentAnswers:
-        """Count the answers that are not sent yet."""
+        """Return the numbers of unsent answers."""
         table = schema.notice
         unsent = (table.c.lane == Lane.ANSWER, table.c.state.in_((*OPEN, NoticeState.SUSPENDED)))
         groups = (table.c.room, table.c.asked_by, table.c.state)
@@ -270,7 +271,7 @@ class OutboxBook:
         return UnsentAnswers(people, rooms)
 
     async def queue(self) -> QueueStatus:
-        """What is still to be said, in numbers."""
+        """Return the state of the outbox in numbers."""
         table = schema.notice
         counts = await self.count()
         first, last = (
@@ -293,9 +294,9 @@ class OutboxBook:
         )
 
     async def waiting_since(self, edges: Sequence[datetime]) -> list[int]:
-        """How many notices that wait were written since each of the *edges*, latest first, and how many before all.
+        """Return how many open notices were stored since each of *edges*, latest first, and how many before all.
 
-        Each counts once, behind the first edge that it is not older than.
+        Each counts once, for the first edge that it is not older than.
         """
         created = schema.notice.c.created_at
         group = sa.case(*((created >= edge, place) for place, edge in enumerate(edges)), else_=len(edges))
@@ -305,7 +306,7 @@ class OutboxBook:
         return [counts.get(place, 0) for place in range(len(edges) + 1)]
 
     async def resumed(self, room: RoomId) -> int:
-        """How often a room has let us again."""
+        """Return how often a room has resumed."""
         query = sa.select(schema.room.c.resumed).where(schema.room.c.room == room)
         return (await self._connection.execute(query)).scalar_one_or_none() or 0
 
@@ -315,7 +316,7 @@ class OutboxBook:
         await self._connection.execute(sa.update(table).where(table.c.key == key).values(values))
 
     async def _give_up_what_hangs_on(self, key: NoticeKey) -> None:
-        """What waits for an event that never comes is dead, too; an operator may retry all of it."""
+        """Mark the notices that wait for the event of a dead one as dead; an operator may retry them."""
         table = schema.notice
         values = {"state": NoticeState.DEAD, "reason": _HUNG_ON_IT, "settled_at": self._now}
         hangs = (table.c.of == key, table.c.state.in_((*OPEN, NoticeState.SUSPENDED)))

@@ -1,4 +1,4 @@
-"""The series and patches that were read, what belongs to their projects, and which are versions of the same work."""
+"""Storage of series and patches, of data of their projects, and of the links between versions."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _MOST_HASHES = 500  # below the number of parameters that any SQLite takes; of a
 
 @dataclass(frozen=True, slots=True)
 class MaintainersCopy:
-    """A copy of a project's MAINTAINERS; *place* is where it was read, *read_at* when (UTC)."""
+    """A copy of a project's MAINTAINERS; *place* is its source, *read_at* when it was read (UTC)."""
 
     project: ProjectName
     place: str
@@ -38,9 +38,9 @@ class MaintainersCopy:
 
 @dataclass(frozen=True, slots=True)
 class StoredPatch:
-    """A patch as the store has it, with its series where that was judged; times are UTC.
+    """A stored patch, with its series if that was evaluated; times are UTC.
 
-    *changed_at* is when something last happened to it; None where nothing did since it was read.
+    *changed_at* is the last change; None if there was none since it was read.
     """
 
     patch: Patch
@@ -50,39 +50,39 @@ class StoredPatch:
 
 
 class PatchBook(Book):
-    """The past's part of one transaction."""
+    """The stored series and patches in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         super().__init__(connection, now)
         self._rebuilds: dict[ServerName, int] = {}  # as this transaction read or wrote them
 
     async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
-        """The patches read of a series, by id."""
+        """Return the stored patches of a series, by id."""
         table = schema.patch
         query = sa.select(table).where(table.c.server == server, table.c.series == series).order_by(table.c.id)
         return [rows.to_patch(row) for row in await self._all(query)]
 
     async def series(self, server: ServerName, number: int) -> Series | None:
-        """A series that was judged."""
+        """Return a stored series; None if it is unknown."""
         table = schema.series
         row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
         return rows.to_series(row) if row else None
 
     async def patch(self, server: ServerName, number: int) -> Patch | None:
-        """A patch that was read."""
+        """Return a known patch; None if it is unknown."""
         table = schema.patch
         row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
         return rows.to_patch(row) if row else None
 
     async def by_msgid(self, server: ServerName, msgid: Msgid) -> Patch | None:
-        """The first patch with a message-id, which is unique per project only."""
+        """Return the first patch with a message-id, which is unique only within a project."""
         table = schema.patch
         query = sa.select(table).where(table.c.server == server, table.c.msgid == msgid).order_by(table.c.id)
         row = await self._one(query.limit(1))
         return rows.to_patch(row) if row else None
 
     async def remembered(self, server: ServerName, number: int) -> StoredPatch | None:
-        """A patch that was read, with its series where that was judged."""
+        """Return a stored patch, with its series if that was evaluated; None if it is unknown."""
         table = schema.patch
         row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
         if row is None:
@@ -92,13 +92,13 @@ class PatchBook(Book):
         return StoredPatch(patch, series, row["read_at"], row["changed_at"])
 
     async def judged_at(self, server: ServerName, series: int) -> datetime | None:
-        """When a series was last judged (UTC)."""
+        """Return when a series was last evaluated (UTC); None if it is unknown."""
         table = schema.series
         row = await self._one(sa.select(table.c.judged_at).where(table.c.server == server, table.c.id == series))
         return row["judged_at"] if row else None
 
     async def opened_by(self, server: ServerName, cover: Msgid) -> Series | None:
-        """The series that was judged whose cover letter has a message-id."""
+        """Return the series whose cover letter has a message-id; None if it is unknown."""
         table = schema.series
         query = sa.select(table).where(table.c.server == server, table.c.cover == cover).order_by(table.c.id)
         row = await self._one(query.limit(1))
@@ -107,7 +107,7 @@ class PatchBook(Book):
     async def scanned(
         self, scan: PatchScan, projects: Collection[str], before: PatchId | None, limit: int
     ) -> Sequence[ScanRow]:
-        """The rows of a *scan* for the patches of *projects* below the id *before*, newest first, *limit* at most."""
+        """Return at most *limit* rows of a *scan* for *projects*, with patch ids below *before*, newest first."""
         table = schema.patch
         query = scan.query().where(sa.func.lower(table.c.project).in_([name.lower() for name in projects]))
         query = query.where(table.c.id < before) if before is not None else query
@@ -116,7 +116,7 @@ class PatchBook(Book):
         return rows_found
 
     async def recalled(self, server: ServerName, patches: Iterable[int]) -> list[StoredPatch]:
-        """Those of the *patches* that are known, in no order; what is long in a row is read off the event loop."""
+        """Return the stored ones of *patches*, in no order; large rows are decoded off the event loop."""
         of_server = rows.packed(schema.patch).where(schema.patch.c.server == server)
         found = await self._among(of_server, schema.patch.c.id, patches)
         of_a_series = rows.packed(schema.series).where(schema.series.c.server == server)
@@ -125,7 +125,7 @@ class PatchBook(Book):
         return await asyncio.to_thread(_remembered, found, series)
 
     async def states_of(self, server: ServerName, series: Iterable[int]) -> dict[SeriesId, Counter[str]]:
-        """How many of the patches read of each series are in which state, as far as that was told."""
+        """Return the number of known patches in each state, by series."""
         table = schema.patch
         query = sa.select(table.c.series, table.c.state, sa.func.count().label("count"))
         query = query.where(table.c.server == server, table.c.state.is_not(None))
@@ -135,13 +135,13 @@ class PatchBook(Book):
         return found
 
     async def pull_requests(self, server: ServerName, series: Iterable[int]) -> set[SeriesId]:
-        """Those of the *series* that have a pull request among their patches."""
+        """Return those of *series* that have a pull request among their patches."""
         table = schema.patch
         query = sa.select(table.c.series).where(table.c.server == server, table.c.pull_url.is_not(None)).distinct()
         return {SeriesId(row["series"]) for row in await self._among(query, table.c.series, series)}
 
     async def changed_since(self, server: ServerName, patches: Iterable[int], since: datetime) -> frozenset[PatchId]:
-        """Those of the *patches* to which something happened since then (UTC)."""
+        """Return those of *patches* that changed since *since* (UTC)."""
         table = schema.patch
         query = sa.select(table.c.id).where(table.c.server == server, table.c.changed_at >= since)
         return frozenset(PatchId(row["id"]) for row in await self._among(query, table.c.id, patches))
@@ -193,13 +193,13 @@ class PatchBook(Book):
         return {ref: known[ref.kind, ref.id] for ref in refs if (ref.kind, ref.id) in known}
 
     async def link(self, server: ServerName, series: SeriesId, former: SeriesId) -> None:
-        """A series is a new version of a *former* one."""
+        """Store that a series is a new version of a *former* one."""
         table = schema.series
         where = (table.c.server == server, table.c.id == series)
         await self._connection.execute(sa.update(table).where(*where).values(former=former))
 
     async def earlier(self, server: ServerName, series: SeriesId) -> list[SeriesId]:
-        """The earlier versions of a series, the newest first."""
+        """Return the earlier versions of a series, the newest first."""
         found: list[SeriesId] = []
         at = await self._former(server, series)
         while at is not None and at not in found:
@@ -213,20 +213,20 @@ class PatchBook(Book):
         return SeriesId(row["former"]) if row and row["former"] is not None else None
 
     async def rebuilds(self, server: ServerName) -> int:
-        """How often the server's ids started anew: an id names the same object only within one count."""
+        """Return how often the server's ids started over: an id is only unique within one such count."""
         if server not in self._rebuilds:
             row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
             self._rebuilds[server] = row["rebuilds"] if row else 0
         return self._rebuilds[server]
 
     async def known_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
-        """The projects of a server with the time of their baselines (UTC): of what came before, nothing is known."""
+        """Return the projects of a server with the times of their baselines (UTC), before which nothing is known."""
         table = schema.project
         query = sa.select(table.c.name, table.c.known_since).where(table.c.server == server).order_by(table.c.name)
         return [(ProjectName(row["name"]), row["known_since"]) for row in await self._all(query)]
 
     async def seen_paths(self, server: ServerName, project: ProjectName) -> set[str]:
-        """The paths that the newest patches of a project touched, old and new names."""
+        """Return the paths that the newest patches of a project touched, old and new names."""
         table = schema.patch
         where = (table.c.server == server, sa.func.lower(table.c.project) == project.lower())
         packed = sa.select(sa.cast(table.c.files, sa.Text))
@@ -235,18 +235,18 @@ class PatchBook(Book):
         return await asyncio.to_thread(_paths_in, found)
 
     async def remembers_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
-        """The same, but no further back than patches are kept."""
+        """Return the projects of a server with the times (UTC) since when their patches are known and still stored."""
         kept = self._now - KEEP_PATCHES
         return [(project, max(since, kept)) for project, since in await self.known_since(server)]
 
     async def maintainers(self, server: ServerName, project: ProjectName) -> MaintainersCopy | None:
-        """The last good copy of a project's MAINTAINERS."""
+        """Return the last valid copy of a project's MAINTAINERS; None if there is none."""
         table = schema.maintainers
         row = await self._one(sa.select(table).where(table.c.server == server, table.c.project == project))
         return MaintainersCopy(project, row["place"], row["text"], row["read_at"]) if row else None
 
     async def keep_maintainers(self, server: ServerName, copy: MaintainersCopy) -> None:
-        """Keep a good copy."""
+        """Store a valid copy of a project's MAINTAINERS."""
         key = {"server": server, "project": copy.project}
         values = {"place": copy.place, "text": copy.text, "read_at": copy.read_at}
         await self._replace(schema.maintainers, key, values)
@@ -263,7 +263,7 @@ def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping
 
 
 def _paths_in(files: Iterable[str]) -> set[str]:
-    """The paths in columns of files, as text."""
+    """Return the paths in columns of files, given as text."""
     decoded = (json.loads(each) or () for each in files)
     return {path for each in decoded for row in each for path in row[:2] if path is not None}
 
@@ -301,15 +301,15 @@ def _series(row: sa.RowMapping) -> Series:
 
 
 class VersionBook:
-    """The part of one transaction that knows which series follows which."""
+    """The links between versions in one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def candidates(self, server: ServerName, new: Newcomer) -> list[PredecessorCandidate]:
-        """The series that *new* may follow, the newest first: by its submitter, in its project, of no higher version.
+        """Return the series that *new* may follow, newest first: same submitter and project, and no higher version.
 
-        Their hashes are those that *new* has, too.
+        Their hashes are only those that *new* has, too.
         """
         table, series = schema.series, new.series
         query = sa.select(table).where(
@@ -337,7 +337,7 @@ class VersionBook:
         return None if former is None else SeriesId(former), following
 
     async def following(self, server: ServerName, series: SeriesId) -> list[Series]:
-        """The series that are new versions of one, by id."""
+        """Return the series that are new versions of one, by id."""
         table = schema.series
         query = sa.select(table).where(table.c.server == server, table.c.former == series).order_by(table.c.id)
         return [rows.to_series(row) for row in (await self._connection.execute(query)).mappings()]

@@ -37,7 +37,7 @@ class PatchScan:
         self._names = dict.fromkeys([*_ALWAYS, *(name for fact in facts for name in KEPT_FACTS[fact].columns)])
 
     def query(self) -> sa.Select[Any]:
-        """The rows of all patches of the server."""
+        """Return the query for all patches of the server."""
         patch, series = schema.patch, schema.series
         selected = sa.select(*(_column(name) for name in self._names)).where(patch.c.server == self.server)
         if not any(name.startswith(_OF_SERIES) for name in self._names):
@@ -65,7 +65,7 @@ class FactsReader:
 
 
 def _column(name: str) -> sa.ColumnElement[Any]:
-    """The column behind a *name*; JSON comes as text, to be decoded off the event loop."""
+    """Return the column with a *name*; JSON as text, to be decoded off the event loop."""
     table = schema.series if name.startswith(_OF_SERIES) else schema.patch
     column = table.c[name.removeprefix(_OF_SERIES)]
     packed = sa.cast(column, sa.Text) if isinstance(column.type, sa.JSON) else column
@@ -77,7 +77,7 @@ def _names(row: ScanRow) -> tuple[str, ...]:
 
 
 def paths_of(row: ScanRow) -> tuple[str, ...]:
-    """As `Patch.paths` has them."""
+    """Return the touched paths of a row in the order of `Patch.paths`."""
     files = json.loads(row.files) or ()
     return tuple(dict.fromkeys(path for file in files for path in (file[1], file[0]) if path is not None))
 

@@ -1,4 +1,4 @@
-"""What is known of the Patchwork servers: cursors, baselines, pending objects, series and patches."""
+"""Storage of the watched Patchwork servers: cursors, baselines, pending objects, series and patches."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ KEEP_PENDING = timedelta(days=30)  # for which an object that cannot be read is 
 
 
 def _states_in(poll: Poll) -> set[str]:
-    """The slugs of the states that a poll showed."""
+    """Return the slugs of the states in a poll."""
     patches = (*poll.patches, *(patch for read in poll.series for patch in read.news))
     told = {each.value for each in poll.told if isinstance(each, FieldUpdate) and each.field is PatchField.STATE}
     return {slug for slug in told | {patch.state for patch in patches} if slug}
@@ -41,7 +41,7 @@ def _pending_name(row: sa.RowMapping) -> str:
 
 
 class PollBook(PatchBook):
-    """The watch's part of one transaction: what a poller asks, and what it found; and the past, as that left it."""
+    """The watch of servers in one transaction: the stored state for polls, and their results."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
         super().__init__(connection, now)
@@ -51,7 +51,7 @@ class PollBook(PatchBook):
     # What a poller asks
 
     async def watched(self, server: ServerName) -> WatchPosition:
-        """Where the watch of *server* stands."""
+        """Return the position of the watch of *server*."""
         table, sweep, project, pending = schema.server, schema.sweep, schema.project, schema.pending
         with_sweep = sa.select(table.c.cursor, table.c.highest_event, sweep)
         with_sweep = with_sweep.join_from(table, sweep, sweep.c.server == table.c.name, isouter=True)
@@ -71,13 +71,13 @@ class PollBook(PatchBook):
         )
 
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
-        """Those of *ids* that an earlier poll brought."""
+        """Return those of *ids* that an earlier poll read."""
         table = schema.seen_event
         found = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
         return {PatchworkEventId(row["id"]) for row in found}
 
     async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
-        """Those of *ids* that were judged, with the patches that were read of them."""
+        """Return those of *ids* that were evaluated, with their known patches."""
         series, patch = schema.series, schema.patch
         judged = await self._among(
             sa.select(series.c.id, series.c.received_all).where(series.c.server == server), series.c.id, ids
@@ -89,7 +89,7 @@ class PollBook(PatchBook):
         return {SeriesId(row["id"]): KnownSeries(row["received_all"], frozenset(patches[row["id"]])) for row in judged}
 
     async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
-        """Those of *ids* that were read whole."""
+        """Return those of *ids* that were read with their diffs."""
         table = schema.patch
         found = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
         return {PatchId(row["id"]) for row in found}
@@ -102,13 +102,13 @@ class PollBook(PatchBook):
         return SubmissionRef(server, SubmissionKind.SERIES, row["id"]) if row else None
 
     async def known_comments(self, server: ServerName, kind: MailKind, ids: Iterable[int]) -> set[int]:
-        """Those of *ids* that an earlier poll heard of."""
+        """Return those of *ids* that an earlier poll saw."""
         table = schema.comment
         query = sa.select(table.c.id).where(table.c.server == server, table.c.kind == kind)
         return {row["id"] for row in await self._among(query, table.c.id, ids)}
 
     async def worst_checks(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, CheckState | None]:
-        """The worst check of each of the *patches* that are known; None where there is none."""
+        """Return the worst check of each known one of *patches*; None for a patch without checks."""
         table = schema.patch
         query = sa.select(table.c.id, table.c.check).where(table.c.server == server)
         found = await self._among(query, table.c.id, patches)
@@ -117,7 +117,7 @@ class PollBook(PatchBook):
     # What a poll found
 
     async def save(self, poll: Poll) -> tuple[ChangedSubmission, ...]:
-        """Write what *poll* found, whole; what of the known past is not as it was."""
+        """Write the results of *poll*, and return the changed submissions."""
         if poll.rebuilt:
             await self._forget(poll.server)
         changing = PollChanges(self._connection, self._now, poll)
@@ -165,7 +165,7 @@ class PollBook(PatchBook):
         await self._insert(table, new)
 
     async def keep_only(self, server: ServerName, projects: Sequence[str]) -> None:
-        """Forget where projects no longer watched begin and what is pending there: watched again, they start anew."""
+        """Delete the baselines and pending objects of projects that are no longer watched, which may start over."""
         watched = {name.lower() for name in projects}
         for table, column in ((schema.project, schema.project.c.name), (schema.pending, schema.pending.c.project)):
             known = await self._connection.execute(sa.select(column).where(table.c.server == server).distinct())
@@ -178,41 +178,41 @@ class PollBook(PatchBook):
     # It becomes the past: were it found again, by the safety net of a quiet list, it would be no news.
 
     async def tidy_told(self) -> bool:
-        """What was told of patches that were never read."""
+        """Delete a batch of old updates of patches that were never read."""
         told = schema.told
         return await drop_batch(self._connection, told, told.c.told_at < self._now - KEEP_EVENTS)
 
     async def tidy_checks(self) -> bool:
-        """Old checks."""
+        """Delete a batch of old checks."""
         check = schema.patch_check
         return await drop_batch(self._connection, check, check.c.told_at < self._now - KEEP_CHECKS)
 
     async def tidy_comments(self) -> bool:
-        """Old comments."""
+        """Delete a batch of old comments."""
         comment = schema.comment
         return await drop_batch(self._connection, comment, comment.c.seen_at < self._now - KEEP_PATCHES)
 
     async def tidy_pending(self) -> bool:
-        """What could not be read for long."""
+        """Delete a batch of objects that could not be read for a long time."""
         pending = schema.pending
         return await drop_batch(self._connection, pending, pending.c.first_seen < self._now - KEEP_PENDING)
 
     async def tidy_patches(self) -> bool:
-        """Old patches."""
+        """Delete a batch of old patches."""
         patch = schema.patch
         old = patch.c.read_at < self._now - KEEP_PATCHES
         await self._raise_baselines(patch.c.id, old, "baseline_patch")
         return await drop_batch(self._connection, patch, old)
 
     async def tidy_series(self) -> bool:
-        """Old series."""
+        """Delete a batch of old series."""
         series = schema.series
         old = series.c.judged_at < self._now - KEEP_PATCHES
         await self._raise_baselines(series.c.id, old, "baseline_series")
         return await drop_batch(self._connection, series, old)
 
     async def tidy_events(self) -> bool:
-        """Old events of each server, never the newest thousand."""
+        """Delete a batch of old events of each server, except for the newest thousand."""
         servers = (await self._connection.execute(sa.select(schema.server.c.name))).scalars().all()
         return any([await self._tidy_events(ServerName(server)) for server in servers])
 
@@ -254,7 +254,7 @@ class PollBook(PatchBook):
         await self._insert_new(schema.seen_event, seen)
 
     async def _forget(self, server: ServerName) -> None:
-        """Everything known of a server whose ids started anew."""
+        """Delete everything stored about a server whose ids started over."""
         known = (schema.series, schema.patch, schema.told, schema.patch_check, schema.comment)
         told = (schema.card, schema.digest_entry, schema.flooded, schema.absence, schema.retry)
         for table in (*known, *told, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):

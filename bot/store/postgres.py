@@ -1,4 +1,4 @@
-"""PostgreSQL: how it is reached, what it must be, its complaints in plain words; `bot.store.engine` has the theory."""
+"""PostgreSQL: connections, requirements, and errors in plain words; the theory is in `bot.store.engine`."""
 
 import re
 from collections.abc import Mapping
@@ -63,13 +63,13 @@ _REFUSALS = {
 
 
 def engine_for(url: str, wait_seconds: float, *, only_instance: bool) -> AsyncEngine:
-    """An engine of one connection for a `postgresql://` URL, which libpq reads; *wait_seconds* is how long locks wait.
+    """Return an engine of one connection for a `postgresql://` URL; *wait_seconds* is how long locks wait.
 
-    *only_instance*: each connection holds a lock that no second process gets.
+    libpq reads the URL. *only_instance* makes each connection hold a lock that excludes other processes.
 
     Raises:
-        ConfigError: when libpq cannot read the URL.
-        StoreError: when the driver is not installed.
+        ConfigError: libpq cannot read the URL.
+        StoreError: the driver is not installed.
     """
     try:
         import psycopg  # noqa: PLC0415  # an extra: whoever uses SQLite needs none
@@ -112,13 +112,13 @@ def engine_for(url: str, wait_seconds: float, *, only_instance: bool) -> AsyncEn
 
 
 def name_of(url: sa.URL) -> str:
-    """What a database is called in a message."""
+    """Return the name of a database in messages."""
     name = f"the database {url.database}" if url.database else "the database"
     return f"{name} on {url.host}" if url.host else name
 
 
 def complaint(url: sa.URL, error: sa.exc.DBAPIError, wait_seconds: float) -> str | None:
-    """What *error* means, in a line; None for what may be a fault of our own statements."""
+    """Return the meaning of *error* in one line; None if our own statement may be at fault."""
     said = next(iter(str(error.orig).splitlines()), "") or type(error.orig).__name__
     state = getattr(error.orig, "sqlstate", None)
     if state in _STATES:
@@ -130,13 +130,13 @@ def complaint(url: sa.URL, error: sa.exc.DBAPIError, wait_seconds: float) -> str
 
 
 def _address(parameters: Mapping[str, str]) -> sa.URL:
-    """Where the database is, without who uses it and with what password."""
+    """Return the address of the database, without user and password."""
     place = ":".join(parameters[key] for key in ("host", "port") if key in parameters)
     return sa.URL.create("postgresql+psycopg", host=place or None, database=parameters.get("dbname"))
 
 
 def _see_that_it_fits(info: "psycopg.ConnectionInfo", address: sa.URL) -> None:
-    """Refuse what the bot was not made for, in words, before a statement fails for it."""
+    """Raise an error for a server that the bot does not support, before a statement fails because of it."""
     version = info.server_version // 10_000
     if version < OLDEST:
         raise StoreError(f"{name_of(address)} is served by PostgreSQL {version}; {OLDEST} or newer is needed")
@@ -148,7 +148,7 @@ def _see_that_it_fits(info: "psycopg.ConnectionInfo", address: sa.URL) -> None:
 
 
 async def _be_the_only_one(connection: "psycopg.AsyncConnection", address: sa.URL, wait_seconds: float) -> None:
-    """Take the lock of the one instance; it goes with the connection, however that ends."""
+    """Acquire the lock of the only instance, which ends with the connection."""
     import psycopg  # noqa: PLC0415  # there is a connection
 
     try:

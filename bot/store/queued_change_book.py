@@ -1,4 +1,4 @@
-"""What is soon told below cards: changes that rooms asked for, from when they are seen until they are told together."""
+"""Storage of changes that rooms asked for, until they are posted together in the thread of a card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from bot.submission import SubmissionKind, SubmissionRef
 
 @dataclass(frozen=True, slots=True)
 class ChangeBatch:
-    """What happened to what a card is about, the oldest first; *first* is the number of its first change.
+    """The queued changes of a card, oldest first; *first* is the number of the first one.
 
-    *since* is when that was seen (UTC), *ended* is why the card is edited no more, None while it is. *is_there*: the
-    card was sent, or may still be.
+    *since* is when that was seen (UTC), *ended* is why the card is no longer edited, None if it still is. *is_there* is
+    true if the card was sent, or may still be.
     """
 
     card: NoticeKey
@@ -38,7 +38,7 @@ class ChangeBatch:
 
 
 class QueuedChangeBook:
-    """The queued changes' part of one transaction."""
+    """The queued changes in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, retries: RetryBook) -> None:
         self._connection = connection
@@ -46,15 +46,15 @@ class QueuedChangeBook:
         self._retries = retries
 
     async def add(self, card: NoticeKey, changes: Sequence[Change]) -> None:
-        """Let *changes* be told below a card, which may not be written yet."""
+        """Queue *changes* for the thread of a card, which may not be stored yet."""
         if changes:
             rows = [{"card": card, "seen_at": self._now, **of_change(change)} for change in changes]
             await self._connection.execute(sa.insert(schema.queued_change), rows)
 
     async def due(self, gathering: timedelta, limit: int) -> list[ChangeBatch]:
-        """What began to happen so long ago, card by card, *limit* at most; a clock set back holds nothing up.
+        """Return at most *limit* batches whose first change is at least *gathering* old; a clock set back delays none.
 
-        What could not be told is not due before its next try; so is what cannot be read.
+        A batch that failed, or that cannot be read, is not due before its retry.
         """
         table, card = schema.queued_change, schema.card
         first = sa.func.min(table.c.seen_at, type_=columns.Utc)
@@ -81,13 +81,13 @@ class QueuedChangeBook:
         return bursts
 
     async def told(self, burst: ChangeBatch) -> None:
-        """Nothing of a burst is to be told any more."""
+        """Delete the changes of a batch."""
         table = schema.queued_change
         where = (table.c.card == burst.card, table.c.id <= burst.last)
         await self._connection.execute(sa.delete(table).where(*where))
 
     async def _drop(self, cards: Sequence[NoticeKey]) -> None:
-        """What is of cards that were never written, or are forgotten."""
+        """Delete the changes of cards that were never stored, or are deleted."""
         table = schema.queued_change
         if cards:
             await self._connection.execute(sa.delete(table).where(table.c.card.in_(cards)))
@@ -118,7 +118,7 @@ def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> ChangeBatch:
 
 
 def of_change(change: Change) -> dict[str, object]:
-    """The columns of a change."""
+    """Return the columns of a change."""
     return {
         "kind": change.kind,
         "patch": change.patch,
@@ -130,7 +130,7 @@ def of_change(change: Change) -> dict[str, object]:
 
 
 def to_change(row: sa.RowMapping | Mapping[str, Any]) -> Change:
-    """The change of a row."""
+    """Return the change in a row."""
     return Change(
         kind=ChangeKind(row["kind"]),
         patch=None if row["patch"] is None else PatchId(row["patch"]),

@@ -20,7 +20,7 @@ KEEP_REQUESTS: Final = timedelta(hours=1)
 
 
 class RecheckBook(Book):
-    """The rechecks' part of one transaction."""
+    """The rechecks in one transaction."""
 
     async def due(self, server: ServerName, limit: int) -> list[DueRecheck]:
         """Return the submissions whose recheck is due, the newest change first, *limit* at most.
@@ -45,7 +45,7 @@ class RecheckBook(Book):
         return row["comments_since"] if row else None
 
     async def oldest(self, server: ServerName) -> datetime | None:
-        """Return when the longest unchecked comments were last read; None: nobody sees any."""
+        """Return when the longest unchecked comments were last read; None if no comments are checked."""
         read_at = sa.func.coalesce(recheck.c.read_at, recheck.c.comments_since)
         where = (recheck.c.server == server, recheck.c.seen, recheck.c.next_at.is_not(None))
         oldest = sa.select(sa.func.min(read_at, type_=recheck.c.read_at.type)).where(*where)
@@ -67,22 +67,22 @@ class RecheckBook(Book):
             await self._begin_anew(ref)
 
     async def tidy(self) -> bool:
-        """Drop a batch of finished rechecks; return whether there may be more."""
+        """Delete a batch of finished rechecks, and return whether there may be more."""
         return await drop_batch(self._connection, recheck, recheck.c.changed_at < self._now - KEEP_RECHECKS)
 
     async def forget(self, server: ServerName) -> None:
-        """Forget a server whose ids started over, but not the requests made to it."""
+        """Delete the rechecks of a server whose ids started over, but not the requests made to it."""
         await self._connection.execute(sa.delete(recheck).where(recheck.c.server == server))
 
     async def leave(self, server: ServerName, project: str) -> None:
-        """Forget a project that is watched no more."""
+        """Delete the rechecks of a project that is no longer watched."""
         for kind, table in ((SubmissionKind.SERIES, schema.series), (SubmissionKind.PATCH, schema.patch)):
             ids = sa.select(table.c.id).where(table.c.server == server, table.c.project == project)
             where = (recheck.c.server == server, recheck.c.kind == kind, recheck.c.object.in_(ids))
             await self._connection.execute(sa.delete(recheck).where(*where))
 
     async def _begin(self, server: ServerName, begun: Sequence[Recheck]) -> None:
-        """Record rechecks that begin; comments that nobody sees at present become news only from now on."""
+        """Store rechecks that begin; unseen comments become new only from now on."""
         await self._change(server, {each.ref: {"next_at": each.next_at, "seen": each.is_seen} for each in begun})
         anew = {"comments_since": self._now, "read_at": None}
         await self._change(server, {each.ref: anew for each in begun if not each.is_seen})

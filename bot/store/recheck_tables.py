@@ -1,4 +1,4 @@
-"""The tables of rechecks: when comments are looked for again where no event tells of them. Times are UTC."""
+"""Tables of the rechecks of comments that no event announces. Times are UTC."""
 
 import sqlalchemy as sa
 

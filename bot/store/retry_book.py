@@ -1,4 +1,4 @@
-"""Stores what could not be handled because of a fault in it alone, with its number of failures, until it is retried."""
+"""Stores items that failed individually, with their number of failures, until they are retried."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _CHUNK = 500  # below the number of parameters that any SQLite takes
 
 
 class RetryKind(StrEnum):
-    """What is retried; the first four are parts of a poll."""
+    """The kinds of items that are retried; the first four are parts of a poll."""
 
     SUBMISSION = "submission"
     CHANGE = "change"
@@ -34,7 +34,7 @@ class RetryKind(StrEnum):
 
     @property
     def incident(self) -> str:
-        """The kind of the incident that a failure is recorded as."""
+        """The kind of the incident that records a failure."""
         return f"{self}.failed"
 
 
@@ -43,7 +43,7 @@ _OF_A_POLL: Final = (RetryKind.SUBMISSION, RetryKind.CHANGE, RetryKind.CARD, Ret
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Something to be tried again after *failures* in a row (1 or more); *work* is what its *key* does not say."""
+    """An item to be retried after *failures* in a row (1 or more); *work* is the data that its *key* lacks."""
 
     kind: RetryKind
     key: str
@@ -54,7 +54,7 @@ class Retry:
 
 
 class RetryBook:
-    """The retries' part of one transaction."""
+    """The retries in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents) -> None:
         self._connection = connection
@@ -133,7 +133,7 @@ class RetryBook:
         await self._connection.execute(sa.delete(schema.retry).where(schema.retry.c.room == room))
 
     async def tidy(self) -> bool:
-        """Drop a batch of retries that nobody takes any more; return whether there may be more."""
+        """Delete a batch of retries that are long overdue, and return whether there may be more."""
         table = schema.retry
         return await drop_batch(self._connection, table, table.c.next_at < self._now - KEEP_PATCHES)
 
@@ -145,7 +145,7 @@ def next_try(now: datetime, kinds: Collection[RetryKind]) -> sa.Select[tuple[dat
 
 
 def is_put_off(kind: RetryKind, key: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[bool]:
-    """Return whether the duty with *key* failed and must not be tried yet."""
+    """Return the condition that the duty with *key* failed and must not be tried yet."""
     table = schema.retry
     return sa.exists().where(table.c.kind == kind, table.c.key == key, *_waits(now))
 

@@ -1,4 +1,4 @@
-"""Converts rows to the model and back."""
+"""Conversion of rows to the model and back."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,19 +19,19 @@ Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
 
 
 def packed(table: sa.Table) -> sa.Select[Any]:
-    """The rows of *table* with their JSON as text, for `unpacked` to read wherever that is cheap."""
+    """Return the query for the rows of *table* with their JSON as text, which `unpacked` can decode elsewhere."""
     return sa.select(
         *(sa.cast(column, sa.Text).label(column.name) if _is_json(column) else column for column in table.c)
     )
 
 
 def unpacked(row: sa.RowMapping, table: sa.Table) -> dict[str, Any]:
-    """A `packed` row of *table* as it is otherwise."""
+    """Return a `packed` row of *table* with its JSON decoded."""
     return {**row, **{column.name: _loaded(row[column.name]) for column in table.c if _is_json(column)}}
 
 
 def to_baseline(row: sa.RowMapping) -> Baseline:
-    """The baseline of a project row."""
+    """Return the baseline in a project row."""
     return Baseline(
         project=ProjectName(row["name"]),
         event=row["baseline_event"],
@@ -43,7 +43,7 @@ def to_baseline(row: sa.RowMapping) -> Baseline:
 
 
 def of_baseline(base: Baseline, now: datetime) -> dict[str, object]:
-    """The columns of a project row but its key."""
+    """Return the columns of a project row, except for its key."""
     return {
         "baseline_event": base.event,
         "baseline_date": base.date,
@@ -55,7 +55,7 @@ def of_baseline(base: Baseline, now: datetime) -> dict[str, object]:
 
 
 def to_pending(row: sa.RowMapping) -> Pending:
-    """The pending object of a row."""
+    """Return the pending object in a row."""
     return Pending(
         kind=PendingKind(row["kind"]),
         id=row["id"],
@@ -71,12 +71,12 @@ def to_pending(row: sa.RowMapping) -> Pending:
 
 
 def of_pending(server: ServerName, item: Pending) -> dict[str, object]:
-    """The row of a pending object."""
+    """Return the row of a pending object."""
     return {"server": server, **asdict(item)}
 
 
 def to_series(row: Row) -> Series:
-    """The series of a row."""
+    """Return the series in a row."""
     return Series(
         id=SeriesId(row["id"]),
         project=ProjectName(row["project"]),
@@ -96,7 +96,7 @@ def to_series(row: Row) -> Series:
 
 
 def of_series(series: Series, now: datetime) -> dict[str, object]:
-    """The columns of a series row but its key, and what is learned of it by itself: its trailers, what it follows."""
+    """Return the columns of a series row, except for its key and separately stored data: trailers, former version."""
     return {
         "project": series.project,
         "name": series.name,
@@ -117,12 +117,12 @@ def of_series(series: Series, now: datetime) -> dict[str, object]:
 
 
 def folded_address(address: str) -> str:
-    """What is looked for where an address is; an index takes no longer one."""
+    """Return an address in the form in which it is indexed: in lower case, and cut to `MAX_ADDRESS`."""
     return address.lower()[:MAX_ADDRESS]
 
 
 def to_patch(row: Row) -> Patch:
-    """The patch of a row."""
+    """Return the patch in a row."""
     return Patch(
         id=PatchId(row["id"]),
         project=ProjectName(row["project"]),
@@ -147,7 +147,7 @@ def to_patch(row: Row) -> Patch:
 
 
 def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
-    """The columns of a patch row but its key."""
+    """Return the columns of a patch row, except for its key."""
     return {
         "project": patch.project,
         "series": patch.series,
@@ -180,27 +180,27 @@ def to_ref(row: Row) -> SubmissionRef:
 
 
 def to_check(row: Row) -> Check:
-    """The check of a row."""
+    """Return the check in a row."""
     return Check(row["id"], CheckState(row["state"]), row["context"], row["user"])
 
 
 def of_trailers(trailers: Iterable[Trailer]) -> list[list[str]]:
-    """Trailers as a column has them."""
+    """Return trailers as a column value."""
     return sorted([trailer.kind.value, trailer.person, trailer.name] for trailer in trailers)
 
 
 def to_trailers(stored: Iterable[Sequence[str]]) -> frozenset[Trailer]:
-    """The trailers of a column; those of former versions have no names."""
+    """Return the trailers in a column; those of earlier program versions have no names."""
     return frozenset(Trailer(TrailerKind(kind), person, *name) for kind, person, *name in stored)
 
 
 def _of_files(files: tuple[FileChange, ...] | None) -> list[list[object]] | None:
-    """None, a diff that was not read, is not the empty list of one that touches nothing."""
+    """Return files as a column value; None is a diff that was not read, an empty list one that touches nothing."""
     return None if files is None else [[file.path, file.old_path, file.added, file.removed] for file in files]
 
 
 def _loaded(text: str | None) -> object:
-    """What a column holds; nothing where it holds nothing."""
+    """Return the decoded value of a column; None if it is empty."""
     return None if text is None else json.loads(text)
 
 
@@ -209,7 +209,7 @@ def _is_json(column: sa.Column[Any]) -> bool:
 
 
 def message_of(stored: dict[str, object]) -> Message:
-    """The message as it was written down; what earlier versions did not write is absent."""
+    """Return a stored message; fields that earlier program versions did not write have their defaults."""
     match stored:
         case {"body": str(body), "html": str(html), "tag": dict(tag), "rings": bool(rings)}:
             return Message(

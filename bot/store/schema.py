@@ -1,4 +1,4 @@
-"""The tables. Ids of Patchwork objects are unique per server only; times are UTC."""
+"""The tables. Ids of Patchwork objects are unique only within a server; times are UTC."""
 
 import sqlalchemy as sa
 

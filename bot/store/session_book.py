@@ -30,8 +30,8 @@ class StoredInvitation:
 class SessionState:
     """The stored state; *since* is None before the first sync, *named* has the ids of configured rooms by name.
 
-    *encrypted* are the rooms that were ever encrypted, with the algorithm as their state told it; *skipped* those that
-    are not read until a time (UTC), for they are too large.
+    *encrypted* are the rooms that were ever encrypted, with the algorithm in their state; *skipped* are those that are
+    not read until a time (UTC), because they are too large.
     """
 
     since: str | None = None
@@ -57,7 +57,7 @@ class RoomBooks:
 
 
 class SessionBook:
-    """The session's part of one transaction."""
+    """The session in one transaction."""
 
     def __init__(self, connection: AsyncConnection, books: RoomBooks) -> None:
         self._connection = connection
@@ -137,7 +137,7 @@ class SessionBook:
     async def resume(self, room: RoomId) -> None:
         """Make the notices that waited for a room due, and ignore refusals from before.
 
-        Where too many cards waited, they are a flood.
+        If too many cards waited, they become a flood.
         """
         await self._set(room, suspended=False, left=False, resumed=schema.room.c.resumed + 1)
         await self._floods.fold(room)

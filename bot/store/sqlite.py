@@ -1,7 +1,7 @@
 """SQLite in a thread of its own, with one trip there for each statement.
 
-aiosqlite takes four: for a cursor, for the statement, for its rows and for the cursor's end. Each wakes two threads,
-and costs more than what most of our statements do.
+aiosqlite takes four: for a cursor, for the statement, for its rows and for closing the cursor. Each wakes two threads,
+and costs more than most of our statements.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ _CHUNK_ROWS = 64  # of aiosqlite's own loops, which nobody runs here
 
 
 class _Native(sqlite3.Connection):
-    """A connection that lets go of the write lock when it is closed.
+    """A connection that releases the write lock when it is closed.
 
-    What a cancelled transaction leaves behind holds statements until the garbage is collected, and so long SQLite only
-    makes as if it had closed: the lock would stay.
+    Statements left behind by a cancelled transaction live until they are garbage-collected, and until then SQLite only
+    appears to close the connection: the lock would remain.
     """
 
     def close(self) -> None:
-        """Give up what was not committed, and close; a second time nothing is left to do."""
+        """Roll back, and close; a second call does nothing."""
         with suppress(sqlite3.Error):
             self.rollback()
         super().close()
 
 
 class _Cursor(aiosqlite.Cursor):
-    """A cursor that brings all its rows along; it is made with its statement, and has nothing left to close."""
+    """A cursor that fetches all its rows at once, so that nothing is left to be closed."""
 
     _conn: "_Connection"
     _cursor: sqlite3.Cursor
@@ -41,7 +41,7 @@ class _Cursor(aiosqlite.Cursor):
         self._rows: list[Any] = []
 
     async def __aenter__(self) -> Self:
-        """Itself; there is nothing to do yet."""
+        """Return the cursor."""
         return self
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Self:
@@ -55,11 +55,11 @@ class _Cursor(aiosqlite.Cursor):
         return self
 
     async def fetchall(self) -> list[Any]:
-        """The rows; they are here already."""
+        """Return the rows, which are fetched already."""
         return self._rows
 
     async def close(self) -> None:
-        """Nothing: a statement whose rows were all read is at its end."""
+        """Do nothing, because a statement whose rows were all fetched is finished."""
 
     async def _in_thread(self, run: Callable[..., object], sql: str, parameters: Iterable[Any]) -> None:
         def work() -> None:
@@ -72,27 +72,27 @@ class _Cursor(aiosqlite.Cursor):
 
 
 class _Connection(aiosqlite.Connection):
-    """A connection whose cursors are those, and that can be stopped while it is being closed."""
+    """A connection with cursors of our own, which may be stopped while it is being closed."""
 
     _end: "asyncio.Future[None] | None" = None
 
     def stop(self) -> "asyncio.Future[None] | None":
-        """End the thread, once: whoever asks again waits for the same end, for nobody would answer a second time."""
+        """End the thread, once; further calls return the same future, because a second stop would never be answered."""
         if self._end is None:
             self._end = super().stop()
         return self._end
 
     def cursor(self) -> _Cursor:  # type: ignore[override] # whoever waits for it gets the same
-        """A cursor, at once."""
+        """Return a cursor, without a trip to the thread."""
         return _Cursor(self)
 
     def make_cursor(self) -> sqlite3.Cursor:
-        """A cursor of SQLite's, in the connection's thread."""
+        """Return a cursor of SQLite's, in the connection's thread."""
         return self._conn.cursor()
 
 
 def connection(database: str, wait_seconds: float) -> aiosqlite.Connection:
-    """A connection to be awaited; a statement waits so long for another program's lock."""
+    """Return a connection to be awaited; a statement waits *wait_seconds* for another program's lock."""
     made = _Connection(partial(sqlite3.connect, database, timeout=wait_seconds, factory=_Native), _CHUNK_ROWS)
     made._thread.daemon = True  # noqa: SLF001  # as SQLAlchemy does: no thread shall keep a process that ends
     return made

@@ -1,4 +1,4 @@
-"""The store: explicit transactions over the books of the watch, the rooms, the people and what is said to them."""
+"""The store: explicit transactions over the books of servers, rooms, people and messages."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -134,11 +134,11 @@ class Store:
 
     @classmethod
     async def open(cls, url: str, clock: Clock, incidents: Incidents | None = None) -> Self:
-        """The store behind *url*, at the program's version; on PostgreSQL for this process alone.
+        """Open the database at *url* and upgrade it; on PostgreSQL, exclude other processes.
 
         Raises:
-            ConfigError: when the URL is none that this program can use.
-            StoreError: when the database cannot be used, or is newer than the program.
+            ConfigError: the URL is not supported.
+            StoreError: the database cannot be used, or is newer than the program.
         """
         engine = connect(url, only_instance=True)
         try:
@@ -150,11 +150,11 @@ class Store:
 
     @classmethod
     async def beside(cls, url: str, clock: Clock) -> Self:
-        """The store behind *url* for somebody who looks in while the bot may be running; nothing is made or migrated.
+        """Open the database at *url* while the bot may be running, without creating or upgrading it.
 
         Raises:
-            ConfigError: when the URL is none that this program can use.
-            StoreError: when there is no database, it cannot be used, or is not of the program's version.
+            ConfigError: the URL is not supported.
+            StoreError: there is no database, it cannot be used, or is not of the program's version.
         """
         file = file_of(url)
         if file is not None and not file.exists():
@@ -168,7 +168,7 @@ class Store:
         return cls(engine, clock)
 
     async def close(self) -> None:
-        """Give the database back."""
+        """Close the database."""
         await self._engine.dispose()
 
     def on_write(self, tables: Collection[str], wake: Callable[[], None]) -> None:
@@ -177,10 +177,10 @@ class Store:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """One transaction: committed when the block ends, rolled back when it raises.
+        """Run a transaction: committed when the block ends, rolled back when it raises.
 
         Raises:
-            StoreError: when the database cannot be used.
+            StoreError: the database cannot be used.
         """
         with self._noted(), plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
@@ -226,7 +226,7 @@ class Store:
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
-        """Remember since when the database cannot be used."""
+        """Record since when the database cannot be used."""
         try:
             yield
         except StoreError:
@@ -235,12 +235,12 @@ class Store:
         self.failing_since = None
 
     async def tidy(self) -> None:
-        """Drop what is kept no longer, a batch a transaction, so that others get their turn in between.
+        """Delete outdated rows, a batch per transaction, so that others get their turn in between.
 
-        Where one kind of it cannot be dropped, the others are all the same.
+        If rows of one kind cannot be deleted, the others still are.
 
         Raises:
-            StoreError: when the database cannot be used, after all were tried.
+            StoreError: the database cannot be used; raised after all kinds were tried.
         """
         broken: StoreError | None = None
         for name, tidy in _TIDIES.items():

@@ -1,4 +1,4 @@
-"""A change as it is kept until it can be handled: whole, for the store shows only what is now."""
+"""Complete changes as JSON, stored until they can be handled, because the store has only the current state."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)  # the rows have one, which is not k
 
 
 def of_changed(changed: ChangedSubmission) -> dict[str, Any]:
-    """*changed* as JSON."""
+    """Return *changed* as JSON."""
     return {
         "kind": changed.about.kind,
         "object": changed.about.id,
@@ -31,10 +31,10 @@ def of_changed(changed: ChangedSubmission) -> dict[str, Any]:
 
 
 def to_changed(server: ServerName, kept: Mapping[str, Any]) -> ChangedSubmission:
-    """The change of *server* that is *kept*.
+    """Return the stored change of *server*.
 
     Raises:
-        KeyError, TypeError, ValueError: where it has another shape than this program writes.
+        KeyError, TypeError, ValueError: it has another shape than this program writes.
     """
     return ChangedSubmission(
         about=SubmissionRef(server, SubmissionKind(kept["kind"]), kept["object"], kept["rebuilds"]),

@@ -1,4 +1,4 @@
-"""The subscriptions made in chat, and what rooms and persons set beside them."""
+"""Storage of the subscriptions made in chat, and of settings of rooms and people."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ FLOOD = "flood"
 
 @dataclass(frozen=True, slots=True)
 class RoomCount:
-    """A room with so many subscriptions made in chat; *person* None where they are the room's own."""
+    """The number of subscriptions made in chat in a room; *person* is None for the room's own."""
 
     room: RoomId
     person: UserId | None
@@ -34,7 +34,7 @@ class RoomCount:
 
 @dataclass(frozen=True, slots=True)
 class AllSubscriptions:
-    """All that is listened to: the subscriptions with what their queries are read with, and how rooms stand."""
+    """All subscriptions with the contexts of their queries, and the state of their rooms."""
 
     subscriptions: tuple[tuple[ChatSubscription, QueryContext], ...]
     muted: Mapping[RoomId, datetime]
@@ -43,7 +43,7 @@ class AllSubscriptions:
 
 
 class SubscriptionBook:
-    """The subscriptions' part of one transaction."""
+    """The subscriptions in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         self._connection = connection
@@ -52,7 +52,7 @@ class SubscriptionBook:
     # Subscriptions
 
     async def add(self, room: RoomId, person: UserId | None, query: Query, added_by: UserId) -> ChatSubscription:
-        """A new subscription of *person*, or of the *room* where that is None; told in *room*."""
+        """Add a subscription of *person*, or of the *room* if that is None, with its messages in *room*."""
         values = {
             "room": room,
             "person": person,
@@ -65,41 +65,41 @@ class SubscriptionBook:
         return ChatSubscription(SubscriptionId(inserted.scalar_one()), room, person, str(query), added_by, self._now)
 
     async def get(self, id_: SubscriptionId) -> ChatSubscription | None:
-        """The subscription of this id, wherever it is told."""
+        """Return the subscription with this id, in any room; None if there is none."""
         found = await self._subscriptions(schema.subscription.c.id == id_)
         return found[0] if found else None
 
     async def of_owner(self, room: RoomId, person: UserId | None) -> list[ChatSubscription]:
-        """The subscriptions of *person*, wherever they are told, or of the *room* itself; by id."""
+        """Return the subscriptions of *person* in all rooms, or of the *room* itself; by id."""
         table = schema.subscription
         if person is None:
             return await self._subscriptions(table.c.room == room, table.c.person.is_(None))
         return await self._subscriptions(table.c.person == person)
 
     async def told_in(self, room: RoomId) -> list[ChatSubscription]:
-        """The subscriptions that are told in *room*, whoever's they are; by id."""
+        """Return the subscriptions in *room*, of any owner; by id."""
         return await self._subscriptions(schema.subscription.c.room == room)
 
     async def edit(self, id_: SubscriptionId, query: Query) -> None:
-        """Give a subscription another query."""
+        """Change the query of a subscription."""
         await self._set(id_, query=str(query))
 
     async def mute(self, id_: SubscriptionId, until: datetime | None) -> None:
-        """Tell nothing of a subscription until then; None: tell again."""
+        """Mute a subscription until a time (UTC), or unmute it if that is None."""
         await self._set(id_, muted_until=until)
 
     async def remove(self, id_: SubscriptionId) -> None:
-        """Forget a subscription."""
+        """Delete a subscription."""
         table = schema.subscription
         await self._connection.execute(sa.delete(table).where(table.c.id == id_))
 
     async def standing(self, subscribed: ChatSubscription) -> QueryContext:
-        """What the query of a subscription is read with."""
+        """Return the context of a subscription's query."""
         addresses = await self.addresses(subscribed.person) if subscribed.person else ()
         return QueryContext((await self.settings(subscribed.room)).get(PROJECT, ""), addresses)
 
     async def everything(self) -> AllSubscriptions:
-        """All that is listened to, for the start."""
+        """Return everything that the registry of subscriptions needs at startup."""
         setting, room, mute, address = schema.room_setting, schema.room, schema.room_mute, schema.person_address
         addresses: defaultdict[str, list[str]] = defaultdict(list)
         for row in await self._all(sa.select(address).order_by(address.c.address)):
@@ -116,14 +116,14 @@ class SubscriptionBook:
         )
 
     async def count_by_room(self) -> list[RoomCount]:
-        """How many subscriptions are told in which room, by room."""
+        """Return the numbers of subscriptions by room and owner."""
         table = schema.subscription
         query = sa.select(table.c.room, table.c.person, sa.func.count().label("count"))
         query = query.group_by(table.c.room, table.c.person).order_by(table.c.room, table.c.person)
         return [RoomCount(RoomId(row["room"]), _user(row["person"]), row["count"]) for row in await self._all(query)]
 
     async def count(self) -> tuple[int, int]:
-        """How many subscriptions are rooms' own, and how many are persons'."""
+        """Return the numbers of subscriptions of rooms and of people."""
         table = schema.subscription
         query = sa.select(sa.func.count(), sa.func.count(table.c.person)).select_from(table)
         everybody, persons = (await self._connection.execute(query)).one()
@@ -132,44 +132,44 @@ class SubscriptionBook:
     # What persons and rooms set
 
     async def addresses(self, person: UserId) -> tuple[str, ...]:
-        """The addresses that a person told, in alphabetical order."""
+        """Return the addresses of a person, in alphabetical order."""
         table = schema.person_address
         found = await self._all(sa.select(table).where(table.c.person == person).order_by(table.c.address))
         return tuple(row["address"] for row in found)
 
     async def add_address(self, person: UserId, address: str) -> None:
-        """Remember an address that is not known yet."""
+        """Add an address that is not stored yet."""
         await self._connection.execute(sa.insert(schema.person_address).values(person=person, address=address))
 
     async def forget_address(self, person: UserId, address: str) -> None:
-        """Forget an address."""
+        """Delete an address."""
         table = schema.person_address
         await self._connection.execute(sa.delete(table).where(table.c.person == person, table.c.address == address))
 
     async def settings(self, room: RoomId) -> Mapping[str, str]:
-        """What was set in a room."""
+        """Return the settings of a room."""
         table = schema.room_setting
         return {row["key"]: row["value"] for row in await self._all(sa.select(table).where(table.c.room == room))}
 
     async def timezone(self, room: RoomId) -> str | None:
-        """The zone that was set in a room; None where none was."""
+        """Return the time zone set in a room; None if none is."""
         return (await self.settings(room)).get(TIMEZONE)
 
     async def set(self, room: RoomId, key: str, value: str | None) -> None:
-        """Set something in a room; None is its default."""
+        """Change a setting of a room; None is its default."""
         table = schema.room_setting
         await self._connection.execute(sa.delete(table).where(table.c.room == room, table.c.key == key))
         if value is not None:
             await self._connection.execute(sa.insert(table).values(room=room, key=key, value=value))
 
     async def muted_until(self, room: RoomId) -> datetime | None:
-        """Until when nothing is told in a room; None: it is not muted."""
+        """Return until when a room is muted (UTC); None if it is not."""
         table = schema.room_mute
         found = await self._all(sa.select(table).where(table.c.room == room))
         return found[0]["until"] if found else None
 
     async def mute_room(self, room: RoomId, until: datetime | None) -> None:
-        """Tell nothing in a room until then; None: tell again."""
+        """Mute a room until a time (UTC), or unmute it if that is None."""
         table = schema.room_mute
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
         if until is not None:
@@ -178,7 +178,7 @@ class SubscriptionBook:
     # Rooms in the place of others
 
     async def former_chats(self, person: UserId, chat: RoomId) -> list[RoomId]:
-        """The direct chats that *chat* takes the place of: we are out of them, and all that is told is *person*'s."""
+        """Return the direct chats that *chat* replaces: the bot is out of them, and all they have is *person*'s."""
         table, room = schema.subscription, schema.room
         is_out = sa.or_(room.c.suspended, room.c.left)
         of_others = table.alias()
@@ -190,12 +190,12 @@ class SubscriptionBook:
         return [RoomId(row["room"]) for row in await self._all(query.order_by(table.c.room))]
 
     async def has_any(self, room: RoomId) -> bool:
-        """Whether anything that was subscribed to in chat is told in *room*."""
+        """Return whether *room* has any subscriptions made in chat."""
         table = schema.subscription
         return bool(await self._all(sa.select(table.c.id).where(table.c.room == room).limit(1)))
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """What is kept of one room is of another from now on; what was set there already stays as it is."""
+        """Move the subscriptions and settings of one room to another, without replacing settings that exist there."""
         subscription, setting, mute = schema.subscription, schema.room_setting, schema.room_mute
         await self._connection.execute(sa.update(subscription).where(subscription.c.room == old).values(room=new))
         for key, value in {**await self.settings(old), **await self.settings(new)}.items():
@@ -231,7 +231,7 @@ def _subscribed(row: sa.RowMapping) -> ChatSubscription:
 
 
 def _where(chosen: Mapping[tuple[str, str], str], key: str, value: str) -> frozenset[RoomId]:
-    """The rooms where *key* is set to *value*."""
+    """Return the rooms where *key* is set to *value*."""
     return frozenset(RoomId(room) for (room, set_), said in chosen.items() if (set_, said) == (key, value))
 
 

@@ -18,7 +18,7 @@ _FINAL_STATES = ("accepted", "rejected", "superseded", "not-applicable", "mainli
 
 
 class SweepBook(Book):
-    """The sweeps' part of one transaction."""
+    """The sweeps in one transaction."""
 
     async def save(self, server: ServerName, state: SweepState) -> None:
         """Store the progress of the sweeps of *server*."""
@@ -27,7 +27,7 @@ class SweepBook(Book):
         await self._replace(schema.sweep, {"server": server}, values)
 
     async def states(self, server: ServerName) -> States:
-        """Return the states seen on *server*."""
+        """Return the patch states seen on *server*."""
         rows = await self._all(sa.select(schema.state).where(schema.state.c.server == server))
         return States({row["slug"]: row["name"] for row in rows})
 

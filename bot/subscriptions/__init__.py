@@ -1,1 +1,1 @@
-"""Who wants to hear of a patch, and why."""
+"""Subscriptions: which of them match a patch, and why."""

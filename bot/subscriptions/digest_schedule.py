@@ -1,8 +1,7 @@
-"""When a digest is due: wall-clock times of a zone, as moments in UTC.
+"""Due times of digests: wall-clock times of a time zone, as moments in UTC.
 
-Where the clock is put forward, a time that it leaves out is due when it goes on; where it is put back, a time that
-comes twice is due the first time. A zone that crosses the date line may leave out a day, and then there is no digest
-of it.
+A time skipped when the clock is put forward is due at the end of the gap; a time repeated when it is put back is due
+the first time. A zone that crosses the date line may skip a day, which then has no digest.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,7 +15,7 @@ _UTC = "UTC"
 
 
 def zone_named(name: str | None) -> ZoneInfo:
-    """The zone of that name; UTC where it is None, or nobody knows it any more."""
+    """Return the zone of that name; UTC if it is None or unknown."""
     try:
         return ZoneInfo(name or _UTC)
     except (LookupError, ValueError):
@@ -24,7 +23,7 @@ def zone_named(name: str | None) -> ZoneInfo:
 
 
 def next_due(digest: DigestTimes, zone: ZoneInfo, after: datetime) -> datetime:
-    """The first moment (UTC) strictly after *after* at which *digest* is due in *zone*."""
+    """Return the first moment (UTC) strictly after *after* at which *digest* is due in *zone*."""
     first = after.astimezone(zone).date() - _DAY
     days = (first + number * _DAY for number in count())
     moments = (_moment(day, digest, zone) for day in days if day.weekday() in digest.days)
@@ -32,7 +31,7 @@ def next_due(digest: DigestTimes, zone: ZoneInfo, after: datetime) -> datetime:
 
 
 def _moment(day: date, digest: DigestTimes, zone: ZoneInfo) -> datetime | None:
-    """When it is that time on *day* (UTC); None where the zone has no such day any more by then."""
+    """Return the digest's time on *day* (UTC); None if the zone skips that day."""
     wanted = datetime.combine(day, time(digest.hour, digest.minute), zone)
     moment = wanted.astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) == wanted.replace(tzinfo=None):
@@ -42,7 +41,7 @@ def _moment(day: date, digest: DigestTimes, zone: ZoneInfo) -> datetime | None:
 
 
 def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    """The second between *before* and *after* (UTC) in which the clock of *zone* is put forward."""
+    """Return the second between *before* and *after* (UTC) in which the clock of *zone* is put forward."""
     offset = before.astimezone(zone).utcoffset()
     while after - before > timedelta(seconds=1):
         middle = (before + (after - before) / 2).replace(microsecond=0)

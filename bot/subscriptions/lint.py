@@ -1,4 +1,4 @@
-"""Finds likely mistakes in a query, such as sections and paths that do not exist. None is a reason to refuse it."""
+"""Detection of likely mistakes in a query, such as sections and paths that do not exist; none is an error."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ def _state_doubt(slug: str, server: str, states: States) -> str:
 
 
 def _of_contradictions(query: Query) -> Iterator[str]:
-    """What can never match."""
+    """Yield a note if the query contradicts itself."""
     if (pair := contradiction(query.tree)) is None:
         return
     first, second = pair
@@ -85,7 +85,7 @@ def _of_term(term: Term) -> Iterator[str]:
 
 
 def _of_subject(term: Term) -> Iterator[str]:
-    """Remarks about words of the subject."""
+    """Yield notes on subject terms."""
     for regex in term.values:
         if str(regex) == "*":
             yield f"{Key.SUBJECT}:* looks for a star in the subject; for a whole project, use {Key.PROJECT}:NAME"
@@ -96,7 +96,7 @@ def _of_subject(term: Term) -> Iterator[str]:
 
 
 def _of_path(path: str, folder: str) -> Iterator[str]:
-    """Remarks about one path, which stands after the directory *folder*, if after any that lies deeper."""
+    """Yield notes on one path, which follows the directory *folder* if that is not ""."""
     if path.startswith("-"):
         yield f"path:{path} selects a file of that name; to exclude it: -path:{path[1:]}"
     elif "/" in path:
@@ -112,21 +112,21 @@ def _of_path(path: str, folder: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class KnownTrees:
-    """What is known of the trees that a query looks at: their MAINTAINERS, and paths that patches touched."""
+    """The known part of the trees of a query: their MAINTAINERS, and paths that patches touched."""
 
     maintainers: tuple[Maintainers, ...] = ()
     seen: Collection[str] = ()
 
     @cached_property
     def named(self) -> frozenset[str]:
-        """The files and directories that rules name as they are."""
+        """The files and directories that rules name without wildcards."""
         rules = (rule for each in self.maintainers for section in each.sections for rule in section.rules)
         plain = (rule.pattern.strip("/") for rule in rules if rule.kind is RuleKind.FILES)
         return frozenset(path for path in plain if path and not has_wildcard(path))
 
     @cached_property
     def entries(self) -> dict[str, set[str]]:
-        """What is known to lie in each directory; "" is the top."""
+        """The known entries of each directory; "" is the top."""
         found: dict[str, set[str]] = {}
         for path in (*self.seen, *self.named):
             below = path
@@ -140,7 +140,7 @@ class KnownTrees:
         return found
 
     def has(self, path: str) -> bool:
-        """Whether *path* is a file or a directory that is known, or lies below one that a rule names."""
+        """Return whether *path* is a known file or directory, or is below one that a rule names."""
         folder, _, name = path.rpartition("/")
         if name in self.entries.get(folder, ()):
             return True
@@ -148,7 +148,7 @@ class KnownTrees:
         return any("/".join(above[:length]) in self.named for length in range(1, len(above)))
 
     def nearest(self, path: str) -> str:
-        """*path* with the first name in it that is not known replaced by the nearest that is; "" where none is near."""
+        """Return *path* with its first unknown name replaced by the most similar known one; "" if none is similar."""
         known, names = "", path.split("/")
         for place, name in enumerate(names):
             entries = self.entries.get(known, set())
@@ -161,9 +161,9 @@ class KnownTrees:
 
 
 def doubts(query: Query, trees: KnownTrees) -> tuple[str, ...]:
-    """A sentence for each section and path in *query* that *trees* do not know, with what may be meant.
+    """Return a sentence for each section and path in *query* that *trees* lack, with similar ones.
 
-    A path that is like none that is known is doubted only where many are known.
+    A path without similar ones is reported only if many paths are known.
     """
     return (*_about_sections(query, trees.maintainers), *_about_paths(query, trees))
 
@@ -187,7 +187,7 @@ def _about_sections(query: Query, maintainers: Sequence[Maintainers]) -> Iterato
 
 
 def _unusable(sections: Sequence[tuple[Maintainers, Section]]) -> Iterator[str]:
-    """Say which rules of some *sections* match nothing, because the bot cannot use them."""
+    """Yield a note for each of *sections* with rules that match nothing, because the bot cannot use them."""
     for file, section in sections[:MAX_CANDIDATES]:
         if rules := [one_line(str(rule), _SHOWN) for rule in file.unusable(section)]:
             what, they = ("the rule", "it matches") if len(rules) == 1 else ("the rules", "they match")

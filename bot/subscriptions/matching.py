@@ -1,4 +1,4 @@
-"""Decides which rooms a new series, or a change of a known one, is for. Pure."""
+"""Matching of new series, and changes of known ones, to rooms. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -36,9 +36,9 @@ class Arrival:
     known_in: AbstractSet[RoomId] = frozenset()
 
     def is_heard_by(self, subscription: Subscription) -> bool:
-        """Whether what arrived is what a subscription wants to be told of, if it matches.
+        """Return whether a subscription wants this kind of arrival, if it matches.
 
-        What a room sees first of a work is new to it, whatever its version.
+        The first version with a card in a room counts as new there, even if it is not the first version.
         """
         hears = subscription.query.hears
         return (OnKind.NEW in hears and subscription.room not in self.known_in) or (
@@ -48,7 +48,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class MatchReason:
-    """A subscription of the room that matched, and the term that did."""
+    """A matching subscription of the room, and the matching term."""
 
     subscription: SubscriptionId
     reason: Reason
@@ -73,13 +73,11 @@ def version_said(submission: Submission) -> int:
 
 
 def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None = None) -> list[RoomMatch]:
-    """The rooms that one of the news among the patches is for, by room; why and paths come from all patches.
+    """Return the rooms that a new patch matches, by room; reasons and paths come from all patches.
 
-    Of what one subscription finds, the first `MOST_FOUND` things are named, however many patches it matches.
-    *maintainers* is the project's file, where one is known.
-
-    Patches that were judged before decide nothing: whoever subscribed since then asked for what comes, not for
-    what was.
+    Of the things that match one subscription, only the first `MOST_FOUND` are named. *maintainers* is the project's
+    file, if known. Patches that were evaluated before decide nothing, so that a later subscription does not match old
+    patches.
     """
     submission = arrival.submission
     rooms: set[RoomId] = set()
@@ -98,7 +96,7 @@ def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None 
 
 
 def by_room(matches: Iterable[Match]) -> list[RoomMatch]:
-    """The rooms of *matches*, by room, each with its reasons, in the order in which they were found."""
+    """Return the rooms of *matches*, by room, each with its reasons in the order of *matches*."""
     found = _Found()
     for match in matches:
         found.add(match)
@@ -107,7 +105,7 @@ def by_room(matches: Iterable[Match]) -> list[RoomMatch]:
 
 @dataclass(slots=True)
 class _Found:
-    """What matched, by room; a subscription that many patches match has its first reasons only."""
+    """The matches by room, with only the first reasons of a subscription that matches many patches."""
 
     full: set[SubscriptionId] = field(default_factory=set)  # those with as many reasons as are kept
     rooms: dict[SubscriptionId, RoomId] = field(default_factory=dict)
@@ -116,7 +114,7 @@ class _Found:
     _named: Counter[SubscriptionId] = field(default_factory=Counter)
 
     def add(self, match: Match) -> None:
-        """A patch that a subscription matched."""
+        """Add a match of a patch and a subscription."""
         subscription = match.subscription
         self.rooms[subscription.id] = subscription.room
         self._options.setdefault(subscription.room, {})[subscription.query.options] = None
@@ -130,7 +128,7 @@ class _Found:
             self.full.add(subscription.id)
 
     def by_room(self) -> list[RoomMatch]:
-        """The rooms in the order of their ids."""
+        """Return the rooms in the order of their ids."""
         return [
             RoomMatch(room, tuple(why), _paths(why), tuple(self._options[room]))
             for room, why in sorted(self._why.items())
@@ -138,7 +136,7 @@ class _Found:
 
 
 def _bounded(reason: Reason) -> Reason:
-    """*reason* with the beginnings of what is too long to be kept with each card."""
+    """Return *reason* with long texts cut, because it is stored with each card."""
     if all(len(each) <= LONGEST_FOUND for each in reason.seen):
         return reason
     return replace(reason, seen=tuple(each[:LONGEST_FOUND] for each in reason.seen))
@@ -168,7 +166,7 @@ def awaits_review(
 
 
 def sections_of(patch: Patch, maintainers: Maintainers | None) -> ExtraFacts:
-    """Whose the patch is, by the project's file where one is known."""
+    """Return the sections of MAINTAINERS that cover a patch; empty if the file is unknown."""
     if maintainers is None:
         return ExtraFacts()
     covering = maintainers.covering(patch.paths, patch.text)
@@ -181,13 +179,13 @@ def _paths(why: Collection[MatchReason]) -> tuple[str, ...]:
 
 
 def asked_paths(found: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
-    """The paths among what terms *found*, each once."""
+    """Return the paths among the matches of terms, each once."""
     return tuple(dict.fromkeys(path for term, seen in found if term.startswith(_PATH) for path in seen))
 
 
 @dataclass(frozen=True, slots=True)
 class PatchChange:
-    """What happened to a patch: how it was and is, and what *changes* that is."""
+    """A change of a patch: its facts before and after, and the kinds of *changes*."""
 
     before: Facts
     after: Facts
@@ -196,9 +194,9 @@ class PatchChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangeMatch:
-    """A subscription that is told of what happened, and why.
+    """A subscription that a change matches, with the reasons.
 
-    Of the changes it named some in its `on:`, those *asked* for; *told* are they and those that made its query true.
+    *asked* are the kinds of changes that its `on:` names; *told* are these and those that made its query true.
     """
 
     match: Match
@@ -207,10 +205,10 @@ class ChangeMatch:
 
 
 def hearings(index: Index, happened: PatchChange) -> Iterator[ChangeMatch]:
-    """The subscriptions that are told of what *happened*, in the order of their ids.
+    """Return the subscriptions that a change matches, in the order of their ids.
 
-    `on:` hears of each change of a patch that the query matches now. What the query's own terms look at is told when
-    the query comes true by it: it matches now, and did not before.
+    `on:` applies to each change of a patch that the query matches now. A change of something that the query itself
+    tests applies if it makes the query true: it matches now, and did not before.
     """
     if not index.anybody_hears(happened.changes):
         return

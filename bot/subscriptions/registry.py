@@ -1,6 +1,6 @@
-"""The subscriptions that are known, the index of those that are active now, and how rooms want to be told.
+"""The known subscriptions, the index of the active ones, and the settings of rooms for messages.
 
-A subscription is known but inactive while it or its room is muted, and while the bot is out of the room.
+A subscription is known but inactive while it or its room is muted, and while the bot is not in the room.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from bot.subscriptions.subscription import latest
 
 
 def _unknown(_: ServerName, __: ProjectName) -> None:
-    """No file is known of any project."""
+    """Return None, because no file is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectInfo:
-    """What the operator says of the projects of a server: their archives, by name, and their MAINTAINERS."""
+    """The settings for the projects of a server: their archives, by name, and their MAINTAINERS."""
 
     archives: Mapping[str, str] = field(default_factory=dict)
     maintainers: Callable[[ServerName, ProjectName], Maintainers | None] = _unknown
@@ -31,9 +31,9 @@ class ProjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who listens: all subscriptions, and which rooms are direct chats, quiet, or shown compact cards; all may change.
+    """All subscriptions, and which rooms are direct chats, quiet, or show compact cards; all of it may change.
 
-    *awaken* makes the index tell again what was muted until then (UTC).
+    *awaken* reactivates subscriptions in the index whose mutes end by a time (UTC).
     """
 
     index: Index
@@ -43,39 +43,39 @@ class Audience:
     awaken: Callable[[datetime], None] = lambda _: None
 
     def rings(self, room: RoomId) -> bool:
-        """Whether a card rings in *room*."""
+        """Return whether a card rings in *room*."""
         return room in self.direct and room not in self.quiet
 
     def form(self, room: RoomId) -> CardForm:
-        """What a new series looks like in *room* where a query does not say."""
+        """Return the form of a new series in *room*, unless a query sets it."""
         return CardForm.COMPACT if room in self.compact else CardForm.CARD
 
 
 @dataclass(frozen=True, slots=True)
 class RoomChoices:
-    """What was set in rooms: the direct chats where nothing rings, and where a new series is shown in a line or two."""
+    """The settings made in rooms: direct chats without ringing, and rooms with compact cards."""
 
     quiet: frozenset[RoomId] = frozenset()
     compact: frozenset[RoomId] = frozenset()
 
 
 class SubscriptionRegistry:
-    """Changes the index as subscriptions and rooms change; each change touches only what it is about."""
+    """The index and the state that decides which subscriptions are in it; each change updates only what it affects."""
 
     def __init__(self) -> None:
         self.index = Index()
-        self.quiet: set[RoomId] = set()  # the direct chats where nothing rings
-        self.compact: set[RoomId] = set()  # where a new series is shown in a line or two
+        self.quiet: set[RoomId] = set()  # direct chats without ringing
+        self.compact: set[RoomId] = set()  # rooms with compact cards
         self.are_stale = False
-        self.changing = asyncio.Lock()  # held from before a change is written until the listeners have followed it
+        self.changing = asyncio.Lock()  # held from before a change is written until the index has followed it
         self._known: dict[SubscriptionId, Subscription] = {}
         self._in_room: defaultdict[RoomId, set[SubscriptionId]] = defaultdict(set)
         self._left: set[RoomId] = set()
         self._muted_rooms: dict[RoomId, datetime] = {}
-        self._muted: dict[SubscriptionId, datetime] = {}  # those that would be told otherwise
+        self._muted: dict[SubscriptionId, datetime] = {}  # active otherwise, with the ends of their mutes
 
     def hear(self, subscription: Subscription) -> None:
-        """Know *subscription*; it replaces one of the same id, and the index has the one or the other at any time."""
+        """Add or replace *subscription*, so that the index always has either the old or the new one."""
         if (before := self._known.get(subscription.id)) is not None:
             self._in_room[before.room].discard(subscription.id)
             self._muted.pop(subscription.id, None)
@@ -90,7 +90,7 @@ class SubscriptionRegistry:
             self._muted[subscription.id] = until
 
     def forget(self, id_: SubscriptionId) -> None:
-        """Know a subscription no more; one that is not known is left alone."""
+        """Remove a subscription, if it is known."""
         known = self._known.pop(id_, None)
         if known is not None:
             self._in_room[known.room].discard(id_)
@@ -98,13 +98,13 @@ class SubscriptionRegistry:
             self.index.remove(id_)
 
     def awaken(self, now: datetime) -> None:
-        """Tell again what was muted until *now* (UTC) or before."""
+        """Reactivate the subscriptions whose mutes ended by *now* (UTC)."""
         for id_ in [id_ for id_, until in self._muted.items() if until <= now]:
             del self._muted[id_]
             self.index.add(self._known[id_])
 
     def mute_room(self, room: RoomId, until: datetime | None) -> None:
-        """Tell nothing in *room* until then (UTC); None: tell again."""
+        """Mute *room* until a time (UTC), or unmute it if that is None."""
         if until is None:
             self._muted_rooms.pop(room, None)
         else:
@@ -112,32 +112,32 @@ class SubscriptionRegistry:
         self._again(room)
 
     def ring(self, room: RoomId, *, rings: bool) -> None:
-        """Cards ring in a direct chat, or they do not."""
+        """Set whether cards ring in a direct chat."""
         if rings:
             self.quiet.discard(room)
         else:
             self.quiet.add(room)
 
     def show(self, room: RoomId, form: CardForm) -> None:
-        """New series are shown in *form* in *room* from now on."""
+        """Set the form of new series in *room*."""
         if form is CardForm.COMPACT:
             self.compact.add(room)
         else:
             self.compact.discard(room)
 
     def leave(self, room: RoomId) -> None:
-        """We left *room*: nothing is told there until we are back."""
+        """Deactivate the subscriptions of *room*, because the bot left it."""
         self._left.add(room)
         self._again(room)
 
     def come_back(self, room: RoomId) -> None:
-        """We are in *room* again."""
+        """Reactivate the subscriptions of *room*, because the bot is back."""
         if room in self._left:
             self._left.discard(room)
             self._again(room)
 
     def move(self, old: RoomId, new: RoomId) -> None:
-        """*new* stands in the place of *old*."""
+        """Move the subscriptions and settings of *old* to *new*, which replaces it."""
         self._left.discard(new)
         if (until := self._muted_rooms.pop(old, None)) is not None:
             self._muted_rooms.setdefault(new, until)
@@ -151,7 +151,7 @@ class SubscriptionRegistry:
             self.hear(replace(known, room=new))
 
     def doubt(self) -> None:
-        """The store may know of a change that does not come here."""
+        """Mark the registry as stale, because the store may have changes that it lacks."""
         self.are_stale = True
 
     def stand(
@@ -161,7 +161,7 @@ class SubscriptionRegistry:
         chosen: RoomChoices,
         ids: Collection[SubscriptionId],
     ) -> None:
-        """How all rooms stand from now on, and which subscriptions there are at all."""
+        """Replace the state of all rooms, and remove subscriptions that are not in *ids*."""
         for id_ in [id_ for id_ in self._known if id_ not in ids]:
             self.forget(id_)
         self._left, self._muted_rooms, self.are_stale = set(left), dict(muted), False

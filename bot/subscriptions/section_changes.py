@@ -1,4 +1,4 @@
-"""Who follows which sections of a project's MAINTAINERS. Pure."""
+"""Changes of MAINTAINERS sections that subscriptions follow. Pure."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -17,7 +17,7 @@ def followed_changes(
     before: Maintainers,
     after: Maintainers,
 ) -> dict[RoomId, tuple[SectionChange, ...]]:
-    """By room, how the sections of the project *where* differ that its subscriptions name, in any of their terms."""
+    """Return, by room, the changes of sections of the project *where* that its subscriptions name in any term."""
 
     @cache
     def changes_of(value: str) -> tuple[SectionChange, ...]:
@@ -35,17 +35,17 @@ def followed_changes(
 
 
 def looks_at(query: Query, server: ServerName, project: ProjectName) -> bool:
-    """Whether *query* may match a patch of this project, by what it says of projects and servers."""
+    """Return whether *query* may match a patch of this project, by its terms on projects and servers."""
     return _may_match(query.tree, {Key.PROJECT: project, Key.SERVER: server}) is not False
 
 
 def sections_named(query: Query) -> tuple[str, ...]:
-    """The sections that *query* asks for or excludes, as it spells them."""
+    """Return the sections that *query* names, even to exclude them, in its spelling."""
     return tuple(str(value) for term in terms_of(query.tree) if term.key is Key.MAINT for value in term.values)
 
 
 def _may_match(node: Node, known: dict[Key, str]) -> bool | None:
-    """Whether *node* matches whatever else is so; None where that depends on the rest."""
+    """Return whether *node* matches regardless of everything else; None if that depends on the rest."""
     match node:
         case Term(key, values):
             return known[key].casefold() in {str(value).casefold() for value in values} if key in known else None

@@ -1,4 +1,4 @@
-"""A subscription as somebody made it in chat, and what the index is to hold for it."""
+"""Subscriptions as made in chat, and as held by the index."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,21 +17,21 @@ _CONFIGURED = 1 << 52  # larger than any id that is given in chat, and still who
 
 
 def configured_id(room: str, query: Query) -> SubscriptionId:
-    """The id of a subscription of the configuration file, by what it says: its place there may change."""
+    """Return the id of a subscription in the settings, derived from its contents because its position may change."""
     digest = hashlib.sha256(f"{room}\n{query}".encode()).digest()
     return SubscriptionId(_CONFIGURED + int.from_bytes(digest[:6], "big"))
 
 
 def is_configured(id_: SubscriptionId) -> bool:
-    """Whether a subscription is one of the configuration file."""
+    """Return whether a subscription is one of the settings."""
     return id_ >= _CONFIGURED
 
 
 @dataclass(frozen=True, slots=True)
 class ChatSubscription:
-    """A subscription made in chat: the room where it is told, and its owner, None where that is the room.
+    """A subscription made in chat: its room, and its owner, None if that is the room.
 
-    *query* is canonical; times are UTC, *muted_until* None where it is not muted.
+    *query* is canonical; times are UTC, *muted_until* is None if it is not muted.
     """
 
     id: SubscriptionId
@@ -43,20 +43,20 @@ class ChatSubscription:
     muted_until: datetime | None = None
 
     def as_of(self, now: datetime) -> "ChatSubscription":
-        """It without a mute that is over."""
+        """Return the subscription without a mute that has ended."""
         return replace(self, muted_until=None) if self.muted_until and self.muted_until <= now else self
 
 
 @dataclass(frozen=True, slots=True)
 class QueryContext:
-    """What a query is read with: the project that its room means, "" for all, and its owner's addresses."""
+    """The context of a query: the default project of its room, "" for all, and its owner's addresses."""
 
     project: str = ""
     addresses: tuple[str, ...] = ()
 
 
 def listening(subscribed: ChatSubscription, standing: QueryContext) -> Subscription | None:
-    """What the index is to hold; None where this version of the program cannot read the query any more."""
+    """Return the subscription for the index; None if this version of the program cannot parse the query."""
     try:
         query = parse(subscribed.query)
     except QueryError:
@@ -65,7 +65,7 @@ def listening(subscribed: ChatSubscription, standing: QueryContext) -> Subscript
 
 
 def meant(query: Query, standing: QueryContext) -> Query:
-    """The *query* as it is decided: within the room's project unless it names one, `is:mine` by its addresses."""
+    """Return *query* limited to the room's project unless it names one, with `is:mine` as the owner's addresses."""
     query = resolved(query, standing.addresses)
     if not standing.project or names_project(query):
         return query
@@ -73,10 +73,10 @@ def meant(query: Query, standing: QueryContext) -> Query:
 
 
 def names_project(query: Query) -> bool:
-    """Whether the *query* says itself which projects it is about."""
+    """Return whether *query* names projects itself."""
     return any(term.key is Key.PROJECT for term in terms_of(query.tree))
 
 
 def latest(times: Iterable[datetime | None]) -> datetime | None:
-    """The latest of *times*; None where there is none."""
+    """Return the latest of *times*; None if there is none."""
     return max((time for time in times if time is not None), default=None)

@@ -1,1 +1,1 @@
-"""What commands are answered, as documents. Pure."""
+"""Composes the answers to commands as documents. Pure."""

@@ -1,4 +1,4 @@
-"""Composes the answers about a patch or series: its facts, its diff, its checks and its comments. Pure."""
+"""Composes the answers about a patch or series: its facts, diff, checks and comments. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -35,12 +35,12 @@ _SHORTEST_HEAD = 20  # characters of a date
 
 
 def said(*sentences: str) -> Document:
-    """Plain sentences, a line each."""
+    """Return a document of plain sentences, one per line."""
     return (Lines(tuple(words(sentence) for sentence in sentences)),)
 
 
 def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Document:
-    """One patch: what it is, how it stands, what it touches."""
+    """Return the answer about one patch: its facts, status and files."""
     size = facts.size(patch.files) if patch.files and len(patch.files) > 1 else ""
     told = [
         words(facts.joined([facts.submitter_name(patch.submitter), patch.date[:10], _kind(patch)])),
@@ -59,14 +59,14 @@ def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Docum
 
 
 def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) -> Document:
-    """One series, as its card has it."""
+    """Return the answer about a series, which looks like its card."""
     submission = Submission(series, tuple(patches))
     git_pw = () if submission.pull else (lines([facts.git_pw_command("series", series.id)]),)
     return (*card(Shown(submission), site), *git_pw)
 
 
 def files_listed(files: Sequence[FileChange]) -> Bullets:
-    """The files with the lines added and removed."""
+    """Return a list of files with the number of lines added and removed."""
     return Bullets(tuple(words(Code(_file(file)), f" +{file.added} −{file.removed}") for file in files))
 
 
@@ -83,7 +83,7 @@ def _file(file: FileChange) -> str:
 
 
 def diff_shown(patch: Patch, diff: str, site: ServerLinks) -> Document:
-    """The beginning of a patch's diff, whole lines; where something is missing, how much, and where it is."""
+    """Return the beginning of a patch's diff in whole lines, and how much is left out, with a link to the rest."""
     shown = _first_lines(diff)
     total = diff.count("\n") + (not diff.endswith("\n"))
 
@@ -97,7 +97,7 @@ def diff_shown(patch: Patch, diff: str, site: ServerLinks) -> Document:
 
 
 def _first_lines(diff: str) -> list[str]:
-    """The first lines, long ones cut, as many as may fit at all: a diff can have megabytes."""
+    """Return as many lines of a diff as could ever fit, long ones cut, since a diff can have megabytes."""
     found: list[str] = []
     start, room = 0, MAX_BODY_BYTES
     while start < len(diff) and room > 0:
@@ -109,7 +109,7 @@ def _first_lines(diff: str) -> list[str]:
 
 
 def diffstat_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) -> Document:
-    """The files that a series touches, those with most lines first."""
+    """Return the files that a series touches, the most changed first."""
     files = summed(file for patch in patches for file in patch.files or ())
     count = f"{len(patches)} {'patch' if len(patches) == 1 else 'patches'}"
     told = words(facts.joined([count, facts.size(files) or "no files"]))
@@ -117,7 +117,7 @@ def diffstat_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) 
 
 
 def summed(files: Iterable[FileChange]) -> list[FileChange]:
-    """One entry a file, with the lines of all patches, the most first."""
+    """Return one entry per file with the lines of all patches added up, the most changed first."""
     found: dict[str, FileChange] = {}
     for file in files:
         known = found.get(file.path, FileChange(file.path))
@@ -128,21 +128,21 @@ def summed(files: Iterable[FileChange]) -> list[FileChange]:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPatch:
-    """A patch of a series with its checks; those are None where only the worst, the patch's own, was asked for."""
+    """A patch of a series with its checks; they are None if only the patch's worst check state was requested."""
 
     patch: Patch
     checks: tuple[Check, ...] | None = None
 
 
 def checks_shown(patch: Patch, checks: Sequence[Check], site: ServerLinks) -> Document:
-    """The latest checks of a patch, the worst first."""
+    """Return the latest checks of a patch, the worst first."""
     last = latest(checks)
     told = words(_counted(check.state for check in last) or _NO_CHECKS)
     return (patch_title(patch, site), lines([told]), Bullets(tuple(_check(check, site.allowed) for check in last)))
 
 
 def series_checks_shown(series: Series, checked: Sequence[CheckedPatch], site: ServerLinks) -> Document:
-    """How each patch of a series is checked, the worst first; those without checks are only counted."""
+    """Return the check state of each patch of a series, the worst first; patches without checks are only counted."""
     found = [(each, each.patch.check) for each in checked if each.patch.check is not None]
     if not found:
         return (series_title(series, site), lines([words("No tool has said anything of its patches yet.")]))
@@ -180,17 +180,14 @@ def _patch(each: CheckedPatch, worst: CheckState, site: ServerLinks) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class PatchComment:
-    """A comment on a patch of a series; *patch* is None for the cover letter, and where only one mail is told of."""
+    """A comment on a series; *patch* is None for the cover letter, and if the answer is about a single mail."""
 
     comment: Comment
     patch: Patch | None = None
 
 
 def comments_shown(title: Title, replies: Sequence[PatchComment], site: ServerLinks, remark: str = "") -> Document:
-    """The newest comments that fit, the newest last; before them, how many there are.
-
-    *remark* is what else there is to say of them.
-    """
+    """Return the newest comments that fit, the newest last, below their total number and the *remark*."""
     count = f"{len(replies):,} {'comment' if len(replies) == 1 else 'comments'}" if replies else "No comments yet."
 
     def last(shown: int) -> Document:
@@ -203,7 +200,7 @@ def comments_shown(title: Title, replies: Sequence[PatchComment], site: ServerLi
 
 
 def _most(replies: Sequence[PatchComment]) -> int:
-    """How many of the newest may fit at all."""
+    """Return how many of the newest comments could fit."""
     sizes = accumulate(len(reply.comment.text) + _SHORTEST_HEAD for reply in reversed(replies))
     return len(list(takewhile(MAX_BODY_BYTES.__ge__, sizes)))
 

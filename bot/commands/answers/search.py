@@ -1,4 +1,4 @@
-"""What was found of the past."""
+"""Composes the answers to searches among past patches. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ MOST_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class SearchMatch:
-    """A series with how many of its patches are in which state, or a patch without one.
+    """A series with the number of its patches in each state, or a patch without a series.
 
-    *is_pull*: it is a pull request, or has one among its patches.
+    *is_pull* is true for pull requests, and for series that contain one.
     """
 
     site: ServerLinks
@@ -31,7 +31,10 @@ class SearchMatch:
 
 @dataclass(frozen=True, slots=True)
 class SearchedRange:
-    """What was looked at: how many patches, of which projects since when, and where the search ended early (UTC)."""
+    """The extent of a search: how many patches of which projects, known since when (UTC).
+
+    *back_to* is where the search ended early (UTC), or None.
+    """
 
     patches: int
     known_since: Sequence[tuple[ServerName, ProjectName, datetime]]
@@ -39,7 +42,7 @@ class SearchedRange:
 
 
 def found_shown(query: str, found: Sequence[SearchMatch], looked_at: SearchedRange, *remarks: str) -> Document:
-    """The matches of a query, MOST_SHOWN at most, newest first; and how much of the past they are from."""
+    """Return the newest matches of a query, at most MOST_SHOWN, and the range that was searched."""
     many = len(looked_at.known_since) > 1
     told = [*map(words, remarks), *(words(sentence) for sentence in _past(looked_at))]
     return (
@@ -52,7 +55,7 @@ def found_shown(query: str, found: Sequence[SearchMatch], looked_at: SearchedRan
 def rehearsed_shown(
     query: str, per_day: Sequence[tuple[str, int]], newest: Sequence[SearchMatch], *told: str
 ) -> Document:
-    """What a query would have brought: how many series on which day, newest first, and the newest of them."""
+    """Return how many series a query would have matched each day, newest day first, and the newest of them."""
     count = sum(number for _, number in per_day)
     head = words(f"{count or 'Nothing'} in that time for ", Code(cut(query, 300)), "; nothing was changed.")
     days = words("By day: ", facts.joined(f"{day}: {number}" for day, number in per_day)) if per_day else ()
@@ -61,7 +64,7 @@ def rehearsed_shown(
 
 
 def known_since(known: Sequence[tuple[ServerName, ProjectName, datetime]]) -> str:
-    """Since when which projects are known."""
+    """Return a sentence that lists since when each project is known."""
     return (
         f"Known: {', '.join(f'{project} ({server}) since {facts.moment(since)}' for server, project, since in known)}."
     )
@@ -91,7 +94,7 @@ def _match(match: SearchMatch, *, with_project: bool) -> Line:
 
 
 def _states(counts: Mapping[str, int], states: States) -> list[str]:
-    """How many are in which state; of a lone patch, its state."""
+    """Return how many patches are in each state, or just the state of a single patch."""
     if sum(counts.values()) == 1:
         return [facts.state_name(next(iter(counts)), states)]
     return facts.counted_states(counts, states)

@@ -1,4 +1,4 @@
-"""Composes the answers about subscriptions; long lists a message at a time, with the command for the rest."""
+"""Composes the answers about subscriptions; long lists come one page at a time, with the command for the rest."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,19 @@ from bot.notices.fact_lines import moment
 from bot.notices.markup import Allowed, Block, Bullets, Code, Document, Line, Lines, Piece, cut, fitting, words
 from bot.subscriptions.subscription import FOR_GOOD, ChatSubscription
 
-_LONGEST_IN_A_LINE = 900  # characters that a line shows whole
+_LONGEST_IN_A_LINE = 900  # characters that fit into a line uncut
 _LONGEST_LISTED = 300
 _MOST_SEEN = 3
-MAX_ITEMS: Final = 30  # of one message
+MAX_ITEMS: Final = 30  # per message
 _NO_LINKS: Final = Allowed(())
 
 
 @dataclass(frozen=True, slots=True)
 class CardReason:
-    """Why a card came: the subscription, None where it is gone or the file's, and by which terms it found what."""
+    """A subscription that brought a card, with the terms that matched and what they matched.
+
+    *subscribed* is None for subscriptions that are gone or come from the configuration file.
+    """
 
     name: str  # "7", or "config"
     query: str
@@ -29,56 +32,56 @@ class CardReason:
 
 
 def to_type(label: str, text: str) -> Piece | tuple[Piece, ...]:
-    """*text* behind its label, whole: in a block of its own where a line would cut it."""
+    """Return *text* uncut behind its label, in a block of its own if it is too long for a line."""
     if len(text) <= _LONGEST_IN_A_LINE:
         return Lines((words(f"{label} ", Code(text)),))
     return (Lines((words(label),)), Block(text))
 
 
 def changed(what: str, query: str, remarks: Sequence[str], undo: str) -> Document:
-    """That something was done to a subscription: its query, what to know of it, and how to undo that."""
+    """Return the answer to a changed subscription: its query, remarks, and the command that undoes the change."""
     return _flat(to_type(what, query), _remarks(remarks), to_type("Undo:", undo))
 
 
 def done(sentences: Sequence[str], undo: str) -> Document:
-    """That something was changed, and how to undo that."""
+    """Return the answer to a change: sentences, and the command that undoes it."""
     return _flat(_remarks(sentences), to_type("Undo:", undo))
 
 
 def nothing_yet(sentence: str, example: str) -> Document:
-    """That there is nothing, and what to type."""
+    """Return an answer about an empty list, with an example command."""
     return (Lines((words(f"{sentence} ", Code(example)),)),)
 
 
 def refused(error: UserError) -> Document:
-    """Why something was not done; of a query, with the place of the mistake."""
+    """Return the answer to a refused command; for a query, it points at the mistake."""
     if isinstance(error, QueryError):
         return (Lines((words("This query cannot be read, and nothing was changed:"),)), Block(error.pointed()))
     return said(*str(error).split("\n"))
 
 
 def until(time: datetime) -> str:
-    """How long something is muted, in words."""
+    """Return the end of a mute in words."""
     return "until it is unmuted" if time >= FOR_GOOD else f"until {moment(time)}"
 
 
 def lines_of(chat: Sequence[ChatSubscription], configured: Sequence[str]) -> list[Line]:
-    """A line for each subscription of a room or person, those of the configuration file last."""
+    """Return one line per subscription of a room or person, those of the configuration file last."""
     return [*map(_listed, chat), *(words("config: ", Code(cut(query, _LONGEST_LISTED))) for query in configured)]
 
 
 def listed(heading: str, items: Sequence[Line], more: tuple[Line, ...], remarks: Sequence[str]) -> Document:
-    """A list below its *heading*, with what brings *more*, and remarks."""
+    """Return a list below its *heading*, followed by the line with *more* and by remarks."""
     return _flat(Lines((words(heading),)), Bullets(tuple(items)), Lines(more), _remarks(remarks))
 
 
 def reasons(heading: str, found: Sequence[CardReason]) -> Document:
-    """Why a card came."""
+    """Return the reasons for a card, one line per subscription."""
     return (Lines((words(heading),)), Bullets(tuple(_reason(each) for each in found)))
 
 
 def exported(toml: str, more: tuple[Line, ...]) -> Document:
-    """Lines for the configuration file, and what brings *more*."""
+    """Return lines for the configuration file, and the line with *more*."""
     return _flat(Block(toml), Lines(more))
 
 
@@ -114,7 +117,7 @@ def _remarks(sentences: Sequence[str]) -> Lines:
 
 
 def _flat(*pieces: Piece | tuple[Piece, ...]) -> Document:
-    """The pieces that say something, in a row."""
+    """Return the pieces in one row, without empty ones."""
     flat = [each for piece in pieces for each in (piece if isinstance(piece, tuple) else (piece,))]
     return tuple(piece for piece in flat if piece != Lines(()))
 
@@ -125,12 +128,12 @@ def page(
     document: Callable[[Sequence[Line], tuple[Line, ...]], Document],
     command: Callable[[int], str],
 ) -> Document:
-    """The *document* of as many *items* as fit, from the *start*-th (1 is the first), and of the line on the rest.
+    """Return the *document* of as many *items* as fit, beginning with item *start* (1 is the first).
 
-    *command* is what to type to go on from an item; the line is missing where nothing is left.
+    *command* returns the command that continues from an item; the document gets it as a line if items are left.
 
     Raises:
-        UserError: there are not so many items.
+        UserError: *start* is beyond the last item.
     """
     if start > max(len(items), 1):
         raise UserError(f"There are only {len(items)}; to see them from the first on, type: {command(1)}")

@@ -1,1 +1,1 @@
-"""The cryptography of one device, without a network: Olm between devices, Megolm in rooms, and what both remember."""
+"""Cryptography of one device, without a network: Olm between devices, Megolm in rooms, and their stored state."""

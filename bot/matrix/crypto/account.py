@@ -1,4 +1,4 @@
-"""The keys of our own device: who it is, and what others begin conversations with."""
+"""The keys of our own device: its identity keys, and the keys with which others start Olm sessions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from bot.matrix.crypto.signatures import signature_in, signed_part
 from bot.matrix.model import Content
 
 _KIND = "own"
-_MAX_SIGNATURE = 500  # characters, with the name of its key
+_MAX_SIGNATURE = 500  # characters, including the name of its key
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +26,21 @@ class OwnDevice:
 
     @property
     def curve25519(self) -> str:
-        """What others encrypt to."""
+        """The identity key to which others encrypt."""
         return self.account.curve25519_key.to_base64()
 
     @property
     def ed25519(self) -> str:
-        """What we sign with."""
+        """The key with which we sign."""
         return self.account.ed25519_key.to_base64()
 
     def signed(self, told: Content) -> Content:
-        """*told* with our device's signature."""
+        """Return *told* with our device's signature."""
         signature = self.account.sign(signed_part(told)).to_base64()
         return {**told, "signatures": {self.user: {f"ed25519:{self.device}": signature}}}
 
     def device_keys(self) -> Content:
-        """What the homeserver tells others of us."""
+        """Return the device keys that the homeserver publishes for us."""
         return self.signed(
             {
                 "algorithms": [OLM, MEGOLM],
@@ -51,19 +51,19 @@ class OwnDevice:
         )
 
     def also_signed(self, signatures: Content) -> Content:
-        """What the homeserver tells others of us, with more *signatures* of our user's: those of the owner's keys."""
+        """Return our device keys with the *signatures* of our user's other keys added, such as the owner's."""
         told = self.device_keys()
         good = {name: text for name, text in signatures.items() if isinstance(text, str) and _is_signature(name, text)}
         own = signature_in(told, self.user, f"ed25519:{self.device}")
         return {**told, "signatures": {self.user: {**good, f"ed25519:{self.device}": own}}}
 
     def one_time_keys(self) -> Content:
-        """Those that were made and are not uploaded yet."""
+        """Return the signed one-time keys that are not uploaded yet."""
         keys = self.account.one_time_keys
         return {f"signed_curve25519:{number}": self.signed({"key": key.to_base64()}) for number, key in keys.items()}
 
     def fallback_keys(self) -> Content:
-        """The one that was made and is not uploaded yet; it serves when the one-time keys are used up."""
+        """Return the signed fallback key if it is not uploaded yet; it serves when the one-time keys are used up."""
         keys: dict[str, vodozemac.Curve25519PublicKey] = self.account.fallback_key  # type: ignore[attr-defined]  # its stub lacks it
         return {
             f"signed_curve25519:{number}": self.signed({"key": key.to_base64(), "fallback": True})
@@ -71,7 +71,7 @@ class OwnDevice:
         }
 
     def make_keys(self, on_server: int, *, fallback: bool) -> None:
-        """Make what the homeserver is short of; what was made and did not arrive comes first."""
+        """Generate the keys that the homeserver is short of, after those that were generated but never uploaded."""
         short = self.account.max_number_of_one_time_keys - on_server - len(self.account.one_time_keys)
         if short > 0:
             self.account.generate_one_time_keys(short)
@@ -80,12 +80,12 @@ class OwnDevice:
 
 
 def _is_signature(name: str, text: str) -> bool:
-    """Whether these can be the name and the text of a signature."""
+    """Return whether these are a possible name and text of a signature."""
     return name.startswith("ed25519:") and len(name) + len(text) < _MAX_SIGNATURE and (name + text).isascii()
 
 
 def kept(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice | None:
-    """The account of this very device; None where there is none. Raises `ValueError` where it cannot be read."""
+    """Return the stored account of this device; None if there is none. Raises `ValueError` if it cannot be read."""
     if (vault.get(_KIND, "user"), vault.get(_KIND, "device")) != (user, device):
         return None
     pickle = vault.get(_KIND, "account")
@@ -93,7 +93,7 @@ def kept(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice | None
 
 
 def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | None:
-    """The public keys that the crypto store in *folder* has of this very device; None where it has none."""
+    """Return the public keys of this device in the crypto store in *folder*; None if it has none."""
     if not vaults.exists(folder):
         return None
     try:
@@ -110,7 +110,7 @@ def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | 
 
 
 def made(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice:
-    """A new account, kept."""
+    """Create a new account, and store it."""
     own = OwnDevice(user, device, vodozemac.Account())
     vault.put(_KIND, "user", user)
     vault.put(_KIND, "device", device)
@@ -119,5 +119,5 @@ def made(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice:
 
 
 def keep(vault: CryptoStore, own: OwnDevice) -> None:
-    """Keep the account as it is now."""
+    """Store the current state of the account."""
     vault.put(_KIND, "account", own.account.pickle(vault.pickle_key))

@@ -1,7 +1,8 @@
-"""What a device's cryptography remembers: entries in a SQLite file that only the bot may read.
+"""Storage of a device's cryptographic state: entries in a SQLite file that only the bot may read.
 
-An old copy of it does harm: both sides would use again keys that were used up. So it is not part of the database, and
-belongs into no backup. Its transactions are short, and end on the disk before anything leaves that was made in them.
+An old copy of it does harm, because both sides would reuse keys that were used up. It is therefore not part of the
+database, and must not be in any backup. Its transactions are short, and are on disk before anything that was made in
+them is sent.
 """
 
 import json
@@ -34,14 +35,14 @@ _AFTER = "\x7f"  # behind every owner that begins so: owners are ASCII
 
 
 class CryptoStoreDamaged(BotError):
-    """The vault cannot be read: what was in it is lost."""
+    """A crypto store that cannot be read, so that its contents are lost."""
 
 
 class CryptoStore:
     """Entries by kind and key; for one thread at a time.
 
-    An entry may have an owner, a name made by `name_of`: those of one owner, or of all whose names begin alike, are
-    found, counted and bounded together.
+    An entry may have an owner, which is a name made by `name_of`. The entries of one owner, or of all owners whose
+    names have the same prefix, are found, counted and limited together.
     """
 
     def __init__(self, connection: sqlite3.Connection, pickle_key: bytes) -> None:
@@ -51,10 +52,10 @@ class CryptoStore:
 
     @classmethod
     def open(cls, data_dir: Path) -> Self:
-        """The vault in *data_dir*, made where there is none.
+        """Open the crypto store in *data_dir*, and create it if there is none.
 
         Raises:
-            Damaged: it cannot be read.
+            CryptoStoreDamaged: it cannot be read.
             StoreError: others can read its key.
             OSError: it cannot be written.
         """
@@ -83,12 +84,12 @@ class CryptoStore:
         return cls(connection, key)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     @contextmanager
     def transaction(self, at: int) -> Iterator[None]:
-        """All that is written within is kept, or nothing; *at*: seconds since the epoch."""
+        """Commit all writes within, or none of them; *at* is in seconds since the epoch."""
         self._at = at
         self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -99,22 +100,22 @@ class CryptoStore:
         self._connection.execute("COMMIT")
 
     def get(self, kind: str, key: str) -> str | None:
-        """What is kept there."""
+        """Return the value of an entry; None if there is none."""
         found = self._connection.execute("SELECT value FROM entry WHERE kind = ? AND key = ?", (kind, encodable(key)))
         row = found.fetchone()
         return row[0] if row else None
 
     def all(self, kind: str) -> dict[str, str]:
-        """All of a kind, by key."""
+        """Return all values of a kind, by key."""
         found = self._connection.execute("SELECT key, value FROM entry WHERE kind = ? ORDER BY at, key", (kind,))
         return dict(found.fetchall())
 
     def keys(self, kind: str) -> set[str]:
-        """The keys of all entries of a kind."""
+        """Return the keys of all entries of a kind."""
         return {row[0] for row in self._connection.execute("SELECT key FROM entry WHERE kind = ?", (kind,))}
 
     def put(self, kind: str, key: str, value: str, owner: str = "", at: int | None = None) -> None:
-        """Keep it, in the place of what was there; *at* (None: now) is the age that it is tidied by."""
+        """Write an entry, replacing an older one; *at* (default: now) is the age by which it is cleaned up."""
         values = (kind, encodable(key), encodable(value), self._at if at is None else at, owner)
         self._connection.execute(
             "INSERT INTO entry (kind, key, value, at, owner) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, key)"
@@ -123,39 +124,39 @@ class CryptoStore:
         )
 
     def use(self, kind: str, key: str) -> None:
-        """Count it as used now, to the hour."""
+        """Mark an entry as used now, to the hour."""
         values = (self._at, kind, encodable(key), self._at - _USE_SECONDS)
         self._connection.execute("UPDATE entry SET at = ? WHERE kind = ? AND key = ? AND at < ?", values)
 
     def drop(self, kind: str, key: str) -> None:
-        """Forget it."""
+        """Delete an entry."""
         self._connection.execute("DELETE FROM entry WHERE kind = ? AND key = ?", (kind, encodable(key)))
 
     def drop_older(self, kind: str, than: int) -> None:
-        """Forget what was last written before *than*, in seconds since the epoch."""
+        """Delete the entries last written before *than*, in seconds since the epoch."""
         self._connection.execute("DELETE FROM entry WHERE kind = ? AND at < ?", (kind, than))
 
     # Entries with owners
 
     def owned(self, kind: str, owner: str) -> dict[str, str]:
-        """All that *owner* has, by key, oldest first."""
+        """Return all entries of *owner*, by key, oldest first."""
         statement = "SELECT key, value FROM entry WHERE kind = ? AND owner = ? AND owner <> '' ORDER BY at, key"
         return dict(self._connection.execute(statement, (kind, owner)).fetchall())
 
     def counts(self, kind: str) -> dict[str, int]:
-        """How many entries each owner has."""
+        """Return the number of entries of each owner."""
         statement = "SELECT owner, COUNT(*) FROM entry WHERE kind = ? AND owner <> '' GROUP BY owner"
         return dict(self._connection.execute(statement, (kind,)).fetchall())
 
     def until(self, kind: str, at: int) -> dict[str, str]:
-        """All that is as old as *at* or older, by key, oldest first."""
+        """Return the owned entries that are as old as *at* or older, by key, oldest first."""
         statement = "SELECT key, value FROM entry WHERE kind = ? AND owner <> '' AND at <= ? ORDER BY at, key"
         return dict(self._connection.execute(statement, (kind, at)).fetchall())
 
     def keep_newest(self, kind: str, most: int, owners: str | None = None) -> list[str]:
-        """Forget all but the *most* that were used last, of those whose names begin with *owners* (None: of all).
+        """Delete all but the *most* recently used entries, and return the keys of the deleted ones.
 
-        The keys of what was forgotten.
+        Only entries of owners with the prefix *owners* count; None for those of all owners.
         """
         where = "kind = ? AND owner <> ''" if owners is None else f"kind = ? AND {_OWNER}"
         values = (kind,) if owners is None else (kind, owners, owners + _AFTER)
@@ -166,40 +167,40 @@ class CryptoStore:
         return gone
 
     def drop_owned(self, kind: str, owners: str) -> None:
-        """Forget all whose owners' names begin with *owners*."""
+        """Delete all entries of owners with the prefix *owners*."""
         statement = f"DELETE FROM entry WHERE kind = ? AND {_OWNER}"  # noqa: S608  # constants
         self._connection.execute(statement, (kind, owners, owners + _AFTER))
 
 
 def destroy(data_dir: Path) -> None:
-    """Forget everything."""
+    """Delete the crypto store."""
     for name in _FILES:
         (data_dir / FOLDER / name).unlink(missing_ok=True)
 
 
 def exists(data_dir: Path) -> bool:
-    """Whether there is a vault, in whatever state."""
+    """Return whether there is a crypto store, in whatever state."""
     return (data_dir / FOLDER / "store.db").exists()
 
 
 def name_of(*parts: str) -> str:
-    """One name for several, in ASCII and without ambiguity."""
+    """Return one unambiguous ASCII name for several parts."""
     return json.dumps(parts)
 
 
 def begins(*parts: str) -> str:
-    """What all names begin with that `name_of` makes of these *parts* and more."""
+    """Return the common prefix of all names that `name_of` makes of these *parts* and more."""
     return json.dumps(parts)[:-1] + ", "
 
 
 def loaded(text: str | None) -> dict[str, object]:
-    """An entry that is a JSON object; empty where there is none."""
+    """Return an entry that is a JSON object; empty if there is none."""
     found = json.loads(text) if text else {}
     return found if isinstance(found, dict) else {}
 
 
 def _pickle_key(path: Path, *, make: bool) -> bytes:
-    """The key that the vault's secrets are kept under."""
+    """Return the key that encrypts the store's secrets."""
     if make:
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,7 +1,7 @@
-"""The devices of the users we share rooms with, kept up to date (Matrix specification, "Tracking the device list").
+"""Device lists of the users in our rooms, kept up to date (Matrix specification, "Tracking the device list").
 
-What a homeserver says while it is being asked counts more than its answer: each list has a mark that changes with every
-such word, and an answer is up to date only where the mark is still what it was.
+An update from the homeserver during a query overrides the response to that query: each list has a mark that changes
+with each update, and a response is only up to date if the mark is unchanged.
 """
 
 import json
@@ -19,7 +19,7 @@ _KIND = "user"
 
 @dataclass(frozen=True, slots=True)
 class DeviceList:
-    """The devices of a user; *stale*: the homeserver must be asked for them."""
+    """The devices of a user; if *stale*, they must be queried from the homeserver."""
 
     devices: Devices = field(default_factory=dict)
     stale: bool = True
@@ -27,26 +27,26 @@ class DeviceList:
 
 
 class DeviceLists:
-    """Whose devices are known; each list is read from the vault once."""
+    """The device lists of all tracked users; each is read from the crypto store once."""
 
     def __init__(self, vault: CryptoStore) -> None:
-        self.changes = 0  # grows whenever a list changes
+        self.changes = 0  # increases with each change of a list
         self._vault = vault
         self._read: dict[UserId, DeviceList] = {}
 
     def forget_what_was_read(self) -> None:
-        """Read all lists anew: what was written last may not have been kept."""
+        """Read all lists again, because the last write may have been rolled back."""
         self._read.clear()
         self.changes += 1
 
     def changed(self, users: Iterable[UserId]) -> None:
-        """The homeserver says that these have other devices now."""
+        """Mark the lists of *users* as stale, because the homeserver reports that their devices changed."""
         for user in users:
             if known := self._list(user):
                 self._put(user, replace(known, stale=True, mark=known.mark + 1))
 
     def left(self, users: Iterable[UserId]) -> None:
-        """The homeserver tells of these no more."""
+        """Drop the lists of *users*, of whom the homeserver sends no more updates."""
         for user in users:
             if self._list(user) is not None:
                 self._vault.drop(_KIND, user)
@@ -54,11 +54,11 @@ class DeviceLists:
                 self.changes += 1
 
     def doubt_all(self) -> None:
-        """What was said meanwhile is lost."""
+        """Mark all lists as stale, because updates were lost."""
         self.changed([UserId(user) for user in self._vault.keys(_KIND)])
 
     def to_query(self, users: Iterable[UserId]) -> dict[UserId, int]:
-        """Those of *users* whose devices must be asked for, with their marks."""
+        """Return those of *users* whose devices must be queried, with their marks."""
         marks: dict[UserId, int] = {}
         for user in users:
             known = self._list(user)
@@ -70,7 +70,7 @@ class DeviceLists:
         return marks
 
     def learn(self, answer: Content, marks: Marks) -> set[UserId]:
-        """Take in the answer to a query for the users with these *marks*; those it tells nothing of."""
+        """Store the response to a query for the users with these *marks*, and return those that it does not contain."""
         users = answer.get("device_keys")
         listed = users if isinstance(users, Mapping) else {}
         for user, mark in marks.items():
@@ -81,20 +81,20 @@ class DeviceLists:
         return {user for user in marks if user not in listed}
 
     def of(self, user: UserId) -> Devices:
-        """The devices of *user* as far as they are known."""
+        """Return the known devices of *user*."""
         known = self._list(user)
         return known.devices if known is not None else {}
 
     def has(self, user: UserId, device: DeviceId) -> bool:
-        """Whether *user* has this device, as far as is known."""
+        """Return whether *user* is known to have this device."""
         return device in self.of(user)
 
     def by_curve(self, user: UserId, curve25519: str) -> DeviceKeys | None:
-        """The device of *user* with this key."""
+        """Return the device of *user* with this identity key; None if there is none."""
         return next((device for device in self.of(user).values() if device.curve25519 == curve25519), None)
 
     def _list(self, user: UserId) -> DeviceList | None:
-        """None where the user's devices were never asked for."""
+        """Return the device list of *user*; None if it was never queried."""
         if (known := self._read.get(user)) is None and (told := loaded(self._vault.get(_KIND, user))):
             known = self._read[user] = _unpacked(user, told)
         return known

@@ -1,4 +1,4 @@
-"""What homeservers tell of the devices of users: their keys, as far as they are signed by the device itself. Pure."""
+"""Parsing of device keys from homeservers, of which only those signed by the device itself are accepted. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from bot.matrix.model import Content
 
 OLM = "m.olm.v1.curve25519-aes-sha2"
 MEGOLM = "m.megolm.v1.aes-sha2"
-MAX_DEVICES = 200  # of one user; more are somebody's mistake, or a way to keep us busy
+MAX_DEVICES = 200  # of one user; more are an error, or an attempt to keep us busy
 _MAX_ID = 512  # characters
-_MAX_CLAIMED = 4  # keys of one device in an answer that should have one
+_MAX_CLAIMED = 4  # keys of one device in a response that should have one
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class DeviceKeys:
 
     @property
     def name(self) -> str:
-        """What is filed of it is filed by this: others may publish its keys, or its id, but not all of it."""
+        """The storage name of the device: others may publish its keys or its id, but not user, key and id together."""
         return name_of(self.user, self.curve25519, self.id)
 
 
@@ -35,9 +35,9 @@ Devices = Mapping[DeviceId, DeviceKeys]
 
 
 def devices_of(user: UserId, told: object, known: Devices) -> dict[DeviceId, DeviceKeys]:
-    """The devices of *user* that an answer lists; the keys of a known one never change.
+    """Return the devices of *user* in a response; the keys of a known one never change.
 
-    Known ones come first, so that a crowd of new ones does not displace them.
+    Known devices come first, so that a flood of new ones does not displace them.
     """
     listed = told if isinstance(told, Mapping) else {}
     names = sorted(filter(_is_id, listed), key=lambda name: name not in known)[:MAX_DEVICES]
@@ -46,7 +46,7 @@ def devices_of(user: UserId, told: object, known: Devices) -> dict[DeviceId, Dev
 
 
 def device_of(user: UserId, device: DeviceId, told: object) -> DeviceKeys | None:
-    """What *told* says of a device that can take room keys; None where it is not its own word."""
+    """Return the keys of a device that can receive room keys; None if *told* is not signed by the device itself."""
     if not isinstance(told, Mapping) or told.get("user_id") != user or told.get("device_id") != device:
         return None
     algorithms, keys = told.get("algorithms"), told.get("keys")
@@ -59,7 +59,7 @@ def device_of(user: UserId, device: DeviceId, told: object) -> DeviceKeys | None
 
 
 def is_user(name: str) -> bool:
-    """Whether *name* can be a user's; a homeserver refuses a whole request in which one cannot."""
+    """Return whether *name* is a possible user id; a homeserver rejects a whole request that has an impossible one."""
     return name.startswith("@") and ":" in name and len(name) <= _MAX_ID and _is_text(name)
 
 
@@ -68,12 +68,12 @@ def _is_id(name: object) -> bool:
 
 
 def _is_text(name: str) -> bool:
-    """Whether every database and every JSON library takes it."""
+    """Return whether every database and every JSON library accepts *name*."""
     return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in name)
 
 
 def one_time_key(told: object, device: DeviceKeys) -> str | None:
-    """The key in an answer to a claim, which has one for a device; None where the device did not sign it."""
+    """Return the one-time key of *device* in a response to a claim; None if the device did not sign it."""
     for name, key in islice(told.items() if isinstance(told, Mapping) else (), _MAX_CLAIMED):
         if isinstance(name, str) and name.startswith("signed_curve25519:") and isinstance(key, Mapping):
             value = key.get("key")
@@ -83,7 +83,7 @@ def one_time_key(told: object, device: DeviceKeys) -> str | None:
 
 
 def keys_told(answer: Content, user: UserId, device: DeviceId) -> Content | None:
-    """What an answer to a query says of one device; None where it does not know it."""
+    """Return the keys of one device in a response to a query; None if it does not contain them."""
     users = answer.get("device_keys")
     devices = users.get(user) if isinstance(users, Mapping) else None
     found = devices.get(device) if isinstance(devices, Mapping) else None

@@ -1,4 +1,4 @@
-"""What the cryptography cannot handle: errors of vodozemac as one error, and faults that wait to be recorded."""
+"""Errors of the cryptography: those of vodozemac as one class, and faults to be recorded as incidents."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that could not be handled: what kind of thing, which, and why."""
+    """An error with one device or message: its kind, the device or user, and the reason."""
 
     kind: str
     name: str
@@ -23,31 +23,31 @@ class Fault:
 
 
 class Faults:
-    """Those that nobody has taken yet; added in one thread, taken in another."""
+    """The faults not yet recorded; added in one thread, taken in another."""
 
     def __init__(self) -> None:
         self._waiting: deque[Fault] = deque(maxlen=_MOST)
 
     def add(self, kind: str, name: str, reason: str | Exception) -> None:
-        """One more; the oldest is dropped where nobody takes them."""
+        """Add a fault; drop the oldest one if there are too many."""
         self._waiting.append(Fault(kind, name, reason))
 
     def taken(self) -> Iterator[Fault]:
-        """Each of them once, the oldest first."""
+        """Yield each fault once, the oldest first, and remove it."""
         while self._waiting:
             yield self._waiting.popleft()
 
 
 class CryptoRefused(BotError):
-    """Keys or a message of somebody else that the cryptography cannot be done with."""
+    """Keys or a message of another device that cannot be used."""
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
     """Turn every error of vodozemac into `CryptoRefused`.
 
-    Its errors are `ValueError`; numbers that do not fit are `OverflowError`. A panic of the library is no `Exception`,
-    so that nothing else would catch it: an ed25519 key of 33 bytes causes one in version 0.10.
+    Its errors are `ValueError`; numbers out of range are `OverflowError`. A panic of the library is not an `Exception`,
+    so no other handler would catch it: an ed25519 key of 33 bytes causes one in version 0.10.
     """
     try:
         yield
@@ -60,5 +60,5 @@ def refusing() -> Iterator[None]:
 
 
 def _is_panic(error: BaseException) -> bool:
-    """Whether a panic of Rust code was raised; its class cannot be imported."""
+    """Return whether *error* is a panic of Rust code, whose class cannot be imported."""
     return type(error).__name__ == "PanicException"

@@ -1,8 +1,8 @@
-"""Gives the key of our session in a room to devices, or says why not.
+"""Sharing of our Megolm session in a room with devices, and notices to devices from which it is withheld.
 
-Withheld keys: Matrix specification, "Reporting that decryption keys are withheld". What others withhold from us need
-not be waited for. A device that cannot be given a key is told so once, in the clear, until there is a conversation
-with it again.
+Withheld keys: Matrix specification, "Reporting that decryption keys are withheld". There is no need to wait for a key
+that others withhold from us. A device that cannot be given a key is told so once, unencrypted, until there is an Olm
+session with it again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,12 +22,12 @@ _MAX_CODE = 64
 
 
 class KeyLost(BotError):
-    """Our session in a room was replaced while its key was being given away: begin again."""
+    """Our session in a room was replaced while its key was being shared, so the sharing must start again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomReaders:
-    """Who is to read our next message in a room, and how often the room wants its session replaced."""
+    """The users who should read our next message in a room, and how often the room wants its session replaced."""
 
     users: tuple[UserId, ...]
     rotation: Rotation
@@ -35,20 +35,20 @@ class RoomReaders:
 
 @dataclass(frozen=True, slots=True)
 class KeyShares:
-    """Our *session* in a room, the content of the `m.room_key` with its key, and which devices are to be given it."""
+    """Our *session* in a room, the content of the `m.room_key` with its key, and the devices that lack the key."""
 
     session: str
     key: Content
     devices: tuple[DeviceKeys, ...]
 
     def portions(self) -> Iterator[Sequence[DeviceKeys]]:
-        """The devices, as many as fit in one request."""
+        """Return the devices in batches, as many as fit in one request."""
         return (self.devices[start : start + AT_ONCE] for start in range(0, len(self.devices), AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)
 class ToDeviceMessages:
-    """To-device *messages* of one type, by user and device; *session*: whose key *devices* have when it arrived."""
+    """To-device *messages* of one type by user and device; *session* is the one whose key they bring to *devices*."""
 
     messages: Mapping[UserId, Mapping[DeviceId, Content]]
     type: str = "m.room.encrypted"
@@ -56,7 +56,7 @@ class ToDeviceMessages:
     devices: tuple[DeviceKeys, ...] = ()
 
     def for_devices(self, devices: Sequence[DeviceKeys]) -> Mapping[UserId, Mapping[DeviceId, Content]]:
-        """The messages for some of its devices."""
+        """Return the messages for some of the devices."""
         chosen: dict[UserId, dict[DeviceId, Content]] = {}
         for device in devices:
             chosen.setdefault(device.user, {})[device.id] = self.messages[device.user][device.id]
@@ -65,9 +65,9 @@ class ToDeviceMessages:
 
 @dataclass(frozen=True, slots=True)
 class KeyShared:
-    """Every device of *audience* that can has the key of *session*, as long as there are no other *changes* of lists.
+    """A record that all reachable devices of *audience* have the key of *session*, while *changes* stays the same.
 
-    *until* is a moment of the monotonic clock: then devices that were set aside are tried again.
+    *until* is a time of the monotonic clock, at which unreachable devices are tried again.
     """
 
     audience: RoomReaders
@@ -78,7 +78,7 @@ class KeyShared:
 
 @dataclass(frozen=True, slots=True)
 class DecryptedTimelines:
-    """Timelines as they read now; *done* are messages that waited, and need not once these timelines are kept."""
+    """Decrypted timelines; *done* are waiting messages that can be dropped once these timelines are stored."""
 
     timelines: Mapping[RoomId, tuple[Event, ...]]
     done: tuple[EventId, ...]
@@ -89,13 +89,13 @@ _FROM_US, _TOLD = "withheld", "no_olm"
 
 
 class WithheldKeys:
-    """The keys that others withhold from us, and the devices that we told that they get none."""
+    """The keys that others withhold from us, and the devices that were told that they get none."""
 
     def __init__(self, vault: CryptoStore) -> None:
         self._vault = vault
 
     def learn(self, sender: UserId, told: Content) -> tuple[RoomId, str] | None:
-        """Keep that *sender* withholds the key of a session; its room and session id, None where it names none."""
+        """Store that *sender* withholds the key of a session, and return the room and session id; None without them."""
         match told:
             case {"algorithm": str(algorithm), "room_id": str(room), "session_id": str(session), "code": str(code)}:
                 pass
@@ -110,27 +110,27 @@ class WithheldKeys:
         return RoomId(room), session
 
     def code(self, room: RoomId, session: str, sender: UserId) -> str | None:
-        """Why *sender* withholds the key of a session, as a word of the specification; None where they do not."""
+        """Return the specification's code for why *sender* withholds the key of a session; None if they do not."""
         return self._vault.get(_FROM_US, name_of(room, session, sender))
 
     def is_told(self, device: DeviceKeys) -> bool:
-        """Whether *device* was told that it gets no keys."""
+        """Return whether *device* was told that it gets no keys."""
         return self._vault.get(_TOLD, device.name) is not None
 
     def told(self, device: DeviceKeys) -> None:
-        """It was told."""
+        """Store that *device* was told."""
         self._vault.put(_TOLD, device.name, "1", name_of(device.user))
 
     def met(self, device: DeviceKeys) -> None:
-        """There is a conversation with *device*: should that break, it is told anew."""
+        """Forget that *device* was told, because there is an Olm session with it; if that breaks, tell it again."""
         self._vault.drop(_TOLD, device.name)
 
     def tidy(self, before: int) -> None:
-        """Forget what was learnt or told *before*, in seconds since the epoch."""
+        """Delete entries written *before*, in seconds since the epoch."""
         for kind in (_FROM_US, _TOLD):
             self._vault.drop_older(kind, before)
 
 
 def no_olm(sender_key: str) -> Content:
-    """What a device is told that keys cannot be encrypted for."""
+    """Return the message to a device for which keys cannot be encrypted."""
     return {"algorithm": MEGOLM, "sender_key": sender_key, "code": NO_OLM}

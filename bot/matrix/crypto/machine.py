@@ -1,8 +1,8 @@
-"""The cryptography of our device as a whole. Each public method is one transaction, and speaks to nobody.
+"""Cryptography of our device as a whole; each public method is one transaction, without network access.
 
-Its order with the network keeps promises: what is used up is written down before what was made with it leaves, so a
-crash loses a message, which is made again, and never uses a key twice. What a sync brings is written down before its
-token is; heard again, it is known by its hash, for a used key opens nothing twice.
+The order of writes and requests guarantees two things. A key that is used up is written before anything made with it is
+sent, so a crash loses a message, which is made again, and never reuses a key. The contents of a sync are written before
+its token; if they arrive again, they are recognized by their hash, because a used key decrypts nothing twice.
 """
 
 import json
@@ -36,15 +36,15 @@ from bot.matrix.crypto.to_device import ToDeviceInbox
 from bot.matrix.crypto.unreachable import UnreachableDevices
 from bot.matrix.model import Content, Event, KeyUpdates
 
-SETTLED_SECONDS = 300.0  # after which all that have a key are compared with all that should, even if nothing changed
+SETTLED_SECONDS = 300.0  # after which the recipients of a key are checked again, even without a change
 KEEP_SECONDS = 365 * 86_400  # room keys of others
-KEEP_UNKNOWN_SECONDS = 30 * 86_400  # conversations with devices that are unknown or gone
+KEEP_UNKNOWN_SECONDS = 30 * 86_400  # Olm sessions with devices that are unknown or gone
 RULES = ("algorithm", "rotation_period_msgs", "rotation_period_ms")
 _log = structlog.get_logger(__name__)
 
 
 class CryptoMachine:
-    """Encrypts and decrypts as one device."""
+    """Encryption and decryption as one device."""
 
     def __init__(self, vault: CryptoStore, own: OwnDevice, clock: Clock) -> None:
         self.own = own
@@ -66,20 +66,20 @@ class CryptoMachine:
     # Our own keys
 
     def epoch(self) -> int:
-        """A number that only grows: a store that has a smaller one than it had is an old copy."""
+        """Return a number that only increases; a store with a smaller one than before is an old copy."""
         return int(self._vault.get("own", "epoch") or 0)
 
     def next_epoch(self) -> int:
-        """Let it grow."""
+        """Increase the epoch, and return it."""
         with self._kept():
             epoch = self.epoch() + 1
             self._vault.put("own", "epoch", str(epoch))
             return epoch
 
     def keys_to_upload(self, on_server: int | None, *, fallback_used: bool) -> Content:
-        """What the homeserver is to have of us now; empty where it has enough.
+        """Return the keys to upload now; empty if the homeserver has enough.
 
-        *on_server* is how many one-time keys of ours it has; None: it did not say.
+        *on_server* is how many of our one-time keys it has; None if it did not tell.
         """
         with self._kept():
             is_first = self._vault.get("own", "uploaded") is None
@@ -96,23 +96,23 @@ class CryptoMachine:
             return {name: keys for name, keys in found.items() if keys}
 
     def keys_uploaded(self) -> None:
-        """The homeserver has what was to be uploaded."""
+        """Mark the keys as uploaded."""
         with self._kept():
             self.own.account.mark_keys_as_published()
             account.keep(self._vault, self.own)
             self._vault.put("own", "uploaded", "1")
 
     def learn_our_signatures(self, told: Content) -> None:
-        """Tell others of our device with the signatures that the homeserver has of it, among them its owner's."""
+        """Add the homeserver's signatures of our device, such as its owner's, to the keys that we send to others."""
         mine, theirs = self.own.device_keys(), told.get("signatures")
         ours = theirs.get(self.own.user) if isinstance(theirs, Mapping) else None
         if told.get("keys") == mine.get("keys") and isinstance(ours, Mapping):
             self._conversations.device_keys = self.own.also_signed(ours)
 
-    # What a sync tells
+    # Updates from a sync
 
     def feed(self, news: KeyUpdates, *, is_new: bool) -> None:
-        """Take in what a sync tells of keys; *is_new*: nothing is known of what was before it."""
+        """Store the key updates of a sync; *is_new* is true if nothing is known of the time before it."""
         with self._kept():
             if is_new:
                 self._lists.doubt_all()
@@ -120,25 +120,25 @@ class CryptoMachine:
             self._lists.left(news.left)
             self._mailbox.take(news.to_device, self._now())
 
-    # Who has which keys
+    # Devices and their keys
 
     def to_query(self, users: Iterable[UserId]) -> Marks:
-        """Those of *users* whose devices must be asked for."""
+        """Return those of *users* whose devices must be queried."""
         with self._kept():
             return self._lists.to_query(user for user in users if not self._unreached.is_put_off(user))
 
     def learn_devices(self, answer: Content, marks: Marks) -> None:
-        """Take in what the homeserver says of them; a homeserver of theirs may be away."""
+        """Store the response to a query for devices; users of unreachable homeservers are missing in it."""
         with self._kept():
             self._unreached.answered(marks, self._lists.learn(answer, marks))
 
     def put_off(self, refused: Iterable[UserId | DeviceKeys], reason: str) -> None:
-        """The homeserver refuses requests that these are in: do without them for a while."""
+        """Leave out users or devices for a while, because the homeserver refuses requests that contain them."""
         for each in refused:
             self._unreached.put_off(each, reason)
 
     def to_claim(self, users: Iterable[UserId]) -> tuple[DeviceKeys, ...]:
-        """The devices of *users* that we cannot write to yet."""
+        """Return the devices of *users* with which there is no Olm session yet."""
         with self._kept():
             return tuple(
                 device
@@ -147,11 +147,11 @@ class CryptoMachine:
             )
 
     def wedged(self) -> tuple[DeviceKeys, ...]:
-        """The devices that a new conversation is to be begun with."""
+        """Return the devices with which a new Olm session must be started."""
         return tuple(self._mailbox.wedged.values())
 
     def begin(self, answer: Content, devices: Iterable[DeviceKeys]) -> None:
-        """Begin conversations with the one-time keys that were claimed."""
+        """Start Olm sessions with the one-time keys that were claimed."""
         with self._kept():
             users, failures = answer.get("one_time_keys"), answer.get("failures")
             for device in devices:
@@ -173,30 +173,30 @@ class CryptoMachine:
             self._unreached.met(device)
 
     def greeting(self, devices: Sequence[DeviceKeys]) -> ToDeviceMessages:
-        """A word in each new conversation with *devices*, so that they use it, too."""
+        """Return a message for each new Olm session with *devices*, so that they use it, too."""
         with self._kept():
             self._mailbox.unwedged(devices, self._now())
             return self._parcel([each for each in devices if self._conversations.has_one(each)], "m.dummy", {})
 
     def notices(self) -> ToDeviceMessages:
-        """What devices are to be told that we cannot write to: that they get no keys."""
+        """Return the messages to devices without an Olm session that they get no keys."""
         with self._kept():
             return self._unreached.notices(self.own.curve25519)
 
     def noticed(self, devices: Iterable[DeviceKeys]) -> None:
-        """These were told, or the homeserver does not want them to be."""
+        """Mark *devices* as told, or as refused by the homeserver."""
         with self._kept():
             self._unreached.noticed(devices)
 
     # Rooms
 
     def rules(self, room: RoomId) -> Content | None:
-        """What the room's `m.room.encryption` said when last heard; None where it was never encrypted."""
+        """Return the last known `m.room.encryption` of a room; None if it was never encrypted."""
         text = self._vault.get("room", room)
         return loaded(text) if text is not None else None
 
     def are_encrypted(self, told: Mapping[RoomId, Content]) -> None:
-        """Rooms with their rules, from now on and for good: an unknown algorithm replaces none that we know."""
+        """Mark rooms as encrypted for good; an unknown algorithm does not replace a known one."""
         with self._kept():
             for room, rules in told.items():
                 text = json.dumps({name: rules[name] for name in RULES if isinstance(rules.get(name), str | int)})
@@ -205,7 +205,7 @@ class CryptoMachine:
                     self._vault.put("room", room, text)
 
     def is_settled(self, room: RoomId, audience: RoomReaders) -> bool:
-        """Whether all of *audience* who can have the key of our next message in *room* are known to have it."""
+        """Return whether all reachable devices of *audience* are known to have the key of our next message."""
         settled, out = self._settled.get(room), self._rooms.outbound(room)
         return (
             settled is not None
@@ -217,7 +217,7 @@ class CryptoMachine:
         )
 
     def lacking(self, room: RoomId, audience: RoomReaders) -> KeyShares:
-        """Our session in *room*, and which devices of *audience* are to be given its key; nobody else has it."""
+        """Return our session in *room* and the devices of *audience* without its key; replace it if others have it."""
         with self._kept():
             now = self._now()
             devices = {user: self._lists.of(user) for user in audience.users}
@@ -236,17 +236,17 @@ class CryptoMachine:
         return self._conversations.has_one(device) and not self._unreached.is_put_off(device)
 
     def _changes(self) -> int:
-        """A number that grows whenever there is another device, or another device that we can write to."""
+        """Return a number that increases with each new device, and each new Olm session with a device."""
         return self._lists.changes + self._conversations.changes
 
     def parcel(self, room: RoomId, shares: KeyShares, devices: Sequence[DeviceKeys]) -> ToDeviceMessages:
-        """The key of our session in *room* for some of those that lack it. Raises `KeyLost` as `arrived` does."""
+        """Return the key of our session in *room* for some devices that lack it. Raises `KeyLost` as `arrived` does."""
         with self._kept():
             self._current(room, shares.session)
             return replace(self._parcel(devices, "m.room_key", shares.key), session=shares.session)
 
     def arrived(self, room: RoomId, parcel: ToDeviceMessages) -> None:
-        """The homeserver has taken it. Raises `KeyLost` where the session is another by now."""
+        """Mark the devices of *parcel* as having the key. Raises `KeyLost` if the session was replaced meanwhile."""
         with self._kept():
             self._rooms.share(room, self._current(room, parcel.session), parcel.devices)
 
@@ -257,7 +257,7 @@ class CryptoMachine:
         return out
 
     def sealed(self, room: RoomId, kind: str, content: Content) -> Content:
-        """The content of the event that says *content*, for whom the session's key was given to."""
+        """Return *content* encrypted for the devices that have the session's key."""
         with self._kept():
             out = self._rooms.outbound(room)
             if out is None:
@@ -265,19 +265,19 @@ class CryptoMachine:
             return self._rooms.sealed(room, out, kind, content)
 
     def left_room(self, room: RoomId) -> None:
-        """What we say when we are back is not for whoever was there before."""
+        """Forget our session in a room, so that former members cannot read what we send after a return."""
         with self._kept():
             self._rooms.forget(room)
 
-    # Reading
+    # Decryption
 
     def read(
         self, timelines: Mapping[RoomId, Sequence[Event]], known: Iterable[RoomId], patience: float | None
     ) -> DecryptedTimelines:
-        """The *timelines* decrypted, with those messages that waited and can be read now, or never.
+        """Return the *timelines* decrypted, with the waiting messages that can be read now, or never.
 
-        A message whose key is missing waits *patience* seconds; None: it is no news, and does not wait. What waits in
-        rooms other than these and the *known* ones is forgotten.
+        A message whose key is missing waits *patience* seconds; with None it is old and does not wait. Messages that
+        wait in rooms other than these and the *known* ones are dropped.
         """
         with self._kept():
             rooms = {*timelines, *known}
@@ -296,7 +296,7 @@ class CryptoMachine:
             return DecryptedTimelines(read, tuple(each.event.id for each in done))
 
     def tidy(self) -> None:
-        """Forget what nobody needs any more."""
+        """Delete entries that are no longer needed."""
         with self._kept():
             self._rooms.tidy(self._now() - KEEP_SECONDS)
             self._conversations.tidy(self._now() - KEEP_UNKNOWN_SECONDS, self._lists.has)
@@ -304,7 +304,7 @@ class CryptoMachine:
             self._mailbox.tidy(self._now())
 
     def forget(self, events: Sequence[EventId]) -> None:
-        """These messages wait no more."""
+        """Drop messages that wait for a key."""
         with self._kept():
             self._waiting.forget(events)
 
@@ -320,7 +320,7 @@ class CryptoMachine:
                     yield replace(event, unreadable=True)
 
     def _opened(self, room: RoomId, event: Event, *, may_wait: bool) -> Event | None:
-        """What *event* hides; None where its key may still come. The relation is the one that the server knows."""
+        """Return *event* decrypted, with its unencrypted relation; None if its key may still arrive."""
         try:
             kind, content = self._rooms.opened(room, event)
         except MissingKey:
@@ -337,17 +337,17 @@ class CryptoMachine:
         relation = event.content.get("m.relates_to")
         return replace(event, type=kind, content=content if relation is None else {**content, "m.relates_to": relation})
 
-    # Means
+    # Helpers
 
     def _others(self, users: Iterable[UserId]) -> Iterator[DeviceKeys]:
-        """All devices of *users* but ours, and those that claim to be ours."""
+        """Yield all devices of *users* except ours and those that claim to be ours."""
         for user in users:
             for device in self._lists.of(user).values():
                 if device.curve25519 != self._our_key and (user, device.id) != (self.own.user, self.own.device):
                     yield device
 
     def _parcel(self, devices: Iterable[DeviceKeys], kind: str, content: Content) -> ToDeviceMessages:
-        """The same for each of *devices* that it can be encrypted for."""
+        """Return *content* for each of *devices* for which it can be encrypted."""
         messages: dict[UserId, dict[DeviceId, Content]] = {}
         reached: list[DeviceKeys] = []
         for device in devices:

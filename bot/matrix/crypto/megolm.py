@@ -1,4 +1,4 @@
-"""Messages in rooms (Matrix specification, "m.megolm.v1.aes-sha2"): one session a sender, its key given to devices."""
+"""Messages in rooms (Matrix specification, "m.megolm.v1.aes-sha2"): one session per sender, shared with devices."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,19 +23,19 @@ _OUT, _SHARED, _IN, _READ = "out", "shared", "in", "read"
 
 
 class ForgedMessage(UndecryptableMessage):
-    """A message that is not what it says it is; nobody is waiting for an answer to it."""
+    """A message whose sender or event is not what it claims to be, so it gets no reply."""
 
 
 class MissingKey(UndecryptableMessage):
-    """The key of a message has not arrived; it may yet."""
+    """A message whose key has not arrived, but still may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """After how many messages, or how long, a session is replaced, and whether others may share it (*shared_history*).
+    """The lifetime of a session in messages or time, and whether it may be shared with later members.
 
-    A session that may be shared is given to people who come later by those who have it; one is never turned into the
-    other (specification, "Sharing encrypted history").
+    A session with *shared_history* is passed on to later members by those who have it; one kind is never turned into
+    the other (specification, "Sharing encrypted history").
     """
 
     messages: int = 100
@@ -44,7 +44,7 @@ class Rotation:
 
     @classmethod
     def of(cls, told: Content, *, shared_history: bool = False) -> "Rotation":
-        """What a room's `m.room.encryption` asks for; less than an hour would be all key exchange and no message."""
+        """Return the rotation in a room's `m.room.encryption`, at least an hour so that key exchange stays rare."""
         messages, period = told.get("rotation_period_msgs"), told.get("rotation_period_ms")
         usual = cls()
         return cls(
@@ -58,7 +58,7 @@ class Rotation:
 
 @dataclass(slots=True)
 class OutboundSession:
-    """Our session in a room, and which devices have its key; *made* in seconds since the epoch."""
+    """Our session in a room, and the devices that have its key; *made* is in seconds since the epoch."""
 
     session: vodozemac.GroupSession
     made: int
@@ -68,21 +68,21 @@ class OutboundSession:
 
     @classmethod
     def begun(cls, now: int, *, shared_history: bool = False) -> "OutboundSession":
-        """A new one, which nobody has the key of."""
+        """Return a new session, whose key no device has."""
         return cls(vodozemac.GroupSession(), now, shared_history=shared_history)
 
     def is_over(self, rotation: Rotation, now: int) -> bool:
-        """Whether it was used enough, or may be shared otherwise now; a clock set back does not make it last longer."""
+        """Return whether it must be replaced; a clock that was set back does not extend its life."""
         if self.shared_history != rotation.shared_history:
             return True
         return self.messages >= rotation.messages or not 0 <= now - self.made < rotation.period.total_seconds()
 
     def has(self, device: DeviceKeys) -> bool:
-        """Whether *device* has the key."""
+        """Return whether *device* has the key."""
         return self.shared.get(device.user, {}).get(device.id) == device.curve25519
 
     def is_known_beyond(self, devices: Mapping[UserId, Mapping[DeviceId, DeviceKeys]]) -> bool:
-        """Whether somebody has the key who is not, or no longer, among *devices*."""
+        """Return whether a device has the key that is not, or no longer, among *devices*."""
         for user, known in self.shared.items():
             wanted = devices.get(UserId(user), {})
             for name, key in known.items():
@@ -93,7 +93,7 @@ class OutboundSession:
 
 
 class RoomSessions:
-    """The sessions in all rooms: ours, and those of others that we were given the keys of."""
+    """The Megolm sessions in all rooms: ours, and those of others whose keys we were given."""
 
     def __init__(self, vault: CryptoStore, own: OwnDevice) -> None:
         self._vault = vault
@@ -101,13 +101,13 @@ class RoomSessions:
         self._out: dict[RoomId, OutboundSession] = {}
 
     def forget_what_was_read(self) -> None:
-        """Read our sessions anew: what was written last may not have been kept."""
+        """Read our sessions again, because the last write may have been rolled back."""
         self._out.clear()
 
-    # Ours
+    # Our sessions
 
     def outbound(self, room: RoomId) -> OutboundSession | None:
-        """Our session in a room."""
+        """Return our session in a room; None if there is none."""
         if (out := self._out.get(room)) is None and (out := self._kept(room)) is not None:
             self._out[room] = out
         return out
@@ -129,19 +129,19 @@ class RoomSessions:
         return OutboundSession(session, made, messages, shared, kept.get("shared_history") is True)
 
     def keep(self, room: RoomId, out: OutboundSession) -> None:
-        """Keep our session in a room as it is now; who has its key is kept by `share`."""
+        """Store our session in a room; the devices that have its key are stored by `share`."""
         pickle = out.session.pickle(self._vault.pickle_key)
         told = {"pickle": pickle, "made": out.made, "messages": out.messages, "shared_history": out.shared_history}
         self._vault.put(_OUT, room, json.dumps(told))
         self._out[room] = out
 
     def replace(self, room: RoomId, out: OutboundSession) -> None:
-        """Use *out* from now on, which nobody has the key of."""
+        """Use *out* from now on, whose key no device has."""
         self.forget(room)
         self.keep(room, out)
 
     def share(self, room: RoomId, out: OutboundSession, devices: Iterable[DeviceKeys]) -> None:
-        """*devices* have the key of our session in a room."""
+        """Store that *devices* have the key of our session in a room."""
         devices = tuple(devices)
         for device in devices:
             out.shared.setdefault(device.user, {})[device.id] = device.curve25519
@@ -149,42 +149,42 @@ class RoomSessions:
             self._vault.put(_SHARED, name_of(room, user), json.dumps(out.shared[user]), name_of(room))
 
     def forget(self, room: RoomId) -> None:
-        """Use our session in a room no more."""
+        """Delete our session in a room."""
         self._vault.drop(_OUT, room)
         self._vault.drop_owned(_SHARED, name_of(room))
         self._out.pop(room, None)
 
     def key_of(self, room: RoomId, out: OutboundSession) -> Content:
-        """The content of an `m.room_key`: whoever has it reads what is sent from now on."""
+        """Return the content of an `m.room_key`, with which a device can read what is sent from now on."""
         return {
             "algorithm": MEGOLM,
             "room_id": room,
             "session_id": out.session.session_id,
             "session_key": out.session.session_key.to_base64(),
             "shared_history": out.shared_history,
-            "org.matrix.msc3061.shared_history": out.shared_history,  # its name before v1.19, which clients still read
+            "org.matrix.msc3061.shared_history": out.shared_history,  # the name before v1.19, which clients still read
         }
 
     def sealed(self, room: RoomId, out: OutboundSession, kind: str, content: Content) -> Content:
-        """The content of the `m.room.encrypted` that says *content*."""
+        """Return the content of an `m.room.encrypted` with *content* encrypted."""
         ciphertext = out.session.encrypt(encoded({"type": kind, "content": content, "room_id": room}))
         out.messages += 1
-        self.keep(room, out)  # before it leaves: no place of the ratchet is used twice
+        self.keep(room, out)  # before it is sent, so that no index of the ratchet is used twice
         return {
             "algorithm": MEGOLM,
             "ciphertext": ciphertext.to_base64(),
             "session_id": out.session.session_id,
-            "sender_key": self._own.curve25519,  # deprecated since v1.3, and still looked for
+            "sender_key": self._own.curve25519,  # deprecated since v1.3, but some clients still need it
             "device_id": self._own.device,
         }
 
-    # Others'
+    # Sessions of others
 
     def learn(self, key: DecryptedMessage) -> tuple[RoomId, str] | None:
-        """Keep the session that an `m.room_key` brings; its room and id, None where it is not kept.
+        """Store the session in an `m.room_key`, and return its room and id; None if it is rejected.
 
-        One that is known is replaced only by its own sender, by one that reads further back: or whoever was given a key
-        could say that it is theirs.
+        A known session is replaced only by its own sender, and only by one that reads further back; otherwise anyone
+        with the key could claim the session as their own.
         """
         match key.content:
             case {"algorithm": algorithm, "room_id": str(room), "session_id": str(number), "session_key": str(value)}:
@@ -209,7 +209,7 @@ class RoomSessions:
         return RoomId(room), number
 
     def _bound(self, sender: UserId, room: str) -> None:
-        """Forget the keys that were not used for longest where there are too many, of a sender or of all."""
+        """Delete the least recently used keys beyond the limits per room, per sender and in total."""
         gone = self._vault.keep_newest(_IN, MAX_KEYS_OF_SENDER, name_of(sender, room))
         gone += self._vault.keep_newest(_IN, MAX_KEYS_OF_USER, begins(sender))
         for place in gone + self._vault.keep_newest(_IN, MAX_KEYS):
@@ -217,11 +217,12 @@ class RoomSessions:
             self._vault.drop_owned(_READ, name_of(session, its_room))
 
     def opened(self, room: RoomId, event: Event) -> tuple[str, Content]:
-        """The type and the content that an `m.room.encrypted` hides.
+        """Return the decrypted type and content of an `m.room.encrypted`.
 
         Raises:
-            NoKey: its key may still come.
-            Unreadable: it is not what it says it is.
+            MissingKey: its key may still arrive.
+            ForgedMessage: it is not what it claims to be.
+            UndecryptableMessage: it is malformed, or does not match its key.
         """
         number, ciphertext = event.content.get("session_id"), event.content.get("ciphertext")
         if event.content.get("algorithm") != MEGOLM or not isinstance(number, str) or not isinstance(ciphertext, str):
@@ -247,7 +248,7 @@ class RoomSessions:
         return _checked(room, found.plaintext)
 
     def _refuse_replay(self, place: str, event: EventId, owner: str) -> None:
-        """Each place of a session is one event's: a homeserver cannot have the same said again."""
+        """Reject a second event for an index of a session, so that a homeserver cannot replay a message."""
         first = self._vault.get(_READ, place)
         if first is None:
             self._vault.put(_READ, place, event, owner)
@@ -255,7 +256,7 @@ class RoomSessions:
             raise ForgedMessage("a copy of an earlier event")
 
     def tidy(self, before: int) -> None:
-        """Forget what was last of use *before*, in seconds since the epoch."""
+        """Delete entries last used *before*, in seconds since the epoch."""
         for kind in (_IN, _READ):
             self._vault.drop_older(kind, before)
 

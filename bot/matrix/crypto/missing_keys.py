@@ -1,7 +1,7 @@
-"""Messages whose key has not arrived: it may come a little later than they do, as over another homeserver.
+"""Messages whose keys have not arrived, which may follow a little later, e.g. from another homeserver.
 
-They are found by the session that they wait for, and by the time until which they do, so a key or a moment that comes
-costs what it is for, and not a look at all.
+They are indexed by the session that they wait for and by the end of their wait, so that a new key or a timeout does not
+need a search through all of them.
 """
 
 import json
@@ -21,7 +21,7 @@ _NEEDED = ("algorithm", "session_id", "ciphertext", "m.relates_to")
 
 @dataclass(frozen=True, slots=True)
 class UndecryptedMessage:
-    """A message that waits, no longer than *until*, in seconds since the epoch."""
+    """A message that waits for its key until *until*, in seconds since the epoch."""
 
     room: RoomId
     event: Event
@@ -29,19 +29,19 @@ class UndecryptedMessage:
 
 
 class UndecryptedMessages:
-    """All that wait; they outlast the process, for nobody will tell of them again."""
+    """The messages that wait for keys; they are stored, because no later sync contains them."""
 
     def __init__(self, vault: CryptoStore) -> None:
         self._vault = vault
         self._due: set[str] | None = None  # the sessions that may be readable now; None: any
-        self._waiting: Counter[str] | None = None  # how many, by room; None: not counted yet
+        self._waiting: Counter[str] | None = None  # the number by room; None: not counted yet
 
     def forget_what_was_read(self) -> None:
-        """Count anew: what was written last may not have been kept."""
+        """Count again, because the last write may have been rolled back."""
         self._due = self._waiting = None
 
     def add(self, waiting: UndecryptedMessage) -> bool:
-        """Let it wait; False where too many do, of all or in its room, or where it cannot be kept."""
+        """Add a message; return False if there are too many, in all or in its room, or if it cannot be stored."""
         event, session = waiting.event, waiting.event.content.get("session_id")
         counts = self._counts()
         if not isinstance(session, str) or counts.total() >= MOST or counts[waiting.room] >= MOST_OF_ROOM:
@@ -62,12 +62,12 @@ class UndecryptedMessages:
         return True
 
     def arrived(self, room: RoomId, session: str) -> None:
-        """There is news of the key of a session."""
+        """Mark a session as having news about its key."""
         if self._due is not None:
             self._due.add(name_of(room, session))
 
     def due(self, now: int) -> tuple[UndecryptedMessage, ...]:
-        """Those whose key may have arrived, or that have waited until *now*; the one that waited longest first."""
+        """Return the messages whose keys may have arrived, or whose wait has ended by *now*; the longest wait first."""
         sessions = self._vault.counts(_KIND).keys() if self._due is None else self._due
         self._due = set(sessions)
         found = self._vault.until(_KIND, now)
@@ -76,17 +76,17 @@ class UndecryptedMessages:
         return tuple(_waiting(found))
 
     def looked_at(self, readable: Sequence[UndecryptedMessage]) -> None:
-        """Of those that were due, only these have to be until they are forgotten."""
+        """Keep only the *readable* messages due, until they are dropped."""
         self._due = {name_of(each.room, str(each.event.content.get("session_id"))) for each in readable}
 
     def forget(self, events: Sequence[EventId]) -> None:
-        """These wait no more."""
+        """Drop messages."""
         for number in events:
             self._vault.drop(_KIND, number)
         self._waiting = None
 
     def _counts(self) -> Counter[str]:
-        """How many wait, by room."""
+        """Return the number of waiting messages by room."""
         if self._waiting is None:
             self._waiting = Counter()
             for name, count in self._vault.counts(_KIND).items():

@@ -1,8 +1,8 @@
-"""Conversations between two devices (Matrix specification, "m.olm.v1.curve25519-aes-sha2").
+"""Olm sessions between two devices (Matrix specification, "m.olm.v1.curve25519-aes-sha2").
 
-They are filed by user, identity key and device: who publishes another's identity key as their own neither uses nor
-displaces the conversations with that other. Several may be open with one device: each side may have begun one. The one
-that was last heard in is used.
+Sessions are stored by user, identity key and device, so a user who publishes another device's identity key as their own
+neither uses nor displaces the sessions with that device. A device may have several sessions, because each side may have
+started one; the one that last received a message is used.
 """
 
 import json
@@ -27,20 +27,20 @@ MAX_DEVICES_TRIED = 10  # of one user with one identity key
 MAX_KNOWN = 50_000
 MAX_UNKNOWN, MAX_UNKNOWN_OF_USER = 1_000, 20
 MAX_BODY = 96 * 1024
-_KNOWN, _UNKNOWN = "conversation", "unknown"  # whether the device was known when it began
+_KNOWN, _UNKNOWN = "conversation", "unknown"  # whether the device was known when the session began
 
 
 class UndecryptableMessage(BotError):
-    """A message that cannot be decrypted; says why, and nothing of what is in it."""
+    """A message that cannot be decrypted; the text has the reason, but none of the content."""
 
 
 class Impostor(UndecryptableMessage):
-    """A message that could be decrypted, and whose sender is not the device that it claims to be."""
+    """A decrypted message whose sender is not the device that it claims to be."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecryptedMessage:
-    """A message of another device, which proved to have *curve25519* and claims *ed25519*."""
+    """A message of another device, which proved to own *curve25519* and claims *ed25519*."""
 
     sender: UserId
     curve25519: str
@@ -50,26 +50,26 @@ class DecryptedMessage:
 
 
 class OlmSessions:
-    """All conversations of our device."""
+    """All Olm sessions of our device."""
 
     def __init__(self, vault: CryptoStore, own: OwnDevice) -> None:
-        self.device_keys = own.device_keys()  # what others are told of us in each message
+        self.device_keys = own.device_keys()  # our device keys, included in each message
         self._vault = vault
         self._own = own
-        self.changes = 0  # grows with each new place
-        self._places: set[str] | None = None  # where there are conversations; None: not read yet
+        self.changes = 0  # increases with each new place
+        self._places: set[str] | None = None  # where there are sessions; None: not read yet
 
     def forget_what_was_read(self) -> None:
-        """Read anew where there are conversations: what was written last may not have been kept."""
+        """Read the places of sessions again, because the last write may have been rolled back."""
         self._places = None
 
     def has_one(self, device: DeviceKeys) -> bool:
-        """Whether a message for *device* can be encrypted."""
+        """Return whether a message for *device* can be encrypted."""
         places = self._known_places()
         return device.name in places or _place_of_unknown(device) in places
 
     def begin(self, device: DeviceKeys, one_time_key: str) -> None:
-        """Begin a conversation. Raises `CryptoRefused` where the keys are such that it cannot be done."""
+        """Start a session. Raises `CryptoRefused` if the keys cannot be used."""
         with refusing():
             session = self._own.account.create_outbound_session(
                 vodozemac.Curve25519PublicKey.from_base64(device.curve25519),
@@ -78,10 +78,10 @@ class OlmSessions:
         self._keep(device, [session.pickle(self._vault.pickle_key), *self._pickles(device)])
 
     def sealed(self, device: DeviceKeys, kind: str, content: Content) -> Content:
-        """A message for *device*.
+        """Return a message encrypted for *device*.
 
         Raises:
-            Refused: no conversation with it can be used; those that there were are forgotten.
+            CryptoRefused: no session with it can be used; existing ones are deleted.
         """
         text = encoded(self._payload(device, kind, content))
         pickles = self._pickles(device)
@@ -115,11 +115,11 @@ class OlmSessions:
         }
 
     def opened(self, sender: UserId, told: Content, device: DeviceKeys | None) -> DecryptedMessage:
-        """What a message says that *sender* is said to have sent, by *device* as far as that is known.
+        """Return the decrypted message from *sender*, sent by *device* as far as that is known.
 
         Raises:
-            Impostor: it was sent by another device than it says.
-            Unreadable: it is not for us, was made with keys that we do not have, or is not what it says it is.
+            Impostor: it was sent by another device than it claims.
+            UndecryptableMessage: it is not for us, its keys are missing, or it is not what it claims to be.
         """
         key = told.get("sender_key")
         ciphertexts = told.get("ciphertext")
@@ -161,7 +161,7 @@ class OlmSessions:
         return self._begun_by(device, first)
 
     def _begun_by(self, device: DeviceKeys, first: vodozemac.PreKeyMessage) -> bytes:
-        """What the first message of a conversation says, which *device* began."""
+        """Return the first message of a session that *device* started."""
         try:
             with refusing():
                 session, text = self._own.account.create_inbound_session(
@@ -176,7 +176,7 @@ class OlmSessions:
         return text
 
     def _checked(self, sender: UserId, key: str, text: bytes) -> DecryptedMessage:
-        """The payload, if it is of *sender* and for us: else somebody passes on what was meant for others."""
+        """Return the payload if it is from *sender* and for us, and not a forwarded message to somebody else."""
         try:
             payload = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -196,7 +196,7 @@ class OlmSessions:
                 raise UndecryptableMessage("not from whom it says, or not for us")
 
     def tidy(self, before: int, is_listed: Callable[[UserId, DeviceId], bool]) -> None:
-        """Forget what was not used since *before* with devices that are unknown or gone, and what is too much."""
+        """Delete sessions with unknown devices that were not used since *before*, and those beyond the limits."""
         self._vault.drop_older(_UNKNOWN, before)
         for place in self._vault.until(_KNOWN, before):
             user, _, device = json.loads(place)
@@ -205,7 +205,7 @@ class OlmSessions:
         self._vault.keep_newest(_KNOWN, MAX_KNOWN)
         self._places = None
 
-    # Where they are kept: the pickles of the sessions with a device, the one to use first
+    # Storage: the pickles of the sessions with a device, the one to use first
 
     def _known_places(self) -> set[str]:
         if self._places is None:
@@ -217,13 +217,13 @@ class OlmSessions:
         return f"{known or ''} {unknown or ''}".split()
 
     def _candidates(self, device: DeviceKeys) -> dict[str, list[str]]:
-        """By place, all that a message of this user under this identity key may belong to."""
+        """Return, by place, all sessions that a message of this user with this identity key may belong to."""
         owner = name_of(device.user, device.curve25519)
         places = {**self._vault.owned(_UNKNOWN, owner), **self._vault.owned(_KNOWN, owner)}
         return {place: places[place].split() for place in [*places][-MAX_DEVICES_TRIED:]}
 
     def _keep(self, device: DeviceKeys, pickles: list[str]) -> None:
-        """Keep all that there is with *device*, also what began while it was unknown."""
+        """Store all sessions with *device*, including those that began while it was unknown."""
         if device.id:
             self._drop(_UNKNOWN, _place_of_unknown(device))
         self._keep_at(device.name, device, pickles)
@@ -250,7 +250,7 @@ class OlmSessions:
 
 
 def _check_device_keys(told: object, sender: UserId, curve25519: str, ed25519: str) -> None:
-    """See that the sender's device keys in a message, where they are, are those that it was sent with.
+    """Check that the sender's device keys in a message, if present, are those that it was sent with.
 
     Raises `Impostor` (specification, "m.olm.v1.curve25519-aes-sha2", `sender_device_keys`).
     """

@@ -1,4 +1,4 @@
-"""Signatures over JSON objects (Matrix specification, appendix "Signing JSON"). Pure."""
+"""Signatures of JSON objects (Matrix specification, appendix "Signing JSON"). Pure."""
 
 import base64
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ _KEY_BYTES = 32
 
 
 def unpadded(data: bytes) -> str:
-    """Base64 as Matrix writes it (appendix "Unpadded Base64")."""
+    """Return unpadded base64 (appendix "Unpadded Base64")."""
     return base64.b64encode(data).rstrip(b"=").decode()
 
 
 def unpacked(text: str) -> bytes:
-    """The bytes behind unpadded base64. Raises `ValueError` where it is none."""
+    """Return the bytes in unpadded base64. Raises `ValueError` if it is invalid."""
     return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
 
 
 def is_key(text: object) -> TypeGuard[str]:
-    """Whether *text* is a public key: 32 bytes, in the one way to write them as unpadded base64."""
+    """Return whether *text* is a public key: 32 bytes in canonical unpadded base64."""
     try:
         key = unpacked(text) if isinstance(text, str) and len(text) < 2 * _KEY_BYTES else b""
     except ValueError:
@@ -34,12 +34,12 @@ def is_key(text: object) -> TypeGuard[str]:
 
 
 def signed_part(told: Content) -> bytes:
-    """The bytes that a signature of *told* is over."""
+    """Return the bytes that a signature of *told* covers."""
     return encoded({name: value for name, value in told.items() if name not in _UNSIGNED})
 
 
 def signature_in(told: Content, user: str, key_id: str) -> str | None:
-    """The signature that *told* claims to have of *user*, by the key *key_id* ("ed25519:…")."""
+    """Return the unverified signature of *user* in *told* by the key *key_id* ("ed25519:…"); None if there is none."""
     signatures = told.get("signatures")
     ours = signatures.get(user) if isinstance(signatures, Mapping) else None
     found = ours.get(key_id) if isinstance(ours, Mapping) else None
@@ -47,7 +47,7 @@ def signature_in(told: Content, user: str, key_id: str) -> str | None:
 
 
 def is_signed(told: Content, user: str, key_id: str, key: str) -> bool:
-    """Whether *told* has a good signature of *user* by the ed25519 *key* (unpadded base64) called *key_id*."""
+    """Return whether *told* has a valid signature of *user* by the ed25519 *key* (unpadded base64) named *key_id*."""
     signature = signature_in(told, user, key_id)
     if signature is None or not is_key(key):
         return False

@@ -1,4 +1,4 @@
-"""What other devices send to ours, outside of rooms. One message that cannot be handled costs itself only."""
+"""Messages from other devices to ours, outside of rooms; a message that fails does not affect the others."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from bot.matrix.crypto.olm import DecryptedMessage, Impostor, OlmSessions, Undec
 from bot.matrix.model import Content, ToDeviceEvent
 
 UNWEDGE_SECONDS = (
-    3_600  # between two new conversations with one device (specification, "Recovering from undecryptable messages")
+    3_600  # between two new sessions with one device (specification, "Recovering from undecryptable messages")
 )
 _TYPES = ("m.room.encrypted", WITHHELD)
 _log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class ToDeviceInbox:
-    """Takes in what devices send; *wedged* are those that a new conversation is to be begun with, by name."""
+    """The inbox of to-device messages; *wedged* are the devices that need a new Olm session, by name."""
 
     vault: CryptoStore
     lists: DeviceLists
@@ -40,7 +40,7 @@ class ToDeviceInbox:
     wedged: dict[str, DeviceKeys] = field(default_factory=dict)
 
     def take(self, events: Iterable[ToDeviceEvent], now: int) -> None:
-        """Take in each of *events* that was not among those of the last time; *now* in seconds since the epoch."""
+        """Handle each of *events* that was not among those of the last call; *now* is in seconds since the epoch."""
         known = loaded(self.vault.get("own", "fed"))
         told = {_hash(each): each for each in events if each.type in _TYPES}
         for number, each in told.items():
@@ -57,7 +57,7 @@ class ToDeviceInbox:
                 self._open(told, now)
         except sqlite3.Error:
             raise
-        except Exception as error:  # noqa: BLE001  # a stranger's message must not keep the others from us
+        except Exception as error:  # noqa: BLE001  # a stranger's message must not block the others
             self.faults.add(MESSAGE_REFUSED, f"devices of {told.sender}", error)
 
     def _open(self, told: ToDeviceEvent, now: int) -> None:
@@ -81,7 +81,7 @@ class ToDeviceInbox:
             self.waiting.arrived(*place)
 
     def _learn_withheld(self, sender: UserId, told: Content, now: int) -> None:
-        """A key will not come; where the sender cannot write to us, it is up to us to begin a conversation."""
+        """Store that a key is withheld; if the sender has no Olm session with us, start one."""
         if (place := self.withheld.learn(sender, told)) is not None:
             _log.info("room_key.withheld", user=sender, room=place[0], code=str(told.get("code"))[:64])
             self.waiting.arrived(*place)
@@ -89,12 +89,12 @@ class ToDeviceInbox:
             self._doubt(sender, device, now)
 
     def _device(self, sender: UserId, told: Content) -> DeviceKeys | None:
-        """The device of *sender* that a message names as its own, if it is known."""
+        """Return the device of *sender* whose key a message names; None if it is unknown."""
         key = told.get("sender_key")
         return self.lists.by_curve(sender, key) if isinstance(key, str) else None
 
     def _doubt(self, sender: UserId, device: DeviceKeys | None, now: int) -> None:
-        """A conversation may be broken: begin another, so that at least the next message arrives."""
+        """Schedule a new Olm session for one that may be broken, so that at least the next message arrives."""
         if device is None:
             self.lists.changed([sender])
             return
@@ -103,13 +103,13 @@ class ToDeviceInbox:
             self.wedged[device.name] = device
 
     def unwedged(self, devices: Iterable[DeviceKeys], now: int) -> None:
-        """New conversations were begun with these, as far as that can be done."""
+        """Mark *devices* as having new Olm sessions, as far as that is possible."""
         for device in devices:
             self.wedged.pop(device.name, None)
             self.vault.put("unwedged", device.name, str(now), name_of(device.user))
 
     def tidy(self, now: int) -> None:
-        """Forget with whom a new conversation may be begun again."""
+        """Delete the times after which a new Olm session may be started again."""
         self.vault.drop_older("unwedged", now - UNWEDGE_SECONDS)
 
 

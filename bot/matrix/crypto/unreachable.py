@@ -1,4 +1,4 @@
-"""Users and devices that keys cannot be given to now: left out, told so once, and retried later and later."""
+"""Users and devices that cannot be given keys now: left out, told once, and retried at growing intervals."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,7 +13,7 @@ MOST = 100_000
 
 
 class UnreachableDevices:
-    """Whom we do without for a while; *now* is the monotonic clock."""
+    """The users and devices left out for a while; *now* is the monotonic clock."""
 
     def __init__(self, now: Callable[[], float], withheld: WithheldKeys, faults: Faults) -> None:
         self._patience = RetryTimes(now, DEVICES, MOST)  # with users, and with devices by their names
@@ -22,22 +22,22 @@ class UnreachableDevices:
         self._untold: dict[str, DeviceKeys] = {}
 
     def is_put_off(self, whom: UserId | DeviceKeys) -> bool:
-        """Whether it is too early to try again."""
+        """Return whether it is too early for a retry."""
         return self._patience.is_put_off(whom.name if isinstance(whom, DeviceKeys) else whom)
 
     def next_try(self, latest: float) -> float:
-        """When the first of them is tried again, *latest* at the latest; by the monotonic clock."""
+        """Return when the first retry is due, at most *latest*; by the monotonic clock."""
         return self._patience.next_try(latest)
 
     def answered(self, users: Iterable[UserId], missing: Iterable[UserId]) -> None:
-        """The homeserver told of *users*, but nothing of those *missing*."""
+        """Count a response about *users* as a success, except for those *missing* in it."""
         for user in users:
             self._patience.works(user)
         for user in missing:
             self._patience.put_off(user)
 
     def put_off(self, whom: UserId | DeviceKeys, reason: str) -> None:
-        """The homeserver refuses requests that it is in."""
+        """Leave out a user or a device, because the homeserver refuses requests that contain it."""
         if isinstance(whom, DeviceKeys):
             name, user, reason = whom.name, whom.user, f"device {whom.id}: {reason}"
         else:
@@ -46,24 +46,24 @@ class UnreachableDevices:
         self._faults.add(REQUEST_REFUSED, f"devices of {user}", reason)
 
     def without_key(self, device: DeviceKeys, *, is_away: bool) -> None:
-        """There is no key to begin a conversation with; *is_away*: its homeserver did not answer, so it is not told."""
+        """Leave out a device without a one-time key, and tell it unless its homeserver did not respond (*is_away*)."""
         self._patience.put_off(device.name)
         if not is_away and not self._withheld.is_told(device):
             self._untold[device.name] = device
 
     def left_out(self, device: DeviceKeys, reason: str) -> None:
-        """It cannot be encrypted for."""
+        """Leave out a device for which messages cannot be encrypted."""
         self.without_key(device, is_away=False)
         self._faults.add(DEVICE_LEFT_OUT, f"devices of {device.user}", f"device {device.id}: {reason}")
 
     def met(self, device: DeviceKeys) -> None:
-        """There is a new conversation with it."""
+        """Use a device again, because there is a new Olm session with it."""
         self._patience.works(device.name)
         self._untold.pop(device.name, None)
         self._withheld.met(device)
 
     def notices(self, sender_key: str) -> ToDeviceMessages:
-        """What those are to be told that were not yet."""
+        """Return the messages to devices that were not told yet."""
         devices = tuple(self._untold.values())[:AT_ONCE]
         messages: dict[UserId, dict[DeviceId, Content]] = {}
         for device in devices:
@@ -71,7 +71,7 @@ class UnreachableDevices:
         return ToDeviceMessages(messages, WITHHELD, devices=devices)
 
     def noticed(self, devices: Iterable[DeviceKeys]) -> None:
-        """These were told, or the homeserver does not want them to be."""
+        """Mark *devices* as told, or as refused by the homeserver."""
         for device in devices:
             self._untold.pop(device.name, None)
             self._withheld.told(device)

@@ -1,1 +1,1 @@
-"""Reads diffs: the files they touch, their hunks, and the digest by which Patchwork tells two alike."""
+"""Diff parsing: touched files, hunks, and Patchwork's digest of a diff."""

@@ -1,7 +1,7 @@
-"""The digest by which Patchwork tells two diffs alike: the "hash" of its API.
+"""Patchwork's digest of a diff: the "hash" of its API.
 
-It is blind to what a rebase moves: line numbers, blob ids, the names of the two trees. A series mbox does not carry it,
-so it is computed for every diff that is read, by the server's own rule, for all of them to be compared.
+It ignores what a rebase changes: line numbers, blob ids, the names of the two trees. A series mbox lacks it, so it is
+computed by the server's own algorithm for each diff that is read, which makes all of them comparable.
 """
 
 import hashlib
@@ -11,14 +11,14 @@ from typing import Final
 OF_NOTHING: Final = hashlib.sha1(b"", usedforsecurity=False).hexdigest()
 _NAME = re.compile(r"(---|\+\+\+) (\S+)")
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", re.ASCII)
-_NOTABLE = re.compile(r"\n(?:(?:---|\+\+\+) .*|(?![ +\-]).*)")  # what does not count as it stands
+_NOTABLE = re.compile(r"\n(?:(?:---|\+\+\+) .*|(?![ +\-]).*)")  # lines that do not enter the digest unchanged
 
 
 def hash_of(diff: str) -> str:
-    """The SHA-1 of what *diff* says, a line each: the names of its files, the sizes of its hunks and their lines.
+    """Return the SHA-1 of the file names, hunk sizes and hunk lines of *diff*.
 
-    A name ends at white space, and its first part becomes "a" or "b". Nothing else counts: of a rename, a change of
-    mode or a binary file nothing is left.
+    A name ends at white space, and its first component becomes "a" or "b". Nothing else enters the digest, so that of a
+    pure rename, a mode change or a binary file is the digest of nothing.
     """
     kept = _NOTABLE.sub(_plain, "\n" + diff.replace("\r", "").strip())
     text = f"{kept[1:]}\n" if kept else ""
@@ -26,12 +26,12 @@ def hash_of(diff: str) -> str:
 
 
 def proves(digest: str | None) -> bool:
-    """Whether diffs with the same *digest* are alike; of all that leave nothing, they are not."""
+    """Return whether two diffs with this *digest* are alike, which the digest of nothing does not prove."""
     return digest is not None and digest != OF_NOTHING
 
 
 def _plain(notable: re.Match[str]) -> str:
-    """What counts of a line, with the line feed before it; "" for one that does not count."""
+    """Return the part of a line that enters the digest, with the line feed before it; "" if there is none."""
     line = notable[0][1:]
     if name := _NAME.match(line):
         tree = "a" if name[1] == "---" else "b"
@@ -42,5 +42,5 @@ def _plain(notable: re.Match[str]) -> str:
 
 
 def _count(digits: str | None) -> str:
-    """A count without leading zeros; one that is left out is 1. It may be longer than any number."""
+    """Return a count without leading zeros, 1 if it is left out, as text because it may exceed any integer."""
     return "1" if digits is None else digits.lstrip("0") or "0"

@@ -1,11 +1,11 @@
-"""The headers of a diff: which file its next part is about."""
+"""Parser of diff headers, which name the file of the next part."""
 
 import re
 
 from bot.patchwork.diff.quoting import name_in_header, name_of, name_of_pair, new_name_in_header, plain, unquote
 
 _GIT = re.compile(r"\ndiff --(git|cc|combined) (.*)")
-# Where the lines end that extend it. A repeated group that takes them would remember each of them, to go back to.
+# The end of the extended header lines. A repeated group would remember each of them for backtracking.
 _EXTENDED_END = re.compile(
     r"""
     \n(?!
@@ -25,9 +25,9 @@ _Names = tuple[str | None, str | None]  # of the file now, and before a rename o
 
 
 def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
-    """The path, the old path and the end of the header below the line that ends at *at*; None without one.
+    """Return the path, the old path and the end of the header below the line that ends at *at*; None if there is none.
 
-    The old path is None where no rename or copy changed it.
+    The old path is None unless a rename or copy changed it.
     """
     if header := _GIT.match(text, at):
         below = _EXTENDED_END.search(text, header.end())
@@ -35,7 +35,7 @@ def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
         shown = _SHOWN.match(text, end)
         extended = text[header.end() : end]
         if not extended and shown is None and _ENDS.match(text, end) is None:
-            return None  # text that only looks like it
+            return None  # text that only looks like a header
         path, old_path = _names(header, extended, shown)
         end = shown.end() if shown else end
     elif shown := _PLAIN.match(text, at):
@@ -46,10 +46,10 @@ def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
 
 
 def _names(header: re.Match[str], extended: str, shown: re.Match[str] | None) -> _Names:
-    """Which file a "diff --git" header is about."""
+    """Return the path and the old path that a "diff --git" header is about."""
     named = header[2].removesuffix("\r")
     if header[1] != "git":
-        return unquote(named), None  # a merge's header names the file without a prefix
+        return unquote(named), None  # the header of a merge names the file without a prefix
     moved = _moved(extended) if "rename " in extended or "copy " in extended else {}
     named = plain(named)
     path = moved.get("to") or name_in_header(named) or _shown(shown) or new_name_in_header(named)
@@ -58,12 +58,12 @@ def _names(header: re.Match[str], extended: str, shown: re.Match[str] | None) ->
 
 
 def _shown(lines: re.Match[str] | None) -> str | None:
-    """The file that the "---" and "+++" lines name; None where there are none."""
+    """Return the file that the "---" and "+++" lines name; None if there are none."""
     if lines is None:
         return None
     return name_of_pair(name_of(lines[1].removesuffix("\r")), name_of(lines[2].removesuffix("\r")))
 
 
 def _moved(extended: str) -> dict[str, str]:
-    """The names of a rename or copy under "from" and "to"; they carry no prefix."""
+    """Return the names of a rename or copy under "from" and "to"; they have no prefix."""
     return {side: unquote(name.removesuffix("\r")) for side, name in _MOVED.findall(extended)}

@@ -1,12 +1,12 @@
-"""The hunks of a diff: how many lines they add and remove, and where they end.
+"""Line counts and ends of the hunks of a diff.
 
-Only the counts of its header tell where a hunk ends. A removed line may read "--- a/x", an added one
-"+++ b/x", and a patch that adds a patch holds whole diffs; trusting the counts keeps all of them inside.
+Only the counts in its header tell where a hunk ends. A removed line may read "--- a/x", an added one "+++ b/x", and a
+patch that adds a patch contains whole diffs; trusting the counts keeps all of them inside the hunk.
 
-Nearly always the hunks fill their part of the diff to its last line. Then the first signs of all lines are
-counted at once, and the last hunk is seen to have as many lines as its header says; a hunk before it ends
-where the next one starts, for no line of a hunk begins with "@" (what else stands between two hunks is counted with
-them). Otherwise all of them are walked line by line.
+Nearly always the hunks fill their part of the diff to its last line. Then the first characters of all lines are counted
+at once, and the last hunk is checked against its header; an earlier hunk ends where the next one starts, because no
+line of a hunk begins with "@" (other lines between two hunks are counted with them). Otherwise the hunks are parsed
+line by line.
 """
 
 import re
@@ -14,15 +14,15 @@ from itertools import chain, takewhile
 from typing import NamedTuple
 
 _HUNK = re.compile(r"\n@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@.*")
-# Git merges at most 16 parents in practice; the cap bounds the work per line.
+# Git merges at most 16 parents in practice; the limit bounds the work per line.
 _MERGED_HUNK = re.compile(r"\n(@{3,17})((?: -\d{1,9}(?:,\d{1,9})?){2,16}) \+\d{1,9}(?:,(\d{1,9}))? \1.*")
 _OLD_COUNT = re.compile(r"-\d+(?:,(\d+))?")
-_NO_LINE = re.compile(r"\n[^ +\-\\\r\n]")  # the start of one that no hunk can hold
+_NO_LINE = re.compile(r"\n[^ +\-\\\r\n]")  # the start of a line that no hunk can contain
 _SIGNATURE = "\n-- \n"  # of a mail
 
 
 class Tally(NamedTuple):
-    """The lines added and removed, and the end of the last of them."""
+    """The numbers of added and removed lines, and the end of the last of them."""
 
     added: int
     removed: int
@@ -30,9 +30,9 @@ class Tally(NamedTuple):
 
 
 def tally(text: str, at: int, limit: int) -> Tally:
-    """All hunks that follow each other below the line that ends at *at*; nothing where none does.
+    """Return the tally of the consecutive hunks below the line that ends at *at*; 0 and 0 if there are none.
 
-    *limit* is the end of the last line that can belong to a hunk, unless a hunk needs more.
+    *limit* is the end of the last line that can belong to a hunk, unless a hunk needs more lines.
     """
     if not text.startswith("\n@@ -", at):
         return _walk(text, at)
@@ -47,7 +47,7 @@ def tally(text: str, at: int, limit: int) -> Tally:
 
 
 def _filled(text: str, at: int, end: int) -> tuple[int, int, int] | None:
-    """The tally of the hunk at *at* if it ends at *end*."""
+    """Return the tally of the hunk at *at* if it ends exactly at *end*."""
     header = _HUNK.match(text, at)
     if not header:
         return None
@@ -58,7 +58,7 @@ def _filled(text: str, at: int, end: int) -> tuple[int, int, int] | None:
 
 
 def _walk(text: str, at: int) -> Tally:
-    """The hunks from *at*, each line of theirs looked at."""
+    """Return the tally of the hunks from *at*, parsed line by line."""
     added = removed = 0
     while hunk := _hunk(text, at):
         added, removed, at = added + hunk.added, removed + hunk.removed, hunk.end
@@ -66,7 +66,7 @@ def _walk(text: str, at: int) -> Tally:
 
 
 def _hunk(text: str, at: int) -> Tally | None:
-    """The hunk whose header starts at *at*; None where there is no header."""
+    """Return the tally of the hunk whose header starts at *at*; None if there is no header."""
     header = _HUNK.match(text, at) or _MERGED_HUNK.match(text, at)
     if not header:
         return None
@@ -83,16 +83,16 @@ def _hunk(text: str, at: int) -> Tally | None:
 
 
 def _count(digits: str | None) -> int:
-    return int(digits or 1)  # "@@ -3 +3 @@" leaves a count of one out
+    return int(digits or 1)  # "@@ -3 +3 @@" omits a count of one
 
 
 def _plain(lines: list[str], old: int, new: int) -> tuple[int, int, int]:
-    """The signs of a hunk of *old* and *new* lines, and how many of *lines* it is.
+    """Return the added and removed lines of a hunk of *old* and *new* lines, and how many of *lines* it has.
 
-    Each line uses up one of the old or new lines or of both, so the next max(old, new) lines are surely
-    part of the hunk: whole slices are counted, and soon nothing is left.
+    Each line counts as an old line, a new line or both, so the next max(old, new) lines certainly belong to the hunk:
+    whole slices are counted at once, and few rounds are needed.
     """
-    firsts = "".join([line[:1] or " " for line in lines])  # an empty line is a blank one that lost its space
+    firsts = "".join([line[:1] or " " for line in lines])  # an empty line is a blank context line without its space
     added = removed = used = 0
     while (sure := max(old, new)) > 0:
         signs = firsts[used : used + sure]
@@ -106,7 +106,7 @@ def _plain(lines: list[str], old: int, new: int) -> tuple[int, int, int]:
 
 
 def _merged(lines: list[str], old: list[int], new: int) -> tuple[int, int, int]:
-    """The same for a hunk of a merge, with one column of signs per parent."""
+    """Return the added and removed lines of a merge's hunk, with a column of signs per parent, and its length."""
     added = removed = used = 0
     while used < len(lines) and (new > 0 or max(old) > 0):
         signs = lines[used][: len(old)].removesuffix("\r").ljust(len(old))

@@ -1,4 +1,4 @@
-"""File names as diffs write them: C-quoted, prefixed, two to a line."""
+"""File names as written in diffs: C-quoted, prefixed, two to a line."""
 
 import re
 
@@ -7,8 +7,8 @@ _ESCAPE = re.compile(rb"\\([0-3][0-7]{2}|.)")
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?[ ]+"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
-# What stands behind a name where no tab ends it, for a mailer turned the tab to spaces: blanks, a time stamp, or a note
-# of Subversion, such as (revision 4007).
+# What follows a name if a mailer turned the tab behind it into spaces: blanks, a time stamp, or a note of Subversion
+# such as (revision 4007).
 _BEHIND_NAME = re.compile(
     rf"""
     [ ]{{2}} |                                                       # more than one blank
@@ -28,7 +28,7 @@ _USUAL_PREFIX = re.compile(r"[ab]/")
 
 
 def unquote(field: str) -> str:
-    """The name in *field*, which git C-quotes when it holds quotes, backslashes or control characters.
+    """Return the name in *field*, which git C-quotes if it has quotes, backslashes or control characters.
 
     Bytes that are not UTF-8 become U+FFFD.
     """
@@ -37,9 +37,9 @@ def unquote(field: str) -> str:
 
 
 def name_of(field: str) -> str | None:
-    """The name after "--- " or "+++ ", without what stands behind it; None for /dev/null."""
+    """Return the name after "--- " or "+++ ", without a time stamp or note behind it; None for /dev/null."""
     if not field.startswith('"'):
-        field, tab, _ = field.partition("\t")  # with which git ends a name that holds spaces
+        field, tab, _ = field.partition("\t")  # the tab with which git ends a name that has spaces
         if not tab and (behind := _BEHIND_NAME.search(field)):
             field = field[: behind.start()]
     name = plain(unquote(field))
@@ -47,14 +47,14 @@ def name_of(field: str) -> str | None:
 
 
 def plain(name: str) -> str:
-    """*name* without "./" and doubled slashes, which mean nothing; *name* may also be the two names of a header."""
+    """Return *name*, or the two names of a header, without "./" and doubled slashes."""
     if "./" not in name and "//" not in name:
         return name
     return _LEADING_DOT.sub("", _SLASHES.sub("/", name))
 
 
 def name_in_header(names: str) -> str | None:
-    """The one name in the "a/x b/x" of a git header; None where the two differ or cannot be told apart."""
+    """Return the name shared by both sides of the "a/x b/x" of a git header; None if they differ or cannot be split."""
     middle = len(names) // 2
     name = names[2:middle]
     if name and names == f"a/{name} b/{name}":  # nearly always
@@ -64,15 +64,15 @@ def name_in_header(names: str) -> str | None:
 
 
 def new_name_in_header(names: str) -> str | None:
-    """The second name of "a/x b/y", for headers that nothing else explains."""
+    """Return the second name of "a/x b/y", for headers without any other hint."""
     pair = _split(names)
     return _without_usual_prefixes(*pair)[1] if pair else None
 
 
 def name_of_pair(old: str | None, new: str | None) -> str | None:
-    """The file that a "---" and a "+++" name stand for; None for /dev/null on both sides.
+    """Return the file that a "---" and a "+++" name stand for; None if both are /dev/null.
 
-    Backups beside the file ("x.c.orig", "x.c~") lose to the file itself, as with git.
+    The file itself takes precedence over a backup beside it ("x.c.orig", "x.c~"), as in git.
     """
     if old is None or new is None:
         lone = old or new
@@ -84,16 +84,16 @@ def name_of_pair(old: str | None, new: str | None) -> str | None:
 
 
 def _quoted(field: str) -> str | None:
-    """What stands between the quote that *field* starts with and the one that closes it; None without them."""
+    """Return the text between the quote at the start of *field* and the closing one; None if it is not quoted."""
     if not field.startswith('"'):
         return None
-    # With the escaped backslashes out of the way, any backslash before a quote escapes that.
+    # With the escaped backslashes replaced, any backslash before a quote escapes that quote.
     closing = _CLOSING.search(field.replace("\\\\", "\0\0"), 1)
     return field[1 : closing.start()] if closing else None
 
 
 def _unescape(quoted: str) -> str:
-    """*quoted* with its C escapes resolved; octal ones are UTF-8 bytes."""
+    """Return *quoted* with its C escapes resolved; octal ones are UTF-8 bytes."""
     return _ESCAPE.sub(_escaped, quoted.encode(errors="replace")).decode(errors="replace")
 
 
@@ -103,10 +103,10 @@ def _escaped(match: re.Match[bytes]) -> bytes:
 
 
 def _split(names: str) -> tuple[str, str] | None:
-    """Both names of a git header, prefixes kept; None where spaces leave it open."""
+    """Return both names of a git header with their prefixes; None if spaces make it ambiguous."""
     if (first := _quoted(names)) is not None:
         return _unescape(first), unquote(names[len(first) + 3 :])  # two quotes and a space
-    if names.endswith('"'):  # no bare name holds a quote
+    if names.endswith('"'):  # an unquoted name has no quote in it
         old, _, new = names.partition(' "')
         return old, unquote(f'"{new}')
     middle = len(names) // 2
@@ -117,7 +117,7 @@ def _split(names: str) -> tuple[str, str] | None:
 
 
 def _shared(old: str, new: str) -> str | None:
-    """The name that both stand for: equal as they are (no prefixes), or below their first components."""
+    """Return the name shared by *old* and *new*: equal as they are, or equal below their first components."""
     if old == new:
         return old or None
     below_old, below_new = old.partition("/")[2], new.partition("/")[2]

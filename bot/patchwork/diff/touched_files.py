@@ -1,16 +1,15 @@
-"""The files that a diff touches.
+"""Finds the files that a diff touches.
 
-The text may be a bare diff, several in a row, a patch mail or an mbox; whatever is no diff is skipped.
+The text may be a bare diff, several in a row, a patch mail or an mbox; anything that is not a diff is skipped.
 
-Theory of operation. The scanner jumps from one notable line to the next: one that may begin a file's part of
-the diff, begin a mail or end its message. Two of these, "diff --git" and "From", no hunk can hold, so the part
-before them needs no look at its hunks. Only where a "---" line comes along it does, for that may be a removed
-line: then the hunks tell where they end (see `hunks`), and the scanner goes on from there. The lines are counted
-afterwards, part by part.
+Theory of operation. The scanner jumps from one notable line to the next: one that may start a file's part of the diff,
+start a mail or end its message. No hunk can contain two of these, "diff --git" and "From", so the part before them is
+skipped without parsing its hunks. A "---" line may be a removed line: in that case the hunks are parsed to find their
+end (see `hunks`), and the scanner continues from there. Lines are counted afterwards, part by part.
 
-A diff pasted into a commit message looks like any other. It is taken for a quotation where a "---" line
-below it is followed by a diffstat, or by nothing, and then by another diff: that is where git itself ends
-the message. In doubt a file counts as touched.
+A diff pasted into a commit message looks like any other. It counts as a quotation if a "---" line below it is followed
+by a diffstat, or by nothing, and then by another diff, because that is how git itself ends a message. In doubt a file
+counts as touched.
 """
 
 import re
@@ -21,7 +20,7 @@ from bot.patchwork.diff.hunks import tally
 from bot.patchwork.model import FileChange
 
 MAX_FILES = 20_000
-"""No more files are returned; Linux treewide patches touch about 10,000."""
+"""The maximum number of files returned; Linux treewide patches touch about 10,000."""
 
 _NOTABLE = re.compile(r"\n(?:diff --|From |---\s)")
 _MAIL = re.compile(r"From \S+ +\w{3} +\w{3} +\d{1,2} \d\d:\d\d:\d\d \d{4}")
@@ -30,27 +29,27 @@ _STAT = re.compile(r"^ (?:\d+ files? changed|[^|\n]*\| +(?:\d|Bin))", re.MULTILI
 
 
 _Section = tuple[str, str | None, int, int]
-"""One file's part of a diff: its path, its old path if that differs, and between where its hunks lie."""
+"""One file's part of a diff: its path, its old path if that differs, and the start and end of its hunks."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Mail:
-    """The mail being read: where it starts, and whether the files found may be quotations."""
+    """The mail being scanned: its start, and whether the files found so far may be quotations."""
 
-    start: int  # its first line
+    start: int  # offset of its first line
     files_before: int
     in_message: bool = True
     separator: int | None = None  # a "---" line that may have ended the message
 
 
 _AT_START = _Mail(start=0, files_before=0)
-_PAST_MESSAGE = _Mail(start=0, files_before=0, in_message=False)  # what is found from here on stays
+_PAST_MESSAGE = _Mail(start=0, files_before=0, in_message=False)  # files found from here on are final
 
 
 def changed_files(diff: str) -> tuple[FileChange, ...]:
-    """The files that *diff* touches, in its order; one that several diffs touch comes as often.
+    """Return the files that *diff* touches, in its order, with repetitions if several diffs touch the same file.
 
-    Never raises; takes time linear in the text; at most MAX_FILES files.
+    Never raises; takes time linear in the text; returns at most MAX_FILES files.
     """
     text = _framed(diff)
     files: list[FileChange] = []
@@ -61,13 +60,13 @@ def changed_files(diff: str) -> tuple[FileChange, ...]:
 
 
 def touched_paths(diff: str) -> list[str]:
-    """The old and new names of the same files, in order; for those who need no counts, and much faster."""
+    """Return the old and new names of the files that *diff* touches, in order; much faster than `changed_files`."""
     sections = _sections(_framed(diff))
     return [name for path, old_path, _, _ in sections for name in (old_path, path) if name is not None]
 
 
 def without_message(body: str) -> str:
-    """The diff at the end of a mail as Patchwork writes it; its message holds none. "" where there is none."""
+    """Return the diff at the end of a mail written by Patchwork, whose message has none; "" if there is no diff."""
     text = _framed(body)
     for notable in _NOTABLE.finditer(text):
         if read_header(text, notable.start()):
@@ -76,7 +75,7 @@ def without_message(body: str) -> str:
 
 
 def _framed(diff: str) -> str:
-    """*diff* with a line feed before and behind each line, and no empty lines at the end."""
+    """Return *diff* with a line feed before and after each line, and without empty lines at the end."""
     return "\n" + diff.rstrip("\n") + "\n"
 
 
@@ -93,7 +92,7 @@ def _sections(text: str) -> list[_Section]:
                 mail = _at_diff(text, at, mail, found)
             notable = search(text, start)
             end = notable.start() if notable else len(text) - 1
-            if text.startswith("-", end + 1):  # maybe a removed line
+            if text.startswith("-", end + 1):  # possibly a removed line
                 end = tally(text, start, end).end
                 notable = search(text, end)
             found.append((path, old_path, start, end))
@@ -104,7 +103,7 @@ def _sections(text: str) -> list[_Section]:
 
 
 def _at_text(text: str, at: int, mail: _Mail, files: int) -> _Mail:
-    """What is known of the mail after a line outside of any diff."""
+    """Return the state of the mail after a notable line outside any diff."""
     if _MAIL.match(text, at):
         return _Mail(start=at, files_before=files)
     if mail.in_message and mail.separator is None and _SEPARATOR.match(text, at):
@@ -113,9 +112,9 @@ def _at_text(text: str, at: int, mail: _Mail, files: int) -> _Mail:
 
 
 def _at_diff(text: str, at: int, mail: _Mail, found: list[_Section]) -> _Mail:
-    """What is known of the mail where a diff starts; takes back the files that its message quoted."""
+    """Return the state of the mail at the start of a diff, and drop the files that its message only quoted."""
     if len(found) == mail.files_before and not text[mail.start : at].strip():
-        return _PAST_MESSAGE  # there was none
+        return _PAST_MESSAGE  # there was no message
     if mail.separator is None:
         return mail
     if not _ends_message(text, mail.separator + 3, at):
@@ -125,6 +124,6 @@ def _at_diff(text: str, at: int, mail: _Mail, found: list[_Section]) -> _Mail:
 
 
 def _ends_message(text: str, start: int, end: int) -> bool:
-    """Whether what stands between a "---" and a diff shows that git wrote both."""
+    """Return whether the text between a "---" line and a diff shows that git wrote both."""
     between = text[start:end]
     return not between.strip() or _STAT.search(between) is not None

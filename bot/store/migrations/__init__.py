@@ -1,1 +1,1 @@
-"""The history of the schema, oldest first."""
+"""Migrations of the schema, oldest first."""

@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `bot.store.migrate` hands over."""
+"""Runs migrations on the connection that `bot.store.migrate` provides."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""One module per version of the schema."""
+"""Modules with one version of the schema each."""

@@ -10,14 +10,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables in an empty database."""
+    """Create the tables in an empty database."""
     _servers()
     _notices()
     _rooms()
 
 
 def _servers() -> None:
-    """The servers, and what was read there."""
+    """Create the tables of servers and submissions."""
     op.create_table(
         "server",
         sa.Column("name", sa.Text(), nullable=False),
@@ -201,7 +201,7 @@ def _servers() -> None:
 
 
 def _notices() -> None:
-    """What is said in rooms, now or later."""
+    """Create the tables of cards, notices, digests, floods and retries."""
     op.create_table(
         "card",
         sa.Column("room", sa.Text(), nullable=False),
@@ -352,7 +352,7 @@ def _notices() -> None:
 
 
 def _rooms() -> None:
-    """The account, its rooms, and what people say there."""
+    """Create the tables of the account, its rooms, messages and subscriptions."""
     op.create_table(
         "encrypted_room",
         sa.Column("room", sa.Text(), nullable=False),
