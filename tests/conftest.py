@@ -1,6 +1,10 @@
+from collections.abc import Iterator
+
 import pytest
 import structlog
 from hypothesis import settings
+
+import preloaded
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
 settings.load_profile("patient")
@@ -11,3 +15,11 @@ pytest_plugins = ["element_fixtures", "matrix_fixtures", "postgres_fixtures", "s
 def _log_as_by_default() -> None:
     """What a test before made of the log is forgotten."""
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _preloaded_bots() -> Iterator[None]:
+    """What starts a bot forks it."""
+    preloaded.prepare()
+    yield
+    preloaded.close()

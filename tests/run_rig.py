@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -18,6 +17,7 @@ import psycopg
 from hurried import HurriedClock
 
 import postgres_server
+import preloaded
 from bot.clock import SystemClock
 from bot.ids import RoomId, UserId
 from bot.sample_patchwork.diffs import sample_diff
@@ -57,7 +57,7 @@ poll_interval_seconds = 1
 class Process:
     """A bot that was started."""
 
-    process: asyncio.subprocess.Process
+    process: preloaded.Process
     log: Path
 
     async def ended(self) -> int:
@@ -102,6 +102,7 @@ class Stage:
     flood: int | None = None  # in each room
     floods: dict[str, int] = field(default_factory=dict)  # by room, where it is another than in each
     invite_from: tuple[str, ...] | None = None
+    fresh: bool = False  # each bot is an interpreter of its own
     _starts: int = 0
 
     async def start(self, *, password: str | None = PASSWORD) -> Process:
@@ -110,33 +111,26 @@ class Stage:
         log = self.folder / f"log{self._starts}.txt"
         config = self._write_config()
         secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *self._command(config),
-                cwd=self.folder,
-                env={**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret},
-                stdout=output,
-                stderr=output,
-            )
+        environment = {**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret}
+        process = await preloaded.started(
+            *self._command(config), folder=self.folder, environment=environment, output=log, fresh=self.fresh
+        )
         return Process(process, log)
 
     async def patchbot(self, *arguments: str, stdin: bytes = b"", password: str | None = None) -> tuple[int, str]:
         """Run another verb with the bot's own settings; its exit status, and what it said on either stream."""
-        pipe = asyncio.subprocess.PIPE
         secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
         self._write_config()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot.cli", *arguments, "--config", str(self.folder / "config.toml")),
-            cwd=self.folder,
-            env={**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret},
-            stdin=pipe,
-            stdout=pipe,
-            stderr=asyncio.subprocess.STDOUT,
+        done = await asyncio.to_thread(
+            preloaded.run,
+            *("-m", "bot.cli", *arguments, "--config", str(self.folder / "config.toml")),
+            folder=self.folder,
+            environment={**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret},
+            stdin=stdin,
+            seconds=WAIT_SECONDS,
+            fresh=self.fresh,
         )
-        async with asyncio.timeout(WAIT_SECONDS):
-            output, _ = await process.communicate(stdin)
-        assert process.returncode is not None
-        return process.returncode, output.decode()
+        return done.returncode, (done.stdout + done.stderr).decode()
 
     async def page(self, path: str) -> tuple[int, str]:
         """What the bot serves at a path: the status and the text."""
@@ -231,9 +225,9 @@ class Stage:
 
     def _command(self, config: Path) -> tuple[str, ...]:
         if self.hurry is None:
-            return (sys.executable, "-m", "bot.cli", "run", "--config", str(config))
+            return ("-m", "bot.cli", "run", "--config", str(config))
         script = Path(__file__).with_name("hurried.py")
-        return (sys.executable, str(script), str(self.hurry.origin), str(self.hurry.speed), str(config))
+        return (str(script), str(self.hurry.origin), str(self.hurry.speed), str(config))
 
     def _config(self) -> str:
         text = CONFIG.format(

@@ -2,10 +2,11 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+import preloaded
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SEED = SAMPLES / "patch-2194095.json"
@@ -23,17 +24,19 @@ projects = ["qemu-devel"]
 
 
 def patchbot(
-    *arguments: str | bytes | Path, stdin: bytes = b"", folder: Path | None = None, **variables: str
+    *arguments: str | bytes | Path,
+    stdin: bytes = b"",
+    folder: Path | None = None,
+    fresh: bool = False,
+    **variables: str,
 ) -> subprocess.CompletedProcess[bytes]:
-    """What the command does, run as a process of its own."""
-    return subprocess.run(  # noqa: S603  # our own program
-        [sys.executable, "-m", "bot.cli", *arguments],
-        input=stdin,
-        capture_output=True,
-        cwd=folder,
-        env=environment(**variables),
-        timeout=300,
-        check=False,
+    """What the command does, run as a process of its own; a *fresh* one is an interpreter of its own, too."""
+    return preloaded.run(
+        *("-m", "bot.cli", *map(os.fsdecode, arguments)),
+        folder=folder or Path.cwd(),
+        environment=environment(**variables),
+        stdin=stdin,
+        fresh=fresh,
     )
 
 

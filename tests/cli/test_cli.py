@@ -99,7 +99,7 @@ def test_closed_streams_are_empty_ones() -> None:
 def test_a_stream_that_cannot_spell_a_character_still_gets_the_rest(tmp_path: Path) -> None:
     query = "subject:“crash” path:grün/"
 
-    done = patchbot("explain", query, tmp_path / "none", PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+    done = patchbot("explain", query, tmp_path / "none", fresh=True, PYTHONIOENCODING="ascii", PYTHONUTF8="1")
 
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr

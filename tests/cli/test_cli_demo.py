@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_demo_shows_cards_and_ends_by_itself() -> None:
-    done = patchbot("demo")
+    done = patchbot("demo", fresh=True)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"matched: migration/" in done.stdout

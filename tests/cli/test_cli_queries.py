@@ -54,7 +54,7 @@ def test_paths_of_several_files_are_one_list_with_old_and_new_names(
 def test_a_name_that_is_not_utf_8_survives(folder: Path) -> None:
     (folder / "1").write_bytes(diff_of(b"caf\xe9.c", "grün.c".encode()))
 
-    done = patchbot("paths", folder / "1", folder=folder, LC_ALL="C", PYTHONUTF8="0")
+    done = patchbot("paths", folder / "1", folder=folder, fresh=True, LC_ALL="C", PYTHONUTF8="0")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"caf\xe9.c\ngr\xc3\xbcn.c\n", b"")
 

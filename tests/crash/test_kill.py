@@ -1,6 +1,7 @@
 """Real processes, killed with SIGKILL where it hurts, and started again."""
 
 import asyncio
+import os
 import random
 import signal
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import preloaded
 from bot.clock import SystemClock
 from bot.demo.room import FileRoom
 from bot.sample_patchwork.patchwork import SamplePatchwork
@@ -32,13 +34,13 @@ class Scene:
     database: str
     patchwork: SamplePatchwork
 
-    async def start(
-        self, moment: str = "never", typed: str = "", *, whom: str = "the bot", later: float = 0
-    ) -> asyncio.subprocess.Process:
+    async def start(self, moment: str = "never", typed: str = "", *, later: float = 0) -> preloaded.Process:
         """The bot as a process of its own, *later* by so many seconds."""
-        arguments = (str(PROGRAM), str(self.folder), self.url, self.database, moment, typed, str(later), whom)
-        pipe = asyncio.subprocess.PIPE if whom == "somebody else" else None
-        return await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
+        program, output = self._program(moment, typed, later), Path(os.devnull)
+        return await preloaded.started(*program, folder=self.folder, environment=os.environ, output=output)
+
+    def _program(self, moment: str, typed: str = "", later: float = 0, whom: str = "the bot") -> tuple[str, ...]:
+        return (str(PROGRAM), str(self.folder), self.url, self.database, moment, typed, str(later), whom)
 
     async def dies(self, moment: str, typed: str = "", *, later: float = 0) -> bool:
         """Start it, and see it killed at *moment*."""
@@ -51,7 +53,8 @@ class Scene:
     @asynccontextmanager
     async def waiting_at(self, moment: str) -> AsyncIterator[asyncio.subprocess.Process]:
         """The bot as a process that has come to *moment*, and goes on with the next line it reads."""
-        process = await self.start(moment, whom="somebody else")
+        program, pipe = self._program(moment, whom="somebody else"), asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(sys.executable, *program, stdin=pipe, stdout=pipe)
         assert process.stdout is not None
         try:
             while (line := await process.stdout.readline()) != b"now\n":
@@ -165,7 +168,7 @@ async def test_a_bot_killed_again_and_again_at_random_loses_nothing_and_says_not
     for _ in range(8):
         process = await scene.start()
         try:
-            await asyncio.wait_for(process.wait(), waits.uniform(0.5, 1.4))
+            await asyncio.wait_for(process.wait(), waits.uniform(0.0, 0.5))
         except TimeoutError:
             process.kill()
             await process.wait()

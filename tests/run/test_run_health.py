@@ -71,6 +71,7 @@ async def test_a_homeserver_that_is_away_at_the_start_is_told_with_the_time_sinc
 
 
 async def test_nobody_answers_a_healthcheck_where_no_bot_runs(stage: Stage) -> None:
+    stage.fresh = True
     stage.listen = f"127.0.0.1:{a_free_port()}"
     bot = await stage.start()
     await bot.kill()

@@ -27,6 +27,7 @@ async def test_a_second_bot_over_the_same_folder_refuses_in_one_line(stage: Stag
 
 
 async def test_what_the_bot_writes_is_for_its_owner_only(stage: Stage) -> None:
+    stage.fresh = True
     async with stage.running() as bot:
         assert await bot.stop() == 0
 
