@@ -90,10 +90,10 @@ class PostgresServer:
         return f"postgresql://{user}@/{database}?host={self.folder}"
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The address of a new, empty database; it is dropped at the end, whoever is connected to it."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """The address of a new database, a copy of *template*; it is dropped at the end, whoever is connected to it."""
         name = f"bot{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield self.url(name)
         self.start()
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -129,6 +129,11 @@ def prepare() -> None:
     _forking.is_allowed = True
 
 
+def is_prepared() -> bool:
+    """Whether what is started may be forked."""
+    return _forking.is_allowed
+
+
 def close() -> None:
     """Fork no more, and end what was forked."""
     if _forking.preloaded is not None:

@@ -26,6 +26,7 @@ from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.server import serve
 from homeserver import NO_TLS
 from matrix_rig import PASSWORD, Account
+from new_database import put_new_database
 from person import WAIT_SECONDS, Person
 from rig import PROJECT
 
@@ -102,13 +103,17 @@ class Stage:
     flood: int | None = None  # in each room
     floods: dict[str, int] = field(default_factory=dict)  # by room, where it is another than in each
     invite_from: tuple[str, ...] | None = None
-    fresh: bool = False  # each bot is an interpreter of its own
+    fresh: bool = field(
+        default_factory=lambda: not preloaded.is_prepared()
+    )  # an interpreter and a database of its own making
     _starts: int = 0
 
     async def start(self, *, password: str | None = PASSWORD) -> Process:
         """Start `patchbot run`."""
         self._starts += 1
         log = self.folder / f"log{self._starts}.txt"
+        if not (self.fresh or self.database):
+            put_new_database(self.folder / "bot.db")
         config = self._write_config()
         secret = {} if password is None else {"PATCHBOT_MATRIX__PASSWORD": password}
         environment = {**_foreign_environment(), "PYTHONPATH": str(ROOT), **secret}

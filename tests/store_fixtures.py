@@ -12,14 +12,21 @@ from store_rig import FileRig, StoreRig
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> StoreRig:
-    """A new database of each kind; `only_sqlite` and `only_postgres` choose one."""
-    return FileRig(tmp_path) if request.param == "sqlite" else StoreRig(request.getfixturevalue("postgres_url"))
+    """A new database of each kind; `only_sqlite` and `only_postgres` choose one.
+
+    It is empty, but for whoever has the store, too, of the newest version.
+    """
+    has_store = "store" in request.fixturenames
+    if request.param == "postgresql":
+        return StoreRig(request.getfixturevalue("migrated_postgres_url" if has_store else "postgres_url"))
+    rig = FileRig(tmp_path)
+    if has_store:
+        put_new_database(rig.file)
+    return rig
 
 
 @pytest.fixture
 async def store(rig: StoreRig) -> AsyncIterator[Store]:
-    if isinstance(rig, FileRig):
-        put_new_database(rig.file)
     store = await rig.open()
     yield store
     await store.close()

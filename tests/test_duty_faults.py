@@ -18,7 +18,7 @@ ROOMS = (ROOM, OTHER)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
     if request.param == "postgresql":
-        return Rig(tmp_path, url=request.getfixturevalue("postgres_url"))
+        return Rig(tmp_path, url=request.getfixturevalue("migrated_postgres_url"))
     return Rig(tmp_path, url=f"sqlite:///{tmp_path / 'bot.db'}")
 
 

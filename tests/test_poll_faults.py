@@ -28,7 +28,7 @@ Break = Callable[[Rig, Bot, int], Mend]
 @pytest.fixture(params=["sqlite", "postgresql"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
     if request.param == "postgresql":
-        return Rig(tmp_path, url=request.getfixturevalue("postgres_url"))
+        return Rig(tmp_path, url=request.getfixturevalue("migrated_postgres_url"))
     return Rig(tmp_path)
 
 

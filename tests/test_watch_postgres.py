@@ -24,8 +24,8 @@ HOSTILE = "\0NUL \ud800 surrogate \x1b[31m \u202e \x80 \U0001f4a3 %s :name '; DR
 
 
 @pytest.fixture
-def rig(tmp_path: Path, postgres_url: str) -> Rig:
-    return Rig(tmp_path, url=postgres_url)
+def rig(tmp_path: Path, migrated_postgres_url: str) -> Rig:
+    return Rig(tmp_path, url=migrated_postgres_url)
 
 
 async def test_a_series_gets_one_card_however_often_the_bot_starts(rig: Rig) -> None:

@@ -392,7 +392,7 @@ async def test_commands_under_way_when_the_bot_stops_are_answered_once_after_it_
 @pytest.fixture(params=["sqlite", "postgresql"])
 def crowd(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
     """A room where everybody may change subscriptions, over each kind of database."""
-    url = "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    url = "" if request.param == "sqlite" else request.getfixturevalue("migrated_postgres_url")
     return Rig(
         tmp_path,
         subscribe={},

@@ -17,6 +17,7 @@ from bot.errors import Forbidden, LoggedOut, Permanent, Temporary, TransportErro
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId, UserId
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
+from new_database import put_new_database
 
 ROOM = RoomId("!room:hs")
 OTHER = RoomId("!other:hs")
@@ -61,6 +62,7 @@ class Desk:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     clock = VirtualClock()
+    put_new_database(tmp_path / "bot.db")
     store = await Store.open(f"sqlite:///{tmp_path / 'bot.db'}", clock)
     chat = MemoryChat(clock)
     yield Desk(store, chat, clock, Sender(store, chat, clock, Pace.full(1000, 1000, 0)), tmp_path / "bot.db")

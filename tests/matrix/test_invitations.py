@@ -19,6 +19,7 @@ from bot.store.store import Store
 from fault_proxy import Fault, FaultProxy, proxied
 from homeserver import Homeserver
 from matrix_rig import Account, an_update, listening
+from new_database import put_new_database
 from person import Person
 
 FORMER = RoomId("!former:hs.test")
@@ -39,6 +40,7 @@ class StoredAlso(InMemorySession):
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    put_new_database(tmp_path / "memory.db")
     store = await Store.open(f"sqlite:///{tmp_path / 'memory.db'}", SystemClock())
     yield store
     await store.close()

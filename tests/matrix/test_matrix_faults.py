@@ -19,6 +19,7 @@ from bot.store.store import Store
 from fault_proxy import FAULTS, Fault, FaultProxy, empty_object, proxied, redirect_elsewhere
 from homeserver import Homeserver
 from matrix_rig import Account, LeapClock, listening
+from new_database import put_new_database
 from person import Person
 
 VIRTUAL_SECONDS = 10
@@ -76,6 +77,7 @@ async def client(account: Account) -> AsyncIterator[MatrixClient]:
 @pytest.fixture
 async def desk(account: Account, client: MatrixClient, ann: Person, tmp_path: Path) -> AsyncIterator[Desk]:
     clock = VirtualClock()
+    put_new_database(tmp_path / "bot.db")
     store = await Store.open(f"sqlite:///{tmp_path / 'bot.db'}", clock)
     room = await account.room_of(ann, client)
     yield Desk(store, clock, Sender(store, client, clock, Pace.full(1000, 1000, 0)), room)

@@ -33,6 +33,7 @@ from bot.notices.notice import Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from matrix_rig import an_update
+from new_database import put_new_database
 from store_rig import DEVICE, StoreRig
 
 ME, ANN, BOB = UserId("@bot:hs"), UserId("@ann:hs"), UserId("@bob:hs")
@@ -44,6 +45,7 @@ async def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "recent":
         yield InMemorySession()
         return
+    put_new_database(tmp_path / "memory.db")
     store = await Store.open(f"sqlite:///{tmp_path / 'memory.db'}", VirtualClock())
     yield DatabaseSession(store, ME)
     await store.close()

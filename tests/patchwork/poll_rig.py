@@ -22,6 +22,7 @@ from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
 from bot.store.store import Store
 from bot.submission import SubmissionRef
+from new_database import open_in_memory
 from rig import PROJECT, a_series
 from store_rig import ask
 
@@ -148,7 +149,7 @@ async def polling(
     listening: Followers | None = None,
 ) -> AsyncIterator[Polling]:
     """A poller whose first poll, the baseline, has been made."""
-    store = await Store.open("sqlite:///:memory:", clock)
+    store = await open_in_memory(clock)
     try:
         source = Source(SERVER, tuple(projects), incomplete_after)
         through = transport or SampleTransport(patchwork)
