@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 PYTHON = Path(__file__).parents[1] / ".venv-synapse" / "bin" / "python"
-START_SECONDS = 60
+START_SECONDS = 180
 _NO_LIMIT = {"per_second": 100_000, "burst_count": 100_000}
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the usual authorities would take longer than most tests
 _LOG = {"version": 1, "disable_existing_loggers": False, "root": {"level": "ERROR"}}
@@ -69,7 +69,7 @@ class Homeserver:
         """End the process."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(60)
             self._process = None
 
     def close(self) -> None:

@@ -15,9 +15,15 @@ from typing import Any
 
 import psycopg
 
+from memory_folder import memory_folder
+
 _NOBODY = 65534
-_START_SECONDS = 30
-_FAST = ("fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=16MB", "max_connections=30")
+_START_SECONDS = 120
+_FAST = (
+    *("fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=16MB", "max_connections=30"),
+    *("min_wal_size=32MB", "max_wal_size=64MB"),  # it may be kept in memory
+    "dynamic_shared_memory_type=mmap",  # or a killed server leaves some behind
+)
 
 
 class PostgresServer:
@@ -25,7 +31,8 @@ class PostgresServer:
 
     def __init__(self) -> None:
         """Make an empty cluster; the server does not run yet."""
-        self.folder = Path(tempfile.mkdtemp(prefix="patchbot-pg-", dir="/tmp"))  # a socket's path must be short
+        near_the_root = memory_folder("/tmp")  # noqa: S108  # a socket's path must be short
+        self.folder = Path(tempfile.mkdtemp(prefix="patchbot-pg-", dir=near_the_root))
         self._server: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
@@ -93,7 +100,7 @@ class PostgresServer:
     def database(self, template: str = "template1") -> Iterator[str]:
         """The address of a new database, a copy of *template*; it is dropped at the end, whoever is connected to it."""
         name = f"bot{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         yield self.url(name)
         self.start()
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
