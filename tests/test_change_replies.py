@@ -11,6 +11,8 @@ from bot.ids import RoomId
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from rig import ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 OTHER = RoomId("!other:hs")
 REVIEW = "Looks good.\n\nReviewed-by: Rey Viewer <rey@example.com>\n"
 

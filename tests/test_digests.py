@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from inline_snapshot import snapshot
 
 from bot.app import Bot
@@ -20,6 +21,8 @@ from bot.sample_patchwork.request import Response
 from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
 from rig import PROJECT, ROOM, Rig, a_series
+
+pytestmark = pytest.mark.slow
 
 WORKDAYS = 'path:migration/ digest:"Mon-Fri 09:00"'
 SERVER = ServerName("sample")

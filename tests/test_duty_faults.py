@@ -11,6 +11,8 @@ from bot.ids import RoomId
 from broken_rows import change, fail
 from rig import ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 OTHER = RoomId("!other:hs")
 ROOMS = (ROOM, OTHER)
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.app import Bot
 from bot.delivery.chat import PostedMessage
 from bot.delivery.pacing import Pace
@@ -10,6 +12,8 @@ from bot.notices.notice import NoticeKind
 from bot.store.inbox_book import InboxMessage
 from rig import Rig
 from store_rig import a_notice
+
+pytestmark = pytest.mark.slow
 
 ADA = UserId("@ada:hs")
 LOUD = RoomId("!loud:hs")

@@ -12,6 +12,8 @@ from bot.matrix.content import MAX_CONTENT_BYTES, event_content, size
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from rig import PROJECT, ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 OTHER = RoomId("!other:hs")
 
 

@@ -9,6 +9,8 @@ from bot.ids import RoomId, SeriesId
 from bot.sample_patchwork.request import Response
 from rig import ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 OTHER = RoomId("!other:hs")
 HOUR = 3600.0
 

@@ -12,6 +12,8 @@ from bot.matrix.session_update import EventRedacted, SessionUpdate
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from rig import ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 OTHER = RoomId("!other:hs")
 
 

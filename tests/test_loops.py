@@ -23,6 +23,8 @@ from bot.ops.duties import Duties, Duty
 from bot.store.retry_book import RetryKind
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 10.0
 FEWER_THAN = 20
 

@@ -19,6 +19,8 @@ from bot.watch.change_replies import ChangeReplies
 from broken_rows import execute, fail
 from rig import ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 OTHER = RoomId("!other:hs")
 HOUR = 3600.0
 Mend = Callable[[], None]

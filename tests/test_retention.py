@@ -14,6 +14,8 @@ from bot.store.columns import metadata
 from bot.store.inbox_book import InboxMessage
 from rig import ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 DAYS = 200
 EVERY = 4  # days
 PAUSE = timedelta(days=EVERY).total_seconds()

@@ -9,6 +9,8 @@ from operator_view import ready, told
 from bot.sample_patchwork.request import Response
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 TO_DO = "set contact or user_agent, or ask the server's administrator to let the bot pass"
 PAGE = b"<!DOCTYPE html><html><title>Making sure you're not a bot!</title><a href=/login>Log in</a></html>"
 

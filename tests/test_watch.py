@@ -12,6 +12,8 @@ from bot.sample_patchwork.mail import NewSeries
 from bot.sample_patchwork.request import Response
 from rig import PROJECT, ROOM, Rig, a_series
 
+pytestmark = pytest.mark.slow
+
 OTHER = RoomId("!other:hs")
 
 

@@ -16,6 +16,8 @@ from bot.sample_patchwork.mail import Mail, NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import PostedSeries
 from rig import PROJECT, ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 OTHER = RoomId("!other")
 NAME = "migration: Fix it all"
 

@@ -14,6 +14,8 @@ from broken_rows import fail
 from rig import ROOM, Rig
 from store_rig import ask
 
+pytestmark = pytest.mark.slow
+
 REVIEWS = RoomId("!reviews:hs")
 OTHER = RoomId("!other:hs")
 REVIEW = "Looks good.\n\nReviewed-by: Bruno Muster <bruno@example.org>\n"

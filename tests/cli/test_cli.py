@@ -22,6 +22,7 @@ VERBS = [
 ]
 
 
+@pytest.mark.slow
 def test_help_loads_no_database_no_network_and_no_settings() -> None:
     heavy = (
         "sqlalchemy alembic aiosqlite psycopg nio httpx aiohttp pydantic apscheduler structlog prompt_toolkit rich re2"
@@ -75,6 +76,7 @@ def test_a_wrong_use_exits_2_and_says_why(
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     many = tmp_path / "many.diff"
     many.write_text("".join(f"diff --git a/f{n} b/f{n}\nnew file mode 100644\n" for n in range(20_000)))
@@ -86,16 +88,19 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     assert (tmp_path / "err").read_text() == ""
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_in_a_line(tmp_path: Path) -> None:
     output = run_in_bash(f"{sys.executable} -m bot.cli paths {diff_in(tmp_path)} 2>&1 >/dev/full; echo $?")
 
     assert output.splitlines() == ["No space left on device", "1"]
 
 
+@pytest.mark.slow
 def test_closed_streams_are_empty_ones() -> None:
     assert run_in_bash(f"{sys.executable} -m bot.cli paths <&- 2>&1; echo $?") == "no diff found\n0\n"
 
 
+@pytest.mark.slow
 def test_a_stream_that_cannot_spell_a_character_still_gets_the_rest(tmp_path: Path) -> None:
     query = "subject:“crash” path:grün/"
 

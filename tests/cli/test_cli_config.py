@@ -46,6 +46,7 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
     )
 
 
+@pytest.mark.slow
 def test_a_secret_that_is_set_is_not_noted_and_not_shown(folder: Path) -> None:
     file = write_config(folder)
 
@@ -107,6 +108,7 @@ def test_a_file_that_is_not_there_is_named(folder: Path, capsys: pytest.CaptureF
     assert complaints(capsys, "--config", str(folder)) == [f"{folder}: cannot be read: Is a directory"]
 
 
+@pytest.mark.slow
 def test_an_unknown_variable_is_a_mistake(folder: Path) -> None:
     done = patchbot("check-config", "--config", write_config(folder), folder=folder, PATCHBOT_MATRIX__PASWORD="x")  # noqa: S106  # invented
 

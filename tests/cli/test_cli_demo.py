@@ -20,6 +20,8 @@ from bot.sample_patchwork.series import switchover
 from cli_rig import SEED, environment, patchbot, work_in
 from homeserver import a_free_port
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -51,6 +51,7 @@ def test_paths_of_several_files_are_one_list_with_old_and_new_names(
     assert capsysbinary.readouterr().out == b"new.c\nold.c\nz.c\n"
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_utf_8_survives(folder: Path) -> None:
     (folder / "1").write_bytes(diff_of(b"caf\xe9.c", "grün.c".encode()))
 

@@ -18,6 +18,8 @@ from bot.store import schema
 from bot.store.inbox_book import MAX_WAITING, InboxMessage
 from rig import ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 ADA, BOB = UserId("@ada:hs"), UserId("@bob:hs")
 OTHER = RoomId("!other:hs")
 

@@ -12,6 +12,8 @@ from bot.config import RoomSettings
 from people_rig import ANN, BOB, CHAT, OPS, People, a_rig, people
 from rig import ROOM
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[People]:

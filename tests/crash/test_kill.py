@@ -21,6 +21,8 @@ from bot_that_dies import Life, main
 from postgres_server import PostgresServer
 from rig import PROJECT, ROOM, a_series
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("bot_that_dies.py")
 MOMENTS = ("written", "committed", "claimed", "sent", "acknowledged", "settled")
 

@@ -10,6 +10,8 @@ from bot.sample_patchwork.server import SampleTransport
 from patchwork_faults import FAULTS, Fault, FaultyTransport
 from rig import Rig
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 10
 FEW = 20  # requests in that time
 PLACES = {"everything": "/", "what arrived": "/series/"}

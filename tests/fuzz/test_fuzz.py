@@ -9,6 +9,8 @@ from postgres_server import PostgresServer
 from run import Plan, fuzzed
 from world import Check, a_world
 
+pytestmark = pytest.mark.slow
+
 SHORT = Plan(inputs=90, seed=1)
 TEXTS = ("NUL", "lone surrogate")  # PostgreSQL takes less than SQLite does
 

@@ -163,6 +163,7 @@ def test_the_composed_bot_finds_its_settings_and_cannot_write_elsewhere() -> Non
     assert {*bot["secrets"], *database["secrets"]} == set(composed["secrets"])
 
 
+@pytest.mark.slow
 async def test_the_health_of_the_composed_bot_is_asked_for_as_it_is_configured_there(tmp_path: Path) -> None:
     """Only the port and the folder of the secrets are others, for here they are another machine's."""
     composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["bot"]["environment"]

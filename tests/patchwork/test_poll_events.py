@@ -14,6 +14,8 @@ from bot.sample_patchwork.server import SampleTransport
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, a_series
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_deleted_cursor_event_costs_a_look_back_and_loses_nothing() -> None:
     clock = VirtualClock()

@@ -13,6 +13,8 @@ from bot.sample_patchwork.tables import TableTransaction
 from poll_rig import a_patchwork, polling
 from rig import PROJECT, Rig, a_series
 
+pytestmark = pytest.mark.slow
+
 MINUTES_OF_TWO_DAYS = 2 * 24 * 60
 
 

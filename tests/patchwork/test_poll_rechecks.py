@@ -15,6 +15,8 @@ from poll_rig import SERVER, Polling, Somebody, an_error, not_found, polling
 from rig import PROJECT, a_series
 from store_rig import ask
 
+pytestmark = pytest.mark.slow
+
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.com")
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
 TO_TRAILERS = Somebody(to_comments=False)

@@ -14,6 +14,8 @@ from bot.sample_patchwork.patchwork import NewCheck
 from poll_rig import a_patchwork, an_error, polling
 from rig import PROJECT, Rig, a_series
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:

@@ -21,6 +21,8 @@ from poll_rig import SERVER, Polling, a_patchwork, an_error, polling
 from rig import PROJECT
 from store_rig import ask
 
+pytestmark = pytest.mark.slow
+
 HALF_AN_HOUR = 31  # polls
 AN_HOUR = 61
 VERSIONS = [("1.0", "1.1"), ("1.0", "1.1", "1.2"), ("1.0", "1.1", "1.2", "1.3")]

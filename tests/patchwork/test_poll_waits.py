@@ -16,6 +16,8 @@ from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found
 from rig import PROJECT
 from store_rig import ask
 
+pytestmark = pytest.mark.slow
+
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
 _JSON = {"content-type": "application/json"}
 _HTML = {"content-type": "text/html"}

@@ -17,6 +17,8 @@ from aiohttp import web
 
 from run_rig import ROOT
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "hunter2-and-more"  # noqa: S105  # invented, as all here
 TOKEN = "syt_secret_of_the_device"  # noqa: S105
 PROXY_PASSWORD = "what-the-proxy-wants"  # noqa: S105

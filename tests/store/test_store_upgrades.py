@@ -29,6 +29,8 @@ from store_rig import (
     with_another_version,
 )
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 1)  # noqa: DTZ001  # as it is kept: naive UTC
 BOT = UserId("@bot:hs")
 _Answer = TypeVar("_Answer")
