@@ -123,7 +123,7 @@ def test_a_project_is_a_name_or_a_table(config: ConfigRig) -> None:
         ),
         (
             '[{name = "a", archive_url = "https://{msgid}.example.org/"}]',
-            "patchwork[0].projects[0].archive_url: must have {msgid} behind the host",
+            "patchwork[0].projects[0].archive_url: must have {msgid} in the path, not in the host name",
         ),
         (
             '[{name = "a", archive_url = "javascript:{msgid}"}]',

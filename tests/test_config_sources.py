@@ -248,7 +248,7 @@ def test_a_file_that_is_no_text_is_told(config: ConfigRig) -> None:
 def test_a_file_that_the_parser_cannot_hold_is_told(config: ConfigRig, value: str) -> None:
     config.file.write_text(f"contact = {value}")
 
-    assert config.mistakes() == [f"{config.file}: is nested too deeply, or holds too long a number"]
+    assert config.mistakes() == [f"{config.file}: is nested too deeply, or contains a number that is too long"]
 
 
 def test_a_huge_file_is_refused(config: ConfigRig) -> None:

@@ -67,7 +67,7 @@ async def test_the_log_tells_of_each_card_in_the_same_words_whatever_brought_it(
             rig.patchwork.set_state(patch, "accepted")
             await rig.poll(bot)
 
-    cards = [entry for entry in logs if entry["event"] == "card"]
+    cards = [entry for entry in logs if entry["event"] == "card.queued"]
     assert [(entry["room"], repr(entry["kind"])) for entry in cards] == [(ROOM, "'series'"), (OTHER, "'series'")]
 
 

@@ -80,7 +80,7 @@ def _add(verbs: "_Verbs[argparse.ArgumentParser]", name: str, run: Verb | None, 
 
 
 def _add_demo(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
-    demo = _add(verbs, "demo", bot.demo, "see it work here: no account, no network")
+    demo = _add(verbs, "demo", bot.demo, "try the bot on this machine: no account, no network")
     either = demo.add_mutually_exclusive_group()
     either.add_argument(
         "--patch",
@@ -101,11 +101,11 @@ def _add_demo(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
 
 
 def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
-    text = "what is not said yet, and what was given up: list, retry, drop"
+    text = "unsent and dead notices: list, retry, drop"
     actions = _add(verbs, "outbox", None, text).add_subparsers(title="actions", metavar="ACTION", required=True)
     _takes_config(_add(actions, "list", outbox.list_unsent, "what is not said yet, oldest first, and why"))
     retry = _add(actions, "retry", outbox.retry, "try notices again now")
-    drop = _add(actions, "drop", outbox.drop, "forget notices for good; they are never said")
+    drop = _add(actions, "drop", outbox.drop, "delete notices without sending them")
     drop.add_argument("--yes", action="store_true", help="do not ask")
     for action in (retry, drop):
         _takes_config(action)
@@ -116,7 +116,7 @@ def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
 def _port(text: str) -> int:
     """Return a TCP port from an argument."""
     if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text[:20]} is no port; 1 to 65535 can be one")
+        raise argparse.ArgumentTypeError(f"{text[:20]} is not a port: must be 1–65535")
     return int(text)
 
 

@@ -71,7 +71,7 @@ def healthcheck(arguments: argparse.Namespace) -> int:
 
     address = load(arguments.config, os.environ).web.address
     if address is None:
-        raise ConfigError("web.listen", "is off, so there is nobody to ask")
+        raise ConfigError("web.listen", "is off, so there is no health page to query")
     host, port = address
     host = _EVERYWHERE.get(host, host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz"

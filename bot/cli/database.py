@@ -52,7 +52,7 @@ def check(arguments: argparse.Namespace) -> int:
 
     quiet_log()
     asyncio.run(checked())
-    print(f"the database {'is sound, and' if file else 'answers, and is'} of this program's version")
+    print(f"the database {'is intact' if file else 'answers'} and matches this program's version")
     return 0
 
 

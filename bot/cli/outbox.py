@@ -33,7 +33,7 @@ def list_unsent(arguments: argparse.Namespace) -> int:
     if notices:
         _print(notices)
     else:
-        print("everything is said")
+        print("the outbox is empty")
     if next_edit is not None:
         cards = "1 card is" if edits == 1 else f"{edits} cards are"
         print(f"{cards} to be edited, the next at {to_the_second(next_edit)}")
@@ -56,7 +56,7 @@ def retry(arguments: argparse.Namespace) -> int:
     if notices:
         print(f"{_count(notices)} due now; a running bot takes them up within a minute")
     else:
-        print("nothing was given up")
+        print("no dead notices")
     return 0
 
 
@@ -73,7 +73,7 @@ def drop(arguments: argparse.Namespace) -> int:
 
     notices = asyncio.run(chosen())
     if not notices:
-        print("nothing was given up")
+        print("no dead notices")
         return 0
     _print(notices)
     if not arguments.yes and not _is_meant(notices):
@@ -134,7 +134,7 @@ def _print(notices: "Sequence[Unsent]") -> None:
 
 def _is_meant(notices: "Sequence[Unsent]") -> bool:
     if not sys.stdin.isatty():
-        raise UserError("dropping is for good: confirm it with --yes")
+        raise UserError("dropped notices cannot be restored: confirm with --yes")
     try:
         return input(f"Drop {_count(notices)} for good? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:

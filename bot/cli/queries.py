@@ -99,7 +99,7 @@ def maintainers(arguments: argparse.Namespace) -> int:
     for each in covered:
         print("\t".join(map(printable, (each.section.name, str(each.rule), each.path))))
     if not covered:
-        print("no section covers that", file=sys.stderr)
+        print("no section covers these paths", file=sys.stderr)
     return 0 if covered else 1
 
 

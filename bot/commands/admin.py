@@ -52,7 +52,7 @@ class AdminCommands:
         try:
             room = await self._context.house.room_of(name)
             if room == request.message.room:
-                raise UserError("My answer could not be said here: type that in another room, or in a direct chat.")
+                raise UserError("I cannot answer here after leaving. Send this from another room or a direct chat.")
             if self._context.from_file.names(room):
                 raise UserError(f"{name} is in the configuration file, so I would come back: remove it there first.")
             await self._context.house.leave(room)
@@ -69,7 +69,7 @@ class AdminCommands:
 
 def _room(room: RoomId, name: str, count: int, *, is_out: bool) -> Line:
     named = f"{cut(name, 100)} ({room})" if name else room
-    out = ", suspended: the bot is not in it, or may not speak there" if is_out else ""
+    out = ", suspended: the bot is not in this room, or may not send messages there" if is_out else ""
     return words(f"{named} — {_subscriptions(count)}{out}")
 
 
@@ -79,7 +79,7 @@ def _chats(persons: int, subscriptions: int) -> Line:
 
 
 def _listed(items: Sequence[Line], below: tuple[Line, ...]) -> Document:
-    heading = "The rooms, with what they are subscribed to:" if items else "There are no rooms."
+    heading = "Rooms and their number of subscriptions:" if items else "There are no rooms."
     return (Lines((words(heading),)), Bullets(tuple(items)), Lines(below))
 
 

@@ -39,7 +39,7 @@ QUICK_AT_ONCE = 4
 MOST_WAITING = 100  # commands that wait for something else than the bot at the same time; what comes on top is refused
 MOST_BEGUN = 200  # commands under way
 PUT_OFF_SECONDS = 5.0  # after the database failed a command
-BUSY = "Too many people are asking at the moment. Please try again in a minute."
+BUSY = "The bot is busy. Please try again in a minute."
 TOO_MANY = "⏳"
 _SHOWN = 100  # characters of a command, in the log
 _log = structlog.get_logger(__name__)
@@ -227,7 +227,9 @@ class Answerer:
         """Log the exception being handled, and return the answer that reports a fault of the bot."""
         _log.exception("command.failed", room=message.room, command=message.body[:_SHOWN])
         metrics.COMMANDS.labels("", "fault").inc()
-        return notice(message, Answer(said("That did not work, by a fault of the bot. Its log says more.")))
+        return notice(
+            message, Answer(said("That failed because of a bug in the bot. The operator can find details in the log."))
+        )
 
     async def _answer(self, message: InboxMessage) -> Answer:
         prefix = "" if self._is_direct(message) else self._manners.prefix

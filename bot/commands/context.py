@@ -134,7 +134,7 @@ def only_admins(context: CommandContext, request: CommandRequest) -> None:
         UserError: the sender is not.
     """
     if not context.house.is_admin(request.message.sender):
-        raise UserError("Only the bot's admins may do that.")
+        raise UserError("Only admins of the bot may do that.")
 
 
 async def owned(tx: Transaction, request: CommandRequest) -> ChatSubscription:

@@ -23,7 +23,7 @@ _TOO_SHORT = timedelta(days=1)
 async def expected(past: PatchSearch, query: Query, now: datetime) -> str:
     """Return a sentence with the number of series per week that *query* would have matched lately."""
     if _is_about_now(query) and unanswerable(query.tree) is None:
-        return "Each digest tells what is stale then."
+        return "Each digest lists what is stale at that time."
     try:
         matches = await past.matches(query, now - LOOK_BACK, MOST_COUNTED)
     except UserError as error:
@@ -49,10 +49,10 @@ async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Qu
         raise UserError("stale: is about how things stand now, and not about what came: ask find for it.")
     matches = await past.matches(query, since, MOST_COUNTED)
     known = [(each.server, each.project, each.since) for each in matches.known_since]
-    lines = [known_since(known) if known else "No project that it is about has been read yet."]
+    lines = [known_since(known) if known else "No project that this query covers has been read yet."]
     lines += namesakes(places, query)
     if matches.back_to is not None or len(matches.found) >= MOST_COUNTED:
-        lines.insert(0, "There was more than is counted here.")
+        lines.insert(0, "There were more matches than counted here.")
     by_name = {place.name: place for place in places}
     newest = [
         SearchMatch(

@@ -90,7 +90,7 @@ COMMANDS: tuple[Command, ...] = (
         ("?", "h", "commands"),
     ),
     Command(
-        "status", CommandGroup.BOT, "how the bot is: what it watches, what it waits for", aliases=("stat", "health")
+        "status", CommandGroup.BOT, "the bot's health: what it watches, what is pending", aliases=("stat", "health")
     ),
     Command("version", CommandGroup.BOT, "the name and the version of the bot", aliases=("ver", "about")),
     Command(
@@ -119,7 +119,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "sub",
         CommandGroup.SUBSCRIPTIONS,
-        "be told of new series that a query matches",
+        "get a card for each new series that matches a query",
         (_QUERY,),
         "path:migration/ -prefix:RFC",
         ("subscribe", "add", "follow", "watch"),
@@ -154,7 +154,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "test",
         CommandGroup.SUBSCRIPTIONS,
-        "what a query would have told of: how many a day, and the newest",
+        "what a query would have matched: how many a day, and the newest",
         (_QUERY, Parameter(ParameterKind.DURATION, optional=True, shown="7d")),
         "path:migration/ 7d",
         ("try", "preview"),
@@ -201,7 +201,7 @@ COMMANDS: tuple[Command, ...] = (
         "ada@example.org",
         ("iam", "whoami"),
         Permission.DIRECT,
-        more="With an address, is:mine stands for what comes from it, and is subscribed to.",
+        more="Adding an address makes is:mine match its patches, and subscribes you to them.",
     ),
     Command(
         "me forget",
@@ -218,7 +218,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "leave",
         CommandGroup.ADMINS,
-        "let the bot go out of a room",
+        "make the bot leave a room",
         (Parameter(ParameterKind.ROOM),),
         "#qemu-migration:example.org",
         ("part",),

@@ -95,7 +95,7 @@ class LookupCommands:
             diffstat = await asyncio.to_thread(diffstat_shown, resolved.series, patches, resolved.site)  # of all files
             return Answer((*diffstat, *_remark(copy)), resolved.site, resolved.about)
         if resolved.copy is not None:
-            raise UserError(f"{resolved.copy.outage}, and the bot keeps no diffs.")
+            raise UserError(f"{resolved.copy.outage}, and the bot stores no diffs.")
         patch = resolved.page.patch
         if not resolved.page.diff:
             source = f": pull from {patch.pull_url}" if patch.pull_url else ""

@@ -35,7 +35,7 @@ class AddressCommands:
             if len(known) >= _MOST:
                 raise UserError(f"{_MOST} addresses of yours are known, and more are not kept.")
             await tx.subscriptions.add_address(person, address)
-            sentences = [f"{address} is yours from now on; is:mine stands for what comes from it."]
+            sentences = [f"{address} is yours from now on; is:mine matches patches from it."]
             own = await tx.subscriptions.of_owner(request.message.room, person)
             if all(each.query != MINE for each in own):
                 new = await subscribe(tx, request, self._context, parse(MINE))
@@ -59,7 +59,7 @@ class AddressCommands:
             own = await tx.subscriptions.of_owner(request.message.room, person)
             sentences = [f"{address} is forgotten."]
             if not await tx.subscriptions.addresses(person):
-                sentences.append("No address of yours is left: is:mine brings nothing any more.")
+                sentences.append("You have no addresses left, so is:mine matches nothing.")
             return ChangeResult(answers.done(sentences, typed(request, "me", address)), await hearing(tx, own))
 
         return await changed(self._context, request, change)
@@ -69,20 +69,20 @@ class AddressCommands:
             addresses = await tx.subscriptions.addresses(request.message.sender)
         if not addresses:
             example = typed(request, "me", "jane@example.org")
-            return Answer(answers.nothing_yet("No address of yours is known. To tell one, type for example:", example))
+            return Answer(answers.nothing_yet("You have no addresses. To add one, type for example:", example))
         return Answer(
-            (Lines((words("is:mine stands for what comes from:"),)), Bullets(tuple(words(each) for each in addresses)))
+            (Lines((words("is:mine matches patches from:"),)), Bullets(tuple(words(each) for each in addresses)))
         )
 
 
 def _only_direct(request: CommandRequest) -> None:
     if not request.direct:
-        raise UserError("Your addresses are between you and me: write to me in a direct chat.")
+        raise UserError("Addresses can only be managed in a direct chat with me.")
 
 
 def _address(request: CommandRequest) -> str:
     address = request.call.arguments["address"].strip().strip("<>").lower()
     name, _, host = address.partition("@")
     if not name or not host or "@" in host or not address.isprintable() or len(address) > _LONGEST or _ODD & {*address}:
-        raise UserError(f"“{address[:100]}” is no mail address.")
+        raise UserError(f"“{address[:100]}” is not a mail address.")
     return address

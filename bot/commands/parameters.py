@@ -129,7 +129,7 @@ def _taker(parameters: Sequence[Parameter], word: str) -> tuple[Parameter, str]:
         if (value := _taken(parameter.kind, word)) is not None:
             return parameter, value
     if word.lower() == _FROM_FILE and any(parameter.kind is ParameterKind.ID for parameter in single):
-        raise InvalidArgument("What is listed as config stands in the configuration file, and is changed there.")
+        raise InvalidArgument("Subscriptions listed as config can only be changed in the configuration file.")
     if len(single) == 1:
         raise InvalidArgument(f"“{shown(word)}” is not {_NAMES[single[0].kind]}.")
     raise InvalidArgument(f"“{shown(word)}” does not belong there.")

@@ -32,7 +32,7 @@ class CacheNote:
     as_of: datetime
 
     def __str__(self) -> str:
-        return f"{self.outage}; this is the bot's own copy, as of {moment(self.as_of)}."
+        return f"{self.outage}; this is the bot's copy, as of {moment(self.as_of)}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class SettingCommands:
             RoomSetting(
                 NOTIFY,
                 "on",
-                "whether cards ring in a direct chat",
+                "whether cards notify in a direct chat",
                 "on or off",
                 _one_of(NOTIFY, ("on", "off")),
                 only_direct=True,
@@ -125,7 +125,7 @@ class SettingCommands:
         await may_change(self._context, request)
         setting = self._named(request.call.arguments["key"])
         if setting.only_direct and not request.direct:
-            raise UserError(f"{setting.key} is for direct chats: in a room, the bot rings nobody.")
+            raise UserError(f"{setting.key} only applies to direct chats; cards in rooms never notify.")
         value = await setting.read(request.call.arguments["value"].strip())
 
         async def change(tx: Transaction) -> ChangeResult:

@@ -209,7 +209,7 @@ def _watched_elsewhere(places: Sequence[LookupServer], query: Query) -> Iterator
     """Yield a note if *query* applies to no watched project, with the projects that are watched."""
     if not _asked(places, query):
         watched = "; ".join(f"{place.name}: {', '.join(place.projects)}" for place in places)
-        yield f"no watched project matches this, so it brings nothing. The bot watches {watched}."
+        yield f"no watched project matches this query, so it will match nothing. The bot watches {watched}."
 
 
 def _late_comments(places: Sequence[LookupServer], query: Query) -> Iterator[str]:

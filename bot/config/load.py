@@ -126,7 +126,7 @@ def _file(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), f"is not valid TOML: {error}") from None
     except (ValueError, RecursionError):  # tomllib raises both on such input
-        raise ConfigError(str(path), "is nested too deeply, or holds too long a number") from None
+        raise ConfigError(str(path), "is nested too deeply, or contains a number that is too long") from None
 
 
 def _text(file: Path, max_bytes: int) -> str:

@@ -101,7 +101,7 @@ def _archive_url(value: str) -> str:
     if without == value or "{" in without or "}" in without:
         raise ValueError("must contain {msgid}, and no other braces")
     if "{msgid}" in urlsplit(_web_address(value)).netloc:
-        raise ValueError("must have {msgid} behind the host")
+        raise ValueError("must have {msgid} in the path, not in the host name")
     return value
 
 

@@ -226,7 +226,7 @@ def _comment(change: Change, thread: Thread, site: ServerLinks) -> Piece:
     who = words(facts.submitter_name(comment.submitter), *_of_what(change.patch, thread, site))
     own = [line for line in comment.text.split("\n") if not (given and _GIVEN.match(line)) and line.strip()]
     shown = own[:_MAX_WORDS] + (["…"] if len(own) > _MAX_WORDS else [])
-    said = [words(line) for line in shown] or ([] if given else [words("(nothing but a quotation)")])
+    said = [words(line) for line in shown] or ([] if given else [words("(only quoted text)")])
     return Lines((words(*who, f" · {given}") if given else who, *said))
 
 

@@ -91,7 +91,7 @@ class StateKey(IndexedKey):
     def past_refusal(self, term: str, value: Value, /) -> str | None:
         if not isinstance(value, Transition):
             return None
-        return f"{term} cannot look back: former states are not kept. Ask for the present one."
+        return f"{term} cannot search past patches: former states are not stored. Ask for the present one."
 
 
 class CheckKey(IndexedKey):
@@ -142,7 +142,7 @@ class CheckKey(IndexedKey):
         if not isinstance(value, CheckCondition) or value.context is None:
             return None
         instead = f"{self.name}:{value.state}"
-        return f"{term} cannot look back: only the worst check of a patch is kept. Try {instead}."
+        return f"{term} cannot search past patches: only the worst check is stored. Try {instead}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,7 +217,7 @@ class TextKey(UnindexedKey):
         return _PATCH_TEXT if facts.text else ()
 
     def past_refusal(self, _term: str, _value: Value, /) -> str:
-        return f"{self.name}: cannot look back: the text of past patches is not kept. Try subject: or path:."
+        return f"{self.name}: cannot search past patches, whose text is not stored. Try subject: or path:."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -112,7 +112,7 @@ class SubscriptionRegistry:
         self._again(room)
 
     def ring(self, room: RoomId, *, rings: bool) -> None:
-        """Set whether cards ring in a direct chat."""
+        """Set whether cards notify in a direct chat."""
         if rings:
             self.quiet.discard(room)
         else:

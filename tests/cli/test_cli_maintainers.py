@@ -49,7 +49,7 @@ def test_no_section_is_exit_status_1(capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A\nF: a/\n")))
 
     assert main(["maintainers", "-", "b"]) == 1
-    assert capsys.readouterr() == ("", "no section covers that\n")
+    assert capsys.readouterr() == ("", "no section covers these paths\n")
 
 
 def test_a_file_without_files_is_no_maintainers_file(file: str, capsys: pytest.CaptureFixture[str]) -> None:

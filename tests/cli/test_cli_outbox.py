@@ -86,9 +86,9 @@ def test_an_empty_outbox_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     main(["db", "upgrade"])
     capsys.readouterr()
 
-    assert run(capsys, "list") == (0, "everything is said\n")
-    assert run(capsys, "retry", "--dead") == (0, "nothing was given up\n")
-    assert run(capsys, "drop", "--dead") == (0, "nothing was given up\n")
+    assert run(capsys, "list") == (0, "the outbox is empty\n")
+    assert run(capsys, "retry", "--dead") == (0, "no dead notices\n")
+    assert run(capsys, "drop", "--dead") == (0, "no dead notices\n")
 
 
 @pytest.mark.usefixtures("_outbox")
@@ -127,7 +127,7 @@ def test_dropping_asks_at_a_terminal(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["drop", "1"], "dropping is for good: confirm it with --yes"),
+        (["drop", "1"], "dropped notices cannot be restored: confirm with --yes"),
         (["retry", "1", "99"], "there is no unsent notice 99; nothing was changed"),
         (["drop", "98", "99", "--yes"], "there is no unsent notice 98, 99; nothing was changed"),
         (["retry"], NAMELESS),

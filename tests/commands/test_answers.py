@@ -98,7 +98,10 @@ async def test_one_message_that_breaks_the_bot_does_not_silence_it(desk: Desk, m
     with monkeypatch.context() as patched:
         patched.setattr(finder, "read_ref", broken)
 
-        assert await desk.ask("show 5") == "That did not work, by a fault of the bot. Its log says more."
+        assert (
+            await desk.ask("show 5")
+            == "That failed because of a bug in the bot. The operator can find details in the log."
+        )
 
     assert (await desk.ask("help")).startswith("What you can type:")
 

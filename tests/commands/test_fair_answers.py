@@ -219,4 +219,7 @@ async def test_an_answer_that_cannot_be_written_is_a_fault_and_holds_nobody_up(r
     await answerer.answer_all()
     await bot.settle()
 
-    assert rig.chat.bodies(ROOM) == ["That did not work, by a fault of the bot. Its log says more.", "well"]
+    assert rig.chat.bodies(ROOM) == [
+        "That failed because of a bug in the bot. The operator can find details in the log.",
+        "well",
+    ]

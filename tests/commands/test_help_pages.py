@@ -30,7 +30,7 @@ def test_the_overview_of_all_commands() -> None:
 What you can type:
 The bot
 • !pw help [verb] — what can be typed, or what one command does
-• !pw status — how the bot is: what it watches, what it waits for
+• !pw status — the bot's health: what it watches, what is pending
 • !pw version — the name and the version of the bot
 Looking patches up
 • !pw show REF — a patch or a series, by id, message-id or link
@@ -40,11 +40,11 @@ Looking patches up
 • !pw comments REF — what reviewers wrote about the patch
 • !pw find QUERY — the newest series that a query matches
 Subscriptions
-• !pw sub QUERY — be told of new series that a query matches
+• !pw sub QUERY — get a card for each new series that matches a query
 • !pw unsub ID — end a subscription
 • !pw subs [from] — the subscriptions here, with their ids
 • !pw edit ID QUERY — give a subscription another query
-• !pw test QUERY [7d] — what a query would have told of: how many a day, and the newest
+• !pw test QUERY [7d] — what a query would have matched: how many a day, and the newest
 • !pw why — as a reply to a card: which subscriptions brought it
 • !pw mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 • !pw unmute [ID] — end the pause
@@ -56,7 +56,7 @@ This chat, and you
 • !pw export [from] — the subscriptions here, as lines for the configuration
 Admins
 • !pw rooms [from] — the rooms that the bot is in
-• !pw leave ROOM — let the bot go out of a room
+• !pw leave ROOM — make the bot leave a room
 More about one command: !pw help show
 What a QUERY may ask for: !pw help query\
 """)
@@ -182,7 +182,7 @@ Other names: pause, silence, snooze</p>\
 
 def test_the_page_of_what_only_admins_may() -> None:
     assert both("leave")[0] == snapshot("""\
-!pw leave ROOM — let the bot go out of a room
+!pw leave ROOM — make the bot leave a room
 ROOM is an alias or an id.
 The bot's admins may.
 Example: !pw leave #qemu-migration:example.org

@@ -179,7 +179,7 @@ New
 • hw/a.c +1 −1
 b4 am 20260101000000.1-1-ada@example.org
 git-pw patch apply 1
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's own copy, as of 2026-01-01 00:01 UTC.\
+sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
     assert await desk.ask(f"show {desk.msgid(posted.patches[1])}") == snapshot("""\
 [2/2] hw: Fix it, part 2
@@ -190,7 +190,7 @@ New
 • hw/a.c +1 −1
 b4 am 20260101000000.1-2-ada@example.org
 git-pw patch apply 2
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's own copy, as of 2026-01-01 00:01 UTC.\
+sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
     assert await desk.ask(f"show https://patchwork.example.org/series/{posted.series}/") == snapshot("""\
 hw: Fix it
@@ -203,7 +203,7 @@ Patches
 • [2/2] hw: Fix it, part 2
 b4 am 20260101000000.1-0-ada@example.org
 git-pw series apply 1
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's own copy, as of 2026-01-01 00:01 UTC.\
+sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
 
 

@@ -128,14 +128,14 @@ async def test_in_an_outage_there_is_a_diffstat_but_no_diff(desk: Desk) -> None:
     desk.break_down()
 
     assert await desk.ask(f"diff {posted.patches[0]}") == snapshot(
-        "sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC), and the bot keeps no diffs."
+        "sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC), and the bot stores no diffs."
     )
     assert await desk.ask(f"diff {series_url(posted)}") == snapshot("""\
 hw: Fix it
 https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both
 2 patches · +2 −2 in 1 file
 • hw/a.c +2 −2
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's own copy, as of 2026-01-01 00:01 UTC.\
+sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
 
 
@@ -185,7 +185,7 @@ async def test_in_an_outage_the_series_of_a_patch_is_the_bots_own_copy(desk: Des
     shown = await desk.ask(f"series {posted.patches[0]}")
 
     assert shown.startswith("hw: Fix it\n")
-    assert shown.endswith("this is the bot's own copy, as of 2026-01-01 00:01 UTC.")
+    assert shown.endswith("this is the bot's copy, as of 2026-01-01 00:01 UTC.")
 
 
 async def test_patches_of_a_series_that_cannot_be_read_are_the_bots_own_copies(desk: Desk) -> None:
@@ -209,7 +209,7 @@ Patches
 • [2/2] hw: Fix it, part 2
 b4 am 20260101000000.1-0-ada@example.org
 git-pw series apply 1
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's own copy, as of 2026-01-01 00:01 UTC.\
+sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
 
 
@@ -412,7 +412,7 @@ Regards
 Bo Be · 2026-01-01 01:02 UTC
 Reviewed-by: Bo Be <bo@example.org>
 Rey Viewer · 2026-01-01 01:02 UTC
-(nothing but a quotation)\
+(only quoted text)\
 """,
             """\
 <p><strong><a href="PROJECT/patch/20260101000000.1-1-ada@example.org/">
@@ -424,7 +424,7 @@ A series</a></strong>
 <p>Bo Be · 2026-01-01 01:02 UTC
 <br>Reviewed-by: Bo Be &lt;bo@example.org&gt;</p>
 <p>Rey Viewer · 2026-01-01 01:02 UTC
-<br>(nothing but a quotation)</p>\
+<br>(only quoted text)</p>\
 """,
         )
     )
@@ -517,7 +517,7 @@ async def test_a_card_is_known_in_an_outage_too(tmp_path: Path) -> None:
 
     assert len(rig.patchwork.requests) == 1
     assert "\n• migration/ram.c +1 −1\n" in body
-    assert "this is the bot's own copy" in body
+    assert "this is the bot's copy" in body
 
 
 async def test_no_comments_says_so(desk: Desk) -> None:

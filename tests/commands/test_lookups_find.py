@@ -103,18 +103,20 @@ pth: is not a key. Did you mean path:?</code></pre>\
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("text:foo", snapshot("text: cannot look back: the text of past patches is not kept. Try subject: or path:.")),
+        ("text:foo", snapshot("text: cannot search past patches, whose text is not stored. Try subject: or path:.")),
         (
             "path:hw/ -text:foo",
-            snapshot("text: cannot look back: the text of past patches is not kept. Try subject: or path:."),
+            snapshot("text: cannot search past patches, whose text is not stored. Try subject: or path:."),
         ),
         (
             "state:new->accepted",
-            snapshot("state:new->accepted cannot look back: former states are not kept. Ask for the present one."),
+            snapshot(
+                "state:new->accepted cannot search past patches: former states are not stored. Ask for the present one."
+            ),
         ),
         (
             "check:fail/build*",
-            snapshot("check:fail/build* cannot look back: only the worst check of a patch is kept. Try check:fail."),
+            snapshot("check:fail/build* cannot search past patches: only the worst check is stored. Try check:fail."),
         ),
         (
             "is:mine",

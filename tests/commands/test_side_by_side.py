@@ -205,7 +205,7 @@ async def test_each_of_ten_people_asking_a_hanging_server_is_told_so_when_one_re
     assert len(answers) == 10
     assert all("cannot be asked (no answer within 0." in text for text in answers)
     [copy] = [text for text in answers if "hw: Fix it" in text]
-    assert "this is the bot's own copy" in copy
+    assert "this is the bot's copy" in copy
 
 
 # Who waits for whom
@@ -361,7 +361,10 @@ async def test_an_answer_that_the_database_does_not_take_is_a_fault_and_is_not_t
         await here.answerer.answer_all()
 
     assert [each["event"] for each in logs if each["log_level"] == "error"] == ["command.failed"]
-    assert sorted(await here.answers()) == ["That did not work, by a fault of the bot. Its log says more.", "well"]
+    assert sorted(await here.answers()) == [
+        "That failed because of a bug in the bot. The operator can find details in the log.",
+        "well",
+    ]
 
 
 async def test_commands_under_way_when_the_bot_stops_are_answered_once_after_it_starts_again(

@@ -133,7 +133,7 @@ async def test_a_project_or_a_server_that_is_not_watched_is_told(here: People) -
     assert await here.say("sub project:qemu path:hw/") == snapshot("""\
 Subscribed, as 1: project:qemu path:hw/
 How much that brings is not known yet.
-Note: no watched project matches this, so it brings nothing. The bot watches sample: qemu-devel.
+Note: no watched project matches this query, so it will match nothing. The bot watches sample: qemu-devel.
 Undo: !pw unsub 1\
 """)
     assert "Note: no watched project" in await here.say("sub server:ozlab path:hw/")

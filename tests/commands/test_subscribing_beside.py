@@ -85,7 +85,7 @@ async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
 • flood 10 — more series than this at once are one message: 1 to 100000, or 0 for never
 To change one: !pw set KEY VALUE\
 """)
-    assert "notify on — whether cards ring" in await here.chat("settings")
+    assert "notify on — whether cards notify" in await here.chat("settings")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ Undo: !pw set flood 10\
         ("timezone Europe/Berln", snapshot("There is no time zone “Europe/Berln”. Did you mean “Europe/Berlin”?")),
         ("flood many", snapshot("flood is a number from 0 to 100000, not “many”.")),
         ("flood 100001", snapshot("flood is a number from 0 to 100000, not “100001”.")),
-        ("notify off", snapshot("notify is for direct chats: in a room, the bot rings nobody.")),
+        ("notify off", snapshot("notify only applies to direct chats; cards in rooms never notify.")),
         ("fold 5", snapshot("There is no setting “fold”. Did you mean “flood”?")),
     ],
 )
@@ -182,21 +182,19 @@ Undo: set notify on\
 
 
 async def test_mine_is_what_comes_from_the_addresses_that_are_told(here: People) -> None:
-    assert await here.chat("me") == snapshot(
-        "No address of yours is known. To tell one, type for example: me jane@example.org"
-    )
+    assert await here.chat("me") == snapshot("You have no addresses. To add one, type for example: me jane@example.org")
     assert await here.chat("me Bob@Example.org") == snapshot("""\
-bob@example.org is yours from now on; is:mine stands for what comes from it.
+bob@example.org is yours from now on; is:mine matches patches from it.
 Subscribed, as 1: is:mine on:state,check,comment
 Note: a new series gets no card from this; a matching change brings one.
 Undo: me forget bob@example.org\
 """)
     assert await here.chat("me bob@home.example") == snapshot("""\
-bob@home.example is yours from now on; is:mine stands for what comes from it.
+bob@home.example is yours from now on; is:mine matches patches from it.
 Undo: me forget bob@home.example\
 """)
     assert await here.chat("me") == snapshot("""\
-is:mine stands for what comes from:
+is:mine matches patches from:
 • bob@example.org
 • bob@home.example\
 """)
@@ -215,7 +213,7 @@ Undo: me bob@example.org\
 
     assert await here.chat("me forget bob@home.example") == snapshot("""\
 bob@home.example is forgotten.
-No address of yours is left: is:mine brings nothing any more.
+You have no addresses left, so is:mine matches nothing.
 Undo: me bob@home.example\
 """)
     await here.arrives("a.c", name="Five", submitter="Bob <bob@home.example>")
@@ -223,9 +221,7 @@ Undo: me bob@home.example\
 
 
 async def test_addresses_are_told_in_a_direct_chat_only(here: People) -> None:
-    assert await here.say("me ann@example.org") == snapshot(
-        "Your addresses are between you and me: write to me in a direct chat."
-    )
+    assert await here.say("me ann@example.org") == snapshot("Addresses can only be managed in a direct chat with me.")
     assert await here.chat("me forget eve@example.org") == "eve@example.org is not known as yours; nothing was changed."
     await here.chat("me bob@example.org")
     assert (await here.chat("me BOB@example.org")).endswith("is known as yours already; nothing was changed.")
@@ -322,10 +318,10 @@ async def test_admins_see_the_rooms_and_nobody_else_does(tmp_path: Path) -> None
         await here.chat("sub path:a/")
         await here.chat("sub path:b/")
 
-        assert await here.say("rooms", ANN) == "Only the bot's admins may do that."
-        assert await here.say("leave #room:hs", ANN) == "Only the bot's admins may do that."
+        assert await here.say("rooms", ANN) == "Only admins of the bot may do that."
+        assert await here.say("leave #room:hs", ANN) == "Only admins of the bot may do that."
         assert await here.say("rooms", OPS) == snapshot("""\
-The rooms, with what they are subscribed to:
+Rooms and their number of subscriptions:
 • #room:hs (!room:hs) — 2 subscriptions
 In direct chats: 1 person with 2 subscriptions.\
 """)
@@ -345,8 +341,8 @@ What is subscribed to there (1) is kept, and rests until the bot is invited agai
     assert here.titles() == []
     assert here.rig.house.joined == {}
     assert await here.chat("rooms", OPS) == snapshot("""\
-The rooms, with what they are subscribed to:
-• !room:hs — 1 subscription, suspended: the bot is not in it, or may not speak there
+Rooms and their number of subscriptions:
+• !room:hs — 1 subscription, suspended: the bot is not in this room, or may not send messages there
 In direct chats: no subscriptions.\
 """)
 

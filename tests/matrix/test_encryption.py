@@ -424,7 +424,7 @@ async def test_a_key_that_comes_later_than_the_message_still_opens_it(
 
 
 async def _two_rooms(bot: Listener, ann: Person, user: UserId) -> tuple[RoomId, RoomId]:
-    """An encrypted room in which the bot introduced itself, and one in which everything is said in the clear."""
+    """An encrypted room in which the bot introduced itself, and one in which the outbox is empty in the clear."""
     open_room = await ann.create_room(user)
     await bot.until(lambda: open_room in bot.session.rooms)
     room = await ann.create_room(user, encrypted=True)

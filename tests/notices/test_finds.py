@@ -61,5 +61,5 @@ Known: qemu-devel (sample) since 2026-06-01 12:30 UTC.\
 def test_a_query_about_no_known_project_says_so() -> None:
     assert body_and_html(found_shown("project:x", [], SearchedRange(0, [])))[0] == snapshot("""\
 Nothing matches project:x
-No project that it is about has been read yet.\
+No project that this query covers has been read yet.\
 """)

@@ -140,7 +140,7 @@ two
 three
 …
 Rey Viewer on 6/7
-(nothing but a quotation)\
+(only quoted text)\
 """,
             """\
 <p>Rey Viewer on \n\
@@ -158,7 +158,7 @@ Rey Viewer on 6/7
 <p>Rey Viewer on \n\
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-6-ada@example.org/">
 6/7</a>
-<br>(nothing but a quotation)</p>\
+<br>(only quoted text)</p>\
 """,
         )
     )

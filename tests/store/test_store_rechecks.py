@@ -13,7 +13,7 @@ from bot.patchwork.updates import CommentTarget, FieldUpdate, MailKind, PatchFie
 from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Poll, Recheck, Rechecks, SeriesRead
 from bot.store.store import Store, Transaction
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask, made_at
+from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask
 
 FIRST, SECOND, LONE = (
     SubmissionRef(SERVER, SubmissionKind.SERIES, 1),
@@ -183,26 +183,6 @@ async def test_a_project_that_is_watched_no_more_is_not_looked_at(store: Store, 
 
     rig.advance(hours=1)
     assert await due(store) == [SECOND]
-
-
-async def test_what_an_older_program_knew_is_due_at_once_and_its_old_comments_are_no_news(rig: StoreRig) -> None:
-    await made_at("0018", rig)
-    for number, series, changed in ((10, "1", "'2025-12-20 00:00:00.000000'"), (11, "1", "NULL"), (9, "NULL", "NULL")):
-        rig.execute(
-            f"""INSERT INTO patch (server, id, project, series, msgid, name, submitter_name, submitter_email, date,
-            archived, files, "to", cc, trailers, read_at, changed_at)
-            VALUES ('ozlabs', {number}, 'p', {series}, 'm', 'n', 'n', 'e', '', false, '[]', '[]', '[]', '[]',
-            '2025-12-{number:02} 00:00:00.000000', {changed})"""  # noqa: S608  # the test's own values
-        )
-
-    store = await rig.open()
-    found = await ask(store, lambda tx: tx.rechecks.due(SERVER, 100))
-    since = await ask(store, lambda tx: tx.rechecks.comments_since(FIRST))
-    await store.close()
-
-    assert [(each.ref, each.changed_at.day) for each in found] == [(FIRST, 20), (LONE, 9)]
-    assert since is not None
-    assert since > found[0].changed_at
 
 
 async def an_hour_of_rechecks(tx: Transaction, budget: RecheckBudget, *new: SeriesRead) -> list[SubmissionRef]:

@@ -208,7 +208,7 @@ def _most(replies: Sequence[PatchComment]) -> int:
 def _reply(reply: PatchComment, site: ServerLinks) -> Piece:
     comment = reply.comment
     who = facts.joined([facts.submitter_name(comment.submitter), facts.moment(comment.date)])
-    text = comment.text.split("\n") if comment.text else ["(nothing but a quotation)"]
+    text = comment.text.split("\n") if comment.text else ["(only quoted text)"]
     return Lines((_head(who, reply.patch, site), *(words(line) for line in text)))
 
 

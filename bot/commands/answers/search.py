@@ -102,7 +102,7 @@ def _states(counts: Mapping[str, int], states: States) -> list[str]:
 
 def _past(looked_at: SearchedRange) -> list[str]:
     if not looked_at.known_since:
-        return ["No project that it is about has been read yet."]
+        return ["No project that this query covers has been read yet."]
     sentences: list[str] = []
     if looked_at.back_to is not None:
         back_to = facts.moment(looked_at.back_to)
