@@ -118,7 +118,7 @@ async def test_what_is_due_at_the_end_is_sent_and_acknowledged(
                     stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name=name))
                 await stage.until(lambda: stage.has("notice WHERE lane = 1", len(names)) and proxy.suffered > 0)
                 stopping = asyncio.ensure_future(bot.stop())
-                await stage.until(lambda: "stops; what may be sent" in bot.said())
+                await stage.until(lambda: "shutdown.draining" in bot.said())
                 opened.set()
 
                 assert await stopping == 0
