@@ -100,7 +100,7 @@ async def test_a_project_that_vanished_is_not_said_to_be_polled(rig: Rig) -> Non
 
         assert await told(bot) == snapshot("""\
 sample: none of its projects can be polled now
-https://patchwork.example.org has no project qemu-devel, since 2026-01-01 00:03 UTC; asked again at 2026-01-01 00:21:00 UTC.\
+https://patchwork.example.org has no project qemu-devel, since 2026-01-01 00:03 UTC; asked again at 2026-01-01 00:18:00 UTC.\
 """)  # noqa: E501  # as it is said
         assert (await ready(bot))[0] == ("No project on sample can be watched.",)
         [server] = (await bot.overview.condition()).servers

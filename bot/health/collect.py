@@ -76,7 +76,7 @@ class HealthCollector:
         floods: tuple[str, ...] = ()
         broken: tuple[str, ...] = ()
         try:
-            async with self._store.reading() as tx:
+            async with self._store.transaction() as tx:  # a bot that cannot write is not ready, though it may read
                 queue = await tx.outbox.queue()
                 known = {watch.server: await tx.watch.known_since(watch.server) for watch in self._parts.watches}
                 in_chat = await tx.subscriptions.count()

@@ -123,11 +123,14 @@ class Soak:
             self.stage.floods[room] = wanted.flood
         self.stage.invite_from = (self.friend.user,)
         await self._begin()
+        self.story.begin()
         happening = asyncio.create_task(self._go_on())
         try:
             while self.done.kills < self.plan.kills and time.monotonic() - began < 60 * self.plan.minutes:
                 await self._live()
                 self.tell(self.done.kills)
+            while not self.coming.locked():  # noqa: ASYNC110  # short lives leave some of what was to happen in them
+                await asyncio.sleep(0.05)
         finally:
             happening.cancel()
             with suppress(asyncio.CancelledError):

@@ -52,6 +52,11 @@ class Story:
     floods: int = 0
     _said: int = 0
 
+    def begin(self) -> None:
+        """Post a series for each room, so that even a short story has something for all of them."""
+        for place in PLACES:
+            self._arrive(Work(len(self.works) + 1, place, 1, 0, ()))
+
     def happen(self, read: Collection[int], *, may_flood: bool = True) -> None:
         """One thing more; what changes is one of the series that were *read*: what was before is no change.
 
