@@ -87,7 +87,7 @@ class ElementHost:
 
     def close(self) -> None:
         """End it."""
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
         self._errors.close()
 
 

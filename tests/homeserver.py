@@ -31,7 +31,7 @@ class Homeserver:
     messages_per_second: float | None = None  # of an account, with a burst of ten; None is no limit
     _secret: str = field(default_factory=lambda: secrets.token_hex(16))
     _process: "subprocess.Popen[bytes] | None" = None
-    _http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=NO_TLS, trust_env=False, timeout=30))
+    _http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=NO_TLS, trust_env=False, timeout=120))
 
     @classmethod
     def install(cls, folder: Path, messages_per_second: float | None = None) -> "Homeserver":

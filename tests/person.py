@@ -12,7 +12,7 @@ import httpx
 from bot.ids import EventId, RoomId, UserId
 from homeserver import NO_TLS, Homeserver
 
-WAIT_SECONDS = 120
+WAIT_SECONDS = 240
 _Answer = TypeVar("_Answer")
 _names = itertools.count(1)
 
@@ -25,7 +25,7 @@ class Person:
         self.user = UserId(homeserver.register(self.name, self.name))
         api = f"{homeserver.url}/_matrix/client/v3"
         self._newer_api = f"{homeserver.url}/_matrix/client/v1"
-        self._http = httpx.AsyncClient(base_url=api, timeout=60, verify=NO_TLS, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=api, timeout=WAIT_SECONDS, verify=NO_TLS, trust_env=False)
         self._txn = itertools.count(1)
 
     async def __aenter__(self) -> Self:

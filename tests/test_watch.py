@@ -275,7 +275,7 @@ async def test_the_first_poll_comes_with_the_start(rig: Rig) -> None:
             asked.set()
 
     rig.patchwork.fault = fault
-    async with rig.running() as bot, asyncio.TaskGroup() as group, asyncio.timeout(30):
+    async with rig.running() as bot, asyncio.TaskGroup() as group, asyncio.timeout(120):
         began = rig.clock.monotonic()
         group.create_task(bot.run(stop))
         await asked.wait()

@@ -122,5 +122,5 @@ def run_in_bash(command: str) -> str:
 
 def run(command: list[str]) -> str:
     return subprocess.run(  # noqa: S603  # our own command
-        command, capture_output=True, text=True, env=environment(), timeout=60, check=False
+        command, capture_output=True, text=True, env=environment(), timeout=300, check=False
     ).stdout

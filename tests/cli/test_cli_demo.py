@@ -119,7 +119,7 @@ def test_a_line_typed_through_a_pipe_is_answered_at_once_and_an_interrupt_ends_t
 def test_a_reader_of_the_demo_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     command = f"{sys.executable} -m bot.cli demo </dev/null 2>{tmp_path}/err | head -1; echo ${{PIPESTATUS[0]}}"
 
-    subprocess.run(["/bin/bash", "-c", command], capture_output=True, env=environment(), timeout=60, check=True)  # noqa: S603  # ours
+    subprocess.run(["/bin/bash", "-c", command], capture_output=True, env=environment(), timeout=300, check=True)  # noqa: S603  # ours
 
     assert (tmp_path / "err").read_text() == ""
 

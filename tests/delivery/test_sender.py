@@ -54,7 +54,7 @@ class Desk:
 
     async def until(self, state: NoticeState, count: int) -> None:
         """Wait until so many stand there; each look lets the others have their turn at the store."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while await self.count(state) < count:
                 pass
 

@@ -118,7 +118,7 @@ def _fill(disk: Path) -> Path:
 
 
 async def _until_page(stage: Stage, status: int) -> str:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while (found := await stage.page("/readyz"))[0] != status:  # noqa: ASYNC110  # another process changes it
             await asyncio.sleep(0.05)  # between two looks
     return found[1]

@@ -315,7 +315,7 @@ async def test_a_wall_clock_that_is_set_back_by_a_year_keeps_the_bot_out_of_no_r
     account: Account, memory: InMemorySession
 ) -> None:
     clock, room = VirtualClock(), RoomId("!room:hs.test")
-    async with asyncio.timeout(30), StuckOnce(account.settings(), clock) as client, asyncio.TaskGroup() as group:
+    async with asyncio.timeout(120), StuckOnce(account.settings(), clock) as client, asyncio.TaskGroup() as group:
         doors = group.create_task(Membership(client, memory, clock, InviteRules(account.user, (), (room,))).run())
         await client.failed.wait()
         for _ in range(20):
@@ -354,7 +354,7 @@ async def test_whoever_replaces_a_room_again_and_again_does_not_lead_the_bot_thr
             entered.append(room)
             return RoomId(room)
 
-    async with asyncio.timeout(30), Led(account.settings(), clock) as client, asyncio.TaskGroup() as group:
+    async with asyncio.timeout(120), Led(account.settings(), clock) as client, asyncio.TaskGroup() as group:
         doors = Membership(client, memory, clock, InviteRules(account.user, ()))
         running = group.create_task(doors.run())
         for number in range(45):

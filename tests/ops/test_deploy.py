@@ -53,7 +53,7 @@ def expressions() -> Iterator[str]:
 
 def ran(*command: str) -> str:
     """What a program says; it must say that all is well."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603  # our own
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603  # our own
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

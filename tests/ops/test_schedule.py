@@ -19,7 +19,7 @@ SECONDS = 0.05
 async def ticking(schedule: Schedule) -> AsyncIterator[None]:
     schedule.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             yield
     finally:
         schedule.close()

@@ -24,7 +24,7 @@ def chromium() -> str:
 async def test_a_browser_shows_the_page_dark_and_light_and_asks_for_nothing_else(chromium: str, tmp_path: Path) -> None:
     seen = Being(BOT, replace(MORE, rooms=(*MORE.rooms, HOSTILE)))
 
-    async with asyncio.timeout(60), pages(seen) as client, tab(chromium, tmp_path / "profile") as page:
+    async with asyncio.timeout(240), pages(seen) as client, tab(chromium, tmp_path / "profile") as page:
         await page.be(1000, 900)
         await page.open(f"{client.base_url}")
         colours = {}

@@ -25,7 +25,7 @@ async def test_a_bot_tells_whether_it_is_ready_and_since_when_it_is_not(
     room = await ann.create_room(stage.me)
     stage.rooms |= {room: ("path:migration/",), "!closed:hs.test": ("path:docs/",)}
 
-    async with asyncio.timeout(150), stage.running(rooms=1):
+    async with asyncio.timeout(500), stage.running(rooms=1):
         await stage.until(lambda: stage.has("notice WHERE state = 'done'"))  # the welcome
         ready = await _until_page(stage, "/readyz", 200)
         healthy = await stage.patchbot("healthcheck")
@@ -58,7 +58,7 @@ async def test_a_homeserver_that_is_away_at_the_start_is_told_with_the_time_sinc
     homeserver.stop()
     bot = await stage.start()
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             await stage.until(lambda: "homeserver.unavailable" in bot.said())
             away = await _until_page(stage, "/readyz", 503)
             homeserver.start()

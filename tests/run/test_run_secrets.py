@@ -26,7 +26,7 @@ DATABASE_PASSWORD = "what-postgres-wants"  # noqa: S105
 SECRETS = (PASSWORD, TOKEN, PROXY_PASSWORD, DATABASE_PASSWORD)
 USER = "@patchbot:hs.test"
 API = "/_matrix/client/v3"
-WAIT_SECONDS = 60
+WAIT_SECONDS = 240
 
 
 @dataclass

@@ -240,7 +240,7 @@ async def test_a_transaction_that_waits_for_another_program_ends_soon_when_it_is
     with closing(sqlite3.connect(rig.file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):  # less than the wait
             end = await cancelled(store, statement=1)
 
     assert isinstance(end, asyncio.CancelledError)
@@ -253,7 +253,7 @@ async def test_a_connection_that_is_stopped_while_it_is_closed_is_closed_all_the
 
     connection.stop()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         await closing_
 
 
