@@ -93,7 +93,7 @@ def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
     if known.begins:
         return SyncOutcome(rooms, SessionUpdate(answer.next_batch, tuple(events)))
     unread = _unread_messages(known, answer)
-    events += _messages(known, answer, rooms)
+    events += _messages(known, answer)
     events += [
         RoomResumed(joined.room)
         for joined in answer.joined
@@ -126,8 +126,10 @@ def _unseen(known: SyncContext, room: RoomId) -> Room:
 def _own_name(room: Room, joined: JoinedRoom, me: UserId) -> str:
     """Return the bot's display name in a room after a sync."""
     member = last_membership((*joined.state, *joined.timeline), me)
-    if member is None:
-        return room.own_name
+    return room.own_name if member is None else _display_name(member)
+
+
+def _display_name(member: Event) -> str:
     name = member.content.get("displayname")
     return name.strip() if isinstance(name, str) else ""
 
@@ -172,11 +174,14 @@ def _new_encryption(
             yield RoomEncrypted(room.id, room.algorithm)
 
 
-def _messages(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[MessageReceived]:
-    """Return the messages in *rooms* since the bot joined them."""
+def _messages(known: SyncContext, answer: SyncAnswer) -> Iterator[MessageReceived]:
+    """Return the messages since the bot joined, each read with the display name that the bot had at that moment."""
     for joined in answer.joined:
-        me = BotInRoom(known.me, rooms[joined.room].own_name)
-        yield from messages_in(joined.room, since_we_came(joined.timeline, known.me), me, known.now)
+        name = _own_name(known.rooms.get(joined.room) or Room(joined.room), replace(joined, timeline=()), known.me)
+        for event in since_we_came(joined.timeline, known.me):
+            if event.type == "m.room.member" and event.state_key == known.me:
+                name = _display_name(event)
+            yield from messages_in(joined.room, (event,), BotInRoom(known.me, name), known.now)
 
 
 def _new_events(joined: JoinedRoom, known: SyncContext) -> Iterator[Event]:

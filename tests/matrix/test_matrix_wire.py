@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import BotError, Forbidden, LoggedOut, Permanent, Temporary
-from bot.ids import RoomId, UserId
+from bot.ids import EventId, RoomId, UserId
 from bot.matrix import wire
 from bot.matrix.invite_rules import accepts
 from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import messages_in
+from bot.matrix.model import JoinedRoom, SyncAnswer
 from bot.matrix.rooms import Room
-from bot.matrix.session_update import RoomNoLongerDirect
+from bot.matrix.session_update import MessageReceived, RoomNoLongerDirect
 from bot.matrix.sync_outcome import SyncContext, outcome
-from matrix_rig import an_event
+from matrix_rig import a_text, an_event
 
 ME = UserId("@bot:hs")
 LIMIT = {"errcode": "M_LIMIT_EXCEEDED"}
@@ -191,6 +193,21 @@ def test_a_direct_chat_is_a_room_like_any_other_once_a_third_person_is_there() -
 
     assert result.update.events == (RoomNoLongerDirect(RoomId("!room:hs")),)
     assert not result.rooms[RoomId("!room:hs")].is_direct
+
+
+def test_a_mention_by_name_is_read_with_the_name_of_its_moment() -> None:
+    """A new name comes into effect where it stands among the messages, also within one sync."""
+    room = RoomId("!room:hs")
+    member, former = {"membership": "join", "displayname": "New"}, {"membership": "join", "displayname": "Old"}
+    renamed = an_event("m.room.member", content=member, previous=former, state_key=ME, sender=ME)
+    timeline = (a_text("Old: help"), replace(renamed, id=EventId("$2")), a_text("New: help", id=EventId("$3")))
+    joined = JoinedRoom(room, timeline, (), limited=False, prev_batch=None, joined_members=None, invited_members=None)
+    rooms = {room: Room(room, own_name="Old")}
+    known = SyncContext(ME, rooms, frozenset(), an_event().sent_at, begins=False, whole=False)
+
+    result = outcome(known, SyncAnswer("s2", joined=(joined,)))
+
+    assert [message.body for message in result.update.of(MessageReceived)] == [f"{ME}: help"] * 2
 
 
 @pytest.mark.parametrize(
