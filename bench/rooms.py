@@ -12,9 +12,9 @@ from bench.patterns import a_pattern, a_tree
 from bench.table import Row, progress
 from bench.whole import a_homeserver, memory
 from bot.ids import RoomId
-from matrix_rig import Account
-from person import Person
-from run_rig import Process, Stage, a_stage
+from support.matrix_rig import Account
+from support.person import Person
+from support.run_rig import Process, Stage, a_stage
 
 ROOMS = 1_000
 MEMBERS = 20  # and the bot

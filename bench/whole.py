@@ -29,11 +29,11 @@ from bot.ids import RoomId
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.request import Response
-from homeserver import Homeserver
-from matrix_rig import PASSWORD, Account
-from person import Person
-from rig import PROJECT
-from run_rig import ROOT, Process, Stage, a_stage
+from support.homeserver import Homeserver
+from support.matrix_rig import PASSWORD, Account
+from support.person import Person
+from support.rig import PROJECT
+from support.run_rig import ROOT, Process, Stage, a_stage
 
 STARTS = 5
 SUBSCRIPTIONS = 10_000

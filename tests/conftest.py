@@ -6,8 +6,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
-import preloaded
-from memory_folder import memory_folder
+from support import preloaded
+from support.memory_folder import memory_folder
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
 settings.load_profile("patient")
@@ -17,7 +17,12 @@ _NEEDS = {
     "node": {"element_host"},
     "browser": {"chromium"},
 }
-pytest_plugins = ["element_fixtures", "matrix_fixtures", "postgres_fixtures", "store_fixtures"]
+pytest_plugins = [
+    "support.element_fixtures",
+    "support.matrix_fixtures",
+    "support.postgres_fixtures",
+    "support.store_fixtures",
+]
 
 
 def pytest_configure() -> None:

@@ -9,7 +9,7 @@ from bot.app import Bot
 from bot.delivery.chat import PostedMessage
 from bot.ids import RoomId
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
-from rig import ROOM, Rig
+from support.rig import ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from bot.config import (
     subscription_key,
 )
 from bot.errors import ConfigError, ConfigErrors
-from config_rig import PASSWORD, ConfigRig
+from support.config_rig import PASSWORD, ConfigRig
 
 
 @pytest.fixture

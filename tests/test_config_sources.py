@@ -21,7 +21,7 @@ from bot.config import (
     load,
 )
 from bot.errors import ConfigError, ConfigErrors
-from config_rig import PASSWORD, ConfigRig
+from support.config_rig import PASSWORD, ConfigRig
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 

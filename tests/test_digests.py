@@ -20,7 +20,7 @@ from bot.ids import EventId, RoomId, SeriesId, ServerName, UserId
 from bot.sample_patchwork.request import Response
 from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
-from rig import PROJECT, ROOM, Rig, a_series
+from support.rig import PROJECT, ROOM, Rig, a_series
 
 pytestmark = pytest.mark.slow
 

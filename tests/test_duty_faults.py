@@ -8,8 +8,8 @@ import structlog
 
 from bot.app import Bot
 from bot.ids import RoomId
-from broken_rows import change, fail
-from rig import ROOM, Rig
+from support.broken_rows import change, fail
+from support.rig import ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

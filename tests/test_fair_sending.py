@@ -10,8 +10,8 @@ from bot.delivery.pacing import Pace
 from bot.ids import EventId, RoomId, UserId
 from bot.notices.notice import NoticeKind
 from bot.store.inbox_book import InboxMessage
-from rig import Rig
-from store_rig import a_notice
+from support.rig import Rig
+from support.store_rig import a_notice
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from bot.app import Bot
 from bot.ids import RoomId
 from bot.matrix.content import MAX_CONTENT_BYTES, event_content, size
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
-from rig import PROJECT, ROOM, Rig
+from support.rig import PROJECT, ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

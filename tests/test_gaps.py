@@ -7,7 +7,7 @@ from inline_snapshot import snapshot
 
 from bot.ids import RoomId, SeriesId
 from bot.sample_patchwork.request import Response
-from rig import ROOM, Rig
+from support.rig import ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import structlog
 
 from bot.ids import RoomId
 from bot.query.options import CardForm
-from rig import ROOM, Rig
+from support.rig import ROOM, Rig
 
 OTHER = RoomId("!other:hs")
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from idle_rig import Watched, watched
 
 from bot.backoff import USUAL
 from bot.commands.rights import MemoryRoomRights
@@ -16,7 +15,8 @@ from bot.notices.floods import QUIET
 from bot.ops.duties import LOOK_SECONDS
 from bot.store.inbox_book import InboxMessage
 from bot.watch.thread_replies import GATHERING as TOLD_AFTER
-from rig import ROOM, Rig
+from support.idle_rig import Watched, watched
+from support.rig import ROOM, Rig
 
 HOUR = 3600
 ANN = UserId("@ann:hs")  # a moderator

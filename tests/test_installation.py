@@ -10,7 +10,7 @@ from bot import __version__
 from bot.errors import StoreError
 from bot.installation import ID_FILE, installation_id, known_id
 from bot.sample_patchwork.server import SampleTransport
-from rig import Rig
+from support.rig import Rig
 
 
 def test_an_id_is_made_once_and_is_for_the_bot_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from bot.ids import EventId, RoomId, UserId
 from bot.matrix.session_memory import DatabaseSession
 from bot.matrix.session_update import EventRedacted, SessionUpdate
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
-from rig import ROOM, Rig
+from support.rig import ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from bot.ids import RoomId
 from bot.notices.status import BotStatus, StatusDetails
 from bot.ops.duties import Duties, Duty
 from bot.store.retry_book import RetryKind
-from rig import Rig
+from support.rig import Rig
 
 pytestmark = pytest.mark.slow
 

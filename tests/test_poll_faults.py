@@ -16,8 +16,8 @@ from bot.store.store import Transaction
 from bot.submission import Submission
 from bot.watch.announce import Announcer, Arrived, CardRequest
 from bot.watch.change_replies import ChangeReplies
-from broken_rows import execute, fail
-from rig import ROOM, Rig
+from support.broken_rows import execute, fail
+from support.rig import ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

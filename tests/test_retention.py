@@ -12,7 +12,7 @@ from bot.ids import EventId, RoomId, UserId
 from bot.sample_patchwork.patchwork import NewCheck
 from bot.store.columns import metadata
 from bot.store.inbox_book import InboxMessage
-from rig import ROOM, Rig
+from support.rig import ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

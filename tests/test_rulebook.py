@@ -15,7 +15,7 @@ from bot.maintainers_files import MaintainersSources as Shelved
 from bot.notices.notice import NoticeKind
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.subscriptions.registry import Audience
-from rig import PROJECT, ROOM, Rig
+from support.rig import PROJECT, ROOM, Rig
 
 DAY_SECONDS = 24 * 3600
 OTHER = RoomId("!other:hs")

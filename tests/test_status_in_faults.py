@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
-from operator_view import ready, told
 from pydantic import SecretStr
 
 from bot.errors import Forbidden, Permanent, Temporary
@@ -20,7 +19,8 @@ from bot.matrix.session_memory import InMemorySession
 from bot.notices.markup import Allowed, written
 from bot.notices.status import status
 from bot.sample_patchwork.request import Response
-from rig import ROOM, Rig, a_series
+from support.operator_view import ready, told
+from support.rig import ROOM, Rig, a_series
 
 HOUR = 3600.0
 

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from operator_view import ready, told
 
 from bot.sample_patchwork.request import Response
-from rig import Rig
+from support.operator_view import ready, told
+from support.rig import Rig
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 from bot.ids import RoomId
 from bot.sample_patchwork.mail import NewSeries
 from bot.sample_patchwork.request import Response
-from rig import PROJECT, ROOM, Rig, a_series
+from support.rig import PROJECT, ROOM, Rig, a_series
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 import bot as package
 from bot.app import Bot
-from rig import Rig
+from support.rig import Rig
 
 _SOURCES = f"{Path(package.__file__).parent}/"
 _SERVER = "sample_patchwork/"  # which stands in for the other side

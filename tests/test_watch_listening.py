@@ -9,8 +9,8 @@ from bot.ids import PatchId, RoomId, ServerName
 from bot.patchwork.model import Trailer, TrailerKind
 from bot.query.options import OnKind
 from bot.sample_patchwork.patchwork import PostedSeries
-from rig import ROOM, Rig
-from store_rig import ask
+from support.rig import ROOM, Rig
+from support.store_rig import ask
 
 REVIEWED = "Reviewed-by: Rey Viewer <rey@example.com>\n"
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.com")

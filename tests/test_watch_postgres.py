@@ -10,8 +10,8 @@ from bot.ids import EventId, UserId
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.store.inbox_book import InboxMessage
-from postgres_server import PostgresServer, rows
-from rig import PROJECT, ROOM, Rig
+from support.postgres_server import PostgresServer, rows
+from support.rig import PROJECT, ROOM, Rig
 
 BREAK = """
     CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql

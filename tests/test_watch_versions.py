@@ -14,7 +14,7 @@ from bot.ids import RoomId
 from bot.sample_patchwork.diffs import rename_diff, sample_diff
 from bot.sample_patchwork.mail import Mail, NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import PostedSeries
-from rig import PROJECT, ROOM, Rig
+from support.rig import PROJECT, ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

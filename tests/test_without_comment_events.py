@@ -10,9 +10,9 @@ from bot.ids import RoomId, ServerName
 from bot.notices.markup import Allowed, written
 from bot.notices.status import status
 from bot.sample_patchwork.patchwork import PostedSeries as Arrived
-from broken_rows import fail
-from rig import ROOM, Rig
-from store_rig import ask
+from support.broken_rows import fail
+from support.rig import ROOM, Rig
+from support.store_rig import ask
 
 pytestmark = pytest.mark.slow
 

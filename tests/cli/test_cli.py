@@ -8,7 +8,7 @@ import pytest
 
 from bot import __version__
 from bot.cli import main
-from cli_rig import environment, patchbot
+from support.cli_rig import environment, patchbot
 
 VERBS = [
     ["demo"],

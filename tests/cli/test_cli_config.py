@@ -6,7 +6,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.cli import main
-from cli_rig import patchbot, work_in, write_config
+from support.cli_rig import patchbot, work_in, write_config
 
 
 @pytest.fixture

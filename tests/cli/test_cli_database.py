@@ -12,7 +12,7 @@ import pytest
 
 from bot.cli import main
 from bot.store import migrate
-from cli_rig import work_in, write_config
+from support.cli_rig import work_in, write_config
 
 NEWEST = migrate.newest()
 

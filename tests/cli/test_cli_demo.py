@@ -17,8 +17,8 @@ from bot.demonstration import steps
 from bot.sample_patchwork.data import history
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.series import switchover
-from cli_rig import SEED, environment, patchbot, work_in
-from homeserver import a_free_port
+from support.cli_rig import SEED, environment, patchbot, work_in
+from support.homeserver import a_free_port
 
 pytestmark = pytest.mark.slow
 

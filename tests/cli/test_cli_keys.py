@@ -7,7 +7,7 @@ import pytest
 from bot.cli import main
 from bot.ids import DeviceId, UserId
 from bot.matrix.identity import RESET_WORDS, TrustReport
-from cli_rig import work_in, write_config
+from support.cli_rig import work_in, write_config
 
 GOOD = TrustReport(
     user=UserId("@bot:hs"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from cli_rig import work_in
+from support.cli_rig import work_in
 
 FILE = """\
 Migration

@@ -14,7 +14,7 @@ from bot.clock import VirtualClock
 from bot.ids import DeviceId, NoticeKey, RoomId
 from bot.notices.notice import Dead, Lane, Message, Notice, NoticeKind, RetryAt, Tag
 from bot.store.store import Store, Transaction
-from cli_rig import work_in, write_config
+from support.cli_rig import work_in, write_config
 
 DEVICE = DeviceId("ONE")
 NAMELESS = "name either notices by their ids, as `patchbot outbox list` shows them, or all that were given up: --dead"

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.cli import main
-from cli_rig import SEED, patchbot, work_in
+from support.cli_rig import SEED, patchbot, work_in
 
 DIFF = b"diff --git a/%b b/%b\nnew file mode 100644\n"
 

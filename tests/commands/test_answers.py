@@ -13,8 +13,8 @@ from bot.commands import resolve_ref as finder
 from bot.errors import StoreError
 from bot.ids import UserId
 from bot.store.inbox_book import InboxBook, InboxMessage
-from desk_rig import Desk, a_message
-from rig import ROOM, Rig
+from support.desk_rig import Desk, a_message
+from support.rig import ROOM, Rig
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from bot.config import CommandSettings
 from bot.ids import EventId, RoomId, UserId
 from bot.store import schema
 from bot.store.inbox_book import MAX_WAITING, InboxMessage
-from rig import ROOM, Rig
+from support.rig import ROOM, Rig
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from inline_snapshot import snapshot
 
 from bot.delivery.chat import PostedMessage
-from people_rig import BOB, CHAT, People, a_rig, people
-from rig import PROJECT, ROOM, a_series
+from support.people_rig import BOB, CHAT, People, a_rig, people
+from support.rig import PROJECT, ROOM, a_series
 
 
 def replies(here: People) -> list[PostedMessage]:

@@ -10,8 +10,8 @@ from inline_snapshot import snapshot
 from bot.ids import EventId
 from bot.notices.notice import NoticeKind
 from bot.sample_patchwork.request import Response
-from desk_rig import Desk
-from rig import PROJECT, ROOM, Rig, a_series
+from support.desk_rig import Desk
+from support.rig import PROJECT, ROOM, Rig, a_series
 
 SEED = Path(__file__).parents[1] / "samples" / "patch-2194095.json"
 

@@ -11,8 +11,8 @@ from bot.commands import patch_details as details
 from bot.sample_patchwork.diffs import Hunk, git_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
-from desk_rig import Desk, forms, short
-from rig import PROJECT, Rig, a_series
+from support.desk_rig import Desk, forms, short
+from support.rig import PROJECT, Rig, a_series
 
 OURS = "https://patchwork.example.org/ci/7"
 

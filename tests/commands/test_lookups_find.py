@@ -21,9 +21,9 @@ from bot.sample_patchwork.patchwork import NewCheck
 from bot.search import PatchSearch
 from bot.store import rows
 from bot.store.store import Store
-from desk_rig import Desk, forms, short
-from rig import PROJECT, Rig
-from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series
+from support.desk_rig import Desk, forms, short
+from support.rig import PROJECT, Rig
+from support.store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series
 
 MAINTAINERS = "Network\nM: Net Person <net@example.org>\nF: net/\n\nBlock\nF: block/\n"
 

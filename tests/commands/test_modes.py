@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from people_rig import CHAT, a_rig, people
-from rig import ROOM
+from support.people_rig import CHAT, a_rig, people
+from support.rig import ROOM
 
 
 async def test_the_mode_of_a_room_is_the_form_where_a_query_says_none(tmp_path: Path) -> None:

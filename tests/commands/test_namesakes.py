@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from people_rig import People, a_rig, people
-from rig import PROJECT, a_series
+from support.people_rig import People, a_rig, people
+from support.rig import PROJECT, a_series
 
 SECTIONS = "Migration\nM: Ada Beispiel <ada@example.org>\nF: migration/\n"
 BOTH = "qemu-devel is a project on sample and twin, and all of them are meant; "

@@ -27,8 +27,8 @@ from bot.query.query import Query, patterns_of, terms_of
 from bot.search import PatchSearch, SearchHit
 from bot.store.patch_book import StoredPatch
 from bot.store.store import Store
-from rig import Rig
-from store_rig import PROJECT, SERVER, StoreRig, a_baseline
+from support.rig import Rig
+from support.store_rig import PROJECT, SERVER, StoreRig, a_baseline
 
 MAINTAINERS = read(
     "Network\nM: Net Person <net@example.org>\nF: net/\n\nBlock\nM: B <block@example.org>\nF: block/\nN: ram\n"

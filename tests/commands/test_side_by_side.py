@@ -26,7 +26,7 @@ from bot.query.query import Query
 from bot.room_registry import Rooms
 from bot.sample_patchwork.server import SampleTransport
 from bot.store.inbox_book import InboxBook, InboxMessage
-from rig import ROOM, Rig
+from support.rig import ROOM, Rig
 
 ADA, BOB, EVE = UserId("@ada:hs"), UserId("@bob:hs"), UserId("@eve:hs")
 TEN = [UserId(f"@person{number}:hs") for number in range(10)]

@@ -7,8 +7,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.sample_patchwork.request import Response
-from people_rig import ANN, BOB, CHAT, People, a_rig, people
-from rig import ROOM
+from support.people_rig import ANN, BOB, CHAT, People, a_rig, people
+from support.rig import ROOM
 
 
 @pytest.fixture

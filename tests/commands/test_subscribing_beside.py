@@ -9,8 +9,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.config import RoomSettings
-from people_rig import ANN, BOB, CHAT, OPS, People, a_rig, people
-from rig import ROOM
+from support.people_rig import ANN, BOB, CHAT, OPS, People, a_rig, people
+from support.rig import ROOM
 
 pytestmark = pytest.mark.slow
 

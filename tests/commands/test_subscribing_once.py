@@ -13,8 +13,8 @@ from bot.ids import EventId
 from bot.store.inbox_book import InboxBook, InboxMessage
 from bot.store.store import Store, Transaction
 from bot.store.subscription_book import SubscriptionBook
-from people_rig import ANN, People, a_rig, people
-from rig import ROOM, Rig
+from support.people_rig import ANN, People, a_rig, people
+from support.rig import ROOM, Rig
 
 
 async def hear(here: People, text: str) -> None:

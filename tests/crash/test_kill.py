@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-import preloaded
 from bot.clock import SystemClock
 from bot.demo.room import FileRoom
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import serve
 from bot_that_dies import Life, main
-from postgres_server import PostgresServer
-from rig import PROJECT, ROOM, a_series
+from support import preloaded
+from support.postgres_server import PostgresServer
+from support.rig import PROJECT, ROOM, a_series
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from bot.clock import VirtualClock
 from bot.delivery.chat import MemoryChat
 from bot.demo.room import FileRoom
 from bot.ids import DeviceId, EventId, RoomId, TxnId
-from chat_contract import ChatContract, a_message
+from support.chat_contract import ChatContract, a_message
 
 ROOM = RoomId("!room:hs")
 OTHER = RoomId("!other:hs")

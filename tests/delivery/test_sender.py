@@ -17,7 +17,7 @@ from bot.errors import Forbidden, LoggedOut, Permanent, Temporary, TransportErro
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId, UserId
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
-from new_database import put_new_database
+from support.new_database import put_new_database
 
 ROOM = RoomId("!room:hs")
 OTHER = RoomId("!other:hs")

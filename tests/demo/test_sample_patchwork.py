@@ -10,7 +10,7 @@ from bot.clock import VirtualClock
 from bot.sample_patchwork.diffs import rename_diff, sample_diff
 from bot.sample_patchwork.mail import Mail, NewPatch
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
-from sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
+from support.sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from bot.sample_patchwork.mail import Mail, NewPatch
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport, serve
-from sample_rig import a_clock, a_full_server, a_series, a_server, get
+from support.sample_rig import a_clock, a_full_server, a_series, a_server, get
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SHAPES: dict[str, Any] = json.loads((SAMPLES / "patchwork-shapes.json").read_text())

@@ -10,7 +10,7 @@ from unidiff.patch import PatchSet
 from bot.clock import VirtualClock
 from bot.sample_patchwork.data import PROJECT, arrivals, history
 from bot.sample_patchwork.patchwork import SamplePatchwork
-from sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
+from support.sample_rig import a_clock, a_full_server, a_series, a_server, get, happened
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 RECORDED: dict[str, Any] = json.loads((SAMPLES / "patch-2194095.json").read_text())

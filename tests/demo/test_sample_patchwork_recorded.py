@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded_requests import ORIGIN, Recorder, comparable, key_of
-from recorded_story import play
 
 from bot.sample_patchwork.patchwork import SamplePatchwork
-from sample_rig import a_clock
+from support.recorded_requests import ORIGIN, Recorder, comparable, key_of
+from support.recorded_story import play
+from support.sample_rig import a_clock
 
 RECORDED = Path(__file__).parent.parent / "samples" / "patchwork"
 SERVERS = ("2.2", "3.1", "main")

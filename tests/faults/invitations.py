@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from bot.ids import RoomId, UserId
-from homeserver import NO_TLS, Homeserver
-from person import Person
+from support.homeserver import NO_TLS, Homeserver
+from support.person import Person
 from verdict import Verdict
 
 

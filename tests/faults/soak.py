@@ -22,16 +22,16 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-import postgres_server
 from bot.ids import RoomId
-from friend import Friend, befriended
-from homeserver import Homeserver
 from invitations import Invitations, joined_rooms
-from matrix_rig import Account
-from person import Person
-from postgres_server import PostgresServer
-from run_rig import Process, Stage, a_stage
 from story import FLOODED, Story
+from support import postgres_server
+from support.friend import Friend, befriended
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.person import Person
+from support.postgres_server import PostgresServer
+from support.run_rig import Process, Stage, a_stage
 from verdict import Verdict, Wanted, judge, read
 
 YOUNG_SECONDS = (0.3, 4.0)  # from a start to the kill

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
-from rig import PROJECT, a_series
+from support.rig import PROJECT, a_series
 
 FLOODED = "import"  # where many series arrive at once
 PLACES = ("migration", "net", "docs", "elsewhere", FLOODED)

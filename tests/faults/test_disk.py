@@ -15,10 +15,10 @@ from bot.app import Bot
 from bot.errors import StoreError
 from bot.notices.status import outages
 from bot.store.engine import READ_ONLY
-from homeserver import a_free_port
-from person import Person
-from rig import PROJECT, Rig, a_series
-from run_rig import Stage
+from support.homeserver import a_free_port
+from support.person import Person
+from support.rig import PROJECT, Rig, a_series
+from support.run_rig import Stage
 
 STOP_SECONDS = 10
 Change: TypeAlias = Callable[[Bot], Awaitable[None]]

@@ -8,7 +8,7 @@ import pytest
 from bot.app import Bot
 from bot.sample_patchwork.server import SampleTransport
 from patchwork_faults import FAULTS, Fault, FaultyTransport
-from rig import Rig
+from support.rig import Rig
 
 pytestmark = pytest.mark.slow
 

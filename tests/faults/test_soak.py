@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from homeserver import Homeserver
 from soak import Plan, a_soak
 from story import Work
+from support.homeserver import Homeserver
 from verdict import Shown, Wanted, judge
 
 KILLS = 10

@@ -4,13 +4,23 @@ import asyncio
 
 import pytest
 
-from fault_proxy import Fault, cut, drip, dropped_after_commit, garbage, hang, html_502, limited_by_header, proxied
-from homeserver import Homeserver
-from matrix_rig import Account
-from person import Person
-from postgres_server import PostgresServer
-from rig import PROJECT, a_series
-from run_rig import Process, Stage, a_stage
+from support.fault_proxy import (
+    Fault,
+    cut,
+    drip,
+    dropped_after_commit,
+    garbage,
+    hang,
+    html_502,
+    limited_by_header,
+    proxied,
+)
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.person import Person
+from support.postgres_server import PostgresServer
+from support.rig import PROJECT, a_series
+from support.run_rig import Process, Stage, a_stage
 
 STOP_SECONDS = 10
 WAITING = "notice WHERE lane = 1 AND state = 'tried'"

@@ -16,7 +16,7 @@ from inputs import Name
 from mails import BODIES, mutated_mail
 from mutations import Mutation, encoded, kinds_for, mutated, paths, shape
 from patchwork_mutations import MutatingTransport
-from rig import PROJECT
+from support.rig import PROJECT
 from world import PLAIN, Check, World
 
 RECORDED: Final = json.loads((Path(__file__).parents[1] / "samples" / "patch-2194095.json").read_bytes())

@@ -8,7 +8,7 @@ import httpx
 from bot.clock import Clock
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
-from rig import PROJECT
+from support.rig import PROJECT
 
 Change: TypeAlias = Callable[[str, Response], Response]  # of a path, and the answer to it
 

@@ -18,12 +18,12 @@ from aiohttp import web
 from bot.ids import RoomId, TxnId
 from bot.matrix.requests import MatrixRequest
 from bot.matrix.session_memory import InMemorySession
-from chat_contract import a_message
-from fault_proxy import FaultProxy, proxied
-from friend import Friend, befriended
-from homeserver import Homeserver
-from matrix_rig import Account, Listener, listening
-from person import Person
+from support.chat_contract import a_message
+from support.fault_proxy import FaultProxy, proxied
+from support.friend import Friend, befriended
+from support.homeserver import Homeserver
+from support.matrix_rig import Account, Listener, listening
+from support.person import Person
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "homeserver-answers.json"
 MOST_EVENTS = 12  # in a list

@@ -25,7 +25,7 @@ from rich.table import Table
 from crypto_inputs import FAMILIES, CryptoInput, crypto_mutations
 from inputs import Input, Name, outcome
 from patchwork_inputs import PatchworkInput, patchwork_mutations
-from postgres_server import PostgresServer
+from support.postgres_server import PostgresServer
 from sync_inputs import ANSWERS, AnswerInput, SyncInput, answer_mutations, sync_mutations
 from world import Check, World, a_world
 

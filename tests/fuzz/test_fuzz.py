@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mutations import REPLACEMENTS
-from postgres_server import PostgresServer
 from run import Plan, fuzzed
+from support.postgres_server import PostgresServer
 from world import Check, a_world
 
 pytestmark = pytest.mark.slow

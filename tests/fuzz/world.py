@@ -39,11 +39,11 @@ from bot.matrix.session_memory import DatabaseSession
 from bot.ops.configured_queries import room_queries
 from bot.room_registry import Rooms
 from bot.run import _rules
-from crypto_rig import Device
-from new_database import put_new_database
 from patchwork_mutations import MutatingTransport
-from rig import PROJECT, a_series
 from small_homeserver import DEVICE, HeldRoom, Sent, SmallHomeserver, served
+from support.crypto_rig import Device
+from support.new_database import put_new_database
+from support.rig import PROJECT, a_series
 
 BOT, ANN, FRIEND = UserId("@bot:hs.test"), UserId("@ann:hs.test"), UserId("@friend:hs.test")
 PLAIN, SEALED = RoomId("!plain:hs.test"), RoomId("!sealed:hs.test")

@@ -1,9 +1,9 @@
 """The bot, as users of Element meet it."""
 
 from bot.ids import RoomId
-from element import Drawn, Element, Elements
-from rig import PROJECT, a_series
-from run_rig import Stage
+from support.element import Drawn, Element, Elements
+from support.rig import PROJECT, a_series
+from support.run_rig import Stage
 
 
 async def the_bot_serves(stage: Stage, ann: Element, chat: RoomId) -> list[Drawn]:

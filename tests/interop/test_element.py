@@ -1,7 +1,7 @@
 """Element's SDK talks to itself: what the tests with the bot build on."""
 
-from element import Elements
-from friend import Friend
+from support.element import Elements
+from support.friend import Friend
 
 UNSIGNED = "UNSIGNED_SENDER_DEVICE"
 

@@ -9,12 +9,12 @@ import pytest
 from bot.ids import RoomId
 from bot.matrix import device as devices
 from bot.sample_patchwork.patchwork import PostedSeries
-from element import Drawn, Element, Elements
-from fault_proxy import FirstAnswersHeld, proxied
-from matrix_rig import PASSWORD, Account
-from person import Person
-from rig import PROJECT, a_series
-from run_rig import Stage, a_stage
+from support.element import Drawn, Element, Elements
+from support.fault_proxy import FirstAnswersHeld, proxied
+from support.matrix_rig import PASSWORD, Account
+from support.person import Person
+from support.rig import PROJECT, a_series
+from support.run_rig import Stage, a_stage
 
 BURST = 300
 UNSIGNED = "UNSIGNED_SENDER_DEVICE"

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from element import Drawn, Elements
-from fault_proxy import Fault, FaultProxy, cut, dropped_after_commit, json_500, proxied
-from homeserver import Homeserver
-from matrix_rig import Account
-from rig import PROJECT, a_series
-from run_rig import a_stage
+from support.element import Drawn, Elements
+from support.fault_proxy import Fault, FaultProxy, cut, dropped_after_commit, json_500, proxied
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.rig import PROJECT, a_series
+from support.run_rig import a_stage
 
 ENDPOINTS = (
     "/keys/upload",

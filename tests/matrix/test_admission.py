@@ -26,7 +26,7 @@ from bot.matrix.session_update import (
 )
 from bot.matrix.sync_isolation import save_outcome
 from bot.matrix.sync_outcome import SyncContext, outcome
-from matrix_rig import a_text, an_event
+from support.matrix_rig import a_text, an_event
 
 ME, ANN, EVE = UserId("@bot:hs"), UserId("@ann:hs"), UserId("@eve:evil")
 ROOM, OLD, NEW = RoomId("!room:hs"), RoomId("!old:hs"), RoomId("!new:hs")

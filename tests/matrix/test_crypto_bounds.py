@@ -17,8 +17,8 @@ from bot.matrix.crypto import missing_keys as waiting
 from bot.matrix.crypto.crypto_store import CryptoStore
 from bot.matrix.crypto.key_sharing import WITHHELD
 from bot.matrix.model import Content, Event, KeyUpdates, ToDeviceEvent
-from crypto_rig import ROOM, Device, bodies, parcel_for
-from hostile_device import HostileDevice, key_content, meets, one_time_key, sends
+from support.crypto_rig import ROOM, Device, bodies, parcel_for
+from support.hostile_device import HostileDevice, key_content, meets, one_time_key, sends
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

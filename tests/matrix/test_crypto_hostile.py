@@ -9,8 +9,8 @@ import vodozemac
 from bot.ids import DeviceId, UserId
 from bot.matrix.crypto.devices import MAX_DEVICES, device_of, devices_of
 from bot.matrix.crypto.errors import CryptoRefused, refusing
-from crypto_rig import ROOM, Device, bodies, parcel_for
-from hostile_device import (
+from support.crypto_rig import ROOM, Device, bodies, parcel_for
+from support.hostile_device import (
     LOW_ORDER,
     LOW_ORDER_KEYS,
     HostileDevice,

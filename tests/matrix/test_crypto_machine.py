@@ -15,8 +15,8 @@ from bot.matrix.crypto.devices import DeviceKeys as KnownDevice
 from bot.matrix.crypto.key_sharing import KeyLost, RoomReaders
 from bot.matrix.crypto.megolm import Rotation
 from bot.matrix.model import KeyUpdates, ToDeviceEvent
-from crypto_rig import ROOM, Device, bodies, copied, parcel_for
-from matrix_rig import an_event
+from support.crypto_rig import ROOM, Device, bodies, copied, parcel_for
+from support.matrix_rig import an_event
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from aiohttp import web
 
 from bot.ids import TxnId
 from bot.matrix.session_memory import InMemorySession
-from chat_contract import a_message
-from fault_proxy import FaultProxy, proxied
-from friend import Friend
-from homeserver import Homeserver
-from matrix_rig import Account, listening
-from person import Person
+from support.chat_contract import a_message
+from support.fault_proxy import FaultProxy, proxied
+from support.friend import Friend
+from support.homeserver import Homeserver
+from support.matrix_rig import Account, listening
+from support.person import Person
 
 
 async def without_encryption(proxy: FaultProxy, request: web.Request) -> web.StreamResponse:

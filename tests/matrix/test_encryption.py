@@ -18,11 +18,11 @@ from bot.matrix.client import Deadlines, MatrixClient
 from bot.matrix.session_memory import InMemorySession
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from bot.notices.notice import Message, NoticeKind, Tag
-from chat_contract import ChatContract, a_message, a_reaction, an_edit
-from friend import Friend, befriended
-from homeserver import Homeserver
-from matrix_rig import Account, LateClient, Listener, listening
-from person import Person
+from support.chat_contract import ChatContract, a_message, a_reaction, an_edit
+from support.friend import Friend, befriended
+from support.homeserver import Homeserver
+from support.matrix_rig import Account, LateClient, Listener, listening
+from support.person import Person
 
 
 @dataclass

@@ -19,12 +19,12 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.crypto.account import OwnDevice
 from bot.matrix.requests import MatrixRequest
 from bot.matrix.session_memory import InMemorySession
-from chat_contract import a_message
-from fault_proxy import FaultProxy, json_500, proxied
-from friend import Friend
-from homeserver import Homeserver
-from matrix_rig import PASSWORD, Account, listening
-from person import Person
+from support.chat_contract import a_message
+from support.fault_proxy import FaultProxy, json_500, proxied
+from support.friend import Friend
+from support.homeserver import Homeserver
+from support.matrix_rig import PASSWORD, Account, listening
+from support.person import Person
 
 
 async def shown(person: Person, user: UserId) -> dict[str, Any]:

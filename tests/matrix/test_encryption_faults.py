@@ -9,8 +9,8 @@ from aiohttp import web
 from bot.errors import Temporary
 from bot.ids import TxnId
 from bot.matrix.client import Deadlines
-from chat_contract import a_message
-from fault_proxy import (
+from support.chat_contract import a_message
+from support.fault_proxy import (
     Fault,
     FaultProxy,
     cut,
@@ -21,10 +21,10 @@ from fault_proxy import (
     limited,
     proxied,
 )
-from friend import Friend
-from homeserver import Homeserver
-from matrix_rig import Account
-from person import Person
+from support.friend import Friend
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.person import Person
 
 STEPS = (
     "/keys/upload",

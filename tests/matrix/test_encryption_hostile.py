@@ -7,11 +7,11 @@ import pytest
 
 from bot.ids import DeviceId, RoomId, TxnId
 from bot.matrix.session_memory import InMemorySession
-from chat_contract import a_message
-from friend import Friend
-from hostile_device import LOW_ORDER, HostileDevice
-from matrix_rig import Account, Listener, listening
-from person import Person
+from support.chat_contract import a_message
+from support.friend import Friend
+from support.hostile_device import LOW_ORDER, HostileDevice
+from support.matrix_rig import Account, Listener, listening
+from support.person import Person
 
 
 @dataclass

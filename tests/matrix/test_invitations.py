@@ -16,11 +16,11 @@ from bot.matrix.session_memory import DatabaseSession, InMemorySession
 from bot.matrix.session_update import RoomBecameDirect, RoomSuspended, SessionUpdate
 from bot.query.parser import parse
 from bot.store.store import Store
-from fault_proxy import Fault, FaultProxy, proxied
-from homeserver import Homeserver
-from matrix_rig import Account, an_update, listening
-from new_database import put_new_database
-from person import Person
+from support.fault_proxy import Fault, FaultProxy, proxied
+from support.homeserver import Homeserver
+from support.matrix_rig import Account, an_update, listening
+from support.new_database import put_new_database
+from support.person import Person
 
 FORMER = RoomId("!former:hs.test")
 

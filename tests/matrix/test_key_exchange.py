@@ -15,8 +15,8 @@ from bot.matrix.identity import SigningAccount
 from bot.matrix.key_exchange import _P, _T, KeyExchange
 from bot.matrix.model import Content
 from bot.matrix.requests import MatrixRequest
-from crypto_rig import ROOM, Device
-from hostile_device import HostileDevice
+from support.crypto_rig import ROOM, Device
+from support.hostile_device import HostileDevice
 
 BOT = UserId("@bot:hs")
 

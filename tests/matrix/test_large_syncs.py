@@ -21,10 +21,10 @@ from bot.matrix.session_memory import InMemorySession
 from bot.matrix.session_update import MessageReceived, SessionUpdate
 from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
 from bot.matrix.timeline_gaps import TimelineGaps
-from fault_proxy import FaultProxy, Rewritten, html_502, proxied
-from homeserver import Homeserver
-from matrix_rig import Account, LeapClock, an_event, listening
-from person import Person
+from support.fault_proxy import FaultProxy, Rewritten, html_502, proxied
+from support.homeserver import Homeserver
+from support.matrix_rig import Account, LeapClock, an_event, listening
+from support.person import Person
 
 FAT_ROOMS = 3
 FAT_EVENTS = 630

@@ -16,9 +16,9 @@ from bot.matrix.client import MatrixClient
 from bot.notices.markup import Allowed, Block, Link, Title, words, written
 from bot.notices.markup import lines as lines_of
 from bot.notices.notice import Message, NoticeKind, Tag
-from chat_contract import ChatContract, a_message, a_reaction
-from matrix_rig import Account
-from person import Person
+from support.chat_contract import ChatContract, a_message, a_reaction
+from support.matrix_rig import Account
+from support.person import Person
 
 
 @dataclass

@@ -17,8 +17,8 @@ from bot.matrix.rooms import Levels, Room
 from bot.matrix.session_memory import InMemorySession
 from bot.matrix.session_update import SessionUpdate
 from bot.matrix.skipped_rooms import SkippedRooms
-from matrix_rig import Account, Listener, listening
-from person import Person
+from support.matrix_rig import Account, Listener, listening
+from support.person import Person
 
 
 @pytest.fixture

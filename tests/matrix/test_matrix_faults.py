@@ -16,11 +16,11 @@ from bot.matrix.client import Deadlines, MatrixClient
 from bot.matrix.session_memory import InMemorySession
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
-from fault_proxy import FAULTS, Fault, FaultProxy, empty_object, proxied, redirect_elsewhere
-from homeserver import Homeserver
-from matrix_rig import Account, LeapClock, listening
-from new_database import put_new_database
-from person import Person
+from support.fault_proxy import FAULTS, Fault, FaultProxy, empty_object, proxied, redirect_elsewhere
+from support.homeserver import Homeserver
+from support.matrix_rig import Account, LeapClock, listening
+from support.new_database import put_new_database
+from support.person import Person
 
 VIRTUAL_SECONDS = 10
 FEW = 20  # requests in that time

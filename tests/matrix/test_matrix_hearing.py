@@ -12,7 +12,7 @@ from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import is_arrival, messages_in, reaches_back, redactions, since_we_came, without_quote
 from bot.matrix.model import Event
 from bot.matrix.session_update import EventRedacted
-from matrix_rig import a_text, an_event
+from support.matrix_rig import a_text, an_event
 
 ROOM, ME = RoomId("!room:hs"), UserId("@bot:hs")
 SENT = an_event().sent_at

@@ -12,9 +12,9 @@ from bot.errors import Temporary
 from bot.ids import RoomId, UserId
 from bot.matrix.room_rights import MatrixRoomRights
 from bot.matrix.session_memory import InMemorySession
-from matrix_rig import Account, Listener, listening
-from person import Person
-from rig import ROOM
+from support.matrix_rig import Account, Listener, listening
+from support.person import Person
+from support.rig import ROOM
 
 ANN, BOB, OPS = UserId("@ann:hs"), UserId("@bob:hs"), UserId("@ops:hs")
 

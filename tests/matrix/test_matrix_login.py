@@ -8,11 +8,11 @@ import pytest
 from bot.errors import ConfigError, LoggedOut, Temporary
 from bot.ids import TxnId
 from bot.matrix.requests import MatrixRequest
-from chat_contract import a_message
-from fault_proxy import proxied, soft_logout
-from homeserver import Homeserver
-from matrix_rig import Account
-from person import Person
+from support.chat_contract import a_message
+from support.fault_proxy import proxied, soft_logout
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.person import Person
 
 
 async def test_a_device_is_kept_where_only_the_bot_can_read_it(account: Account) -> None:

@@ -32,9 +32,9 @@ from bot.matrix.session_update import (
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from matrix_rig import an_update
-from new_database import put_new_database
-from store_rig import DEVICE, StoreRig
+from support.matrix_rig import an_update
+from support.new_database import put_new_database
+from support.store_rig import DEVICE, StoreRig
 
 ME, ANN, BOB = UserId("@bot:hs"), UserId("@ann:hs"), UserId("@bob:hs")
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")

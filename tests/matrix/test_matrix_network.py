@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from certificates import make_certificates, serving
 
 from bot.errors import Temporary
-from fault_proxy import proxied
-from homeserver import Homeserver
-from matrix_rig import Account
+from support.certificates import make_certificates, serving
+from support.fault_proxy import proxied
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
 
 
 @pytest.fixture

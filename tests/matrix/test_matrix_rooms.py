@@ -7,7 +7,7 @@ import pytest
 from bot.ids import RoomId, UserId
 from bot.matrix.model import Event, JoinedRoom
 from bot.matrix.rooms import Room
-from matrix_rig import an_event
+from support.matrix_rig import an_event
 
 ANN, BOB, CY = UserId("@ann:hs"), UserId("@bob:hs"), UserId("@cy:hs")
 SUBSCRIPTION = "org.patchbot.subscription"

@@ -10,7 +10,7 @@ from bot.ids import RoomId, UserId
 from bot.matrix.model import Content, JoinedRoom, LeftRoom, SyncAnswer
 from bot.matrix.requests import MatrixRequest
 from bot.matrix.rosters import Rosters
-from matrix_rig import an_event
+from support.matrix_rig import an_event
 
 ROOM = RoomId("!room:hs")
 ANN, BOB, EVE = UserId("@ann:hs"), UserId("@bob:hs"), UserId("@eve:hs")

@@ -10,9 +10,9 @@ from bot.ids import NoticeKey, TxnId
 from bot.matrix.requests import MatrixRequest
 from bot.matrix.session_memory import InMemorySession
 from bot.matrix.session_update import MessageReceived, SessionUpdate
-from chat_contract import a_message, a_reaction
-from matrix_rig import Account, LateClient, WrongClock, listening
-from person import Person
+from support.chat_contract import a_message, a_reaction
+from support.matrix_rig import Account, LateClient, WrongClock, listening
+from support.person import Person
 
 
 @pytest.fixture

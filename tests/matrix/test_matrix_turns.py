@@ -13,10 +13,10 @@ from bot.ids import RoomId
 from bot.matrix.client import MatrixClient
 from bot.notices.notice import Lane, NoticeState
 from bot.store.store import Store
-from homeserver import Homeserver
-from matrix_rig import Account
-from person import WAIT_SECONDS, Person
-from store_rig import a_notice
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.person import WAIT_SECONDS, Person
+from support.store_rig import a_notice
 
 PER_SECOND = 5.0  # 25 times Synapse's default
 ROOMS, CARDS, ANSWERS = 10, 30, 60

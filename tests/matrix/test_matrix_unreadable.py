@@ -11,7 +11,7 @@ from bot.matrix.model import Event, JoinedRoom, SyncAnswer
 from bot.matrix.session_update import NoticeQueued
 from bot.matrix.sync_outcome import SyncContext, SyncOutcome, outcome
 from bot.notices.notice import Notice
-from matrix_rig import an_event
+from support.matrix_rig import an_event
 
 ROOM, ME, ANN, BOB = RoomId("!room:hs"), UserId("@bot:hs"), UserId("@ann:hs"), UserId("@bob:hs")
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

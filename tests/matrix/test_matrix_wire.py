@@ -19,7 +19,7 @@ from bot.matrix.model import JoinedRoom, SyncAnswer
 from bot.matrix.rooms import Room
 from bot.matrix.session_update import MessageReceived, RoomNoLongerDirect
 from bot.matrix.sync_outcome import SyncContext, outcome
-from matrix_rig import a_text, an_event
+from support.matrix_rig import a_text, an_event
 
 ME = UserId("@bot:hs")
 LIMIT = {"errcode": "M_LIMIT_EXCEEDED"}

@@ -5,7 +5,7 @@ import pytest
 from bot.ids import EventId, RoomId
 from bot.matrix.messages import without_clear_text
 from bot.matrix.model import Event, JoinedRoom
-from matrix_rig import a_text, an_event
+from support.matrix_rig import a_text, an_event
 
 ROOM = RoomId("!room:hs")
 ON = an_event("m.room.encryption", id=EventId("$on"), state_key="", content={"algorithm": "m.megolm.v1.aes-sha2"})

@@ -19,7 +19,7 @@ from bot.matrix.session_update import (
     RoomSuspended,
     SessionEvent,
 )
-from matrix_rig import an_update
+from support.matrix_rig import an_update
 
 OLD, NEW = RoomId("!old:hs"), RoomId("!new:hs")
 IN_ORDER: tuple[SessionEvent, ...] = (

@@ -8,7 +8,7 @@ from bot.notices.card import ServerLinks, Shown, card
 from bot.notices.markup import written
 from bot.patchwork.model import CheckState, FileChange, Patch, Person, Trailer, TrailerKind
 from bot.submission import Submission
-from card_rig import PROJECT, SITE, a_patch, body_and_html, numbered, of_series, the_seed
+from support.card_rig import PROJECT, SITE, a_patch, body_and_html, numbered, of_series, the_seed
 
 
 def seen(shown: Shown, site: ServerLinks = SITE) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from bot.notices.other_versions import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Series
 from bot.patchwork.versions import Comparison
 from bot.submission import Submission
-from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
+from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
 PLACE = CardPlace(RoomId("!room:hs.example.org"), EventId("$vRs_Ww3i"))
 PAGE = "https://patchwork.example.org/project/qemu-devel/list/?series=41&state=*&archive=both"

@@ -10,7 +10,7 @@ from bot.ids import Msgid
 from bot.notices.changes import Change, ChangeKind, detect, latest_of, urgent
 from bot.patchwork.model import Check, CheckState, Comment, Patch, Trailer, TrailerKind
 from bot.submission import Contexts, Submission
-from card_rig import ADA, numbered, of_series
+from support.card_rig import ADA, numbered, of_series
 
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.org")
 PATCHES = numbered(3)

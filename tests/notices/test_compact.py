@@ -8,7 +8,7 @@ from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, written
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
 from bot.query.options import CardForm
 from bot.submission import Submission
-from card_rig import SITE, a_patch, body_and_html, numbered, of_series
+from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 
 def test_a_series_in_two_lines() -> None:

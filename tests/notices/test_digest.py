@@ -14,7 +14,7 @@ from bot.notices.card import ServerLinks
 from bot.notices.digest import MOST_LINES, MOST_MESSAGES, DigestContent, DigestLine, allowed_in, digest
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, Document, written
 from bot.patchwork.model import Person
-from card_rig import SITE, a_patch, body_and_html, numbered, of_series
+from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 SINCE = datetime(2026, 10, 23, 7, tzinfo=UTC)
 UNTIL = datetime(2026, 10, 26, 8, 0, 0, 900, tzinfo=UTC)  # the clocks were put back in between

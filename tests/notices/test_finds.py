@@ -6,7 +6,7 @@ from inline_snapshot import snapshot
 from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, found_shown
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import ServerLinks
-from card_rig import SITE, a_patch, body_and_html, of_series
+from support.card_rig import SITE, a_patch, body_and_html, of_series
 
 SINCE = datetime(2026, 6, 1, 12, 30, 59, tzinfo=UTC)
 SAMPLE, OTHER = ServerName("sample"), ServerName("other")

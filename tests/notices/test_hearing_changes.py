@@ -13,7 +13,7 @@ from bot.query.index.index import Index, Subscription
 from bot.query.options import OnKind
 from bot.query.parser import parse
 from bot.submission import Submission, SubmissionKind, SubmissionRef
-from card_rig import numbered, of_series
+from support.card_rig import numbered, of_series
 
 ROOM, OTHER = RoomId("!room:hs"), RoomId("!other:hs")
 SERVER = ServerName("ozlabs")

@@ -41,7 +41,7 @@ from bot.notices.markup import (
 from bot.patchwork.model import Check, CheckState, Comment, FileChange, Patch, Person
 from bot.submission import Submission
 from bot.text import visible
-from card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
+from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 
 NOWHERE = Allowed(())
 ARCHIVE = "https://lore.example.org/list/"

@@ -5,7 +5,7 @@ from inline_snapshot import snapshot
 from bot.commands.answers.patch import patch_shown, said
 from bot.notices.markup import written
 from bot.patchwork.model import CheckState, FileChange, Trailer, TrailerKind
-from card_rig import SITE, a_patch, body_and_html, numbered, of_series
+from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 
 def test_a_patch_says_how_it_stands_and_what_it_touches() -> None:

@@ -14,7 +14,7 @@ from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, plain, written
 from bot.notices.thread_reply import Thread, told
 from bot.patchwork.model import CheckState, Comment, Patch, Person, Trailer, TrailerKind
 from bot.submission import Contexts, Submission
-from card_rig import SITE, a_patch, body_and_html, numbered, of_series
+from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series
 
 REY = Person("Rey Viewer", "rey@example.com")
 

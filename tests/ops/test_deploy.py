@@ -18,8 +18,8 @@ from bot.clock import SystemClock
 from bot.config.load import SEARCHED
 from bot.health.pages import served
 from metrics_page import all_metrics
-from programs import program
-from status_rig import ANYWHERE, BOT, Being
+from support.programs import program
+from support.status_rig import ANYWHERE, BOT, Being
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

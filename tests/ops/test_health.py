@@ -34,7 +34,7 @@ from bot.notices.status import (
 from bot.query.index.index import Index
 from bot.store.store import Store
 from bot.subscriptions.registry import Audience
-from status_rig import ANYWHERE, Being, pages
+from support.status_rig import ANYWHERE, Being, pages
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SERVER = WatchedServer(

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.health.pages import is_ours
-from status_rig import BOT, Being, pages
+from support.status_rig import BOT, Being, pages
 
 OURS = {"bot.example.org"}
 

@@ -11,7 +11,7 @@ from bot.errors import Temporary
 from bot.ids import PatchworkEventId, ProjectName, RoomId
 from bot.patchwork.wire import EventHint, known_category
 from metrics_page import page
-from rig import ROOM, Rig
+from support.rig import ROOM, Rig
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "metrics.md"
 

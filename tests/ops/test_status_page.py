@@ -13,7 +13,7 @@ from inline_snapshot import snapshot
 from bot.health.status_page import page
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.status import BotStatus, PollHealth, QueueStatus, RoomStatus, StatusDetails
-from status_rig import BOT, KERNEL, MORE, NOW, OZLABS
+from support.status_rig import BOT, KERNEL, MORE, NOW, OZLABS
 
 
 def words(html: str) -> list[str]:

@@ -8,9 +8,9 @@ import pytest
 
 from bot.ids import RoomId
 from bot.notices.status import RoomStatus
-from browser import tab
-from programs import program
-from status_rig import BOT, MORE, Being, pages
+from support.browser import tab
+from support.programs import program
+from support.status_rig import BOT, MORE, Being, pages
 
 HOSTILE = RoomStatus(RoomId("!x:hs"), '"><img src=/stolen onerror="document.title=1">\u202e<script>a()</script>', 1, 1)
 DARK_PAGE, LIGHT_PAGE = "rgb(20, 24, 29)", "rgb(255, 255, 255)"

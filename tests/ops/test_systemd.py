@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.ops.systemd import ServiceManager, watched
-from programs import program
+from support.programs import program
 
 UNIT = Path(__file__).parents[2] / "deploy" / "patchbot.service"
 

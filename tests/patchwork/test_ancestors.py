@@ -9,8 +9,8 @@ from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import an_api
-from rig import PROJECT
+from support.poll_rig import an_api
+from support.rig import PROJECT
 
 
 def test_the_mail_that_is_replied_to_stands_last() -> None:

@@ -11,8 +11,8 @@ from bot.patchwork.client import NotFound, PatchworkClient, RequestLimits
 from bot.patchwork.model import Check, CheckState, latest
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import URL, a_patchwork, an_api
-from rig import PROJECT, a_series
+from support.poll_rig import URL, a_patchwork, an_api
+from support.rig import PROJECT, a_series
 
 
 @dataclass

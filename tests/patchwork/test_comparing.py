@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.patchwork.diff.hashes import OF_NOTHING
 from bot.patchwork.model import Series
 from bot.patchwork.versions import Comparison, KnownVersion, compare
-from versions_rig import a_version, patches
+from support.versions_rig import a_version, patches
 
 Row = tuple[str, str | None]  # the subject of a patch, and the digest of its diff
 

@@ -16,8 +16,8 @@ from bot.sample_patchwork.diffs import rename_diff, sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import an_api
-from rig import PROJECT
+from support.poll_rig import an_api
+from support.rig import PROJECT
 
 SEED = json.loads((Path(__file__).parents[1] / "samples" / "patch-2194095.json").read_text())
 HEADERS = ("diff --git a/x b/x", "index 1..2 100644", "--- a/x", "+++ b/x", "@@ -1,2 +3 @@ int f()", "rename from x")

@@ -29,8 +29,8 @@ from bot.patchwork.client import (
     retry_after,
 )
 from bot.sample_patchwork.server import serve
-from poll_rig import a_patchwork
-from rig import a_series
+from support.poll_rig import a_patchwork
+from support.rig import a_series
 
 SMALL = RequestLimits(request_seconds=5, max_bytes=1_000)
 JSON = "content-type: application/json"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from certificates import make_certificates, serving
 
 from bot.errors import Temporary
 from bot.patchwork.client import Network, PatchworkClient
-from homeserver import Homeserver
+from support.certificates import make_certificates, serving
+from support.homeserver import Homeserver
 
 
 @pytest.fixture

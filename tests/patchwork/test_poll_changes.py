@@ -10,9 +10,9 @@ from bot.poll import PendingKind
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
-from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
-from rig import PROJECT, a_series
-from store_rig import ask
+from support.poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
+from support.rig import PROJECT, a_series
+from support.store_rig import ask
 
 HALF_AN_HOUR_OF_POLLS = 31
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.com")

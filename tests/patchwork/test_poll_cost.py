@@ -4,8 +4,8 @@ from bot.clock import VirtualClock
 from bot.patchwork.client import PatchworkClient
 from bot.sample_patchwork.patchwork import NewCheck
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import URL, Somebody, a_patchwork, polling
-from rig import a_series
+from support.poll_rig import URL, Somebody, a_patchwork, polling
+from support.rig import a_series
 
 QUIET_MAX_BYTES = 2 * 1024
 

@@ -11,8 +11,8 @@ from bot.clock import VirtualClock
 from bot.errors import Temporary
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import a_patchwork, an_error, polling
-from rig import PROJECT, a_series
+from support.poll_rig import a_patchwork, an_error, polling
+from support.rig import PROJECT, a_series
 
 pytestmark = pytest.mark.slow
 

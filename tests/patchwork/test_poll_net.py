@@ -12,8 +12,8 @@ from bot.ids import PatchId
 from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import a_patchwork, an_error, polling
-from rig import PROJECT, a_series
+from support.poll_rig import a_patchwork, an_error, polling
+from support.rig import PROJECT, a_series
 
 HALF_AN_HOUR_OF_POLLS = 30
 

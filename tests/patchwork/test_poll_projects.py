@@ -12,8 +12,8 @@ from bot.patchwork.client import InvalidResponse
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import Polling, Somebody, a_patchwork, an_error, not_found, polling
-from rig import Rig, a_series
+from support.poll_rig import Polling, Somebody, a_patchwork, an_error, not_found, polling
+from support.rig import Rig, a_series
 
 HOUR_OF_POLLS = 61
 

@@ -10,8 +10,8 @@ import pytest
 from bot.clock import VirtualClock
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.tables import TableTransaction
-from poll_rig import a_patchwork, polling
-from rig import PROJECT, Rig, a_series
+from support.poll_rig import a_patchwork, polling
+from support.rig import PROJECT, Rig, a_series
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ from bot.patchwork.model import Trailer, TrailerKind
 from bot.patchwork.request_turns import REQUESTS_AN_HOUR
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
-from poll_rig import SERVER, Polling, Somebody, an_error, not_found, polling
-from rig import PROJECT, a_series
-from store_rig import ask
+from support.poll_rig import SERVER, Polling, Somebody, an_error, not_found, polling
+from support.rig import PROJECT, a_series
+from support.store_rig import ask
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from bot.patchwork.response_rows import read_rows
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventRow, PatchRow, SeriesRow
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import Somebody, a_patchwork, an_api, polling
-from rig import PROJECT, a_series
+from support.poll_rig import Somebody, a_patchwork, an_api, polling
+from support.rig import PROJECT, a_series
 
 DEEP = "[" * 100_000 + "]" * 100_000
 POISON: dict[str, str] = {

@@ -11,8 +11,8 @@ from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import Mail, NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import NewCheck
-from poll_rig import a_patchwork, an_error, polling
-from rig import PROJECT, Rig, a_series
+from support.poll_rig import a_patchwork, an_error, polling
+from support.rig import PROJECT, Rig, a_series
 
 pytestmark = pytest.mark.slow
 

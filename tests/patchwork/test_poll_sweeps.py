@@ -17,9 +17,9 @@ from bot.polling.rounds import SWEEPS_A_ROUND
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import SERVER, Polling, a_patchwork, an_error, polling
-from rig import PROJECT
-from store_rig import ask
+from support.poll_rig import SERVER, Polling, a_patchwork, an_error, polling
+from support.rig import PROJECT
+from support.store_rig import ask
 
 pytestmark = pytest.mark.slow
 

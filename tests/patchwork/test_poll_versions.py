@@ -12,8 +12,8 @@ from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import SERVER, an_api, polling
-from rig import PROJECT, a_series
+from support.poll_rig import SERVER, an_api, polling
+from support.rig import PROJECT, a_series
 
 
 def a_server(clock: VirtualClock, *versions: str) -> SamplePatchwork:

@@ -12,9 +12,9 @@ from bot.poll import PendingKind
 from bot.polling.fetch import MAX_FAILED_LOOKS, MAX_FAILED_RETRIES
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.request import Response
-from poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
-from rig import PROJECT
-from store_rig import ask
+from support.poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
+from support.rig import PROJECT
+from support.store_rig import ask
 
 pytestmark = pytest.mark.slow
 

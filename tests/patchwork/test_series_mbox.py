@@ -21,8 +21,8 @@ from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
-from poll_rig import a_patchwork, an_api
-from rig import PROJECT
+from support.poll_rig import a_patchwork, an_api
+from support.rig import PROJECT
 
 SUBMITTER = Person("Ada Sample", "ada@example.org")
 

@@ -8,8 +8,8 @@ from bot.clock import VirtualClock
 from bot.patchwork.states import States, states_in
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
-from poll_rig import Polling, a_patchwork, an_error, polling
-from store_rig import ask
+from support.poll_rig import Polling, a_patchwork, an_error, polling
+from support.store_rig import ask
 
 FORM = """<form><select name="delegate"><option value="7">Mia</option></select>
 <select name="state" class="form-control"><option selected value="*">any</option>

@@ -24,7 +24,7 @@ from bot.patchwork.versions import (
     plain_name,
     version_of,
 )
-from versions_rig import ADA, NAME, a_version, many, new, old, patches
+from support.versions_rig import ADA, NAME, a_version, many, new, old, patches
 
 V5 = a_version(5, 5)
 BOB = Person("Bob", "bob@example.org")

@@ -1,8 +1,8 @@
 """Cards in real rooms: who gets one, and what it looks like on the wire."""
 
-from person import Person
-from rig import PROJECT, a_series
-from run_rig import SEED_SERIES, Stage, post_seed_series
+from support.person import Person
+from support.rig import PROJECT, a_series
+from support.run_rig import SEED_SERIES, Stage, post_seed_series
 
 
 async def test_each_room_gets_one_card_of_what_it_asked_for_and_of_nothing_else(stage: Stage, ann: Person) -> None:

@@ -1,8 +1,8 @@
 """Commands in real rooms."""
 
-from person import Person
-from rig import PROJECT, a_series
-from run_rig import Stage
+from support.person import Person
+from support.rig import PROJECT, a_series
+from support.run_rig import Stage
 
 
 async def test_commands_are_answered_in_a_room_with_the_prefix_and_in_a_direct_chat_without(

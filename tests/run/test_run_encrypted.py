@@ -3,11 +3,11 @@
 import re
 
 from bot.matrix.signing import standing
-from friend import Friend
-from matrix_rig import PASSWORD
-from person import Person
-from rig import PROJECT, a_series
-from run_rig import Stage
+from support.friend import Friend
+from support.matrix_rig import PASSWORD
+from support.person import Person
+from support.rig import PROJECT, a_series
+from support.run_rig import Stage
 
 
 async def test_an_encrypted_room_gets_its_cards_and_answers(stage: Stage, ann: Person, friend: Friend) -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from fault_proxy import FirstAnswersHeld, proxied
-from homeserver import Homeserver
-from matrix_rig import Account
-from person import Person
-from rig import PROJECT, a_series
-from run_rig import Stage, a_stage
+from support.fault_proxy import FirstAnswersHeld, proxied
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.person import Person
+from support.rig import PROJECT, a_series
+from support.run_rig import Stage, a_stage
 
 KILLS = 20
 SEND = "/send/m.room.message/"
@@ -68,7 +68,7 @@ async def test_what_comes_while_the_homeserver_is_away_is_posted_once_and_in_ord
             post(stage, name)
         await stage.until(lambda: stage.has("notice WHERE state != 'done'", len(names) - 1))
         await stage.until(lambda: stage.has("notice WHERE state = 'tried'"))
-        await stage.until(lambda: "homeserver.unavailable" in bot.said())
+        await stage.until(lambda: "support.homeserver.unavailable" in bot.said())
         homeserver.start()
         await stage.cards(ann, room, len(names))
         await stage.until(lambda: not stage.has("notice WHERE state != 'done'"))

@@ -13,12 +13,12 @@ import pytest
 
 from bot.ids import EventId, RoomId
 from bot.sample_patchwork.patchwork import NewCheck
-from fault_proxy import FirstAnswersHeld, proxied
-from homeserver import NO_TLS, Homeserver
-from matrix_rig import Account
-from person import Person
-from rig import PROJECT, a_series
-from run_rig import Stage, a_stage, post_seed_series, seed_series
+from support.fault_proxy import FirstAnswersHeld, proxied
+from support.homeserver import NO_TLS, Homeserver
+from support.matrix_rig import Account
+from support.person import Person
+from support.rig import PROJECT, a_series
+from support.run_rig import Stage, a_stage, post_seed_series, seed_series
 
 SPEED = 60
 MOST_EDITS = 4

@@ -6,12 +6,12 @@ import time
 
 from aiohttp import web
 
-from fault_proxy import FaultProxy, proxied
-from homeserver import Homeserver
-from matrix_rig import Account
-from person import Person
-from rig import PROJECT, a_series
-from run_rig import Stage, a_stage
+from support.fault_proxy import FaultProxy, proxied
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.person import Person
+from support.rig import PROJECT, a_series
+from support.run_rig import Stage, a_stage
 
 STOP_SECONDS = 10
 
@@ -74,7 +74,7 @@ async def test_a_homeserver_that_is_away_is_waited_for_and_told(homeserver: Home
     homeserver.stop()
     bot = await stage.start()
     try:
-        await stage.until(lambda: "homeserver.unavailable" in bot.said())
+        await stage.until(lambda: "support.homeserver.unavailable" in bot.said())
         homeserver.start()
         await stage.until(lambda: stage.has("server"))
 
@@ -89,7 +89,7 @@ async def test_a_bot_that_waits_for_its_homeserver_can_be_stopped(homeserver: Ho
     homeserver.stop()
     bot = await stage.start()
     try:
-        await stage.until(lambda: "homeserver.unavailable" in bot.said())
+        await stage.until(lambda: "support.homeserver.unavailable" in bot.said())
 
         assert await bot.stop() == 0
     finally:

@@ -1,9 +1,9 @@
 """Subscribing in real rooms: a moderator, a member, a stranger in a direct chat."""
 
 from bot.ids import RoomId
-from person import Person
-from rig import PROJECT, a_series
-from run_rig import Stage
+from support.person import Person
+from support.rig import PROJECT, a_series
+from support.run_rig import Stage
 
 
 async def answers(stage: Stage, person: Person, room: RoomId, count: int) -> list[str]:

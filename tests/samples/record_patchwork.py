@@ -15,10 +15,9 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from recorded_requests import Recorder, comparable, key_of
-from recorded_story import DEVEL, MAINTAINER, REVIEWER, Address, Delivery, Edit, Report, story
-
 from bot.sample_patchwork.mail import Mail
+from support.recorded_requests import Recorder, comparable, key_of
+from support.recorded_story import DEVEL, MAINTAINER, REVIEWER, Address, Delivery, Edit, Report, story
 
 
 def mail_bytes(mail: Mail) -> bytes:

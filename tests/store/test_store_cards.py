@@ -10,7 +10,7 @@ from bot.notices.notice import ClaimedNotice, Dead, Lane, Message, Notice, Notic
 from bot.store.card_book import DueCard
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
+from support.store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
 
 CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
 SENT = Sent(EventId("$card"))

@@ -22,7 +22,7 @@ from bot.patchwork.updates import (
 from bot.poll import CommentsRead, FollowUpResult, Poll, SeriesRead
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series, ask
+from support.store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series, ask
 
 CURSOR = "2026-01-01T00:00:00"
 ONE, TWO, LONE = PatchId(1), PatchId(2), PatchId(9)

@@ -11,7 +11,7 @@ from bot.query.options import DigestTimes, read_digest
 from bot.store.digest_book import KEEP_TOLD, DigestDue, DigestEntry
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
+from support.store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
 
 DAILY = read_digest("daily 09:00")
 WEEKLY = read_digest("Mon 18:30")

@@ -19,7 +19,7 @@ from bot.store.due_book import DueTimes
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import OTHER_ROOM, ROOM, SERVER, FileRig, StoreRig, a_notice, only_sqlite
+from support.store_rig import OTHER_ROOM, ROOM, SERVER, FileRig, StoreRig, a_notice, only_sqlite
 
 CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
 KEY, OTHER_KEY = (card_key(room, SERVER, "series", 5) for room in (ROOM, OTHER_ROOM))

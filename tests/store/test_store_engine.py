@@ -20,7 +20,7 @@ from bot.store import engine as engine_module
 from bot.store import schema, sqlite
 from bot.store.engine import complaint, connect, file_of
 from bot.store.store import Store
-from store_rig import SERVER, FileRig, ask
+from support.store_rig import SERVER, FileRig, ask
 
 
 @pytest.fixture

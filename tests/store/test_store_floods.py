@@ -11,7 +11,7 @@ from bot.poll import Poll, SeriesRead
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Store, Transaction
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_patch, a_series
+from support.store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_patch, a_series
 
 LINE = NoticeKey("flood/1")
 

@@ -10,7 +10,7 @@ from bot.store import book
 from bot.store import inbox_book as inbox
 from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
-from store_rig import OTHER_ROOM, ROOM, StoreRig
+from support.store_rig import OTHER_ROOM, ROOM, StoreRig
 
 
 def said(rig: StoreRig, number: int = 1) -> InboxMessage:

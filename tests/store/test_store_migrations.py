@@ -14,7 +14,7 @@ from bot.errors import StoreError
 from bot.store import columns, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import SERVER, FileRig, StoreRig, ask, only_postgres, only_sqlite, with_another_version
+from support.store_rig import SERVER, FileRig, StoreRig, ask, only_postgres, only_sqlite, with_another_version
 
 NEWEST = migrate.newest()
 

@@ -41,7 +41,7 @@ from bot.store import book, migrate, schema
 from bot.store.engine import connect
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
+from support.store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)
 SENT = Sent(EventId("$1"))

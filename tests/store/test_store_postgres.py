@@ -13,8 +13,8 @@ from bot.store import engine as engine_module
 from bot.store import migrate, postgres, schema
 from bot.store.engine import connect, plain_errors
 from bot.store.store import Store
-from postgres_server import PostgresServer
-from store_rig import SERVER, StoreRig, ask
+from support.postgres_server import PostgresServer
+from support.store_rig import SERVER, StoreRig, ask
 
 TURN = f"pg_try_advisory_xact_lock({0x70617463}, 1)"
 

@@ -7,7 +7,7 @@ from bot.patchwork.model import Comment, Person, Trailer, TrailerKind
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from bot.watch.thread_replies import GATHERING
-from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
+from support.store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 NEW_ROOM = RoomId("!new:hs")
 CARD = SubmissionRef(SERVER, SubmissionKind.SERIES, 5)

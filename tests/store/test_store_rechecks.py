@@ -13,7 +13,7 @@ from bot.patchwork.updates import CommentTarget, FieldUpdate, MailKind, PatchFie
 from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Poll, Recheck, Rechecks, SeriesRead
 from bot.store.store import Store, Transaction
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask
+from support.store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask
 
 FIRST, SECOND, LONE = (
     SubmissionRef(SERVER, SubmissionKind.SERIES, 1),

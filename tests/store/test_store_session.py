@@ -4,7 +4,7 @@ from bot.ids import EventId, RoomId, UserId
 from bot.notices.notice import NoticeState, Sent, Suspend, card_key
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
+from support.store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
 
 ME = UserId("@bot:hs")
 ALIAS = "#room:hs"

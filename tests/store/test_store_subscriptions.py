@@ -7,7 +7,7 @@ from bot.query.parser import parse
 from bot.store.store import Store
 from bot.store.subscription_book import PROJECT, RoomCount
 from bot.subscriptions.subscription import ChatSubscription, QueryContext
-from store_rig import OTHER_ROOM, ROOM, StoreRig, a_notice
+from support.store_rig import OTHER_ROOM, ROOM, StoreRig, a_notice
 
 ANN = UserId("@ann:hs")
 BOB = UserId("@bob:hs")

@@ -6,7 +6,7 @@ from bot.ids import PatchId, ProjectName, SeriesId
 from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.poll import ListMark, OpenSubmission, Poll, SeriesRead, SweepState
 from bot.store.store import Store
-from store_rig import OTHER_SERVER, PROJECT, SERVER, StoreRig, a_baseline, a_patch, a_series, ask
+from support.store_rig import OTHER_SERVER, PROJECT, SERVER, StoreRig, a_baseline, a_patch, a_series, ask
 
 CURSOR = "2026-01-01T00:00:00"
 OTHER = ProjectName("other")

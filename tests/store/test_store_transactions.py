@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from bot.store import schema
 from bot.store.engine import connect
 from bot.store.store import Store
-from store_rig import SERVER, StoreRig, ask
+from support.store_rig import SERVER, StoreRig, ask
 
 
 async def test_two_programs_over_one_database_lose_no_update(store: Store, rig: StoreRig) -> None:

@@ -16,7 +16,7 @@ from bot.store import columns, migrate
 from bot.store.engine import connect
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import (
+from support.store_rig import (
     OTHER_ROOM,
     PROJECT,
     ROOM,

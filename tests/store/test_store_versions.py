@@ -12,7 +12,18 @@ from bot.poll import Poll, SeriesRead
 from bot.store.patch_book import MOST_CANDIDATES
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from store_rig import DEVICE, OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, SUBMITTER, StoreRig, a_notice, a_patch, a_series
+from support.store_rig import (
+    DEVICE,
+    OTHER_ROOM,
+    OTHER_SERVER,
+    ROOM,
+    SERVER,
+    SUBMITTER,
+    StoreRig,
+    a_notice,
+    a_patch,
+    a_series,
+)
 
 
 def a_version(number: int, version: int = 1, *, submitter: Person = SUBMITTER, project: str = "qemu-devel") -> Series:

@@ -17,8 +17,8 @@ from bot.poll import KnownSeries, Poll, SeriesRead, WatchPosition
 from bot.store import book, schema
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from broken_rows import fail
-from store_rig import (
+from support.broken_rows import fail
+from support.store_rig import (
     OTHER_SERVER,
     SERVER,
     StoreRig,

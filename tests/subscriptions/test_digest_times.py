@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.query.options import DigestTimes, read_digest
 from bot.subscriptions.digest_schedule import next_due, zone_named
-from query_trees import DIGESTS
+from support.query_trees import DIGESTS
 
 ZONES = [
     "UTC",

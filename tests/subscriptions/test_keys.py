@@ -20,7 +20,7 @@ from bot.query.options import OptionKind
 from bot.query.parser import parse
 from bot.query.query import Term, patterns_of, terms_of
 from bot.store.patch_scan import KEPT_FACTS
-from index_samples import FACTS, VALUES
+from support.index_samples import FACTS, VALUES
 
 PROGRAM = Path(bot.__file__).parent
 TERMS = [term for key, values in VALUES.items() for value in values for term in terms_of(parse(f"{key}:{value}").tree)]

@@ -14,7 +14,7 @@ from bot.query.index.index import Index, Match, Subscription
 from bot.query.options import OnKind
 from bot.query.parser import parse
 from bot.query.query import Query
-from index_samples import (
+from support.index_samples import (
     FACTS,
     QUERIES,
     ROOM,

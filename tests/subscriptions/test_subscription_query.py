@@ -13,7 +13,7 @@ from bot.query.query import And, Node, Not, Or, Query, Term, depth_of, resolved,
 from bot.query.terms import MAX_TERM_CHARACTERS
 from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition
 from bot.subscriptions.lint import hints
-from query_trees import NODES, QUERIES
+from support.query_trees import NODES, QUERIES
 
 
 def attempt(text: str) -> tuple[Query | None, QueryError | None]:

@@ -13,7 +13,7 @@ from bot.query.facts import ExtraFacts, Facts, PatchView, facts_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.parser import parse
 from bot.query.query import Query, patterns_of, resolved
-from index_samples import FACTS, QUERIES, covered
+from support.index_samples import FACTS, QUERIES, covered
 
 PETER = Person("Peter Xu", "peterx@redhat.com")
 PATCH = Patch(

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
-from postgres_server import rows
+from support.postgres_server import rows
 
 _SQLITE = "CREATE TRIGGER broken BEFORE {what} {when} BEGIN SELECT RAISE(ABORT, 'broken'); END"
 _POSTGRES = """

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from homeserver import Homeserver
+from support.homeserver import Homeserver
 
 SOON = timedelta(seconds=5)
 BOMB = gzip.compress(bytes(64 * 1024 * 1024))

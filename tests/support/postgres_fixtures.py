@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from new_database import migrate_postgres
-from postgres_server import PostgresServer
+from support.new_database import migrate_postgres
+from support.postgres_server import PostgresServer
 
 _MIGRATED = "migrated"
 

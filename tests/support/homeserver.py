@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-PYTHON = Path(__file__).parents[1] / ".venv-synapse" / "bin" / "python"
+PYTHON = Path(__file__).parents[2] / ".venv-synapse" / "bin" / "python"
 START_SECONDS = 180
 _NO_LIMIT = {"per_second": 100_000, "burst_count": 100_000}
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the usual authorities would take longer than most tests
@@ -44,7 +44,7 @@ class Homeserver:
             raise FileNotFoundError(f"{PYTHON} is missing: these tests need a homeserver, `make test` installs it")
         server = cls(folder, a_free_port(), messages_per_second=messages_per_second)
         (folder / "log.json").write_text(json.dumps(_LOG))
-        (folder / "homeserver.json").write_text(json.dumps(server._config()))
+        (folder / "support.homeserver.json").write_text(json.dumps(server._config()))
         server._run("--generate-keys").check_returncode()
         return server
 
@@ -94,7 +94,7 @@ class Homeserver:
             return False
 
     def _command(self, *arguments: str) -> list[str]:
-        return [str(PYTHON), "-m", "synapse.app.homeserver", "-c", "homeserver.json", *arguments]
+        return [str(PYTHON), "-m", "synapse.app.homeserver", "-c", "support.homeserver.json", *arguments]
 
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
@@ -125,7 +125,7 @@ class Homeserver:
             "enable_metrics": False,
             "presence": {"enabled": False},
             "bcrypt_rounds": 4,
-            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "homeserver.db")}},
+            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "support.homeserver.db")}},
             "listeners": [
                 {
                     "type": "http",

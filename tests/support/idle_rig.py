@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.app import HOUSEKEEPING_SECONDS, RULEBOOK_SECONDS, Bot
 from bot.clock import VirtualClock
 from bot.ops.tasks import end
-from rig import Rig
+from support.rig import Rig
 
 
 @dataclass

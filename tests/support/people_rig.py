@@ -13,7 +13,7 @@ from bot.config import CommandSettings
 from bot.delivery.chat import PostedMessage
 from bot.ids import EventId, RoomId, UserId
 from bot.store.inbox_book import InboxMessage
-from rig import PROJECT, ROOM, Rig, a_series
+from support.rig import PROJECT, ROOM, Rig, a_series
 
 ANN = UserId("@ann:hs")  # a moderator of ROOM
 BOB = UserId("@bob:hs")  # a member

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from friend import Friend, befriended
-from homeserver import Homeserver
-from matrix_rig import Account
-from person import Person
-from run_rig import Stage, a_stage
+from support.friend import Friend, befriended
+from support.homeserver import Homeserver
+from support.matrix_rig import Account
+from support.person import Person
+from support.run_rig import Stage, a_stage
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import preloaded
+from support import preloaded
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SEED = SAMPLES / "patch-2194095.json"

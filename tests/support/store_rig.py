@@ -32,7 +32,7 @@ from bot.poll import Baseline, Pending, PendingKind
 from bot.store import migrate
 from bot.store.engine import connect
 from bot.store.store import Store, Transaction
-from postgres_server import rows
+from support.postgres_server import rows
 
 SERVER = ServerName("ozlabs")
 OTHER_SERVER = ServerName("kernel.org")

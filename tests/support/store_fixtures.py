@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.store.store import Store
-from new_database import put_new_database
-from store_rig import FileRig, StoreRig
+from support.new_database import put_new_database
+from support.store_rig import FileRig, StoreRig
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from bot.ids import EventId, RoomId, UserId
-from homeserver import NO_TLS, Homeserver
+from support.homeserver import NO_TLS, Homeserver
 
 WAIT_SECONDS = 240
 _Answer = TypeVar("_Answer")

@@ -11,7 +11,7 @@ import nio
 from nio.event_builders import ToDeviceMessage
 
 from bot.ids import EventId, RoomId, UserId
-from person import WAIT_SECONDS, Person
+from support.person import WAIT_SECONDS, Person
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bot.notices.markup import Allowed, written
 from bot.sample_patchwork.patchwork import PostedSeries
 from bot.sample_patchwork.request import Response
 from bot.store.inbox_book import InboxMessage
-from rig import PROJECT, ROOM, Rig
+from support.rig import PROJECT, ROOM, Rig
 
 
 def a_message(text: str, number: int = 1) -> InboxMessage:

@@ -19,8 +19,8 @@ from bot.matrix.model import Event
 from bot.matrix.session import Session
 from bot.matrix.session_memory import InMemorySession
 from bot.matrix.session_update import SessionEvent, SessionUpdate
-from homeserver import Homeserver
-from person import WAIT_SECONDS, Person
+from support.homeserver import Homeserver
+from support.person import WAIT_SECONDS, Person
 
 _names = itertools.count(1)
 PASSWORD = "correct horse"  # noqa: S105  # of an account that lives as long as a test

@@ -14,23 +14,22 @@ from typing import Any
 
 import httpx
 import psycopg
-from hurried import HurriedClock
 
-import postgres_server
-import preloaded
 from bot.clock import SystemClock
 from bot.ids import RoomId, UserId
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.server import serve
-from homeserver import NO_TLS
-from matrix_rig import PASSWORD, Account
-from new_database import put_new_database
-from person import WAIT_SECONDS, Person
-from rig import PROJECT
+from support import postgres_server, preloaded
+from support.homeserver import NO_TLS
+from support.hurried import HurriedClock
+from support.matrix_rig import PASSWORD, Account
+from support.new_database import put_new_database
+from support.person import WAIT_SECONDS, Person
+from support.rig import PROJECT
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 [matrix]
 homeserver = "{homeserver}"
@@ -231,7 +230,7 @@ class Stage:
     def _command(self, config: Path) -> tuple[str, ...]:
         if self.hurry is None:
             return ("-m", "bot.cli", "run", "--config", str(config))
-        script = Path(__file__).with_name("hurried.py")
+        script = Path(__file__).with_name("support.hurried.py")
         return (str(script), str(self.hurry.origin), str(self.hurry.speed), str(config))
 
     def _config(self) -> str:
@@ -271,7 +270,7 @@ async def a_stage(account: Account, *, speed: float = 1) -> AsyncIterator[Stage]
         yield Stage(account, account.folder, patchwork, url, hurry=hurry)
 
 
-SEED: dict[str, Any] = json.loads((Path(__file__).parent / "samples" / "patch-2194095.json").read_bytes())
+SEED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "samples" / "patch-2194095.json").read_bytes())
 SEED_SERIES: str = SEED["series"][0]["name"]
 
 

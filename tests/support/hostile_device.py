@@ -18,7 +18,7 @@ from bot.matrix.crypto.devices import MEGOLM, OLM
 from bot.matrix.crypto.errors import Fault
 from bot.matrix.crypto.signatures import unpacked, unpadded
 from bot.matrix.model import Content, KeyUpdates, ToDeviceEvent
-from crypto_rig import ROOM, Device
+from support.crypto_rig import ROOM, Device
 
 EVIL = DeviceId("EVIL")
 LOW_ORDER = unpadded(bytes(32))

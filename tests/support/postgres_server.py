@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from memory_folder import memory_folder
+from support.memory_folder import memory_folder
 
 _NOBODY = 65534
 _START_SECONDS = 120

@@ -4,7 +4,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from homeserver import PYTHON
+from support.homeserver import PYTHON
 
 # The homeserver's own environment knows how to make a certificate, ours does not need to.
 _MAKE_CERTIFICATE = """

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from element import ElementHost, Elements
-from homeserver import Homeserver
+from support.element import ElementHost, Elements
+from support.homeserver import Homeserver
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
 from bot.store import schema
-from new_database import put_new_database
+from support.new_database import put_new_database
 
 PROJECT = "qemu-devel"
 ROOM = RoomId("!room:hs")

@@ -22,9 +22,9 @@ from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport
 from bot.store.store import Store
 from bot.submission import SubmissionRef
-from new_database import open_in_memory
-from rig import PROJECT, a_series
-from store_rig import ask
+from support.new_database import open_in_memory
+from support.rig import PROJECT, a_series
+from support.store_rig import ask
 
 SERVER = ServerName("sample")
 URL = "https://patchwork.example.org"

@@ -1,0 +1,1 @@
+"""What tests have in common: builders, rigs of the bot, and servers to run it against."""
