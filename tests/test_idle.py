@@ -18,6 +18,8 @@ from bot.watch.thread_replies import GATHERING as TOLD_AFTER
 from support.idle_rig import Watched, watched
 from support.rig import ROOM, Rig
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600
 ANN = UserId("@ann:hs")  # a moderator
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from bot.json_splitter import ANY, Items, JsonSplitter, OpenedContainer, OversizedValue, Part, Plan, Value
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from('"\\[]{}:, \n'), max_size=12)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT

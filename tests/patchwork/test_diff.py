@@ -209,6 +209,7 @@ STYLES = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.slow
 def test_git_reads_the_same_files_and_counts(repo: Repo, case: str, style: str) -> None:
     assert_agrees_with_git(repo, CASES[case], STYLES[style])
 

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from bot.clock import VirtualClock
 from bot.ids import PatchId, SeriesId
 from bot.notices.changes import ChangeKind
@@ -13,6 +15,8 @@ from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from support.poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from support.rig import PROJECT, a_series
 from support.store_rig import ask
+
+pytestmark = pytest.mark.slow
 
 HALF_AN_HOUR_OF_POLLS = 31
 REY = Trailer(TrailerKind.REVIEWED, "rey@example.com")

@@ -15,6 +15,8 @@ from bot.sample_patchwork.server import SampleTransport
 from support.poll_rig import a_patchwork, an_error, polling
 from support.rig import PROJECT, a_series
 
+pytestmark = pytest.mark.slow
+
 HALF_AN_HOUR_OF_POLLS = 30
 
 

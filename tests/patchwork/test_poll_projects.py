@@ -15,6 +15,8 @@ from bot.sample_patchwork.server import SampleTransport
 from support.poll_rig import Polling, Somebody, a_patchwork, an_error, not_found, polling
 from support.rig import Rig, a_series
 
+pytestmark = pytest.mark.slow
+
 HOUR_OF_POLLS = 61
 
 

@@ -15,6 +15,8 @@ from bot.sample_patchwork.server import SampleTransport
 from support.poll_rig import SERVER, an_api, polling
 from support.rig import PROJECT, a_series
 
+pytestmark = pytest.mark.slow
+
 
 def a_server(clock: VirtualClock, *versions: str) -> SamplePatchwork:
     """A server of the time when the last of *versions* was the newest."""

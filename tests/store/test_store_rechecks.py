@@ -15,6 +15,8 @@ from bot.store.store import Store, Transaction
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, LONE = (
     SubmissionRef(SERVER, SubmissionKind.SERIES, 1),
     SubmissionRef(SERVER, SubmissionKind.SERIES, 2),

@@ -25,6 +25,8 @@ from support.index_samples import (
     random_facts,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def some_facts(*paths: str) -> Facts:
     return Facts(
