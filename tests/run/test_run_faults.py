@@ -68,7 +68,7 @@ async def test_what_comes_while_the_homeserver_is_away_is_posted_once_and_in_ord
             post(stage, name)
         await stage.until(lambda: stage.has("notice WHERE state != 'done'", len(names) - 1))
         await stage.until(lambda: stage.has("notice WHERE state = 'tried'"))
-        await stage.until(lambda: "support.homeserver.unavailable" in bot.said())
+        await stage.until(lambda: "homeserver.unavailable" in bot.said())
         homeserver.start()
         await stage.cards(ann, room, len(names))
         await stage.until(lambda: not stage.has("notice WHERE state != 'done'"))

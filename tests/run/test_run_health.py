@@ -59,7 +59,7 @@ async def test_a_homeserver_that_is_away_at_the_start_is_told_with_the_time_sinc
     bot = await stage.start()
     try:
         async with asyncio.timeout(240):
-            await stage.until(lambda: "support.homeserver.unavailable" in bot.said())
+            await stage.until(lambda: "homeserver.unavailable" in bot.said())
             away = await _until_page(stage, "/readyz", 503)
             homeserver.start()
             ready = await _until_page(stage, "/readyz", 200)

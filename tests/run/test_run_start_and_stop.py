@@ -74,7 +74,7 @@ async def test_a_homeserver_that_is_away_is_waited_for_and_told(homeserver: Home
     homeserver.stop()
     bot = await stage.start()
     try:
-        await stage.until(lambda: "support.homeserver.unavailable" in bot.said())
+        await stage.until(lambda: "homeserver.unavailable" in bot.said())
         homeserver.start()
         await stage.until(lambda: stage.has("server"))
 
@@ -89,7 +89,7 @@ async def test_a_bot_that_waits_for_its_homeserver_can_be_stopped(homeserver: Ho
     homeserver.stop()
     bot = await stage.start()
     try:
-        await stage.until(lambda: "support.homeserver.unavailable" in bot.said())
+        await stage.until(lambda: "homeserver.unavailable" in bot.said())
 
         assert await bot.stop() == 0
     finally:

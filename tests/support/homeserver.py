@@ -44,7 +44,7 @@ class Homeserver:
             raise FileNotFoundError(f"{PYTHON} is missing: these tests need a homeserver, `make test` installs it")
         server = cls(folder, a_free_port(), messages_per_second=messages_per_second)
         (folder / "log.json").write_text(json.dumps(_LOG))
-        (folder / "support.homeserver.json").write_text(json.dumps(server._config()))
+        (folder / "homeserver.json").write_text(json.dumps(server._config()))
         server._run("--generate-keys").check_returncode()
         return server
 
@@ -94,7 +94,7 @@ class Homeserver:
             return False
 
     def _command(self, *arguments: str) -> list[str]:
-        return [str(PYTHON), "-m", "synapse.app.homeserver", "-c", "support.homeserver.json", *arguments]
+        return [str(PYTHON), "-m", "synapse.app.homeserver", "-c", "homeserver.json", *arguments]
 
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
@@ -125,7 +125,7 @@ class Homeserver:
             "enable_metrics": False,
             "presence": {"enabled": False},
             "bcrypt_rounds": 4,
-            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "support.homeserver.db")}},
+            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "homeserver.db")}},
             "listeners": [
                 {
                     "type": "http",

@@ -230,7 +230,7 @@ class Stage:
     def _command(self, config: Path) -> tuple[str, ...]:
         if self.hurry is None:
             return ("-m", "bot.cli", "run", "--config", str(config))
-        script = Path(__file__).with_name("support.hurried.py")
+        script = Path(__file__).with_name("hurried.py")
         return (str(script), str(self.hurry.origin), str(self.hurry.speed), str(config))
 
     def _config(self) -> str:
