@@ -24,7 +24,7 @@ demo: $(VENV)/run
 test: $(VENV)/dev $(SYNAPSE)/ready $(ELEMENT)/ready
 	$(PYTEST) --numprocesses $(WORKERS)
 
-# What needs no server, no other program and no bot as a process of its own: for after each edit, in less than a minute.
+# What needs no server, no other program and no bot as a process of its own: for after each edit, in about a minute.
 test-fast: $(VENV)/dev
 	$(PYTEST) --numprocesses 2 -m "not (synapse or postgres or node or browser or slow)"
 
