@@ -25,7 +25,7 @@ from bot.notices.markup import (
 )
 from bot.notices.other_versions import FormerVersion, NextVersion, follows, superseded_by, superseded_remark
 from bot.patchwork.model import Patch, Series, prefixes_of
-from bot.patchwork.refs import patch_url, series_url
+from bot.patchwork.references import patch_url, series_url
 from bot.patchwork.states import NO_STATES, States
 from bot.query.options import CardForm
 from bot.submission import Submission

@@ -11,7 +11,7 @@ from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, patch_title, series_title
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
 from bot.patchwork.model import Patch, Series, prefixes_of
-from bot.patchwork.refs import list_url
+from bot.patchwork.references import list_url
 
 MOST_MESSAGES = 3
 MOST_LINES = 30  # of a message

@@ -19,7 +19,7 @@ from bot.patchwork.model import (
     paths_of,
     worst,
 )
-from bot.patchwork.refs import archive_link
+from bot.patchwork.references import archive_link
 from bot.patchwork.states import States
 
 MAX_DIRECTORIES = 3

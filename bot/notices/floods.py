@@ -37,7 +37,7 @@ from bot.notices.markup import (
 )
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, edit_key
 from bot.patchwork.model import Patch, Series
-from bot.patchwork.refs import list_url
+from bot.patchwork.references import list_url
 
 DEFAULT_LIMIT = 10  # series at once that still get a card each
 QUIET = timedelta(seconds=60)

@@ -18,14 +18,13 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
 from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, ResponseTooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
-from bot.patchwork.listing import NewestPage, asked_for, joined, last_page, newest, page_of
+from bot.patchwork.listing import NewestPage, RowLog, asked_for, joined, last_page, newest, page_of, read_list
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.recheck_schedule import raises_comment_events
-from bot.patchwork.refs import msgid_of
+from bot.patchwork.references import msgid_of
 from bot.patchwork.request_turns import OverBudget, RecheckBudget
 from bot.patchwork.response_rows import Garbled, Page, SkippedRow, read_row
-from bot.patchwork.skipped_rows import RowLog, read_list
 from bot.patchwork.states import States, states_in
 from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventRow, PatchRow, SeriesRow, read_project

@@ -23,8 +23,7 @@ import httpx
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.json_reader import read_json
-from bot.patchwork.request_metrics import counted
-from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns
+from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns, counted
 from bot.patchwork.response_rows import Page, page_with
 from bot.patchwork.states import NO_STATES, States
 from bot.unpacking import body_of, unpacked

@@ -1,4 +1,4 @@
-"""Parser of references to patches: ids, message-ids, and addresses of pages and archives.
+"""References to patches: links to their pages, and a parser of ids, message-ids, and addresses of pages and archives.
 
 Only ids are taken from an address; it is never fetched. The parser never raises: text that is not a reference is None.
 """
@@ -7,11 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from bot.ids import Msgid
-from bot.patchwork.refs import msgid_of, msgid_of_url_part
+from bot.ids import Msgid, ProjectName, SeriesId
+from bot.patchwork.model import Patch
 
+_PLAIN = "@:!$&'()*+,;="  # characters that a path may contain unquoted (RFC 3986, pchar)
+_LONGEST = 1_000
+_BRACKETED = re.compile(r"<([^<>]+)>")
 MAX_LENGTH = 1_000
 MAX_ID = 2**31 - 1  # the largest that Patchwork's databases can store; a larger one causes a server error
 _MAX_PARTS = 20
@@ -28,6 +31,55 @@ _ATTACHMENT = re.compile(r"\d{1,3}(?:\.\d{1,3})*-[^/@]*\Z")  # of public-inbox, 
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _DEFAULT_PORT = re.compile(r":(?:80|443)?\Z")
 _THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # of public-inbox, behind the message-id
+
+
+def msgid_of(text: str) -> Msgid:
+    """Return the message-id: the text between the first angle brackets, or all of *text* if there are none.
+
+    Mail servers add notes behind it: `<20260101.abc@example.org> (added by postmaster@example.org)`.
+    """
+    found = _BRACKETED.search(text)
+    return Msgid(found[1].strip() if found else text.strip().removeprefix("<").removesuffix(">"))
+
+
+def series_url(base: str, project: ProjectName, series: SeriesId) -> str:
+    """Return the URL of a series' page with all patches, including closed and archived ones."""
+    return f"{base}/project/{_quoted(project)}/list/?series={series}&state=*&archive=both"
+
+
+def list_url(base: str, project: ProjectName) -> str:
+    """Return the URL of the page with all patches of a project, including closed and archived ones."""
+    return f"{base}/project/{_quoted(project)}/list/?state=*&archive=both"
+
+
+def patch_url(base: str, patch: Patch, *, by_msgid: bool) -> str:
+    """Return the URL of a patch's page; servers before API 1.2 know it only by its id."""
+    part = url_part(patch.msgid)
+    if not by_msgid or not part or len(part) > _LONGEST:
+        return f"{base}/patch/{patch.id}/"
+    return f"{base}/project/{_quoted(patch.project)}/patch/{part}/"
+
+
+def url_part(msgid: Msgid) -> str:
+    """Return a message-id in the form used in Patchwork's URLs.
+
+    A "/" becomes "%2F" before the whole is quoted (Patchwork's Patch.encoded_msgid), hence the "%252F".
+    """
+    return _quoted(msgid.replace("/", "%2F"))
+
+
+def msgid_of_url_part(part: str) -> Msgid:
+    """Return the message-id in a part of a URL: unquoted once, then only "%2F" again (Patchwork's decode_msgid)."""
+    return Msgid(unquote(part).replace("%2F", "/"))
+
+
+def archive_link(template: str, msgid: Msgid) -> str:
+    """Return the operator's archive URL with the message-id filled in."""
+    return template.replace("{msgid}", _quoted(msgid))
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=_PLAIN, errors="replace")
 
 
 class RefKind(Enum):

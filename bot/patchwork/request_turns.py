@@ -1,4 +1,4 @@
-"""Scheduling of requests to a server: slots for polls and commands, and a budget of 60 requests an hour for rechecks.
+"""Scheduling of requests to a server: slots for polls and commands, an hourly budget for rechecks, and metrics.
 
 Polls and commands share the few concurrent requests. Commands take at most one of the slots, so that commands to a
 server that does not respond never block its poll. Slots are given out in the order of requests, so a poll that reads an
@@ -6,18 +6,25 @@ import delays a command only by the requests that were made before.
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from bot import metrics
 from bot.clock import Clock
+from bot.ids import ServerName
 
 _COMMANDS_AT_ONCE = 1
 REQUESTS_AN_HOUR: Final = 60
 _HOUR: Final = timedelta(hours=1)
+_OF_AN_OBJECT = frozenset({"mbox", "comments", "checks"})
+_LISTS = frozenset({"events", "series", "patches", "projects", "covers"})
+_API = "api"
 
 
 class Purpose(Enum):
@@ -98,3 +105,30 @@ class RecheckBudget:
         """Return the number of requests since the last call, so that they can be stored."""
         unsaved, self._unsaved = self._unsaved, 0
         return unsaved
+
+
+@dataclass(slots=True)
+class Answered:
+    """The status of a response; "none" if there was none."""
+
+    code: str = "none"
+
+
+@contextmanager
+def counted(server: ServerName, path: str) -> Iterator[Answered]:
+    """Count a request for *path* and its duration, however it ends; the caller sets the status."""
+    began, answered, endpoint = time.perf_counter(), Answered(), endpoint_of(path)
+    try:
+        yield answered
+    finally:
+        metrics.PATCHWORK_REQUESTS.labels(server, endpoint, answered.code).inc()
+        metrics.PATCHWORK_SECONDS.labels(server, endpoint).observe(time.perf_counter() - began)
+
+
+def endpoint_of(path: str) -> str:
+    """Return the metric label for a request *path*; "other" if it has none of its own."""
+    parts = path.partition("?")[0].strip("/").split("/")
+    asked = parts[2] if parts[0] == _API and len(parts) > 2 else ""  # behind the version
+    if parts[-1] in _OF_AN_OBJECT and asked != "projects":
+        return parts[-1]
+    return asked if asked in _LISTS else "other"

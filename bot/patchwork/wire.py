@@ -26,7 +26,7 @@ from bot.patchwork.diff import touched_files as diff
 from bot.patchwork.diff.hashes import hash_of
 from bot.patchwork.mail_text import addresses, ancestors, mail_text, own_words, trailers_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
-from bot.patchwork.refs import msgid_of
+from bot.patchwork.references import msgid_of
 from bot.patchwork.response_rows import read_row
 from bot.text import one_line
 

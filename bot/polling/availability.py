@@ -2,6 +2,8 @@
 
 "No such project" is Patchwork's own 404 only; a redirect, a refusal or a login page is reported as such. In both cases
 the project is requested again after 1, 2, 4, 8, and then every 15 minutes, or later if the server asks for that.
+
+A newer API version, which a wall may have hidden at the start, is looked for after ten minutes, then daily.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,8 @@ from bot.ids import ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 
+FIRST_CHECK = 600.0  # seconds after an older version was settled on, in case a wall hid the newer one
+CHECK_EVERY = 24 * 3600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -106,3 +110,32 @@ class Availability:
         if known is None or self._clock.monotonic() >= known.at:
             return True
         return known.error is not None and self.outage is not None
+
+
+class VersionCheck:
+    """The API version of one server."""
+
+    def __init__(self, server: ServerName, api: PatchworkApi, clock: Clock) -> None:
+        self._server = server
+        self._api = api
+        self._clock = clock
+        self._due_at = 0.0
+
+    async def run(self) -> None:
+        """Find the version; if it is not the newest, check again ten minutes later, and then once a day.
+
+        Raises:
+            TransportError: no version is known, and none can be found.
+        """
+        now = self._clock.monotonic()
+        if not self._api.version:
+            version = await self._api.discover()
+            _log.info("server.api_version", server=self._server, api=version)
+            self._due_at = now + FIRST_CHECK
+        elif self._api.may_be_newer and now >= self._due_at:
+            self._due_at = now + CHECK_EVERY
+            try:
+                if await self._api.discover_newer():
+                    _log.info("server.api_version", server=self._server, api=self._api.version)
+            except TransportError as error:
+                _log.info("server.version_check_failed", server=self._server, reason=str(error))

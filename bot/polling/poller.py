@@ -23,8 +23,7 @@ from bot.patchwork.states import States
 from bot.patchwork.updates import CommentHint, Told, shown_by, told_by
 from bot.poll import Baseline, Pending, PendingKind, Poll, SeriesRead, WatchPosition
 from bot.polling import cursor
-from bot.polling.api_version import VersionCheck
-from bot.polling.availability import Availability, Unavailable
+from bot.polling.availability import Availability, Unavailable, VersionCheck
 from bot.polling.baselines import BaselineReader
 from bot.polling.event_reader import EventReader, EventsRead
 from bot.polling.fetch import Fetch

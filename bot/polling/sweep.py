@@ -1,11 +1,17 @@
 """The safety net: every half hour the newest series and patches by id, which no clock and no event can hide.
 
-It finds what events missed (an hour that came twice, a date in the future, a project that was away for a while), how
-far that has to be read is said in `poll.py`; and what raises none: what was archived (`archive.py`), and what is
-edited of a submission that is open (`rounds.py`).
+It finds what events missed: an hour that came twice, a date in the future, a project that was missing for a while;
+`poll.py` says how far each list is read. It also finds what raises no event:
+
+* Archived patches. The number of the last page of size one is their total, on every version of the API. If it changed,
+  the list is read, newest first, until the differences to the known patches account for the change, or down to the
+  baselines. Patches missing on the list are read individually, because only a row proves a state.
+* Edited submissions. Each sweep reads a few open ones again, so that all are read within hours. One request reads a
+  series with its patches as a list shows them, including its name. An old server that silently ignores the filter
+  cannot mislead: only rows of the requested series count.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -14,17 +20,20 @@ import structlog
 
 from bot.clock import Clock
 from bot.errors import TransportError
-from bot.ids import ProjectName, ServerName
+from bot.ids import PatchId, ProjectName, ServerName
 from bot.incidents import Incidents
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.listing import NewestPage
 from bot.patchwork.model import Patch, Series
-from bot.poll import Baseline, ListMark, SweepState
-from bot.polling.archived import Archive
-from bot.polling.rounds import OpenRound
+from bot.poll import Baseline, ListMark, OpenSubmission, SweepState
 from bot.store.store import Store
 
+_PAGE_ROWS = 50
+_MAX_ARCHIVE_PAGES = 40
+_MAX_MISSING = 50  # series of a sweep, looked at by themselves
+SWEEPS_A_ROUND = 8  # four hours
+_LEAST_ROWS, _MOST_ROWS = 10, 100  # patches a sweep
 EVERY = timedelta(minutes=30)
 NAMES_EVERY = timedelta(days=1)
 RETRY_SECONDS = 5 * 60.0
@@ -33,6 +42,141 @@ _MAX_PAGES = 20
 _log = structlog.get_logger(__name__)
 _Found = TypeVar("_Found", Series, Patch)
 _Page = Callable[[int, int], Awaitable[NewestPage[_Found]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """The archived patches that were read, and their total; *total* is None if the server does not tell.
+
+    *missing* were archived and are no longer on the list.
+    """
+
+    total: int | None
+    patches: tuple[Patch, ...] = ()
+    missing: tuple[OpenSubmission, ...] = ()
+
+
+class Archive:
+    """The archived patches of one server."""
+
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store) -> None:
+        self._server = server
+        self._api = api
+        self._store = store
+
+    async def look(self, baselines: Mapping[ProjectName, int], before: int | None) -> Archived:
+        """Return the archived patches of the projects with these *baselines*, if their total is not *before*.
+
+        Raises:
+            TransportError: the server fails.
+        """
+        projects = list(baselines)
+        total = await self._api.archived_total(projects)
+        if total is None or total == before:
+            return Archived(total)
+        async with self._store.reading() as tx:
+            known = await tx.sweeps.archived(self._server, projects)
+        found: list[Patch] = []
+        new: set[PatchId] = set()
+        gone: set[PatchId] = set()
+        async for page in self._pages(projects):
+            found += page.rows
+            ids = {patch.id for patch in page.rows}
+            async with self._store.reading() as tx:
+                new |= await tx.watch.known_patches(self._server, ids) - known.keys()
+            reached = page.lowest if page.more else 0
+            gone = {patch for patch in known if patch >= reached}.difference(patch.id for patch in found)
+            accounts = before is not None and bool(new or gone) and len(new) - len(gone) == total - before
+            if accounts or reached <= min(baselines.values()):
+                break
+        missing = {each.series or each.newest: each for each in map(known.__getitem__, sorted(gone, reverse=True))}
+        return Archived(total, tuple(found), tuple(missing.values())[:_MAX_MISSING])
+
+    async def _pages(self, projects: Collection[ProjectName]) -> AsyncIterator[NewestPage[Patch]]:
+        for number in range(1, _MAX_ARCHIVE_PAGES + 1):
+            try:
+                page = await self._api.archived_patches(projects, _PAGE_ROWS, number)
+            except NotFound:
+                if number == 1:
+                    raise
+                return
+            yield page
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """The result of a part of the round, newest first; *below* is the patch id where it continues, None for the start.
+
+    *failure* is the error that ended it early: it continues after the unreadable submission, which thus delays no
+    others.
+    """
+
+    patches: tuple[Patch, ...] = ()
+    series: tuple[Series, ...] = ()
+    below: PatchId | None = None
+    failure: TransportError | None = None
+
+
+class OpenRound:
+    """The round of one server."""
+
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store) -> None:
+        self._server = server
+        self._api = api
+        self._store = store
+        self._overdrawn = 0  # rows that a large series used in advance
+
+    async def go_on(self, projects: Collection[ProjectName], below: PatchId | None) -> RoundResult:
+        """Read the next few submissions."""
+        async with self._store.reading() as tx:
+            opened = await tx.sweeps.open(self._server, projects, below, _MOST_ROWS)
+        rows = min(max(-(-opened.patches // SWEEPS_A_ROUND), _LEAST_ROWS), _MOST_ROWS) - self._overdrawn
+        patches: list[Patch] = []
+        series: list[Series] = []
+        failure: TransportError | None = None
+        for submission in opened.submissions:
+            if rows <= 0 or failure is not None:
+                break
+            below = submission.newest
+            try:
+                found, renamed = await self.look(submission)
+            except TransportError as error:
+                failure = error
+                continue
+            patches += found
+            series += renamed
+            rows -= max(len(found), 1)
+        else:
+            below = None  # the last of them was reached
+        self._overdrawn = max(-rows, 0)
+        return RoundResult(tuple(patches), tuple(series), below, failure)
+
+    async def look(self, submission: OpenSubmission) -> tuple[tuple[Patch, ...], tuple[Series, ...]]:
+        """Return the patches of a *submission* as a list shows them, and its series if its name has changed.
+
+        Raises:
+            TransportError: they cannot be read.
+        """
+        if submission.series is None:
+            return _of(submission, await self._lone(submission.newest)), ()
+        patches, name = await self._api.shown_in(submission.series)
+        found = _of(submission, patches)
+        if not (found and name and submission.name) or name == submission.name:
+            return found, ()
+        series = await self._api.series(submission.series)
+        return found, (replace(series, project=submission.project),)
+
+    async def _lone(self, patch: PatchId) -> tuple[Patch, ...]:
+        try:
+            return (await self._api.patch(patch),)
+        except NotFound:
+            return ()
+
+
+def _of(submission: OpenSubmission, patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
+    """Return those *patches* that are in the project of the *submission*, with the known spelling of the project."""
+    mine = (patch for patch in patches if patch.project.lower() == submission.project.lower())
+    return tuple(replace(patch, project=submission.project) for patch in mine)
 
 
 @dataclass(frozen=True, slots=True)

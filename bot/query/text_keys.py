@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
-from bot.patchwork.addresses import mailbox
-from bot.patchwork.diff.quoting import plain
+from bot.patchwork.diff.headers import plain
+from bot.patchwork.mail_text import mailbox
 from bot.query.facts import Facts, PatchView, Things
 from bot.query.index.globs import PatternError, unescaped
 from bot.query.index.path_trie import read_pattern

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import Msgid
-from bot.patchwork.addresses import mailboxes
-from bot.patchwork.mail_text import addresses, person, trailers_of
+from bot.patchwork.mail_text import addresses, mailboxes, person, trailers_of
 from bot.patchwork.model import TrailerKind, number_of
-from bot.patchwork.refs import msgid_of
+from bot.patchwork.references import msgid_of
 
 
 @pytest.mark.parametrize(
@@ -97,7 +96,7 @@ def test_two_people_in_one_trailer_are_two() -> None:
 
 def test_no_parser_of_the_standard_library_reads_addresses() -> None:
     assert not {"getaddresses", "parseaddr"} & set(vars(sys.modules["bot.patchwork.mail_text"]))
-    assert not hasattr(sys.modules["bot.patchwork.addresses"], "email")
+    assert not hasattr(sys.modules["bot.patchwork.mail_text"], "email")
 
 
 @pytest.mark.parametrize(

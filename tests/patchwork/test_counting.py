@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 from bot.errors import Temporary
 from bot.ids import ServerName
 from bot.patchwork.client import PatchworkClient
-from bot.patchwork.request_metrics import endpoint_of
+from bot.patchwork.request_turns import endpoint_of
 
 
 @pytest.mark.parametrize(

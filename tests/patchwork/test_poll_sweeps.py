@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.clock import VirtualClock
 from bot.ids import ProjectName
 from bot.poll import ListMark
-from bot.polling.rounds import SWEEPS_A_ROUND
+from bot.polling.sweep import SWEEPS_A_ROUND
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport

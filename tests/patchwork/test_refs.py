@@ -4,8 +4,17 @@ from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import Patch, Person
-from bot.patchwork.references import Ref, RefKind, read_ref
-from bot.patchwork.refs import archive_link, msgid_of, msgid_of_url_part, patch_url, series_url, url_part
+from bot.patchwork.references import (
+    Ref,
+    RefKind,
+    archive_link,
+    msgid_of,
+    msgid_of_url_part,
+    patch_url,
+    read_ref,
+    series_url,
+    url_part,
+)
 
 BASE = "https://patchwork.example.org"
 PROJECT = ProjectName("qemu-devel")
