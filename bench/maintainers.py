@@ -13,7 +13,7 @@ from bench.patterns import a_patch, a_pattern, a_tree, a_word
 from bench.table import Row, Work, in_turns
 from bot.query.maintainers.file import RuleKind
 from bot.query.maintainers.maintainers import Maintainers, read
-from bot.query.maintainers.patterns import expression_of, may_be_folder, takes_any_depth
+from bot.query.maintainers.pattern_index import expression_of, may_be_folder, takes_any_depth
 
 SECTIONS = 2_400
 PATTERNS = 6_500

@@ -44,10 +44,9 @@ from bot.store.retry_book import RetryKind
 from bot.store.store import Store
 from bot.subscriptions.registry import Audience, ProjectInfo
 from bot.watch.card_edits import CardEditor
-from bot.watch.digest_posts import DigestPosts, DigestSources
+from bot.watch.digest_posts import DigestPosts, DigestSources, ListedNow
 from bot.watch.flood_lists import FloodLists
 from bot.watch.followed import FollowedSubmissions
-from bot.watch.listed_now import ListedNow
 from bot.watch.thread_replies import GATHERING, ThreadReplies
 from bot.watch.watch import Watch
 

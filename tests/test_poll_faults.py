@@ -9,8 +9,7 @@ import structlog
 
 from bot.app import Bot
 from bot.ids import RoomId
-from bot.notices.change_audience import RoomChanges
-from bot.notices.changes import ChangedSubmission
+from bot.notices.changes import ChangedSubmission, RoomChanges
 from bot.notices.notice import Notice
 from bot.store.store import Transaction
 from bot.submission import Submission

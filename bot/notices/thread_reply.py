@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from bot.ids import PatchId
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks
-from bot.notices.change_audience import BETWEEN_PERSONS
-from bot.notices.changes import Change, ChangeKind
+from bot.notices.changes import BETWEEN_PERSONS, Change, ChangeKind
 from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, cut, lines, longest, words
 from bot.patchwork.model import Patch, Trailer, TrailerKind
 from bot.patchwork.states import States

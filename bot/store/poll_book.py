@@ -1,10 +1,11 @@
-"""Storage of the watched Patchwork servers: cursors, baselines, pending objects, series and patches."""
+"""Stores what is known of the watched servers: cursors, baselines, pending objects, progress of the sweeps, series."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,20 +14,23 @@ from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, Ser
 from bot.incidents import Incidents
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.model import CheckState, Series
+from bot.patchwork.states import States
 from bot.patchwork.updates import FieldUpdate, MailKind, PatchField
-from bot.poll import KnownSeries, Poll, WatchPosition
+from bot.poll import KnownSeries, ListMark, OpenSubmission, OpenSubmissions, Poll, SweepState, WatchPosition
 from bot.store import rows, schema
 from bot.store.apply_updates import PollChanges
-from bot.store.book import drop_batch, readable
+from bot.store.book import Book, drop_batch, readable
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.recheck_book import RecheckBook
-from bot.store.sweep_book import SweepBook, to_sweep_state
 from bot.submission import SubmissionKind, SubmissionRef
 
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
 KEEP_CHECKS = timedelta(days=30)
 KEEP_PENDING = timedelta(days=30)  # for which an object that cannot be read is asked for again
+OPEN_FOR = timedelta(days=60)  # since it arrived; what is older changes rarely, and its card is old
+SETTLED_FOR = timedelta(days=1)  # what has a final state for less may still be told its commit
+_FINAL_STATES = ("accepted", "rejected", "superseded", "not-applicable", "mainlined", "handled-elsewhere")
 
 
 def _states_in(poll: Poll) -> set[str]:
@@ -260,3 +264,84 @@ class PollBook(PatchBook):
         for table in (*known, *told, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         await RecheckBook(self._connection, self._now).forget(server)
+
+
+class SweepBook(Book):
+    """The sweeps in one transaction."""
+
+    async def save(self, server: ServerName, state: SweepState) -> None:
+        """Store the progress of the sweeps of *server*."""
+        marks = {"patches": _of_mark(state.patches), "series": _of_mark(state.series)}
+        values = {"at": state.at, "named_at": state.named_at, "archived": state.archived, "below": state.below, **marks}
+        await self._replace(schema.sweep, {"server": server}, values)
+
+    async def states(self, server: ServerName) -> States:
+        """Return the patch states seen on *server*."""
+        rows = await self._all(sa.select(schema.state).where(schema.state.c.server == server))
+        return States({row["slug"]: row["name"] for row in rows})
+
+    async def learn_states(self, server: ServerName, slugs: Iterable[str], names: Mapping[str, str]) -> None:
+        """Store the states that were seen, and the *names* from a page; drop names that no page shows any more."""
+        known = (await self.states(server)).names
+        seen = dict.fromkeys(slugs)
+        if names:
+            dropped = known.keys() - names.keys() - seen.keys()
+            keys = ({"server": server, "slug": slug} for slug in dropped if known[slug] is not None)
+            await self._delete_all(schema.state, keys)
+        for slug, name in {**seen, **names}.items():
+            if slug not in known or (name is not None and known[slug] != name):
+                await self._replace(schema.state, {"server": server, "slug": slug}, {"name": name})
+
+    async def archived(self, server: ServerName, projects: Collection[ProjectName]) -> dict[PatchId, OpenSubmission]:
+        """Return the patches of *projects* that are known as archived, each with its submission."""
+        table = schema.patch
+        query = sa.select(table.c.project, table.c.series, table.c.id.label("newest"), sa.literal("").label("name"))
+        query = query.where(table.c.server == server, table.c.project.in_(projects), table.c.archived.is_(True))
+        return {PatchId(row["newest"]): _to_submission(row) for row in await self._all(query)}
+
+    async def open(
+        self, server: ServerName, projects: Collection[ProjectName], below: PatchId | None, limit: int
+    ) -> OpenSubmissions:
+        """Return the open submissions of *projects* with the newest patch below the id *below*, newest first."""
+        patch, series = schema.patch, schema.series
+        is_open = sa.and_(
+            sa.or_(patch.c.state.is_(None), patch.c.state.not_in(_FINAL_STATES)),
+            patch.c.archived.is_(False),
+            patch.c.read_at >= self._now - OPEN_FOR,
+        )
+        where = (
+            patch.c.server == server,
+            patch.c.project.in_(projects),
+            sa.or_(is_open, patch.c.changed_at >= self._now - SETTLED_FOR),
+        )
+        lone = sa.case((patch.c.series.is_(None), patch.c.id))
+        newest = sa.func.max(patch.c.id)
+        query = sa.select(patch.c.project, patch.c.series, newest.label("newest"), series.c.name)
+        of_series = sa.and_(series.c.server == patch.c.server, series.c.id == patch.c.series)
+        query = query.select_from(patch.outerjoin(series, of_series)).where(*where)
+        query = query.group_by(patch.c.project, patch.c.series, lone, series.c.name)
+        query = query.having(newest < below) if below is not None else query
+        found = await self._all(query.order_by(newest.desc()).limit(limit))
+        total = (await self._connection.execute(sa.select(sa.func.count()).where(*where))).scalar_one()
+        return OpenSubmissions(tuple(map(_to_submission, found)), total)
+
+
+def to_sweep_state(row: sa.RowMapping) -> SweepState:
+    """Return the progress of the sweeps in a row."""
+    below = None if row["below"] is None else PatchId(row["below"])
+    marks = _to_mark(row["patches"]), _to_mark(row["series"])
+    return SweepState(row["at"], row["archived"], below, *marks, row["named_at"])
+
+
+def _to_submission(row: sa.RowMapping) -> OpenSubmission:
+    series = None if row["series"] is None else SeriesId(row["series"])
+    return OpenSubmission(ProjectName(row["project"]), series, PatchId(row["newest"]), row["name"] or "")
+
+
+def _of_mark(mark: ListMark) -> list[object]:
+    return [mark.highest, mark.total, list(mark.projects), dict(mark.floors)]
+
+
+def _to_mark(stored: Sequence[Any]) -> ListMark:
+    highest, total, projects, floors = stored
+    return ListMark(highest, total, tuple(projects), floors)

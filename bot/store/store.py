@@ -20,13 +20,12 @@ from bot.store.flood_book import CatchUpBook, FloodBook
 from bot.store.inbox_book import InboxBook
 from bot.store.outbox_book import KEEP_SAID, OutboxBook
 from bot.store.patch_book import VersionBook
-from bot.store.poll_book import PollBook
+from bot.store.poll_book import PollBook, SweepBook
 from bot.store.queued_change_book import QueuedChangeBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.retry_book import RetryBook
 from bot.store.session_book import RoomBooks, SessionBook
 from bot.store.subscription_book import SubscriptionBook
-from bot.store.sweep_book import SweepBook
 
 _Savepoint: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 

@@ -1,12 +1,13 @@
-"""New series and lone patches: which rooms they are for, and what is said there."""
+"""New series and lone patches: which rooms get a card, and what it says."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, SubscriptionId
-from bot.notices.card import ServerLinks, Shown
-from bot.notices.notice import Lane, Message, Notice, card_key
+from bot.notices.card import ServerLinks, Shown, drawn
+from bot.notices.markup import written
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, card_key
 from bot.patchwork.versions import may_follow
 from bot.query.evaluate import Reason, TermOutcome
 from bot.query.maintainers.maintainers import Maintainers
@@ -14,11 +15,42 @@ from bot.query.options import CardForm, DigestTimes, richest
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
 from bot.submission import Submission, SubmissionRef
-from bot.subscriptions.matching import Arrival, MatchReason, RoomMatch, match_rooms, version_said
+from bot.subscriptions.matching import Arrival, MatchReason, RoomMatch, asked_paths, match_rooms, version_said
 from bot.subscriptions.registry import Audience
-from bot.watch import snapshot as sight
-from bot.watch.snapshot import CardComposer
 from bot.watch.version_links import VersionLinker, versions_of
+
+
+def matched_paths(why: Iterable[Sequence[object]]) -> tuple[str, ...]:
+    """The paths that were asked for, by the reasons that are kept with a card."""
+    return asked_paths((str(term), [str(path) for path in found]) for _, term, *found in why)
+
+
+def card_tag(key: NoticeKey, about: SubmissionRef, submission: Submission, kind: NoticeKind = NoticeKind.CARD) -> Tag:
+    """What a card of *submission*, an edit of it, or what hangs on it says of itself."""
+    series = submission.series
+    return Tag(
+        kind=kind,
+        key=key,
+        server=about.server,
+        project=submission.project,
+        series=series.id if series else None,
+        patch=None if series else submission.patches[0].id,
+        version=series.version if series else None,
+    )
+
+
+class CardComposer:
+    """Composes cards, each once for all rooms where it says the same."""
+
+    def __init__(self) -> None:
+        self._composed: dict[tuple[object, ...], tuple[str, str]] = {}
+
+    def both(self, about: SubmissionRef, shown: Shown, site: ServerLinks) -> tuple[str, str]:
+        """A card in plain text and in HTML."""
+        said = (about, shown.form, shown.matched, shown.former, shown.superseded_by)
+        if said not in self._composed:
+            self._composed[said] = written(drawn(shown, site), site.allowed)
+        return self._composed[said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +192,7 @@ class Announcer:
             mine = Shown(known[each.about], matched=each.match.paths, form=each.form or CardForm.CARD)
             shown = versions[each.about].seen_from(each.room, mine)
             body, html = composer.both(each.about, shown, self._site(each.submission.project))
-            tag = sight.tag(each.key, each.about, shown.submission)
+            tag = card_tag(each.key, each.about, shown.submission)
             message = Message(body, html, tag, self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))
         return cards

@@ -13,9 +13,8 @@ from bot.store.card_book import DueCard
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.submission import Submission, SubmissionRef
-from bot.watch import snapshot as sight
+from bot.watch.announce import CardComposer, card_tag, matched_paths
 from bot.watch.item_isolation import isolated
-from bot.watch.snapshot import CardComposer
 from bot.watch.version_links import VersionLinker, versions_of
 
 BATCH = 100  # cards of one transaction
@@ -82,8 +81,8 @@ class CardEditor:
 
     def _edit(self, due: DueCard, shown: Shown, composer: CardComposer) -> Notice:
         """The edit of one card."""
-        tag = sight.tag(edit_key(due.key, due.edits + 1), due.about, shown.submission)
-        asked = replace(shown, matched=sight.matched(due.why), form=due.form)
+        tag = card_tag(edit_key(due.key, due.edits + 1), due.about, shown.submission)
+        asked = replace(shown, matched=matched_paths(due.why), form=due.form)
         body, html = composer.both(due.about, asked, self._sites[due.about.server](shown.submission.project))
         return Notice(due.room, Lane.EDIT, Message(body, html, tag, rings=due.rings), of=due.key)
 

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
-from bot.notices.change_audience import RoomChanges, heard
-from bot.notices.changes import ChangedSubmission
+from bot.notices.changes import ChangedSubmission, RoomChanges, heard
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
 from bot.submission import SubmissionRef

@@ -14,7 +14,7 @@ from bot.store.queued_change_book import ChangeBatch
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.registry import Audience
-from bot.watch import snapshot as sight
+from bot.watch.announce import card_tag
 from bot.watch.item_isolation import isolated
 
 GATHERING = timedelta(seconds=60)
@@ -78,7 +78,7 @@ class ThreadReplies:
             site = self._sites[burst.about.server](thread.submission.project)
             if document := told(thread, site):
                 key = reply_key(burst.card, burst.first)
-                tag = sight.tag(key, burst.about, thread.submission, NoticeKind.REPLY)
+                tag = card_tag(key, burst.about, thread.submission, NoticeKind.REPLY)
                 message = Message(*written(document, site.allowed), tag, rings=self._audience.rings(burst.room))
                 replies.append(Notice(burst.room, Lane.REPLY, message, of=burst.card))
         return replies

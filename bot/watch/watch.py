@@ -27,8 +27,7 @@ from bot.watch.catch_up_lines import CatchUp, PollInterval, absence_now, past
 from bot.watch.change_replies import ChangeReplies
 from bot.watch.flood_lists import going_on
 from bot.watch.item_isolation import Isolation, at_once, isolated
-from bot.watch.poll_steps import NoticeMakers, PollSteps, found
-from bot.watch.save_poll import SavedPoll, resolve_saved, save, save_whole
+from bot.watch.poll_steps import NoticeMakers, PollSteps, SavedPoll, found, resolve_saved, save, save_whole
 
 _log = structlog.get_logger(__name__)
 

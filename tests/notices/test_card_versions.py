@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.ids import EventId, RoomId, SeriesId
-from bot.notices.card import Shown, card
+from bot.notices.card import CardPlace, FormerVersion, NextVersion, Shown, card
 from bot.notices.markup import MAX_BODY_BYTES, written
-from bot.notices.other_versions import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Series
 from bot.patchwork.versions import Comparison
 from bot.submission import Submission

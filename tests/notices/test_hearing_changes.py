@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
-from bot.notices.change_audience import RoomChanges, heard
-from bot.notices.changes import Change, ChangedSubmission, ChangeKind, detect
+from bot.notices.changes import Change, ChangedSubmission, ChangeKind, RoomChanges, detect, heard
 from bot.patchwork.model import CheckState, Comment, Person, Trailer, TrailerKind
 from bot.query.index.index import Index, Subscription
 from bot.query.options import OnKind

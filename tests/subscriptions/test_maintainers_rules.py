@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.query.maintainers import rules as maintainers_rules
 from bot.query.maintainers.maintainers import Maintainers, read
-from bot.query.maintainers.patterns import without_layout
+from bot.query.maintainers.pattern_index import without_layout
 from bot.query.maintainers.rules import MAX_EXPRESSIONS, MAX_TEXT_CHARACTERS
 
 

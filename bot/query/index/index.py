@@ -1,12 +1,12 @@
 """Finds the subscriptions that a patch is for, among a hundred thousand.
 
-Each different query is kept and decided once, however many rooms gave it.
+Each different query is stored and evaluated once, however many rooms have it.
 
-Theory of operation. What can be looked up in a patch, a handle, has a bucket; a trie finds the handles that are path
-patterns, three letters in a row lead to those that are parts of a text, all others stand in a patch as they are. A
-query that look-ups alone decide, as they do most, has the ids of its subscriptions in the buckets of its handles and of
-those that it excludes, and a patch is answered by uniting sets. Any other query is evaluated only for the patches
-that have its anchor, the handles of its most telling term. One without an anchor is evaluated for every patch.
+Theory of operation. What can be looked up in a patch, a handle, has a bucket: a trie finds the handles that are path
+patterns, trigrams lead to those that are parts of a text, all others are values of the patch as they are. A query that
+look-ups alone decide, as they do most, has the ids of its subscriptions in the buckets of its handles and of those that
+it excludes, and a patch is answered by uniting sets. Any other query is evaluated only for the patches that have its
+anchor: handles of which every match has at least one. A query without an anchor is evaluated for every patch.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -14,17 +14,76 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
+from typing import assert_never
 
 from bot.ids import RoomId, SubscriptionId
 from bot.query.evaluate import Evaluator, Reason
 from bot.query.facts import FactName, Facts, PatchView
-from bot.query.index.anchors import HandleDecision, anchor_of, decision_of
 from bot.query.index.path_trie import PathTrie
 from bot.query.index.trigrams import WordIndex
 from bot.query.key_spec import Handle, HandleField
 from bot.query.keys import Key
 from bot.query.options import ARRIVALS, OnKind
-from bot.query.query import Node, Query, facts_in, patterns_of
+from bot.query.query import And, Node, Not, Or, Query, Term, facts_in, patterns_of
+
+
+@dataclass(frozen=True, slots=True)
+class HandleDecision:
+    """A query that handles alone decide: a patch matches if it has one of *any_of* and none of *none_of*."""
+
+    any_of: tuple[Handle, ...]
+    none_of: tuple[Handle, ...]
+
+
+def decision_of(node: Node) -> HandleDecision | None:
+    """Return how handles alone decide *node*; None where its terms must be evaluated."""
+    parts = node.parts if isinstance(node, And) else (node,)
+    any_of = [_exact_handles(part) for part in parts if not isinstance(part, Not)]
+    none_of = [_exact_handles(part.part) for part in parts if isinstance(part, Not)]
+    if len(any_of) != 1 or None in any_of or None in none_of:
+        return None
+    return HandleDecision(_flat(any_of), _flat(none_of))
+
+
+def anchor_of(node: Node) -> tuple[Handle, ...]:
+    """Return handles of which every match of *node* has one; none where only a scan helps."""
+    match node:
+        case Term(key, values):
+            handles = [value_handle.handle for value in values if (value_handle := key.spec.handle(value)) is not None]
+            return tuple(handles) if len(handles) == len(values) else ()
+        case Not():
+            return ()
+        case And(parts):
+            return min(filter(None, map(anchor_of, parts)), key=_rank, default=())
+        case Or(parts):
+            anchors = [anchor_of(part) for part in parts]
+            return _flat(anchors) if all(anchors) else ()
+        case _:
+            assert_never(node)
+
+
+def _rank(anchor: tuple[Handle, ...]) -> int:
+    return max(field.rank for field, _ in anchor)
+
+
+def _exact_handles(node: Node) -> tuple[Handle, ...] | None:
+    """Handles of which a patch has one just when *node* matches; None where there are none such."""
+    match node:
+        case Term(key, values):
+            value_handles = [key.spec.handle(value) for value in values]
+            handles = [each.handle for each in value_handles if each is not None and each.decides]
+            return tuple(handles) if len(handles) == len(values) else None
+        case Or(parts):
+            of_parts = [_exact_handles(part) for part in parts]
+            return None if None in of_parts else _flat(of_parts)
+        case And() | Not():
+            return None
+        case _:
+            assert_never(node)
+
+
+def _flat(handles: Iterable[tuple[Handle, ...] | None]) -> tuple[Handle, ...]:
+    return tuple(dict.fromkeys(handle for each in handles for handle in each or ()))
 
 
 @dataclass(frozen=True, slots=True)

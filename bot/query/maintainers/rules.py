@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from bot.query.index.regexes import ExpressionError, ExpressionSet, as_utf_8, compile_expression
 from bot.query.maintainers.file import FileRemark, Rule, RuleKind, Section
 from bot.query.maintainers.lookaround import branches_of, looks_around
-from bot.query.maintainers.pattern_index import PatternIndex
-from bot.query.maintainers.patterns import runs_of, without_layout
+from bot.query.maintainers.pattern_index import PatternIndex, runs_of, without_layout
 
 MAX_TEXT_CHARACTERS = 2**20
 MAX_EXPRESSIONS = 2_000  # Linux has some 400
