@@ -29,11 +29,9 @@ from bot.ids import RoomId, ServerName, UserId
 from bot.incidents import Incidents
 from bot.installation import installation_id, user_agent
 from bot.maintainers_files import MaintainersFiles, shelf_of
-from bot.ops.configured_queries import room_queries
 from bot.ops.duties import Duties, Duty
-from bot.ops.repeated_failures import RepeatedFailure
-from bot.ops.schedule import Schedule
-from bot.ops.tasks import end
+from bot.ops.schedule import RepeatedFailure, Schedule, end
+from bot.ops.summary import room_queries
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.polling.poller import Poller, Source

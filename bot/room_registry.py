@@ -16,7 +16,7 @@ from bot.matrix.session_update import (
     RoomResumed,
     SessionUpdate,
 )
-from bot.ops.configured_queries import RoomQuery
+from bot.ops.summary import RoomQuery
 from bot.query.index.index import Index, Subscription
 from bot.query.query import Query
 from bot.store.session_book import SessionState

@@ -22,7 +22,7 @@ from bot.matrix.invite_rules import InviteRules
 from bot.matrix.room_rights import MatrixRoomRights
 from bot.matrix.session import Session
 from bot.matrix.session_memory import DatabaseSession
-from bot.ops.configured_queries import room_queries
+from bot.ops.summary import room_queries
 from bot.ops.systemd import ServiceManager, watched
 from bot.room_registry import Rooms
 

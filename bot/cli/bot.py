@@ -52,8 +52,7 @@ def check_config(arguments: argparse.Namespace) -> int:
     """Print what the bot would do with the settings."""
     from bot.config import load
     from bot.installation import known_id, user_agent
-    from bot.ops.configured_queries import room_queries
-    from bot.ops.summary import sentences
+    from bot.ops.summary import room_queries, sentences
 
     settings = load(arguments.config, os.environ)
     installation = known_id(settings.store.data_dir) or "ID, a random one made at the first start"

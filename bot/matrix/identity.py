@@ -12,8 +12,7 @@ from bot.ids import DeviceId, UserId
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests, signing
 from bot.matrix.crypto.account import kept_device_keys
-from bot.matrix.crypto.devices import keys_told
-from bot.matrix.crypto.signatures import signed_part
+from bot.matrix.crypto.devices import keys_told, signed_part
 from bot.matrix.keyring import Keyring, Seeds, new_seeds
 from bot.matrix.model import Content
 from bot.matrix.requests import MatrixRequest

@@ -12,8 +12,7 @@ from Crypto.PublicKey import ECC
 from Crypto.Signature import eddsa
 
 from bot.ids import DeviceId, UserId
-from bot.matrix.crypto.devices import keys_told
-from bot.matrix.crypto.signatures import is_signed, signed_part, unpadded
+from bot.matrix.crypto.devices import is_signed, keys_told, signed_part, unpadded
 from bot.matrix.keyring import Seeds
 from bot.matrix.model import Content
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.clock import Clock, wait_until_set
-from bot.ops.schedule import Job
-from bot.ops.tasks import end
+from bot.ops.schedule import Job, end
 from bot.store.due_book import DUE_TABLES, DueTimes
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store

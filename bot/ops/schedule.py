@@ -2,22 +2,85 @@
 
 A late run still happens, but only once (`misfire_grace_time=None`, `coalesce`), and runs of a job do not overlap
 (`max_instances=1`). The next run of a job makes up for skipped ones.
+
+A job that fails repeatedly is retried at growing intervals; each new kind of failure is logged once.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot import metrics
+from bot.backoff import JOBS
 from bot.errors import BotError
-from bot.ops.repeated_failures import RepeatedFailure
-from bot.ops.tasks import gone
 
+AGAIN_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
+
+
+async def end(tasks: Collection["asyncio.Task[Any]"]) -> None:
+    """Cancel these tasks, and return when they have ended."""
+    for task in tasks:
+        task.cancel()
+    await gone(tasks)
+
+
+async def gone(cancelled: Collection["asyncio.Task[Any]"]) -> None:
+    """Return when these cancelled tasks have ended, cancelling again those that continue.
+
+    A cancellation can be lost: a library may take it for an error of its own, or a task group may raise another error
+    of the same moment instead. A loop that retries after errors would then run forever.
+    """
+    left = set(cancelled)
+    while left:
+        _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
+        for task in left:
+            task.cancel()
+
+
+@dataclass(slots=True)
+class RepeatedFailure:
+    """The state of a task that is retried: *failures* in a row, the last one described by *known*."""
+
+    failures: int = 0
+    known: tuple[str, ...] = ()
+    not_before: float = 0.0
+
+    def is_news(self, error: Exception) -> bool:
+        """Count a failure, and return whether it differs from the last one."""
+        before, self.known = self.known, tuple(_kinds(error))
+        self.failures += 1
+        return before != self.known
+
+    def wait(self, now: float) -> None:
+        """Delay the next attempt: by 2 s, doubling to half a minute."""
+        self.not_before = now + JOBS.seconds(self.failures)
+
+    def ended(self) -> int:
+        """Reset after a success, and return the number of failures before it."""
+        failures = self.failures
+        self.failures, self.known, self.not_before = 0, (), 0.0
+        return failures
+
+
+def _kinds(error: BaseException) -> list[str]:
+    """Return what identifies a failure: the text of the bot's own errors, the source line of any other.
+
+    The text of other exceptions may differ each time, because it may contain numbers or times.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return sorted({kind for each in error.exceptions for kind in _kinds(each)})
+    if isinstance(error, BotError):
+        return [f"{type(error).__name__}: {error}"]
+    places = traceback.extract_tb(error.__traceback__)
+    return [f"{type(error).__name__} at {places[-1].filename}:{places[-1].lineno}" if places else type(error).__name__]
 
 
 class Job:

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 from bot.ids import PatchId, RoomId, ServerName
 from bot.query.options import CardForm, read_digest
 from bot.store.flood_book import HeldSubmission
-from bot.store.retry_book import Retry, RetryKind, of_changed, to_changed
+from bot.store.queued_change_book import of_changed, to_changed
+from bot.store.retry_book import Retry, RetryKind
 from bot.store.store import Transaction
 from bot.submission import SubmissionKind, SubmissionRef
 from bot.watch.announce import Arrived, CardRequest

@@ -10,8 +10,7 @@ import vodozemac
 
 from bot.ids import DeviceId, UserId
 from bot.matrix.crypto.account import OwnDevice
-from bot.matrix.crypto.devices import MEGOLM, OLM
-from bot.matrix.crypto.signatures import unpacked, unpadded
+from bot.matrix.crypto.devices import MEGOLM, OLM, unpacked, unpadded
 from inputs import Name
 from key_material import LOW_ORDER
 from mutations import Mutation, Path, encoded, kinds_for, mutated, paths, shape

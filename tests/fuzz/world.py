@@ -36,7 +36,7 @@ from bot.matrix.model import Event, KeyUpdates, ToDeviceEvent
 from bot.matrix.room_rights import MatrixRoomRights
 from bot.matrix.session import Session
 from bot.matrix.session_memory import DatabaseSession
-from bot.ops.configured_queries import room_queries
+from bot.ops.summary import room_queries
 from bot.room_registry import Rooms
 from bot.run import _rules
 from patchwork_mutations import MutatingTransport

@@ -16,8 +16,7 @@ from bot.config import (
     WebSettings,
 )
 from bot.errors import ConfigError, ConfigErrors
-from bot.ops.configured_queries import room_queries
-from bot.ops.summary import sentences
+from bot.ops.summary import room_queries, sentences
 
 
 def settings_with(

@@ -14,9 +14,8 @@ from Crypto.Util.Padding import pad
 from bot.ids import DeviceId, UserId
 from bot.matrix.content import encoded
 from bot.matrix.crypto.account import OwnDevice
-from bot.matrix.crypto.devices import MEGOLM, OLM
+from bot.matrix.crypto.devices import MEGOLM, OLM, unpacked, unpadded
 from bot.matrix.crypto.errors import Fault
-from bot.matrix.crypto.signatures import unpacked, unpadded
 from bot.matrix.model import Content, KeyUpdates, ToDeviceEvent
 from support.crypto_rig import ROOM, Device
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.app import HOUSEKEEPING_SECONDS, RULEBOOK_SECONDS, Bot
 from bot.clock import VirtualClock
-from bot.ops.tasks import end
+from bot.ops.schedule import end
 from support.rig import Rig
 
 

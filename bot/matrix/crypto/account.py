@@ -8,8 +8,7 @@ import vodozemac
 from bot.ids import DeviceId, UserId
 from bot.matrix.crypto import crypto_store as vaults
 from bot.matrix.crypto.crypto_store import CryptoStore, CryptoStoreDamaged
-from bot.matrix.crypto.devices import MEGOLM, OLM
-from bot.matrix.crypto.signatures import signature_in, signed_part
+from bot.matrix.crypto.devices import MEGOLM, OLM, signature_in, signed_part
 from bot.matrix.model import Content
 
 _KIND = "own"

@@ -17,9 +17,8 @@ from bot.matrix.content import encoded
 from bot.matrix.crypto import account
 from bot.matrix.crypto.account import OwnDevice
 from bot.matrix.crypto.crypto_store import CryptoStore, begins, name_of
-from bot.matrix.crypto.devices import OLM, DeviceKeys, device_of
+from bot.matrix.crypto.devices import OLM, DeviceKeys, device_of, is_key, unpacked, unpadded
 from bot.matrix.crypto.errors import CryptoRefused, refusing
-from bot.matrix.crypto.signatures import is_key, unpacked, unpadded
 from bot.matrix.model import Content
 
 MAX_SESSIONS = 5  # with one device
