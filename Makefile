@@ -52,7 +52,7 @@ docs: $(MKDOCS)/ready
 	@! grep -rE --include='*.html' '(src=|<link[^>]*href=)"(https?:)?//' site
 	@echo "The documentation is in site/; begin with site/index.html."
 
-# All but the longest; BENCH=quiet replays a day of a large list, BENCH=rooms fills a thousand rooms, BENCH="paths index"
+# All but the longest; BENCH=idle takes four minutes to measure a bot that does nothing, BENCH=quiet replays a day of a large list, BENCH=rooms fills a thousand rooms, BENCH="paths index"
 # measures those two.
 bench: $(VENV)/dev $(SYNAPSE)/ready
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)

@@ -6,7 +6,7 @@ A goal that is missed is shown and fails nothing.
 import sys
 from collections.abc import Sequence
 
-from bench import bounds, index, maintainers, match, paths, quiet, rooms, search, statements, traffic, trie, whole
+from bench import bounds, idle, index, maintainers, match, paths, quiet, rooms, search, statements, traffic, trie, whole
 from bench.table import Row, progress, show
 
 BENCHES = {
@@ -20,10 +20,11 @@ BENCHES = {
     "bounds": ("The worst that comes in", bounds.rows),
     "traffic": ("What is read of Patchwork", traffic.rows),
     "whole": ("The bot as it is run", whole.rows),
+    "idle": ("Nothing to do", idle.rows),
     "rooms": ("A thousand rooms", rooms.rows),
     "quiet": ("A day of a large list", quiet.rows),
 }
-LONG = {"rooms", "quiet"}
+LONG = {"idle", "rooms", "quiet"}
 
 
 def main(names: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
-"""A homeserver that knows one room and takes whatever is said there; just enough for the bot to run."""
+"""A homeserver that knows some rooms and takes whatever is said there; just enough for the bot to run."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,13 +14,17 @@ _API = "/_matrix/client/v3"
 
 @dataclass
 class Homeserver:
-    """What was said; *fault* is what answers instead of a sync, None: nothing does."""
+    """What was said; *fault* is what answers instead of a sync, None: nothing does.
 
+    A sync waits *longest_wait_seconds* at most, however long the bot would.
+    """
+
+    rooms: tuple[str, ...] = (ROOM,)
+    longest_wait_seconds: float = 2.0
     said: list[str] = field(default_factory=list)
     fault: bytes | None = None  # gzip
     faults: int = 0  # how often that was answered
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     async def log_in(self, _: web.Request) -> web.Response:
         """Anybody is the bot."""
@@ -35,11 +38,11 @@ class Homeserver:
             return web.Response(body=self.fault, headers=headers)
         is_first = request.query.get("since") is None or "full_state" in request.query
         if not is_first:
-            wait = min(int(request.query.get("timeout", "0")) / 1000, 2.0)
+            wait = min(int(request.query.get("timeout", "0")) / 1000, self.longest_wait_seconds)
             with suppress(TimeoutError):  # nothing happened
                 await asyncio.wait_for(self.closing.wait(), wait)
-        rooms = {"join": {ROOM: _ROOM}} if is_first else {}
-        return web.json_response({"next_batch": f"s{next(self._numbers)}", "rooms": rooms})
+        rooms = {"join": dict.fromkeys(self.rooms, _ROOM)} if is_first else {}
+        return web.json_response({"next_batch": "s1", "rooms": rooms})  # the same while nothing happens
 
     async def send(self, request: web.Request) -> web.Response:
         """Take a message."""
@@ -53,9 +56,9 @@ class Homeserver:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[tuple[Homeserver, str]]:
+async def served(homeserver: Homeserver | None = None) -> AsyncIterator[tuple[Homeserver, str]]:
     """A homeserver on the loopback interface, and its address."""
-    homeserver = Homeserver()
+    homeserver = homeserver or Homeserver()
     app = web.Application()
     app.router.add_post(f"{_API}/login", homeserver.log_in)
     app.router.add_get(f"{_API}/sync", homeserver.sync)
