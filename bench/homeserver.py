@@ -10,6 +10,7 @@ from aiohttp import web
 USER = "@bot:bench"
 ROOM = "!room:bench"
 _API = "/_matrix/client/v3"
+_KEYS = {"signed_curve25519": 50}  # as many as the bot wants to have there
 
 
 @dataclass
@@ -42,7 +43,12 @@ class Homeserver:
             with suppress(TimeoutError):  # nothing happened
                 await asyncio.wait_for(self.closing.wait(), wait)
         rooms = {"join": dict.fromkeys(self.rooms, _ROOM)} if is_first else {}
-        return web.json_response({"next_batch": "s1", "rooms": rooms})  # the same while nothing happens
+        answer = {
+            "next_batch": "s1",
+            "rooms": rooms,
+            "device_one_time_keys_count": _KEYS,
+        }  # the same while nothing happens
+        return web.json_response(answer)
 
     async def send(self, request: web.Request) -> web.Response:
         """Take a message."""

@@ -1,13 +1,13 @@
 """What all benches share: taking turns, and one table of figures beside their goals.
 
-Only ratios of times taken in turns, within one process, mean anything on a machine that others use, too. A bench
+Only ratios of CPU times taken in turns, within one process, mean anything on a machine that others use, too. A bench
 is a module with a function `rows` that yields a `Row` for each figure.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The seconds for one piece of work, by the way it is done, round by round."""
+    """The CPU seconds for one piece of work, by the way it is done, round by round."""
 
     seconds: Mapping[str, Sequence[float]]
 
@@ -67,9 +67,9 @@ def in_turns(ways: Mapping[str, Work], rounds: int) -> Turns:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, work in ways.items():
-            start = perf_counter()
+            start = process_time()
             pieces = work(number)
-            seconds[name].append((perf_counter() - start) / pieces)
+            seconds[name].append((process_time() - start) / pieces)
     return Turns(seconds)
 
 
