@@ -6,7 +6,22 @@ A goal that is missed is shown and fails nothing.
 import sys
 from collections.abc import Sequence
 
-from bench import bounds, idle, index, maintainers, match, paths, quiet, rooms, search, statements, traffic, trie, whole
+from bench import (
+    bounds,
+    idle,
+    index,
+    maintainers,
+    match,
+    paths,
+    quiet,
+    rooms,
+    scale,
+    search,
+    statements,
+    traffic,
+    trie,
+    whole,
+)
 from bench.table import Row, progress, show
 
 BENCHES = {
@@ -21,10 +36,11 @@ BENCHES = {
     "traffic": ("What is read of Patchwork", traffic.rows),
     "whole": ("The bot as it is run", whole.rows),
     "idle": ("Nothing to do", idle.rows),
+    "scale": ("How it grows", scale.rows),
     "rooms": ("A thousand rooms", rooms.rows),
     "quiet": ("A day of a large list", quiet.rows),
 }
-LONG = {"idle", "rooms", "quiet"}
+LONG = {"idle", "rooms", "quiet", "scale"}
 
 
 def main(names: Sequence[str]) -> None:
