@@ -55,7 +55,7 @@ docs: $(MKDOCS)/ready
 # All but the longest; BENCH=idle takes four minutes to measure a bot that does nothing, BENCH=quiet replays a day of a large list, BENCH=rooms fills a thousand rooms, BENCH="paths index"
 # measures those two.
 bench: $(VENV)/dev $(SYNAPSE)/ready
-	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
+	PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 # The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20 MINUTES=60.
 soak: $(VENV)/dev $(SYNAPSE)/ready
