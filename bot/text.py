@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 MAX_LINE: Final = 1_000
+DASHES: Final = "-‐‑‒–—―−﹘﹣－⁃˗➖⸺⸻"  # what phones and word processors type for a minus sign
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _UNSENT = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # tabs and newlines may be sent
 _BREAKS = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")

@@ -48,7 +48,8 @@ class KeySpec(ABC):
     """Everything that the bot knows of one key: grammar, evaluation, explanation, index and help.
 
     *example* and *meaning* are what help says. *facts* are those that decide whether a term matches. A term whose key
-    *is_single* looks at what a patch has one of, so that two terms with different values contradict each other.
+    *is_single* looks at what a patch has one of, so that two terms with different values contradict each other. A value
+    that *may_begin_with_dash* is not taken for an exclude; in one that *is_literal* a `*` is no wildcard.
     """
 
     name: str
@@ -60,6 +61,8 @@ class KeySpec(ABC):
     takes_regex: bool = False
     takes_leading_slash: bool = False
     is_single: bool = False
+    may_begin_with_dash: bool = False
+    is_literal: bool = False
 
     @abstractmethod
     def read(self, text: str) -> Value:

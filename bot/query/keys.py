@@ -24,8 +24,9 @@ from bot.query.text_keys import (
     TextKey,
 )
 from bot.query.values import LONGEST_GUESSED, IsFlag
+from bot.text import DASHES
 
-_FIRST_KEY = re.compile(r"[-–—−]?([^\W\d_][\w-]*)[:：]")
+_FIRST_KEY = re.compile(rf"[{DASHES}]?([^\W\d_][\w-]*)[:：]")
 
 
 class Key(StrEnum):

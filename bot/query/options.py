@@ -7,9 +7,11 @@ from enum import StrEnum
 from typing import Self
 
 from bot.query.values import ValueMistake, choice
+from bot.text import DASHES
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAILY = "daily"
+_PLAIN_SIGNS = str.maketrans({**dict.fromkeys(DASHES, "-"), "：": ":", "，": ",", "、": ","})
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})")
 _SHORTEST_RANGE = 3  # days; "Mon,Tue" reads better than "Mon-Tue"
 
@@ -126,7 +128,7 @@ def read_digest(text: str) -> DigestTimes:
     Raises:
         ValueMistake: it says no days, or no time.
     """
-    *days, time = text.split()
+    *days, time = text.translate(_PLAIN_SIGNS).split()
     match = _TIME.fullmatch(time)
     if not days or match is None:
         raise ValueMistake("digest: takes days and a time in quotes,", f"e.g. {OptionKind.DIGEST.example}")

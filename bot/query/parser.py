@@ -6,6 +6,7 @@ part   = [ "-" ] ( term | "(" group ")" )          an exclude counts for its who
 term   = key ":" values | values                   without a key: words of the subject
 """
 
+import re
 from dataclasses import replace
 from typing import NoReturn, assert_never
 
@@ -15,11 +16,14 @@ from bot.query.query import Node, Not, Query, Term, all_of, any_of, depth_of
 from bot.query.scanner import Scanner, Token
 from bot.query.terms import check_blanks, read_term
 from bot.query.values import IsFlag, ValueMistake
+from bot.text import DASHES, visible
 
 MAX_QUERY_CHARACTERS = 2000
 MAX_TERMS = 64
 MAX_DEPTH = 20  # parentheses in one another, as typed and as the canonical text has them
 
+_LONGEST_EXAMPLE = 60
+_PLAIN_TERM = re.compile(r"""[^"'()]+|\([^"'()]+\)""")
 _TOO_DEEP = f"Parentheses more than {MAX_DEPTH} deep; at most {MAX_DEPTH}."
 
 
@@ -81,6 +85,7 @@ class _Parser:
     """Reads one query from left to right; every method starts where the one before it stopped."""
 
     def __init__(self, text: str) -> None:
+        text = visible(text)  # nobody could see why what they copied matches nothing
         self._text = text
         self._scanner = Scanner(text)
         self._terms: list[tuple[Term, int, int]] = []  # with their places
@@ -149,8 +154,10 @@ class _Parser:
                 return None  # `read_term` says how it is written
             case "and" if rest and group.wants_something and (group.ends_with_key or begins_with_key(rest)):
                 return "Terms side by side must all match: leave “and” out.", hint
-            case "not" if begins_with_key(rest):
-                return "To exclude something, put a minus sign before it,", f"e.g. -{rest.split()[0][:60]}"
+            case "not" if begins_with_key(rest) or (rest and group.ends_with_key):
+                return "To exclude something, put a minus sign before it,", f"e.g. -{_first_part(rest)}"
+            case "except" | "without" if group.ends_with_key and begins_with_key(rest):
+                return "To exclude something, put a minus sign before it,", f"e.g. -{_first_part(rest)}"
             case _:
                 return None
 
@@ -250,3 +257,9 @@ class _Parser:
     def _refuse_length(self, length: int) -> NoReturn:
         reason = f"A query of {length:,} characters; at most {MAX_QUERY_CHARACTERS:,}."
         self._refuse(min(MAX_QUERY_CHARACTERS, len(self._text)), len(self._text), reason)
+
+
+def _first_part(text: str) -> str:
+    """Return the term with which *text* begins, without a minus sign; an example if that is not one short word."""
+    first = text.lstrip(DASHES).split()[0]
+    return first if len(first) <= _LONGEST_EXAMPLE and _PLAIN_TERM.fullmatch(first) else "path:docs/"

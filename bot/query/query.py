@@ -18,9 +18,11 @@ from bot.query.facts import FactName
 from bot.query.keys import Key
 from bot.query.options import DEFAULT_ON, NO_OPTIONS, OnKind, SubscriptionOptions
 from bot.query.values import IsFlag, Regex, Value
+from bot.text import DASHES
 
-_NEEDS_QUOTES = frozenset(',，、"()\\')
-_BEGINS_OTHERWISE = frozenset("/!'`‘‚＇«»‹›「『")
+_NEEDS_QUOTES = frozenset(',，、;；|｜"(){}\\')
+_BEGINS_OTHERWISE = frozenset("/!！:^'`´′‘‚‛＇«»‹›「『" + DASHES)
+_ENDS_OTHERWISE = ("...", "…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Term:
     @property
     def spelled_values(self) -> str:
         """The values as the canonical text has them."""
-        return ",".join(map(spelled, self.values))
+        is_literal = self.key.spec.is_literal
+        return ",".join(spelled(value, is_literal=is_literal) for value in self.values)
 
     @property
     def facts(self) -> frozenset[FactName]:
@@ -201,10 +204,11 @@ def _grouped(node: Node) -> str:
     return f"({node})" if isinstance(node, And | Or) else str(node)
 
 
-def spelled(value: Value) -> str:
-    """The value as a query has it: in quotes only where it must be."""
+def spelled(value: Value, *, is_literal: bool = False) -> str:
+    """The value as a query has it: in quotes only where it must be; *is_literal* where a `*` in it is no wildcard."""
     text = str(value)
-    is_plain = _NEEDS_QUOTES.isdisjoint(text) and text[:1] not in _BEGINS_OTHERWISE and text.split() == [text]
-    if is_plain or isinstance(value, Regex):
+    reads_otherwise = text[:1] in _BEGINS_OTHERWISE or text.endswith(_ENDS_OTHERWISE)
+    is_plain = _NEEDS_QUOTES.isdisjoint(text) and text.split() == [text] and not reads_otherwise
+    if isinstance(value, Regex) or (is_plain and not (is_literal and text.strip("*") not in {"", text})):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -14,13 +14,17 @@ from enum import Enum
 from typing import NoReturn
 
 from bot.errors import QueryError
+from bot.text import DASHES
 
-_STRAIGHT_QUOTES = str.maketrans("“”„‟″＂", '""""""')
+_STRAIGHT_QUOTES = str.maketrans(dict.fromkeys("“”„‟″＂〝〞〟", '"'))
 _OTHER_QUOTES = {  # what closes a value that begins so
     "'": "'’",
     "‘": "’'",
     "‚": "‘’",
-    "`": "`",
+    "‛": "’'",
+    "`": "`´",
+    "´": "´`",
+    "′": "′'",
     "＇": "＇",
     "«": "»",
     "»": "«",
@@ -29,7 +33,6 @@ _OTHER_QUOTES = {  # what closes a value that begins so
     "「": "」",
     "『": "』",
 }
-_DASHES = "-‐‑‒–—―−﹣－"
 _COMMAS = ",，、"
 _SPACE = re.compile(r"\s*")
 _KEY = re.compile(r"([^\W\d_][\w-]*)([:：])")
@@ -40,6 +43,8 @@ _BETWEEN = {
     for opening, closing in _OTHER_QUOTES.items()
 }
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+# As a shell or a program has it if its quotes were escaped once too often.
+_ESCAPED_QUOTES = re.compile(r"""\\(["'])((?:[^"'\\]|\\[^"'])*)\\\1(?=[\s,，、)]|\Z)""")
 _REGEX = re.compile(r"/((?:[^/\\]|\\.)*)/", re.DOTALL)
 _ESCAPED_QUOTE = re.compile(r'\\(["\\])')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -95,7 +100,7 @@ class Scanner:
 
     def is_at_minus(self) -> bool:
         """Whether a minus sign, or a dash in its place, comes next."""
-        return self._source[self.position : self.position + 1] in {*_DASHES}
+        return self._source[self.position : self.position + 1] in {*DASHES}
 
     def word_ahead(self) -> str:
         """The bare run that comes next, if nothing else belongs to it; else ""."""
@@ -148,7 +153,10 @@ class Scanner:
         return Token(text, start, self.position)
 
     def _quoted_otherwise(self, start: int) -> Token | None:
-        """A value between quotes that are not double ones; None where none closes, as in “'tis”."""
+        """A value between quotes that are not plain double ones; None where none closes, as in “'tis”."""
+        if escaped := _ESCAPED_QUOTES.match(self._source, start):
+            self.position = escaped.end()
+            return Token(escaped[2], start, self.position, ValueForm.QUOTED)
         between = _BETWEEN.get(self._source[start : start + 1])
         quoted = between.match(self._source, start) if between else None
         if quoted is None:

@@ -1,7 +1,8 @@
 """Reads the terms of a query into values; refuses malformed and contradictory ones with their place."""
 
 import re
-from itertools import combinations
+from collections.abc import Iterator
+from itertools import combinations, islice
 from typing import NoReturn
 
 from bot.query.keys import Key, begins_with_key, key_named
@@ -9,15 +10,26 @@ from bot.query.options import OptionKind
 from bot.query.query import And, Node, Not, Or, Term, spelled
 from bot.query.scanner import Scanner, Token, ValueForm
 from bot.query.values import Bound, Regex, Value, ValueMistake
+from bot.text import DASHES
 
 MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
 
-_BRACES = re.compile(r"(?<!\\)\{([^{}]*[,，][^{}]*)\}")
-_COMMA = re.compile("[,，]")
+_BRACES = re.compile(r"(?<![\\\[])\{([^{}]*[,，、|｜][^{}]*)\}")
+_BETWEEN_ALTERNATIVES = re.compile("[,，、|｜]")
+_MOST_ALTERNATIVES = 8  # in an example
+_WRITTEN_OUT = "**/*.c,**/*.h"
+_ESCAPED = re.compile(r"\\.|\[\{\]", re.DOTALL)
+_SEPARATORS = re.compile("[;；|｜]")
+_GIT_SIGNS = re.compile(r":[!^/]+")
+_SIGNS_BEFORE_KEY = re.compile(r"""\A[^\w\s"'()]{1,3}(?=\w)""")
+_ALL_BELOW = re.compile(r"/?(?:\.{3}|…)/?\Z")
 _ADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>")
 _WORDS = {
     "AND": ("AND is not needed.", "Terms side by side must all match: leave it out."),
     "&&": ("&& is not needed.", "Terms side by side must all match: leave it out."),
+    "&": ("& is not needed.", "Terms side by side must all match: leave it out."),
+    ";": ("; is not needed.", "Terms side by side must all match: leave it out."),
+    "+": ("+ is not needed.", "Terms side by side must all match: leave it out."),
     "NOT": ("NOT is written as a minus sign.", "e.g. path:hw/ -path:hw/arm/"),
     "|": ("| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
     "||": ("|| is written as OR.", "e.g. path:hw/ OR from:@redhat.com"),
@@ -34,8 +46,10 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
     if key is None:
         _check_words(scanner, tokens)
         key = Key.SUBJECT
+    _check_braces(scanner, key, tokens)
     check_blanks(scanner, key, tokens, start)
-    _check_foreign(scanner, key, tokens)
+    for token in tokens:
+        _check_foreign(scanner, key, token)
     values = [_value(scanner, key, each) for each in tokens]
     term = Term(key, tuple(dict.fromkeys(values)))
     if len(term.spelled_values) > MAX_TERM_CHARACTERS:
@@ -68,18 +82,71 @@ def _value(scanner: Scanner, key: Key, token: Token) -> Value:
         scanner.refuse(token.start, token.end, mistake.reason, mistake.hint)
 
 
-def _check_foreign(scanner: Scanner, key: Key, tokens: list[Token]) -> None:
-    """Refuse signs of shells and other tools that would be taken for part of a name, with what to type instead."""
-    first, end = tokens[0], tokens[-1].end
-    raw = scanner.text[first.start : end]
-    if first.kind is ValueForm.BARE and (braces := _BRACES.search(raw)) and raw.count("{") == 1:
-        options = (f"{raw[: braces.start()]}{option}{raw[braces.end() :]}" for option in _COMMA.split(braces[1]))
-        hint = f"e.g. {key}:{','.join(options)}"
-        scanner.refuse(first.start, end, "Write alternatives out, separated by commas,", hint)
+def _check_braces(scanner: Scanner, key: Key, tokens: list[Token]) -> None:
+    """Refuse the alternatives of shells, with what to type instead; those in quotes only if there is a wildcard."""
+    first, end = tokens[0].start, tokens[-1].end
+    bare = scanner.text[first:end]
     for token in tokens:
-        if token.kind is ValueForm.BARE and len(token.text) > 1 and token.text.startswith("!"):
-            hint = f"e.g. -{key}:{token.text[1:]}"
-            scanner.refuse(token.start, token.end, "To exclude something, put a minus sign before its key,", hint)
+        if token.kind is ValueForm.BARE:
+            continue
+        if key is Key.PATH and "*" in token.text and _BRACES.search(token.text):
+            _refuse_braces(scanner, key, token.start, token.end)
+        bare = bare[: token.start - first] + "\0" * (token.end - token.start) + bare[token.end - first :]
+    if _BRACES.search(bare):
+        _refuse_braces(scanner, key, first, end)
+    _, brace, behind = _ESCAPED.sub("", bare).rpartition("{")
+    if brace and "}" not in behind and _BETWEEN_ALTERNATIVES.search(behind):
+        reason = "These alternatives are not closed; write them out, separated by commas,"
+        scanner.refuse(first, end, reason, f"e.g. {key}:{_WRITTEN_OUT}")
+
+
+def _refuse_braces(scanner: Scanner, key: Key, start: int, end: int) -> NoReturn:
+    alternatives = [*islice(_alternatives(scanner.text[start:end]), _MOST_ALTERNATIVES + 1)]
+    values = ",".join(dict.fromkeys(",".join(alternatives).split(",")))
+    hint = values if len(alternatives) <= _MOST_ALTERNATIVES else _WRITTEN_OUT
+    scanner.refuse(start, end, "Write alternatives out, separated by commas,", f"e.g. {key}:{hint}")
+
+
+def _alternatives(text: str) -> Iterator[str]:
+    """Yield what *text* means to a shell, the innermost braces first."""
+    braces = _BRACES.search(text)
+    if braces is None:
+        yield text
+        return
+    for option in _BETWEEN_ALTERNATIVES.split(braces[1]):
+        yield from _alternatives(f"{text[: braces.start()]}{option}{text[braces.end() :]}")
+
+
+def _check_foreign(scanner: Scanner, key: Key, token: Token) -> None:
+    """Refuse signs of other tools that would be taken for part of a name, with what to type instead."""
+    text = token.text
+    if token.kind is not ValueForm.BARE or not text:
+        return
+    if text[1:] and (text[0] in "!！" or (text[0] in DASHES and not key.spec.may_begin_with_dash)):
+        hint = f"e.g. -{key}:{text[1:]}"
+        scanner.refuse(token.start, token.end, "To exclude something, put a minus sign before its key,", hint)
+    if key.spec.is_literal and text.strip("*") not in {"", text} and "@" not in text:
+        hint = f"e.g. {key}:{text.strip('*')}"
+        scanner.refuse(token.start, token.end, f"{key}: takes no wildcards, and * only means itself in quotes;", hint)
+    if key is Key.PATH and (mistake := _foreign_path(text)) is not None:
+        scanner.refuse(token.start, token.end, *mistake)
+
+
+def _foreign_path(text: str) -> tuple[str, str] | None:
+    """Return why no file is likely called *text*, and what to type instead; None if one may be."""
+    if (signs := _GIT_SIGNS.match(text)) or text.startswith("^"):
+        path = text[signs.end() :] if signs else text.strip("^$")
+        if signs and ("!" in signs[0] or "^" in signs[0]):
+            return "To exclude something, put a minus sign before its key,", f"e.g. -path:{path or 'docs/'}"
+        return "A path starts at the root of the tree without any sign,", f"e.g. path:{path or 'docs/'}"
+    if "://" in text:
+        return "This is an address; paths start at the root of the tree,", f"e.g. {Key.PATH.example}"
+    if _SEPARATORS.search(text):
+        paths = (part.removeprefix("path:") for part in _SEPARATORS.split(text))
+        return "Alternatives are separated by commas,", f"e.g. path:{','.join(filter(None, paths))}"
+    if below := _ALL_BELOW.search(text):
+        return "A folder stands for all that is below it,", f"e.g. path:{text[: below.start()] or 'docs'}/"
+    return None
 
 
 def _slip(word: str) -> tuple[str, str] | None:
@@ -91,15 +158,16 @@ def _slip(word: str) -> tuple[str, str] | None:
                 "A regular expression ends with a slash, too,",
                 f"e.g. {word.rstrip(':')}/ or, with \\s for a blank, /a\\sb/",
             )
-        case "!":
-            return "To exclude something, put a minus sign before it,", f"e.g. -{word.lstrip('!') or 'path:docs/'}"
+        case "!" | "！":
+            return "To exclude something, put a minus sign before it,", f"e.g. -{word.lstrip('!！') or 'path:docs/'}"
         case "[" | "<":
             return _bracketed(word)
         case ":":
             return "Write the value directly after the key and its colon,", "e.g. path:migration/"
     if equals and key_named(key.lower()) is not None:
         return "A key ends with a colon,", f"e.g. {key}:{value or '…'}"
-    return None
+    term = _SIGNS_BEFORE_KEY.sub("", word, count=1)
+    return ("A term begins with its key,", f"e.g. {term}") if term != word and begins_with_key(term) else None
 
 
 def _bracketed(word: str) -> tuple[str, str] | None:

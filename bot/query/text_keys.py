@@ -66,6 +66,7 @@ class NameOrAddressKey(KeySpec):
     Handles that *decide* leave nothing to look at.
     """
 
+    is_literal: bool = True
     a_name: str
     rank: int
     part_rank: int
@@ -172,6 +173,8 @@ class SubjectKey(IndexedKey):
     """Words, in any order, or regular expressions, in one of a patch's subjects."""
 
     takes_regex: bool = True
+    may_begin_with_dash: bool = True  # compilers' options, for example
+    is_literal: bool = True
 
     def read(self, text: str) -> str:
         return _joined(text)
@@ -204,6 +207,8 @@ class TextKey(UnindexedKey):
     """Words, in any order, or regular expressions, in the mail."""
 
     takes_regex: bool = True
+    may_begin_with_dash: bool = True  # compilers' options, for example
+    is_literal: bool = True
 
     def read(self, text: str) -> str:
         return _joined(text)
@@ -224,6 +229,7 @@ class TextKey(UnindexedKey):
 class NameKey(IndexedKey):
     """Names that are equal but for case, among the *names* of a patch; without any it has *nothing*."""
 
+    is_literal: bool = True
     names: Callable[[Facts], tuple[str, ...]]
     nothing: tuple[str, ...] = ()
 

@@ -15,6 +15,7 @@ import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
 from bot.patchwork.model import CheckState
 from bot.query.index.globs import glob_matches
+from bot.text import DASHES, visible
 
 REGEX_BYTES = 1 << 20  # for one compiled regex and the states it makes while it searches
 ANY_STATE = "*"
@@ -117,7 +118,7 @@ class CheckCondition:
 
     def covers(self, context: str) -> bool:
         """Whether the check *context* is one of those asked for, in any case."""
-        return self.context is not None and glob_matches(self.context.casefold(), context.casefold())
+        return self.context is not None and glob_matches(folded(self.context), folded(context))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _compiled(source: str) -> Callable[[bytes], object]:
     options.never_capture = True
     options.log_errors = False
     try:
-        search: Callable[[bytes], object] = re2.compile(source.encode(), options).search
+        search: Callable[[bytes], object] = re2.compile(unicodedata.normalize("NFC", source).encode(), options).search
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
         raise ValueMistake(f"This regex cannot be used: {reason}.") from None
@@ -180,14 +181,14 @@ def choice(key: str, choices: type[_Choice], name: str) -> _Choice:
 
 # Phones and word processors type these; mails have either.
 _PLAIN_QUOTES = str.maketrans(
-    {**dict.fromkeys("`‘’‚‛′＇´ʼ", "'"), **dict.fromkeys("“”„‟″＂«»", '"'), **dict.fromkeys("‐‑‒–—−－", "-")}
+    {**dict.fromkeys("`‘’‚‛′＇´ʼ", "'"), **dict.fromkeys("“”„‟″＂«»", '"'), **dict.fromkeys(DASHES, "-")}
 )
 
 
 def folded(text: str) -> str:
-    """*text* without regard to case, composition, the kinds of quotes and dashes, and the number and kind of blanks."""
+    """*text* without regard to case, composition, kinds of quotes and dashes, blanks, and what nobody sees."""
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text).translate(_PLAIN_QUOTES)
+        text = unicodedata.normalize("NFC", visible(text)).translate(_PLAIN_QUOTES)
     return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
 
 

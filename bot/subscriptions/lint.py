@@ -97,11 +97,9 @@ def _of_subject(term: Term) -> Iterator[str]:
 
 def _of_path(path: str, folder: str) -> Iterator[str]:
     """Yield notes on one path, which follows the directory *folder* if that is not ""."""
-    if path.startswith("-"):
-        yield f"path:{path} selects a file of that name; to exclude it: -path:{path[1:]}"
-    elif "/" in path:
+    if "/" in path:
         return
-    elif has_wildcard(path) and path.strip("*"):
+    if has_wildcard(path) and path.strip("*"):
         yield f"path:{path} names files at the top of the tree only; for any depth, use path:{_ANY_DEPTH}/{path}"
     elif _FILE_NAME.fullmatch(path):
         yield f"path:{path} is a file at the top of the tree; for any depth, use path:{_ANY_DEPTH}/{path}"

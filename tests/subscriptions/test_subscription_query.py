@@ -13,6 +13,7 @@ from bot.query.query import And, Node, Not, Or, Query, Term, depth_of, resolved,
 from bot.query.terms import MAX_TERM_CHARACTERS
 from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition
 from bot.subscriptions.lint import hints
+from bot.text import visible
 from support.query_trees import NODES, QUERIES
 
 
@@ -200,8 +201,8 @@ def test_any_text_is_a_query_or_a_mistake_with_its_place(text: str) -> None:
         assert parse(str(query)) == query
         assert str(parse(str(query))) == str(query)
     if mistake is not None:
-        assert mistake.text == text
-        assert 0 <= mistake.start <= mistake.end <= len(text)
+        assert mistake.text == visible(text)
+        assert 0 <= mistake.start <= mistake.end <= len(mistake.text)
         assert mistake.reason
 
 
@@ -220,9 +221,9 @@ def test_a_canonical_text_reads_as_itself(text: str) -> None:
 @given(ANY_VALUE)
 def test_a_quoted_value_is_never_split(value: str) -> None:
     spelled = value.replace("\\", "\\\\").replace('"', '\\"')
-    assume(value.strip() and not any(quote in value for quote in "“”„"))
+    assume(visible(value).strip() and not any(quote in value for quote in "“”„"))
 
-    assert parse(f'project:"{spelled}"').tree == Term(Key.PROJECT, (value.strip(),))
+    assert parse(f'project:"{spelled}"').tree == Term(Key.PROJECT, (visible(value).strip(),))
 
 
 @given(QUERIES)
@@ -265,7 +266,6 @@ def test_mine_is_from_the_addresses_of_the_owner() -> None:
         ("path:colo.c", "path:colo.c is a file at the top of the tree; for any depth, use path:**/colo.c"),
         ("path:hw/net/,virtio", "path:virtio is at the top of the tree; below hw/net/, use path:hw/net/virtio"),
         ("-path:hw/net,virtio x", "path:virtio is at the top of the tree; below hw/net/, use path:hw/net/virtio"),
-        ("path:hw/,-hw/arm/", "path:-hw/arm/ selects a file of that name; to exclude it: -path:hw/arm/"),
         ("v2", "v2 is looked for in the subject's words; for a version, use version:2"),
         ("/migration/", "/migration/ searches the subject; for the directory, use path:migration/"),
     ],

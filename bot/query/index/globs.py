@@ -24,6 +24,7 @@ _WILDCARDS = frozenset("*?[")
 _TOKEN = re.compile(r"(?P<star>\*+)|(?P<any>\?)|\[(?P<negated>[!^]?+)(?P<set>.[^\]]*)\]|(?P<literal>[^\[])", re.DOTALL)
 
 _BACKSLASH = "\\"
+_LITERAL_IN_SETS = frozenset("\\{")  # what would be read otherwise when the canonical text is parsed
 _FOREIGN = re.compile(r"(?P<set>\[[!^]?(?:\[:\w*:\]|.)(?:\[:\w*:\]|[^\]])*\])|\\(?P<escaped>.)", re.DOTALL)
 _CLASS = re.compile(r"\[:(\w*):\]")
 _CLASSES = {
@@ -81,7 +82,7 @@ def _own(match: re.Match[str]) -> str:
         raise PatternError(
             f"has a backslash; names are separated by slashes: path:{match.string.replace(_BACKSLASH, '/')}"
         )
-    return f"[{escaped}]" if escaped in _WILDCARDS or escaped == _BACKSLASH else escaped
+    return f"[{escaped}]" if escaped in _WILDCARDS or escaped in _LITERAL_IN_SETS else escaped
 
 
 def _own_class(match: re.Match[str]) -> str:

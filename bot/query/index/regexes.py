@@ -3,6 +3,7 @@
 None of them matches a line break, so that a text of many lines can be searched at once.
 """
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Protocol, cast
 
@@ -54,8 +55,8 @@ class ExpressionSet:
 
 
 def as_utf_8(text: str) -> bytes:
-    """The bytes to search in; what stands for undecodable ones becomes a question mark."""
-    return text.encode("utf-8", "replace")
+    """The bytes to search in, composed as `Regex` is; what stands for undecodable ones becomes a question mark."""
+    return unicodedata.normalize("NFC", text).encode("utf-8", "replace")
 
 
 def _parts(expressions: list[bytes], first: int) -> Iterator[tuple[int, _Set]]:
