@@ -600,6 +600,11 @@ def test_git_agrees_on_any_two_trees(repo: Repo, before: Tree, after: Tree, styl
         " Thu, 06 Mar 2019 11:20:41 +0100",
         "    26 Jul 2007 08:50:30 -0000      1.1.1.1",
         " 26-Jul-2007 08:50:30",
+        " Sat Dec 26 2009 11:39:47",
+        " 12/26/2009 11:39",
+        " 26.12.2009 11:39:47",
+        "\u00a02009-12-26 11:39:47",
+        "\u00a0\u00a0(Arbeitskopie)",
         "        (revision 4007)",
         " (revision 4007)",
         " (révision 4007)",
@@ -627,11 +632,29 @@ def test_what_stands_behind_a_name_is_no_part_of_it(behind: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "path"),
     [
+        ("src/x.c (original)", "src/x.c (modified)", "src/x.c"),
+        ("src/x.c (r4007)", "src/x.c (r4008)", "src/x.c"),
+        ("src/x.c", "src/x.c (Kopie von r3)", "src/x.c"),
+        ("a/src/x.c (alt)", "b/src/x.c (neu)", "src/x.c"),
+        ("a/src/x (1).c", "b/src/x (1).c", "src/x (1).c"),
+        ("a/src/x (1)", "b/src/x (1)", "src/x (1)"),
+    ],
+)
+def test_notes_that_differ_are_no_part_of_a_name(old: str, new: str, path: str) -> None:
+    assert touched_paths(f"--- {old}\n+++ {new}\n@@ -1 +1 @@\n-a\n+b\n") == [path]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
         ("./src/a.c", "./src/a.c", "src/a.c"),
         ("./src/b.c.orig", "./src/b.c", "src/b.c"),
         ("a//src/x.c", "b//src/x.c", "src/x.c"),
         ("a/./src/x.c", "b/./src/x.c", "src/x.c"),
         ("a/src//x.c", "b/src//x.c", "src/x.c"),
+        ("a/src/././/x.c", "b/src/././/x.c", "src/x.c"),
+        ("linux.orig/.//src/x.c", "linux/.//src/x.c", "src/x.c"),
+        (".//src/x.c", ".//src/x.c", "src/x.c"),
         ("a/My File (1).txt\t", "b/My File (1).txt\t", "My File (1).txt"),
     ],
 )

@@ -11,17 +11,19 @@ _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 # such as (revision 4007).
 _BEHIND_NAME = re.compile(
     rf"""
-    [ ]{{2}} |                                                       # more than one blank
-    [ ](?:{_DAY})?(?:
+    [ \u00a0]{{2}} |                                                 # more than one blank
+    [ \u00a0](?:{_DAY})?(?:
         \d{{4}}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d |                       # 2009-12-26 11:39:47, of GNU diff
-        {_MONTH}[ ]+\d{{1,2}}[ ]+\d\d:\d\d |                         # Sat Dec 26 11:39:47 2009, of Unix and Mercurial
+        {_MONTH}[ ]+\d{{1,2}}[ ]+(?:\d{{4}}[ ]+)?\d\d:\d\d |            # Sat Dec 26 11:39:47 2009, of Mercurial
+        \d{{1,2}}[/.]\d{{1,2}}[/.]\d{{4}}[ ]+\d{{1,2}}:\d\d |              # 12/26/2009 11:39, of Windows
         \d{{1,2}}[ -]{_MONTH}[ -]\d{{4}}[ ]+\d\d:\d\d                 # 26 Dec 2009 11:39:47, of CVS
     ) |
     [ ]\((?:\.\.\.[^()]*|[^\W\d]+[ ]\d+|working[ ]copy|nonexistent)\)(?=[ ]*$|[ ]*\() |
-    [ ]$
+    [ \u00a0]$
     """,
     re.VERBOSE,
 )
+_NOTE = re.compile(r"[ ]\([^()]*\)$")
 _SLASHES = re.compile(r"/(?:\.?/)+")
 _LEADING_DOT = re.compile(r"(?:^|(?<= ))\./")
 _USUAL_PREFIX = re.compile(r"[ab]/")
@@ -94,7 +96,7 @@ def name_of_pair(old: str | None, new: str | None) -> str | None:
     if old is None or new is None:
         lone = old or new
         return _USUAL_PREFIX.sub("", lone, count=1) if lone and _USUAL_PREFIX.match(lone) else lone
-    if shared := _shared(old, new):
+    if shared := _shared(old, new) or _shared_before_notes(old, new):
         return shared
     old, new = _without_usual_prefixes(old, new)
     return old if new.startswith(old) else new
@@ -139,6 +141,12 @@ def _shared(old: str, new: str) -> str | None:
         return old or None
     below_old, below_new = old.partition("/")[2], new.partition("/")[2]
     return below_old if below_old and below_old == below_new else None
+
+
+def _shared_before_notes(old: str, new: str) -> str | None:
+    """Return the name shared by *old* and *new* if only notes behind it differ: "x.c (original)", "x.c (modified)"."""
+    before_old, before_new = _NOTE.sub("", old), _NOTE.sub("", new)
+    return _shared(before_old, before_new) if (before_old, before_new) != (old, new) else None
 
 
 def _without_usual_prefixes(old: str, new: str) -> tuple[str, str]:
