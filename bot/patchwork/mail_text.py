@@ -10,6 +10,7 @@ Quotations, the attribution line and the signature are not part of a reply's own
 import email.header
 import re
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from bot.ids import Msgid
 from bot.patchwork.model import Person, Trailer, TrailerKind
@@ -20,7 +21,7 @@ MAX_ADDRESSES = 200
 MAX_ANCESTORS = 20
 _MAX_NAME = 100
 MAX_TEXT = 64 * 1024  # characters of a mail; of a hundred patches, fewer than two are longer
-_TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[ \t]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
+_TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[^\S\r\n]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
 _MSGID = re.compile(r"<([^<>\s]{1,1000})>")
 _KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested": TrailerKind.TESTED}
 _MAX_TRAILER_TEXT = 64 * 1024
@@ -43,6 +44,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ADDRESS = re.compile(r'(?:"(?:[^"\\]|\\.)+"|[^\s@"()<>,;:\\]+)@(?:\[[^\s\[\]@]+\]|[^\s@"()<>,;:\\\[\]]+)')
+# Blanks of all kinds, and what nobody sees: copied along with an address, they are no part of it.
+_AROUND = " \t\r\n\f\v\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _Token = tuple[str, str]  # kind and text
 
@@ -89,8 +92,12 @@ def trailers_of(text: str) -> frozenset[Trailer]:
 def _signers(value: str) -> Iterable[tuple[str, str]]:
     """Return the people in a trailer's value by address and name, or all of it without an address; drop notes."""
     named = _NOTE.sub("", value, count=1).rstrip(" \t.,;")
-    signers = [(storable(each.email.lower()), one_line(each.name, _MAX_NAME)) for each in mailboxes(named)]
-    return signers or ((one_line(named).lower(), one_line(named, _MAX_NAME)),)
+    signers = [(storable(each.email.lower()), one_line(decoded(each.name), _MAX_NAME)) for each in mailboxes(named)]
+    if signers or not named:
+        return signers
+    address = lone_address(named) or ""  # of somebody who forgot a bracket
+    name = named.replace(address, "").strip(" <>()") if address else named
+    return ((one_line(address or named).lower(), one_line(name, _MAX_NAME)),)
 
 
 def own_words(mail: str) -> str:
@@ -144,6 +151,12 @@ def mailbox(header: str) -> Person | None:
     return _mailbox([(str(token.lastgroup), token[0]) for token in _TOKEN.finditer(header[:_MAX_HEADER])])
 
 
+def lone_address(text: str) -> str | None:
+    """Return the address in a short *text*, even without its brackets; None if there is none, or more than one @."""
+    found = _ADDRESS.search(text) if text.count("@") == 1 and len(text) <= _MAX_ADDRESS else None
+    return found[0] if found else None
+
+
 def addresses_in(headers: Iterable[str]) -> Iterator[str]:
     """Return the addresses in *headers*, in order and in lower case."""
     return (person.email.lower() for header in headers for person in mailboxes(header))
@@ -176,9 +189,9 @@ def _mailbox(entry: list[_Token]) -> Person | None:
         return None
     if bracketed:
         before = entry[: next(place for place, (kind, _) in enumerate(entry) if kind == "bracketed")]
-        address, name = bracketed[0][1:-1].strip(), _name(before)
+        address, name = bracketed[0][1:-1].strip(_AROUND), _name(before)
     else:
-        address, name = "".join(text for kind, text in entry if kind != "comment").strip(), _comment(entry)
+        address, name = "".join(text for kind, text in entry if kind != "comment").strip(_AROUND), _comment(entry)
     address = address.removeprefix("mailto:")
     if len(address) > _MAX_ADDRESS or not address.isprintable() or _ADDRESS.fullmatch(address) is None:
         return None
@@ -187,7 +200,8 @@ def _mailbox(entry: list[_Token]) -> Person | None:
 
 def _name(tokens: list[_Token]) -> str:
     """Return the words before an address as one string."""
-    words = (_unquoted(text) if kind == "quoted" else text for kind, text in tokens if kind != "comment")
+    named = takewhile(lambda token: token != ("stray", "<"), tokens)  # what follows is the address, another time
+    words = (_unquoted(text) if kind == "quoted" else text for kind, text in named if kind != "comment")
     return " ".join("".join(words).split())
 
 

@@ -21,14 +21,15 @@ _MAX_PARTS = 20
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}\Z")
 _SCOPED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([1-9][0-9]{0,9})\Z")
 _LABEL = re.compile(
-    r"\A(?:(?:message-id|msgid|mid):\s*|id:(?=.*@))", re.IGNORECASE
+    r"\A(?:(?:message-id|msgid|mid|news|link):\s*|id:(?=.*@))", re.IGNORECASE
 )  # as used in mails and search boxes
 _MARKDOWN_LINK = re.compile(r"\[[^\[\]]*\]\(([^()\s]+)\)")
-_WRAPPERS = "<>()[]{}`*_'\"“”„‘’«»‹› "
-_PUNCTUATION = ".,;:!?…" + _WRAPPERS
+_WRAPPERS = "<>()[]{}`*_'\"“”„‘’«»‹›（）［］【】「」『』《》〈〉＜＞ "
+_PUNCTUATION = ".,;:!?…。、，；：！？．" + _WRAPPERS
+_ENTITIES = {"&lt;": "<", "&gt;": ">"}  # of a page's source
 _WITHOUT_SCHEME = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::\d{1,5})?/")
 _ATTACHMENT = re.compile(r"\d{1,3}(?:\.\d{1,3})*-[^/@]*\Z")  # of public-inbox, behind the message-id: "2-config.gz"
-_WEB = re.compile(r"https?://", re.IGNORECASE)
+_WEB = re.compile(r"(?:https?:/{1,2}|//)(?=[^/])", re.IGNORECASE)
 _DEFAULT_PORT = re.compile(r":(?:80|443)?\Z")
 _THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # of public-inbox, behind the message-id
 
@@ -36,10 +37,13 @@ _THREAD_VIEWS = frozenset({"T", "t", "raw", "R", "t.mbox.gz", "t.atom"})  # of p
 def msgid_of(text: str) -> Msgid:
     """Return the message-id: the text between the first angle brackets, or all of *text* if there are none.
 
-    Mail servers add notes behind it: `<20260101.abc@example.org> (added by postmaster@example.org)`.
+    Mail servers add notes behind it, which do not count:
+    `<20260101.abc@example.org> (added by postmaster@example.org)`.
     """
-    found = _BRACKETED.search(text)
-    return Msgid(found[1].strip() if found else text.strip().removeprefix("<").removesuffix(">"))
+    if found := _BRACKETED.search(text):
+        return Msgid(found[1].strip())
+    word, note, _ = text.strip().partition(" (")
+    return Msgid((word if note else text).strip().removeprefix("<").removesuffix(">"))
 
 
 def series_url(base: str, project: ProjectName, series: SeriesId) -> str:
@@ -120,13 +124,13 @@ def read_ref(text: str) -> Ref | None:
     word = text.strip()
     if len(word) > MAX_LENGTH or not word.isprintable():
         return None
+    for entity, sign in _ENTITIES.items():
+        word = word.replace(entity, sign)
     if link := _MARKDOWN_LINK.match(word):
         word = link[1]
     word = _LABEL.sub("", word.strip(_WRAPPERS).rstrip(_PUNCTUATION), count=1).strip(_WRAPPERS)
-    if _WEB.match(word):
-        return _of_address(word)
-    if _WITHOUT_SCHEME.match(word):
-        return _of_address(f"https://{word}")
+    if (web := _WEB.match(word)) or _WITHOUT_SCHEME.match(word):
+        return _of_address(f"https://{word[web.end() :] if web else word}")
     word = word.removeprefix("#")
     if _NUMBER.match(word):
         return _numbered(word, Ref())

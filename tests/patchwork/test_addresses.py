@@ -32,6 +32,10 @@ from bot.patchwork.references import msgid_of
         ('"a@evil.org" <b@y.org>', ["b@y.org"]),
         ("<mailto:a@x.org>, mailto:b@y.org", ["a@x.org", "b@y.org"]),
         ("a at x.org, b@y.org", ["b@y.org"]),
+        ("A <a@x.org>,\u200bb@y.org,\u00a0c@z.org\ufeff", ["a@x.org", "b@y.org", "c@z.org"]),
+        ("A <\u200ba@x.org >, b\u200b@y.org, c@z.org", ["a@x.org", "c@z.org"]),
+        ("A <a@x.org<mailto:a@x.org>>, c@z.org", ["a@x.org", "c@z.org"]),
+        ("stable@x.org # v5.10+, <b@y.org> [v6], c@z.org", ["b@y.org", "c@z.org"]),
         ("@x.org, a@, @, b@y.org", ["b@y.org"]),
         ('"john smith"@x.org', ['"john smith"@x.org']),
         ("A@X.org,\r\n B@y.org", ["a@x.org", "b@y.org"]),
@@ -83,6 +87,33 @@ def test_one_person_counts_once_however_a_trailer_is_written() -> None:
     assert sorted(found, key=str) == [(TrailerKind.ACKED, "c@x.org"), (TrailerKind.REVIEWED, "a@x.org")]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "A <a@x.org",
+        "A a@x.org",
+        "A (a@x.org)",
+        "A <\u200ba@x.org>",
+        "A <<a@x.org>>",
+        "A <mailto:a@x.org>",
+        "A <a@x.org<mailto:a@x.org>>",
+        "\u00a0A <a@x.org>",
+        "=?utf-8?q?=C3=84?= <a@x.org>",
+        "A <a@x.org> /* x86 */",
+        "...",
+    ],
+)
+def test_one_person_counts_once_whatever_a_mailer_or_typist_made_of_the_line(other: str) -> None:
+    found = trailers_of(f"Reviewed-by: A <a@x.org>\nReviewed-by: {other}\n")
+
+    assert {each.person for each in found} == {"a@x.org"}
+
+
+@pytest.mark.parametrize("several", ["A <a@x.org> <b@y.org>", "a@x.org b@y.org", "a@b@c.org"])
+def test_no_address_is_picked_from_several_in_one_entry(several: str) -> None:
+    assert {each.person for each in trailers_of(f"Acked-by: {several}\n")} == {several.lower()}
+
+
 def test_a_note_behind_a_trailer_names_no_reviewer() -> None:
     found = trailers_of("x\n\nTested-by: A <a@x.org> # Cc: B <b@y.org>\nTested-by: C (was: d@y.org) <c@x.org>\n")
 
@@ -111,6 +142,9 @@ def test_no_parser_of_the_standard_library_reads_addresses() -> None:
         ("a@b", "a@b"),
         ("<a@b", "a@b"),
         ("a@b>", "a@b"),
+        ("a@b (added by postmaster@example.org)", "a@b"),
+        ("Message-ID: <a@b>", "a@b"),
+        ("<a@b>\u200b", "a@b"),
     ],
 )
 def test_a_message_id_is_what_stands_between_angle_brackets(header: str, msgid: str) -> None:
@@ -140,6 +174,9 @@ def test_patch_numbers_are_read_as_patchwork_reads_them(name: str, number: tuple
     [
         ("Ada Beispiel <Ada@Example.org>", "ada@example.org", "Ada Beispiel"),
         ('"Beispiel, Ada" <ada@example.org> # for the docs', "ada@example.org", "Beispiel, Ada"),
+        ("=?utf-8?q?J=C3=B6rg?= <j@example.org>", "j@example.org", "Jörg"),
+        ("Ada Beispiel <ada@example.org", "ada@example.org", "Ada Beispiel"),
+        ("Ada <ada@example.org<mailto:ada@example.org>>", "ada@example.org", "Ada"),
         ("ada.beispiel@example.org (Ada)", "ada.beispiel@example.org", "Ada"),
         ("ada.beispiel@example.org", "ada.beispiel@example.org", "ada.beispiel"),
         ("<ada@example.org>", "ada@example.org", "ada"),

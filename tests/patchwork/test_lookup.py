@@ -180,6 +180,14 @@ _ID = "20260206-x-v6-11-27@web.de"
         f"https://www.mail-archive.com/search?l=mid&q={_ID}",
         f"https://lore.kernel.org/all/?q=m:{_ID}",
         f"https://lore.kernel.org/r/%3C{_ID}%3E",
+        f"https:/lore.kernel.org/r/{_ID}",
+        f"//lore.kernel.org/r/{_ID}",
+        f"（https://lore.kernel.org/r/{_ID}/）。",
+        f"「{_ID}」、",
+        f"＜{_ID}＞！",
+        f"&lt;{_ID}&gt;",
+        f"news:{_ID}",
+        f"Link: https://lore.kernel.org/r/{_ID}",
     ],
 )
 def test_a_message_id_is_read_in_whatever_is_wrapped_around_it(wrapped: str) -> None:
