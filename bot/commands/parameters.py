@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
+from bot.patchwork.references import read_ref
+
 _MAX_SHOWN = 50  # characters of the input in an error
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.IGNORECASE)
 _WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"(?!\S)|'([^']*+)'(?!\S)|(\S++))""", re.DOTALL)
 _MARKDOWN_LINK = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(<?([^\s()<>]+)>?\)")
 _ESCAPED = re.compile(r'\\(["\\])')
+_NAMED_ADDRESS = re.compile(r"<[^\s<>@]+@[^\s<>@]+>[.,;]?\Z")  # Ada <ada@example.org>
 
 
 class ParameterKind(Enum):
@@ -32,7 +35,9 @@ class ParameterKind(Enum):
 _FORMS = {
     ParameterKind.ID: re.compile(r"#?([1-9][0-9]{0,8})"),
     ParameterKind.DURATION: _DURATION,
-    ParameterKind.ADDRESS: re.compile(r"<?(?:mailto:)?([^\s@<>:]+@[^\s@<>:]*[^\s@<>:.,;])>?[.,;]?", re.IGNORECASE),
+    ParameterKind.ADDRESS: re.compile(
+        r"[<`(]*(?:mailto:)?([^\s@<>:?`(]+@[^\s@<>:?`)]*[^\s@<>:?.,;`)])(?:\?\S*?)?[>`)]*[.,;]?", re.IGNORECASE
+    ),
     ParameterKind.FROM: re.compile(r"#?([1-9][0-9]{0,5})"),
     ParameterKind.ROOM: re.compile(r"[!#]\S+"),
 }
@@ -89,6 +94,7 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
         rest, duration = _without_duration(rest)
         arguments |= {"duration": duration} if duration else {}
         open_parameters.pop()
+    rest = _without_sentence(rest, parameters)
     while rest:
         if open_parameters and open_parameters[0].kind in _RESTS:
             arguments[open_parameters.pop(0).name] = rest
@@ -108,6 +114,19 @@ def _without_markdown(text: str, parameters: Sequence[Parameter]) -> str:
     if not any(parameter.kind in {ParameterKind.REF, ParameterKind.ADDRESS} for parameter in parameters):
         return text
     return _MARKDOWN_LINK.sub(r"\1", text)
+
+
+def _without_sentence(text: str, parameters: Sequence[Parameter]) -> str:
+    """Return the only reference or the address in *text*, if one is all that is asked for: "patch 300", "Ada <a@x>"."""
+    match [parameter.kind for parameter in parameters]:
+        case [ParameterKind.REF]:
+            refs = [word for word in text.split() if read_ref(word) is not None]
+            return refs[0] if len(refs) == 1 else text
+        case [ParameterKind.ADDRESS]:
+            named = _NAMED_ADDRESS.search(text)
+            return named[0] if named else text
+        case _:
+            return text
 
 
 def read_duration(text: str) -> timedelta | None:

@@ -42,6 +42,9 @@ _SEASONAL = frozenset(
         "GMT0",
         "GMT+0",
         "GMT-0",
+        "localtime",  # of the machine
+        "posixrules",
+        "Factory",
     }
 )
 _ABBREVIATED = re.compile(

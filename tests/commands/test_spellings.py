@@ -43,6 +43,14 @@ def test_what_does_not_begin_with_the_prefix_is_for_others(body: str) -> None:
         ("me MAILTO:bob@example.org", "bob@example.org"),
         ("me [bob@example.org](mailto:bob@example.org)", "bob@example.org"),
         ("me bob@example.org.", "bob@example.org"),
+        ("me mailto:bob@example.org?subject=Hello%20Bob", "bob@example.org"),
+        ("me `bob@example.org`", "bob@example.org"),
+        ("me (bob@example.org).", "bob@example.org"),
+        ("me Bob Muster <bob@example.org>", "bob@example.org"),
+        ('me forget "Muster, Bob" <bob@example.org>', "bob@example.org"),
+        ("show patch 300", "300"),
+        ("show Link: https://lore.kernel.org/r/a@b.c # v2", "https://lore.kernel.org/r/a@b.c"),
+        ("comments b4 am <a@b.c>", "<a@b.c>"),
         ("show [PATCH [v2] x](https://lore.kernel.org/r/a@b.c)", "https://lore.kernel.org/r/a@b.c"),
         ("subs 31", "31"),
         ("rooms #31", "31"),
@@ -70,6 +78,8 @@ def test_an_argument_is_read_in_what_clients_make_of_it(typed: str, argument: st
         ("Etc/GMT+5", "Europe/Berlin or America/Los_Angeles"),
         ("berlin", "Europe/Berlin"),
         ("Europe/Berln", "Europe/Berlin"),
+        ("localtime", "Europe/Berlin"),
+        ("Factory", "Europe/Berlin"),
     ],
 )
 async def test_a_time_zone_that_would_be_the_wrong_one_is_refused_with_the_right_one(typed: str, instead: str) -> None:
