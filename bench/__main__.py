@@ -14,6 +14,7 @@ from bench import (
     match,
     paths,
     quiet,
+    rechecks,
     rooms,
     scale,
     search,
@@ -39,8 +40,9 @@ BENCHES = {
     "scale": ("How it grows", scale.rows),
     "rooms": ("A thousand rooms", rooms.rows),
     "quiet": ("A day of a large list", quiet.rows),
+    "rechecks": ("Comments without events", rechecks.rows),
 }
-LONG = {"idle", "rooms", "quiet", "scale"}
+LONG = {"idle", "rooms", "quiet", "rechecks", "scale"}
 
 
 def main(names: Sequence[str]) -> None:
