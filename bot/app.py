@@ -20,6 +20,7 @@ from bot.commands.lookups import LookupCommands
 from bot.commands.rights import RoomRights
 from bot.commands.servers import LookupServer
 from bot.config import MatrixSettings, PatchworkSettings, Settings
+from bot.data_dir import installation_id, user_agent
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
@@ -27,7 +28,6 @@ from bot.errors import ConfigError, LoggedOut, outage
 from bot.health.collect import HealthCollector, HealthSources
 from bot.ids import RoomId, ServerName, UserId
 from bot.incidents import Incidents
-from bot.installation import installation_id, user_agent
 from bot.maintainers_files import MaintainersFiles, shelf_of
 from bot.ops.duties import Duties, Duty
 from bot.ops.schedule import RepeatedFailure, Schedule, end

@@ -14,9 +14,9 @@ from bot import __version__
 from bot.app import assembled
 from bot.clock import Clock, SystemClock
 from bot.config import Settings
+from bot.data_dir import locked
 from bot.errors import ConfigError
 from bot.health.pages import served
-from bot.installation import locked
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.room_rights import MatrixRoomRights

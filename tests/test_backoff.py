@@ -1,10 +1,25 @@
-"""How long is waited after failures, for everything that is tried again."""
+"""Delays before retries."""
 
 from datetime import timedelta
 
+import httpx
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from bot.backoff import DEVICES, JOBS, LONGEST_ASKED, POLLS, PROJECTS, SYNCS, USUAL, Backoff, RetryTimes, next_attempt
+from bot.backoff import (
+    DEVICES,
+    JOBS,
+    LONGEST_REQUESTED,
+    POLLS,
+    PROJECTS,
+    SYNCS,
+    USUAL,
+    Backoff,
+    RetryTimes,
+    next_attempt,
+    retry_after_in,
+)
 from bot.clock import VirtualClock
 
 MINUTE = 60
@@ -48,13 +63,13 @@ def test_a_homeserver_may_ask_for_an_hour_and_no_more() -> None:
 
     assert next_attempt(1, now, None) == now + timedelta(seconds=2)
     assert next_attempt(1, now, timedelta(minutes=30)) == now + timedelta(minutes=30)
-    assert next_attempt(1, now, timedelta(days=1)) == now + LONGEST_ASKED
+    assert next_attempt(1, now, timedelta(days=1)) == now + LONGEST_REQUESTED
     assert next_attempt(100, now, timedelta(seconds=1)) == now + USUAL.longest
 
 
 def test_each_thing_has_waits_of_its_own_which_begin_anew_once_it_works() -> None:
     clock = VirtualClock()
-    times = RetryTimes(clock.monotonic, DEVICES, most=2)
+    times = RetryTimes(clock.monotonic, DEVICES, limit=2)
     times.put_off("ann")
     clock.advance(300)
     times.put_off("ann")
@@ -70,3 +85,47 @@ def test_each_thing_has_waits_of_its_own_which_begin_anew_once_it_works() -> Non
     assert times.next_try(latest=10_000) == 900
     times.put_off("cid")
     assert (times.is_put_off("ann"), times.is_put_off("bob"), times.is_put_off("cid")) == (True, False, True)
+
+
+NOW = "Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        ("120", NOW, 120),
+        ("0", NOW, 0),
+        (" 7 ", "", 7),
+        ("999999999999999999999999", NOW, 6 * 3600),
+        ("86400", NOW, 6 * 3600),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", NOW, 300),
+        ("Thu, 01 Jan 2026 00:05:00 -0000", NOW, 300),
+        ("Thu, 01 Jan 2026 01:05:00 +0100", NOW, 300),
+        ("Wed, 31 Dec 2025 00:00:00 GMT", NOW, 0),
+        ("Fri, 01 Jan 2027 00:00:00 GMT", NOW, 6 * 3600),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", "", None),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", "yesterday", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2300", NOW, 0),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", "Mon, 01 Jan 0001 00:00:00 +2300", 6 * 3600),
+        ("", NOW, None),
+        ("soon", NOW, None),
+        ("-5", NOW, None),
+        ("1.5", NOW, None),
+        ("٣", NOW, None),
+    ],
+)
+def test_retry_after(value: str, date: str, seconds: int | None) -> None:
+    delay = retry_after_in(httpx.Headers([(b"retry-after", value.encode()), (b"date", date.encode())]))
+
+    assert delay == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@given(st.text(), st.text())
+@example("Mon, 01 Jan 0001 00:00:00 -2359", "Fri, 31 Dec 9999 23:59:59 +2359")
+@example("9" * 5000, "")
+def test_retry_after_is_total_and_bounded(value: str, date: str) -> None:
+    headers = [(b"retry-after", value.encode("utf-8", "replace")), (b"date", date.encode("utf-8", "replace"))]
+
+    delay = retry_after_in(httpx.Headers(headers))
+
+    assert delay is None or timedelta() <= delay <= timedelta(hours=6)

@@ -51,7 +51,7 @@ def demo(arguments: argparse.Namespace) -> int:
 def check_config(arguments: argparse.Namespace) -> int:
     """Print what the bot would do with the settings."""
     from bot.config import load
-    from bot.installation import known_id, user_agent
+    from bot.data_dir import known_id, user_agent
     from bot.ops.summary import room_queries, sentences
 
     settings = load(arguments.config, os.environ)

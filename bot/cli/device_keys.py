@@ -38,7 +38,7 @@ def status(arguments: argparse.Namespace) -> int:
 def reset(arguments: argparse.Namespace) -> int:
     """Replace the bot's identity after confirmation."""
     from bot.config import load
-    from bot.installation import locked
+    from bot.data_dir import locked
     from bot.matrix.identity import reset as replaced
 
     async def done() -> None:

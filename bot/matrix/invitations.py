@@ -7,13 +7,12 @@ to decline at once; whether a room is admitted, and its messages count, depends 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE
-from bot.ids import NoticeKey, RoomId, UserId
+from bot.ids import RoomId, UserId
 from bot.matrix.invite_rules import InviteRules, accepts
-from bot.matrix.messages import thread_of
 from bot.matrix.model import Event
+from bot.matrix.room_notices import welcome
 from bot.matrix.rooms import Room
 from bot.matrix.session_update import (
     ConfiguredRoomJoined,
@@ -24,43 +23,6 @@ from bot.matrix.session_update import (
     RoomResumed,
     SessionEvent,
 )
-from bot.notices.markup import Allowed, Code, Lines, words, written
-from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
-
-
-def welcome(room: RoomId, prefix: str, inviter: UserId | None, *, direct: bool) -> Notice:
-    """The line that says what the bot does here, once a room; without *prefix* in a direct chat.
-
-    *inviter* is None in a configured room that nobody had to ask the bot into.
-    """
-    spoken = "" if direct else f"{prefix} "
-    who = "you" if direct else "this room"
-    rule: tuple[str | Code, ...] = () if direct else (" In rooms, each command begins with ", Code(prefix), ".")
-    text = words(
-        f"Hello! I tell {who} about patches. To subscribe, type for example ",
-        Code(f"{spoken}sub path:drivers/net/"),
-        "; ",
-        Code(f"{spoken}help"),
-        " lists all commands.",
-        *rule,
-    )
-    body, html = written((Lines((text,)),), Allowed(()))
-    message = Message(body, html, Tag(NoticeKind.WELCOME, NoticeKey(f"welcome/{room}")), rings=direct)
-    return Notice(room, Lane.ANSWER, message, asked_by=inviter)
-
-
-def send_again(room: RoomId, unread: Event, now: datetime) -> Notice:
-    """That a message could not be decrypted, and what to do; once an hour in each room, whoever wrote there."""
-    text = words(
-        "I could not decrypt that message; please send it again. If that does not help, type ",
-        Code("/discardsession"),
-        " in Element and send it once more, or ask me in a room without encryption.",
-    )
-    hour = int(now.timestamp()) // 3600
-    key = NoticeKey(f"undecrypted/{room}/{hour}")
-    body, html = written((Lines((text,)),), Allowed(()))
-    message = Message(body, html, Tag(NoticeKind.ANSWER, key), thread=thread_of(unread.content), replies_to=unread.id)
-    return Notice(room, Lane.ANSWER, message, asked_by=unread.sender)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.ids import RoomId, UserId
-from bot.matrix.invitations import InvitePolicy, admission, last_membership, proven_invitation, send_again
+from bot.matrix.invitations import InvitePolicy, admission, last_membership, proven_invitation
 from bot.matrix.mentions import BotInRoom
 from bot.matrix.messages import TOO_OLD, is_arrival, messages_in, redactions, since_we_came
 from bot.matrix.model import Event, JoinedRoom, LeftRoom, SyncAnswer
+from bot.matrix.room_notices import resend_request
 from bot.matrix.rooms import Room
 from bot.matrix.session_update import (
     BotBecameAlone,
@@ -99,7 +100,7 @@ def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
         for joined in answer.joined
         if joined.room not in admissions and _may_let_us_speak(joined, known)
     ]
-    events += [NoticeQueued(send_again(room, event, known.now)) for room, event in unread.items()]
+    events += [NoticeQueued(resend_request(room, event, known.now)) for room, event in unread.items()]
     return SyncOutcome(rooms, SessionUpdate(answer.next_batch, tuple(events)), frozenset(unread))
 
 

@@ -6,7 +6,6 @@ use a client of their own (`for_commands`) that shares connections and request s
 """
 
 import asyncio
-import email.utils
 import re
 import ssl
 import sys
@@ -15,11 +14,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Self
 
 import httpx
 
+from bot.backoff import retry_after_in
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.json_reader import read_json
@@ -29,7 +29,6 @@ from bot.patchwork.states import NO_STATES, States
 from bot.unpacking import body_of, unpacked
 
 AT_ONCE = 2
-_MAX_RETRY_AFTER = timedelta(hours=6)
 
 _MAX_ERROR_BYTES = 64 * 1024  # of an error response; more would add nothing
 _MAX_COOKIES = 20  # a wall sets one or two; a server may set new ones with each response
@@ -341,7 +340,7 @@ def judge(answer: PatchworkResponse, content_type: str | None) -> None:
         TooMany: 429.
         Temporary: 5xx, and responses of another type.
     """
-    status, wait = answer.status, retry_after(answer.headers)
+    status, wait = answer.status, retry_after_in(answer.headers)
     if status == 429:
         wait = wait or TOO_MANY_WAIT
     if status == 404 and answer.is_own_refusal:
@@ -393,28 +392,3 @@ def _redirect(target: str, wait: timedelta | None) -> InvalidResponse:
 
 def _kind(answer: PatchworkResponse) -> str:
     return answer.content_type or "no type"
-
-
-def retry_after(headers: httpx.Headers) -> timedelta | None:
-    """Return the delay in the Retry-After header (RFC 9110 §10.2.3), at most six hours; None if there is none.
-
-    The header has seconds or a date; a date is compared with the response's own Date header, never with the local
-    clock.
-    """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        seconds = int(value) if len(value) < 10 else _MAX_RETRY_AFTER.total_seconds()
-        return min(timedelta(seconds=seconds), _MAX_RETRY_AFTER)
-    moment, now = _moment(value), _moment(headers.get("date", ""))
-    if moment is None or now is None:
-        return None
-    return min(max(moment - now, timedelta()), _MAX_RETRY_AFTER)
-
-
-def _moment(date: str) -> datetime | None:
-    """Return an HTTP date, in UTC if it has no zone; None if it is not a date."""
-    try:
-        moment = email.utils.parsedate_to_datetime(date)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -10,9 +10,6 @@ from enum import Enum, StrEnum
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 
-CLOSED_STATES = frozenset(
-    {"accepted", "rejected", "superseded", "not-applicable", "deferred", "handled-elsewhere", "mainlined"}
-)
 _PREFIXES = re.compile(r"\s*\[([^\[\]]{0,255})\]")
 # As in Patchwork's parse_series_marker: "1/3", "1 of 3" (Mercurial), "PATCH1/3", "v2PATCH12/15".
 _NUMBER = re.compile(r"[^\s,]*?([0-9]{1,5})(?:/| of )([0-9]{1,5})\Z")
@@ -182,11 +179,6 @@ class Comment:
     date: str = ""
     text: str = ""
     trailers: frozenset[Trailer] = frozenset()
-
-
-def is_open(patches: Iterable[Patch]) -> bool:
-    """Return whether one of *patches* still awaits a decision; an unknown state is not a decision."""
-    return any(not patch.archived and patch.state not in CLOSED_STATES for patch in patches)
 
 
 def latest(checks: Iterable[Check]) -> list[Check]:

@@ -27,7 +27,7 @@ from bot.notices.status import QueueStatus
 from bot.store import columns, schema
 from bot.store.book import drop_batch
 from bot.store.card_book import CardBook
-from bot.store.claims import OPEN, attempts, has_event, heads, is_due, read_heads
+from bot.store.notice_claims import OPEN, attempts, has_event, heads, is_due, read_heads
 
 KEEP_SAID = timedelta(days=7)
 KEEP_UNSENT = timedelta(days=180)  # what was given up or is kept for a room; as long as what it tells of is known

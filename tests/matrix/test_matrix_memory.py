@@ -10,8 +10,8 @@ import pytest
 from bot.clock import VirtualClock
 from bot.errors import StoreError
 from bot.ids import EventId, NoticeKey, RoomId, ServerName, UserId
-from bot.matrix.invitations import welcome
 from bot.matrix.model import Invitation
+from bot.matrix.room_notices import welcome
 from bot.matrix.session_memory import DatabaseSession, InMemorySession, SessionMemory
 from bot.matrix.session_update import (
     BotBecameAlone,

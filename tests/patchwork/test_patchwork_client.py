@@ -8,15 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import httpx
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import __version__
 from bot.clock import VirtualClock
+from bot.data_dir import user_agent
 from bot.errors import Permanent, Temporary, TransportError
-from bot.installation import user_agent
 from bot.notices.status import MAX_REASON
 from bot.patchwork.client import (
     InvalidResponse,
@@ -26,7 +25,6 @@ from bot.patchwork.client import (
     RequestLimits,
     TooMany,
     Wall,
-    retry_after,
 )
 from bot.sample_patchwork.server import serve
 from support.poll_rig import a_patchwork
@@ -435,47 +433,3 @@ async def test_the_sample_server_is_spoken_to_over_real_http() -> None:
         assert text.startswith("From patchwork ")
         with pytest.raises(NotFound):
             await client.json("series/99/")
-
-
-NOW = "Thu, 01 Jan 2026 00:00:00 GMT"
-
-
-@pytest.mark.parametrize(
-    ("value", "date", "seconds"),
-    [
-        ("120", NOW, 120),
-        ("0", NOW, 0),
-        (" 7 ", "", 7),
-        ("999999999999999999999999", NOW, 6 * 3600),
-        ("86400", NOW, 6 * 3600),
-        ("Thu, 01 Jan 2026 00:05:00 GMT", NOW, 300),
-        ("Thu, 01 Jan 2026 00:05:00 -0000", NOW, 300),
-        ("Thu, 01 Jan 2026 01:05:00 +0100", NOW, 300),
-        ("Wed, 31 Dec 2025 00:00:00 GMT", NOW, 0),
-        ("Fri, 01 Jan 2027 00:00:00 GMT", NOW, 6 * 3600),
-        ("Thu, 01 Jan 2026 00:05:00 GMT", "", None),
-        ("Thu, 01 Jan 2026 00:05:00 GMT", "yesterday", None),
-        ("Mon, 01 Jan 0001 00:00:00 +2300", NOW, 0),
-        ("Thu, 01 Jan 2026 00:05:00 GMT", "Mon, 01 Jan 0001 00:00:00 +2300", 6 * 3600),
-        ("", NOW, None),
-        ("soon", NOW, None),
-        ("-5", NOW, None),
-        ("1.5", NOW, None),
-        ("٣", NOW, None),
-    ],
-)
-def test_retry_after(value: str, date: str, seconds: int | None) -> None:
-    told = retry_after(httpx.Headers([(b"retry-after", value.encode()), (b"date", date.encode())]))
-
-    assert told == (None if seconds is None else timedelta(seconds=seconds))
-
-
-@given(st.text(), st.text())
-@example("Mon, 01 Jan 0001 00:00:00 -2359", "Fri, 31 Dec 9999 23:59:59 +2359")
-@example("9" * 5000, "")
-def test_retry_after_is_total_and_bounded(value: str, date: str) -> None:
-    headers = [(b"retry-after", value.encode("utf-8", "replace")), (b"date", date.encode("utf-8", "replace"))]
-
-    told = retry_after(httpx.Headers(headers))
-
-    assert told is None or timedelta() <= told <= timedelta(hours=6)

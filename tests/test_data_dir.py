@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from bot import __version__
+from bot.data_dir import ID_FILE, installation_id, known_id
 from bot.errors import StoreError
-from bot.installation import ID_FILE, installation_id, known_id
 from bot.sample_patchwork.server import SampleTransport
 from support.rig import Rig
 

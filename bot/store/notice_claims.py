@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.backoff import LONGEST_ASKED
+from bot.backoff import LONGEST_REQUESTED
 from bot.ids import DeviceId, EventId, NoticeId, NoticeKey, RoomId, TxnId
 from bot.notices.notice import ClaimedNotice, Lane, Message, NoticeState, SendCandidate
 from bot.store import columns, schema
@@ -42,7 +42,9 @@ def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
 def is_due(now: datetime) -> sa.ColumnElement[bool]:
     """Return the condition that a notice may be tried at *now* (UTC); a clock that was set back delays none."""
     table = schema.notice
-    return sa.or_(table.c.state == NoticeState.WAITING, table.c.next_at <= now, table.c.next_at > now + LONGEST_ASKED)
+    return sa.or_(
+        table.c.state == NoticeState.WAITING, table.c.next_at <= now, table.c.next_at > now + LONGEST_REQUESTED
+    )
 
 
 @dataclass(frozen=True, slots=True)
