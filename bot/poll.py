@@ -1,13 +1,13 @@
-"""What a poll of a server starts from, what it finds, and what waits to be read: all that the store keeps of it.
+"""The data of a poll: its start position, its result, and the objects that are pending, as the store keeps them.
 
-Theory of operation. Only two answers end the wait for an object: the object itself, and the server's own "not found",
-twice, with ten minutes between. Whatever else is answered, it is asked for again: after 2 s, then doubling to 15
-minutes, and once a day when it was unreadable for a day, until housekeeping drops the row.
+Theory of operation. Only two responses end the wait for an object: the object itself, and the server's own "not found",
+twice, with ten minutes between. After any other response it is requested again: after 2 s, doubling to 15 minutes, and
+once a day after a day of unreadable responses, until housekeeping deletes the row.
 
-Ids are given in the order of arrival, whatever clocks and events say. A list's *mark* is the highest id and the number
-of rows that it had. If both are unchanged, nothing arrived and nothing became visible late, and one row has shown it.
-If not, the list is read down to the mark of the sweep *before* the last one, so that a transaction that was open during
-a sweep cannot hide what it wrote below that sweep's highest id.
+Ids are assigned in the order of arrival, whatever clocks and events say. The *mark* of a list is its highest id and its
+number of rows. If both are unchanged, nothing arrived and nothing became visible late, which a request for one row
+proves. Otherwise, the list is read down to the mark of the sweep *before* the last one, so that rows are found that a
+transaction wrote below the last sweep's highest id but committed after that sweep.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,15 +20,15 @@ from bot.backoff import USUAL
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.patchwork.model import Comment, Patch, Series
 from bot.patchwork.states import NO_STATES, States
-from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, Told, TrailersRead
+from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, PatchUpdate, TrailersRead
 from bot.patchwork.wire import EventHint
 from bot.submission import SubmissionRef
 
-SECOND_LOOK = timedelta(minutes=10)  # after a first "not found", the answer that counts
-OFTEN_FOR = timedelta(days=1)  # how long an unreadable object is asked for as often as any that fails
+SECOND_LOOK = timedelta(minutes=10)  # after a first "not found", when a second one is final
+OFTEN_FOR = timedelta(days=1)  # how long an unreadable object is retried at the usual delays
 THEN_EVERY = timedelta(hours=23)  # less than the day for which an incident is shown
 _LEAST_ROWS, _MOST_ROWS = 10, 100
-_ROWS_OF_UNKNOWN = 25  # of a page, where the server does not say how much is new
+_ROWS_OF_UNKNOWN = 25  # of a page, if the server does not return its total
 _OVERLAP_ROWS = 5
 UnreadFrom: TypeAlias = Mapping[ProjectName, str | None]
 
@@ -37,13 +37,13 @@ class PendingKind(StrEnum):
     """The kinds of pending objects."""
 
     SERIES = "series"
-    PATCH = "patch"  # one whose series nobody told yet: a pull request, or a part of a series with a hole
-    COVER = "cover"  # a cover letter, which may be one that names a known series anew
-    CHECKS = "checks"  # of a patch
-    PATCH_COMMENTS = "patch-comments"  # new ones
+    PATCH = "patch"  # without a known series: a pull request, or part of an incomplete series
+    COVER = "cover"  # a cover letter, which may change the name of a known series
+    CHECKS = "checks"
+    PATCH_COMMENTS = "patch-comments"
     COVER_COMMENTS = "cover-comments"
     SERIES_TRAILERS = "series-trailers"
-    PATCH_TRAILERS = "patch-trailers"  # of one that has no series
+    PATCH_TRAILERS = "patch-trailers"  # of a patch without a series
 
 
 _TITLES = {
@@ -96,12 +96,12 @@ class Pending:
         due = self._due(now, USUAL.wait(self.attempts + 1))
         return replace(self, due=due, attempts=self.attempts + 1, unreadable_since=None, missing_since=None)
 
-    def failed(self, now: datetime, asked: timedelta | None = None) -> "Pending":
-        """Return the item after an unusable response at *now*; *asked*, the server's own delay, applies if longer."""
+    def failed(self, now: datetime, requested: timedelta | None = None) -> "Pending":
+        """Return the item after an unusable response at *now*; a longer *requested* delay applies."""
         since = now if self.unreadable_since is None else min(self.unreadable_since, now)
         attempts = 1 if self.unreadable_since is None else self.attempts + 1
         wait = USUAL.wait(attempts) if now - since < OFTEN_FOR else THEN_EVERY
-        due = max(self._due(now, wait), now + (asked or timedelta()))
+        due = max(self._due(now, wait), now + (requested or timedelta()))
         return replace(self, due=due, attempts=attempts, unreadable_since=since)
 
     def not_found(self, now: datetime) -> "Pending | None":
@@ -189,7 +189,7 @@ class ListMark:
         return min(max(self.floors.get(project, 0), past) for project, past in baselines.items())
 
     def rows_to_read(self, total: int | None) -> int:
-        """Return how many rows a page should have so that the new ones fit on it, and few others."""
+        """Return the size of a page that has all new rows and few others."""
         if total is None or self.total is None:
             return _ROWS_OF_UNKNOWN
         return min(max(total - self.total + _OVERLAP_ROWS, _LEAST_ROWS), _MOST_ROWS)
@@ -236,10 +236,9 @@ class WatchPosition:
 
 @dataclass(frozen=True, slots=True)
 class CommentsRead:
-    """The comments on a patch or a cover letter, which belongs to *ref*; None where nobody wants to hear them.
+    """The comments on a patch or a cover letter of the submission *ref*; None if no subscription needs them.
 
-    *ref* is None where nothing is known of what they are on. *unannounced* are the ids of those that are news though
-    no event told of them.
+    *ref* is None if the submission is unknown. *unannounced* are the ids of new comments that no event announced.
     """
 
     on: CommentTarget
@@ -262,7 +261,7 @@ class DueRecheck:
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """The comments on *ref* are looked for from now on, or nobody sees them; *next_at* None: never again (UTC)."""
+    """The next recheck of the comments on *ref*, at *next_at* (UTC, None: never); *is_seen* if anybody sees them."""
 
     ref: SubmissionRef
     next_at: datetime | None
@@ -284,7 +283,7 @@ class FollowUpResult:
     *rechecks* is None if the server raises comment events.
     """
 
-    heard: tuple[CommentHint, ...] = ()
+    new_comments: tuple[CommentHint, ...] = ()
     comments: tuple[CommentsRead, ...] = ()
     trailers: tuple[TrailersRead, ...] = ()
     checks: tuple[ChecksRead, ...] = ()
@@ -293,11 +292,11 @@ class FollowUpResult:
 
 @dataclass(frozen=True, slots=True)
 class SeriesRead:
-    """A series to evaluate, with those of its patches that are new; for a *past* series, only their names are known."""
+    """A series to evaluate, with its new patches; of the patches of a *too_old* series, only the names are known."""
 
     series: Series
     news: tuple[Patch, ...]
-    past: bool = False
+    too_old: bool = False
 
 
 _NOTHING_FOLLOWED = FollowUpResult()
@@ -307,13 +306,13 @@ _NOTHING_FOLLOWED = FollowUpResult()
 class Poll:
     """The result of one poll, written in one transaction or not at all.
 
-    *told* are the updates of patches from the sweep and then from events, in order, and *shown* are the series from the
-    sweep, and then those named by a cover letter. *followed* has the follow-ups. *rebuilt* is true if the server's ids
-    fell back, which invalidates its stored state. *more* asks for another poll at once; *wait* is the delay that the
-    server asked for. *past* are those of *patches* that are too old. *unread_from* has the server date from which a
-    project's events are unread, None if all were read. *polled* is false if no project could be watched, so that
-    nothing was requested. *sweep* is the progress of the sweeps, None if unchanged. *state_names* are the names of
-    states on a page of the server, by slug.
+    *updates* are those of patches, from the sweep and then from events, in order; *listed* are the series from the
+    sweep, and then those renamed by a cover letter. *followed* has the follow-ups. *rebuilt* is true if the server's
+    ids fell back, which invalidates its stored state. *more* asks for another poll at once; *wait* is the delay that
+    the server asked for. *too_old* are those of *patches* that are too old to be posted. *unread_from* has the server
+    date from which a project's events are unread, None if all were read. *polled* is false if no project could be
+    watched, so that nothing was requested. *sweep* is the progress of the sweeps, None if unchanged. *state_names* are
+    the names of states on a page of the server, by slug.
     """
 
     server: ServerName
@@ -321,8 +320,8 @@ class Poll:
     events: tuple[EventHint, ...] = ()
     series: tuple[SeriesRead, ...] = ()
     patches: tuple[Patch, ...] = ()
-    told: tuple[Told, ...] = ()
-    shown: tuple[Series, ...] = ()
+    updates: tuple[PatchUpdate, ...] = ()
+    listed: tuple[Series, ...] = ()
     followed: FollowUpResult = _NOTHING_FOLLOWED
     baselines: tuple[Baseline, ...] = ()
     pending: tuple[Pending, ...] = ()
@@ -330,7 +329,7 @@ class Poll:
     rebuilt: bool = False
     more: bool = False
     wait: timedelta | None = None
-    past: frozenset[PatchId] = frozenset()
+    too_old: frozenset[PatchId] = frozenset()
     unread_from: UnreadFrom = field(default_factory=dict)
     polled: bool = True
     sweep: SweepState | None = None

@@ -76,9 +76,11 @@ class MemoryChat:
         return event
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
-        """Return the event with *key* that is not older than *since*, or None."""
-        found = (post for post in self.posted if post.room == room and post.message.tag.key == key and post.at >= since)
-        return next((post.event for post in found), None)
+        """Return the event with *key*, if it was sent at *since* or later; otherwise None."""
+        events = (
+            post for post in self.posted if post.room == room and post.message.tag.key == key and post.at >= since
+        )
+        return next((post.event for post in events), None)
 
     def bodies(self, room: RoomId) -> list[str]:
         """Return the plain text of a room's messages as sent, in order, without edits and reactions."""

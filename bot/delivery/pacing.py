@@ -17,9 +17,9 @@ room. They are chosen one by one, by three rules, each of which considers only w
 A room takes one message at a time, so a candidate may miss its turn because its room is busy with another. A candidate
 that was passed over `PATIENCE` times for each candidate goes first; the shares above alone never lead to that.
 
-A sender is never delayed while no other waits, and no credit accumulates: after any silence, it gets no more than its
-turn. The history is kept in memory only. After a restart all rooms are new, and are served in the order in which their
-oldest notices were written.
+If only one room, person or lane has notices, it is never delayed; and none accumulates credit while it is idle. The
+history is kept in memory only. After a restart all rooms are new, and are served in the order in which their oldest
+notices were written.
 """
 
 from collections import deque
@@ -31,9 +31,9 @@ from bot.ids import NoticeId, RoomId, UserId
 from bot.notices.notice import Lane, SendCandidate
 
 MOST_IN_A_ROW: Final = {Lane.ANSWER: 1, Lane.CARD: 3, Lane.REPLY: 1}
-MESSAGES_BETWEEN: Final = 3  # to others, between two answers to one person
-PATIENCE: Final = 16  # an edit has a sixteenth of the budget when all lanes wait
-MAX_REMEMBERED: Final = 10_000  # rooms, and notices; above that, those that are not waiting are forgotten
+MESSAGES_BETWEEN: Final = 3  # messages to others between two answers to one person
+PATIENCE: Final = 16  # gives edits a sixteenth of the budget if all lanes have notices
+MAX_REMEMBERED: Final = 10_000  # rooms, and notices; beyond it, those without waiting notices are forgotten
 
 
 @dataclass(slots=True)
@@ -100,13 +100,13 @@ class SendOrder:
 
     def _line_up(self, candidates: Sequence[SendCandidate]) -> None:
         """Assign ranks to new rooms and notices."""
-        places = {(each.lane, each.room) for each in candidates}
+        in_use = {(each.lane, each.room) for each in candidates}
         ids = {each.id for each in candidates}
         if len(self._served) > MAX_REMEMBERED:
-            self._served = {place: number for place, number in self._served.items() if place in places}
+            self._served = {place: number for place, number in self._served.items() if place in in_use}
         if len(self._seen) > MAX_REMEMBERED:
             self._seen = {id_: number for id_, number in self._seen.items() if id_ in ids}
-        for place in places:
+        for place in in_use:
             self._served.setdefault(place, self._sent - 1)
         for id_ in ids:
             self._seen.setdefault(id_, self._sent)
@@ -118,12 +118,12 @@ class SendOrder:
 
     def _after_others(self, waiting: Sequence[SendCandidate]) -> Sequence[SendCandidate]:
         """Return the candidates of people not served just now; if there are none, of the one served longest ago."""
-        lately = {person: place for place, person in enumerate(self._people, start=1) if person is not None}
+        lately = {person: served for served, person in enumerate(self._people, start=1) if person is not None}
         if not lately:
             return waiting
-        places = [lately.get(each.asked_by, 0) if each.asked_by is not None else 0 for each in waiting]
-        first = min(places)
-        return [each for each, place in zip(waiting, places, strict=True) if place == first]
+        last_served = [lately.get(each.asked_by, 0) if each.asked_by is not None else 0 for each in waiting]
+        first = min(last_served)
+        return [each for each, served in zip(waiting, last_served, strict=True) if served == first]
 
     def _lane(self, waiting: Collection[Lane]) -> Lane:
         lane, *lower = sorted(waiting)

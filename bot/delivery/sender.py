@@ -17,16 +17,16 @@ from bot.notices.notice import ClaimedNotice, Dead, Outcome, RetryAt, Sent, Susp
 from bot.store.store import Store
 
 SEND_SECONDS = 60
-LOOK_SECONDS = 30.0  # the longest sleep: clocks are set back, and operators change the outbox beside the bot
-CLOCK_MARGIN = timedelta(minutes=10)  # how far our clock and the homeserver's may be apart
-AT_ONCE = 32  # sends under way, one a room; where so many hang, it is the homeserver that does
+LOOK_SECONDS = 30.0  # the longest sleep: a clock may be set back, or another process may change the outbox
+CLOCK_MARGIN = timedelta(minutes=10)  # the maximum difference between our clock and the homeserver's
+AT_ONCE = 32  # concurrent sends, one per room; if so many hang, the homeserver is at fault
 _RESULTS: dict[type[Outcome], str] = {Sent: "sent", RetryAt: "retry", Suspend: "suspended", Dead: "dead"}
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SendRound:
-    """The result of one round: how many notices were tried, and when to look again (UTC), or None if none are left."""
+    """The result of one round: the number of notices tried, and when the next round is due (UTC; None: no notices)."""
 
     tried: int
     look_again: datetime | None
@@ -53,7 +53,7 @@ class Sender:
 
     @property
     def may_send_at(self) -> datetime:
-        """The time (UTC) when the rate limit allows the next message; now, if it does."""
+        """The time (UTC) from which the rate limit allows the next message, possibly now."""
         return self._clock.now() + timedelta(seconds=self._pace.wait(self._clock.monotonic()))
 
     async def run(self) -> None:
@@ -61,9 +61,9 @@ class Sender:
 
         Raises:
             LoggedOut: the homeserver ended the session; in an ExceptionGroup.
-            ConfigError: it refuses to log the device in again; in an ExceptionGroup.
+            ConfigError: the homeserver refuses to log the device in again; in an ExceptionGroup.
         """
-        self._busy.clear()  # what a former run left behind
+        self._busy.clear()  # left over from a former run
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
@@ -93,7 +93,7 @@ class Sender:
         return SendRound(len(claim.notices), claim.next_at if len(self._busy) < AT_ONCE else None)
 
     async def _send(self, notice: ClaimedNotice) -> None:
-        """Send one notice, and keep an error in it from ending the sends that run beside it."""
+        """Send one notice; an error in it does not end the concurrent sends."""
         try:
             await self._settle(notice, await self._outcome(notice))
         finally:
@@ -104,13 +104,13 @@ class Sender:
         try:
             return await self._attempt(notice)
         except (LoggedOut, ConfigError):
-            raise  # no other notice will fare better
+            raise  # it affects all notices alike
         except Exception:  # noqa: BLE001  # a fault of ours in one notice; it is logged and tried again
             _log.exception("notice.send_failed", key=notice.message.tag.key)
             return RetryAt(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
 
     async def _settle(self, notice: ClaimedNotice, outcome: Outcome) -> None:
-        """Store the outcome; a refusal from before the room was resumed leads to another attempt."""
+        """Store the outcome; after a refusal from before the room was resumed, another attempt follows."""
         async with self._store.transaction() as tx:
             if isinstance(outcome, Suspend) and await tx.outbox.resumed(notice.room) != notice.resumed:
                 outcome = RetryAt(self._clock.now(), outcome.reason)
@@ -129,7 +129,7 @@ class Sender:
                 return Sent(await self._find(notice) or await self._chat.send(notice.room, notice.txn, notice.message))
         except Temporary as error:
             if error.retry_after is not None:
-                self._be_silent(error.retry_after)
+                self._pause(error.retry_after)
             _log.info("notice.delayed", key=key, attempts=notice.attempts, reason=str(error))
             return RetryAt(next_attempt(notice.attempts, self._clock.now(), error.retry_after), str(error))
         except TimeoutError:
@@ -141,15 +141,15 @@ class Sender:
             _log.error("notice.dead", key=key, reason=str(error))
             return Dead(str(error))
 
-    def _be_silent(self, asked: timedelta) -> None:
+    def _pause(self, delay: timedelta) -> None:
         """Pause all sends for the time that the homeserver requested; of concurrent requests, the longest counts."""
         now = self._clock.monotonic()
         before = self._pace.wait(now)
-        self._pace.refused(asked.total_seconds(), now)
+        self._pace.refused(delay.total_seconds(), now)
         metrics.LIMITED.inc(self._pace.wait(now) - before)
 
     async def _find(self, notice: ClaimedNotice) -> EventId | None:
-        """Return the event of an attempt of unknown outcome, if its transaction id no longer prevents a second one."""
+        """Return the event of an attempt with unknown outcome whose transaction id no longer prevents a duplicate."""
         if not notice.outcome_is_unknown(self._chat.device, self._clock.now()):
             return None
         return await self._chat.find(notice.room, notice.message.tag.key, notice.first_tried - CLOCK_MARGIN)

@@ -18,7 +18,7 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
 from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, ResponseTooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
-from bot.patchwork.listing import NewestPage, RowLog, asked_for, joined, last_page, newest, page_of, read_list
+from bot.patchwork.listing import NewestPage, RowLog, joined, last_page, newest, of_projects, page_of, read_list
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.recheck_schedule import raises_comment_events
@@ -31,7 +31,7 @@ from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventR
 
 PER_PAGE = 250  # Patchwork's own maximum; larger values are silently clamped
 NET_SIZE = 100
-_MAX_PARTS = 10  # into which a page is split that is too large as a whole
+_MAX_PARTS = 10  # parts of a page that is too large as a whole
 WALLED = "mbox.walled"
 _EMPTY_LIST = [("q", "no patch has this name")]  # a page without patches is short
 _MAX_PAGES = 4  # of a list that belongs to one object
@@ -72,7 +72,7 @@ class PatchworkApi:
     def __init__(self, client: PatchworkClient, incidents: Incidents | None = None) -> None:
         self._client = client
         self._discovering = asyncio.Lock()
-        self._remembered: dict[PatchId, Patch] = {}  # read from patch pages of a series of which another page failed
+        self._remembered: dict[PatchId, Patch] = {}  # read from their pages while other patches of the series failed
         name = client.server or client.url
         self._incidents = incidents or Incidents(SystemClock())
         self._row_log = RowLog(name, self._incidents)
@@ -174,7 +174,7 @@ class PatchworkApi:
         events, skipped = await self._read(EventRow, answer, EventRow.model)
         more = answer.has_next or len(events) + len(skipped) >= per_page
         newest_first = not oldest_first or self.version < "1.2"
-        return EventPage(asked_for(projects, events), more, newest_first, skipped)
+        return EventPage(of_projects(projects, events), more, newest_first, skipped)
 
     async def newest_patches(
         self, projects: Collection[str], count: int = NET_SIZE, page: int = 1
@@ -188,7 +188,7 @@ class PatchworkApi:
         return replace(listed, rows=tuple(patch for patch in listed.rows if patch.archived))
 
     async def archived_total(self, projects: Collection[str]) -> int | None:
-        """Return the number of archived patches, taken from the last page of size one; None if it cannot be told."""
+        """Return the number of archived patches, taken from the last page of size one; None if it is unknown."""
         answer = await self._client.json("patches/", last_page(projects))
         patches, skipped = await self._read(PatchRow, answer, PatchRow.model)
         if not all(patch.archived for patch in patches) or len(patches) + len(skipped) > 1:
@@ -242,14 +242,14 @@ class PatchworkApi:
 
     async def patches_of(self, series: SeriesId) -> tuple[Patch, ...]:
         """Return the current patches of a series, without their diffs, in the order of their numbers."""
-        found = await self._all(PatchRow, "patches/", PatchRow.model, [("series", str(series))])
-        return tuple(sorted((patch for patch in found if patch.series == series), key=_place))
+        patches = await self._all(PatchRow, "patches/", PatchRow.model, [("series", str(series))])
+        return tuple(sorted((patch for patch in patches if patch.series == series), key=_place))
 
-    async def shown_in(self, series: SeriesId) -> tuple[tuple[Patch, ...], str]:
-        """Return the patches of a series as a list shows them, and the series' name there; "" if none is listed."""
-        found = await self._all(PatchRow, "patches/", _with_series_name, [("series", str(series))])
-        shown = [(patch, name) for patch, name in found if patch.series == series]
-        return tuple(patch for patch, _ in shown), next((name for _, name in shown), "")
+    async def listed_in(self, series: SeriesId) -> tuple[tuple[Patch, ...], str]:
+        """Return the patches of a series as listed, and the series' name in the list; "" if none is listed."""
+        rows = await self._all(PatchRow, "patches/", _with_series_name, [("series", str(series))])
+        patches = [(patch, name) for patch, name in rows if patch.series == series]
+        return tuple(patch for patch, _ in patches), next((name for _, name in patches), "")
 
     async def checks(self, patch: PatchId) -> tuple[Check, ...]:
         """Return all checks of a patch."""
@@ -271,8 +271,8 @@ class PatchworkApi:
         if read is None:
             return replace(await self._trailers_of(patches), series=series.id)
         known = {patch.id for patch in patches}
-        found = tuple((number, patch.trailers) for number, patch in read.items() if number in known)
-        return TrailersRead(found, series.id)
+        trailers = tuple((number, patch.trailers) for number, patch in read.items() if number in known)
+        return TrailersRead(trailers, series.id)
 
     async def cover_trailers(self, series: Series) -> frozenset[Trailer]:
         """Return the trailers in the comments on a series' cover letter; empty if it has no cover letter."""
@@ -282,12 +282,12 @@ class PatchworkApi:
 
     async def patch_trailers(self, patch: Patch) -> TrailersRead:
         """Return the trailers of a patch: the known ones, which its own mail has, and those in its comments."""
-        found = _trailers_in(await self.patch_comments(patch.id))
-        return TrailersRead(((patch.id, patch.trailers | found),))
+        from_comments = _trailers_in(await self.patch_comments(patch.id))
+        return TrailersRead(((patch.id, patch.trailers | from_comments),))
 
     async def _trailers_of(self, patches: Sequence[Patch]) -> TrailersRead:
         """Return the trailers of each of *patches*, with the ids of those whose comments could not be read."""
-        found: list[tuple[PatchId, frozenset[Trailer]]] = []
+        trailers: list[tuple[PatchId, frozenset[Trailer]]] = []
         unread = [patch.id for patch in patches[MAX_COMMENTED:]]
         most_unread = len(unread) + MAX_FAILED_PAGES
         for patch in patches[:MAX_COMMENTED]:
@@ -295,14 +295,14 @@ class PatchworkApi:
                 unread.append(patch.id)
                 continue
             try:
-                found += (await self.patch_trailers(patch)).patches
+                trailers += (await self.patch_trailers(patch)).patches
             except TransportError as error:
                 if isinstance(error, Temporary) and error.retry_after is not None:
-                    raise  # a server that asks for patience must not get a request for each patch instead
+                    raise  # a server that requests a delay must not get a request for each patch
                 unread.append(patch.id)
             except OverBudget:
                 unread.append(patch.id)
-        return TrailersRead(tuple(found), unread=tuple(unread))
+        return TrailersRead(tuple(trailers), unread=tuple(unread))
 
     async def patch_comments(self, patch: PatchId) -> tuple[Comment, ...]:
         """Return the comments on a patch, oldest first."""
@@ -314,21 +314,21 @@ class PatchworkApi:
         return await self._comments(f"covers/{cover.id}/comments/") if cover else ()
 
     async def _comments(self, path: str) -> tuple[Comment, ...]:
-        found = await self._all(CommentRow, path, CommentRow.model)
-        return tuple(sorted(found, key=lambda comment: (comment.date, comment.id)))
+        comments = await self._all(CommentRow, path, CommentRow.model)
+        return tuple(sorted(comments, key=lambda comment: (comment.date, comment.id)))
 
     async def by_msgid(self, msgid: Msgid, projects: Collection[str]) -> tuple[Patch, ...]:
         """Return the patches with a message-id, without their diffs; requires API 1.2."""
         page = await self._client.json("patches/", [*(("project", name) for name in projects), ("msgid", msgid)])
-        found, _ = await self._read(PatchRow, page, PatchRow.model)
-        return tuple(patch for patch in asked_for(projects, found) if patch.msgid == msgid)
+        patches, _ = await self._read(PatchRow, page, PatchRow.model)
+        return tuple(patch for patch in of_projects(projects, patches) if patch.msgid == msgid)
 
     async def series_of_cover(self, msgid: Msgid, projects: Collection[str]) -> int | None:
         """Return the id of the series whose cover letter has a message-id; requires API 1.2."""
         answer = await self._client.json("covers/", [*(("project", name) for name in projects), ("msgid", msgid)])
-        asked = {name.lower() for name in projects}
+        names = {name.lower() for name in projects}
         rows, _ = await self._read(CoverRow, answer, lambda row: row)
-        covers = [row for row in rows if msgid_of(row.msgid) == msgid and row.project.link_name.lower() in asked]
+        covers = [row for row in rows if msgid_of(row.msgid) == msgid and row.project.link_name.lower() in names]
         return next((cover.series[0].id for cover in covers if cover.series), None)
 
     async def series_of_cover_number(self, number: int) -> int | None:
@@ -358,11 +358,11 @@ class PatchworkApi:
         by_page = [ref for ref in refs if ref.id not in patches]
         for start in range(0, len(by_page), AT_ONCE):
             some = by_page[start : start + AT_ONCE]
-            for ref, found in zip(some, await asyncio.gather(*(self._page_of(ref.id) for ref in some)), strict=True):
-                if isinstance(found, Patch):
-                    patches[ref.id] = found
+            for ref, result in zip(some, await asyncio.gather(*(self._page_of(ref.id) for ref in some)), strict=True):
+                if isinstance(result, Patch):
+                    patches[ref.id] = result
                 else:
-                    failures[ref.id] = found
+                    failures[ref.id] = result
             failed = [error for error in failures.values() if not isinstance(error, NotFound)]
             if failed and not partly:
                 self._remember({ref.id: patches[ref.id] for ref in by_page if ref.id in patches})
@@ -381,7 +381,7 @@ class PatchworkApi:
             if isinstance(error, Wall):
                 self._incidents.record(WALLED, self._all_mboxes, str(error))
             if isinstance(error, Temporary) and error.retry_after is not None and not or_pages:
-                raise  # a server that asks for patience must not get a request for each patch instead
+                raise  # a server that requests a delay must not get a request for each patch
             _log.info("series.mbox_missing", series=series.id, reason=str(error))
             return None
         self._incidents.resolve(WALLED, self._all_mboxes)
@@ -410,21 +410,21 @@ class PatchworkApi:
         page = await self._client.json(f"{path}/{number}/")
         row = await asyncio.to_thread(read_row, kind, page.body)
         if row.id != number:
-            raise Garbled(f"answered about {path} {row.id} where {number} was asked for")
+            raise Garbled(f"the response for {path} {number} is about {row.id}")
         return row
 
     async def _all(
         self, kind: type[_Row], path: str, model: Callable[[_Row], _Model], params: Params = ()
     ) -> list[_Model]:
         """Return the rows of a list to its end, up to `_MAX_PAGES` pages."""
-        found: list[_Model] = []
+        rows: list[_Model] = []
         for number in range(1, _MAX_PAGES + 1):
-            asked = [*params, ("per_page", str(PER_PAGE))] + ([("page", str(number))] if number > 1 else [])
-            page = await self._client.json(path, asked)
-            found += (await self._read(kind, page, model))[0]
+            query = [*params, ("per_page", str(PER_PAGE))] + ([("page", str(number))] if number > 1 else [])
+            page = await self._client.json(path, query)
+            rows += (await self._read(kind, page, model))[0]
             if not page.has_next:
                 break
-        return found
+        return rows
 
     async def _read(
         self, kind: type[_Row], page: Page, model: Callable[[_Row], _Model]
@@ -435,7 +435,7 @@ class PatchworkApi:
         else:
             listed = await asyncio.to_thread(read_list, kind, page.body, model)
         self._row_log.note(kind, listed)
-        return tuple(found for _, found in listed.found), tuple(row for row, _ in listed.skipped)
+        return tuple(row for _, row in listed.rows), tuple(row for row, _ in listed.skipped)
 
 
 def _with_series_name(row: PatchRow) -> tuple[Patch, str]:

@@ -108,15 +108,15 @@ class PatchworkResponse:
         if self.content_type != _JSON:
             return False
         try:
-            found = read_json(self.body)
+            content = read_json(self.body)
         except ValueError:
             return False
-        return isinstance(found, dict) and isinstance(found.get("detail"), str)
+        return isinstance(content, dict) and isinstance(content.get("detail"), str)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The machine's route to other hosts; "" is a direct connection, and the system's certificate authorities."""
+    """The proxy and the file of certificate authorities; "" is a direct connection, or the system's authorities."""
 
     proxy: str = ""
     ca_file: str = ""
@@ -266,12 +266,12 @@ class PatchworkClient:
 
     @asynccontextmanager
     async def _turn(self, seconds: float) -> AsyncIterator[None]:
-        """Hold a request slot; the timeout of a command includes the wait for the slot, that of a poll does not."""
+        """Hold a request slot; a command's timeout includes the wait for the slot, a poll's does not."""
         if self.purpose is Purpose.COMMAND:
-            async with asyncio.timeout(seconds), self._turns.taken(self.purpose):
+            async with asyncio.timeout(seconds), self._turns.slot(self.purpose):
                 yield
         else:
-            async with self._turns.taken(self.purpose), asyncio.timeout(seconds):
+            async with self._turns.slot(self.purpose), asyncio.timeout(seconds):
                 yield
 
     async def _stream(self, path: str, params: Params, content_type: str | None) -> Page:
@@ -279,9 +279,9 @@ class PatchworkClient:
             self.budget.spend()
         accept, url = {"Accept": content_type or "*/*"}, self.url + path
         # An empty list of parameters would remove the query from *url*.
-        asked = httpx.URL(url, params=list(params)) if params else httpx.URL(url)
+        target = httpx.URL(url, params=list(params)) if params else httpx.URL(url)
         with counted(self.server, path) as answered:
-            async with self._http.stream("GET", asked, headers=accept) as response:
+            async with self._http.stream("GET", target, headers=accept) as response:
                 answered.code = str(response.status_code)
                 if len(self._http.cookies.jar) > _MAX_COOKIES:
                     self._http.cookies.clear()
@@ -296,7 +296,7 @@ class PatchworkClient:
 
 
 async def _body(response: httpx.Response, limit: int) -> bytes:
-    """Return the decompressed body, up to *limit*: a small response can unfold into a huge one."""
+    """Return the decompressed body, up to *limit*, because a small response can expand to a huge one."""
     encoding = response.headers.get("content-encoding", "gzip").strip().lower()
     if encoding != "gzip":
         raise Temporary(f"answered in the encoding {encoding[:100]}")
@@ -307,7 +307,7 @@ async def _body(response: httpx.Response, limit: int) -> bytes:
 
 
 async def _error_body(response: httpx.Response) -> bytes:
-    """Return the beginning of an error response, as far as it can be read."""
+    """Return the start of an error response, or the part of it that can be read."""
     body = bytearray()
     with suppress(httpx.HTTPError, httpx.StreamError, zlib.error):
         is_packed = "content-encoding" in response.headers
@@ -327,7 +327,7 @@ def _authorities(ca_file: str) -> ssl.SSLContext:
 
 
 def judge(answer: PatchworkResponse, content_type: str | None) -> None:
-    """Raise the error that a response stands for, or return if it is of the requested type.
+    """Raise the error that a response represents; return if the response is of the requested type.
 
     A *content_type* of None accepts anything but an HTML page. Only Patchwork's own 404 proves that an object does not
     exist; anything else may come from a wall or a proxy in front of the server, and may go away.
@@ -350,7 +350,7 @@ def judge(answer: PatchworkResponse, content_type: str | None) -> None:
     match status:
         case 200:
             if content_type not in {None, answer.content_type}:
-                raise Temporary(f"answered {_kind(answer)} where {content_type} was asked for")
+                raise Temporary(f"answered {_kind(answer)} instead of {content_type}")
         case 404 | 410:
             raise NoSuchPage(f"HTTP {status} ({_kind(answer)}), not from Patchwork itself", wait)
         case 429:
@@ -373,7 +373,7 @@ def _judge_wall(answer: PatchworkResponse, wait: timedelta | None) -> None:
 def _is_wall(answer: PatchworkResponse) -> bool:
     """Return whether something in front of the server asks for a login or for proof of being human.
 
-    Patchwork's own page for an unknown address has a link to its login, so such a link means nothing there.
+    Patchwork's own page for an unknown address also has a login link, so on a 404 or 410 the link is ignored.
     """
     if any(name in answer.headers for name in _WALL_HEADERS):
         return True

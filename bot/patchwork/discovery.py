@@ -19,12 +19,12 @@ async def find_version(client: PatchworkClient) -> str:
 
     Raises:
         InvalidResponse: the server is not Patchwork, is too old, or is the freedesktop.org fork.
-        Temporary: the server did not tell; raises what `PatchworkClient.json` raises.
+        Temporary: the server failed; otherwise as `PatchworkClient.json`.
     """
-    found = await newer_version(client, "")
-    if found is None:
+    version = await newer_version(client, "")
+    if version is None:
         raise InvalidResponse(await _what_it_is(client))
-    return found
+    return version
 
 
 async def newer_version(client: PatchworkClient, than: str) -> str | None:
@@ -41,7 +41,7 @@ async def newer_version(client: PatchworkClient, than: str) -> str | None:
 
 
 async def _first_spoken(client: PatchworkClient, skipped: Sequence[str]) -> str | None:
-    """Request the *skipped* versions again from a server known to respond, and return the first it supports."""
+    """Request the *skipped* versions again, now that the server is known to respond; return the first it supports."""
     for version in skipped:
         if await _speaks(client, version):
             return version

@@ -19,7 +19,7 @@ from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventR
 _Of = TypeVar("_Of", EventHint, Patch, Series)
 _Listed = TypeVar("_Listed", Patch, Series)
 ROW_SKIPPED = "fetch.row_skipped"
-_MAX_NAMED = 5  # per response, so that a bad page does not displace every other incident
+_MAX_NAMED = 5  # incidents per response, so that a bad page does not displace all other incidents
 _MAX_REMEMBERED = 1_000
 _Row = TypeVar("_Row", EventRow, PatchRow, SeriesRow, CoverRow, CheckRow, CommentRow)
 _Model = TypeVar("_Model")
@@ -38,7 +38,7 @@ class NewestPage(Generic[_Listed]):
     """One page of objects by id, newest first; *more* is true if it was full.
 
     *highest* and *lowest* are the greatest and the least id on it, including unreadable rows; 0 if there are none.
-    *total* is the number of rows of the whole list, if one row was requested and the server tells the total.
+    *total* is the number of rows of the whole list; None unless one row was requested and the server returns the total.
     """
 
     rows: tuple[_Listed, ...]
@@ -50,24 +50,24 @@ class NewestPage(Generic[_Listed]):
 
 def newest(projects: Collection[str], count: int, page: int, *, archived: bool = False) -> list[tuple[str, str]]:
     """Return the parameters that request the newest objects of *projects*, or only the *archived* ones."""
-    asked = [*(("project", name) for name in projects), ("order", "-id"), ("per_page", str(count))]
-    asked += [("archived", "true")] if archived else []
-    return asked if page == 1 else [*asked, ("page", str(page))]
+    params = [*(("project", name) for name in projects), ("order", "-id"), ("per_page", str(count))]
+    params += [("archived", "true")] if archived else []
+    return params if page == 1 else [*params, ("page", str(page))]
 
 
 def page_of(
-    projects: Collection[str], found: Sequence[_Listed], skipped: Sequence[SkippedRow], answer: Page, count: int
+    projects: Collection[str], objects: Sequence[_Listed], skipped: Sequence[SkippedRow], answer: Page, count: int
 ) -> NewestPage[_Listed]:
-    """Return the rows of *answer*, of which *count* were requested, as a page."""
-    rows: tuple[_Listed, ...] = asked_for(projects, found)
-    shown = len(found) + len(skipped)
+    """Return the rows of *answer* as a page; *count* is the number of rows requested."""
+    rows: tuple[_Listed, ...] = of_projects(projects, objects)
+    length = len(objects) + len(skipped)
     ids = [*(row.id for row in rows), *(row.id for row in skipped if row.id is not None)]
-    total = answer.last if count == shown == 1 else None
-    return NewestPage(rows, shown >= count, max(ids, default=0), min(ids, default=0), total if shown else 0)
+    total = answer.last if count == length == 1 else None
+    return NewestPage(rows, length >= count, max(ids, default=0), min(ids, default=0), total if length else 0)
 
 
 def joined(parts: Sequence[NewestPage[_Listed]]) -> NewestPage[_Listed]:
-    """Return the pages that were requested in *parts* as one; if all of them were left out, there may be more."""
+    """Return *parts*, pages requested instead of one large page, as one; without any of them, there may be more."""
     return NewestPage(
         rows=tuple(row for part in parts for row in part.rows),
         more=not parts or parts[-1].more,
@@ -76,10 +76,10 @@ def joined(parts: Sequence[NewestPage[_Listed]]) -> NewestPage[_Listed]:
     )
 
 
-def asked_for(projects: Collection[str], found: Sequence[_Of]) -> tuple[_Of, ...]:
-    """Return the members of *found* that belong to one of *projects*, with the project's name as requested."""
-    asked = {name.lower(): ProjectName(name) for name in projects}
-    named = [(item, asked.get(item.project.lower())) for item in found]
+def of_projects(projects: Collection[str], objects: Sequence[_Of]) -> tuple[_Of, ...]:
+    """Return the members of *objects* that belong to one of *projects*, with the project's name as requested."""
+    names = {name.lower(): ProjectName(name) for name in projects}
+    named = [(item, names.get(item.project.lower())) for item in objects]
     return tuple(replace(item, project=project) for item, project in named if project is not None)
 
 
@@ -92,7 +92,7 @@ def last_page(projects: Collection[str]) -> Params:
 class ListedRows(Generic[_Model]):
     """The readable rows of a list by id, and the unreadable ones, each with the reason."""
 
-    found: tuple[tuple[int, _Model], ...]
+    rows: tuple[tuple[int, _Model], ...]
     skipped: tuple[tuple[SkippedRow, str | Exception], ...]
 
 
@@ -103,14 +103,14 @@ def read_list(kind: type[_Row], body: bytes, model: Callable[[_Row], _Model]) ->
         Garbled: *body* is not a list.
     """
     rows = read_rows(kind, body)
-    found: list[tuple[int, _Model]] = []
+    objects: list[tuple[int, _Model]] = []
     skipped: list[tuple[SkippedRow, str | Exception]] = [(row, row.reason) for row in rows.skipped]
     for row in rows.rows:
         try:
-            found.append((row.id, model(row)))
+            objects.append((row.id, model(row)))
         except Exception as error:  # noqa: BLE001  # a bug of ours in one row; it is recorded with its traceback
             skipped.append((SkippedRow(row.id, getattr(row, "date", None), str(error)), error))
-    return ListedRows(tuple(found), tuple(skipped))
+    return ListedRows(tuple(objects), tuple(skipped))
 
 
 class RowLog:
@@ -123,7 +123,7 @@ class RowLog:
 
     def note(self, kind: type[_Row], listed: ListedRows[_Model]) -> None:
         """Record the unreadable rows of a response as incidents, and resolve those of rows that are readable now."""
-        for number, _ in listed.found if self._skipped else ():
+        for number, _ in listed.rows if self._skipped else ():
             if (name := self._name(kind, number)) in self._skipped:
                 self._skipped.discard(name)
                 self._incidents.resolve(ROW_SKIPPED, name)

@@ -20,7 +20,7 @@ from bot.text import MAX_LINE, one_line, storable
 MAX_ADDRESSES = 200
 MAX_ANCESTORS = 20
 _MAX_NAME = 100
-MAX_TEXT = 64 * 1024  # characters of a mail; of a hundred patches, fewer than two are longer
+MAX_TEXT = 64 * 1024  # characters of a mail; fewer than 2 % of patches are longer
 _TRAILER = re.compile(r"^(acked|reviewed|tested)-by:[^\S\r\n]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
 _MSGID = re.compile(r"<([^<>\s]{1,1000})>")
 _KINDS = {"acked": TrailerKind.ACKED, "reviewed": TrailerKind.REVIEWED, "tested": TrailerKind.TESTED}
@@ -28,10 +28,10 @@ _MAX_TRAILER_TEXT = 64 * 1024
 _NOTE = re.compile(r"\s+#.*")
 MAX_LINES = 6
 MAX_CHARACTERS = 400
-_MOST_READ = 64 * 1024
+_MAX_READ = 64 * 1024
 _SIGNATURE = re.compile(r"^-- ?\r?$", re.MULTILINE)
 _ATTRIBUTION_END = re.compile(r"\b(?:wrote|writes|schrieb|escribió|a écrit)\s*:\Z", re.IGNORECASE)
-_ATTRIBUTION_LINES = 3  # a client breaks "On …, … wrote:" into so many at most
+_ATTRIBUTION_LINES = 3  # the maximum into which clients break "On …, … wrote:"
 _MAX_HEADER = 64 * 1024  # characters
 _MAX_ADDRESS = 320  # characters (RFC 5321, section 4.5.3.1: 64 and 255, and the @)
 # A quoted name, a comment, an address in brackets, a separator, or a run of anything else. An unpaired delimiter is
@@ -72,8 +72,8 @@ def ancestors(references: Iterable[str], in_reply_to: Iterable[str]) -> tuple[Ms
 
 def person(header: str) -> Person:
     """Return the name and address in a From-like header; if no address is trustworthy, all of it is the name."""
-    found = mailbox(header[:MAX_LINE]) or Person(header, "")
-    return Person(name=one_line(decoded(found.name)), email=one_line(found.email))
+    sender = mailbox(header[:MAX_LINE]) or Person(header, "")
+    return Person(name=one_line(decoded(sender.name)), email=one_line(sender.email))
 
 
 def mail_text(name: str, body: str) -> str:
@@ -83,14 +83,14 @@ def mail_text(name: str, body: str) -> str:
 
 def trailers_of(text: str) -> frozenset[Trailer]:
     """Return the Acked-by, Reviewed-by and Tested-by lines of a commit message, one per person and kind."""
-    found = _TRAILER.finditer(text[:_MAX_TRAILER_TEXT])
+    matches = _TRAILER.finditer(text[:_MAX_TRAILER_TEXT])
     return frozenset(
-        Trailer(_KINDS[match[1].lower()], person, name) for match in found for person, name in _signers(match[2])
+        Trailer(_KINDS[match[1].lower()], person, name) for match in matches for person, name in _signers(match[2])
     )
 
 
 def _signers(value: str) -> Iterable[tuple[str, str]]:
-    """Return the people in a trailer's value by address and name, or all of it without an address; drop notes."""
+    """Return the address and name of each person in a trailer's value, without notes; without an address, all of it."""
     named = _NOTE.sub("", value, count=1).rstrip(" \t.,;")
     signers = [(storable(each.email.lower()), one_line(decoded(each.name), _MAX_NAME)) for each in mailboxes(named)]
     if signers or not named:
@@ -105,34 +105,33 @@ def own_words(mail: str) -> str:
 
     A quotation is recognized by its ">", its attribution by the blank or quoted line after it.
     """
-    text = storable(mail[:_MOST_READ])
-    body = _SIGNATURE.split(text, maxsplit=1)[0]
+    body = _SIGNATURE.split(storable(mail[:_MAX_READ]), maxsplit=1)[0]
     lines = [line.rstrip() for line in body.splitlines()]
-    kept = [line for line in _without_quotations(lines) if line.strip()]
-    shown = "\n".join(kept[:MAX_LINES])
-    if len(shown) > MAX_CHARACTERS:
-        return shown[:MAX_CHARACTERS].rstrip() + "…"
-    return f"{shown}\n…" if len(kept) > MAX_LINES else shown
+    own_lines = [line for line in _without_quotations(lines) if line.strip()]
+    text = "\n".join(own_lines[:MAX_LINES])
+    if len(text) > MAX_CHARACTERS:
+        return text[:MAX_CHARACTERS].rstrip() + "…"
+    return f"{text}\n…" if len(own_lines) > MAX_LINES else text
 
 
 def _without_quotations(lines: list[str]) -> list[str]:
-    kept: list[str] = []
+    own_lines: list[str] = []
     for line in lines:
         if not line.lstrip().startswith(">"):
-            kept.append(line)
-        elif kept:
-            _drop_attribution(kept)
-    return kept
+            own_lines.append(line)
+        elif own_lines:
+            _drop_attribution(own_lines)
+    return own_lines
 
 
-def _drop_attribution(kept: list[str]) -> None:
-    """Remove the "On …, … wrote:" before a quotation from the end of *kept*."""
-    while kept and not kept[-1].strip():
-        kept.pop()
-    if kept and _ATTRIBUTION_END.search(kept[-1]):
-        last = len(kept) - 1
-        start = next((at for at in range(last, max(-1, last - _ATTRIBUTION_LINES), -1) if _opens(kept[at])), last)
-        del kept[start:]
+def _drop_attribution(lines: list[str]) -> None:
+    """Remove the "On …, … wrote:" before a quotation from the end of *lines*."""
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if lines and _ATTRIBUTION_END.search(lines[-1]):
+        last = len(lines) - 1
+        start = next((at for at in range(last, max(-1, last - _ATTRIBUTION_LINES), -1) if _opens(lines[at])), last)
+        del lines[start:]
 
 
 def _opens(line: str) -> bool:

@@ -4,8 +4,8 @@ Patchwork writes one part per patch, in the order of their numbers: a line "From
 X-Patchwork-Id and X-Patchwork-Submitter, an empty line, the commit message with the trailers of its comments, then the
 diff. Body lines that begin with "From " are not escaped, so a mail can contain text that looks like a part of its own,
 and a mail's own X-Patchwork-* headers follow Patchwork's. Therefore the first header of a name wins, headers that
-Patchwork may omit are looked up among its own headers only, and the mbox is accepted only if its ids are exactly those
-of the series, each once.
+Patchwork may omit are taken only from its own headers, and the mbox is accepted only if its ids are exactly those of
+the series, each once.
 """
 
 import re
@@ -32,8 +32,8 @@ _BY_PATCHWORK = frozenset(
         "x-patchwork-id",
         "x-patchwork-delegate",
     }
-)  # what it writes before the mail's own headers
-_FIRST_STATE = "new"  # Patchwork's own default for a patch whose mail asks for no other
+)  # written before the mail's own headers
+_FIRST_STATE = "new"  # Patchwork's default unless the mail requests another state
 
 
 def read_series_mbox(text: str, series: Series) -> dict[PatchId, Patch] | None:

@@ -40,8 +40,8 @@ def msgid_of(text: str) -> Msgid:
     Mail servers add notes behind it, which do not count:
     `<20260101.abc@example.org> (added by postmaster@example.org)`.
     """
-    if found := _BRACKETED.search(text):
-        return Msgid(found[1].strip())
+    if bracketed := _BRACKETED.search(text):
+        return Msgid(bracketed[1].strip())
     word, note, _ = text.strip().partition(" (")
     return Msgid((word if note else text).strip().removeprefix("<").removesuffix(">"))
 
@@ -57,7 +57,7 @@ def list_url(base: str, project: ProjectName) -> str:
 
 
 def patch_url(base: str, patch: Patch, *, by_msgid: bool) -> str:
-    """Return the URL of a patch's page; servers before API 1.2 know it only by its id."""
+    """Return the URL of a patch's page, which on servers before API 1.2 has the patch's id."""
     part = url_part(patch.msgid)
     if not by_msgid or not part or len(part) > _LONGEST:
         return f"{base}/patch/{patch.id}/"
@@ -178,8 +178,8 @@ def _of_address(address: str) -> Ref | None:
         return None
     parts = [part for part in split.path.split("/") if part][:_MAX_PARTS]
     for start in range(len(parts)):  # Patchwork may be installed below a path, and its API is below /api/1.3/
-        if (found := _of_page(parts[start:], split.query, host)) is not None:
-            return found
+        if (ref := _of_page(parts[start:], split.query, host)) is not None:
+            return ref
     return _of_archive(parts, host) or _of_search(split.query, host)
 
 
@@ -191,14 +191,14 @@ def _of_page(parts: Sequence[str], query: str, host: str) -> Ref | None:
         case ["project", project, "patch" | "cover" as page, part, *_]:
             return _of_mail(msgid_of_url_part(part), Ref(kind=_PAGES[page], host=host, project=unquote(project)))
         case ["project", _, "list"]:
-            return _numbered(_asked(query, "series"), Ref(kind=RefKind.SERIES, host=host))
+            return _numbered(_parameter(query, "series"), Ref(kind=RefKind.SERIES, host=host))
         case ["patches"]:
-            return _of_mail(msgid_of(_asked(query, "msgid")), Ref(kind=RefKind.PATCH, host=host))
+            return _of_mail(msgid_of(_parameter(query, "msgid")), Ref(kind=RefKind.PATCH, host=host))
         case _:
             return None
 
 
-def _asked(query: str, name: str) -> str:
+def _parameter(query: str, name: str) -> str:
     """Return the value of the query parameter *name*; "" if there is none."""
     try:
         return next(iter(parse_qs(query, max_num_fields=50).get(name, [])), "")
@@ -221,8 +221,8 @@ def _of_archive(parts: Sequence[str], host: str) -> Ref | None:
 def _of_search(query: str, host: str) -> Ref | None:
     """Return the message-id in an archive's query: `i=` for marc.info, `q=` for mail-archive.com and public-inbox."""
     for name in ("i", "q"):
-        asked = _LABEL.sub("", _asked(query, name), count=1).removeprefix("m:")
-        word = asked.replace(" () ", "@").replace(" ! ", ".")  # the form in which marc.info hides addresses
-        if _has_a_domain(word) and (found := _of_mail(msgid_of(word), Ref(host=host))) is not None:
-            return found
+        value = _LABEL.sub("", _parameter(query, name), count=1).removeprefix("m:")
+        word = value.replace(" () ", "@").replace(" ! ", ".")  # the form in which marc.info hides addresses
+        if _has_a_domain(word) and (ref := _of_mail(msgid_of(word), Ref(host=host))) is not None:
+            return ref
     return None

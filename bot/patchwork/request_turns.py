@@ -39,17 +39,17 @@ class RequestTurns:
 
     def __init__(self, at_once: int) -> None:
         self.is_silent = False
-        self._places = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(at_once)
         self._for_commands = asyncio.Semaphore(_COMMANDS_AT_ONCE)
 
     @asynccontextmanager
-    async def taken(self, purpose: Purpose) -> AsyncIterator[None]:
-        """Hold a slot, as soon as one is free."""
+    async def slot(self, purpose: Purpose) -> AsyncIterator[None]:
+        """Wait for a free slot, and hold it."""
         if purpose is Purpose.POLL:
-            async with self._places:
+            async with self._slots:
                 yield
         else:
-            async with self._for_commands, self._places:
+            async with self._for_commands, self._slots:
                 yield
 
 
@@ -62,7 +62,7 @@ class OverBudget(Exception):
 
 
 class RecheckBudget:
-    """The requests for rechecks to one server within the last hour, at most `REQUESTS_AN_HOUR`."""
+    """The budget of recheck requests to one server: `REQUESTS_AN_HOUR` within any hour."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -70,19 +70,19 @@ class RecheckBudget:
         self._unsaved = 0
 
     def restore(self, made: Iterable[tuple[datetime, int]]) -> None:
-        """Count the requests of an earlier process, given by time."""
+        """Count the requests that an earlier process made, given by time."""
         self._made.extend(sorted(at for at, requests in made for _ in range(requests)))
 
     @property
     def left(self) -> int:
         """The number of requests that may be made now."""
         now = self._clock.now()
-        while self._made and not abs(now - self._made[0]) < _HOUR:  # a clock that was set back delays nothing
+        while self._made and not abs(now - self._made[0]) < _HOUR:  # also if the clock was set back
             self._made.popleft()
         return max(REQUESTS_AN_HOUR - len(self._made), 0)
 
-    def see_to(self, requests: int) -> None:
-        """Check that the budget has room for so many *requests*, 1 or more.
+    def check(self, requests: int) -> None:
+        """Check that the budget has room for the given number of *requests*, 1 or more.
 
         Raises:
             OverBudget: it does not.
@@ -97,7 +97,7 @@ class RecheckBudget:
         Raises:
             OverBudget: the budget is used up, and the request must not be made.
         """
-        self.see_to(1)
+        self.check(1)
         self._made.append(self._clock.now())
         self._unsaved += 1
 
@@ -128,7 +128,7 @@ def counted(server: ServerName, path: str) -> Iterator[Answered]:
 def endpoint_of(path: str) -> str:
     """Return the metric label for a request *path*; "other" if it has none of its own."""
     parts = path.partition("?")[0].strip("/").split("/")
-    asked = parts[2] if parts[0] == _API and len(parts) > 2 else ""  # behind the version
-    if parts[-1] in _OF_AN_OBJECT and asked != "projects":
+    name = parts[2] if parts[0] == _API and len(parts) > 2 else ""  # behind the version
+    if parts[-1] in _OF_AN_OBJECT and name != "projects":
         return parts[-1]
-    return asked if asked in _LISTS else "other"
+    return name if name in _LISTS else "other"

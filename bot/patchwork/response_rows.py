@@ -14,8 +14,8 @@ from bot.text import encodable, one_line
 
 T = TypeVar("T", bound=BaseModel)
 
-MAX_ROWS = 1_000  # Patchwork gives 250 at most, an administrator may allow more
-MAX_ID = 2**63  # what a database holds is less
+MAX_ROWS = 1_000  # Patchwork returns at most 250; an administrator may allow more
+MAX_ID = 2**63  # database ids are less
 
 
 class Garbled(Temporary):
@@ -69,7 +69,7 @@ def read_rows(kind: type[T], body: bytes) -> Rows[T]:
     try:
         return Rows(tuple(_page_of(kind).validate_json(body)))
     except ValidationError:
-        pass  # find the rows that can be read
+        pass  # read the rows one by one below
     try:
         values = read_json(body)
     except ValueError as error:
@@ -77,7 +77,7 @@ def read_rows(kind: type[T], body: bytes) -> Rows[T]:
     if not isinstance(values, list):
         raise Garbled("not a list")
     if len(values) > MAX_ROWS:
-        raise Garbled(f"a list of {len(values):,} rows, where a page has {MAX_ROWS} at most")
+        raise Garbled(f"a list of {len(values):,} rows; a page has at most {MAX_ROWS}")
     read = [_row(kind, value) for value in values]
     return Rows(
         tuple(row for row in read if not isinstance(row, SkippedRow)),
@@ -99,8 +99,8 @@ def _row(kind: type[T], value: object) -> T | SkippedRow:
 
 
 def _skipped(value: object, error: ValueError) -> SkippedRow:
-    found = value if isinstance(value, dict) else {}
-    number, date = found.get("id"), found.get("date")
+    row = value if isinstance(value, dict) else {}
+    number, date = row.get("id"), row.get("date")
     has_id = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < MAX_ID
     return SkippedRow(number if has_id else None, date if isinstance(date, str) else None, _reason(error))
 
@@ -135,8 +135,8 @@ def _first_line(error: Exception) -> str:
 class Page:
     """The body of a response, and the links to other pages.
 
-    *previous* and *last* are page numbers; None if the server links no such page, as servers before API 1.3 never link
-    the last one.
+    *previous* and *last* are page numbers; None if the server has no link to the page. Servers before API 1.3 never
+    link the last one.
     """
 
     body: bytes

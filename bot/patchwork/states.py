@@ -1,7 +1,7 @@
 """Patch states: which of them are final, and how a server spells them on its pages; the API has no list of them.
 
-Slugs, which have no capitals, are learnt from patches and events; names from the filter form of a project's list of
-patches. The form has no slugs: a name and a slug belong together if they differ only in capitals and separators.
+Slugs, which are in lower case, come from patches and events; names come from the filter form of a project's list of
+patches. The form has no slugs: a name and a slug belong together if they differ only in case and separators.
 """
 
 import html
@@ -53,8 +53,8 @@ def is_open(patches: Iterable[Patch]) -> bool:
 def states_in(page: str) -> dict[str, str]:
     """Return the names of the states in the filter form of *page*, by slug; empty if there is no such form."""
     form = _form(page)
-    found = {_folded(name): name for name in _options(form)}
-    return dict(list(found.items())[:_MAX_STATES])
+    names = {_folded(name): name for name in _options(form)}
+    return dict(list(names.items())[:_MAX_STATES])
 
 
 def _form(page: str) -> str:

@@ -11,7 +11,7 @@ from bot.patchwork.wire import EventHint
 
 
 class PatchField(StrEnum):
-    """The fields of a patch that may change under the same id."""
+    """The fields of a patch that may change after its creation."""
 
     STATE = "state"
     DELEGATE = "delegate"
@@ -23,7 +23,7 @@ class PatchField(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldUpdate:
-    """The current *value* of a patch's field; None if it is empty, any text if the field is a flag that is set."""
+    """The current *value* of a patch's field: None if it is empty, any text for a flag that is set."""
 
     patch: PatchId
     field: PatchField
@@ -38,7 +38,7 @@ class CheckUpdate:
     check: Check
 
 
-Told: TypeAlias = FieldUpdate | CheckUpdate
+PatchUpdate: TypeAlias = FieldUpdate | CheckUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +87,18 @@ class CommentHint:
     ref: PatchRef
 
 
-def told_by(events: Iterable[EventHint]) -> tuple[Told, ...]:
+def updates_in(events: Iterable[EventHint]) -> tuple[PatchUpdate, ...]:
     """Return the updates in *events*, in their order.
 
     The payload is trusted, because an event can be read before the change that it announces. A delegation also yields
     the former delegate, who may be known only by address.
     """
-    return tuple(told for event in events for told in _told(event))
+    return tuple(update for event in events for update in _updates(event))
 
 
-def shown_by(patches: Sequence[Patch]) -> tuple[FieldUpdate, ...]:
-    """Return the fields of *patches* in a list, without those of a patch whose state the list lacks."""
-    return tuple(told for patch in patches if patch.state for told in _fields_of(patch))
+def listed_fields(patches: Sequence[Patch]) -> tuple[FieldUpdate, ...]:
+    """Return the fields of *patches* as listed, except for patches whose state the list lacks."""
+    return tuple(update for patch in patches if patch.state for update in _fields_of(patch))
 
 
 def with_check(checks: Iterable[Check], new: Check) -> list[Check]:
@@ -115,15 +115,15 @@ def with_check(checks: Iterable[Check], new: Check) -> list[Check]:
 
 def comments_in(events: Iterable[EventHint]) -> tuple[CommentHint, ...]:
     """Return the comments that *events* announce, each once."""
-    told = (comment for event in events if (comment := _comment(event)) is not None)
-    return tuple({(comment.on.kind, comment.id): comment for comment in told}.values())
+    comments = (comment for event in events if (comment := _comment(event)) is not None)
+    return tuple({(comment.on.kind, comment.id): comment for comment in comments}.values())
 
 
 def _same_account(one: str, other: str) -> bool:
     return one == other or not (one and other)
 
 
-def _told(event: EventHint) -> tuple[Told, ...]:
+def _updates(event: EventHint) -> tuple[PatchUpdate, ...]:
     match event.category:
         case "patch-state-changed" if event.patch and event.current_state:
             return (FieldUpdate(event.patch.id, PatchField.STATE, event.current_state),)

@@ -19,7 +19,7 @@ from bot.patchwork.model import Patch, PatchRef, Series, prefixes_of, without_pr
 
 _DOTTED = re.compile(r"v([0-9]{1,5})\.([0-9]{1,5})\Z", re.IGNORECASE)
 _GENERIC_WORDS = 2  # a name of so few words ("fix", "minor cleanup") is weak evidence
-_GENERIC_FOR = timedelta(days=365)  # and none at all after so long
+_GENERIC_FOR = timedelta(days=365)  # after which such a name is no evidence at all
 
 
 class Version(NamedTuple):
@@ -71,7 +71,7 @@ class VersionLink:
 
 
 def newcomer(series: Series, patches: Iterable[Patch], just_read: Iterable[Patch]) -> Newcomer:
-    """Return a new series with its digests and parent; only patches *just_read* have their ancestors."""
+    """Return a new series with its digests and parent; only *just_read* patches have their ancestors."""
     own = {series.cover, *(ref.msgid for ref in series.patches)}
     parents = {next((msgid for msgid in reversed(patch.replies_to) if msgid not in own), None) for patch in just_read}
     hashes = frozenset(patch.hash for patch in patches if patch.hash and proves(patch.hash))
@@ -79,9 +79,9 @@ def newcomer(series: Series, patches: Iterable[Patch], just_read: Iterable[Patch
 
 
 def version_of(series: Series) -> Version:
-    """Return the version of a series, including "v5.1", which Patchwork cannot read but each of its patches states."""
-    told = {_dotted(name) for name in ([ref.name for ref in series.patches] or [series.name])}
-    dotted = told.pop() if len(told) == 1 else None
+    """Return the version of a series, including "v5.1", which Patchwork does not parse but all its patches name."""
+    numbers = {_dotted(name) for name in ([ref.name for ref in series.patches] or [series.name])}
+    dotted = numbers.pop() if len(numbers) == 1 else None
     return dotted or Version(series.version)
 
 
@@ -107,15 +107,15 @@ def follow(new: Newcomer, candidates: Sequence[PredecessorCandidate]) -> Version
         return _rerolled(new.series, [each.series for each in earlier])
     if _is_mostly_missing(new.series) or _is_sent_again(new.series, candidates):
         return None
-    told = {each.series.id: evidence for each in earlier if (evidence := _evidence(new, each))}
-    found = [each for each in earlier if each.series.id in told]
-    if not found:
+    evidence_of = {each.series.id: evidence for each in earlier if (evidence := _evidence(new, each))}
+    matches = [each for each in earlier if each.series.id in evidence_of]
+    if not matches:
         return None
-    best = max(found, key=lambda each: (version_of(each.series), each.series.id))
-    if not _are_one_work(best, found, earlier):
+    best = max(matches, key=lambda each: (version_of(each.series), each.series.id))
+    if not _are_one_work(best, matches, earlier):
         return None
     return VersionLink(
-        best.series, tuple(kind for kind in Evidence if any(kind in told[each.series.id] for each in found))
+        best.series, tuple(kind for kind in Evidence if any(kind in evidence_of[each.series.id] for each in matches))
     )
 
 
@@ -130,7 +130,7 @@ def _may_precede(series: Series, new: Series) -> bool:
 
 
 def _is_of_the_same_hand(series: Series, new: Series) -> bool:
-    """Return whether *series* was sent earlier by the same submitter to the same project."""
+    """Return whether *series* was sent before *new* by the same submitter to the same project."""
     address = new.submitter.email.casefold()
     return (
         series.id < new.id
@@ -152,15 +152,15 @@ def _evidence(new: Newcomer, old: PredecessorCandidate) -> frozenset[Evidence]:
 
     Without the same name, *new* must not be much smaller: a single patch does not stand for the whole of its series.
     """
-    found = {Evidence.NAME} if _share_a_name(old.series, new.series) else set()
+    kinds = {Evidence.NAME} if _share_a_name(old.series, new.series) else set()
     now, then = len(new.series.patches), len(old.series.patches)
     if now * 2 >= then:
         shared = len(new.hashes & old.hashes)
         if shared and shared * 2 >= min(now, then) and then * 2 >= now:
-            found.add(Evidence.DIFFS)
+            kinds.add(Evidence.DIFFS)
         if new.parent in {old.series.cover, *(ref.msgid for ref in old.series.patches)} - {None}:
-            found.add(Evidence.THREAD)
-    return frozenset(found)
+            kinds.add(Evidence.THREAD)
+    return frozenset(kinds)
 
 
 def _share_a_name(old: Series, new: Series) -> bool:
@@ -174,28 +174,30 @@ def _share_a_name(old: Series, new: Series) -> bool:
 
 
 def _are_one_work(
-    best: PredecessorCandidate, found: Iterable[PredecessorCandidate], earlier: Iterable[PredecessorCandidate]
+    best: PredecessorCandidate, matches: Iterable[PredecessorCandidate], earlier: Iterable[PredecessorCandidate]
 ) -> bool:
-    """Return whether each series in *found* is *best*, a former version of it, or has the name of one."""
+    """Return whether each series in *matches* is *best*, a former version of it, or has the name of one."""
     known = {each.series.id: each for each in earlier}
     work: dict[SeriesId, str] = {}
     at: PredecessorCandidate | None = best
     while at is not None and at.series.id not in work:
         work[at.series.id] = plain_name(at.series.name)
         at = known.get(at.former) if at.former is not None else None
-    return all(each.series.id in work or plain_name(each.series.name) in work.values() for each in found)
+    return all(each.series.id in work or plain_name(each.series.name) in work.values() for each in matches)
 
 
 def _rerolled(new: Series, earlier: Iterable[Series]) -> VersionLink | None:
     """Return the version that has all patches of *new* under the same numbers and subjects; None if uncertain."""
     base = Version(version_of(new).number)
-    places = {_place(ref) for ref in new.patches}
-    if not places or None in places:
+    numbers = {_place(ref) for ref in new.patches}
+    if not numbers or None in numbers:
         return None
-    found = [each for each in earlier if version_of(each) == base and places <= {_place(ref) for ref in each.patches}]
-    if len({plain_name(each.name) for each in found}) != 1:
+    matches = [
+        each for each in earlier if version_of(each) == base and numbers <= {_place(ref) for ref in each.patches}
+    ]
+    if len({plain_name(each.name) for each in matches}) != 1:
         return None
-    return VersionLink(max(found, key=lambda each: each.id), (Evidence.REROLL,))
+    return VersionLink(max(matches, key=lambda each: each.id), (Evidence.REROLL,))
 
 
 def _place(ref: PatchRef) -> tuple[tuple[int, int], str] | None:
@@ -205,13 +207,13 @@ def _place(ref: PatchRef) -> tuple[tuple[int, int], str] | None:
 
 def _is_mostly_missing(series: Series) -> bool:
     """Return whether less than half of a series has arrived, without a cover letter, as after a partial resend."""
-    told = [ref.number[1] for ref in series.patches if ref.number]
-    return series.cover is None and not series.received_all and len(series.patches) * 2 < max([series.total, *told])
+    totals = [ref.number[1] for ref in series.patches if ref.number]
+    return series.cover is None and not series.received_all and len(series.patches) * 2 < max([series.total, *totals])
 
 
 def _dotted(name: str) -> Version | None:
-    found = [match for token in prefixes_of(name) if (match := _DOTTED.match(token))]
-    return Version(int(found[0][1]), int(found[0][2])) if len(found) == 1 else None
+    matches = [each for token in prefixes_of(name) if (each := _DOTTED.match(token))]
+    return Version(int(matches[0][1]), int(matches[0][2])) if len(matches) == 1 else None
 
 
 def _passed(before: Series, after: Series) -> timedelta | None:
@@ -292,10 +294,12 @@ def _paired(
         waiting: defaultdict[Hashable, list[Patch]] = defaultdict(list)
         for patch in reversed(old):
             waiting[key(patch)].append(patch)
-        found = [(waiting[key(patch)].pop(), patch) for patch in new if key(patch) is not None and waiting[key(patch)]]
-        pairs += found
-        taken = {id(patch) for pair in found for patch in pair}
-        old, new = ([patch for patch in rest if id(patch) not in taken] for rest in (old, new))
+        matched = [
+            (waiting[key(patch)].pop(), patch) for patch in new if key(patch) is not None and waiting[key(patch)]
+        ]
+        pairs += matched
+        paired = {id(patch) for pair in matched for patch in pair}
+        old, new = ([patch for patch in rest if id(patch) not in paired] for rest in (old, new))
     return pairs, old, new
 
 

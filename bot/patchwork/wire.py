@@ -1,6 +1,7 @@
 """Wire format of Patchwork's responses, and its conversion into the model.
 
-Parsing is lenient if servers differ (a field that a version lacks, a null) and strict if an error would go unnoticed.
+Parsing is lenient where servers differ (a field that a version lacks, a null) and strict where an error would otherwise
+go unnoticed.
 API 1.1 to 1.3; the shapes are those of tests/samples/patchwork-shapes.json.
 """
 
@@ -43,7 +44,7 @@ class EventHint:
     patch: PatchRef | None = None
     cover: PatchRef | None = None
     current_state: str | None = None  # only "patch-state-changed" has it
-    previous_delegate: str | None = None  # of "patch-delegated": nobody where it is None
+    previous_delegate: str | None = None  # only "patch-delegated" may have it; None: nobody
     current_delegate: str | None = None
     check: Check | None = None  # only "check-created" has it, without its description
     comment: int | None = None  # only "*-comment-created" have it
@@ -128,7 +129,7 @@ class _User(_Wire):
 
     @property
     def name(self) -> str | None:
-        """The account's name; None if the server does not tell it."""
+        """The account's name; None if the server does not return it."""
         return self.username or None
 
 
@@ -182,8 +183,8 @@ class EventRow(_Wire):
 
     def model(self) -> EventHint:
         """Return the event as an `EventHint`."""
-        told = self.payload
-        series, patch = told.series, told.patch
+        payload = self.payload
+        series, patch = payload.series, payload.patch
         return EventHint(
             id=PatchworkEventId(self.id),
             category=self.category,
@@ -191,12 +192,12 @@ class EventRow(_Wire):
             project=ProjectName(self.project.link_name),
             series=SeriesId(series.id) if series else None,
             patch=patch.model() if patch else None,
-            cover=told.cover.model() if told.cover else None,
-            current_state=told.current_state,
-            previous_delegate=told.previous_delegate.name if told.previous_delegate else None,
-            current_delegate=told.current_delegate.name if told.current_delegate else None,
-            check=told.check.by(self.actor) if told.check else None,
-            comment=told.comment.id if told.comment else None,
+            cover=payload.cover.model() if payload.cover else None,
+            current_state=payload.current_state,
+            previous_delegate=payload.previous_delegate.name if payload.previous_delegate else None,
+            current_delegate=payload.current_delegate.name if payload.current_delegate else None,
+            check=payload.check.by(self.actor) if payload.check else None,
+            comment=payload.comment.id if payload.comment else None,
         )
 
 
@@ -317,22 +318,22 @@ class PatchRow(_Wire):
         """Return the patch's series with the fields that a patch's response has; None if it belongs to none."""
         if not self.series:
             return None
-        told = self.series[0]
+        series = self.series[0]
         return Series(
-            id=SeriesId(told.id),
+            id=SeriesId(series.id),
             project=ProjectName(self.project.link_name),
-            name=told.name or self.name,
-            version=told.version,
+            name=series.name or self.name,
+            version=series.version,
             submitter=self.submitter.model(),
         )
 
     def header(self, name: str) -> Sequence[str]:
         """Return all values of the mail header *name*, in any case."""
-        found: list[str] = []
+        values: list[str] = []
         for key, value in (self.headers or {}).items():
             if key.lower() == name.lower():
-                found += [value] if isinstance(value, str) else value
-        return found
+                values += [value] if isinstance(value, str) else value
+        return values
 
 
 class CheckRow(_Check):
@@ -355,8 +356,8 @@ class CommentRow(_Wire):
 
     def model(self) -> Comment:
         """Return the comment as a model object."""
-        words, said = own_words(self.content), trailers_of(self.content)
-        return Comment(self.id, self.submitter.model(), self.date, words, said)
+        words, trailers = own_words(self.content), trailers_of(self.content)
+        return Comment(self.id, self.submitter.model(), self.date, words, trailers)
 
 
 def _check(value: str | None) -> CheckState | None:

@@ -1,1 +1,1 @@
-"""Polling of Patchwork servers: new objects, read at least once and as a whole."""
+"""Polling of Patchwork servers: each new object is read at least once, and completely."""

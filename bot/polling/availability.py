@@ -1,9 +1,9 @@
-"""Which of a server's configured projects can be watched: those that cannot are requested again within minutes.
+"""Availability of a server's configured projects: those that cannot be watched are requested again within minutes.
 
 "No such project" is Patchwork's own 404 only; a redirect, a refusal or a login page is reported as such. In both cases
 the project is requested again after 1, 2, 4, 8, and then every 15 minutes, or later if the server asks for that.
 
-A newer API version, which a wall may have hidden at the start, is looked for after ten minutes, then daily.
+The check for a newer API version, which a wall may have hidden at the start, runs after ten minutes, then daily.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from bot.ids import ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 
-FIRST_CHECK = 600.0  # seconds after an older version was settled on, in case a wall hid the newer one
+FIRST_CHECK = 600.0  # seconds after an older version was found, in case a wall hid the newer one
 CHECK_EVERY = 24 * 3600.0
 _log = structlog.get_logger(__name__)
 
@@ -93,10 +93,10 @@ class Availability:
         """Record that a project cannot be watched, and when to request it again."""
         now, before = self._clock.now(), self._unavailable.get(name)
         attempts = before.attempts + 1 if before else 1
-        asked = error.retry_after if isinstance(error, Temporary) else None
-        wait = PROJECTS.wait(attempts, asked)
-        new = Unavailable(reason, now, now + wait, self._clock.monotonic() + wait.total_seconds(), attempts, error)
-        self._unavailable[name] = replace(new, since=before.since) if before else new
+        requested = error.retry_after if isinstance(error, Temporary) else None
+        wait = PROJECTS.wait(attempts, requested)
+        problem = Unavailable(reason, now, now + wait, self._clock.monotonic() + wait.total_seconds(), attempts, error)
+        self._unavailable[name] = replace(problem, since=before.since) if before else problem
         if before is None or before.reason != reason:
             _log.error("project.unavailable", server=self._server, project=name, reason=reason)
 
@@ -105,7 +105,7 @@ class Availability:
             _log.info("project.available", server=self._server, project=name, since=str(before.since))
 
     def _is_due(self, name: str) -> bool:
-        """Return whether to request a project now; while no project can be watched, the poller does the waiting."""
+        """Return whether to request a project now; while no project can be watched, the poller determines the delay."""
         known = self._unavailable.get(name)
         if known is None or self._clock.monotonic() >= known.at:
             return True

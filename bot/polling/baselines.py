@@ -1,4 +1,4 @@
-"""Takes the baseline of each project of a server, and reads the events of a project that was missing."""
+"""Baselines of a server's projects: where watching starts, and the catch-up of a project that was missing."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from bot.polling import cursor
 from bot.polling.availability import Availability
 from bot.polling.event_reader import EventReader, EventsRead
 
-BASELINE_ROWS = 10  # of which the highest id counts, so that one that cannot be read does not hide the others
+BASELINE_ROWS = 10  # rows requested for the highest id, in case the newest one is unreadable
 _log = structlog.get_logger(__name__)
 
 
@@ -31,11 +31,11 @@ class BaselineReader:
 
         A missing project is requested again after some minutes.
         """
-        have = {base.project.lower() for base in watched.baselines}
-        found = {name: await self._projects.find(name) for name in self._projects.doubtful(have)}
+        known = {base.project.lower() for base in watched.baselines}
+        spellings = {name: await self._projects.find(name) for name in self._projects.doubtful(known)}
         fresh: list[Baseline] = []
-        for name, project in found.items():
-            if project is None or project.lower() in have:
+        for name, project in spellings.items():
+            if project is None or project.lower() in known:
                 continue
             try:
                 fresh.append(await self.baseline(project))
@@ -67,7 +67,7 @@ class BaselineReader:
         return baseline
 
     async def catch_up(self, watched: WatchPosition, walk: EventsRead) -> tuple[EventsRead, UnreadFrom]:
-        """Return *walk* with the events of projects that are back, and from which cursor missing ones are unread."""
+        """Return *walk* with the missed events of projects that are back, and where missing projects are unread."""
         unread_from: dict[ProjectName, str | None] = {
             base.project: watched.cursor or ""
             for base in watched.baselines
@@ -77,11 +77,11 @@ class BaselineReader:
             if base.unread_from is None or not self._projects.is_available(base.project):
                 continue
             try:
-                found = await self._events.read_project(base, base.unread_from)
+                missed = await self._events.read_project(base, base.unread_from)
             except TransportError as error:
                 _log.info("project.catch_up_failed", server=self._server, project=base.project, reason=str(error))
                 continue
-            unread_from[base.project] = found.cursor if found.cut else None
-            new = cursor.in_order((*walk.new, *found.new))
-            walk = replace(walk, events=(*walk.events, *found.events), new=tuple(new), cut=walk.cut or found.cut)
+            unread_from[base.project] = missed.cursor if missed.cut else None
+            new = cursor.in_order((*walk.new, *missed.new))
+            walk = replace(walk, events=(*walk.events, *missed.events), new=tuple(new), cut=walk.cut or missed.cut)
         return walk, unread_from

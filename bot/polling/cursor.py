@@ -30,14 +30,14 @@ WINDOW = timedelta(minutes=2)
 QUARTER = timedelta(minutes=15)
 DEEP = timedelta(hours=3)
 DAILY = timedelta(hours=26)
-# How many seconds after the last such window, or a larger one, each is due again, the smallest first. The first two are
-# a little less than a minute and ten, so that a poll that comes early does not put them off by another one.
+# Seconds after which each window is due again, counted from its last use or that of a larger one; smallest first. The
+# first two are a little less than one and ten minutes, so that an early poll does not delay them by another poll.
 _EVERY = {WINDOW: 55.0, QUARTER: 590.0, DEEP: DEEP.total_seconds(), DAILY: 24 * 3600.0}
 
 
 @dataclass(slots=True)
 class ReadWindows:
-    """The windows of a server's polls, by the monotonic clock (seconds)."""
+    """The schedule of a server's read windows, by the monotonic clock (seconds)."""
 
     started: float
     last: dict[timedelta, float] = field(default_factory=dict)

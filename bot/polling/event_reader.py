@@ -1,4 +1,4 @@
-"""Reads a server's events from behind the cursor, each at least once, and tells which are new.
+"""Reads a server's events from before the cursor on, each at least once, and determines which are new.
 
 The theory of operation is in `cursor.py`.
 """
@@ -20,17 +20,17 @@ from bot.polling import cursor
 from bot.store.store import Store, Transaction
 
 _MAX_PAGES = 400
-_MAX_PAGES_OF_NEWS = 20  # then the poll writes what it has, and the next one goes on
+_MAX_PAGES_OF_NEWS = 20  # of one poll; the next poll continues
 _KNOWN_IN_A_ROW = 200
 _FAILURES_UNTIL_APART = 3
-_APART_SECONDS = 60.0  # then all projects are asked for together again; doubles while that fails
+_APART_SECONDS = 60.0  # with one request per project before all are requested together again; doubles with each failure
 _LONGEST_APART_SECONDS = 15 * 60.0
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class NamedObjects:
-    """What the store has of the series and patches that something names: None, or False, where it has nothing."""
+    """The stored state of the series and patches that events name; None or False for those that are not stored."""
 
     series: Mapping[SeriesId, KnownSeries | None] = field(default_factory=dict)
     patches: Mapping[PatchId, bool] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class NamedObjects:
     async def with_more(
         self, tx: Transaction, server: ServerName, series: Collection[SeriesId], patches: Collection[PatchId]
     ) -> "NamedObjects":
-        """Return this together with what the store has of further *series* and *patches*."""
+        """Return a copy that also has the stored state of further *series* and *patches*."""
         known_series = await tx.watch.known_series(server, series)
         known_patches = await tx.watch.known_patches(server, patches)
         return NamedObjects(
@@ -48,7 +48,7 @@ class NamedObjects:
 
 
 async def named_objects(tx: Transaction, server: ServerName, events: Iterable[EventHint]) -> NamedObjects:
-    """Return what the store has of the series and patches that *events* name."""
+    """Return the stored state of the series and patches that *events* name."""
     all_events = list(events)
     series = {event.series for event in all_events if event.series is not None}
     patches = {event.patch.id for event in all_events if event.patch is not None}
@@ -57,11 +57,11 @@ async def named_objects(tx: Transaction, server: ServerName, events: Iterable[Ev
 
 @dataclass(frozen=True, slots=True)
 class EventsRead:
-    """What one reading brought.
+    """The result of reading events.
 
-    *new* are the unknown ones of *events*, by date and id. *cut* when more wait on the server; *rebuilt* when the
-    server's ids fell back, so that nothing known holds any more. *skipped* counts those that could not be read.
-    *named* is what the store has of the objects that *new* names, as far as it was asked.
+    *new* are the unknown ones of *events*, by date and id. *cut* is true if the server has more. *rebuilt* is true if
+    the server's ids started over, which invalidates everything stored. *skipped* is the number of unreadable events.
+    *named* is the stored state of objects that *new* names, as far as it was read.
     """
 
     events: tuple[EventHint, ...] = ()
@@ -78,7 +78,7 @@ Baselines = Mapping[ProjectName, Baseline]
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows of events; *cut* is true if more wait, *whole* unless a project could not be requested.
+    """Rows of events; *cut* is true if the server has more, *whole* is false if a project could not be requested.
 
     *reached* is the date up to which everything was read, None if there were no events. *skipped* are unreadable rows.
     """
@@ -98,25 +98,25 @@ class EventReader:
         self._api = api
         self._store = store
         self._clock = clock
-        self._sweeps = cursor.ReadWindows(started=clock.monotonic())
+        self._windows = cursor.ReadWindows(started=clock.monotonic())
         self._at: str | None = None
         self._moved_at = clock.monotonic()
-        self._goes_on = False  # whether the last walk was cut, and the next one begins where it ended
+        self._goes_on = False  # whether the last walk was cut, so that the next one starts where it ended
         self._failures = 0
         self._apart_until = 0.0
         self._apart_seconds = _APART_SECONDS
 
     async def read(self, watched: WatchPosition, baselines: Baselines) -> EventsRead:
-        """Return all events since shortly before the cursor; re-anchor if the known ones moved."""
+        """Return all events since shortly before the cursor; re-anchor if the known ones are not where they were."""
         now, goes_on = self._clock.monotonic(), self._goes_on
-        window = self._sweeps.window(now)
+        window = self._windows.window(now)
         at = watched.cursor or cursor.newest(base.date for base in baselines.values() if base.date is not None)
         rows = await self._rows(baselines, at if goes_on else self._since(at, window))
         async with self._store.reading() as tx:
             new = await self._unknown_in(tx, rows.events, baselines)
             named = await named_objects(tx, self._server, new)
         if rows.whole and not goes_on:
-            self._sweeps.done(now, window)
+            self._windows.done(now, window)
         is_doubtful = at is not None and rows.whole and not goes_on and not _anchored(rows.events, new, at)
         if at is not None and is_doubtful and not await self._is_anchored_by(rows, new, baselines):
             return await self._reanchor(watched, baselines, at)
@@ -135,7 +135,7 @@ class EventReader:
         return EventsRead(tuple(rows.events), tuple(cursor.in_order(new)), rows.reached, cut=rows.cut)
 
     async def _is_anchored_by(self, rows: _Rows, new: Sequence[EventHint], baselines: Baselines) -> bool:
-        """Return whether an unreadable row is a known event, and all readable ones are where they belong."""
+        """Return whether an unreadable row is a known event, while all readable rows are as expected."""
         ids = [row.id for row in rows.skipped if row.id is not None]
         if not ids or len(new) < len({event.id for event in rows.events}):
             return False
@@ -192,15 +192,15 @@ class EventReader:
         The next page starts at the date of the last row, because rows that vanish shift page numbers; page numbers are
         used only if a full page has a single date, or the server supports no other order than newest first.
         """
-        found: list[EventHint] = []
+        events: list[EventHint] = []
         skipped: list[SkippedRow] = []
         page, full_of_news = 1, 0
         for _ in range(_MAX_PAGES):
             answer = await self._api.events(projects, since=since, page=page)
-            found += answer.events
+            events += answer.events
             skipped += answer.skipped
             if not answer.more:
-                return _Rows(found, cursor.newest(event.date for event in found), skipped=tuple(skipped))
+                return _Rows(events, cursor.newest(event.date for event in events), skipped=tuple(skipped))
             if await self._unknown(answer.events, baselines):
                 full_of_news += 1
             last = answer.events[-1].date if answer.events else None
@@ -210,7 +210,7 @@ class EventReader:
             if full_of_news >= _MAX_PAGES_OF_NEWS:
                 break
             page, since = 1, last
-        return _Rows(found, cursor.newest(event.date for event in found), cut=True, skipped=tuple(skipped))
+        return _Rows(events, cursor.newest(event.date for event in events), cut=True, skipped=tuple(skipped))
 
     async def _unknown(self, events: Sequence[EventHint], baselines: Baselines) -> list[EventHint]:
         async with self._store.reading() as tx:
@@ -221,40 +221,40 @@ class EventReader:
         return [event for event in events if event.id not in known and event.id > baselines[event.project].event]
 
     async def _reanchor(self, watched: WatchPosition, baselines: Baselines, at: str) -> EventsRead:
-        """Find the known events again, newest first and without a date, and the new ones in front of them.
+        """Find the known events again, newest first and without a date, and the new events after them.
 
-        If the ids fell back although the events are newer than all known ones, the server was rebuilt; if the events
+        If the ids are lower although the events are newer than all known ones, the server was rebuilt; if the events
         are older, only the newest ones were deleted.
         """
         _log.info("events.reread", server=self._server, cursor=at)
         apart = self._clock.monotonic() < self._apart_until
-        questions = [[project] for project in baselines] if apart else [list(baselines)]
-        found = [event for projects in questions for event in await self._read_back(projects, baselines)]
-        newest = cursor.newest(event.date for event in found)
+        requests = [[project] for project in baselines] if apart else [list(baselines)]
+        events = [event for projects in requests for event in await self._read_back(projects, baselines)]
+        newest = cursor.newest(event.date for event in events)
         if newest is None:
             return EventsRead(cursor=at)
-        if max(event.id for event in found) < watched.highest and cursor.parse(newest) > cursor.parse(at):
+        if max(event.id for event in events) < watched.highest and cursor.parse(newest) > cursor.parse(at):
             return EventsRead(rebuilt=True)
-        new = await self._unknown(found, baselines)
-        return EventsRead(tuple(found), tuple(cursor.in_order(new)), newest)
+        new = await self._unknown(events, baselines)
+        return EventsRead(tuple(events), tuple(cursor.in_order(new)), newest)
 
     async def _read_back(self, projects: Sequence[ProjectName], baselines: Baselines) -> list[EventHint]:
         """Return the newest events of *projects*, down to 200 known ones in a row."""
-        found: list[EventHint] = []
+        events: list[EventHint] = []
         in_a_row = 0
         for page in range(1, _MAX_PAGES + 1):
             answer = await self._api.events(projects, page=page, oldest_first=False)
             new = {event.id for event in await self._unknown(answer.events, baselines)}
             for event in answer.events:
                 in_a_row = 0 if event.id in new else in_a_row + 1
-            found += answer.events
+            events += answer.events
             if not answer.more or in_a_row >= _KNOWN_IN_A_ROW:
                 break
-        return found
+        return events
 
 
 def _anchored(events: Sequence[EventHint], new: Sequence[EventHint], at: str) -> bool:
-    """Return whether the known ones among *events* did not move: there are some, and none is after the cursor *at*."""
+    """Return whether some of *events* are known, and none of these is dated after the cursor *at*."""
     ids = {event.id for event in new}
     known = [event for event in events if event.id not in ids]
     return bool(known) and all(cursor.parse(event.date) <= cursor.parse(at) for event in known)

@@ -1,8 +1,8 @@
 """Reads updates of known objects: comments, the trailers in them, and checks.
 
-States, delegates and new checks are in the events themselves and cost nothing. A comment's event has neither its author
-nor its text: comments are read if a subscription needs them, and trailers, once per burst of comments, if a card shows
-them. An edited check raises no event; the sweep detects a different worst check.
+States, delegates and new checks are in the events themselves and need no request. A comment's event has neither its
+author nor its text: comments are read if a subscription needs them, and trailers, once per burst of comments, if a card
+shows them. An edited check raises no event; the sweep detects a different worst check.
 
 If no event announces comments, they are rechecked on a schedule (`recheck_schedule.py`), newest change first. Rechecks
 are read and retried as after a comment event. Each request counts against the server's budget, including retries;
@@ -31,8 +31,8 @@ from bot.polling.sweep import SweepResult
 from bot.store.store import Store, Transaction
 from bot.submission import Submission, SubmissionKind, SubmissionRef
 
-AT_ONCE = 20  # submissions that a poll looks at, seen or not
-OF_A_SERIES = 2  # requests for its trailers: its mbox, and the comments on its cover letter
+AT_ONCE = 20  # submissions that a poll rechecks, whether or not anybody sees the result
+OF_A_SERIES = 2  # requests for a series' trailers: its mbox, and the comments on its cover letter
 _COSTS = {
     PendingKind.PATCH_COMMENTS: 1,
     PendingKind.COVER_COMMENTS: 1,
@@ -42,24 +42,24 @@ _COSTS = {
 
 
 class Watching(Protocol):
-    """A port to the subscriptions and cards that would show the result of a recheck."""
+    """The port to the subscriptions and cards that would show the result of a recheck."""
 
     async def watches_comments(self, ref: SubmissionRef) -> bool:
-        """Whether anybody sees comments on *ref*: on a card, by `on:comment`, or by `is:reviewed`."""
+        """Return whether anybody sees comments on *ref*: on a card, by `on:comment`, or by `is:reviewed`."""
 
     async def hears_comments(self, ref: SubmissionRef) -> bool:
-        """Whether anybody has comments on *ref* posted (`on:comment`)."""
+        """Return whether a subscription posts comments on *ref* (`on:comment`)."""
 
 
 class Rechecker:
     """The rechecks of one server; *api* is limited by their budget."""
 
-    def __init__(self, server: ServerName, api: PatchworkApi, store: Store, watching: Watching, clock: Clock) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store, followers: Watching, clock: Clock) -> None:
         self._budget = RecheckBudget(clock)
         self.api = api.within(self._budget)
         self._server = server
         self._store = store
-        self._watching = watching
+        self._followers = followers
         self._is_restored = False
 
     @property
@@ -67,18 +67,18 @@ class Rechecker:
         """True if the server raises no comment events."""
         return not self.api.raises_comment_events
 
-    async def begin(self, board: PendingQueue) -> list[Recheck]:
-        """Queue due submissions on the *board*, as far as the budget may allow reading them now."""
+    async def begin(self, queue: PendingQueue) -> list[Recheck]:
+        """Queue due submissions, as far as the budget may allow reading them now."""
         async with self._store.reading() as tx:
             if not self._is_restored:
                 self._budget.restore(await tx.rechecks.requests(self._server))
                 self._is_restored = True
-            waiting = board.counts()
-            room = self._budget.left - sum(cost * waiting[kind] for kind, cost in _COSTS.items())
+            pending = queue.counts()
+            room = self._budget.left - sum(cost * pending[kind] for kind, cost in _COSTS.items())
             all_due = await tx.rechecks.due(self._server, AT_ONCE) if room > 0 else ()
         begun: list[Recheck] = []
         for due in all_due:
-            recheck, cost = await self._begin(board, due)
+            recheck, cost = await self._begin(queue, due)
             begun.append(recheck)
             room -= cost
             if room <= 0:
@@ -89,49 +89,49 @@ class Rechecker:
         """Return the results of a poll's rechecks to be stored."""
         return Rechecks(tuple(begun), self._budget.take_unsaved())
 
-    def see_to(self, requests: int) -> None:
-        """Check that so many *requests* may be made now.
+    def check_budget(self, requests: int) -> None:
+        """Check that the budget allows the given number of *requests* now.
 
         Raises:
-            OverBudget: they may not.
+            OverBudget: it does not.
         """
         if self.is_on:
-            self._budget.see_to(requests)
+            self._budget.check(requests)
 
     async def unannounced(self, on: CommentTarget, ref: SubmissionRef, comments: Sequence[Comment]) -> tuple[int, ...]:
-        """Return the ids of the *comments* that are news: not seen before, and sent since *ref* was first read."""
+        """Return the ids of new *comments*: not seen before, and sent since *ref* was first read."""
         async with self._store.reading() as tx:
             since = await tx.rechecks.comments_since(ref)
             recent = [comment.id for comment in comments if since is not None and _is_since(comment, since)]
             known = await tx.watch.known_comments(self._server, on.kind, recent) if recent else set()
         return tuple(number for number in recent if number not in known)
 
-    async def _begin(self, board: PendingQueue, due: DueRecheck) -> tuple[Recheck, int]:
-        """Queue a submission on the *board* if its comments matter, and return how many requests it takes."""
-        ref, now = due.ref, board.now
+    async def _begin(self, queue: PendingQueue, due: DueRecheck) -> tuple[Recheck, int]:
+        """Queue a submission if its comments matter, and return the number of requests that it needs."""
+        ref, now = due.ref, queue.now
         async with self._store.reading() as tx:
             submission = (await tx.watch.load_submissions([ref])).get(ref)
         if is_over(due.changed_at, now) or submission is None or not is_open(submission.patches):
             return Recheck(ref, None, is_seen=False), 0
-        next_at = next_recheck(min(due.changed_at, now), now)  # a clock that was set back makes it due no more often
-        if not await self._watching.watches_comments(ref):
+        next_at = next_recheck(min(due.changed_at, now), now)  # if the clock was set back, no extra rechecks
+        if not await self._followers.watches_comments(ref):
             return Recheck(ref, next_at, is_seen=False), 0
-        is_heard = await self._watching.hears_comments(ref)
-        requests = _put_comments(board, submission) if is_heard else 0
-        if due.is_first or not is_heard:  # else the comments say whether there are new trailers
-            board.trailers(submission.patches[0].project, ref, now - TRAILERS_AFTER)
+        is_heard = await self._followers.hears_comments(ref)
+        requests = _put_comments(queue, submission) if is_heard else 0
+        if due.is_first or not is_heard:  # otherwise the comments show whether there are new trailers
+            queue.trailers(submission.patches[0].project, ref, now - TRAILERS_AFTER)
             requests += OF_A_SERIES if ref.kind is SubmissionKind.SERIES else 1
         return Recheck(ref, next_at, is_seen=True), requests
 
 
-def _put_comments(board: PendingQueue, submission: Submission) -> int:
-    """Queue the comments on all mails on the *board*, and return how many requests they take."""
+def _put_comments(queue: PendingQueue, submission: Submission) -> int:
+    """Queue the comments on all mails, and return the number of requests that they need."""
     series, requests = submission.series, len(submission.patches)
     if series is not None and series.cover is not None and series.cover_id is not None:
-        board.comments(series.project, CommentTarget(MailKind.COVER, series.cover_id), series.cover)
+        queue.comments(series.project, CommentTarget(MailKind.COVER, series.cover_id), series.cover)
         requests += 1
     for patch in submission.patches:
-        board.comments(patch.project, CommentTarget(MailKind.PATCH, PatchId(patch.id)), patch.msgid)
+        queue.comments(patch.project, CommentTarget(MailKind.PATCH, PatchId(patch.id)), patch.msgid)
     return requests
 
 
@@ -144,14 +144,14 @@ def _is_since(comment: Comment, since: datetime) -> bool:
 
 
 class Followers(Watching, Protocol):
-    """A port to the subscriptions and cards that justify additional requests."""
+    """The port to the subscriptions and cards that justify additional requests."""
 
     async def sees_trailers(self, ref: SubmissionRef) -> bool:
-        """Whether somebody sees the trailers of *ref*, or waits for them."""
+        """Return whether a card shows the trailers of *ref*, or a subscription waits for them."""
 
 
 class NoFollowers:
-    """A port without any subscriptions and cards."""
+    """No subscriptions and cards, so that no additional request is justified."""
 
     async def sees_trailers(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
         """Return False."""
@@ -169,68 +169,69 @@ class NoFollowers:
 class FollowUps:
     """The follow-ups of one server."""
 
-    def __init__(self, server: ServerName, api: PatchworkApi, store: Store, listening: Followers, clock: Clock) -> None:
+    def __init__(self, server: ServerName, api: PatchworkApi, store: Store, followers: Followers, clock: Clock) -> None:
         self._server = server
         self._api = api
-        self._rechecker = Rechecker(server, api, store, listening, clock)
+        self._rechecker = Rechecker(server, api, store, followers, clock)
         self._store = store
-        self._listening = listening
+        self._followers = followers
 
     async def hint(
-        self, board: PendingQueue, known: KnownObjects, events: Iterable[EventHint], catch: SweepResult
+        self, queue: PendingQueue, known: KnownObjects, events: Iterable[EventHint], swept: SweepResult
     ) -> tuple[CommentHint, ...]:
-        """Queue what *events* and the sweep's *catch* hint at, and return the new comments."""
+        """Queue the objects that *events* and the sweep result hint at, and return the new comments."""
         concerning = [event for event in events if known.concerns(event)]
         comments = comments_in(concerning)
-        told_of = {event.patch.id for event in concerning if event.patch is not None and event.check is not None}
-        shown = {patch.id: patch for patch in catch.patches if patch.id not in told_of}
-        if not comments and not shown:
+        with_events = {event.patch.id for event in concerning if event.patch is not None and event.check is not None}
+        listed = {patch.id: patch for patch in swept.patches if patch.id not in with_events}
+        if not comments and not listed:
             return ()
         async with self._store.reading() as tx:
-            heard = await self._unheard(tx, comments)
-            stored = await tx.watch.worst_checks(self._server, shown)
-        for told in heard:
-            board.comment(told)
+            new_comments = await self._new_comments(tx, comments)
+            stored = await tx.watch.worst_checks(self._server, listed)
+        for comment in new_comments:
+            queue.comment(comment)
         for number, worst in stored.items():
-            if _differ(shown[number].check, worst):
-                board.checks(shown[number].project, number)
-        return heard
+            if _differ(listed[number].check, worst):
+                queue.checks(listed[number].project, number)
+        return new_comments
 
-    async def look(self, look: Fetch, heard: tuple[CommentHint, ...]) -> FollowUpResult:
-        """Read the due objects."""
-        begun = await self._rechecker.begin(look.board) if self._rechecker.is_on else None
-        comments = await look.settled(self._comments, PendingKind.PATCH_COMMENTS, PendingKind.COVER_COMMENTS)
-        trailers = await look.settled(self._trailers, PendingKind.SERIES_TRAILERS, PendingKind.PATCH_TRAILERS)
-        checks = await look.settled(self._checks, PendingKind.CHECKS)
-        return FollowUpResult(heard, comments, trailers, checks, None if begun is None else self._rechecker.end(begun))
+    async def read(self, fetch: Fetch, new_comments: tuple[CommentHint, ...]) -> FollowUpResult:
+        """Read the due comments, trailers and checks."""
+        begun = await self._rechecker.begin(fetch.queue) if self._rechecker.is_on else None
+        comments = await fetch.read_and_settle(self._comments, PendingKind.PATCH_COMMENTS, PendingKind.COVER_COMMENTS)
+        trailers = await fetch.read_and_settle(self._trailers, PendingKind.SERIES_TRAILERS, PendingKind.PATCH_TRAILERS)
+        checks = await fetch.read_and_settle(self._checks, PendingKind.CHECKS)
+        rechecks = None if begun is None else self._rechecker.end(begun)
+        return FollowUpResult(new_comments, comments, trailers, checks, rechecks)
 
     @property
     def _source(self) -> PatchworkApi:
         """The API for comments and trailers, limited by the recheck budget if no event announces comments."""
         return self._rechecker.api if self._rechecker.is_on else self._api
 
-    async def _unheard(self, tx: Transaction, told: tuple[CommentHint, ...]) -> tuple[CommentHint, ...]:
+    async def _new_comments(self, tx: Transaction, hints: tuple[CommentHint, ...]) -> tuple[CommentHint, ...]:
         known: dict[MailKind, set[int]] = {}
         for kind in MailKind:
-            ids = [each.id for each in told if each.on.kind is kind]
+            ids = [each.id for each in hints if each.on.kind is kind]
             known[kind] = await tx.watch.known_comments(self._server, kind, ids)
-        return tuple(each for each in told if each.id not in known[each.on.kind])
+        return tuple(each for each in hints if each.id not in known[each.on.kind])
 
-    async def _comments(self, board: PendingQueue, item: Pending) -> CommentsRead | None:
-        """Return the comments, if a subscription needs them; None while their submission may still become known."""
+    async def _comments(self, queue: PendingQueue, item: Pending) -> CommentsRead | None:
+        """Return the comments if a subscription needs them; None while their submission may still become known."""
         kind = MailKind.PATCH if item.kind is PendingKind.PATCH_COMMENTS else MailKind.COVER
         on = CommentTarget(kind, item.id)
         ref = await self._ref(on, item)
         if ref is None:
-            is_unknown = board.now >= item.deadline and not board.has_unreadable(item.project)
+            is_unknown = queue.now >= item.deadline and not queue.has_unreadable(item.project)
             return CommentsRead(on) if is_unknown else None
         read = CommentsRead(on, ref)
-        if await self._listening.hears_comments(ref):
-            self._rechecker.see_to(1)
+        if await self._followers.hears_comments(ref):
+            self._rechecker.check_budget(1)
             read = await self._with_comments(read, ref)
         may_have_trailers = not self._rechecker.is_on or bool(read.unannounced)
-        if may_have_trailers and await self._listening.sees_trailers(ref):
-            board.trailers(item.project, ref, item.first_seen)
+        if may_have_trailers and await self._followers.sees_trailers(ref):
+            queue.trailers(item.project, ref, item.first_seen)
         return read
 
     async def _with_comments(self, read: CommentsRead, ref: SubmissionRef) -> CommentsRead:
@@ -246,10 +247,10 @@ class FollowUps:
                 return await tx.watch.ref_of_cover(self._server, item.project, Msgid(item.name))
             return (await tx.watch.refs_of(self._server, [on.id])).get(PatchId(on.id))
 
-    async def _trailers(self, board: PendingQueue, item: Pending) -> TrailersRead:
+    async def _trailers(self, queue: PendingQueue, item: Pending) -> TrailersRead:
         """Return the current trailers; none if the submission is no longer known."""
         if item.kind is PendingKind.PATCH_TRAILERS:
-            self._rechecker.see_to(1)
+            self._rechecker.check_budget(1)
             async with self._store.reading() as tx:
                 patch = await tx.watch.patch(self._server, item.id)
             return await self._source.patch_trailers(patch) if patch else TrailersRead(())
@@ -258,11 +259,11 @@ class FollowUps:
             patches = await tx.watch.patches_of(self._server, series.id) if series else []
         if series is None:
             return TrailersRead(())
-        self._rechecker.see_to(OF_A_SERIES)
+        self._rechecker.check_budget(OF_A_SERIES)
         cover = await self._cover_trailers(series)
         read = await self._source.trailers(series, patches)
-        for number in read.unread:  # each is asked for by itself from now on
-            board.trailers(item.project, SubmissionRef(self._server, SubmissionKind.PATCH, number), board.now)
+        for number in read.unread:  # each is requested individually from now on
+            queue.trailers(item.project, SubmissionRef(self._server, SubmissionKind.PATCH, number), queue.now)
         if isinstance(cover, TransportError):
             raise PartialResult(read, cover)
         return replace(read, cover=cover)
@@ -279,9 +280,9 @@ class FollowUps:
         return ChecksRead(patch, await self._api.checks(patch))
 
 
-def _differ(shown: CheckState | None, known: CheckState | None) -> bool:
+def _differ(listed: CheckState | None, known: CheckState | None) -> bool:
     """Return whether the worst checks differ; a server shows "pending" for a patch without checks, too."""
-    return (shown or CheckState.PENDING) is not (known or CheckState.PENDING)
+    return (listed or CheckState.PENDING) is not (known or CheckState.PENDING)
 
 
 class LateCovers:
@@ -292,10 +293,10 @@ class LateCovers:
         self._api = api
         self._store = store
 
-    async def look(self, look: Fetch) -> tuple[Series, ...]:
-        """Return the known series that were named by due cover letters."""
-        found = await look.settled(self._series_of, PendingKind.COVER)
-        return tuple(series for some in found for series in some)
+    async def read(self, fetch: Fetch) -> tuple[Series, ...]:
+        """Return the known series whose names come from due cover letters."""
+        results = await fetch.read_and_settle(self._series_of, PendingKind.COVER)
+        return tuple(series for some in results for series in some)
 
     async def _series_of(self, _: PendingQueue, item: Pending) -> tuple[Series, ...]:
         """Return the current series; empty if it is known with its cover letter, or was not evaluated yet."""

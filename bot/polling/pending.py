@@ -1,7 +1,7 @@
-"""What was heard of and is not yet judged, and when to look at it.
+"""The queue of pending objects: announced by the server, not evaluated yet, and read when they are due.
 
-Events only hint at objects. A hint becomes a *pending* row, saved with the cursor, so that a crash, an outage or an
-incomplete series is found again at the next start. Times are UTC, by our own clock.
+Events only hint at objects. A hint becomes a *pending* row, which is saved with the cursor and therefore survives a
+crash, an outage or a wait for the rest of a series. Times are UTC, by our own clock.
 """
 
 from collections import Counter
@@ -17,8 +17,8 @@ from bot.patchwork.wire import EventHint
 from bot.poll import Baseline, KnownSeries, Pending, PendingKind
 from bot.submission import SubmissionKind, SubmissionRef
 
-GRACE = timedelta(minutes=2)  # how long a patch may wait for its series before it counts as one without
-TRAILERS_AFTER = timedelta(seconds=60)  # the first comment: those of a burst are read together
+GRACE = timedelta(minutes=2)  # how long a patch waits for its series before it counts as a single patch
+TRAILERS_AFTER = timedelta(seconds=60)  # after the first comment, so that a burst of comments causes one read
 
 
 _NEW = (PendingKind.SERIES, PendingKind.PATCH)
@@ -26,7 +26,7 @@ _NEW = (PendingKind.SERIES, PendingKind.PATCH)
 
 @dataclass(frozen=True, slots=True)
 class KnownObjects:
-    """The known objects with which hints are compared."""
+    """The baselines and stored objects with which hints are compared."""
 
     baselines: Mapping[ProjectName, Baseline]
     series: Mapping[SeriesId, KnownSeries]
@@ -48,12 +48,12 @@ class KnownObjects:
 
 
 class PendingQueue:
-    """The pending objects of one server during one poll, which began at *now*, adds hints and settles objects."""
+    """The pending objects of one server during one poll, which began at *now*."""
 
     def __init__(self, pending: Iterable[Pending], known: KnownObjects, now: datetime, wait: timedelta) -> None:
         self._all = {item.key: item for item in pending}
         self._before = dict(self._all)
-        self._ready: list[Pending] | None = None  # what is due, in order, as long as nothing on the board changes
+        self._ready: list[Pending] | None = None  # the due items in order, while the queue is unchanged
         self.now = now
         self._known = known
         self._wait = wait  # how long a series may stay incomplete
@@ -79,12 +79,12 @@ class PendingQueue:
         """Queue a series that is *complete*, has one known *patch*, or is known only by its id."""
         if self._known.old_series(project, series):
             return
-        judged = self._known.series.get(series)
-        if judged is not None and patch is not None and self._is_unreadable(PendingKind.PATCH, patch):
-            return  # the patch is asked for by itself
-        if judged is None:
+        evaluated = self._known.series.get(series)
+        if evaluated is not None and patch is not None and self._is_unreadable(PendingKind.PATCH, patch):
+            return  # the patch is requested individually
+        if evaluated is None:
             self._add(self._item(PendingKind.SERIES, project, series, self._wait), at_once=complete)
-        elif (complete and not judged.received_all) or (patch is not None and patch not in judged.patches):
+        elif (complete and not evaluated.received_all) or (patch is not None and patch not in evaluated.patches):
             self._add(self._item(PendingKind.SERIES, project, series, timedelta()), at_once=True)
 
     def patch(self, project: ProjectName, ref: PatchRef) -> None:
@@ -94,16 +94,16 @@ class PendingQueue:
             self._add(replace(self._item(PendingKind.PATCH, project, ref.id, wait), name=ref.name), at_once=False)
 
     def cover(self, project: ProjectName, ref: PatchRef) -> None:
-        """Queue a cover letter, after a delay in which its series most likely becomes known."""
+        """Queue a cover letter, due after a delay in which its series most likely becomes known."""
         self._add(replace(self._item(PendingKind.COVER, project, ref.id, GRACE), name=ref.msgid), at_once=False)
 
     def unread_patch(self, project: ProjectName, ref: PatchRef) -> Pending:
-        """Return the item of a patch that must be read by itself, because it cannot be read with its series."""
+        """Return the item of a patch that must be read individually, because it cannot be read with its series."""
         item = replace(self._item(PendingKind.PATCH, project, ref.id, timedelta()), name=ref.name)
         return self._all.setdefault(item.key, item)
 
     def retry_unreadable(self) -> None:
-        """Make all unreadable objects due at once, because the reason may be gone."""
+        """Make all unreadable objects due at once, because the cause may be gone."""
         for item in list(self._all.values()):
             if item.unreadable_since is not None and item.missing_since is None and item.due > self.now:
                 self.keep(replace(item, due=self.now))
@@ -113,10 +113,10 @@ class PendingQueue:
         items = (item for item in chain(self._all.values(), self._before.values()) if item.project == project)
         return any(item.kind in _NEW and item.unreadable_since is not None for item in items)
 
-    def comment(self, told: CommentHint) -> None:
+    def comment(self, hint: CommentHint) -> None:
         """Queue the comments on the target of a new comment, which may itself be unread."""
-        if told.on.kind is MailKind.COVER or not self._known.old_patch(told.project, told.on.id):
-            self.comments(told.project, told.on, told.ref.msgid)
+        if hint.on.kind is MailKind.COVER or not self._known.old_patch(hint.project, hint.on.id):
+            self.comments(hint.project, hint.on, hint.ref.msgid)
 
     def comments(self, project: ProjectName, on: CommentTarget, msgid: str) -> None:
         """Queue the comments on a patch or a cover letter, whose message-id is *msgid*."""
@@ -135,7 +135,7 @@ class PendingQueue:
         self._add(replace(item, due=since + TRAILERS_AFTER), at_once=False)
 
     def counts(self) -> Counter[PendingKind]:
-        """Return the number of pending objects of each kind, due or not."""
+        """Return the number of pending objects of each kind, including those not due."""
         return Counter(item.kind for item in self._all.values())
 
     def due(self, limit: int) -> list[Pending]:
@@ -159,12 +159,12 @@ class PendingQueue:
             for item in self._all.values()
             if item.is_due(self.now) and not _comes_with_a_series(item, awaited.get(item.project))
         ]
-        return sorted(ready, key=_turn)
+        return sorted(ready, key=_order)
 
     def has_read(self, series: SeriesId, patch: PatchId) -> bool:
         """Return whether a patch of a series was read by an earlier poll."""
-        judged = self._known.series.get(series)
-        return judged is not None and patch in judged.patches
+        evaluated = self._known.series.get(series)
+        return evaluated is not None and patch in evaluated.patches
 
     def learn(self, series: Mapping[SeriesId, KnownSeries]) -> None:
         """Add the stored state of further series."""
@@ -204,16 +204,16 @@ class PendingQueue:
         return Pending(kind, number, project, name="", first_seen=self.now, due=deadline, deadline=deadline)
 
     def _add(self, item: Pending, *, at_once: bool) -> None:
-        """Queue *item*; one that is queued already becomes due sooner, unless it is unreadable."""
+        """Queue *item*; if it is queued already and readable, it becomes due at the earlier of both times."""
         if self._is_unreadable(item.kind, item.id):
             return
         due = self.now if at_once else item.due
-        there = self._all.get(item.key, item)
-        self._all[item.key] = replace(there, due=min(there.due, due))
+        present = self._all.get(item.key, item)
+        self._all[item.key] = replace(present, due=min(present.due, due))
         self._ready = None
 
 
-def _turn(item: Pending) -> tuple[bool, int, datetime, int]:
+def _order(item: Pending) -> tuple[bool, int, datetime, int]:
     if item.unreadable_since is not None:
         return True, 0, item.due, item.id
     return False, _rank(item.kind), item.first_seen, item.id
@@ -224,7 +224,7 @@ def _rank(kind: PendingKind) -> int:
 
 
 def _comes_with_a_series(item: Pending, awaited_since: datetime | None) -> bool:
-    """Return whether *item* may be part of a series of its project, awaited since *awaited_since*."""
+    """Return whether *item* may be part of a series that is awaited since *awaited_since*."""
     if item.kind is not PendingKind.PATCH or awaited_since is None:
         return False
     return awaited_since <= item.first_seen + GRACE and has_place(item.name)

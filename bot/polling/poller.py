@@ -1,8 +1,8 @@
-"""One poll of one Patchwork server: what is new there, read whole.
+"""Polls one Patchwork server: reads the new events, and the objects that they announce.
 
-The poller keeps no books. It reads what the store knows, asks the server, and answers with a `Poll`: everything
-that must be written in one transaction, so that a poll either happened or did not. How it reads events stands in
-`events.py`, what it looks at, and when, in `pending.py`.
+The poller writes nothing. It compares the server with the store and returns a `Poll`: everything that must be written
+in one transaction, so that a poll is stored completely or not at all. `event_reader.py` reads the events; `pending.py`
+decides which objects are read, and when.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.patchwork.states import States
-from bot.patchwork.updates import CommentHint, Told, shown_by, told_by
+from bot.patchwork.updates import CommentHint, PatchUpdate, listed_fields, updates_in
 from bot.poll import Baseline, Pending, PendingKind, Poll, SeriesRead, WatchPosition
 from bot.polling import cursor
 from bot.polling.availability import Availability, Unavailable, VersionCheck
@@ -33,7 +33,7 @@ from bot.polling.sweep import ListSweep, SweepResult
 from bot.store.store import Store
 
 EMPTY_CHECK_EVERY = 600.0
-BACKLOG_SECONDS = 30.0  # an import is read over many polls, and each would read its thousands of events again
+BACKLOG_SECONDS = 30.0  # without new events during an import: each of its polls would read its events again
 _NOBODY = NoFollowers()
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class OldNewsFilter:
     """A filter for mails that are too old: sent before a time, and first seen until another (both UTC)."""
 
     sent_before: datetime
-    heard_until: datetime
+    seen_until: datetime
 
     def has(self, item: Pending, date: str) -> bool:
         """Return whether *item* is too old, given its mail's *date* (naive UTC); False without a readable date."""
@@ -61,12 +61,12 @@ class OldNewsFilter:
             sent = datetime.fromisoformat(date).replace(tzinfo=UTC)
         except ValueError:
             return False
-        return sent < self.sent_before and item.first_seen <= self.heard_until
+        return sent < self.sent_before and item.first_seen <= self.seen_until
 
 
 @dataclass(frozen=True, slots=True)
-class _SeriesFound:
-    """A series that was read, and those of its patches that could not be, each with the error."""
+class _SeriesResult:
+    """A series, and the patches of it that could not be read, each with the error."""
 
     read: SeriesRead
     unread: tuple[tuple[PatchRef, TransportError], ...] = ()
@@ -76,10 +76,10 @@ class _SeriesFound:
 class _Hints:
     """The hints of a poll: pending objects, the sweep's result, updates of patches, and new comments."""
 
-    board: PendingQueue
-    catch: SweepResult
-    told: tuple[Told, ...]
-    heard: tuple[CommentHint, ...]
+    queue: PendingQueue
+    swept: SweepResult
+    updates: tuple[PatchUpdate, ...]
+    new_comments: tuple[CommentHint, ...]
 
 
 class Poller:
@@ -95,7 +95,7 @@ class Poller:
         api: PatchworkApi,
         store: Store,
         clock: Clock,
-        listening: Followers = _NOBODY,
+        followers: Followers = _NOBODY,
         *,
         incidents: Incidents | None = None,
     ) -> None:
@@ -106,13 +106,13 @@ class Poller:
         self._clock = clock
         self._incidents = incidents or Incidents(clock)
         self._events = EventReader(source.server, api, store, clock)
-        self._follow_ups = FollowUps(source.server, api, store, listening, clock)
-        self._backlog_until = 0.0  # until when what is due is read before new events are asked for
-        self._past: OldNewsFilter | None = None  # of this poll
-        self._net = ListSweep(source.server, api, store, clock, self._incidents)
+        self._follow_ups = FollowUps(source.server, api, store, followers, clock)
+        self._backlog_until = 0.0  # until then, due objects are read and no new events
+        self._old_news: OldNewsFilter | None = None  # of this poll
+        self._sweeps = ListSweep(source.server, api, store, clock, self._incidents)
         self._availability = Availability(source.server, source.projects, api, clock)
         self._projects = BaselineReader(source.server, api, self._events, self._availability)
-        self._empty_recheck_at = 0.0  # when to ask again why a server without a past has no events
+        self._empty_recheck_at = 0.0  # when to check again why a server that never had events has none
         self._version = VersionCheck(source.server, api, clock)
         self._covers = LateCovers(source.server, api, store)
         self._is_first_poll = True
@@ -151,9 +151,9 @@ class Poller:
         """True if the server's pages are named by message-id (API 1.2 and newer)."""
         return self._api.version != "1.1"
 
-    async def poll(self, watched: WatchPosition, past: OldNewsFilter | None = None) -> Poll:
-        """Ask the server what is new since *watched*; one request when nothing is. What is *past* is not read whole."""
-        self._past = past
+    async def poll(self, watched: WatchPosition, too_old: OldNewsFilter | None = None) -> Poll:
+        """Return what is new since *watched*, with one request if nothing is; of *too_old* mails, read only names."""
+        self._old_news = too_old
         await self._version.run()
         self._api.states = watched.states
         fresh = await self._projects.missing_baselines(watched)
@@ -169,12 +169,12 @@ class Poller:
             await self._check_projects(list(baselines), had_events=watched.cursor is not None)
         walk, unread_from = await self._projects.catch_up(watched, walk)
         hints = await self._hints(watched, baselines, walk)
-        look = Fetch(self.server, hints.board, self._clock, self._incidents)
-        series, patches, old = await self._look(look)
-        followed = await self._follow_ups.look(look, hints.heard)
-        named = await self._covers.look(look)
-        look.resolve_settled()
-        more, pending, settled = await asyncio.to_thread(_left_over, hints.board)
+        fetch = Fetch(self.server, hints.queue, self._clock, self._incidents)
+        series, patches, old_patches = await self._read_submissions(fetch)
+        followed = await self._follow_ups.read(fetch, hints.new_comments)
+        renamed_series = await self._covers.read(fetch)
+        fetch.resolve_settled()
+        more, pending, settled = await asyncio.to_thread(_left_over, hints.queue)
         if not has_backlog or not more:
             self._backlog_until = self._clock.monotonic() + BACKLOG_SECONDS if more and not walk.cut else 0.0
         return Poll(
@@ -183,18 +183,18 @@ class Poller:
             events=walk.new,
             series=series,
             patches=patches,
-            told=hints.told,
-            shown=(*hints.catch.series, *named),
+            updates=hints.updates,
+            listed=(*hints.swept.series, *renamed_series),
             followed=followed,
             baselines=fresh,
             pending=pending,
             settled=settled,
             more=walk.cut or more,
-            wait=look.asked_to_wait,
-            past=old,
+            wait=fetch.delay,
+            too_old=old_patches,
             unread_from=unread_from,
-            sweep=hints.catch.state,
-            state_names=hints.catch.names,
+            sweep=hints.swept.state,
+            state_names=hints.swept.names,
         )
 
     def _nothing(self, watched: WatchPosition) -> Poll:
@@ -216,9 +216,9 @@ class Poller:
     # Projects
 
     async def _check_projects(self, projects: Sequence[ProjectName], *, had_events: bool) -> None:
-        """Find the unknown project that empties a response about several.
+        """Check for an unknown project, which makes a response about several projects empty.
 
-        If there never was an event, an empty response is normal, and checking now and then is enough.
+        If there never was an event, an empty response is normal, and an occasional check is enough.
         """
         if not had_events and self._clock.monotonic() < self._empty_recheck_at:
             return
@@ -230,34 +230,34 @@ class Poller:
     # Hints and look-ups
 
     async def _hints(self, watched: WatchPosition, baselines: dict[ProjectName, Baseline], walk: EventsRead) -> _Hints:
-        """Return what events and the sweep hint at, and their updates: those of the sweep first, because it may lag."""
-        catch = await self._net.cast(baselines, watched.sweep)
-        known = await self._known(watched, baselines, walk, catch)
+        """Return the hints and updates of the sweep and of events; the sweep comes first, because it may be older."""
+        swept = await self._sweeps.run(baselines, watched.sweep)
+        known = await self._known(watched, baselines, walk, swept)
         now, wait = self._clock.now(), self._source.incomplete_after
-        # Off the event loop, for of an import there is much.
-        board = await asyncio.to_thread(lambda: _hinted(PendingQueue(watched.pending, known, now, wait), walk, catch))
+        # Off the event loop, because an import has many.
+        queue = await asyncio.to_thread(lambda: _hinted(PendingQueue(watched.pending, known, now, wait), walk, swept))
         if self._is_first_poll:
-            board.retry_unreadable()  # whoever starts the bot anew may have removed the reason
+            queue.retry_unreadable()  # the cause may have been removed before the restart
             self._is_first_poll = False
-        heard = await self._follow_ups.hint(board, known, walk.new, catch)
-        shown = [patch for patch in catch.patches if not known.old_patch(patch.project, patch.id)]
-        told = told_by(event for event in walk.new if known.concerns(event))
-        return _Hints(board, catch, (*shown_by(shown), *told), heard)
+        new_comments = await self._follow_ups.hint(queue, known, walk.new, swept)
+        listed = [patch for patch in swept.patches if not known.old_patch(patch.project, patch.id)]
+        updates = updates_in(event for event in walk.new if known.concerns(event))
+        return _Hints(queue, swept, (*listed_fields(listed), *updates), new_comments)
 
     async def _known(
         self,
         watched: WatchPosition,
         baselines: dict[ProjectName, Baseline],
         walk: EventsRead,
-        catch: SweepResult,
+        swept: SweepResult,
     ) -> KnownObjects:
-        """Return the stored state of all objects that this poll is about."""
+        """Return the stored state of all objects that this poll concerns."""
         series = {event.series for event in walk.new if event.series is not None}
-        series |= {item.id for item in catch.series}
-        series |= {patch.series for patch in catch.patches if patch.series is not None}
+        series |= {item.id for item in swept.series}
+        series |= {patch.series for patch in swept.patches if patch.series is not None}
         series |= {SeriesId(item.id) for item in watched.pending if item.kind is PendingKind.SERIES}
         patches = {event.patch.id for event in walk.new if event.patch is not None}
-        patches |= {patch.id for patch in catch.patches}
+        patches |= {patch.id for patch in swept.patches}
         patches |= {PatchId(item.id) for item in watched.pending if item.kind is PendingKind.PATCH}
         named = walk.named
         more_series, more_patches = series - named.series.keys(), patches - named.patches.keys()
@@ -270,82 +270,84 @@ class Poller:
             patches=frozenset(number for number, is_known in named.patches.items() if is_known),
         )
 
-    async def _look(self, look: Fetch) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...], frozenset[PatchId]]:
-        """Read due series, which settle their patches, then the other patches, and tell which are past."""
-        board = look.board
+    async def _read_submissions(
+        self, fetch: Fetch
+    ) -> tuple[tuple[SeriesRead, ...], tuple[Patch, ...], frozenset[PatchId]]:
+        """Read due series, which settle their patches, then other patches; return them, and the ids of too old ones."""
+        queue = fetch.queue
         series: list[SeriesRead] = []
-        for item, found_series in await look.at(self._read_series, PendingKind.SERIES):
-            series.append(found_series.read)
-            board.settle(*item.key)
-            unread = {ref.id for ref, _ in found_series.unread}
-            for ref in found_series.read.series.patches:
+        for item, result in await fetch.read_due(self._read_series, PendingKind.SERIES):
+            series.append(result.read)
+            queue.settle(*item.key)
+            unread = {ref.id for ref, _ in result.unread}
+            for ref in result.read.series.patches:
                 if ref.id not in unread:
-                    board.settle(PendingKind.PATCH, ref.id)
-            for ref, error in found_series.unread:
-                look.failed(board.unread_patch(item.project, ref), error)
-        found = await look.at(self._read_patch, PendingKind.PATCH)
-        patches = [patch for _, patch in found]
-        past = frozenset(patch.id for item, patch in found if self._is_past(item, patch.date))
+                    queue.settle(PendingKind.PATCH, ref.id)
+            for ref, error in result.unread:
+                fetch.failed(queue.unread_patch(item.project, ref), error)
+        results = await fetch.read_due(self._read_patch, PendingKind.PATCH)
+        patches = [patch for _, patch in results]
+        too_old = frozenset(patch.id for item, patch in results if self._is_past(item, patch.date))
         members = {patch.series for patch in patches if patch.series is not None}
         if members:
             async with self._store.reading() as tx:
-                board.learn(await tx.watch.known_series(self.server, members))
+                queue.learn(await tx.watch.known_series(self.server, members))
         for patch in patches:
-            board.settle(PendingKind.PATCH, patch.id)
+            queue.settle(PendingKind.PATCH, patch.id)
             if patch.series is not None:
-                # Nobody told of it in its series, so nobody may tell when that is complete: look at once.
-                board.series(patch.project, patch.series, complete=True, patch=patch.id)
-        return tuple(series), tuple(patch for patch in patches if patch.series is None), past
+                # No event announced it in its series, so none may announce the complete series either: read it at once.
+                queue.series(patch.project, patch.series, complete=True, patch=patch.id)
+        return tuple(series), tuple(patch for patch in patches if patch.series is None), too_old
 
-    async def _read_series(self, board: PendingQueue, item: Pending) -> _SeriesFound | None:
-        """Return the series with its unread patches; None while it may still become complete.
+    async def _read_series(self, queue: PendingQueue, item: Pending) -> _SeriesResult | None:
+        """Return the series with the patches that are not stored; None while it may still become complete.
 
-        After its deadline, patches that cannot be read, or that the server does not have, are left out.
+        After its deadline, patches that are unreadable or missing on the server are left out.
         """
         series = await self._api.series(item.id)
         is_late = self._clock.now() >= item.deadline
         if not series.received_all and not is_late:
             return None
-        unread = [ref for ref in series.patches if not board.has_read(series.id, ref.id)]
+        unread = [ref for ref in series.patches if not queue.has_read(series.id, ref.id)]
         if self._is_past(item, series.date):
-            return _SeriesFound(SeriesRead(series, tuple(_by_name(series, ref) for ref in unread), past=True))
+            return _SeriesResult(SeriesRead(series, tuple(_by_name(series, ref) for ref in unread), too_old=True))
         contents = await self._api.read_contents(series, unread, partly=is_late)
         failures = contents.failures
         failure = next((error for error in failures.values() if not isinstance(error, NotFound)), None)
         if failure is not None and not contents.patches:
             raise failure
         missing = tuple((ref, failures[ref.id]) for ref in unread if ref.id in failures)
-        return _SeriesFound(SeriesRead(series, contents.patches), missing)
+        return _SeriesResult(SeriesRead(series, contents.patches), missing)
 
     def _is_past(self, item: Pending, date: str) -> bool:
-        return self._past is not None and self._past.has(item, date)
+        return self._old_news is not None and self._old_news.has(item, date)
 
     async def _read_patch(self, _: PendingQueue, item: Pending) -> Patch:
         return await self._api.patch(item.id)
 
 
-def _hinted(board: PendingQueue, walk: EventsRead, catch: SweepResult) -> PendingQueue:
-    """Return *board* with the objects that events and the sweep hint at."""
+def _hinted(queue: PendingQueue, walk: EventsRead, swept: SweepResult) -> PendingQueue:
+    """Add the objects that events and the sweep hint at to *queue*, and return it."""
     for event in walk.new:
-        board.hint(event)
-    for series in catch.series:
-        board.series(series.project, series.id, complete=series.received_all)
-    for patch in catch.patches:
+        queue.hint(event)
+    for series in swept.series:
+        queue.series(series.project, series.id, complete=series.received_all)
+    for patch in swept.patches:
         if patch.series is None:
-            board.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
+            queue.patch(patch.project, PatchRef(patch.id, patch.msgid, patch.name))
         else:
-            board.series(patch.project, patch.series, patch=patch.id)
-    return board
+            queue.series(patch.project, patch.series, patch=patch.id)
+    return queue
 
 
-def _left_over(board: PendingQueue) -> tuple[bool, tuple[Pending, ...], tuple[Pending, ...]]:
-    """Return whether more is due, which items are new or changed, and which are settled.
+def _left_over(queue: PendingQueue) -> tuple[bool, tuple[Pending, ...], tuple[Pending, ...]]:
+    """Return whether readable objects are due, which items are new or changed, and which are settled.
 
-    Unreadable objects are no reason to poll at once.
+    Unreadable objects are no reason for another poll at once.
     """
-    return any(item.unreadable_since is None for item in board.due(1)), board.changed, board.settled
+    return any(item.unreadable_since is None for item in queue.due(1)), queue.changed, queue.settled
 
 
 def _by_name(series: Series, ref: PatchRef) -> Patch:
-    """Return a patch with only the data that its series has."""
+    """Return a patch with only the data that its series has of it."""
     return Patch(ref.id, series.project, ref.msgid, ref.name, series.submitter, series.date, series.id)

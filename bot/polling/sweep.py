@@ -1,7 +1,7 @@
-"""The safety net: every half hour the newest series and patches by id, which no clock and no event can hide.
+"""The sweep: every half hour it reads the newest series and patches by id, to find what events missed.
 
-It finds what events missed: an hour that came twice, a date in the future, a project that was missing for a while;
-`poll.py` says how far each list is read. It also finds what raises no event:
+Events miss objects if an hour comes twice, a date is in the future, or a project was missing for a while. `poll.py`
+describes how far each list is read. The sweep also finds changes that raise no event:
 
 * Archived patches. The number of the last page of size one is their total, on every version of the API. If it changed,
   the list is read, newest first, until the differences to the known patches account for the change, or down to the
@@ -31,22 +31,22 @@ from bot.store.store import Store
 
 _PAGE_ROWS = 50
 _MAX_ARCHIVE_PAGES = 40
-_MAX_MISSING = 50  # series of a sweep, looked at by themselves
+_MAX_MISSING = 50  # submissions per sweep, each read individually
 SWEEPS_A_ROUND = 8  # four hours
-_LEAST_ROWS, _MOST_ROWS = 10, 100  # patches a sweep
+_LEAST_ROWS, _MOST_ROWS = 10, 100  # patches per sweep
 EVERY = timedelta(minutes=30)
 NAMES_EVERY = timedelta(days=1)
 RETRY_SECONDS = 5 * 60.0
 SWEEP_FAILED = "sweep.failed"
 _MAX_PAGES = 20
 _log = structlog.get_logger(__name__)
-_Found = TypeVar("_Found", Series, Patch)
-_Page = Callable[[int, int], Awaitable[NewestPage[_Found]]]
+_Object = TypeVar("_Object", Series, Patch)
+_Page = Callable[[int, int], Awaitable[NewestPage[_Object]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """The archived patches that were read, and their total; *total* is None if the server does not tell.
+    """The archived patches that were read, and their total; *total* is None if the server does not return it.
 
     *missing* were archived and are no longer on the list.
     """
@@ -64,7 +64,7 @@ class Archive:
         self._api = api
         self._store = store
 
-    async def look(self, baselines: Mapping[ProjectName, int], before: int | None) -> Archived:
+    async def read(self, baselines: Mapping[ProjectName, int], before: int | None) -> Archived:
         """Return the archived patches of the projects with these *baselines*, if their total is not *before*.
 
         Raises:
@@ -76,21 +76,21 @@ class Archive:
             return Archived(total)
         async with self._store.reading() as tx:
             known = await tx.sweeps.archived(self._server, projects)
-        found: list[Patch] = []
+        patches: list[Patch] = []
         new: set[PatchId] = set()
         gone: set[PatchId] = set()
         async for page in self._pages(projects):
-            found += page.rows
+            patches += page.rows
             ids = {patch.id for patch in page.rows}
             async with self._store.reading() as tx:
                 new |= await tx.watch.known_patches(self._server, ids) - known.keys()
             reached = page.lowest if page.more else 0
-            gone = {patch for patch in known if patch >= reached}.difference(patch.id for patch in found)
+            gone = {patch for patch in known if patch >= reached}.difference(patch.id for patch in patches)
             accounts = before is not None and bool(new or gone) and len(new) - len(gone) == total - before
             if accounts or reached <= min(baselines.values()):
                 break
         missing = {each.series or each.newest: each for each in map(known.__getitem__, sorted(gone, reverse=True))}
-        return Archived(total, tuple(found), tuple(missing.values())[:_MAX_MISSING])
+        return Archived(total, tuple(patches), tuple(missing.values())[:_MAX_MISSING])
 
     async def _pages(self, projects: Collection[ProjectName]) -> AsyncIterator[NewestPage[Patch]]:
         for number in range(1, _MAX_ARCHIVE_PAGES + 1):
@@ -107,8 +107,7 @@ class Archive:
 class RoundResult:
     """The result of a part of the round, newest first; *below* is the patch id where it continues, None for the start.
 
-    *failure* is the error that ended it early: it continues after the unreadable submission, which thus delays no
-    others.
+    *failure* is the error that ended it early: the round continues after the unreadable submission.
     """
 
     patches: tuple[Patch, ...] = ()
@@ -118,15 +117,15 @@ class RoundResult:
 
 
 class OpenRound:
-    """The round of one server."""
+    """The round through the open submissions of one server, a few in each sweep."""
 
     def __init__(self, server: ServerName, api: PatchworkApi, store: Store) -> None:
         self._server = server
         self._api = api
         self._store = store
-        self._overdrawn = 0  # rows that a large series used in advance
+        self._overdrawn = 0  # rows that a large series used in excess of the last sweep's share
 
-    async def go_on(self, projects: Collection[ProjectName], below: PatchId | None) -> RoundResult:
+    async def read_next(self, projects: Collection[ProjectName], below: PatchId | None) -> RoundResult:
         """Read the next few submissions."""
         async with self._store.reading() as tx:
             opened = await tx.sweeps.open(self._server, projects, below, _MOST_ROWS)
@@ -139,19 +138,19 @@ class OpenRound:
                 break
             below = submission.newest
             try:
-                found, renamed = await self.look(submission)
+                submission_patches, renamed = await self.read(submission)
             except TransportError as error:
                 failure = error
                 continue
-            patches += found
+            patches += submission_patches
             series += renamed
-            rows -= max(len(found), 1)
+            rows -= max(len(submission_patches), 1)
         else:
-            below = None  # the last of them was reached
+            below = None  # the round is complete
         self._overdrawn = max(-rows, 0)
         return RoundResult(tuple(patches), tuple(series), below, failure)
 
-    async def look(self, submission: OpenSubmission) -> tuple[tuple[Patch, ...], tuple[Series, ...]]:
+    async def read(self, submission: OpenSubmission) -> tuple[tuple[Patch, ...], tuple[Series, ...]]:
         """Return the patches of a *submission* as a list shows them, and its series if its name has changed.
 
         Raises:
@@ -159,12 +158,12 @@ class OpenRound:
         """
         if submission.series is None:
             return _of(submission, await self._lone(submission.newest)), ()
-        patches, name = await self._api.shown_in(submission.series)
-        found = _of(submission, patches)
-        if not (found and name and submission.name) or name == submission.name:
-            return found, ()
+        patches, name = await self._api.listed_in(submission.series)
+        mine = _of(submission, patches)
+        if not (mine and name and submission.name) or name == submission.name:
+            return mine, ()
         series = await self._api.series(submission.series)
-        return found, (replace(series, project=submission.project),)
+        return mine, (replace(series, project=submission.project),)
 
     async def _lone(self, patch: PatchId) -> tuple[Patch, ...]:
         try:
@@ -174,7 +173,7 @@ class OpenRound:
 
 
 def _of(submission: OpenSubmission, patches: tuple[Patch, ...]) -> tuple[Patch, ...]:
-    """Return those *patches* that are in the project of the *submission*, with the known spelling of the project."""
+    """Return the *patches* in the project of *submission*, with the known spelling of the project."""
     mine = (patch for patch in patches if patch.project.lower() == submission.project.lower())
     return tuple(replace(patch, project=submission.project) for patch in mine)
 
@@ -217,10 +216,10 @@ class ListSweep:
         self._incidents = incidents
         self._not_before = 0.0  # after a failure
 
-    async def cast(self, baselines: Mapping[ProjectName, Baseline], state: SweepState | None) -> SweepResult:
-        """Run a sweep after those that came to *state*; return an empty result within half an hour of the last one.
+    async def run(self, baselines: Mapping[ProjectName, Baseline], state: SweepState | None) -> SweepResult:
+        """Run a sweep if the last one, whose progress is *state*, is half an hour old; else return an empty result.
 
-        Without an earlier sweep, that half hour begins now, because the baselines are current.
+        Without an earlier sweep, the half hour begins now, because the baselines are current.
         """
         now = self._clock.now()
         if state is None:
@@ -236,10 +235,10 @@ class ListSweep:
         }
         swept, has_failed = _Swept(state), False
         for what, part in parts.items():
-            found = await self._tried(f"the {what} of {self._server}", part, baselines, swept.state)
-            swept = _Swept(found.state, (*swept.series, *found.series), (*swept.patches, *found.patches))
-            has_failed |= found.failure is not None
-        if has_failed:  # all is asked again soon
+            result = await self._run_part(f"the {what} of {self._server}", part, baselines, swept.state)
+            swept = _Swept(result.state, (*swept.series, *result.series), (*swept.patches, *result.patches))
+            has_failed |= result.failure is not None
+        if has_failed:  # all of it is repeated soon
             self._not_before = self._clock.monotonic() + RETRY_SECONDS
             return SweepResult(swept.series, swept.patches, swept.state)
         if state.named_at is not None and timedelta() <= now - state.named_at < NAMES_EVERY:
@@ -255,70 +254,70 @@ class ListSweep:
             _log.info("states.not_shown", server=self._server, reason=str(error))
             return {}
 
-    async def _tried(
+    async def _run_part(
         self, name: str, part: _Part, baselines: Mapping[ProjectName, Baseline], state: SweepState
     ) -> _Swept:
-        """Return the result of a *part*; if the server fails, with the error, which is recorded as an incident."""
+        """Return the result of a *part*; if the server fails, record an incident and return the error."""
         try:
-            found = await part(baselines, state)
+            result = await part(baselines, state)
         except TransportError as error:
-            found = _Swept(state, failure=error)
-        if found.failure is None:
+            result = _Swept(state, failure=error)
+        if result.failure is None:
             self._incidents.resolve(SWEEP_FAILED, name)
         else:
-            self._incidents.record(SWEEP_FAILED, name, str(found.failure))
-        return found
+            self._incidents.record(SWEEP_FAILED, name, str(result.failure))
+        return result
 
     async def _newest_series(self, baselines: Mapping[ProjectName, Baseline], state: SweepState) -> _Swept:
-        past = {name: base.series for name, base in baselines.items()}
+        floors = {name: base.series for name, base in baselines.items()}
 
         async def page(rows: int, number: int) -> NewestPage[Series]:
-            return await self._api.newest_series(list(past), rows, number)
+            return await self._api.newest_series(list(floors), rows, number)
 
-        found, mark = await _down_to_the_mark(page, past, state.series)
-        return _Swept(replace(state, series=mark), series=found)
+        series, mark = await _read_to_mark(page, floors, state.series)
+        return _Swept(replace(state, series=mark), series=series)
 
     async def _newest_patches(self, baselines: Mapping[ProjectName, Baseline], state: SweepState) -> _Swept:
-        past = {name: base.patch for name, base in baselines.items()}
+        floors = {name: base.patch for name, base in baselines.items()}
 
         async def page(rows: int, number: int) -> NewestPage[Patch]:
-            return await self._api.newest_patches(list(past), rows, number)
+            return await self._api.newest_patches(list(floors), rows, number)
 
-        found, mark = await _down_to_the_mark(page, past, state.patches)
-        return _Swept(replace(state, patches=mark), patches=found)
+        patches, mark = await _read_to_mark(page, floors, state.patches)
+        return _Swept(replace(state, patches=mark), patches=patches)
 
     async def _archived(self, baselines: Mapping[ProjectName, Baseline], state: SweepState) -> _Swept:
-        past = {name: base.patch for name, base in baselines.items()}
-        archived = await self._archive.look(past, state.archived)
-        found = list(archived.patches)
+        floors = {name: base.patch for name, base in baselines.items()}
+        archived = await self._archive.read(floors, state.archived)
+        patches = list(archived.patches)
         for submission in archived.missing:
-            patches, _ = await self._round.look(submission)
-            found += patches
-        return _Swept(replace(state, archived=archived.total), patches=tuple(found))
+            more, _ = await self._round.read(submission)
+            patches += more
+        return _Swept(replace(state, archived=archived.total), patches=tuple(patches))
 
     async def _open(self, baselines: Mapping[ProjectName, Baseline], state: SweepState) -> _Swept:
-        looked = await self._round.go_on(list(baselines), state.below)
-        return _Swept(replace(state, below=looked.below), looked.series, looked.patches, looked.failure)
+        result = await self._round.read_next(list(baselines), state.below)
+        return _Swept(replace(state, below=result.below), result.series, result.patches, result.failure)
 
 
-async def _down_to_the_mark(
-    page: _Page[_Found], past: Mapping[ProjectName, int], mark: ListMark
-) -> tuple[tuple[_Found, ...], ListMark]:
-    """Return the first row, or, if the list changed, all down to the floor of *mark*; and the new mark."""
+async def _read_to_mark(
+    page: _Page[_Object], baselines: Mapping[ProjectName, int], mark: ListMark
+) -> tuple[tuple[_Object, ...], ListMark]:
+    """Return the first row, or all rows down to the floor of *mark* if the list changed, and the new mark."""
     first = await page(1, 1)
-    moved = mark.moved(past, first.highest, first.total)
-    if mark.is_at(past, first.highest, first.total):
+    moved = mark.moved(baselines, first.highest, first.total)
+    if mark.is_at(baselines, first.highest, first.total):
         return first.rows, moved
-    found: list[_Found] = []
-    rows, floor = mark.rows_to_read(first.total), mark.floor(past)
+    objects: list[_Object] = []
+    rows, floor = mark.rows_to_read(first.total), mark.floor(baselines)
     for number in range(1, _MAX_PAGES + 1):
         try:
-            answer = await page(rows, number)
+            read = await page(rows, number)
         except NotFound:
             if number == 1:
                 raise
             break
-        found += answer.rows
-        if not answer.more or answer.lowest <= floor:
+        objects += read.rows
+        if not read.more or read.lowest <= floor:
             break
-    return tuple(found), moved
+    return tuple(objects), moved

@@ -74,7 +74,7 @@ class PollChanges(PatchBook):
         """Return the known submissions that the poll may change, in its order."""
         poll, followed = self._poll, self._poll.followed
         patches = [patch for patch, values in (await self._news()).items() if values]
-        patches += [told.patch for told in poll.told if isinstance(told, CheckUpdate)]
+        patches += [told.patch for told in poll.updates if isinstance(told, CheckUpdate)]
         patches += [read.patch for read in followed.checks]
         patches += [patch for read in followed.trailers for patch, _ in read.patches]
         refs = await self.refs_of(self._server, patches)
@@ -94,7 +94,7 @@ class PollChanges(PatchBook):
 
     def _last_told(self) -> dict[PatchId, dict[PatchField, str | None]]:
         found: dict[PatchId, dict[PatchField, str | None]] = defaultdict(dict)
-        for told in self._poll.told:
+        for told in self._poll.updates:
             if isinstance(told, FieldUpdate):
                 found[told.patch][told.field] = told.value
         return found
@@ -102,7 +102,7 @@ class PollChanges(PatchBook):
     async def _renamed(self) -> list[Series]:
         """Return the known series that differ in a list, except for those that the poll read."""
         read = {each.series.id for each in self._poll.series}
-        shown = {series.id: series for series in self._poll.shown if series.id not in read}
+        shown = {series.id: series for series in self._poll.listed if series.id not in read}
         table = schema.series
         columns = [table.c.id, *(table.c[name] for name in _SHOWN)]
         stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, shown)
@@ -115,7 +115,7 @@ class PollChanges(PatchBook):
     async def _name_delegates(self) -> None:
         """Replace a delegate known only by address, as from an mbox, by the first name given, which is no change."""
         told: dict[PatchId, str] = {}
-        for each in self._poll.told:
+        for each in self._poll.updates:
             if isinstance(each, FieldUpdate) and each.field is PatchField.DELEGATE and each.value:
                 told.setdefault(each.patch, each.value)
         table = schema.patch
@@ -150,7 +150,7 @@ class PollChanges(PatchBook):
     async def _tell_checks(self) -> None:
         """Write the latest check of each account in each context, and the worst of them with the patch."""
         table, read = schema.patch_check, {each.patch: each.checks for each in self._poll.followed.checks}
-        told = [each for each in self._poll.told if isinstance(each, CheckUpdate)]
+        told = [each for each in self._poll.updates if isinstance(each, CheckUpdate)]
         changed = {*read, *(new.patch for new in told)}
         of_server = table.c.server == self._server
         checks: dict[PatchId, list[Check]] = defaultdict(list)
@@ -207,7 +207,7 @@ class PollChanges(PatchBook):
 
     async def _hear(self) -> None:
         followed = self._poll.followed
-        heard = [(told.on, told.id) for told in followed.heard]
+        heard = [(told.on, told.id) for told in followed.new_comments]
         heard += [(read.on, number) for read in followed.comments for number in read.unannounced]
         rows_ = [
             {

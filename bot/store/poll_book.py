@@ -36,7 +36,7 @@ _FINAL_STATES = ("accepted", "rejected", "superseded", "not-applicable", "mainli
 def _states_in(poll: Poll) -> set[str]:
     """Return the slugs of the states in a poll."""
     patches = (*poll.patches, *(patch for read in poll.series for patch in read.news))
-    told = {each.value for each in poll.told if isinstance(each, FieldUpdate) and each.field is PatchField.STATE}
+    told = {each.value for each in poll.updates if isinstance(each, FieldUpdate) and each.field is PatchField.STATE}
     return {slug for slug in told | {patch.state for patch in patches} if slug}
 
 

@@ -74,7 +74,7 @@ class CatchUp:
     async def count(self, tx: Transaction, absence: Absence, poll: Poll) -> Absence:
         """Count what a *poll* after an *absence* brought."""
         complete = [read for read in poll.series if len(read.news) == len(read.series.patches)]
-        old = sum(read.past for read in complete) + len(poll.past)
+        old = sum(read.too_old for read in complete) + len(poll.too_old)
         came = absence.came + len(complete) + len(poll.patches)
         absence = replace(absence, came=came, old=absence.old + old)
         await tx.absences.put(absence)

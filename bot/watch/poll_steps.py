@@ -64,7 +64,7 @@ async def save(tx: Transaction, poll: Poll, incidents: Incidents, now: datetime)
     if whole:
         return SavedPoll(poll, whole[0].changed)
     base = replace(
-        poll, series=(), patches=(), told=(), shown=(), followed=FollowUpResult(rechecks=poll.followed.rechecks)
+        poll, series=(), patches=(), updates=(), listed=(), followed=FollowUpResult(rechecks=poll.followed.rechecks)
     )
     changed = list(await tx.watch.save(base))
 
@@ -106,14 +106,14 @@ def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
         yield _Piece(f"series {read.series.id} of {server}", replace(empty, series=(read,)), item)
     for patch in poll.patches:
         item = _item(poll, PendingKind.PATCH, patch.id, patch.project, now)
-        yield _Piece(f"patch {patch.id} of {server}", replace(empty, patches=(patch,), past=poll.past), item)
-    for number, told in groupby(sorted(poll.told, key=lambda each: each.patch), key=lambda each: each.patch):
-        yield _Piece(f"what was told of patch {number} of {server}", replace(empty, told=tuple(told)))
-    for series in poll.shown:
-        yield _Piece(f"series {series.id} of {server}", replace(empty, shown=(series,)))
-    for heard in followed.heard:
+        yield _Piece(f"patch {patch.id} of {server}", replace(empty, patches=(patch,), too_old=poll.too_old), item)
+    for number, told in groupby(sorted(poll.updates, key=lambda each: each.patch), key=lambda each: each.patch):
+        yield _Piece(f"what was told of patch {number} of {server}", replace(empty, updates=tuple(told)))
+    for series in poll.listed:
+        yield _Piece(f"series {series.id} of {server}", replace(empty, listed=(series,)))
+    for heard in followed.new_comments:
         name = f"comment {heard.id} of {server}"
-        yield _Piece(name, replace(empty, followed=replace(nothing, heard=(heard,))))
+        yield _Piece(name, replace(empty, followed=replace(nothing, new_comments=(heard,))))
     for comments in followed.comments:
         name = f"comments on {comments.on.kind} {comments.on.id} of {server}"
         yield _Piece(name, replace(empty, followed=replace(nothing, comments=(comments,))), _comments(poll, comments))
@@ -169,12 +169,12 @@ def found(saved: SavedPoll, rebuilds: int) -> PollParts:
     news = [
         (SubmissionRef(server, SubmissionKind.SERIES, each.series.id, rebuilds), each.news)
         for each in poll.series
-        if not each.past
+        if not each.too_old
     ]
     news += [
         (SubmissionRef(server, SubmissionKind.PATCH, patch.id, rebuilds), (patch,))
         for patch in poll.patches
-        if patch.id not in poll.past
+        if patch.id not in poll.too_old
     ]
     return PollParts(
         submissions=[Arrived(about, {patch.id: patch.text for patch in patches}) for about, patches in news],

@@ -95,7 +95,7 @@ async def test_the_time_of_a_command_runs_while_it_waits_for_its_turn(polls: Pat
     """Ten who ask a server that hangs wait for as long as one request may take, not for ten of them."""
     commands = polls.for_commands()
     commands._limits = RequestLimits(request_seconds=0.01)
-    async with polls._turns.taken(Purpose.COMMAND):
+    async with polls._turns.slot(Purpose.COMMAND):
         with pytest.raises(Temporary, match=r"no answer within 0.01 s; earlier requests are still unanswered"):
             await commands.json("late")
 
@@ -108,7 +108,7 @@ async def test_the_time_of_a_poll_begins_with_its_request(polls: PatchworkClient
     polls._limits = RequestLimits(request_seconds=5)
     async with AsyncExitStack() as stack:
         for _ in range(AT_ONCE):
-            await stack.enter_async_context(polls._turns.taken(Purpose.POLL))
+            await stack.enter_async_context(polls._turns.slot(Purpose.POLL))
         waiting = asyncio.create_task(polls.json("poll"))
         await asyncio.sleep(0)
         assert not waiting.done()

@@ -120,7 +120,7 @@ async def test_a_state_that_changed_without_an_event_is_told_within_half_an_hour
         patchwork.change_silently(posted.patches[0], "accepted")
         polls = await watched.poll(times=HALF_AN_HOUR_OF_POLLS)
 
-    told = [told for poll in polls for told in poll.told]
+    told = [told for poll in polls for told in poll.updates]
     assert FieldUpdate(PatchId(posted.patches[0]), PatchField.STATE, "accepted") in told
 
 

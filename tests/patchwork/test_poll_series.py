@@ -215,7 +215,7 @@ async def test_what_happens_to_a_judged_series_makes_it_no_news_again() -> None:
         await watched.poll(times=70)
 
     assert watched.series == [posted.series]
-    told = next(told for poll in watched.polls for told in poll.told)
+    told = next(told for poll in watched.polls for told in poll.updates)
     assert told == FieldUpdate(PatchId(posted.patches[0]), PatchField.STATE, "accepted")
 
 

@@ -48,7 +48,7 @@ async def test_series_states_and_pull_requests_are_seen_on_every_version(
         pull = patchwork.post_pull_request(PROJECT, "Pull", "https://git.example.org/x.git")
         patchwork.set_state(posted[0].patches[0], "accepted")
         await watched.poll(times=35)
-        told = [told for poll in watched.polls for told in poll.told]
+        told = [told for poll in watched.polls for told in poll.updates]
 
     assert watched.poller._api.version == spoken
     assert watched.poller.links_by_msgid is by_msgid

@@ -9,7 +9,7 @@ from bot.clock import VirtualClock
 from bot.patchwork.api import MAX_FAILED_PAGES
 from bot.patchwork.client import AT_ONCE
 from bot.poll import PendingKind
-from bot.polling.fetch import MAX_FAILED_LOOKS, MAX_FAILED_RETRIES
+from bot.polling.fetch import MAX_FAILED_OBJECTS, MAX_FAILED_RETRIES
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.request import Response
 from support.poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
@@ -301,7 +301,7 @@ async def test_comments_that_cannot_be_read_do_not_hold_up_a_poll_with_each_patc
         patchwork.fault = lambda path: an_error() if "/mbox/" in path else None
         await watched.poll(times=60)
 
-        assert at_most <= MAX_FAILED_LOOKS + AT_ONCE - 1  # of those that fail at the same time
+        assert at_most <= MAX_FAILED_OBJECTS + AT_ONCE - 1  # of those that fail at the same time
         assert watched.changes == [("trailers", 40, "", "A0 R1 T0")]
         assert (await watched.pending(), watched.open_incidents) == ((), [])
 

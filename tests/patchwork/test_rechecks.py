@@ -79,7 +79,7 @@ def test_what_an_earlier_process_asked_counts_for_an_hour() -> None:
 
     assert budget.left == 1
     with pytest.raises(OverBudget) as refused:
-        budget.see_to(2)
+        budget.check(2)
     assert refused.value.until == clock.now() + timedelta(minutes=30)
     clock.advance(1800)
     assert budget.left == REQUESTS_AN_HOUR

@@ -16,7 +16,7 @@ from bot.patchwork.updates import (
     FieldUpdate,
     MailKind,
     PatchField,
-    Told,
+    PatchUpdate,
     TrailersRead,
 )
 from bot.poll import CommentsRead, FollowUpResult, Poll, SeriesRead
@@ -36,9 +36,9 @@ async def save(store: Store, poll: Poll) -> tuple[ChangedSubmission, ...]:
         return await tx.watch.save(poll)
 
 
-async def told(store: Store, *told: Told) -> list[Change]:
+async def told(store: Store, *told: PatchUpdate) -> list[Change]:
     """What changes by what is *told*."""
-    return [change for each in await save(store, Poll(SERVER, CURSOR, told=told)) for change in each.changes]
+    return [change for each in await save(store, Poll(SERVER, CURSOR, updates=told)) for change in each.changes]
 
 
 async def followed(store: Store, found: FollowUpResult) -> list[Change]:
@@ -67,7 +67,7 @@ async def known(store: Store) -> Store:
 
 
 async def test_what_changed_comes_with_all_patches_before_and_after(known: Store) -> None:
-    changed = await save(known, Poll(SERVER, CURSOR, told=(state(2, "accepted"), state(9, "rejected"))))
+    changed = await save(known, Poll(SERVER, CURSOR, updates=(state(2, "accepted"), state(9, "rejected"))))
 
     series, lone = changed
     assert (series.about, lone.about) == (
@@ -111,7 +111,7 @@ async def test_every_field_that_is_told_is_kept(known: Store) -> None:
 
 
 async def test_what_is_told_of_another_server_is_left_alone(known: Store) -> None:
-    poll = Poll(OTHER_SERVER, CURSOR, told=(state(1, "accepted"), CheckUpdate(ONE, a_check(1, CheckState.FAIL))))
+    poll = Poll(OTHER_SERVER, CURSOR, updates=(state(1, "accepted"), CheckUpdate(ONE, a_check(1, CheckState.FAIL))))
 
     assert await save(known, poll) == ()
     assert await ask(known, lambda tx: tx.watch.patch(SERVER, 1)) == a_patch(1, series=5)
@@ -123,9 +123,9 @@ async def test_what_was_told_too_early_is_there_when_its_patch_is_read(store: St
         CheckUpdate(ONE, a_check(1, CheckState.FAIL)),
         state(1, "accepted"),
     )
-    await save(store, Poll(SERVER, CURSOR, told=early))
+    await save(store, Poll(SERVER, CURSOR, updates=early))
 
-    changed = await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),), told=(state(1, "rejected"),)))
+    changed = await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),), updates=(state(1, "rejected"),)))
 
     expected = replace(a_patch(1, state="rejected"), delegate="mia", check=CheckState.FAIL)
     assert (changed, await ask(store, lambda tx: tx.watch.patch(SERVER, 1))) == ((), expected)
@@ -185,8 +185,8 @@ async def test_a_series_that_the_lists_show_otherwise_is_named_anew_but_not_comp
     await save(known, Poll(SERVER, CURSOR, series=(SeriesRead(series, ()),)))
     shown = replace(series, name="Other", cover=Msgid("0@hs"), cover_id=3, received_all=True, patches=())
 
-    [changed] = await save(known, Poll(SERVER, CURSOR, shown=(shown,)))
-    again = await save(known, Poll(SERVER, CURSOR, shown=(shown,)))
+    [changed] = await save(known, Poll(SERVER, CURSOR, listed=(shown,)))
+    again = await save(known, Poll(SERVER, CURSOR, listed=(shown,)))
 
     assert [change.reason for change in changed.changes] == [
         "patches name: Series 5 -> Other",
@@ -211,9 +211,9 @@ async def test_of_the_comments_read_the_new_ones_are_told_once(known: Store) -> 
     said = tuple(Comment(number, SUBMITTER, "", f"Comment {number}.") for number in (1, 2, 3))
     read = CommentsRead(ON_ONE, SERIES, said)
 
-    first = await followed(known, FollowUpResult(heard=(a_comment(1), a_comment(2)), comments=(read,)))
+    first = await followed(known, FollowUpResult(new_comments=(a_comment(1), a_comment(2)), comments=(read,)))
     again = await followed(known, FollowUpResult(comments=(read,)))
-    third = await followed(known, FollowUpResult(heard=(a_comment(3),), comments=(read,)))
+    third = await followed(known, FollowUpResult(new_comments=(a_comment(3),), comments=(read,)))
 
     assert [(change.patch, change.comment) for change in first] == [(ONE, said[0]), (ONE, said[1])]
     assert (again, [change.comment for change in third]) == ([], [said[2]])
@@ -222,7 +222,7 @@ async def test_of_the_comments_read_the_new_ones_are_told_once(known: Store) -> 
 
 
 async def test_comments_that_nobody_wanted_to_hear_are_never_told(known: Store) -> None:
-    await followed(known, FollowUpResult(heard=(a_comment(1),), comments=(CommentsRead(ON_ONE, SERIES),)))
+    await followed(known, FollowUpResult(new_comments=(a_comment(1),), comments=(CommentsRead(ON_ONE, SERIES),)))
 
     said = CommentsRead(ON_ONE, SERIES, (Comment(1, SUBMITTER),))
 
@@ -230,7 +230,7 @@ async def test_comments_that_nobody_wanted_to_hear_are_never_told(known: Store) 
 
 
 async def test_comments_are_forgotten_with_the_patches(known: Store, rig: StoreRig) -> None:
-    await followed(known, FollowUpResult(heard=(a_comment(1),)))
+    await followed(known, FollowUpResult(new_comments=(a_comment(1),)))
     rig.advance(days=179)
     await known.tidy()
     kept = rig.count("comment")
@@ -259,7 +259,7 @@ async def test_what_is_asked_for_a_follow_up(known: Store) -> None:
 
 async def test_a_rebuilt_server_is_known_nothing_of_and_nothing_changes(known: Store, rig: StoreRig) -> None:
     await told(known, CheckUpdate(ONE, a_check(1, CheckState.FAIL)), state(30, "new"))
-    await followed(known, FollowUpResult(heard=(a_comment(1),)))
+    await followed(known, FollowUpResult(new_comments=(a_comment(1),)))
 
     changed = await save(known, Poll(SERVER, CURSOR, rebuilt=True))
 
@@ -273,6 +273,8 @@ async def test_a_burst_over_many_series_is_one_change_each(store: Store) -> None
     )
     await save(store, Poll(SERVER, CURSOR, series=reads))
 
-    changed = await save(store, Poll(SERVER, CURSOR, told=tuple(state(number, "accepted") for number in range(1, 701))))
+    changed = await save(
+        store, Poll(SERVER, CURSOR, updates=tuple(state(number, "accepted") for number in range(1, 701)))
+    )
 
     assert [each.about.id for each in changed] == list(range(1, 701))

@@ -203,7 +203,7 @@ async def test_when_something_last_happened_to_a_patch_is_known(store: Store, ri
         await tx.watch.save(Poll(SERVER, None, patches=(a_patch(1),)))
     rig.advance(days=3)
     async with store.transaction() as tx:
-        await tx.watch.save(Poll(SERVER, None, told=(FieldUpdate(PatchId(1), PatchField.STATE, state),)))
+        await tx.watch.save(Poll(SERVER, None, updates=(FieldUpdate(PatchId(1), PatchField.STATE, state),)))
         found = await tx.watch.remembered(SERVER, 1)
 
     assert found is not None

@@ -80,7 +80,7 @@ async def test_any_change_begins_the_schedule_anew_and_a_repetition_does_not(sto
     rig.advance(hours=20)
     later = next_recheck(rig.now - timedelta(hours=20), rig.now)
     await save(store, begun([Recheck(FIRST, later, is_seen=True)]))
-    accepted = Poll(SERVER, "", told=(FieldUpdate(PatchId(10), PatchField.STATE, "under-review"),), followed=QUIET)
+    accepted = Poll(SERVER, "", updates=(FieldUpdate(PatchId(10), PatchField.STATE, "under-review"),), followed=QUIET)
 
     await save(store, accepted)
     rig.advance(minutes=59)

@@ -100,7 +100,7 @@ async def test_what_is_known_as_archived_is_named_with_its_series(store: Store) 
 
 async def test_what_was_settled_today_may_still_be_told_its_commit(store: Store, rig: StoreRig) -> None:
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1, state="new"),)))
-    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
+    await save(store, Poll(SERVER, CURSOR, updates=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
     today, _ = await opened(store)
     rig.advance(days=2)
     later, _ = await opened(store)

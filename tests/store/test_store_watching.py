@@ -162,7 +162,7 @@ async def test_a_series_that_grows_keeps_its_patches(store: Store) -> None:
 async def test_a_state_changes_a_patch_that_is_known(store: Store, rig: StoreRig) -> None:
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1), a_patch(2))))
 
-    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
+    await save(store, Poll(SERVER, CURSOR, updates=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
 
     assert await patch_of(store, 1) == a_patch(1, state="accepted")
     assert await patch_of(store, 2) == a_patch(2)
@@ -170,8 +170,8 @@ async def test_a_state_changes_a_patch_that_is_known(store: Store, rig: StoreRig
 
 
 async def test_a_state_told_too_early_waits_for_its_patch(store: Store, rig: StoreRig) -> None:
-    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "under-review"),)))
-    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
+    await save(store, Poll(SERVER, CURSOR, updates=(FieldUpdate(PatchId(1), PatchField.STATE, "under-review"),)))
+    await save(store, Poll(SERVER, CURSOR, updates=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
 
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),)))
 
@@ -182,7 +182,7 @@ async def test_a_state_told_too_early_waits_for_its_patch(store: Store, rig: Sto
 async def test_a_state_of_one_server_leaves_the_others_alone(store: Store) -> None:
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),)))
 
-    await save(store, Poll(OTHER_SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
+    await save(store, Poll(OTHER_SERVER, CURSOR, updates=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
 
     assert await patch_of(store, 1) == a_patch(1)
 
@@ -227,7 +227,7 @@ async def test_a_rebuilt_server_starts_anew(store: Store, rig: StoreRig) -> None
         CURSOR,
         (an_event(100),),
         (read,),
-        told=(FieldUpdate(PatchId(9), PatchField.STATE, "new"),),
+        updates=(FieldUpdate(PatchId(9), PatchField.STATE, "new"),),
         baselines=(a_baseline(event=90), a_baseline(ProjectName("not-asked-now"), event=90)),
         pending=(a_pending(7, rig.now),),
     )
@@ -310,7 +310,7 @@ async def test_patches_and_series_are_forgotten_after_180_days(store: Store, rig
 
 
 async def test_a_told_state_that_nobody_asked_for_is_forgotten(store: Store, rig: StoreRig) -> None:
-    await save(store, Poll(SERVER, CURSOR, told=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
+    await save(store, Poll(SERVER, CURSOR, updates=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
     rig.advance(days=4, seconds=1)
 
     await store.tidy()

@@ -20,13 +20,13 @@ def hash_of(diff: str) -> str:
     A name ends at white space, and its first component becomes "a" or "b". Nothing else enters the digest, so that of a
     pure rename, a mode change or a binary file is the digest of nothing.
     """
-    kept = _NOTABLE.sub(_plain, "\n" + diff.replace("\r", "").strip())
-    text = f"{kept[1:]}\n" if kept else ""
+    lines = _NOTABLE.sub(_plain, "\n" + diff.replace("\r", "").strip())
+    text = f"{lines[1:]}\n" if lines else ""
     return hashlib.sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 def proves(digest: str | None) -> bool:
-    """Return whether two diffs with this *digest* are alike, which the digest of nothing does not prove."""
+    """Return whether two diffs with this *digest* are certainly equal, which the digest of nothing does not prove."""
     return digest is not None and digest != OF_NOTHING
 
 

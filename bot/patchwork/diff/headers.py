@@ -1,4 +1,4 @@
-"""Parser of diff headers, which name the file of the next part: C-quoted, prefixed, or two names to a line."""
+"""Parser of diff headers, whose file names may be C-quoted, prefixed, or two to a line."""
 
 import re
 
@@ -40,7 +40,7 @@ _EXTENDED_END = re.compile(
 )
 # What may follow a bare "diff --git" line, which is all that Patchwork leaves of a deleted binary file.
 _ENDS = re.compile(r"\s*\Z|\n(?:diff --git |-- \n)")
-_SHOWN = re.compile(r"\n--- (.*)\n\+\+\+ (.*)")
+_PLAIN_NAMES = re.compile(r"\n--- (.*)\n\+\+\+ (.*)")
 _PLAIN = re.compile(r"\n--- (.*)\n\+\+\+ (.*)(?=\n@@ -)")
 _MOVED = re.compile(r"^(?:rename|copy) (from|to) (.+)", re.MULTILINE)
 _Names = tuple[str | None, str | None]  # of the file now, and before a rename or copy
@@ -162,32 +162,32 @@ def read_header(text: str, at: int) -> tuple[str, str | None, int] | None:
     if header := _GIT.match(text, at):
         below = _EXTENDED_END.search(text, header.end())
         end = below.start() if below else len(text)
-        shown = _SHOWN.match(text, end)
+        names = _PLAIN_NAMES.match(text, end)
         extended = text[header.end() : end]
-        if not extended and shown is None and _ENDS.match(text, end) is None:
+        if not extended and names is None and _ENDS.match(text, end) is None:
             return None  # text that only looks like a header
-        path, old_path = _names(header, extended, shown)
-        end = shown.end() if shown else end
-    elif shown := _PLAIN.match(text, at):
-        path, old_path, end = _shown(shown), None, shown.end()
+        path, old_path = _names(header, extended, names)
+        end = names.end() if names else end
+    elif names := _PLAIN.match(text, at):
+        path, old_path, end = _plain_file(names), None, names.end()
     else:
         return None
     return (path, old_path, end) if path else None
 
 
-def _names(header: re.Match[str], extended: str, shown: re.Match[str] | None) -> _Names:
+def _names(header: re.Match[str], extended: str, plain_names: re.Match[str] | None) -> _Names:
     """Return the path and the old path that a "diff --git" header is about."""
     named = header[2].removesuffix("\r")
     if header[1] != "git":
         return unquote(named), None  # the header of a merge names the file without a prefix
     moved = _moved(extended) if "rename " in extended or "copy " in extended else {}
     named = plain(named)
-    path = moved.get("to") or name_in_header(named) or _shown(shown) or new_name_in_header(named)
+    path = moved.get("to") or name_in_header(named) or _plain_file(plain_names) or new_name_in_header(named)
     old_path = moved.get("from") or path
     return path and plain(path), plain(old_path) if old_path and old_path != path else None
 
 
-def _shown(lines: re.Match[str] | None) -> str | None:
+def _plain_file(lines: re.Match[str] | None) -> str | None:
     """Return the file that the "---" and "+++" lines name; None if there are none."""
     if lines is None:
         return None

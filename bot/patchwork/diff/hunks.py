@@ -76,7 +76,7 @@ def _hunk(text: str, at: int) -> Tally | None:
     if header.re is _HUNK:
         added, removed, used = _plain(lines, _count(header[1]), _count(header[2]))
     else:
-        old = [_count(found[1]) for found in _OLD_COUNT.finditer(header[2])]
+        old = [_count(match[1]) for match in _OLD_COUNT.finditer(header[2])]
         added, removed, used = _merged(lines, old, _count(header[3]))
     remarks = takewhile(lambda line: line.startswith("\\"), lines[used:])  # "\ No newline at end of file"
     return Tally(added, removed, start + sum(len(line) + 1 for line in chain(lines[:used], remarks)))
@@ -114,8 +114,8 @@ def _merged(lines: list[str], old: list[int], new: int) -> tuple[int, int, int]:
             if signs.strip(" +-"):
                 break
             gone = "-" in signs
-            shown = "-" if gone else " "  # the sign of a parent that has the line
-            old = [left - (sign == shown) for left, sign in zip(old, signs, strict=True)]
+            mark = "-" if gone else " "  # the sign of a parent that has the line
+            old = [left - (sign == mark) for left, sign in zip(old, signs, strict=True)]
             added, removed, new = added + ("+" in signs and not gone), removed + gone, new - (not gone)
         used += 1
     return added, removed, used

@@ -1,4 +1,4 @@
-"""Finds the files that a diff touches.
+"""Determines the files that a diff touches.
 
 The text may be a bare diff, several in a row, a patch mail or an mbox; anything that is not a diff is skipped.
 
@@ -80,26 +80,26 @@ def _framed(diff: str) -> str:
 
 
 def _sections(text: str) -> list[_Section]:
-    found: list[_Section] = []
+    sections: list[_Section] = []
     mail = _AT_START
     search = _NOTABLE.search
     notable = search(text)
-    while notable and len(found) < MAX_FILES:
+    while notable and len(sections) < MAX_FILES:
         at = notable.start()
         if header := read_header(text, at):
             path, old_path, start = header
             if mail.in_message:
-                mail = _at_diff(text, at, mail, found)
+                mail = _at_diff(text, at, mail, sections)
             notable = search(text, start)
             end = notable.start() if notable else len(text) - 1
             if text.startswith("-", end + 1):  # possibly a removed line
                 end = tally(text, start, end).end
                 notable = search(text, end)
-            found.append((path, old_path, start, end))
+            sections.append((path, old_path, start, end))
         else:
-            mail = _at_text(text, at + 1, mail, len(found))
+            mail = _at_text(text, at + 1, mail, len(sections))
             notable = search(text, at + 1)
-    return found
+    return sections
 
 
 def _at_text(text: str, at: int, mail: _Mail, files: int) -> _Mail:
@@ -111,15 +111,15 @@ def _at_text(text: str, at: int, mail: _Mail, files: int) -> _Mail:
     return mail
 
 
-def _at_diff(text: str, at: int, mail: _Mail, found: list[_Section]) -> _Mail:
+def _at_diff(text: str, at: int, mail: _Mail, sections: list[_Section]) -> _Mail:
     """Return the state of the mail at the start of a diff, and drop the files that its message only quoted."""
-    if len(found) == mail.files_before and not text[mail.start : at].strip():
+    if len(sections) == mail.files_before and not text[mail.start : at].strip():
         return _PAST_MESSAGE  # there was no message
     if mail.separator is None:
         return mail
     if not _ends_message(text, mail.separator + 3, at):
         return _Mail(mail.start, mail.files_before)
-    del found[mail.files_before :]
+    del sections[mail.files_before :]
     return _PAST_MESSAGE
 
 
