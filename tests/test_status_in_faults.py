@@ -10,19 +10,23 @@ import pytest
 from inline_snapshot import snapshot
 from pydantic import SecretStr
 
+from bot.app import Bot
+from bot.delivery.pacing import Pace
 from bot.errors import Forbidden, Permanent, Temporary
-from bot.ids import UserId
+from bot.ids import NoticeKey, RoomId, UserId
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.session import Session
 from bot.matrix.session_memory import InMemorySession
 from bot.notices.markup import Allowed, written
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 from bot.notices.status import status
 from bot.sample_patchwork.request import Response
 from support.operator_view import ready, told
 from support.rig import ROOM, Rig, a_series
 
 HOUR = 3600.0
+MINUTE = 60.0
 
 
 @pytest.fixture
@@ -202,6 +206,105 @@ async def test_a_queue_that_a_limit_holds_back_says_when_it_goes_on_and_how_to_l
             "1 message to be sent, the oldest since 2026-01-01 00:02 UTC; the next one goes at 2026-01-01 00:07:00 UTC."
         )
         assert limit.startswith("The homeserver limits how many messages an account may send. ")
+
+
+# Messages that wait for ten minutes although they may be sent
+
+
+async def test_a_sender_that_is_stuck_is_told_after_ten_minutes_and_forgotten_when_it_sends(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.clock.advance(HOUR)
+        await write(bot, ROOM)
+        early = (await ready(bot))[0]
+        rig.clock.advance(10 * MINUTE)
+        late = (await ready(bot))[0]
+        await bot.settle()
+
+        assert early == ()
+        assert late == (
+            "No message has been sent since 2026-01-01 01:01 UTC, although 1 waits and the rate limit allows it.",
+        )
+        assert await ready(bot) == ((), ())
+
+
+async def test_sends_that_all_fail_are_told_after_ten_minutes_with_the_reason(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.chat.before_send = lambda _: Temporary("HTTP 502")
+        await write(bot, ROOM)
+        await rig.poll(bot, times=9)
+        early = (await ready(bot))[0]
+        await rig.poll(bot, times=3)
+
+        assert early == ()
+        [outage] = (await ready(bot))[0]
+        assert outage == snapshot(
+            "No message has been sent since 2026-01-01 00:02 UTC, although 1 waits and the rate limit allows it (HTTP 502)."  # noqa: E501  # as it is said
+        )
+
+
+async def test_a_room_whose_sends_fail_is_no_outage_while_others_get_their_messages(rig: Rig) -> None:
+    other = RoomId("!other:hs")
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.chat.before_send = lambda room: Temporary("HTTP 500") if room == ROOM else None
+        await write(bot, ROOM)
+        for _ in range(5):
+            await rig.poll(bot, times=6)
+            await write(bot, other)
+            await bot.settle()
+
+        assert (await ready(bot))[0] == ()
+
+
+async def test_messages_that_may_not_be_sent_are_no_outage_however_long_they_wait(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.chat.before_send = lambda _: Forbidden("HTTP 403")
+        await write(bot, ROOM)
+        await rig.poll(bot, times=30)
+        suspended = (await ready(bot))[0]
+        rig.chat.before_send = lambda _: Temporary("HTTP 429", timedelta(hours=1))
+        await write(bot, RoomId("!other:hs"))
+        await rig.poll(bot, times=30)
+        limited = (await ready(bot))[0]
+        rig.clock.advance(31 * MINUTE)  # the pause is just over
+        over = (await ready(bot))[0]
+
+        assert (suspended, limited, over) == ((), (), ())
+
+
+async def test_what_waited_for_a_room_counts_from_when_the_room_lets_the_bot_again(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.chat.before_send = lambda _: Forbidden("HTTP 403")
+        await write(bot, ROOM)
+        await rig.poll(bot, times=30)
+        async with bot.store.transaction() as tx:
+            await tx.session.resume(ROOM)
+
+        assert (await ready(bot))[0] == ()
+
+
+async def test_a_long_queue_that_moves_as_fast_as_the_limit_allows_is_no_outage(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        bot.sender._pace = Pace.full(1 / 90, 1, rig.clock.monotonic())
+        await write(bot, ROOM, 20)
+        for _ in range(20):
+            await rig.poll(bot)
+            assert (await ready(bot))[0] == ()
+
+        assert 5 < len(rig.titles()) < 20
+
+
+async def write(bot: Bot, room: RoomId, count: int = 1) -> None:
+    """Put messages for a room into the outbox."""
+    async with bot.store.transaction() as tx:
+        for number in range(count):
+            tag = Tag(NoticeKind.ANSWER, NoticeKey(f"answer/{room}/{tx.now}/{number}"))
+            await tx.outbox.add([Notice(room, Lane.CARD, Message("hello", "hello", tag))])
 
 
 async def test_a_room_that_lets_the_bot_speak_no_more(rig: Rig) -> None:

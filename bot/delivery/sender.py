@@ -1,7 +1,7 @@
 """Delivers notices from the outbox to their rooms: claim, send, settle, in that order."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,6 +25,21 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class SendHealth:
+    """The health of the sends; times are UTC.
+
+    *last_attempt* is when an attempt last ended, whatever its outcome; None if none did since the start. *silent_until*
+    is the end of the pause that the homeserver requested last. *failing_since* is when the first of the attempts failed
+    that have all failed since, without a request to pause; None if the last one succeeded or was refused.
+    """
+
+    last_attempt: datetime | None = None
+    silent_until: datetime | None = None
+    failing_since: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SendRound:
     """The result of one round: the number of notices tried, and when the next round is due (UTC; None: no notices)."""
 
@@ -44,6 +59,7 @@ class Sender:
         self._busy: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._stopping = False
+        self.health = SendHealth()
         store.on_write({"notice"}, self._wake.set)
 
     def stop(self) -> None:
@@ -117,10 +133,23 @@ class Sender:
             if await tx.outbox.settle(notice, outcome) and isinstance(outcome, Suspend):
                 _log.warning("room.suspended", room=notice.room, reason=outcome.reason)
                 await tx.session.suspend(notice.room)
+        self._note(outcome)
         kind = notice.message.tag.kind
         metrics.SENDS.labels(kind, _RESULTS[type(outcome)]).inc()
         if isinstance(outcome, Sent):
             metrics.LATENCY.labels(kind).observe(max((self._clock.now() - notice.written_at).total_seconds(), 0))
+
+    def _note(self, outcome: Outcome) -> None:
+        """Update the health; an attempt that ended during a requested pause says nothing about failures."""
+        now, before = self._clock.now(), self.health
+        if not isinstance(outcome, RetryAt):
+            self.health = replace(before, last_attempt=now, failing_since=None, reason="")
+        elif before.silent_until is not None and before.silent_until > now:
+            self.health = replace(before, last_attempt=now)
+        else:
+            self.health = replace(
+                before, last_attempt=now, failing_since=before.failing_since or now, reason=outcome.reason
+            )
 
     async def _attempt(self, notice: ClaimedNotice) -> Outcome:
         key = notice.message.tag.key
@@ -147,6 +176,7 @@ class Sender:
         before = self._pace.wait(now)
         self._pace.refused(delay.total_seconds(), now)
         metrics.LIMITED.inc(self._pace.wait(now) - before)
+        self.health = replace(self.health, silent_until=self.may_send_at)
 
     async def _find(self, notice: ClaimedNotice) -> EventId | None:
         """Return the event of an attempt with unknown outcome whose transaction id no longer prevents a duplicate."""

@@ -129,10 +129,20 @@ class HealthCollector:
         return SubscriptionCounts(rooms, persons, self._parts.configured, len(index), index.scanned)
 
     def _paced(self, queue: QueueStatus) -> QueueStatus:
-        """Return *queue* with the next send delayed to the time that the rate limit allows."""
+        """Return *queue* with the next send delayed to the time that the rate limit allows, and whether it is stuck."""
         if queue.next_at is None:
             return queue
-        return replace(queue, next_at=max(queue.next_at, self._parts.sender.may_send_at))
+        sender = self._parts.sender
+        paced = replace(queue, next_at=max(queue.next_at, sender.may_send_at))
+        if sender.may_send_at > self._clock.now():
+            return paced
+        health = sender.health
+        if health.failing_since is not None:
+            return replace(paced, stuck_since=health.failing_since, stuck_reason=health.reason)
+        if queue.due_since is None:
+            return paced
+        since = max(queue.due_since, health.last_attempt or self._started, health.silent_until or self._started)
+        return replace(paced, stuck_since=since)
 
     def _rooms(self, kept: SessionState, out: frozenset[RoomId], cards: Mapping[RoomId, int]) -> tuple[RoomStatus, ...]:
         listening = Counter(each.room for each in self._parts.index.subscriptions)

@@ -11,6 +11,7 @@ from bot.notices.markup import Code, Document, Line, cut, lines, words
 from bot.patchwork.recheck_schedule import raises_comment_events
 
 SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
+STUCK = timedelta(minutes=10)  # so long nothing is sent, although it may be, before the bot is not ready
 MAX_REMARKS = 10
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 MAX_REASON = 200  # characters of an external message
@@ -63,8 +64,9 @@ class WatchedServer:
 class QueueStatus:
     """The messages to be sent; *oldest* is when the first of the *waiting* notices was stored.
 
-    *next_at* is when the next one may be sent; the others are when the first suspended one was stored, and when the
-    last one was given up.
+    *next_at* is when the next one may be sent, *due_since* since when one could have been sent that was not; None if
+    none may be sent now. *stuck_since* is since when nothing is sent although the rate limit allows it; None if that is
+    not so. The others are when the first suspended one was stored, and when the last one was given up.
     """
 
     waiting: int = 0
@@ -72,6 +74,9 @@ class QueueStatus:
     suspended: int = 0
     dead: int = 0
     next_at: datetime | None = None
+    due_since: datetime | None = None
+    stuck_since: datetime | None = None
+    stuck_reason: str = ""
     suspended_since: datetime | None = None
     given_up: datetime | None = None
 
@@ -152,7 +157,7 @@ def outages(condition: BotStatus) -> tuple[str, ...]:
     servers = condition.servers
     failing = (_outage(server) for server in servers if server.health.failing_since)
     nothing_watched = (f"No project on {server.name} can be watched." for server in servers if server.watches_nothing)
-    return (*condition.outages, *failing, *nothing_watched)
+    return (*condition.outages, *failing, *nothing_watched, *_stuck(condition))
 
 
 def remarks(condition: BotStatus) -> tuple[str, ...]:
@@ -175,7 +180,7 @@ def remarks(condition: BotStatus) -> tuple[str, ...]:
 def status(condition: BotStatus, *, for_operator: bool) -> Document:
     """Return the answer to `status`; *for_operator* includes information about other rooms."""
     told: list[Line] = [words(f"patchwork-matrix-bot {condition.version}, running since {moment(condition.started)}")]
-    told += [words(sentence) for sentence in condition.outages]
+    told += [words(sentence) for sentence in (*condition.outages, *_stuck(condition))]
     told += [words(_server(server)) for server in condition.servers]
     told += [words(problem) for server in condition.servers for problem in server.problems]
     told += [words(_catching_up(server.name, server.absence)) for server in condition.servers if server.absence]
@@ -261,6 +266,17 @@ def _waiting(queue: QueueStatus, now: datetime) -> Iterator[str]:
         is_later = queue.next_at is not None and queue.next_at > now
         soonest = f"; the next one goes at {to_the_second(queue.next_at)}" if is_later and queue.next_at else ""
         yield f"{_count(queue.waiting, 'message')} to be sent, the oldest since {moment(queue.oldest)}{soonest}."
+
+
+def _stuck(condition: BotStatus) -> Iterator[str]:
+    """Yield a sentence if nothing was sent for too long although messages may be sent."""
+    queue = condition.queue
+    if queue is None or queue.stuck_since is None or condition.now - queue.stuck_since < STUCK or condition.outages:
+        return  # an outage says more
+    why = f" ({cut(queue.stuck_reason, MAX_REASON)})" if queue.stuck_reason else ""
+    wait = "1 waits" if queue.waiting == 1 else f"{queue.waiting} wait"
+    since = moment(queue.stuck_since)
+    yield f"No message has been sent since {since}, although {wait} and the rate limit allows it{why}."
 
 
 def _kept(queue: QueueStatus) -> Iterator[str]:

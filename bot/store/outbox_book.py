@@ -195,6 +195,13 @@ class OutboxBook:
         moment: datetime | None = (await self._connection.execute(query)).scalar_one()
         return moment
 
+    async def _due_since(self) -> datetime | None:
+        """Return since when a notice may be claimed that was not; None if none may be claimed now."""
+        table = schema.notice
+        query = sa.select(sa.func.min(table.c.next_at, type_=columns.Utc)).where(table.c.id.in_(heads(())))
+        moment: datetime | None = (await self._connection.execute(query)).scalar_one()
+        return moment if moment is not None and moment <= self._now else None
+
     async def last_reply(self, card: NoticeKey, since: datetime) -> datetime | None:
         """Return when the last reply below a *card* was stored, if that was at *since* or later; both UTC."""
         table = schema.notice
@@ -289,6 +296,7 @@ class OutboxBook:
             suspended=counts.get(NoticeState.SUSPENDED, 0),
             dead=counts.get(NoticeState.DEAD, 0),
             next_at=await self.next_at(),
+            due_since=await self._due_since(),
             suspended_since=await moment(first, NoticeState.SUSPENDED),
             given_up=await moment(last, NoticeState.DEAD),
         )

@@ -55,6 +55,21 @@ The homeserver limits how many messages an account may send. Its administrator c
     assert outages(condition) == ("Polling kernel has failed since 2026-11-25 10:00 UTC (HTTP 502).",)
 
 
+def test_messages_that_wait_ten_minutes_although_they_may_be_sent_keep_the_bot_from_being_ready() -> None:
+    waiting = QueueStatus(waiting=3, oldest=NOW - timedelta(hours=1), stuck_since=NOW - timedelta(minutes=10))
+    failing = replace(waiting, waiting=1, stuck_reason="HTTP 502")
+
+    assert outages(replace(BOT, queue=waiting)) == (
+        "No message has been sent since 2026-11-25 11:50 UTC, although 3 wait and the rate limit allows it.",
+    )
+    assert outages(replace(BOT, queue=failing)) == (
+        "No message has been sent since 2026-11-25 11:50 UTC, although 1 waits and the rate limit allows it (HTTP 502).",  # noqa: E501  # as it is said
+    )
+    assert "No message has been sent since" in shown(replace(BOT, queue=waiting))
+    assert outages(replace(BOT, queue=replace(waiting, stuck_since=NOW - timedelta(minutes=9, seconds=59)))) == ()
+    assert outages(replace(BOT, queue=waiting, outages=("The homeserver is away.",))) == ("The homeserver is away.",)
+
+
 def test_a_server_without_comment_events_is_named_with_the_age_of_the_oldest_look() -> None:
     old = replace(WELL, api="1.2", oldest_look=NOW - timedelta(hours=5, minutes=20))
     condition = replace(BOT, servers=(old, replace(old, name=ServerName("dpdk"), oldest_look=None)))
