@@ -41,6 +41,9 @@ class Presence(Protocol):
     def remarks(self) -> tuple[str, ...]:
         """Return the less serious problems, a sentence each."""
 
+    def room_names(self) -> Mapping[RoomId, tuple[str, ...]]:
+        """Return the rooms that the bot is in, each with its name and its alias, as far as it has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class HealthSources:
@@ -117,7 +120,8 @@ class HealthCollector:
                 waiting = await tx.outbox.waiting_since([now - age for age in AGES])
         except StoreError:
             return StatusDetails(versions=versions)
-        rooms = await asyncio.to_thread(self._rooms, kept, out, cards)
+        names = _names(kept, self.presence.room_names() if self.presence else {})
+        rooms = await asyncio.to_thread(self._rooms, kept, out, cards, names)
         return StatusDetails(rooms, tuple(zip((*AGES, None), waiting, strict=True)), versions)
 
     def _incidents(self) -> list[Incident]:
@@ -144,21 +148,35 @@ class HealthCollector:
         since = max(queue.due_since, health.last_attempt or self._started, health.silent_until or self._started)
         return replace(paced, stuck_since=since)
 
-    def _rooms(self, kept: SessionState, out: frozenset[RoomId], cards: Mapping[RoomId, int]) -> tuple[RoomStatus, ...]:
+    def _rooms(
+        self,
+        kept: SessionState,
+        out: frozenset[RoomId],
+        cards: Mapping[RoomId, int],
+        names: Mapping[RoomId, tuple[str, ...]],
+    ) -> tuple[RoomStatus, ...]:
         listening = Counter(each.room for each in self._parts.index.subscriptions)
-        names = {room: name for name, room in kept.named.items()}
-        seen = [
-            RoomStatus(
-                room=room,
-                name=names.get(room, "") if names.get(room) != room else "",
-                subscriptions=listening[room],
-                cards=cards.get(room, 0),
-                is_direct=room in kept.direct,
-                state=_state(room, kept.suspended, out),
+        seen = []
+        for room in {*listening, *cards, *names, *kept.direct, *out}:
+            name, alias, *_ = *names.get(room, ()), "", ""
+            seen.append(
+                RoomStatus(
+                    room=room,
+                    name=name,
+                    subscriptions=listening[room],
+                    cards=cards.get(room, 0),
+                    is_direct=room in kept.direct,
+                    state=_state(room, kept.suspended, out),
+                    alias=alias,
+                )
             )
-            for room in {*listening, *cards, *names, *kept.direct, *out}
-        ]
         return tuple(sorted(seen, key=lambda each: (-each.cards, -each.subscriptions, each.name, each.room)))
+
+
+def _names(kept: SessionState, joined: Mapping[RoomId, tuple[str, ...]]) -> dict[RoomId, tuple[str, ...]]:
+    """Return the names of the *joined* rooms and those in the settings, which name a room that has no other name."""
+    configured = {room: (name,) for name, room in kept.named.items() if name != room}
+    return {room: joined.get(room, ()) or configured.get(room, ()) for room in {*joined, *kept.named.values()}}
 
 
 def _state(room: RoomId, suspended: frozenset[RoomId], out: frozenset[RoomId]) -> str:

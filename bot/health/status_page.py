@@ -10,6 +10,8 @@ from bot.notices.status import BotStatus, RoomStatus, StatusDetails, WatchedServ
 from bot.text import one_line, visible
 
 MAX_ROOMS = 100
+_SUSPENDED = "suspended: their rooms do not let the bot speak"
+_DEAD = "dead: the homeserver refused them for good"
 MAX_SENTENCES = 100
 MAX_PROJECTS = 100  # of a server
 _STYLE = """
@@ -109,7 +111,7 @@ def _outbox(now: BotStatus, more: StatusDetails) -> Iterable[str]:
         yield '<p class="bad">Unknown: the database does not answer.</p>'
         return
     ages = [(_age(age, before), count) for (age, count), before in zip(more.ages, _before(more), strict=True)]
-    counts = (*ages, ("kept for rooms that refuse", queue.suspended), ("given up", queue.dead))
+    counts = (*ages, (_SUSPENDED, queue.suspended), (_DEAD, queue.dead))
     titles = (_title("Messages"), _title("Count", _NUMBER))
     yield from _table(titles, (_row(_cell(what), _number(count)) for what, count in counts))
     if queue.oldest is not None:
@@ -139,9 +141,9 @@ def _rooms(rooms: Sequence[RoomStatus]) -> Iterable[str]:
 
 
 def _room(room: RoomStatus) -> str:
-    name = (
-        f'<bdi>{_text(room.name)}</bdi> <bdi class="faint">{_text(room.room)}</bdi>' if room.name else _text(room.room)
-    )
+    ids = filter(None, (room.alias, room.room))
+    faint = " ".join(f'<bdi class="faint">{_text(each)}</bdi>' for each in ids)
+    name = f"<bdi>{_text(room.name)}</bdi> {faint}" if room.name else _text(room.room)
     notes = ", ".join(filter(None, ("direct chat" if room.is_direct else "", room.state)))
     return _row(
         f"<td>{name}</td>", _number(room.subscriptions), _number(room.cards), f'<td class="time">{_text(notes)}</td>'

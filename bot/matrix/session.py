@@ -96,6 +96,10 @@ class Session:
         unsigned = (f"The bot's device is not signed, so others are warned of it: {refusal}.",) if refusal else ()
         return (*unsigned, *self._membership.status())
 
+    def room_names(self) -> dict[RoomId, tuple[str, ...]]:
+        """Return the rooms that the bot is in, each with its name and its alias, as far as it has them."""
+        return {room.id: tuple(filter(None, (room.name, room.canonical_alias))) for room in self.rooms.values()}
+
     async def log_in(self) -> None:
         """Log in, however long the homeserver is unreachable.
 

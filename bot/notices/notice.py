@@ -35,6 +35,7 @@ from bot.ids import (
     UserId,
 )
 
+CARD_KEYS = "card/"  # what the keys of cards begin with
 LOOK_UP_AFTER = timedelta(minutes=30)
 
 
@@ -213,7 +214,7 @@ def txn_id(key: NoticeKey) -> TxnId:
 def card_key(room: RoomId, server: ServerName, kind: str, number: int, rebuilds: int = 0) -> NoticeKey:
     """Return the key of a submission's card in a room; *rebuilds* tells ids from before and after a rebuild apart."""
     name = f"{server}~{rebuilds}" if rebuilds else server
-    return NoticeKey(f"card/{name}/{kind}/{number}/{room}")
+    return NoticeKey(f"{CARD_KEYS}{name}/{kind}/{number}/{room}")
 
 
 def edit_key(card: NoticeKey, number: int) -> NoticeKey:

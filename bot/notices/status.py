@@ -122,9 +122,9 @@ class BotStatus:
 
 @dataclass(frozen=True, slots=True)
 class RoomStatus:
-    """A room: its name in the settings ("" for none), its active subscriptions, and its cards within a day.
+    """A room: its name, or else its alias ("" for none), its active subscriptions, and its cards within a day.
 
-    *state* is "" if the bot may post there.
+    *state* is "" if the bot may post there; *alias* is "" where *name* is the alias, or there is none.
     """
 
     room: RoomId
@@ -133,6 +133,7 @@ class RoomStatus:
     cards: int = 0
     is_direct: bool = False
     state: str = ""
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)

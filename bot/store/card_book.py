@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.edit_schedule import FREEZES_AFTER, EditSchedule
-from bot.notices.notice import Notice, NoticeState, Tag
+from bot.notices.notice import CARD_KEYS, Notice, NoticeState, Tag
 from bot.query.options import CardForm
 from bot.store import columns, schema
 from bot.store.book import drop_batch, read_each
@@ -56,9 +56,13 @@ class CardBook:
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
     async def count_since(self, moment: datetime) -> dict[RoomId, int]:
-        """Return the number of cards stored since *moment*, by room."""
-        table = schema.card
-        query = sa.select(table.c.room, sa.func.count()).where(table.c.created_at >= moment).group_by(table.c.room)
+        """Return the number of cards written since *moment*, a week ago at most, by room.
+
+        The outbox still has those whose server was rebuilt meanwhile.
+        """
+        table = schema.notice
+        cards = (table.c.created_at >= moment, table.c.key.startswith(CARD_KEYS))
+        query = sa.select(table.c.room, sa.func.count()).where(*cards).group_by(table.c.room)
         return {RoomId(room): count for room, count in await self._connection.execute(query)}
 
     async def to_be_edited(self) -> tuple[int, datetime | None]:

@@ -222,6 +222,7 @@ notice = sa.Table(
     sa.Column("of", sa.Text),  # the key of the notice that it hangs on or changes
     sa.Column("asked_by", sa.Text),  # the person whom an answer is for; null: nobody
     sa.Index(None, "state", "room", "lane", "asked_by", "id"),
+    sa.Index(None, "created_at"),
     sa.Index(None, "of"),
 )
 

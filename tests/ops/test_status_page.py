@@ -4,15 +4,19 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from bot.clock import VirtualClock
 from bot.health.status_page import page
 from bot.ids import ProjectName, RoomId, ServerName
+from bot.incidents import Incidents
 from bot.notices.status import BotStatus, PollHealth, QueueStatus, RoomStatus, StatusDetails
+from support.rig import ROOM, Rig
 from support.status_rig import BOT, KERNEL, MORE, NOW, OZLABS
 
 
@@ -48,14 +52,15 @@ def test_the_page_says_how_everything_is() -> None:
             "waiting up to 15 min | 1",
             "waiting up to 1 h | 1",
             "waiting longer than 1 h | 0",
-            "kept for rooms that refuse | 2",
-            "given up | 1",
+            "suspended: their rooms do not let the bot speak | 2",
+            "dead: the homeserver refused them for good | 1",
             "The oldest message has been waiting for 20 min.",
-            "Rooms (3)",
+            "Rooms (4)",
             "Room | Subscriptions | Cards in 24 h | Notes",
             "#migration:hs !one:hs | 12 | 34",
             "!two:hs | 1 | 0 | direct chat",
             "!three:hs | 2 | 0 | left",
+            "QEMU block #block:hs !four:hs | 0 | 0",
             "Versions",
             "What | Version",
             "bot | 1.2.3",
@@ -88,8 +93,8 @@ def test_a_bot_that_is_well_and_new_says_so() -> None:
             "Server | Project | Known since | Last poll (UTC) | Lag | Next poll (UTC)",
             "Outbox",
             "Messages | Count",
-            "kept for rooms that refuse | 0",
-            "given up | 0",
+            "suspended: their rooms do not let the bot speak | 0",
+            "dead: the homeserver refused them for good | 0",
             "Rooms (0)",
             "None yet.",
             "Versions",
@@ -147,6 +152,61 @@ def test_a_name_that_turns_the_direction_of_letters_turns_nothing_on_the_page(hi
 
     assert hidden not in html
     assert "remark" in html
+
+
+class Presence:
+    """A session that knows names of rooms, and nothing else."""
+
+    incidents = Incidents(VirtualClock())
+
+    def outages(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def remarks(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def room_names(self) -> dict[RoomId, tuple[str, ...]]:
+        """A room with both names, one with an alias, one without any."""
+        return {ROOM: ("QEMU migration", "#migration:hs"), RoomId("!b:hs"): ("#block:hs",), RoomId("!c:hs"): ()}
+
+
+async def test_rooms_have_their_names_on_the_status_page(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        before = await bot.overview.particulars()
+        bot.overview.presence = Presence()
+        async with bot.store.transaction() as tx:
+            await tx.session.set_name("#configured:hs", RoomId("!c:hs"))
+            await tx.session.set_name("#other:hs", ROOM)
+        after = await bot.overview.particulars()
+
+    assert [(room.name, room.alias, room.room) for room in before.rooms] == [("", "", ROOM)]
+    assert [(room.name, room.alias, room.room) for room in after.rooms] == [
+        ("QEMU migration", "#migration:hs", ROOM),
+        ("#block:hs", "", "!b:hs"),
+        ("#configured:hs", "", "!c:hs"),
+    ]
+
+
+async def test_cards_count_for_a_day_even_if_their_server_is_rebuilt_meanwhile(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    async with rig.running() as bot:
+        await rig.poll(bot)
+        rig.post("migration/ram.c", name="before")
+        await rig.poll(bot)
+        rig.rebuild_patchwork()
+        await rig.poll(bot, times=2)
+        rig.post("migration/ram.c", name="after")
+        await rig.poll(bot)
+        [room] = (await bot.overview.particulars()).rooms
+        rig.clock.advance(86_401)
+        [later] = (await bot.overview.particulars()).rooms
+
+    assert rig.titles() == ["before", "after"]
+    assert (room.cards, later.cards) == (2, 0)
 
 
 KNOWN_TAGS = {

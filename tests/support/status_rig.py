@@ -40,6 +40,7 @@ MORE = StatusDetails(
         RoomStatus(RoomId("!one:hs"), "#migration:hs", 12, 34),
         RoomStatus(RoomId("!two:hs"), "", 1, 0, is_direct=True),
         RoomStatus(RoomId("!three:hs"), "", 2, 0, state="left"),
+        RoomStatus(RoomId("!four:hs"), "QEMU block", alias="#block:hs"),
     ),
     ages=((timedelta(minutes=1), 3), (timedelta(minutes=15), 1), (timedelta(hours=1), 1), (None, 0)),
     versions=(("Python", "3.11.7"), ("database", "0019")),

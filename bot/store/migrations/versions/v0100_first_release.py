@@ -252,6 +252,7 @@ def _notices() -> None:
         sa.UniqueConstraint("key", name="uq_notice_key"),
         sa.UniqueConstraint("txn", name="uq_notice_txn"),
     )
+    op.create_index("ix_notice_created_at", "notice", ["created_at"], unique=False)
     op.create_index("ix_notice_of", "notice", ["of"], unique=False)
     op.create_index(
         "ix_notice_state_room_lane_asked_by_id", "notice", ["state", "room", "lane", "asked_by", "id"], unique=False
