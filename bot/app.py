@@ -35,6 +35,7 @@ from bot.ops.summary import room_queries
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.polling.poller import Poller, Source
+from bot.query.check_lanes import CheckLanes
 from bot.room_registry import Rooms
 from bot.search import PatchSearch
 from bot.store.inbox_book import InboxMessage
@@ -223,7 +224,7 @@ async def assembled(
             async with store.transaction() as tx:
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
-            projects = ProjectInfo(_archives(server), rulebook.of)
+            projects = ProjectInfo(_archives(server), rulebook.of, CheckLanes(server.check_lanes))
             pollers.append(Poller(source, api, store, clock, ears, incidents=incidents))
             watch = Watch(pollers[-1], store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
@@ -304,6 +305,7 @@ def _client(
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
     client = PatchworkClient(server.url, agent, network, transport)
     client.server = ServerName(server.name)
+    client.classes = server.states.classes
     return client
 
 
@@ -338,5 +340,6 @@ def _place(server: PatchworkSettings, api: PatchworkApi, watch: Watch) -> Lookup
         api=api,
         projects=tuple(project.name for project in server.projects),
         archives=_archives(server),
+        lanes=CheckLanes(server.check_lanes),
         failing_since=lambda: watch.health.failing_since,
     )

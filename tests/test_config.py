@@ -242,6 +242,47 @@ def test_a_number_out_of_bounds_is_told_with_the_bound(config: ConfigRig, settin
 @pytest.mark.parametrize(
     ("setting", "mistake"),
     [
+        (
+            '[patchwork.states]\nopn = ["new"]',
+            "patchwork[0].states.opn: unknown key; did you mean patchwork[0].states.open?",
+        ),
+        (
+            'states = { open = ["[new]"] }',
+            "patchwork[0].states.open[0]: must be the name of a state, such as under-review",
+        ),
+        (
+            'states = { open = ["RFC"], closed = ["rfc"] }',
+            "patchwork[0].states: rfc is in open and in closed; a state has one class",
+        ),
+        ('states = ["new"]', "patchwork[0].states: must be a table"),
+        ('check_lanes = ["sashiko*"]', "patchwork[0].check_lanes: must be a table"),
+        ('check_lanes = { AI = ["[a-"] }', "patchwork[0].check_lanes.AI[0]: has a [ without its ]"),
+        ("check_lanes = { AI = [7] }", "patchwork[0].check_lanes.AI[0]: must be text"),
+    ],
+)
+def test_mistakes_in_states_and_lanes_are_told_with_their_place(config: ConfigRig, setting: str, mistake: str) -> None:
+    config.write(patchwork=f'projects = ["p"]\n{setting}')
+
+    assert config.mistakes() == [mistake]
+
+
+def test_states_and_lanes_of_a_server(config: ConfigRig) -> None:
+    config.write(
+        patchwork='projects = ["p"]\ncheck_lanes = { AI = ["sashiko*", "ai-*"] }\n'
+        '[patchwork.states]\nwaiting = ["Needs Work"]\nclosed = ["rfc"]\n'
+    )
+
+    server = config.load().patchwork[0]
+
+    assert server.check_lanes == {"AI": ("sashiko*", "ai-*")}
+    assert server.states.classes.is_waiting("needs-work")
+    assert server.states.classes.is_closed("rfc")
+    assert not server.states.classes.is_closed("new")
+
+
+@pytest.mark.parametrize(
+    ("setting", "mistake"),
+    [
         ("message_burst = 1.5", "matrix.message_burst: must be a whole number"),
         ("message_burst = false", "matrix.message_burst: must be a number, not true or false"),
         ("messages_per_second = 0", "matrix.messages_per_second: must be more than 0, is 0"),

@@ -10,6 +10,7 @@ from bot.notices.card import ServerLinks
 from bot.notices.fact_lines import moment
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.references import host_of
+from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.query.keys import Key
 from bot.query.query import Query
 from bot.search import asked_for
@@ -27,6 +28,7 @@ class LookupServer:
     projects: tuple[str, ...]
     archives: Mapping[str, str]
     failing_since: Callable[[], datetime | None]
+    lanes: CheckLanes = NO_LANES
 
     @property
     def host(self) -> str | None:
@@ -50,7 +52,14 @@ class LookupServer:
     def site(self, project: ProjectName) -> ServerLinks:
         """The links of its server."""
         archive = self.archives.get(project.lower(), "")
-        return ServerLinks(self.api.url, self.api.version != "1.1", archive, states=self.api.states)
+        return ServerLinks(
+            self.api.url,
+            self.api.version != "1.1",
+            archive,
+            states=self.api.states,
+            classes=self.api.classes,
+            lanes=self.lanes,
+        )
 
     def outage(self, error: TransportError) -> str:
         """Return a clause with the reason why the server cannot be asked, and since when."""

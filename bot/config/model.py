@@ -4,6 +4,7 @@ Every setting that may contain a password (including `store.url` and `network.pr
 writes the descriptions and examples into `config.example.toml` and docs/configuration.md.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.config import value_types as forms
+from bot.patchwork.state_classes import StateClass, StateClasses, state_classes
+from bot.patchwork.states import folded_state
 
 ENV_PREFIX = "PATCHBOT_"
 
@@ -189,6 +192,35 @@ class ProjectSettings(_Table):
         return {"name": value} if isinstance(value, str) else value
 
 
+class StateSettings(_Table):
+    """Only what the names of the states do not say; the names or slugs of the states in each class."""
+
+    open: Annotated[tuple[forms.StateName, ...], forms.TEXT_LIST] = Field(
+        default=(), description="what somebody is to review, apply or forward"
+    )
+    waiting: Annotated[tuple[forms.StateName, ...], forms.TEXT_LIST] = Field(
+        default=(), description="what waits for its submitter"
+    )
+    closed: Annotated[tuple[forms.StateName, ...], forms.TEXT_LIST] = Field(default=(), description="what is done with")
+
+    @model_validator(mode="after")
+    def _see_that_each_state_has_one_class(self) -> "StateSettings":
+        seen: dict[str, StateClass] = {}
+        for kind, name in self._named():
+            if seen.setdefault(folded_state(name), kind) is not kind:
+                raise ValueError(f"{name} is in {seen[folded_state(name)]} and in {kind}; a state has one class")
+        return self
+
+    @property
+    def classes(self) -> StateClasses:
+        """The classes of the server's states."""
+        return state_classes({kind: [name for of, name in self._named() if of is kind] for kind in StateClass})
+
+    def _named(self) -> Iterator[tuple[StateClass, str]]:
+        by_class = (StateClass.OPEN, self.open), (StateClass.WAITING, self.waiting), (StateClass.CLOSED, self.closed)
+        return ((kind, name) for kind, names in by_class for name in names)
+
+
 class PatchworkSettings(_Table):
     """A Patchwork server to watch."""
 
@@ -214,6 +246,20 @@ class PatchworkSettings(_Table):
         ge=0,
         le=43_200,
         description="After how many minutes a series is judged although mails of it are missing; 0 does not wait.",
+    )
+    check_lanes: dict[forms.LaneName, Annotated[tuple[forms.ContextGlob, ...], forms.TEXT_LIST]] = Field(
+        default_factory=dict,
+        description="Lanes of checks, which cards show one by one: globs of contexts by the lane's name; * stands for "
+        "anything. The first lane that matches has a check; the others are in the lane CI.",
+        examples=[{"AI": ["sashiko*", "ai-*"]}],
+    )
+    states: StateSettings = Field(
+        default_factory=StateSettings,
+        description="What the states of this server mean, where that differs from the usual. Usual are: open for new, "
+        "under-review, rfc, awaiting-upstream and queued, waiting for changes-requested, closed for accepted, "
+        "rejected, superseded, not-applicable, deferred, mainlined, handled-elsewhere, committed and dropped. A state "
+        "that is in no class counts as open. It may also be a table of its own, [patchwork.states].",
+        examples=[{"open": ["rfc"], "waiting": ["needs-work"], "closed": ["deferred"]}],
     )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from bot.ids import ProjectName, ServerName, UserId
+from bot.query.index.globs import PatternError, check_glob
 
 _Entry = TypeVar("_Entry")
 
@@ -145,6 +146,14 @@ def _listen(value: str) -> str:
     return value
 
 
+def _glob(value: str) -> str:
+    try:
+        check_glob(value)
+    except PatternError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
 def _no_boolean(value: object) -> object:
     """Reject booleans, which pydantic would read as 0 or 1."""
     if isinstance(value, bool):
@@ -214,6 +223,11 @@ PatchworkName = Annotated[
     Field(max_length=64),
     _form(r"[A-Za-z0-9][A-Za-z0-9._-]*", "letters, digits, dots, dashes and underscores"),
 ]
+StateName = Annotated[
+    Text, Field(max_length=60), _form(r"[^\W_](?:[\w -]*[^\W_])?", "the name of a state, such as under-review")
+]
+LaneName = Annotated[Text, Field(max_length=20), _form(r"\S+", "a word without spaces, such as AI")]
+ContextGlob = Annotated[Text, Field(max_length=255), AfterValidator(_glob)]
 LinkName = Annotated[
     ProjectName, Field(max_length=255), _form(r"[^\s/,?#&]+", "a project's link name, such as qemu-devel")
 ]

@@ -27,8 +27,10 @@ from bot.notices.markup import (
 )
 from bot.patchwork.model import Patch, Series, prefixes_of
 from bot.patchwork.references import patch_url, series_url
+from bot.patchwork.state_classes import DEFAULT_CLASSES, StateClasses
 from bot.patchwork.states import NO_STATES, States
 from bot.patchwork.versions import Comparison, days_between, is_partial_reroll, version_of
+from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.query.options import CardForm
 from bot.submission import Submission
 
@@ -114,7 +116,8 @@ def _so_far(said: str, found: Comparison) -> str:
 class ServerLinks:
     """The form of links to a server; *archive* is the operator's URL template, "" for none.
 
-    *others* are the addresses of further servers that may be linked, *states* are the server's spellings of states.
+    *others* are the addresses of further servers that may be linked, *states* are the server's spellings of states,
+    *classes* what they mean, *lanes* those of its checks.
     """
 
     url: str
@@ -122,6 +125,8 @@ class ServerLinks:
     archive: str = ""
     others: tuple[str, ...] = ()
     states: States = NO_STATES
+    classes: StateClasses = DEFAULT_CLASSES
+    lanes: CheckLanes = NO_LANES
 
     @property
     def allowed(self) -> Allowed:

@@ -1,7 +1,7 @@
 """The condition of the bot, for `status` in chat and /readyz. Pure; all times are UTC and shown as such."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,6 +37,7 @@ class WatchedServer:
 
     *absence* is the one that is being caught up on; None if there is none. *oldest_look* is the last check of the
     comments that were not checked for longest; None if no comments are checked, or events announce them.
+    *unknown_states* are the slugs of states whose class nobody knows.
     """
 
     name: ServerName
@@ -48,6 +49,7 @@ class WatchedServer:
     api: str = ""  # the API version in use; "" before it is known
     absence: Absence | None = None
     oldest_look: datetime | None = None
+    unknown_states: tuple[str, ...] = ()
 
     @property
     def looks_for_comments(self) -> bool:
@@ -170,6 +172,7 @@ def remarks(condition: BotStatus) -> tuple[str, ...]:
         *problems,
         *catching_up,
         *_comment_looks(condition),
+        *_unknown_states(condition.servers),
         *_waiting(queue, condition.now),
         *_kept(queue),
         *condition.floods,
@@ -186,6 +189,7 @@ def status(condition: BotStatus, *, for_operator: bool) -> Document:
     told += [words(problem) for server in condition.servers for problem in server.problems]
     told += [words(_catching_up(server.name, server.absence)) for server in condition.servers if server.absence]
     told += [words(sentence) for sentence in _comment_looks(condition)]
+    told += [words(sentence) for sentence in _unknown_states(condition.servers) if for_operator]
     told += _queue(condition)
     told += [words(flood) for flood in condition.floods[:MAX_REMARKS] if for_operator]
     told += [words(sentence) for sentence in _incidents(condition.incidents, for_operator=for_operator)]
@@ -233,6 +237,17 @@ def _comment_looks(condition: BotStatus) -> Iterator[str]:
             ago = f"{span(condition.now - oldest)} ago ({moment(oldest)})" if oldest else ""
             age = f"the oldest check was {ago}" if ago else "none is due"
             yield f"{server.name} (API {server.api}) does not announce comments, so the bot looks for them; {age}."
+
+
+def _unknown_states(servers: Iterable[WatchedServer]) -> Iterator[str]:
+    """Yield a sentence about the states of each server that are in no class."""
+    for server in servers:
+        if server.unknown_states:
+            named = cut(", ".join(server.unknown_states), MAX_REASON)
+            yield (
+                f"{server.name} has states of no known class, which count as open: {named}. "
+                "The setting states of [[patchwork]] gives them one."
+            )
 
 
 def _server(server: WatchedServer) -> str:

@@ -15,6 +15,7 @@ from bot.config import (
     subscription_key,
 )
 from bot.errors import ConfigError, ConfigErrors, QueryError
+from bot.patchwork.state_classes import StateClass
 from bot.query.parser import parse_subscription
 from bot.query.query import Query
 from bot.subscriptions.lint import hints
@@ -82,6 +83,7 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery], agent: str
     yield from _store(settings.store)
     for server in settings.patchwork:
         yield _server(server)
+        yield from _classes(server)
         for project in server.projects:
             if project.maintainers:
                 places = ", ".join(place.partition("?")[0] for place in project.maintainers)
@@ -131,6 +133,15 @@ def _server(server: PatchworkSettings) -> str:
         f"Watches {server.name} ({server.url}) every {server.poll_interval_seconds:g} s for {projects}; "
         f"a series that stays incomplete is judged {patience}."
     )
+
+
+def _classes(server: PatchworkSettings) -> Iterator[str]:
+    """Yield what the check lanes and state classes of a server are, as far as they are set."""
+    for lane, globs in server.check_lanes.items():
+        yield f"Checks of {server.name} like {', '.join(globs)} are in the lane {_one_line(lane)}."
+    for kind in StateClass:
+        if states := [slug for slug, of in server.states.classes.configured.items() if of is kind]:
+            yield f"States of {server.name} that are {kind}: {', '.join(states)}."
 
 
 def _network(network: NetworkSettings) -> Iterator[str]:

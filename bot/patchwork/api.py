@@ -25,6 +25,7 @@ from bot.patchwork.recheck_schedule import raises_comment_events
 from bot.patchwork.references import msgid_of
 from bot.patchwork.request_turns import OverBudget, RecheckBudget
 from bot.patchwork.response_rows import Garbled, Page, SkippedRow, read_row
+from bot.patchwork.state_classes import StateClasses
 from bot.patchwork.states import States, states_in
 from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventRow, PatchRow, SeriesRow, read_project
@@ -109,6 +110,11 @@ class PatchworkApi:
     @states.setter
     def states(self, states: States) -> None:
         self._client.states = states
+
+    @property
+    def classes(self) -> StateClasses:
+        """What the states of the server mean."""
+        return self._client.classes
 
     async def state_names(self, project: str) -> dict[str, str]:
         """Return the names of the patch states by slug, as on the page of a *project*; empty if the page lists none."""

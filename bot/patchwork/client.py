@@ -25,6 +25,7 @@ from bot.ids import ServerName
 from bot.json_reader import read_json
 from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns, counted
 from bot.patchwork.response_rows import Page, page_with
+from bot.patchwork.state_classes import DEFAULT_CLASSES, StateClasses
 from bot.patchwork.states import NO_STATES, States
 from bot.unpacking import body_of, unpacked
 
@@ -141,6 +142,7 @@ class _Known:
     version: str
     name: ServerName
     states: States = NO_STATES
+    classes: StateClasses = DEFAULT_CLASSES
 
 
 class PatchworkClient:
@@ -205,6 +207,15 @@ class PatchworkClient:
     @states.setter
     def states(self, states: States) -> None:
         self._known.states = states
+
+    @property
+    def classes(self) -> StateClasses:
+        """What the states of the server mean."""
+        return self._known.classes
+
+    @classes.setter
+    def classes(self, classes: StateClasses) -> None:
+        self._known.classes = classes
 
     def for_commands(self) -> Self:
         """Return a client for commands, which share one request slot and wait no longer than one request may take."""

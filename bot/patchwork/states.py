@@ -33,11 +33,11 @@ class States:
 
     def has(self, slug: str) -> bool:
         """Return whether the server is known to have a state."""
-        return any(_folded(known) == _folded(slug) for known in self.names)
+        return any(folded_state(known) == folded_state(slug) for known in self.names)
 
     def name(self, slug: str) -> str:
         """Return the server's spelling of a state, or a derived one: "under-review" becomes "Under Review"."""
-        alike = (name for known, name in self.names.items() if name and _folded(known) == _folded(slug))
+        alike = (name for known, name in self.names.items() if name and folded_state(known) == folded_state(slug))
         spelled = self.names.get(slug) or next(alike, None)
         return spelled or " ".join(word[:1].upper() + word[1:] for word in slug.split("-"))
 
@@ -53,7 +53,7 @@ def is_open(patches: Iterable[Patch]) -> bool:
 def states_in(page: str) -> dict[str, str]:
     """Return the names of the states in the filter form of *page*, by slug; empty if there is no such form."""
     form = _form(page)
-    names = {_folded(name): name for name in _options(form)}
+    names = {folded_state(name): name for name in _options(form)}
     return dict(list(names.items())[:_MAX_STATES])
 
 
@@ -76,10 +76,10 @@ def _options(form: str) -> Iterator[str]:
         attributes, _, rest = option.partition(">")
         value = attributes.partition('value="')[2].partition('"')[0]
         name = one_line(html.unescape(rest.partition("<")[0]), _MAX_NAME)
-        if value.isascii() and value.isdigit() and _folded(name):
+        if value.isascii() and value.isdigit() and folded_state(name):
             yield name
 
 
-def _folded(name: str) -> str:
+def folded_state(name: str) -> str:
     """Return the common form of a state's name and slug: "Needs ACK" and needs_ack become needs-ack."""
     return "-".join("".join(char if char.isalnum() else " " for char in name.lower()).split())

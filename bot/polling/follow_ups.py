@@ -111,7 +111,7 @@ class Rechecker:
         ref, now = due.ref, queue.now
         async with self._store.reading() as tx:
             submission = (await tx.watch.load_submissions([ref])).get(ref)
-        if is_over(due.changed_at, now) or submission is None or not is_open(submission.patches):
+        if is_over(due.changed_at, now) or submission is None or not self.api.classes.is_open(submission.patches):
             return Recheck(ref, None, is_seen=False), 0
         next_at = next_recheck(min(due.changed_at, now), now)  # if the clock was set back, no extra rechecks
         if not await self._followers.watches_comments(ref):

@@ -19,6 +19,7 @@ from bot.incidents import Incidents
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, PatchRef, Series
+from bot.patchwork.state_classes import StateClasses
 from bot.patchwork.states import States
 from bot.patchwork.updates import CommentHint, PatchUpdate, listed_fields, updates_in
 from bot.poll import Baseline, Pending, PendingKind, Poll, SeriesRead, WatchPosition
@@ -135,6 +136,11 @@ class Poller:
     def states(self) -> States:
         """The patch states of the server, as of the last poll."""
         return self._api.states
+
+    @property
+    def classes(self) -> StateClasses:
+        """What the states of the server mean."""
+        return self._api.classes
 
     @property
     def api_version(self) -> str:

@@ -14,6 +14,7 @@ from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, Ser
 from bot.incidents import Incidents
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.model import CheckState, Series
+from bot.patchwork.state_classes import DEFAULT_CLASSES
 from bot.patchwork.states import States
 from bot.patchwork.updates import FieldUpdate, MailKind, PatchField
 from bot.poll import KnownSeries, ListMark, OpenSubmission, OpenSubmissions, Poll, SweepState, WatchPosition
@@ -30,7 +31,7 @@ KEEP_CHECKS = timedelta(days=30)
 KEEP_PENDING = timedelta(days=30)  # for which an object that cannot be read is asked for again
 OPEN_FOR = timedelta(days=60)  # since it arrived; what is older changes rarely, and its card is old
 SETTLED_FOR = timedelta(days=1)  # what has a final state for less may still be told its commit
-_FINAL_STATES = ("accepted", "rejected", "superseded", "not-applicable", "mainlined", "handled-elsewhere")
+_FINAL_STATES = tuple(sorted(DEFAULT_CLASSES.closed - {"deferred"}))  # deferred patches are often taken up again
 
 
 def _states_in(poll: Poll) -> set[str]:

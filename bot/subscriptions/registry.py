@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId
+from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.query.index.index import Index, Subscription
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import CardForm
@@ -23,10 +24,11 @@ def _unknown(_: ServerName, __: ProjectName) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProjectInfo:
-    """The settings for the projects of a server: their archives, by name, and their MAINTAINERS."""
+    """The settings for the projects of a server: their archives, by name, their MAINTAINERS, and its check lanes."""
 
     archives: Mapping[str, str] = field(default_factory=dict)
     maintainers: Callable[[ServerName, ProjectName], Maintainers | None] = _unknown
+    lanes: CheckLanes = NO_LANES
 
 
 @dataclass(frozen=True, slots=True)

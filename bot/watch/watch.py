@@ -79,6 +79,7 @@ class Watch:
             api=self._poller.api_version,
             absence=absence,
             oldest_look=oldest_look,
+            unknown_states=tuple(self._poller.classes.unknown(self._poller.states.names)),
         )
 
     async def tick(self) -> bool:
@@ -188,7 +189,15 @@ class Watch:
     def site(self, project: ProjectName) -> ServerLinks:
         """How links to what was sent to *project* are written."""
         archive = self._projects.archives.get(project.lower(), "")
-        return ServerLinks(self._poller.url, self._poller.links_by_msgid, archive, states=self._poller.states)
+        poller = self._poller
+        return ServerLinks(
+            poller.url,
+            poller.links_by_msgid,
+            archive,
+            states=poller.states,
+            classes=poller.classes,
+            lanes=self._projects.lanes,
+        )
 
     def _failed(self, reason: str, asked: timedelta | None) -> None:
         """Wait: from 2 s doubling with jitter to 15 min, or as long as the server asks for."""

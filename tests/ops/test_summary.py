@@ -106,6 +106,28 @@ def test_everything_set() -> None:
     assert "hunter2" not in "\n".join(told(settings))
 
 
+def test_lanes_and_classes_of_states_are_told() -> None:
+    settings = settings_with()
+    server = PatchworkSettings.model_validate(
+        {
+            "name": "kernel.org",
+            "url": "https://patchwork.kernel.org",
+            "projects": ["netdevbpf"],
+            "check_lanes": {"AI": ["sashiko*", "ai-*"]},
+            "states": {"waiting": ["Needs Work"], "closed": ["rfc", "deferred"]},
+        }
+    )
+
+    assert told(settings.model_copy(update={"patchwork": (server,)}))[4:8] == snapshot(
+        [
+            "Watches kernel.org (https://patchwork.kernel.org) every 60 s for netdevbpf; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed
+            "Checks of kernel.org like sashiko*, ai-* are in the lane AI.",
+            "States of kernel.org that are waiting: needs-work.",
+            "States of kernel.org that are closed: rfc, deferred.",
+        ]
+    )
+
+
 def test_a_path_that_is_probably_meant_deeper_is_noted() -> None:
     settings = settings_with(rooms=(RoomSettings(room="#a:hs", subscribe=("path:*.rst",)),))
 

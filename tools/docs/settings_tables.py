@@ -103,6 +103,8 @@ def _kind(annotation: object) -> str:
         return " or ".join(f"`{toml(choice)}`" for choice in get_args(annotation))
     if get_origin(annotation) is tuple:
         return f"list of {_kind(first[0])}s"
+    if get_origin(annotation) is dict:
+        return "table of lists"
     if first:
         return _kind(first[0])  # X | None
     return _KINDS.get(getattr(annotation, "__supertype__", annotation), "table")
