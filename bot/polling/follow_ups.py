@@ -21,7 +21,6 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.model import CheckState, Comment, Series, Trailer
 from bot.patchwork.recheck_schedule import is_over, next_recheck
 from bot.patchwork.request_turns import RecheckBudget
-from bot.patchwork.states import is_open
 from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, MailKind, TrailersRead, comments_in
 from bot.patchwork.wire import EventHint
 from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Pending, PendingKind, Recheck, Rechecks
