@@ -1,19 +1,15 @@
-"""Patch states: which of them are final, and how a server spells them on its pages; the API has no list of them.
+"""The names of patch states as a server spells them on its pages; the API has no list of them.
 
 Slugs, which are in lower case, come from patches and events; names come from the filter form of a project's list of
 patches. The form has no slugs: a name and a slug belong together if they differ only in case and separators.
 """
 
 import html
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bot.patchwork.model import Patch
 from bot.text import one_line
 
-CLOSED_STATES = frozenset(
-    {"accepted", "rejected", "superseded", "not-applicable", "deferred", "handled-elsewhere", "mainlined"}
-)
 _MAX_STATES = 100
 _MAX_FORM = 32 * 1024  # characters
 _MAX_NAME = 60
@@ -43,11 +39,6 @@ class States:
 
 
 NO_STATES = States()
-
-
-def is_open(patches: Iterable[Patch]) -> bool:
-    """Return whether one of *patches* still awaits a decision; an unknown state is not a decision."""
-    return any(not patch.archived and patch.state not in CLOSED_STATES for patch in patches)
 
 
 def states_in(page: str) -> dict[str, str]:

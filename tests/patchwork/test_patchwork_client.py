@@ -94,8 +94,8 @@ async def test_a_gzipped_answer_is_unpacked() -> None:
     ("status", "headers", "kind", "said"),
     [
         ("200 OK", ["content-type: text/html"], Wall, "HTTP 200 with a login page or a bot challenge (text/html); set"),
-        ("200 OK", ["content-type: text/plain"], Temporary, "answered text/plain where application/json was asked for"),
-        ("200 OK", [], Temporary, "answered no type where application/json was asked for"),
+        ("200 OK", ["content-type: text/plain"], Temporary, "answered text/plain instead of application/json"),
+        ("200 OK", [], Temporary, "answered no type instead of application/json"),
         ("200 OK", [JSON, "content-encoding: br"], Temporary, "answered in the encoding br"),
         ("200 OK", [JSON, "content-encoding: gzip, gzip"], Temporary, "answered in the encoding gzip, gzip"),
         ("404 Not Found", [JSON], NoSuchPage, "HTTP 404 (application/json), not from Patchwork itself"),
