@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import shutil
 import sys
+import textwrap
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -18,25 +20,29 @@ if TYPE_CHECKING:
     from bot.store.outbox_book import Unsent
     from bot.store.store import Transaction
 
-_PIPE_COLUMNS = 10_000  # whoever reads through a pipe wants whole lines
+_COLUMNS = 100
+_LEAST_COLUMNS = 20
+_ROW = "{:>6}  {:9}  {:16}  {:>5}  {}"
+_BELOW = " " * 8
+_NONE_DEAD = "There are no dead notices."
 
 
 def list_unsent(arguments: argparse.Namespace) -> int:
     """Print unsent notices, oldest first, and how many cards are due for an edit."""
     from bot.notices.status import to_the_second
 
-    async def unsent() -> "tuple[list[Unsent], int, datetime | None]":
+    async def unsent() -> "tuple[list[Unsent], datetime, int, datetime | None]":
         async with _transaction(arguments) as tx:
-            return await tx.outbox.unsent(), *await tx.cards.to_be_edited()
+            return await tx.outbox.unsent(), tx.now, *await tx.cards.to_be_edited()
 
-    notices, edits, next_edit = asyncio.run(unsent())
+    notices, now, edits, next_edit = asyncio.run(unsent())
     if notices:
-        _print(notices)
+        _print(notices, now)
     else:
-        print("the outbox is empty")
+        print("The outbox is empty.")
     if next_edit is not None:
         cards = "1 card is" if edits == 1 else f"{edits} cards are"
-        print(f"{cards} to be edited, the next at {to_the_second(next_edit)}")
+        print(f"{cards} to be edited, the next at {to_the_second(next_edit)}.")
     return 0
 
 
@@ -54,33 +60,33 @@ def retry(arguments: argparse.Namespace) -> int:
 
     notices = asyncio.run(done())
     if notices:
-        print(f"{_count(notices)} due now; a running bot takes them up within a minute")
+        print(f"{_count(notices)} will be tried again; a running bot does so within a minute.")
     else:
-        print("no dead notices")
+        print(_NONE_DEAD)
     return 0
 
 
 def drop(arguments: argparse.Namespace) -> int:
     """Delete notices after confirmation."""
 
-    async def chosen() -> "list[Unsent]":
+    async def chosen() -> "tuple[list[Unsent], datetime]":
         async with _transaction(arguments) as tx:
-            return await _chosen(tx, arguments)
+            return await _chosen(tx, arguments), tx.now
 
     async def dropped(ids: "Sequence[NoticeId]") -> None:
         async with _transaction(arguments) as tx:
             await tx.outbox.drop(ids)
 
-    notices = asyncio.run(chosen())
+    notices, now = asyncio.run(chosen())
     if not notices:
-        print("no dead notices")
+        print(_NONE_DEAD)
         return 0
-    _print(notices)
+    _print(notices, now)
     if not arguments.yes and not _is_meant(notices):
-        print("nothing was dropped")
+        print("Nothing was dropped.")
         return 1
     asyncio.run(dropped([notice.id for notice in notices]))
-    print(f"{_count(notices)} dropped")
+    print(f"{_count(notices)} dropped.")
     return 0
 
 
@@ -108,33 +114,55 @@ async def _chosen(tx: "Transaction", arguments: argparse.Namespace) -> "list[Uns
 
     if bool(arguments.ids) == arguments.dead:
         raise UserError(
-            "name either notices by their ids, as `patchbot outbox list` shows them, or all that were given up: --dead"
+            "name the notices, either by their ids (`patchbot outbox list` shows them) or with --dead for all dead ones"
         )
     notices = await tx.outbox.unsent(arguments.ids or None)
     if missing := sorted(set(arguments.ids) - {notice.id for notice in notices}):
-        raise UserError(f"there is no unsent notice {', '.join(map(str, missing))}; nothing was changed")
+        raise UserError(f"no unsent notice has the id {' or '.join(map(str, missing))}; nothing was changed")
     return [notice for notice in notices if arguments.ids or notice.state is NoticeState.DEAD]
 
 
-def _print(notices: "Sequence[Unsent]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        "id", "state", "since (UTC)", "tries", "room", "key", "why", box=None, header_style="bold", pad_edge=False
-    )
+def _print(notices: "Sequence[Unsent]", now: "datetime") -> None:
+    """Print two or more lines for each notice: its state and why it waits, and its key, which names its room."""
+    columns = min(_COLUMNS, shutil.get_terminal_size((_COLUMNS, 0)).columns)
+    print(_ROW.format("id", "state", "written (UTC)", "tries", "why"))
     for notice in notices:
-        since = f"{notice.created_at:%Y-%m-%d %H:%M}"
-        tries = str(notice.attempts)
-        cells = (str(notice.id), notice.state.value, since, tries, notice.room, notice.key, notice.reason)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS, highlight=False).print(table)
+        written = f"{notice.created_at:%Y-%m-%d %H:%M}"
+        before = _ROW.format(notice.id, notice.state.value, written, notice.attempts, "")
+        _print_folded(before, printable(_why(notice, now)), columns)
+        room = "" if notice.room in notice.key else f" in {notice.room}"
+        _print_folded(_BELOW, printable(f"{notice.key}{room}"), columns)
+
+
+def _print_folded(before: str, text: str, columns: int) -> None:
+    """Print *text* after *before*, with further lines below it."""
+    width = max(columns - len(before), _LEAST_COLUMNS)
+    for number, line in enumerate(textwrap.wrap(text, width, break_on_hyphens=False)):
+        print(f"{' ' * len(before) if number else before}{line}")
+
+
+def _why(notice: "Unsent", now: "datetime") -> str:
+    """Return why a notice is not sent."""
+    from bot.notices.notice import NoticeState
+    from bot.notices.status import to_the_second
+
+    if notice.state is NoticeState.DEAD:
+        return notice.reason or "refused for good"
+    if notice.state is NoticeState.SUSPENDED:
+        return f"the room does not let the bot speak{f' ({notice.reason})' if notice.reason else ''}"
+    if notice.after is not None:
+        return f"comes after {notice.after}"
+    if notice.state is NoticeState.WAITING:
+        return "due: goes as soon as the rate limit allows it"
+    if not notice.reason:
+        return "being sent, or the bot ended before it had an answer; it is tried again"
+    again = f"next try at {to_the_second(notice.next_at)}" if notice.next_at > now else "next try now"
+    return f"{notice.reason}; {again}"
 
 
 def _is_meant(notices: "Sequence[Unsent]") -> bool:
     if not sys.stdin.isatty():
-        raise UserError("dropped notices cannot be restored: confirm with --yes")
+        raise UserError("dropped notices cannot be restored; confirm with --yes")
     try:
         return input(f"Drop {_count(notices)} for good? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:

@@ -36,7 +36,11 @@ _HUNG_ON_IT = "what it belongs to was given up"
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """An unsent notice, as shown to an operator; times are UTC."""
+    """An unsent notice, as shown to an operator; times are UTC.
+
+    *after* is the unsent notice that is sent before it, in the same room and lane, or because it belongs to that one;
+    None if there is none, or if it is suspended or dead.
+    """
 
     id: NoticeId
     key: NoticeKey
@@ -46,6 +50,7 @@ class Unsent:
     created_at: datetime
     next_at: datetime
     reason: str
+    after: NoticeId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +246,17 @@ class OutboxBook:
 
     async def unsent(self, ids: Collection[int] | None = None) -> list[Unsent]:
         """Return the unsent notices, in the order of writing; only those with *ids*, if given."""
-        table = schema.notice
-        shown = [table.c[name.name] for name in fields(Unsent)]
-        query = sa.select(*shown).where(table.c.state != NoticeState.DONE).order_by(table.c.id)
-        if ids is not None:
-            query = query.where(table.c.id.in_(ids))
-        return [_unsent(row) for row in (await self._connection.execute(query)).mappings()]
+        table, root = schema.notice, schema.notice.alias()
+        shown = [table.c[field.name] for field in fields(Unsent) if field.name in table.c]
+        of = sa.select(root.c.id).where(root.c.key == table.c.of, root.c.state != NoticeState.DONE).scalar_subquery()
+        turn = (table.c.lane, table.c.asked_by, of.label("root"))
+        query = sa.select(*shown, *turn).where(table.c.state != NoticeState.DONE).order_by(table.c.id)
+        rows = (await self._connection.execute(query)).mappings().all()
+        first: dict[tuple[object, ...], int] = {}
+        for row in rows:
+            if row["state"] in OPEN and row["root"] is None:
+                first.setdefault(_lane_of(row), row["id"])
+        return [_unsent(row, first) for row in rows if ids is None or row["id"] in ids]
 
     async def retry(self, ids: Collection[NoticeId]) -> None:
         """Make unsent notices due now; those that were tried before have an unknown outcome."""
@@ -347,8 +357,17 @@ def _row(notice: Notice, now: datetime) -> dict[str, object]:
     }
 
 
-def _unsent(row: sa.RowMapping) -> Unsent:
+def _lane_of(row: sa.RowMapping) -> tuple[object, ...]:
+    """Return what a notice shares with those that are sent in order."""
+    return row["room"], row["lane"], row["asked_by"]
+
+
+def _unsent(row: sa.RowMapping, first: Mapping[tuple[object, ...], int]) -> Unsent:
+    """Return a row as an unsent notice; *first* is the notice that may be sent first of each lane."""
+    after = row["root"] or first.get(_lane_of(row))
+    is_open = row["state"] in OPEN
     return Unsent(
+        after=NoticeId(after) if is_open and after is not None and after != row["id"] else None,
         id=NoticeId(row["id"]),
         key=NoticeKey(row["key"]),
         room=RoomId(row["room"]),

@@ -4,6 +4,8 @@ import asyncio
 import io
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,13 @@ from inline_snapshot import snapshot
 
 from bot.cli import main
 from bot.clock import VirtualClock
-from bot.ids import DeviceId, NoticeKey, RoomId
-from bot.notices.notice import Dead, Lane, Message, Notice, NoticeKind, RetryAt, Tag
+from bot.ids import DeviceId, NoticeKey, RoomId, ServerName
+from bot.notices.notice import Dead, Lane, Message, Notice, NoticeKind, RetryAt, Suspend, Tag, card_key
 from bot.store.store import Store, Transaction
 from support.cli_rig import work_in, write_config
 
 DEVICE = DeviceId("ONE")
-NAMELESS = "name either notices by their ids, as `patchbot outbox list` shows them, or all that were given up: --dead"
+NAMELESS = "name the notices, either by their ids (`patchbot outbox list` shows them) or with --dead for all dead ones"
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +39,10 @@ def in_the_store(do: Callable[[Transaction], Awaitable[None]]) -> None:
     asyncio.run(done())
 
 
-def a_notice(number: int) -> Notice:
-    tag = Tag(NoticeKind.CARD, NoticeKey(f"card/{number}"))
-    return Notice(RoomId(f"!room{number}:hs"), Lane.CARD, Message("body", "<p>html</p>", tag))
+def a_notice(number: int, room: RoomId | None = None) -> Notice:
+    room = room or RoomId(f"!room{number}:hs")
+    tag = Tag(NoticeKind.CARD, card_key(room, ServerName("ozlabs"), "series", number))
+    return Notice(room, Lane.CARD, Message("body", "<p>html</p>", tag))
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
 def states(capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The state of each notice that is listed, with its id."""
     lines = run(capsys, "list")[1].splitlines()[1:]
-    return [" ".join(line.split()[:2]) for line in lines]
+    return [" ".join(line.split()[:2]) for line in lines if line[:6].strip()]
 
 
 @pytest.mark.usefixtures("_outbox")
@@ -74,11 +77,64 @@ def test_what_is_not_said_is_listed_with_the_reason(capsys: pytest.CaptureFixtur
     status, said = run(capsys, "list")
 
     assert status == 0
-    assert "\n".join(line.rstrip() for line in said.splitlines()) == snapshot("""\
-id  state    since (UTC)       tries  room       key     why
-1   dead     2026-01-01 00:00  1      !room1:hs  card/1  HTTP 400 M_TOO_LARGE �[31m
-2   tried    2026-01-01 00:00  1      !room2:hs  card/2  HTTP 502
-3   waiting  2026-01-01 00:00  0      !room3:hs  card/3\
+    assert said == snapshot("""\
+    id  state      written (UTC)     tries  why
+     1  dead       2026-01-01 00:00      1  HTTP 400 M_TOO_LARGE �[31m
+        card/ozlabs/series/1/!room1:hs
+     2  tried      2026-01-01 00:00      1  HTTP 502; next try now
+        card/ozlabs/series/2/!room2:hs
+     3  waiting    2026-01-01 00:00      0  due: goes as soon as the rate limit allows it
+        card/ozlabs/series/3/!room3:hs
+""")
+
+
+def test_each_reason_to_wait_is_told_within_a_hundred_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_name = RoomId(f"!{'q' * 43}")
+
+    async def filled(tx: Transaction) -> None:
+        cards = [a_notice(1), a_notice(2), a_notice(3), a_notice(4), a_notice(5, room=long_name)]
+        await tx.outbox.add(cards)
+        claimed = (await tx.outbox.claim(4, DEVICE)).notices
+        await tx.outbox.settle(claimed[0], RetryAt(VirtualClock().now() + timedelta(hours=1), "HTTP 429 " * 20))
+        await tx.outbox.settle(claimed[1], Suspend("HTTP 403 M_FORBIDDEN"))
+        await tx.outbox.settle(claimed[2], Dead("HTTP 413 M_TOO_LARGE"))
+        reply = replace(a_notice(6, room=long_name), lane=Lane.REPLY, of=cards[4].key)
+        await tx.outbox.add([a_notice(7, room=long_name), reply])
+        await tx.session.suspend(RoomId("!room2:hs"))
+        await tx.outbox.add([a_notice(8, room=RoomId("!room2:hs"))])
+
+    in_the_store(filled)
+    said = run(capsys, "list")[1]
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = run(capsys, "list")[1]
+
+    assert max(map(len, said.splitlines())) <= 100
+    assert max(map(len, narrow.splitlines())) <= 72  # its narrowest column is for words
+    assert said == snapshot("""\
+    id  state      written (UTC)     tries  why
+     1  tried      2026-01-01 00:00      1  HTTP 429 HTTP 429 HTTP 429 HTTP 429 HTTP 429 HTTP 429
+                                            HTTP 429 HTTP 429 HTTP 429 HTTP 429 HTTP 429 HTTP 429
+                                            HTTP 429 HTTP 429 HTTP 429 HTTP 429 HTTP 429 HTTP 429
+                                            HTTP 429 HTTP 429 ; next try now
+        card/ozlabs/series/1/!room1:hs
+     2  suspended  2026-01-01 00:00      1  the room does not let the bot speak (HTTP 403
+                                            M_FORBIDDEN)
+        card/ozlabs/series/2/!room2:hs
+     3  dead       2026-01-01 00:00      1  HTTP 413 M_TOO_LARGE
+        card/ozlabs/series/3/!room3:hs
+     4  tried      2026-01-01 00:00      1  being sent, or the bot ended before it had an answer; it
+                                            is tried again
+        card/ozlabs/series/4/!room4:hs
+     5  waiting    2026-01-01 00:00      0  due: goes as soon as the rate limit allows it
+        card/ozlabs/series/5/!qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+     6  waiting    2026-01-01 00:00      0  comes after 5
+        card/ozlabs/series/7/!qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+     7  waiting    2026-01-01 00:00      0  comes after 5
+        card/ozlabs/series/6/!qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+     8  suspended  2026-01-01 00:00      0  the room does not let the bot speak
+        card/ozlabs/series/8/!room2:hs
 """)
 
 
@@ -86,14 +142,17 @@ def test_an_empty_outbox_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     main(["db", "upgrade"])
     capsys.readouterr()
 
-    assert run(capsys, "list") == (0, "the outbox is empty\n")
-    assert run(capsys, "retry", "--dead") == (0, "no dead notices\n")
-    assert run(capsys, "drop", "--dead") == (0, "no dead notices\n")
+    assert run(capsys, "list") == (0, "The outbox is empty.\n")
+    assert run(capsys, "retry", "--dead") == (0, "There are no dead notices.\n")
+    assert run(capsys, "drop", "--dead") == (0, "There are no dead notices.\n")
 
 
 @pytest.mark.usefixtures("_outbox")
 def test_what_was_given_up_is_tried_again_where_it_stood(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "retry", "--dead") == (0, "1 notice due now; a running bot takes them up within a minute\n")
+    assert run(capsys, "retry", "--dead") == (
+        0,
+        "1 notice will be tried again; a running bot does so within a minute.\n",
+    )
 
     assert states(capsys) == ["1 tried", "2 tried", "3 waiting"]
 
@@ -103,8 +162,8 @@ def test_what_is_dropped_is_shown_first_and_gone_when_it_is_meant(capsys: pytest
     status, said = run(capsys, "drop", "2", "3", "--yes")
 
     assert status == 0
-    assert "card/2" in said
-    assert said.endswith("2 notices dropped\n")
+    assert "card/ozlabs/series/2/" in said
+    assert said.endswith("2 notices dropped.\n")
     assert states(capsys) == ["1 dead"]
 
 
@@ -127,9 +186,9 @@ def test_dropping_asks_at_a_terminal(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["drop", "1"], "dropped notices cannot be restored: confirm with --yes"),
-        (["retry", "1", "99"], "there is no unsent notice 99; nothing was changed"),
-        (["drop", "98", "99", "--yes"], "there is no unsent notice 98, 99; nothing was changed"),
+        (["drop", "1"], "dropped notices cannot be restored; confirm with --yes"),
+        (["retry", "1", "99"], "no unsent notice has the id 99; nothing was changed"),
+        (["drop", "98", "99", "--yes"], "no unsent notice has the id 98 or 99; nothing was changed"),
         (["retry"], NAMELESS),
         (["retry", "1", "--dead"], NAMELESS),
     ],

@@ -221,6 +221,41 @@ async def test_unsent_answers_are_counted_by_person_and_room(store: Store) -> No
     assert unsent.rooms == {ROOM: 3, OTHER_ROOM: 1}
 
 
+async def test_an_unsent_notice_names_the_one_that_is_sent_before_it(store: Store) -> None:
+    ada = UserId("@ada:hs")
+    await add(store, a_notice("card/1"), a_notice("card/2"), a_notice("card/3", OTHER_ROOM))
+    await add(store, replace(a_notice("reply/1", lane=Lane.REPLY), of=NoticeKey("card/2")))
+    await add(store, a_notice("edit/1", lane=Lane.EDIT), a_notice("a", lane=Lane.ANSWER))
+    await add(store, replace(a_notice("b", lane=Lane.ANSWER), asked_by=ada))
+
+    async with store.transaction() as tx:
+        unsent = await tx.outbox.unsent()
+        few = await tx.outbox.unsent([2])
+
+    keys = {each.id: each.key for each in unsent}
+    assert {each.key: keys[each.after] for each in unsent if each.after is not None} == {
+        "card/2": "card/1",
+        "reply/1": "card/2",
+    }
+    assert [(each.key, each.after) for each in few] == [("card/2", 1)]
+
+
+async def test_notices_that_may_be_sent_are_due_since_they_could_be(store: Store, rig: StoreRig) -> None:
+    since = rig.clock.now()
+    await add(store, a_notice("card/1"), a_notice("card/2"))
+    rig.advance(minutes=5)
+    async with store.transaction() as tx:
+        waiting = (await tx.outbox.queue()).due_since
+    (first,) = await claim(store)
+    await settle(store, first, RetryAt(rig.clock.now() + timedelta(minutes=1), "HTTP 502"))
+    async with store.transaction() as tx:
+        again = (await tx.outbox.queue()).due_since
+        await tx.session.suspend(ROOM)
+        suspended = (await tx.outbox.queue()).due_since
+
+    assert (waiting, again, suspended) == (since, None, None)
+
+
 # Tried again
 
 
