@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 from inline_snapshot import snapshot
 
 from bot.app import Bot
@@ -77,6 +78,20 @@ async def test_versions_link_each_other_and_the_old_card_is_edited_once(rig: Rig
         ]
     )
     assert [(edit.message.edits, edit.message.tag.version) for edit in rig.chat.edits(ROOM)] == [("$1", 5)]
+
+
+async def test_the_log_tells_of_new_versions_only_where_a_room_has_a_card(rig: Rig) -> None:
+    async with rig.running() as bot:
+        await bot.settle()
+        with structlog.testing.capture_logs() as logs:
+            await send(rig, bot, a_version(1, "x", "y", name="Nobody's", path="hw/net/e1000.c"))
+            await send(rig, bot, a_version(2, "x", "z", name="Nobody's", path="hw/net/e1000.c"), days=1)
+            await send(rig, bot, a_version(1, "one", "two"))
+            await send(rig, bot, a_version(2, "one", "two!"), days=1)
+            await send(rig, bot, a_version(3, "one", "two", path="hw/net/rocker.c"), days=1)
+
+    linked = [(each["former"], each["series"]) for each in logs if each["event"] == "version.linked"]
+    assert linked == [(3, 4), (4, 5)]
 
 
 async def test_a_version_that_a_room_did_not_ask_for_is_linked_on_patchwork(rig: Rig) -> None:

@@ -20,11 +20,15 @@ _Places = Mapping[RoomId, EventId | None]
 
 @dataclass(frozen=True, slots=True)
 class LinkedSeries:
-    """A series whose former version was found; *failures* counts how often that could not be done before."""
+    """A series whose former version was found; *failures* counts how often that could not be done before.
+
+    *evidence* is how it was found; empty if it was known already.
+    """
 
     series: Series
     former: Series
     failures: int = 0
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,7 @@ async def _link(tx: Transaction, link: UnlinkedSeries) -> LinkedSeries | None:
     if evident is None:
         return None
     await tx.watch.link(server, series.id, evident.former.id)
-    why = [str(kind) for kind in evident.evidence]
-    _log.info("version.linked", server=server, series=series.id, former=evident.former.id, evidence=why)
-    return LinkedSeries(series, evident.former, link.failures)
+    return LinkedSeries(series, evident.former, link.failures, tuple(str(kind) for kind in evident.evidence))
 
 
 def links(
@@ -87,11 +89,15 @@ def links(
 async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[LinkedSeries]) -> None:
     """Mark the cards of both versions, once the new one has the cards that it is to have now.
 
-    Where the new version has a card that is not sent yet, the old one waits for its event, to be edited once.
+    Where the new version has a card that is not sent yet, the old one waits for its event, to be edited once. Versions
+    without a card in any room are not logged: on a large list there are dozens a day that nobody follows.
     """
     for each in linked:
         new, old = (SubmissionRef(server, SubmissionKind.SERIES, series.id) for series in (each.series, each.former))
         there, before = await tx.cards.places(new), await tx.cards.places(old)
+        if each.evidence and (there or before):
+            why = list(each.evidence)
+            _log.info("version.linked", server=server, series=each.series.id, former=each.former.id, evidence=why)
         told = [room for room in before if room not in there or there[room] is not None]
         await tx.cards.touch(old, urgent=True, rooms=told)
         await tx.cards.touch(new, urgent=False)

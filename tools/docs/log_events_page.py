@@ -131,7 +131,7 @@ MEANINGS = {
     "systemd.notify_failed": "systemd could not be notified.",
     "timeline_gap.forbidden": "The bot may not read the messages that a sync left out.",
     "to_device.undecryptable": "A message that a device sent to the bot's device cannot be decrypted.",
-    "version.linked": "A series was recognised as a new version of another.",
+    "version.linked": "A series was recognised as a new version of another, and at least one of them has a card.",
 }
 
 _HEAD = """\
