@@ -1,6 +1,7 @@
 """A submission: a series, or a patch that belongs to none; its identity and its content, which every part uses."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -33,12 +34,13 @@ class Submission:
     """A series with its known patches by id, or one patch that belongs to none.
 
     *checks* are the latest of each context of the patches that have any, the worst where several accounts have the same
-    one; empty where they were not read.
+    one; empty where they were not read. *unapplied* are those of them that say that the patch did not apply.
     """
 
     series: Series | None
     patches: tuple[Patch, ...]
     checks: Mapping[PatchId, Contexts] = field(default_factory=dict)
+    unapplied: AbstractSet[tuple[PatchId, str]] = frozenset()
 
     @property
     def project(self) -> ProjectName:

@@ -109,6 +109,7 @@ class Patch:
     to: tuple[str, ...] = ()  # addresses in lower case
     cc: tuple[str, ...] = ()
     trailers: frozenset[Trailer] = frozenset()
+    former_state: str | None = field(default=None, compare=False)  # before *state*, if the bot saw that change
     text: str = field(default="", repr=False, compare=False)  # the mail as returned by `mail_text`; not stored
     replies_to: tuple[Msgid, ...] = field(default=(), compare=False)  # its ancestors, the parent last; not stored
 
@@ -143,6 +144,7 @@ class Series:
     received_all: bool = False
     cover: Msgid | None = None
     cover_id: int | None = None
+    cover_name: str = ""  # the subject of the cover letter with its prefixes, which *name* lacks; "" without one
     archive_url: str | None = None  # of the thread, if the server has it
     patches: tuple[PatchRef, ...] = ()  # in the order of their numbers
     trailers: frozenset[Trailer] = frozenset()  # of the comments on the cover letter; they apply to each patch

@@ -231,6 +231,7 @@ class SeriesRow(_Wire):
             received_all=self.received_all,
             cover=self.cover_letter.model().msgid if self.cover_letter else None,
             cover_id=self.cover_letter.id if self.cover_letter else None,
+            cover_name=self.cover_letter.name if self.cover_letter else "",
             archive_url=self._archive_url(),
             patches=tuple(refs),
         )

@@ -18,7 +18,8 @@ from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import Msgid, PatchId, ServerName
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.model import CheckState, Comment, Series, Trailer
+from bot.patchwork.applying import could_not_apply
+from bot.patchwork.model import Check, CheckState, Comment, Series, Trailer
 from bot.patchwork.recheck_schedule import is_over, next_recheck
 from bot.patchwork.request_turns import RecheckBudget
 from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, MailKind, TrailersRead, comments_in
@@ -183,16 +184,23 @@ class FollowUps:
         comments = comments_in(concerning)
         with_events = {event.patch.id for event in concerning if event.patch is not None and event.check is not None}
         listed = {patch.id: patch for patch in swept.patches if patch.id not in with_events}
-        if not comments and not listed:
+        failing = {
+            event.patch.id: event.project for event in concerning if event.patch and _is_unexplained(event.check)
+        }
+        if not comments and not listed and not failing:
             return ()
         async with self._store.reading() as tx:
             new_comments = await self._new_comments(tx, comments)
             stored = await tx.watch.worst_checks(self._server, listed)
+            refs = await tx.watch.refs_of(self._server, failing)
         for comment in new_comments:
             queue.comment(comment)
         for number, worst in stored.items():
             if _differ(listed[number].check, worst):
                 queue.checks(listed[number].project, number)
+        for number, ref in refs.items():
+            if await self._followers.sees_trailers(ref):  # it has a card, which says whether the patch applied
+                queue.checks(failing[number], number)
         return new_comments
 
     async def read(self, fetch: Fetch, new_comments: tuple[CommentHint, ...]) -> FollowUpResult:
@@ -279,7 +287,26 @@ class FollowUps:
         return ChecksRead(patch, await self._api.checks(patch))
 
 
-def _differ(listed: CheckState | None, known: CheckState | None) -> bool:
+        with_events = {event.patch.id for event in concerning if event.patch is not None and event.check is not None}
+        listed = {patch.id: patch for patch in swept.patches if patch.id not in with_events}
+        failing = {
+            event.patch.id: event.project for event in concerning if event.patch and _is_unexplained(event.check)
+        }
+        if not comments and not listed and not failing:
+            return ()
+        async with self._store.reading() as tx:
+            new_comments = await self._new_comments(tx, comments)
+            stored = await tx.watch.worst_checks(self._server, listed)
+            refs = await tx.watch.refs_of(self._server, failing)
+        for comment in new_comments:
+            queue.comment(comment)
+        for number, worst in stored.items():
+            if _differ(listed[number].check, worst):
+                queue.checks(listed[number].project, number)
+        for number, ref in refs.items():
+            if await self._followers.sees_trailers(ref):  # it has a card, which says whether the patch applied
+                queue.checks(failing[number], number)
+        return new_comments
     """Return whether the worst checks differ; a server shows "pending" for a patch without checks, too."""
     return (listed or CheckState.PENDING) is not (known or CheckState.PENDING)
 

@@ -21,8 +21,17 @@ from bot.store.book import batched
 from bot.store.patch_book import PatchBook
 from bot.submission import Submission, SubmissionKind, SubmissionRef
 
-_SHOWN = ("name", "total", "received_total", "cover", "cover_id", "archive_url")  # by the lists, of a series
+_SHOWN = (
+    "name",
+    "total",
+    "received_total",
+    "cover",
+    "cover_id",
+    "archive_url",
+    "cover_name",
+)  # by the lists, of a series
 _BATCH = 500
+_MAX_DESCRIPTION = 200  # characters of a check's, which only says here whether the patch applied
 
 
 class PollChanges(PatchBook):
@@ -167,6 +176,7 @@ class PollChanges(PatchBook):
 
     def _row(self, patch: PatchId, check: Check) -> dict[str, object]:
         row = {"id": check.id, "user": check.user, "context": check.context, "state": check.state}
+        row |= {"description": check.description[:_MAX_DESCRIPTION] or None}
         return {"server": self._server, "patch": patch, **row, "told_at": self._now}
 
     async def _tell_series(self) -> None:
@@ -250,7 +260,8 @@ def _said(read: CommentsRead, untold: Container[int]) -> list[Change]:
 
 def _differing(row: sa.RowMapping, told: Mapping[PatchField, str | None]) -> dict[str, object]:
     values = {field: _column(field, value) for field, value in told.items()}
-    return {field: value for field, value in values.items() if row[field] != value}
+    news: dict[str, object] = {field: value for field, value in values.items() if row[field] != value}
+    return news | ({"former_state": row[PatchField.STATE]} if PatchField.STATE in news else {})
 
 
 def _column(field: PatchField, value: str | None) -> object:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.changes import latest_of
+from bot.patchwork.applying import could_not_apply
 from bot.patchwork.model import Check, Patch, Series
 from bot.patchwork.versions import Newcomer, PredecessorCandidate, version_of
 from bot.store import rows, schema
@@ -154,11 +156,11 @@ class PatchBook(Book):
         return {PatchId(row["id"]): rows.to_ref(row) for row in found}
 
     async def load_submission(self, ref: SubmissionRef) -> Submission | None:
-        """Return a submission with its known patches, without checks; None where no patch of it is known.
+        """Return a submission with its known patches and checks; None where no patch of it is known.
 
         A patch that joined a series since it was thought to belong to none is returned, for it may have a card.
         """
-        found = (await self.load_submissions([ref], even_joined=True)).get(ref)
+        found = (await self.load_submissions([ref], with_checks=True, even_joined=True)).get(ref)
         return found if found is not None and found.patches else None
 
     async def load_submissions(
@@ -278,18 +280,30 @@ def _submissions(
     told: dict[PatchId, list[Check]] = {}
     for row in checks:
         told.setdefault(row["patch"], []).append(rows.to_check(row))
-    contexts = {patch: latest_of(each) for patch, each in told.items()}
+    known = _KnownChecks(
+        {patch: latest_of(each) for patch, each in told.items()},
+        frozenset((patch, each.context) for patch, some in told.items() for each in some if could_not_apply(each)),
+    )
     patches: dict[int, list[Patch]] = {row["id"]: [] for row in series}
     for row in sorted(members, key=lambda row: row["id"]):
         patches[row["series"]].append(_patch(row))
-    found = {
-        (SubmissionKind.SERIES, row["id"]): _submission(_series(row), patches[row["id"]], contexts) for row in series
-    }
-    return found | {(SubmissionKind.PATCH, row["id"]): _submission(None, [_patch(row)], contexts) for row in alone}
+    found = {(SubmissionKind.SERIES, row["id"]): _submission(_series(row), patches[row["id"]], known) for row in series}
+    return found | {(SubmissionKind.PATCH, row["id"]): _submission(None, [_patch(row)], known) for row in alone}
 
 
-def _submission(series: Series | None, patches: Sequence[Patch], checks: Mapping[PatchId, Contexts]) -> Submission:
-    return Submission(series, tuple(patches), {patch.id: checks[patch.id] for patch in patches if patch.id in checks})
+@dataclass(frozen=True, slots=True)
+class _KnownChecks:
+    """The checks of some patches, and those of them that say that their patch did not apply."""
+
+    contexts: Mapping[PatchId, Contexts]
+    unapplied: AbstractSet[tuple[PatchId, str]]
+
+
+def _submission(series: Series | None, patches: Sequence[Patch], checks: _KnownChecks) -> Submission:
+    ids = {patch.id for patch in patches}
+    contexts = {patch: found for patch, found in checks.contexts.items() if patch in ids}
+    unapplied = frozenset(each for each in checks.unapplied if each[0] in ids)
+    return Submission(series, tuple(patches), contexts, unapplied)
 
 
 def _patch(row: sa.RowMapping) -> Patch:

@@ -89,6 +89,7 @@ def to_series(row: Row) -> Series:
         received_all=row["received_all"],
         cover=Msgid(row["cover"]) if row["cover"] is not None else None,
         cover_id=row["cover_id"],
+        cover_name=row["cover_name"],
         archive_url=row["archive_url"],
         patches=tuple(PatchRef(PatchId(number), Msgid(msgid), name) for number, msgid, name in row["patches"]),
         trailers=to_trailers(row["trailers"] or ()),
@@ -110,6 +111,7 @@ def of_series(series: Series, now: datetime) -> dict[str, object]:
         "received_all": series.received_all,
         "cover": series.cover,
         "cover_id": series.cover_id,
+        "cover_name": series.cover_name,
         "archive_url": series.archive_url,
         "patches": [[ref.id, ref.msgid, ref.name] for ref in series.patches],
         "judged_at": now,
@@ -137,6 +139,7 @@ def to_patch(row: Row) -> Patch:
         archived=row["archived"],
         hash=row["hash"],
         pull_url=row["pull_url"],
+        former_state=row["former_state"],
         commit_ref=row["commit_ref"],
         archive_url=row["archive_url"],
         files=tuple(FileChange(*file) for file in row["files"]) if row["files"] is not None else None,
@@ -162,6 +165,7 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
         "archived": patch.archived,
         "hash": patch.hash,
         "pull_url": patch.pull_url,
+        "former_state": patch.former_state,
         "commit_ref": patch.commit_ref,
         "archive_url": patch.archive_url,
         "files": _of_files(patch.files),
@@ -181,7 +185,7 @@ def to_ref(row: Row) -> SubmissionRef:
 
 def to_check(row: Row) -> Check:
     """Return the check in a row."""
-    return Check(row["id"], CheckState(row["state"]), row["context"], row["user"])
+    return Check(row["id"], CheckState(row["state"]), row["context"], row["user"], row["description"] or "")
 
 
 def of_trailers(trailers: Iterable[Trailer]) -> list[list[str]]:

@@ -92,6 +92,7 @@ series = sa.Table(
     sa.Column("former", sa.BigInteger),  # the series that this one is a new version of, where that is certain
     sa.Column("submitter", sa.Text, nullable=False, server_default=""),  # the address, in lower case; as far as indexed
     sa.Column("cover_id", sa.BigInteger),
+    sa.Column("cover_name", sa.Text, nullable=False, server_default=""),  # the cover letter's subject, with prefixes
     sa.Column("trailers", sa.JSON),  # of the comments on the cover letter, [[kind, person], …]; null: none were read
     sa.Index(None, "cover"),
     sa.Index(None, "server", "former"),
@@ -122,6 +123,7 @@ patch = sa.Table(
     sa.Column("cc", sa.JSON, nullable=False),
     sa.Column("trailers", sa.JSON, nullable=False),  # [[kind, person, name], …]
     sa.Column("read_at", Utc, nullable=False),
+    sa.Column("former_state", sa.Text),  # the state before the last change of it; null: none was seen
     sa.Column("commit_ref", sa.Text),
     sa.Column("changed_at", Utc),  # when something last happened to it; null: nothing did since it was read
     sa.Index(None, "server", "series"),
@@ -157,6 +159,7 @@ patch_check = sa.Table(  # the last word of each account in each context, of pat
     sa.Column("context", sa.Text, primary_key=True),
     sa.Column("id", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    sa.Column("description", sa.Text),  # the beginning of it; null: an event told of the check, which has none
     sa.Column("told_at", Utc, nullable=False),
     sa.Index(None, "told_at"),
 )

@@ -137,7 +137,7 @@ class Announcer:
 
     async def wanted_of(self, tx: Transaction, news: Sequence[Arrived]) -> list[CardRequest]:
         """Return what the news of some submissions ask for, in rooms that were not told of them yet."""
-        known = await tx.watch.load_submissions([new.about for new in news], even_joined=True)
+        known = await tx.watch.load_submissions([new.about for new in news], with_checks=True, even_joined=True)
         found = [(new, known.get(new.about)) for new in news]
         return [
             request

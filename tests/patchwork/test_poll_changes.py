@@ -12,6 +12,7 @@ from bot.poll import PendingKind
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
+from bot.submission import SubmissionKind, SubmissionRef
 from support.poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
 from support.rig import PROJECT, a_series
 from support.store_rig import ask
@@ -165,6 +166,26 @@ async def test_a_server_that_does_not_tell_who_checked_is_believed_by_context() 
         await watched.poll()
 
     assert watched.changes == [("check", patch, "", "success"), ("check", None, "", "success")]
+
+
+async def test_a_failing_check_is_read_for_its_reason_where_somebody_sees_it() -> None:
+    """Events lack the description, which says whether the patch was tested at all."""
+    clock = VirtualClock()
+    patchwork = a_patchwork(clock)
+
+    async with polling(patchwork, clock, listening=Somebody()) as watched:
+        first, second = watched.post(patches=2).patches
+        await settled(watched)
+        patchwork.add_check(first, NewCheck("fail", "ai-review", description="The patch does not apply"))
+        patchwork.add_check(second, NewCheck("success", "ai-review", description="No findings"))
+        patchwork.add_check(second, NewCheck("fail", "netdev/apply"))
+        await watched.poll()
+
+        ref = SubmissionRef(SERVER, SubmissionKind.SERIES, 1)
+        known = await ask(watched.store, lambda tx: tx.watch.load_submission(ref))
+        assert watched.take_requests() == ["/events/", f"/patches/{first}/checks/"]
+    assert known is not None
+    assert known.unapplied == {(first, "ai-review"), (second, "netdev/apply")}
 
 
 async def test_a_check_that_was_edited_is_seen_within_half_an_hour() -> None:

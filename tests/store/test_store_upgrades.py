@@ -87,6 +87,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "former": 6,
         "submitter": "jane@example.org",
         "cover_id": 5,
+        "cover_name": "[v2,0/1] Series 7",
         "trailers": [["Reviewed-by", "joe@example.org"]],
     },
     "patch": {
@@ -96,6 +97,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "msgid": "70@hs",
         "name": "Patch 70",
         "state": "new",
+        "former_state": "rfc",
         "delegate": "joe",
         "check": "success",
         "archived": False,
@@ -128,6 +130,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "context": "build",
         "id": 9,
         "state": "success",
+        "description": "Build and boot",
         "told_at": NOW,
     },
     "comment": {"server": SERVER, "kind": "patch", "id": 3, "object": 70, "told": True, "seen_at": NOW},

@@ -164,7 +164,10 @@ async def test_a_state_changes_a_patch_that_is_known(store: Store, rig: StoreRig
 
     await save(store, Poll(SERVER, CURSOR, updates=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
 
-    assert await patch_of(store, 1) == a_patch(1, state="accepted")
+    changed = await patch_of(store, 1)
+    assert changed == a_patch(1, state="accepted")
+    assert changed is not None
+    assert changed.former_state == "new"
     assert await patch_of(store, 2) == a_patch(2)
     assert rig.count("told") == 0
 
@@ -403,6 +406,7 @@ serieses = st.builds(
     received_all=st.booleans(),
     cover=st.none() | text.map(Msgid),
     cover_id=st.none() | ids,
+    cover_name=text,
     archive_url=optional_text,
     patches=st.lists(refs, max_size=3).map(tuple),
 )

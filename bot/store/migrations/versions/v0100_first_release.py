@@ -99,6 +99,7 @@ def _servers() -> None:
         sa.Column("former", sa.BigInteger(), nullable=True),
         sa.Column("submitter", sa.Text(), server_default="", nullable=False),
         sa.Column("cover_id", sa.BigInteger(), nullable=True),
+        sa.Column("cover_name", sa.Text(), server_default="", nullable=False),
         sa.Column("trailers", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("server", "id", name="pk_series"),
     )
@@ -128,6 +129,7 @@ def _servers() -> None:
         sa.Column("cc", sa.JSON(), nullable=False),
         sa.Column("trailers", sa.JSON(), nullable=False),
         sa.Column("read_at", sa.DateTime(), nullable=False),
+        sa.Column("former_state", sa.Text(), nullable=True),
         sa.Column("commit_ref", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("server", "id", name="pk_patch"),
@@ -142,6 +144,7 @@ def _servers() -> None:
         sa.Column("context", sa.Text(), nullable=False),
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
         sa.Column("told_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("server", "patch", "user", "context", name="pk_patch_check"),
     )
