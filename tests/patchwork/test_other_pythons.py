@@ -22,11 +22,13 @@ _ODD = {
         "Team: a@x.org, b@y.org;, c@z.org",
         '"a@evil.org" <b@y.org>',
         "=?utf-8?q?J=C3=B6rg?= <j@x.org>, =?utf-8?q?broken <k@x.org>",
+        "A <a@x.org<mailto:a@x.org>>, <\u200bb@y.org >, c@z.org\ufeff",
     ],
     "messages": [
         "Fix it\n\nReviewed-by: Ada Beispiel <ada@example.org> # for the parts of x@example.org\n",
         'Reviewed-by: "a@evil.org" <b@y.org>\nTested-by: Bruno\nAcked-by: a@x.org, b@y.org\n',
         "Acked-by: alice@x.org <alice@x.org>\nAcked-by: <a@x.org> <b@y.org>\nReviewed-by: (nobody)\n",
+        "Reviewed-by: A <a@x.org\nReviewed-by:\u00a0=?utf-8?b?SsO2cmc=?= <a@x.org>\nAcked-by: a@b@c.org\n",
     ],
 }
 _SCRIPT = """
@@ -35,7 +37,7 @@ from bot.patchwork.mail_text import addresses, person, trailers_of
 
 odd = json.load(sys.stdin)
 headers = [(addresses([each]), person(each).name, person(each).email) for each in odd["headers"]]
-messages = [sorted((each.kind.value, each.person) for each in trailers_of(text)) for text in odd["messages"]]
+messages = [sorted((each.kind.value, each.person, each.name) for each in trailers_of(text)) for text in odd["messages"]]
 print(json.dumps([headers, messages]))
 """
 
