@@ -287,26 +287,15 @@ class FollowUps:
         return ChecksRead(patch, await self._api.checks(patch))
 
 
-        with_events = {event.patch.id for event in concerning if event.patch is not None and event.check is not None}
-        listed = {patch.id: patch for patch in swept.patches if patch.id not in with_events}
-        failing = {
-            event.patch.id: event.project for event in concerning if event.patch and _is_unexplained(event.check)
-        }
-        if not comments and not listed and not failing:
-            return ()
-        async with self._store.reading() as tx:
-            new_comments = await self._new_comments(tx, comments)
-            stored = await tx.watch.worst_checks(self._server, listed)
-            refs = await tx.watch.refs_of(self._server, failing)
-        for comment in new_comments:
-            queue.comment(comment)
-        for number, worst in stored.items():
-            if _differ(listed[number].check, worst):
-                queue.checks(listed[number].project, number)
-        for number, ref in refs.items():
-            if await self._followers.sees_trailers(ref):  # it has a card, which says whether the patch applied
-                queue.checks(failing[number], number)
-        return new_comments
+def _is_unexplained(check: Check | None) -> bool:
+    """Return whether a failing *check* may have failed only because its patch did not apply.
+
+    The description says so, which events lack.
+    """
+    return check is not None and check.state in {CheckState.FAIL, CheckState.WARNING} and not could_not_apply(check)
+
+
+def _differ(listed: CheckState | None, known: CheckState | None) -> bool:
     """Return whether the worst checks differ; a server shows "pending" for a patch without checks, too."""
     return (listed or CheckState.PENDING) is not (known or CheckState.PENDING)
 
