@@ -4,9 +4,9 @@ States, delegates and new checks are in the events themselves and need no reques
 author nor its text: comments are read if a subscription needs them, and trailers, once per burst of comments, if a card
 shows them. An edited check raises no event; the sweep detects a different worst check.
 
-If no event announces comments, they are rechecked on a schedule (`recheck_schedule.py`), newest change first. Rechecks
-are read and retried as after a comment event. Each request counts against the server's budget, including retries;
-requests beyond it wait in the queue.
+If no event announces comments, they are rechecked on a schedule (`recheck_schedule.py`), newest change first, but none
+is starved. Rechecks are read and retried as after a comment event. Each request counts against the server's budget,
+including retries; requests beyond it wait in the queue.
 """
 
 from collections.abc import Iterable, Sequence

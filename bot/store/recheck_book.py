@@ -1,5 +1,6 @@
 """Stores when the comments of each submission are rechecked if no event announces them, and the requests made."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,15 +24,18 @@ class RecheckBook(Book):
     """The rechecks in one transaction."""
 
     async def due(self, server: ServerName, limit: int) -> list[DueRecheck]:
-        """Return the submissions whose recheck is due, the newest change first, *limit* at most.
+        """Return the submissions whose recheck is due, in the order in which to read them, *limit* at most.
 
-        A clock that was set back delays none.
+        The newest change comes first, but every fourth place goes to the most overdue recheck, so that each is read
+        some day even if the budget is always too small. A poll may have the budget for only one; so which place is the
+        fourth changes from minute to minute. A clock that was set back delays none.
         """
         is_due = sa.or_(recheck.c.next_at <= self._now, recheck.c.next_at > self._now + LATER)
-        query = sa.select(recheck).where(recheck.c.server == server, is_due)
-        newest_first = query.order_by(recheck.c.changed_at.desc(), recheck.c.object.desc(), recheck.c.kind)
-        found = await self._all(newest_first.limit(limit))
-        return [DueRecheck(_ref(row), row["changed_at"], row["read_at"] is None) for row in found]
+        query = sa.select(recheck).where(recheck.c.server == server, is_due).limit(limit)
+        newest = await self._all(query.order_by(recheck.c.changed_at.desc(), recheck.c.object.desc(), recheck.c.kind))
+        overdue = await self._all(query.order_by(recheck.c.next_at, recheck.c.object, recheck.c.kind))
+        rows = _interleaved(newest, overdue, self._now.minute)
+        return [DueRecheck(_ref(row), row["changed_at"], row["read_at"] is None) for row in rows[:limit]]
 
     async def requests(self, server: ServerName) -> list[tuple[datetime, int]]:
         """Return how many requests were made within the last hour, by time."""
@@ -124,6 +128,18 @@ class RecheckBook(Book):
         columns: dict[str, object] = {name: sa.bindparam(name) for name in next(iter(changes.values()))}
         change = sa.update(recheck).where(recheck.c.server == server, *is_it).values(columns)
         await self._connection.execute(change, bound)
+
+
+def _interleaved(newest: Sequence[sa.RowMapping], overdue: Sequence[sa.RowMapping], turn: int) -> list[sa.RowMapping]:
+    """Return the rows of both, each once: every fourth is of *overdue*; *turn* is the first place."""
+    queues = deque(newest), deque(overdue)
+    rows: dict[SubmissionRef, sa.RowMapping] = {}
+    while any(queues):
+        queue = queues[1] if (turn % 4 == 3 and queues[1]) or not queues[0] else queues[0]
+        row = queue.popleft()
+        rows.setdefault(_ref(row), row)
+        turn += 1
+    return list(rows.values())
 
 
 def _is(ref: SubmissionRef) -> tuple[sa.ColumnElement[bool], ...]:

@@ -58,7 +58,7 @@ async def test_what_arrives_is_due_after_an_hour_the_newest_first(store: Store, 
         DueRecheck(LONE, arrived, is_first=True),
         DueRecheck(FIRST, arrived, is_first=True),
     ]
-    rig.advance(minutes=30)
+    rig.advance(minutes=32)
     assert await due(store) == [SECOND, LONE, FIRST]
     assert await ask(store, lambda tx: tx.rechecks.due(SERVER, 1)) == [
         DueRecheck(SECOND, arrived + timedelta(minutes=30), is_first=True)
@@ -197,6 +197,23 @@ async def an_hour_of_rechecks(tx: Transaction, budget: RecheckBudget, *new: Seri
     followed = FollowUpResult(comments=read, rechecks=Rechecks(begun, budget.take_unsaved()))
     await tx.rechecks.save(Poll(SERVER, "", series=new, followed=followed), ())
     return [each.ref for each in due]
+
+
+async def test_the_most_overdue_recheck_has_its_turn_however_many_newer_changes_use_up_the_budget(
+    store: Store, rig: StoreRig
+) -> None:
+    await save(store, arrival(1))
+    rig.advance(minutes=5)
+    await save(store, *(arrival(number) for number in range(2, 40)))
+    rig.advance(hours=1)
+    firsts = []
+
+    for _ in range(8):
+        rig.advance(minutes=1)
+        firsts.append((await ask(store, lambda tx: tx.rechecks.due(SERVER, 1)))[0].ref.id)
+
+    assert sorted(firsts) == [1, 1, 39, 39, 39, 39, 39, 39]
+    assert sorted(ref.id for ref in await due(store)) == list(range(1, 40))
 
 
 @pytest.mark.timeout(300)
