@@ -76,7 +76,7 @@ class Bot:
         async with self.rooms.listeners.changing:
             async with self.store.transaction() as tx:
                 stored = await tx.session.load(self.user)
-                everything = await tx.subscriptions.everything()
+                everything = await tx.subscriptions.load_all()
             self.rooms.load(stored, everything)
 
     async def run(

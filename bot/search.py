@@ -150,7 +150,7 @@ class PatchSearch:
         for server, names in self._projects.items():
             watched = {name.lower() for name in names}
             async with self._store.reading() as tx:
-                known = await tx.watch.remembers_since(server)
+                known = await tx.watch.stored_since(server)
             found += [
                 KnownSince(server, project, since)
                 for project, since in known
@@ -183,7 +183,7 @@ class PatchSearch:
         """Evaluate the next patches, one chunk of all searches at a time; more threads would delay the event loop."""
         async with self._turn:
             async with self._store.reading() as tx:
-                rows = await tx.watch.scanned(judge.scan, projects, before, limit)
+                rows = await tx.watch.scan(judge.scan, projects, before, limit)
             return await asyncio.to_thread(judge.chunk, rows)
 
     async def _recalled(self, server: ServerName, patches: Sequence[PatchId]) -> tuple[SearchHit, ...]:
@@ -191,7 +191,7 @@ class PatchSearch:
         known: dict[PatchId, StoredPatch] = {}
         for some in batched(patches, _RECALLED):
             async with self._store.reading() as tx:
-                known |= {each.patch.id: each for each in await tx.watch.recalled(server, some)}
+                known |= {each.patch.id: each for each in await tx.watch.stored_patches(server, some)}
         found = [known[patch] for patch in patches if patch in known]
         return tuple(SearchHit(server, each.patch, each.series, each.read_at, each.changed_at) for each in found)
 

@@ -267,7 +267,7 @@ async def test_a_series_that_a_flood_cannot_take_is_told_beside_it(rig: Rig) -> 
     async with rig.running() as bot:
         await bot.settle()
         series = [int(rig.post("migration/ram.c", name=f"number {number}").series or 0) for number in range(14)]
-        mend = fail(url_of(rig), "INSERT ON flooded", f"NEW.object = {series[5]}")
+        mend = fail(url_of(rig), "INSERT ON flood_entry", f"NEW.object = {series[5]}")
         await rig.poll(bot)
         assert await failed(bot) == [f"series {series[5]} of sample for {ROOM}"]
         await rig.poll(bot, times=4)
@@ -285,7 +285,7 @@ async def test_a_series_that_cannot_be_held_after_an_absence_is_told_all_the_sam
     rig.clock.advance(6 * HOUR)
     series = [int(rig.post("migration/ram.c", name=f"number {number}").series or 0) for number in range(3)]
     async with rig.running() as bot:
-        mend = fail(url_of(rig), "INSERT ON flooded", f"NEW.object = {series[1]}")
+        mend = fail(url_of(rig), "INSERT ON flood_entry", f"NEW.object = {series[1]}")
         await bot.settle()
         assert rig.titles()[1:] == ["number 0", "number 2"]
         assert await failed(bot) == [f"series {series[1]} of sample for {ROOM}"]

@@ -18,7 +18,7 @@ BREAK = """
         AS $$ BEGIN RAISE 'broken' USING ERRCODE = '23514'; END $$;
     CREATE TRIGGER broken BEFORE UPDATE ON server EXECUTE FUNCTION broken()
 """
-TABLES = ("card", "inbox", "notice", "patch", "pending", "project", "seen_event", "series", "server", "told")
+TABLES = ("card", "inbox", "notice", "patch", "pending", "project", "seen_event", "series", "server", "early_update")
 QUOTED = r'"a/migration/\000\355\240\200\377.c"'  # a path as git quotes it: NUL, a surrogate, no UTF-8 at all
 HOSTILE = "\0NUL \ud800 surrogate \x1b[31m \u202e \x80 \U0001f4a3 %s :name '; DROP TABLE notice; --"
 

@@ -60,7 +60,7 @@ class AdminCommands:
             raise UserError(f"I cannot leave {name[:100]}: {error}.") from error
 
         async def change(tx: Transaction) -> ChangeResult:
-            kept = len(await tx.subscriptions.told_in(room))
+            kept = len(await tx.subscriptions.in_room(room))
             await tx.session.leave(room)
             return ChangeResult(_left(name, kept), lambda listeners: listeners.leave(room))
 

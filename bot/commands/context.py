@@ -153,7 +153,7 @@ async def owned(tx: Transaction, request: CommandRequest) -> ChatSubscription:
 
 async def hearing(tx: Transaction, which: Sequence[ChatSubscription]) -> Callable[[SubscriptionRegistry], None]:
     """Return a function that updates the index with the current state of these subscriptions."""
-    heard = [listening(each, await tx.subscriptions.standing(each)) for each in which]
+    heard = [listening(each, await tx.subscriptions.context_of(each)) for each in which]
 
     def follow(listeners: SubscriptionRegistry) -> None:
         for each in heard:

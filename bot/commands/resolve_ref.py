@@ -338,13 +338,13 @@ class CachedSubmissions:
         """Return the patch with a message-id, or else the series whose cover letter has it."""
         async with self._store.reading() as tx:
             patch = await tx.watch.by_msgid(place.name, msgid)
-            series = None if patch else await tx.watch.opened_by(place.name, msgid)
+            series = None if patch else await tx.watch.series_of_cover(place.name, msgid)
         return patch, series.id if series else None
 
     async def patch(self, place: LookupServer, number: int, outage: str) -> ResolvedPatch | None:
         """Return a known patch; None if it is unknown."""
         async with self._store.reading() as tx:
-            found = await tx.watch.remembered(place.name, number)
+            found = await tx.watch.stored_patch(place.name, number)
         if found is None:
             return None
         return ResolvedPatch(place, PatchPage(found.patch, found.series), CacheNote(outage, found.read_at))
@@ -353,7 +353,7 @@ class CachedSubmissions:
         """Return a stored series; None if it is unknown."""
         async with self._store.reading() as tx:
             series = await tx.watch.series(place.name, number)
-            as_of = await tx.watch.judged_at(place.name, number)
+            as_of = await tx.watch.evaluated_at(place.name, number)
         return ResolvedSeries(place, series, CacheNote(outage, as_of)) if series and as_of else None
 
     async def patches(self, found: ResolvedSeries, outage: str) -> tuple[list[Patch], CacheNote]:

@@ -169,7 +169,7 @@ class SettingCommands:
     ) -> Callable[[SubscriptionRegistry], None]:
         """Return a function that applies a changed setting to the index of subscriptions."""
         if setting.key == PROJECT:
-            return await hearing(tx, await tx.subscriptions.told_in(room))
+            return await hearing(tx, await tx.subscriptions.in_room(room))
         if setting.key == NOTIFY:
             return lambda listeners: listeners.ring(room, rings=value == setting.default)
         if setting.key == MODE:
@@ -187,7 +187,7 @@ class SettingCommands:
 
 async def _retimed(tx: Transaction, room: RoomId) -> list[str]:
     """Reschedule the digests of a room for its new time zone; return a sentence on the next one, if there is any."""
-    await tx.digests.retime(room)
+    await tx.digests.reschedule(room)
     at = await tx.digests.next_of(room)
     return [f"Next digest: {when(at, zone_named(await tx.subscriptions.timezone(room)))}."] if at is not None else []
 

@@ -318,7 +318,7 @@ class ExportCommand:
         async with self._context.store.transaction() as tx:
             chat = await tx.subscriptions.of_owner(owner.room, owner.person)
             limit = await tx.floods.limit(owner.room)
-            heard = [listening(each, await tx.subscriptions.standing(each)) for each in chat]
+            heard = [listening(each, await tx.subscriptions.context_of(each)) for each in chat]
         queries = [*self._context.from_file.queries_in(owner.room), *(each.query for each in heard if each is not None)]
         lines = [f"    {_quoted(str(query))}," for query in dict.fromkeys(queries)]
         start = int(request.call.arguments.get("from", 1))

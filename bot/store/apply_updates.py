@@ -1,6 +1,7 @@
 """Applies the updates of a poll to the known submissions, and detects the changes.
 
-An update of a patch that was not read yet waits in the table `told`; checks wait in their own table.
+An update of a patch that is not read yet is stored in the table `early_update` until it is; checks have their own
+table.
 """
 
 from collections import defaultdict
@@ -21,7 +22,7 @@ from bot.store.book import batched
 from bot.store.patch_book import PatchBook
 from bot.submission import Submission, SubmissionKind, SubmissionRef
 
-_SHOWN = (
+_LISTED_COLUMNS = (  # by the lists, of a series
     "name",
     "total",
     "received_total",
@@ -29,13 +30,16 @@ _SHOWN = (
     "cover_id",
     "archive_url",
     "cover_name",
-)  # by the lists, of a series
+)
 _BATCH = 500
 _MAX_DESCRIPTION = 200  # characters of a check's, which only says here whether the patch applied
 
 
 class PollChanges(PatchBook):
-    """The changes by one *poll*: `look` reads the state before it; `make` applies it after what it read was written."""
+    """The changes by one *poll*: `read_before` reads the state before it, `apply` writes its updates.
+
+    In between, the caller writes the objects that the poll read.
+    """
 
     def __init__(self, connection: AsyncConnection, now: datetime, poll: Poll) -> None:
         super().__init__(connection, now)
@@ -43,129 +47,131 @@ class PollChanges(PatchBook):
         self._server = poll.server
         self._before: dict[SubmissionRef, Submission] = {}
 
-    async def look(self) -> AbstractSet[SubmissionRef]:
-        """Read what the poll may change as it is before the poll, and return what of that is known."""
+    async def read_before(self) -> AbstractSet[SubmissionRef]:
+        """Read the known submissions that the poll may change as they are before it, and return their identities."""
         await self._name_delegates()
-        self._before = await self.load_submissions(await self._touched(), with_checks=True)
+        self._before = await self.load_submissions(await self._affected(), with_checks=True)
         return self._before.keys()
 
-    async def make(self) -> tuple[ChangedSubmission, ...]:
+    async def apply(self) -> tuple[ChangedSubmission, ...]:
         """Write the updates of the poll, and return the changed submissions."""
-        await self._tell_fields()
-        await self._tell_checks()
-        await self._tell_series()
-        await self._tell_trailers()
-        said = await self._tell_comments()
+        await self._write_fields()
+        await self._write_checks()
+        await self._write_series()
+        await self._write_trailers()
+        comments = await self._write_comments()
         if not self._before:
             return ()
         now = await self.load_submissions(self._before, with_checks=True)
         rebuilds = await self.rebuilds(self._server)
-        found: list[ChangedSubmission] = []
+        changed_submissions: list[ChangedSubmission] = []
         for ref, before in self._before.items():
-            changes = (*detect(before, now[ref]), *said.get(ref, ()))
+            changes = (*detect(before, now[ref]), *comments.get(ref, ()))
             if changes:
                 about = SubmissionRef(self._server, ref.kind, ref.id, rebuilds)
-                found.append(_changed(about, before, now[ref], changes))
-                await self._note(found[-1])
-        return tuple(found)
+                changed_submissions.append(_changed(about, before, now[ref], changes))
+                await self._mark_changed(changed_submissions[-1])
+        return tuple(changed_submissions)
 
-    async def _note(self, changed: ChangedSubmission) -> None:
-        """Record that patches changed now; a change of the series counts for all of them."""
+    async def _mark_changed(self, changed: ChangedSubmission) -> None:
+        """Record the time of a change of patches; a change of the series counts for all of them."""
         ids = {change.patch for change in changed.changes}
         touched = {patch.id for patch in changed.after if None in ids or patch.id in ids}
         for some in batched(sorted(touched), _BATCH):
             where = (schema.patch.c.server == self._server, schema.patch.c.id.in_(some))
             await self._connection.execute(sa.update(schema.patch).where(*where).values(changed_at=self._now))
 
-    # What is touched
+    # Affected submissions
 
-    async def _touched(self) -> dict[SubmissionRef, None]:
-        """Return the known submissions that the poll may change, in its order."""
+    async def _affected(self) -> dict[SubmissionRef, None]:
+        """Return the known submissions that the poll may change, in the order of the poll."""
         poll, followed = self._poll, self._poll.followed
-        patches = [patch for patch, values in (await self._news()).items() if values]
-        patches += [told.patch for told in poll.updates if isinstance(told, CheckUpdate)]
+        patches = [patch for patch, values in (await self._new_values()).items() if values]
+        patches += [update.patch for update in poll.updates if isinstance(update, CheckUpdate)]
         patches += [read.patch for read in followed.checks]
         patches += [patch for read in followed.trailers for patch, _ in read.patches]
         refs = await self.refs_of(self._server, patches)
-        found = dict.fromkeys(refs[patch] for patch in patches if patch in refs)
+        refs_in_order = dict.fromkeys(refs[patch] for patch in patches if patch in refs)
         series = [read.series.id for read in poll.series] + [each.id for each in await self._renamed()]
         series += [read.series for read in followed.trailers if read.series is not None]
-        found |= dict.fromkeys(SubmissionRef(self._server, SubmissionKind.SERIES, number) for number in series)
-        return found | dict.fromkeys(read.ref for read in followed.comments if read.ref and read.comments)
+        refs_in_order |= dict.fromkeys(SubmissionRef(self._server, SubmissionKind.SERIES, number) for number in series)
+        return refs_in_order | dict.fromkeys(read.ref for read in followed.comments if read.ref and read.comments)
 
-    async def _news(self) -> dict[PatchId, dict[str, object]]:
-        """Return the columns that the poll's updates change, by known patch."""
-        told = self._last_told()
+    async def _new_values(self) -> dict[PatchId, dict[str, object]]:
+        """Return the column values that the poll's updates change, by known patch."""
+        updates = self._latest_updates()
         table = schema.patch
         columns = [table.c.id, *(table.c[field] for field in PatchField)]
-        stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, told)
-        return {row["id"]: _differing(row, told[row["id"]]) for row in stored}
+        stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, updates)
+        return {row["id"]: _differing(row, updates[row["id"]]) for row in stored}
 
-    def _last_told(self) -> dict[PatchId, dict[PatchField, str | None]]:
-        found: dict[PatchId, dict[PatchField, str | None]] = defaultdict(dict)
-        for told in self._poll.updates:
-            if isinstance(told, FieldUpdate):
-                found[told.patch][told.field] = told.value
-        return found
+    def _latest_updates(self) -> dict[PatchId, dict[PatchField, str | None]]:
+        updates: dict[PatchId, dict[PatchField, str | None]] = defaultdict(dict)
+        for update in self._poll.updates:
+            if isinstance(update, FieldUpdate):
+                updates[update.patch][update.field] = update.value
+        return updates
 
     async def _renamed(self) -> list[Series]:
-        """Return the known series that differ in a list, except for those that the poll read."""
+        """Return the known series whose listed columns differ, except for those that the poll read."""
         read = {each.series.id for each in self._poll.series}
-        shown = {series.id: series for series in self._poll.listed if series.id not in read}
+        listed = {series.id: series for series in self._poll.listed if series.id not in read}
         table = schema.series
-        columns = [table.c.id, *(table.c[name] for name in _SHOWN)]
-        stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, shown)
+        columns = [table.c.id, *(table.c[name] for name in _LISTED_COLUMNS)]
+        stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, listed)
         return [
-            shown[row["id"]] for row in stored if any(row[name] != value for name, value in _of_list(shown[row["id"]]))
+            listed[row["id"]]
+            for row in stored
+            if any(row[name] != value for name, value in _listed_columns(listed[row["id"]]))
         ]
 
-    # What is told
+    # Writes
 
     async def _name_delegates(self) -> None:
-        """Replace a delegate known only by address, as from an mbox, by the first name given, which is no change."""
-        told: dict[PatchId, str] = {}
+        """Replace a delegate known only by address, as from an mbox, by the name, which does not count as a change."""
+        names: dict[PatchId, str] = {}
         for each in self._poll.updates:
             if isinstance(each, FieldUpdate) and each.field is PatchField.DELEGATE and each.value:
-                told.setdefault(each.patch, each.value)
+                names.setdefault(each.patch, each.value)
         table = schema.patch
         query = sa.select(table.c.id).where(table.c.server == self._server, table.c.delegate.contains("@"))
-        for row in await self._among(query, table.c.id, told):
-            await self._change(table, row["id"], {"delegate": told[row["id"]]})
+        for row in await self._among(query, table.c.id, names):
+            await self._change(table, row["id"], {"delegate": names[row["id"]]})
 
-    async def _tell_fields(self) -> None:
-        """Write the updates of known patches; those of other patches wait until their patch is read."""
-        for patch, waiting in (await self._waiting()).items():
+    async def _write_fields(self) -> None:
+        """Write the updates of known patches; store those of other patches until the patch is read."""
+        for patch, waiting in (await self._take_early_updates()).items():
             await self._change(schema.patch, patch, waiting)
-        news = await self._news()
-        for patch, values in news.items():
+        new_values = await self._new_values()
+        for patch, values in new_values.items():
             if values:
                 await self._change(schema.patch, patch, values)
-        for patch, told in self._last_told().items():
-            for field, value in told.items() if patch not in news else ():
+        for patch, updates in self._latest_updates().items():
+            for field, value in updates.items() if patch not in new_values else ():
                 key = {"server": self._server, "patch": patch, "field": field}
-                await self._replace(schema.told, key, {"value": value, "told_at": self._now})
+                await self._replace(schema.early_update, key, {"value": value, "received_at": self._now})
 
-    async def _waiting(self) -> dict[PatchId, dict[str, object]]:
-        """Remove and return the updates that waited for patches of this poll."""
-        table, read = schema.told, self._read()
+    async def _take_early_updates(self) -> dict[PatchId, dict[str, object]]:
+        """Remove and return the stored updates of patches that this poll read."""
+        table, read = schema.early_update, self._read()
         of_server = table.c.server == self._server
-        found: dict[PatchId, dict[str, object]] = defaultdict(dict)
+        updates: dict[PatchId, dict[str, object]] = defaultdict(dict)
         for row in await self._among(sa.select(table).where(of_server), table.c.patch, read):
-            found[row["patch"]][row["field"]] = _column(PatchField(row["field"]), row["value"])
-        for some in batched(sorted(found), _BATCH):
+            updates[row["patch"]][row["field"]] = _column(PatchField(row["field"]), row["value"])
+        for some in batched(sorted(updates), _BATCH):
             await self._connection.execute(sa.delete(table).where(of_server, table.c.patch.in_(some)))
-        return found
+        return updates
 
-    async def _tell_checks(self) -> None:
+    async def _write_checks(self) -> None:
         """Write the latest check of each account in each context, and the worst of them with the patch."""
         table, read = schema.patch_check, {each.patch: each.checks for each in self._poll.followed.checks}
-        told = [each for each in self._poll.updates if isinstance(each, CheckUpdate)]
-        changed = {*read, *(new.patch for new in told)}
+        updates = [each for each in self._poll.updates if isinstance(each, CheckUpdate)]
+        changed = {*read, *(new.patch for new in updates)}
         of_server = table.c.server == self._server
         checks: dict[PatchId, list[Check]] = defaultdict(list)
         for row in await self._among(sa.select(table).where(of_server), table.c.patch, changed | self._read()):
             checks[row["patch"]].append(rows.to_check(row))
-        for new in told:
+        for new in updates:
             checks[new.patch] = with_check(checks[new.patch], new.check)
         checks |= {patch: latest(every) for patch, every in read.items()}
         for some in batched(sorted(changed), _BATCH):
@@ -177,63 +183,62 @@ class PollChanges(PatchBook):
     def _row(self, patch: PatchId, check: Check) -> dict[str, object]:
         row = {"id": check.id, "user": check.user, "context": check.context, "state": check.state}
         row |= {"description": check.description[:_MAX_DESCRIPTION] or None}
-        return {"server": self._server, "patch": patch, **row, "told_at": self._now}
+        return {"server": self._server, "patch": patch, **row, "received_at": self._now}
 
-    async def _tell_series(self) -> None:
+    async def _write_series(self) -> None:
         for series in await self._renamed():
-            await self._change(schema.series, series.id, dict(_of_list(series)))
+            await self._change(schema.series, series.id, dict(_listed_columns(series)))
 
-    async def _tell_trailers(self) -> None:
+    async def _write_trailers(self) -> None:
         for read in self._poll.followed.trailers:
             for patch, trailers in read.patches:
                 await self._change(schema.patch, patch, {"trailers": rows.of_trailers(trailers)})
             if read.series is not None and read.cover is not None:
                 await self._change(schema.series, read.series, {"trailers": rows.of_trailers(read.cover)})
 
-    async def _tell_comments(self) -> dict[SubmissionRef, list[Change]]:
+    async def _write_comments(self) -> dict[SubmissionRef, list[Change]]:
         """Store new comments, and return those to be posted, by submission."""
-        await self._hear()
-        found: dict[SubmissionRef, list[Change]] = defaultdict(list)
+        await self._insert_comments()
+        changes: dict[SubmissionRef, list[Change]] = defaultdict(list)
         for read in self._poll.followed.comments:
-            untold = await self._untold(read)
-            await self._told(read.on.kind, untold)
+            new = await self._unposted(read)
+            await self._mark_posted(read.on.kind, new)
             if read.ref is not None:
-                found[read.ref] += _said(read, untold)
-        return found
+                changes[read.ref] += _comment_changes(read, new)
+        return changes
 
-    async def _untold(self, read: CommentsRead) -> set[int]:
-        """Return the ids of the new comments that were read, or of all new ones if none need to be read."""
+    async def _unposted(self, read: CommentsRead) -> set[int]:
+        """Return the ids of the comments to post: new ones that were read, or all new ones if none need to be read."""
         table = schema.comment
         where = (table.c.server == self._server, table.c.kind == read.on.kind, table.c.object == read.on.id)
-        query = sa.select(table.c.id).where(*where, table.c.told.is_(False))
-        heard = set((await self._connection.execute(query)).scalars())
-        return heard if read.comments is None else heard & {comment.id for comment in read.comments}
+        query = sa.select(table.c.id).where(*where, table.c.posted.is_(False))
+        unposted = set((await self._connection.execute(query)).scalars())
+        return unposted if read.comments is None else unposted & {comment.id for comment in read.comments}
 
-    async def _told(self, kind: MailKind, ids: Iterable[int]) -> None:
+    async def _mark_posted(self, kind: MailKind, ids: Iterable[int]) -> None:
         table = schema.comment
         for some in batched(sorted(ids), _BATCH):
             where = (table.c.server == self._server, table.c.kind == kind, table.c.id.in_(some))
-            await self._connection.execute(sa.update(table).where(*where).values(told=True))
+            await self._connection.execute(sa.update(table).where(*where).values(posted=True))
 
-    async def _hear(self) -> None:
+    async def _insert_comments(self) -> None:
         followed = self._poll.followed
-        heard = [(told.on, told.id) for told in followed.new_comments]
-        heard += [(read.on, number) for read in followed.comments for number in read.unannounced]
+        comments = [(hint.on, hint.id) for hint in followed.new_comments]
+        comments += [(read.on, number) for read in followed.comments for number in read.unannounced]
         rows_ = [
             {
                 "server": self._server,
                 "kind": on.kind,
                 "id": number,
                 "object": on.id,
-                "told": False,
+                "posted": False,
                 "seen_at": self._now,
             }
-            for on, number in dict.fromkeys(heard)
+            for on, number in dict.fromkeys(comments)
         ]
         await self._insert(schema.comment, rows_)
 
-    # Rows
-
+    # Helpers
     def _read(self) -> set[PatchId]:
         """Return the patches that the poll read with their diffs."""
         poll = self._poll
@@ -252,22 +257,22 @@ def _changed(
     )
 
 
-def _said(read: CommentsRead, untold: Container[int]) -> list[Change]:
+def _comment_changes(read: CommentsRead, new: Container[int]) -> list[Change]:
     patch = PatchId(read.on.id) if read.on.kind is MailKind.PATCH else None
-    new = [comment for comment in read.comments or () if comment.id in untold]
-    return [Change(ChangeKind.COMMENT, patch, "", str(comment.id), comment=comment) for comment in new]
+    comments = [comment for comment in read.comments or () if comment.id in new]
+    return [Change(ChangeKind.COMMENT, patch, "", str(comment.id), comment=comment) for comment in comments]
 
 
-def _differing(row: sa.RowMapping, told: Mapping[PatchField, str | None]) -> dict[str, object]:
-    values = {field: _column(field, value) for field, value in told.items()}
-    news: dict[str, object] = {field: value for field, value in values.items() if row[field] != value}
-    return news | ({"former_state": row[PatchField.STATE]} if PatchField.STATE in news else {})
+def _differing(row: sa.RowMapping, updates: Mapping[PatchField, str | None]) -> dict[str, object]:
+    values = {field: _column(field, value) for field, value in updates.items()}
+    changed: dict[str, object] = {field: value for field, value in values.items() if row[field] != value}
+    return changed | ({"former_state": row[PatchField.STATE]} if PatchField.STATE in changed else {})
 
 
 def _column(field: PatchField, value: str | None) -> object:
     return value is not None if field is PatchField.ARCHIVED else value
 
 
-def _of_list(series: Series) -> list[tuple[str, object]]:
-    """Return the columns of a series that a list has."""
-    return [(name, getattr(series, name)) for name in _SHOWN]
+def _listed_columns(series: Series) -> list[tuple[str, object]]:
+    """Return the columns of a series that lists have, with their values."""
+    return [(name, getattr(series, name)) for name in _LISTED_COLUMNS]

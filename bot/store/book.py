@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import BotError
 from bot.incidents import Incidents
 
-_CHUNK = 500  # below the number of parameters that any SQLite takes
-_ROWS = 250  # written in one go: to make them ready takes the event loop's time
+_CHUNK = 500  # below the parameter limit of every SQLite version
+_ROWS = 250  # per statement, because preparing rows blocks the event loop
 _Item = TypeVar("_Item")
 _Read = TypeVar("_Read")
 BATCH: Final = 1_000  # rows of a table in one transaction
 
 
 class Book:
-    """A part of one transaction; *now* is UTC."""
+    """The base class of the books; *now* is the time of the transaction, UTC."""
 
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         self._connection = connection
@@ -32,36 +32,36 @@ class Book:
         return row
 
     async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
-        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
-        return found
+        rows: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return rows
 
     async def _among(self, query: sa.Select[Any], column: sa.Column[Any], ids: Iterable[int]) -> list[sa.RowMapping]:
-        """Return the rows of *query* whose *column* is one of *ids*, of which there may be any number."""
-        found: list[sa.RowMapping] = []
+        """Return the rows of *query* whose *column* is one of *ids*; any number of ids is possible."""
+        rows: list[sa.RowMapping] = []
         for chunk in batched(sorted(set(ids)), _CHUNK):
-            found += await self._all(query.where(column.in_(chunk)))
-        return found
+            rows += await self._all(query.where(column.in_(chunk)))
+        return rows
 
     async def _delete(self, table: sa.Table, key: Mapping[str, object]) -> None:
         where = [table.c[name] == value for name, value in key.items()]
         await self._connection.execute(sa.delete(table).where(*where))
 
     async def _delete_all(self, table: sa.Table, keys: Iterable[Mapping[str, object]]) -> None:
-        """Delete the rows with *keys*, which all name the same columns."""
+        """Delete the rows with *keys*, all of which have the same columns."""
         for some in batched(keys, _ROWS):
             where = [table.c[name] == sa.bindparam(f"key_{name}") for name in some[0]]
             bound = [{f"key_{name}": value for name, value in key.items()} for key in some]
             await self._connection.execute(sa.delete(table).where(*where), bound)
 
     async def _replace(self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
-        """Write *values* to the row with *key*, in a portable way."""
+        """Write *values* to the row with *key*, inserting it if it is missing."""
         await self._delete(table, key)
         await self._insert(table, [{**key, **values}])
 
     async def _put(
         self, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object], *, is_new: bool
     ) -> None:
-        """Write the row with *key*, which *is_new* or known to be there."""
+        """Insert the row with *key* if it *is_new*, otherwise update it."""
         if is_new:
             await self._insert(table, [{**key, **values}])
         else:
@@ -69,7 +69,7 @@ class Book:
             await self._connection.execute(sa.update(table).where(*where).values(values))
 
     async def _insert_new(self, table: sa.Table, values: Iterable[Mapping[str, object]]) -> None:
-        """Write those rows whose keys are not there yet."""
+        """Insert the rows whose keys do not exist yet."""
         insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
         for some in batched(values, _ROWS):
             await self._connection.execute(insert(table).on_conflict_do_nothing(), some)
@@ -80,7 +80,7 @@ class Book:
 
 
 def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    """Yield *items* in non-empty batches of at most *size*, each read when it is needed."""
+    """Yield *items* in non-empty batches of at most *size*, lazily."""
     left = iter(items)
     while piece := list(islice(left, size)):
         yield piece
@@ -88,7 +88,7 @@ def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A row, named *key*, that is damaged, or was written by another version of this program."""
+    """A row that cannot be read: it is damaged, or another version of the program wrote it; *key* names it."""
 
     key: str
     error: Exception
@@ -97,15 +97,15 @@ class UnreadableRow:
 def read_each(
     rows: Iterable[sa.RowMapping], read: Callable[[sa.RowMapping], _Read], key: Callable[[sa.RowMapping], str]
 ) -> tuple[list[_Read], list[UnreadableRow]]:
-    """Return the results of *read* for *rows*, and the rows for which it fails, named by *key*."""
-    found: list[_Read] = []
+    """Return the results of *read* for *rows*, and the unreadable rows, each named by *key*."""
+    results: list[_Read] = []
     unreadable: list[UnreadableRow] = []
     for row in rows:
         try:
-            found.append(read(row))
+            results.append(read(row))
         except (TypeError, ValueError, LookupError, BotError) as error:
             unreadable.append(UnreadableRow(key(row), error))
-    return found, unreadable
+    return results, unreadable
 
 
 def readable(
@@ -115,10 +115,10 @@ def readable(
     incidents: Incidents,
 ) -> list[_Read]:
     """Return the results of *read* for *rows*, and record the rows for which it fails as incidents."""
-    found, unreadable = read_each(rows, read, key)
+    results, unreadable = read_each(rows, read, key)
     for each in unreadable:
         incidents.record("store.row_unreadable", each.key, each.error)
-    return found
+    return results
 
 
 async def drop_batch(connection: AsyncConnection, table: sa.Table, *where: sa.ColumnElement[bool]) -> bool:

@@ -18,7 +18,7 @@ from bot.store.rows import message_of
 from bot.submission import SubmissionKind, SubmissionRef
 
 KEEP_CARDS = timedelta(days=180)
-_happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # something, last
+_happened = sa.func.coalesce(schema.card.c.touched_at, schema.card.c.created_at, type_=columns.Utc)  # last activity
 _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "due_at": None}
 
 
@@ -26,8 +26,8 @@ _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "d
 class DueCard:
     """A card that may be out of date.
 
-    *why* and *form* are as they were added, *shown* is a digest of its text with all edits stored so far, *edits* is
-    their number. *is_there* is true if it was sent, or may still be; a card that was given up cannot be edited.
+    *why* and *form* are those it was added with, *shown* is a digest of its text with all stored edits, *edits* is
+    their number. *is_there* is true if it was sent, or may still be; a card whose notice is dead cannot be edited.
     """
 
     room: RoomId
@@ -66,7 +66,7 @@ class CardBook:
         return {RoomId(room): count for room, count in await self._connection.execute(query)}
 
     async def to_be_edited(self) -> tuple[int, datetime | None]:
-        """Return the number of cards that wait for an edit, and when the first of them is due (UTC)."""
+        """Return the number of cards with a pending edit, and when the first of these is due (UTC)."""
         card = schema.card
         first = sa.func.min(card.c.due_at, type_=columns.Utc)
         query = sa.select(sa.func.count(), first).where(card.c.ended.is_(None), card.c.due_at.is_not(None))
@@ -120,24 +120,24 @@ class CardBook:
         await self._connection.execute(sa.insert(schema.card).values(values))
         return True
 
-    async def standing(self, card: SubmissionRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
-        """Return the keys of all cards of this submission by room, with the reason why it is no longer edited.
+    async def keys_by_room(self, card: SubmissionRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
+        """Return the keys of all cards of this submission by room, each with the reason why it is no longer edited.
 
-        The reason is None for a card that still is.
+        The reason is None for a card that is still edited.
         """
         table = schema.card
         query = sa.select(table.c.room, table.c.notice_key, table.c.ended).where(*_is(card))
-        found = await self._connection.execute(query)
-        return {RoomId(room): (NoticeKey(key), ended) for room, key, ended in found}
+        rows = await self._connection.execute(query)
+        return {RoomId(room): (NoticeKey(key), ended) for room, key, ended in rows}
 
-    async def came(self, room: RoomId, key: NoticeKey, event: EventId) -> None:
+    async def set_event(self, room: RoomId, key: NoticeKey, event: EventId) -> None:
         """Store the event of a sent notice, if it is a card."""
         card = schema.card
         where = (card.c.room == room, card.c.notice_key == key)
         await self._connection.execute(sa.update(card).where(*where).values(event=event))
-        await self.tell_versions(room, key)
+        await self.mark_linked_versions(room, key)
 
-    async def tell_versions(self, room: RoomId, key: NoticeKey) -> None:
+    async def mark_linked_versions(self, room: RoomId, key: NoticeKey) -> None:
         """Mark the cards of the versions before and after for an edit, because their link to this card may change."""
         card, series = schema.card, schema.series
         here = (card.c.room == room, card.c.notice_key == key, card.c.kind == "series")
@@ -151,36 +151,36 @@ class CardBook:
                 SubmissionRef(ServerName(server), SubmissionKind.SERIES, number), urgent=True, rooms={room}
             )
 
-    async def places(self, about: SubmissionRef) -> dict[RoomId, EventId | None]:
-        """Return the rooms that have a card of a submission, with its event once it is sent, without cards given up.
+    async def events_by_room(self, about: SubmissionRef) -> dict[RoomId, EventId | None]:
+        """Return the events of a submission's cards by room; None for a card that is not sent yet.
 
-        Cards that were redacted, or left behind when a room moved, do not count.
+        Cards that were redacted, left behind when a room moved, or will never be sent do not count.
         """
         card, notice = schema.card, schema.notice
         is_open = sa.exists().where(notice.c.key == card.c.notice_key, notice.c.state != NoticeState.DEAD)
         is_there = sa.or_(card.c.event.is_not(None), is_open)
         is_gone = sa.and_(card.c.ended.is_not(None), card.c.ended != "frozen")
         query = sa.select(card.c.room, card.c.event).where(*_is(about), is_there, ~is_gone)
-        found = await self._connection.execute(query)
-        return {RoomId(row.room): EventId(row.event) if row.event else None for row in found}
+        rows = await self._connection.execute(query)
+        return {RoomId(row.room): EventId(row.event) if row.event else None for row in rows}
 
     async def move(self, old: RoomId, new: RoomId) -> None:
         """Move the cards of a room to another one; those that are already sent are no longer edited."""
-        card, there = schema.card, schema.card.alias()
-        same = (there.c.server == card.c.server, there.c.kind == card.c.kind, there.c.object == card.c.object)
-        double = sa.select(there.c.room).where(there.c.room == new, *same).exists()
+        card, other = schema.card, schema.card.alias()
+        same = (other.c.server == card.c.server, other.c.kind == card.c.kind, other.c.object == card.c.object)
+        double = sa.select(other.c.room).where(other.c.room == new, *same).exists()
         await self._connection.execute(sa.delete(card).where(card.c.room == old, double))
         ended = sa.case((card.c.event.is_not(None), "moved"), else_=card.c.ended)
         await self._connection.execute(sa.update(card).where(card.c.room == old).values(room=new, ended=ended))
 
     async def touch(self, about: SubmissionRef, *, urgent: bool, rooms: Collection[RoomId] | None = None) -> None:
-        """Mark the active cards of a submission, in *rooms* or in all, because of a change that they do not show."""
+        """Schedule edits of the active cards of a submission, in *rooms* or all, because of a change that they lack."""
         table = schema.card
         living = [*_is(about), table.c.ended.is_(None)]
         if rooms is not None:
             living.append(table.c.room.in_(rooms))
-        found = (await self._connection.execute(sa.select(table).where(*living))).mappings().all()
-        lives = {row["room"]: _life(row) for row in found}
+        rows = (await self._connection.execute(sa.select(table).where(*living))).mappings().all()
+        lives = {row["room"]: _life(row) for row in rows}
         marks = [
             {"of_room": room, **_columns(life.changed(self._now, urgent=urgent))}
             for room, life in lives.items()
@@ -191,7 +191,7 @@ class CardBook:
             await self._connection.execute(of_room, marks)
 
     async def due(self, limit: int) -> list[DueCard]:
-        """Return at most *limit* cards to edit now, the longest overdue first; a clock that was set back delays none.
+        """Return at most *limit* cards to edit now, the longest overdue first, even if the clock was set back.
 
         A card whose edit failed, or that cannot be read, is not due before its retry.
         """
@@ -200,18 +200,18 @@ class CardBook:
         waits = is_put_off(RetryKind.EDIT, card.c.notice_key, self._now)
         where = (card.c.ended.is_(None), card.c.due_at.is_not(None), is_due, ~waits)
         query = sa.select(card, is_there()).where(*where).order_by(card.c.due_at, card.c.room).limit(limit)
-        found = (await self._connection.execute(query)).mappings()
-        due, unreadable = read_each(found, _due, lambda row: str(row["notice_key"]))
+        rows = (await self._connection.execute(query)).mappings()
+        due, unreadable = read_each(rows, _due, lambda row: str(row["notice_key"]))
         for each in unreadable:
             await self._retries.put_off(RetryKind.EDIT, each.key, each.error)
         return due
 
-    async def shows(self, card: DueCard) -> None:
-        """Clear the marks of a card that is up to date."""
+    async def mark_up_to_date(self, card: DueCard) -> None:
+        """Clear the scheduled edit of a card that is up to date."""
         await self._set(card, _NO_MARKS)
 
     async def edited(self, card: DueCard, shown: str, *, anew: bool) -> None:
-        """Store the digest *shown* of a card after an edit; *anew* if that did not replace an untried one."""
+        """Store the digest *shown* of a card after an edit; *anew* unless the edit replaced an untried one."""
         more = {"edits": card.edits + 1, "edited_at": self._now} if anew else {}
         await self._set(card, {**_NO_MARKS, **more, "shown": shown})
 
@@ -222,7 +222,7 @@ class CardBook:
         key = (await self._connection.execute(sa.select(table.c.notice_key).where(*where))).scalar_one_or_none()
         await self._connection.execute(sa.update(table).where(*where).values({**_NO_MARKS, "ended": "redacted"}))
         if key is not None:
-            await self.tell_versions(room, NoticeKey(key))
+            await self.mark_linked_versions(room, NoticeKey(key))
         return None if key is None else NoticeKey(key)
 
     async def is_dead(self, key: NoticeKey) -> bool:
@@ -247,18 +247,18 @@ class CardBook:
     async def why(self, room: RoomId, event: EventId) -> list[list[str | int]] | None:
         """Return the reasons of a card: subscription, term, and matches of each; None if the event is not a card."""
         card = schema.card
-        found = await self._connection.execute(sa.select(card.c.why).where(card.c.room == room, card.c.event == event))
-        return found.scalar_one_or_none()
+        result = await self._connection.execute(sa.select(card.c.why).where(card.c.room == room, card.c.event == event))
+        return result.scalar_one_or_none()
 
     async def about_event(self, room: RoomId, event: EventId) -> SubmissionRef | None:
         """Return the submission of a card or an answer; None for other events, and for answers that were deleted."""
         card, notice = schema.card, schema.notice
         query = sa.select(card).where(card.c.room == room, card.c.event == event)
-        if found := (await self._connection.execute(query)).mappings().first():
-            return SubmissionRef(ServerName(found["server"]), SubmissionKind(found["kind"]), found["object"])
+        if row := (await self._connection.execute(query)).mappings().first():
+            return SubmissionRef(ServerName(row["server"]), SubmissionKind(row["kind"]), row["object"])
         done = (notice.c.state == NoticeState.DONE, notice.c.room == room, notice.c.event == event)
-        said = (await self._connection.execute(sa.select(notice.c.message).where(*done))).scalars().first()
-        return None if said is None else _about(message_of(said).tag)
+        message = (await self._connection.execute(sa.select(notice.c.message).where(*done))).scalars().first()
+        return None if message is None else _about(message_of(message).tag)
 
     async def _set(self, card: DueCard, values: Mapping[str, object]) -> None:
         table = schema.card
@@ -268,11 +268,11 @@ class CardBook:
 
 
 def next_edit(now: datetime) -> sa.Select[tuple[datetime]]:
-    """Select when the next card is to be edited, but for those that must not be tried yet; null: none is."""
+    """Select when the next card is due for an edit, ignoring cards that wait for a retry; null if none is."""
     card = schema.card
     waits = is_put_off(RetryKind.EDIT, card.c.notice_key, now)
     moment = sa.case((card.c.touched_at > now, columns.LONG_AGO), else_=card.c.due_at)  # the clock was set back
-    # The comparison, unlike "is not null", lets SQLite look at the marked cards alone.
+    # Unlike "is not null", the comparison lets SQLite use the index on due_at.
     marked = (card.c.ended.is_(None), card.c.due_at >= columns.LONG_AGO)
     return sa.select(sa.func.min(moment, type_=columns.Utc())).where(*marked, ~waits)
 

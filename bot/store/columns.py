@@ -37,5 +37,5 @@ class Utc(sa.TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-LONG_AGO = sa.literal(datetime(1970, 1, 1, tzinfo=UTC), Utc())  # before anything that is stored
-Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows itself only as INTEGER
+LONG_AGO = sa.literal(datetime(1970, 1, 1, tzinfo=UTC), Utc())  # earlier than any stored time
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite generates ids only for INTEGER columns

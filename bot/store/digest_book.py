@@ -1,4 +1,4 @@
-"""Storage of digests: when each is due, and what is collected for it."""
+"""Storage of digests: when each is due, and the submissions collected for it."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from bot.store.subscription_book import SubscriptionBook
 from bot.submission import SubmissionKind, SubmissionRef
 from bot.subscriptions.digest_schedule import next_due, zone_named
 
-KEEP_TOLD = timedelta(days=180)  # as long as what they told of may come again
+KEEP_POSTED = timedelta(days=180)  # as long as a submission may arrive again
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class DigestBook:
         self._retries = books.retries
         self._incidents = books.incidents
 
-    # What is kept for them
+    # Entries
 
     async def add(
         self, room: RoomId, digests: Iterable[DigestTimes], about: SubmissionRef, why: Iterable[Sequence[object]]
@@ -84,13 +84,13 @@ class DigestBook:
                 values = {**key, "why": reasons, "added_at": self._now}
                 await self._connection.execute(sa.insert(table).values(values))
 
-    async def untold(self, room: RoomId, digest: DigestTimes) -> list[DigestEntry]:
+    async def entries(self, room: RoomId, digest: DigestTimes) -> list[DigestEntry]:
         """Return the collected submissions of a digest that have no card in the room, in the order of arrival."""
         entry, card, series = schema.digest_entry, schema.card, schema.series
         same = [card.c[name] == entry.c[name] for name in ("room", "server", "kind", "object")]
         is_series = (entry.c.kind == "series", series.c.server == entry.c.server, series.c.id == entry.c.object)
         query = sa.select(entry, series.c.former).outerjoin(series, sa.and_(*is_series))
-        where = (*_is(entry, room, digest), entry.c.told_at.is_(None), ~sa.exists().where(*same))
+        where = (*_is(entry, room, digest), entry.c.posted_at.is_(None), ~sa.exists().where(*same))
         return [
             DigestEntry(
                 SubmissionRef(ServerName(row["server"]), SubmissionKind(row["kind"]), row["object"]),
@@ -99,18 +99,18 @@ class DigestBook:
             for row in await self._all(query.where(*where).order_by(entry.c.id))
         ]
 
-    # When they are due
+    # Schedule
 
     async def due(self) -> list[DigestDue]:
-        """Return the digests that are due, the longest overdue first, without those that wait for a retry."""
+        """Return the due digests, the longest overdue first, without those that wait for a retry."""
         table = schema.digest
         query = sa.select(table).where(table.c.next_due_at <= self._now).order_by(table.c.next_due_at, table.c.room)
-        found = readable(await self._all(query), _appointment, _name, self._incidents)
-        waiting = await self._retries.waiting(RetryKind.DIGEST) if found else set()
-        return [each for each in found if each.key not in waiting]
+        digests = readable(await self._all(query), _appointment, _name, self._incidents)
+        waiting = await self._retries.waiting(RetryKind.DIGEST) if digests else set()
+        return [each for each in digests if each.key not in waiting]
 
-    async def stands(self, due: DigestDue) -> bool:
-        """Return whether a digest that was *due* must still be posted."""
+    async def is_still_due(self, due: DigestDue) -> bool:
+        """Return whether a digest that was *due* is still to be posted."""
         table = schema.digest
         where = (*_is(table, due.room, due.digest), table.c.next_due_at == due.next_due_at)
         return bool(await self._all(sa.select(table).where(*where)))
@@ -119,14 +119,14 @@ class DigestBook:
         """Return when the next digest of a room is due (UTC); None if it has none."""
         table = schema.digest
         query = sa.select(sa.func.min(table.c.next_due_at, type_=columns.Utc)).where(table.c.room == room)
-        found: datetime | None = (await self._connection.execute(query)).scalar_one()
-        return found
+        next_due_at: datetime | None = (await self._connection.execute(query)).scalar_one()
+        return next_due_at
 
-    async def arrange(self, wanted: Collection[tuple[RoomId, DigestTimes]]) -> None:
-        """Add the digests that are *wanted* or have collected submissions, due after now, and delete all others."""
+    async def schedule(self, wanted: Collection[tuple[RoomId, DigestTimes]]) -> None:
+        """Schedule the *wanted* digests and those with unposted entries at their next times, and delete all others."""
         table, entry = schema.digest, schema.digest_entry
-        kept = sa.select(entry.c.room, entry.c.digest).where(entry.c.told_at.is_(None)).distinct()
-        needed = {(RoomId(row["room"]), row["digest"]) for row in await self._all(kept)}
+        with_entries = sa.select(entry.c.room, entry.c.digest).where(entry.c.posted_at.is_(None)).distinct()
+        needed = {(RoomId(row["room"]), row["digest"]) for row in await self._all(with_entries)}
         needed |= {(room, str(digest)) for room, digest in wanted}
         known = {(RoomId(row["room"]), row["digest"]) for row in await self._all(sa.select(table))}
         for room, digest in sorted(known - needed):
@@ -140,8 +140,8 @@ class DigestBook:
             values = {"room": room, "digest": digest, "since": self._now, "next_due_at": at}
             await self._connection.execute(sa.insert(table).values(values))
 
-    async def retime(self, room: RoomId) -> None:
-        """Reschedule the digests of a room after a change of its time zone; overdue ones stay due."""
+    async def reschedule(self, room: RoomId) -> None:
+        """Reschedule the digests of a room after a change of its time zone; overdue ones remain due."""
         table = schema.digest
         coming = sa.select(table).where(table.c.room == room, table.c.next_due_at > self._now)
         for each in [_appointment(row) for row in await self._all(coming)]:
@@ -150,15 +150,15 @@ class DigestBook:
                 sa.update(table).where(*_is(table, room, each.digest)).values(next_due_at=at)
             )
 
-    async def settle(self, told: DigestDue, untold: Collection[SubmissionRef] = ()) -> None:
-        """Mark the submissions of a digest as posted, except for *untold*, and schedule the next one after now."""
+    async def settle(self, due: DigestDue, left_out: Collection[SubmissionRef] = ()) -> None:
+        """Mark the submissions of a digest as posted, except for *left_out*, and schedule the next one after now."""
         entry = schema.digest_entry
-        where = [*_is(entry, told.room, told.digest), entry.c.told_at.is_(None)]
-        if untold:
-            abouts = [(about.server, about.kind, about.id) for about in untold]
+        where = [*_is(entry, due.room, due.digest), entry.c.posted_at.is_(None)]
+        if left_out:
+            abouts = [(about.server, about.kind, about.id) for about in left_out]
             where.append(sa.tuple_(entry.c.server, entry.c.kind, entry.c.object).not_in(abouts))
-        await self._connection.execute(sa.update(entry).where(*where).values(told_at=self._now))
-        await self._put_off(told, since=self._now)
+        await self._connection.execute(sa.update(entry).where(*where).values(posted_at=self._now))
+        await self._put_off(due, since=self._now)
 
     async def put_off(self, due: DigestDue) -> None:
         """Postpone a digest, with its submissions, to its next time."""
@@ -173,12 +173,12 @@ class DigestBook:
         """Return the next time of a digest of a room (UTC)."""
         return next_due(digest, zone_named(await self._subscriptions.timezone(room)), self._now)
 
-    # Rooms that go, and rooms in the place of others
+    # Left and replaced rooms
 
     async def leave(self, room: RoomId) -> None:
         """Drop the digests of a room that the bot left."""
         entry, table = schema.digest_entry, schema.digest
-        await self._connection.execute(sa.delete(entry).where(entry.c.room == room, entry.c.told_at.is_(None)))
+        await self._connection.execute(sa.delete(entry).where(entry.c.room == room, entry.c.posted_at.is_(None)))
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
 
     async def move(self, old: RoomId, new: RoomId) -> None:
@@ -187,15 +187,15 @@ class DigestBook:
             (schema.digest, ["digest"]),
             (schema.digest_entry, ["digest", "server", "kind", "object"]),
         ):
-            there = table.alias()
-            same = sa.exists().where(there.c.room == new, *(there.c[name] == table.c[name] for name in names))
+            other = table.alias()
+            same = sa.exists().where(other.c.room == new, *(other.c[name] == table.c[name] for name in names))
             await self._connection.execute(sa.delete(table).where(table.c.room == old, same))
             await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
 
     async def tidy(self) -> bool:
         """Delete a batch of old posted submissions, and return whether there may be more."""
         table = schema.digest_entry
-        return await drop_batch(self._connection, table, table.c.told_at < self._now - KEEP_TOLD)
+        return await drop_batch(self._connection, table, table.c.posted_at < self._now - KEEP_POSTED)
 
     async def _put_off(self, due: DigestDue, since: datetime) -> None:
         table = schema.digest
@@ -203,12 +203,12 @@ class DigestBook:
         await self._connection.execute(sa.update(table).where(*_is(table, due.room, due.digest)).values(values))
 
     async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
-        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
-        return found
+        rows: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return rows
 
 
 def next_digest(now: datetime) -> sa.Select[tuple[datetime]]:
-    """Select when the next digest is due, but for those that must not be tried yet; null: none is."""
+    """Select when the next digest is due, ignoring digests that wait for a retry; null if none is."""
     table = schema.digest
     key = sa.literal("digest ") + table.c.digest + sa.literal(" of ") + table.c.room  # as `DigestDue.key`
     waits = is_put_off(RetryKind.DIGEST, key, now)

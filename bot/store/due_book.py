@@ -1,4 +1,4 @@
-"""Finds when each duty has something to do, in one statement; what is due is in the tables of what it is about."""
+"""Determines when each duty has something to do, in one statement over the tables of all duties."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ _DUTIES: Final = (RetryKind.EDIT, RetryKind.REPLY, RetryKind.DIGEST, RetryKind.F
 
 @dataclass(frozen=True, slots=True)
 class DueTimes:
-    """Since or from when (UTC) something waits for each duty, and when the first that failed is tried again.
+    """The time (UTC) from which each duty has work, and the time of the first retry of failed work.
 
-    A duty for which nothing waits, or only what failed, is not in *waiting*; *retry_at* is None where nothing failed.
+    A duty without work, or only with failed work, is not in *waiting*; *retry_at* is None if nothing failed.
     """
 
     waiting: Mapping[RetryKind, datetime]
@@ -33,7 +33,7 @@ class DueTimes:
 
 
 class DueBook(Book):
-    """The question what is due, in one transaction."""
+    """The due times of all duties, read in one transaction."""
 
     def __init__(self, connection: AsyncConnection, now: datetime, floods: FloodBook, retries: RetryBook) -> None:
         super().__init__(connection, now)
@@ -41,7 +41,7 @@ class DueBook(Book):
         self._retries = retries
 
     async def times(self) -> DueTimes:
-        """Return when the duties have something to do: one statement, and a few more while a flood goes on."""
+        """Return the due times, with one statement, and a few more while a flood is open."""
         firsts = {
             RetryKind.EDIT: next_edit(self._now),
             RetryKind.REPLY: next_reply(self._now),

@@ -1,21 +1,21 @@
-"""Opens the database: the right pragmas, the right file mode, its complaints in plain words.
+"""Opens the database: pragmas, file mode, locks, and errors in plain words.
 
 Theory of operation of transactions. Every transaction is explicit. One that writes (`Store.transaction`) takes the one
-write lock when it begins, so that what it read still holds when it writes and no upgrade of a read lock can fail
-half-way. One that only looks (`Store.reading`, `READ_ONLY`) takes no lock and waits for no other program; a statement
-in it that would write is refused. One connection serves the process; transactions queue for it. No transaction spans a
-request to another machine. The tables that a transaction writes are noted (`written_by`), for whoever waits for a row.
+write lock when it begins, so that the rows it read are unchanged when it writes, and no upgrade of a read lock can
+fail. A read-only one (`Store.reading`, `READ_ONLY`) takes no lock and waits for no other program; a write in it is
+refused. One connection serves the process; transactions queue for it. No transaction spans a request to another
+machine. The tables that a transaction writes are recorded (`written_by`), to wake tasks that wait for new rows.
 
-On SQLite the lock is the file's (BEGIN IMMEDIATE). WAL with synchronous=FULL: a commit that returned survives a power
-loss, which NORMAL does not promise.
+On SQLite, the lock is that of the file (BEGIN IMMEDIATE). WAL mode with synchronous=FULL makes a commit survive a power
+loss, which NORMAL does not guarantee.
 
-On PostgreSQL the lock is an advisory one of the database, held to the end of the transaction: whoever writes, this
-process, `db upgrade` beside it, waits for its turn as with SQLite, and nothing has to be tried again, as it would under
-SERIALIZABLE. READ COMMITTED goes with it: each statement sees all that was committed before it, hence all that was
-committed before the lock came, where REPEATABLE READ would see what was there before the wait. synchronous_commit is on
-at least. A second advisory lock, held by each connection of a bot for its life (`only_instance`), keeps two bots from
-sending from one outbox; it goes with the connection, however that ends, and a bot that lost its connection takes it
-anew. A connection is tried before each transaction, so that a server's restart costs no more than what was under way.
+On PostgreSQL, it is an advisory lock of the database, held to the end of the transaction. All writers (this process,
+`db upgrade` in another) queue for it as with SQLite, and no transaction has to be repeated, as under SERIALIZABLE. The
+isolation level is READ COMMITTED: each statement sees everything committed before it, and thus before the lock was
+acquired; REPEATABLE READ would show the state before the wait. synchronous_commit is at least on. A second advisory
+lock, held by each connection of a bot as long as it exists (`only_instance`), keeps two bots from sending from one
+outbox. The server releases it when the connection ends in any way, and the bot acquires it again with a new connection.
+A connection is tested before each transaction, so that a server's restart affects only the current one.
 """
 
 import os
@@ -35,17 +35,17 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from bot.errors import ConfigError, StoreError
 from bot.store import postgres, sqlite
 
-BUSY_SECONDS: Final = 30  # how long a transaction waits for its turn, here and for other programs
-_WAIT_SECONDS: Final = 1.0  # at a stretch: nothing ends a wait of SQLite's own, and a bot must end in time
+BUSY_SECONDS: Final = 30  # how long a transaction waits for the lock, here and for other programs
+_WAIT_SECONDS: Final = 1.0  # per attempt, because a wait inside SQLite cannot be cancelled, and a bot must stop in time
 READ_ONLY: Final = {"patchbot_read_only": True}  # execution options of a connection that takes no write lock
-UNNOTED: Final = {"patchbot_unnoted": True}  # execution options of a statement whose writes nobody waits for
+UNNOTED: Final = {"patchbot_unnoted": True}  # execution options of a statement whose writes wake no task
 _WRITTEN: Final = "patchbot_written"
 
 _IN_MEMORY = ":memory:"
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 _OUR_FAULTS = (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError, sa.exc.NotSupportedError)
 
-# What SQLite says -> what it means to an operator
+# SQLite's messages and their explanations for an operator
 _MEANINGS = {
     "is locked": f"is in use by another program, which did not let go of it within {BUSY_SECONDS} s",
     "not a database": "is no SQLite database",
@@ -119,7 +119,7 @@ def name_of(url: sa.URL) -> str:
 
 @contextmanager
 def plain_errors(url: sa.URL) -> Iterator[None]:
-    """Raise errors of the database at *url* in plain words; errors in our own statements pass unchanged.
+    """Translate errors of the database at *url* into plain words; errors in our own statements pass unchanged.
 
     Raises:
         StoreError: names the database, and the error.
@@ -127,15 +127,15 @@ def plain_errors(url: sa.URL) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        told = _told(url, error)
-        if told is None:
+        text = _complaint_about(url, error)
+        if text is None:
             raise
-        raise StoreError(told) from error
+        raise StoreError(text) from error
     except sa.exc.TimeoutError as error:
         raise StoreError(f"{name_of(url)} is busy: no transaction ended within {BUSY_SECONDS} s") from error
 
 
-def _told(url: sa.URL, error: sa.exc.DBAPIError) -> str | None:
+def _complaint_about(url: sa.URL, error: sa.exc.DBAPIError) -> str | None:
     if url.get_backend_name() == "postgresql":
         return postgres.complaint(url, error, BUSY_SECONDS)
     return None if isinstance(error, _OUR_FAULTS) else complaint(file_of(url), error.orig or error)
@@ -143,8 +143,8 @@ def _told(url: sa.URL, error: sa.exc.DBAPIError) -> str | None:
 
 def complaint(file: Path | None, error: BaseException) -> str:
     """Return the meaning of a SQLite *error* in one line."""
-    said = next(iter(str(error).splitlines()), "") or type(error).__name__
-    meaning = next((meaning for part, meaning in _MEANINGS.items() if part in said), f"cannot be used: {said}")
+    message = next(iter(str(error).splitlines()), "") or type(error).__name__
+    meaning = next((meaning for part, meaning in _MEANINGS.items() if part in message), f"cannot be used: {message}")
     return f"{_name(file)} {meaning}"
 
 
@@ -153,7 +153,7 @@ def _name(file: Path | None) -> str:
 
 
 def _make(path: Path) -> None:
-    """Create an empty file with mode 0600; SQLite gives its side files the mode of the database."""
+    """Create an empty file with mode 0600, which SQLite also gives to its side files."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
@@ -161,7 +161,7 @@ def _make(path: Path) -> None:
 
 
 def _prove(path: Path) -> None:
-    """Check that SQLite can use the file, before a connection's thread is started that a failure would leave behind.
+    """Check that SQLite can use the file; a failure later would leave the connection's thread behind.
 
     Only a usable file is made private.
     """
@@ -177,7 +177,7 @@ def _prove(path: Path) -> None:
 def _keep_private(path: Path) -> None:
     """Set mode 0600, even for a database from elsewhere.
 
-    By name, not by descriptor: closing one would drop SQLite's own locks on the file.
+    The path is used, because closing a file descriptor would release SQLite's own locks on the file.
     """
     try:
         for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
@@ -188,7 +188,7 @@ def _keep_private(path: Path) -> None:
 
 
 def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver shall not begin transactions of its own
+    connection.isolation_level = None  # the driver must not begin transactions by itself
     cursor = connection.cursor()
     try:
         for pragma in _PRAGMAS:
@@ -200,10 +200,10 @@ def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 def _note_write(
     connection: sa.Connection, statement: sa.Executable, _: object, __: object, options: Mapping[str, object]
 ) -> None:
-    """Note the table that a *statement* writes.
+    """Record the table that a *statement* writes.
 
     Raises:
-        RuntimeError: where the transaction only looks; PostgreSQL refuses that itself.
+        RuntimeError: the transaction is read-only; PostgreSQL refuses that itself.
     """
     if not isinstance(statement, sa.UpdateBase):
         return

@@ -1,4 +1,4 @@
-"""Storage of open floods and catch-ups, of the series listed in them instead of carded, and of the last polls."""
+"""Storage of open floods and catch-ups, of the series listed in them instead of a card, and of the last polls."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -22,8 +22,8 @@ from bot.store.patch_book import KEEP_PATCHES
 from bot.store.subscription_book import FLOOD
 from bot.submission import SubmissionKind, SubmissionRef
 
-_CHUNK = 150  # objects of three parameters each, below the number that any SQLite takes
-Why = Sequence[Sequence[str | int]]  # of each reason the subscription, the term, and what that found
+_CHUNK = 150  # objects of three parameters each, below the parameter limit of every SQLite version
+Why = Sequence[Sequence[str | int]]  # the subscription, the term and its matches, for each reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class FloodBook:
         self._now = now
         self._incidents = incidents
 
-    # How many are too many
+    # Limits
 
     async def configure(self, limits: Mapping[str, int]) -> None:
         """Store the limits of the settings, by the rooms' configured names."""
@@ -55,12 +55,12 @@ class FloodBook:
             await self._connection.execute(sa.insert(table), rows)
 
     async def limit(self, room: RoomId) -> int:
-        """Return how many series at once get a card each in *room*, by chat, else by the settings; 0: any number."""
+        """Return how many series at once get cards in *room*, as set in chat or else in the settings; 0: any number."""
         limit, _ = await self.limit_and_recent(room)
         return limit
 
     async def limit_and_recent(self, room: RoomId) -> tuple[int, int]:
-        """Return how many series at once get a card each in *room*, and how many cards it got in the last minute."""
+        """Return the limit of series that get cards in *room* (0: none), and its number of cards in the last minute."""
         setting, card = schema.room_setting, schema.card
         chosen = sa.select(setting.c.value).where(setting.c.room == room, setting.c.key == FLOOD)
         recent = sa.select(sa.func.count()).where(card.c.room == room, card.c.created_at > self._now - QUIET)
@@ -72,7 +72,7 @@ class FloodBook:
         return DEFAULT_LIMIT if row.configured is None else row.configured, row.recent
 
     async def configured_limit(self, room: RoomId) -> int:
-        """How many series at once get a card each in *room* by the settings alone; 0: any number."""
+        """Return how many series at once get cards in *room* according to the settings alone; 0: any number."""
         series: int | None = (await self._connection.execute(_configured_limit(room))).scalar_one_or_none()
         return DEFAULT_LIMIT if series is None else series
 
@@ -81,41 +81,43 @@ class FloodBook:
     async def all(self) -> list[Flood]:
         """Return the open floods, the oldest first."""
         table = schema.flood
-        found = await self._all(sa.select(table).order_by(table.c.opened, table.c.key))
-        return readable(found, _flood, lambda row: str(row["key"]), self._incidents)
+        rows = await self._all(sa.select(table).order_by(table.c.opened, table.c.key))
+        return readable(rows, _flood, lambda row: str(row["key"]), self._incidents)
 
     async def next_due(self, put_off: AbstractSet[str]) -> datetime | None:
-        """When the next flood is to be told of (UTC), but for those *put_off*, by key; None: there is none."""
+        """Return when the next flood is due to be posted (UTC), ignoring the keys in *put_off*; None if none is."""
         polled, floods = CatchUpBook(self._connection), [each for each in await self.all() if each.key not in put_off]
         due = [flood.next_due(self._now, await polled.polled_at(flood.server)) for flood in floods]
         return min(due, default=None)
 
     async def put(self, flood: Flood) -> None:
         """Store an open flood."""
-        await self.told(flood)
+        await self.remove(flood)
         await self._connection.execute(sa.insert(schema.flood).values(**asdict(flood)))
 
-    async def told(self, flood: Flood) -> None:
+    async def remove(self, flood: Flood) -> None:
         """Delete a flood that has ended and was posted."""
         await self._connection.execute(sa.delete(schema.flood).where(schema.flood.c.key == flood.key))
 
     async def rooms_with(self, card: SubmissionRef) -> set[RoomId]:
-        """Return the rooms where this submission is in a list, or held, instead of a card."""
-        table = schema.flooded
+        """Return the rooms where this submission is in a list, or held for one, instead of a card."""
+        table = schema.flood_entry
         query = sa.select(table.c.room).where(*_is(card))
         return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
 
     async def gather(self, room: RoomId, key: NoticeKey, held: Sequence[HeldSubmission]) -> None:
-        """Add *held* submissions, in this order, to the line with *key*.
+        """Add *held* submissions, in this order, to the list with *key*.
 
-        A submission of another line that is not posted yet stays there; one of an earlier line moves here.
+        A submission in another list that is not posted yet remains there; one in an earlier list moves to this one.
         """
         new = {(each.about.server, each.about.kind, each.about.id): each for each in held}
-        for row in await self._places(room, key, new):
+        for row in await self._rows_of(room, key, new):
             if row["stays"]:
                 del new[row["server"], row["kind"], row["object"]]
             else:
-                await self._connection.execute(sa.delete(schema.flooded).where(schema.flooded.c.id == row["id"]))
+                await self._connection.execute(
+                    sa.delete(schema.flood_entry).where(schema.flood_entry.c.id == row["id"])
+                )
         rows = [
             {
                 "room": room,
@@ -123,53 +125,55 @@ class FloodBook:
                 "kind": each.about.kind,
                 "object": each.about.id,
                 "key": key,
-                "wanted": _of_held(each),
-                "gathered_at": self._now,
+                "content": _of_held(each),
+                "added_at": self._now,
             }
             for each in new.values()
         ]
         if rows:
-            await self._connection.execute(sa.insert(schema.flooded), rows)
+            await self._connection.execute(sa.insert(schema.flood_entry), rows)
 
-    async def _places(
+    async def _rows_of(
         self, room: RoomId, key: NoticeKey, abouts: Iterable[tuple[ServerName, str, int]]
     ) -> list[sa.RowMapping]:
-        """Return the rows of a room for *abouts*; one *stays* that belongs to *key*, or to an open flood."""
-        table, flood = schema.flooded, schema.flood
+        """Return the rows of a room for *abouts*; *stays* is true for rows of *key* or of an open flood."""
+        table, flood = schema.flood_entry, schema.flood
         is_untold = sa.exists().where(flood.c.key == table.c.key)
         stays = sa.or_(table.c.key == key, is_untold).label("stays")
-        found: list[sa.RowMapping] = []
-        for some in batched(abouts, _CHUNK):
-            same = sa.tuple_(table.c.server, table.c.kind, table.c.object).in_(some)
-            found += await self._all(sa.select(table, stays).where(table.c.room == room, same))
-        return found
+        rows: list[sa.RowMapping] = []
+        for batch in batched(abouts, _CHUNK):
+            same = sa.tuple_(table.c.server, table.c.kind, table.c.object).in_(batch)
+            rows += await self._all(sa.select(table, stays).where(table.c.room == room, same))
+        return rows
 
     async def held(self, key: NoticeKey, rebuilds: int) -> list[HeldSubmission]:
-        """Return the submissions of the line with *key*, in their order."""
-        table = schema.flooded
-        found = await self._all(sa.select(table).where(table.c.key == key).order_by(table.c.id))
-        return readable(found, lambda row: _held(row, rebuilds), _name, self._incidents)
+        """Return the submissions in the list with *key*, in their order."""
+        table = schema.flood_entry
+        rows = await self._all(sa.select(table).where(table.c.key == key).order_by(table.c.id))
+        return readable(rows, lambda row: _held(row, rebuilds), _name, self._incidents)
 
     async def release(self, key: NoticeKey) -> None:
-        """Remove the submissions of the line with *key*, because they get cards."""
-        table = schema.flooded
+        """Remove the submissions in the list with *key*, because they get cards."""
+        table = schema.flood_entry
         await self._connection.execute(sa.delete(table).where(table.c.key == key))
 
     async def leave(self, room: RoomId, card: SubmissionRef) -> None:
         """Remove a submission from the lists of *room*, because it has a card there."""
-        await self._connection.execute(sa.delete(schema.flooded).where(schema.flooded.c.room == room, *_is(card)))
+        await self._connection.execute(
+            sa.delete(schema.flood_entry).where(schema.flood_entry.c.room == room, *_is(card))
+        )
 
     async def keys(self, prefix: str) -> list[tuple[RoomId, NoticeKey, int]]:
-        """Return the lines whose keys begin with *prefix*: room, key and number of submissions, by arrival."""
-        table = schema.flooded
+        """Return the lists whose keys begin with *prefix*: room, key and number of submissions, by arrival."""
+        table = schema.flood_entry
         query = sa.select(table.c.room, table.c.key, sa.func.count().label("count"), sa.func.min(table.c.id))
         query = query.where(table.c.key.startswith(prefix, autoescape=True)).group_by(table.c.room, table.c.key)
-        found = await self._all(query.order_by(sa.func.min(table.c.id)))
-        return [(RoomId(row["room"]), NoticeKey(row["key"]), row["count"]) for row in found]
+        rows = await self._all(query.order_by(sa.func.min(table.c.id)))
+        return [(RoomId(row["room"]), NoticeKey(row["key"]), row["count"]) for row in rows]
 
     async def gathered(self, key: NoticeKey) -> list[FloodEntry]:
-        """Return the displayed data of the submissions of the line with *key*, in their order."""
-        table, series, patch = schema.flooded, schema.series, schema.patch
+        """Return the displayed data of the submissions in the list with *key*, in their order."""
+        table, series, patch = schema.flood_entry, schema.series, schema.patch
         same = (series.c.server == table.c.server, series.c.id == table.c.object, table.c.kind == "series")
         alone = (patch.c.server == table.c.server, patch.c.id == table.c.object, table.c.kind == "patch")
         member = schema.patch.alias()
@@ -183,23 +187,23 @@ class FloodBook:
         ]
         query = sa.select(table.c.server, table.c.kind, table.c.object, *columns, has_pull, *shared)
         query = query.select_from(table.outerjoin(series, sa.and_(*same)).outerjoin(patch, sa.and_(*alone)))
-        found = await self._all(query.where(table.c.key == key).order_by(table.c.id))
-        return [_gathered_or_number(row) for row in found]
+        rows = await self._all(query.where(table.c.key == key).order_by(table.c.id))
+        return [_gathered_or_number(row) for row in rows]
 
-    # Cards that are in a flood instead
+    # Cards that are replaced by a flood
 
     async def withdraw_recent(self, room: RoomId) -> list[HeldSubmission]:
         """Remove and return the cards of the last minute that were not tried yet, in their order."""
         return await self._withdraw(room, schema.card.c.created_at > self._now - QUIET)
 
     async def fold(self, room: RoomId) -> None:
-        """Turn the suspended cards of *room* into a flood, if there are too many."""
-        kept = (schema.notice.c.state == NoticeState.SUSPENDED, schema.notice.c.attempts == 0)
-        count = len(await self._all(self._cards(room, *kept)))
+        """Replace the suspended cards of *room* by a flood if there are too many."""
+        untried_cards = (schema.notice.c.state == NoticeState.SUSPENDED, schema.notice.c.attempts == 0)
+        count = len(await self._all(self._cards(room, *untried_cards)))
         flood = next((each for each in await self.all() if each.room == room), None)
         if count == 0 or fate(await self.limit(room), count, 0, flood) is FloodDecision.CARDS:
             return
-        held = await self._withdraw(room, *kept)
+        held = await self._withdraw(room, *untried_cards)
         if flood is None:
             key = flood_key(room, self._now)
             flood = Flood(room, key, held[0].about.server, self._now, self._now, cause=Cause.KEPT)
@@ -220,36 +224,36 @@ class FloodBook:
         return held
 
     def _cards(self, room: RoomId, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        """Return the query for the untried cards of *room*, in the order of writing."""
+        """Return the query for the untried cards of *room* in the order of their creation."""
         notice, card = schema.notice, schema.card
         query = sa.select(card, notice.c.id.label("notice")).join(notice, notice.c.key == card.c.notice_key)
         is_card = (card.c.room == room, notice.c.room == room, notice.c.lane == Lane.CARD)
         waiting = notice.c.state.in_((NoticeState.WAITING, NoticeState.SUSPENDED))
         return query.where(*is_card, waiting, notice.c.attempts == 0, *where).order_by(notice.c.id)
 
-    # Rooms and time
+    # Moved rooms, and housekeeping
 
     async def move(self, old: RoomId, new: RoomId) -> None:
-        """Move the floods of one room to another; lines that were posted in the old room are posted again."""
-        table, there = schema.flooded, schema.flooded.alias()
-        same = [there.c[name] == table.c[name] for name in ("server", "kind", "object")]
-        double = sa.select(there.c.id).where(there.c.room == new, *same).exists()
+        """Move the floods of one room to another; lists that were posted in the old room are posted again."""
+        table, other = schema.flood_entry, schema.flood_entry.alias()
+        same = [other.c[name] == table.c[name] for name in ("server", "kind", "object")]
+        double = sa.select(other.c.id).where(other.c.room == new, *same).exists()
         await self._connection.execute(sa.delete(table).where(table.c.room == old, double))
         for flood in [each for each in await self.all() if each.room == old]:
             key = flood_key(new, flood.opened)
-            await self.told(flood)
+            await self.remove(flood)
             await self.put(replace(flood, room=new, key=key, said=False))
             await self._connection.execute(sa.update(table).where(table.c.key == flood.key).values(key=key))
         await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
 
     async def tidy(self) -> bool:
         """Delete a batch of list entries whose series are no longer stored, and return whether there may be more."""
-        table = schema.flooded
-        return await drop_batch(self._connection, table, table.c.gathered_at < self._now - KEEP_PATCHES)
+        table = schema.flood_entry
+        return await drop_batch(self._connection, table, table.c.added_at < self._now - KEEP_PATCHES)
 
     async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
-        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
-        return found
+        rows: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return rows
 
 
 def _configured_limit(room: RoomId) -> sa.Select[Any]:
@@ -259,16 +263,16 @@ def _configured_limit(room: RoomId) -> sa.Select[Any]:
 
 
 def _is(card: SubmissionRef) -> tuple[sa.ColumnElement[bool], ...]:
-    table = schema.flooded
+    table = schema.flood_entry
     return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.id
 
 
 def _held(row: sa.RowMapping, rebuilds: int) -> HeldSubmission:
-    about, wanted = (
+    about, content = (
         SubmissionRef(ServerName(row["server"]), SubmissionKind(row["kind"]), row["object"], rebuilds),
-        row["wanted"],
+        row["content"],
     )
-    return HeldSubmission(about, wanted["why"], tuple(wanted["paths"]), CardForm(wanted["form"]))
+    return HeldSubmission(about, content["why"], tuple(content["paths"]), CardForm(content["form"]))
 
 
 def _name(row: sa.RowMapping) -> str:
@@ -290,8 +294,8 @@ def _flood(row: sa.RowMapping) -> Flood:
 
 def _gathered_or_number(row: sa.RowMapping) -> FloodEntry:
     """Return the displayed data of a row, or only the number if the submission is unreadable."""
-    found, _ = read_each([row], _gathered, _name)
-    return found[0] if found else FloodEntry(ServerName(row["server"]), row["object"], None)
+    entries, _ = read_each([row], _gathered, _name)
+    return entries[0] if entries else FloodEntry(ServerName(row["server"]), row["object"], None)
 
 
 def _gathered(row: sa.RowMapping) -> FloodEntry:
@@ -321,7 +325,7 @@ def _of_held(held: HeldSubmission) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class LastContact:
-    """When a poll of a server last succeeded (UTC), and the last absence from it; None: never, none."""
+    """The time of the last successful poll of a server (UTC), and the last absence from it; None if there was none."""
 
     polled_at: datetime | None
     absence: Absence | None
@@ -336,8 +340,8 @@ class CatchUpBook:
     async def polled_at(self, server: ServerName) -> datetime | None:
         """Return when a poll of *server* last succeeded (UTC); None if never."""
         query = sa.select(schema.server.c.polled_at).where(schema.server.c.name == server)
-        found: datetime | None = (await self._connection.execute(query)).scalar_one_or_none()
-        return found
+        polled_at: datetime | None = (await self._connection.execute(query)).scalar_one_or_none()
+        return polled_at
 
     async def last(self, server: ServerName) -> Absence | None:
         """Return the last absence from *server*; None if there was none."""

@@ -1,4 +1,4 @@
-"""The inbox: messages to the bot until they are answered."""
+"""Storage of the inbox: messages to the bot until they are answered."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class InboxMessage:
     replies_to: EventId | None = None
 
 
-MAX_BODY = 16_384  # characters; a longer message is no command
-MAX_WAITING = 200  # unanswered messages of one sender; what comes on top is not taken in
+MAX_BODY = 16_384  # characters; no command is longer
+MAX_WAITING = 200  # unanswered messages of one sender; further ones are dropped
 
 
 class InboxBook:
@@ -40,28 +40,28 @@ class InboxBook:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, said: InboxMessage) -> None:
+    async def add(self, message: InboxMessage) -> None:
         """Store a message, unless it is stored already, as after a sync that was delivered twice.
 
-        A message from a sender with too many waiting ones is dropped. NUL and lone surrogates, which are valid in JSON
-        but not in PostgreSQL, become U+FFFD and question marks.
+        A message from a sender with too many unanswered ones is dropped. NUL and lone surrogates, which are valid in
+        JSON but not in PostgreSQL, become U+FFFD and question marks.
         """
         table = schema.inbox
-        known = sa.select(table.c.id).where(table.c.room == said.room, table.c.event == said.event)
+        known = sa.select(table.c.id).where(table.c.room == message.room, table.c.event == message.event)
         if (await self._connection.execute(known)).first() is not None:
             return
-        if await self._waiting(said.sender) >= MAX_WAITING:
+        if await self._waiting(message.sender) >= MAX_WAITING:
             metrics.COMMANDS.labels("", "limited").inc()
             return
         values = {
-            "room": said.room,
-            "event": said.event,
-            "sender": said.sender,
-            "body": storable(said.body[:MAX_BODY]),
-            "sent_at": said.sent_at,
+            "room": message.room,
+            "event": message.event,
+            "sender": message.sender,
+            "body": storable(message.body[:MAX_BODY]),
+            "sent_at": message.sent_at,
             "answered": False,
-            "thread": said.thread,
-            "replies_to": said.replies_to,
+            "thread": message.thread,
+            "replies_to": message.replies_to,
         }
         await self._connection.execute(sa.insert(table).values(values))
 
@@ -72,21 +72,23 @@ class InboxBook:
         """
         table = schema.inbox
         turn = sa.func.row_number().over(partition_by=table.c.sender, order_by=table.c.id)
-        wanted = (table.c.answered.is_(False), table.c.sender.not_in(list(without)))
-        queue = sa.select(table.c.id, turn.label("turn")).where(*wanted).subquery()
+        open_messages = (table.c.answered.is_(False), table.c.sender.not_in(list(without)))
+        queue = sa.select(table.c.id, turn.label("turn")).where(*open_messages).subquery()
         query = sa.select(table).join(queue, table.c.id == queue.c.id).order_by(queue.c.turn, queue.c.id).limit(limit)
         return [_said(row) for row in (await self._connection.execute(query)).mappings()]
 
-    async def answered(self, said: InboxMessage) -> None:
+    async def answered(self, message: InboxMessage) -> None:
         """Mark a message as answered, and delete its text."""
         table = schema.inbox
-        where = (table.c.room == said.room, table.c.event == said.event)
+        where = (table.c.room == message.room, table.c.event == message.event)
         await self._connection.execute(sa.update(table).where(*where).values(answered=True, body=""))
 
-    async def drop(self, said: InboxMessage) -> None:
+    async def drop(self, message: InboxMessage) -> None:
         """Delete a message that was not meant for the bot."""
         table = schema.inbox
-        await self._connection.execute(sa.delete(table).where(table.c.room == said.room, table.c.event == said.event))
+        await self._connection.execute(
+            sa.delete(table).where(table.c.room == message.room, table.c.event == message.event)
+        )
 
     async def tidy(self, before: datetime) -> bool:
         """Delete a batch of answered messages that were sent *before*, and return whether there may be more."""

@@ -53,18 +53,18 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
         return Upgrade(before, newest(), copy)
 
 
-async def see_that_it_fits(engine: AsyncEngine) -> None:
+async def check_version(engine: AsyncEngine) -> None:
     """Check that the database exists and is of the program's version, without disturbing other users of it.
 
     Raises:
-        StoreError: it does not, or is not; the message has the reason.
+        StoreError: it does not exist, or has another version; the message has the reason.
     """
     with plain_errors(engine.url):
-        found = await _version(engine)
-    if found != newest():
-        _refuse_unknown(found)
+        version = await _version(engine)
+    if version != newest():
+        _refuse_unknown(version)
         raise StoreError(
-            f"the database is at version {found or 'none'}, the program at {newest()}: run `patchbot db upgrade`"
+            f"the database is at version {version or 'none'}, the program at {newest()}: run `patchbot db upgrade`"
         )
 
 
@@ -74,18 +74,18 @@ async def check(engine: AsyncEngine) -> None:
     PostgreSQL checks its own files.
 
     Raises:
-        StoreError: the message has the reason.
+        StoreError: one of these checks fails; the message has the reason.
     """
     file = file_of(engine.url)
-    await see_that_it_fits(engine)
+    await check_version(engine)
     with plain_errors(engine.url):
         if engine.dialect.name == "sqlite":
             async with engine.connect() as connection:
                 await connection.execution_options(**READ_ONLY)
                 answer = (await connection.exec_driver_sql("PRAGMA integrity_check(1)")).scalar_one()
             if answer != "ok":
-                told = " ".join(str(answer).split())
-                raise StoreError(f"the database {file} is damaged; restore a backup ({told})")
+                problem = " ".join(str(answer).split())
+                raise StoreError(f"the database {file} is damaged; restore a backup ({problem})")
 
 
 def newest() -> str:
@@ -121,15 +121,15 @@ def backup(file: Path, copy: Path) -> Path:
 
 
 def _prove(copy: Path) -> None:
-    """Check that a copy is not that of a damaged database."""
+    """Check the integrity of a copy, which shows damage of its original."""
     with closing(sqlite3.connect(copy)) as connection:
-        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if found != "ok":
-        raise StoreError(f"the database is damaged, so there is nothing to back up ({found})")
+        result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if result != "ok":
+        raise StoreError(f"the database is damaged, so there is nothing to back up ({result})")
 
 
 def _copy(file: Path, copy: Path) -> None:
-    source_uri = f"{file.absolute().as_uri()}?mode=rw"  # a file that vanished is not made anew
+    source_uri = f"{file.absolute().as_uri()}?mode=rw"  # a missing file is not created
     with (
         closing(sqlite3.connect(source_uri, uri=True, timeout=BUSY_SECONDS)) as source,
         closing(sqlite3.connect(copy)) as target,
@@ -141,25 +141,25 @@ async def _version(engine: AsyncEngine) -> str | None:
     """Return the version of the database; None for an empty one."""
     async with engine.connect() as connection:
         await connection.execution_options(**READ_ONLY)
-        found, tables = await connection.run_sync(_version_and_tables)
-    if found is None and tables:
+        version, tables = await connection.run_sync(_version_and_tables)
+    if version is None and tables:
         raise StoreError(f"{name_of(engine.url)} is another program's: name another one in store.url")
-    return found
+    return version
 
 
 def _version_and_tables(connection: sa.Connection) -> tuple[str | None, list[str]]:
     return MigrationContext.configure(connection).get_current_revision(), sa.inspect(connection).get_table_names()
 
 
-def _refuse_unknown(found: str | None) -> None:
+def _refuse_unknown(version: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is not None and found in _BEFORE_THE_FIRST_RELEASE:
+    if version is not None and version in _BEFORE_THE_FIRST_RELEASE:
         raise StoreError(
-            f"the database is of a version before the first release ({found}), which cannot be upgraded: "
+            f"the database is of a version before the first release ({version}), which cannot be upgraded: "
             "move it away, and the bot starts with a new one"
         )
-    if found is not None and found not in known:
-        raise StoreError(f"the database is newer ({found}) than this program ({newest()}): upgrade the program")
+    if version is not None and version not in known:
+        raise StoreError(f"the database is newer ({version}) than this program ({newest()}): upgrade the program")
 
 
 def _migrate(connection: sa.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Selects the notices that may be sent now and records attempts, with few statements for an outbox of any size."""
+"""Claims of notices: selects those that may be sent now and records attempts, with few statements for any outbox."""
 
 from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The notices to be sent, and the keys of those that another version of the program wrote unreadably."""
+    """The notices to send, and the keys of unreadable ones, which another version of the program wrote."""
 
     claimed: tuple[ClaimedNotice, ...]
     unreadable: dict[NoticeKey, str]
@@ -28,19 +28,23 @@ class Attempts:
 def heads(busy: Collection[RoomId]) -> sa.Select[tuple[int]]:
     """Select the ids of the oldest open notice of each lane and person of the rooms that are not *busy*."""
     table = schema.notice
-    wanted = (table.c.state.in_(OPEN), table.c.room.not_in(busy), sa.or_(table.c.of.is_(None), has_event(table.c.of)))
-    return sa.select(sa.func.min(table.c.id)).where(*wanted).group_by(table.c.room, table.c.lane, table.c.asked_by)
+    candidates = (
+        table.c.state.in_(OPEN),
+        table.c.room.not_in(busy),
+        sa.or_(table.c.of.is_(None), has_event(table.c.of)),
+    )
+    return sa.select(sa.func.min(table.c.id)).where(*candidates).group_by(table.c.room, table.c.lane, table.c.asked_by)
 
 
 def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
     """Return the condition that the notice with *key* has an event; sent notices are soon deleted."""
-    card, said = schema.card, schema.notice.alias()
+    card, sent = schema.card, schema.notice.alias()
     is_card = sa.exists().where(card.c.notice_key == key, card.c.event.is_not(None))
-    return sa.or_(is_card, sa.exists().where(said.c.key == key, said.c.event.is_not(None)))
+    return sa.or_(is_card, sa.exists().where(sent.c.key == key, sent.c.event.is_not(None)))
 
 
 def is_due(now: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition that a notice may be tried at *now* (UTC); a clock that was set back delays none."""
+    """Return the condition that a notice may be tried at *now* (UTC), even if the clock was set back."""
     table = schema.notice
     return sa.or_(
         table.c.state == NoticeState.WAITING, table.c.next_at <= now, table.c.next_at > now + LONGEST_REQUESTED
@@ -49,18 +53,18 @@ def is_due(now: datetime) -> sa.ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The oldest open notice of each lane and person of some rooms: what *may_go* now, and when each may, by room."""
+    """The oldest open notice per lane and person of some rooms: those that *may_go* now, and when each may, by room."""
 
     may_go: tuple[SendCandidate, ...]
     next_at: tuple[tuple[RoomId, datetime], ...]
 
     def next_without(self, rooms: Container[RoomId]) -> datetime | None:
-        """Return when the next of them may go, without those of *rooms*; None without any."""
+        """Return when the next notice outside of *rooms* may be sent; None if there is none."""
         return min((at for room, at in self.next_at if room not in rooms), default=None)
 
 
 async def read_heads(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> Heads:
-    """Return the oldest open notices of rooms that are not *busy*, those that may go at *now* (UTC) by lane and age."""
+    """Return the oldest open notices of rooms that are not *busy*; those due at *now* (UTC) by lane and age."""
     table = schema.notice
     columns_ = (table.c.id, table.c.room, table.c.lane, table.c.asked_by, table.c.next_at, is_due(now).label("may_go"))
     query = sa.select(*columns_).where(table.c.id.in_(heads(busy))).order_by(table.c.lane, table.c.id)
@@ -97,10 +101,10 @@ async def attempts(
 
 
 def _whole(chosen: Collection[NoticeId]) -> sa.Select[tuple[object, ...]]:
-    """Select the notices with the event that they refer to, from the cards or the outbox."""
-    table, room, said = schema.notice, schema.room, schema.notice.alias()
+    """Select the *chosen* notices, each with the event that it refers to, from the cards or the outbox."""
+    table, room, other = schema.notice, schema.room, schema.notice.alias()
     of_card = sa.select(sa.func.min(schema.card.c.event)).where(schema.card.c.notice_key == table.c.of)
-    of_notice = sa.select(sa.func.min(said.c.event)).where(said.c.key == table.c.of)
+    of_notice = sa.select(sa.func.min(other.c.event)).where(other.c.key == table.c.of)
     root = sa.func.coalesce(of_card.scalar_subquery(), of_notice.scalar_subquery())
     query = sa.select(table, root.label("root"), room.c.resumed).outerjoin(room, room.c.room == table.c.room)
     return query.where(table.c.id.in_(chosen))

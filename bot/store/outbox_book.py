@@ -30,7 +30,7 @@ from bot.store.card_book import CardBook
 from bot.store.notice_claims import OPEN, attempts, has_event, heads, is_due, read_heads
 
 KEEP_SAID = timedelta(days=7)
-KEEP_UNSENT = timedelta(days=180)  # what was given up or is kept for a room; as long as what it tells of is known
+KEEP_UNSENT = timedelta(days=180)  # dead and suspended notices, as long as their submissions are stored
 _HUNG_ON_IT = "what it belongs to was given up"
 
 
@@ -63,7 +63,7 @@ class UnsentAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The *notices* that are to be sent now, and when the next of another room may be (UTC); None without any."""
+    """The *notices* to send now, and when the next notice of another room may be sent (UTC); None if there is none."""
 
     notices: list[ClaimedNotice]
     next_at: datetime | None
@@ -86,11 +86,11 @@ class OutboxBook:
         for notice in notices:
             known = sa.exists().where(table.c.key == notice.key).label("is_known")
             suspended = sa.exists().where(of_room.c.room == notice.room, of_room.c.suspended.is_(True))
-            there = (await self._connection.execute(sa.select(known, suspended.label("is_suspended")))).one()
-            if there.is_known:
+            stored = (await self._connection.execute(sa.select(known, suspended.label("is_suspended")))).one()
+            if stored.is_known:
                 continue
             if notice.of is None or not await self._cards.is_dead(notice.of):
-                state = NoticeState.SUSPENDED if there.is_suspended else NoticeState.WAITING
+                state = NoticeState.SUSPENDED if stored.is_suspended else NoticeState.WAITING
                 await self._connection.execute(sa.insert(table).values(_row(notice, self._now) | {"state": state}))
 
     async def edit(self, notice: Notice) -> bool:
@@ -109,7 +109,7 @@ class OutboxBook:
         return False
 
     async def forget_about(self, key: NoticeKey) -> None:
-        """Delete the unsent notices that belong to another one, or edit it."""
+        """Delete the unsent notices that refer to the notice with *key* or edit it."""
         table = schema.notice
         where = (table.c.of == key, table.c.state != NoticeState.DONE)
         await self._connection.execute(sa.delete(table).where(*where))
@@ -183,16 +183,16 @@ class OutboxBook:
         where = (table.c.id == notice.id, table.c.room == notice.room)
         is_there = bool((await self._connection.execute(sa.update(table).where(*where).values(values))).rowcount)
         if is_there and isinstance(outcome, Sent):
-            await self._cards.came(notice.room, notice.message.tag.key, outcome.event)
+            await self._cards.set_event(notice.room, notice.message.tag.key, outcome.event)
         if is_there and isinstance(outcome, Dead):
             await self._give_up_what_hangs_on(notice.message.tag.key)
-            await self._cards.tell_versions(notice.room, notice.message.tag.key)
+            await self._cards.mark_linked_versions(notice.room, notice.message.tag.key)
         return is_there
 
     async def next_at(self, busy: Collection[RoomId] = ()) -> datetime | None:
-        """Return when the next notice of a room that is not *busy* may be claimed; None if there is none.
+        """Return when the next notice of a room that is not *busy* may be claimed (UTC); None if there is none.
 
-        A notice behind another one of its lane does not count, even if it is due.
+        Only the first notice of each lane counts, even if later ones are due.
         """
         table, now = schema.notice, sa.literal(self._now, columns.Utc())
         moment_of = sa.case((sa.and_(is_due(self._now), table.c.next_at > now), now), else_=table.c.next_at)
@@ -208,24 +208,24 @@ class OutboxBook:
         return moment if moment is not None and moment <= self._now else None
 
     async def last_reply(self, card: NoticeKey, since: datetime) -> datetime | None:
-        """Return when the last reply below a *card* was stored, if that was at *since* or later; both UTC."""
+        """Return when the last reply in a *card*'s thread was stored (UTC); None if that was before *since*."""
         table = schema.notice
         last = sa.select(sa.func.max(table.c.created_at)).where(
             table.c.of == card, table.c.lane == Lane.REPLY, table.c.created_at >= since
         )
-        found: datetime | None = (await self._connection.execute(last)).scalar_one()
-        return found
+        stored_at: datetime | None = (await self._connection.execute(last)).scalar_one()
+        return stored_at
 
     async def tidy(self) -> bool:
         """Delete a batch of notices that were sent a week ago or will never be; return whether there may be more.
 
-        The cards have the data that they need. Notices that were given up are kept for an operator, and suspended ones
-        for their room: answers for a week, since nobody waits longer for one, others for half a year.
+        The cards have the data that they need. Dead notices are kept for an operator, and suspended ones for their
+        room: answers for a week, because nobody waits longer for one, others for half a year.
         """
         table = schema.notice
         old = table.c.settled_at < self._now - KEEP_SAID
-        said = await drop_batch(self._connection, table, table.c.state == NoticeState.DONE, old)
-        return await self._tidy_unsent() or said
+        more = await drop_batch(self._connection, table, table.c.state == NoticeState.DONE, old)
+        return await self._tidy_unsent() or more
 
     async def _tidy_unsent(self) -> bool:
         table, written = schema.notice, schema.notice.c.created_at
@@ -259,20 +259,20 @@ class OutboxBook:
         return [_unsent(row, first) for row in rows if ids is None or row["id"] in ids]
 
     async def retry(self, ids: Collection[NoticeId]) -> None:
-        """Make unsent notices due now; those that were tried before have an unknown outcome."""
+        """Make unsent notices due now; those that were tried before count as attempts with unknown outcome."""
         table = schema.notice
-        wanted = (table.c.id.in_(ids), table.c.state != NoticeState.DONE)
+        selected = (table.c.id.in_(ids), table.c.state != NoticeState.DONE)
         was_tried = sa.case((table.c.attempts > 0, NoticeState.TRIED), else_=NoticeState.WAITING)
         values = {"state": was_tried, "next_at": self._now, "settled_at": None, "reason": None}
-        await self._connection.execute(sa.update(table).where(*wanted).values(values))
+        await self._connection.execute(sa.update(table).where(*selected).values(values))
 
     async def drop(self, ids: Collection[NoticeId]) -> None:
-        """Delete unsent notices, and those that belong to them; their cards stay stored and are not posted again."""
+        """Delete unsent notices and those that refer to them; their cards remain stored and are not posted again."""
         table = schema.notice
-        meant = (table.c.id.in_(ids), table.c.state != NoticeState.DONE)
-        for key in (await self._connection.execute(sa.select(table.c.key).where(*meant))).scalars().all():
+        selected = (table.c.id.in_(ids), table.c.state != NoticeState.DONE)
+        for key in (await self._connection.execute(sa.select(table.c.key).where(*selected))).scalars().all():
             await self.forget_about(NoticeKey(key))
-        await self._connection.execute(sa.delete(table).where(*meant))
+        await self._connection.execute(sa.delete(table).where(*selected))
 
     async def unsent_answers(self) -> UnsentAnswers:
         """Return the numbers of unsent answers."""
@@ -312,9 +312,9 @@ class OutboxBook:
         )
 
     async def waiting_since(self, edges: Sequence[datetime]) -> list[int]:
-        """Return how many open notices were stored since each of *edges*, latest first, and how many before all.
+        """Return the number of open notices by age: since each of *edges* (latest first), and before all of them.
 
-        Each counts once, for the first edge that it is not older than.
+        A notice counts once, for the first edge that is not later than its creation.
         """
         created = schema.notice.c.created_at
         group = sa.case(*((created >= edge, place) for place, edge in enumerate(edges)), else_=len(edges))
@@ -324,7 +324,7 @@ class OutboxBook:
         return [counts.get(place, 0) for place in range(len(edges) + 1)]
 
     async def resumed(self, room: RoomId) -> int:
-        """Return how often a room has resumed."""
+        """Return how often a room was resumed."""
         query = sa.select(schema.room.c.resumed).where(schema.room.c.room == room)
         return (await self._connection.execute(query)).scalar_one_or_none() or 0
 
@@ -334,7 +334,7 @@ class OutboxBook:
         await self._connection.execute(sa.update(table).where(table.c.key == key).values(values))
 
     async def _give_up_what_hangs_on(self, key: NoticeKey) -> None:
-        """Mark the notices that wait for the event of a dead one as dead; an operator may retry them."""
+        """Mark the notices that refer to a dead notice as dead, too; an operator may retry them."""
         table = schema.notice
         values = {"state": NoticeState.DEAD, "reason": _HUNG_ON_IT, "settled_at": self._now}
         hangs = (table.c.of == key, table.c.state.in_((*OPEN, NoticeState.SUSPENDED)))

@@ -23,9 +23,9 @@ from bot.store.patch_scan import PatchScan, ScanRow
 from bot.submission import Contexts, Submission, SubmissionKind, SubmissionRef
 
 KEEP_PATCHES = timedelta(days=180)
-_NEWEST = 5_000  # patches that paths are looked for in
-MOST_CANDIDATES: Final = 50  # the newest; one submitter sends fewer series to a project between two versions
-_MOST_HASHES = 500  # below the number of parameters that any SQLite takes; of a longer series, so many say enough
+_NEWEST = 5_000  # patches whose paths are returned
+MAX_CANDIDATES: Final = 50  # newest series; one submitter sends fewer to a project between two versions
+_MAX_HASHES = 500  # below the parameter limit of every SQLite version, and sufficient for longer series
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class PatchBook(Book):
 
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         super().__init__(connection, now)
-        self._rebuilds: dict[ServerName, int] = {}  # as this transaction read or wrote them
+        self._rebuilds: dict[ServerName, int] = {}  # read or written by this transaction
 
     async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
         """Return the stored patches of a series, by id."""
@@ -83,7 +83,7 @@ class PatchBook(Book):
         row = await self._one(query.limit(1))
         return rows.to_patch(row) if row else None
 
-    async def remembered(self, server: ServerName, number: int) -> StoredPatch | None:
+    async def stored_patch(self, server: ServerName, number: int) -> StoredPatch | None:
         """Return a stored patch, with its series if that was evaluated; None if it is unknown."""
         table = schema.patch
         row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
@@ -93,48 +93,48 @@ class PatchBook(Book):
         series = None if patch.series is None else await self.series(server, patch.series)
         return StoredPatch(patch, series, row["read_at"], row["changed_at"])
 
-    async def judged_at(self, server: ServerName, series: int) -> datetime | None:
+    async def evaluated_at(self, server: ServerName, series: int) -> datetime | None:
         """Return when a series was last evaluated (UTC); None if it is unknown."""
         table = schema.series
-        row = await self._one(sa.select(table.c.judged_at).where(table.c.server == server, table.c.id == series))
-        return row["judged_at"] if row else None
+        row = await self._one(sa.select(table.c.evaluated_at).where(table.c.server == server, table.c.id == series))
+        return row["evaluated_at"] if row else None
 
-    async def opened_by(self, server: ServerName, cover: Msgid) -> Series | None:
-        """Return the series whose cover letter has a message-id; None if it is unknown."""
+    async def series_of_cover(self, server: ServerName, cover: Msgid) -> Series | None:
+        """Return the series whose cover letter has the message-id *cover*; None if it is unknown."""
         table = schema.series
         query = sa.select(table).where(table.c.server == server, table.c.cover == cover).order_by(table.c.id)
         row = await self._one(query.limit(1))
         return rows.to_series(row) if row else None
 
-    async def scanned(
+    async def scan(
         self, scan: PatchScan, projects: Collection[str], before: PatchId | None, limit: int
     ) -> Sequence[ScanRow]:
-        """Return at most *limit* rows of a *scan* for *projects*, with patch ids below *before*, newest first."""
+        """Return at most *limit* rows of a *scan* of *projects*, with patch ids below *before*, newest first."""
         table = schema.patch
         query = scan.query().where(sa.func.lower(table.c.project).in_([name.lower() for name in projects]))
         query = query.where(table.c.id < before) if before is not None else query
-        found = await self._connection.execute(query.order_by(table.c.id.desc()).limit(limit))
-        rows_found: Sequence[ScanRow] = found.all()
-        return rows_found
+        result = await self._connection.execute(query.order_by(table.c.id.desc()).limit(limit))
+        scan_rows: Sequence[ScanRow] = result.all()
+        return scan_rows
 
-    async def recalled(self, server: ServerName, patches: Iterable[int]) -> list[StoredPatch]:
-        """Return the stored ones of *patches*, in no order; large rows are decoded off the event loop."""
+    async def stored_patches(self, server: ServerName, patches: Iterable[int]) -> list[StoredPatch]:
+        """Return those of *patches* that are stored, in any order; large rows are decoded off the event loop."""
         of_server = rows.packed(schema.patch).where(schema.patch.c.server == server)
-        found = await self._among(of_server, schema.patch.c.id, patches)
+        patch_rows = await self._among(of_server, schema.patch.c.id, patches)
         of_a_series = rows.packed(schema.series).where(schema.series.c.server == server)
-        ids = {row["series"] for row in found if row["series"] is not None}
+        ids = {row["series"] for row in patch_rows if row["series"] is not None}
         series = await self._among(of_a_series, schema.series.c.id, ids)
-        return await asyncio.to_thread(_remembered, found, series)
+        return await asyncio.to_thread(_remembered, patch_rows, series)
 
     async def states_of(self, server: ServerName, series: Iterable[int]) -> dict[SeriesId, Counter[str]]:
         """Return the number of known patches in each state, by series."""
         table = schema.patch
         query = sa.select(table.c.series, table.c.state, sa.func.count().label("count"))
         query = query.where(table.c.server == server, table.c.state.is_not(None))
-        found: dict[SeriesId, Counter[str]] = {}
+        counts: dict[SeriesId, Counter[str]] = {}
         for row in await self._among(query.group_by(table.c.series, table.c.state), table.c.series, series):
-            found.setdefault(SeriesId(row["series"]), Counter())[row["state"]] = row["count"]
-        return found
+            counts.setdefault(SeriesId(row["series"]), Counter())[row["state"]] = row["count"]
+        return counts
 
     async def pull_requests(self, server: ServerName, series: Iterable[int]) -> set[SeriesId]:
         """Return those of *series* that have a pull request among their patches."""
@@ -149,34 +149,34 @@ class PatchBook(Book):
         return frozenset(PatchId(row["id"]) for row in await self._among(query, table.c.id, patches))
 
     async def refs_of(self, server: ServerName, patches: Iterable[int]) -> dict[PatchId, SubmissionRef]:
-        """What each of the *patches* that are known belongs to: its series, or itself where it has none."""
+        """Return the submission of each known patch: its series, or the patch itself if it has none."""
         table = schema.patch
         query = sa.select(table.c.server, table.c.id, table.c.series).where(table.c.server == server)
-        found = await self._among(query, table.c.id, patches)
-        return {PatchId(row["id"]): rows.to_ref(row) for row in found}
+        patch_rows = await self._among(query, table.c.id, patches)
+        return {PatchId(row["id"]): rows.to_ref(row) for row in patch_rows}
 
     async def load_submission(self, ref: SubmissionRef) -> Submission | None:
-        """Return a submission with its known patches and checks; None where no patch of it is known.
+        """Return a submission with its known patches and checks; None if no patch of it is known.
 
-        A patch that joined a series since it was thought to belong to none is returned, for it may have a card.
+        A patch that was stored without a series and joined one later is also returned, because it may have a card.
         """
-        found = (await self.load_submissions([ref], with_checks=True, even_joined=True)).get(ref)
-        return found if found is not None and found.patches else None
+        submission = (await self.load_submissions([ref], with_checks=True, even_joined=True)).get(ref)
+        return submission if submission is not None and submission.patches else None
 
     async def load_submissions(
         self, refs: Iterable[SubmissionRef], *, with_checks: bool = False, even_joined: bool = False
     ) -> dict[SubmissionRef, Submission]:
-        """Return those of the submissions that are known; what is long in a row is read off the event loop.
+        """Return the known ones of some submissions; large rows are decoded off the event loop.
 
-        A series without any known patch is one of them; a patch that joined a series is one *even_joined* only.
+        They include series without known patches; single patches that joined a series only if *even_joined*.
         """
         by_server: dict[ServerName, list[SubmissionRef]] = {}
         for ref in dict.fromkeys(refs):
             by_server.setdefault(ref.server, []).append(ref)
-        found: dict[SubmissionRef, Submission] = {}
+        submissions: dict[SubmissionRef, Submission] = {}
         for server, some in by_server.items():
-            found |= await self._submissions(server, some, with_checks=with_checks, even_joined=even_joined)
-        return found
+            submissions |= await self._submissions(server, some, with_checks=with_checks, even_joined=even_joined)
+        return submissions
 
     async def _submissions(
         self, server: ServerName, refs: Sequence[SubmissionRef], *, with_checks: bool, even_joined: bool
@@ -202,12 +202,12 @@ class PatchBook(Book):
 
     async def earlier(self, server: ServerName, series: SeriesId) -> list[SeriesId]:
         """Return the earlier versions of a series, the newest first."""
-        found: list[SeriesId] = []
+        versions: list[SeriesId] = []
         at = await self._former(server, series)
-        while at is not None and at not in found:
-            found.append(at)
+        while at is not None and at not in versions:
+            versions.append(at)
             at = await self._former(server, at)
-        return found
+        return versions
 
     async def _former(self, server: ServerName, series: SeriesId) -> SeriesId | None:
         table = schema.series
@@ -215,31 +215,31 @@ class PatchBook(Book):
         return SeriesId(row["former"]) if row and row["former"] is not None else None
 
     async def rebuilds(self, server: ServerName) -> int:
-        """Return how often the server's ids started over: an id is only unique within one such count."""
+        """Return how often the server's ids started over; an id is unique only within this number."""
         if server not in self._rebuilds:
             row = await self._one(sa.select(schema.server.c.rebuilds).where(schema.server.c.name == server))
             self._rebuilds[server] = row["rebuilds"] if row else 0
         return self._rebuilds[server]
 
     async def known_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
-        """Return the projects of a server with the times of their baselines (UTC), before which nothing is known."""
+        """Return the projects of a server with the times of their baselines (UTC), from which on patches are known."""
         table = schema.project
         query = sa.select(table.c.name, table.c.known_since).where(table.c.server == server).order_by(table.c.name)
         return [(ProjectName(row["name"]), row["known_since"]) for row in await self._all(query)]
 
     async def seen_paths(self, server: ServerName, project: ProjectName) -> set[str]:
-        """Return the paths that the newest patches of a project touched, old and new names."""
+        """Return the old and new paths that the newest patches of a project touch."""
         table = schema.patch
         where = (table.c.server == server, sa.func.lower(table.c.project) == project.lower())
         packed = sa.select(sa.cast(table.c.files, sa.Text))
         newest = packed.where(*where).order_by(table.c.id.desc()).limit(_NEWEST)
-        found = (await self._connection.execute(newest)).scalars().all()
-        return await asyncio.to_thread(_paths_in, found)
+        texts = (await self._connection.execute(newest)).scalars().all()
+        return await asyncio.to_thread(_paths_in, texts)
 
-    async def remembers_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
-        """Return the projects of a server with the times (UTC) since when their patches are known and still stored."""
-        kept = self._now - KEEP_PATCHES
-        return [(project, max(since, kept)) for project, since in await self.known_since(server)]
+    async def stored_since(self, server: ServerName) -> list[tuple[ProjectName, datetime]]:
+        """Return the projects of a server with the times (UTC) since which their patches are stored."""
+        oldest = self._now - KEEP_PATCHES
+        return [(project, max(since, oldest)) for project, since in await self.known_since(server)]
 
     async def maintainers(self, server: ServerName, project: ProjectName) -> MaintainersCopy | None:
         """Return the last valid copy of a project's MAINTAINERS; None if there is none."""
@@ -265,7 +265,7 @@ def _remembered(patches: Sequence[sa.RowMapping], series: Sequence[sa.RowMapping
 
 
 def _paths_in(files: Iterable[str]) -> set[str]:
-    """Return the paths in columns of files, given as text."""
+    """Return the paths in values of the column `files`, which are JSON text."""
     decoded = (json.loads(each) or () for each in files)
     return {path for each in decoded for row in each for path in row[:2] if path is not None}
 
@@ -276,19 +276,21 @@ def _submissions(
     alone: Sequence[sa.RowMapping],
     checks: Sequence[sa.RowMapping],
 ) -> dict[tuple[SubmissionKind, int], Submission]:
-    """Return the submissions in some rows, by kind and id."""
-    told: dict[PatchId, list[Check]] = {}
+    """Return the submissions in the rows, by kind and id."""
+    checks_of: dict[PatchId, list[Check]] = {}
     for row in checks:
-        told.setdefault(row["patch"], []).append(rows.to_check(row))
+        checks_of.setdefault(row["patch"], []).append(rows.to_check(row))
     known = _KnownChecks(
-        {patch: latest_of(each) for patch, each in told.items()},
-        frozenset((patch, each.context) for patch, some in told.items() for each in some if could_not_apply(each)),
+        {patch: latest_of(each) for patch, each in checks_of.items()},
+        frozenset((patch, each.context) for patch, some in checks_of.items() for each in some if could_not_apply(each)),
     )
     patches: dict[int, list[Patch]] = {row["id"]: [] for row in series}
     for row in sorted(members, key=lambda row: row["id"]):
         patches[row["series"]].append(_patch(row))
-    found = {(SubmissionKind.SERIES, row["id"]): _submission(_series(row), patches[row["id"]], known) for row in series}
-    return found | {(SubmissionKind.PATCH, row["id"]): _submission(None, [_patch(row)], known) for row in alone}
+    submissions = {
+        (SubmissionKind.SERIES, row["id"]): _submission(_series(row), patches[row["id"]], known) for row in series
+    }
+    return submissions | {(SubmissionKind.PATCH, row["id"]): _submission(None, [_patch(row)], known) for row in alone}
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +325,7 @@ class VersionBook:
     async def candidates(self, server: ServerName, new: Newcomer) -> list[PredecessorCandidate]:
         """Return the series that *new* may follow, newest first: same submitter and project, and no higher version.
 
-        Their hashes are only those that *new* has, too.
+        Each has only those hashes that *new* has, too.
         """
         table, series = schema.series, new.series
         query = sa.select(table).where(
@@ -333,21 +335,21 @@ class VersionBook:
             sa.func.lower(table.c.project) == series.project.lower(),
             table.c.version <= version_of(series).number,
         )
-        found = await self._connection.execute(query.order_by(table.c.id.desc()).limit(MOST_CANDIDATES))
-        earlier = found.mappings().all()
+        result = await self._connection.execute(query.order_by(table.c.id.desc()).limit(MAX_CANDIDATES))
+        earlier = result.mappings().all()
         shared = await self._shared(server, [row["id"] for row in earlier], new)
         return [
             PredecessorCandidate(rows.to_series(row), row["former"], frozenset(shared[row["id"]])) for row in earlier
         ]
 
     async def around(self, server: ServerName, series: SeriesId) -> tuple[SeriesId | None, list[Series]]:
-        """Return which series one is a new version of, if any, and the series that are new versions of it, by id."""
+        """Return the former version of a series, if any, and the series that are new versions of it, by id."""
         table = schema.series
         is_near = sa.or_(table.c.id == series, table.c.former == series)
         query = sa.select(table).where(table.c.server == server, is_near).order_by(table.c.id)
-        found = (await self._connection.execute(query)).mappings().all()
-        former = next((row["former"] for row in found if row["id"] == series), None)
-        following = [rows.to_series(row) for row in found if row["former"] == series]
+        versions = (await self._connection.execute(query)).mappings().all()
+        former = next((row["former"] for row in versions if row["id"] == series), None)
+        following = [rows.to_series(row) for row in versions if row["former"] == series]
         return None if former is None else SeriesId(former), following
 
     async def following(self, server: ServerName, series: SeriesId) -> list[Series]:
@@ -358,10 +360,10 @@ class VersionBook:
 
     async def _shared(self, server: ServerName, series: Sequence[int], new: Newcomer) -> dict[int, set[str]]:
         table = schema.patch
-        found: defaultdict[int, set[str]] = defaultdict(set)
+        hashes: defaultdict[int, set[str]] = defaultdict(set)
         if new.hashes:
-            hashes = sorted(new.hashes)[:_MOST_HASHES]
+            candidates = sorted(new.hashes)[:_MAX_HASHES]
             query = sa.select(table.c.series, table.c.hash).where(table.c.server == server, table.c.series.in_(series))
-            for row in await self._connection.execute(query.where(table.c.hash.in_(hashes))):
-                found[row.series].add(row.hash)
-        return found
+            for row in await self._connection.execute(query.where(table.c.hash.in_(candidates))):
+                hashes[row.series].add(row.hash)
+        return hashes

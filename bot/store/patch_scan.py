@@ -1,7 +1,7 @@
-"""Patches of the past as facts: of each row only the columns are read that the facts of a query are made of.
+"""Scans of stored patches: reads only those columns from which the facts of a query are made.
 
-A whole row costs many times as much to read and to decode as the few columns that most queries need. What is decided is
-the same: facts that decide nothing in the query are empty.
+Reading and decoding a whole row takes many times as long as the few columns that most queries need. The result is the
+same, because facts that the query does not use are left empty.
 """
 
 import json
@@ -30,11 +30,11 @@ ScanRow: TypeAlias = sa.Row[Any]
 
 
 class PatchScan:
-    """The rows of a server's patches with the columns that some *facts* are made of."""
+    """A query for a server's patches with the columns from which *facts* are made."""
 
     def __init__(self, server: ServerName, facts: Collection[FactName]) -> None:
         self.server = server
-        self._names = dict.fromkeys([*_ALWAYS, *(name for fact in facts for name in KEPT_FACTS[fact].columns)])
+        self._names = dict.fromkeys([*_ALWAYS, *(name for fact in facts for name in STORED_FACTS[fact].columns)])
 
     def query(self) -> sa.Select[Any]:
         """Return the query for all patches of the server."""
@@ -47,17 +47,17 @@ class PatchScan:
 
 
 class FactsReader:
-    """Makes those *facts* of the rows of a scan that decide a part of its query."""
+    """Makes *facts*, which decide a part of a query, from the rows of a scan."""
 
     def __init__(self, server: ServerName, facts: Collection[FactName]) -> None:
         self.facts = frozenset(facts)
-        kept = {fact.value: KEPT_FACTS[fact] for fact in facts}
-        self.effort = max((each.effort for each in kept.values()), default=0)
+        stored_facts = {fact.value: STORED_FACTS[fact] for fact in facts}
+        self.effort = max((each.effort for each in stored_facts.values()), default=0)
         self._server = server
-        self._fields = [(field, each.read) for field, each in kept.items() if each.read is not None]
+        self._fields = [(field, each.read) for field, each in stored_facts.items() if each.read is not None]
 
     def read(self, row: ScanRow, more: ExtraFacts) -> Facts:
-        """Return the facts of the patch of a row, and *more* than its columns tell."""
+        """Return the facts of the patch in a row, together with *more* facts from elsewhere."""
         fields = dict(_NOTHING)
         for field, read in self._fields:
             fields[field] = read(row)
@@ -65,7 +65,7 @@ class FactsReader:
 
 
 def _column(name: str) -> sa.ColumnElement[Any]:
-    """Return the column with a *name*; JSON as text, to be decoded off the event loop."""
+    """Return the column with a *name*; JSON columns as text, to be decoded off the event loop."""
     table = schema.series if name.startswith(_OF_SERIES) else schema.patch
     column = table.c[name.removeprefix(_OF_SERIES)]
     packed = sa.cast(column, sa.Text) if isinstance(column.type, sa.JSON) else column
@@ -97,17 +97,18 @@ def _reviewers(row: ScanRow) -> tuple[str, ...]:
     return reviewers_in(rows.to_trailers(stored))
 
 
-_OF_SERIES: Final = "series_"  # begins the names of columns that a patch's series has
+_OF_SERIES: Final = "series_"  # the prefix of columns of a patch's series
 _NAME_COLUMNS: Final = ("name", "series_id", "series_name")
 _ALWAYS: Final = ("id", "series", "project", "read_at")
 _NOTHING: Final[Mapping[str, Any]] = {"submitter": Person("", ""), "subjects": (), "prefixes": (), "paths": ()}
 
 
 @dataclass(frozen=True, slots=True)
-class KeptFact:
-    """The columns that a fact is made of, and how; *read* is None for what rows have always, or the search adds.
+class StoredFact:
+    """The columns from which a fact is made, and the function *read* that makes it.
 
-    What takes more *effort*, because it is decoded or taken apart, is looked at last.
+    *read* is None for facts that every row has or that the search adds. Facts of higher *effort*, which must be
+    decoded or parsed, are evaluated last.
     """
 
     columns: tuple[str, ...] = ()
@@ -115,27 +116,29 @@ class KeptFact:
     effort: int = 0
 
 
-KEPT_FACTS: Final[Mapping[FactName, KeptFact]] = {
-    FactName.SERVER: KeptFact(),
-    FactName.PROJECT: KeptFact(),
-    FactName.PATHS: KeptFact(("files",), paths_of, effort=2),
-    FactName.SECTIONS: KeptFact(("files",), effort=3),
-    FactName.KNOWN_SECTIONS: KeptFact(),
-    FactName.SUBMITTER: KeptFact(
+STORED_FACTS: Final[Mapping[FactName, StoredFact]] = {
+    FactName.SERVER: StoredFact(),
+    FactName.PROJECT: StoredFact(),
+    FactName.PATHS: StoredFact(("files",), paths_of, effort=2),
+    FactName.SECTIONS: StoredFact(("files",), effort=3),
+    FactName.KNOWN_SECTIONS: StoredFact(),
+    FactName.SUBMITTER: StoredFact(
         ("submitter_name", "submitter_email"), lambda row: Person(row.submitter_name, row.submitter_email)
     ),
-    FactName.TO: KeptFact(("to",), lambda row: tuple(json.loads(row.to)), effort=2),
-    FactName.CC: KeptFact(("cc",), lambda row: tuple(json.loads(row.cc)), effort=2),
-    FactName.SUBJECTS: KeptFact(_NAME_COLUMNS, lambda row: subjects_of(_names(row)), effort=1),
-    FactName.PREFIXES: KeptFact(_NAME_COLUMNS, lambda row: all_prefixes_of(_names(row)), effort=1),
-    FactName.VERSION: KeptFact(("name", "series_version"), _version, effort=1),
-    FactName.TOTAL: KeptFact(("name", "series_total"), lambda row: total_of(row.name, row.series_total or 1), effort=1),
-    FactName.STATE: KeptFact(("state",), lambda row: row.state),
-    FactName.DELEGATE: KeptFact(("delegate",), lambda row: row.delegate),
-    FactName.CHECK: KeptFact(("check",), lambda row: CheckState(row.check) if row.check else None),
-    FactName.IS_PULL: KeptFact(("pull_url",), lambda row: row.pull_url is not None),
-    FactName.IS_COMPLETE: KeptFact(("name", "pull_url", "series_received_all"), _is_complete, effort=1),
-    FactName.IS_ARCHIVED: KeptFact(("archived",), lambda row: row.archived),
-    FactName.REVIEWERS: KeptFact(("trailers", "series_trailers"), _reviewers, effort=2),
-    FactName.IDLE: KeptFact(("changed_at",)),
+    FactName.TO: StoredFact(("to",), lambda row: tuple(json.loads(row.to)), effort=2),
+    FactName.CC: StoredFact(("cc",), lambda row: tuple(json.loads(row.cc)), effort=2),
+    FactName.SUBJECTS: StoredFact(_NAME_COLUMNS, lambda row: subjects_of(_names(row)), effort=1),
+    FactName.PREFIXES: StoredFact(_NAME_COLUMNS, lambda row: all_prefixes_of(_names(row)), effort=1),
+    FactName.VERSION: StoredFact(("name", "series_version"), _version, effort=1),
+    FactName.TOTAL: StoredFact(
+        ("name", "series_total"), lambda row: total_of(row.name, row.series_total or 1), effort=1
+    ),
+    FactName.STATE: StoredFact(("state",), lambda row: row.state),
+    FactName.DELEGATE: StoredFact(("delegate",), lambda row: row.delegate),
+    FactName.CHECK: StoredFact(("check",), lambda row: CheckState(row.check) if row.check else None),
+    FactName.IS_PULL: StoredFact(("pull_url",), lambda row: row.pull_url is not None),
+    FactName.IS_COMPLETE: StoredFact(("name", "pull_url", "series_received_all"), _is_complete, effort=1),
+    FactName.IS_ARCHIVED: StoredFact(("archived",), lambda row: row.archived),
+    FactName.REVIEWERS: StoredFact(("trailers", "series_trailers"), _reviewers, effort=2),
+    FactName.IDLE: StoredFact(("changed_at",)),
 }

@@ -1,4 +1,4 @@
-"""Stores what is known of the watched servers: cursors, baselines, pending objects, progress of the sweeps, series."""
+"""Storage of the state of polling: cursors, baselines, pending objects, series, and the progress of the sweeps."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,17 +28,17 @@ from bot.submission import SubmissionKind, SubmissionRef
 KEEP_EVENTS = timedelta(days=4)
 KEEP_EVENTS_AT_LEAST = 1_000
 KEEP_CHECKS = timedelta(days=30)
-KEEP_PENDING = timedelta(days=30)  # for which an object that cannot be read is asked for again
-OPEN_FOR = timedelta(days=60)  # since it arrived; what is older changes rarely, and its card is old
-SETTLED_FOR = timedelta(days=1)  # what has a final state for less may still be told its commit
+KEEP_PENDING = timedelta(days=30)  # for which an unreadable object is requested again
+OPEN_FOR = timedelta(days=60)  # since the arrival of a submission; older ones rarely change, and their cards are old
+SETTLED_FOR = timedelta(days=1)  # in a final state, during which the commit may still be added
 _FINAL_STATES = tuple(sorted(DEFAULT_CLASSES.closed - {"deferred"}))  # deferred patches are often taken up again
 
 
 def _states_in(poll: Poll) -> set[str]:
     """Return the slugs of the states in a poll."""
     patches = (*poll.patches, *(patch for read in poll.series for patch in read.news))
-    told = {each.value for each in poll.updates if isinstance(each, FieldUpdate) and each.field is PatchField.STATE}
-    return {slug for slug in told | {patch.state for patch in patches} if slug}
+    slugs = {each.value for each in poll.updates if isinstance(each, FieldUpdate) and each.field is PatchField.STATE}
+    return {slug for slug in slugs | {patch.state for patch in patches} if slug}
 
 
 def _pending_name(row: sa.RowMapping) -> str:
@@ -53,7 +53,7 @@ class PollBook(PatchBook):
         self._incidents = incidents
         self._sweeps = SweepBook(connection, now)
 
-    # What a poller asks
+    # Reads of the poller
 
     async def watched(self, server: ServerName) -> WatchPosition:
         """Return the position of the watch of *server*."""
@@ -68,7 +68,7 @@ class PollBook(PatchBook):
             cursor=row["cursor"] if row else None,
             highest=row["highest_event"] if row else 0,
             baselines=tuple(rows.to_baseline(item) for item in baselines),
-            pending=await asyncio.to_thread(  # tens of thousands, after an import
+            pending=await asyncio.to_thread(  # tens of thousands after an import
                 lambda: tuple(readable(waiting.mappings(), rows.to_pending, _pending_name, self._incidents))
             ),
             sweep=to_sweep_state(row) if row and row["server"] is not None else None,
@@ -78,8 +78,8 @@ class PollBook(PatchBook):
     async def known_events(self, server: ServerName, ids: Iterable[int]) -> set[PatchworkEventId]:
         """Return those of *ids* that an earlier poll read."""
         table = schema.seen_event
-        found = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
-        return {PatchworkEventId(row["id"]) for row in found}
+        known = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
+        return {PatchworkEventId(row["id"]) for row in known}
 
     async def known_series(self, server: ServerName, ids: Iterable[int]) -> dict[SeriesId, KnownSeries]:
         """Return those of *ids* that were evaluated, with their known patches."""
@@ -96,11 +96,11 @@ class PollBook(PatchBook):
     async def known_patches(self, server: ServerName, ids: Iterable[int]) -> set[PatchId]:
         """Return those of *ids* that were read with their diffs."""
         table = schema.patch
-        found = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
-        return {PatchId(row["id"]) for row in found}
+        rows_ = await self._among(sa.select(table.c.id).where(table.c.server == server), table.c.id, ids)
+        return {PatchId(row["id"]) for row in rows_}
 
     async def ref_of_cover(self, server: ServerName, project: ProjectName, cover: Msgid) -> SubmissionRef | None:
-        """The series that was judged whose cover letter has a message-id, which is unique per project only."""
+        """Return the evaluated series with the cover letter *cover*, a message-id that is unique within a project."""
         table = schema.series
         where = (table.c.server == server, table.c.cover == cover, table.c.project == project)
         row = await self._one(sa.select(table.c.id).where(*where).order_by(table.c.id).limit(1))
@@ -116,23 +116,23 @@ class PollBook(PatchBook):
         """Return the worst check of each known one of *patches*; None for a patch without checks."""
         table = schema.patch
         query = sa.select(table.c.id, table.c.check).where(table.c.server == server)
-        found = await self._among(query, table.c.id, patches)
-        return {PatchId(row["id"]): CheckState(row["check"]) if row["check"] else None for row in found}
+        rows_ = await self._among(query, table.c.id, patches)
+        return {PatchId(row["id"]): CheckState(row["check"]) if row["check"] else None for row in rows_}
 
-    # What a poll found
+    # Results of a poll
 
     async def save(self, poll: Poll) -> tuple[ChangedSubmission, ...]:
         """Write the results of *poll*, and return the changed submissions."""
         if poll.rebuilt:
             await self._forget(poll.server)
-        changing = PollChanges(self._connection, self._now, poll)
-        known = await changing.look()
-        await self._keep_found(poll, known)
-        changed = await changing.make()
+        changes = PollChanges(self._connection, self._now, poll)
+        known = await changes.read_before()
+        await self._write_results(poll, known)
+        changed = await changes.apply()
         await RecheckBook(self._connection, self._now).save(poll, changed)
         return changed
 
-    async def _keep_found(self, poll: Poll, known: AbstractSet[SubmissionRef]) -> None:
+    async def _write_results(self, poll: Poll, known: AbstractSet[SubmissionRef]) -> None:
         await self._move_cursor(poll)
         if poll.sweep is not None:
             await self._sweeps.save(poll.server, poll.sweep)
@@ -158,11 +158,11 @@ class PollBook(PatchBook):
         await self._insert(schema.patch, read)
 
     async def _keep_series(
-        self, server: ServerName, found: Sequence[Series], known: AbstractSet[SubmissionRef]
+        self, server: ServerName, new_series: Sequence[Series], known: AbstractSet[SubmissionRef]
     ) -> None:
-        """Write the series that were *found*, but not which ones they follow, which no server tells."""
+        """Write *new_series*, without their former versions, which the server does not have."""
         table, here = schema.series, schema.series.c.server == server
-        read = {series.id: rows.of_series(series, self._now) for series in found}
+        read = {series.id: rows.of_series(series, self._now) for series in new_series}
         before = {number for number in read if SubmissionRef(server, SubmissionKind.SERIES, number) in known}
         for number in before:
             await self._connection.execute(sa.update(table).where(here, table.c.id == number).values(read[number]))
@@ -170,7 +170,7 @@ class PollBook(PatchBook):
         await self._insert(table, new)
 
     async def keep_only(self, server: ServerName, projects: Sequence[str]) -> None:
-        """Delete the baselines and pending objects of projects that are no longer watched, which may start over."""
+        """Delete the baselines and pending objects of projects that are not watched any more."""
         watched = {name.lower() for name in projects}
         for table, column in ((schema.project, schema.project.c.name), (schema.pending, schema.pending.c.project)):
             known = await self._connection.execute(sa.select(column).where(table.c.server == server).distinct())
@@ -179,18 +179,18 @@ class PollBook(PatchBook):
                     await self._connection.execute(sa.delete(table).where(table.c.server == server, column == name))
                     await RecheckBook(self._connection, self._now).leave(server, name)
 
-    # What is dropped: a batch of what no window reaches and nobody asks for any more; whether there may be more of it.
-    # It becomes the past: were it found again, by the safety net of a quiet list, it would be no news.
+    # Housekeeping: each method deletes a batch of rows that are no longer needed, and returns whether there may be
+    # more. Baselines are raised first, so that a deleted object does not count as new if a sweep reads it again.
 
-    async def tidy_told(self) -> bool:
+    async def tidy_early_updates(self) -> bool:
         """Delete a batch of old updates of patches that were never read."""
-        told = schema.told
-        return await drop_batch(self._connection, told, told.c.told_at < self._now - KEEP_EVENTS)
+        table = schema.early_update
+        return await drop_batch(self._connection, table, table.c.received_at < self._now - KEEP_EVENTS)
 
     async def tidy_checks(self) -> bool:
         """Delete a batch of old checks."""
         check = schema.patch_check
-        return await drop_batch(self._connection, check, check.c.told_at < self._now - KEEP_CHECKS)
+        return await drop_batch(self._connection, check, check.c.received_at < self._now - KEEP_CHECKS)
 
     async def tidy_comments(self) -> bool:
         """Delete a batch of old comments."""
@@ -198,7 +198,7 @@ class PollBook(PatchBook):
         return await drop_batch(self._connection, comment, comment.c.seen_at < self._now - KEEP_PATCHES)
 
     async def tidy_pending(self) -> bool:
-        """Delete a batch of objects that could not be read for a long time."""
+        """Delete a batch of pending objects that have been unreadable for a long time."""
         pending = schema.pending
         return await drop_batch(self._connection, pending, pending.c.first_seen < self._now - KEEP_PENDING)
 
@@ -212,7 +212,7 @@ class PollBook(PatchBook):
     async def tidy_series(self) -> bool:
         """Delete a batch of old series."""
         series = schema.series
-        old = series.c.judged_at < self._now - KEEP_PATCHES
+        old = series.c.evaluated_at < self._now - KEEP_PATCHES
         await self._raise_baselines(series.c.id, old, "baseline_series")
         return await drop_batch(self._connection, series, old)
 
@@ -238,8 +238,8 @@ class PollBook(PatchBook):
         highest = (await self._connection.execute(sa.select(sa.func.max(table.c.id)).where(*old))).scalar_one()
         project = schema.project
         if highest is not None:
-            past = sa.update(project).where(project.c.server == server, project.c.baseline_event < highest)
-            await self._connection.execute(past.values(baseline_event=highest))
+            raised = sa.update(project).where(project.c.server == server, project.c.baseline_event < highest)
+            await self._connection.execute(raised.values(baseline_event=highest))
         return await drop_batch(self._connection, table, *old)
 
     async def _move_cursor(self, poll: Poll) -> None:
@@ -260,9 +260,9 @@ class PollBook(PatchBook):
 
     async def _forget(self, server: ServerName) -> None:
         """Delete everything stored about a server whose ids started over."""
-        known = (schema.series, schema.patch, schema.told, schema.patch_check, schema.comment)
-        told = (schema.card, schema.digest_entry, schema.flooded, schema.absence, schema.retry)
-        for table in (*known, *told, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
+        known = (schema.series, schema.patch, schema.early_update, schema.patch_check, schema.comment)
+        posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.absence, schema.retry)
+        for table in (*known, *posted, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         await RecheckBook(self._connection, self._now).forget(server)
 
@@ -322,9 +322,9 @@ class SweepBook(Book):
         query = query.select_from(patch.outerjoin(series, of_series)).where(*where)
         query = query.group_by(patch.c.project, patch.c.series, lone, series.c.name)
         query = query.having(newest < below) if below is not None else query
-        found = await self._all(query.order_by(newest.desc()).limit(limit))
+        submissions = await self._all(query.order_by(newest.desc()).limit(limit))
         total = (await self._connection.execute(sa.select(sa.func.count()).where(*where))).scalar_one()
-        return OpenSubmissions(tuple(map(_to_submission, found)), total)
+        return OpenSubmissions(tuple(map(_to_submission, submissions)), total)
 
 
 def to_sweep_state(row: sa.RowMapping) -> SweepState:

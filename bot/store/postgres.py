@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     import psycopg
 
 OLDEST: Final = 14  # the oldest version that PostgreSQL's own developers kept up when this was written
-STATEMENT_SECONDS: Final = 60  # what a statement may take, a migration's excepted
-_LOCKS: Final = 0x70617463  # "patc": the space of the bot's advisory locks, so that other programs' do not meet them
+STATEMENT_SECONDS: Final = 60  # the timeout of a statement, except in migrations
+_LOCKS: Final = 0x70617463  # "patc", the first key of the bot's advisory locks, which keeps them apart from others
 BEGIN: Final = f"SELECT pg_advisory_xact_lock({_LOCKS}, 1)"
 BEGIN_READ_ONLY: Final = "SET TRANSACTION READ ONLY"
 TAKE_YOUR_TIME: Final = "SET LOCAL statement_timeout = 0"
 _BE_THE_ONLY_ONE: Final = f"SELECT pg_advisory_lock({_LOCKS}, 2)"
 
-# What libpq is told where the URL says nothing: a machine that vanished is noticed within a minute, by either side
+# Defaults of connection parameters: either side detects within a minute that the other one is gone
 _PARAMETERS = {
     "application_name": "patchbot",
     "connect_timeout": "10",
@@ -29,7 +29,7 @@ _PARAMETERS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-# A commit that returned survives a power loss, even where the server's settings promise less
+# A commit survives a power loss, even if the server's settings guarantee less
 _SESSION = f"""
     SELECT set_config('lock_timeout', %s, false),
            set_config('statement_timeout', '{STATEMENT_SECONDS}s', false),
@@ -40,15 +40,15 @@ _SESSION = f"""
                WHEN 'off' THEN 'local' ELSE current_setting('synchronous_commit') END, false)
 """
 
-# SQLSTATE -> what it means to an operator
+# Explanations for an operator, by SQLSTATE
 _STATES = {
     "25006": "can only be read: is it a standby?",
-    "42501": "does not permit this user what the bot needs; {said}",
+    "42501": "does not permit this user what the bot needs; {message}",
     "53100": "cannot be written: the disk is full",
     "55P03": "is in use by another program, which did not let go of it within {wait:g} s",
     "57014": f"took more than {STATEMENT_SECONDS} s over a statement",
 }
-# What is said when no connection comes about -> what it means
+# Explanations of failed connections, by the error message
 _REFUSALS = {
     r"pg_hba\.conf": "does not let this user in from here (pg_hba.conf)",
     r"password authentication failed": "refuses the name or the password that store.url gives",
@@ -80,7 +80,7 @@ def engine_for(url: str, wait_seconds: float, *, only_instance: bool) -> AsyncEn
         ) from error
     try:
         given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
-    except psycopg.Error:  # its words may repeat the password
+    except psycopg.Error:  # its message may contain the password
         raise ConfigError("store.url", "cannot be read: postgresql://USER@HOST/DATABASE?PARAMETER=VALUE") from None
     address = _address(given)
     conninfo = make_conninfo(**{**_PARAMETERS, **given, "client_encoding": "UTF8"})
@@ -88,7 +88,7 @@ def engine_for(url: str, wait_seconds: float, *, only_instance: bool) -> AsyncEn
     async def opened() -> "psycopg.AsyncConnection":
         connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
         try:
-            _see_that_it_fits(connection.info, address)
+            _check_server(connection.info, address)
             await connection.execute(_SESSION, [f"{max(1, round(wait_seconds * 1000))}ms"])
             if only_instance:
                 await _be_the_only_one(connection, address, wait_seconds)
@@ -119,14 +119,14 @@ def name_of(url: sa.URL) -> str:
 
 def complaint(url: sa.URL, error: sa.exc.DBAPIError, wait_seconds: float) -> str | None:
     """Return the meaning of *error* in one line; None if our own statement may be at fault."""
-    said = next(iter(str(error.orig).splitlines()), "") or type(error.orig).__name__
+    message = next(iter(str(error.orig).splitlines()), "") or type(error.orig).__name__
     state = getattr(error.orig, "sqlstate", None)
     if state in _STATES:
-        return f"{name_of(url)} {_STATES[state].format(said=said, wait=wait_seconds)}"
+        return f"{name_of(url)} {_STATES[state].format(message=message, wait=wait_seconds)}"
     if not isinstance(error, (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.InterfaceError)):
         return None
-    meaning = next((meaning for part, meaning in _REFUSALS.items() if state is None and re.search(part, said)), None)
-    return f"{name_of(url)} {meaning or f'cannot be used: {said}'}"
+    meaning = next((meaning for part, meaning in _REFUSALS.items() if state is None and re.search(part, message)), None)
+    return f"{name_of(url)} {meaning or f'cannot be used: {message}'}"
 
 
 def _address(parameters: Mapping[str, str]) -> sa.URL:
@@ -135,8 +135,8 @@ def _address(parameters: Mapping[str, str]) -> sa.URL:
     return sa.URL.create("postgresql+psycopg", host=place or None, database=parameters.get("dbname"))
 
 
-def _see_that_it_fits(info: "psycopg.ConnectionInfo", address: sa.URL) -> None:
-    """Raise an error for a server that the bot does not support, before a statement fails because of it."""
+def _check_server(info: "psycopg.ConnectionInfo", address: sa.URL) -> None:
+    """Raise an error for an unsupported server, before a statement fails because of it."""
     version = info.server_version // 10_000
     if version < OLDEST:
         raise StoreError(f"{name_of(address)} is served by PostgreSQL {version}; {OLDEST} or newer is needed")
@@ -148,11 +148,11 @@ def _see_that_it_fits(info: "psycopg.ConnectionInfo", address: sa.URL) -> None:
 
 
 async def _be_the_only_one(connection: "psycopg.AsyncConnection", address: sa.URL, wait_seconds: float) -> None:
-    """Acquire the lock of the only instance, which ends with the connection."""
+    """Acquire the lock that excludes other instances as long as the connection exists."""
     import psycopg  # noqa: PLC0415  # there is a connection
 
     try:
         await connection.execute(_BE_THE_ONLY_ONE)
     except psycopg.errors.LockNotAvailable:
-        told = f"is in use by another patchbot, which did not end within {wait_seconds:g} s"
-        raise StoreError(f"{name_of(address)} {told}") from None
+        problem = f"is in use by another patchbot, which did not end within {wait_seconds:g} s"
+        raise StoreError(f"{name_of(address)} {problem}") from None

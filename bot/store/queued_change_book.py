@@ -1,4 +1,4 @@
-"""Storage of changes that rooms asked for, until they are posted together in the thread of a card."""
+"""Storage of changes that rooms subscribed to, until they are posted together in the thread of a card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from bot.submission import Contexts, SubmissionKind, SubmissionRef
 class ChangeBatch:
     """The queued changes of a card, oldest first; *first* is the number of the first one.
 
-    *since* is when that was seen (UTC), *ended* is why the card is no longer edited, None if it still is. *is_there* is
-    true if the card was sent, or may still be.
+    *since* is when the first change was seen (UTC), *ended* is why the card is no longer edited, None if it still is.
+    *is_there* is true if the card was sent, or may still be.
     """
 
     card: NoticeKey
@@ -62,28 +62,28 @@ class QueuedChangeBook:
         waits = is_put_off(RetryKind.REPLY, table.c.card, self._now)
         keys = sa.select(table.c.card).where(~waits).group_by(table.c.card).having(is_due)
         keys = keys.order_by(sa.func.min(table.c.id)).limit(limit)
-        found = [NoticeKey(key) for key in (await self._connection.execute(keys)).scalars()]
-        query = sa.select(table).where(table.c.card.in_(found)).order_by(table.c.id)
+        due = [NoticeKey(key) for key in (await self._connection.execute(keys)).scalars()]
+        query = sa.select(table).where(table.c.card.in_(due)).order_by(table.c.id)
         queued: dict[str, list[sa.RowMapping]] = {}
         for row in (await self._connection.execute(query)).mappings():
             queued.setdefault(row["card"], []).append(row)
         cards = (
-            await self._connection.execute(sa.select(card, is_there()).where(card.c.notice_key.in_(found)))
+            await self._connection.execute(sa.select(card, is_there()).where(card.c.notice_key.in_(due)))
         ).mappings()
         known = {row["notice_key"]: row for row in cards}
-        await self._drop([key for key in found if key not in known])
-        in_order = [known[key] for key in found if key in known]
-        bursts, unreadable = read_each(
-            in_order, lambda row: _burst(row, queued[row["notice_key"]]), lambda row: str(row["notice_key"])
+        await self._drop([key for key in due if key not in known])
+        in_order = [known[key] for key in due if key in known]
+        batches, unreadable = read_each(
+            in_order, lambda row: _batch(row, queued[row["notice_key"]]), lambda row: str(row["notice_key"])
         )
         for each in unreadable:
             await self._retries.put_off(RetryKind.REPLY, each.key, each.error)
-        return bursts
+        return batches
 
-    async def told(self, burst: ChangeBatch) -> None:
+    async def remove(self, batch: ChangeBatch) -> None:
         """Delete the changes of a batch."""
         table = schema.queued_change
-        where = (table.c.card == burst.card, table.c.id <= burst.last)
+        where = (table.c.card == batch.card, table.c.id <= batch.last)
         await self._connection.execute(sa.delete(table).where(*where))
 
     async def _drop(self, cards: Sequence[NoticeKey]) -> None:
@@ -94,7 +94,7 @@ class QueuedChangeBook:
 
 
 def next_reply(now: datetime) -> sa.Select[tuple[datetime]]:
-    """Select since when the oldest queued change waits, but for those that must not be tried yet; null: none does."""
+    """Select since when the oldest change is queued, ignoring batches that wait for a retry; null if none is."""
     table = schema.queued_change
     waits = is_put_off(RetryKind.REPLY, table.c.card, now)
     first = sa.func.min(table.c.seen_at, type_=columns.Utc()).label("first")
@@ -103,7 +103,7 @@ def next_reply(now: datetime) -> sa.Select[tuple[datetime]]:
     return sa.select(sa.func.min(moment, type_=columns.Utc()))
 
 
-def _burst(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> ChangeBatch:
+def _batch(card: sa.RowMapping, rows: Sequence[sa.RowMapping]) -> ChangeBatch:
     return ChangeBatch(
         card=NoticeKey(card["notice_key"]),
         room=RoomId(card["room"]),
@@ -162,7 +162,7 @@ def _to_comment(stored: Mapping[str, object]) -> Comment:
             raise TypeError("a queued comment has another shape than this program writes")
 
 
-_NO_TIME = datetime.min.replace(tzinfo=UTC)  # the rows have one, which is not kept
+_NO_TIME = datetime.min.replace(tzinfo=UTC)  # required by the rows, but not stored
 
 
 def of_changed(changed: ChangedSubmission) -> dict[str, Any]:
@@ -181,21 +181,21 @@ def of_changed(changed: ChangedSubmission) -> dict[str, Any]:
     }
 
 
-def to_changed(server: ServerName, kept: Mapping[str, Any]) -> ChangedSubmission:
+def to_changed(server: ServerName, stored: Mapping[str, Any]) -> ChangedSubmission:
     """Return the stored change of *server*.
 
     Raises:
         KeyError, TypeError, ValueError: it has another shape than this program writes.
     """
     return ChangedSubmission(
-        about=SubmissionRef(server, SubmissionKind(kept["kind"]), kept["object"], kept["rebuilds"]),
-        series=rows.to_series(kept["series"]) if kept["series"] else None,
-        before=tuple(map(rows.to_patch, kept["before"])),
-        after=tuple(map(rows.to_patch, kept["after"])),
-        changes=tuple(map(to_change, kept["changes"])),
-        checks=_to_checks(kept["checks"]),
-        former_checks=_to_checks(kept["former_checks"]),
-        former=rows.to_series(kept["former"]) if kept["former"] else None,
+        about=SubmissionRef(server, SubmissionKind(stored["kind"]), stored["object"], stored["rebuilds"]),
+        series=rows.to_series(stored["series"]) if stored["series"] else None,
+        before=tuple(map(rows.to_patch, stored["before"])),
+        after=tuple(map(rows.to_patch, stored["after"])),
+        changes=tuple(map(to_change, stored["changes"])),
+        checks=_to_checks(stored["checks"]),
+        former_checks=_to_checks(stored["former_checks"]),
+        former=rows.to_series(stored["former"]) if stored["former"] else None,
     )
 
 
@@ -215,7 +215,7 @@ def _of_checks(checks: Mapping[PatchId, Contexts]) -> list[list[object]]:
     return [[patch, [list(context) for context in contexts]] for patch, contexts in checks.items()]
 
 
-def _to_checks(kept: Sequence[Sequence[Any]]) -> dict[PatchId, Contexts]:
+def _to_checks(stored: Sequence[Sequence[Any]]) -> dict[PatchId, Contexts]:
     return {
-        PatchId(patch): tuple((context, CheckState(state)) for context, state in contexts) for patch, contexts in kept
+        PatchId(patch): tuple((context, CheckState(state)) for context, state in contexts) for patch, contexts in stored
     }

@@ -1,4 +1,4 @@
-"""Stores when the comments of each submission are rechecked if no event announces them, and the requests made."""
+"""Storage of the rechecks of comments that no event announces: their schedule, and the requests made."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,20 +44,20 @@ class RecheckBook(Book):
         return [(row["made_at"], row["requests"]) for row in await self._all(query)]
 
     async def comments_since(self, ref: SubmissionRef) -> datetime | None:
-        """Return the time from which unannounced comments on *ref* are news; None: none are."""
+        """Return the time from which unannounced comments on *ref* are new; None if none count as new."""
         row = await self._one(sa.select(recheck.c.comments_since).where(*_is(ref)))
         return row["comments_since"] if row else None
 
     async def oldest(self, server: ServerName) -> datetime | None:
-        """Return when the longest unchecked comments were last read; None if no comments are checked."""
-        read_at = sa.func.coalesce(recheck.c.read_at, recheck.c.comments_since)
+        """Return the oldest time of a last recheck among the submissions of *server*; None if none is rechecked."""
+        last_read = sa.func.coalesce(recheck.c.read_at, recheck.c.comments_since)
         where = (recheck.c.server == server, recheck.c.seen, recheck.c.next_at.is_not(None))
-        oldest = sa.select(sa.func.min(read_at, type_=recheck.c.read_at.type)).where(*where)
-        found: datetime | None = (await self._connection.execute(oldest)).scalar_one()
-        return found
+        oldest = sa.select(sa.func.min(last_read, type_=recheck.c.read_at.type)).where(*where)
+        read_at: datetime | None = (await self._connection.execute(oldest)).scalar_one()
+        return read_at
 
     async def save(self, poll: Poll, changed: Iterable[ChangedSubmission]) -> None:
-        """Store what a *poll* began and read, and restart the schedule of submissions that are new or *changed*."""
+        """Store the rechecks of a *poll*, and restart the schedule of submissions that are new or *changed*."""
         rechecks = poll.followed.rechecks
         if rechecks is None:
             return
@@ -86,7 +86,7 @@ class RecheckBook(Book):
             await self._connection.execute(sa.delete(recheck).where(*where))
 
     async def _begin(self, server: ServerName, begun: Sequence[Recheck]) -> None:
-        """Store rechecks that begin; unseen comments become new only from now on."""
+        """Store rechecks that begin; if their result was not seen before, only comments from now on are new."""
         await self._change(server, {each.ref: {"next_at": each.next_at, "seen": each.is_seen} for each in begun})
         anew = {"comments_since": self._now, "read_at": None}
         await self._change(server, {each.ref: anew for each in begun if not each.is_seen})
@@ -120,7 +120,7 @@ class RecheckBook(Book):
         await self._insert(recheck, [{**key, **values, "comments_since": self._now, "seen": False}])
 
     async def _change(self, server: ServerName, changes: Mapping[SubmissionRef, Mapping[str, object]]) -> None:
-        """Update the rows of some submissions with the values given for each, all for the same columns."""
+        """Update the rows of some submissions, each with its own values for the same columns."""
         if not changes:
             return
         is_it = (recheck.c.kind == sa.bindparam("of_kind"), recheck.c.object == sa.bindparam("of_object"))

@@ -8,13 +8,13 @@ recheck = sa.Table(
     "recheck",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, primary_key=True),  # "series", or "patch" for one without a series
+    sa.Column("kind", sa.Text, primary_key=True),  # "series", or "patch" for a patch without a series
     sa.Column("object", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("changed_at", Utc, nullable=False),  # the last change, or when it was read first
-    sa.Column("comments_since", Utc, nullable=False),  # comments sent before are no news
-    sa.Column("read_at", Utc),  # when its comments were last read; null: not yet
-    sa.Column("next_at", Utc),  # when they are to be read again; null: not before another change
-    sa.Column("seen", sa.Boolean, nullable=False),  # somebody saw what a recheck finds, when the last one was due
+    sa.Column("changed_at", Utc, nullable=False),  # last change, initially the first read
+    sa.Column("comments_since", Utc, nullable=False),  # comments sent earlier are not new
+    sa.Column("read_at", Utc),  # last read of its comments; null: never
+    sa.Column("next_at", Utc),  # next recheck; null: after another change
+    sa.Column("seen", sa.Boolean, nullable=False),  # whether anybody sees the comments, as of the last recheck
     sa.Index(None, "server", "next_at"),
     sa.Index(None, "changed_at"),
 )

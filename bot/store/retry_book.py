@@ -1,4 +1,4 @@
-"""Stores items that failed individually, with their number of failures, until they are retried."""
+"""Storage of items that failed individually, with their number of failures, until they are retried."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from bot.store.book import batched, drop_batch
 from bot.store.patch_book import KEEP_PATCHES
 
 BATCH: Final = 50
-_CHUNK = 500  # below the number of parameters that any SQLite takes
+_CHUNK = 500  # below the parameter limit of every SQLite version
 
 
 class RetryKind(StrEnum):
@@ -26,7 +26,7 @@ class RetryKind(StrEnum):
     SUBMISSION = "submission"
     CHANGE = "change"
     CARD = "card"
-    LINK = "link"  # of a version to the one before it
+    LINK = "link"  # from a version to the one before it
     EDIT = "edit"
     REPLY = "reply"
     DIGEST = "digest"
@@ -79,20 +79,20 @@ class RetryBook:
     async def take(self, server: ServerName) -> list[Retry]:
         """Remove and return the due parts of polls of *server*, the oldest first; the caller handles or re-adds them.
 
-        At most one batch; a clock that was set back delays none.
+        At most one batch is returned. Parts are also due if the clock was set back.
         """
         table = schema.retry
         query = self._due(server).order_by(table.c.id).limit(BATCH)
-        found = (await self._connection.execute(query)).mappings().all()
-        if found:
-            await self._connection.execute(sa.delete(table).where(table.c.id.in_([row["id"] for row in found])))
-        return [_retry(row) for row in found]
+        due_rows = (await self._connection.execute(query)).mappings().all()
+        if due_rows:
+            await self._connection.execute(sa.delete(table).where(table.c.id.in_([row["id"] for row in due_rows])))
+        return [_retry(row) for row in due_rows]
 
     async def are_due(self, server: ServerName) -> bool:
-        """Return whether there are parts of polls of *server* to take."""
+        """Return whether parts of polls of *server* are due."""
         return (await self._connection.execute(self._due(server).limit(1))).first() is not None
 
-    # Duties, of which the key says everything
+    # Duties, which need no data besides their keys
 
     async def put_off(self, kind: RetryKind, key: str, error: Exception) -> None:
         """Record a failure of a duty, which then waits for 2 s, doubling to 15 min with the number of failures."""
@@ -105,13 +105,13 @@ class RetryBook:
         await self.add(Retry(kind, key, failures=failures + 1))
 
     async def settle(self, kind: RetryKind, keys: Collection[str]) -> None:
-        """Remove duties that succeeded, or no longer exist."""
+        """Remove the retries of duties that succeeded, or no longer exist."""
         table = schema.retry
         for some in batched(keys, _CHUNK):
             await self._connection.execute(sa.delete(table).where(table.c.kind == kind, table.c.key.in_(some)))
 
     async def waiting(self, kind: RetryKind) -> set[str]:
-        """Return the keys of the duties that must not be tried yet."""
+        """Return the keys of the duties that wait for a retry."""
         table = schema.retry
         query = sa.select(table.c.key).where(table.c.kind == kind, *_waits(self._now))
         return set((await self._connection.execute(query)).scalars())
@@ -121,7 +121,7 @@ class RetryBook:
         is_due = sa.or_(table.c.next_at <= self._now, table.c.next_at > self._now + USUAL.longest)
         return sa.select(table).where(table.c.server == server, table.c.kind.in_(_OF_A_POLL), is_due)
 
-    # Rooms, servers and time
+    # Left and replaced rooms, and housekeeping
 
     async def move(self, old: RoomId, new: RoomId) -> None:
         """Move the retries of one room to another."""
@@ -129,7 +129,7 @@ class RetryBook:
         await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
 
     async def leave(self, room: RoomId) -> None:
-        """Drop the retries of a room that we left."""
+        """Delete the retries of a room that the bot left."""
         await self._connection.execute(sa.delete(schema.retry).where(schema.retry.c.room == room))
 
     async def tidy(self) -> bool:
@@ -139,7 +139,7 @@ class RetryBook:
 
 
 def next_try(now: datetime, kinds: Collection[RetryKind]) -> sa.Select[tuple[datetime]]:
-    """Select when the next of the *kinds* that must not be tried yet may be; null: there is none."""
+    """Select when the next retry of one of *kinds* is due; null if none waits."""
     table = schema.retry
     return sa.select(sa.func.min(table.c.next_at, type_=columns.Utc())).where(table.c.kind.in_(kinds), *_waits(now))
 

@@ -114,7 +114,7 @@ def of_series(series: Series, now: datetime) -> dict[str, object]:
         "cover_name": series.cover_name,
         "archive_url": series.archive_url,
         "patches": [[ref.id, ref.msgid, ref.name] for ref in series.patches],
-        "judged_at": now,
+        "evaluated_at": now,
     }
 
 
@@ -161,7 +161,7 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
         "date": patch.date,
         "state": patch.state,
         "delegate": patch.delegate,
-        "check": None if patch.check is CheckState.PENDING else patch.check,  # Patchwork's word for none, too
+        "check": None if patch.check is CheckState.PENDING else patch.check,  # which Patchwork also uses for no check
         "archived": patch.archived,
         "hash": patch.hash,
         "pull_url": patch.pull_url,
@@ -177,7 +177,7 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
 
 
 def to_ref(row: Row) -> SubmissionRef:
-    """What the patch of a row belongs to."""
+    """Return the submission that the patch in a row belongs to."""
     if row["series"] is None:
         return SubmissionRef(ServerName(row["server"]), SubmissionKind.PATCH, row["id"])
     return SubmissionRef(ServerName(row["server"]), SubmissionKind.SERIES, row["series"])
@@ -199,7 +199,7 @@ def to_trailers(stored: Iterable[Sequence[str]]) -> frozenset[Trailer]:
 
 
 def _of_files(files: tuple[FileChange, ...] | None) -> list[list[object]] | None:
-    """Return files as a column value; None is a diff that was not read, an empty list one that touches nothing."""
+    """Return files as a column value: None if the diff was not read, an empty list if it touches no file."""
     return None if files is None else [[file.path, file.old_path, file.added, file.removed] for file in files]
 
 

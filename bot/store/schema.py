@@ -10,28 +10,28 @@ server = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("cursor", sa.Text),
     sa.Column("highest_event", sa.BigInteger, nullable=False),
-    sa.Column("rebuilds", sa.Integer, nullable=False, server_default="0"),  # how often its ids started anew
-    sa.Column("polled_at", Utc),  # the last time that a poll of it succeeded
+    sa.Column("rebuilds", sa.Integer, nullable=False, server_default="0"),  # number of times that its ids started over
+    sa.Column("polled_at", Utc),  # last successful poll
 )
 
-sweep = sa.Table(  # how far the sweeps of a server came
+sweep = sa.Table(  # progress of a server's sweeps
     "sweep",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
-    sa.Column("at", Utc, nullable=False),  # the last one that was complete
-    sa.Column("archived", sa.BigInteger),  # how many archived patches there were; null: not told
-    sa.Column("named_at", Utc),  # when a page was last asked for the names of the states
-    sa.Column("below", sa.BigInteger),  # the round goes on with what has a lower patch id; null: from the newest on
-    sa.Column("patches", sa.JSON, nullable=False),  # how far the list was read: [highest, total, projects, floors]
+    sa.Column("at", Utc, nullable=False),  # last complete sweep
+    sa.Column("archived", sa.BigInteger),  # number of archived patches; null: unknown
+    sa.Column("named_at", Utc),  # last read of the names of states from a page
+    sa.Column("below", sa.BigInteger),  # the round continues below this patch id; null: at the newest
+    sa.Column("patches", sa.JSON, nullable=False),  # mark of the list: [highest, total, projects, floors]
     sa.Column("series", sa.JSON, nullable=False),
 )
 
-state = sa.Table(  # those that a server showed
+state = sa.Table(  # patch states seen on a server
     "state",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("slug", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text),  # as its pages spell it; null: none did
+    sa.Column("name", sa.Text),  # spelling on the server's pages; null: unknown
 )
 
 project = sa.Table(
@@ -44,7 +44,7 @@ project = sa.Table(
     sa.Column("baseline_patch", sa.BigInteger, nullable=False),
     sa.Column("baseline_series", sa.BigInteger, nullable=False),
     sa.Column("known_since", Utc, nullable=False),
-    sa.Column("unread_from", sa.Text),  # the server's date from which its events were not read while it was not there
+    sa.Column("unread_from", sa.Text),  # server date from which events are unread, because the project was missing
 )
 
 seen_event = sa.Table(
@@ -67,8 +67,8 @@ pending = sa.Table(
     sa.Column("due", Utc, nullable=False),
     sa.Column("deadline", Utc, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("unreadable_since", Utc),  # the first answer in a row that could not be used
-    sa.Column("missing_since", Utc),  # the first time that the server said that it has no such object
+    sa.Column("unreadable_since", Utc),  # first of the unusable responses in a row
+    sa.Column("missing_since", Utc),  # first "not found" of the server
 )
 
 series = sa.Table(
@@ -88,12 +88,14 @@ series = sa.Table(
     sa.Column("cover", sa.Text),
     sa.Column("archive_url", sa.Text),
     sa.Column("patches", sa.JSON, nullable=False),  # [[id, msgid, name], …] by number
-    sa.Column("judged_at", Utc, nullable=False),
-    sa.Column("former", sa.BigInteger),  # the series that this one is a new version of, where that is certain
-    sa.Column("submitter", sa.Text, nullable=False, server_default=""),  # the address, in lower case; as far as indexed
+    sa.Column("evaluated_at", Utc, nullable=False),
+    sa.Column("former", sa.BigInteger),  # former version, if it is certain
+    sa.Column(
+        "submitter", sa.Text, nullable=False, server_default=""
+    ),  # the address as indexed: in lower case, and cut
     sa.Column("cover_id", sa.BigInteger),
     sa.Column("cover_name", sa.Text, nullable=False, server_default=""),  # the cover letter's subject, with prefixes
-    sa.Column("trailers", sa.JSON),  # of the comments on the cover letter, [[kind, person], …]; null: none were read
+    sa.Column("trailers", sa.JSON),  # in comments on the cover letter, [[kind, person], …]; null: not read
     sa.Index(None, "cover"),
     sa.Index(None, "server", "former"),
     sa.Index(None, "server", "submitter", "id"),
@@ -125,53 +127,53 @@ patch = sa.Table(
     sa.Column("read_at", Utc, nullable=False),
     sa.Column("former_state", sa.Text),  # the state before the last change of it; null: none was seen
     sa.Column("commit_ref", sa.Text),
-    sa.Column("changed_at", Utc),  # when something last happened to it; null: nothing did since it was read
+    sa.Column("changed_at", Utc),  # last change; null: none since it was read
     sa.Index(None, "server", "series"),
     sa.Index(None, "msgid"),
 )
 
-maintainers = sa.Table(  # the last good copy of each project's MAINTAINERS
+maintainers = sa.Table(  # last valid copy of each project's MAINTAINERS
     "maintainers",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("project", sa.Text, primary_key=True),
-    sa.Column("place", sa.Text, nullable=False),  # where it was read from
+    sa.Column("place", sa.Text, nullable=False),  # source: a path or URL
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("read_at", Utc, nullable=False),
 )
 
-told = sa.Table(  # what was told of patches not read yet
-    "told",
+early_update = sa.Table(  # updates of patches that are not read yet
+    "early_update",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("patch", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("field", sa.Text, primary_key=True),  # a column of theirs
+    sa.Column("field", sa.Text, primary_key=True),  # a column of `patch`
     sa.Column("value", sa.Text),
-    sa.Column("told_at", Utc, nullable=False),
+    sa.Column("received_at", Utc, nullable=False),
 )
 
-patch_check = sa.Table(  # the last word of each account in each context, of patches not read yet, too
+patch_check = sa.Table(  # latest check of each account in each context, also of patches that are not read yet
     "patch_check",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("patch", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("user", sa.Text, primary_key=True),  # "" where the server does not tell
+    sa.Column("user", sa.Text, primary_key=True),  # "" if the server does not return it
     sa.Column("context", sa.Text, primary_key=True),
     sa.Column("id", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("description", sa.Text),  # the beginning of it; null: an event told of the check, which has none
-    sa.Column("told_at", Utc, nullable=False),
-    sa.Index(None, "told_at"),
+    sa.Column("description", sa.Text),  # its beginning; null: not read, because events have none
+    sa.Column("received_at", Utc, nullable=False),
+    sa.Index(None, "received_at"),
 )
 
-comment = sa.Table(  # those that were heard of
+comment = sa.Table(  # comments announced by events or found by rechecks
     "comment",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, primary_key=True),  # "patch" or "cover", whose comments number themselves apart
+    sa.Column("kind", sa.Text, primary_key=True),  # "patch" or "cover"; ids are unique only within a kind
     sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("object", sa.BigInteger, nullable=False),  # the patch or cover letter
-    sa.Column("told", sa.Boolean, nullable=False),  # or nobody wanted to hear what it says
+    sa.Column("posted", sa.Boolean, nullable=False),  # also true if no subscription needs it
     sa.Column("seen_at", Utc, nullable=False),
     sa.Index(None, "server", "kind", "object"),
 )
@@ -181,23 +183,23 @@ card = sa.Table(
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
     sa.Column("server", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, primary_key=True),  # "series", or "patch" for one without a series
+    sa.Column("kind", sa.Text, primary_key=True),  # "series", or "patch" for a patch without a series
     sa.Column("object", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("notice_key", sa.Text, nullable=False),
-    sa.Column("event", sa.Text),  # once it is sent
-    sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, found], …]
+    sa.Column("event", sa.Text),  # null until it is sent
+    sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, match, …], …]
     sa.Column("created_at", Utc, nullable=False),
-    sa.Column("form", sa.Text, nullable=False, server_default="card"),  # or "compact"
-    sa.Column("shown", sa.Text),  # a digest of what it says, with all edits written so far
-    sa.Column("edits", sa.Integer, nullable=False, server_default="0"),  # written so far
-    sa.Column("edited_at", Utc),  # when the last of them was written
-    sa.Column("urgent_since", Utc),  # when a change was seen that it does not show yet, and soon must
-    sa.Column("counts_since", Utc),  # the first and the last change that it does not show yet, and that may wait
+    sa.Column("form", sa.Text, nullable=False, server_default="card"),  # "card" or "compact"
+    sa.Column("shown", sa.Text),  # digest of its text with all stored edits
+    sa.Column("edits", sa.Integer, nullable=False, server_default="0"),  # number of stored edits
+    sa.Column("edited_at", Utc),  # last stored edit
+    sa.Column("urgent_since", Utc),  # first urgent change that it does not show yet
+    sa.Column("counts_since", Utc),  # first and last change that it does not show yet and that can wait
     sa.Column("counts_last", Utc),
-    sa.Column("touched_at", Utc),  # when the last change was seen; null: none was
-    sa.Column("due_at", Utc),  # when to edit it; null: it shows everything
-    sa.Column("rings", sa.Boolean, nullable=False, server_default=sa.false()),  # as it was written, and so its edits
-    sa.Column("ended", sa.Text),  # why it is edited no more: "redacted", "moved"
+    sa.Column("touched_at", Utc),  # last change seen; null: none
+    sa.Column("due_at", Utc),  # time of the next edit; null: up to date
+    sa.Column("rings", sa.Boolean, nullable=False, server_default=sa.false()),  # whether it, and so its edits, notify
+    sa.Column("ended", sa.Text),  # why it is no longer edited: "redacted", "moved"
     sa.Index(None, "room", "created_at"),
     sa.Index(None, "server", "kind", "object"),
     sa.Index(None, "due_at"),
@@ -222,57 +224,59 @@ notice = sa.Table(
     sa.Column("event", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("settled_at", Utc),
-    sa.Column("of", sa.Text),  # the key of the notice that it hangs on or changes
-    sa.Column("asked_by", sa.Text),  # the person whom an answer is for; null: nobody
+    sa.Column("of", sa.Text),  # key of the notice that it refers to or edits
+    sa.Column("asked_by", sa.Text),  # recipient of an answer; null: none
     sa.Index(None, "state", "room", "lane", "asked_by", "id"),
     sa.Index(None, "created_at"),
     sa.Index(None, "of"),
 )
 
-queued_change = sa.Table(  # what is soon told below a card; an id is never given twice, for a notice is named by it
-    "queued_change",
-    metadata,
-    sa.Column("id", Id, primary_key=True, autoincrement=True),
-    sa.Column("card", sa.Text, nullable=False),  # the key of its notice
-    sa.Column("seen_at", Utc, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("patch", sa.BigInteger),  # null: all of the series
-    sa.Column("before", sa.Text, nullable=False),
-    sa.Column("after", sa.Text, nullable=False),
-    sa.Column("context", sa.Text, nullable=False),
-    sa.Column("comment", sa.JSON(none_as_null=True)),
-    sa.Index(None, "card", "id"),
-    sqlite_autoincrement=True,
+queued_change = (
+    sa.Table(  # changes to be posted in a card's thread; ids are never reused, because notice keys have them
+        "queued_change",
+        metadata,
+        sa.Column("id", Id, primary_key=True, autoincrement=True),
+        sa.Column("card", sa.Text, nullable=False),  # notice key of the card
+        sa.Column("seen_at", Utc, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("patch", sa.BigInteger),  # null: the whole series
+        sa.Column("before", sa.Text, nullable=False),
+        sa.Column("after", sa.Text, nullable=False),
+        sa.Column("context", sa.Text, nullable=False),
+        sa.Column("comment", sa.JSON(none_as_null=True)),
+        sa.Index(None, "card", "id"),
+        sqlite_autoincrement=True,
+    )
 )
 
-session = sa.Table(  # where the sync of an account goes on
+session = sa.Table(  # sync token of an account
     "session",
     metadata,
     sa.Column("user", sa.Text, primary_key=True),
     sa.Column("since", sa.Text, nullable=False),
 )
 
-room = sa.Table(  # the rooms of which there is something to remember
+room = sa.Table(  # rooms with a stored state
     "room",
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
     sa.Column("direct", sa.Boolean, nullable=False),
     sa.Column("suspended", sa.Boolean, nullable=False),
-    sa.Column("name", sa.Text, unique=True),  # what the configuration calls it
-    sa.Column("resumed", sa.Integer, nullable=False, server_default="0"),  # how often it let us again
-    sa.Column("left", sa.Boolean, nullable=False, server_default=sa.false()),  # we went, by ourselves
-    sa.Column("alone", sa.Boolean, nullable=False, server_default=sa.false()),  # everybody else left it
-    sa.Column("skipped_until", Utc),  # too large to be read with the others
+    sa.Column("name", sa.Text, unique=True),  # name in the configuration
+    sa.Column("resumed", sa.Integer, nullable=False, server_default="0"),  # number of times that it was resumed
+    sa.Column("left", sa.Boolean, nullable=False, server_default=sa.false()),  # the bot left by itself
+    sa.Column("alone", sa.Boolean, nullable=False, server_default=sa.false()),  # all other members left
+    sa.Column("skipped_until", Utc),  # too large for a sync; left out until then
 )
 
-encrypted_room = sa.Table(  # never forgotten: a homeserver that says otherwise later is not believed
+encrypted_room = sa.Table(  # never deleted: encryption cannot be disabled, whatever a homeserver claims
     "encrypted_room",
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
-    sa.Column("algorithm", sa.Text, nullable=False),  # "" where its state names none
+    sa.Column("algorithm", sa.Text, nullable=False),  # "" if the room's state names none
 )
 
-invitation = sa.Table(  # those that nothing came of yet
+invitation = sa.Table(  # invitations that are not settled
     "invitation",
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
@@ -290,19 +294,19 @@ inbox = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("sent_at", Utc, nullable=False),
     sa.Column("answered", sa.Boolean, nullable=False),
-    sa.Column("thread", sa.Text),  # the event at its root
+    sa.Column("thread", sa.Text),  # root event of the thread
     sa.Column("replies_to", sa.Text),
     sa.UniqueConstraint("room", "event"),
     sa.Index(None, "answered", "sender", "id"),
 )
 
-subscription = sa.Table(  # those made in chat; an id is never given twice, for people remember them
+subscription = sa.Table(  # subscriptions made in chat; ids are never reused, because people remember them
     "subscription",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("room", sa.Text, nullable=False),  # where it is told
-    sa.Column("person", sa.Text),  # whose it is; null: the room's
-    sa.Column("query", sa.Text, nullable=False),  # canonical
+    sa.Column("room", sa.Text, nullable=False),  # where matches are posted
+    sa.Column("person", sa.Text),  # owner; null: the room
+    sa.Column("query", sa.Text, nullable=False),  # canonical text
     sa.Column("added_by", sa.Text, nullable=False),
     sa.Column("added_at", Utc, nullable=False),
     sa.Column("muted_until", Utc),
@@ -311,14 +315,14 @@ subscription = sa.Table(  # those made in chat; an id is never given twice, for 
     sqlite_autoincrement=True,
 )
 
-person_address = sa.Table(  # what `is:mine` stands for
+person_address = sa.Table(  # addresses that `is:mine` stands for
     "person_address",
     metadata,
     sa.Column("person", sa.Text, primary_key=True),
     sa.Column("address", sa.Text, primary_key=True),
 )
 
-room_setting = sa.Table(  # what was set in chat; what is not there has its default
+room_setting = sa.Table(  # settings made in chat; a missing one has its default
     "room_setting",
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
@@ -326,73 +330,73 @@ room_setting = sa.Table(  # what was set in chat; what is not there has its defa
     sa.Column("value", sa.Text, nullable=False),
 )
 
-room_mute = sa.Table(  # rooms where nothing is told until then
+room_mute = sa.Table(  # muted rooms
     "room_mute",
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
     sa.Column("until", Utc, nullable=False),
 )
 
-digest = sa.Table(  # the digests that are wanted, or that something is kept for
+digest = sa.Table(  # digests with subscriptions or unposted entries
     "digest",
     metadata,
     sa.Column("room", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, primary_key=True),  # canonical, e.g. "Mon-Fri 09:00"
-    sa.Column("since", Utc, nullable=False),  # when the last one was due, or the first was asked for
+    sa.Column("since", Utc, nullable=False),  # last due time, or when the first was requested
     sa.Column("next_due_at", Utc, nullable=False),
     sa.Index(None, "next_due_at"),
 )
 
-digest_entry = sa.Table(  # what digests tell of; a series is in a digest once
+digest_entry = sa.Table(  # entries of digests; a submission is in a digest once
     "digest_entry",
     metadata,
     sa.Column("id", Id, primary_key=True, autoincrement=True),  # in the order of arrival
     sa.Column("room", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("server", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),  # "series", or "patch" for one without a series
+    sa.Column("kind", sa.Text, nullable=False),  # "series", or "patch" for a patch without a series
     sa.Column("object", sa.BigInteger, nullable=False),
-    sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, found], …]
+    sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, match, …], …]
     sa.Column("added_at", Utc, nullable=False),
-    sa.Column("told_at", Utc),
+    sa.Column("posted_at", Utc),
     sa.UniqueConstraint("room", "digest", "server", "kind", "object"),
-    sa.Index(None, "told_at"),
+    sa.Index(None, "posted_at"),
 )
 
-flood_limit = sa.Table(  # how many series at once are too many for cards, as the settings have it
+flood_limit = sa.Table(  # configured number of series at once above which they get a list instead of cards
     "flood_limit",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),  # what the configuration calls the room
+    sa.Column("name", sa.Text, primary_key=True),  # the room's name in the configuration
     sa.Column("series", sa.Integer, nullable=False),
 )
 
-flood = sa.Table(  # the floods that go on, or are over and not told yet
+flood = sa.Table(  # floods that are open, or ended and not posted yet
     "flood",
     metadata,
-    sa.Column("key", sa.Text, primary_key=True),  # of its line
+    sa.Column("key", sa.Text, primary_key=True),  # key of its list
     sa.Column("room", sa.Text, nullable=False),
-    sa.Column("server", sa.Text, nullable=False),  # which brought the last of it
+    sa.Column("server", sa.Text, nullable=False),  # server of the newest submission
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("opened", Utc, nullable=False),
-    sa.Column("last", Utc, nullable=False),  # when more of it came
-    sa.Column("before", sa.Integer, nullable=False),  # cards that were sent just before
-    sa.Column("said", sa.Boolean, nullable=False),  # its line is written
+    sa.Column("last", Utc, nullable=False),  # time of the newest submission
+    sa.Column("before", sa.Integer, nullable=False),  # number of cards sent just before
+    sa.Column("said", sa.Boolean, nullable=False),  # true once its list is stored
 )
 
-flooded = sa.Table(  # series that have a place in a list instead of a card, or that a catch-up still holds
-    "flooded",
+flood_entry = sa.Table(  # submissions in a list instead of a card, or held for a catch-up
+    "flood_entry",
     metadata,
     sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("room", sa.Text, nullable=False),
     sa.Column("server", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("object", sa.BigInteger, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),  # of the line that it hangs on
-    sa.Column("wanted", sa.JSON, nullable=False),  # why, and what else its card would show
-    sa.Column("gathered_at", Utc, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # key of its list
+    sa.Column("content", sa.JSON, nullable=False),  # reasons, paths and form of its card
+    sa.Column("added_at", Utc, nullable=False),
     sa.UniqueConstraint("server", "kind", "object", "room"),
     sa.Index(None, "key"),
-    sa.Index(None, "gathered_at"),
+    sa.Index(None, "added_at"),
 )
 
 absence = sa.Table(  # the last absence from a server
@@ -402,20 +406,20 @@ absence = sa.Table(  # the last absence from a server
     sa.Column("since", Utc, nullable=False),
     sa.Column("until", Utc, nullable=False),
     sa.Column("whose", sa.Text, nullable=False),
-    sa.Column("came", sa.Integer, nullable=False),  # series, and lone patches
-    sa.Column("old", sa.Integer, nullable=False),  # too old to be told
-    sa.Column("ended", Utc),  # when what was missed was told
+    sa.Column("came", sa.Integer, nullable=False),  # number of submissions
+    sa.Column("old", sa.Integer, nullable=False),  # number of submissions that are too old to be posted
+    sa.Column("ended", Utc),  # when the catch-up was posted
 )
 
-retry = sa.Table(  # what could not be handled for a fault in it alone, and is tried again
+retry = sa.Table(  # items that failed individually, to be retried
     "retry",
     metadata,
     sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),  # what it is about, readable
+    sa.Column("key", sa.Text, nullable=False),  # readable name of the item
     sa.Column("server", sa.Text),
-    sa.Column("room", sa.Text),  # null: all that it concerns
-    sa.Column("work", sa.JSON, nullable=False),  # what to do again, where the key does not say
+    sa.Column("room", sa.Text),  # null: all rooms
+    sa.Column("work", sa.JSON, nullable=False),  # data needed for the retry besides the key
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("next_at", Utc, nullable=False),
     sa.Index(None, "kind", "key"),

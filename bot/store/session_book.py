@@ -1,4 +1,4 @@
-"""The stored state of the Matrix session: the sync token, the invitations and the rooms."""
+"""Storage of the Matrix session: the sync token, the invitations and the rooms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ from bot.store.subscription_book import SubscriptionBook
 
 @dataclass(frozen=True, slots=True)
 class StoredInvitation:
-    """An invitation of the bot; *direct* if it is to a direct chat."""
+    """An invitation of the bot to a room; *direct* is true for a direct chat."""
 
     room: RoomId
     inviter: UserId
@@ -46,7 +46,7 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class RoomBooks:
-    """The books with rows for each room."""
+    """The books that store rows by room."""
 
     outbox: OutboxBook
     cards: CardBook
@@ -72,12 +72,13 @@ class SessionBook:
         """Return the stored state for the account *user*; the rooms are the same for every account."""
         invitation = schema.invitation
         since = sa.select(schema.session.c.since).where(schema.session.c.user == user)
-        asked = (await self._connection.execute(sa.select(invitation).order_by(invitation.c.room))).mappings()
+        invitations = (await self._connection.execute(sa.select(invitation).order_by(invitation.c.room))).mappings()
         return replace(
             await self.load_rooms(),
             since=(await self._connection.execute(since)).scalar_one_or_none(),
             invitations=tuple(
-                StoredInvitation(RoomId(row["room"]), UserId(row["inviter"]), bool(row["direct"])) for row in asked
+                StoredInvitation(RoomId(row["room"]), UserId(row["inviter"]), bool(row["direct"]))
+                for row in invitations
             ),
         )
 
@@ -95,7 +96,7 @@ class SessionBook:
         )
 
     async def set_since(self, user: UserId, since: str) -> None:
-        """Set the token from which *user* syncs next."""
+        """Set the token from which the next sync of *user* starts."""
         table = schema.session
         await self._connection.execute(sa.delete(table).where(table.c.user == user))
         await self._connection.execute(sa.insert(table).values(user=user, since=since))
@@ -120,7 +121,7 @@ class SessionBook:
         await self._set(room, alone=alone)
 
     async def set_name(self, name: str, room: RoomId) -> None:
-        """Set the room that the configuration calls *name*; no other room has this name any more."""
+        """Set the room with the configured *name*; no other room has this name any more."""
         table = schema.room
         await self._connection.execute(sa.update(table).where(table.c.name == name).values(name=None))
         await self._set(room, name=name)
@@ -130,14 +131,14 @@ class SessionBook:
         await self._set(room, skipped_until=until)
 
     async def suspend(self, room: RoomId) -> None:
-        """Let the notices for a room wait, because the bot was removed from it or may not send there."""
+        """Suspend the notices for a room, because the bot was removed from it or may not send there."""
         await self._set(room, suspended=True)
         await self._outbox.suspend(room)
 
     async def resume(self, room: RoomId) -> None:
-        """Make the notices that waited for a room due, and ignore refusals from before.
+        """Make the suspended notices for a room due, and ignore refusals from before.
 
-        If too many cards waited, they become a flood.
+        If too many cards were suspended, they become a flood.
         """
         await self._set(room, suspended=False, left=False, resumed=schema.room.c.resumed + 1)
         await self._floods.fold(room)
@@ -151,7 +152,7 @@ class SessionBook:
             await self._set(room, left=True)
 
     async def set_encrypted(self, room: RoomId, algorithm: str) -> None:
-        """Mark a room as encrypted, for good; *algorithm* is the one that its state names."""
+        """Mark a room as encrypted for good; *algorithm* is the one in its state."""
         table = schema.encrypted_room
         await self._connection.execute(sa.delete(table).where(table.c.room == room))
         await self._connection.execute(sa.insert(table).values(room=room, algorithm=algorithm))
@@ -165,13 +166,13 @@ class SessionBook:
     async def move(self, old: RoomId, new: RoomId) -> None:
         """Move everything that is stored of the room *old* to *new*."""
         table = schema.room
-        found = (await self._connection.execute(sa.select(table).where(table.c.room == old))).mappings().first()
+        old_row = (await self._connection.execute(sa.select(table).where(table.c.room == old))).mappings().first()
         await self._connection.execute(sa.delete(table).where(table.c.room == old))
-        if found is not None:
-            kept = {"direct": True} if found["direct"] else {}
-            kept |= {"suspended": True} if found["suspended"] else {}
-            kept |= {"name": found["name"]} if found["name"] is not None else {}
-            await self._set(new, **kept)
+        if old_row is not None:
+            values = {"direct": True} if old_row["direct"] else {}
+            values |= {"suspended": True} if old_row["suspended"] else {}
+            values |= {"name": old_row["name"]} if old_row["name"] is not None else {}
+            await self._set(new, **values)
         await self._outbox.move(old, new)
         await self._cards.move(old, new)
         await self._digests.move(old, new)

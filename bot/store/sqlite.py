@@ -1,7 +1,7 @@
-"""SQLite in a thread of its own, with one trip there for each statement.
+"""SQLite in a thread of its own, with one round trip to the thread per statement.
 
-aiosqlite takes four: for a cursor, for the statement, for its rows and for closing the cursor. Each wakes two threads,
-and costs more than most of our statements.
+aiosqlite makes four: for a cursor, for the statement, for its rows and for closing the cursor. Each wakes two threads,
+and takes longer than most of our statements.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import aiosqlite
 
-_CHUNK_ROWS = 64  # of aiosqlite's own loops, which nobody runs here
+_CHUNK_ROWS = 64  # of aiosqlite's own iteration, which is not used here
 
 
 class _Native(sqlite3.Connection):
@@ -31,7 +31,7 @@ class _Native(sqlite3.Connection):
 
 
 class _Cursor(aiosqlite.Cursor):
-    """A cursor that fetches all its rows at once, so that nothing is left to be closed."""
+    """A cursor that fetches all its rows at once, so that closing it needs no round trip."""
 
     _conn: "_Connection"
     _cursor: sqlite3.Cursor
@@ -83,11 +83,11 @@ class _Connection(aiosqlite.Connection):
         return self._end
 
     def cursor(self) -> _Cursor:  # type: ignore[override] # whoever waits for it gets the same
-        """Return a cursor, without a trip to the thread."""
+        """Return a cursor, without a round trip to the thread."""
         return _Cursor(self)
 
     def make_cursor(self) -> sqlite3.Cursor:
-        """Return a cursor of SQLite's, in the connection's thread."""
+        """Return a cursor of the `sqlite3` module; called in the connection's thread."""
         return self._conn.cursor()
 
 

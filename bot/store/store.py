@@ -31,10 +31,10 @@ _Savepoint: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Transaction:
-    """All books, under one commit; each is opened when it is first used. *now* (UTC) is the time of everything in it.
+    """The books of one transaction, each opened when it is first used; *now* (UTC) is the time of all its writes.
 
-    *savepoint* is a part of the transaction that alone is undone when its block raises; it raises StoreError as
-    `Store.transaction` does.
+    *savepoint* is a part of the transaction that is rolled back by itself if its block raises; it raises StoreError
+    as `Store.transaction` does.
     """
 
     def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents, savepoint: _Savepoint) -> None:
@@ -45,7 +45,7 @@ class Transaction:
 
     @cached_property
     def watch(self) -> PollBook:
-        """The servers, and what was read there."""
+        """The watched servers, with their series and patches."""
         return PollBook(self._connection, self.now, self._incidents)
 
     @cached_property
@@ -65,23 +65,23 @@ class Transaction:
 
     @cached_property
     def versions(self) -> VersionBook:
-        """Which series follows which."""
+        """The links between versions of series."""
         return VersionBook(self._connection)
 
     @cached_property
     def queued(self) -> QueuedChangeBook:
-        """The changes that are soon told."""
+        """The changes that are to be posted soon."""
         return QueuedChangeBook(self._connection, self.now, self.retries)
 
     @cached_property
     def digests(self) -> DigestBook:
-        """The digests, and what they will tell."""
+        """The digests and their entries."""
         helpers = DigestHelpers(self.subscriptions, self.retries, self._incidents)
         return DigestBook(self._connection, self.now, helpers)
 
     @cached_property
     def floods(self) -> FloodBook:
-        """The floods, and what is listed or held."""
+        """The floods, and the submissions that are listed or held."""
         return FloodBook(self._connection, self.now, self._incidents)
 
     @cached_property
@@ -96,7 +96,7 @@ class Transaction:
 
     @cached_property
     def session(self) -> SessionBook:
-        """The account, and its rooms."""
+        """The Matrix account and its rooms."""
         books = RoomBooks(self.outbox, self.cards, self.digests, self.floods, self.subscriptions, self.retries)
         return SessionBook(self._connection, books)
 
@@ -107,17 +107,17 @@ class Transaction:
 
     @cached_property
     def retries(self) -> RetryBook:
-        """What failed, until it is tried again."""
+        """The failed items that wait for a retry."""
         return RetryBook(self._connection, self.now, self._incidents)
 
     @cached_property
     def rechecks(self) -> RecheckBook:
-        """When comments are looked for again."""
+        """The schedule of comment rechecks."""
         return RecheckBook(self._connection, self.now)
 
     @cached_property
     def due(self) -> DueBook:
-        """When the next duty is due."""
+        """The due times of duties."""
         return DueBook(self._connection, self.now, self.floods, self.retries)
 
 
@@ -125,10 +125,10 @@ class Store:
     """The database, which is read and written in transactions."""
 
     def __init__(self, engine: AsyncEngine, clock: Clock, incidents: Incidents | None = None) -> None:
-        self.incidents = incidents or Incidents(clock)  # rows that cannot be read, and what whoever uses it adds
+        self.incidents = incidents or Incidents(clock)  # unreadable rows, and incidents of the store's users
         self._engine = engine
         self._clock = clock
-        self.failing_since: datetime | None = None  # UTC; None: the last transaction was well
+        self.failing_since: datetime | None = None  # UTC; None if the last transaction succeeded
         self._wakes: list[tuple[frozenset[str], Callable[[], None]]] = []
 
     @classmethod
@@ -149,18 +149,18 @@ class Store:
 
     @classmethod
     async def beside(cls, url: str, clock: Clock) -> Self:
-        """Open the database at *url* while the bot may be running, without creating or upgrading it.
+        """Open the database at *url*, which a running bot may be using, without creating or upgrading it.
 
         Raises:
             ConfigError: the URL is not supported.
-            StoreError: there is no database, it cannot be used, or is not of the program's version.
+            StoreError: there is no database, it cannot be used, or it has another version than the program.
         """
         file = file_of(url)
         if file is not None and not file.exists():
             raise StoreError(f"there is no database at {file}")
         engine = connect(url)
         try:
-            await migrate.see_that_it_fits(engine)
+            await migrate.check_version(engine)
         except BaseException:
             await engine.dispose()
             raise
@@ -191,11 +191,11 @@ class Store:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
-        """One transaction that only looks, and so takes no write lock and waits for no other program.
+        """Run a read-only transaction, which takes no write lock and waits for no other program.
 
         Raises:
-            StoreError: when the database cannot be used.
-            RuntimeError: when the block writes, on SQLite; a StoreError on PostgreSQL.
+            StoreError: the database cannot be used.
+            RuntimeError: the block writes, on SQLite; a StoreError on PostgreSQL.
         """
         with self._noted(), plain_errors(self._engine.url):
             async with self._engine.connect() as connection:
@@ -219,13 +219,13 @@ class Store:
                         refused = error
                         raise
         except StoreError as error:
-            # SQLite undoes the whole transaction when the disk is full, so that the savepoint cannot be undone, either:
-            # what it says of that is not what is the matter.
+            # If the disk is full, SQLite rolls back the whole transaction, so the rollback to the savepoint fails, too:
+            # its error must not replace the original one.
             raise refused or error from None
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
-        """Record since when the database cannot be used."""
+        """Record since when the database has been unusable."""
         try:
             yield
         except StoreError:
@@ -234,7 +234,7 @@ class Store:
         self.failing_since = None
 
     async def tidy(self) -> None:
-        """Delete outdated rows, a batch per transaction, so that others get their turn in between.
+        """Delete outdated rows, a batch per transaction, so that other transactions can run in between.
 
         If rows of one kind cannot be deleted, the others still are.
 
@@ -260,12 +260,12 @@ class Store:
             return await tidy(tx)
 
 
-# What is dropped, by what it is called where that fails
+# The housekeeping steps by their names in incidents
 _TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
-    "what waits for its patch": lambda tx: tx.watch.tidy_told(),
+    "early updates": lambda tx: tx.watch.tidy_early_updates(),
     "checks": lambda tx: tx.watch.tidy_checks(),
     "comments": lambda tx: tx.watch.tidy_comments(),
-    "what cannot be read": lambda tx: tx.watch.tidy_pending(),
+    "unreadable objects": lambda tx: tx.watch.tidy_pending(),
     "patches": lambda tx: tx.watch.tidy_patches(),
     "series": lambda tx: tx.watch.tidy_series(),
     "events": lambda tx: tx.watch.tidy_events(),

@@ -18,8 +18,8 @@ from bot.subscriptions.subscription import ChatSubscription, QueryContext
 
 PROJECT = "project"  # the setting that scopes a room's queries
 MODE = "mode"  # the setting that says what form new series have in a room
-TIMEZONE = "timezone"  # the setting that digests go by
-NOTIFY = "notify"  # the setting that keeps a direct chat from ringing, by "off"
+TIMEZONE = "timezone"  # the setting for the times of digests
+NOTIFY = "notify"  # the setting for notifications in a direct chat, which "off" disables
 FLOOD = "flood"
 
 
@@ -66,8 +66,8 @@ class SubscriptionBook:
 
     async def get(self, id_: SubscriptionId) -> ChatSubscription | None:
         """Return the subscription with this id, in any room; None if there is none."""
-        found = await self._subscriptions(schema.subscription.c.id == id_)
-        return found[0] if found else None
+        subscriptions = await self._subscriptions(schema.subscription.c.id == id_)
+        return subscriptions[0] if subscriptions else None
 
     async def of_owner(self, room: RoomId, person: UserId | None) -> list[ChatSubscription]:
         """Return the subscriptions of *person* in all rooms, or of the *room* itself; by id."""
@@ -76,7 +76,7 @@ class SubscriptionBook:
             return await self._subscriptions(table.c.room == room, table.c.person.is_(None))
         return await self._subscriptions(table.c.person == person)
 
-    async def told_in(self, room: RoomId) -> list[ChatSubscription]:
+    async def in_room(self, room: RoomId) -> list[ChatSubscription]:
         """Return the subscriptions in *room*, of any owner; by id."""
         return await self._subscriptions(schema.subscription.c.room == room)
 
@@ -93,13 +93,13 @@ class SubscriptionBook:
         table = schema.subscription
         await self._connection.execute(sa.delete(table).where(table.c.id == id_))
 
-    async def standing(self, subscribed: ChatSubscription) -> QueryContext:
+    async def context_of(self, subscribed: ChatSubscription) -> QueryContext:
         """Return the context of a subscription's query."""
         addresses = await self.addresses(subscribed.person) if subscribed.person else ()
         return QueryContext((await self.settings(subscribed.room)).get(PROJECT, ""), addresses)
 
-    async def everything(self) -> AllSubscriptions:
-        """Return everything that the registry of subscriptions needs at startup."""
+    async def load_all(self) -> AllSubscriptions:
+        """Return all subscriptions and the room states that the registry needs at startup."""
         setting, room, mute, address = schema.room_setting, schema.room, schema.room_mute, schema.person_address
         addresses: defaultdict[str, list[str]] = defaultdict(list)
         for row in await self._all(sa.select(address).order_by(address.c.address)):
@@ -129,13 +129,13 @@ class SubscriptionBook:
         everybody, persons = (await self._connection.execute(query)).one()
         return everybody - persons, persons
 
-    # What persons and rooms set
+    # Settings of people and rooms
 
     async def addresses(self, person: UserId) -> tuple[str, ...]:
         """Return the addresses of a person, in alphabetical order."""
         table = schema.person_address
-        found = await self._all(sa.select(table).where(table.c.person == person).order_by(table.c.address))
-        return tuple(row["address"] for row in found)
+        address_rows = await self._all(sa.select(table).where(table.c.person == person).order_by(table.c.address))
+        return tuple(row["address"] for row in address_rows)
 
     async def add_address(self, person: UserId, address: str) -> None:
         """Add an address that is not stored yet."""
@@ -156,17 +156,17 @@ class SubscriptionBook:
         return (await self.settings(room)).get(TIMEZONE)
 
     async def set(self, room: RoomId, key: str, value: str | None) -> None:
-        """Change a setting of a room; None is its default."""
+        """Change a setting of a room; None restores its default."""
         table = schema.room_setting
         await self._connection.execute(sa.delete(table).where(table.c.room == room, table.c.key == key))
         if value is not None:
             await self._connection.execute(sa.insert(table).values(room=room, key=key, value=value))
 
     async def muted_until(self, room: RoomId) -> datetime | None:
-        """Return until when a room is muted (UTC); None if it is not."""
+        """Return the time until which a room is muted (UTC); None if it is not muted."""
         table = schema.room_mute
-        found = await self._all(sa.select(table).where(table.c.room == room))
-        return found[0]["until"] if found else None
+        mute_rows = await self._all(sa.select(table).where(table.c.room == room))
+        return mute_rows[0]["until"] if mute_rows else None
 
     async def mute_room(self, room: RoomId, until: datetime | None) -> None:
         """Mute a room until a time (UTC), or unmute it if that is None."""
@@ -175,10 +175,10 @@ class SubscriptionBook:
         if until is not None:
             await self._connection.execute(sa.insert(table).values(room=room, until=until))
 
-    # Rooms in the place of others
+    # Replaced rooms
 
     async def former_chats(self, person: UserId, chat: RoomId) -> list[RoomId]:
-        """Return the direct chats that *chat* replaces: the bot is out of them, and all they have is *person*'s."""
+        """Return the direct chats that *chat* replaces: the bot is out of them, and only *person* subscribed."""
         table, room = schema.subscription, schema.room
         is_out = sa.or_(room.c.suspended, room.c.left)
         of_others = table.alias()
@@ -214,8 +214,8 @@ class SubscriptionBook:
         return [_subscribed(row) for row in await self._all(sa.select(table).where(*where).order_by(table.c.id))]
 
     async def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
-        found: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
-        return found
+        rows: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
+        return rows
 
 
 def _subscribed(row: sa.RowMapping) -> ChatSubscription:
@@ -232,7 +232,7 @@ def _subscribed(row: sa.RowMapping) -> ChatSubscription:
 
 def _where(chosen: Mapping[tuple[str, str], str], key: str, value: str) -> frozenset[RoomId]:
     """Return the rooms where *key* is set to *value*."""
-    return frozenset(RoomId(room) for (room, set_), said in chosen.items() if (set_, said) == (key, value))
+    return frozenset(RoomId(room) for (room, set_), stored in chosen.items() if (set_, stored) == (key, value))
 
 
 def _user(name: str | None) -> UserId | None:

@@ -54,7 +54,7 @@ class CardEditor:
         looks = await self._looks(tx, due)
         for each, edit in zip(due, await asyncio.to_thread(self._edits, looks), strict=True):
             if edit is None or edit.message.digest == each.shown:
-                await tx.cards.shows(each)
+                await tx.cards.mark_up_to_date(each)
             else:
                 await tx.cards.edited(each, edit.message.digest, anew=await tx.outbox.edit(edit))
         return due

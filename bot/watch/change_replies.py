@@ -61,7 +61,7 @@ class ChangeReplies:
         for change, heard_there in ((each.change, each.heard) for each in all_heard):
             about = change.changed.about
             if about not in cards:
-                cards[about] = await tx.cards.standing(about)
+                cards[about] = await tx.cards.keys_by_room(about)
             key, ended = cards[about].get(heard_there.match.room, (None, None))
             if key is None or ended == "moved":
                 wanted += await self._first(tx, about, heard_there)

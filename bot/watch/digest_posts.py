@@ -157,16 +157,16 @@ class DigestPosts:
         changes = self._audience.index.changes
         self._wanted = await asyncio.to_thread(lambda: _wanted(self._audience.index.subscriptions))
         async with self._store.transaction() as tx:
-            await tx.digests.arrange(self._wanted.keys())
+            await tx.digests.schedule(self._wanted.keys())
         self._arranged = changes
 
     async def _tell(self, due: DigestDue) -> None:
         stale = await self._stale(due)
         async with self._store.reading() as tx:
-            kept = (await self._kept(tx, due, stale))[:_MOST_LISTED] if await tx.digests.stands(due) else []
+            kept = (await self._kept(tx, due, stale))[:_MOST_LISTED] if await tx.digests.is_still_due(due) else []
         now = await self._now.of([each.about for each in kept])
         async with self._store.transaction() as tx:
-            if not await tx.digests.stands(due):
+            if not await tx.digests.is_still_due(due):
                 return
             muted_until = await tx.subscriptions.muted_until(due.room)
             if muted_until is not None and muted_until > self._clock.now():
@@ -206,7 +206,7 @@ class DigestPosts:
 
     async def _kept(self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept]) -> list[_Kept]:
         """What a digest tells of: what came, in the order of arrival, then what is *stale*."""
-        entries = [each for each in await tx.digests.untold(due.room, due.digest) if each.about.server in self._sites]
+        entries = [each for each in await tx.digests.entries(due.room, due.digest) if each.about.server in self._sites]
         came = {each.about for each in entries}
         return [*await _folded(tx, entries), *(each for each in stale if each.about not in came)]
 

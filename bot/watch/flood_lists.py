@@ -122,7 +122,7 @@ class FloodLists:
             else:
                 await tx.outbox.add([line])
             await tx.outbox.add(thread)
-        await tx.floods.told(flood)
+        await tx.floods.remove(flood)
         _log.info("flood.posted", room=flood.room, series=len(gathered), cause=flood.cause.value)
 
     async def _composed(

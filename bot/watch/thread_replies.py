@@ -55,7 +55,7 @@ class ThreadReplies:
         threads = [(burst, thread) for burst in due if (thread := await self._thread(tx, burst)) is not None]
         await tx.outbox.add(await asyncio.to_thread(self._replies, threads))
         for burst in due:
-            await tx.queued.told(burst)
+            await tx.queued.remove(burst)
         return due
 
     async def _thread(self, tx: Transaction, burst: ChangeBatch) -> Thread | None:

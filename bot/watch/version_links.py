@@ -94,7 +94,7 @@ async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[Linke
     """
     for each in linked:
         new, old = (SubmissionRef(server, SubmissionKind.SERIES, series.id) for series in (each.series, each.former))
-        there, before = await tx.cards.places(new), await tx.cards.places(old)
+        there, before = await tx.cards.events_by_room(new), await tx.cards.events_by_room(old)
         if each.evidence and (there or before):
             why = list(each.evidence)
             _log.info("version.linked", server=server, series=each.series.id, former=each.former.id, evidence=why)
@@ -137,12 +137,12 @@ async def versions_of(tx: Transaction, about: SubmissionRef, submission: Submiss
     if former is not None:
         before = KnownVersion(former, tuple(await tx.watch.patches_of(server, former.id)))
         compared = compare(before, KnownVersion(series, submission.patches))
-        places = await tx.cards.places(_card(about, former.id))
+        places = await tx.cards.events_by_room(_card(about, former.id))
         found = replace(found, former=FormerVersion(former, compared), former_cards=places)
     later = [each for each in following if not is_partial_reroll(each)]
     if later:
         successor = max(later, key=lambda each: (version_of(each), each.id))
-        places = await tx.cards.places(_card(about, successor.id))
+        places = await tx.cards.events_by_room(_card(about, successor.id))
         found = replace(found, successor=NextVersion(successor), successor_cards=places)
     return found
 

@@ -175,7 +175,7 @@ def queries(rng: random.Random) -> Iterator[str]:
 
 async def everything(store: Store) -> list[StoredPatch]:
     async with store.transaction() as tx:
-        known = await tx.watch.recalled(SERVER, range(10_000))
+        known = await tx.watch.stored_patches(SERVER, range(10_000))
     return sorted(known, key=lambda each: each.patch.id, reverse=True)
 
 

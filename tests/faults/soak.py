@@ -54,7 +54,7 @@ ROOMS = (
     Wanted("floods", (FLOODED,), accepted=True, flood=10),
 )
 INVITING = 0.15  # of all that happens
-_KNOWN = "SELECT object FROM card UNION SELECT object FROM flooded"
+_KNOWN = "SELECT object FROM card UNION SELECT object FROM flood_entry"
 _MARKS = {
     "card": ("edited_at", "urgent_since", "counts_since", "counts_last", "due_at"),
     "queued_change": ("seen_at",),

@@ -55,7 +55,7 @@ async def a_former_chat(store: Store, memory: DatabaseSession, person: UserId) -
 
 async def chats_of_subscriptions(store: Store) -> set[RoomId]:
     async with store.transaction() as tx:
-        return {each.room for each, _ in (await tx.subscriptions.everything()).subscriptions}
+        return {each.room for each, _ in (await tx.subscriptions.load_all()).subscriptions}
 
 
 def claiming(inviter: UserId) -> Fault:

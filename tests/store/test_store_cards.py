@@ -102,7 +102,7 @@ async def test_counts_wait_and_an_edit_shows_them_too(store: Store, rig: StoreRi
 
     [card] = await due(store)
     async with store.transaction() as tx:
-        await tx.cards.shows(card)
+        await tx.cards.mark_up_to_date(card)
 
     rig.advance(hours=2)
     assert await due(store) == []
@@ -125,7 +125,7 @@ async def test_a_card_that_nothing_happened_to_for_sixty_days_is_edited_no_more(
 
     [before] = await due(store)
     async with store.transaction() as tx:
-        await tx.cards.shows(before)
+        await tx.cards.mark_up_to_date(before)
     await touch(store)
 
     rig.advance(hours=2)

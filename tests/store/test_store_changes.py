@@ -129,7 +129,7 @@ async def test_what_was_told_too_early_is_there_when_its_patch_is_read(store: St
 
     expected = replace(a_patch(1, state="rejected"), delegate="mia", check=CheckState.FAIL)
     assert (changed, await ask(store, lambda tx: tx.watch.patch(SERVER, 1))) == ((), expected)
-    assert rig.count("told") == 0
+    assert rig.count("early_update") == 0
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ async def test_a_rebuilt_server_is_known_nothing_of_and_nothing_changes(known: S
     changed = await save(known, Poll(SERVER, CURSOR, rebuilt=True))
 
     assert changed == ()
-    assert [rig.count(table) for table in ("told", "patch_check", "comment")] == [0, 0, 0]
+    assert [rig.count(table) for table in ("early_update", "patch_check", "comment")] == [0, 0, 0]
 
 
 async def test_a_burst_over_many_series_is_one_change_each(store: Store) -> None:

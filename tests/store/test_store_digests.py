@@ -8,7 +8,7 @@ from bot.ids import PatchId, RoomId, SeriesId
 from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.poll import Poll, SeriesRead
 from bot.query.options import DigestTimes, read_digest
-from bot.store.digest_book import KEEP_TOLD, DigestDue, DigestEntry
+from bot.store.digest_book import KEEP_POSTED, DigestDue, DigestEntry
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
@@ -31,7 +31,7 @@ async def keep(store: Store, *numbers: int, room: RoomId = ROOM, digest: DigestT
 
 async def untold(store: Store, room: RoomId = ROOM, digest: DigestTimes = DAILY) -> list[int]:
     async with store.transaction() as tx:
-        return [entry.about.id for entry in await tx.digests.untold(room, digest)]
+        return [entry.about.id for entry in await tx.digests.entries(room, digest)]
 
 
 async def due(store: Store) -> list[DigestDue]:
@@ -46,7 +46,7 @@ async def next_of(store: Store, room: RoomId = ROOM) -> datetime | None:
 
 async def arrange(store: Store, *wanted: tuple[RoomId, DigestTimes]) -> None:
     async with store.transaction() as tx:
-        await tx.digests.arrange(wanted)
+        await tx.digests.schedule(wanted)
 
 
 async def test_what_is_kept_comes_in_the_order_of_arrival_and_once(store: Store) -> None:
@@ -90,7 +90,10 @@ async def test_a_new_version_is_known_as_one(store: Store) -> None:
     await keep(store, 1, 2)
 
     async with store.transaction() as tx:
-        assert await tx.digests.untold(ROOM, DAILY) == [DigestEntry(series(1)), DigestEntry(series(2), has_former=True)]
+        assert await tx.digests.entries(ROOM, DAILY) == [
+            DigestEntry(series(1)),
+            DigestEntry(series(2), has_former=True),
+        ]
 
 
 async def test_a_digest_is_due_at_its_time_and_stays_so_until_it_is_told(store: Store, rig: StoreRig) -> None:
@@ -124,9 +127,9 @@ async def test_a_digest_that_is_put_off_keeps_what_it_covers(store: Store, rig: 
     rig.advance(hours=9)
     [appointment] = await due(store)
     async with store.transaction() as tx:
-        assert await tx.digests.stands(appointment)
+        assert await tx.digests.is_still_due(appointment)
         await tx.digests.put_off(appointment)
-        assert not await tx.digests.stands(appointment)
+        assert not await tx.digests.is_still_due(appointment)
     rig.advance(days=1)
 
     assert await untold(store) == [1]
@@ -138,7 +141,7 @@ async def test_another_zone_moves_what_is_not_due_yet(store: Store, rig: StoreRi
     rig.advance(hours=10)
     async with store.transaction() as tx:
         await tx.subscriptions.set(ROOM, "timezone", "Asia/Tokyo")
-        await tx.digests.retime(ROOM)
+        await tx.digests.reschedule(ROOM)
 
     assert [each.next_due_at for each in await due(store)] == [MIDNIGHT + timedelta(hours=9)]
     rig.advance(days=4)
@@ -188,7 +191,7 @@ async def test_what_was_told_is_forgotten_when_it_cannot_come_again(store: Store
     async with store.transaction() as tx:
         await tx.digests.settle(appointment)
     await keep(store, 2)
-    rig.advance(seconds=KEEP_TOLD.total_seconds())
+    rig.advance(seconds=KEEP_POSTED.total_seconds())
     await store.tidy()
     before = rig.count("digest_entry")
     rig.advance(seconds=1)
@@ -204,7 +207,7 @@ async def test_when_something_last_happened_to_a_patch_is_known(store: Store, ri
     rig.advance(days=3)
     async with store.transaction() as tx:
         await tx.watch.save(Poll(SERVER, None, updates=(FieldUpdate(PatchId(1), PatchField.STATE, state),)))
-        found = await tx.watch.remembered(SERVER, 1)
+        found = await tx.watch.stored_patch(SERVER, 1)
 
     assert found is not None
     assert found.changed_at == (rig.now if state == "accepted" else None)

@@ -62,7 +62,7 @@ async def test_an_edit_is_due_when_the_first_card_is(rig: StoreRig, store: Store
 async def test_a_card_that_was_taken_back_is_not_waited_for(store: Store) -> None:
     await post(store)
     async with store.transaction() as tx:
-        await tx.cards.came(ROOM, KEY, EventId("$card"))
+        await tx.cards.set_event(ROOM, KEY, EventId("$card"))
         await tx.cards.touch(CARD, urgent=True, rooms=[ROOM])
         await tx.cards.redacted(ROOM, EventId("$card"))
 
@@ -82,7 +82,7 @@ async def test_a_reply_waits_since_the_first_change_of_the_oldest_burst(rig: Sto
 
 async def test_a_digest_is_due_at_its_time(rig: StoreRig, store: Store) -> None:
     async with store.transaction() as tx:
-        await tx.digests.arrange([(ROOM, read_digest("daily 18:30")), (ROOM, DAILY)])
+        await tx.digests.schedule([(ROOM, read_digest("daily 18:30")), (ROOM, DAILY)])
 
     assert await times(store) == DueTimes({RetryKind.DIGEST: rig.now + timedelta(hours=9)})
 
@@ -107,7 +107,7 @@ async def test_what_failed_holds_up_no_other_and_is_tried_again(rig: StoreRig, s
     async with store.transaction() as tx:
         await tx.cards.touch(CARD, urgent=True, rooms=[ROOM])
         await tx.queued.add(KEY, [ACCEPTED])
-        await tx.digests.arrange([(ROOM, DAILY)])
+        await tx.digests.schedule([(ROOM, DAILY)])
         await tx.floods.put(Flood(ROOM, flood, SERVER, opened, opened))
     rig.advance(days=1)
     failed = [(RetryKind.EDIT, KEY), (RetryKind.REPLY, KEY), (RetryKind.DIGEST, digest.key), (RetryKind.FLOOD, flood)]

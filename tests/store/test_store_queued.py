@@ -52,12 +52,12 @@ async def test_what_was_told_is_gone_and_what_came_since_begins_anew(rig: StoreR
     async with store.transaction() as tx:
         [burst] = await tx.queued.due(GATHERING, 10)
         await tx.queued.add(KEY, [COMMENT])
-        await tx.queued.told(burst)
+        await tx.queued.remove(burst)
         at_once = await tx.queued.due(GATHERING, 10)
     rig.advance(seconds=60)
     async with store.transaction() as tx:
         [later] = await tx.queued.due(GATHERING, 10)
-        await tx.queued.told(later)
+        await tx.queued.remove(later)
 
     assert at_once == []
     assert later.changes == (COMMENT,)
@@ -74,7 +74,7 @@ async def test_a_number_is_given_once_though_the_table_was_empty_in_between(rig:
         rig.advance(seconds=60)
         async with store.transaction() as tx:
             [burst] = await tx.queued.due(GATHERING, 10)
-            await tx.queued.told(burst)
+            await tx.queued.remove(burst)
         numbers.append(burst.first)
 
     assert len(set(numbers)) == 3
@@ -140,9 +140,9 @@ async def test_a_new_card_takes_the_place_of_one_that_was_left_in_another_room(s
         [claimed] = [each for each in (await tx.outbox.claim(2, DEVICE)).notices if each.room == ROOM]
         await tx.outbox.settle(claimed, Sent(EventId("$1")))
         await tx.cards.move(ROOM, NEW_ROOM)
-        before = await tx.cards.standing(CARD)
+        before = await tx.cards.keys_by_room(CARD)
         await tx.cards.add(CARD, a_notice(card_key(NEW_ROOM, SERVER, "series", 5), NEW_ROOM), [])
-        after = await tx.cards.standing(CARD)
+        after = await tx.cards.keys_by_room(CARD)
 
     assert before == {OTHER_ROOM: (OTHER_KEY, None), NEW_ROOM: (KEY, "moved")}
     assert after == {OTHER_ROOM: (OTHER_KEY, None), NEW_ROOM: (NoticeKey(f"card/{SERVER}/series/5/{NEW_ROOM}"), None)}

@@ -21,7 +21,7 @@ async def subscribed(store: Store, query: str, room: RoomId = ROOM, person: User
 
 async def told_in(store: Store, room: RoomId) -> list[str]:
     async with store.transaction() as tx:
-        return [each.query for each in await tx.subscriptions.told_in(room)]
+        return [each.query for each in await tx.subscriptions.in_room(room)]
 
 
 async def test_a_subscription_is_kept_as_it_was_made(store: Store, rig: StoreRig) -> None:
@@ -52,7 +52,7 @@ async def test_a_rooms_subscriptions_and_a_persons_are_apart(store: Store) -> No
     async with store.transaction() as tx:
         assert await tx.subscriptions.of_owner(ROOM, None) == [of_room]
         assert await tx.subscriptions.of_owner(ROOM, ANN) == [of_ann, elsewhere]
-        assert await tx.subscriptions.told_in(ROOM) == [of_room, of_ann, of_bob]
+        assert await tx.subscriptions.in_room(ROOM) == [of_room, of_ann, of_bob]
 
 
 async def test_a_subscription_is_edited_and_muted_and_keeps_the_rest(store: Store, rig: StoreRig) -> None:
@@ -76,8 +76,8 @@ async def test_a_query_stands_in_its_rooms_project_and_its_owners_addresses(stor
         await tx.subscriptions.add_address(ANN, "b@example.org")
         await tx.subscriptions.add_address(ANN, "a@example.org")
         await tx.subscriptions.add_address(BOB, "bob@example.org")
-        everything = await tx.subscriptions.everything()
-        standings = [await tx.subscriptions.standing(each) for each in (of_room, of_ann)]
+        everything = await tx.subscriptions.load_all()
+        standings = [await tx.subscriptions.context_of(each) for each in (of_room, of_ann)]
 
     assert standings == [QueryContext("qemu-devel"), QueryContext("", ("a@example.org", "b@example.org"))]
     assert everything.subscriptions == ((of_room, standings[0]), (of_ann, standings[1]))
@@ -135,13 +135,13 @@ async def test_a_room_that_we_left_is_as_before_when_we_are_back(store: Store) -
 
     async with store.transaction() as tx:
         await tx.session.leave(ROOM)
-        away = (await tx.subscriptions.everything()).left
+        away = (await tx.subscriptions.load_all()).left
         out = await tx.session.rooms_out()
         await tx.session.resume(ROOM)
 
         assert away == {ROOM}
         assert out == {ROOM}
-        assert (await tx.subscriptions.everything()).left == frozenset()
+        assert (await tx.subscriptions.load_all()).left == frozenset()
         assert await tx.session.rooms_out() == frozenset()
         assert await tx.subscriptions.count_by_room() == [RoomCount(ROOM, None, 1)]
 

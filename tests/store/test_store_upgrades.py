@@ -83,7 +83,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "received_all": True,
         "cover": "cover-7@hs",
         "patches": [[70, "70@hs", "Patch 70"]],
-        "judged_at": NOW,
+        "evaluated_at": NOW,
         "former": 6,
         "submitter": "jane@example.org",
         "cover_id": 5,
@@ -122,7 +122,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "series": [7, None, [PROJECT], {PROJECT: 6}],
     },
     "maintainers": {"server": SERVER, "project": PROJECT, "place": "/srv/MAINTAINERS", "text": "T", "read_at": NOW},
-    "told": {"server": SERVER, "patch": 71, "field": "state", "value": "accepted", "told_at": NOW},
+    "early_update": {"server": SERVER, "patch": 71, "field": "state", "value": "accepted", "received_at": NOW},
     "patch_check": {
         "server": SERVER,
         "patch": 70,
@@ -131,9 +131,9 @@ ROWS: dict[str, dict[str, Any]] = {
         "id": 9,
         "state": "success",
         "description": "Build and boot",
-        "told_at": NOW,
+        "received_at": NOW,
     },
-    "comment": {"server": SERVER, "kind": "patch", "id": 3, "object": 70, "told": True, "seen_at": NOW},
+    "comment": {"server": SERVER, "kind": "patch", "id": 3, "object": 70, "posted": True, "seen_at": NOW},
     "card": {
         **OF_A_CARD,
         "notice_key": "card/7",
@@ -200,7 +200,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "room_setting": {"room": ROOM, "key": "mode", "value": "compact"},
     "room_mute": {"room": OTHER_ROOM, "until": NOW},
     "digest": {"room": ROOM, "digest": "Mon-Fri 09:00", "since": NOW, "next_due_at": NOW},
-    "digest_entry": {**OF_A_CARD, "id": 6, "digest": "Mon-Fri 09:00", "why": WHY, "added_at": NOW, "told_at": None},
+    "digest_entry": {**OF_A_CARD, "id": 6, "digest": "Mon-Fri 09:00", "why": WHY, "added_at": NOW, "posted_at": None},
     "flood_limit": {"name": ROOM, "series": 10},
     "flood": {
         "key": "flood/1",
@@ -212,7 +212,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "before": 1,
         "said": False,
     },
-    "flooded": {**OF_A_CARD, "object": 9, "id": 2, "key": "flood/1", "wanted": {"why": WHY}, "gathered_at": NOW},
+    "flood_entry": {**OF_A_CARD, "object": 9, "id": 2, "key": "flood/1", "content": {"why": WHY}, "added_at": NOW},
     "retry": {
         "id": 3,
         "kind": "link",
@@ -321,7 +321,7 @@ async def test_a_database_of_an_earlier_version_keeps_all_that_is_in_it_and_is_u
     async with store.transaction() as tx:
         kept = await tx.session.load(BOT)
         card = await tx.cards.about_event(ROOM, EventId("$card"))
-        everything = await tx.subscriptions.everything()
+        everything = await tx.subscriptions.load_all()
         (claimed,) = (await tx.outbox.claim(10, DeviceId("ONE"))).notices
     await store.close()
 

@@ -9,7 +9,7 @@ from bot.notices.notice import Dead, Sent
 from bot.patchwork.model import Patch, Person, Series
 from bot.patchwork.versions import Newcomer, PredecessorCandidate
 from bot.poll import Poll, SeriesRead
-from bot.store.patch_book import MOST_CANDIDATES
+from bot.store.patch_book import MAX_CANDIDATES
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import (
@@ -68,11 +68,11 @@ async def test_candidates_are_the_earlier_series_of_the_submitter_in_the_project
 
 
 async def test_a_submitter_of_many_series_has_a_bounded_number_of_candidates(store: Store) -> None:
-    await save(store, *[a_version(number) for number in range(1, MOST_CANDIDATES + 20)])
+    await save(store, *[a_version(number) for number in range(1, MAX_CANDIDATES + 20)])
 
     found = await candidates(store, Newcomer(a_version(1_000, 2)))
 
-    assert [each.series.id for each in found] == list(range(MOST_CANDIDATES + 19, 19, -1))
+    assert [each.series.id for each in found] == list(range(MAX_CANDIDATES + 19, 19, -1))
 
 
 async def test_candidates_come_with_the_hashes_that_both_have(store: Store) -> None:
@@ -175,7 +175,7 @@ async def test_a_card_that_was_taken_back_is_told_too(store: Store, rig: StoreRi
     await settle(store, Sent(EventId("$3")))
     async with store.transaction() as tx:
         for card in await tx.cards.due(100):
-            await tx.cards.shows(card)
+            await tx.cards.mark_up_to_date(card)
 
         await tx.cards.redacted(ROOM, EventId("$3"))
 
@@ -197,15 +197,15 @@ async def test_a_card_of_something_else_is_told_to_nobody(store: Store, rig: Sto
 async def test_the_places_of_a_card_are_those_that_can_be_led_to(store: Store) -> None:
     await with_cards(store, (2, ROOM), (2, OTHER_ROOM))
     async with store.transaction() as tx:
-        assert await tx.cards.places(of(2)) == {ROOM: None, OTHER_ROOM: None}
+        assert await tx.cards.events_by_room(of(2)) == {ROOM: None, OTHER_ROOM: None}
     await settle(store, Sent(EventId("$1")))
     await settle(store, Dead("too large"))
 
     async with store.transaction() as tx:
-        assert await tx.cards.places(of(2)) == {ROOM: EventId("$1")}
-        assert await tx.cards.places(of(1)) == {}
+        assert await tx.cards.events_by_room(of(2)) == {ROOM: EventId("$1")}
+        assert await tx.cards.events_by_room(of(1)) == {}
         await tx.cards.redacted(ROOM, EventId("$1"))
-        assert await tx.cards.places(of(2)) == {}
+        assert await tx.cards.events_by_room(of(2)) == {}
 
 
 @pytest.mark.parametrize("rooms", [[ROOM], [], None])

@@ -169,7 +169,7 @@ async def test_a_state_changes_a_patch_that_is_known(store: Store, rig: StoreRig
     assert changed is not None
     assert changed.former_state == "new"
     assert await patch_of(store, 2) == a_patch(2)
-    assert rig.count("told") == 0
+    assert rig.count("early_update") == 0
 
 
 async def test_a_state_told_too_early_waits_for_its_patch(store: Store, rig: StoreRig) -> None:
@@ -179,7 +179,7 @@ async def test_a_state_told_too_early_waits_for_its_patch(store: Store, rig: Sto
     await save(store, Poll(SERVER, CURSOR, patches=(a_patch(1),)))
 
     assert await patch_of(store, 1) == a_patch(1, state="accepted")
-    assert rig.count("told") == 0
+    assert rig.count("early_update") == 0
 
 
 async def test_a_state_of_one_server_leaves_the_others_alone(store: Store) -> None:
@@ -318,7 +318,7 @@ async def test_a_told_state_that_nobody_asked_for_is_forgotten(store: Store, rig
 
     await store.tidy()
 
-    assert rig.count("told") == 0
+    assert rig.count("early_update") == 0
 
 
 async def test_housekeeping_deletes_in_small_batches_until_nothing_is_left(

@@ -19,7 +19,7 @@ from bot.query.keys import Key, key_named, likely_key
 from bot.query.options import OptionKind
 from bot.query.parser import parse
 from bot.query.query import Term, patterns_of, terms_of
-from bot.store.patch_scan import KEPT_FACTS
+from bot.store.patch_scan import STORED_FACTS
 from support.index_samples import FACTS, VALUES
 
 PROGRAM = Path(bot.__file__).parent
@@ -202,14 +202,14 @@ def test_no_two_fields_of_the_index_have_one_rank() -> None:
 @pytest.mark.parametrize("term", TERMS, ids=str)
 def test_past_patches_can_be_asked_for_every_term_whose_facts_are_kept_and_no_other(term: Term) -> None:
     refusals = [term.key.spec.past_refusal(str(term), value) for value in term.values]
-    is_kept = term.facts <= KEPT_FACTS.keys() and str(term) != "is:mine"  # whose addresses a search does not know
+    is_kept = term.facts <= STORED_FACTS.keys() and str(term) != "is:mine"  # whose addresses a search does not know
 
     assert all((refusal is None) == is_kept for refusal in refusals)
     assert all(refusal.startswith(str(term.key)) for refusal in refusals if refusal is not None)
 
 
 def test_what_is_not_made_of_columns_is_what_a_search_adds() -> None:
-    added = {fact for fact, kept in KEPT_FACTS.items() if kept.read is None}
+    added = {fact for fact, kept in STORED_FACTS.items() if kept.read is None}
 
     assert added == {
         FactName.SERVER,
@@ -219,4 +219,4 @@ def test_what_is_not_made_of_columns_is_what_a_search_adds() -> None:
         FactName.FORMER_STATE,
         FactName.CHECKS,
     }
-    assert KEPT_FACTS.keys() - added <= {field.name for field in fields(Facts)}
+    assert STORED_FACTS.keys() - added <= {field.name for field in fields(Facts)}

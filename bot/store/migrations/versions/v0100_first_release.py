@@ -95,7 +95,7 @@ def _servers() -> None:
         sa.Column("cover", sa.Text(), nullable=True),
         sa.Column("archive_url", sa.Text(), nullable=True),
         sa.Column("patches", sa.JSON(), nullable=False),
-        sa.Column("judged_at", sa.DateTime(), nullable=False),
+        sa.Column("evaluated_at", sa.DateTime(), nullable=False),
         sa.Column("former", sa.BigInteger(), nullable=True),
         sa.Column("submitter", sa.Text(), server_default="", nullable=False),
         sa.Column("cover_id", sa.BigInteger(), nullable=True),
@@ -145,29 +145,29 @@ def _servers() -> None:
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
-        sa.Column("told_at", sa.DateTime(), nullable=False),
+        sa.Column("received_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("server", "patch", "user", "context", name="pk_patch_check"),
     )
-    op.create_index("ix_patch_check_told_at", "patch_check", ["told_at"], unique=False)
+    op.create_index("ix_patch_check_received_at", "patch_check", ["received_at"], unique=False)
     op.create_table(
         "comment",
         sa.Column("server", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("object", sa.BigInteger(), nullable=False),
-        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("posted", sa.Boolean(), nullable=False),
         sa.Column("seen_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("server", "kind", "id", name="pk_comment"),
     )
     op.create_index("ix_comment_server_kind_object", "comment", ["server", "kind", "object"], unique=False)
     op.create_table(
-        "told",
+        "early_update",
         sa.Column("server", sa.Text(), nullable=False),
         sa.Column("patch", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("field", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=True),
-        sa.Column("told_at", sa.DateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("server", "patch", "field", name="pk_told"),
+        sa.Column("received_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "patch", "field", name="pk_early_update"),
     )
     op.create_table(
         "recheck",
@@ -294,13 +294,13 @@ def _notices() -> None:
         sa.Column("object", sa.BigInteger(), nullable=False),
         sa.Column("why", sa.JSON(), nullable=False),
         sa.Column("added_at", sa.DateTime(), nullable=False),
-        sa.Column("told_at", sa.DateTime(), nullable=True),
+        sa.Column("posted_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_digest_entry"),
         sa.UniqueConstraint(
             "room", "digest", "server", "kind", "object", name="uq_digest_entry_room_digest_server_kind_object"
         ),
     )
-    op.create_index("ix_digest_entry_told_at", "digest_entry", ["told_at"], unique=False)
+    op.create_index("ix_digest_entry_posted_at", "digest_entry", ["posted_at"], unique=False)
     op.create_table(
         "flood",
         sa.Column("key", sa.Text(), nullable=False),
@@ -314,20 +314,20 @@ def _notices() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_flood"),
     )
     op.create_table(
-        "flooded",
+        "flood_entry",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("room", sa.Text(), nullable=False),
         sa.Column("server", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("object", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("wanted", sa.JSON(), nullable=False),
-        sa.Column("gathered_at", sa.DateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_flooded"),
-        sa.UniqueConstraint("server", "kind", "object", "room", name="uq_flooded_server_kind_object_room"),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("added_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_flood_entry"),
+        sa.UniqueConstraint("server", "kind", "object", "room", name="uq_flood_entry_server_kind_object_room"),
     )
-    op.create_index("ix_flooded_gathered_at", "flooded", ["gathered_at"], unique=False)
-    op.create_index("ix_flooded_key", "flooded", ["key"], unique=False)
+    op.create_index("ix_flood_entry_added_at", "flood_entry", ["added_at"], unique=False)
+    op.create_index("ix_flood_entry_key", "flood_entry", ["key"], unique=False)
     op.create_table(
         "absence",
         sa.Column("server", sa.Text(), nullable=False),
