@@ -63,7 +63,7 @@ async def _as_kept(settings: "Settings") -> "AsyncIterator[MatrixClient]":
     from bot.matrix.client import MatrixClient
 
     async with MatrixClient(settings, SystemClock()) as client:
-        await client.be_kept()
+        await client.use_stored_device()
         yield client
 
 

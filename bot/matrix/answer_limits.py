@@ -1,7 +1,7 @@
 """Plans for reading the homeserver's large responses: the parts that are used, and their maximum sizes. Pure.
 
-Shapes: Matrix specification v1.18, client-server API. An event has at most 65,536 bytes, and a homeserver's additions,
-such as the state that it replaced, may be about as large.
+Shapes: Matrix specification v1.18, client-server API. An event has at most 65,536 bytes; what the homeserver adds, such
+as the replaced state, may be about as large.
 """
 
 from collections.abc import Mapping

@@ -16,8 +16,8 @@ from bot.matrix.model import MatrixResponse, OmittedPart
 
 MAX_STREAMED_BYTES = 256 * 1024 * 1024
 MAX_KEPT_BYTES = 32 * 1024 * 1024
-MAX_OWNERS_LEFT_OUT = 10_000  # beyond this number, every part with an owner is left out
-MAX_VALUES_LEFT_OUT = 100  # that are reported
+MAX_OWNERS_LEFT_OUT = 10_000  # beyond this number, all parts with an owner are left out
+MAX_VALUES_LEFT_OUT = 100  # the maximum that is reported
 _VALUE_BYTES = 64  # approximate overhead of a value
 _CONTAINER_BYTES = 256
 _LARGE_BYTES = 1024 * 1024
@@ -31,8 +31,8 @@ def _any(_: Path, __: object) -> bool:
 class ReadPlan:
     """A plan for reading a response: its parts, the *wanted* values in them, and their owners.
 
-    *owners* has the length of the path that names an owner (a room, a user), by the first member of the path; other
-    members own themselves. *is_whole* is true if an incomplete response would be worse than none.
+    *owners* has the length of the path to an owner (a room, a user) by the first member of the path; any other member
+    is its own owner. *is_whole* is true if an incomplete response is worse than none.
     """
 
     plan: Plan
@@ -57,8 +57,8 @@ class MatrixResponseReader:
         self._splitter = JsonSplitter(reading.plan)
         self._content: dict[str | int, object] = {}
         self._streamed: Counter[Path] = Counter()
-        self._kept: Counter[Path] = Counter()
-        self._kept_bytes = 0
+        self._sizes: Counter[Path] = Counter()
+        self._sizes_bytes = 0
         self._left_out: dict[Path, int] = {}  # owners
         self._too_large: dict[Path, int] = {}  # single values
         self._bytes = 0
@@ -66,19 +66,19 @@ class MatrixResponseReader:
 
     @property
     def largest(self) -> tuple[Path, ...]:
-        """The owner of the largest part so far, if that is large."""
+        """The owner of the largest part so far, if that part is large."""
         return self._large()[:1]
 
     def _large(self) -> tuple[Path, ...]:
         """Return the owners of large parts, the largest first, that make up three quarters of the response."""
-        found: list[Path] = []
+        owners: list[Path] = []
         rest = self._bytes
         for owner, size in self._streamed.most_common():
             if size < _LARGE_BYTES or rest <= self._bytes // 4:
                 break
-            found.append(owner)
+            owners.append(owner)
             rest -= size
-        return tuple(found)
+        return tuple(owners)
 
     def feed(self, data: bytes) -> None:
         """Parse the next bytes.
@@ -97,7 +97,7 @@ class MatrixResponseReader:
             )
 
     def answer(self) -> MatrixResponse:
-        """Return the parts that were kept, after the last byte.
+        """Return the parts within the limits, after the last byte.
 
         Raises:
             ValueError: the response is incomplete, or not a JSON object.
@@ -110,7 +110,7 @@ class MatrixResponseReader:
         missing = (*self._left_out.items(), *self._too_large.items())
         if missing and self._reading.is_whole:
             raise Permanent("the answer is too large to be read as a whole")
-        return MatrixResponse(content, tuple(OmittedPart(path, size) for path, size in missing), self._kept_bytes)
+        return MatrixResponse(content, tuple(OmittedPart(path, size) for path, size in missing), self._sizes_bytes)
 
     def _take(self, part: OpenedContainer | Value | OversizedValue) -> None:
         if not part.path:
@@ -133,9 +133,9 @@ class MatrixResponseReader:
 
     def _keep(self, path: Path, value: object, size: int) -> None:
         self._place(path, value)
-        self._kept[self._owner(path)] += size
-        self._kept_bytes += size
-        if self._kept_bytes > MAX_KEPT_BYTES:
+        self._sizes[self._owner(path)] += size
+        self._sizes_bytes += size
+        if self._sizes_bytes > MAX_KEPT_BYTES:
             self._make_room()
 
     def _place(self, path: Path, value: object) -> None:
@@ -154,11 +154,11 @@ class MatrixResponseReader:
 
     def _make_room(self) -> None:
         """Drop the largest owners' parts until a quarter of the limit is free."""
-        for owner, size in self._kept.most_common():
-            if self._kept_bytes <= MAX_KEPT_BYTES * 3 // 4:
+        for owner, size in self._sizes.most_common():
+            if self._sizes_bytes <= MAX_KEPT_BYTES * 3 // 4:
                 break
-            del self._kept[owner]
-            self._kept_bytes -= size
+            del self._sizes[owner]
+            self._sizes_bytes -= size
             self._left_out[owner] = size
             around = self._node(owner[:-1])
             if isinstance(around, dict):

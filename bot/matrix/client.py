@@ -39,8 +39,8 @@ from bot.matrix.sync_isolation import update_keys
 from bot.notices.notice import Message
 
 LOOK_BACK_EVENTS = 1_000
-MAX_MEMBERSHIPS = 10  # changes of our name or picture since we joined
-_PAGE_LIMITS = (requests.PAGE_EVENTS, 10, 1)  # smaller ones are used if a page is too large
+MAX_MEMBERSHIPS = 10  # membership events (changes of name or picture) searched for our invitation
+_PAGE_LIMITS = (requests.PAGE_EVENTS, 10, 1)  # events; smaller pages are requested if one is too large
 _CLOCKS_DIFFER = timedelta(seconds=2)  # the Date header has whole seconds
 _log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ class MatrixClient:
         return self._device.id if self._device else DeviceId("")
 
     def homeserver_now(self) -> datetime:
-        """Return the time by the homeserver's clock (UTC), which is also that of events, according to its responses."""
+        """Return the time of the homeserver's clock (UTC), estimated from its responses."""
         return self._clock.now() + self._carrier.ahead
 
     # Login
@@ -111,7 +111,7 @@ class MatrixClient:
             Temporary: it cannot be reached now.
             StoreError: the keys cannot be read or written.
         """
-        await self._be_a_device()
+        await self._ensure_device()
         try:
             await self.encryption.begin(self.owner)
         except DeviceLost as lost:
@@ -136,41 +136,41 @@ class MatrixClient:
 
     @property
     def owner(self) -> SigningAccount:
-        """Our device with the password that authorizes changes to its keys."""
+        """Our device, with the password that authorizes changes to its keys."""
         password = self._account.password
         return SigningAccount(self.user, self.device, password.get_secret_value() if password else None)
 
-    async def be_kept(self) -> None:
+    async def use_stored_device(self) -> None:
         """Use the stored device without any change; for operators.
 
         Raises:
-            UserError: there is none.
+            UserError: there is no stored device.
             Temporary: the homeserver cannot be reached now.
-            LoggedOut: it does not know the device.
+            LoggedOut: the homeserver does not know the device.
         """
         token = self._account.access_token
-        kept = await asyncio.to_thread(devices.load, self._folder)
-        if token is None and (kept is None or kept.user != self.user):
+        stored = await asyncio.to_thread(devices.load, self._folder)
+        if token is None and (stored is None or stored.user != self.user):
             raise UserError("the bot has not logged in yet: let it run once first")
-        if token is not None and (kept is None or kept.token != token.get_secret_value()):
+        if token is not None and (stored is None or stored.token != token.get_secret_value()):
             await self._use_token(token.get_secret_value())
             return
-        self._device = kept
+        self._device = stored
 
-    async def _be_a_device(self) -> None:
+    async def _ensure_device(self) -> None:
         """Use the stored device, or log in with a new one."""
         if self._account.access_token:
             await self._use_token(self._account.access_token.get_secret_value())
             return
-        kept = await asyncio.to_thread(devices.load, self._folder)
-        if kept is None or kept.user != self.user:
+        stored = await asyncio.to_thread(devices.load, self._folder)
+        if stored is None or stored.user != self.user:
             await self._use_password(None)
             return
-        self._device = kept
+        self._device = stored
         try:
-            await self._who_am_i(kept.token)
+            await self._who_am_i(stored.token)
         except LoggedOut as error:
-            await self._use_password(kept.id if error.soft else None)
+            await self._use_password(stored.id if error.soft else None)
 
     async def _use_token(self, token: str) -> None:
         try:
@@ -225,19 +225,19 @@ class MatrixClient:
                 return await self._put(room, txn, message)
             except Permanent as error:
                 if message.reaction is not None and "M_DUPLICATE_ANNOTATION" in str(error):
-                    return message.reaction  # it is ours; the homeserver does not tell its id
+                    return message.reaction  # it exists already; the homeserver does not return its id
                 if message.thread is None or message.replies_to is None or isinstance(error, Forbidden):
                     raise
                 reason = str(error)
-            # The replied-to message claims to be in a thread, which other servers may claim of anything.
+            # The message that is replied to has an invalid relation, which other servers may send.
             _log.info("notice.thread_refused", room=room, thread=message.thread, reason=reason)
             return await self._put(room, txn, replace(message, thread=None))
 
     async def _put(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
-        kind, content = await self._said(room, message)
+        kind, content = await self._event_of(room, message)
         return EventId(wire.text(await self.ask(requests.send(room, kind, txn, content)), "event_id"))
 
-    async def _said(self, room: RoomId, message: Message) -> tuple[str, Content]:
+    async def _event_of(self, room: RoomId, message: Message) -> tuple[str, Content]:
         """Return the type and content of an event with *message*, encrypted if *room* is, except for reactions."""
         kind = event_type(message)
         if not await self.encryption.is_on(room):
@@ -271,12 +271,12 @@ class MatrixClient:
     # Rooms
 
     async def join(self, room: str, via: tuple[str, ...] = (), seconds: float | None = None) -> RoomId:
-        """Join a room by its alias or id within *seconds*, and return its id; *via* are servers that know an id.
+        """Join a room by its alias or id within *seconds*, and return its id; *via* are servers that know the id.
 
         Raises:
             Temporary: it may work later.
             Forbidden: an invitation is needed.
-            Permanent: it will not work.
+            Permanent: it will never work.
         """
         longest = self.deadlines.join_seconds
         request = requests.join(room, via, longest if seconds is None else min(seconds, longest))
@@ -298,15 +298,15 @@ class MatrixClient:
         """
         member = wire.event(await self.ask(requests.state_event(room, "m.room.member", self.user)))
         for _ in range(MAX_MEMBERSHIPS):
-            if member is None or (found := proven_invitation(member)) is not None:
-                return found if member is not None else None
+            if member is None or (invitation := proven_invitation(member)) is not None:
+                return invitation if member is not None else None
             if member.content.get("membership") != "join" or member.replaces is None:
                 return None
             member = wire.event(await self.ask(requests.event(room, member.replaces)))
         return None
 
     async def resolve(self, alias: str) -> RoomId:
-        """Return the room with an alias. Raises `Forbidden` if there is none, otherwise as `join` does."""
+        """Return the room with an alias. Raises `Forbidden` if there is none, and otherwise as `join` does."""
         answer = await self.ask(requests.resolve(alias))
         return RoomId(wire.text(answer, "room_id"))
 
@@ -321,7 +321,7 @@ class MatrixClient:
     ) -> SyncAnswer:
         """Return the events since *since*, without some rooms; the homeserver waits up to *timeout_ms* for events.
 
-        A room whose part is too large has a gap, and its state; what cannot be parsed is left out.
+        A room whose part is too large has a gap in its timeline, and its state; malformed events are left out.
 
         Raises:
             MatrixResponseTooLarge: it cannot be read in time; the error names the room at fault.
@@ -333,7 +333,9 @@ class MatrixClient:
         seconds = self.deadlines.first_sync_seconds if full_state or since is None else listening
         request = requests.sync(since, timeout_ms, full_state=full_state, without=without)
         request = replace(request, seconds=seconds, reading=readings.sync(self.user))
-        answer = await self._ask_for(request, lambda told: wire.sync_answer(told.content, self.user, told.left_out))
+        answer = await self._ask_parsed(
+            request, lambda response: wire.sync_answer(response.content, self.user, response.left_out)
+        )
         answer = await with_states(answer, self.user, self.ask, self.incidents)
         known = None if answer.keys.is_partial else since
         await update_keys(self.encryption, answer, self.incidents, since=known, whole=full_state)
@@ -368,7 +370,7 @@ class MatrixClient:
         for limit in _PAGE_LIMITS:
             request = requests.messages(room, event_filter, start, to, limit)
             try:
-                return await self._ask_for(request, _page)
+                return await self._ask_parsed(request, _page)
             except MatrixResponseTooLarge as error:
                 reason = str(error)
         raise Permanent(f"a single event is too large to be read ({reason})")
@@ -376,11 +378,11 @@ class MatrixClient:
     # Requests
 
     async def ask(self, request: MatrixRequest) -> Content:
-        """Return the response to *request* as our device. Raises as `wire.judge` does."""
-        return await self._ask_for(request, _as_it_is)
+        """Send *request* as our device, and return the response. Raises as `wire.judge` does."""
+        return await self._ask_parsed(request, _as_it_is)
 
-    async def _ask_for(self, request: MatrixRequest, parse: Callable[[MatrixResponse], Parsed]) -> Parsed:
-        """Return the response, converted by *parse*, and record the parts that were too large as incidents."""
+    async def _ask_parsed(self, request: MatrixRequest, parse: Callable[[MatrixResponse], Parsed]) -> Parsed:
+        """Send *request*, return the response converted by *parse*, and record oversized parts as incidents."""
 
         def both(answer: MatrixResponse) -> tuple[Parsed, tuple[OmittedPart, ...]]:
             return parse(answer), answer.left_out
@@ -393,7 +395,7 @@ class MatrixClient:
         return parsed
 
     async def _ask_as_device(self, request: MatrixRequest, parse: Callable[[MatrixResponse], Parsed]) -> Parsed:
-        """Return the response, converted by *parse*; log in again, once, if the device was softly logged out."""
+        """Send *request*, and return the response converted by *parse*; log in again, once, after a soft logout."""
         device = self._device
         if device is None:
             raise Temporary("not logged in yet")
@@ -412,7 +414,7 @@ class MatrixClient:
             raise Temporary(f"logged in again, and at once out: {error}") from error
 
     async def _logged_in_again(self, stale: Device) -> Device:
-        """Log in again with the same device, so that transaction ids stay valid; one of several callers does it."""
+        """Log in again with the same device, so that transaction ids stay valid; concurrent callers share one login."""
         async with self._logging_in:
             if self._device is None or self._device == stale:
                 return await self._use_password(stale.id)

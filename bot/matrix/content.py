@@ -20,8 +20,8 @@ KEY = "org.patchbot"
 TAG = "org.patchbot.tag"
 OUR_TYPES = ("m.room.message", "m.reaction", "m.room.encrypted")
 MAX_CONTENT_BYTES = 60_000
-MAX_SEALED_BYTES = 45_000  # encryption makes a third more of it
-_BODY_ALONE_CHARACTERS = 4_000  # at most 4 bytes each in JSON, and an edit says everything twice
+MAX_SEALED_BYTES = 45_000  # before encryption, which adds a third
+_BODY_ALONE_CHARACTERS = 4_000  # at most 4 bytes each in JSON; an edit has the text twice
 _TAG_CHARACTERS = 16
 
 
@@ -75,7 +75,7 @@ def _shorter(message: Message) -> Message:
     """Return *message* without its HTML, and with its body cut.
 
     Raises:
-        Permanent: it is short already.
+        Permanent: the message is already short.
     """
     if not message.html and len(message.body) <= _BODY_ALONE_CHARACTERS:
         raise Permanent("the message is too large for a room")
@@ -90,7 +90,7 @@ def key_of(content: Content) -> NoticeKey | None:
 
 
 def tag_of(secret: bytes, key: NoticeKey) -> str:
-    """Return the tag for *key* outside an encrypted message, which reveals nothing without the *secret*."""
+    """Return the tag that stands for *key* outside an encrypted message and reveals nothing without the *secret*."""
     return hmac.new(secret, sendable(key).encode(), "sha256").hexdigest()[:_TAG_CHARACTERS]
 
 
@@ -123,8 +123,7 @@ def size(content: Content) -> int:
 def _relation(message: Message) -> Content:
     """Return the relation of the event for *message*; empty if there is none.
 
-    In a thread, clients without support for threads show it as a reply to the message that it answers; others do not
-    ("is_falling_back").
+    In a thread, only clients without support for threads show it as a reply to the last message ("is_falling_back").
     """
     if message.reaction is not None:
         return {"rel_type": "m.annotation", "event_id": message.reaction, "key": sendable(message.body)}

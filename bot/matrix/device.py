@@ -38,13 +38,13 @@ def load(folder: Path) -> Device | None:
     path = folder / FILE
     try:
         restrict(path)
-        told = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         _log.warning("device.unreadable", file=str(path), reason=type(error).__name__)
         return None
-    match told:
+    match content:
         case {"user": str(user), "id": str(number), "token": str(token)}:
             return Device(UserId(user), DeviceId(number), token)
         case _:
@@ -96,7 +96,7 @@ def restrict(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name of a file durable."""
+    """Flush a folder to disk, so that the new name of a file in it is durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,9 +1,9 @@
 """Encryption as one device: the network part around the `CryptoMachine`.
 
-If a request fails on the way to an encrypted message, the whole message fails as `Temporary`: completed steps are
-stored, and the retry continues from there, so nothing is sent that members of the room cannot read. A device that
-cannot be encrypted to is left out of the message, and delays no other. The machine has its own thread, which runs one
-step after the other; a step whose caller was cancelled still runs to its end.
+If a request fails while a message is encrypted, the whole message fails as `Temporary`: completed steps are stored, and
+the retry continues from there, so no message is sent that members of the room cannot read. A device that cannot receive
+keys is left out, and delays no other. The machine has its own thread, which runs one step after the other; a step whose
+caller was cancelled still runs to its end.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from bot.matrix.crypto import account
 from bot.matrix.crypto import crypto_store as vaults
 from bot.matrix.crypto.account import OwnDevice
 from bot.matrix.crypto.crypto_store import CryptoStore, CryptoStoreDamaged
-from bot.matrix.crypto.devices import MEGOLM, keys_told
+from bot.matrix.crypto.devices import MEGOLM, device_keys_in
 from bot.matrix.crypto.key_sharing import KeyLost, RoomReaders
 from bot.matrix.crypto.machine import CryptoMachine
 from bot.matrix.crypto.megolm import Rotation
@@ -48,7 +48,7 @@ _log = structlog.get_logger(__name__)
 
 
 class DeviceLost(BotError):
-    """The keys of the device are no longer ours, so that only a new device can be trusted."""
+    """The homeserver has other keys for our device, so that only a new device can be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Encryption:
     """Encrypts messages to rooms and decrypts those of others, after `begin`."""
 
     def __init__(self, around: EncryptionContext) -> None:
-        self.refusal = ""  # why the device is not signed
+        self.refusal = ""  # why the device could not be signed
         self._around = around
         self._clock = around.clock
         self._rosters = Rosters(around.ask)
@@ -78,10 +78,10 @@ class Encryption:
         self._secret = b""
         self._is_ready = False
         self._counted_at: float | None = None
-        self._on_server: int | None = None  # our one-time keys there; None: not told yet
+        self._on_server: int | None = None  # number of our one-time keys there; None: unknown
         self._fallback_used = False
         self._read: tuple[EventId, ...] = ()
-        self._newly_encrypted: set[RoomId] = set()  # by what was heard since the last answer that was kept
+        self._newly_encrypted: set[RoomId] = set()  # in the sync that is not stored yet
         self._preparing = asyncio.Lock()
         self._exchanging = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -98,23 +98,23 @@ class Encryption:
         """
         self._owner = owner
         self._secret = (await asyncio.to_thread(keyrings.load, self._around.folder)).secret
-        own = await self._in_thread(self._kept_account, owner)
-        told = keys_told(await self._ask(requests.query_keys([owner.user])), owner.user, owner.device)
-        if own is None and told is not None:
+        own = await self._in_thread(self._stored_account, owner)
+        server_keys = device_keys_in(await self._ask(requests.query_keys([owner.user])), owner.user, owner.device)
+        if own is None and server_keys is not None:
             raise DeviceLost("the keys of the device are lost")
-        if own is not None and told is not None and not _is_of(told, own):
-            raise DeviceLost("the homeserver has other keys of the device than those that are kept")
-        self._begun = await self._in_thread(self._machine_of, owner, own, is_known=told is not None)
+        if own is not None and server_keys is not None and not _is_of(server_keys, own):
+            raise DeviceLost("the homeserver's keys of the device differ from the stored ones")
+        self._begun = await self._in_thread(self._machine_of, owner, own, is_known=server_keys is not None)
         self._is_ready, self._counted_at, self._on_server = False, None, None
         if await self._is_old_copy(owner):
             raise DeviceLost("the crypto store is an old copy")
 
-    def _kept_account(self, owner: SigningAccount) -> OwnDevice | None:
+    def _stored_account(self, owner: SigningAccount) -> OwnDevice | None:
         """Return the stored account of this device; destroy the store of another one, or one that cannot be read."""
         self._close_vault()
         try:
             self._vault = CryptoStore.open(self._around.folder)
-            if (own := account.kept(self._vault, owner.user, owner.device)) is not None:
+            if (own := account.load(self._vault, owner.user, owner.device)) is not None:
                 return own
         except (CryptoStoreDamaged, ValueError) as error:
             _log.error("crypto_store.unreadable", reason=str(error))
@@ -130,7 +130,7 @@ class Encryption:
             self._vault = CryptoStore.open(self._around.folder)
         now = int(self._clock.now().timestamp())
         with self._vault.transaction(now):
-            own = own or account.made(self._vault, owner.user, owner.device)
+            own = own or account.create(self._vault, owner.user, owner.device)
             if not is_known:
                 self._vault.drop("own", "uploaded")
         return CryptoMachine(self._vault, own, self._clock)
@@ -150,9 +150,9 @@ class Encryption:
         if self._counted_at is not None and now - self._counted_at < COUNT_SECONDS:
             return
         own = self._machine.own
-        told = {"device": own.device, "epoch": await self._step(self._machine.next_epoch)}
+        content = {"device": own.device, "epoch": await self._step(self._machine.next_epoch)}
         try:
-            await self._ask(requests.set_account_data(own.user, EPOCH, told))
+            await self._ask(requests.set_account_data(own.user, EPOCH, content))
         except Permanent as error:
             _log.warning("crypto_store.rollback_unguarded", reason=str(error))
         await self._step(self._machine.tidy)
@@ -174,12 +174,12 @@ class Encryption:
             self._vault.close()
             self._vault = None
 
-    async def tend(self) -> None:
+    async def maintain(self) -> None:
         """Maintain our keys at the homeserver and our Olm sessions until cancelled."""
         attempts = 0
         while True:
             self._wake.clear()
-            wait = await self._look_after_keys()
+            wait = await self._run_maintenance()
             if wait is None:
                 attempts = 0
                 await self._wake.wait()
@@ -187,10 +187,16 @@ class Encryption:
                 attempts += 1
                 await self._clock.sleep(USUAL.seconds(attempts, wait))
 
-    async def _look_after_keys(self) -> timedelta | None:
+    async def _run_maintenance(self) -> timedelta | None:
         """Do each maintenance duty once, and return the minimum delay of a retry; None if all are done."""
         wait: timedelta | None = None
-        for duty in (self._ready, self._replenish, self._count_up, self._mend, self._tell_left_out):
+        for duty in (
+            self._publish_keys,
+            self._replenish,
+            self._count_up,
+            self._replace_broken_sessions,
+            self._notify_left_out,
+        ):
             try:
                 await duty()
             except TransportError as error:
@@ -201,10 +207,10 @@ class Encryption:
             except Exception as error:  # noqa: BLE001  # the other duties, and the session, go on without it
                 self._around.incidents.record("encryption.upkeep_failed", duty.__name__.strip("_"), error)
                 wait = USUAL.first
-        self._report()
+        self._record_faults()
         return wait
 
-    async def _ready(self) -> None:
+    async def _publish_keys(self) -> None:
         """Upload and sign our keys; if they cannot be signed, keep the reason and encrypt anyway."""
         async with self._preparing:
             if self._is_ready:
@@ -242,7 +248,7 @@ class Encryption:
         self._on_server = count if isinstance(count, int) else None
         self._fallback_used = False
 
-    async def _mend(self) -> None:
+    async def _replace_broken_sessions(self) -> None:
         """Start new Olm sessions to replace broken ones."""
         machine = self._machine
         if devices := machine.wedged():
@@ -250,16 +256,16 @@ class Encryption:
                 await self._keys.claim(machine, devices)
                 await self._keys.deliver(machine, await self._step(machine.greeting, devices))
 
-    async def _tell_left_out(self) -> None:
-        """Tell devices without an Olm session that they get no keys, once each."""
+    async def _notify_left_out(self) -> None:
+        """Notify each device without an Olm session once that it gets no keys."""
         machine = self._machine
-        while (parcel := await self._step(machine.notices)).devices:
-            await self._keys.deliver(machine, parcel)
-            await self._step(machine.noticed, parcel.devices)
+        while (messages := await self._step(machine.notices)).devices:
+            await self._keys.deliver(machine, messages)
+            await self._step(machine.noticed, messages.devices)
 
-    def _report(self) -> None:
+    def _record_faults(self) -> None:
         """Record new faults as incidents."""
-        for fault in self._machine.faults.taken():
+        for fault in self._machine.faults.take_all():
             self._around.incidents.record(fault.kind, fault.name, fault.reason)
 
     # Sending
@@ -272,7 +278,7 @@ class Encryption:
             return False
         rules = await self._rosters.rules(room)
         if rules is not None:
-            await self._step(self._machine.are_encrypted, {room: rules})
+            await self._step(self._machine.mark_encrypted, {room: rules})
         return rules is not None
 
     async def remember(self, rooms: Mapping[RoomId, str]) -> None:
@@ -281,7 +287,7 @@ class Encryption:
 
     def _remember(self, rooms: Mapping[RoomId, str]) -> None:
         lost = {room: {"algorithm": name} for room, name in rooms.items() if self._machine.rules(room) is None}
-        self._machine.are_encrypted(lost)
+        self._machine.mark_encrypted(lost)
 
     def tag(self, key: NoticeKey) -> str:
         """Return the tag for *key* outside the encrypted part."""
@@ -292,12 +298,12 @@ class Encryption:
 
         Raises:
             Temporary: a device could not be given the key yet.
-            Forbidden: the room does not allow it, or requires an unknown encryption algorithm.
+            Forbidden: the room does not allow it, or has an unknown encryption algorithm.
         """
         rules = await self._step(self._machine.rules, room) or {}
         if rules.get("algorithm") != MEGOLM:
             raise Forbidden("the room wants an encryption that the bot does not know")
-        await self._ready()
+        await self._publish_keys()
         readers = await self._rosters.readers(room)
         audience = RoomReaders(readers, Rotation.of(rules, shared_history=self._rosters.shares_history(room)))
         try:
@@ -316,43 +322,43 @@ class Encryption:
         """
         machine = self._machine
         async with self._exchanging:
-            await self._keys.meet(machine, audience.users)
+            await self._keys.fetch_devices(machine, audience.users)
         shares = await self._step(machine.lacking, room, audience)
         for devices in shares.portions():
-            parcel = await self._step(machine.parcel, room, shares, devices)
-            await self._step(machine.arrived, room, await self._keys.deliver(machine, parcel))
-        self._report()
-        self._wake.set()  # there may be devices to be told that they were left out
+            messages = await self._step(machine.parcel, room, shares, devices)
+            await self._step(machine.arrived, room, await self._keys.deliver(machine, messages))
+        self._record_faults()
+        self._wake.set()  # to notify devices that were left out
 
-    # Hearing
+    # Receiving
 
-    async def hear(self, answer: SyncAnswer, *, since: str | None, whole: bool) -> None:
-        """Store updates of rooms, members and keys from a sync; repeated updates do no harm."""
-        if encrypted := self._rosters.hear(answer, whole=whole):
+    async def update(self, answer: SyncAnswer, *, since: str | None, whole: bool) -> None:
+        """Store the updates of rooms, members and keys from a sync; repeated updates do no harm."""
+        if encrypted := self._rosters.update(answer, whole=whole):
             self._newly_encrypted |= encrypted.keys() - await self._step(self._encrypted_among, tuple(encrypted))
-            await self._step(self._machine.are_encrypted, encrypted)
+            await self._step(self._machine.mark_encrypted, encrypted)
         for left in answer.left:
             await self._step(self._machine.left_room, left.room)
         await self._step(self._machine.feed, answer.keys, is_new=since is None)
-        self._report()
-        self._know(answer.keys)
+        self._record_faults()
+        self._note_key_updates(answer.keys)
 
-    def _know(self, news: KeyUpdates) -> None:
-        """Wake `tend` if the homeserver is short of keys, or an Olm session broke."""
-        self._on_server = news.one_time_keys
-        self._fallback_used = news.fallback_used
+    def _note_key_updates(self, updates: KeyUpdates) -> None:
+        """Wake `maintain` if the homeserver is short of keys, or an Olm session is broken."""
+        self._on_server = updates.one_time_keys
+        self._fallback_used = updates.fallback_used
         self._wake.set()
 
-    async def read(self, answer: SyncAnswer, known: Iterable[RoomId], *, is_news: bool) -> SyncAnswer:
+    async def decrypt(self, answer: SyncAnswer, known: Iterable[RoomId], *, is_news: bool) -> SyncAnswer:
         """Return *answer* with its timelines decrypted, and with earlier messages whose keys have arrived."""
         answer = await self._without_clear_text(answer)
         patience = self._around.patience_seconds if is_news else None
         timelines = {joined.room: joined.timeline for joined in answer.joined}
-        read = await self._step(self._machine.read, timelines, tuple(known), patience)
-        self._read = read.done
-        told = {joined.room: joined for joined in answer.joined}
+        decrypted = await self._step(self._machine.read, timelines, tuple(known), patience)
+        self._read = decrypted.done
+        rooms = {joined.room: joined for joined in answer.joined}
         joined = tuple(
-            replace(told.get(room) or _quiet(room), timeline=events) for room, events in read.timelines.items()
+            replace(rooms.get(room) or _quiet(room), timeline=events) for room, events in decrypted.timelines.items()
         )
         return replace(answer, joined=joined)
 
@@ -361,23 +367,23 @@ class Encryption:
         encrypted = await self._step(self._encrypted_among, tuple(joined.room for joined in answer.joined))
         joined = []
         for each in answer.joined:
-            kept = without_clear_text(each, is_new=each.room in self._newly_encrypted)
-            if each.room in encrypted and (ignored := len(each.timeline) - len(kept.timeline)):
+            filtered = without_clear_text(each, is_new=each.room in self._newly_encrypted)
+            if each.room in encrypted and (ignored := len(each.timeline) - len(filtered.timeline)):
                 _log.info("message.unencrypted_ignored", room=each.room, count=ignored)
-            joined.append(kept if each.room in encrypted else each)
+            joined.append(filtered if each.room in encrypted else each)
         return replace(answer, joined=tuple(joined))
 
     def _encrypted_among(self, rooms: Iterable[RoomId]) -> set[RoomId]:
         return {room for room in rooms if self._machine.rules(room) is not None}
 
-    async def have_read(self) -> None:
-        """Drop the messages that were read last, because they are stored elsewhere by now."""
+    async def forget_decrypted(self) -> None:
+        """Drop the messages of the last `decrypt`, because they are stored elsewhere by now."""
         self._newly_encrypted.clear()
         if self._read:
             await self._step(self._machine.forget, self._read)
             self._read = ()
 
-    # Means
+    # Helpers
 
     @property
     def _machine(self) -> CryptoMachine:
@@ -391,8 +397,8 @@ class Encryption:
     async def _ask_noting_our_keys(self, request: MatrixRequest) -> Content:
         """Return the response to *request*, and store the signatures of our device in it."""
         answer, own = await self._ask(request), self._machine.own
-        if (told := keys_told(answer, own.user, own.device)) is not None:
-            await self._step(self._machine.learn_our_signatures, told)
+        if (server_keys := device_keys_in(answer, own.user, own.device)) is not None:
+            await self._step(self._machine.learn_our_signatures, server_keys)
         return answer
 
     async def _step(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -403,12 +409,12 @@ class Encryption:
         return await loop.run_in_executor(self._thread, functools.partial(step, *args, **kwargs))
 
 
-def _is_of(told: Content, own: OwnDevice) -> bool:
+def _is_of(server_keys: Content, own: OwnDevice) -> bool:
     """Return whether the homeserver's keys of our device are the stored ones."""
     ours = own.device_keys()
-    return told.get("keys") == ours.get("keys")
+    return server_keys.get("keys") == ours.get("keys")
 
 
 def _quiet(room: RoomId) -> JoinedRoom:
-    """Return a room without any events in a sync."""
+    """Return the part of a room without any events in a sync."""
     return JoinedRoom(room, (), (), limited=False, prev_batch=None, joined_members=None, invited_members=None)

@@ -1,8 +1,8 @@
 """Transport of requests to a homeserver; the only module that uses nio.
 
-nio's response objects are not used, because they represent errors in a form that is easily mistaken for success, retry
-by themselves, and drop what they cannot parse. Here a response is bytes, limited in size while they stream, and judged
-by `wire`; a large one is parsed while it arrives. Every request has one deadline and is made once.
+nio's own methods are not used, because they retry by themselves, drop what they cannot parse, and return errors in a
+form that is easily mistaken for success. Here a response is bytes, limited in size while they stream, and judged by
+`wire`; a large one is parsed while it arrives. Every request has one deadline and is made once.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from bot.matrix.model import MatrixResponse
 from bot.matrix.requests import MatrixRequest
 from bot.unpacking import body_of, unpacked
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024  # of one that is not parsed while it arrives
+MAX_ANSWER_BYTES = 32 * 1024 * 1024  # of a response that is not parsed while it arrives
 LARGE_BYTES = 128 * 1024  # takes longer to parse than the event loop may block
 _STEP_BYTES = 64 * 1024  # takes a few milliseconds to parse
 _NETWORK_ERRORS = (
@@ -70,7 +70,7 @@ class HomeserverHttp:
     async def answer(
         self, request: MatrixRequest, token: str | None, parse: Callable[[MatrixResponse], Parsed]
     ) -> Parsed:
-        """Return the parsed response to a request of the device with *token*; raise failures as errors of ours."""
+        """Return the parsed response to a request of the device with *token*; raise failures as errors of the bot."""
         self.requests += 1
         seconds = self._seconds if request.seconds is None else request.seconds
         reader = MatrixResponseReader(request.reading) if request.reading is not None else None
@@ -99,7 +99,7 @@ class HomeserverHttp:
     async def _exchange(
         self, request: MatrixRequest, token: str | None, reader: MatrixResponseReader | None
     ) -> tuple[aiohttp.ClientResponse, bytes | MatrixResponse]:
-        """Return the response and its body, which *reader* parses if there is one and the request succeeded."""
+        """Return the response and its body; after a success, *reader* parses the body, if given."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -154,7 +154,7 @@ def _is_packed(response: aiohttp.ClientResponse) -> bool:
 def _session(proxy: str | None) -> aiohttp.ClientSession:
     """Return connections that reject redirects, which would send our requests, even passwords, anywhere.
 
-    They do not decompress, because nio's own session would decompress responses of any size.
+    They do not decompress automatically, as nio's own session does with responses of any size.
     """
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse)
@@ -166,9 +166,9 @@ def _session(proxy: str | None) -> aiohttp.ClientSession:
     )
 
 
-async def _refuse(_: aiohttp.ClientSession, __: object, told: aiohttp.TraceRequestRedirectParams) -> None:
-    target = told.response.headers.get("Location", "nowhere")[:200]
-    told.response.close()
+async def _refuse(_: aiohttp.ClientSession, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+    target = redirect.response.headers.get("Location", "nowhere")[:200]
+    redirect.response.close()
     raise aiohttp.ClientError(f"redirects to {target}; configure that address")
 
 

@@ -1,4 +1,4 @@
-"""The bot's cross-signing identity: signs the device, is reset on request, and reports its state."""
+"""The bot's cross-signing identity: signing of the device, reset on request, and a report of its state."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -11,8 +11,8 @@ from bot.errors import Permanent
 from bot.ids import DeviceId, UserId
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests, signing
-from bot.matrix.crypto.account import kept_device_keys
-from bot.matrix.crypto.devices import keys_told, signed_part
+from bot.matrix.crypto.account import stored_device_keys
+from bot.matrix.crypto.devices import device_keys_in, signed_part
 from bot.matrix.keyring import Keyring, Seeds, new_seeds
 from bot.matrix.model import Content
 from bot.matrix.requests import MatrixRequest
@@ -63,7 +63,7 @@ async def confirmed(ask: Ask, owner: SigningAccount, request: MatrixRequest) -> 
 async def sign_device(ask: Ask, owner: SigningAccount, folder: Path, own: Content) -> None:
     """Sign the device with the stored identity, which is created if the account has none.
 
-    *own* are the public keys that the device made: only they are signed, even if the homeserver has others.
+    *own* are the device's own public keys: only these are signed, even if the homeserver has others.
 
     Raises:
         Permanent: it cannot be signed; the message has the reason, and what to do.
@@ -91,7 +91,7 @@ async def reset(ask: Ask, owner: SigningAccount, folder: Path) -> None:
 
     Both identities are stored until it is certain which of them the homeserver has. Raises as `sign_device` does.
     """
-    own = await asyncio.to_thread(kept_device_keys, folder, owner.user, owner.device)
+    own = await asyncio.to_thread(stored_device_keys, folder, owner.user, owner.device)
     if own is None:
         raise Permanent("the crypto store does not have the keys of the device to sign: let the bot run once first")
     keyring = await asyncio.to_thread(keyrings.load, folder)
@@ -117,33 +117,33 @@ async def _first_identity(ask: Ask, owner: SigningAccount, folder: Path, keyring
 
 async def _sign(ask: Ask, owner: SigningAccount, seeds: Seeds, own: Content) -> None:
     answer = await ask(requests.query_keys([owner.user]))
-    if keys_told(answer, owner.user, owner.device) is None:
+    if device_keys_in(answer, owner.user, owner.device) is None:
         raise Permanent("the homeserver does not know the device's keys, so they cannot be signed")
     _refuse_other_keys(answer, owner, own)
     signed = signing.device_signature(owner.user, owner.device, seeds, own)
     failures = (await ask(requests.upload_signatures(signed))).get("failures")
     answer = await ask(requests.query_keys([owner.user]))
     if not signing.standing(answer, owner.user, owner.device).is_signed:
-        reason = "it said why" if isinstance(failures, Mapping) and failures else "it did not say why"
+        reason = "it gave a reason" if isinstance(failures, Mapping) and failures else "it gave no reason"
         _log.error("device.signature_rejected", failures=str(failures)[:200])
         raise Permanent(f"the homeserver did not take the signature of the device, and {reason}")
 
 
 def _refuse_other_keys(answer: Content, owner: SigningAccount, own: Content) -> None:
     """Raise an error if the homeserver publishes other keys of the device than its *own*, which must not be trusted."""
-    told = keys_told(answer, owner.user, owner.device)
-    if told is not None and signed_part(told) != signed_part(own):
+    server_keys = device_keys_in(answer, owner.user, owner.device)
+    if server_keys is not None and signed_part(server_keys) != signed_part(own):
         raise Permanent("the homeserver tells keys of the device that are not its own; they are not signed")
 
 
 @dataclass(frozen=True, slots=True)
 class TrustReport:
-    """The facts behind `patchbot keys status`; *one_time_keys* is None if the homeserver did not tell."""
+    """The facts behind `patchbot keys status`; *one_time_keys* is None if the homeserver did not return it."""
 
     user: UserId
     device: DeviceId
     is_known: bool
-    is_kept: bool
+    is_stored: bool
     is_signed: bool
     identity: str | None
     is_ours: bool
@@ -152,14 +152,14 @@ class TrustReport:
     @property
     def is_good(self) -> bool:
         """True if others can trust the device, and reach it."""
-        return self.is_known and self.is_kept and self.is_signed and self.is_ours
+        return self.is_known and self.is_stored and self.is_signed and self.is_ours
 
     def lines(self) -> Iterator[str]:
         """Yield the report as sentences."""
         yield f"The bot is {self.user}, device {self.device}."
         if not self.is_known:
             yield "The homeserver has no keys of the device yet: they are uploaded when the bot runs."
-        elif not self.is_kept:
+        elif not self.is_stored:
             yield "The crypto store does not have the keys of the device: the next start makes a new device."
         if self.is_known:
             yield "The device is signed." if self.is_signed else "The device is not signed: others are warned of it."
@@ -178,17 +178,17 @@ async def report(ask: Ask, owner: SigningAccount, folder: Path) -> TrustReport:
     answer = await ask(requests.query_keys([owner.user]))
     counts = (await ask(requests.upload_keys({}))).get("one_time_key_counts")
     count = counts.get("signed_curve25519", 0) if isinstance(counts, dict) else None
-    told = keys_told(answer, owner.user, owner.device)
-    found = signing.standing(answer, owner.user, owner.device)
+    server_keys = device_keys_in(answer, owner.user, owner.device)
+    state = signing.standing(answer, owner.user, owner.device)
     keyring = await asyncio.to_thread(keyrings.load, folder)
-    kept = await asyncio.to_thread(kept_device_keys, folder, owner.user, owner.device)
+    stored = await asyncio.to_thread(stored_device_keys, folder, owner.user, owner.device)
     return TrustReport(
         user=owner.user,
         device=owner.device,
-        is_known=told is not None,
-        is_kept=kept is not None and told is not None and told.get("keys") == kept["keys"],
-        is_signed=found.is_signed,
-        identity=found.master,
-        is_ours=found.master is not None and signing.ours(keyring.identities, found.master) is not None,
+        is_known=server_keys is not None,
+        is_stored=stored is not None and server_keys is not None and server_keys.get("keys") == stored["keys"],
+        is_signed=state.is_signed,
+        identity=state.master,
+        is_ours=state.master is not None and signing.ours(keyring.identities, state.master) is not None,
         one_time_keys=count if isinstance(count, int) else None,
     )

@@ -37,7 +37,7 @@ def accepts(patterns: Iterable[str], inviter: UserId) -> bool:
 
 
 def is_user_id(text: str) -> bool:
-    """Return whether *text* is a user id, as far as servers agree on that (specification, "User Identifiers")."""
+    """Return whether *text* is a user id by the rules that all servers share (specification, "User Identifiers")."""
     return len(text.encode("utf-8", "replace")) <= 255 and _USER_ID.fullmatch(text) is not None
 
 
@@ -51,8 +51,8 @@ def covers(pattern: str, text: str) -> bool:
         return False
     place, end = len(first), len(text) - len(last)
     for part in between:
-        found = text.find(part, place, end)
-        if found < 0:
+        match_at = text.find(part, place, end)
+        if match_at < 0:
             return False
-        place = found + len(part)
+        place = match_at + len(part)
     return True

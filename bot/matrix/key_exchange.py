@@ -1,8 +1,7 @@
 """Requests for devices and their keys, and delivery of keys to devices.
 
-A refused request is divided until the user or device at fault is known, which is then left out for a while; the others
-get what they need. If the homeserver refuses even an empty request, nobody is at fault, and the message that needs the
-keys waits.
+A refused request is divided until the user or device at fault is known, which is then left out for a while. If the
+homeserver refuses even an empty request, no user is at fault, and the message that needs the keys waits.
 """
 
 import secrets
@@ -22,7 +21,7 @@ from bot.matrix.model import Content
 from bot.matrix.requests import MatrixRequest
 
 USERS_AT_ONCE = 250  # in one request
-USERS_A_STEP = 500  # bounds the wait of other steps for the machine
+USERS_A_STEP = 500  # in one step of the machine, so that other steps do not wait long
 DEVICES_A_STEP = 200
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -42,7 +41,7 @@ class KeyExchange:
         self._ask = ask
         self._step = step
 
-    async def meet(self, machine: CryptoMachine, users: Collection[UserId]) -> None:
+    async def fetch_devices(self, machine: CryptoMachine, users: Collection[UserId]) -> None:
         """Fetch the devices of *users*, and start an Olm session with each that allows one.
 
         Raises:
@@ -52,16 +51,16 @@ class KeyExchange:
         marks: dict[UserId, int] = {}
         for portion in _portions(sound, USERS_A_STEP):
             marks |= await self._step(machine.to_query, portion)
-        for asked in _portions(tuple(marks), USERS_AT_ONCE):
-            await self._query(machine, asked, marks)
-        wanted: list[DeviceKeys] = []
+        for portion in _portions(tuple(marks), USERS_AT_ONCE):
+            await self._query(machine, portion, marks)
+        devices: list[DeviceKeys] = []
         for portion in _portions(sound, USERS_A_STEP):
-            wanted += await self._step(machine.to_claim, portion)
-        await self.claim(machine, wanted)
+            devices += await self._step(machine.to_claim, portion)
+        await self.claim(machine, devices)
 
     async def _query(self, machine: CryptoMachine, users: Sequence[UserId], marks: Marks) -> None:
-        async def learn(asked: Sequence[UserId], answer: Content) -> None:
-            for portion in _by_devices(asked, answer):
+        async def learn(requested: Sequence[UserId], answer: Content) -> None:
+            for portion in _by_devices(requested, answer):
                 await self._step(machine.learn_devices, answer, {user: marks[user] for user in portion})
 
         for user, error in await self._divided(users, requests.query_keys, learn):
@@ -70,27 +69,27 @@ class KeyExchange:
     async def claim(self, machine: CryptoMachine, devices: Sequence[DeviceKeys]) -> None:
         """Start Olm sessions with *devices*. Raises `Temporary`."""
 
-        async def begin(asked: Sequence[DeviceKeys], answer: Content) -> None:
-            await self._step(machine.begin, answer, asked)
+        async def begin(portion: Sequence[DeviceKeys], answer: Content) -> None:
+            await self._step(machine.begin, answer, portion)
 
-        for asked in _portions(devices, AT_ONCE):
-            for device, error in await self._divided(asked, _claim_of, begin):
+        for portion in _portions(devices, AT_ONCE):
+            for device, error in await self._divided(portion, _claim_of, begin):
                 await self._step(machine.put_off, [device], str(error))
 
-    async def deliver(self, machine: CryptoMachine, parcel: ToDeviceMessages) -> ToDeviceMessages:
-        """Send a parcel, and return the part that the homeserver accepted. Raises `Temporary`."""
-        taken: list[DeviceKeys] = []
+    async def deliver(self, machine: CryptoMachine, messages: ToDeviceMessages) -> ToDeviceMessages:
+        """Send *messages*, and return the part that the homeserver accepted. Raises `Temporary`."""
+        delivered: list[DeviceKeys] = []
 
         async def note(devices: Sequence[DeviceKeys], _: Content) -> None:
-            taken.extend(devices)
+            delivered.extend(devices)
 
         def request_of(devices: Sequence[DeviceKeys]) -> MatrixRequest:
-            return requests.send_to_devices(parcel.type, secrets.token_hex(16), parcel.for_devices(devices))
+            return requests.send_to_devices(messages.type, secrets.token_hex(16), messages.for_devices(devices))
 
-        if parcel.devices:
-            for device, error in await self._divided(parcel.devices, request_of, note):
+        if messages.devices:
+            for device, error in await self._divided(messages.devices, request_of, note):
                 await self._step(machine.put_off, [device], str(error))
-        return replace(parcel, devices=tuple(taken))
+        return replace(messages, devices=tuple(delivered))
 
     async def _divided(
         self,
@@ -98,7 +97,7 @@ class KeyExchange:
         request_of: Callable[[Sequence[_T]], MatrixRequest],
         take: Callable[[Sequence[_T], Content], Awaitable[None]],
     ) -> list[tuple[_T, Permanent]]:
-        """Request *whole*, in parts if it is refused, and *take* each response; return the items refused alone.
+        """Request *whole*, in parts if it is refused, and pass each response to *take*; return the refused items.
 
         Raises:
             Temporary: the homeserver cannot be reached now, or refuses every request.
@@ -129,14 +128,14 @@ class KeyExchange:
 
 
 def _claim_of(devices: Sequence[DeviceKeys]) -> MatrixRequest:
-    wanted: dict[UserId, list[DeviceId]] = {}
+    names: dict[UserId, list[DeviceId]] = {}
     for device in devices:
-        wanted.setdefault(device.user, []).append(device.id)
-    return requests.claim_keys(wanted)
+        names.setdefault(device.user, []).append(device.id)
+    return requests.claim_keys(names)
 
 
-def _portions(whole: Sequence[_T], most: int) -> Iterator[Sequence[_T]]:
-    return (whole[start : start + most] for start in range(0, len(whole), most))
+def _portions(whole: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    return (whole[start : start + size] for start in range(0, len(whole), size))
 
 
 def _by_devices(users: Sequence[UserId], answer: Content) -> Iterator[Sequence[UserId]]:
@@ -145,9 +144,9 @@ def _by_devices(users: Sequence[UserId], answer: Content) -> Iterator[Sequence[U
     portion: list[UserId] = []
     devices = 0
     for user in users:
-        told = listed.get(user) if isinstance(listed, Mapping) else None
+        devices_listed = listed.get(user) if isinstance(listed, Mapping) else None
         portion.append(user)
-        devices += 1 + (len(told) if isinstance(told, Mapping) else 0)
+        devices += 1 + (len(devices_listed) if isinstance(devices_listed, Mapping) else 0)
         if devices >= DEVICES_A_STEP:
             yield portion
             portion, devices = [], 0

@@ -1,7 +1,7 @@
-"""The secrets that outlast every device: cross-signing seeds and the secret of the tags, in a file of their own.
+"""The secrets that outlive the device: cross-signing seeds and the secret of the tags, in a file of their own.
 
-It must be in the backup. Anyone who has it can impersonate the bot; without it, the bot's identity must be reset, and
-everybody who verified it is warned.
+The file must be in the backup. Anyone who has it can impersonate the bot; without it, the bot's identity must be reset,
+which warns everybody who verified it.
 """
 
 import base64
@@ -32,7 +32,7 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The installation's *secret*, and the identities that may be ours, the one to use first."""
+    """The installation's *secret*, and its cross-signing identities, the one in use first."""
 
     secret: bytes
     identities: tuple[Seeds, ...] = ()
@@ -51,13 +51,13 @@ def load(folder: Path) -> Keyring:
     """Return the keyring in *folder*, and create it if there is none.
 
     Raises:
-        StoreError: it cannot be read, and must not be replaced by an empty one, or others can read it.
+        StoreError: it is unreadable (it is never replaced by an empty one), or other users can read it.
     """
     path = folder / FILE
     try:
         restrict(path)
-        told = json.loads(path.read_bytes())
-        return Keyring(_bytes(told["secret"]), tuple(_seeds(each) for each in told["identities"]))
+        content = json.loads(path.read_bytes())
+        return Keyring(_bytes(content["secret"]), tuple(_seeds(each) for each in content["identities"]))
     except FileNotFoundError:
         keyring = Keyring(secrets.token_bytes(_BYTES))
         save(folder, keyring)
@@ -72,19 +72,19 @@ def load(folder: Path) -> Keyring:
 def save(folder: Path, keyring: Keyring) -> None:
     """Store the keyring durably. Raises `OSError`."""
     identities = [{name: _text(getattr(seeds, name)) for name in Seeds.__slots__} for seeds in keyring.identities]
-    told = {"secret": _text(keyring.secret), "identities": identities}
-    keep_private(folder / FILE, json.dumps(told).encode())
+    content = {"secret": _text(keyring.secret), "identities": identities}
+    keep_private(folder / FILE, json.dumps(content).encode())
 
 
-def _seeds(told: dict[str, str]) -> Seeds:
-    return Seeds(*(_bytes(told[name]) for name in Seeds.__slots__))
+def _seeds(content: dict[str, str]) -> Seeds:
+    return Seeds(*(_bytes(content[name]) for name in Seeds.__slots__))
 
 
 def _bytes(text: str) -> bytes:
-    found = base64.b64decode(text, validate=True)
-    if len(found) != _BYTES:
+    data = base64.b64decode(text, validate=True)
+    if len(data) != _BYTES:
         raise ValueError("not a key")
-    return found
+    return data
 
 
 def _text(secret: bytes) -> str:

@@ -1,8 +1,8 @@
 """Joins and leaves rooms: invitations, configured rooms, replaced rooms, rooms where nobody is left.
 
-What is to be done follows from the stored state, so a crash loses nothing: an invitation is stored until it is settled,
-and the bot stays in a replaced room until the move to its successor is stored. Each errand has its own task and its own
-delays, so that a room that cannot be joined delays no other.
+The tasks follow from the stored state, so a crash loses none: an invitation is stored until it is settled, and the bot
+stays in a replaced room until the move to its successor is stored. Each errand (one join or leave) has its own task and
+its own delays, so that a room that cannot be joined delays no other.
 
 A room that the bot was invited to, or joined as another's replacement, is pending until it is known who invited the
 bot, and whether the room is what it claims to be. Its messages do not count until then (`invitations`, `sync_outcome`).
@@ -41,9 +41,9 @@ from bot.matrix.session_update import (
 
 AT_ONCE = 4  # of each kind
 AFTER_REFUSAL = timedelta(minutes=15)
-JOIN_DEADLINES = Backoff(timedelta(seconds=15), timedelta(seconds=15 * 1024))  # of the tries to follow an invitation
-JOINS_A_MINUTE = 30  # that invitations may cause
-MAX_REFUSED = 1_000  # rooms that are remembered
+JOIN_DEADLINES = Backoff(timedelta(seconds=15), timedelta(seconds=15 * 1024))  # of attempts to accept an invitation
+JOINS_A_MINUTE = 30  # caused by invitations
+MAX_REFUSED = 1_000  # refused rooms that are remembered
 _log = structlog.get_logger(__name__)
 
 
@@ -55,7 +55,7 @@ class _Errand:
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """When and why an errand is repeated; *until* is in monotonic seconds, as the wall clock may be set back."""
+    """The retry of an errand: its time *until* in monotonic seconds, and the reason."""
 
     attempts: int
     until: float
@@ -74,14 +74,18 @@ class Membership:
         self._clock = clock
         self._rules = rules
         self._resolved: dict[str, RoomId] = {}
-        self._decided: dict[RoomId, tuple[RoomId | None, UserId | None]] = {}  # by which and by whom: followed or not
-        self._scouted: dict[RoomId, tuple[RoomId, float]] = {}  # which was entered last, and until when no other is
-        self._entered: set[RoomId] = set()  # joined, and the homeserver has not told of them yet
-        self._refused: dict[RoomId, float] = {}  # left again, and declined until then
-        self._joins: deque[float] = deque(maxlen=JOINS_A_MINUTE)  # when invitations caused the last ones
+        self._decided: dict[
+            RoomId, tuple[RoomId | None, UserId | None]
+        ] = {}  # the replacement and its sender on which `_follow` decided
+        self._scouted: dict[
+            RoomId, tuple[RoomId, float]
+        ] = {}  # the last replacement joined, and until when no other is
+        self._entered: set[RoomId] = set()  # joined, but not in a sync yet
+        self._refused: dict[RoomId, float] = {}  # refused rooms, and until when invitations to them are declined
+        self._joins: deque[float] = deque(maxlen=JOINS_A_MINUTE)  # times of the last joins caused by invitations
         self._waits: dict[str, _Wait] = {}
         self._looked_at = clock.monotonic()
-        self._running: dict[str, str] = {}  # errands, and the kind of each
+        self._running: dict[str, str] = {}  # running errands with their kinds
         self._wake = asyncio.Event()
 
     @property
@@ -95,11 +99,11 @@ class Membership:
         return frozenset(self.state.invitations)
 
     def restore(self, stored: StoredSession) -> None:
-        """Restore the stored state; the configured rooms that this process joined remain known."""
+        """Restore the stored state, but keep the configured rooms that this process joined."""
         self.state = replace(stored.membership, named=self.state.named)
 
     def apply(self, update: SessionUpdate, rooms: Mapping[RoomId, Room] | None = None) -> None:
-        """Apply an update that was stored, with the *rooms* after a sync, and start what follows from it."""
+        """Apply a stored update with the *rooms* after a sync, and start the errands that follow from it."""
         if rooms is not None:
             self.rooms = dict(rooms)
             self._entered -= rooms.keys()
@@ -108,7 +112,7 @@ class Membership:
         received = update.of(InvitationReceived)
         for each in received:
             self._forget_waits(each.invitation.room)
-        if received:  # it may be one of these that an alias stands for now
+        if received:  # an alias may stand for one of these rooms now
             for name in [name for name in self._rules.configured if name not in self._resolved]:
                 self._waits.pop(name, None)
         self._wake.set()
@@ -148,7 +152,7 @@ class Membership:
             if (wait := self._waits.get(f"move {room.id}")) is not None:
                 yield f"{room.canonical_alias or room.id} was replaced by {room.replacement}: {_why(wait)}."
 
-    # What is to be done
+    # Errands that are due
 
     def _entries(self) -> Iterator[_Errand]:
         for name in self._rules.configured:
@@ -158,14 +162,14 @@ class Membership:
     def _answers(self) -> Iterator[_Errand]:
         """Return the invitations, newest first, except those to replacements of rooms, which are up to `_follow`."""
         elsewhere = {*(room.replacement for room in self._replaced()), *self._entered}
-        is_unclear = self._is_unresolved()  # once, for there may be thousands of invitations
+        is_unclear = self._is_unresolved()  # only once, because there may be thousands of invitations
         for invitation in reversed(self.state.invitations.values()):
             room = invitation.room
             if room not in elsewhere and not (is_unclear and not self.policy.allows(invitation.inviter)):
                 yield _Errand(f"invitation {room}", partial(self._answer, invitation))
 
     def _is_unresolved(self) -> bool:
-        """Return whether a configured alias was not resolved yet; it may be that of a room in an invitation."""
+        """Return whether a configured alias is not resolved yet, so that any invitation may be to that room."""
         return any(
             name not in self._resolved and name not in self._waits and name not in self.state.named
             for name in self._rules.configured
@@ -188,7 +192,7 @@ class Membership:
         due = [(errand, wait) for errand, wait in waits if wait is None or wait.until <= self._looked_at]
         return [errand for errand, _ in sorted(due, key=lambda each: each[1].attempts if each[1] else 0)]
 
-    # Doing it
+    # Errands
 
     async def _try(self, errand: _Errand) -> None:
         try:
@@ -216,7 +220,7 @@ class Membership:
         room = await self._client.resolve(name) if name.startswith("#") else RoomId(name)
         self._resolved[name] = room
         if room in self.state.invitations:
-            return  # the answer to it does the rest
+            return  # `_answer` handles it
         if room in self.state.suspended and room not in self.rooms:
             raise Forbidden("the bot was removed from it")
         if room not in self.rooms:
@@ -255,38 +259,41 @@ class Membership:
         self._joins.append(now)
 
     async def _decide(self, invitation: Invitation) -> None:
-        """Stay in a room, or leave it, by the invitation that the bot's membership there proves."""
+        """Stay in a room or leave it, depending on the invitation that the bot's membership event proves."""
         room = invitation.room
-        shown = await self._client.invited_by(room)
+        proof = await self._client.invited_by(room)
         if room not in self.state.invitations or room not in self.rooms:
-            return  # it was decided meanwhile by what a sync told, or we are out of it
-        events = admission(self.rooms[room], shown, self.policy)
+            return  # a sync has decided it meanwhile, or the bot is out of the room
+        events = admission(self.rooms[room], proof, self.policy)
         if events is not None:
             await self._save(*events)
             return
-        self._refuse(invitation, shown)
+        self._refuse(invitation, proof)
         await self._leave(room)
         await self._save(InvitationSettled(room))
 
-    def _refuse(self, invitation: Invitation, shown: ProvenInvitation | None) -> None:
+    def _refuse(self, invitation: Invitation, proof: ProvenInvitation | None) -> None:
         """Remember a refused room, so that a repeated invitation causes no join for a while."""
         self._refused.pop(invitation.room, None)
         self._refused[invitation.room] = self._clock.monotonic() + AFTER_REFUSAL.total_seconds()
         while len(self._refused) > MAX_REFUSED:
             del self._refused[next(iter(self._refused))]
-        inviter = shown.inviter if shown else None
+        inviter = proof.inviter if proof else None
         _log.warning("invitation.refused", room=invitation.room, claimed=invitation.inviter, inviter=inviter)
         reason = f"{invitation.room} claimed to be an invitation of {invitation.inviter}, and was of {inviter}"
         self._client.incidents.record("invitation.refused", "an invitation that was not what it claimed to be", reason)
 
     async def _follow(self, room: Room) -> None:
-        """Move to the replacement of *room*, if both it and those who made it are entitled to that."""
+        """Move to the replacement of *room*, if both rooms and the users who replaced it permit that."""
         assert room.replacement is not None  # noqa: S101  # `_replaced` saw to it
         new = room.replacement
         is_there = new in self.rooms
         if (reason := why_not_followed(room, self.rooms[new]) if is_there else why_not_entered(room)) is not None:
             _log.warning("room.replacement_ignored", room=room.id, replacement=new, reason=reason)
-            self._decided[room.id] = new, room.replaced_by  # where it is pending, it is left, or kept by its own right
+            self._decided[room.id] = (
+                new,
+                room.replaced_by,
+            )  # if pending, it is left, or kept because of another invitation
             return
         if not is_there:
             await self._scout(room, new)
@@ -302,12 +309,12 @@ class Membership:
         """Join the alleged replacement of *old*, which is pending, also after a crash.
 
         Raises:
-            Temporary: another one was entered just now; whoever replaces a room again and again is not followed around.
+            Temporary: another replacement was joined just now, so that repeated replacements are not followed.
         """
         now = self._clock.monotonic()
         last, until = self._scouted.get(old.id, (new, now))
         if last != new and now < until:
-            raise Temporary("another room was said to replace it just now", timedelta(seconds=until - now))
+            raise Temporary("another replacement of the room was joined just now", timedelta(seconds=until - now))
         self._scouted[old.id] = new, now + AFTER_REFUSAL.total_seconds()
         by = old.replaced_by or UserId("")
         if new not in self.state.invitations:
@@ -334,7 +341,7 @@ class Membership:
             self._waits.pop(f"move {old}", None)
 
     async def _sleep(self) -> None:
-        """Sleep until something was saved or done, or until the next wait ends."""
+        """Sleep until an update or an errand is done, or the next retry is due."""
         waits = [wait.until for name, wait in self._waits.items() if name not in self._running]
         ahead = [until for until in waits if until > self._looked_at]
         if not ahead:

@@ -1,9 +1,9 @@
 """Recognition of messages that begin with a mention of the bot, in the forms that clients use. Pure.
 
 A pill is a link to the user at matrix.to, or a `matrix:` URI, in the formatted body; the plain body has its text, or
-the link as Markdown. A client without pills may tell only by `m.mentions` who is meant by a name before a colon; in a
-reply, `m.mentions` has the sender of the other message, so it means nothing there. People who type by hand write the
-display name before a colon or comma, or after an @.
+the link as Markdown. A client without pills may send a name before a colon, and name the user only in `m.mentions`; in
+a reply, `m.mentions` also has the sender of the other message, so it is ignored there. People who type by hand write
+the display name before a colon or comma, or after an @.
 """
 
 import html
@@ -46,18 +46,18 @@ def with_mention(body: str, content: Content, me: BotInRoom) -> str:
 
 def _mentions(text: str, content: Content, me: BotInRoom) -> Iterator[str]:
     """Yield the possible mentions of *me* at the beginning of *text*."""
-    if (found := _MARKDOWN.match(text)) is not None and _leads_to(found[1], me.user):
-        yield found[0]
+    if (match := _MARKDOWN.match(text)) is not None and _leads_to(match[1], me.user):
+        yield match[0]
     formatted = content.get("formatted_body")
-    found = _PILL.match(formatted[:_MAX_FORMATTED]) if isinstance(formatted, str) else None
-    if found is not None and _leads_to(html.unescape(found[1]), me.user):
-        shown = html.unescape(found[2]).strip()
-        yield from (shown, f"@{shown}")
-    if (found := _NAMED.match(text)) is not None:
-        if me.name and found[0].removeprefix("@").casefold() == me.name.casefold():
-            yield found[0]
+    match = _PILL.match(formatted[:_MAX_FORMATTED]) if isinstance(formatted, str) else None
+    if match is not None and _leads_to(html.unescape(match[1]), me.user):
+        name = html.unescape(match[2]).strip()
+        yield from (name, f"@{name}")
+    if (match := _NAMED.match(text)) is not None:
+        if me.name and match[0].removeprefix("@").casefold() == me.name.casefold():
+            yield match[0]
         if _is_named_alone(content, me.user):
-            yield found[0]
+            yield match[0]
     if me.name and _ENDS.match(text, len(me.name) + 1):
         yield f"@{me.name}"
 

@@ -19,7 +19,7 @@ TOO_OLD = timedelta(minutes=10)
 MAX_BODY_CHARACTERS = 16_384
 _EVENT_ID = re.compile(r"\$[!-~]{1,254}")
 ENCRYPTION = "m.room.encryption"
-_NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any client; they are no words
+_NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any client; they contain no text
 
 
 def messages_in(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[MessageReceived]:
@@ -33,7 +33,7 @@ def messages_in(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datet
         if now - event.sent_at > TOO_OLD:
             continue
         if body := _body(event.content, relation, me):
-            said_at = min(event.sent_at, now)  # the sending server's word, which may be anything
+            said_at = min(event.sent_at, now)  # the sending server's claim, which may be in the future
             yield MessageReceived(
                 room, event.id, event.sender, body, said_at, thread_of(event.content), _replies_to(relation)
             )
@@ -53,25 +53,25 @@ def redactions(room: RoomId, events: Iterable[Event]) -> Iterator[EventRedacted]
 
 
 def since_we_came(events: Sequence[Event], me: UserId) -> Sequence[Event]:
-    """Return the events from the bot's latest join on; all if none is among them."""
+    """Return the events from the bot's latest join on; all events if there is no join among them."""
     arrivals = [place for place, event in enumerate(events) if is_arrival(event, me)]
     return events[arrivals[-1] :] if arrivals else events
 
 
 def is_arrival(event: Event, user: UserId) -> bool:
-    """Return whether *user* joins the room with this event; a new name or picture is no join."""
+    """Return whether *user* joins the room with this event, as opposed to changing their name or picture."""
     if event.type != "m.room.member" or event.state_key != user:
         return False
     return event.content.get("membership") == "join" and event.previous.get("membership") != "join"
 
 
 def reaches_back(events: Sequence[Event], me: UserId, now: datetime) -> bool:
-    """Return whether older events than *events* are irrelevant: from before the bot joined, or too old."""
+    """Return whether events before *events* are irrelevant: they precede the bot's join, or are too old."""
     return any(is_arrival(event, me) for event in events) or all(now - event.sent_at > TOO_OLD for event in events)
 
 
 def without_quote(body: str) -> str:
-    """Return a reply without the lines that quote what it answers (specification, "Rich replies", until v1.12)."""
+    """Return a reply without its quotation of the other message (specification, "Rich replies", until v1.12)."""
     lines = body.split("\n")
     quoted = 0
     while quoted < len(lines) and lines[quoted].startswith(">"):
@@ -96,13 +96,13 @@ def _replies_to(relation: Content) -> EventId | None:
 
 def _id(content: Content, key: str) -> EventId | None:
     """Return the event id in *content*; None if it is malformed (specification, "Size limits")."""
-    found = content.get(key)
-    return EventId(found) if isinstance(found, str) and _EVENT_ID.fullmatch(found) else None
+    value = content.get(key)
+    return EventId(value) if isinstance(value, str) and _EVENT_ID.fullmatch(value) else None
 
 
 def _mapping(content: Content, key: str) -> Content:
-    found = content.get(key)
-    return found if isinstance(found, Mapping) else {}
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def without_clear_text(joined: JoinedRoom, *, is_new: bool) -> JoinedRoom:

@@ -8,13 +8,13 @@ from typing import Final
 from bot.ids import EventId, RoomId, UserId
 from bot.json_splitter import Path
 
-NOBODY: Final = UserId("")  # where the homeserver does not tell the user
+NOBODY: Final = UserId("")  # stands for a user that the homeserver does not name
 Content = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class OmittedPart:
-    """A part of a response that was too large; *size* is what was read of it, in bytes."""
+    """A part of a response that was too large; *size* is the number of bytes read."""
 
     path: Path
     size: int
@@ -31,7 +31,7 @@ class OmittedPart:
 
 @dataclass(frozen=True, slots=True)
 class MatrixResponse:
-    """A successful response of the homeserver, without oversized parts; *size* is what was kept, in bytes."""
+    """A successful response of the homeserver, without oversized parts; *size* is the size of the rest in bytes."""
 
     content: Content
     left_out: tuple[OmittedPart, ...] = ()
@@ -43,8 +43,8 @@ class Event:
     """A room event; *sent_at* is the sending server's claim (UTC), *state_key* is None if it is not a state event.
 
     *previous*, *previous_sender* and *replaces* are the content, sender and id of the state event that it replaced, if
-    the homeserver tells; *redacts* is the event that a redaction is about. *unreadable* is true if it was encrypted for
-    us, and could not be decrypted.
+    the homeserver includes them; *redacts* is the event that a redaction is about. *unreadable* is true for an
+    encrypted event that could not be decrypted.
     """
 
     id: EventId

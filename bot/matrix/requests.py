@@ -14,7 +14,7 @@ from bot.matrix.rooms import STATE_TYPES
 PAGE_EVENTS = 100
 _API = "/_matrix/client/v3"
 _DEVICE_NAME = "patchwork-matrix-bot"
-_FEDERATION_MS = 10_000  # how long the homeserver may wait for others
+_FEDERATION_MS = 10_000  # how long the homeserver may wait for other homeservers
 _ENDPOINTS = frozenset(
     {"account", "directory", "join", "keys", "leave", "login", "messages", "send", "sendToDevice", "state", "sync"}
 )
@@ -61,7 +61,9 @@ def send(room: RoomId, kind: str, txn: TxnId, content: Content) -> MatrixRequest
 
 def join(room: str, via: tuple[str, ...], seconds: float) -> MatrixRequest:
     """Return the request that joins a room by alias or id; *via* are servers that know an id."""
-    servers = [(name, server) for server in via if server for name in ("via", "server_name")]  # since v1.12, and before
+    servers = [
+        (name, server) for server in via if server for name in ("via", "server_name")
+    ]  # "via" since v1.12, "server_name" before
     return MatrixRequest("POST", f"{_API}/join/{_quoted(room)}?{urlencode(servers)}", {}, seconds)
 
 
@@ -152,8 +154,8 @@ def query_keys(users: Iterable[UserId]) -> MatrixRequest:
 
 def claim_keys(devices: Mapping[UserId, Iterable[DeviceId]]) -> MatrixRequest:
     """Return the request for a one-time key of each device."""
-    wanted = {user: dict.fromkeys(names, "signed_curve25519") for user, names in devices.items()}
-    body = {"timeout": _FEDERATION_MS, "one_time_keys": wanted}
+    keys = {user: dict.fromkeys(names, "signed_curve25519") for user, names in devices.items()}
+    body = {"timeout": _FEDERATION_MS, "one_time_keys": keys}
     return replace(_post("/keys/claim", body), reading=readings.ONE_TIME_KEYS)
 
 

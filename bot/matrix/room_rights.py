@@ -1,4 +1,4 @@
-"""Power levels and membership in the homeserver's rooms: the `Rights` and `Membership` ports."""
+"""Power levels and membership in the homeserver's rooms: implements the ports `Rights` and `BotRooms`."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -23,7 +23,7 @@ class MatrixRoomRights:
         self._home: tuple[MatrixClient, Session] | None = None
 
     def open(self, client: MatrixClient, session: Session) -> None:
-        """Start to answer from *client* and *session*."""
+        """Start to use *client* and *session*."""
         self._home = client, session
 
     def is_admin(self, user: UserId) -> bool:

@@ -35,7 +35,7 @@ async def _state_of(
     events: list[Event] = []
     for kind in STATE_TYPES:
         if len(failures) >= MAX_FAILURES:
-            incidents.record("sync.state_skipped", room, f"{kind}: not asked for, after {failures[-1]}")
+            incidents.record("sync.state_skipped", room, f"{kind}: not requested, after {failures[-1]}")
             break
         key = user if kind == "m.room.member" else ""
         try:

@@ -15,7 +15,7 @@ from bot.matrix.invite_rules import is_user_id
 from bot.matrix.model import Content, Event, JoinedRoom
 from bot.text import storable
 
-ABOVE_ALL = 1 << 60  # more than any level that JSON may hold
+ABOVE_ALL = 1 << 60  # greater than any level in JSON
 _BEFORE_CREATORS = frozenset(str(version) for version in range(1, 12))
 _WITH_CREATORS = frozenset({"12"})  # a version that is not known gives nobody a power that it may not have
 
@@ -56,13 +56,13 @@ class Room:
     is_encrypted: bool = False
     algorithm: str = ""  # of its encryption
     replacement: RoomId | None = None
-    replaced_by: UserId | None = None  # who said so
+    replaced_by: UserId | None = None  # the sender of the tombstone
     canonical_alias: str | None = None
     name: str | None = None
     join_rule: str = "invite"
     joined_members: int | None = None
     invited_members: int | None = None
-    own_name: str = ""  # what the bot is called here; "" where it has no name of its own
+    own_name: str = ""  # the bot's display name in the room; "" if it has none
 
     @property
     def is_lonely(self) -> bool:
@@ -104,13 +104,13 @@ class Room:
                 room = change(room, event)
         return room
 
-    def told(self, joined: JoinedRoom) -> "Room":
+    def after_sync(self, joined: JoinedRoom) -> "Room":
         """Return the room after its part of a sync."""
         room = self.after(joined.state).after(joined.timeline)
         return replace(
             room,
-            joined_members=_newer(room.joined_members, joined.joined_members),
-            invited_members=_newer(room.invited_members, joined.invited_members),
+            joined_members=_updated(room.joined_members, joined.joined_members),
+            invited_members=_updated(room.invited_members, joined.invited_members),
         )
 
 
@@ -131,8 +131,8 @@ def _empowered(room: Room, event: Event) -> Room:
 
 def _encrypted(room: Room, event: Event) -> Room:
     """Mark the room as encrypted for good: clients ignore a removal, and a change to an unknown algorithm."""
-    told = _word(event.content, "algorithm") or ""
-    return replace(room, is_encrypted=True, algorithm=room.algorithm if room.algorithm == MEGOLM else told)
+    algorithm = _word(event.content, "algorithm") or ""
+    return replace(room, is_encrypted=True, algorithm=room.algorithm if room.algorithm == MEGOLM else algorithm)
 
 
 def _replaced(room: Room, event: Event) -> Room:
@@ -204,5 +204,5 @@ def _word(content: Content, key: str) -> str | None:
     return word if isinstance(word, str) and word and storable(word) == word else None
 
 
-def _newer(known: int | None, told: int | None) -> int | None:
-    return known if told is None else told
+def _updated(known: int | None, update: int | None) -> int | None:
+    return known if update is None else update

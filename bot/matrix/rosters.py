@@ -12,7 +12,7 @@ from bot.matrix.identity import Ask
 from bot.matrix.model import Content, Event, SyncAnswer
 
 _ENCRYPTION, _VISIBILITY = "m.room.encryption", "m.room.history_visibility"
-_USUAL_VISIBILITY = "shared"  # specification, "Room History Visibility"
+_USUAL_VISIBILITY = "shared"  # the default (specification, "Room History Visibility")
 _OPEN_TO_LATER = frozenset({"shared", "world_readable"})
 
 
@@ -25,7 +25,7 @@ class Rosters:
         self._encrypted: set[RoomId] = set()  # overrides a response that says otherwise
         self._visibility: dict[RoomId, str] = {}
         self._members: dict[RoomId, dict[UserId, str]] = {}
-        self._news: dict[RoomId, dict[UserId, str]] = {}  # updates to member lists that are being requested
+        self._member_updates: dict[RoomId, dict[UserId, str]] = {}  # updates to member lists that are being requested
 
     def is_clear(self, room: RoomId) -> bool:
         """Return whether a room is known to be unencrypted."""
@@ -41,29 +41,29 @@ class Rosters:
     async def readers(self, room: RoomId) -> tuple[UserId, ...]:
         """Return the members of a room, and the invited users if they may read messages from before their join."""
         if room not in self._visibility:
-            told = await self._state(room, _VISIBILITY)
-            self._visibility[room] = _visibility(told or {})
-        members = self._members.get(room) or await self._told_members(room)
-        wanted = {"join"} if self._visibility[room] == "joined" else {"join", "invite"}
-        return tuple(user for user, membership in members.items() if membership in wanted)
+            content = await self._state(room, _VISIBILITY)
+            self._visibility[room] = _visibility(content or {})
+        members = self._members.get(room) or await self._fetch_members(room)
+        memberships = {"join"} if self._visibility[room] == "joined" else {"join", "invite"}
+        return tuple(user for user, membership in members.items() if membership in memberships)
 
     def shares_history(self, room: RoomId) -> bool:
         """Return whether later members may read new messages; False before `readers` was called for the room."""
         return self._visibility.get(room) in _OPEN_TO_LATER
 
-    async def _told_members(self, room: RoomId) -> dict[UserId, str]:
-        """Request the list of members, and store it with the updates since, unless a sync left some out."""
-        news = self._news[room] = {}
+    async def _fetch_members(self, room: RoomId) -> dict[UserId, str]:
+        """Request the list of members, and store it with later updates, unless a sync left out events."""
+        news = self._member_updates[room] = {}
         try:
             members = dict(wire.members(await self._ask(requests.members(room))))
         finally:
-            is_whole = self._news.pop(room, None) is news
+            is_whole = self._member_updates.pop(room, None) is news
         if not is_whole:
-            raise Temporary("not all was told of who came and went just now")
+            raise Temporary("a sync left out events while the members were requested")
         self._members[room] = members | news
         return self._members[room]
 
-    def hear(self, answer: SyncAnswer, *, whole: bool) -> dict[RoomId, Content]:
+    def update(self, answer: SyncAnswer, *, whole: bool) -> dict[RoomId, Content]:
         """Apply the updates of a sync, and return the encryption events in it by room.
 
         *whole* is true if it contains the state of every room.
@@ -84,16 +84,16 @@ class Rosters:
         return encrypted
 
     def _forget_members(self, room: RoomId) -> None:
-        """Drop the members of a room, and a running request for them."""
+        """Drop the member list of a room, and the result of a running request for it."""
         self._members.pop(room, None)
-        self._news.pop(room, None)
+        self._member_updates.pop(room, None)
 
     def _note(self, room: RoomId, event: Event) -> None:
         membership = event.content.get("membership")
         if event.type == _VISIBILITY and event.state_key == "":
             self._visibility[room] = _visibility(event.content)
         elif event.type == "m.room.member" and event.state_key is not None and isinstance(membership, str):
-            for members in (self._members.get(room), self._news.get(room)):
+            for members in (self._members.get(room), self._member_updates.get(room)):
                 if members is not None:
                     members[UserId(event.state_key)] = membership
 
@@ -107,6 +107,6 @@ class Rosters:
             raise
 
 
-def _visibility(told: Content) -> str:
-    found = told.get("history_visibility")
-    return found if isinstance(found, str) else _USUAL_VISIBILITY
+def _visibility(content: Content) -> str:
+    visibility = content.get("history_visibility")
+    return visibility if isinstance(visibility, str) else _USUAL_VISIBILITY

@@ -35,7 +35,7 @@ from bot.matrix.timeline_gaps import TimelineGaps
 from bot.notices.markup import cut
 from bot.notices.status import MAX_REASON, moment, to_the_second
 
-IDLE_SECONDS = 1.0  # after an answer that leads nowhere and came without waiting
+IDLE_SECONDS = 1.0  # after a sync that returned at once without any progress
 _log = structlog.get_logger(__name__)
 
 
@@ -57,7 +57,7 @@ class Session:
         self._gaps = TimelineGaps(client, clock, rules.me)
         self._skipped_rooms = SkippedRooms(client, memory, clock)
         self._since: str | None = None
-        self._resend_requests: dict[RoomId, datetime] = {}  # when somebody was asked to send a message again
+        self._resend_requests: dict[RoomId, datetime] = {}  # time of the last request to resend a message
         self._has_synced = asyncio.Event()
         self._down_since: datetime | None = None
         self._down_reason = ""
@@ -83,15 +83,15 @@ class Session:
         await self._has_synced.wait()
 
     def outages(self) -> tuple[str, ...]:
-        """Return a sentence, with the time since when, for each reason why the bot neither receives nor sends."""
+        """Return a sentence, with the start time, for each reason why the bot can neither receive nor send."""
         if self._down_since is not None:
             since, reason = moment(self._down_since), cut(self._down_reason, MAX_REASON)
             again = f"; asked again at {to_the_second(self._next_try)}" if self._next_try else ""
             return (f"The homeserver has not answered as it should since {since} ({reason}){again}.",)
-        return () if self._has_synced.is_set() else ("The homeserver has not told anything yet.",)
+        return () if self._has_synced.is_set() else ("The first sync with the homeserver is not complete yet.",)
 
     def remarks(self) -> tuple[str, ...]:
-        """Return a sentence for each thing that is wrong with the bot's device, or with its rooms."""
+        """Return a sentence for each problem of the bot's device or its rooms."""
         refusal = self._client.encryption.refusal
         unsigned = (f"The bot's device is not signed, so others are warned of it: {refusal}.",) if refusal else ()
         return (*unsigned, *self._membership.status())
@@ -124,9 +124,9 @@ class Session:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
                 group.create_task(self._go_about())
-                group.create_task(self._client.encryption.tend())
+                group.create_task(self._client.encryption.maintain())
         except ExceptionGroup as errors:
-            raise _last_word(errors) from errors
+            raise _actionable(errors) from errors
 
     async def _listen(self) -> None:
         await self._insist(partial(self._sync, 0, whole=True))
@@ -201,7 +201,7 @@ class Session:
             alone=frozenset(membership.state.alone),
         )
         result = await save_outcome(self._memory, known, answer, self.incidents)
-        await self._client.encryption.have_read()
+        await self._client.encryption.forget_decrypted()
         self._resend_requests |= dict.fromkeys(result.resend_requests, now)
         self._since = answer.next_batch
         self._membership.apply(result.update, result.rooms)
@@ -217,11 +217,11 @@ class Session:
             self._since = None
 
 
-def _last_word(errors: ExceptionGroup[Exception]) -> BaseException:
-    """Return the error that a person can act on, if one is among *errors*; else the first."""
+def _actionable(errors: ExceptionGroup[Exception]) -> BaseException:
+    """Return the first of *errors* that an operator can act on; if there is none, the first error."""
     for kind in (LoggedOut, ConfigError, BotError):
-        if (found := errors.subgroup(kind)) is not None:
-            return _first(found)
+        if (matching := errors.subgroup(kind)) is not None:
+            return _first(matching)
     return _first(errors)
 
 

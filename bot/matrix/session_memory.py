@@ -42,13 +42,13 @@ from bot.store.inbox_book import InboxMessage
 from bot.store.session_book import StoredInvitation
 from bot.store.store import Store, Transaction
 
-MAX_UNASKED = 10  # answers that may wait for a person before welcomes and the like are left out
+MAX_UNASKED = 10  # unsent answers to a person, above which welcomes and resend requests are dropped
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """Where a session goes on: *since* is None before the first sync, *skipped* has the times (UTC) of retries."""
+    """The stored state of a session; *since* is None before the first sync, *skipped* has times of retries (UTC)."""
 
     since: str | None = None
     membership: MembershipState = field(default_factory=MembershipState)
@@ -80,7 +80,7 @@ class InMemorySession:
     redactions: set[tuple[RoomId, EventId]] = field(default_factory=set)
     skipped: dict[RoomId, datetime] = field(default_factory=dict)
     saves: int = 0
-    before_save: Callable[[SessionUpdate], None] = lambda _: None  # may raise what a database would
+    before_save: Callable[[SessionUpdate], None] = lambda _: None  # may raise errors of a database
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def load(self) -> StoredSession:
@@ -119,8 +119,8 @@ class InMemorySession:
 class DatabaseSession:
     """A memory that outlasts the process.
 
-    *on_saved* is called with each update that was stored, moves of former direct chats included; *on_failure* when one
-    failed, which may be stored all the same.
+    *on_saved* is called with each stored update, including moves of former direct chats; *on_failure* if the outcome of
+    a write is unknown.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class DatabaseSession:
 
 
 async def _with_former_chats(tx: Transaction, update: SessionUpdate) -> SessionUpdate:
-    """Return *update* with the moves of the direct chats that new ones of the same person take the place of."""
+    """Return *update* with the moves of direct chats that are replaced by new ones with the same person."""
     moves = [
         RoomMoved(old, opened.room)
         for opened in update.of(DirectChatOpened)
@@ -182,13 +182,13 @@ class _EventWriter:
     def __init__(self, tx: Transaction, update: SessionUpdate) -> None:
         self._tx = tx
         self._resumed = {each.room for each in update.of(RoomResumed)}
-        self._unsent: Counter[UserId] | None = None  # answers, by person; None before they were counted
+        self._unsent: Counter[UserId] | None = None  # unsent answers by person; None: not counted yet
 
     async def write(self, event: SessionEvent) -> None:  # noqa: C901, PLR0912  # a case for each kind of event
         session = self._tx.session
         match event:
             case DirectChatOpened():
-                pass  # `_with_former_chats` saw to it
+                pass  # handled by `_with_former_chats`
             case RoomMoved(old, new):
                 await session.move(old, new)
             case RoomSkipped(room, until):
@@ -227,7 +227,7 @@ class _EventWriter:
                 assert_never(event)
 
     async def _queue(self, notice: Notice) -> None:
-        """Add *notice* to the outbox, unless enough waits to be sent to the person who caused it."""
+        """Add *notice* to the outbox, unless the person who caused it has too many unsent answers."""
         if self._unsent is None:
             self._unsent = (await self._tx.outbox.unsent_answers()).people
         person = notice.asked_by

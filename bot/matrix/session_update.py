@@ -12,7 +12,7 @@ from bot.notices.notice import Notice
 
 @dataclass(frozen=True, slots=True)
 class DirectChatOpened:
-    """A direct chat with *person* began; it takes the place of those with the same person that the bot is out of."""
+    """A direct chat with *person* began; it replaces those with the same person that the bot is out of."""
 
     room: RoomId
     person: UserId
@@ -20,7 +20,7 @@ class DirectChatOpened:
 
 @dataclass(frozen=True, slots=True)
 class RoomMoved:
-    """The room *new* takes the place of *old*, with everything that is stored of it."""
+    """The room *new* replaces *old*; everything that is stored of *old* moves to it."""
 
     old: RoomId
     new: RoomId
@@ -28,7 +28,7 @@ class RoomMoved:
 
 @dataclass(frozen=True, slots=True)
 class RoomSkipped:
-    """A room is too large to be read, and syncs leave it out until a time (UTC)."""
+    """A room is too large to be read; syncs leave it out until *until* (UTC)."""
 
     room: RoomId
     until: datetime
@@ -43,7 +43,7 @@ class RoomBecameDirect:
 
 @dataclass(frozen=True, slots=True)
 class RoomNoLongerDirect:
-    """A room that was a direct chat has a third member, and is a room like any other."""
+    """A direct chat got a third member, and is an ordinary room from now on."""
 
     room: RoomId
 
@@ -57,14 +57,14 @@ class BotBecameAlone:
 
 @dataclass(frozen=True, slots=True)
 class BotNoLongerAlone:
-    """A room where the bot was alone has another member again, or the bot is out of it, too."""
+    """A room where the bot was alone has another member again, or the bot left it, too."""
 
     room: RoomId
 
 
 @dataclass(frozen=True, slots=True)
 class RoomSuspended:
-    """Somebody removed the bot from a room: notices for the room wait until it is resumed."""
+    """Somebody removed the bot from a room: its notices wait until the room is resumed."""
 
     room: RoomId
 
@@ -78,7 +78,7 @@ class RoomLeft:
 
 @dataclass(frozen=True, slots=True)
 class RoomEncrypted:
-    """A room is encrypted, for good; *algorithm* is the one that its state names."""
+    """A room is encrypted for good; *algorithm* is the one in its state."""
 
     room: RoomId
     algorithm: str
@@ -86,7 +86,7 @@ class RoomEncrypted:
 
 @dataclass(frozen=True, slots=True)
 class RoomResumed:
-    """The bot is in a room, and may be allowed to send there: notices that waited for it are due."""
+    """The bot is in a room and may be allowed to send there: suspended notices are due."""
 
     room: RoomId
 
@@ -117,7 +117,7 @@ class InvitationSettled:
 class MessageReceived:
     """A message that may be a command; *sent_at* is UTC.
 
-    *thread* is the root of its thread, *replies_to* the event that it replies to; None where there is none.
+    *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none.
     """
 
     room: RoomId
@@ -131,25 +131,25 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class NoticeQueued:
-    """A notice is to be sent; one with the same key is sent once."""
+    """A notice is to be sent; notices with the same key are sent once."""
 
     notice: Notice
 
 
 @dataclass(frozen=True, slots=True)
 class EventRedacted:
-    """Somebody redacted an event; where it is a card, it is edited no more."""
+    """Somebody redacted an event; if it is a card, it is no longer edited."""
 
     room: RoomId
     event: EventId
 
 
-# In the order in which they are applied, whatever the order in which they were found:
-# - A new direct chat looks for former ones in the rooms as they were before the update.
-# - A move comes before all that is said of the new room, which counts over what came along from the old one.
+# In the order in which they are applied, regardless of the order in which they were added:
+# - A new direct chat replaces former ones among the rooms before the update.
+# - A move comes before other events of the new room, which override the state moved from the old one.
 # - A room that was suspended and resumed in one update is resumed.
-# - Rooms come before notices, which wait where their room is suspended.
-# - Invitations are settled after they were received, so one that was received and settled in one update is settled.
+# - Rooms come before notices, which wait if their room is suspended.
+# - An invitation that was received and settled in one update is settled.
 SessionEvent = (
     DirectChatOpened
     | RoomMoved
@@ -177,7 +177,7 @@ _Kind = TypeVar("_Kind", bound=SessionEvent)
 class SessionUpdate:
     """Events that are stored together or not at all, in the order of application.
 
-    *since* is the token of the next sync; None leaves the one that is stored.
+    *since* is the token of the next sync; None leaves the stored token unchanged.
     """
 
     since: str | None = None
@@ -202,10 +202,11 @@ class SessionUpdate:
 
 @dataclass
 class MembershipState:
-    """The rooms as they stand to the bot.
+    """The state of the bot's memberships.
 
-    *invitations* are those that are not settled, in the order of their arrival. *encrypted* are the rooms that ever
-    were, with the algorithm. *named* are the configured rooms that the bot is in, by name; a session finds them anew.
+    *invitations* are those that are not settled, in the order of their arrival. *encrypted* are the rooms that were
+    ever encrypted, with the algorithm. *named* are the configured rooms that the bot is in, by name; a session
+    determines them again.
     """
 
     invitations: dict[RoomId, Invitation] = field(default_factory=dict)
@@ -216,7 +217,7 @@ class MembershipState:
     named: dict[str, RoomId] = field(default_factory=dict)
 
     def apply(self, update: SessionUpdate) -> None:
-        """Follow the events of *update*."""
+        """Apply the events of *update*."""
         for event in update.events:
             self._apply(event)
 

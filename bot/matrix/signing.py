@@ -12,7 +12,7 @@ from Crypto.PublicKey import ECC
 from Crypto.Signature import eddsa
 
 from bot.ids import DeviceId, UserId
-from bot.matrix.crypto.devices import is_signed, keys_told, signed_part, unpadded
+from bot.matrix.crypto.devices import device_keys_in, is_signed, signed_part, unpadded
 from bot.matrix.keyring import Seeds
 from bot.matrix.model import Content
 
@@ -47,11 +47,11 @@ def device_signature(user: UserId, device: DeviceId, seeds: Seeds, keys: Content
 
 def standing(answer: Content, user: UserId, device: DeviceId) -> CrossSigningState:
     """Return the state in a response to a query for our own keys, with the whole chain of signatures verified."""
-    master, self_signing = (_told_key(answer, f"{usage}_keys", user) for usage in _USAGES[:2])
+    master, self_signing = (_published_key(answer, f"{usage}_keys", user) for usage in _USAGES[:2])
     if master is None or self_signing is None:
         return CrossSigningState(_only_key(master), is_signed=False)
     master_key, signing_key = _only_key(master), _only_key(self_signing)
-    keys = keys_told(answer, user, device)
+    keys = device_keys_in(answer, user, device)
     if master_key is None or signing_key is None or keys is None:
         return CrossSigningState(master_key, is_signed=False)
     chain = (
@@ -71,20 +71,20 @@ def _key(user: UserId, usage: str, seed: bytes) -> Content:
     return {"user_id": user, "usage": [usage], "keys": {f"ed25519:{key}": key}}
 
 
-def _signed(told: Content, user: UserId, seed: bytes) -> Content:
+def _signed(content: Content, user: UserId, seed: bytes) -> Content:
     key = ECC.construct(curve="Ed25519", seed=seed)
-    signature = unpadded(eddsa.new(key, "rfc8032").sign(signed_part(told)))
-    return {**told, "signatures": {user: {f"ed25519:{public_key(seed)}": signature}}}
+    signature = unpadded(eddsa.new(key, "rfc8032").sign(signed_part(content)))
+    return {**content, "signatures": {user: {f"ed25519:{public_key(seed)}": signature}}}
 
 
-def _told_key(answer: Content, name: str, user: UserId) -> Content | None:
+def _published_key(answer: Content, name: str, user: UserId) -> Content | None:
     users = answer.get(name)
-    found = users.get(user) if isinstance(users, Mapping) else None
-    return found if isinstance(found, Mapping) else None
+    key = users.get(user) if isinstance(users, Mapping) else None
+    return key if isinstance(key, Mapping) else None
 
 
-def _only_key(told: Content | None) -> str | None:
-    keys = told.get("keys") if told is not None else None
+def _only_key(published: Content | None) -> str | None:
+    keys = published.get("keys") if published is not None else None
     for name, key in keys.items() if isinstance(keys, Mapping) else ():
         if isinstance(key, str) and name == f"ed25519:{key}":
             return key

@@ -1,6 +1,6 @@
 """Rooms whose part of a sync is so large that no sync with them can be read in time; syncs leave them out.
 
-They are stored, so that a restart does not run into them at once again, and are tried again after a day.
+They are stored, so that a restart does not request them again at once, and are retried after a day.
 """
 
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from bot.matrix.session_memory import SessionMemory, StoredSession
 from bot.matrix.session_update import RoomSkipped, SessionUpdate
 
 SKIPPED_FOR = timedelta(days=1)
-MAX_ROOMS = 50  # they are named in the request; the one that comes back first makes room
+MAX_ROOMS = 50  # the request names them; beyond this number, the first due for a retry is dropped
 _KIND = "sync.room_skipped"
 
 
@@ -39,7 +39,7 @@ class SkippedRooms:
             self._incidents.record(_KIND, room, f"too large to be read; next try at {self._until[room]:%F %T} UTC")
 
     def rooms(self) -> tuple[RoomId, ...]:
-        """Return the rooms to leave out now; a clock that was set back extends this to no more than a day."""
+        """Return the rooms to leave out now, for a day at most even if the clock was set back."""
         now = self._clock.now()
         for room in [room for room, until in self._until.items() if not now < until <= now + SKIPPED_FOR]:
             del self._until[room]
@@ -49,19 +49,19 @@ class SkippedRooms:
     async def add(self, error: MatrixResponseTooLarge) -> None:
         """Skip the rooms that made a sync too large, and decline the invitations among them."""
         until = self._clock.now() + SKIPPED_FOR
-        found = [
+        large_rooms = [
             (str(path[1]), RoomId(str(path[2]))) for path in error.largest if path[:1] == ("rooms",) and len(path) > 2
         ]
-        if not found:
+        if not large_rooms:
             self._incidents.record("sync.too_large", "the whole answer", error)
             return
-        for _, room in found:
+        for _, room in large_rooms:
             self._incidents.record(_KIND, room, f"{error}; next try at {until:%F %T} UTC")
             self._until[room] = until
         for former in sorted(self._until, key=self._until.__getitem__)[:-MAX_ROOMS]:
             del self._until[former]
-        await self._memory.save(SessionUpdate(events=tuple(RoomSkipped(room, until) for _, room in found)))
-        for room in (room for kind, room in found if kind == "invite"):
+        await self._memory.save(SessionUpdate(events=tuple(RoomSkipped(room, until) for _, room in large_rooms)))
+        for room in (room for kind, room in large_rooms if kind == "invite"):
             try:
                 await self._client.leave(room)
             except TransportError as refusal:

@@ -23,13 +23,13 @@ async def update_keys(
 ) -> None:
     """Pass *answer* to *encryption*, except for the parts that it cannot handle."""
     try:
-        await encryption.hear(answer, since=since, whole=whole)
+        await encryption.update(answer, since=since, whole=whole)
     except BotError:
         raise
     except Exception:  # noqa: BLE001  # it fails again below, where it is recorded
         for name, part in _parts(answer):
             try:
-                await encryption.hear(part, since=since, whole=whole)
+                await encryption.update(part, since=since, whole=whole)
             except BotError:
                 raise
             except Exception as error:  # noqa: BLE001  # it costs this part only
@@ -42,14 +42,14 @@ async def decrypt(
     """Return *answer* decrypted; rooms where that fails keep their unencrypted events only."""
     rooms = tuple(known)
     try:
-        return await encryption.read(answer, rooms, is_news=is_news)
+        return await encryption.decrypt(answer, rooms, is_news=is_news)
     except BotError:
         raise
     except Exception:  # noqa: BLE001  # it fails again below, where it is recorded
         joined: list[JoinedRoom] = []
         for each in answer.joined:
             try:
-                await encryption.read(replace(answer, joined=(each,)), rooms, is_news=is_news)
+                await encryption.decrypt(replace(answer, joined=(each,)), rooms, is_news=is_news)
             except BotError:
                 raise
             except Exception as error:  # noqa: BLE001  # it costs this room's messages only
@@ -64,7 +64,7 @@ async def _read_rest(
     encryption: Encryption, answer: SyncAnswer, rooms: Iterable[RoomId], incidents: Incidents, *, is_news: bool
 ) -> SyncAnswer:
     try:
-        return await encryption.read(answer, rooms, is_news=is_news)
+        return await encryption.decrypt(answer, rooms, is_news=is_news)
     except BotError:
         raise
     except Exception as error:  # noqa: BLE001  # nothing can be decrypted, but what is not encrypted can be handled
@@ -75,7 +75,7 @@ async def _read_rest(
 async def save_outcome(
     memory: SessionMemory, known: SyncContext, answer: SyncAnswer, incidents: Incidents
 ) -> SyncOutcome:
-    """Store the outcome of *answer*, except for events where that fails; the sync token advances all the same."""
+    """Store the outcome of *answer*, except for events for which that fails; the sync token advances in any case."""
     try:
         result = outcome(known, answer)
         await memory.save(result.update)
@@ -114,7 +114,7 @@ class _Steps:
                 )
 
     async def _fault_of(self, part: SyncAnswer) -> Exception | None:
-        """Store the outcome of *part*; return the fault that prevents it, None if there is none."""
+        """Store the outcome of *part*; return the fault that prevented this, None if there was none."""
         state = MembershipState(direct=set(self._known.direct))
         state.apply(self.result.update)
         settled = {each.room for each in self.result.update.of(InvitationSettled)}
@@ -147,7 +147,7 @@ def _events(part: SyncAnswer, me: UserId) -> Iterator[tuple[str, SyncAnswer]]:
 
 
 def _parts(answer: SyncAnswer) -> Iterator[tuple[str, SyncAnswer]]:
-    """Return each room and each to-device message of *answer* as an answer with its name; before them all the rest."""
+    """Return *answer* in parts with their names: first everything else, then each room and each to-device message."""
     rest = replace(answer, joined=(), invited=(), left=(), keys=replace(answer.keys, to_device=()))
     quiet = replace(rest, keys=replace(rest.keys, changed=(), left=()))
     yield "users", rest

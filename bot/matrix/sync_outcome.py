@@ -1,4 +1,4 @@
-"""Derives from a sync how the rooms stand now, and the events to be stored. Pure."""
+"""Derives from a sync the new state of the rooms, and the session events to store. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -29,18 +29,18 @@ from bot.matrix.session_update import (
 )
 
 RESEND_REQUEST_INTERVAL = timedelta(hours=1)
-MAX_RESEND_REQUESTS = 10  # an hour; what cannot be decrypted is cheap to send, and each one delays other messages
+MAX_RESEND_REQUESTS = 10  # per hour, because each delays other messages, and anybody can cause them
 
 
 @dataclass(frozen=True, slots=True)
 class SyncContext:
-    """What is known before a sync; *now* is the homeserver's time, UTC.
+    """The state before a sync; *now* is the homeserver's time, UTC.
 
-    *begins*: there was no sync before, and what it tells is no news. *whole*: it tells the state of every room, old or
-    new. *resend_requests* are the rooms where somebody was asked within the hour to send again what could not be
-    decrypted. *pending* are rooms that we were asked into, and may be in already: nothing there counts before *policy*
-    lets them in. *encrypted* are the rooms known to be so; *alone* those known to have no other members: a homeserver
-    gives the number of members only after it changed.
+    *begins* is true for the first sync, in which nothing is new; *whole* if the sync has the state of every room.
+    *resend_requests* are the rooms with a resend request within the last hour. *pending* are the rooms of unsettled
+    invitations, which the bot may be in already: their messages do not count before *policy* admits them. *encrypted*
+    and *alone* are the rooms known to be encrypted, and to have no other members (a homeserver returns the number of
+    members only if it changed).
     """
 
     me: UserId
@@ -58,9 +58,9 @@ class SyncContext:
 
 @dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """How the rooms stand after a sync, and what to store.
+    """The rooms after a sync, and the update to store.
 
-    *resend_requests* are the rooms where somebody is asked now to send again what could not be decrypted.
+    *resend_requests* are the rooms with a new request to resend an undecryptable message.
     """
 
     rooms: Mapping[RoomId, Room]
@@ -69,19 +69,19 @@ class SyncOutcome:
 
 
 def outcome(known: SyncContext, answer: SyncAnswer) -> SyncOutcome:
-    """Return what follows from *answer*, whose timelines have no gaps any more."""
+    """Return the outcome of *answer*, whose timelines have no gaps."""
     rooms = _rooms_after(known, answer)
     admissions = {
-        each.room: found for each in answer.joined if (found := _admission(known, rooms.get(each.room), each))
+        each.room: admitted for each in answer.joined if (admitted := _admission(known, rooms.get(each.room), each))
     }
-    let_in = [event for found in admissions.values() for event in found]
-    opened = {event.room for event in let_in if isinstance(event, RoomBecameDirect)}
+    admission_events = [event for admitted in admissions.values() for event in admitted]
+    opened = {event.room for event in admission_events if isinstance(event, RoomBecameDirect)}
     unseen = known.pending - admissions.keys()
     answer = replace(answer, joined=tuple(each for each in answer.joined if each.room not in unseen))
     direct = _direct(known, rooms, answer, opened)
     rooms = {room: replace(each, is_direct=room in direct) for room, each in rooms.items()}
     events: list[SessionEvent] = [
-        *let_in,
+        *admission_events,
         *map(InvitationReceived, answer.invited),
         *(event for left in answer.left for event in _departure(known, left)),
         *map(RoomBecameDirect, sorted(direct - known.direct - opened)),
@@ -108,7 +108,7 @@ def _rooms_after(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Room]:
     """Return the rooms after *answer*; a room that was ever encrypted still is."""
     rooms = dict(known.rooms)
     for joined in answer.joined:
-        room = (rooms.get(joined.room) or _unseen(known, joined.room)).told(joined)
+        room = (rooms.get(joined.room) or _unseen(known, joined.room)).after_sync(joined)
         rooms[joined.room] = replace(
             room,
             is_encrypted=room.is_encrypted or room.id in known.encrypted,
@@ -120,7 +120,7 @@ def _rooms_after(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Room]:
 
 
 def _unseen(known: SyncContext, room: RoomId) -> Room:
-    """Return a room that no sync of this session had yet."""
+    """Return the initial state of a room that is new in this session."""
     return Room(room, joined_members=1, invited_members=0) if room in known.alone else Room(room)
 
 
@@ -136,7 +136,7 @@ def _display_name(member: Event) -> str:
 
 
 def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> tuple[SessionEvent, ...] | None:
-    """Return what follows from joining a room by an invitation; None if the bot must not stay there."""
+    """Return the session events of a join by invitation; None if the bot must not stay in the room."""
     if room is None or known.policy is None or room.id not in known.pending:
         return None
     member = last_membership((*joined.state, *joined.timeline), known.me)
@@ -146,14 +146,14 @@ def _admission(known: SyncContext, room: Room | None, joined: JoinedRoom) -> tup
 def _direct(
     known: SyncContext, rooms: Mapping[RoomId, Room], answer: SyncAnswer, opened: Collection[RoomId]
 ) -> frozenset[RoomId]:
-    """Return the direct chats; a room with a third member is none, whatever the invitation called it."""
-    asked = {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known)}
+    """Return the direct chats; a room with a third member is none, even if the invitation was to a direct chat."""
+    invited = {joined.room for joined in answer.joined if _was_asked_to_chat(joined, known)}
     crowded = {joined.room for joined in answer.joined if joined.room in rooms and rooms[joined.room].is_crowded}
-    return known.direct.union(asked, opened) - crowded
+    return known.direct.union(invited, opened) - crowded
 
 
 def _departure(known: SyncContext, left: LeftRoom) -> Iterator[SessionEvent]:
-    """Return what follows from the bot's being no longer in a room."""
+    """Return the session events of the bot's departure from a room."""
     yield InvitationSettled(left.room)
     if left.by == known.me:
         yield RoomLeft(left.room)
@@ -162,7 +162,7 @@ def _departure(known: SyncContext, left: LeftRoom) -> Iterator[SessionEvent]:
 
 
 def _rooms_with_company(known: SyncContext, answer: SyncAnswer, rooms: Mapping[RoomId, Room]) -> Iterator[RoomId]:
-    """Return the rooms where the bot is no longer alone, or no longer at all."""
+    """Return the rooms in which the bot was alone that have other members now, or that it left."""
     yield from (left.room for left in answer.left if left.room in known.alone)
     yield from (room for room in known.alone if room in rooms and not rooms[room].is_lonely)
 
@@ -176,7 +176,7 @@ def _new_encryption(
 
 
 def _messages(known: SyncContext, answer: SyncAnswer) -> Iterator[MessageReceived]:
-    """Return the messages since the bot joined, each read with the display name that the bot had at that moment."""
+    """Return the messages since the bot joined, parsed with the display name that the bot had at the time."""
     for joined in answer.joined:
         name = _own_name(known.rooms.get(joined.room) or Room(joined.room), replace(joined, timeline=()), known.me)
         for event in since_we_came(joined.timeline, known.me):
@@ -186,7 +186,7 @@ def _messages(known: SyncContext, answer: SyncAnswer) -> Iterator[MessageReceive
 
 
 def _new_events(joined: JoinedRoom, known: SyncContext) -> Iterator[Event]:
-    """Return the events since the last sync, including state that the timeline has no room for."""
+    """Return the events since the last sync, including state events outside of the timeline."""
     if not known.whole:
         yield from joined.state
     yield from joined.timeline
@@ -195,12 +195,17 @@ def _new_events(joined: JoinedRoom, known: SyncContext) -> Iterator[Event]:
 def _was_asked_to_chat(joined: JoinedRoom, known: SyncContext) -> bool:
     """Return whether the bot joined by an invitation to a direct chat, from somebody who may invite it."""
     member = last_membership((*joined.state, *joined.timeline), known.me)
-    found = proven_invitation(member) if member is not None else None
-    return found is not None and found.direct and known.policy is not None and known.policy.allows(found.inviter)
+    invitation = proven_invitation(member) if member is not None else None
+    return (
+        invitation is not None
+        and invitation.direct
+        and known.policy is not None
+        and known.policy.allows(invitation.inviter)
+    )
 
 
 def _unread_messages(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Event]:
-    """Return the first undecryptable message of each room, as far as the hourly limit of resend requests allows."""
+    """Return the first undecryptable message of each room, within the hourly limit of resend requests."""
     unread: dict[RoomId, Event] = {}
     for joined in answer.joined:
         if joined.room in known.resend_requests or len(known.resend_requests) + len(unread) >= MAX_RESEND_REQUESTS:
@@ -214,6 +219,6 @@ def _unread_messages(known: SyncContext, answer: SyncAnswer) -> dict[RoomId, Eve
 
 
 def _may_let_us_speak(joined: JoinedRoom, known: SyncContext) -> bool:
-    """Return whether the bot may have got the right to send: it joined, or the power levels changed."""
+    """Return whether the bot may have gained the right to send: it joined, or the power levels changed."""
     new = _new_events(joined, known)
     return any(is_arrival(event, known.me) or event.type == "m.room.power_levels" for event in new)

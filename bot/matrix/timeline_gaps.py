@@ -13,9 +13,9 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.messages import reaches_back
 from bot.matrix.model import Event, JoinedRoom, SyncAnswer, TimelineGap
 
-PATIENCE = timedelta(minutes=1)  # of waiting for gaps that cannot be filled, while everything else waits
+PATIENCE = timedelta(minutes=1)  # for gaps that cannot be filled, because everything else waits for them
 LONGEST = timedelta(minutes=2)  # for all gaps of one response together
-MAX_FAILURES = 2  # in one response; after that, the others are not requested
+MAX_FAILURES = 2  # in one response, after which the remaining gaps are not requested
 _log = structlog.get_logger(__name__)
 
 
@@ -60,7 +60,7 @@ class TimelineGaps:
             self._skip(joined.room, "what was missed in other rooms took too long")
             return joined
         if len(failed) >= MAX_FAILURES:
-            failed[joined.room] = Temporary("the homeserver could not tell of other rooms, and was not asked")
+            failed[joined.room] = Temporary("not requested, because requests for other rooms failed")
             return joined
         try:
             return await self._whole(joined, TimelineGap(joined.room, joined.prev_batch, since))

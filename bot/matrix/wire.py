@@ -1,4 +1,4 @@
-"""Parser of a homeserver's responses. Pure and total: malformed events are left out, the others stay.
+"""Parser of a homeserver's responses. Pure and total: only malformed events are left out.
 
 Shapes: Matrix specification v1.18, client-server API, "Standard error response", "Syncing", "Stripped state".
 """
@@ -27,7 +27,7 @@ from bot.text import printable, storable
 
 _MAX_RETRY_AFTER = timedelta(hours=6)
 _MAX_WORD_BYTES = 255
-_MAX_REASON = 200  # characters of the homeserver's own words
+_MAX_REASON = 200  # characters of the homeserver's error message
 _NOT_ALLOWED = frozenset({"M_FORBIDDEN", "M_NOT_FOUND", "M_NOT_JOINED", "M_UNSUPPORTED_ROOM_VERSION"})
 _PASSES = frozenset({"M_LIMIT_EXCEEDED", "M_RESOURCE_LIMIT_EXCEEDED", "M_USER_LOCKED", "M_USER_SUSPENDED"})
 _NO_TOKEN = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
@@ -43,10 +43,10 @@ class Challenge(Permanent):
 
 
 def judge(status: int, retry_after: str, body: bytes) -> Content:
-    """Return the JSON object of a successful response, or raise the error that any other stands for.
+    """Return the JSON object of a successful response, or raise the error that the response represents.
 
-    *retry_after* is the header's value. An error without a Matrix error code comes from something in front of the
-    homeserver, and may go away.
+    *retry_after* is the value of the Retry-After header. An error without a Matrix error code comes from something in
+    front of the homeserver, and may be temporary.
 
     Raises:
         Temporary: rate limits, 5xx, and anything that is not a Matrix response.
@@ -63,7 +63,7 @@ def judge(status: int, retry_after: str, body: bytes) -> Content:
     code = _text(answer, "errcode") or ""
     reason = _reason(status, code, answer)
     if status in {408, 425, 429} or status >= 500 or code in _PASSES:
-        raise Temporary(reason, _wish(answer, retry_after))
+        raise Temporary(reason, _requested_delay(answer, retry_after))
     if status == 401 and answer is not None and "flows" in answer:
         raise _challenge(answer, reason)
     if code in _NO_TOKEN:
@@ -83,16 +83,16 @@ def text(answer: Content, key: str) -> str:
     Raises:
         Temporary: it has none, so it does not come from a working homeserver.
     """
-    found = _text(answer, key)
-    if not found:
+    value = _text(answer, key)
+    if not value:
         raise Temporary(f"the homeserver's answer has no {key}")
-    return found
+    return value
 
 
 def sync_answer(answer: Content, user: UserId, left_out: Collection[OmittedPart] = ()) -> SyncAnswer:
     """Return the parsed response to a sync of *user*, of which some parts may have been *left_out*.
 
-    If a room was left out, its timeline is a gap up to now; if an invitation was, it names no inviter.
+    The timeline of a room that was left out is one gap; an invitation that was left out has no inviter.
 
     Raises:
         Temporary: it has no `next_batch`.
@@ -100,7 +100,7 @@ def sync_answer(answer: Content, user: UserId, left_out: Collection[OmittedPart]
     rooms, token = _mapping(answer, "rooms"), text(answer, "next_batch")
     missing = {(str(kind), room) for kind, room in (each.path[1:3] for each in left_out if len(each.path) == 3)}
     partial = {each.path[2] for each in left_out if each.path[:2] == ("rooms", "join") and "state" in each.path}
-    joined = [_joined(room, told) for room, told in _rooms(rooms, "join")]
+    joined = [_joined(room, raw) for room, raw in _rooms(rooms, "join")]
     return SyncAnswer(
         next_batch=token,
         joined=(
@@ -108,11 +108,11 @@ def sync_answer(answer: Content, user: UserId, left_out: Collection[OmittedPart]
             *(_unread_room(room, token) for room in _ids(missing, "join")),
         ),
         invited=(
-            *(_invitation(room, told, user) for room, told in _rooms(rooms, "invite")),
+            *(_invitation(room, raw, user) for room, raw in _rooms(rooms, "invite")),
             *(Invitation(room, NOBODY, direct=False) for room in _ids(missing, "invite")),
         ),
         left=(
-            *(_left(room, told, user) for room, told in _rooms(rooms, "leave")),
+            *(_left(room, raw, user) for room, raw in _rooms(rooms, "leave")),
             *(LeftRoom(room, None) for room in _ids(missing, "leave")),
         ),
         keys=_key_news(answer, is_partial=any(each.path[0] == "device_lists" for each in left_out)),
@@ -125,7 +125,7 @@ def _ids(missing: Iterable[tuple[str, object]], kind: str) -> Iterator[RoomId]:
 
 
 def _unread_room(room: RoomId, token: str) -> JoinedRoom:
-    """Return a room of which nothing could be read before *token*."""
+    """Return a room whose events before *token* were left out."""
     return JoinedRoom(
         room, (), (), limited=True, prev_batch=token, joined_members=None, invited_members=None, is_partial=True
     )
@@ -133,16 +133,16 @@ def _unread_room(room: RoomId, token: str) -> JoinedRoom:
 
 def state_event(answer: Content, kind: str, key: str) -> Event | None:
     """Return a requested state event; without a sender if the homeserver returns only the content."""
-    if answer.get("type") == kind and (found := event(answer)) is not None:
-        return found if found.state_key == key else None
+    if answer.get("type") == kind and (parsed := event(answer)) is not None:
+        return parsed if parsed.state_key == key else None
     return Event(EventId(""), NOBODY, kind, answer, datetime.fromtimestamp(0, UTC), key)
 
 
 def members(answer: Content) -> Mapping[UserId, str]:
-    """Return the membership of each user in a list of members."""
+    """Return the membership of each user in a response to `requests.members`."""
     events = _listed(answer, "chunk")
-    told = ((_user(event.get("state_key")), _text(_mapping(event, "content"), "membership")) for event in events)
-    return {user: membership for user, membership in told if user and membership}
+    entries = ((_user(event.get("state_key")), _text(_mapping(event, "content"), "membership")) for event in events)
+    return {user: membership for user, membership in entries if user and membership}
 
 
 def _key_news(answer: Content, *, is_partial: bool) -> KeyUpdates:
@@ -160,8 +160,8 @@ def _key_news(answer: Content, *, is_partial: bool) -> KeyUpdates:
     )
 
 
-def _to_device(told: Content) -> ToDeviceEvent | None:
-    sender, kind, content = _user(told.get("sender")), _kind(told), told.get("content")
+def _to_device(raw: Content) -> ToDeviceEvent | None:
+    sender, kind, content = _user(raw.get("sender")), _kind(raw), raw.get("content")
     if sender is None or kind is None or not isinstance(content, Mapping):
         return None
     return ToDeviceEvent(sender, kind, content)
@@ -186,13 +186,13 @@ def _challenge(answer: Content, reason: str) -> Challenge:
     return Challenge(reason, _text(answer, "session"), frozenset(way for way in single if isinstance(way, str)))
 
 
-def _joined(room: RoomId, told: Content) -> JoinedRoom:
-    timeline = _mapping(told, "timeline")
-    summary = _mapping(told, "summary")
+def _joined(room: RoomId, raw: Content) -> JoinedRoom:
+    timeline = _mapping(raw, "timeline")
+    summary = _mapping(raw, "summary")
     return JoinedRoom(
         room=room,
         timeline=tuple(_events(timeline, "events")),
-        state=tuple(_events(_mapping(told, "state"), "events")),
+        state=tuple(_events(_mapping(raw, "state"), "events")),
         limited=timeline.get("limited") is True,
         prev_batch=_text(timeline, "prev_batch"),
         joined_members=_count(summary, "m.joined_member_count"),
@@ -200,13 +200,13 @@ def _joined(room: RoomId, told: Content) -> JoinedRoom:
     )
 
 
-def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation:
+def _invitation(room: RoomId, raw: Content, user: UserId) -> Invitation:
     """Return an invitation with its inviter, if everything about our membership is one invitation.
 
     Stripped state consists of what the inviting server sent, and of the invitation itself, in no particular order
     (specification, "Stripped state").
     """
-    events = _listed(_mapping(told, "invite_state"), "events")
+    events = _listed(_mapping(raw, "invite_state"), "events")
     ours = [each for each in events if _text(each, "type") == "m.room.member" and _text(each, "state_key") == user]
     contents = [_mapping(event, "content") for event in ours]
     claims = {
@@ -219,26 +219,26 @@ def _invitation(room: RoomId, told: Content, user: UserId) -> Invitation:
     return Invitation(room, inviter, any(content.get("is_direct") is True for content in contents))
 
 
-def _left(room: RoomId, told: Content, user: UserId) -> LeftRoom:
+def _left(room: RoomId, raw: Content, user: UserId) -> LeftRoom:
     """Return the room with the user who ended our membership: the sender of the last member event about us."""
-    events = [*_events(_mapping(told, "state"), "events"), *_events(_mapping(told, "timeline"), "events")]
+    events = [*_events(_mapping(raw, "state"), "events"), *_events(_mapping(raw, "timeline"), "events")]
     ours = [event.sender for event in events if event.type == "m.room.member" and event.state_key == user]
     return LeftRoom(room, ours[-1] if ours else None)
 
 
 def _events(answer: Content, key: str) -> Iterator[Event]:
-    for told in _listed(answer, key):
-        if (found := event(told)) is not None:
-            yield found
+    for raw in _listed(answer, key):
+        if (parsed := event(raw)) is not None:
+            yield parsed
 
 
-def event(told: Content) -> Event | None:
+def event(raw: Content) -> Event | None:
     """Return an event; None if it is malformed."""
-    number, sender, kind = _id(told.get("event_id"), "$"), _user(told.get("sender")), _kind(told)
-    sent_at, content = _moment(told.get("origin_server_ts")), told.get("content")
+    number, sender, kind = _id(raw.get("event_id"), "$"), _user(raw.get("sender")), _kind(raw)
+    sent_at, content = _moment(raw.get("origin_server_ts")), raw.get("content")
     if number is None or sender is None or kind is None or sent_at is None or not isinstance(content, Mapping):
         return None
-    state_key, unsigned = told.get("state_key"), _mapping(told, "unsigned")
+    state_key, unsigned = raw.get("state_key"), _mapping(raw, "unsigned")
     if state_key is not None and not _is_word(state_key):
         return None
     return Event(
@@ -251,13 +251,13 @@ def event(told: Content) -> Event | None:
         previous=_mapping(unsigned, "prev_content"),
         previous_sender=_user(unsigned.get("prev_sender")),
         replaces=EventId(replaced) if (replaced := _id(unsigned.get("replaces_state"), "$")) is not None else None,
-        redacts=_redacted(told, content) if kind == "m.room.redaction" else None,
+        redacts=_redacted(raw, content) if kind == "m.room.redaction" else None,
     )
 
 
-def _redacted(told: Content, content: Content) -> EventId | None:
+def _redacted(raw: Content, content: Content) -> EventId | None:
     """Return the redacted event, which is in the content from room version 11 on, and beside it before."""
-    event = _id(content.get("redacts"), "$") or _id(told.get("redacts"), "$")
+    event = _id(content.get("redacts"), "$") or _id(raw.get("redacts"), "$")
     return None if event is None else EventId(event)
 
 
@@ -272,9 +272,9 @@ def _moment(value: object) -> datetime | None:
 
 
 def _rooms(answer: Content, key: str) -> Iterator[tuple[RoomId, Content]]:
-    for room, told in _mapping(answer, key).items():
-        if isinstance(told, Mapping) and _is_room(room):
-            yield RoomId(room), told
+    for room, raw in _mapping(answer, key).items():
+        if isinstance(raw, Mapping) and _is_room(room):
+            yield RoomId(room), raw
 
 
 def _is_room(room: str) -> bool:
@@ -282,12 +282,12 @@ def _is_room(room: str) -> bool:
 
 
 def _user(value: object) -> UserId | None:
-    found = _id(value, "@")
-    return None if found is None else UserId(found)
+    user = _id(value, "@")
+    return None if user is None else UserId(user)
 
 
-def _kind(told: Content) -> str | None:
-    kind = told.get("type")
+def _kind(raw: Content) -> str | None:
+    kind = raw.get("type")
     return kind if isinstance(kind, str) and _is_word(kind) else None
 
 
@@ -314,19 +314,19 @@ def _listed(answer: Content, key: str) -> Iterator[Content]:
 
 
 def _mapping(answer: Content, key: str) -> Content:
-    found = answer.get(key)
-    return found if isinstance(found, Mapping) else {}
+    value = answer.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _text(answer: Content | None, key: str) -> str | None:
     """Return the text under *key*; None if there is none, or one that cannot be sent back."""
-    found = answer.get(key) if answer is not None else None
-    return found if isinstance(found, str) and storable(found) == found else None
+    value = answer.get(key) if answer is not None else None
+    return value if isinstance(value, str) and storable(value) == value else None
 
 
 def _count(answer: Content, key: str) -> int | None:
-    found = answer.get(key)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    value = answer.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _object(body: bytes) -> Content | None:
@@ -342,11 +342,11 @@ def _reason(status: int, code: str, answer: Content | None) -> str:
     return " ".join(filter(None, (f"HTTP {status}", code, words)))
 
 
-def _wish(answer: Content | None, retry_after: str) -> timedelta | None:
+def _requested_delay(answer: Content | None, retry_after: str) -> timedelta | None:
     """Return the delay that the homeserver asks for, in the body or the header (RFC 9110 §10.2.3, in seconds)."""
-    told = answer.get("retry_after_ms") if answer is not None else None
-    if isinstance(told, int) and told > 0:
-        return min(timedelta(milliseconds=min(told, 10**12)), _MAX_RETRY_AFTER)
+    delay_ms = answer.get("retry_after_ms") if answer is not None else None
+    if isinstance(delay_ms, int) and delay_ms > 0:
+        return min(timedelta(milliseconds=min(delay_ms, 10**12)), _MAX_RETRY_AFTER)
     value = retry_after.strip()
     if value.isascii() and value.isdigit():
         return min(timedelta(seconds=int(value[:9])), _MAX_RETRY_AFTER)

@@ -165,7 +165,7 @@ def test_a_room_is_followed_where_those_who_replaced_it_may_change_its_subscript
             SUCCESSOR,
             id="who replaced it may not change its subscriptions",
         ),
-        pytest.param(replace(REPLACED, is_encrypted=True), SUCCESSOR, id="it is not encrypted, and the room was"),
+        pytest.param(replace(REPLACED, is_encrypted=True), SUCCESSOR, id="it is not encrypted, unlike the old room"),
     ],
 )
 def test_a_room_is_not_followed_where_somebody_else_sends_us(old: Room, new: Room) -> None:

@@ -45,7 +45,7 @@ def given(bot: Device, eve: HostileDevice, *contents: Content) -> None:
     """Eve gives the bot room keys, each in a conversation of its own."""
     for content in contents:
         opened = olm.DecryptedMessage(eve.user, eve.curve25519, eve.own.ed25519, "m.room_key", content)
-        with bot.machine._kept():
+        with bot.machine._transaction():
             bot.machine._rooms.learn(opened)
 
 
@@ -353,7 +353,7 @@ def test_keys_of_a_step_that_failed_are_read_anew(bot: Device, ann: Device) -> N
     bot.meets(ann)
 
     def step() -> None:
-        with bot.machine._kept():
+        with bot.machine._transaction():
             bot.machine._lists.left([ann.user])
             assert bot.machine._lists.of(ann.user) == {}
             raise RuntimeError

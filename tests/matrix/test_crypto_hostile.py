@@ -162,7 +162,7 @@ def test_who_was_reached_meanwhile_is_told_again(bot: Device, eve: HostileDevice
     bot.machine.begin(eve.claimed(), bot.machine.to_claim([eve.user]))
 
     sends(bot, eve, eve.first_message(bot.machine.own, one_time_key(bot)))
-    with bot.machine._kept():
+    with bot.machine._transaction():
         [device] = bot.machine._lists.of(eve.user).values()
         bot.machine._conversations._keep(device, bot.machine._conversations._pickles(device)[:1])
     bot.parcels(eve.user)

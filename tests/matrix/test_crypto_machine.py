@@ -239,7 +239,7 @@ def test_what_was_meant_for_somebody_else_is_not_taken(
     false = KnownDevice(people[as_user].user, DeviceId("X"), bot.machine.own.curve25519, keys.ed25519)
     [(_, key)] = list(bot.uploaded.items())[:1]
     assert isinstance(key, dict)
-    with ann.machine._kept():
+    with ann.machine._transaction():
         ann.machine._conversations.begin(false, str(key["key"]))
     ann.parcels()
 
@@ -255,7 +255,7 @@ def gives(sender: Device, device: Device, known: KnownDevice | None = None, **fi
     found = known or machine._lists.by_curve(device.user, device.machine.own.curve25519)
     assert out is not None
     assert found is not None
-    with machine._kept():
+    with machine._transaction():
         sealed = machine._conversations.sealed(found, "m.room_key", {**machine._rooms.key_of(ROOM, out), **fields})
     device.hears(ToDeviceEvent(sender.user, "m.room.encrypted", sealed))
 

@@ -69,7 +69,7 @@ def server() -> Refusing:
 async def reached(bot: Device, server: Refusing) -> set[UserId]:
     """Give the key of the next message to everybody; who got it."""
     keys, machine = KeyExchange(server.ask, at_once), bot.machine
-    await keys.meet(machine, tuple(server.people))
+    await keys.fetch_devices(machine, tuple(server.people))
     found: set[UserId] = set()
     for parcel in bot.parcels(*server.people):
         taken = await keys.deliver(machine, parcel)
@@ -88,7 +88,7 @@ async def test_a_request_that_is_refused_because_of_one_of_many_reaches_the_othe
     assert await reached(bot, server) == server.people.keys() - {bad}
 
     assert server.count(endpoint) <= 2 + 2 * 4  # the whole, one about nobody, and two for each time it is halved
-    [fault] = bot.machine.faults.taken()
+    [fault] = bot.machine.faults.take_all()
     assert (fault.kind, fault.name) == ("encryption.request_refused", f"devices of {bad}")
     assert "M_INVALID_PARAM" in str(fault.reason)
 
@@ -135,7 +135,7 @@ async def test_nobody_is_left_out_where_the_homeserver_refuses_everything(
 
 @pytest.mark.parametrize("name", ["nonsense", "@no-server", "@nul\x00:hs", "@half\ud800:hs", f"@{'a' * 1_000}:hs"])
 async def test_a_user_who_can_be_none_is_not_asked_for(bot: Device, server: Refusing, name: str) -> None:
-    await KeyExchange(server.ask, at_once).meet(bot.machine, (UserId(name), UserId("@p1:hs")))
+    await KeyExchange(server.ask, at_once).fetch_devices(bot.machine, (UserId(name), UserId("@p1:hs")))
 
     query, claim = (request.body for request in server.asked)
     assert query is not None
@@ -155,7 +155,7 @@ async def test_a_large_room_is_met_in_many_steps(bot: Device, server: Refusing) 
             begun.append(len(args[1]))  # type: ignore[arg-type]  # the devices
         return step(*args, **kwargs)
 
-    await KeyExchange(server.ask, noted).meet(bot.machine, tuple(server.people))
+    await KeyExchange(server.ask, noted).fetch_devices(bot.machine, tuple(server.people))
 
     assert begun == [100, 50]
     assert [len(parcel.devices) for parcel in bot.parcels(*server.people)] == [100, 50]
@@ -178,9 +178,9 @@ async def test_a_duty_that_fails_does_not_keep_the_others_from_being_done(tmp_pa
     machine._mailbox.wedged["broken"] = None  # type: ignore[assignment]  # what no device is
     machine.begin({"one_time_keys": {}}, [device])
 
-    wait = await encryption._look_after_keys()
+    wait = await encryption._run_maintenance()
 
     assert wait is not None
-    assert [(each.kind, each.name) for each in incidents] == [("encryption.upkeep_failed", "mend")]
+    assert [(each.kind, each.name) for each in incidents] == [("encryption.upkeep_failed", "replace_broken_sessions")]
     assert machine.notices().devices == ()  # the last duty was done
     await encryption.close()

@@ -123,13 +123,13 @@ def test_what_no_database_could_store_counts_as_absent(kind: str, key: str, fiel
 def test_a_room_is_lonely_when_nobody_is_there_nor_about_to_come(
     joined: int | None, invited: int | None, is_lonely: bool
 ) -> None:
-    room = Room(RoomId("!room:hs")).told(a_joined(joined, invited))
+    room = Room(RoomId("!room:hs")).after_sync(a_joined(joined, invited))
 
     assert room.is_lonely is is_lonely
 
 
 def test_counts_that_a_sync_does_not_tell_stay() -> None:
-    room = Room(RoomId("!room:hs")).told(a_joined(1, 1)).told(a_joined(None, 0))
+    room = Room(RoomId("!room:hs")).after_sync(a_joined(1, 1)).after_sync(a_joined(None, 0))
 
     assert (room.joined_members, room.invited_members) == (1, 0)
 

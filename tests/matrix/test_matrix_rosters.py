@@ -50,7 +50,7 @@ def a_sync(*members: tuple[UserId, str], limited: bool = False, encrypted: bool 
 
 
 def hear(rosters: Rosters, answer: SyncAnswer, *, whole: bool = False) -> None:
-    rosters.hear(answer, whole=whole)
+    rosters.update(answer, whole=whole)
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def test_any_answer_is_taken_without_a_fault(join: object, leave: object, begins
 
     assert result.update.since == "s1"
     for joined in answer.joined:
-        Room(joined.room).told(joined).may_set(ME, "org.patchbot.subscription", 50)
+        Room(joined.room).after_sync(joined).may_set(ME, "org.patchbot.subscription", 50)
         assert all(word.body for word in messages_in(joined.room, joined.timeline, BotInRoom(ME), known.now))
 
 

@@ -30,7 +30,7 @@ class Device:
         """Make it, or take up what is kept of it."""
         self.vault = CryptoStore.open(self.folder)
         with self.vault.transaction(0):
-            own = account.kept(self.vault, self.user, self.id) or account.made(self.vault, self.user, self.id)
+            own = account.load(self.vault, self.user, self.id) or account.create(self.vault, self.user, self.id)
         self.machine = CryptoMachine(self.vault, own, self.clock)
         self.uploaded: dict[str, object] = {}
         self.upload()

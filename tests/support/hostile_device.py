@@ -124,7 +124,7 @@ def sends(bot: Device, eve: HostileDevice, content: Content, kind: str = "m.room
 
 def recorded(bot: Device) -> list[Fault]:
     """What the bot could not handle since the last look."""
-    return list(bot.machine.faults.taken())
+    return list(bot.machine.faults.take_all())
 
 
 def key_content(room: str = ROOM, session: vodozemac.GroupSession | None = None) -> Content:

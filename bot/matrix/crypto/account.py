@@ -33,10 +33,10 @@ class OwnDevice:
         """The key with which we sign."""
         return self.account.ed25519_key.to_base64()
 
-    def signed(self, told: Content) -> Content:
-        """Return *told* with our device's signature."""
-        signature = self.account.sign(signed_part(told)).to_base64()
-        return {**told, "signatures": {self.user: {f"ed25519:{self.device}": signature}}}
+    def signed(self, content: Content) -> Content:
+        """Return *content* with our device's signature."""
+        signature = self.account.sign(signed_part(content)).to_base64()
+        return {**content, "signatures": {self.user: {f"ed25519:{self.device}": signature}}}
 
     def device_keys(self) -> Content:
         """Return the device keys that the homeserver publishes for us."""
@@ -50,11 +50,11 @@ class OwnDevice:
         )
 
     def also_signed(self, signatures: Content) -> Content:
-        """Return our device keys with the *signatures* of our user's other keys added, such as the owner's."""
-        told = self.device_keys()
+        """Return our device keys with added *signatures* of our user's other keys, such as the self-signing key."""
+        keys = self.device_keys()
         good = {name: text for name, text in signatures.items() if isinstance(text, str) and _is_signature(name, text)}
-        own = signature_in(told, self.user, f"ed25519:{self.device}")
-        return {**told, "signatures": {self.user: {**good, f"ed25519:{self.device}": own}}}
+        own = signature_in(keys, self.user, f"ed25519:{self.device}")
+        return {**keys, "signatures": {self.user: {**good, f"ed25519:{self.device}": own}}}
 
     def one_time_keys(self) -> Content:
         """Return the signed one-time keys that are not uploaded yet."""
@@ -62,15 +62,15 @@ class OwnDevice:
         return {f"signed_curve25519:{number}": self.signed({"key": key.to_base64()}) for number, key in keys.items()}
 
     def fallback_keys(self) -> Content:
-        """Return the signed fallback key if it is not uploaded yet; it serves when the one-time keys are used up."""
+        """Return the signed fallback key if it is not uploaded yet; used when no one-time keys are left."""
         keys: dict[str, vodozemac.Curve25519PublicKey] = self.account.fallback_key  # type: ignore[attr-defined]  # its stub lacks it
         return {
             f"signed_curve25519:{number}": self.signed({"key": key.to_base64(), "fallback": True})
             for number, key in keys.items()
         }
 
-    def make_keys(self, on_server: int, *, fallback: bool) -> None:
-        """Generate the keys that the homeserver is short of, after those that were generated but never uploaded."""
+    def generate_keys(self, on_server: int, *, fallback: bool) -> None:
+        """Generate missing one-time keys, besides those not uploaded yet, and a *fallback* key if requested."""
         short = self.account.max_number_of_one_time_keys - on_server - len(self.account.one_time_keys)
         if short > 0:
             self.account.generate_one_time_keys(short)
@@ -79,11 +79,11 @@ class OwnDevice:
 
 
 def _is_signature(name: str, text: str) -> bool:
-    """Return whether these are a possible name and text of a signature."""
+    """Return whether *name* and *text* may be the key name and text of a signature."""
     return name.startswith("ed25519:") and len(name) + len(text) < _MAX_SIGNATURE and (name + text).isascii()
 
 
-def kept(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice | None:
+def load(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice | None:
     """Return the stored account of this device; None if there is none. Raises `ValueError` if it cannot be read."""
     if (vault.get(_KIND, "user"), vault.get(_KIND, "device")) != (user, device):
         return None
@@ -91,7 +91,7 @@ def kept(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice | None
     return OwnDevice(user, device, vodozemac.Account.from_pickle(pickle, vault.pickle_key)) if pickle else None
 
 
-def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | None:
+def stored_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | None:
     """Return the public keys of this device in the crypto store in *folder*; None if it has none."""
     if not vaults.exists(folder):
         return None
@@ -100,7 +100,7 @@ def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | 
     except CryptoStoreDamaged:
         return None
     try:
-        own = kept(vault, user, device)
+        own = load(vault, user, device)
         return own.device_keys() if own is not None else None
     except ValueError:
         return None
@@ -108,15 +108,15 @@ def kept_device_keys(folder: Path, user: UserId, device: DeviceId) -> Content | 
         vault.close()
 
 
-def made(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice:
+def create(vault: CryptoStore, user: UserId, device: DeviceId) -> OwnDevice:
     """Create a new account, and store it."""
     own = OwnDevice(user, device, vodozemac.Account())
     vault.put(_KIND, "user", user)
     vault.put(_KIND, "device", device)
-    keep(vault, own)
+    save(vault, own)
     return own
 
 
-def keep(vault: CryptoStore, own: OwnDevice) -> None:
+def save(vault: CryptoStore, own: OwnDevice) -> None:
     """Store the current state of the account."""
     vault.put(_KIND, "account", own.account.pickle(vault.pickle_key))

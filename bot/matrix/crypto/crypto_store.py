@@ -1,7 +1,7 @@
 """Storage of a device's cryptographic state: entries in a SQLite file that only the bot may read.
 
-An old copy of it does harm, because both sides would reuse keys that were used up. It is therefore not part of the
-database, and must not be in any backup. Its transactions are short, and are on disk before anything that was made in
+An old copy of the file is harmful, because keys that were used up would be used again. The store is therefore not part
+of the database, and must not be in any backup. Its transactions are short, and are on disk before anything encrypted in
 them is sent.
 """
 
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS entry (
 _OWNED = "CREATE INDEX IF NOT EXISTS entry_owned ON entry (kind, owner, at) WHERE owner <> ''"
 _AGED = "CREATE INDEX IF NOT EXISTS entry_aged ON entry (kind, at) WHERE owner <> ''"
 _OWNER = "owner >= ? AND owner < ? AND owner <> ''"
-_AFTER = "\x7f"  # behind every owner that begins so: owners are ASCII
+_AFTER = "\x7f"  # sorts after every owner with the same prefix, because owners are printable ASCII
 
 
 class CryptoStoreDamaged(BotError):
@@ -41,8 +41,8 @@ class CryptoStoreDamaged(BotError):
 class CryptoStore:
     """Entries by kind and key; for one thread at a time.
 
-    An entry may have an owner, which is a name made by `name_of`. The entries of one owner, or of all owners whose
-    names have the same prefix, are found, counted and limited together.
+    An entry may have an owner, which is a name made by `name_of`. The entries of one owner, or of all owners with the
+    same prefix, can be selected, counted and limited.
     """
 
     def __init__(self, connection: sqlite3.Connection, pickle_key: bytes) -> None:
@@ -66,7 +66,7 @@ class CryptoStore:
         is_new = not path.exists()
         key = _pickle_key(folder / "pickle.key", make=is_new)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        path.chmod(0o600)  # SQLite gives its side files the same
+        path.chmod(0o600)  # which SQLite also gives to its side files
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _SCHEMA):
@@ -75,12 +75,12 @@ class CryptoStore:
                 connection.execute("ALTER TABLE entry ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
             for statement in (_OWNED, _AGED):
                 connection.execute(statement)
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            found = str(error)
-        if found != "ok":
+            result = str(error)
+        if result != "ok":
             connection.close()
-            raise CryptoStoreDamaged(f"the crypto store cannot be read: {found}")
+            raise CryptoStoreDamaged(f"the crypto store cannot be read: {result}")
         return cls(connection, key)
 
     def close(self) -> None:
@@ -101,14 +101,14 @@ class CryptoStore:
 
     def get(self, kind: str, key: str) -> str | None:
         """Return the value of an entry; None if there is none."""
-        found = self._connection.execute("SELECT value FROM entry WHERE kind = ? AND key = ?", (kind, encodable(key)))
-        row = found.fetchone()
+        cursor = self._connection.execute("SELECT value FROM entry WHERE kind = ? AND key = ?", (kind, encodable(key)))
+        row = cursor.fetchone()
         return row[0] if row else None
 
     def all(self, kind: str) -> dict[str, str]:
         """Return all values of a kind, by key."""
-        found = self._connection.execute("SELECT key, value FROM entry WHERE kind = ? ORDER BY at, key", (kind,))
-        return dict(found.fetchall())
+        cursor = self._connection.execute("SELECT key, value FROM entry WHERE kind = ? ORDER BY at, key", (kind,))
+        return dict(cursor.fetchall())
 
     def keys(self, kind: str) -> set[str]:
         """Return the keys of all entries of a kind."""
@@ -149,19 +149,19 @@ class CryptoStore:
         return dict(self._connection.execute(statement, (kind,)).fetchall())
 
     def until(self, kind: str, at: int) -> dict[str, str]:
-        """Return the owned entries that are as old as *at* or older, by key, oldest first."""
+        """Return the owned entries written at *at* or before, by key, oldest first."""
         statement = "SELECT key, value FROM entry WHERE kind = ? AND owner <> '' AND at <= ? ORDER BY at, key"
         return dict(self._connection.execute(statement, (kind, at)).fetchall())
 
-    def keep_newest(self, kind: str, most: int, owners: str | None = None) -> list[str]:
-        """Delete all but the *most* recently used entries, and return the keys of the deleted ones.
+    def keep_newest(self, kind: str, limit: int, owners: str | None = None) -> list[str]:
+        """Delete all but the *limit* recently used entries, and return the keys of the deleted ones.
 
         Only entries of owners with the prefix *owners* count; None for those of all owners.
         """
         where = "kind = ? AND owner <> ''" if owners is None else f"kind = ? AND {_OWNER}"
         values = (kind,) if owners is None else (kind, owners, owners + _AFTER)
         statement = f"SELECT key FROM entry WHERE {where} ORDER BY at DESC LIMIT -1 OFFSET ?"  # noqa: S608  # constants
-        gone = [row[0] for row in self._connection.execute(statement, (*values, most))]
+        gone = [row[0] for row in self._connection.execute(statement, (*values, limit))]
         for key in gone:
             self.drop(kind, key)
         return gone
@@ -179,7 +179,7 @@ def destroy(data_dir: Path) -> None:
 
 
 def exists(data_dir: Path) -> bool:
-    """Return whether there is a crypto store, in whatever state."""
+    """Return whether there is a crypto store, readable or not."""
     return (data_dir / FOLDER / "store.db").exists()
 
 
@@ -195,8 +195,8 @@ def begins(*parts: str) -> str:
 
 def loaded(text: str | None) -> dict[str, object]:
     """Return an entry that is a JSON object; empty if there is none."""
-    found = json.loads(text) if text else {}
-    return found if isinstance(found, dict) else {}
+    content = json.loads(text) if text else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _pickle_key(path: Path, *, make: bool) -> bytes:

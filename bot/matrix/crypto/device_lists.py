@@ -34,8 +34,8 @@ class DeviceLists:
         self._vault = vault
         self._read: dict[UserId, DeviceList] = {}
 
-    def forget_what_was_read(self) -> None:
-        """Read all lists again, because the last write may have been rolled back."""
+    def clear_cache(self) -> None:
+        """Clear the cache, because the last write may have been rolled back."""
         self._read.clear()
         self.changes += 1
 
@@ -46,7 +46,7 @@ class DeviceLists:
                 self._put(user, replace(known, stale=True, mark=known.mark + 1))
 
     def left(self, users: Iterable[UserId]) -> None:
-        """Drop the lists of *users*, of whom the homeserver sends no more updates."""
+        """Drop the lists of *users*, for whom the homeserver sends no more updates."""
         for user in users:
             if self._list(user) is not None:
                 self._vault.drop(_KIND, user)
@@ -70,7 +70,7 @@ class DeviceLists:
         return marks
 
     def learn(self, answer: Content, marks: Marks) -> set[UserId]:
-        """Store the response to a query for the users with these *marks*, and return those that it does not contain."""
+        """Store the response to a query for the users in *marks*, and return the users that it does not contain."""
         users = answer.get("device_keys")
         listed = users if isinstance(users, Mapping) else {}
         for user, mark in marks.items():
@@ -95,23 +95,23 @@ class DeviceLists:
 
     def _list(self, user: UserId) -> DeviceList | None:
         """Return the device list of *user*; None if it was never queried."""
-        if (known := self._read.get(user)) is None and (told := loaded(self._vault.get(_KIND, user))):
-            known = self._read[user] = _unpacked(user, told)
+        if (known := self._read.get(user)) is None and (stored := loaded(self._vault.get(_KIND, user))):
+            known = self._read[user] = _unpacked(user, stored)
         return known
 
     def _put(self, user: UserId, known: DeviceList) -> None:
         devices = {device.id: [device.curve25519, device.ed25519] for device in known.devices.values()}
-        told = {"devices": devices, "stale": known.stale, "mark": known.mark}
-        self._vault.put(_KIND, user, json.dumps(told))
+        content = {"devices": devices, "stale": known.stale, "mark": known.mark}
+        self._vault.put(_KIND, user, json.dumps(content))
         self._read[user] = known
         self.changes += 1
 
 
-def _unpacked(user: UserId, told: Content) -> DeviceList:
-    devices, mark = told.get("devices"), told.get("mark")
+def _unpacked(user: UserId, stored: Content) -> DeviceList:
+    devices, mark = stored.get("devices"), stored.get("mark")
     known = devices.items() if isinstance(devices, dict) else ()
     return DeviceList(
         {DeviceId(name): DeviceKeys(user, DeviceId(name), curve, ed) for name, (curve, ed) in known},
-        stale=told.get("stale") is not False,
+        stale=stored.get("stale") is not False,
         mark=mark if isinstance(mark, int) else 0,
     )

@@ -1,6 +1,6 @@
 """Device keys and signatures of JSON objects (Matrix specification, appendix "Signing JSON"). Pure.
 
-Of the device keys that a homeserver shows, only those signed by the device itself are accepted.
+Device keys in a response are accepted only if they are signed by the device itself.
 """
 
 import base64
@@ -21,7 +21,7 @@ _UNSIGNED = frozenset({"signatures", "unsigned"})
 _KEY_BYTES = 32
 OLM = "m.olm.v1.curve25519-aes-sha2"
 MEGOLM = "m.megolm.v1.aes-sha2"
-MAX_DEVICES = 200  # of one user; more are an error, or an attempt to keep us busy
+MAX_DEVICES = 200  # of one user; more are an error or an attack
 _MAX_ID = 512  # characters
 _MAX_CLAIMED = 4  # keys of one device in a response that should have one
 
@@ -45,28 +45,28 @@ def is_key(text: object) -> TypeGuard[str]:
     return len(key) == _KEY_BYTES and unpadded(key) == text
 
 
-def signed_part(told: Content) -> bytes:
-    """Return the bytes that a signature of *told* covers."""
-    return encoded({name: value for name, value in told.items() if name not in _UNSIGNED})
+def signed_part(content: Content) -> bytes:
+    """Return the bytes that a signature of *content* covers."""
+    return encoded({name: value for name, value in content.items() if name not in _UNSIGNED})
 
 
-def signature_in(told: Content, user: str, key_id: str) -> str | None:
-    """Return the unverified signature of *user* in *told* by the key *key_id* ("ed25519:…"); None if there is none."""
-    signatures = told.get("signatures")
+def signature_in(content: Content, user: str, key_id: str) -> str | None:
+    """Return the unverified signature of *user* in *content* by the key *key_id* ("ed25519:…"), or None."""
+    signatures = content.get("signatures")
     ours = signatures.get(user) if isinstance(signatures, Mapping) else None
-    found = ours.get(key_id) if isinstance(ours, Mapping) else None
-    return found if isinstance(found, str) else None
+    signature = ours.get(key_id) if isinstance(ours, Mapping) else None
+    return signature if isinstance(signature, str) else None
 
 
-def is_signed(told: Content, user: str, key_id: str, key: str) -> bool:
-    """Return whether *told* has a valid signature of *user* by the ed25519 *key* (unpadded base64) named *key_id*."""
-    signature = signature_in(told, user, key_id)
+def is_signed(content: Content, user: str, key_id: str, key: str) -> bool:
+    """Return whether *content* has a valid signature of *user* by the ed25519 *key* (base64) named *key_id*."""
+    signature = signature_in(content, user, key_id)
     if signature is None or not is_key(key):
         return False
     try:
         with refusing():
             public = vodozemac.Ed25519PublicKey.from_base64(key)
-            public.verify_signature(signed_part(told), vodozemac.Ed25519Signature.from_base64(signature))
+            public.verify_signature(signed_part(content), vodozemac.Ed25519Signature.from_base64(signature))
     except CryptoRefused:
         return False
     return True
@@ -83,33 +83,33 @@ class DeviceKeys:
 
     @property
     def name(self) -> str:
-        """The storage name of the device: others may publish its keys or its id, but not user, key and id together."""
+        """The unique name of the device in the store; includes the user, because others may publish its key or id."""
         return name_of(self.user, self.curve25519, self.id)
 
 
 Devices = Mapping[DeviceId, DeviceKeys]
 
 
-def devices_of(user: UserId, told: object, known: Devices) -> dict[DeviceId, DeviceKeys]:
+def devices_of(user: UserId, response: object, known: Devices) -> dict[DeviceId, DeviceKeys]:
     """Return the devices of *user* in a response; the keys of a known one never change.
 
     Known devices come first, so that a flood of new ones does not displace them.
     """
-    listed = told if isinstance(told, Mapping) else {}
+    listed = response if isinstance(response, Mapping) else {}
     names = sorted(filter(_is_id, listed), key=lambda name: name not in known)[:MAX_DEVICES]
-    found = (device_of(user, DeviceId(name), listed[name]) for name in names)
-    return {device.id: known.get(device.id, device) for device in found if device is not None}
+    devices = (device_of(user, DeviceId(name), listed[name]) for name in names)
+    return {device.id: known.get(device.id, device) for device in devices if device is not None}
 
 
-def device_of(user: UserId, device: DeviceId, told: object) -> DeviceKeys | None:
-    """Return the keys of a device that can receive room keys; None if *told* is not signed by the device itself."""
-    if not isinstance(told, Mapping) or told.get("user_id") != user or told.get("device_id") != device:
+def device_of(user: UserId, device: DeviceId, published: object) -> DeviceKeys | None:
+    """Return the keys of a device that can receive room keys; None if the device itself did not sign *published*."""
+    if not isinstance(published, Mapping) or published.get("user_id") != user or published.get("device_id") != device:
         return None
-    algorithms, keys = told.get("algorithms"), told.get("keys")
+    algorithms, keys = published.get("algorithms"), published.get("keys")
     if not isinstance(algorithms, list) or MEGOLM not in algorithms or not isinstance(keys, Mapping):
         return None
     curve, ed = keys.get(f"curve25519:{device}"), keys.get(f"ed25519:{device}")
-    if not is_key(curve) or not is_key(ed) or not is_signed(told, user, f"ed25519:{device}", ed):
+    if not is_key(curve) or not is_key(ed) or not is_signed(published, user, f"ed25519:{device}", ed):
         return None
     return DeviceKeys(user, device, curve, ed)
 
@@ -128,9 +128,9 @@ def _is_text(name: str) -> bool:
     return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in name)
 
 
-def one_time_key(told: object, device: DeviceKeys) -> str | None:
+def one_time_key(claimed: object, device: DeviceKeys) -> str | None:
     """Return the one-time key of *device* in a response to a claim; None if the device did not sign it."""
-    for name, key in islice(told.items() if isinstance(told, Mapping) else (), _MAX_CLAIMED):
+    for name, key in islice(claimed.items() if isinstance(claimed, Mapping) else (), _MAX_CLAIMED):
         if isinstance(name, str) and name.startswith("signed_curve25519:") and isinstance(key, Mapping):
             value = key.get("key")
             if is_key(value) and is_signed(key, device.user, f"ed25519:{device.id}", device.ed25519):
@@ -138,9 +138,9 @@ def one_time_key(told: object, device: DeviceKeys) -> str | None:
     return None
 
 
-def keys_told(answer: Content, user: UserId, device: DeviceId) -> Content | None:
+def device_keys_in(answer: Content, user: UserId, device: DeviceId) -> Content | None:
     """Return the keys of one device in a response to a query; None if it does not contain them."""
     users = answer.get("device_keys")
     devices = users.get(user) if isinstance(users, Mapping) else None
-    found = devices.get(device) if isinstance(devices, Mapping) else None
-    return found if isinstance(found, Mapping) else None
+    keys = devices.get(device) if isinstance(devices, Mapping) else None
+    return keys if isinstance(keys, Mapping) else None

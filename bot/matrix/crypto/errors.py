@@ -23,7 +23,7 @@ class Fault:
 
 
 class Faults:
-    """The faults not yet recorded; added in one thread, taken in another."""
+    """The faults not yet recorded; added in one thread, and removed in another."""
 
     def __init__(self) -> None:
         self._waiting: deque[Fault] = deque(maxlen=_MOST)
@@ -32,7 +32,7 @@ class Faults:
         """Add a fault; drop the oldest one if there are too many."""
         self._waiting.append(Fault(kind, name, reason))
 
-    def taken(self) -> Iterator[Fault]:
+    def take_all(self) -> Iterator[Fault]:
         """Yield each fault once, the oldest first, and remove it."""
         while self._waiting:
             yield self._waiting.popleft()

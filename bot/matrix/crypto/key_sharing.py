@@ -1,8 +1,8 @@
 """Sharing of our Megolm session in a room with devices, and notices to devices from which it is withheld.
 
-Withheld keys: Matrix specification, "Reporting that decryption keys are withheld". There is no need to wait for a key
-that others withhold from us. A device that cannot be given a key is told so once, unencrypted, until there is an Olm
-session with it again.
+Withheld keys: Matrix specification, "Reporting that decryption keys are withheld". Messages do not wait for keys that
+others withhold from us. A device that cannot be given a key is notified of that once, unencrypted, until there is an
+Olm session with it again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ class KeyLost(BotError):
 
 @dataclass(frozen=True, slots=True)
 class RoomReaders:
-    """The users who should read our next message in a room, and how often the room wants its session replaced."""
+    """The users who should be able to read our next message in a room, and the room's session rotation."""
 
     users: tuple[UserId, ...]
     rotation: Rotation
@@ -48,7 +48,7 @@ class KeyShares:
 
 @dataclass(frozen=True, slots=True)
 class ToDeviceMessages:
-    """To-device *messages* of one type by user and device; *session* is the one whose key they bring to *devices*."""
+    """To-device *messages* of one type by user and device; they bring the key of *session* to *devices*."""
 
     messages: Mapping[UserId, Mapping[DeviceId, Content]]
     type: str = "m.room.encrypted"
@@ -65,7 +65,7 @@ class ToDeviceMessages:
 
 @dataclass(frozen=True, slots=True)
 class KeyShared:
-    """A record that all reachable devices of *audience* have the key of *session*, while *changes* stays the same.
+    """A record that all reachable devices of *audience* have the key of *session*, valid while *changes* is the same.
 
     *until* is a time of the monotonic clock, at which unreachable devices are tried again.
     """
@@ -78,7 +78,7 @@ class KeyShared:
 
 @dataclass(frozen=True, slots=True)
 class DecryptedTimelines:
-    """Decrypted timelines; *done* are waiting messages that can be dropped once these timelines are stored."""
+    """Decrypted timelines; *done* are waiting messages to be dropped once these timelines are stored."""
 
     timelines: Mapping[RoomId, tuple[Event, ...]]
     done: tuple[EventId, ...]
@@ -89,14 +89,14 @@ _FROM_US, _TOLD = "withheld", "no_olm"
 
 
 class WithheldKeys:
-    """The keys that others withhold from us, and the devices that were told that they get none."""
+    """The keys that others withhold from us, and the devices that were notified that they get none."""
 
     def __init__(self, vault: CryptoStore) -> None:
         self._vault = vault
 
-    def learn(self, sender: UserId, told: Content) -> tuple[RoomId, str] | None:
+    def learn(self, sender: UserId, content: Content) -> tuple[RoomId, str] | None:
         """Store that *sender* withholds the key of a session, and return the room and session id; None without them."""
-        match told:
+        match content:
             case {"algorithm": str(algorithm), "room_id": str(room), "session_id": str(session), "code": str(code)}:
                 pass
             case _:
@@ -113,16 +113,16 @@ class WithheldKeys:
         """Return the specification's code for why *sender* withholds the key of a session; None if they do not."""
         return self._vault.get(_FROM_US, name_of(room, session, sender))
 
-    def is_told(self, device: DeviceKeys) -> bool:
-        """Return whether *device* was told that it gets no keys."""
+    def is_notified(self, device: DeviceKeys) -> bool:
+        """Return whether *device* was notified that it gets no keys."""
         return self._vault.get(_TOLD, device.name) is not None
 
-    def told(self, device: DeviceKeys) -> None:
-        """Store that *device* was told."""
+    def mark_notified(self, device: DeviceKeys) -> None:
+        """Store that *device* was notified that it gets no keys."""
         self._vault.put(_TOLD, device.name, "1", name_of(device.user))
 
     def met(self, device: DeviceKeys) -> None:
-        """Forget that *device* was told, because there is an Olm session with it; if that breaks, tell it again."""
+        """Forget the notice to *device*, because there is an Olm session with it; if that breaks, notify it again."""
         self._vault.drop(_TOLD, device.name)
 
     def tidy(self, before: int) -> None:

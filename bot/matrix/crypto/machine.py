@@ -1,8 +1,8 @@
 """Cryptography of our device as a whole; each public method is one transaction, without network access.
 
-The order of writes and requests guarantees two things. A key that is used up is written before anything made with it is
-sent, so a crash loses a message, which is made again, and never reuses a key. The contents of a sync are written before
-its token; if they arrive again, they are recognized by their hash, because a used key decrypts nothing twice.
+The order of writes and requests guarantees two things. The use of a key is written before anything encrypted with it is
+sent, so after a crash a message is encrypted again, and no key is used twice. The contents of a sync are written before
+its token; if they arrive again, they are recognized by their hash, because a used key cannot decrypt them again.
 """
 
 import json
@@ -37,8 +37,8 @@ from bot.matrix.crypto.unreachable import UnreachableDevices
 from bot.matrix.model import Content, Event, KeyUpdates
 
 SETTLED_SECONDS = 300.0  # after which the recipients of a key are checked again, even without a change
-KEEP_SECONDS = 365 * 86_400  # room keys of others
-KEEP_UNKNOWN_SECONDS = 30 * 86_400  # Olm sessions with devices that are unknown or gone
+KEEP_SECONDS = 365 * 86_400  # for room keys of others
+KEEP_UNKNOWN_SECONDS = 30 * 86_400  # for Olm sessions with devices that are unknown or deleted
 RULES = ("algorithm", "rotation_period_msgs", "rotation_period_ms")
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class CryptoMachine:
 
     def next_epoch(self) -> int:
         """Increase the epoch, and return it."""
-        with self._kept():
+        with self._transaction():
             epoch = self.epoch() + 1
             self._vault.put("own", "epoch", str(epoch))
             return epoch
@@ -79,41 +79,41 @@ class CryptoMachine:
     def keys_to_upload(self, on_server: int | None, *, fallback_used: bool) -> Content:
         """Return the keys to upload now; empty if the homeserver has enough.
 
-        *on_server* is how many of our one-time keys it has; None if it did not tell.
+        *on_server* is the number of our one-time keys that it has; None if unknown.
         """
-        with self._kept():
+        with self._transaction():
             is_first = self._vault.get("own", "uploaded") is None
-            most = self.own.account.max_number_of_one_time_keys
-            there = 0 if is_first else most if on_server is None else on_server
-            if there < most // 2 or fallback_used:
-                self.own.make_keys(there, fallback=is_first or fallback_used)
-                account.keep(self._vault, self.own)
-            found = {
+            limit = self.own.account.max_number_of_one_time_keys
+            available = 0 if is_first else limit if on_server is None else on_server
+            if available < limit // 2 or fallback_used:
+                self.own.generate_keys(available, fallback=is_first or fallback_used)
+                account.save(self._vault, self.own)
+            keys_by_name = {
                 "device_keys": self.own.device_keys() if is_first else {},
                 "one_time_keys": self.own.one_time_keys(),
                 "fallback_keys": self.own.fallback_keys(),
             }
-            return {name: keys for name, keys in found.items() if keys}
+            return {name: keys for name, keys in keys_by_name.items() if keys}
 
     def keys_uploaded(self) -> None:
         """Mark the keys as uploaded."""
-        with self._kept():
+        with self._transaction():
             self.own.account.mark_keys_as_published()
-            account.keep(self._vault, self.own)
+            account.save(self._vault, self.own)
             self._vault.put("own", "uploaded", "1")
 
-    def learn_our_signatures(self, told: Content) -> None:
-        """Add the homeserver's signatures of our device, such as its owner's, to the keys that we send to others."""
-        mine, theirs = self.own.device_keys(), told.get("signatures")
+    def learn_our_signatures(self, server_keys: Content) -> None:
+        """Add signatures of our device at the homeserver, such as its owner's, to the keys that we send to others."""
+        mine, theirs = self.own.device_keys(), server_keys.get("signatures")
         ours = theirs.get(self.own.user) if isinstance(theirs, Mapping) else None
-        if told.get("keys") == mine.get("keys") and isinstance(ours, Mapping):
+        if server_keys.get("keys") == mine.get("keys") and isinstance(ours, Mapping):
             self._conversations.device_keys = self.own.also_signed(ours)
 
     # Updates from a sync
 
     def feed(self, news: KeyUpdates, *, is_new: bool) -> None:
-        """Store the key updates of a sync; *is_new* is true if nothing is known of the time before it."""
-        with self._kept():
+        """Store the key updates of a sync; *is_new* is true for the first sync, which has no predecessor."""
+        with self._transaction():
             if is_new:
                 self._lists.doubt_all()
             self._lists.changed(news.changed)
@@ -124,12 +124,12 @@ class CryptoMachine:
 
     def to_query(self, users: Iterable[UserId]) -> Marks:
         """Return those of *users* whose devices must be queried."""
-        with self._kept():
+        with self._transaction():
             return self._lists.to_query(user for user in users if not self._unreached.is_put_off(user))
 
     def learn_devices(self, answer: Content, marks: Marks) -> None:
         """Store the response to a query for devices; users of unreachable homeservers are missing in it."""
-        with self._kept():
+        with self._transaction():
             self._unreached.answered(marks, self._lists.learn(answer, marks))
 
     def put_off(self, refused: Iterable[UserId | DeviceKeys], reason: str) -> None:
@@ -139,7 +139,7 @@ class CryptoMachine:
 
     def to_claim(self, users: Iterable[UserId]) -> tuple[DeviceKeys, ...]:
         """Return the devices of *users* with which there is no Olm session yet."""
-        with self._kept():
+        with self._transaction():
             return tuple(
                 device
                 for device in self._others(users)
@@ -152,17 +152,17 @@ class CryptoMachine:
 
     def begin(self, answer: Content, devices: Iterable[DeviceKeys]) -> None:
         """Start Olm sessions with the one-time keys that were claimed."""
-        with self._kept():
+        with self._transaction():
             users, failures = answer.get("one_time_keys"), answer.get("failures")
             for device in devices:
-                told = users.get(device.user) if isinstance(users, Mapping) else None
-                key = one_time_key(told.get(device.id) if isinstance(told, Mapping) else None, device)
+                claimed = users.get(device.user) if isinstance(users, Mapping) else None
+                key = one_time_key(claimed.get(device.id) if isinstance(claimed, Mapping) else None, device)
                 if key is not None:
                     self._begin(device, key)
                 else:
                     is_away = isinstance(failures, Mapping) and device.user.partition(":")[2] in failures
                     self._unreached.without_key(device, is_away=is_away)
-            account.keep(self._vault, self.own)
+            account.save(self._vault, self.own)
 
     def _begin(self, device: DeviceKeys, one_time_key: str) -> None:
         try:
@@ -174,18 +174,18 @@ class CryptoMachine:
 
     def greeting(self, devices: Sequence[DeviceKeys]) -> ToDeviceMessages:
         """Return a message for each new Olm session with *devices*, so that they use it, too."""
-        with self._kept():
+        with self._transaction():
             self._mailbox.unwedged(devices, self._now())
             return self._parcel([each for each in devices if self._conversations.has_one(each)], "m.dummy", {})
 
     def notices(self) -> ToDeviceMessages:
         """Return the messages to devices without an Olm session that they get no keys."""
-        with self._kept():
+        with self._transaction():
             return self._unreached.notices(self.own.curve25519)
 
     def noticed(self, devices: Iterable[DeviceKeys]) -> None:
-        """Mark *devices* as told, or as refused by the homeserver."""
-        with self._kept():
+        """Mark *devices* as notified, or as refused by the homeserver."""
+        with self._transaction():
             self._unreached.noticed(devices)
 
     # Rooms
@@ -195,10 +195,10 @@ class CryptoMachine:
         text = self._vault.get("room", room)
         return loaded(text) if text is not None else None
 
-    def are_encrypted(self, told: Mapping[RoomId, Content]) -> None:
+    def mark_encrypted(self, rules_by_room: Mapping[RoomId, Content]) -> None:
         """Mark rooms as encrypted for good; an unknown algorithm does not replace a known one."""
-        with self._kept():
-            for room, rules in told.items():
+        with self._transaction():
+            for room, rules in rules_by_room.items():
                 text = json.dumps({name: rules[name] for name in RULES if isinstance(rules.get(name), str | int)})
                 known = self._vault.get("room", room)
                 if known is None or (rules.get("algorithm") == MEGOLM and known != text):
@@ -218,7 +218,7 @@ class CryptoMachine:
 
     def lacking(self, room: RoomId, audience: RoomReaders) -> KeyShares:
         """Return our session in *room* and the devices of *audience* without its key; replace it if others have it."""
-        with self._kept():
+        with self._transaction():
             now = self._now()
             devices = {user: self._lists.of(user) for user in audience.users}
             out = self._rooms.outbound(room)
@@ -240,14 +240,14 @@ class CryptoMachine:
         return self._lists.changes + self._conversations.changes
 
     def parcel(self, room: RoomId, shares: KeyShares, devices: Sequence[DeviceKeys]) -> ToDeviceMessages:
-        """Return the key of our session in *room* for some devices that lack it. Raises `KeyLost` as `arrived` does."""
-        with self._kept():
+        """Return messages with the key of our session in *room* for *devices*. Raises `KeyLost` as `arrived` does."""
+        with self._transaction():
             self._current(room, shares.session)
             return replace(self._parcel(devices, "m.room_key", shares.key), session=shares.session)
 
     def arrived(self, room: RoomId, parcel: ToDeviceMessages) -> None:
-        """Mark the devices of *parcel* as having the key. Raises `KeyLost` if the session was replaced meanwhile."""
-        with self._kept():
+        """Mark the devices of *messages* as having the key. Raises `KeyLost` if the session was replaced meanwhile."""
+        with self._transaction():
             self._rooms.share(room, self._current(room, parcel.session), parcel.devices)
 
     def _current(self, room: RoomId, session: str) -> OutboundSession:
@@ -258,7 +258,7 @@ class CryptoMachine:
 
     def sealed(self, room: RoomId, kind: str, content: Content) -> Content:
         """Return *content* encrypted for the devices that have the session's key."""
-        with self._kept():
+        with self._transaction():
             out = self._rooms.outbound(room)
             if out is None:
                 raise KeyLost("there is no session of ours in the room")
@@ -266,7 +266,7 @@ class CryptoMachine:
 
     def left_room(self, room: RoomId) -> None:
         """Forget our session in a room, so that former members cannot read what we send after a return."""
-        with self._kept():
+        with self._transaction():
             self._rooms.forget(room)
 
     # Decryption
@@ -274,30 +274,30 @@ class CryptoMachine:
     def read(
         self, timelines: Mapping[RoomId, Sequence[Event]], known: Iterable[RoomId], patience: float | None
     ) -> DecryptedTimelines:
-        """Return the *timelines* decrypted, with the waiting messages that can be read now, or never.
+        """Return the *timelines* decrypted, with the waiting messages that are now readable or will never be.
 
         A message whose key is missing waits *patience* seconds; with None it is old and does not wait. Messages that
         wait in rooms other than these and the *known* ones are dropped.
         """
-        with self._kept():
+        with self._transaction():
             rooms = {*timelines, *known}
-            found: dict[RoomId, list[Event]] = {room: [] for room in timelines}
+            decrypted: dict[RoomId, list[Event]] = {room: [] for room in timelines}
             done: list[UndecryptedMessage] = []
             for each in self._waiting.due(self._now()):
                 event = self._opened(each.room, each.event, may_wait=self._now() < each.until)
                 if event is not None or each.room not in rooms:
                     done.append(each)
                 if event is not None and each.room in rooms:
-                    found.setdefault(each.room, []).append(event)
+                    decrypted.setdefault(each.room, []).append(event)
             self._waiting.looked_at(done)
             for room, events in timelines.items():
-                found[room][:0] = self._timeline(room, events, patience)
-            read = {room: tuple(events) for room, events in found.items()}
+                decrypted[room][:0] = self._timeline(room, events, patience)
+            read = {room: tuple(events) for room, events in decrypted.items()}
             return DecryptedTimelines(read, tuple(each.event.id for each in done))
 
     def tidy(self) -> None:
         """Delete entries that are no longer needed."""
-        with self._kept():
+        with self._transaction():
             self._rooms.tidy(self._now() - KEEP_SECONDS)
             self._conversations.tidy(self._now() - KEEP_UNKNOWN_SECONDS, self._lists.has)
             self._withheld.tidy(self._now() - KEEP_UNKNOWN_SECONDS)
@@ -305,7 +305,7 @@ class CryptoMachine:
 
     def forget(self, events: Sequence[EventId]) -> None:
         """Drop messages that wait for a key."""
-        with self._kept():
+        with self._transaction():
             self._waiting.forget(events)
 
     def _timeline(self, room: RoomId, events: Sequence[Event], patience: float | None) -> Iterator[Event]:
@@ -320,7 +320,7 @@ class CryptoMachine:
                     yield replace(event, unreadable=True)
 
     def _opened(self, room: RoomId, event: Event, *, may_wait: bool) -> Event | None:
-        """Return *event* decrypted, with its unencrypted relation; None if its key may still arrive."""
+        """Return *event* decrypted, with its unencrypted relation; None if the key may still arrive."""
         try:
             kind, content = self._rooms.opened(room, event)
         except MissingKey:
@@ -361,13 +361,13 @@ class CryptoMachine:
         return ToDeviceMessages(messages, devices=tuple(reached))
 
     @contextmanager
-    def _kept(self) -> Iterator[None]:
+    def _transaction(self) -> Iterator[None]:
         try:
             with self._vault.transaction(self._now()):
                 yield
         except BaseException:
             for part in (self._lists, self._conversations, self._rooms, self._waiting):
-                part.forget_what_was_read()
+                part.clear_cache()
             raise
 
     def _now(self) -> int:

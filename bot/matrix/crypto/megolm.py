@@ -1,4 +1,4 @@
-"""Messages in rooms (Matrix specification, "m.megolm.v1.aes-sha2"): one session per sender, shared with devices."""
+"""Megolm: encryption of messages in rooms, with one session per sender (specification, "m.megolm.v1.aes-sha2")."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -34,8 +34,8 @@ class MissingKey(UndecryptableMessage):
 class Rotation:
     """The lifetime of a session in messages or time, and whether it may be shared with later members.
 
-    A session with *shared_history* is passed on to later members by those who have it; one kind is never turned into
-    the other (specification, "Sharing encrypted history").
+    Members who have a session with *shared_history* pass it on to later members; a session never changes its kind
+    (specification, "Sharing encrypted history").
     """
 
     messages: int = 100
@@ -43,9 +43,9 @@ class Rotation:
     shared_history: bool = False
 
     @classmethod
-    def of(cls, told: Content, *, shared_history: bool = False) -> "Rotation":
+    def of(cls, content: Content, *, shared_history: bool = False) -> "Rotation":
         """Return the rotation in a room's `m.room.encryption`, at least an hour so that key exchange stays rare."""
-        messages, period = told.get("rotation_period_msgs"), told.get("rotation_period_ms")
+        messages, period = content.get("rotation_period_msgs"), content.get("rotation_period_ms")
         usual = cls()
         return cls(
             messages=min(max(messages, 1), 10_000) if isinstance(messages, int) else usual.messages,
@@ -72,7 +72,7 @@ class OutboundSession:
         return cls(vodozemac.GroupSession(), now, shared_history=shared_history)
 
     def is_over(self, rotation: Rotation, now: int) -> bool:
-        """Return whether it must be replaced; a clock that was set back does not extend its life."""
+        """Return whether it must be replaced, also if the clock was set back."""
         if self.shared_history != rotation.shared_history:
             return True
         return self.messages >= rotation.messages or not 0 <= now - self.made < rotation.period.total_seconds()
@@ -82,39 +82,39 @@ class OutboundSession:
         return self.shared.get(device.user, {}).get(device.id) == device.curve25519
 
     def is_known_beyond(self, devices: Mapping[UserId, Mapping[DeviceId, DeviceKeys]]) -> bool:
-        """Return whether a device has the key that is not, or no longer, among *devices*."""
+        """Return whether any device outside of *devices* has the key."""
         for user, known in self.shared.items():
-            wanted = devices.get(UserId(user), {})
+            listed = devices.get(UserId(user), {})
             for name, key in known.items():
-                device = wanted.get(DeviceId(name))
+                device = listed.get(DeviceId(name))
                 if device is None or device.curve25519 != key:
                     return True
         return False
 
 
 class RoomSessions:
-    """The Megolm sessions in all rooms: ours, and those of others whose keys we were given."""
+    """The Megolm sessions in all rooms: ours, and those of others whose keys we received."""
 
     def __init__(self, vault: CryptoStore, own: OwnDevice) -> None:
         self._vault = vault
         self._own = own
         self._out: dict[RoomId, OutboundSession] = {}
 
-    def forget_what_was_read(self) -> None:
-        """Read our sessions again, because the last write may have been rolled back."""
+    def clear_cache(self) -> None:
+        """Clear the cache of our sessions, because the last write may have been rolled back."""
         self._out.clear()
 
     # Our sessions
 
     def outbound(self, room: RoomId) -> OutboundSession | None:
         """Return our session in a room; None if there is none."""
-        if (out := self._out.get(room)) is None and (out := self._kept(room)) is not None:
+        if (out := self._out.get(room)) is None and (out := self._stored(room)) is not None:
             self._out[room] = out
         return out
 
-    def _kept(self, room: RoomId) -> OutboundSession | None:
-        kept = loaded(self._vault.get(_OUT, room))
-        match kept:
+    def _stored(self, room: RoomId) -> OutboundSession | None:
+        stored = loaded(self._vault.get(_OUT, room))
+        match stored:
             case {"pickle": str(pickle), "made": int(made), "messages": int(messages)}:
                 pass
             case _:
@@ -124,19 +124,19 @@ class RoomSessions:
                 session = vodozemac.GroupSession.from_pickle(pickle, self._vault.pickle_key)
         except CryptoRefused:
             return None
-        told = self._vault.owned(_SHARED, name_of(room))
-        shared = {json.loads(name)[1]: json.loads(told[name]) for name in told}
-        return OutboundSession(session, made, messages, shared, kept.get("shared_history") is True)
+        recipients = self._vault.owned(_SHARED, name_of(room))
+        shared = {json.loads(name)[1]: json.loads(recipients[name]) for name in recipients}
+        return OutboundSession(session, made, messages, shared, stored.get("shared_history") is True)
 
     def keep(self, room: RoomId, out: OutboundSession) -> None:
         """Store our session in a room; the devices that have its key are stored by `share`."""
         pickle = out.session.pickle(self._vault.pickle_key)
-        told = {"pickle": pickle, "made": out.made, "messages": out.messages, "shared_history": out.shared_history}
-        self._vault.put(_OUT, room, json.dumps(told))
+        content = {"pickle": pickle, "made": out.made, "messages": out.messages, "shared_history": out.shared_history}
+        self._vault.put(_OUT, room, json.dumps(content))
         self._out[room] = out
 
     def replace(self, room: RoomId, out: OutboundSession) -> None:
-        """Use *out* from now on, whose key no device has."""
+        """Use the new session *out* from now on, whose key no device has."""
         self.forget(room)
         self.keep(room, out)
 
@@ -162,7 +162,7 @@ class RoomSessions:
             "session_id": out.session.session_id,
             "session_key": out.session.session_key.to_base64(),
             "shared_history": out.shared_history,
-            "org.matrix.msc3061.shared_history": out.shared_history,  # the name before v1.19, which clients still read
+            "org.matrix.msc3061.shared_history": out.shared_history,  # the name before v1.19, still read by clients
         }
 
     def sealed(self, room: RoomId, out: OutboundSession, kind: str, content: Content) -> Content:
@@ -203,8 +203,8 @@ class RoomSessions:
         if session.session_id != number or (known and not _is_better(session, key, known, self._vault)):
             return None
         pickle = session.pickle(self._vault.pickle_key)
-        told = {"pickle": pickle, "sender": key.sender, "sender_key": key.curve25519, "ed25519": key.ed25519}
-        self._vault.put(_IN, place, json.dumps(told), name_of(key.sender, room))
+        content = {"pickle": pickle, "sender": key.sender, "sender_key": key.curve25519, "ed25519": key.ed25519}
+        self._vault.put(_IN, place, json.dumps(content), name_of(key.sender, room))
         self._bound(key.sender, room)
         return RoomId(room), number
 
@@ -240,12 +240,12 @@ class RoomSessions:
                 message = vodozemac.MegolmMessage.from_base64(ciphertext)
                 if message.message_index() < session.first_known_index:
                     raise MissingKey("the key is of later messages")
-                found = session.decrypt(message)
+                decrypted = session.decrypt(message)
         except CryptoRefused as error:
             raise UndecryptableMessage("does not fit its key") from error
-        self._refuse_replay(f"{number}|{found.message_index}", event.id, name_of(number, room))
+        self._refuse_replay(f"{number}|{decrypted.message_index}", event.id, name_of(number, room))
         self._vault.use(_IN, f"{room}|{number}")
-        return _checked(room, found.plaintext)
+        return _checked(room, decrypted.plaintext)
 
     def _refuse_replay(self, place: str, event: EventId, owner: str) -> None:
         """Reject a second event for an index of a session, so that a homeserver cannot replay a message."""
@@ -280,7 +280,7 @@ def _checked(room: RoomId, text: bytes) -> tuple[str, Content]:
     except (ValueError, RecursionError) as error:
         raise UndecryptableMessage("malformed inside") from error
     match payload:
-        case {"room_id": str(meant), "type": str(kind), "content": dict(content)} if meant == room:
+        case {"room_id": str(room_id), "type": str(kind), "content": dict(content)} if room_id == room:
             return kind, content
         case _:
             raise ForgedMessage("of another room")

@@ -1,7 +1,7 @@
 """Messages whose keys have not arrived, which may follow a little later, e.g. from another homeserver.
 
-They are indexed by the session that they wait for and by the end of their wait, so that a new key or a timeout does not
-need a search through all of them.
+They are indexed by the session that they wait for and by the end of their wait, so that a new key or a timeout needs no
+search through all of them.
 """
 
 import json
@@ -36,8 +36,8 @@ class UndecryptedMessages:
         self._due: set[str] | None = None  # the sessions that may be readable now; None: any
         self._waiting: Counter[str] | None = None  # the number by room; None: not counted yet
 
-    def forget_what_was_read(self) -> None:
-        """Count again, because the last write may have been rolled back."""
+    def clear_cache(self) -> None:
+        """Clear the counts, because the last write may have been rolled back."""
         self._due = self._waiting = None
 
     def add(self, waiting: UndecryptedMessage) -> bool:
@@ -46,7 +46,7 @@ class UndecryptedMessages:
         counts = self._counts()
         if not isinstance(session, str) or counts.total() >= MOST or counts[waiting.room] >= MOST_OF_ROOM:
             return False
-        told = {
+        content = {
             "room": waiting.room,
             "sender": event.sender,
             "content": {name: event.content[name] for name in _NEEDED if name in event.content},
@@ -54,7 +54,7 @@ class UndecryptedMessages:
             "until": waiting.until,
         }
         try:
-            text = json.dumps(told)
+            text = json.dumps(content)
         except RecursionError:
             return False
         self._vault.put(_KIND, event.id, text, name_of(waiting.room, session), at=waiting.until)
@@ -62,18 +62,18 @@ class UndecryptedMessages:
         return True
 
     def arrived(self, room: RoomId, session: str) -> None:
-        """Mark a session as having news about its key."""
+        """Mark a session whose key has arrived or is withheld."""
         if self._due is not None:
             self._due.add(name_of(room, session))
 
     def due(self, now: int) -> tuple[UndecryptedMessage, ...]:
-        """Return the messages whose keys may have arrived, or whose wait has ended by *now*; the longest wait first."""
+        """Return the messages whose keys may have arrived or whose wait is over at *now*, the longest wait first."""
         sessions = self._vault.counts(_KIND).keys() if self._due is None else self._due
         self._due = set(sessions)
-        found = self._vault.until(_KIND, now)
+        entries = self._vault.until(_KIND, now)
         for session in sessions:
-            found |= self._vault.owned(_KIND, session)
-        return tuple(_waiting(found))
+            entries |= self._vault.owned(_KIND, session)
+        return tuple(_waiting(entries))
 
     def looked_at(self, readable: Sequence[UndecryptedMessage]) -> None:
         """Keep only the *readable* messages due, until they are dropped."""
@@ -94,8 +94,8 @@ class UndecryptedMessages:
         return self._waiting
 
 
-def _waiting(found: dict[str, str]) -> Iterator[UndecryptedMessage]:
-    for number, text in found.items():
+def _waiting(entries: dict[str, str]) -> Iterator[UndecryptedMessage]:
+    for number, text in entries.items():
         match loaded(text):
             case {
                 "room": str(room),

@@ -1,8 +1,8 @@
 """Olm sessions between two devices (Matrix specification, "m.olm.v1.curve25519-aes-sha2").
 
 Sessions are stored by user, identity key and device, so a user who publishes another device's identity key as their own
-neither uses nor displaces the sessions with that device. A device may have several sessions, because each side may have
-started one; the one that last received a message is used.
+neither uses nor replaces the sessions with that device. A device may have several sessions, because each side may have
+started one; the one that received the last message is used.
 """
 
 import json
@@ -55,17 +55,17 @@ class OlmSessions:
         self.device_keys = own.device_keys()  # our device keys, included in each message
         self._vault = vault
         self._own = own
-        self.changes = 0  # increases with each new place
-        self._places: set[str] | None = None  # where there are sessions; None: not read yet
+        self.changes = 0  # increases with each device that gets its first session
+        self._session_names: set[str] | None = None  # of devices with sessions; None: not read yet
 
-    def forget_what_was_read(self) -> None:
-        """Read the places of sessions again, because the last write may have been rolled back."""
-        self._places = None
+    def clear_cache(self) -> None:
+        """Clear the cached session names, because the last write may have been rolled back."""
+        self._session_names = None
 
     def has_one(self, device: DeviceKeys) -> bool:
         """Return whether a message for *device* can be encrypted."""
-        places = self._known_places()
-        return device.name in places or _place_of_unknown(device) in places
+        names = self._all_session_names()
+        return device.name in names or _name_of_unknown(device) in names
 
     def begin(self, device: DeviceKeys, one_time_key: str) -> None:
         """Start a session. Raises `CryptoRefused` if the keys cannot be used."""
@@ -99,7 +99,7 @@ class OlmSessions:
                 "ciphertext": {device.curve25519: {"type": number, "body": unpadded(ciphertext)}},
             }
         self._keep(device, [])
-        raise CryptoRefused(reason if pickles else "there is no conversation with it")
+        raise CryptoRefused(reason if pickles else "there is no session with it")
 
     def _payload(self, device: DeviceKeys, kind: str, content: Content) -> Content:
         return {
@@ -113,17 +113,17 @@ class OlmSessions:
             "recipient_keys": {"ed25519": device.ed25519},
         }
 
-    def opened(self, sender: UserId, told: Content, device: DeviceKeys | None) -> DecryptedMessage:
+    def opened(self, sender: UserId, content: Content, device: DeviceKeys | None) -> DecryptedMessage:
         """Return the decrypted message from *sender*, sent by *device* as far as that is known.
 
         Raises:
-            Impostor: it was sent by another device than it claims.
+            Impostor: its sender is not the device that it claims to be.
             UndecryptableMessage: it is not for us, its keys are missing, or it is not what it claims to be.
         """
-        key = told.get("sender_key")
-        ciphertexts = told.get("ciphertext")
+        key = content.get("sender_key")
+        ciphertexts = content.get("ciphertext")
         ours = ciphertexts.get(self._own.curve25519) if isinstance(ciphertexts, Mapping) else None
-        if told.get("algorithm") != OLM or not is_key(key) or not isinstance(ours, Mapping):
+        if content.get("algorithm") != OLM or not is_key(key) or not isinstance(ours, Mapping):
             raise UndecryptableMessage("not for this device")
         if key == self._own.curve25519:
             raise UndecryptableMessage("under our own key")
@@ -168,14 +168,14 @@ class OlmSessions:
                 )
         except CryptoRefused as error:
             raise UndecryptableMessage("begun with a key that is used up or unknown") from error
-        account.keep(self._vault, self._own)  # the one-time key is used up with it
+        account.save(self._vault, self._own)  # the one-time key is used up with it
         self._keep(device, [session.pickle(self._vault.pickle_key), *self._pickles(device)])
         if not device.id:
             self._bound_unknown(device.user)
         return text
 
     def _checked(self, sender: UserId, key: str, text: bytes) -> DecryptedMessage:
-        """Return the payload if it is from *sender* and for us, and not a forwarded message to somebody else."""
+        """Return the payload if it is from *sender* and addressed to us, not a forwarded message to another device."""
         try:
             payload = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -184,11 +184,11 @@ class OlmSessions:
             case {
                 "sender": str(claimed),
                 "recipient": str(recipient),
-                "recipient_keys": {"ed25519": str(meant)},
+                "recipient_keys": {"ed25519": str(recipient_key)},
                 "keys": {"ed25519": str(ed25519)},
                 "type": str(kind),
                 "content": dict(content),
-            } if claimed == sender and recipient == self._own.user and meant == self._own.ed25519:
+            } if claimed == sender and recipient == self._own.user and recipient_key == self._own.ed25519:
                 _check_device_keys(payload.get("sender_device_keys"), sender, key, ed25519)
                 return DecryptedMessage(sender, key, ed25519, kind, content)
             case _:
@@ -202,66 +202,66 @@ class OlmSessions:
             if not is_listed(UserId(user), DeviceId(device)):
                 self._vault.drop(_KNOWN, place)
         self._vault.keep_newest(_KNOWN, MAX_KNOWN)
-        self._places = None
+        self._session_names = None
 
     # Storage: the pickles of the sessions with a device, the one to use first
 
-    def _known_places(self) -> set[str]:
-        if self._places is None:
-            self._places = self._vault.keys(_KNOWN) | self._vault.keys(_UNKNOWN)
-        return self._places
+    def _all_session_names(self) -> set[str]:
+        if self._session_names is None:
+            self._session_names = self._vault.keys(_KNOWN) | self._vault.keys(_UNKNOWN)
+        return self._session_names
 
     def _pickles(self, device: DeviceKeys) -> list[str]:
-        known, unknown = self._vault.get(_KNOWN, device.name), self._vault.get(_UNKNOWN, _place_of_unknown(device))
+        known, unknown = self._vault.get(_KNOWN, device.name), self._vault.get(_UNKNOWN, _name_of_unknown(device))
         return f"{known or ''} {unknown or ''}".split()
 
     def _candidates(self, device: DeviceKeys) -> dict[str, list[str]]:
-        """Return, by place, all sessions that a message of this user with this identity key may belong to."""
+        """Return, by name, all sessions that a message of this user with this identity key may belong to."""
         owner = name_of(device.user, device.curve25519)
-        places = {**self._vault.owned(_UNKNOWN, owner), **self._vault.owned(_KNOWN, owner)}
-        return {place: places[place].split() for place in [*places][-MAX_DEVICES_TRIED:]}
+        entries = {**self._vault.owned(_UNKNOWN, owner), **self._vault.owned(_KNOWN, owner)}
+        return {name: entries[name].split() for name in [*entries][-MAX_DEVICES_TRIED:]}
 
     def _keep(self, device: DeviceKeys, pickles: list[str]) -> None:
         """Store all sessions with *device*, including those that began while it was unknown."""
         if device.id:
-            self._drop(_UNKNOWN, _place_of_unknown(device))
+            self._drop(_UNKNOWN, _name_of_unknown(device))
         self._keep_at(device.name, device, pickles)
 
     def _keep_at(self, place: str, device: DeviceKeys, pickles: list[str]) -> None:
-        kind = _UNKNOWN if place == _place_of_unknown(device) else _KNOWN
+        kind = _UNKNOWN if place == _name_of_unknown(device) else _KNOWN
         if not pickles:
             self._drop(kind, place)
             return
         owner = name_of(device.user, device.curve25519)
         self._vault.put(kind, place, " ".join(pickles[:MAX_SESSIONS]), owner)
-        if place not in self._known_places():
-            self._known_places().add(place)
+        if place not in self._all_session_names():
+            self._all_session_names().add(place)
             self.changes += 1
 
     def _drop(self, kind: str, place: str) -> None:
-        if place in self._known_places():
+        if place in self._all_session_names():
             self._vault.drop(kind, place)
-            self._known_places().discard(place)
+            self._all_session_names().discard(place)
 
     def _bound_unknown(self, user: UserId) -> None:
         gone = self._vault.keep_newest(_UNKNOWN, MAX_UNKNOWN_OF_USER, begins(user))
-        self._known_places().difference_update(gone, self._vault.keep_newest(_UNKNOWN, MAX_UNKNOWN))
+        self._all_session_names().difference_update(gone, self._vault.keep_newest(_UNKNOWN, MAX_UNKNOWN))
 
 
-def _check_device_keys(told: object, sender: UserId, curve25519: str, ed25519: str) -> None:
+def _check_device_keys(keys: object, sender: UserId, curve25519: str, ed25519: str) -> None:
     """Check that the sender's device keys in a message, if present, are those that it was sent with.
 
     Raises `Impostor` (specification, "m.olm.v1.curve25519-aes-sha2", `sender_device_keys`).
     """
-    if told is None:
+    if keys is None:
         return
-    name = told.get("device_id") if isinstance(told, Mapping) else None
-    device = device_of(sender, DeviceId(name), told) if isinstance(name, str) else None
+    name = keys.get("device_id") if isinstance(keys, Mapping) else None
+    device = device_of(sender, DeviceId(name), keys) if isinstance(name, str) else None
     if device is None:
         raise Impostor("its sender_device_keys are not signed by the device")
     if (device.curve25519, device.ed25519) != (curve25519, ed25519):
         raise Impostor("its sender_device_keys are not those it was sent with")
 
 
-def _place_of_unknown(device: DeviceKeys) -> str:
+def _name_of_unknown(device: DeviceKeys) -> str:
     return name_of(device.user, device.curve25519, "")

@@ -20,7 +20,7 @@ from bot.matrix.crypto.olm import DecryptedMessage, Impostor, OlmSessions, Undec
 from bot.matrix.model import Content, ToDeviceEvent
 
 UNWEDGE_SECONDS = (
-    3_600  # between two new sessions with one device (specification, "Recovering from undecryptable messages")
+    3_600  # seconds between new sessions with one device (specification, "Recovering from undecryptable messages")
 )
 _TYPES = ("m.room.encrypted", WITHHELD)
 _log = structlog.get_logger(__name__)
@@ -40,35 +40,35 @@ class ToDeviceInbox:
     wedged: dict[str, DeviceKeys] = field(default_factory=dict)
 
     def take(self, events: Iterable[ToDeviceEvent], now: int) -> None:
-        """Handle each of *events* that was not among those of the last call; *now* is in seconds since the epoch."""
+        """Handle the *events* that were not in the last call; *now* is in seconds since the epoch."""
         known = loaded(self.vault.get("own", "fed"))
-        told = {_hash(each): each for each in events if each.type in _TYPES}
-        for number, each in told.items():
+        by_hash = {_hash(each): each for each in events if each.type in _TYPES}
+        for number, each in by_hash.items():
             if number not in known:
                 self._take_one(each, now)
-        if told:
-            self.vault.put("own", "fed", json.dumps(dict.fromkeys(told, 1)))
+        if by_hash:
+            self.vault.put("own", "fed", json.dumps(dict.fromkeys(by_hash, 1)))
 
-    def _take_one(self, told: ToDeviceEvent, now: int) -> None:
+    def _take_one(self, event: ToDeviceEvent, now: int) -> None:
         try:
-            if told.type == WITHHELD:
-                self._learn_withheld(told.sender, told.content, now)
+            if event.type == WITHHELD:
+                self._learn_withheld(event.sender, event.content, now)
             else:
-                self._open(told, now)
+                self._open(event, now)
         except sqlite3.Error:
             raise
         except Exception as error:  # noqa: BLE001  # a stranger's message must not block the others
-            self.faults.add(MESSAGE_REFUSED, f"devices of {told.sender}", error)
+            self.faults.add(MESSAGE_REFUSED, f"devices of {event.sender}", error)
 
-    def _open(self, told: ToDeviceEvent, now: int) -> None:
-        device = self._device(told.sender, told.content)
+    def _open(self, event: ToDeviceEvent, now: int) -> None:
+        device = self._device(event.sender, event.content)
         try:
-            opened = self.conversations.opened(told.sender, told.content, device)
+            opened = self.conversations.opened(event.sender, event.content, device)
         except Impostor as error:
-            self.faults.add(MESSAGE_REFUSED, f"devices of {told.sender}", str(error))
+            self.faults.add(MESSAGE_REFUSED, f"devices of {event.sender}", str(error))
         except UndecryptableMessage as error:
-            _log.info("to_device.undecryptable", user=told.sender, reason=str(error))
-            self._doubt(told.sender, device, now)
+            _log.info("to_device.undecryptable", user=event.sender, reason=str(error))
+            self._doubt(event.sender, device, now)
         else:
             self._take_opened(opened, device, now)
 
@@ -80,21 +80,21 @@ class ToDeviceInbox:
         elif opened.type == "m.room_key" and (place := self.rooms.learn(opened)) is not None:
             self.waiting.arrived(*place)
 
-    def _learn_withheld(self, sender: UserId, told: Content, now: int) -> None:
+    def _learn_withheld(self, sender: UserId, content: Content, now: int) -> None:
         """Store that a key is withheld; if the sender has no Olm session with us, start one."""
-        if (place := self.withheld.learn(sender, told)) is not None:
-            _log.info("room_key.withheld", user=sender, room=place[0], code=str(told.get("code"))[:64])
+        if (place := self.withheld.learn(sender, content)) is not None:
+            _log.info("room_key.withheld", user=sender, room=place[0], code=str(content.get("code"))[:64])
             self.waiting.arrived(*place)
-        elif told.get("code") == NO_OLM and (device := self._device(sender, told)) is not None:
+        elif content.get("code") == NO_OLM and (device := self._device(sender, content)) is not None:
             self._doubt(sender, device, now)
 
-    def _device(self, sender: UserId, told: Content) -> DeviceKeys | None:
+    def _device(self, sender: UserId, content: Content) -> DeviceKeys | None:
         """Return the device of *sender* whose key a message names; None if it is unknown."""
-        key = told.get("sender_key")
+        key = content.get("sender_key")
         return self.lists.by_curve(sender, key) if isinstance(key, str) else None
 
     def _doubt(self, sender: UserId, device: DeviceKeys | None, now: int) -> None:
-        """Schedule a new Olm session for one that may be broken, so that at least the next message arrives."""
+        """Schedule a new Olm session instead of a broken one, so that at least the next message arrives."""
         if device is None:
             self.lists.changed([sender])
             return
@@ -109,13 +109,13 @@ class ToDeviceInbox:
             self.vault.put("unwedged", device.name, str(now), name_of(device.user))
 
     def tidy(self, now: int) -> None:
-        """Delete the times after which a new Olm session may be started again."""
+        """Delete the times of new Olm sessions that no longer prevent another one."""
         self.vault.drop_older("unwedged", now - UNWEDGE_SECONDS)
 
 
-def _hash(told: ToDeviceEvent) -> str:
+def _hash(event: ToDeviceEvent) -> str:
     try:
-        text = json.dumps([told.sender, told.type, told.content], sort_keys=True)
+        text = json.dumps([event.sender, event.type, event.content], sort_keys=True)
     except RecursionError:
-        text = json.dumps([told.sender, told.type, str(told.content.keys())])
+        text = json.dumps([event.sender, event.type, str(event.content.keys())])
     return hashlib.sha256(text.encode()).hexdigest()

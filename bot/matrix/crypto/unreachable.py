@@ -1,4 +1,4 @@
-"""Users and devices that cannot be given keys now: left out, told once, and retried at growing intervals."""
+"""Users and devices that cannot be given keys now: left out, notified once, and retried at growing intervals."""
 
 from collections.abc import Callable, Iterable
 
@@ -46,9 +46,9 @@ class UnreachableDevices:
         self._faults.add(REQUEST_REFUSED, f"devices of {user}", reason)
 
     def without_key(self, device: DeviceKeys, *, is_away: bool) -> None:
-        """Leave out a device without a one-time key, and tell it unless its homeserver did not respond (*is_away*)."""
+        """Leave out a device without a one-time key; notify it, unless its homeserver did not respond (*is_away*)."""
         self._patience.put_off(device.name)
-        if not is_away and not self._withheld.is_told(device):
+        if not is_away and not self._withheld.is_notified(device):
             self._untold[device.name] = device
 
     def left_out(self, device: DeviceKeys, reason: str) -> None:
@@ -63,7 +63,7 @@ class UnreachableDevices:
         self._withheld.met(device)
 
     def notices(self, sender_key: str) -> ToDeviceMessages:
-        """Return the messages to devices that were not told yet."""
+        """Return the messages to devices that were not notified yet."""
         devices = tuple(self._untold.values())[:AT_ONCE]
         messages: dict[UserId, dict[DeviceId, Content]] = {}
         for device in devices:
@@ -71,7 +71,7 @@ class UnreachableDevices:
         return ToDeviceMessages(messages, WITHHELD, devices=devices)
 
     def noticed(self, devices: Iterable[DeviceKeys]) -> None:
-        """Mark *devices* as told, or as refused by the homeserver."""
+        """Mark *devices* as notified, or as refused by the homeserver."""
         for device in devices:
             self._untold.pop(device.name, None)
-            self._withheld.told(device)
+            self._withheld.mark_notified(device)
