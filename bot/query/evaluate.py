@@ -9,7 +9,7 @@ from bot.query.facts import MAX_SEEN, Facts, PatchView
 from bot.query.index.path_trie import PathTrie
 from bot.query.query import And, Node, Not, Or, Query, Term, patterns_of
 
-MAX_REASONS = 20  # of one refusal
+MAX_REASONS = 20  # of one query that does not match
 
 
 class TermOutcome(Enum):
@@ -24,11 +24,11 @@ class TermOutcome(Enum):
 class Reason:
     """A term, or an excluded group, and its outcome.
 
-    *seen* is what the term found; where it found nothing, what was there instead. MAX_SEEN things at most.
+    *seen* are the matches of the term, or, if it has none, what the patch has instead; at most MAX_SEEN items.
     """
 
     outcome: TermOutcome
-    term: str  # canonical, an exclude with its minus sign
+    term: str  # canonical; an exclude with its minus sign
     seen: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -39,9 +39,9 @@ class Reason:
 class Verdict:
     """A decision whether a query matches, with its reasons.
 
-    The *reasons* of a match are its positive terms, in the query's order; of an OR those of every alternative that
-    matches. The reason of a refusal is the one exclude that hit, else the first positive part that found nothing;
-    of an OR that found nothing, why each alternative did not, MAX_REASONS at most.
+    The *reasons* of a match are its positive terms in the query's order; of an OR, those of all matching alternatives.
+    The reason of a mismatch is the exclude that matches the patch, or else the first positive part that does not; of an
+    OR, the reasons of all alternatives, at most MAX_REASONS.
     """
 
     matched: bool
@@ -49,7 +49,7 @@ class Verdict:
 
 
 def decide(query: Query, facts: Facts) -> Verdict:
-    """Whether *query* matches a patch, and why."""
+    """Return whether *query* matches a patch, and why."""
     patterns: PathTrie[str] = PathTrie()
     for pattern in patterns_of(query.tree):
         patterns.add(pattern, pattern)
@@ -57,13 +57,13 @@ def decide(query: Query, facts: Facts) -> Verdict:
 
 
 class Evaluator:
-    """Decides any number of queries on one *patch*, which knows the path patterns of all of them."""
+    """Evaluates any number of queries for one *patch*, whose path patterns include those of all the queries."""
 
     def __init__(self, patch: PatchView) -> None:
         self._patch = patch
 
     def accepts(self, node: Node) -> bool:
-        """What `decide` says, without the reasons, which cost several times as much."""
+        """Return the result of `decide` without the reasons, which take several times as long."""
         match node:
             case Term():
                 return node.key.spec.matches(self._patch, node.values)
@@ -77,7 +77,7 @@ class Evaluator:
                 assert_never(node)
 
     def decide(self, node: Node) -> Verdict:
-        """Whether *node* matches the patch, and why."""
+        """Return whether *node* matches the patch, and why."""
         match node:
             case Term():
                 return self._decide_term(node)
@@ -105,7 +105,9 @@ class Evaluator:
 
     def _decide_all(self, parts: tuple[Node, ...]) -> Verdict:
         verdicts: list[Verdict] = []
-        for part in sorted(parts, key=lambda part: not isinstance(part, Not)):  # excludes first: they win
+        for part in sorted(
+            parts, key=lambda part: not isinstance(part, Not)
+        ):  # excludes first, because they take precedence
             verdict = self.decide(part)
             if not verdict.matched:
                 return verdict

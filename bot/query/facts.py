@@ -25,9 +25,9 @@ from bot.query.index.regexes import as_utf_8
 from bot.query.maintainers.maintainers import SectionMatch
 from bot.query.values import folded, plain_slug
 
-MAX_SEEN = 20  # things a reason names at most
+MAX_SEEN = 20  # matches named in a reason
 
-Things: TypeAlias = tuple[str, ...]  # of a patch, as a reason names them
+Things: TypeAlias = tuple[str, ...]  # matches or values of a patch, as named in a reason
 
 _VERSION = re.compile(r"[vV]([0-9]{1,5})")
 
@@ -62,12 +62,12 @@ class FactName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraFacts:
-    """The facts that are known from elsewhere than the patch and its series."""
+    """The facts that come from elsewhere than the patch and its series."""
 
-    former_state: str | None = None  # set only while a change of state is judged
+    former_state: str | None = None  # set only while a change of state is evaluated
     checks: tuple[tuple[str, CheckState], ...] = ()  # the latest of each context
-    idle: timedelta | None = None  # since anything happened; None: not known
-    sections: tuple[SectionMatch, ...] = ()  # of MAINTAINERS, those that cover the patch
+    idle: timedelta | None = None  # time since the last change; None: unknown
+    sections: tuple[SectionMatch, ...] = ()  # sections of MAINTAINERS that cover the patch
     known_sections: frozenset[str] = frozenset()  # the names of all sections of the project, folded
 
 
@@ -76,41 +76,41 @@ _NOTHING_MORE = ExtraFacts()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The facts of one patch; of its series it has the name, the version and the counts."""
+    """The facts of one patch, including the name, the version and the counts of its series."""
 
     server: ServerName
     project: ProjectName
     submitter: Person
-    subjects: tuple[str, ...]  # the patch's, then its series' name, without their brackets
-    prefixes: tuple[str, ...]  # of both, each once
+    subjects: tuple[str, ...]  # the subject and the series' name, without brackets
+    prefixes: tuple[str, ...]  # in the brackets of both, each once
     paths: tuple[str, ...]  # old and new names, in the diff's order, each once
     to: tuple[str, ...] = ()  # addresses
     cc: tuple[str, ...] = ()
     version: int = 1
-    total: int = 1  # patches of the series
+    total: int = 1  # number of patches of the series
     is_complete: bool = False
     is_pull: bool = False
     is_archived: bool = False
     reviewers: tuple[str, ...] = ()  # the persons of its Reviewed-by trailers
-    state: str | None = None  # None: nobody told yet
+    state: str | None = None  # None: unknown
     delegate: str | None = None
     check: CheckState | None = None  # the worst
-    text: str = ""  # the mail; "" where it is not known
+    text: str = ""  # the mail; "" if unknown
     more: ExtraFacts = _NOTHING_MORE
 
     @property
     def slug(self) -> str | None:
-        """The state as queries spell it."""
+        """The state in the spelling of queries."""
         return None if self.state is None else plain_slug(self.state)
 
     @property
     def former_slug(self) -> str | None:
-        """The state before, as queries spell it; set only while a change of state is judged."""
+        """The former state in the spelling of queries; set only while a change of state is evaluated."""
         return None if self.more.former_state is None else plain_slug(self.more.former_state)
 
 
 class PathHits:
-    """Which of the *patterns*, each its own id, match which of a patch's *paths*."""
+    """The matches of path *patterns*, which are their own ids, with a patch's *paths*."""
 
     def __init__(self, patterns: PathTrie[str], paths: Sequence[str]) -> None:
         self.patterns: frozenset[str] = frozenset().union(*map(patterns.matches, paths))
@@ -118,25 +118,25 @@ class PathHits:
         self._paths = paths
 
     def paths(self, patterns: Iterable[str]) -> Things:
-        """Return the paths that one of *patterns* matches, in the order of the diff; MAX_SEEN at most."""
-        places = [self._places[pattern] for pattern in patterns if pattern in self.patterns]
-        return tuple(self._paths[place] for place in sorted(set().union(*places))[:MAX_SEEN])
+        """Return the paths that match any of *patterns*, in the order of the diff, at most MAX_SEEN."""
+        indices = [self._indices[pattern] for pattern in patterns if pattern in self.patterns]
+        return tuple(self._paths[index] for index in sorted(set().union(*indices))[:MAX_SEEN])
 
     @cached_property
-    def _places(self) -> dict[str, list[int]]:
-        """By pattern, the first MAX_SEEN places; worked out only once a reason is asked for."""
-        places: dict[str, list[int]] = {pattern: [] for pattern in self.patterns}
-        for place, path in enumerate(self._paths):
+    def _indices(self) -> dict[str, list[int]]:
+        """The indices of the first MAX_SEEN matching paths by pattern, computed when a reason needs them."""
+        indices: dict[str, list[int]] = {pattern: [] for pattern in self.patterns}
+        for index, path in enumerate(self._paths):
             for pattern in self._trie.matches(path):
-                if len(places[pattern]) < MAX_SEEN:
-                    places[pattern].append(place)
-        return places
+                if len(indices[pattern]) < MAX_SEEN:
+                    indices[pattern].append(index)
+        return indices
 
 
 class PatchView:
-    """One patch as terms look at it: its *facts*, and which of the path *patterns* match it.
+    """One patch in the form in which terms are evaluated: its *facts*, and the path *patterns* that match it.
 
-    Some facts are there in the form in which they are compared, too, made when first asked for.
+    Folded forms of some facts are computed when first used.
     """
 
     def __init__(self, facts: Facts, patterns: PathTrie[str]) -> None:
@@ -146,7 +146,7 @@ class PatchView:
 
     @property
     def subjects(self) -> list[tuple[str, str]]:
-        """Each subject, as it is and folded; kept without the lock that a cached property of Python 3.11 takes."""
+        """Each subject, unchanged and folded; cached without the lock of a cached property in Python 3.11."""
         if self._subjects is None:
             self._subjects = [(subject, folded(subject)) for subject in self.facts.subjects]
         return self._subjects
@@ -158,12 +158,12 @@ class PatchView:
 
     @cached_property
     def text_bytes(self) -> bytes:
-        """The mail as a regular expression searches it."""
+        """The mail in the form that regular expressions search."""
         return as_utf_8(self.facts.text)
 
 
 def facts_of(server: ServerName, patch: Patch, series: Series | None, more: ExtraFacts = _NOTHING_MORE) -> Facts:
-    """What a query looks at in *patch*; *series* is None for a patch that is in none."""
+    """Return the facts of *patch*; *series* is None for a patch without a series."""
     names = (patch.name,) if series is None else (patch.name, series.name)
     is_pull = patch.pull_url is not None
     return Facts(
@@ -190,31 +190,31 @@ def facts_of(server: ServerName, patch: Patch, series: Series | None, more: Extr
 
 
 def subjects_of(names: Iterable[str]) -> tuple[str, ...]:
-    """The subjects in the *names* of a patch and its series, without their brackets, each once."""
+    """Return the subjects in the *names* of a patch and its series, without brackets, each once."""
     return tuple(dict.fromkeys(bare_subject(name) for name in names))
 
 
 def all_prefixes_of(names: Iterable[str]) -> tuple[str, ...]:
-    """The bracket tokens in the *names* of a patch and its series, each once."""
+    """Return the bracket tokens in the *names* of a patch and its series, each once."""
     return tuple(dict.fromkeys(prefix for name in names for prefix in prefixes_of(name)))
 
 
 def total_of(name: str, series_total: int) -> int:
-    """How many patches the series has: as the *name* of one of them counts, or as was told, whichever is more."""
+    """Return the number of patches of a series: the one in the *name* of a patch, or *series_total*, if greater."""
     _, numbered_total = number_of(name) or (1, 1)
     return max(numbered_total, series_total)
 
 
 def is_whole(name: str, *, is_pull: bool) -> bool:
-    """Whether a patch of that *name* is complete without a series."""
+    """Return whether a patch with this *name* is complete without a series."""
     return is_pull or total_of(name, 1) == 1
 
 
 def reviewers_in(trailers: Iterable[Trailer]) -> tuple[str, ...]:
-    """The persons of the Reviewed-by trailers, by name, in order."""
+    """Return the names of the people in Reviewed-by trailers, sorted."""
     return tuple(sorted(each.shown for each in trailers if each.kind is TrailerKind.REVIEWED))
 
 
 def version_in(prefixes: Iterable[str]) -> int:
-    """The version that a subject names itself, for a patch whose series nobody told."""
+    """Return the version in the brackets of a subject, for a patch whose series is unknown."""
     return next((int(match[1]) for prefix in prefixes if (match := _VERSION.fullmatch(prefix))), 1)

@@ -1,6 +1,6 @@
-"""The form in which each key of the query language is described.
+"""The specification of a key of the query language: grammar, evaluation, index and help.
 
-A handle is one thing to look queries up by: a path pattern, an address, a state, or a part of a text.
+A handle is a value by which the index finds queries: a path pattern, an address, a state, or a part of a text.
 """
 
 from abc import ABC, abstractmethod
@@ -16,10 +16,10 @@ from bot.query.values import Value, folded
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HandleField:
-    """A place where handles are looked up.
+    """A field of patches in which handles are looked up.
 
-    *rank* orders the fields by how well their handles tell patches apart, the best first. *names* returns the names of
-    all handles that a patch has; where the handles *are_parts* of texts, it returns those texts, folded.
+    *rank* orders the fields by the selectivity of their handles, the best first. *names* returns the names of all
+    handles of a patch; if the handles *are_parts* of texts, it returns these texts, folded.
     """
 
     rank: int
@@ -32,24 +32,24 @@ Handle: TypeAlias = tuple[HandleField, str]
 
 @dataclass(frozen=True, slots=True)
 class ValueHandle:
-    """A handle of every patch that a value matches; one that *decides* is a handle of no other patch."""
+    """A handle of every patch that a value matches; if it *decides*, no other patch has it."""
 
     handle: Handle
     decides: bool = True
 
 
 def part_handle(field: HandleField, text: str, *, decides: bool) -> ValueHandle | None:
-    """Return the handle for a part of a text; None for one that is too short to be looked up."""
+    """Return the handle for a part of a text; None if it is too short to be looked up."""
     return ValueHandle((field, text), decides) if len(text) >= MIN_CHARACTERS else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KeySpec(ABC):
-    """Everything that the bot knows of one key: grammar, evaluation, explanation, index and help.
+    """The specification of one key: grammar, evaluation, explanation, index and help.
 
-    *example* and *meaning* are what help says. *facts* are those that decide whether a term matches. A term whose key
-    *is_single* looks at what a patch has one of, so that two terms with different values contradict each other. A value
-    that *may_begin_with_dash* is not taken for an exclude; in one that *is_literal* a `*` is no wildcard.
+    *example* and *meaning* are shown in help. *facts* are those that decide whether a term matches. A key *is_single*
+    if a patch has only one value of it, so that two terms with different values contradict each other. A value that
+    *may_begin_with_dash* is not taken for an exclude; in one that *is_literal* a `*` is no wildcard.
     """
 
     name: str
@@ -57,7 +57,7 @@ class KeySpec(ABC):
     meaning: str
     facts: tuple[FactName, ...]
     short_name: str | None = None
-    names_elsewhere: tuple[str, ...] = ()  # what other tools call it
+    names_elsewhere: tuple[str, ...] = ()  # its names in other tools
     takes_regex: bool = False
     takes_leading_slash: bool = False
     is_single: bool = False
@@ -66,19 +66,19 @@ class KeySpec(ABC):
 
     @abstractmethod
     def read(self, text: str) -> Value:
-        """Return the value that *text*, which is not blank, spells, in its canonical form.
+        """Parse *text*, which is not blank, and return the canonical value.
 
         Raises:
-            ValueMistake: it cannot be used here.
+            ValueMistake: it is not a value of this key.
         """
 
     @abstractmethod
     def find(self, patch: PatchView, value: Value) -> Things:
-        """Return what of *patch* matches *value*."""
+        """Return the parts of *patch* that match *value*."""
 
     @abstractmethod
     def instead(self, facts: Facts, values: Sequence[Value], /) -> Things:
-        """Return what a patch has in place of any of *values*, for the explanation of a term that does not match."""
+        """Return what a patch has instead of *values*, for the explanation of a term that does not match."""
 
     @property
     @abstractmethod
@@ -87,27 +87,27 @@ class KeySpec(ABC):
 
     @abstractmethod
     def handle(self, value: Value, /) -> ValueHandle | None:
-        """Return the handle by which the index finds *value*; None where it has to look at each patch."""
+        """Return the handle by which the index finds *value*; None if it must be evaluated for each patch."""
 
     def matches(self, patch: PatchView, values: Sequence[Value]) -> bool:
         """Return whether any of *values* matches."""
         return any(self.find(patch, value) for value in values)
 
     def find_all(self, patch: PatchView, values: Sequence[Value]) -> Things:
-        """Return what of *patch* matches any of *values*, each thing once; MAX_SEEN at most."""
+        """Return the parts of *patch* that match any of *values*, each once, at most MAX_SEEN."""
         return tuple(dict.fromkeys(thing for value in values for thing in self.find(patch, value)))[:MAX_SEEN]
 
     def facts_for(self, _value: Value, /) -> tuple[FactName, ...]:
-        """Return those of the facts that decide about a value."""
+        """Return the facts that decide whether a value matches."""
         return self.facts
 
     def past_refusal(self, _term: str, _value: Value, /) -> str | None:
-        """Return why past patches cannot be asked for a value of a term, and what to ask instead; None if they can."""
+        """Return why past patches cannot be searched for a value of a term, and an alternative; None if they can."""
         return None
 
 
 class UnindexedKey(KeySpec):
-    """A key without handles: a query that wants nothing else is held against every patch."""
+    """A key without handles: a query with no other keys is evaluated for every patch."""
 
     @property
     def fields(self) -> tuple[HandleField, ...]:

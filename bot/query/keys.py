@@ -1,7 +1,7 @@
-"""The keys of the query language: each is described here, once.
+"""The keys of the query language; each is described here, once.
 
-A new key is a member of `Key`. It may need a kind of its own in `text_keys` or `status_keys`, and what it looks at may
-be a new field in `facts`, which the store then reads for searches in `patch_scan`.
+A new key is a member of `Key`. It may need a class of its own in `text_keys` or `status_keys`, and a new field in
+`facts`, which the store then reads for searches in `patch_scan`.
 """
 
 import re
@@ -30,12 +30,12 @@ _FIRST_KEY = re.compile(rf"[{DASHES}]?([^\W\d_][\w-]*)[:：]")
 
 
 class Key(StrEnum):
-    """What a term looks at, in the order in which help names them."""
+    """The keys of terms, in the order in which help lists them."""
 
     spec: KeySpec
 
     def __new__(cls, spec: KeySpec) -> Self:
-        """Make the member that *spec* describes."""
+        """Create the member that *spec* describes."""
         key = str.__new__(cls, spec.name)
         key._value_ = spec.name
         key.spec = spec
@@ -43,12 +43,12 @@ class Key(StrEnum):
 
     @property
     def example(self) -> str:
-        """How it is used."""
+        """A term with this key, for help."""
         return self.spec.example
 
     @property
     def meaning(self) -> str:
-        """What it asks for, as help says it."""
+        """The meaning of the key, for help."""
         return self.spec.meaning
 
     PATH = PathKey(
@@ -213,12 +213,12 @@ _NAMES_ELSEWHERE: Final = {name: key for key in Key for name in key.spec.names_e
 
 
 def key_named(name: str) -> Key | OptionKind | None:
-    """Return the key of that name, in lower case; None where it is none of ours."""
+    """Return the key with a *name* in lower case; None if there is none."""
     return _NAMES.get(name)
 
 
 def is_key(name: str) -> bool:
-    """Return whether there is a key of that name, in lower case."""
+    """Return whether there is a key with a *name* in lower case."""
     return name in _NAMES
 
 
@@ -229,7 +229,7 @@ def begins_with_key(text: str) -> bool:
 
 
 def likely_key(name: str) -> str | None:
-    """Return the key that somebody may have meant by *name*, which is none."""
+    """Return the key that is most likely meant by *name*, which is not a key."""
     if name in _NAMES_ELSEWHERE:
         return _NAMES_ELSEWHERE[name]
     near = get_close_matches(name, _NAMES, n=1) if len(name) <= LONGEST_GUESSED else []

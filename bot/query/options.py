@@ -1,4 +1,4 @@
-"""The options of a subscription: which news it is told of, in which form, and when."""
+"""The options of a subscription: for which kinds of news it posts messages, in which form, and when."""
 
 import re
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ _SHORTEST_RANGE = 3  # days; "Mon,Tue" reads better than "Mon-Tue"
 
 
 class OptionKind(StrEnum):
-    """An option that a query may name beside its terms; *example* and *meaning* are what help says of it."""
+    """An option that a query may have besides its terms; *example* and *meaning* are shown in help."""
 
     example: str
     meaning: str
 
     def __new__(cls, name: str, example: str, meaning: str) -> Self:
-        """Make the member of that *name*."""
+        """Create the member with a *name*."""
         option = str.__new__(cls, name)
         option._value_ = name
         option.example = example
@@ -50,7 +50,7 @@ DEFAULT_ON = (OnKind.NEW, OnKind.REVISION)
 
 
 class CardForm(StrEnum):
-    """The form in which a room is told of a new series."""
+    """The form in which a new series is posted in a room."""
 
     CARD = "card"
     COMPACT = "compact"
@@ -58,7 +58,7 @@ class CardForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DigestTimes:
-    """The days and the time, in the zone of the room, at which it is told of its matches together."""
+    """The days and the time, in the room's time zone, at which a digest is posted."""
 
     days: frozenset[int]  # 0 is Monday
     hour: int
@@ -70,7 +70,7 @@ class DigestTimes:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionOptions:
-    """The options that a query names beside its terms; `on` is in the order of OnKind, and empty for none."""
+    """The options of a query; `on` is in the order of OnKind, and empty if the query has no `on:`."""
 
     on: tuple[OnKind, ...] = ()
     form: CardForm | None = None
@@ -92,9 +92,9 @@ NO_OPTIONS = SubscriptionOptions()
 def richest(
     options: Iterable[SubscriptionOptions], default: CardForm
 ) -> tuple[CardForm | None, tuple[DigestTimes, ...]]:
-    """Return the form in which a room is shown what several subscriptions ask for: a card, else a compact one.
+    """Return the form of a submission in a room with several matching subscriptions: a card rather than a compact one.
 
-    *default* is the form of those that say nothing. None where all of them wait for a digest, and then those digests.
+    *default* is the form of subscriptions without an option. If all of them are digests, return None and the digests.
     """
     every = tuple(options)
     forms = {each.form or default for each in every if each.digest is None}
@@ -104,7 +104,7 @@ def richest(
 
 
 def read_on(text: str) -> OnKind:
-    """Return the kind of news of that name, which may be in the plural.
+    """Return the kind of news with the name *text*, which may be in the plural.
 
     Raises:
         ValueMistake: there is none.
@@ -114,7 +114,7 @@ def read_on(text: str) -> OnKind:
 
 
 def read_form(text: str) -> CardForm:
-    """Return the form of that name.
+    """Return the form with the name *text*.
 
     Raises:
         ValueMistake: there is none.
@@ -123,10 +123,10 @@ def read_form(text: str) -> CardForm:
 
 
 def read_digest(text: str) -> DigestTimes:
-    """The digest that "Mon-Fri 09:00" says.
+    """Return the digest times in a text such as "Mon-Fri 09:00".
 
     Raises:
-        ValueMistake: it says no days, or no time.
+        ValueMistake: it has no days, or no time.
     """
     *days, time = text.translate(_PLAIN_SIGNS).split()
     match = _TIME.fullmatch(time)
@@ -145,7 +145,7 @@ def _read_days(text: str) -> frozenset[int]:
 
 
 def _range(text: str) -> list[int]:
-    """The days of "Fri-Mon", in whatever week they end; of "Fri" the one."""
+    """Return the days of a range such as "Fri-Mon", which may extend into the next week, or of a single day."""
     first, dash, last = text.partition("-")
     start = _day(first)
     end = _day(last) if dash else start

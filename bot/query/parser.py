@@ -1,8 +1,8 @@
-r"""Parses what somebody typed into a query, or refuses it with the place of the mistake.
+r"""Parses the text of a query, or rejects it with the position of the mistake.
 
-query  = group                                     in which options (on: as: digest:) may stand
-group  = part { [ "OR" ] part }                    side by side binds closer than OR
-part   = [ "-" ] ( term | "(" group ")" )          an exclude counts for its whole group, on both sides of OR
+query  = group                                     may contain options (on: as: digest:)
+group  = part { [ "OR" ] part }                    juxtaposition (and) binds more tightly than OR
+part   = [ "-" ] ( term | "(" group ")" )          an exclude applies to its whole group, on both sides of OR
 term   = key ":" values | values                   without a key: words of the subject
 """
 
@@ -20,7 +20,7 @@ from bot.text import DASHES, visible
 
 MAX_QUERY_CHARACTERS = 2000
 MAX_TERMS = 64
-MAX_DEPTH = 20  # parentheses in one another, as typed and as the canonical text has them
+MAX_DEPTH = 20  # nested parentheses, as typed and in the canonical text
 
 _LONGEST_EXAMPLE = 60
 _PLAIN_TERM = re.compile(r"""[^"'()]+|\([^"'()]+\)""")
@@ -28,19 +28,19 @@ _TOO_DEEP = f"Parentheses more than {MAX_DEPTH} deep; at most {MAX_DEPTH}."
 
 
 def parse(text: str) -> Query:
-    """The query that *text* spells.
+    """Return the query in *text*.
 
     Raises:
-        QueryError: it cannot be read; with the place in *text*, and what to type instead.
+        QueryError: it cannot be parsed; has the position in *text*, and what to type instead.
     """
     return _Parser(text).query()
 
 
 def parse_subscription(text: str, *, has_addresses: bool) -> Query:
-    """The query that *text* spells, for somebody to subscribe to; *has_addresses* tells whether `is:mine` means any.
+    """Return the query in *text* for a subscription; *has_addresses* is true if its owner has addresses for `is:mine`.
 
     Raises:
-        QueryError: it cannot be read, or it would never match anything.
+        QueryError: it cannot be parsed, or would never match anything.
     """
     parser = _Parser(text)
     query = parser.query()
@@ -49,12 +49,12 @@ def parse_subscription(text: str, *, has_addresses: bool) -> Query:
 
 
 class _Group:
-    """The parts of one group, as far as it has been read."""
+    """The parts of one group that were parsed so far."""
 
     def __init__(self) -> None:
         self.excludes: list[Node] = []
-        self._alternatives: list[list[Node]] = [[]]  # what is wanted, between the ORs
-        self._parts: list[Node] = []  # all of it as typed
+        self._alternatives: list[list[Node]] = [[]]  # positive parts, split at the ORs
+        self._parts: list[Node] = []  # all parts in the order of the text
 
     def add(self, part: Node) -> None:
         (self.excludes if isinstance(part, Not) else self._alternatives[-1]).append(part)
@@ -65,13 +65,13 @@ class _Group:
 
     @property
     def ends_with_key(self) -> bool:
-        """Whether the last part is more than a word without a key."""
+        """Return whether the last part is more than a word without a key."""
         last = self._parts[-1] if self._parts else None
         return last is not None and not (isinstance(last, Term) and last.key is Key.SUBJECT)
 
     @property
     def wants_something(self) -> bool:
-        """Whether something is wanted since the last OR."""
+        """Return whether there is a positive part since the last OR."""
         return bool(self._alternatives[-1])
 
     @property
@@ -82,13 +82,13 @@ class _Group:
 
 
 class _Parser:
-    """Reads one query from left to right; every method starts where the one before it stopped."""
+    """Parses one query from left to right; each method continues where the last one stopped."""
 
     def __init__(self, text: str) -> None:
         text = visible(text)  # nobody could see why what they copied matches nothing
         self._text = text
         self._scanner = Scanner(text)
-        self._terms: list[tuple[Term, int, int]] = []  # with their places
+        self._terms: list[tuple[Term, int, int]] = []  # with start and end
         self._options = NO_OPTIONS
         self._option_kinds: set[OptionKind] = set()
 
@@ -97,9 +97,9 @@ class _Parser:
             self._refuse_length(len(self._text))
         group = self._group(0)
         if self._scanner.is_at(")"):
-            place = self._scanner.position
+            position = self._scanner.position
             hint = "One that belongs to a name goes in quotes with it."
-            self._refuse(place, place + 1, "This parenthesis closes nothing.", hint)
+            self._refuse(position, position + 1, "This parenthesis closes nothing.", hint)
         if not group.wants_something:
             self._refuse_without_terms(group.excludes)
 
@@ -111,7 +111,7 @@ class _Parser:
         return query
 
     def check_subscription(self, query: Query, *, has_addresses: bool) -> None:
-        """Refuse the *query* just read if nobody would ever hear of it."""
+        """Reject the parsed *query* if it would never post anything."""
         for term, start, end in self._terms:
             if term.key is Key.STALE and query.options.digest is None:
                 reason = "Time alone brings no news: stale: is for look-ups, and for a digest,"
@@ -121,21 +121,21 @@ class _Parser:
                 self._refuse(start, end, reason, "Here, name them: from:jane@example.org")
 
     def _group(self, depth: int) -> _Group:
-        """Everything up to the parenthesis that closes it, or the end."""
+        """Parse a group up to its closing parenthesis, or to the end of the text."""
         group = _Group()
         last_or = None
         while self._scanner.skip_space() and not self._scanner.is_at(")"):
             word = self._scanner.word_ahead()
-            place = self._scanner.position
+            position = self._scanner.position
             if word == "OR":
                 if not group.wants_something:
-                    self._refuse_or(place)
+                    self._refuse_or(position)
                 self._scanner.take(word)
                 group.add_alternative()
-                last_or = place
+                last_or = position
                 continue
             if (refusal := self._connective(word, group)) is not None:
-                self._refuse(place, place + len(word), *refusal)
+                self._refuse(position, position + len(word), *refusal)
             part = self._part(depth)
             if part is not None:
                 group.add(part)
@@ -144,14 +144,14 @@ class _Parser:
         return group
 
     def _connective(self, word: str, group: _Group) -> tuple[str, str] | None:
-        """Why *word*, which comes next, is likely no word of the subject but joins terms, and what to type instead."""
+        """Return why the next *word* is likely a connective and not a word of the subject, and what to type instead."""
         rest = self._text[self._scanner.position + len(word) :].strip()
         hint = f'In quotes it is a word of the subject: "{word}"'
         match word.lower():
             case "or" if group.wants_something and rest:
                 return "Did you mean OR? It is written in capital letters.", hint
             case _ if word.isupper():
-                return None  # `read_term` says how it is written
+                return None  # `read_term` reports the right form
             case "and" if rest and group.wants_something and (group.ends_with_key or begins_with_key(rest)):
                 return "Terms side by side must all match: leave “and” out.", hint
             case "not" if begins_with_key(rest) or (rest and group.ends_with_key):
@@ -162,7 +162,7 @@ class _Parser:
                 return None
 
     def _part(self, depth: int) -> Node | None:
-        """A term or group; None for an option, which is kept apart."""
+        """Parse a term or group, and return it; None for an option, which is stored separately."""
         minus = self._scanner.position
         excluded = self._scanner.take_minus()
         if excluded and (self._scanner.is_at_space() or self._scanner.is_at_minus()):
@@ -223,7 +223,7 @@ class _Parser:
         self._options = self._with_option(option, tokens)
 
     def _with_option(self, option: OptionKind, tokens: list[Token]) -> SubscriptionOptions:
-        """Return the options so far and this one."""
+        """Return the options so far, together with *option*."""
         kinds: list[OnKind] = []
         for token in tokens:
             try:
@@ -243,9 +243,9 @@ class _Parser:
     def _refuse(self, start: int, end: int, reason: str, hint: str | None = None) -> NoReturn:
         self._scanner.refuse(start, end, reason, hint)
 
-    def _refuse_or(self, place: int) -> NoReturn:
+    def _refuse_or(self, position: int) -> NoReturn:
         reason = "OR needs something wanted on both sides,"
-        self._refuse(place, place + 2, reason, "e.g. path:hw/ OR path:migration/ -from:@redhat.com")
+        self._refuse(position, position + 2, reason, "e.g. path:hw/ OR path:migration/ -from:@redhat.com")
 
     def _refuse_without_terms(self, excludes: list[Node]) -> NoReturn:
         if not excludes:

@@ -1,13 +1,13 @@
-"""Represents a query as a tree, and spells it in the one canonical way.
+"""Represents a query as a tree with one canonical text.
 
-    Node = And    all of its parts, of which excludes always win; one part at least is no exclude
-         | Or     one of its parts, of which none is an exclude
-         | Not    what must not match; itself no exclude
-         | Term   one key and the values of which one must match
+    Node = And    all parts must match; excludes take precedence, and at least one part is not an exclude
+         | Or     one of its parts must match; no part is an exclude
+         | Not    its part, which is not an exclude, must not match
+         | Term   one key, and the values of which one must match
 
-An And stands in no And and an Or in no Or; both have two parts or more, all different. `all_of` and `any_of` keep
-it so. `str` of a query is its canonical text: reading that again gives the same query, and queries that are not
-equal have different texts.
+An And is never a part of an And, nor an Or of an Or; both have two or more parts, all different. `all_of` and `any_of`
+ensure this. `str` of a query is its canonical text: parsing that again gives an equal query, and different queries have
+different texts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ _ENDS_OTHERWISE = ("...", "…")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A key and its values, of which one must match; each value is in the canonical form of its key."""
+    """A key and its values, of which one must match; the values are in the canonical form of the key."""
 
     key: Key
     values: tuple[Value, ...]
@@ -37,7 +37,7 @@ class Term:
 
     @property
     def spelled_values(self) -> str:
-        """The values as the canonical text has them."""
+        """The values in canonical text."""
         is_literal = self.key.spec.is_literal
         return ",".join(spelled(value, is_literal=is_literal) for value in self.values)
 
@@ -59,7 +59,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Parts that must all hold."""
+    """Parts that must all match."""
 
     parts: "tuple[Node, ...]"
 
@@ -69,7 +69,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Parts of which one must hold."""
+    """Parts of which one must match."""
 
     parts: "tuple[Node, ...]"
 
@@ -79,7 +79,7 @@ class Or:
 
 Node: TypeAlias = And | Or | Not | Term
 
-# The kinds of changes that facts change with; the delegate, the archive and trailers Patchwork keeps beside the state.
+# The kinds of changes that may change a fact; Patchwork has the delegate, archived and trailers besides the state.
 _CHANGES = {
     FactName.STATE: OnKind.STATE,
     FactName.FORMER_STATE: OnKind.STATE,
@@ -93,7 +93,7 @@ _CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A tree that patches match or do not, and the options for those that do."""
+    """A parsed query: the tree that decides which patches match, and the options for matching patches."""
 
     tree: Node
     options: SubscriptionOptions = NO_OPTIONS
@@ -103,30 +103,30 @@ class Query:
 
     @property
     def hears(self) -> frozenset[OnKind]:
-        """What is told of: the `on:` as written, else new and revision; and what the wanted terms imply."""
+        """The kinds of news to post: those of `on:` (default: new and revision), and those that terms imply."""
         return self.implied.union(self.options.on or DEFAULT_ON)
 
     @property
     def implied(self) -> frozenset[OnKind]:
-        """The changes by which the query can become true: of these it is judged again."""
+        """The kinds of changes by which the query can become true, so that it is evaluated again after these."""
         facts = (fact for term in positive_terms(self.tree) for fact in term.facts)
         return frozenset(_CHANGES[fact] for fact in facts if fact in _CHANGES)
 
 
 def all_of(parts: Iterable[Node]) -> Node:
-    """The node for which all *parts* must hold; there is one at least."""
+    """Return a node that matches if all *parts* match, of which there is at least one."""
     flat = dict.fromkeys(each for part in parts for each in (part.parts if isinstance(part, And) else (part,)))
     return next(iter(flat)) if len(flat) == 1 else And(tuple(flat))
 
 
 def any_of(parts: Iterable[Node]) -> Node:
-    """The node for which one of *parts* must hold; there is one at least."""
+    """Return a node that matches if one of *parts* matches, of which there is at least one."""
     flat = dict.fromkeys(each for part in parts for each in (part.parts if isinstance(part, Or) else (part,)))
     return next(iter(flat)) if len(flat) == 1 else Or(tuple(flat))
 
 
 def terms_of(node: Node) -> Iterator[Term]:
-    """All terms below *node*, in order, excluded ones too."""
+    """Yield all terms in *node* in order, including excluded ones."""
     match node:
         case Term():
             yield node
@@ -140,7 +140,7 @@ def terms_of(node: Node) -> Iterator[Term]:
 
 
 def positive_terms(node: Node) -> Iterator[Term]:
-    """Return all terms below *node*, in order, without those that stand in an exclude."""
+    """Return all terms in *node* in order, without excluded ones."""
     match node:
         case Term():
             yield node
@@ -159,13 +159,13 @@ def facts_in(node: Node) -> frozenset[FactName]:
 
 
 def patterns_of(node: Node) -> tuple[str, ...]:
-    """All path patterns below *node*, wanted or excluded, each once."""
+    """Return all path patterns in *node*, including excluded ones, each once."""
     values = (str(value) for term in terms_of(node) if term.key is Key.PATH for value in term.values)
     return tuple(dict.fromkeys(values))
 
 
 def depth_of(node: Node) -> int:
-    """How many parentheses deep the canonical text of *node* goes."""
+    """Return the depth of nested parentheses in the canonical text of *node*."""
     match node:
         case Term():
             return 0
@@ -178,7 +178,7 @@ def depth_of(node: Node) -> int:
 
 
 def resolved(query: Query, addresses: Iterable[str]) -> Query:
-    """The *query* with `is:mine` as the `from:` of its owner's *addresses*; without any it matches nothing."""
+    """Return *query* with `from:` the owner's *addresses* instead of `is:mine`; without any it matches nothing."""
     mine = Term(Key.FROM, tuple(dict.fromkeys(addresses)))
     return replace(query, tree=_resolved(query.tree, mine)) if mine.values else query
 
@@ -205,7 +205,7 @@ def _grouped(node: Node) -> str:
 
 
 def spelled(value: Value, *, is_literal: bool = False) -> str:
-    """The value as a query has it: in quotes only where it must be; *is_literal* where a `*` in it is no wildcard."""
+    """Return the value as written in a query, in quotes only if necessary; *is_literal* if a `*` is no wildcard."""
     text = str(value)
     reads_otherwise = text[:1] in _BEGINS_OTHERWISE or text.endswith(_ENDS_OTHERWISE)
     is_plain = _NEEDS_QUOTES.isdisjoint(text) and text.split() == [text] and not reads_otherwise

@@ -1,10 +1,10 @@
-r"""Splits a query into tokens: keys, values and signs, each with its place.
+r"""Splits a query into tokens: keys, values and signs, each with its position.
 
 values = value { "," value }
 value  = run of anything but space , " ( )  |  '"' { anything, \" \\ } '"'  |  "/" { anything, \/ } "/"
 
-What phones, shells and other tools make of these signs is read as well: quotes of other kinds around a value, dashes
-for the minus sign, full-width colons and commas, a backslash before a space or a sign that belongs to a value.
+Variants typed by phones, shells and other tools are accepted as well: other kinds of quotes around a value, dashes for
+the minus sign, full-width colons and commas, a backslash before a space or a sign that belongs to a value.
 """
 
 import re
@@ -17,7 +17,7 @@ from bot.errors import QueryError
 from bot.text import DASHES
 
 _STRAIGHT_QUOTES = str.maketrans(dict.fromkeys("“”„‟″＂〝〞〟", '"'))
-_OTHER_QUOTES = {  # what closes a value that begins so
+_OTHER_QUOTES = {  # closing quotes by the opening one
     "'": "'’",
     "‘": "’'",
     "‚": "‘’",
@@ -60,7 +60,7 @@ class ValueForm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A key or value as somebody typed it, without quotes or slashes, and its place."""
+    """A key or value as typed, without quotes or slashes, and its position."""
 
     text: str
     start: int
@@ -69,47 +69,47 @@ class Token:
 
 
 class Scanner:
-    """Goes over one query from left to right; everything starts where what was read before it ended."""
+    """Scans one query from left to right; each method continues where the last token ended."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
-        self._source = text.translate(_STRAIGHT_QUOTES)  # one for one, so that places stay
+        self._source = text.translate(_STRAIGHT_QUOTES)  # of the same length, so that positions are unchanged
 
     def skip_space(self) -> bool:
-        """Whether there is something after the space."""
+        """Skip white space, and return whether text follows."""
         space = _SPACE.match(self._source, self.position)
         self.position = space.end() if space else self.position
         return self.position < len(self._source)
 
     def is_at(self, sign: str) -> bool:
-        """Whether *sign* comes next."""
+        """Return whether *sign* is next."""
         return self._source.startswith(sign, self.position)
 
     def take(self, sign: str) -> bool:
-        """Whether *sign* came next; it is passed."""
+        """Skip *sign* if it is next, and return whether it was."""
         is_next = self.is_at(sign)
         self.position += len(sign) if is_next else 0
         return is_next
 
     def take_minus(self) -> bool:
-        """Whether a minus sign, or a dash in its place, came next; it is passed."""
+        """Skip a minus sign or dash if it is next, and return whether it was."""
         is_next = self.is_at_minus()
         self.position += is_next
         return is_next
 
     def is_at_minus(self) -> bool:
-        """Whether a minus sign, or a dash in its place, comes next."""
+        """Return whether a minus sign or dash is next."""
         return self._source[self.position : self.position + 1] in {*DASHES}
 
     def word_ahead(self) -> str:
-        """The bare run that comes next, if nothing else belongs to it; else ""."""
+        """Return the next bare word if it is not part of a longer term; otherwise ""."""
         run = _RUN.match(self._source, self.position)
         end = run.end() if run else self.position
         return self._source[self.position : end] if not self._goes_on(end) or self._source[end] == "(" else ""
 
     def key(self, is_key: Callable[[str], bool]) -> Token | None:
-        """The name before a colon, in lower case; with the colon it is passed. One of full width needs *is_key*."""
+        """Scan a name and its colon, and return the name in lower case; before a full-width colon only if *is_key*."""
         match = _KEY.match(self._source, self.position)
         if match is None or (match[2] != ":" and not is_key(match[1].lower())):
             return None
@@ -117,10 +117,10 @@ class Scanner:
         return Token(match[1].lower(), match.start(), match.end())
 
     def values(self, *, may_be_regex: bool) -> list[Token]:
-        """What stands between commas.
+        """Scan values separated by commas.
 
         Raises:
-            QueryError: a quote or regex is not closed, or something else follows a value directly.
+            QueryError: a quote or regex is not closed, or a value is directly followed by something else.
         """
         values = [self._value(may_be_regex=may_be_regex)]
         while any(map(self.take, _COMMAS)):
@@ -130,7 +130,7 @@ class Scanner:
         return values
 
     def refuse(self, start: int, end: int, reason: str, hint: str | None = None) -> NoReturn:
-        """Raise the mistake that lies between *start* and *end*."""
+        """Raise an error about the text between *start* and *end*."""
         raise QueryError(self.text, start, end, reason, hint)
 
     def _value(self, *, may_be_regex: bool) -> Token:
@@ -153,7 +153,7 @@ class Scanner:
         return Token(text, start, self.position)
 
     def _quoted_otherwise(self, start: int) -> Token | None:
-        """A value between quotes that are not plain double ones; None where none closes, as in “'tis”."""
+        """Scan a value in other than double quotes; None if there is no closing quote, as in “'tis”."""
         if escaped := _ESCAPED_QUOTES.match(self._source, start):
             self.position = escaped.end()
             return Token(escaped[2], start, self.position, ValueForm.QUOTED)
@@ -165,16 +165,16 @@ class Scanner:
         return Token(quoted[1], start, self.position, ValueForm.QUOTED)
 
     def is_at_space(self) -> bool:
-        """Whether space, a parenthesis that closes, or the end comes next."""
+        """Return whether white space, a closing parenthesis or the end is next."""
         return not self._goes_on(self.position)
 
     def _goes_on(self, position: int) -> bool:
-        """Whether what stands there belongs to the term before it: neither space, the end, nor a parenthesis closed."""
+        """Return whether a term continues at *position*, without white space, the end or a closing parenthesis."""
         following = self._source[position : position + 1]
         return following != ")" and following.strip() != ""
 
     def _refuse_sign(self, last: Token) -> NoReturn:
-        """Refuse what cannot follow a value."""
+        """Reject text that cannot follow a value."""
         start, end = self.position, self.position + 1
         if last.kind is ValueForm.REGEX:
             run = _RUN.match(self._source, start)

@@ -1,4 +1,4 @@
-"""The keys whose values are more than text: numbers, states, checks, flags and lengths of time."""
+"""The keys whose values are not plain text: numbers, states, checks, flags and durations."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,7 +32,7 @@ _HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NumberKey(UnindexedKey):
-    """Bounds on a *number* that counts from 1, *spelled* as a reason names it."""
+    """A key for bounds on a *number* that starts at 1; *spelled* formats it for reasons."""
 
     number: Callable[[Facts], int]
     spelled: Callable[[int], str]
@@ -56,7 +56,7 @@ class NumberKey(UnindexedKey):
 
 
 class StateKey(IndexedKey):
-    """States, and changes from one to another."""
+    """A key for states, and for changes from one to another."""
 
     def read(self, text: str) -> str | Transition:
         sides = [_slug(side) for side in _ARROW.split(text)]
@@ -95,7 +95,7 @@ class StateKey(IndexedKey):
 
 
 class CheckKey(IndexedKey):
-    """How the worst check ended, or any of those with a certain name."""
+    """A key for the state of the worst check, or of any check with a certain context."""
 
     def read(self, text: str) -> CheckCondition:
         name, slash, context = text.strip().partition("/")
@@ -116,10 +116,10 @@ class CheckKey(IndexedKey):
             return ()
         ended = [(context, f"{state}/{context}") for context, state in patch.facts.more.checks if state == value.state]
         if value.context is not None:
-            return tuple(shown for context, shown in ended if value.covers(context))
+            return tuple(name for context, name in ended if value.covers(context))
         if patch.facts.check != value.state:
             return ()
-        return tuple(shown for _, shown in ended) or (value.state.value,)
+        return tuple(name for _, name in ended) or (value.state.value,)
 
     def instead(self, facts: Facts, _values: Sequence[Value], /) -> Things:
         checks = tuple(f"{state}/{context}" for context, state in facts.more.checks)
@@ -147,7 +147,7 @@ class CheckKey(IndexedKey):
 
 @dataclass(frozen=True, slots=True)
 class _Flag:
-    """What one thing that a patch can be depends on, how a reason names it, and what a patch is otherwise."""
+    """A flag of a patch: the facts it depends on, its name in reasons, and the name of its opposite."""
 
     facts: tuple[FactName, ...]
     find: Callable[[Facts], Things]
@@ -155,7 +155,7 @@ class _Flag:
 
 
 _FLAGS: Final[Mapping[IsFlag, _Flag]] = {
-    IsFlag.MINE: _Flag((), lambda _: (), "a patch of somebody else"),  # whose it is, `resolved` puts in
+    IsFlag.MINE: _Flag((), lambda _: (), "a patch of somebody else"),  # replaced by `resolved`
     IsFlag.PULL: _Flag(
         (FactName.IS_PULL,),
         lambda facts: ("a pull request",) if facts.is_pull else (),
@@ -180,7 +180,7 @@ _FLAGS: Final[Mapping[IsFlag, _Flag]] = {
 
 
 class FlagKey(IndexedKey):
-    """What a patch is, of all that it can be."""
+    """A key for the flags of a patch (`is:`)."""
 
     def read(self, text: str) -> IsFlag:
         return choice(self.name, IsFlag, text.strip().lower())
@@ -205,7 +205,7 @@ class FlagKey(IndexedKey):
 
 
 class AgeKey(UnindexedKey):
-    """How long nothing has happened, at least."""
+    """A key for the minimum time since the last change."""
 
     def read(self, text: str) -> Age:
         match = _AGE.fullmatch(text.strip().lower())
@@ -223,7 +223,7 @@ class AgeKey(UnindexedKey):
 
 
 def _slug(name: str) -> str:
-    """Return a state as Patchwork spells it in its API: "Under Review" and under_review are under-review."""
+    """Return a state as spelled in Patchwork's API: "Under Review" and under_review become under-review."""
     return plain_slug("-".join(name.lower().split()))
 
 

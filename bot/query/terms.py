@@ -1,4 +1,4 @@
-"""Reads the terms of a query into values; refuses malformed and contradictory ones with their place."""
+"""Parses the terms of a query; rejects malformed and contradictory ones with their position."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from bot.query.scanner import Scanner, Token, ValueForm
 from bot.query.values import Bound, Regex, Value, ValueMistake
 from bot.text import DASHES
 
-MAX_TERM_CHARACTERS = 256  # as the canonical text spells its values
+MAX_TERM_CHARACTERS = 256  # of the values in canonical text
 
 _BRACES = re.compile(r"(?<![\\\[])\{([^{}]*[,，、|｜][^{}]*)\}")
 _BETWEEN_ALTERNATIVES = re.compile("[,，、|｜]")
@@ -37,10 +37,10 @@ _WORDS = {
 
 
 def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
-    """The term whose values come next, without a key words of the subject; it begins at *start*.
+    """Parse the next values as a term that begins at *start*; without a key, they are words of the subject.
 
     Raises:
-        QueryError: it cannot be read.
+        QueryError: they are malformed.
     """
     tokens = scanner.values(may_be_regex=(key or Key.SUBJECT).spec.takes_regex)
     if key is None:
@@ -59,10 +59,10 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
 
 
 def check_blanks(scanner: Scanner, key: Key | OptionKind, tokens: list[Token], start: int) -> None:
-    """See that each of the *tokens* has something in it.
+    """Check that none of the *tokens* is blank.
 
     Raises:
-        QueryError: one has not.
+        QueryError: one is.
     """
     if len(tokens) == 1 and not tokens[0].text and tokens[0].start > start:
         scanner.refuse(start, tokens[0].end, f"{key}: needs a value,", f"e.g. {key.example}")
@@ -150,7 +150,7 @@ def _foreign_path(text: str) -> tuple[str, str] | None:
 
 
 def _slip(word: str) -> tuple[str, str] | None:
-    """What is wrong with a word that is likely the rest of something else, and what to type."""
+    """Return the mistake in a word that is likely part of something else, and what to type instead, or None."""
     key, equals, value = word.partition("=")
     match word[:1]:
         case "/" if word.count("/") == 1:
@@ -171,7 +171,7 @@ def _slip(word: str) -> tuple[str, str] | None:
 
 
 def _bracketed(word: str) -> tuple[str, str] | None:
-    """What is wrong with a word that begins like a prefix of a subject or an address, and what to type."""
+    """Return the mistake in a word that resembles a subject prefix or an address, and what to type instead."""
     if word.startswith("["):
         prefix = word.strip("[]:,")
         example = prefix if prefix.upper() not in {"", "PATCH"} else "RFC"
@@ -182,7 +182,7 @@ def _bracketed(word: str) -> tuple[str, str] | None:
 
 
 def _check_words(scanner: Scanner, tokens: list[Token]) -> None:
-    """See that words without a key are meant as words of the subject."""
+    """Reject words without a key that are likely not meant as words of the subject."""
     first, end = tokens[0], tokens[-1].end
     if len(tokens) == 1 and first.kind is ValueForm.BARE and first.text in _WORDS:
         scanner.refuse(first.start, first.end, *_WORDS[first.text])
@@ -197,7 +197,7 @@ def _check_words(scanner: Scanner, tokens: list[Token]) -> None:
 
 
 def _without_quotes(term: str) -> str:
-    """*term* with quotes around its value where that needs them."""
+    """Return *term* with quotes around its value if necessary."""
     key, _, value = term.partition(":")
     return f"{key}:{spelled(value.strip())}"
 
@@ -221,7 +221,7 @@ def _refuse_blank(scanner: Scanner, token: Token) -> NoReturn:
 
 
 def contradiction(node: Node) -> tuple[Term, Term] | None:
-    """Two terms in *node* that cannot both hold, None without any; one that is wanted and excluded comes twice."""
+    """Return two terms in *node* that cannot both match, or None; a term that is also excluded is returned twice."""
     match node:
         case And(parts):
             return _between(parts) or next(filter(None, map(contradiction, parts)), None)
@@ -240,7 +240,7 @@ def _between(parts: tuple[Node, ...]) -> tuple[Term, Term] | None:
 
 
 def _exclude_each_other(first: Term, second: Term) -> bool:
-    """Whether both ask for one value of what a patch has one of, and for different ones."""
+    """Return whether both terms require different values of a key that has only one value per patch."""
     if first.key is not second.key or not first.key.spec.is_single:
         return False
     values = (*first.values, *second.values)

@@ -29,7 +29,7 @@ _PATCH_TEXT: Final = ("the patch's text",)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PathKey(IndexedKey):
-    """Patterns of the paths that a patch touches."""
+    """A key for patterns of the paths that a patch touches."""
 
     takes_leading_slash: bool = True
 
@@ -61,9 +61,10 @@ class PathKey(IndexedKey):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NameOrAddressKey(KeySpec):
-    """Addresses, domains, or parts of *a_name*; the handles of addresses are of *rank*, those of parts of *part_rank*.
+    """A key for addresses, domains, or parts of names.
 
-    Handles that *decide* leave nothing to look at.
+    Handles of addresses have *rank*, those of parts of names *part_rank*. If handles *decide*, no further evaluation is
+    needed.
     """
 
     is_literal: bool = True
@@ -74,11 +75,11 @@ class NameOrAddressKey(KeySpec):
 
     @abstractmethod
     def addresses(self, facts: Facts) -> Iterable[str]:
-        """Return the addresses that a value with an @ is compared with."""
+        """Return the addresses with which a value with an @ is compared."""
 
     @abstractmethod
     def names(self, facts: Facts) -> Iterable[str]:
-        """Return the names that a value without an @ is looked for in."""
+        """Return the names in which a value without an @ is searched."""
 
     def read(self, text: str) -> str:
         words = _joined(text)
@@ -106,7 +107,7 @@ class NameOrAddressKey(KeySpec):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SubmitterKey(NameOrAddressKey):
-    """Who sent a patch."""
+    """A key for the submitter of a patch."""
 
     def addresses(self, facts: Facts) -> Iterable[str]:
         return (facts.submitter.email,)
@@ -126,7 +127,7 @@ class SubmitterKey(NameOrAddressKey):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SectionKey(NameOrAddressKey):
-    """Sections of MAINTAINERS that cover a patch, by their names or their people."""
+    """A key for the sections of MAINTAINERS that cover a patch, by their names or people."""
 
     def addresses(self, facts: Facts) -> Iterable[str]:
         return (address for each in facts.more.sections for address in each.section.people)
@@ -148,7 +149,7 @@ class SectionKey(NameOrAddressKey):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AddressKey(IndexedKey):
-    """Addresses or domains, among the *addresses* of a patch."""
+    """A key for addresses or domains among the *addresses* of a patch."""
 
     addresses: Callable[[Facts], tuple[str, ...]]
 
@@ -170,7 +171,7 @@ class AddressKey(IndexedKey):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SubjectKey(IndexedKey):
-    """Words, in any order, or regular expressions, in one of a patch's subjects."""
+    """A key for words in any order, or regular expressions, in one of a patch's subjects."""
 
     takes_regex: bool = True
     may_begin_with_dash: bool = True  # compilers' options, for example
@@ -204,7 +205,7 @@ class SubjectKey(IndexedKey):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TextKey(UnindexedKey):
-    """Words, in any order, or regular expressions, in the mail."""
+    """A key for words in any order, or regular expressions, in the mail."""
 
     takes_regex: bool = True
     may_begin_with_dash: bool = True  # compilers' options, for example
@@ -227,7 +228,7 @@ class TextKey(UnindexedKey):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NameKey(IndexedKey):
-    """Names that are equal but for case, among the *names* of a patch; without any it has *nothing*."""
+    """A key for names among the *names* of a patch, ignoring case; *nothing* describes a patch without any."""
 
     is_literal: bool = True
     names: Callable[[Facts], tuple[str, ...]]
@@ -248,7 +249,7 @@ class NameKey(IndexedKey):
 
 
 class PrefixKey(NameKey):
-    """Words in the brackets of a subject."""
+    """A key for words in the brackets of a subject."""
 
     def read(self, text: str) -> str:
         words = [word for word in _BETWEEN_PREFIXES.split(text) if word]
@@ -266,18 +267,18 @@ def _joined(text: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _words(text: str) -> tuple[str, ...]:
-    """Return the words that are looked for; they are the same for patch after patch."""
+    """Return the folded words of a value; cached, because a value is compared with many patches."""
     return tuple(folded(text).split())
 
 
 def _bare_address(text: str) -> str:
-    """Return the address in what people copy: `Ada <ada@example.org>`, a mailto: link, `*@example.org` for a domain."""
+    """Return the address in a copied text: `Ada <ada@example.org>`, a mailto: link, `*@example.org` for a domain."""
     person = mailbox(text)
     return person.email if person is not None and not text.startswith("*@") else text.removeprefix("*")
 
 
 def _equal_addresses(address: str, addresses: Iterable[str]) -> Things:
-    """Return those of *addresses* that are *address*, or in it where it is an @domain."""
+    """Return those of *addresses* that equal *address*, or belong to it if it is an @domain."""
     text = folded(address)
     return tuple(each for each in addresses if text in (folded(each), domain_of(each)))
 

@@ -1,6 +1,6 @@
-"""The values that a term may ask for besides plain text, and the folded form in which texts are compared.
+"""The values of terms besides plain text, and the folded form in which texts are compared.
 
-`str` of each value is its spelling, without quotes.
+`str` of a value is its text in a query, without quotes.
 """
 
 import unicodedata
@@ -17,9 +17,9 @@ from bot.patchwork.model import CheckState
 from bot.query.index.globs import glob_matches
 from bot.text import DASHES, visible
 
-REGEX_BYTES = 1 << 20  # for one compiled regex and the states it makes while it searches
+REGEX_BYTES = 1 << 20  # for one compiled regex and its states during a search
 ANY_STATE = "*"
-LONGEST_GUESSED: Final = 20  # characters; looking for near names takes long for long ones
+LONGEST_GUESSED: Final = 20  # characters; the search for similar names is slow for long names
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -35,10 +35,10 @@ class ValueMistake(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """A regular expression of RE2, compiled as long as it lives; it searches in linear time whatever it says.
+    """A compiled regular expression of RE2, which always searches in linear time.
 
     Raises:
-        ValueMistake: RE2 refuses it, with RE2's own reason.
+        ValueMistake: RE2 rejects it; has RE2's reason.
     """
 
     source: str  # a slash in it stands for itself
@@ -48,7 +48,7 @@ class Regex:
         object.__setattr__(self, "_search", _compiled(self.source))
 
     def __str__(self) -> str:
-        """Between slashes, those inside escaped."""
+        """Return the expression between slashes, with escaped slashes inside."""
         pieces: list[str] = []
         escaped = False
         for character in self.source:
@@ -57,7 +57,7 @@ class Regex:
         return f"/{''.join(pieces)}/"
 
     def finds(self, text: bytes) -> bool:
-        """Whether it matches anywhere in *text*, which is UTF-8."""
+        """Return whether it matches anywhere in *text*, which is UTF-8."""
         return self._search(text) is not None
 
 
@@ -72,7 +72,7 @@ class Bound:
         return f"{'' if self.sign == '=' else self.sign}{self.number}"
 
     def holds(self, number: int) -> bool:
-        """Whether *number* is as asked for."""
+        """Return whether *number* satisfies the bound."""
         match self.sign:
             case ">=":
                 return number >= self.number
@@ -87,7 +87,7 @@ class Bound:
 
 
 def plain_slug(slug: str) -> str:
-    """Return a state's *slug* with dashes, whatever the server puts between words: needs_ack is needs-ack."""
+    """Return a state's *slug* with dashes instead of the server's separators: needs_ack becomes needs-ack."""
     return slug.replace("_", "-")
 
 
@@ -102,13 +102,13 @@ class Transition:
         return f"{self.before}->{self.after}"
 
     def holds(self, before: str, after: str) -> bool:
-        """Whether a change is as asked for."""
+        """Return whether the change from *before* to *after* is this transition."""
         return self.before in (ANY_STATE, before) and self.after in (ANY_STATE, after)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckCondition:
-    """A state of the worst check, or of any whose context matches the glob *context*; its `*` crosses slashes."""
+    """A state of the worst check, or of any check whose context matches the glob *context* (`*` matches slashes)."""
 
     state: CheckState
     context: str | None = None
@@ -117,13 +117,13 @@ class CheckCondition:
         return self.state if self.context is None else f"{self.state}/{self.context}"
 
     def covers(self, context: str) -> bool:
-        """Whether the check *context* is one of those asked for, in any case."""
+        """Return whether a check's *context* matches, ignoring case."""
         return self.context is not None and glob_matches(folded(self.context), folded(context))
 
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How long nothing happened, at least."""
+    """A minimum time since the last change."""
 
     hours: int
 
@@ -133,12 +133,12 @@ class Age:
 
     @property
     def time(self) -> timedelta:
-        """The length of time."""
+        """The duration."""
         return timedelta(hours=self.hours)
 
 
 class IsFlag(StrEnum):
-    """What a patch can be."""
+    """The flags of a patch."""
 
     MINE = "mine"  # from an address of the subscription's owner
     PULL = "pull"
@@ -166,33 +166,33 @@ def _compiled(source: str) -> Callable[[bytes], object]:
 
 
 def choice(key: str, choices: type[_Choice], name: str) -> _Choice:
-    """Return the one of *choices* that is called *name*.
+    """Return the one of *choices* with a *name*.
 
     Raises:
-        ValueMistake: there is none; it names *key*, and the choice that is likely meant.
+        ValueMistake: there is none; the error names *key* and the most similar choice.
     """
     if name in set(choices):
         return choices(name)
     near = get_close_matches(name, list(choices), n=1) if len(name) <= LONGEST_GUESSED else []
     hint = f"Did you mean {key}:{near[0]}?" if near else None
-    *most, last = choices
-    raise ValueMistake(f"{key}: takes {', '.join(most)} or {last}.", hint)
+    *others, last = choices
+    raise ValueMistake(f"{key}: takes {', '.join(others)} or {last}.", hint)
 
 
-# Phones and word processors type these; mails have either.
+# Variants typed by phones and word processors; mails have both.
 _PLAIN_QUOTES = str.maketrans(
     {**dict.fromkeys("`‘’‚‛′＇´ʼ", "'"), **dict.fromkeys("“”„‟″＂«»", '"'), **dict.fromkeys(DASHES, "-")}
 )
 
 
 def folded(text: str) -> str:
-    """*text* without regard to case, composition, kinds of quotes and dashes, blanks, and what nobody sees."""
+    """Return *text* without differences of case, composition, quotes, dashes, white space and invisible characters."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", visible(text)).translate(_PLAIN_QUOTES)
     return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
 
 
 def domain_of(email: str) -> str:
-    """The "@domain" of an address folded; "" where it has none."""
+    """Return the "@domain" of a folded address; "" if it has none."""
     _, at, domain = folded(email).rpartition("@")
     return at + domain if at else ""

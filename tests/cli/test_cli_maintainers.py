@@ -42,7 +42,7 @@ def test_sections_come_one_a_line_with_rule_and_path(file: str, capsys: pytest.C
 def test_a_rule_that_cannot_be_used_is_told_beside_the_answer(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["maintainers", file, "util/a.c"])
 
-    assert capsys.readouterr().err == "line 4: N: (?=dirty)x cannot be used: it looks ahead or behind in the middle\n"
+    assert capsys.readouterr().err == "line 4: N: (?=dirty)x cannot be used: it has a look-around in the middle\n"
 
 
 def test_no_section_is_exit_status_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

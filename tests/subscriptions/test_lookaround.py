@@ -69,14 +69,14 @@ def test_examples(expression: str, taken: list[str], left: list[str]) -> None:
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
-        ("a(?!b)c", "it looks ahead or behind in the middle"),
-        ("(?<!a+)b", "it looks ahead or behind for more than characters and sets of them"),
-        ("(?<!)b", "it looks ahead or behind for more than characters and sets of them"),
-        ("(?<![^a])b", "it looks ahead or behind for more than characters and sets of them"),
-        ("(?<!+a)b", "it looks ahead or behind for more than characters and sets of them"),
-        (r"(?<!\+a)b", "it looks behind for a + or -"),
-        (f"(?<!{'|'.join(f'{n:04}' for n in range(10))})b", "it looks ahead or behind for too much"),
-        ("((?<!a)b)", "it looks ahead or behind in the middle"),
+        ("a(?!b)c", "it has a look-around in the middle"),
+        ("(?<!a+)b", "its look-around is not a sequence of characters and sets"),
+        ("(?<!)b", "its look-around is not a sequence of characters and sets"),
+        ("(?<![^a])b", "its look-around is not a sequence of characters and sets"),
+        ("(?<!+a)b", "its look-around is not a sequence of characters and sets"),
+        (r"(?<!\+a)b", "its look-behind matches a + or -"),
+        (f"(?<!{'|'.join(f'{n:04}' for n in range(10))})b", "its look-around is too large"),
+        ("((?<!a)b)", "it has a look-around in the middle"),
     ],
 )
 def test_what_cannot_be_said_is_left_out_and_the_section_knows(expression: str, reason: str) -> None:

@@ -151,7 +151,7 @@ def test_an_error_page_has_no_files() -> None:
         ("F: a[b", "line 2: F: a[b cannot be used: missing ]: [b"),
         (
             "N: a(?=b*)",
-            "line 2: N: a(?=b*) cannot be used: it looks ahead or behind for more than characters and sets of them",
+            "line 2: N: a(?=b*) cannot be used: its look-around is not a sequence of characters and sets",
         ),
         (r"K: (a)\1", r"line 2: K: (a)\1 cannot be used: invalid escape sequence: \1"),
         ("K: # nothing else", "line 2: K: # nothing else cannot be used: it is a comment only"),

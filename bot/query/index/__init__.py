@@ -1,1 +1,1 @@
-"""Finds which of a hundred thousand queries a patch matches."""
+"""The index: determines which of a hundred thousand queries match a patch."""

@@ -1,13 +1,12 @@
-"""One path component with wildcards, matched without ever going back.
+"""Globs for one path component, matched without backtracking.
 
-`*` is any run of characters, `?` one of them, `[a-z]` one of a set, `[!a-z]` one outside it. Everything else,
-the backslash too, stands for itself; `[*]` is a literal star. `unescaped` reads the spelling of shells and gitignore.
+`*` matches any run of characters, `?` any one, `[a-z]` one of a set, `[!a-z]` one outside of it. Everything else,
+including the backslash, is literal; `[*]` is a literal star. `unescaped` converts the syntax of shells and gitignore.
 
-Theory of operation: what is left of a glob when its stars are taken out is a row of single-character tests.
-A set of bits says how many of those tests may have passed so far; each character of a name advances the whole
-set with one AND, one shift and one OR, and a star merely keeps its bit. There is nothing to try again, so no
-glob and no name can make a match slow. Which tests a character passes is found by bisection in the few ranges
-that the glob's own characters cut the alphabet into.
+Theory of operation: without its stars, a glob is a sequence of single-character tests. A bit set has the numbers of
+tests that may have been passed so far; each character of a name advances the whole set with one AND, one shift and one
+OR, and the bit of a star is kept. As there is no backtracking, no glob and no name can make a match slow. The tests
+that a character passes are found by bisection in the few ranges into which the glob's characters divide the alphabet.
 """
 
 import re
@@ -18,7 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 from sys import maxunicode
 
-_COMPILED_GLOBS = 4096  # the least recently used are compiled again when needed
+_COMPILED_GLOBS = 4096  # size of the cache of compiled globs
 
 _WILDCARDS = frozenset("*?[")
 _TOKEN = re.compile(r"(?P<star>\*+)|(?P<any>\?)|\[(?P<negated>[!^]?+)(?P<set>.[^\]]*)\]|(?P<literal>[^\[])", re.DOTALL)
@@ -44,16 +43,16 @@ _EVERY: _Range = (0, maxunicode)
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be used; the text goes on after "this path"."""
+    """A pattern that cannot be used; the text is a continuation of "this path"."""
 
 
 def has_wildcard(component: str) -> bool:
-    """Whether *component* is more than a plain name."""
+    """Return whether *component* has wildcards."""
     return not _WILDCARDS.isdisjoint(component)
 
 
 def check_glob(component: str) -> None:
-    """See that *component* can be compiled.
+    """Check that *component* can be compiled.
 
     Raises:
         PatternError: a bracket is not closed.
@@ -63,10 +62,10 @@ def check_glob(component: str) -> None:
 
 
 def unescaped(path: str) -> str:
-    r"""*path* as a shell or gitignore writes it, in our dialect: `\[` is a literal bracket, `[[:digit:]]` is `[0-9]`.
+    r"""Convert a *path* in shell or gitignore syntax: `\[` becomes a literal bracket, `[[:digit:]]` becomes `[0-9]`.
 
     Raises:
-        PatternError: a backslash separates names, as on Windows, or a class of characters is not known.
+        PatternError: a backslash separates names, as on Windows, or a character class is unknown.
     """
     if "\\" not in path and "[:" not in path:
         return path
@@ -74,7 +73,7 @@ def unescaped(path: str) -> str:
 
 
 def _own(match: re.Match[str]) -> str:
-    """A set or an escape in our dialect."""
+    """Return a set or an escape in the syntax of this module."""
     if match["set"] is not None:
         return _CLASS.sub(_own_class, match[0])
     escaped = match["escaped"]
@@ -92,28 +91,28 @@ def _own_class(match: re.Match[str]) -> str:
 
 
 def longest_run(glob: str) -> str:
-    """The longest part of *glob* without wildcards; no name matches that does not hold it."""
+    """Return the longest part of *glob* without wildcards, which every matching name contains."""
     return max(_TEST.split(glob), key=len)
 
 
 def glob_matches(glob: str, name: str) -> bool:
-    """Whether the whole of *name* matches *glob*; takes one short step per character at most."""
+    """Return whether all of *name* matches *glob*; takes at most one short step per character."""
     compiled = _compile(glob)
     return compiled.run in name and compiled.accepts(name)
 
 
 @dataclass(frozen=True, slots=True)
 class _Glob:
-    """A glob as its bits: character range *i* starts at `bounds[i]` and passes the tests in `masks[i]`."""
+    """A compiled glob: the character range *i* starts at `bounds[i]` and passes the tests in the bits `masks[i]`."""
 
-    run: str  # its longest: without that a name need not be looked at further
+    run: str  # the longest literal part, without which no name matches
     bounds: list[int]
     masks: list[int]
     stars: int
     end: int
 
     def accepts(self, name: str) -> bool:
-        """Whether the whole of *name* matches."""
+        """Return whether all of *name* matches."""
         passed = 1
         for character in name:
             mask = self.masks[bisect_right(self.bounds, ord(character)) - 1]
@@ -153,7 +152,7 @@ def _tokens(glob: str) -> Iterator[re.Match[str]]:
 
 
 def _ranges(token: re.Match[str]) -> list[_Range]:
-    """The characters that pass the test *token*, which is no star."""
+    """Return the ranges of characters that pass the test *token*, which is not a star."""
     if token["literal"]:
         return [(ord(token["literal"]), ord(token["literal"]))]
     if token["any"]:
@@ -163,19 +162,19 @@ def _ranges(token: re.Match[str]) -> list[_Range]:
 
 
 def _listed(characters: str) -> Iterator[_Range]:
-    """The ranges of the inside of a bracket: "a-z_" is two of them; one written backwards is empty."""
+    """Return the ranges in a bracket: "a-z_" has two of them; a reversed range is empty."""
     position = 0
     while position < len(characters):
         last = position + 2 if characters[position + 1 : position + 2] == "-" else position
         if last >= len(characters):
-            last = position  # a minus at the end stands for itself
+            last = position  # a minus at the end is literal
         if characters[position] <= characters[last]:
             yield ord(characters[position]), ord(characters[last])
         position = last + 1
 
 
 def _complement(ranges: list[_Range]) -> list[_Range]:
-    """What lies outside the sorted *ranges*."""
+    """Return the ranges outside of the sorted *ranges*."""
     merged: list[_Range] = [(-1, -1)]
     for low, high in ranges:
         if low <= merged[-1][1] + 1:

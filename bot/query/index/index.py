@@ -1,12 +1,12 @@
-"""Finds the subscriptions that a patch is for, among a hundred thousand.
+"""The index of subscriptions: determines which of a hundred thousand match a patch.
 
-Each different query is stored and evaluated once, however many rooms have it.
+Each distinct query is stored and evaluated once, however many rooms have it.
 
-Theory of operation. What can be looked up in a patch, a handle, has a bucket: a trie finds the handles that are path
-patterns, trigrams lead to those that are parts of a text, all others are values of the patch as they are. A query that
-look-ups alone decide, as they do most, has the ids of its subscriptions in the buckets of its handles and of those that
-it excludes, and a patch is answered by uniting sets. Any other query is evaluated only for the patches that have its
-anchor: handles of which every match has at least one. A query without an anchor is evaluated for every patch.
+Theory of operation. Each handle, a value that can be looked up in a patch, has a bucket. A trie finds handles that are
+path patterns, trigrams find handles that are parts of a text, and all other handles are values of the patch itself. A
+query that look-ups alone decide, as most are, has the ids of its subscriptions in the buckets of its handles and of its
+excluded handles, so that the matches of a patch are a union of sets. Any other query is evaluated only for patches with
+its anchor: handles of which every match has at least one. A query without an anchor is evaluated for every patch.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -29,14 +29,14 @@ from bot.query.query import And, Node, Not, Or, Query, Term, facts_in, patterns_
 
 @dataclass(frozen=True, slots=True)
 class HandleDecision:
-    """A query that handles alone decide: a patch matches if it has one of *any_of* and none of *none_of*."""
+    """The decision of a query by handles alone: a patch matches if it has one of *any_of* and none of *none_of*."""
 
     any_of: tuple[Handle, ...]
     none_of: tuple[Handle, ...]
 
 
 def decision_of(node: Node) -> HandleDecision | None:
-    """Return how handles alone decide *node*; None where its terms must be evaluated."""
+    """Return the decision of *node* by handles alone; None if its terms must be evaluated."""
     parts = node.parts if isinstance(node, And) else (node,)
     any_of = [_exact_handles(part) for part in parts if not isinstance(part, Not)]
     none_of = [_exact_handles(part.part) for part in parts if isinstance(part, Not)]
@@ -46,7 +46,7 @@ def decision_of(node: Node) -> HandleDecision | None:
 
 
 def anchor_of(node: Node) -> tuple[Handle, ...]:
-    """Return handles of which every match of *node* has one; none where only a scan helps."""
+    """Return handles of which every match of *node* has one; empty if it must be evaluated for every patch."""
     match node:
         case Term(key, values):
             handles = [value_handle.handle for value in values if (value_handle := key.spec.handle(value)) is not None]
@@ -67,7 +67,7 @@ def _rank(anchor: tuple[Handle, ...]) -> int:
 
 
 def _exact_handles(node: Node) -> tuple[Handle, ...] | None:
-    """Handles of which a patch has one just when *node* matches; None where there are none such."""
+    """Return handles of which a patch has one if and only if *node* matches; None if there are none."""
     match node:
         case Term(key, values):
             value_handles = [key.spec.handle(value) for value in values]
@@ -88,7 +88,7 @@ def _flat(handles: Iterable[tuple[Handle, ...] | None]) -> tuple[Handle, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A query of a room, which is told nothing of its matches before *muted_until* (UTC)."""
+    """A query with the room in which its matches are posted, except before *muted_until* (UTC)."""
 
     id: SubscriptionId
     room: RoomId
@@ -98,7 +98,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A subscription that a patch is for, and why."""
+    """A subscription that matches a patch, and the reasons."""
 
     subscription: Subscription
     reasons: tuple[Reason, ...]
@@ -106,7 +106,7 @@ class Match:
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    """A query and the ids of its subscriptions; one without a *decision* hangs on the handles of its *anchor*."""
+    """A query and the ids of its subscriptions; without a *decision*, it is in the buckets of its *anchor*."""
 
     tree: Node
     decision: HandleDecision | None
@@ -116,7 +116,7 @@ class _Entry:
 
 @dataclass(eq=False, slots=True)
 class _Bucket:
-    """The subscriptions that a handle includes or excludes, and the queries to evaluate where it is there."""
+    """The subscriptions that a handle includes or excludes, and the queries to evaluate for patches with the handle."""
 
     matches: set[SubscriptionId] = field(default_factory=set)
     exclusions: set[SubscriptionId] = field(default_factory=set)
@@ -128,13 +128,13 @@ class _Bucket:
 
 
 class Index:
-    """All subscriptions, to be asked patch by patch; a change touches only the terms of its own query.
+    """All subscriptions; a change affects only the handles of its own query.
 
-    Threads may ask while others change it: a patch is held against what is there before a change or after it.
+    Other threads may match patches during a change: they see the state before or after it.
     """
 
     def __init__(self) -> None:
-        self.changes = 0  # how often it has changed
+        self.changes = 0  # number of changes so far
         self.on_change: Callable[[], None] = lambda: None
         self._lock = Lock()
         self._subscriptions: dict[SubscriptionId, tuple[Subscription, _Entry]] = {}
@@ -152,51 +152,51 @@ class Index:
 
     @property
     def subscriptions(self) -> list[Subscription]:
-        """All of them, in the order in which they came."""
+        """All subscriptions in the order in which they were added."""
         with self._lock:
             return [subscription for subscription, _ in self._subscriptions.values()]
 
     @property
     def scanned(self) -> int:
-        """How many subscriptions have no anchor, so that every patch is held against them."""
+        """The number of subscriptions without an anchor, which are evaluated for every patch."""
         with self._lock:
             return sum(len(entry.ids) for entry in self._unanchored)
 
     @property
     def waits_for_reviews(self) -> bool:
-        """Whether there is a subscription that looks at who reviewed a patch."""
+        """Return whether any subscription depends on the reviewers of a patch."""
         return bool(self._on_review)
 
     def add(self, subscription: Subscription) -> None:
-        """Take *subscription* in; it replaces one of the same id."""
+        """Add *subscription*, which replaces one with the same id."""
         with self._lock:
             self._remove(subscription.id)
             self._add(subscription)
 
     def remove(self, id_: SubscriptionId) -> None:
-        """Forget a subscription; one that is not there is left alone."""
+        """Remove a subscription; do nothing if there is none with this id."""
         with self._lock:
             self._remove(id_)
 
     def find(self, facts: Facts) -> set[SubscriptionId]:
-        """The subscriptions that a patch is for."""
+        """Return the subscriptions that match a patch."""
         with self._lock:
             patch = PatchView(facts, self._patterns)
             return self._find(patch, Evaluator(patch))
 
     def match(self, facts: Facts, without: AbstractSet[SubscriptionId] = frozenset()) -> list[Match]:
-        """The subscriptions that a patch is for, in the order of their ids, and why each; but for those *without*."""
+        """Return the subscriptions that match a patch with the reasons, by id; the ids in *without* are ignored."""
         with self._lock:
             patch = PatchView(facts, self._patterns)
             judge = Evaluator(patch)
             return self._explain(self._find(patch, judge) - without, judge)
 
     def anybody_hears(self, changes: Iterable[OnKind]) -> bool:
-        """Whether any subscription is to be told of one of these *changes*."""
+        """Return whether any subscription posts one of these kinds of *changes*."""
         return any(self._listeners[on] for on in changes)
 
     def match_changed(self, facts: Facts, changes: Iterable[OnKind]) -> list[Match]:
-        """Return what `match` does, of those subscriptions alone that are to be told of one of these *changes*."""
+        """Return the result of `match` for subscriptions that post one of these kinds of *changes*."""
         with self._lock:
             patch = PatchView(facts, self._patterns)
             judge = Evaluator(patch)
@@ -260,12 +260,12 @@ class Index:
         return ids
 
     def _look_up(self, patch: PatchView) -> tuple[set[SubscriptionId], set[_Entry]]:
-        """Whom a patch is for by look-ups alone, and what else to decide."""
+        """Return the ids that look-ups alone match with a patch, and the queries that remain to be evaluated."""
         matches: list[set[SubscriptionId]] = []
         exclusions: list[set[SubscriptionId]] = []
         candidates = [self._unanchored]
-        for place, buckets in self._buckets.items():
-            for name in self._names_in(place, patch):
+        for handle_field, buckets in self._buckets.items():
+            for name in self._names_in(handle_field, patch):
                 bucket = buckets.get(name)
                 if bucket is None:
                     continue
@@ -276,14 +276,18 @@ class Index:
                     candidates.append(bucket.candidates)
         matching: set[SubscriptionId] = set().union(*matches)
         for ids in exclusions:
-            matching = matching - ids  # which walks over the smaller of the two, as -= does not
+            matching = matching - ids  # iterates over the smaller set, unlike -=
         entries: set[_Entry] = set().union(*candidates)
         return matching, entries
 
-    def _names_in(self, place: HandleField, patch: PatchView) -> Collection[str]:
-        """Return the names of the handles of *place* that a patch has, and perhaps more than are known."""
-        names = place.names(patch)
-        return [word for text in names for word in self._parts[place].words_in(text)] if place.are_parts else names
+    def _names_in(self, handle_field: HandleField, patch: PatchView) -> Collection[str]:
+        """Return the names of a patch's handles in *handle_field*, which may include names without a bucket."""
+        names = handle_field.names(patch)
+        return (
+            [word for text in names for word in self._parts[handle_field].words_in(text)]
+            if handle_field.are_parts
+            else names
+        )
 
     def _add_tree(self, tree: Node) -> _Entry:
         for pattern in patterns_of(tree):
@@ -313,22 +317,22 @@ class Index:
                 self._patterns.remove(pattern, pattern)
 
     def _bucket(self, handle: Handle) -> _Bucket:
-        """The bucket of *handle*, made where there is none."""
-        place, name = handle
-        buckets = self._buckets.setdefault(place, {})
+        """Return the bucket of *handle*, which is created if there is none."""
+        handle_field, name = handle
+        buckets = self._buckets.setdefault(handle_field, {})
         bucket = buckets.get(name)
         if bucket is None:
             bucket = buckets[name] = _Bucket()
-            if place.are_parts:
-                self._parts[place].add(name)
+            if handle_field.are_parts:
+                self._parts[handle_field].add(name)
         return bucket
 
     def _tidy(self, handle: Handle) -> None:
-        """Drop the bucket of *handle* if nothing hangs on it any more."""
-        place, name = handle
+        """Drop the bucket of *handle* if it is empty."""
+        handle_field, name = handle
         if self._bucket(handle).is_empty:
-            del self._buckets[place][name]
-            if place.are_parts:
-                self._parts[place].remove(name)
-            if not self._buckets[place]:
-                del self._buckets[place]
+            del self._buckets[handle_field][name]
+            if handle_field.are_parts:
+                self._parts[handle_field].remove(name)
+            if not self._buckets[handle_field]:
+                del self._buckets[handle_field]

@@ -1,23 +1,23 @@
-"""Path patterns as users write them, and a hundred thousand of them at once.
+"""Path patterns of users, and a trie that matches a hundred thousand of them at once.
 
-The dialect is gitignore's, anchored at the root of the tree:
+The syntax is that of gitignore, anchored at the root of the tree:
 
     migration         the file, or everything below the directory
     migration/        everything below the directory
-    hw/*.c  hw/x*     `*`, `?` and `[…]` stay inside one component; in the last one they name files
-    hw/*/virtio       and before that directories
+    hw/*.c  hw/x*     `*`, `?` and `[…]` match within one component; in the last one they match files
+    hw/*/virtio       in others they match directories
     **/x.c  a/**/b    `**` is any number of components, also none; at the end everything below
 
-Theory of operation of the trie. Its nodes are directories, its edges path components; what a pattern says about
-the last component of a path hangs on the node of the directory before it: plain names in a dict, `*suffix` and
-`prefix*` in a dict per length, the few other globs by the longest plain run in them. Walking a path down from
-the root, several nodes can be active at once, since a wildcard edge may match beside a plain one and what
-follows a `**` stays active at every depth. That set of nodes depends on the directory alone and patches touch
-the same ones again and again, so it is worked out once per directory and kept: a file then costs one look-up for
-its directory and a few for its name, whatever the number of patterns. Every change drops what is kept.
+Theory of operation of the trie. Its nodes are directories, its edges path components. The last component of a pattern
+is stored at the node of the directory before it: plain names in a dict, `*suffix` and `prefix*` in a dict per length,
+the few other globs by their longest literal run. On the way from the root to a path, several nodes can be active at
+once, because a wildcard edge may match besides a plain one, and the part after a `**` remains active at every depth.
+The set of active nodes depends only on the directory, and patches touch the same directories again and again, so it is
+computed once per directory and cached: a file then takes one look-up for its directory and a few for its name, whatever
+the number of patterns. Every change clears the cache.
 
-Nearly all patterns have one id, and a tuple takes a quarter of a set's memory; so ids are a tuple of one, or a
-set once there were more.
+Nearly all patterns have one id, and a tuple takes a quarter of a set's memory; so ids are a tuple of one, or a set
+after there were more.
 """
 
 from collections.abc import Hashable
@@ -28,12 +28,12 @@ from bot.query.index.globs import PatternError, check_glob, glob_matches, has_wi
 
 MAX_PATTERN_CHARACTERS = 256
 
-_MAX_STATES = 32_768  # directories remembered at once
-_MAX_REMEMBERED_CHARACTERS = 256  # a longer directory name is walked each time
+_MAX_STATES = 32_768  # cached directories
+_MAX_REMEMBERED_CHARACTERS = 256  # longer directory names are not cached
 _ANY_DEPTH = "**"
-_IMPOSSIBLE = frozenset({"", ".", ".."})  # as a component
+_IMPOSSIBLE = frozenset({"", ".", ".."})  # components that no path has
 
-_EVERYTHING = ""  # in the place of a name: all below the directory
+_EVERYTHING = ""  # used as a name: everything below the directory
 
 Id = TypeVar("Id", bound=Hashable)
 _Ids: TypeAlias = tuple[Id] | set[Id]
@@ -41,18 +41,18 @@ _Ids: TypeAlias = tuple[Id] | set[Id]
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A path pattern, checked; *last* is None where it means everything below *folders*."""
+    """A valid path pattern; *last* is None if it matches everything below *folders*."""
 
-    text: str  # canonical: no leading slash, a trailing one kept
+    text: str  # canonical: without a leading slash, but with a trailing one
     folders: tuple[str, ...]
     last: str | None
 
 
 def read_pattern(text: str) -> Pattern:
-    """The pattern that *text* says.
+    """Parse a path pattern.
 
     Raises:
-        PatternError: it is empty, too long, has a component that no path has, or a bracket left open.
+        PatternError: it is empty or too long, has a component that no path has, or a bracket is not closed.
     """
     canonical = text.removeprefix("/")
     if not canonical.strip():
@@ -72,14 +72,14 @@ def read_pattern(text: str) -> Pattern:
 
 
 class PathTrie(Generic[Id]):
-    """Many path patterns, each with the ids of those who gave it."""
+    """Many path patterns, each with ids."""
 
     def __init__(self) -> None:
         self._root: _Node[Id] = _Node()
         self._states: dict[str, _State[Id]] = {}
 
     def add(self, pattern: str, id_: Id) -> None:
-        """Let *id_* be found by *pattern*; twice is as good as once.
+        """Add *id_* to *pattern*; adding it again has no effect.
 
         Raises:
             PatternError: the pattern cannot be used.
@@ -93,7 +93,7 @@ class PathTrie(Generic[Id]):
         self._states.clear()
 
     def remove(self, pattern: str, id_: Id) -> None:
-        """Undo `add`; what was never added is left alone."""
+        """Remove *id_* from *pattern*; do nothing if it was not added."""
         read = read_pattern(pattern)
         trail = [self._root]
         for folder in read.folders:
@@ -110,19 +110,19 @@ class PathTrie(Generic[Id]):
             trail[-1].drop_folder(folder)
 
     def matches(self, path: str) -> set[Id]:
-        """The ids of all patterns that match *path*."""
+        """Return the ids of all patterns that match *path*."""
         folder, _, name = path.rpartition("/")
         state = self._states.get(folder) or self._remember(folder)
-        found: set[Id] = set().union(*state.below)
+        ids_found: set[Id] = set().union(*state.below)
         for node in state.nodes:
             if (ids := node.names.get(name)) is not None:
-                found.update(ids)
+                ids_found.update(ids)
             if node.wild is not None:
-                node.wild.collect(name, found)
-        return found
+                node.wild.collect(name, ids_found)
+        return ids_found
 
     def _remember(self, folder: str) -> "_State[Id]":
-        """Work out the state of *folder*, from the nearest directory above it whose state is known."""
+        """Compute and cache the state of *folder*, starting from the nearest directory above with a cached state."""
         above = folder
         missing: list[str] = []
         while above and above not in self._states:
@@ -133,21 +133,21 @@ class PathTrie(Generic[Id]):
             self._states.clear()
         if not above:
             self._states[above] = state
-        for place in reversed(missing):
-            state = _step(state, place.rpartition("/")[2])
-            if len(place) <= _MAX_REMEMBERED_CHARACTERS:
-                self._states[place] = state
+        for folder_above in reversed(missing):
+            state = _step(state, folder_above.rpartition("/")[2])
+            if len(folder_above) <= _MAX_REMEMBERED_CHARACTERS:
+                self._states[folder_above] = state
         return state
 
 
 class _Node(Generic[Id]):
-    """A directory that patterns name."""
+    """A node of the trie: a directory in patterns."""
 
     __slots__ = ("folders", "names", "wild")
 
     def __init__(self) -> None:
         self.folders: dict[str, _Node[Id]] = {}
-        self.names: dict[str, _Ids[Id]] = {}  # a file or a whole directory in here, or _EVERYTHING
+        self.names: dict[str, _Ids[Id]] = {}  # by the name of a file or a whole directory, or _EVERYTHING
         self.wild: _Wild[Id] | None = None
 
     @property
@@ -160,7 +160,7 @@ class _Node(Generic[Id]):
         return self.wild.folders.get(name) if self.wild else None
 
     def enter(self, name: str) -> "_Node[Id]":
-        """The node of a component, made where it is missing."""
+        """Return the node of a component, which is created if it is missing."""
         folders = self._wild().folders if has_wildcard(name) else self.folders
         node = folders.get(name)
         if node is None:
@@ -197,7 +197,7 @@ class _Node(Generic[Id]):
 
 
 class _Wild(Generic[Id]):
-    """What patterns with wildcards want of one directory; most directories have none."""
+    """The wildcard patterns for one directory; most directories have none."""
 
     __slots__ = ("folders", "globs", "prefixes", "suffixes")
 
@@ -208,7 +208,7 @@ class _Wild(Generic[Id]):
         self.globs: dict[str, dict[str, _Ids[Id]]] = {}  # others by their longest plain run
 
     def without(self, glob: str) -> "_Wild[Id] | None":
-        """Itself without an empty table that *glob* left behind, or None where nothing is left."""
+        """Remove the table of *glob* if it is empty; return this object, or None if it is empty as a whole."""
         self.prefixes = {length: table for length, table in self.prefixes.items() if table}
         self.suffixes = {length: table for length, table in self.suffixes.items() if table}
         if not self.globs.get(run := longest_run(glob), True):
@@ -223,58 +223,58 @@ class _Wild(Generic[Id]):
             return tables.setdefault(len(stem), {}), stem
         return self.globs.setdefault(longest_run(glob), {}), glob
 
-    def collect(self, name: str, found: set[Id]) -> None:
-        """Add to *found* the ids of every glob that the file *name* matches."""
+    def collect(self, name: str, matches: set[Id]) -> None:
+        """Add the ids of all globs that match the file *name* to *matches*."""
         for length, table in self.prefixes.items():
             if (ids := table.get(name[:length])) is not None:
-                found.update(ids)
+                matches.update(ids)
         for length, table in self.suffixes.items():
             if (ids := table.get(name[-length:])) is not None:
-                found.update(ids)
+                matches.update(ids)
         for run, table in self.globs.items():
             if run in name:
                 for glob, ids in table.items():
                     if glob_matches(glob, name):
-                        found.update(ids)
+                        matches.update(ids)
 
 
 @dataclass(eq=False, slots=True)
 class _State(Generic[Id]):
-    """What is active in one directory; *lasting* is what stays so further down. Never changed once made."""
+    """The nodes active in one directory; those in *lasting* are also active below it. Immutable."""
 
     nodes: tuple[_Node[Id], ...]
     lasting: tuple[_Node[Id], ...]
-    below: tuple[_Ids[Id], ...]  # the ids of patterns that took the directory as a whole
+    below: tuple[_Ids[Id], ...]  # the ids of patterns that match the whole directory
 
 
 def _step(state: _State[Id], name: str) -> _State[Id]:
-    """The state of the directory *name* inside that of *state*."""
+    """Return the state of the directory *name* within the directory with *state*."""
     entered: list[_Node[Id]] = []
-    taken: list[_Ids[Id]] = []
+    matched: list[_Ids[Id]] = []
     for node in state.nodes:
         if (ids := node.names.get(name)) is not None:
-            taken.append(ids)
+            matched.append(ids)
         if (child := node.folders.get(name)) is not None:
             entered.append(child)
         if node.wild is not None:
             entered += [
                 child for glob, child in node.wild.folders.items() if glob != _ANY_DEPTH and glob_matches(glob, name)
             ]
-    if not entered and not taken and len(state.nodes) == len(state.lasting):
+    if not entered and not matched and len(state.nodes) == len(state.lasting):
         return state
-    return _entered(entered, state.lasting, (*state.below, *taken))
+    return _entered(entered, state.lasting, (*state.below, *matched))
 
 
 def _entered(nodes: list[_Node[Id]], lasting: tuple[_Node[Id], ...], below: tuple[_Ids[Id], ...]) -> _State[Id]:
-    """The state with *nodes* newly active, and after them what follows a `**` of theirs."""
+    """Return the state with *nodes* newly active, and with the nodes after their `**`."""
     last = dict.fromkeys(lasting)
-    taken: dict[int, _Ids[Id]] = {id(ids): ids for ids in below}
+    by_identity: dict[int, _Ids[Id]] = {id(ids): ids for ids in below}
     for node in nodes:
         if (everything := node.names.get(_EVERYTHING)) is not None:
-            taken[id(everything)] = everything
+            by_identity[id(everything)] = everything
         if node.wild is not None and (deep := node.wild.folders.get(_ANY_DEPTH)) is not None:
             last[deep] = None
-    return _State((*nodes, *last), tuple(last), tuple(taken.values()))
+    return _State((*nodes, *last), tuple(last), tuple(by_identity.values()))
 
 
 def _with(ids: _Ids[Id] | None, id_: Id) -> _Ids[Id]:
@@ -285,7 +285,7 @@ def _with(ids: _Ids[Id] | None, id_: Id) -> _Ids[Id]:
 
 
 def _without(ids: _Ids[Id] | None, id_: Id) -> _Ids[Id] | None:
-    """The rest of *ids*; None where that is nothing."""
+    """Return *ids* without *id_*; None if nothing is left."""
     if isinstance(ids, set):
         ids.discard(id_)
         return ids or None
@@ -307,7 +307,7 @@ def _check_globs(components: list[str]) -> None:
 
 
 def _without_repeats(folders: list[str]) -> tuple[str, ...]:
-    """The *folders* with each run of `**` as one."""
+    """Return *folders* with each run of `**` reduced to one."""
     if _ANY_DEPTH not in folders:
         return tuple(folders)
     return tuple(

@@ -1,4 +1,4 @@
-"""Regular expressions that take linear time, whoever wrote them: RE2, with types.
+"""Regular expressions that take linear time: a typed interface to RE2.
 
 None of them matches a line break, so that a text of many lines can be searched at once.
 """
@@ -10,18 +10,18 @@ from typing import Protocol, cast
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
 _BYTES_FOR_ONE = 2**20
-_BYTES_FOR_MANY = 2**24  # more than for one, so that any one is a set
+_BYTES_FOR_MANY = 2**24  # more than for one expression, so that each fits into a set
 
 
 class ExpressionError(ValueError):
-    """An expression that RE2 refuses; the text is its reason."""
+    """An expression that RE2 rejects; the text is RE2's reason."""
 
 
 class Expression(Protocol):
-    """One expression."""
+    """A compiled expression."""
 
     def search(self, text: bytes, /) -> object | None:
-        """Something true where it matches anywhere in the text."""
+        """Return a true value if it matches anywhere in *text*."""
 
 
 class _Set(Protocol):
@@ -29,10 +29,10 @@ class _Set(Protocol):
 
 
 def compile_expression(expression: str) -> Expression:
-    """The expression, ready to search with.
+    """Compile an expression.
 
     Raises:
-        ExpressionError: it is not in RE2's dialect, or too large.
+        ExpressionError: it is not in RE2's syntax, or too large.
     """
     try:
         return cast("Expression", re2.compile(as_utf_8(expression), _options(_BYTES_FOR_ONE)))
@@ -42,25 +42,25 @@ def compile_expression(expression: str) -> Expression:
 
 
 class ExpressionSet:
-    """Many expressions that `compile_expression` took, asked in one pass over a text."""
+    """Many expressions, valid for `compile_expression`, that are searched in one pass over a text."""
 
     def __init__(self, expressions: Sequence[str]) -> None:
         self._parts = list(_parts([as_utf_8(expression) for expression in expressions], 0))
 
     def matches(self, text: bytes) -> Iterator[int]:
-        """The positions of those that match anywhere in the text."""
+        """Yield the indices of the expressions that match anywhere in *text*."""
         for first, part in self._parts:
             for position in part.Match(text) or ():
                 yield first + position
 
 
 def as_utf_8(text: str) -> bytes:
-    """The bytes to search in, composed as `Regex` is; what stands for undecodable ones becomes a question mark."""
+    """Return the composed form of *text* as bytes to search in, with a question mark for each lone surrogate."""
     return unicodedata.normalize("NFC", text).encode("utf-8", "replace")
 
 
 def _parts(expressions: list[bytes], first: int) -> Iterator[tuple[int, _Set]]:
-    """The expressions in as few sets as can hold them, each with the position of its first."""
+    """Yield as few sets as can hold the expressions, each with the index of its first expression."""
     if not expressions:
         return
     many = re2.Set.SearchSet(_options(_BYTES_FOR_MANY))

@@ -1,8 +1,8 @@
-"""Many words at once, to be found as parts of texts.
+"""A trigram index of many words that may be parts of a text.
 
-Each word hangs on three letters in a row of it, those that fewest other words hang on. A text is searched only for
-the words that hang on some of its own, and the answer is kept until the words change: the name of a series comes
-with each of its patches, and the same people write again and again.
+Each word is stored under one of its trigrams, the one with the fewest other words. A text is searched only for words
+under its own trigrams. The result is cached until the words change, because the name of a series comes with each of
+its patches, and the same people write again and again.
 """
 
 MIN_CHARACTERS = 3  # of a word
@@ -14,22 +14,22 @@ class WordIndex:
     """Words of MIN_CHARACTERS or more."""
 
     def __init__(self) -> None:
-        self._words: dict[str, list[str]] = {}  # by three letters
-        self._letters: dict[str, str] = {}  # by word
-        self._remembered: dict[str, list[str]] = {}  # by text
+        self._words: dict[str, list[str]] = {}  # by trigram
+        self._letters: dict[str, str] = {}  # trigram by word
+        self._remembered: dict[str, list[str]] = {}  # cached results by text
 
     def __len__(self) -> int:
         return len(self._letters)
 
     def add(self, word: str) -> None:
-        """Let *word*, which is not there yet, be found."""
+        """Add *word*, which must be new."""
         letters = min(sorted(_letters_of(word)), key=lambda letters: len(self._words.get(letters, ())))
         self._letters[word] = letters
         self._words.setdefault(letters, []).append(word)
         self._remembered.clear()
 
     def remove(self, word: str) -> None:
-        """Undo `add`."""
+        """Remove *word*, which must have been added."""
         letters = self._letters.pop(word)
         self._words[letters].remove(word)
         if not self._words[letters]:
@@ -37,7 +37,7 @@ class WordIndex:
         self._remembered.clear()
 
     def words_in(self, text: str) -> list[str]:
-        """The words that stand anywhere in *text*."""
+        """Return the words that are part of *text*."""
         words = self._remembered.get(text)
         if words is None:
             if len(self._remembered) == _MAX_REMEMBERED:
@@ -48,5 +48,5 @@ class WordIndex:
 
 
 def _letters_of(text: str) -> set[str]:
-    """Every three letters in a row."""
+    """Yield the trigrams of *text*."""
     return {text[start : start + MIN_CHARACTERS] for start in range(len(text) - MIN_CHARACTERS + 1)}

@@ -1,1 +1,1 @@
-"""Reads MAINTAINERS files, and answers whose a patch is as get_maintainer.pl does."""
+"""MAINTAINERS files: parsing, and the sections that cover a patch, by the rules of get_maintainer.pl."""

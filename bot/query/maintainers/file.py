@@ -1,8 +1,8 @@
-"""A MAINTAINERS file as sections, read the way get_maintainer.pl of Linux, QEMU and U-Boot reads it.
+"""Parser of a MAINTAINERS file into sections, as get_maintainer.pl of Linux, QEMU and U-Boot parses it.
 
 A section is a heading and the `X: value` lines after it. As in the script, blank lines and lines that begin with `#`
-mean nothing, any other line is a heading, and the last heading before a field names the section. Unlike the
-script, dashes under a heading (QEMU has them) do not take its place, and blanks at a line's end belong to no pattern.
+are ignored, any other line is a heading, and the last heading before a field names the section. Unlike in the script,
+dashes under a heading (QEMU has them) do not replace it, and blanks at the end of a line are not part of a pattern.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _AROUND_ADDRESSES = str.maketrans(dict.fromkeys('<>()[],;"', " "))
 
 
 class RuleKind(StrEnum):
-    """What a rule looks at."""
+    """The kinds of rules."""
 
     FILES = "F"
     EXCLUDED = "X"
@@ -29,7 +29,7 @@ class RuleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A line that says which patches a section is for; *line* counts from 1."""
+    """A line that assigns patches to a section; *line* starts at 1."""
 
     kind: RuleKind
     pattern: str
@@ -41,7 +41,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the tree and who looks after it; *people* are the addresses of M: and R:, in lower case."""
+    """A part of the tree with its maintainers; *people* are the addresses of M: and R: lines, in lower case."""
 
     name: str
     people: tuple[str, ...]
@@ -50,7 +50,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class FileRemark:
-    """Something in the file that could not be used; *line* counts from 1."""
+    """A part of the file that could not be used, and the reason; *line* starts at 1."""
 
     line: int
     text: str
@@ -60,7 +60,7 @@ class FileRemark:
 
 
 def read_sections(file: str | bytes) -> tuple[tuple[Section, ...], tuple[FileRemark, ...]]:
-    """The sections that have a rule or a person, in file order; and what could not be used."""
+    """Return the sections that have a rule or a person, in file order, and remarks on unusable lines."""
     reading = _Reading()
     for number, line in _lines(file, reading.remarks):
         if reading.fields_read == MAX_FIELDS:
@@ -72,12 +72,12 @@ def read_sections(file: str | bytes) -> tuple[tuple[Section, ...], tuple[FileRem
 
 
 def _lines(file: str | bytes, remarks: list[FileRemark]) -> Iterator[tuple[int, str]]:
-    """The numbered lines of what is read of the file."""
-    kept = file[:MAX_FILE_BYTES]
-    text = kept if isinstance(kept, str) else kept.decode("utf-8", "replace")
+    """Return the numbered lines of the file, up to the size limit."""
+    content = file[:MAX_FILE_BYTES]
+    text = content if isinstance(content, str) else content.decode("utf-8", "replace")
     lines = text.removeprefix("\ufeff").split("\n")
-    if len(file) > len(kept):
-        lines.pop()  # cut somewhere
+    if len(file) > len(content):
+        lines.pop()  # incomplete
         remarks.append(
             FileRemark(len(lines) + 1, f"the file goes on after {MAX_FILE_BYTES:,} bytes; the rest is not read")
         )
@@ -86,7 +86,7 @@ def _lines(file: str | bytes, remarks: list[FileRemark]) -> Iterator[tuple[int, 
 
 @dataclass(slots=True)
 class _Reading:
-    """What was read so far, and the section being read."""
+    """The parser's state: the sections so far, and the current one."""
 
     sections: list[Section] = field(default_factory=list)
     remarks: list[FileRemark] = field(default_factory=list)
@@ -97,7 +97,7 @@ class _Reading:
     has_fields: bool = False
 
     def take(self, number: int, line: str) -> None:
-        """Read one line."""
+        """Parse one line."""
         if line[1:2] == ":" and "A" <= line[0] <= "Z":
             self.has_fields = True
             self._take_field(number, line[0], line[2:].strip())
@@ -105,7 +105,7 @@ class _Reading:
             self._take_heading(text)
 
     def close(self) -> None:
-        """Keep the section being read, and begin another."""
+        """Store the current section, and begin another."""
         if self.people or self.rules:
             self.sections.append(Section(self.name, tuple(dict.fromkeys(self.people)), tuple(self.rules)))
         self.name = ""
@@ -138,7 +138,7 @@ class _Reading:
 
 
 def _addresses(value: str) -> Iterator[str]:
-    """The mail addresses in the value of an M: or R: line."""
+    """Return the mail addresses in the value of an M: or R: line."""
     for word in value.translate(_AROUND_ADDRESSES).lower().split():
         user, _, domain = word.partition("@")
         if user and domain:

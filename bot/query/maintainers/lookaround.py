@@ -1,10 +1,10 @@
-"""Perl's look-behind and look-ahead, which RE2 has not, as far as it can say as much in linear time. Pure.
+"""Translates Perl's look-behind and look-ahead, which RE2 lacks, into expressions without them, where possible. Pure.
 
-Where a branch of an expression begins with a look-behind, or ends with a look-ahead, nothing else in it looks at
-those characters, so that they may as well be taken: `(?<=uni)versal` is `universal`. What must not be there,
-`(?<!uni)versal`, is three characters of which one is another, or fewer at the edge of the line. Of several,
-`(?<!uni|re)`, each has to differ somewhere, which makes a choice of places. Only characters and sets of them, one after
-the other, can be said so.
+If a branch of an expression begins with a look-behind or ends with a look-ahead, no other part of it examines these
+characters, so they can become part of the match: `(?<=uni)versal` becomes `universal`. A negative look-behind,
+`(?<!uni)versal`, becomes three characters of which at least one differs, or fewer at the edge of the line. For several
+words, `(?<!uni|re)`, each must differ somewhere, which gives alternatives of positions. Only sequences of characters
+and character sets can be translated.
 """
 
 import re
@@ -26,9 +26,10 @@ _ONE = re.compile(r"\\[^A-Za-z0-9]|\\[dwsDWS]|\[[^\]\\^][^\]\\]*\]|[^\\\[\]^$.|?
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A branch of an expression with what it looks at; *far* stands before or behind it, *near* between it and an edge.
+    """A branch of an expression, with its look-behind and look-ahead.
 
-    None where it does not look there. *flags* apply to all that follows.
+    *behind* and *ahead* are pairs of expressions, one for any place in a line and one for its edge; None if the branch
+    has none. *flags* apply to all that follows.
     """
 
     flags: str
@@ -37,12 +38,12 @@ class Branch:
     ahead: tuple[str, str] | None = None
 
     def by_line(self) -> str:
-        """The branch, to be found anywhere."""
+        """Return the expression for a search anywhere in a line."""
         behind = f"(?:{self.behind[0]}|^(?:{self.behind[1]}))" if self.behind else ""
         return f"{self.flags}{behind}(?:{self.body}){self._ahead}"
 
     def behind_a_sign(self) -> str:
-        """The branch, to be found in a line behind the + or - that begins it."""
+        """Return the expression for a search in a line after its initial + or -."""
         behind = f"(?:.*{self.behind[0]}|{self.behind[1]})" if self.behind else ".*"
         return f"{self.flags}^[+-]{behind}(?:{self.body}){self._ahead}"
 
@@ -52,21 +53,21 @@ class Branch:
 
 
 def looks_around(expression: str) -> bool:
-    """Whether there is something in an *expression* that only looks."""
+    """Return whether *expression* has a look-behind or look-ahead."""
     return _LOOKS.search(expression) is not None
 
 
 def branches_of(expression: str) -> list[Branch]:
-    """The branches of an *expression*, as RE2 can have them.
+    """Return the branches of *expression* in a form for RE2.
 
     Raises:
-        ExpressionError: it looks in a way that cannot be said without.
+        ExpressionError: it has a look-behind or look-ahead that cannot be translated.
     """
     return [_branch(branch) for branch in _split(expression)]
 
 
 def _split(expression: str) -> list[str]:
-    """The branches at the top."""
+    """Return the top-level branches."""
     branches, depth = [""], 0
     for part in _PART.findall(expression):
         depth += (part == "(") - (part == ")")
@@ -79,59 +80,59 @@ def _split(expression: str) -> list[str]:
 
 def _branch(text: str) -> Branch:
     flags, behind, ahead = "", None, None
-    if found := _BEHIND.match(text):
-        flags, text = found[1], text[found.end() :]
-        behind = _said(found[2], found[3], backwards=True)
-    if found := _AHEAD.search(text):
-        text = text[: found.start()]
-        ahead = _said(found[1], found[2], backwards=False)
+    if match := _BEHIND.match(text):
+        flags, text = match[1], text[match.end() :]
+        behind = _look_expressions(match[2], match[3], backwards=True)
+    if match := _AHEAD.search(text):
+        text = text[: match.start()]
+        ahead = _look_expressions(match[1], match[2], backwards=False)
     if looks_around(text):
-        raise ExpressionError("it looks ahead or behind in the middle")
+        raise ExpressionError("it has a look-around in the middle")
     return Branch(flags, text, behind, ahead)
 
 
-def _said(sign: str, inside: str, *, backwards: bool) -> tuple[str, str]:
-    """What is to be there, and what near an edge: for "=" the same, for "!" anything else."""
-    words = [_places(word) for word in _split(inside)]
+def _look_expressions(sign: str, inside: str, *, backwards: bool) -> tuple[str, str]:
+    """Return the expressions for *inside* in a line and near its edge: *inside* for "=", anything else for "!"."""
+    words = [_units(word) for word in _split(inside)]
     if sign == "=":
-        said = "|".join("".join(word) for word in words)
-        return f"(?:{said})", said
+        alternatives = "|".join("".join(word) for word in words)
+        return f"(?:{alternatives})", alternatives
     if backwards and any(compile_expression(word[0]).search(sign) for word in words for sign in (b"+", b"-")):
-        raise ExpressionError("it looks behind for a + or -")
+        raise ExpressionError("its look-behind matches a + or -")
     longest = max(map(len, words))
     near = [_without(words, length, backwards=backwards) for length in range(longest)]
     return _without(words, longest, backwards=backwards), "|".join(near)
 
 
-def _places(word: str) -> list[str]:
-    """The characters, or sets of them, of a *word*, one after the other."""
-    places = _ONE.findall(word)
-    if not word or "".join(places) != word:
-        raise ExpressionError("it looks ahead or behind for more than characters and sets of them")
-    return places
+def _units(word: str) -> list[str]:
+    """Return the characters and character sets of *word* in order."""
+    units = _ONE.findall(word)
+    if not word or "".join(units) != word:
+        raise ExpressionError("its look-around is not a sequence of characters and sets")
+    return units
 
 
 def _without(words: Sequence[Sequence[str]], length: int, *, backwards: bool) -> str:
-    """So many characters that do not end (*backwards*), or begin, with any of the *words*."""
+    """Return the expression for *length* characters that do not begin (or end, if *backwards*) with any of *words*."""
     starts = [(length - len(word) if backwards else 0, word) for word in words if len(word) <= length]
     if prod(len(word) for _, word in starts) > MAX_CHOICES:
-        raise ExpressionError("it looks ahead or behind for too much")
-    choices = product(*([(start + place, one) for place, one in enumerate(word)] for start, word in starts))
+        raise ExpressionError("its look-around is too large")
+    choices = product(*([(start + offset, one) for offset, one in enumerate(word)] for start, word in starts))
     return f"(?:{'|'.join(dict.fromkeys(''.join(_template(choice, length)) for choice in choices))})"
 
 
 def _template(choice: Iterable[tuple[int, str]], length: int) -> Iterator[str]:
-    """So many characters, each other than the *choice* has at its place."""
+    """Return the expression for *length* characters that differ from *choice* at each of its positions."""
     excluded: dict[int, list[str]] = {}
-    for place, one in choice:
-        excluded.setdefault(place, []).append(one)
-    for place in range(length):
-        others = "".join(_in_a_set(one) for one in dict.fromkeys(excluded.get(place, ())))
+    for offset, one in choice:
+        excluded.setdefault(offset, []).append(one)
+    for offset in range(length):
+        others = "".join(_in_a_set(one) for one in dict.fromkeys(excluded.get(offset, ())))
         yield f"[^{others}]" if others else "."
 
 
 def _in_a_set(one: str) -> str:
-    """A character or a set as it stands within brackets."""
+    """Return a character or set in the form used within brackets."""
     if one.startswith("["):
         return one[1:-1]
     return one if one.startswith("\\") else re.escape(one) if one in "-^]\\" else one

@@ -1,7 +1,7 @@
-"""Who looks after what: a project's MAINTAINERS file, asked as get_maintainer.pl would answer.
+"""The maintainers of a project: look-ups in its MAINTAINERS file by the rules of get_maintainer.pl.
 
-Reading is total: of whatever text, it gives the sections that are there, with remarks on what could not be used. A
-file without any F: line (an error page, say) is told by `has_files`; whoever has an older copy keeps that.
+Parsing is total: it returns the sections of any text, with remarks on unusable parts. A file without any F: line (such
+as an error page) is recognized by `has_files`, so that an older copy can be kept.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _MAX_NEAR = 3
 
 @dataclass(frozen=True, slots=True)
 class SectionMatch:
-    """A section that a patch is for, the first rule that says so, and the path it took; "" for K:."""
+    """A section that covers a patch, with the first rule that matched and the path it matched ("" for K:)."""
 
     section: Section
     rule: Rule
@@ -31,7 +31,7 @@ class SectionMatch:
 
 @dataclass(frozen=True, slots=True)
 class Maintainers:
-    """The sections of a file, in its order; *remarks* are the first on what could not be used, by line.
+    """The sections of a file in order; *remarks* are the first ones on unusable parts, by line.
 
     *folded_names* are the names of the sections, folded.
     """
@@ -44,49 +44,49 @@ class Maintainers:
 
     @property
     def has_files(self) -> bool:
-        """Whether there is an F: line at all."""
+        """Return whether there is any F: line."""
         return any(rule.kind is RuleKind.FILES for section in self.sections for rule in section.rules)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the sections, in file order."""
+        """The names of the sections in file order."""
         return tuple(section.name for section in self.sections)
 
     def covering(self, paths: Sequence[str], text: str = "") -> tuple[SectionMatch, ...]:
-        """The sections that a patch of *paths* is for, in file order, each once.
+        """Return the sections that cover a patch of *paths*, in file order, each once.
 
-        *text* is the patch as a mail, for K: `Subject:` line, message and diff, as far as there are any.
+        *text* is the patch as a mail, for K: rules: `Subject:` line, message and diff, as far as available.
         """
-        found: dict[int, SectionMatch] = {}
+        matches: dict[int, SectionMatch] = {}
         for path in paths:
-            for place, rule in self._index.for_path(path):
-                if place not in found:
-                    found[place] = SectionMatch(self.sections[place], rule, path)
-        for place, rule in self._index.for_text(text):
-            if place not in found:
-                found[place] = SectionMatch(self.sections[place], rule, "")
-        return tuple(found[place] for place in sorted(found))
+            for index, rule in self._index.for_path(path):
+                if index not in matches:
+                    matches[index] = SectionMatch(self.sections[index], rule, path)
+        for index, rule in self._index.for_text(text):
+            if index not in matches:
+                matches[index] = SectionMatch(self.sections[index], rule, "")
+        return tuple(matches[index] for index in sorted(matches))
 
     def unusable(self, section: Section) -> tuple[Rule, ...]:
-        """The rules of a *section* of this file that cannot be used."""
-        place = next((place for place, each in enumerate(self.sections) if each is section), -1)
-        return tuple(self._index.unusable.get(place, ()))
+        """Return the rules of a *section* of this file that cannot be used."""
+        index = next((index for index, each in enumerate(self.sections) if each is section), -1)
+        return tuple(self._index.unusable.get(index, ()))
 
     def find(self, value: str) -> tuple[Section, ...]:
-        """The sections that *value* means: those of that name, address or @domain, else those with it in their name.
+        """Return the sections with the name, address or @domain *value*, or else those with *value* in their name.
 
-        Case does not matter. Several are candidates, none is a mistake.
+        Case is ignored. The caller treats several sections as ambiguous, and none as a mistake.
         """
-        wanted = folded(value)
-        if not wanted:
+        name = folded(value)
+        if not name:
             return ()
-        exact = self._named.get(wanted)
-        if exact or "@" in wanted:
+        exact = self._named.get(name)
+        if exact or "@" in name:
             return exact or ()
-        return tuple(section for section in self.sections if wanted in folded(section.name))
+        return tuple(section for section in self.sections if name in folded(section.name))
 
     def nearest(self, name: str) -> tuple[str, ...]:
-        """The names most like *name*, the best first; three at most."""
+        """Return the names most similar to *name*, the best first, at most three."""
         names = {folded(section.name): section.name for section in self.sections}
         near = get_close_matches(folded(name[:_MAX_NEAR_CHARACTERS]), names, _MAX_NEAR)
         return tuple(names[each] for each in near)
@@ -94,7 +94,7 @@ class Maintainers:
 
 @dataclass(frozen=True, slots=True)
 class SectionChange:
-    """How a section differs between two copies of a file; rules are spelled as in `F: fs/`."""
+    """The difference of a section between two copies of a file; rules have the form `F: fs/`."""
 
     name: str
     is_gone: bool
@@ -104,14 +104,14 @@ class SectionChange:
     people_removed: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """Whether it differs at all."""
+        """Return whether there is any difference."""
         return any((self.rules_added, self.rules_removed, self.people_added, self.people_removed))
 
 
 def read(file: str | bytes) -> Maintainers:
-    """What a MAINTAINERS file says; bytes are UTF-8, and at most 4 MiB are read.
+    """Parse a MAINTAINERS file; bytes are UTF-8, and at most 4 MiB are read.
 
-    Linux's takes a tenth of a second, which is not for an event loop.
+    Linux's file takes a tenth of a second, so this must not run on the event loop.
     """
     sections, remarks = read_sections(file)
     index = RuleIndex(sections)
@@ -121,7 +121,7 @@ def read(file: str | bytes) -> Maintainers:
 
 
 def changed(before: Maintainers, after: Maintainers, name: str) -> SectionChange:
-    """What differs in the section of exactly that *name*, in any case."""
+    """Return the difference of the section with this *name*, ignoring case, between two copies."""
     old, new = _sections(before, name), _sections(after, name)
     old_rules, new_rules = _rules(old), _rules(new)
     old_people, new_people = _people(old), _people(new)
@@ -136,12 +136,12 @@ def changed(before: Maintainers, after: Maintainers, name: str) -> SectionChange
 
 
 def _by_name(sections: Sequence[Section]) -> dict[str, tuple[Section, ...]]:
-    found: dict[str, list[Section]] = {}
+    sections_by_name: dict[str, list[Section]] = {}
     for section in sections:
         people = {name for person in section.people for name in (folded(person), domain_of(person))}
         for name in {folded(section.name), *people}:
-            found.setdefault(name, []).append(section)
-    return {name: tuple(those) for name, those in found.items()}
+            sections_by_name.setdefault(name, []).append(section)
+    return {name: tuple(those) for name, those in sections_by_name.items()}
 
 
 def _sections(maintainers: Maintainers, name: str) -> list[Section]:

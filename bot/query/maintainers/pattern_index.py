@@ -1,28 +1,27 @@
-r"""Finds which of thousands of MAINTAINERS patterns cover a path.
+r"""Index of MAINTAINERS patterns: determines which of thousands of them match a path.
 
-Patterns mean what get_maintainer.pl understands; they are not those of `path:`.
+Patterns have the meaning of get_maintainer.pl, which differs from that of `path:`.
 
-The script makes a Perl regular expression of an F: or X: pattern: `.` becomes `\.`, `*` becomes `.*`, `?` becomes `.`,
-and the rest stays, so `[ch]` is a set. It is matched from the start of the path, with no end:
+The script turns an F: or X: pattern into a Perl regular expression: `.` becomes `\.`, `*` becomes `.*`, `?` becomes
+`.`, and the rest is unchanged, so `[ch]` is a set. The expression is anchored at the start of the path, not at the end:
 
-- A pattern that ends with a slash takes everything below, and a `*` in it may cross slashes: `drivers/*/qcom/`
-  takes `drivers/media/platform/qcom/venus.c`.
-- Any other takes only paths with as many slashes as it has itself; what may follow is open: `fs/foo.c` takes
+- A pattern that ends with a slash matches everything below, and a `*` in it also matches slashes: `drivers/*/qcom/`
+  matches `drivers/media/platform/qcom/venus.c`.
+- Any other pattern matches only paths with the same number of slashes, but any continuation: `fs/foo.c` matches
   `fs/foo.cc`.
-- A name that is a directory of the tree counts as if it ended with a slash. The script asks the file system, for
-  the regular expression, hence never for a name with a dot in it. There is no tree here, so such a pattern is
-  read both ways.
-- Linux's newest script knows `**`, as `(?:.*)`: with that in the pattern, the count of slashes does not matter. Older
-  scripts, QEMU's and U-Boot's among them, take it for two stars. Here a pattern with `**` in it is read the new
-  way, for nobody writes one in a tree whose script does not know it. Both slashes of `fs/**/x` must be there: it
-  takes `fs/a/x`, not `fs/x`.
+- The name of a directory of the tree is treated as if it ended with a slash. The script checks this in the file system
+  with the regular expression, and therefore never finds a name with a dot. There is no tree here, so such a pattern is
+  used in both forms.
+- Linux's newest script translates `**` to `(?:.*)`, and then ignores the number of slashes. Older scripts, including
+  those of QEMU and U-Boot, treat it as two stars. Here `**` always has the new meaning, because nobody writes it in a
+  tree whose script does not support it. Both slashes of `fs/**/x` are required: it matches `fs/a/x`, not `fs/x`.
 
-N: and K: are Perl's extended expressions, in which blanks and comments mean nothing.
+N: and K: are Perl's extended expressions, in which blanks and comments are ignored.
 
-Theory of operation: the literal directories that a pattern begins with are those of every path it covers. So it is
-stored under them, and a path looks only into the directories it is in. There, what follows in the pattern up to its
-first star is looked up in a dict, once for each length that such beginnings have; what follows the star is then
-searched in the path, leftmost first. That is exact because no pattern has an end anchor, and it never backtracks.
+Theory of operation: every path that a pattern matches begins with the pattern's initial literal directories. So the
+pattern is stored under them, and only the directories of a path are looked up. In each, the following part of the
+pattern up to its first star is looked up in a dict, once per length of such parts; the parts after the star are then
+searched in the path, leftmost first. This is exact because no pattern has an end anchor, and needs no backtracking.
 Patterns with other special characters than stars are left to RE2, which does not backtrack either.
 """
 
@@ -43,38 +42,38 @@ _ANY_DEPTH = -1
 
 
 def expression_of(pattern: str) -> str:
-    """What get_maintainer.pl makes of an F: or X: pattern, to be searched for in a path."""
+    """Return the regular expression that get_maintainer.pl makes of an F: or X: pattern."""
     escaped = pattern.replace(".", r"\.").replace("**", "\0")
     return "^" + escaped.replace("*", ".*").replace("?", ".").replace("\0", "(?:.*)")
 
 
 def takes_any_depth(pattern: str) -> bool:
-    """Whether the number of slashes in the path does not matter."""
+    """Return whether *pattern* matches paths with any number of slashes."""
     return pattern.endswith("/") or "**" in pattern
 
 
 def may_be_folder(pattern: str) -> bool:
-    """Whether the script would add a slash if there were a directory of that name."""
+    """Return whether the script would append a slash to *pattern* if it were the name of a directory."""
     return _NOT_IN_FOLDERS.isdisjoint(pattern) and not pattern.endswith("/")
 
 
 def runs_of(pattern: str) -> list[str] | None:
-    """The literal runs between the stars, if there is no other sign in the pattern; the first begins the path."""
+    """Return the literal runs between the stars, the first one anchored; None if it has other special characters."""
     return pattern.split("*") if _SIGNS.isdisjoint(pattern.replace("*", "")) else None
 
 
 def folder_of(pattern: str) -> str:
-    """The directories, with a slash at the end, that every path has which the pattern takes; "" for any."""
+    """Return the directories, ending with a slash, in which all matching paths are; "" if there are none."""
     if "|" in pattern or "{" in pattern:
-        return ""  # a branch begins anywhere, a count may be nought
+        return ""  # an alternative has its own start, and a quantifier may be zero
     sign = _FIRST_SIGN.search(pattern)
     head = pattern[: sign.start()] if sign else pattern
     return head[: head.rfind("/") + 1]
 
 
 def without_layout(expression: str) -> str:
-    """An extended expression without the blanks and comments that mean nothing in it."""
-    return _LAYOUT.sub(lambda found: found["kept"] or "", expression)
+    """Return an extended expression without its insignificant blanks and comments."""
+    return _LAYOUT.sub(lambda match: match["kept"] or "", expression)
 
 
 class PatternIndex:
@@ -85,10 +84,10 @@ class PatternIndex:
         self._longest_folder = 0
 
     def add(self, pattern: str, number: int) -> None:
-        """Let *number* be found by *pattern*.
+        """Add *pattern* with its *number*.
 
         Raises:
-            ExpressionError: it has signs that do not make a regular expression for RE2.
+            ExpressionError: it is not a regular expression for RE2.
         """
         folder = folder_of(pattern)
         depth = _ANY_DEPTH if takes_any_depth(pattern) else pattern.count("/")
@@ -102,19 +101,19 @@ class PatternIndex:
             self._table(f"{pattern}/", _ANY_DEPTH).add("", _Entry(number, (), None))
 
     def matches(self, path: str) -> list[int]:
-        """The numbers of all patterns that take *path*, each once."""
-        found: list[int] = []
+        """Return the numbers of all patterns that match *path*, each once."""
+        numbers: list[int] = []
         depth = path.count("/")
         end = 0
         while True:
             if (tables := self._folders.get(path[:end])) is not None:
                 if (table := tables.get(_ANY_DEPTH)) is not None:
-                    table.collect(path, end, found)
+                    table.collect(path, end, numbers)
                 if (table := tables.get(depth)) is not None:
-                    table.collect(path, end, found)
+                    table.collect(path, end, numbers)
             end = path.find("/", end) + 1
             if not 0 < end <= self._longest_folder:
-                return found
+                return numbers
 
     def _table(self, folder: str, depth: int) -> "_Table":
         self._longest_folder = max(self._longest_folder, len(folder))
@@ -123,14 +122,14 @@ class PatternIndex:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What is left to see of a pattern when its beginning was found."""
+    """The part of a pattern that remains to be matched after its start."""
 
     number: int
     runs: tuple[str, ...]
     expression: Expression | None
 
     def takes(self, path: str, start: int) -> bool:
-        """Whether the runs are in the path from *start* on, in order; or the expression anywhere."""
+        """Return whether *path* contains the runs in order from *start* on, or the expression anywhere."""
         if self.expression is not None:
             return self.expression.search(as_utf_8(path)) is not None
         for run in self.runs:
@@ -142,7 +141,7 @@ class _Entry:
 
 
 class _Table:
-    """The patterns that begin with the same directories."""
+    """The patterns that start with the same directories."""
 
     __slots__ = ("_entries", "_lengths")
 
@@ -155,11 +154,11 @@ class _Table:
             insort(self._lengths, len(beginning))
         self._entries.setdefault(beginning, []).append(entry)
 
-    def collect(self, path: str, start: int, found: list[int]) -> None:
-        """Add to *found* what takes *path*, whose directories up to *start* are this table's."""
+    def collect(self, path: str, start: int, numbers: list[int]) -> None:
+        """Add to *numbers* the patterns that match *path*, whose directories up to *start* are those of this table."""
         for length in self._lengths:
             end = start + length
             if end > len(path):
                 return
             if (entries := self._entries.get(path[start:end])) is not None:
-                found += [entry.number for entry in entries if entry.takes(path, end)]
+                numbers += [entry.number for entry in entries if entry.takes(path, end)]

@@ -1,9 +1,9 @@
-"""Which rules of a MAINTAINERS file take a path, and which the text of a patch.
+"""The rules of a MAINTAINERS file: which of them match a path, and which the text of a patch.
 
-As in get_maintainer.pl, an X: that takes a path keeps its own section from that path, whatever its F: and N: say; K:
-knows no exclusion. The script searches K: in the patch and, when asked, in whole files; here there is the patch only.
-It goes by lines: those before the diff as they are, of the diff only what is added or removed, and in neither the
-names of files, the places of hunks or the commit that is fixed.
+As in get_maintainer.pl, an X: rule that matches a path excludes it from its own section, whatever F: and N: match; K:
+rules have no exclusion. The script searches K: in the patch and, as an option, in whole files; here only the patch is
+searched. The search is by line: all lines before the diff, and the added or removed lines of the diff, without the
+lines that name files, hunk positions or the fixed commit.
 """
 
 import re
@@ -24,50 +24,52 @@ _NOT_SEARCHED = re.compile(
     re.MULTILINE,
 )
 _BY_LINE = "(?m)"
-_CHANGED = "(?m)^[+-].*"  # as the script puts before an expression; of one with branches, before the first
+_CHANGED = "(?m)^[+-].*"  # the prefix that the script adds to an expression, i.e. to its first branch
 
 
 class RuleIndex:
-    """The rules of all sections; a section is known by its place among them."""
+    """The rules of all sections; a section is identified by its index."""
 
     def __init__(self, sections: Sequence[Section]) -> None:
         self.remarks: list[FileRemark] = []
         self.unusable: dict[int, list[Rule]] = {}  # by section
-        self._rules = [(place, rule) for place, section in enumerate(sections) for rule in section.rules]
+        self._rules = [
+            (section_index, rule) for section_index, section in enumerate(sections) for rule in section.rules
+        ]
         self._patterns = PatternIndex()
         self._expressions_left = MAX_EXPRESSIONS
         expressions: dict[RuleKind, dict[int, str]] = {RuleKind.PATH: {}, RuleKind.KEYWORD: {}}
-        for number, (place, rule) in enumerate(self._rules):
+        for number, (section_index, rule) in enumerate(self._rules):
             try:
                 self._take(number, rule, expressions)
             except ExpressionError as error:
                 self.remarks.append(FileRemark(rule.line, f"{rule} cannot be used: {error}"))
-                self.unusable.setdefault(place, []).append(rule)
+                self.unusable.setdefault(section_index, []).append(rule)
         self._paths = _Search(_in_path, expressions[RuleKind.PATH])
         self._before_diff = _Search(_by_line, expressions[RuleKind.KEYWORD])
         self._in_diff = _Search(_in_diff, expressions[RuleKind.KEYWORD])
 
     def for_path(self, path: str) -> Iterator[tuple[int, Rule]]:
-        """The sections that *path* is in, each with the first rule that says so."""
+        """Return the sections that cover *path*, each with the first matching rule."""
         numbers = self._patterns.matches(path)
         numbers += self._paths.matches(path)
-        found = [self._rules[number] for number in sorted(numbers)]
-        excluded = {place for place, rule in found if rule.kind is RuleKind.EXCLUDED}
-        return _firsts((place, rule) for place, rule in found if place not in excluded)
+        matches = [self._rules[number] for number in sorted(numbers)]
+        excluded = {section for section, rule in matches if rule.kind is RuleKind.EXCLUDED}
+        return _first_rules((section, rule) for section, rule in matches if section not in excluded)
 
     def for_text(self, text: str) -> Iterator[tuple[int, Rule]]:
-        """The sections with a keyword in a patch, each with the first rule that says so."""
-        kept = text[:MAX_TEXT_CHARACTERS]
-        diff = _DIFF_BEGINS.search(kept)
-        border = diff.start() if diff else len(kept)
+        """Return the sections whose K: rules match a patch, each with the first matching rule."""
+        searched = text[:MAX_TEXT_CHARACTERS]
+        diff = _DIFF_BEGINS.search(searched)
+        border = diff.start() if diff else len(searched)
         numbers = {
-            *self._before_diff.matches(_searched(kept[:border])),
-            *self._in_diff.matches(_searched(kept[border:])),
+            *self._before_diff.matches(_searched_text(searched[:border])),
+            *self._in_diff.matches(_searched_text(searched[border:])),
         }
-        return _firsts(self._rules[number] for number in sorted(numbers))
+        return _first_rules(self._rules[number] for number in sorted(numbers))
 
     def _take(self, number: int, rule: Rule, expressions: dict[RuleKind, dict[int, str]]) -> None:
-        """Keep a rule where it is looked for.
+        """Add a rule to the index for its kind.
 
         Raises:
             ExpressionError: it cannot be used.
@@ -88,22 +90,22 @@ class RuleIndex:
 
 
 class _Search:
-    """Expressions, each with the number of its rule, to be asked all at once."""
+    """Expressions with the numbers of their rules, searched all at once."""
 
     def __init__(self, spelled: Callable[[str], str], expressions: dict[int, str]) -> None:
         self._numbers = list(expressions)
         self._set = ExpressionSet([spelled(expression) for expression in expressions.values()])
 
     def matches(self, text: str) -> list[int]:
-        """The numbers of those that are found in *text*."""
+        """Return the numbers of the expressions that match in *text*."""
         return [self._numbers[position] for position in self._set.matches(as_utf_8(text))]
 
 
 def _checked(pattern: str) -> str:
-    """The expression of an N: or K: line.
+    """Return the expression of an N: or K: line.
 
     Raises:
-        ExpressionError: RE2 refuses it, or nothing is left of it.
+        ExpressionError: RE2 rejects it, or it is empty.
     """
     expression = without_layout(pattern)
     if not expression:
@@ -114,34 +116,34 @@ def _checked(pattern: str) -> str:
 
 
 def _in_path(expression: str) -> str:
-    """An *expression* as RE2 can have it."""
+    """Return *expression* in a form for RE2, for a search in a path."""
     if not looks_around(expression):
         return expression
     return "|".join(branch.by_line() for branch in branches_of(expression))
 
 
 def _by_line(expression: str) -> str:
-    """An *expression* as it is searched for in lines."""
+    """Return *expression* in the form for a search in lines."""
     return _BY_LINE + _in_path(expression)
 
 
 def _in_diff(expression: str) -> str:
-    """An *expression* as it is searched for in what a diff adds or removes; of several branches, the first."""
+    """Return *expression* in the form for added or removed lines, to which only its first branch is limited."""
     if not looks_around(expression):
         return _CHANGED + expression
     first, *others = branches_of(expression)
     return _BY_LINE + "|".join([first.behind_a_sign(), *(branch.by_line() for branch in others)])
 
 
-def _firsts(found: Iterable[tuple[int, Rule]]) -> Iterator[tuple[int, Rule]]:
-    """The first rule of each section."""
+def _first_rules(matches: Iterable[tuple[int, Rule]]) -> Iterator[tuple[int, Rule]]:
+    """Return the first rule of each section."""
     seen: set[int] = set()
-    for place, rule in found:
-        if place not in seen:
-            seen.add(place)
-            yield place, rule
+    for section, rule in matches:
+        if section not in seen:
+            seen.add(section)
+            yield section, rule
 
 
-def _searched(part: str) -> str:
-    """What of a patch's part is searched for keywords."""
+def _searched_text(part: str) -> str:
+    """Return the text in a part of a patch that is searched for keywords."""
     return _NOT_SEARCHED.sub("", part)
