@@ -5,10 +5,10 @@
     │   ├── ConfigError       in a setting; names its key (exit 2)
     │   │   └── ConfigErrors  in several settings
     │   └── QueryError        in a query; has the position of the mistake
-    ├── TransportError        another machine did not do what it was asked to
+    ├── TransportError        a request to another machine failed
     │   ├── Temporary         worth a retry, perhaps at a given time
     │   └── Permanent         a retry will not help
-    │       └── Forbidden     until the room lets the bot in again
+    │       └── Forbidden     a retry will not help until the room permits it
     ├── LoggedOut             the homeserver ended the session of this device
     └── StoreError            the database cannot be used as it is
 
@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-_SHOWN = 200  # characters of a query
-_BEFORE = 40  # characters of it before a mistake
+_MAX_SHOWN = 200  # characters of a query that are shown
+_BEFORE = 40  # characters before the mistake
 
 
 class BotError(Exception):
@@ -74,15 +74,15 @@ class QueryError(UserError):
 
         Of a long query, only the part around the beginning of the mistake is included.
         """
-        first = max(0, self.start - _BEFORE) if len(self.text) > _SHOWN else 0
-        shown = self.text[first : first + _SHOWN]
+        first = max(0, self.start - _BEFORE) if len(self.text) > _MAX_SHOWN else 0
+        shown = self.text[first : first + _MAX_SHOWN]
         before, after = "…" * (first > 0), "…" * (first + len(shown) < len(self.text))
         length = max(1, min(self.end, first + len(shown)) - self.start)
         return f"{before}{shown}{after}\n{' ' * (len(before) + self.start - first)}{'^' * length}\n{self}"
 
 
 class TransportError(BotError):
-    """A failure of another machine to do what it was asked to."""
+    """A failed request to another machine."""
 
 
 class Temporary(TransportError):
