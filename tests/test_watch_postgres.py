@@ -58,10 +58,8 @@ async def test_a_bot_outlives_its_database(rig: Rig, postgres: PostgresServer) -
     async with rig.running() as bot:
         await bot.settle()
         rig.post("migration/ram.c", name="while it was down", patches=2)
-        postgres.kill()
-        with pytest.raises(StoreError, match="cannot be reached: no server listens there"):
+        with postgres.away(), pytest.raises(StoreError, match="cannot be reached: no server listens there"):
             await rig.poll(bot)
-        postgres.start()
 
         await rig.poll(bot, times=2)
 

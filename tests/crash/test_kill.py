@@ -127,8 +127,8 @@ async def test_a_bot_whose_database_is_killed_shows_one_card(
     scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it", patches=2))
 
     async with scene.waiting_at(moment) as process:
-        postgres.kill()
-        postgres.start()
+        with postgres.away():
+            pass
         await process.communicate(b"go on\n")
     assert process.returncode == 0
     await scene.live()

@@ -155,16 +155,18 @@ class Soak:
         outage = self._outage()
         for _ in range(self.dice.randint(*EACH_LIFE)):
             self.coming.release()
-        bot = await self.stage.start()
-        await self._until_its_time(bot)
-        if bot.process.returncode is None:
-            await bot.kill()
-            self.done.kills += 1
-        else:
-            self._must_have_had_a_reason(bot, outage)
-            self.done.ended_by_itself += 1
-        if outage is not None:
-            await outage
+        try:
+            bot = await self.stage.start()
+            await self._until_its_time(bot)
+            if bot.process.returncode is None:
+                await bot.kill()
+                self.done.kills += 1
+            else:
+                self._must_have_had_a_reason(bot, outage)
+                self.done.ended_by_itself += 1
+        finally:
+            if outage is not None:
+                await outage
 
     async def _until_its_time(self, bot: Process) -> None:
         """Any moment after its start, or, for a life in which something is done, after its first poll."""
@@ -197,9 +199,11 @@ class Soak:
 
     async def _restart(self, stop: Callable[[], None], start: Callable[[], None], seconds: float) -> None:
         await asyncio.sleep(self.dice.uniform(*YOUNG_SECONDS) / 2)  # somewhere in the bot's life
-        await asyncio.to_thread(stop)
-        await asyncio.sleep(seconds)  # it is away
-        await asyncio.to_thread(start)
+        try:
+            await asyncio.to_thread(stop)
+            await asyncio.sleep(seconds)  # it is away
+        finally:
+            await asyncio.to_thread(start)
 
     def _must_have_had_a_reason(self, bot: Process, outage: object) -> None:
         """A bot ends by itself only where it cannot begin, for its database is away."""

@@ -1,6 +1,5 @@
 """What the bot hears, over a real homeserver."""
 
-import asyncio
 import contextlib
 
 import pytest
@@ -163,8 +162,8 @@ async def test_a_restarted_homeserver_is_listened_to_again(
 ) -> None:
     async with listening(account, memory) as bot:
         room = await account.room_of(ann, bot.client)
-        await asyncio.to_thread(account.homeserver.stop)
-        await asyncio.to_thread(account.homeserver.start)
+        with account.homeserver.away():
+            await bot.until(lambda: bool(bot.session.outages()))
 
         await ann.say(room, "still there?")
         await bot.until(lambda: bool(memory.messages))

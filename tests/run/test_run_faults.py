@@ -63,13 +63,12 @@ async def test_what_comes_while_the_homeserver_is_away_is_posted_once_and_in_ord
     async with stage.running() as bot:
         post(stage, names[0])
         await stage.cards(ann, room, 1)
-        homeserver.stop()
-        for name in names[1:]:
-            post(stage, name)
-        await stage.until(lambda: stage.has("notice WHERE state != 'done'", len(names) - 1))
-        await stage.until(lambda: stage.has("notice WHERE state = 'tried'"))
-        await stage.until(lambda: "homeserver.unavailable" in bot.said())
-        homeserver.start()
+        with homeserver.away():
+            for name in names[1:]:
+                post(stage, name)
+            await stage.until(lambda: stage.has("notice WHERE state != 'done'", len(names) - 1))
+            await stage.until(lambda: stage.has("notice WHERE state = 'tried'"))
+            await stage.until(lambda: "homeserver.unavailable" in bot.said())
         await stage.cards(ann, room, len(names))
         await stage.until(lambda: not stage.has("notice WHERE state != 'done'"))
 

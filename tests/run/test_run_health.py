@@ -4,7 +4,7 @@ import asyncio
 import re
 
 from support.homeserver import Homeserver, a_free_port
-from support.person import Person
+from support.person import WAIT_SECONDS, Person
 from support.rig import PROJECT, a_series
 from support.run_rig import Stage
 
@@ -13,8 +13,9 @@ SINCE = r"since \d{4}-\d\d-\d\d \d\d:\d\d UTC"
 
 async def _until_page(stage: Stage, path: str, status: int) -> str:
     """Ask again and again until the page has this status; its text."""
-    while (found := await stage.page(path))[0] != status:  # noqa: ASYNC110  # another process changes it
-        await asyncio.sleep(0.02)  # between two looks
+    async with asyncio.timeout(WAIT_SECONDS):
+        while (found := await stage.page(path))[0] != status:  # noqa: ASYNC110  # another process changes it
+            await asyncio.sleep(0.02)  # between two looks
     return found[1]
 
 
@@ -25,15 +26,14 @@ async def test_a_bot_tells_whether_it_is_ready_and_since_when_it_is_not(
     room = await ann.create_room(stage.me)
     stage.rooms |= {room: ("path:migration/",), "!closed:hs.test": ("path:docs/",)}
 
-    async with asyncio.timeout(500), stage.running(rooms=1):
+    async with stage.running(rooms=1):
         await stage.until(lambda: stage.has("notice WHERE state = 'done'"))  # the welcome
         ready = await _until_page(stage, "/readyz", 200)
         healthy = await stage.patchbot("healthcheck")
-        homeserver.stop()
-        away = await _until_page(stage, "/readyz", 503)
-        unhealthy = await stage.patchbot("healthcheck")
-        alive = await stage.page("/livez")
-        homeserver.start()
+        with homeserver.away():
+            away = await _until_page(stage, "/readyz", 503)
+            unhealthy = await stage.patchbot("healthcheck")
+            alive = await stage.page("/livez")
         await _until_page(stage, "/readyz", 200)
         metrics = await stage.page("/metrics")
         shown = await stage.page("/")
@@ -55,16 +55,15 @@ async def test_a_homeserver_that_is_away_at_the_start_is_told_with_the_time_sinc
     homeserver: Homeserver, stage: Stage
 ) -> None:
     stage.listen = f"127.0.0.1:{a_free_port()}"
-    homeserver.stop()
-    bot = await stage.start()
-    try:
-        async with asyncio.timeout(240):
+    with homeserver.away():
+        bot = await stage.start()
+        try:
             await stage.until(lambda: "homeserver.unavailable" in bot.said())
             away = await _until_page(stage, "/readyz", 503)
             homeserver.start()
             ready = await _until_page(stage, "/readyz", 200)
-    finally:
-        await bot.end()
+        finally:
+            await bot.end()
 
     assert re.match(rf"The homeserver has not answered as it should {SINCE} \(cannot connect to ", away)
     assert ready == "ready\n"

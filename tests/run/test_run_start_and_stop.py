@@ -71,30 +71,29 @@ async def test_a_bot_that_the_homeserver_logs_out_ends_with_a_clear_word(stage: 
 
 
 async def test_a_homeserver_that_is_away_is_waited_for_and_told(homeserver: Homeserver, stage: Stage) -> None:
-    homeserver.stop()
-    bot = await stage.start()
-    try:
-        await stage.until(lambda: "homeserver.unavailable" in bot.said())
-        homeserver.start()
-        await stage.until(lambda: stage.has("server"))
+    with homeserver.away():
+        bot = await stage.start()
+        try:
+            await stage.until(lambda: "homeserver.unavailable" in bot.said())
+            homeserver.start()
+            await stage.until(lambda: stage.has("server"))
 
-        assert await bot.stop() == 0
-        assert f"cannot connect to 127.0.0.1:{homeserver.port}: " in bot.said()
-        assert " next_try='20" in bot.said()
-    finally:
-        await bot.end()
+            assert await bot.stop() == 0
+            assert f"cannot connect to 127.0.0.1:{homeserver.port}: " in bot.said()
+            assert " next_try='20" in bot.said()
+        finally:
+            await bot.end()
 
 
 async def test_a_bot_that_waits_for_its_homeserver_can_be_stopped(homeserver: Homeserver, stage: Stage) -> None:
-    homeserver.stop()
-    bot = await stage.start()
-    try:
-        await stage.until(lambda: "homeserver.unavailable" in bot.said())
+    with homeserver.away():
+        bot = await stage.start()
+        try:
+            await stage.until(lambda: "homeserver.unavailable" in bot.said())
 
-        assert await bot.stop() == 0
-    finally:
-        homeserver.start()
-        await bot.end()
+            assert await bot.stop() == 0
+        finally:
+            await bot.end()
 
 
 async def test_what_is_due_at_the_end_is_sent_and_acknowledged(

@@ -148,8 +148,8 @@ async def test_a_server_that_was_killed_between_transactions_costs_nothing(
 ) -> None:
     await set_highest(store, 7)
 
-    server.kill()
-    server.start()
+    with server.away():
+        pass
 
     assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 7
     await set_highest(store, 8)
@@ -162,8 +162,8 @@ async def test_a_server_that_is_killed_in_a_transaction_keeps_nothing_of_it(
     async def set_while_the_server_dies() -> None:
         async with store.transaction() as tx:
             await tx.watch._replace(schema.server, {"name": SERVER}, {"highest_event": 8})
-            server.kill()
-            server.start()
+            with server.away():
+                pass
 
     await set_highest(store, 7)
 
@@ -175,11 +175,9 @@ async def test_a_server_that_is_killed_in_a_transaction_keeps_nothing_of_it(
 
 async def test_a_server_that_is_down_is_told_in_a_line_and_found_again(store: Store, server: PostgresServer) -> None:
     await set_highest(store, 7)
-    server.kill()
 
-    with pytest.raises(StoreError) as caught:
+    with server.away(), pytest.raises(StoreError) as caught:
         await ask(store, lambda tx: tx.watch.watched(SERVER))
-    server.start()
 
     assert str(caught.value).endswith(" cannot be reached: no server listens there")
     assert (await ask(store, lambda tx: tx.watch.watched(SERVER))).highest == 7

@@ -9,6 +9,8 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +18,8 @@ import httpx
 
 PYTHON = Path(__file__).parents[2] / ".venv-synapse" / "bin" / "python"
 START_SECONDS = 180
+STOP_SECONDS = 120
+PORTS = range(20_000, 32_768)  # below those that systems give to connections
 _NO_LIMIT = {"per_second": 100_000, "burst_count": 100_000}
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading the usual authorities would take longer than most tests
 _LOG = {"version": 1, "disable_existing_loggers": False, "root": {"level": "ERROR"}}
@@ -54,7 +58,9 @@ class Homeserver:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start, and return when it answers."""
+        """Start unless it runs, and return when it answers."""
+        if self._process is not None and self._process.poll() is None:
+            return
         with (self.folder / "output.txt").open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603  # our own command
                 self._command(), cwd=self.folder, stdout=output, stderr=output, start_new_session=True
@@ -69,8 +75,21 @@ class Homeserver:
         """End the process."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(60)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stopped until the end of the block, and running afterwards, whatever happens in it: others use it, too."""
+        try:
+            self.stop()
+            yield
+        finally:
+            self.start()
 
     def close(self) -> None:
         """Stop for good."""
@@ -146,6 +165,9 @@ class Homeserver:
 
 
 def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses, and that no connection is given while its server is away."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -13,12 +13,17 @@ from support.run_rig import Stage, a_stage
 
 
 @pytest.fixture(scope="session")
-def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
-    """One for all tests; each makes its own accounts."""
+def _homeserver_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
     server = Homeserver.install(tmp_path_factory.mktemp("synapse"))
-    server.start()
     yield server
     server.close()
+
+
+@pytest.fixture
+def homeserver(_homeserver_of_the_session: Homeserver) -> Homeserver:
+    """One for all tests, running, whatever the test before did to it; each test makes its own accounts."""
+    _homeserver_of_the_session.start()
+    return _homeserver_of_the_session
 
 
 @pytest.fixture

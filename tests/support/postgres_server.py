@@ -44,8 +44,9 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, after a kill with the recovery that takes; return once it takes connections."""
-        if self._server is not None:
+        if self._server is not None and self._server.poll() is None:
             return
+        self._end(signal.SIGKILL)  # what is left of one that ended by itself
         settings = [part for setting in _FAST for part in ("-c", setting)]
         command = (*self._program("postgres", "-k", str(self.folder), "-h", ""), *settings)
         self._server = subprocess.Popen(command, stderr=subprocess.PIPE, process_group=0, **self._user)  # noqa: S603  # the same
@@ -74,6 +75,15 @@ class PostgresServer:
         """End it with SIGKILL, and wait for the processes it leaves, which end when they see that it is gone."""
         self._end(signal.SIGKILL)
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Killed until the end of the block, and running afterwards, whatever happens in it: others use it, too."""
+        try:
+            self.kill()
+            yield
+        finally:
+            self.start()
+
     def remove(self) -> None:
         """Stop it and delete all it kept."""
         self._end(signal.SIGINT)
@@ -101,9 +111,11 @@ class PostgresServer:
         """The address of a new database, a copy of *template*; it is dropped at the end, whoever is connected to it."""
         name = f"bot{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        yield self.url(name)
-        self.start()
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        try:
+            yield self.url(name)
+        finally:
+            self.start()
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """What a statement answers, run and committed from outside."""
