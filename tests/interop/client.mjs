@@ -161,6 +161,15 @@ class Client {
         };
     }
 
+    /** Ask for a user's keys; whether there are an identity and devices, all of them signed by it. */
+    async meet({ user }) {
+        const crypto = this.sdk.getCrypto();
+        const machine = crypto.getOlmMachineOrThrow();
+        await crypto.outgoingRequestProcessor.makeOutgoingRequest(machine.queryKeysForUsers([new UserId(user)]));
+        const devices = (await machine.getUserDevices(new UserId(user))).devices();
+        return devices.length > 0 && devices.every((device) => device.isCrossSignedByOwner());
+    }
+
     /** Be sure of a user's identity, as after the comparison of emoji. */
     async verify({ user }) {
         const crypto = this.sdk.getCrypto();

@@ -1,5 +1,6 @@
 """The bot in encrypted rooms, as users of Element meet it."""
 
+import asyncio
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -23,6 +24,7 @@ SEND = "/send/m.room.encrypted/"
 
 async def subscribed(stage: Stage, ann: Element, query: str = "path:migration/") -> RoomId:
     """An encrypted chat with the bot, for which it has a subscription; it has said two things there."""
+    await ann.meet(stage.me)
     chat = await ann.create_direct(stage.me)
     await ann.hears(chat, stage.me, 1)  # the welcome
     await ann.say(chat, f"sub {query}")
@@ -152,6 +154,7 @@ async def test_a_burst_is_read_on_every_device_and_in_order(stage: Stage, elemen
     phone = await elements.another(ann, only_signed=True)
 
     async with stage.running():
+        await asyncio.gather(*(device.meet(stage.me) for device in (ann, phone, bob)))
         room = await room_of(stage, ann, bob)
         await ann.hears(room, stage.me, 1)  # the welcome
         for said, command in enumerate(("set flood 0", "sub path:migration/"), start=2):

@@ -76,6 +76,7 @@ async def story_of(account: Account, elements: Elements, fault: Fault, starting:
         proxy.break_down("/_matrix/client/", before)
         async with starting:
             await stack.enter_async_context(stage.running())
+        await ann.meet(stage.me)
         chat = await ann.create_direct(stage.me)
         await ann.hears(chat, stage.me, 1)  # the welcome
         await ann.say(chat, "sub path:migration/")

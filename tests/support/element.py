@@ -97,6 +97,7 @@ class Elements:
 
     host: ElementHost
     homeserver: Homeserver
+    url: str = ""  # where new clients find it; its own address where it says nothing
     _changes: dict[str, asyncio.Event] = field(default_factory=dict)
     _waiting: dict[int, "asyncio.Future[Any]"] = field(default_factory=dict)
     _ids: "itertools.count[int]" = field(default_factory=itertools.count)
@@ -131,7 +132,7 @@ class Elements:
         """A new device of a user, which nobody has signed."""
         client = f"client{next(self._ids)}"
         changed = self._changes[client] = asyncio.Event()
-        account = {"url": self.homeserver.url, "user": user, "password": password}
+        account = {"url": self.url or self.homeserver.url, "user": user, "password": password}
         device = await self.ask(client, "logIn", **account, onlySigned=only_signed)
         return Element(self, client, user, password, DeviceId(device), changed)
 
@@ -224,6 +225,16 @@ class Element:
         """What this client makes of a user."""
         answer = await self.ask("trust", user=user)
         return Trust(answer["known"], answer["verified"], answer["needsApproval"], answer["devices"])
+
+    async def meet(self, user: UserId) -> None:
+        """Wait until this client knows a user's identity and signed device.
+
+        Where unsigned devices are excluded, it refuses, for good, what comes from somebody whose keys it has asked for
+        and not got yet. That takes longer than a bot needs to join and say hello on a busy machine.
+        """
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not await self.ask("meet", user=user):  # noqa: ASYNC110  # another process changes it
+                await asyncio.sleep(0.1)  # between two looks
 
     async def verify(self, user: UserId) -> None:
         """Be sure of a user, as after the comparison of emoji."""
