@@ -4,8 +4,7 @@ import asyncio
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,37 +15,30 @@ from bot.clock import Clock, SystemClock, VirtualClock
 from bot.demo import play
 from bot.demo.room import FileRoom
 from bot.errors import UserError
-from bot.sample_patchwork.data import PROJECT, Step, arrivals, history
-from bot.sample_patchwork.mail import NewSeries
+from bot.sample_patchwork.data import PROJECT, arrivals, history
 from bot.sample_patchwork.patchwork import SamplePatchwork
-from bot.sample_patchwork.series import BOARDS, MOVE_TESTS, NBD, switchover
 from bot.sample_patchwork.server import serve
+from bot.sample_patchwork.week import quiet_days, week
 
-SECONDS_BETWEEN = 15.0
-_SERIES = (NBD, switchover(2), MOVE_TESTS, BOARDS)
+SECONDS_BETWEEN = 15.0  # in the week: what touches migration/ comes within a minute
+QUIET_SECONDS_BETWEEN = 600.0
+BASELINE_SECONDS = 2.0  # a poll may take several requests; what arrives between them would be old to the bot
 
 
 async def happen(sample: SamplePatchwork, say: Callable[[str], object]) -> None:
-    """Run one step after the other, beginning with the second poll of a client, because the first sets its baseline."""
+    """Play the week once somebody polls for the second time, because the first poll sets the baseline; then go on."""
     await _watched(sample)
-    for step in steps():
-        before = sample.rows.series
-        step(sample)
-        new = [row.name for number, row in sample.rows.series.items() if number not in before]
-        say(f"arrived: {new[0]}" if new else "a series goes on")
+    await asyncio.sleep(BASELINE_SECONDS)
+    for event in week():
+        event.step(sample)
+        say(event.text)
         await asyncio.sleep(SECONDS_BETWEEN)
-
-
-def steps() -> Iterator[Step]:
-    """Yield the steps of the demo, followed by ever newer versions of its series."""
-    yield from arrivals()
-    for more in itertools.count(1):
-        for series in _SERIES:
-            yield partial(_post, replace(series, version=series.version + more))
-
-
-def _post(series: NewSeries, sample: SamplePatchwork) -> None:
-    sample.post_series(PROJECT, series)
+    say(f"The week is over; from now on, something happens every {QUIET_SECONDS_BETWEEN / 60:g} minutes.")
+    for event in quiet_days():
+        await asyncio.sleep(QUIET_SECONDS_BETWEEN)
+        event.step(sample)
+        say(event.text)
+    await asyncio.Event().wait()  # it still serves
 
 
 async def _watched(sample: SamplePatchwork) -> None:

@@ -99,7 +99,7 @@ def settings(url: str, folder: Path, projects: Sequence[str]) -> Settings:
 
 def invitation(url: str) -> str:
     """Return instructions for watching the sample server at *url* with another bot."""
-    return f"""A sample Patchwork server listens at {url} until it is interrupted. To watch it, write into config.toml
+    return f"""A sample Patchwork server listens at {url} until it is interrupted. To watch it, add to config.toml
 
     [[patchwork]]
     name = "sample"
@@ -107,8 +107,9 @@ def invitation(url: str) -> str:
     projects = ["{PROJECT}"]
     poll_interval_seconds = 5
 
-and start `patchbot run`. Once it has looked, a series arrives or changes every quarter of a minute; some touch
-migration/.
+and start `patchbot run`, or restart it. Once it has polled the server, a week of a mailing list passes in ten minutes:
+something that touches migration/ arrives every minute. After that, something happens every ten minutes. Restart this
+server to see the week again.
 """
 
 

@@ -40,7 +40,7 @@ def arrivals() -> Iterator[Step]:
     """Yield the steps while the bot watches, in order: series of all kinds, then changes to them."""
     for series in (NBD, switchover(2), MULTIFD_RFC, BOARDS):
         yield _posting(series)
-    yield _post_the_pull_request
+    yield post_the_pull_request
     yield _posting(MOVE_TESTS)
     yield _supersede_the_first_version
     yield _check_the_second_version
@@ -60,7 +60,8 @@ def _review_the_first_version(server: SamplePatchwork) -> None:
     server.set_state(_patch(server, PCI_LEAK.name), "accepted", "emil")
 
 
-def _post_the_pull_request(server: SamplePatchwork) -> None:
+def post_the_pull_request(server: SamplePatchwork) -> None:
+    """Post a pull request, and its patches in reply to it."""
     patch = server.post_pull_request(PROJECT, PULL_NAME, PULL_URL, patches=len(PULL.patches), submitter=EMIL)
     server.post_series(PROJECT, PULL.replying_to(server.rows.patches[patch].msgid))
 
