@@ -83,7 +83,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StoreError(f"another patchbot runs already: it holds {path}") from error
+            raise StoreError(f"another patchbot is already running: it has locked {path}") from error
         yield
     finally:
         os.close(descriptor)

@@ -96,7 +96,7 @@ async def run_sample(port: int, say: Callable[[str], object]) -> None:
             say(play.invitation(url))
             await happen(sample, say)
     except OSError as error:
-        raise UserError(f"--serve: port {port} cannot be used: {os.strerror(error.errno or 0)}") from error
+        raise UserError(f"--serve: cannot listen on port {port}: {os.strerror(error.errno or 0)}") from error
 
 
 def _arrive(answer: dict[str, object], path: Path, sample: SamplePatchwork) -> None:

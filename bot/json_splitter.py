@@ -90,7 +90,7 @@ class JsonSplitter:
         if data and not self._ended:
             self._ended = next(self._run, True) is True
         if self._ended and self._data[self._at :].strip(b" \t\r\n"):
-            raise ValueError("something follows the JSON document")
+            raise ValueError("unexpected data after the JSON document")
         parts, self._parts = self._parts, []
         return iter(parts)
 

@@ -110,7 +110,7 @@ def test_a_project_is_a_name_or_a_table(config: ConfigRig) -> None:
         ("[]", "patchwork[0].projects: must have at least one entry"),
         ('"qemu-devel"', 'patchwork[0].projects: must be a list, such as ["…"]'),
         ("[1]", "patchwork[0].projects[0]: must be a table"),
-        ('["a", "a"]', "patchwork[0].projects: two of them are named a"),
+        ('["a", "a"]', "patchwork[0].projects: has two entries named a"),
         ('["a b"]', "patchwork[0].projects[0].name: must be a project's link name, such as qemu-devel"),
         ("[{}]", "patchwork[0].projects[0].name: is required"),
         (
@@ -183,7 +183,7 @@ def test_a_key_that_misses_its_table_is_told_where_it_belongs(config: ConfigRig)
 def test_an_unknown_key_that_is_like_no_other_is_told_with_all_that_there_are(config: ConfigRig) -> None:
     config.write(more="[web]\nzzz = 1")
 
-    assert config.mistakes() == ["web.zzz: unknown key; known here: listen"]
+    assert config.mistakes() == ["web.zzz: unknown key; valid keys here: listen"]
 
 
 def test_keys_are_lower_case(config: ConfigRig) -> None:
@@ -310,19 +310,19 @@ def test_a_value_of_the_wrong_type_or_form_is_told(config: ConfigRig, setting: s
         ("[commands]\nper_user_per_minute = 0", "commands.per_user_per_minute: must be 1 or more, is 0"),
         ("[store]\nurl = 'patchbot.db'", "store.url: must be sqlite:///FILE or postgresql://USER@HOST/DATABASE"),
         ("[store]\ndata_dir = 5", "store.data_dir: must be text"),
-        ("[[web]]\nlisten = ''", "web: must be a table"),
+        ("[[web]]\nlisten = ''", "web: [[web]] must be written [web], as there is only one"),
         (
             "[room]\nroom = '#r:hs'",
-            "room: must be a list of tables: [[…]] in the file, JSON in the environment",
+            "room: [room] must be written [[room]], as there may be several",
         ),
         ("[[room]]\nsubscribe = []", "room[0].room: is required"),
         ("[[room]]\nroom = '#r:hs'\nsubscribe = 'path:a'", 'room[0].subscribe: must be a list, such as ["…"]'),
         ("[[room]]\nroom = '#r:hs'\nsubscribe = ['path:a', '']", "room[0].subscribe[1]: must not be empty"),
         ("[[room]]\nroom = '#r:hs'\nflood = -1", "room[0].flood: must be 0 or more, is -1"),
-        ("[[room]]\nroom = '#r:hs'\n[[room]]\nroom = '#r:hs'", "room: two of them are named #r:hs"),
+        ("[[room]]\nroom = '#r:hs'\n[[room]]\nroom = '#r:hs'", "room: has two entries named #r:hs"),
         (
             "[[patchwork]]\nname = 'OZLABS'\nurl = 'https://b'\nprojects = ['p']",
-            "patchwork: two of them are named ozlabs",
+            "patchwork: has two entries named ozlabs",
         ),
     ],
 )
@@ -330,6 +330,51 @@ def test_a_mistake_in_another_table_is_told(config: ConfigRig, more: str, mistak
     config.write(more=more)
 
     assert config.mistakes() == [mistake]
+
+
+@pytest.mark.parametrize(
+    ("more", "mistake"),
+    [
+        ("[patchwork]\nname = 'b'", "[patchwork] must be written [[patchwork]], as there may be several (line 10)"),
+        ("[[room]]\nroom = '#r:hs'\n[ room ]", "[room] must be written [[room]], as there may be several (line 12)"),
+        ("[[matrix]]\nuser_id = '@b:hs'", "[[matrix]] must be written [matrix], as there is only one (line 10)"),
+        ("[web]\n[log]\n[web]", "[web] is there twice (lines 10 and 12); a table must be in one piece"),
+        (
+            "[web]\nlisten = ''\nlisten = ''\n[log]",
+            "Cannot overwrite a value (at line 12, column 12); each key may be set only once",
+        ),
+        ("[web]\nlisten = off", 'Invalid value (at line 11, column 10); text must be in quotes, as in name = "ozlabs"'),
+    ],
+)
+def test_toml_that_contradicts_itself_is_told_in_words(config: ConfigRig, more: str, mistake: str) -> None:
+    config.write(more=more)
+
+    assert config.mistakes() == [f"{config.file}: is not valid TOML: {mistake}"]
+
+
+def test_a_single_table_for_the_servers_is_told_to_be_a_list(config: ConfigRig) -> None:
+    config.file.write_text(config.file.read_text().replace("[[patchwork]]", "[patchwork]"))
+
+    assert config.mistakes() == ["patchwork: [patchwork] must be written [[patchwork]], as there may be several"]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (
+            "https://app.element.io/#/room/!a:hs",
+            "must be the address of the homeserver, such as https://matrix.example.org, not a web client's",
+        ),
+        (
+            "https://hs.org/_matrix/client/versions",
+            "must be the address of the homeserver, such as https://matrix.example.org, without /_matrix",
+        ),
+    ],
+)
+def test_a_page_instead_of_the_homeserver_is_refused(config: ConfigRig, url: str, reason: str) -> None:
+    assert config.mistakes(PATCHBOT_MATRIX__HOMESERVER=url) == [
+        f"matrix.homeserver: {reason} (set by PATCHBOT_MATRIX__HOMESERVER)"
+    ]
 
 
 def test_a_contact_that_no_header_can_carry_is_refused(config: ConfigRig) -> None:
@@ -376,7 +421,9 @@ def test_a_page_below_the_front_page_of_a_patchwork_is_told(config: ConfigRig, b
     config.write()
     config.file.write_text(config.file.read_text().replace("https://patchwork.ozlabs.org", f"{base}/{page}"))
 
-    assert config.mistakes() == ["patchwork[0].url: must be the address of the front page, without /api or /project"]
+    assert config.mistakes() == [
+        "patchwork[0].url: must be the front page's address, such as https://patchwork.ozlabs.org, without a page below it"  # noqa: E501  # as it is said
+    ]
 
 
 @pytest.mark.parametrize(
@@ -385,8 +432,8 @@ def test_a_page_below_the_front_page_of_a_patchwork_is_told(config: ConfigRig, b
         ("", "must not be empty"),
         ("matrix.example.org", "must begin with http:// or https://"),
         ("ftp://example.org", "must begin with http:// or https://"),
-        ("https://", "must name a host, such as https://example.org"),
-        (f"https://bot:{PASSWORD}@example.org", "must not hold a user name or password"),
+        ("https://", "must contain a host name, as in https://example.org"),
+        (f"https://bot:{PASSWORD}@example.org", "must not contain a user name or password"),
         ("https://example.org/?a=b", "must not have a query or a fragment"),
         ("https://example.org/#a", "must not have a query or a fragment"),
         ("https://example.org:99999", "must be a web address, such as https://example.org"),
@@ -459,7 +506,7 @@ def test_the_store_is_sqlite_or_postgresql(config: ConfigRig, url: str) -> None:
 @pytest.mark.parametrize("password", ["p@ss", "p/ss", "p?ss", "p#ss", "5432/ss"])
 def test_a_password_that_breaks_the_address_is_refused_and_not_shown(config: ConfigRig, password: str) -> None:
     assert config.mistakes(PATCHBOT_STORE__URL=f"postgresql://bot:{password}@db/patchbot") == [
-        "store.url: must have @ / ? # in a name or password written as %40 %2F %3F %23 (set by PATCHBOT_STORE__URL)"
+        "store.url: must write @ / ? # in a user name or password as %40 %2F %3F %23 (set by PATCHBOT_STORE__URL)"
     ]
 
 
@@ -495,7 +542,7 @@ def test_a_homeserver_on_another_machine_is_not_spoken_to_in_the_clear(config: C
     (mistake,) = config.mistakes(PATCHBOT_MATRIX__HOMESERVER=homeserver)
 
     assert mistake.startswith("matrix.homeserver: must begin with https://")
-    assert "matrix.allow_http = true allows that" in mistake
+    assert "matrix.allow_http = true permits it" in mistake
     assert mistake.endswith("(set by PATCHBOT_MATRIX__HOMESERVER)")
 
 

@@ -207,11 +207,12 @@ def test_the_first_file_found_is_the_one(config: ConfigRig, tmp_path: Path) -> N
 
 
 def test_without_any_file_the_places_looked_at_are_told(tmp_path: Path) -> None:
+    places = [f"{tmp_path}/a.toml", f"{tmp_path}/b.toml"]
     with pytest.raises(ConfigErrors) as caught:
-        load(None, {}, searched=(tmp_path / "a.toml", tmp_path / "b.toml"))
+        load(None, {}, searched=tuple(map(Path, places)))
 
     assert str(caught.value).splitlines() == [
-        f"config: no file found (looked for {tmp_path}/a.toml and {tmp_path}/b.toml); name one with --config FILE",
+        f"config: no settings file found (looked for {' and '.join(places)}); name one with --config FILE",
         "matrix.homeserver: is required",
         "matrix.user_id: is required",
         "patchwork: is required",

@@ -354,7 +354,7 @@ async def test_a_database_that_is_broken_is_told_since_its_first_refusal(rig: Ri
 
         assert [sentence.replace(str(tmp_path), "FOLDER") for sentence in found] == snapshot(
             [
-                "The database cannot be used since 2026-01-01 00:01 UTC (the database FOLDER/bot.db cannot be used: no such table: notice); it is tried again all the time.",  # noqa: E501  # the same
+                "The database has not been usable since 2026-01-01 00:01 UTC (the database FOLDER/bot.db cannot be used: no such table: notice); the bot keeps trying.",  # noqa: E501  # the same
                 "Polling sample has failed since 2026-01-01 01:01 UTC (the database FOLDER/bot.db cannot be used: no such table: server); next try at 2026-01-01 01:02:00 UTC.",  # noqa: E501  # the same
             ]
         )
@@ -390,7 +390,7 @@ async def test_a_flood_that_goes_on_is_told_to_operators_only(rig: Rig) -> None:
         condition = await bot.overview.condition()
 
         assert condition.floods == snapshot(
-            ("!room:hs: a flood from sample since 2026-01-01 00:03 UTC; what it brings is listed at its end.",)
+            ("!room:hs: a flood from sample since 2026-01-01 00:03 UTC; its series are listed when it is over.",)
         )
         assert str(ROOM) in written(status(condition, for_operator=True), Allowed(()))[0]
         assert str(ROOM) not in written(status(condition, for_operator=False), Allowed(()))[0]

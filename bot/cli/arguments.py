@@ -19,38 +19,53 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     patchbot: argparse.ArgumentParser = _Parser(
         prog="patchbot",
-        description="Tells Matrix rooms about the patches they asked for, from Patchwork servers.",
-        epilog="Exit status: 0 done, 1 no or failed, 2 a mistake in usage or settings. "
-        "Each verb has a --help of its own; `patchbot demo` is where to begin.",
+        description="Tells Matrix rooms about the patches on Patchwork servers that they subscribed to.",
+        epilog="Exit status: 0 for success, 1 for failure or “no”, 2 for a mistake in the usage or the settings. "
+        "`patchbot VERB --help` explains a verb; `patchbot demo` is a good start.",
         formatter_class=_Help,
     )
     patchbot.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = patchbot.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    run = _add(verbs, "run", bot.run, "the bot; SIGTERM ends it within ten seconds")
+    run = _add(verbs, "run", bot.run, "run the bot; SIGTERM stops it within ten seconds")
     _takes_config(run)
     _add_demo(verbs)
-    check = _add(verbs, "check-config", bot.check_config, "say what the settings would do, without contacting anybody")
+    check = _add(
+        verbs,
+        "check-config",
+        bot.check_config,
+        "check the settings, and describe what the bot would do; contacts no server",
+    )
     _takes_config(check)
-    paths = _add(verbs, "paths", queries.paths, "the paths that diffs touch, old and new names, sorted, one a line")
+    paths = _add(
+        verbs, "paths", queries.paths, "list the paths that diffs touch, old and new names, sorted, one per line"
+    )
     paths.add_argument(
         "files", metavar="FILE", nargs="*", type=Path, help="diffs or patch mails; default: standard input"
     )
     explain = _add(
-        verbs, "explain", queries.explain, "whether a query matches a patch, and why; exit status 1 for no match"
+        verbs, "explain", queries.explain, "tell whether a query matches a patch, and why; exit status 1 means no match"
     )
     explain.add_argument("query", metavar="QUERY", help='for example "path:migration/ from:@redhat.com"')
     explain.add_argument(
-        "file", metavar="FILE.json", nargs="?", type=Path, help="an answer of /api/patches/N/; default: standard input"
+        "file",
+        metavar="FILE.json",
+        nargs="?",
+        type=Path,
+        help="a patch, as /api/patches/N/ returns it; default: standard input",
     )
-    explain.add_argument("--maintainers", metavar="FILE", type=Path, help="the project's MAINTAINERS, for maint:")
-    maintainers = _add(verbs, "maintainers", queries.maintainers, "the sections of a MAINTAINERS file that cover paths")
+    explain.add_argument(
+        "--maintainers", metavar="FILE", type=Path, help="the project's MAINTAINERS file, which maint: needs"
+    )
+    maintainers = _add(
+        verbs, "maintainers", queries.maintainers, "list the sections of a MAINTAINERS file that cover paths"
+    )
     maintainers.add_argument("file", metavar="FILE", type=Path, help='a MAINTAINERS file; "-" is standard input')
     maintainers.add_argument("paths", metavar="PATH", nargs="+", help="from the root of the tree; it need not exist")
     _add_outbox(verbs)
     _add_database(verbs)
     _add_keys(verbs)
-    asks = _add(verbs, "healthcheck", bot.healthcheck, "ask a running bot whether it is ready; exit status 1: no")
+    asks = _add(verbs, "healthcheck", bot.healthcheck, "ask a running bot whether it is ready; exit status 1 means no")
     _takes_config(asks)
     return patchbot
 
@@ -88,7 +103,7 @@ def _add_demo(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
         type=Path,
         action="append",
         default=[],
-        help="a recorded answer of /api/patches/N/ that arrives as a new patch; may be repeated",
+        help="a file with a patch, as /api/patches/N/ returns it, which arrives as a new one; may be repeated",
     )
     either.add_argument(
         "--serve",
@@ -96,57 +111,70 @@ def _add_demo(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
         type=_port,
         nargs="?",
         const=8088,
-        help="only the sample Patchwork server, for a `patchbot run` to watch; at port 8088 if no other is given",
+        help="run only the sample Patchwork server, for `patchbot run` to watch; default port: 8088",
     )
 
 
 def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
-    text = "unsent and dead notices: list, retry, drop"
+    text = "list, retry or drop messages that are not sent yet"
     actions = _add(verbs, "outbox", None, text).add_subparsers(title="actions", metavar="ACTION", required=True)
-    _takes_config(_add(actions, "list", outbox.list_unsent, "what is not said yet, oldest first, and why"))
-    retry = _add(actions, "retry", outbox.retry, "try notices again now")
-    drop = _add(actions, "drop", outbox.drop, "delete notices without sending them")
-    drop.add_argument("--yes", action="store_true", help="do not ask")
+    _takes_config(
+        _add(actions, "list", outbox.list_unsent, "list the messages that are not sent yet, oldest first, and why")
+    )
+    retry = _add(actions, "retry", outbox.retry, "try messages again now")
+    drop = _add(actions, "drop", outbox.drop, "delete messages without sending them")
+    drop.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     for action in (retry, drop):
         _takes_config(action)
-        action.add_argument("--dead", action="store_true", help="all that were given up")
-        action.add_argument("ids", metavar="ID", nargs="*", type=_notice_id, help="a notice, as `outbox list` shows it")
+        action.add_argument("--dead", action="store_true", help="all dead messages, which were given up")
+        action.add_argument(
+            "ids", metavar="ID", nargs="*", type=_notice_id, help="the id of a message, as `outbox list` shows it"
+        )
 
 
 def _port(text: str) -> int:
     """Return a TCP port from an argument."""
     if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text[:20]} is not a port: must be 1–65535")
+        raise argparse.ArgumentTypeError(f"invalid port {text[:20]}: must be 1–65535")
     return int(text)
 
 
 def _notice_id(text: str) -> int:
     """Return a notice id from an argument, which a database integer must be able to hold."""
     if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 1 << 63):
-        raise argparse.ArgumentTypeError(f"{text[:20]} is no id of a notice")
+        raise argparse.ArgumentTypeError(f"invalid id {text[:20]}: must be a number that `patchbot outbox list` shows")
     return int(text)
 
 
 def _add_database(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
-    text = "look after the database: upgrade, check, backup"
+    text = "upgrade, check or back up the database"
     actions = _add(verbs, "db", None, text).add_subparsers(title="actions", metavar="ACTION", required=True)
     _takes_config(
-        _add(actions, "upgrade", database.upgrade, "bring it to this program's version; a SQLite file after a backup")
+        _add(
+            actions,
+            "upgrade",
+            database.upgrade,
+            "upgrade the database to this program's version; a SQLite file is backed up first",
+        )
     )
-    _takes_config(_add(actions, "check", database.check, "see that it can be used and is of this program's version"))
+    _takes_config(
+        _add(actions, "check", database.check, "check that the database can be used, and has this program's version")
+    )
     backup = _add(
-        actions, "backup", database.backup, "write a consistent copy of a SQLite file, also while the bot runs"
+        actions, "backup", database.backup, "write a consistent copy of a SQLite file, even while the bot runs"
     )
     _takes_config(backup)
-    backup.add_argument("copy", metavar="FILE", type=Path, help="where to; must not exist yet")
+    backup.add_argument("copy", metavar="FILE", type=Path, help="the copy; must not exist yet")
 
 
 def _add_keys(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
-    text = "the bot's keys at its homeserver: status, reset"
+    text = "show or reset the keys that let others trust the bot"
     actions = _add(verbs, "keys", None, text).add_subparsers(title="actions", metavar="ACTION", required=True)
-    status = _add(actions, "status", keys.status, "whether others can trust the device; exit status 1: no")
-    reset = _add(actions, "reset", keys.reset, "give the bot a new cross-signing identity; the bot must not run")
-    reset.add_argument("--yes", action="store_true", help="do not ask")
+    status = _add(
+        actions, "status", keys.status, "tell whether others can trust the bot's device; exit status 1 means no"
+    )
+    reset = _add(actions, "reset", keys.reset, "give the bot a new cross-signing identity; stop the bot first")
+    reset.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     for action in (status, reset):
         _takes_config(action)
 

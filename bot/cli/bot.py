@@ -49,16 +49,20 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def check_config(arguments: argparse.Namespace) -> int:
-    """Print what the bot would do with the settings."""
-    from bot.config import load
+    """Print what the bot would do with the settings, and then what is probably a mistake in them."""
+    from bot.config import SECRETS_VARIABLE, load
     from bot.data_dir import known_id, user_agent
+    from bot.ops.config_notes import notes
     from bot.ops.summary import room_queries, sentences
 
     settings = load(arguments.config, os.environ)
     installation = known_id(settings.store.data_dir) or "ID, a random one made at the first start"
     agent = user_agent(settings.contact, settings.user_agent, installation)
-    for sentence in sentences(settings, room_queries(settings), agent):
-        print(sentence)
+    subscriptions = room_queries(settings)
+    for sentence in sentences(settings, subscriptions, agent):
+        print(printable(sentence))
+    for note in notes(settings, subscriptions, os.environ.get(SECRETS_VARIABLE) or None):
+        print(printable(f"Note: {note}"))
     return 0
 
 
@@ -70,17 +74,17 @@ def healthcheck(arguments: argparse.Namespace) -> int:
 
     address = load(arguments.config, os.environ).web.address
     if address is None:
-        raise ConfigError("web.listen", "is off, so there is no health page to query")
+        raise ConfigError("web.listen", 'is "", so the bot serves no pages to ask')
     host, port = address
     host = _EVERYWHERE.get(host, host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz"
     try:
         answer = httpx.get(url, timeout=_HEALTHCHECK_SECONDS, trust_env=False)
     except httpx.ConnectError:
-        print(f"no bot answers at {url}: is it running?", file=sys.stderr)
+        print(f"no bot responds at {url}; is it running?", file=sys.stderr)
         return 1
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        print(f"no bot answers at {url}: {printable(str(error) or type(error).__name__)}", file=sys.stderr)
+        print(f"no bot responds at {url}: {printable(str(error) or type(error).__name__)}", file=sys.stderr)
         return 1
     is_ready = answer.status_code == httpx.codes.OK
     for line in answer.text.splitlines():

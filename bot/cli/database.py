@@ -22,14 +22,14 @@ def upgrade(arguments: argparse.Namespace) -> int:
     quiet_log()
     done = asyncio.run(upgraded())
     if done.copy is not None:
-        print(f"a copy of the database as it was is in {done.copy}")
+        print(f"Backed up the database to {done.copy}.")
     match done.before:
         case None:
-            print(f"made a new database of version {done.now}")
+            print(f"Created a new database, version {done.now}.")
         case done.now:
-            print(f"the database is at version {done.now} already")
+            print(f"The database already has version {done.now}.")
         case before:
-            print(f"the database is at version {done.now} now, it was at {before}")
+            print(f"Upgraded the database from version {before} to {done.now}.")
     return 0
 
 
@@ -52,7 +52,7 @@ def check(arguments: argparse.Namespace) -> int:
 
     quiet_log()
     asyncio.run(checked())
-    print(f"the database {'is intact' if file else 'answers'} and matches this program's version")
+    print(f"The database {'is intact' if file else 'responds'} and matches this program's version.")
     return 0
 
 
@@ -63,8 +63,10 @@ def backup(arguments: argparse.Namespace) -> int:
 
     file = file_of(store_url(arguments))
     if file is None:
-        raise ConfigError("store.url", "only a SQLite database is backed up here; use pg_dump for PostgreSQL")
-    print(f"written to {migrate.backup(file, arguments.copy)}")
+        raise ConfigError(
+            "store.url", "is a PostgreSQL database, which pg_dump backs up; this command copies SQLite files only"
+        )
+    print(f"Wrote {migrate.backup(file, arguments.copy)}.")
     return 0
 
 

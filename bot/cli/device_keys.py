@@ -49,10 +49,10 @@ def reset(arguments: argparse.Namespace) -> int:
     settings = load(arguments.config, os.environ)
     with locked(settings.store.data_dir):
         if not arguments.yes and not _is_meant():
-            print("nothing was changed")
+            print("Nothing was changed.")
             return 1
         asyncio.run(done())
-    print("the bot has a new identity, and its device is signed with it; keep a copy of keys.json")
+    print("The bot has a new identity, and its device is signed with it. Keep a copy of keys.json.")
     return 0
 
 
@@ -69,8 +69,8 @@ async def _as_kept(settings: "Settings") -> "AsyncIterator[MatrixClient]":
 
 def _is_meant() -> bool:
     if not sys.stdin.isatty():
-        raise UserError("people who verified the bot will be told that its identity changed: confirm it with --yes")
-    print("People who verified the bot will be told that its identity changed, and must verify it again.")
+        raise UserError("people who verified the bot will be warned that its identity changed; confirm with --yes")
+    print("People who verified the bot will be warned that its identity changed, and must verify it again.")
     try:
         return input("Replace the bot's identity? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:

@@ -24,7 +24,7 @@ _COLUMNS = 100
 _LEAST_COLUMNS = 20
 _ROW = "{:>6}  {:9}  {:16}  {:>5}  {}"
 _BELOW = " " * 8
-_NONE_DEAD = "There are no dead notices."
+_NONE_DEAD = "There are no dead messages."
 
 
 def list_unsent(arguments: argparse.Namespace) -> int:
@@ -114,11 +114,11 @@ async def _chosen(tx: "Transaction", arguments: argparse.Namespace) -> "list[Uns
 
     if bool(arguments.ids) == arguments.dead:
         raise UserError(
-            "name the notices, either by their ids (`patchbot outbox list` shows them) or with --dead for all dead ones"
+            "name messages by their ids, as `patchbot outbox list` shows them, or all dead ones with --dead"
         )
     notices = await tx.outbox.unsent(arguments.ids or None)
     if missing := sorted(set(arguments.ids) - {notice.id for notice in notices}):
-        raise UserError(f"no unsent notice has the id {' or '.join(map(str, missing))}; nothing was changed")
+        raise UserError(f"no unsent message has the id {' or '.join(map(str, missing))}; nothing was changed")
     return [notice for notice in notices if arguments.ids or notice.state is NoticeState.DEAD]
 
 
@@ -162,7 +162,7 @@ def _why(notice: "Unsent", now: "datetime") -> str:
 
 def _is_meant(notices: "Sequence[Unsent]") -> bool:
     if not sys.stdin.isatty():
-        raise UserError("dropped notices cannot be restored; confirm with --yes")
+        raise UserError("dropped messages cannot be restored; confirm with --yes")
     try:
         return input(f"Drop {_count(notices)} for good? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
@@ -170,4 +170,4 @@ def _is_meant(notices: "Sequence[Unsent]") -> bool:
 
 
 def _count(notices: "Sequence[Unsent]") -> str:
-    return "1 notice" if len(notices) == 1 else f"{len(notices)} notices"
+    return "1 message" if len(notices) == 1 else f"{len(notices)} messages"

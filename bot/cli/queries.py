@@ -51,7 +51,7 @@ def explain(arguments: argparse.Namespace) -> int:
         known = _maintainers_in(arguments.maintainers)
         more = ExtraFacts(sections=known.covering(patch.paths, patch.text), known_sections=known.folded_names)
     elif sections_named(query):
-        raise UserError("a query with maint: is judged by a MAINTAINERS file: name it with --maintainers FILE")
+        raise UserError("maint: needs the project's MAINTAINERS file: add --maintainers FILE")
     verdict = decide(query, facts_of(ServerName(""), patch, row.series_model(), more))
     print("match" if verdict.matched else "no match")
     for reason in verdict.reasons:
@@ -72,7 +72,7 @@ def _whole_patch(name: str, body: bytes) -> "PatchRow":
     else:
         if row.headers is not None:
             return row
-    raise UserError(f"{name} is {_kind_of(body)}: one answer of /api/patches/N/ is needed")
+    raise UserError(f"{name} is {_kind_of(body)}; expected a patch, as /api/patches/N/ returns it")
 
 
 def _kind_of(body: bytes) -> str:
@@ -80,16 +80,16 @@ def _kind_of(body: bytes) -> str:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        return "no JSON"
+        return "not valid JSON"
     match answer:
         case list():
             return "a list"
         case {"patches": _}:
             return "a series"
         case {"msgid": _, "state": _}:
-            return "a patch without its diff, as lists have it"
+            return "a patch without its diff, as in a list"
         case _:
-            return "no patch"
+            return "not a patch"
 
 
 def maintainers(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from bot.errors import UserError
 def typed(what: str) -> bytes:
     """Read standard input, and print a prompt if it is a terminal."""
     if sys.stdin.isatty():
-        print(f"reading {what} from the terminal; end it with Ctrl-D", file=sys.stderr)
+        print(f"reading {what} from the terminal; end with Ctrl-D", file=sys.stderr)
     return sys.stdin.buffer.read()
 
 

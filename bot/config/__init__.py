@@ -1,6 +1,6 @@
 """The settings: a TOML file, overridden by the secrets directory, overridden by the environment."""
 
-from bot.config.load import SEARCHED, find_config, load
+from bot.config.load import SEARCHED, SECRETS_VARIABLE, find_config, load
 from bot.config.mistakes import subscription_key
 from bot.config.model import (
     CommandSettings,
@@ -17,6 +17,7 @@ from bot.config.model import (
 
 __all__ = [
     "SEARCHED",
+    "SECRETS_VARIABLE",
     "CommandSettings",
     "LogSettings",
     "MatrixSettings",

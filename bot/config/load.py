@@ -14,7 +14,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from bot.config.mistakes import Location, explain, exposed, setting_names, unknown_variables
+from bot.config.mistakes import Location, explain, exposed, setting_names, toml_mistake, unknown_variables
 from bot.config.model import ENV_PREFIX, Settings
 from bot.errors import ConfigError, ConfigErrors
 
@@ -124,7 +124,7 @@ def _file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), f"is not valid TOML: {error}") from None
+        raise ConfigError(str(path), f"is not valid TOML: {toml_mistake(text, error)}") from None
     except (ValueError, RecursionError):  # tomllib raises both on such input
         raise ConfigError(str(path), "is nested too deeply, or contains a number that is too long") from None
 
@@ -147,4 +147,4 @@ def _text(file: Path, max_bytes: int) -> str:
 
 def _no_file(searched: tuple[Path, ...]) -> ConfigError:
     places = " and ".join(map(str, searched))
-    return ConfigError("config", f"no file found (looked for {places}); name one with --config FILE")
+    return ConfigError("config", f"no settings file found (looked for {places}); name one with --config FILE")

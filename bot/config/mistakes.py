@@ -42,6 +42,12 @@ _REASONS = {
     "dict_type": "must be a table",
     "value_error": "{error}",
 }
+_HEADER = re.compile(r"^[ \t]*(\[{1,2})[ \t]*([A-Za-z0-9_-]+)[ \t]*\]", re.MULTILINE)
+# the beginning of tomllib's reason -> what to do
+_TOML_HINTS = {
+    "Invalid value": '; text must be in quotes, as in name = "ozlabs"',
+    "Cannot overwrite a value": "; each key may be set only once",
+}
 _NUMBER_SHOWN = 20  # characters
 _NAME_SHOWN = 60  # characters
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -86,12 +92,31 @@ def explain(error: ValidationError, model: type[BaseModel], origins: Mapping[Loc
         yield _mistake(location, reason, origins)
 
 
+def toml_mistake(text: str, error: ValueError) -> str:
+    """Return what is wrong with *text*, which *error* refuses as TOML, in the words of this file where those help."""
+    headers = [(match[1], match[2], text.count("\n", 0, match.start(1)) + 1) for match in _HEADER.finditer(text)]
+    for name, field in Settings.model_fields.items():
+        single, double = ([line for mark, key, line in headers if (mark, key) == (kind, name)] for kind in ("[", "[["))
+        if double and single and not _is_table(field.annotation):
+            return f"[{name}] must be written [[{name}]], as there may be several (line {single[0]})"
+        if double and single:
+            return f"[[{name}]] must be written [{name}], as there is only one (line {double[0]})"
+        if len(single) > 1:
+            return f"[{name}] is there twice (lines {single[0]} and {single[1]}); a table must be in one piece"
+    hint = next((hint for reason, hint in _TOML_HINTS.items() if str(error).startswith(reason)), "")
+    return f"{error}{hint}"
+
+
+def _is_table(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def exposed(settings: Settings, origins: Mapping[Location, str]) -> Iterator[ConfigError]:
     """Yield a mistake if the password would be sent to another machine unencrypted; *origins* as in `explain`."""
     if settings.matrix.is_exposed:
         reason = (
-            "must begin with https://, or everybody on the way reads the password and commands the bot; "
-            "matrix.allow_http = true allows that all the same"
+            "must begin with https://: otherwise anybody on the network can read the password and command the bot "
+            "(matrix.allow_http = true permits it all the same)"
         )
         yield _mistake(("matrix", "homeserver"), reason, origins)
 
@@ -111,6 +136,12 @@ def unknown_variables(names: Iterable[str], known: Iterable[str]) -> Iterator[Co
 
 
 def _reason(mistake: ErrorDetails) -> str:
+    """Return the reason in words; brackets of a table are the mistake of its header."""
+    location, value = mistake["loc"], mistake["input"]
+    if len(location) == 1 and mistake["type"] == "value_error" and isinstance(value, Mapping):
+        return f"[{location[0]}] must be written [[{location[0]}]], as there may be several"
+    if len(location) == 1 and mistake["type"].startswith("model_") and isinstance(value, list):
+        return f"[[{location[0]}]] must be written [{location[0]}], as there is only one"
     template = _REASONS.get(mistake["type"], "cannot be used as it is")
     return template.format(**mistake.get("ctx", {}), input=str(mistake["input"])[:_NUMBER_SHOWN])
 
@@ -124,7 +155,7 @@ def _unknown_key(model: type[BaseModel], location: Location) -> str:
     elsewhere = {names[-1]: names for names in setting_names(model)}
     if close := get_close_matches(str(name), elsewhere, n=1, cutoff=0.8):
         return f"unknown key; did you mean {key_name(elsewhere[close[0]])}?"
-    return f"unknown key; known here: {', '.join(here)}"
+    return f"unknown key; valid keys here: {', '.join(here)}"
 
 
 def _table_at(model: type[BaseModel], location: Iterable[int | str]) -> type[BaseModel]:

@@ -31,7 +31,7 @@ class _Table(BaseModel):
 class MatrixSettings(_Table):
     """The bot's account, and who may control it."""
 
-    homeserver: forms.BaseUrl = Field(
+    homeserver: forms.HomeserverUrl = Field(
         description="The address of the bot's homeserver.", examples=["https://matrix.example.org"]
     )
     user_id: forms.MatrixUser = Field(description="The bot's account there.", examples=["@patchbot:example.org"])
@@ -58,18 +58,18 @@ class MatrixSettings(_Table):
     )
     allow_http: bool = Field(
         default=False,
-        description="Whether the homeserver may be spoken to without TLS, over http://, on another machine than this: "
-        "whoever sits in between reads the password and everything that is said, and can command the bot.",
+        description="Whether to allow http:// for a homeserver on another machine: anybody on the network in between "
+        "can then read the password and all messages, and command the bot.",
     )
     messages_per_second: forms.Number = Field(
-        default=0.2, gt=0, le=1000, description="How fast the bot sends: this many messages a second in the long run."
+        default=0.2, gt=0, le=1000, description="How many messages per second the bot sends in the long run."
     )
     message_burst: forms.Count = Field(
         default=8,
         ge=1,
         le=10_000,
-        description="How many messages it sends at once before that. The homeserver has limits of its own: raise both "
-        "when it lifts those for the bot.",
+        description="How many messages the bot sends at once before that rate applies. The homeserver has limits of "
+        "its own: raise both settings when it lifts those for the bot.",
     )
 
     @property
@@ -91,13 +91,14 @@ class StoreSettings(_Table):
         description="The database: a file, as in sqlite:///patchbot.db (four slashes begin an absolute path), or "
         "PostgreSQL 14 or newer, as in postgresql://patchbot@localhost/patchbot, over a socket "
         "postgresql://patchbot@/patchbot?host=/run/postgresql; what else libpq knows may follow (sslmode=require). "
-        'It needs pip install "patchwork-matrix-bot[postgres]", a database of its own (createdb -T template0 -E UTF8), '
-        "and no pooler that shares connections in between. Better PATCHBOT_STORE__URL for an address with a password; "
-        "@ / ? # in that are written %40 %2F %3F %23.",
+        'It needs pip install "patchwork-matrix-bot[postgres]" and a database of its own (createdb -T template0 '
+        "-E UTF8), without a pooler in between that shares connections. An address with a password is better kept out "
+        "of this file, in PATCHBOT_STORE__URL; in the password, write @ / ? # as %40 %2F %3F %23.",
     )
     data_dir: Path = Field(
         default=Path(),
-        description="The directory for the Matrix device and its keys, and for the lock that keeps a second bot away.",
+        description="The directory for the Matrix device and its keys, and for the lock file that keeps a second bot "
+        "from starting.",
     )
 
 
@@ -106,10 +107,10 @@ class WebSettings(_Table):
 
     listen: forms.Listen = Field(
         default="127.0.0.1:9199",
-        description='Where the bot shows how it is, as host:port; "" is nowhere. /: a page for people; /livez: it '
-        "runs; /readyz: it works, or what keeps it from that, since when; /metrics: numbers for Prometheus. "
-        "Nothing is asked of who looks, and the page names the bot's rooms: keep it on this machine, or behind a proxy "
-        "that asks. `patchbot healthcheck` looks at /readyz.",
+        description='The address of the status pages, as host:port; "" turns them off. /: a page for people; /livez: '
+        "whether the bot runs; /readyz: whether it works, or what keeps it from that and since when; /metrics: metrics "
+        "for Prometheus. The pages require no login, and / names the bot's rooms: keep them on this machine, or behind "
+        "a proxy that requires one. `patchbot healthcheck` requests /readyz.",
     )
 
     @property
@@ -123,10 +124,10 @@ class LogSettings(_Table):
     """The format and level of the log."""
 
     format: Literal["text", "json"] = Field(
-        default="text", description='How lines are written to standard error: "text" for people, "json" for machines.'
+        default="text", description='The format of the log on standard error: "text" for people, "json" for machines.'
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description='The least that is told: "debug", "info", "warning" or "error".'
+        default="info", description='The lowest level that is logged: "debug", "info", "warning" or "error".'
     )
 
 
@@ -183,7 +184,7 @@ class ProjectSettings(_Table):
     )
     archive_url: forms.ArchiveUrl | None = Field(
         default=None,
-        description="where its mails can be read, when the server does not say; {msgid} becomes the message-id",
+        description="where its mails can be read, if the server does not say; {msgid} becomes the message-id",
     )
 
     @model_validator(mode="before")
@@ -225,7 +226,8 @@ class PatchworkSettings(_Table):
     """A Patchwork server to watch."""
 
     name: forms.PatchworkName = Field(
-        description="How the bot calls the server: letters, digits, dots, dashes and underscores.", examples=["ozlabs"]
+        description="The server's name in queries and messages: letters, digits, dots, dashes and underscores.",
+        examples=["ozlabs"],
     )
     url: forms.PatchworkUrl = Field(
         description="The address of its front page.", examples=["https://patchwork.ozlabs.org"]
@@ -239,13 +241,13 @@ class PatchworkSettings(_Table):
         examples=[["qemu-devel"], [_A_PROJECT]],
     )
     poll_interval_seconds: forms.Number = Field(
-        default=60.0, ge=1, le=86_400, description="Seconds between two looks; 1 or more."
+        default=60.0, ge=1, le=86_400, description="Seconds between two polls; 1 or more."
     )
     incomplete_after_minutes: forms.Number = Field(
         default=30.0,
         ge=0,
         le=43_200,
-        description="After how many minutes a series is judged although mails of it are missing; 0 does not wait.",
+        description="After how many minutes an incomplete series is matched and posted with what arrived; 0: at once.",
     )
     check_lanes: dict[forms.LaneName, Annotated[tuple[forms.ContextGlob, ...], forms.TEXT_LIST]] = Field(
         default_factory=dict,
@@ -276,8 +278,8 @@ class RoomSettings(_Table):
         default=10,
         ge=0,
         le=100_000,
-        description="More series than this at once become one line and a thread instead of a card each; 0 is never. "
-        "`set flood` in chat counts before this.",
+        description="More series than this at once become one line and a thread instead of a card each; 0: never. "
+        "`set flood` in chat overrides it.",
     )
 
 
@@ -297,7 +299,7 @@ class Settings(BaseSettings):
     matrix: MatrixSettings
     contact: forms.AsciiText = Field(
         default_factory=lambda others: _contact(others.get("matrix")),
-        description="Whom the administrators of the Patchwork servers may write to: it goes into the User-Agent of "
+        description="Whom the administrators of the Patchwork servers can contact; it is part of the User-Agent of "
         "every request. Default: the first of the admins.",
         examples=["ops@example.org"],
     )
@@ -305,12 +307,12 @@ class Settings(BaseSettings):
         default="",
         description="The name that the User-Agent of every request to the Patchwork servers begins with, such as "
         "patch-notifier/1.0, for a server whose wall refuses the word “bot” (the contact should have none, either); "
-        '"" is patchwork-matrix-bot/ and its version. Behind it, in brackets, stand the contact and a random '
-        "installation id, which is kept in data_dir.",
+        '"" is patchwork-matrix-bot/ and its version. The contact and a random installation id, which is kept in '
+        "data_dir, follow in parentheses.",
     )
     store: StoreSettings = Field(
         default=StoreSettings(),
-        description="Relative paths, here and elsewhere, begin where the bot is started.",
+        description="Relative paths, here and elsewhere, are relative to the directory where the bot is started.",
     )
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()

@@ -19,7 +19,8 @@ _LISTEN = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 _STORE = re.compile(r"sqlite:///.+|postgresql://.+", re.DOTALL)
 # Only one @ and no / ? # before it; otherwise part of a password could be shown as a host, port or database name
 _POSTGRES = re.compile(r"postgresql://([^@/?#]*@)?[^@/?#]*(/[^@/?#]*)?(\?[^@#]*)?")
-_BELOW_THE_FRONT = re.compile(r"/(?:api|project|projects|patch|series)(?:/|$)")
+_BELOW_THE_FRONT = re.compile(r"/(?:api|project|projects|patch|series|cover|comment|bundle|bundles)(?:/|$)")
+_BELOW_THE_HOMESERVER = re.compile(r"/(?:_matrix|_synapse|\.well-known)(?:/|$)")
 _PORT_MAX = 65535
 
 
@@ -41,7 +42,7 @@ def all_differ(name_of: Callable[[_Entry], str]) -> AfterValidator:
     def check(entries: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
         names = [name_of(entry) for entry in entries]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"two of them are named {twice}")
+            raise ValueError(f"has two entries named {twice}")
         return entries
 
     return AfterValidator(check)
@@ -66,9 +67,9 @@ def _web_address(value: str) -> str:
     if parts.scheme not in {"http", "https"}:
         raise ValueError("must begin with http:// or https://")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or password")
+        raise ValueError("must not contain a user name or password")
     if not parts.hostname:
-        raise ValueError("must name a host, such as https://example.org")
+        raise ValueError("must contain a host name, as in https://example.org")
     return value
 
 
@@ -93,7 +94,21 @@ def _patchwork_url(value: str) -> str:
     """Validate the address of a server's front page, which its API and project pages are below."""
     front = _base_url(value)
     if _BELOW_THE_FRONT.search(urlsplit(front).path):
-        raise ValueError("must be the address of the front page, without /api or /project")
+        raise ValueError(
+            "must be the front page's address, such as https://patchwork.ozlabs.org, without a page below it"
+        )
+    return front
+
+
+def _homeserver(value: str) -> str:
+    """Validate the address of a homeserver, which its API is below; people paste that of their web client instead."""
+    if "#/" in value:
+        raise ValueError(
+            "must be the address of the homeserver, such as https://matrix.example.org, not a web client's"
+        )
+    front = _base_url(value)
+    if _BELOW_THE_HOMESERVER.search(urlsplit(front).path):
+        raise ValueError("must be the address of the homeserver, such as https://matrix.example.org, without /_matrix")
     return front
 
 
@@ -134,15 +149,15 @@ def _store_url(value: SecretStr) -> SecretStr:
     if not _STORE.fullmatch(url):
         raise ValueError("must be sqlite:///FILE or postgresql://USER@HOST/DATABASE")
     if url.startswith("postgresql:") and not _POSTGRES.fullmatch(url):
-        raise ValueError("must have @ / ? # in a name or password written as %40 %2F %3F %23")
+        raise ValueError("must write @ / ? # in a user name or password as %40 %2F %3F %23")
     return value
 
 
 def _listen(value: str) -> str:
     if value and not _LISTEN.fullmatch(value):
-        raise ValueError('must be host:port, or "" for off')
+        raise ValueError('must be host:port, such as 127.0.0.1:9199, or "" to turn the pages off')
     if value and int(value.rpartition(":")[2]) > _PORT_MAX:
-        raise ValueError(f"must have a port of {_PORT_MAX} or less")
+        raise ValueError(f"must have a port from 0 to {_PORT_MAX}")
     return value
 
 
@@ -180,7 +195,7 @@ def _tables(value: object) -> object:
     except ValueError:
         entries = None
     if not isinstance(entries, list | tuple):
-        raise ValueError("must be a list of tables: [[…]] in the file, JSON in the environment")  # noqa: TRY004  # pydantic collects ValueErrors
+        raise ValueError("must be a list of tables: [[…]] in the file, or JSON in the environment")  # noqa: TRY004  # pydantic collects ValueErrors
     return entries
 
 
@@ -197,7 +212,7 @@ Word = Annotated[Text, Field(max_length=32), _form(r"\S+", "a word without space
 Number = Annotated[float, BeforeValidator(_no_boolean)]  # fields set lower and upper bounds, which exclude inf and nan
 Count = Annotated[int, BeforeValidator(_no_boolean)]
 
-BaseUrl = Annotated[Text, AfterValidator(_base_url)]
+HomeserverUrl = Annotated[Text, AfterValidator(_homeserver)]
 PatchworkUrl = Annotated[Text, AfterValidator(_patchwork_url)]
 ArchiveUrl = Annotated[Text, AfterValidator(_archive_url)]
 MaintainersFiles = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), AfterValidator(_maintainers)]

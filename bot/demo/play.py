@@ -124,9 +124,9 @@ def recorded_patch(path: Path) -> dict[str, object]:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON") from error
+        raise UserError(f"{path} is not valid JSON; expected a patch, as /api/patches/N/ returns it") from error
     if not isinstance(answer, dict):
-        raise UserError(f"{path} is no patch: one answer of /api/patches/N/ is needed")
+        raise UserError(f"{path} is not a patch; expected one as /api/patches/N/ returns it")
     return answer
 
 

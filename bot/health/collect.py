@@ -88,7 +88,7 @@ class HealthCollector:
                 floods = tuple([_flood(flood) for flood in await tx.floods.all()])
         except StoreError as error:
             since = moment(self._store.failing_since or self._clock.now())
-            broken = (f"The database cannot be used since {since} ({error}); it is tried again all the time.",)
+            broken = (f"The database has not been usable since {since} ({error}); the bot keeps trying.",)
         presence = self.presence
         return BotStatus(
             version=__version__,
@@ -197,6 +197,5 @@ def _incident(incident: Incident) -> str:
 
 
 def _flood(flood: Flood) -> str:
-    return (
-        f"{flood.room}: a flood from {flood.server} since {moment(flood.opened)}; what it brings is listed at its end."
-    )
+    since = moment(flood.opened)
+    return f"{flood.room}: a flood from {flood.server} since {since}; its series are listed when it is over."

@@ -55,7 +55,7 @@ class _Looks(Generic[_Seen]):
     def silence(self) -> str:
         """A sentence that the database does not respond, and since when."""
         since = to_the_second(self._silent_since or self._clock.now())
-        return f"The database has not answered within {ANSWER_SECONDS:g} s, since {since}; it is asked again each time."
+        return f"The database has not answered within {ANSWER_SECONDS:g} s since {since}; each request asks it again."
 
     async def now(self) -> _Seen | None:
         """Return the result of the query, or None if it takes too long, as when the database hangs."""
@@ -179,7 +179,7 @@ def checked(listening_on: str) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if is_ours(request.headers.get("Host", ""), ours):
             return await handler(request)
-        reason = "This is not the name of the bot's machine. A proxy in front of it must send the address as Host.\n"
+        reason = "Unknown host name. A proxy in front of the bot must send the bot's address as Host.\n"
         return web.Response(status=MISDIRECTED, text=reason)
 
     return check

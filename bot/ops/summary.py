@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.config import (
-    MatrixSettings,
     NetworkSettings,
     PatchworkSettings,
     RoomSettings,
@@ -18,13 +17,10 @@ from bot.errors import ConfigError, ConfigErrors, QueryError
 from bot.patchwork.state_classes import StateClass
 from bot.query.parser import parse_subscription
 from bot.query.query import Query
-from bot.subscriptions.lint import hints
-from bot.subscriptions.section_changes import sections_named
 from bot.text import printable
 
 _SHOWN = 60  # characters of a mistake
 _SQLITE = "sqlite:///"
-_EXAMPLE = "example.org"
 _LOG_FORMS = {"text": "lines of text", "json": "lines of JSON"}
 
 
@@ -74,12 +70,6 @@ def _one_line(text: str) -> str:
 def sentences(settings: Settings, subscriptions: Sequence[RoomQuery], agent: str) -> Iterator[str]:
     """Yield what the bot would do with *settings* and User-Agent *agent*; no server is contacted, no secret shown."""
     yield f"Signs in to {settings.matrix.homeserver} as {settings.matrix.user_id}."
-    yield from _examples(settings.matrix)
-    if not settings.matrix.has_secret:
-        yield (
-            "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, "
-            "from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory."
-        )
     yield from _store(settings.store)
     for server in settings.patchwork:
         yield _server(server)
@@ -88,35 +78,20 @@ def sentences(settings: Settings, subscriptions: Sequence[RoomQuery], agent: str
             if project.maintainers:
                 places = ", ".join(place.partition("?")[0] for place in project.maintainers)
                 yield f"Reads MAINTAINERS of {project.name} from {places} every day."
-    yield f"Names {settings.contact} as its contact in every request to them."
-    yield f"Sends them this User-Agent: {agent}."
+    yield f"Gives Patchwork servers {settings.contact} as the contact, in the User-Agent {agent}."
     yield from _network(settings.network)
-    if not any(project.maintainers for server in settings.patchwork for project in server.projects):
-        for each in subscriptions:
-            if sections_named(each.query):
-                yield f"Note: {each.key} asks for maint:, and no project has a maintainers file: it matches nothing."
     for room in settings.room:
         yield from _room(room, [each.query for each in subscriptions if each.room == room.room])
-    yield f"Answers to commands that begin with {settings.commands.prefix}."
+    yield f"Answers commands that begin with {settings.commands.prefix}."
     invited_by = ", ".join(settings.matrix.invite_from)
-    yield f"Accepts invitations of {invited_by}." if invited_by else "Accepts no invitations."
+    yield f"Accepts invitations from {invited_by}." if invited_by else "Accepts no invitations."
     yield f"Admins: {', '.join(settings.matrix.admins) or 'none'}."
     yield (
-        f"Shows how it is on {settings.web.listen}: to people at /, to machines at /livez, /readyz and /metrics."
+        f"Serves its status on {settings.web.listen}: / for people, /livez, /readyz and /metrics for programs."
         if settings.web.listen
-        else "Shows nobody how it is."
+        else 'Serves no status pages (web.listen is "").'
     )
-    yield f"Logs from the level {settings.log.level} on, as {_LOG_FORMS[settings.log.format]}."
-
-
-def _examples(matrix: MatrixSettings) -> Iterator[str]:
-    """Yield a note on the settings that still contain the example's host names, which nothing is behind."""
-    host, server = urlsplit(matrix.homeserver).hostname or "", matrix.user_id.partition(":")[2]
-    admins = [("matrix.admins", admin.partition(":")[2]) for admin in matrix.admins]
-    left = [("matrix.homeserver", host), ("matrix.user_id", server), *admins]
-    keys = list(dict.fromkeys(key for key, name in left if name == _EXAMPLE or name.endswith(f".{_EXAMPLE}")))
-    if keys:
-        yield f"Note: still at {_EXAMPLE}, as in the example: {', '.join(keys)}."
+    yield f"Logs at level {settings.log.level} and above, as {_LOG_FORMS[settings.log.format]}."
 
 
 def _store(store: StoreSettings) -> Iterator[str]:
@@ -128,10 +103,10 @@ def _store(store: StoreSettings) -> Iterator[str]:
 def _server(server: PatchworkSettings) -> str:
     projects = ", ".join(project.name for project in server.projects)
     minutes = server.incomplete_after_minutes
-    patience = f"after {minutes:g} minutes" if minutes else "at once"
+    when = f"{minutes:g} minutes after its first mail" if minutes else "at once"
     return (
-        f"Watches {server.name} ({server.url}) every {server.poll_interval_seconds:g} s for {projects}; "
-        f"a series that stays incomplete is judged {patience}."
+        f"Polls {server.name} ({server.url}) every {server.poll_interval_seconds:g} s for {projects}; "
+        f"posts a series that stays incomplete {when}."
     )
 
 
@@ -146,17 +121,16 @@ def _classes(server: PatchworkSettings) -> Iterator[str]:
 
 def _network(network: NetworkSettings) -> Iterator[str]:
     if proxy := network.proxy.get_secret_value():
-        yield f"Goes through the proxy {_without_login(proxy)}."
+        yield f"Connects through the proxy {_without_login(proxy)}."
     if network.ca_file:
         yield f"Trusts the certificates in {network.ca_file} instead of the system's."
 
 
 def _room(room: RoomSettings, queries: Sequence[Query]) -> Iterator[str]:
     if not queries:
-        yield f"Joins {room.room}, without a subscription from here."
+        yield f"Joins {room.room}; the settings have no subscription for it."
     for query in queries:
         yield f"Tells {room.room} about: {query}"
-        yield from (f"Note: {hint}." for hint in hints(query))
 
 
 def _without_login(url: str) -> str:

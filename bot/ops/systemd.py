@@ -34,12 +34,12 @@ class ServiceManager:
 @asynccontextmanager
 async def watched(manager: ServiceManager) -> AsyncIterator[None]:
     """Report that the service is ready, send signs of life at half the watchdog's interval, and report the end."""
-    manager.tell("READY=1", "STATUS=Running; /readyz says what keeps the bot from its work.")
+    manager.tell("READY=1", "STATUS=Running; /readyz tells whether it works.")
     pulse = asyncio.create_task(_pulse(manager)) if manager.watchdog_seconds else None
     try:
         yield
     finally:
-        manager.tell("STOPPING=1", "STATUS=Sends what is due, and ends.")
+        manager.tell("STOPPING=1", "STATUS=Stopping: sending what is due.")
         if pulse is not None:
             pulse.cancel()
 

@@ -103,12 +103,12 @@ def _mistaken_for(answer: object, fields: Mapping[object, object]) -> str | None
     """Return what the file is instead of a response for a patch, or None if it looks like one."""
     mistakes = [
         (isinstance(answer, list), "this is a list"),
-        (not isinstance(answer, dict), "this is no JSON object"),
+        (not isinstance(answer, dict), "this is not a JSON object"),
         ("detail" in fields and "id" not in fields, f"this is a server's error ({_short(fields.get('detail'))})"),
         ("category" in fields and "payload" in fields, "this is an event"),
         ("received_total" in fields, "this is a series"),
         ("diff" not in fields and "state" in fields, "this is an entry of a list, without its diff"),
-        ("diff" not in fields, "this is no patch"),
+        ("diff" not in fields, "this is not a patch"),
     ]
     return next((text for mistaken, text in mistakes if mistaken), None)
 
@@ -143,7 +143,7 @@ class _Fields:
 
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, dict):
-            raise ValueError(f"this is no patch: its {where.strip() or 'answer'} is no object")  # noqa: TRY004 - the file's content is wrong, not a caller's type
+            raise ValueError(f"this is not a patch: its {where.strip() or 'answer'} is not an object")  # noqa: TRY004 - the file's content is wrong, not a caller's type
         self._fields: Mapping[object, object] = value
         self._where = where
 
@@ -159,14 +159,14 @@ class _Fields:
         """Return a positive id or version that fits into a database column."""
         value = self._fields.get(key)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
-            raise ValueError(f"this is no patch: its {self._where}{key} is no positive number")
+            raise ValueError(f"this is not a patch: its {self._where}{key} is not a positive number")
         return value
 
     def text(self, key: str) -> str:
         """Return a required text."""
         value = self.optional(key)
         if not value:
-            raise ValueError(f"this is no patch: it has no {self._where}{key}")
+            raise ValueError(f"this is not a patch: it has no {self._where}{key}")
         return value
 
     def optional(self, key: str) -> str | None:
@@ -175,7 +175,7 @@ class _Fields:
         if value is None:
             return None
         if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-            raise ValueError(f"this is no patch: its {self._where}{key} is no text")
+            raise ValueError(f"this is not a patch: its {self._where}{key} is not text")
         return value
 
     def date(self, key: str) -> datetime:
@@ -185,4 +185,4 @@ class _Fields:
             date = datetime.fromisoformat(text)
             return date if date.tzinfo is None else date.astimezone(UTC).replace(tzinfo=None)
         except (ValueError, OverflowError) as error:
-            raise ValueError(f"this is no patch: its {self._where}{key} is no date: {text[:40]!r}") from error
+            raise ValueError(f"this is not a patch: its {self._where}{key} is not a date: {text[:40]!r}") from error

@@ -30,18 +30,17 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.replace(str(folder), "FOLDER").splitlines() == snapshot(
         [
             "Signs in to https://matrix.example.org as @patchbot:example.org.",
-            "Note: still at example.org, as in the example: matrix.homeserver, matrix.user_id.",
-            "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory.",  # noqa: E501  # as it is printed
             "Keeps its database in FOLDER/patchbot.db, and its device and keys in FOLDER.",
-            "Watches ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed
-            "Names @patchbot:example.org as its contact in every request to them.",
-            "Sends them this User-Agent: patchwork-matrix-bot/0.1.0 (@patchbot:example.org; installation ID, a random one made at the first start).",  # noqa: E501  # as it is printed
+            "Polls ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel; posts a series that stays incomplete 30 minutes after its first mail.",  # noqa: E501  # as it is printed
+            "Gives Patchwork servers @patchbot:example.org as the contact, in the User-Agent patchwork-matrix-bot/0.1.0 (@patchbot:example.org; installation ID, a random one made at the first start).",  # noqa: E501  # as it is printed
             "Tells #migration:example.org about: path:migration/",
-            "Answers to commands that begin with !pw.",
-            "Accepts invitations of *:example.org.",
+            "Answers commands that begin with !pw.",
+            "Accepts invitations from *:example.org.",
             "Admins: none.",
-            "Shows how it is on 127.0.0.1:9199: to people at /, to machines at /livez, /readyz and /metrics.",
-            "Logs from the level info on, as lines of text.",
+            "Serves its status on 127.0.0.1:9199: / for people, /livez, /readyz and /metrics for programs.",
+            "Logs at level info and above, as lines of text.",
+            "Note: example.org is only the example's server; replace it in matrix.homeserver, matrix.user_id.",
+            "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory.",  # noqa: E501  # as it is printed
         ]
     )
 

@@ -36,10 +36,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
 
 
 def test_a_database_is_made_checked_and_backed_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "upgrade") == (0, f"made a new database of version {NEWEST}\n")
-    assert run(capsys, "upgrade") == (0, f"the database is at version {NEWEST} already\n")
-    assert run(capsys, "check") == (0, "the database is intact and matches this program's version\n")
-    assert run(capsys, "backup", "copy.db") == (0, "written to copy.db\n")
+    assert run(capsys, "upgrade") == (0, f"Created a new database, version {NEWEST}.\n")
+    assert run(capsys, "upgrade") == (0, f"The database already has version {NEWEST}.\n")
+    assert run(capsys, "check") == (0, "The database is intact and matches this program's version.\n")
+    assert run(capsys, "backup", "copy.db") == (0, "Wrote copy.db.\n")
     assert {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.glob("*.db*")} == {
         "patchbot.db": "0o600",
         "copy.db": "0o600",
@@ -51,7 +51,7 @@ def test_a_backup_is_a_database_of_its_own(folder: Path, capsys: pytest.CaptureF
     run(capsys, "backup", "copy.db")
     write_config(folder, more='[store]\nurl = "sqlite:///copy.db"')
 
-    assert run(capsys, "check") == (0, "the database is intact and matches this program's version\n")
+    assert run(capsys, "check") == (0, "The database is intact and matches this program's version.\n")
 
 
 def test_a_backup_overwrites_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,12 +138,12 @@ def test_a_database_of_postgresql_is_made_and_checked_and_backed_up_by_its_own_t
         1,
         f"the database is at version none, the program at {NEWEST}: run `patchbot db upgrade`\n",
     )
-    assert run(capsys, "upgrade") == (0, f"made a new database of version {NEWEST}\n")
-    assert run(capsys, "upgrade") == (0, f"the database is at version {NEWEST} already\n")
-    assert run(capsys, "check") == (0, "the database answers and matches this program's version\n")
+    assert run(capsys, "upgrade") == (0, f"Created a new database, version {NEWEST}.\n")
+    assert run(capsys, "upgrade") == (0, f"The database already has version {NEWEST}.\n")
+    assert run(capsys, "check") == (0, "The database responds and matches this program's version.\n")
     assert run(capsys, "backup", "copy.db") == (
         2,
-        "store.url: only a SQLite database is backed up here; use pg_dump for PostgreSQL\n",
+        "store.url: is a PostgreSQL database, which pg_dump backs up; this command copies SQLite files only\n",
     )
     assert not list(folder.glob("*.db"))
 

@@ -66,9 +66,9 @@ def test_quit_ends_the_demo_before_the_next_line() -> None:
     ("content", "reason"),
     [
         (None, "cannot read {file}: No such file or directory"),
-        ("nonsense", "{file} is no JSON"),
-        ("[]", "{file} is no patch: "),
-        ("{}", "{file}: this is no patch"),
+        ("nonsense", "{file} is not valid JSON; "),
+        ("[]", "{file} is not a patch; "),
+        ("{}", "{file}: this is not a patch"),
     ],
 )
 def test_a_bad_recorded_patch_exits_2_with_one_line(
@@ -151,4 +151,4 @@ def test_a_port_that_is_taken_is_told_in_a_line(capsys: pytest.CaptureFixture[st
 
         status = main(["demo", "--serve", str(port)])
 
-    assert (status, capsys.readouterr().err) == (2, f"--serve: port {port} cannot be used: Address already in use\n")
+    assert (status, capsys.readouterr().err) == (2, f"--serve: cannot listen on port {port}: Address already in use\n")

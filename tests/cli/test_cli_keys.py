@@ -37,7 +37,7 @@ def test_a_reset_must_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "reset"]) == 2
 
     assert capsys.readouterr().err == (
-        "people who verified the bot will be told that its identity changed: confirm it with --yes\n"
+        "people who verified the bot will be warned that its identity changed; confirm with --yes\n"
     )
 
 

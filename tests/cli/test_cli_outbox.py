@@ -19,12 +19,13 @@ from bot.store.store import Store, Transaction
 from support.cli_rig import work_in, write_config
 
 DEVICE = DeviceId("ONE")
-NAMELESS = "name the notices, either by their ids (`patchbot outbox list` shows them) or with --dead for all dead ones"
+NAMELESS = "name messages by their ids, as `patchbot outbox list` shows them, or all dead ones with --dead"
 
 
 @pytest.fixture(autouse=True)
 def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_config(work_in(tmp_path, monkeypatch))
+    monkeypatch.setenv("COLUMNS", "100")
 
 
 def in_the_store(do: Callable[[Transaction], Awaitable[None]]) -> None:
@@ -143,15 +144,15 @@ def test_an_empty_outbox_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
 
     assert run(capsys, "list") == (0, "The outbox is empty.\n")
-    assert run(capsys, "retry", "--dead") == (0, "There are no dead notices.\n")
-    assert run(capsys, "drop", "--dead") == (0, "There are no dead notices.\n")
+    assert run(capsys, "retry", "--dead") == (0, "There are no dead messages.\n")
+    assert run(capsys, "drop", "--dead") == (0, "There are no dead messages.\n")
 
 
 @pytest.mark.usefixtures("_outbox")
 def test_what_was_given_up_is_tried_again_where_it_stood(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "retry", "--dead") == (
         0,
-        "1 notice will be tried again; a running bot does so within a minute.\n",
+        "1 message will be tried again; a running bot does so within a minute.\n",
     )
 
     assert states(capsys) == ["1 tried", "2 tried", "3 waiting"]
@@ -163,7 +164,7 @@ def test_what_is_dropped_is_shown_first_and_gone_when_it_is_meant(capsys: pytest
 
     assert status == 0
     assert "card/ozlabs/series/2/" in said
-    assert said.endswith("2 notices dropped.\n")
+    assert said.endswith("2 messages dropped.\n")
     assert states(capsys) == ["1 dead"]
 
 
@@ -186,9 +187,9 @@ def test_dropping_asks_at_a_terminal(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["drop", "1"], "dropped notices cannot be restored; confirm with --yes"),
-        (["retry", "1", "99"], "no unsent notice has the id 99; nothing was changed"),
-        (["drop", "98", "99", "--yes"], "no unsent notice has the id 98 or 99; nothing was changed"),
+        (["drop", "1"], "dropped messages cannot be restored; confirm with --yes"),
+        (["retry", "1", "99"], "no unsent message has the id 99; nothing was changed"),
+        (["drop", "98", "99", "--yes"], "no unsent message has the id 98 or 99; nothing was changed"),
         (["retry"], NAMELESS),
         (["retry", "1", "--dead"], NAMELESS),
     ],

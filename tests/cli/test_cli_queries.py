@@ -176,16 +176,16 @@ ROW_OF_A_LIST = {
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"diff --git", "answer.json is no JSON: one answer of /api/patches/N/ is needed"),
-        (b"\xff\xfe", "answer.json is no JSON: one answer of /api/patches/N/ is needed"),
-        (b"", "answer.json is no JSON: one answer of /api/patches/N/ is needed"),
-        (b"[" * 100_000, "answer.json is no JSON: one answer of /api/patches/N/ is needed"),
-        (b"[]", "answer.json is a list: one answer of /api/patches/N/ is needed"),
-        (b"{}", "answer.json is no patch: one answer of /api/patches/N/ is needed"),
-        (json.dumps(SERIES).encode(), "answer.json is a series: one answer of /api/patches/N/ is needed"),
+        (b"diff --git", "answer.json is not valid JSON; expected a patch, as /api/patches/N/ returns it"),
+        (b"\xff\xfe", "answer.json is not valid JSON; expected a patch, as /api/patches/N/ returns it"),
+        (b"", "answer.json is not valid JSON; expected a patch, as /api/patches/N/ returns it"),
+        (b"[" * 100_000, "answer.json is not valid JSON; expected a patch, as /api/patches/N/ returns it"),
+        (b"[]", "answer.json is a list; expected a patch, as /api/patches/N/ returns it"),
+        (b"{}", "answer.json is not a patch; expected a patch, as /api/patches/N/ returns it"),
+        (json.dumps(SERIES).encode(), "answer.json is a series; expected a patch, as /api/patches/N/ returns it"),
         (
             json.dumps(ROW_OF_A_LIST).encode(),
-            "answer.json is a patch without its diff, as lists have it: one answer of /api/patches/N/ is needed",
+            "answer.json is a patch without its diff, as in a list; expected a patch, as /api/patches/N/ returns it",
         ),
     ],
 )

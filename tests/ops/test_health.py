@@ -93,7 +93,7 @@ async def test_a_database_that_another_program_locks_is_told_instead_of_waited_f
 
     assert ready.status_code == 503
     assert ready.text == (
-        "The database has not answered within 0.05 s, since 2026-01-01 00:00:00 UTC; it is asked again each time.\n"
+        "The database has not answered within 0.05 s since 2026-01-01 00:00:00 UTC; each request asks it again.\n"
     )
     assert "patchbot_ready 0.0" in measured.text
     assert shown.status_code == 503

@@ -14,7 +14,7 @@ async def test_a_name_that_was_made_to_stand_for_the_bots_address_is_refused(pat
         answer = await client.get(path, headers={"Host": "rebound.example.com:9199"})
 
     assert answer.status_code == 421
-    assert "must send the address as Host" in answer.text
+    assert "must send the bot's address as Host" in answer.text
     assert "qemu" not in answer.text
 
 

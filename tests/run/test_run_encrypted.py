@@ -32,7 +32,7 @@ async def test_an_encrypted_room_gets_its_cards_and_answers(stage: Stage, ann: P
         "The account's identity is the bot's own: ….\n"
         "One-time keys at the homeserver: 50.\n"
     )
-    assert refused == (1, f"another patchbot runs already: it holds {stage.folder / 'patchbot.lock'}\n")
+    assert refused == (1, f"another patchbot is already running: it has locked {stage.folder / 'patchbot.lock'}\n")
     assert card not in bot.said()
     assert "!pw version" not in bot.said()
 

@@ -78,7 +78,7 @@ async def test_nobody_answers_a_healthcheck_where_no_bot_runs(stage: Stage) -> N
     status, said = await stage.patchbot("healthcheck")
 
     assert status == 1
-    assert said.startswith(f"no bot answers at http://{stage.listen}/readyz: ")
+    assert said.startswith(f"no bot responds at http://{stage.listen}/readyz: ")
 
 
 async def test_a_healthcheck_of_a_bot_that_serves_nothing_names_the_key(stage: Stage) -> None:

@@ -23,7 +23,7 @@ async def test_a_second_bot_over_the_same_folder_refuses_in_one_line(stage: Stag
         assert await second.ended() == 1
         assert first.process.returncode is None
 
-    assert second.said() == f"another patchbot runs already: it holds {stage.folder / 'patchbot.lock'}\n"
+    assert second.said() == f"another patchbot is already running: it has locked {stage.folder / 'patchbot.lock'}\n"
 
 
 async def test_what_the_bot_writes_is_for_its_owner_only(stage: Stage) -> None:
