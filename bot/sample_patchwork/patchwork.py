@@ -88,7 +88,12 @@ class SamplePatchwork:
     # Responses
 
     def answer(
-        self, method: str, path: str, query_string: str = "", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        query_string: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> Response:
         """Return the response to a request; *path* is percent-encoded, as sent."""
         self.requests.append((method, path, query_string))
@@ -98,7 +103,7 @@ class SamplePatchwork:
         lowered = {name.lower(): value for name, value in (headers or {}).items()}
         origin = None if self.base_url is None else self.base_url.rstrip("/")
         settings = ServerOptions(self.api_versions, origin, self.old_events)
-        response = answer(Request(method, path, query_string, lowered), self._site, settings)
+        response = answer(Request(method, path, query_string, lowered, body), self._site, settings)
         return replace(response, body=b"") if method == "HEAD" else response
 
     def fail_next(
@@ -162,6 +167,27 @@ class SamplePatchwork:
             maintainers=tuple(self._site.account(name) for name in maintainers),
         )
         return self._tables.projects.put(project).id
+
+    # Accounts
+
+    def add_token(self, username: str, *, is_submitter: str = "") -> str:
+        """Make an API token for an account, which is added if it is unknown; the submitter's if an address is given."""
+        user = self._site.account(username)
+        if is_submitter:
+            self._site.accounts.owners[self._site.person(is_submitter)] = user
+        return self._site.accounts.new_token(user)
+
+    def revoke_tokens(self, username: str) -> None:
+        """Make all tokens of an account invalid, as when it is given a new one."""
+        self._site.accounts.revoke(self._site.account(username))
+
+    def set_profiles_ahead(self, ids: int) -> None:
+        """Make the ids of profiles, which are in lists of maintainers, so much higher than those of users."""
+        self._site.accounts.profiles_ahead = ids
+
+    def deactivate(self, username: str) -> None:
+        """Make an account inactive."""
+        self._site.accounts.inactive.add(self._site.account(username))
 
     # Mails
 

@@ -10,11 +10,19 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 from bot.sample_patchwork.list_queries import BadValueError, ListParameters, Lists, NoSuchPageError, page_of
-from bot.sample_patchwork.records import CheckRecord, CommentRecord, CoverRecord, PatchRecord, ProjectRecord
+from bot.sample_patchwork.records import (
+    CheckRecord,
+    CommentRecord,
+    CoverRecord,
+    PatchRecord,
+    ProjectRecord,
+    UserRecord,
+)
 from bot.sample_patchwork.request import Request, Response, page, slash_added
 from bot.sample_patchwork.site import Site
 from bot.sample_patchwork.views import Json, ViewRequest, Views
 from bot.sample_patchwork.web import web_answer
+from bot.sample_patchwork.writes import people_like, users_like, write
 
 T = TypeVar("T")
 C = TypeVar("C", CheckRecord, CommentRecord)
@@ -31,6 +39,9 @@ _ROUTES = (
     r"/covers/\d{1,18}/comments/\d{1,18}/",
 )
 _ROUTE = re.compile(f"(?:{'|'.join(_ROUTES)})\\Z")
+_PATCH = re.compile(r"/patches/\d{1,18}/\Z")
+_NO_CREDENTIALS = "Authentication credentials were not provided."
+_NO_PERMISSION = "You do not have permission to perform this action."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +76,16 @@ def _answer(request: Request, site: Site, settings: ServerOptions) -> Response:
         return page(404, "Page not found")
     if not path.endswith("/"):
         return slash_added(request)
-    refused = _refused(request)
+    user = site.accounts.identify(request.headers.get("authorization"))
+    if isinstance(user, str):
+        return _json(403, {"detail": user})
+    refused = _refused(request, api["rest"] or "/", user)
     if refused is not None:
         return refused
     origin = settings.origin or f"http://{request.headers.get('host', 'localhost')}"
     prefix = "/api" if version is None else f"/api/{version}"
     asked = ViewRequest(version or newest, prefix, origin, from_2_2=newest >= "1.2")
-    return _Api(site, settings, asked, request).answer(api["rest"] or "/")
+    return _Api(site, settings, asked, request, user).answer(api["rest"] or "/")
 
 
 def _routed(rest: str | None, version: str) -> bool:
@@ -84,11 +98,12 @@ def _routed(rest: str | None, version: str) -> bool:
     return _ROUTE.match(slashed) is not None
 
 
-def _refused(request: Request) -> Response | None:
-    if "authorization" in request.headers:
-        return _json(403, {"detail": "Invalid token."})
-    if request.method not in {"GET", "HEAD"}:
-        return _json(403, {"detail": "Authentication credentials were not provided."})
+def _refused(request: Request, rest: str, user: int | None) -> Response | None:
+    if _PATCH.match(rest) and request.method in {"POST", "DELETE"}:
+        return _json(405, {"detail": f'Method "{request.method}" not allowed.'})
+    is_write = request.method == "PATCH" and _PATCH.match(rest)
+    if request.method not in {"GET", "HEAD", "OPTIONS"} and not is_write:
+        return _json(403, {"detail": _NO_PERMISSION if user is not None else _NO_CREDENTIALS})
     formats = ListParameters(request.query).all("format")
     if formats and formats[-1] not in {"json", "api"}:
         return _json(404, {"detail": "Not found."}, {"vary": "Accept"})
@@ -112,7 +127,13 @@ def _json(status: int, data: object, more: Mapping[str, str] | None = None) -> R
 class _Api:
     """The handler of one request below /api/."""
 
-    def __init__(self, site: Site, settings: ServerOptions, asked: ViewRequest, request: Request) -> None:
+    def __init__(
+        self, site: Site, settings: ServerOptions, asked: ViewRequest, request: Request, user: int | None
+    ) -> None:
+        self._site = site
+        self._request = request
+        self._asked = asked
+        self._user = user
         self._rows = site.tables.snapshot()
         self._settings = settings
         self._views = Views(site, self._rows, asked)
@@ -131,8 +152,10 @@ class _Api:
 
     def _answer(self, parts: Sequence[str]) -> Response:
         match parts:
-            case ["people" | "users", *_]:
-                return _json(403, {"detail": "Authentication credentials were not provided."})
+            case ["people" | "users", *_] if self._user is None:
+                return _json(403, {"detail": _NO_CREDENTIALS})
+            case [*_] if self._request.method in {"OPTIONS", "PATCH"}:
+                return self._options(parts) if self._request.method == "OPTIONS" else self._write(int(parts[1]))
             case [name]:
                 return self._list(name)
             case [kind, key]:
@@ -143,21 +166,58 @@ class _Api:
                 return _json(200, self._views.index())
 
     def _list(self, name: str) -> Response:
-        views, lists = self._views, self._lists
+        views, lists, words = self._views, self._lists, self._query.last("q") or ""
         ordered = not self._settings.old_events
-        if name == "projects":
-            return self._page(lambda: list(self._rows.projects.values()), views.project)
-        if name == "events":
-            return self._page(lambda: lists.events(ordered=ordered), views.event)
-        if name == "patches":
-            return self._page(lists.patches, views.patch)
-        if name == "series":
-            return self._page(lists.series, views.series)
-        if name == "covers":
-            return self._page(lists.covers, views.cover)
-        return self._page(list[PatchRecord], views.patch)  # bundles, of which there are none
+        answers: dict[str, Callable[[], Response]] = {
+            "projects": lambda: self._page(lambda: list(self._rows.projects.values()), views.project),
+            "users": lambda: self._page(lambda: users_like(self._rows, words), views.user),
+            "people": lambda: self._page(lambda: people_like(self._rows, words), views.person),
+            "events": lambda: self._page(lambda: lists.events(ordered=ordered), views.event),
+            "patches": lambda: self._page(lists.patches, views.patch),
+            "series": lambda: self._page(lists.series, views.series),
+            "covers": lambda: self._page(lists.covers, views.cover),
+            "bundles": lambda: self._page(list[PatchRecord], views.patch),  # of which there are none
+        }
+        return answers[name]()
+
+    def _options(self, parts: Sequence[str]) -> Response:
+        """Return what a view can do; "actions" has PUT where the reader may write the object."""
+        told: Json = {"name": "User Detail", "description": "", "renders": ["application/json", "text/html"]}
+        match parts:
+            case ["users", key]:
+                told |= {"actions": {"PUT": {}}} if self._account(key).id == self._user else {}
+            case ["patches", key]:
+                may_write = self._site.accounts.may_write(self._user, self._patch(int(key)), self._rows)
+                told |= {"actions": {"PUT": {}}} if may_write else {}
+            case _:
+                pass
+        return _json(200, told)
+
+    def _write(self, number: int) -> Response:
+        """Change a patch as a REST PATCH does: the object first, then the rights, then the values."""
+        patch = self._patch(number)
+        if not self._site.accounts.may_write(self._user, patch, self._rows):
+            return _json(403, {"detail": _NO_CREDENTIALS if self._user is None else _NO_PERMISSION})
+        refusal = write(self._site, patch, self._request, self._user)
+        if refusal is not None:
+            return _json(refusal.status, refusal.told)
+        self._rows = self._site.tables.snapshot()
+        self._views = Views(self._site, self._rows, self._asked)
+        return _json(200, self._views.patch_detail(self._patch(patch.id)), {"allow": "GET, PUT, PATCH, HEAD, OPTIONS"})
+
+    def _account(self, key: str) -> UserRecord:
+        user = self._rows.users.get(int(key)) if key.isdecimal() else None
+        if user is None:
+            raise _NotFound("User")
+        return user
 
     def _detail(self, kind: str, key: str) -> Json:
+        if kind == "users":
+            return self._views.user(self._account(key), of=self._user)
+        if kind == "people":
+            if not key.isdecimal() or int(key) not in self._rows.people:
+                raise _NotFound("Person")
+            return self._views.person(self._rows.people[int(key)])
         if kind == "projects":
             return self._views.project(self._project(key))
         if kind == "patches":

@@ -18,7 +18,7 @@ class SampleTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the sample Patchwork's response."""
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
-        response = self.patchwork.answer(request.method, path, query, dict(request.headers))
+        response = self.patchwork.answer(request.method, path, query, dict(request.headers), await request.aread())
         stream = httpx.ByteStream(response.body)  # read in the same way as a response from the network
         return httpx.Response(response.status, headers=dict(response.headers), stream=stream)
 
@@ -29,7 +29,7 @@ async def serve(patchwork: SamplePatchwork, *, port: int = 0) -> AsyncIterator[s
 
     async def handle(request: web.Request) -> web.Response:
         path, _, query = request.raw_path.partition("?")
-        answer = patchwork.answer(request.method, path, query, dict(request.headers))
+        answer = patchwork.answer(request.method, path, query, dict(request.headers), await request.read())
         return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
 
     app = web.Application()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
+from bot.sample_patchwork.accounts import Accounts
 from bot.sample_patchwork.mail import split_mailbox
 from bot.sample_patchwork.records import CommentRecord, CoverRecord, EventRecord, PatchRecord, PersonRecord, UserRecord
 from bot.sample_patchwork.tables import Table, Tables
@@ -49,6 +50,7 @@ class Site:
     def __init__(self, clock: Clock, time_zone: str, newest: str) -> None:
         self.newest = newest
         self.tables = Tables()
+        self.accounts = Accounts()
         self.zone = ZoneInfo(time_zone)
         self.states = list(STATE_NAMES)
         self.event_step = timedelta(microseconds=1)

@@ -17,8 +17,10 @@ from bot.sample_patchwork.records import (
     EventRecord,
     Headers,
     PatchRecord,
+    PersonRecord,
     ProjectRecord,
     SeriesRecord,
+    UserRecord,
 )
 from bot.sample_patchwork.site import Site
 from bot.sample_patchwork.tables import Snapshot
@@ -61,7 +63,7 @@ class Views:
         view = self._project(project.id)
         if self.since("1.1"):
             view["subject_match"] = ""
-        return view | {"maintainers": [self._user(user) for user in project.maintainers]}
+        return view | {"maintainers": [self._profile(user) for user in project.maintainers]}
 
     def patch(self, patch: PatchRecord) -> Json:
         """Return a patch in a list."""
@@ -276,6 +278,24 @@ class Views:
         person = self._rows.people[person_id]
         url = self._api(f"/people/{person.id}/")
         return {"id": person.id, "url": url, "name": person.name, "email": person.email}
+
+    def user(self, user: UserRecord, *, of: int | None = None) -> Json:
+        """Return an account; the one with the id *of* has its settings with it, because it is the reader's own."""
+        view = self._user(user.id) or {}
+        is_own = user.id == of and self.since("1.2")
+        return view | {"settings": {"send_email": False, "items_per_page": 100, "show_ids": False}} if is_own else view
+
+    def person(self, person: PersonRecord) -> Json:
+        """Return a sender of mails, with the account that belongs to the address."""
+        return self._person(person.id) | {"user": self._user(self._site.accounts.owners.get(person.id))}
+
+    def _profile(self, user_id: int) -> Json:
+        """Return an account as in the list of maintainers, with the id of its profile, which may not be the user's.
+
+        So does Patchwork up to 3.3: its UserProfileSerializer has the profile's own key.
+        """
+        profile = user_id + self._site.accounts.profiles_ahead
+        return {**(self._user(user_id) or {}), "id": profile, "url": self._api(f"/users/{profile}/")}
 
     def _user(self, user_id: str | int | None) -> Json | None:
         user = self._rows.users.get(user_id) if isinstance(user_id, int) else None
