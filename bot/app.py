@@ -20,7 +20,7 @@ from bot.commands.lookups import LookupCommands
 from bot.commands.rights import RoomRights
 from bot.commands.servers import LookupServer
 from bot.config import MatrixSettings, PatchworkSettings, Settings
-from bot.data_dir import installation_id, user_agent
+from bot.data_dir import installation_id, token_vault, user_agent
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
@@ -206,6 +206,7 @@ async def assembled(
         incidents = Incidents(clock)
         store = await Store.open(settings.store.url.get_secret_value(), clock, incidents)
         stack.push_async_callback(store.close)
+        store.vault = await asyncio.to_thread(token_vault, settings.store.data_dir)
         async with store.transaction() as tx:
             await tx.floods.configure({room.room: room.flood for room in settings.room})
         audience = _audience(rooms)

@@ -1,5 +1,6 @@
-"""Manages the data directory, which only one bot may use, and the installation id sent to Patchwork servers."""
+"""Manages the data directory, which only one bot may use: the installation id, the key of people's tokens, the lock."""
 
+import base64
 import fcntl
 import os
 import re
@@ -13,8 +14,10 @@ import structlog
 from bot import __version__
 from bot.errors import StoreError
 from bot.matrix.device import keep_private, restrict
+from bot.store.vault import KEY_BYTES, Vault
 
 ID_FILE = "installation-id"
+KEY_FILE = "tokens.key"
 LOCK_FILE = "patchbot.lock"
 _BYTES = 8
 _ID = re.compile(rf"[0-9a-f]{{{2 * _BYTES}}}")
@@ -39,6 +42,29 @@ def installation_id(folder: Path) -> str:
         raise StoreError(f"store.data_dir: {path} cannot be written: {error.strerror or error}") from error
     _log.info("installation.id_made", file=str(path))
     return new
+
+
+def token_vault(folder: Path) -> Vault:
+    """Return the vault whose key is stored in *folder*; a missing key is created.
+
+    Raises:
+        StoreError: the key cannot be read or written, or other users can read it.
+    """
+    path = folder / KEY_FILE
+    try:
+        try:
+            restrict(path)
+            return Vault(base64.b64decode(path.read_bytes(), validate=True))
+        except FileNotFoundError:
+            key = secrets.token_bytes(KEY_BYTES)
+            keep_private(path, base64.b64encode(key))
+    except OSError as error:
+        raise StoreError(f"store.data_dir: {path} cannot be used: {error.strerror or error}") from error
+    except ValueError:
+        raise StoreError(
+            f"{path} has no key: restore it from the backup, or delete it; people then give their tokens again"
+        ) from None
+    return Vault(key)
 
 
 def known_id(folder: Path) -> str | None:

@@ -35,7 +35,14 @@ def messages_in(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datet
         if body := _body(event.content, relation, me):
             said_at = min(event.sent_at, now)  # the sending server's claim, which may be in the future
             yield MessageReceived(
-                room, event.id, event.sender, body, said_at, thread_of(event.content), _replies_to(relation)
+                room,
+                event.id,
+                event.sender,
+                body,
+                said_at,
+                thread_of(event.content),
+                _replies_to(relation),
+                event.decrypted,
             )
 
 

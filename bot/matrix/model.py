@@ -44,7 +44,7 @@ class Event:
 
     *previous*, *previous_sender* and *replaces* are the content, sender and id of the state event that it replaced, if
     the homeserver includes them; *redacts* is the event that a redaction is about. *unreadable* is true for an
-    encrypted event that could not be decrypted.
+    encrypted event that could not be decrypted, *decrypted* for one that was.
     """
 
     id: EventId
@@ -58,6 +58,7 @@ class Event:
     replaces: EventId | None = None
     redacts: EventId | None = None
     unreadable: bool = False
+    decrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,8 +187,8 @@ class _EventWriter:
     async def write(self, event: SessionEvent) -> None:  # noqa: C901, PLR0912  # a case for each kind of event
         session = self._tx.session
         match event:
-            case DirectChatOpened():
-                pass  # handled by `_with_former_chats`
+            case DirectChatOpened(room, person):  # the former chats are handled by `_with_former_chats`
+                await self._tx.tokens.chat_opened(room, person)
             case RoomMoved(old, new):
                 await session.move(old, new)
             case RoomSkipped(room, until):
@@ -248,4 +248,5 @@ def _inbox_message(message: MessageReceived) -> InboxMessage:
         message.sent_at,
         message.thread,
         message.replies_to,
+        message.encrypted,
     )

@@ -118,15 +118,17 @@ class MessageReceived:
     """A message that may be a command; *sent_at* is UTC.
 
     *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none.
+    *encrypted* is true if a device of the sender encrypted it. The body may contain a token, so it is never shown.
     """
 
     room: RoomId
     event: EventId
     sender: UserId
-    body: str
+    body: str = field(repr=False)
     sent_at: datetime
     thread: EventId | None = None
     replies_to: EventId | None = None
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Storage of the inbox: messages to the bot until they are answered."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import metrics
 from bot.ids import EventId, RoomId, UserId
+from bot.patchwork.tokens import masked
 from bot.store import schema
 from bot.store.book import drop_batch
+from bot.store.vault import Vault
 from bot.text import storable
 
 
@@ -18,16 +20,25 @@ from bot.text import storable
 class InboxMessage:
     """A message to the bot; *sent_at* is UTC.
 
-    *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none.
+    *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none. *encrypted* is
+    true if a device of the sender encrypted it. A stored message has no API token in its body: *sealed* is the token
+    that was in it, encrypted for `purpose`; None if there was none.
     """
 
     room: RoomId
     event: EventId
     sender: UserId
-    body: str
+    body: str = field(repr=False)
     sent_at: datetime
     thread: EventId | None = None
     replies_to: EventId | None = None
+    encrypted: bool = False
+    sealed: str | None = field(default=None, repr=False)
+
+    @property
+    def purpose(self) -> str:
+        """What its token is sealed for."""
+        return f"message {self.room} {self.event} {self.sender}"
 
 
 MAX_BODY = 16_384  # characters; no command is longer
@@ -37,14 +48,16 @@ MAX_WAITING = 200  # unanswered messages of one sender; further ones are dropped
 class InboxBook:
     """The inbox in one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, vault: Vault) -> None:
         self._connection = connection
+        self._vault = vault
 
     async def add(self, message: InboxMessage) -> None:
         """Store a message, unless it is stored already, as after a sync that was delivered twice.
 
         A message from a sender with too many unanswered ones is dropped. NUL and lone surrogates, which are valid in
-        JSON but not in PostgreSQL, become U+FFFD and question marks.
+        JSON but not in PostgreSQL, become U+FFFD and question marks. A word that may be an API token is removed from
+        the text, and stored encrypted.
         """
         table = schema.inbox
         known = sa.select(table.c.id).where(table.c.room == message.room, table.c.event == message.event)
@@ -53,15 +66,18 @@ class InboxBook:
         if await self._waiting(message.sender) >= MAX_WAITING:
             metrics.COMMANDS.labels("", "limited").inc()
             return
+        without = masked(message.body)
         values = {
             "room": message.room,
             "event": message.event,
             "sender": message.sender,
-            "body": storable(message.body[:MAX_BODY]),
+            "body": storable(without.text[:MAX_BODY]),
             "sent_at": message.sent_at,
             "answered": False,
             "thread": message.thread,
             "replies_to": message.replies_to,
+            "encrypted": message.encrypted,
+            "sealed": self._vault.seal(without.token, message.purpose) if without.token else None,
         }
         await self._connection.execute(sa.insert(table).values(values))
 
@@ -78,10 +94,10 @@ class InboxBook:
         return [_said(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def answered(self, message: InboxMessage) -> None:
-        """Mark a message as answered, and delete its text."""
+        """Mark a message as answered, and delete its text and the token that was in it."""
         table = schema.inbox
         where = (table.c.room == message.room, table.c.event == message.event)
-        await self._connection.execute(sa.update(table).where(*where).values(answered=True, body=""))
+        await self._connection.execute(sa.update(table).where(*where).values(answered=True, body="", sealed=None))
 
     async def drop(self, message: InboxMessage) -> None:
         """Delete a message that was not meant for the bot."""
@@ -110,4 +126,6 @@ def _said(row: sa.RowMapping) -> InboxMessage:
         sent_at=row["sent_at"],
         thread=row["thread"],
         replies_to=row["replies_to"],
+        encrypted=row["encrypted"],
+        sealed=row["sealed"],
     )

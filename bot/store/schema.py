@@ -296,6 +296,8 @@ inbox = sa.Table(
     sa.Column("answered", sa.Boolean, nullable=False),
     sa.Column("thread", sa.Text),  # root event of the thread
     sa.Column("replies_to", sa.Text),
+    sa.Column("sealed", sa.Text),  # the token in it, encrypted, of which the body has none; null: there was none
+    sa.Column("encrypted", sa.Boolean, nullable=False, server_default=sa.false()),  # a device of the sender did it
     sa.UniqueConstraint("room", "event"),
     sa.Index(None, "answered", "sender", "id"),
 )

@@ -15,6 +15,7 @@ from bot.store.flood_book import FloodBook
 from bot.store.outbox_book import OutboxBook
 from bot.store.retry_book import RetryBook
 from bot.store.subscription_book import SubscriptionBook
+from bot.store.token_book import TokenBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class RoomBooks:
     floods: FloodBook
     subscriptions: SubscriptionBook
     retries: RetryBook
+    tokens: TokenBook
 
 
 class SessionBook:
@@ -67,6 +69,7 @@ class SessionBook:
         self._floods = books.floods
         self._subscriptions = books.subscriptions
         self._retries = books.retries
+        self._tokens = books.tokens
 
     async def load(self, user: UserId) -> SessionState:
         """Return the stored state for the account *user*; the rooms are the same for every account."""
@@ -119,6 +122,10 @@ class SessionBook:
     async def set_alone(self, room: RoomId, *, alone: bool = True) -> None:
         """Set whether the bot is the only member of a room."""
         await self._set(room, alone=alone)
+        if alone:
+            await self._tokens.chat_left(room)
+        else:
+            await self._tokens.chat_resumed(room)
 
     async def set_name(self, name: str, room: RoomId) -> None:
         """Set the room with the configured *name*; no other room has this name any more."""
@@ -134,6 +141,7 @@ class SessionBook:
         """Suspend the notices for a room, because the bot was removed from it or may not send there."""
         await self._set(room, suspended=True)
         await self._outbox.suspend(room)
+        await self._tokens.chat_left(room)
 
     async def resume(self, room: RoomId) -> None:
         """Make the suspended notices for a room due, and ignore refusals from before.
@@ -143,11 +151,13 @@ class SessionBook:
         await self._set(room, suspended=False, left=False, resumed=schema.room.c.resumed + 1)
         await self._floods.fold(room)
         await self._outbox.resume(room)
+        await self._tokens.chat_resumed(room)
 
     async def leave(self, room: RoomId) -> None:
         """Deactivate the subscriptions of a room that the bot left, until it is back."""
         await self._digests.leave(room)
         await self._retries.leave(room)
+        await self._tokens.chat_left(room)
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
 
@@ -179,6 +189,7 @@ class SessionBook:
         await self._floods.move(old, new)
         await self._retries.move(old, new)
         await self._subscriptions.move(old, new)
+        await self._tokens.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:
         """Set columns of a room, which is added if it is new."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Final, Self, TypeAlias
@@ -12,6 +13,7 @@ from bot.clock import Clock
 from bot.errors import StoreError
 from bot.incidents import Incidents
 from bot.store import migrate
+from bot.store.act_book import ActBook
 from bot.store.card_book import CardBook
 from bot.store.digest_book import DigestBook, DigestHelpers
 from bot.store.due_book import DueBook
@@ -26,8 +28,19 @@ from bot.store.recheck_book import RecheckBook
 from bot.store.retry_book import RetryBook
 from bot.store.session_book import RoomBooks, SessionBook
 from bot.store.subscription_book import SubscriptionBook
+from bot.store.token_book import TokenBook
+from bot.store.vault import Vault
 
 _Savepoint: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionServices:
+    """What the books of a transaction use besides its connection."""
+
+    incidents: Incidents
+    savepoint: _Savepoint
+    vault: Vault
 
 
 class Transaction:
@@ -37,11 +50,12 @@ class Transaction:
     as `Store.transaction` does.
     """
 
-    def __init__(self, connection: AsyncConnection, now: datetime, incidents: Incidents, savepoint: _Savepoint) -> None:
+    def __init__(self, connection: AsyncConnection, now: datetime, services: TransactionServices) -> None:
         self.now = now
-        self.savepoint = savepoint
+        self.savepoint = services.savepoint
         self._connection = connection
-        self._incidents = incidents
+        self._incidents = services.incidents
+        self._vault = services.vault
 
     @cached_property
     def watch(self) -> PollBook:
@@ -92,12 +106,24 @@ class Transaction:
     @cached_property
     def inbox(self) -> InboxBook:
         """The messages to be answered."""
-        return InboxBook(self._connection)
+        return InboxBook(self._connection, self._vault)
+
+    @cached_property
+    def tokens(self) -> TokenBook:
+        """The tokens of people."""
+        return TokenBook(self._connection, self.now)
+
+    @cached_property
+    def acts(self) -> ActBook:
+        """The changes on Patchwork that people asked for."""
+        return ActBook(self._connection, self.now)
 
     @cached_property
     def session(self) -> SessionBook:
         """The Matrix account and its rooms."""
-        books = RoomBooks(self.outbox, self.cards, self.digests, self.floods, self.subscriptions, self.retries)
+        books = RoomBooks(
+            self.outbox, self.cards, self.digests, self.floods, self.subscriptions, self.retries, self.tokens
+        )
         return SessionBook(self._connection, books)
 
     @cached_property
@@ -128,6 +154,7 @@ class Store:
         self.incidents = incidents or Incidents(clock)  # unreadable rows, and incidents of the store's users
         self._engine = engine
         self._clock = clock
+        self.vault = Vault.for_this_process()  # replaced by that of the installation, if people may give tokens
         self.failing_since: datetime | None = None  # UTC; None if the last transaction succeeded
         self._wakes: list[tuple[frozenset[str], Callable[[], None]]] = []
 
@@ -204,7 +231,8 @@ class Store:
                     yield self._begun(connection)
 
     def _begun(self, connection: AsyncConnection) -> Transaction:
-        return Transaction(connection, self._clock.now(), self.incidents, partial(self._savepoint, connection))
+        services = TransactionServices(self.incidents, partial(self._savepoint, connection), self.vault)
+        return Transaction(connection, self._clock.now(), services)
 
     @asynccontextmanager
     async def _savepoint(self, connection: AsyncConnection) -> AsyncIterator[None]:
@@ -276,4 +304,6 @@ _TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "lists": lambda tx: tx.floods.tidy(),
     "retries": lambda tx: tx.retries.tidy(),
     "rechecks": lambda tx: tx.rechecks.tidy(),
+    "tokens of people who left": lambda tx: tx.tokens.tidy(),
+    "changes on Patchwork": lambda tx: tx.acts.tidy(),
 }

@@ -335,7 +335,8 @@ class CryptoMachine:
             _log.info("message.undecryptable", room=room, message=event.id, reason=str(error))
             return replace(event, unreadable=True)
         relation = event.content.get("m.relates_to")
-        return replace(event, type=kind, content=content if relation is None else {**content, "m.relates_to": relation})
+        told = content if relation is None else {**content, "m.relates_to": relation}
+        return replace(event, type=kind, content=told, decrypted=True)
 
     # Helpers
 

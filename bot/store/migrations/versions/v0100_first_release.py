@@ -370,6 +370,46 @@ def _rooms() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_flood_limit"),
     )
     op.create_table(
+        "act",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("value_id", sa.BigInteger(), nullable=True),
+        sa.Column("began_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_act"),
+        sa.UniqueConstraint("room", "event", "server", name="uq_act_room_event_server"),
+    )
+    op.create_table(
+        "act_patch",
+        sa.Column("act", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("patch", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("series", sa.BigInteger(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("old", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("act", "patch", name="pk_act_patch"),
+    )
+    op.create_table(
+        "token",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=True),
+        sa.Column("account_id", sa.BigInteger(), nullable=True),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("given_at", sa.DateTime(), nullable=False),
+        sa.Column("absent_since", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("person", "server", name="pk_token"),
+    )
+    op.create_index("ix_token_room", "token", ["room"], unique=False)
+    op.create_table(
         "inbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("room", sa.Text(), nullable=False),
@@ -380,6 +420,8 @@ def _rooms() -> None:
         sa.Column("answered", sa.Boolean(), nullable=False),
         sa.Column("thread", sa.Text(), nullable=True),
         sa.Column("replies_to", sa.Text(), nullable=True),
+        sa.Column("sealed", sa.Text(), nullable=True),
+        sa.Column("encrypted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_inbox"),
         sa.UniqueConstraint("room", "event", name="uq_inbox_room_event"),
     )
