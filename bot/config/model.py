@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.config import value_types as forms
+from bot.patchwork.references import is_private
 from bot.patchwork.state_classes import StateClass, StateClasses, state_classes
 from bot.patchwork.states import folded_state
 
@@ -80,7 +81,7 @@ class MatrixSettings(_Table):
     @property
     def is_exposed(self) -> bool:
         """True if traffic to the homeserver would cross a network unencrypted and `allow_http` does not permit it."""
-        return not (self.allow_http or forms.is_private(self.homeserver))
+        return not (self.allow_http or is_private(self.homeserver))
 
 
 class StoreSettings(_Table):

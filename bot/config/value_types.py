@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
@@ -71,16 +70,6 @@ def _web_address(value: str) -> str:
     if not parts.hostname:
         raise ValueError("must contain a host name, as in https://example.org")
     return value
-
-
-def is_private(url: str) -> bool:
-    """Return whether traffic to *url* cannot be read on the network: it uses https, or stays on this machine."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    try:
-        return parts.scheme == "https" or ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")  # RFC 6761, section 6.3
 
 
 def _base_url(value: str) -> str:

@@ -21,14 +21,26 @@ from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.listing import NewestPage, RowLog, joined, last_page, newest, of_projects, page_of, read_list
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
+from bot.patchwork.personal import PersonalApi
 from bot.patchwork.recheck_schedule import raises_comment_events
 from bot.patchwork.references import msgid_of
 from bot.patchwork.request_turns import OverBudget, RecheckBudget
 from bot.patchwork.response_rows import Garbled, Page, SkippedRow, read_row
 from bot.patchwork.state_classes import StateClasses
 from bot.patchwork.states import States, states_in
+from bot.patchwork.tokens import Token
 from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead
-from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventRow, PatchRow, SeriesRow, read_project
+from bot.patchwork.wire import (
+    CheckRow,
+    CommentRow,
+    CoverRow,
+    EventHint,
+    EventRow,
+    PatchRow,
+    SeriesRow,
+    read_maintainers,
+    read_project,
+)
 
 PER_PAGE = 250  # Patchwork's own maximum; larger values are silently clamped
 NET_SIZE = 100
@@ -82,6 +94,20 @@ class PatchworkApi:
     def for_commands(self) -> "PatchworkApi":
         """Return an API for the same server that sends its requests on behalf of commands."""
         return PatchworkApi(self._client.for_commands())
+
+    def personal(self, token: Token) -> PersonalApi:
+        """Return the API for the same server in a person's name, with the person's *token*."""
+        return PersonalApi(self._client, token)
+
+    @property
+    def is_private(self) -> bool:
+        """True if nobody on the way can read what is sent to the server, so that tokens may be sent."""
+        return self._client.is_private
+
+    async def maintainers(self, project: str) -> tuple[str, ...]:
+        """Return the account names of a project's maintainers, to whom alone patches can be delegated."""
+        page = await self._client.json(f"projects/{quote(project, safe='')}/")
+        return read_maintainers(page.body)
 
     def within(self, budget: RecheckBudget) -> "PatchworkApi":
         """Return an API for the same server that raises `OverBudget` for requests beyond *budget*."""

@@ -10,12 +10,14 @@ import re
 import ssl
 import sys
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Self
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Self, TypeVar
 
 import httpx
 
@@ -23,10 +25,12 @@ from bot.backoff import retry_after_in
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
 from bot.json_reader import read_json
+from bot.patchwork.references import is_private
 from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns, counted
 from bot.patchwork.response_rows import Page, page_with
 from bot.patchwork.state_classes import DEFAULT_CLASSES, StateClasses
 from bot.patchwork.states import NO_STATES, States
+from bot.patchwork.tokens import Token
 from bot.unpacking import body_of, unpacked
 
 AT_ONCE = 2
@@ -58,6 +62,7 @@ _LOGIN = re.compile(
 _LET_IN = "set contact or user_agent, or ask the server's administrator to let the bot pass"
 
 Params = Sequence[tuple[str, str]]
+_Result = TypeVar("_Result")
 
 
 class NotFound(Permanent):
@@ -116,6 +121,17 @@ class PatchworkResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonalRequest:
+    """A request in a person's name; *path* is behind the API's version, *body* is JSON, None if there is none."""
+
+    method: str
+    path: str
+    token: Token
+    params: Params = ()
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """The proxy and the file of certificate authorities; "" is a direct connection, or the system's authorities."""
 
@@ -163,15 +179,21 @@ class PatchworkClient:
         self._turns = RequestTurns(AT_ONCE)
         self.purpose = Purpose.POLL
         self.budget: RecheckBudget | None = None
-        self._http = httpx.AsyncClient(
+        self._is_proxied = bool(network.proxy)
+        authorities = _authorities(network.ca_file) if transport is None else True
+        http = partial(
+            httpx.AsyncClient,
             headers={"User-Agent": agent, "Accept-Encoding": "gzip"},
             timeout=self._limits.request_seconds,
             proxy=network.proxy or None,
-            verify=_authorities(network.ca_file) if transport is None else True,
+            verify=authorities,
             trust_env=False,  # the settings define the route
             transport=transport,
             follow_redirects=False,
         )
+        self._http = http()
+        # What is asked in a person's name leaves no cookie, which could make the next person's request theirs.
+        self._personal = http(cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])))
 
     async def __aenter__(self) -> Self:
         """Return the client; the first request opens a connection."""
@@ -180,6 +202,7 @@ class PatchworkClient:
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self._personal.aclose()
 
     @property
     def version(self) -> str:
@@ -252,12 +275,46 @@ class PatchworkClient:
         """Return an HTML page, which may be that of a wall; raises as `json` does."""
         return (await self._get(path, params, _PAGE_TYPE)).body.decode("utf-8", "replace")
 
+    @property
+    def is_private(self) -> bool:
+        """True if nobody on the way can read what is sent: over https, or to this very machine."""
+        return is_private(self.url) and not (self._is_proxied and self.url.startswith("http:"))
+
+    async def send(self, request: PersonalRequest) -> PatchworkResponse:
+        """Return the response to a request in a person's name, whatever its status; a redirect is not followed.
+
+        Raises:
+            Permanent: somebody on the way could read the token, so that nothing was sent.
+            ResponseTooLarge: the response exceeds the size limit.
+            Temporary: the server or the network failed; the request may have been carried out.
+        """
+        if not self.is_private:
+            raise Permanent(f"a token is sent over https only, and {self.url} is not")
+        return await self._in_turn(partial(self._submit, request))
+
+    async def _submit(self, request: PersonalRequest) -> PatchworkResponse:
+        path = f"/api/{self.version}/{request.path}"
+        url = httpx.URL(self.url + path, params=list(request.params)) if request.params else httpx.URL(self.url + path)
+        headers = {"Accept": _JSON, "Authorization": f"Token {request.token.text}"}
+        headers |= {"Content-Type": _JSON} if request.body is not None else {}
+        with counted(self.server, path) as answered:
+            async with self._personal.stream(request.method, url, headers=headers, content=request.body) as response:
+                answered.code = str(response.status_code)
+                self._turns.is_silent = False
+                is_ok = response.status_code == 200
+                body = await (_body(response, self._limits.max_bytes) if is_ok else _error_body(response))
+                return PatchworkResponse(response.status_code, response.headers, body)
+
     async def _get(self, path: str, params: Params, content_type: str | None) -> Page:
+        return await self._in_turn(partial(self._stream, path, params, content_type))
+
+    async def _in_turn(self, step: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Return the result of a request made by *step*, when it is its turn, and raise its failures as our own."""
         is_asked, seconds = False, self._patience()
         try:
             async with self._turn(seconds):
                 is_asked = True
-                return await self._stream(path, params, content_type)
+                return await step()
         except TimeoutError as error:
             self._turns.is_silent |= is_asked
             others = "" if is_asked else "; earlier requests are still unanswered"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import ip_address
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from bot.ids import Msgid, ProjectName, SeriesId
@@ -146,6 +147,16 @@ def host_of(address: str) -> str | None:
     except ValueError:
         return None
     return _DEFAULT_PORT.sub("", netloc.rpartition("@")[2].lower()) or None
+
+
+def is_private(url: str) -> bool:
+    """Return whether traffic to *url* cannot be read on the network: it uses https, or stays on this machine."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    try:
+        return parts.scheme == "https" or ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")  # RFC 6761, section 6.3
 
 
 def _numbered(number: str, ref: Ref) -> Ref | None:

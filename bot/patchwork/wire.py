@@ -116,6 +116,10 @@ class _Project(_Wire):
     link_name: Line
 
 
+class _Maintained(_Project):
+    maintainers: list["_User"] = []
+
+
 class _Person(_Wire):
     name: Line = ""
     email: Line = ""
@@ -372,3 +376,12 @@ def read_project(body: bytes) -> ProjectName:
         Garbled: *body* is not a project.
     """
     return ProjectName(read_row(_Project, body).link_name)
+
+
+def read_maintainers(body: bytes) -> tuple[str, ...]:
+    """Return the account names of the maintainers in a /projects/NAME/ response.
+
+    Raises:
+        Garbled: *body* is not a project.
+    """
+    return tuple(user.username for user in read_row(_Maintained, body).maintainers if user.username)
