@@ -12,11 +12,11 @@ from settings_tables import Setting, Table, tables
 _WIDTH = 118
 _HEAD = """\
 # The settings of patchbot. Copy this file to config.toml (or /etc/patchbot/config.toml) and fill in
-# the account and the servers; what stands here otherwise is what holds anyway.
+# the account and the servers; all other values here are the defaults.
 # This file is written by `make reference` from bot/config/model.py.
 #
 # A line that begins with "#" and no space is a setting that is off: remove the "#" to use it.
-# `patchbot check-config` says what would be done, without contacting anybody.
+# `patchbot check-config` tells what the bot would do, and contacts no server.
 #
 # Each setting of a [table] can also come from the environment, PATCHBOT_MATRIX__PASSWORD for `password`
 # in [matrix], or from a file of the secrets directory (systemd's LoadCredential=matrix__password:…).
