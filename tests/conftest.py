@@ -1,3 +1,4 @@
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -6,7 +7,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
-from support import preloaded
+from support import compiled_statements, preloaded
 from support.memory_folder import memory_folder
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
@@ -28,6 +29,13 @@ pytest_plugins = [
 def pytest_configure() -> None:
     """Have temporary folders made in memory, unless somebody says where; the workers get theirs below."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory_folder(tempfile.gettempdir()))
+    compiled_statements.share()
+
+
+def pytest_collection_finish() -> None:
+    """Spare every full collection of garbage the look through all modules and tests, which stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,8 +56,14 @@ def _databases(test: pytest.Function) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _log_as_by_default() -> None:
-    """What a test before made of the log is forgotten."""
+    """What a test before made of the log is forgotten.
+
+    Tracebacks are plain: with colours and the variables of each frame, one takes longer than most tests.
+    """
     structlog.reset_defaults()
+    *processors, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, plain])
 
 
 @pytest.fixture(scope="session", autouse=True)

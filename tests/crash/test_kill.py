@@ -18,6 +18,7 @@ from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import serve
 from bot_that_dies import Life, main
 from support import preloaded
+from support.new_database import put_new_database
 from support.postgres_server import PostgresServer
 from support.rig import PROJECT, ROOM, a_series
 
@@ -83,8 +84,10 @@ over_postgres = pytest.mark.parametrize("database", ["postgresql"], indirect=Tru
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the bot's database is: in a file, but `over_postgres`."""
-    url: str = request.getfixturevalue("postgres_url") if hasattr(request, "param") else f"sqlite:///{tmp_path}/bot.db"
-    return url
+    if hasattr(request, "param"):
+        return str(request.getfixturevalue("migrated_postgres_url"))
+    put_new_database(tmp_path / "bot.db")
+    return f"sqlite:///{tmp_path}/bot.db"
 
 
 @pytest.fixture
