@@ -42,7 +42,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
     if not settings.matrix.has_secret:
         raise ConfigError(
             "matrix.password",
-            "is needed to log in, and is not set: put it into PATCHBOT_MATRIX__PASSWORD or, in a file named "
+            "is required to log in, but not set: put it into PATCHBOT_MATRIX__PASSWORD or, in a file named "
             "matrix__password, into the secrets directory",
         )
     house = MatrixRoomRights(settings.matrix.admins)

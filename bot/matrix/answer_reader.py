@@ -109,7 +109,7 @@ class MatrixResponseReader:
         content = {str(name): value for name, value in self._content.items()}
         missing = (*self._left_out.items(), *self._too_large.items())
         if missing and self._reading.is_whole:
-            raise Permanent("the answer is too large to be read as a whole")
+            raise Permanent("the response is too large to be read completely")
         return MatrixResponse(content, tuple(OmittedPart(path, size) for path, size in missing), self._sizes_bytes)
 
     def _take(self, part: OpenedContainer | Value | OversizedValue) -> None:

@@ -185,7 +185,7 @@ class MatrixClient:
     async def _use_password(self, device: DeviceId | None) -> Device:
         """Log in with *device*, or with a new one if it is None."""
         if self._account.password is None:
-            raise ConfigError("matrix.password", "is needed to log in, and is not set")
+            raise ConfigError("matrix.password", "is required to log in, but not set")
         request = requests.login(self.user, self._account.password.get_secret_value(), device)
         try:
             answer = await self._carrier.answer(request, None, _as_it_is)
@@ -344,7 +344,7 @@ class MatrixClient:
     async def backfill(self, gap: TimelineGap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
         """Return the events in a gap, oldest first; at most the newest 1,000.
 
-        *enough* tells from a page (newest first) whether older events do not matter. Raises as `sync` does.
+        *enough* returns, for a page (newest first), whether older events are irrelevant. Raises as `sync` does.
         """
         return await self._events_in(gap, {"lazy_load_members": True}, enough)
 
@@ -405,13 +405,13 @@ class MatrixClient:
             if not error.soft or self._account.password is None:
                 raise LoggedOut(
                     f"the homeserver has ended the session of {self.user}, device {device.id} ({error}); "
-                    "the next start logs in anew"
+                    "the next start logs in again"
                 ) from error
             again = await self._logged_in_again(device)
         try:
             return await self._carrier.answer(request, again.token, parse)
         except LoggedOut as error:
-            raise Temporary(f"logged in again, and at once out: {error}") from error
+            raise Temporary(f"logged out again right after a new login: {error}") from error
 
     async def _logged_in_again(self, stale: Device) -> Device:
         """Log in again with the same device, so that transaction ids stay valid; concurrent callers share one login."""

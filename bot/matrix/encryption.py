@@ -302,7 +302,7 @@ class Encryption:
         """
         rules = await self._step(self._machine.rules, room) or {}
         if rules.get("algorithm") != MEGOLM:
-            raise Forbidden("the room wants an encryption that the bot does not know")
+            raise Forbidden("the room uses an encryption algorithm that the bot does not support")
         await self._publish_keys()
         readers = await self._rosters.readers(room)
         audience = RoomReaders(readers, Rotation.of(rules, shared_history=self._rosters.shares_history(room)))

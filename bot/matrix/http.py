@@ -141,13 +141,13 @@ async def _parts(response: aiohttp.ClientResponse, reader: MatrixResponseReader)
             reader.feed(step)
         return reader.answer()
     except ValueError as error:
-        raise Temporary(f"the homeserver's answer is not JSON: {error}") from error
+        raise Temporary(f"the homeserver's response is not JSON: {error}") from error
 
 
 def _is_packed(response: aiohttp.ClientResponse) -> bool:
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
-        raise Temporary(f"answered in the encoding {encoding[:100]}")
+        raise Temporary(f"the response has the encoding {encoding[:100]}")
     return encoding == "gzip"
 
 

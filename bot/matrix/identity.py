@@ -48,11 +48,11 @@ async def confirmed(ask: Ask, owner: SigningAccount, request: MatrixRequest) -> 
         return await ask(request)
     except Challenge as challenge:
         if _PASSWORD not in challenge.ways:
-            raise Permanent("the homeserver wants this confirmed in a browser, which the bot cannot do") from challenge
-        if owner.password is None:
             raise Permanent(
-                "the homeserver wants this confirmed with the account's password, which is not configured"
-            ) from (challenge)
+                "the homeserver requires a confirmation in a browser, which the bot cannot give"
+            ) from challenge
+        if owner.password is None:
+            raise Permanent("the homeserver requires the account's password, which is not configured") from (challenge)
         again = requests.with_password(request, owner.user, owner.password, challenge.session)
     try:
         return await ask(again)
@@ -126,14 +126,14 @@ async def _sign(ask: Ask, owner: SigningAccount, seeds: Seeds, own: Content) -> 
     if not signing.standing(answer, owner.user, owner.device).is_signed:
         reason = "it gave a reason" if isinstance(failures, Mapping) and failures else "it gave no reason"
         _log.error("device.signature_rejected", failures=str(failures)[:200])
-        raise Permanent(f"the homeserver did not take the signature of the device, and {reason}")
+        raise Permanent(f"the homeserver did not accept the signature of the device, and {reason}")
 
 
 def _refuse_other_keys(answer: Content, owner: SigningAccount, own: Content) -> None:
     """Raise an error if the homeserver publishes other keys of the device than its *own*, which must not be trusted."""
     server_keys = device_keys_in(answer, owner.user, owner.device)
     if server_keys is not None and signed_part(server_keys) != signed_part(own):
-        raise Permanent("the homeserver tells keys of the device that are not its own; they are not signed")
+        raise Permanent("the homeserver publishes other keys for the device than its own; they are not signed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +162,9 @@ class TrustReport:
         elif not self.is_stored:
             yield "The crypto store does not have the keys of the device: the next start makes a new device."
         if self.is_known:
-            yield "The device is signed." if self.is_signed else "The device is not signed: others are warned of it."
+            yield "The device is signed." if self.is_signed else "The device is not signed: others see a warning."
         if self.identity is None:
-            yield "The account has no cross-signing identity yet: the bot makes one when it runs."
+            yield "The account has no cross-signing identity yet: the bot creates one when it runs."
         elif self.is_ours:
             yield f"The account's identity is the bot's own: {self.identity}."
         else:

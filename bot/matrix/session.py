@@ -93,7 +93,7 @@ class Session:
     def remarks(self) -> tuple[str, ...]:
         """Return a sentence for each problem of the bot's device or its rooms."""
         refusal = self._client.encryption.refusal
-        unsigned = (f"The bot's device is not signed, so others are warned of it: {refusal}.",) if refusal else ()
+        unsigned = (f"The bot's device is not signed, so others see a warning: {refusal}.",) if refusal else ()
         return (*unsigned, *self._membership.status())
 
     def room_names(self) -> dict[RoomId, tuple[str, ...]]:

@@ -58,7 +58,7 @@ def judge(status: int, retry_after: str, body: bytes) -> Content:
     answer = _object(body)
     if 200 <= status < 300:
         if answer is None:
-            raise Temporary("the homeserver's answer is not JSON")
+            raise Temporary("the homeserver's response is not JSON")
         return answer
     code = _text(answer, "errcode") or ""
     reason = _reason(status, code, answer)
@@ -71,7 +71,7 @@ def judge(status: int, retry_after: str, body: bytes) -> Content:
     if status == 413:
         raise Permanent(reason)
     if not code:
-        raise Temporary(f"{reason}, which is no answer of a homeserver")
+        raise Temporary(f"{reason}, which is not a response of a homeserver")
     if status == 403 or code in _NOT_ALLOWED:
         raise Forbidden(reason)
     raise Permanent(reason)
@@ -85,7 +85,7 @@ def text(answer: Content, key: str) -> str:
     """
     value = _text(answer, key)
     if not value:
-        raise Temporary(f"the homeserver's answer has no {key}")
+        raise Temporary(f"the homeserver's response has no {key}")
     return value
 
 

@@ -367,7 +367,7 @@ async def _body(response: httpx.Response, limit: int) -> bytes:
     """Return the decompressed body, up to *limit*, because a small response can expand to a huge one."""
     encoding = response.headers.get("content-encoding", "gzip").strip().lower()
     if encoding != "gzip":
-        raise Temporary(f"answered in the encoding {encoding[:100]}")
+        raise Temporary(f"the response has the encoding {encoding[:100]}")
     body = await body_of(response.aiter_raw(), limit, is_packed="content-encoding" in response.headers)
     if body is None:
         raise ResponseTooLarge(f"the answer is larger than {limit:,} bytes")

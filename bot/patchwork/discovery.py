@@ -54,9 +54,9 @@ async def _speaks(client: PatchworkClient, version: str) -> bool:
     if index is None:
         return False
     if "revision" in index:
-        raise InvalidResponse("this is the freedesktop.org fork of Patchwork, whose API is another one")
+        raise InvalidResponse("this is the freedesktop.org fork of Patchwork, which has a different API")
     if "events" not in index:
-        raise Garbled(f"what answers at {client.url}/api/{version}/ is no index of Patchwork's API")
+        raise Garbled(f"the response of {client.url}/api/{version}/ is not an index of Patchwork's API")
     return True
 
 
@@ -65,7 +65,7 @@ async def _what_it_is(client: PatchworkClient) -> str:
     if index is None:
         return f"no Patchwork API at {client.url}/api/"
     if "revision" in index:
-        return "this is the freedesktop.org fork of Patchwork, whose API is another one"
+        return "this is the freedesktop.org fork of Patchwork, which has a different API"
     if "events" in index:
         return "Patchwork 2.0 is too old: API 1.1 (Patchwork 2.1) or newer is needed"
     return f"what answers at {client.url}/api/ is no Patchwork"
@@ -86,5 +86,5 @@ async def _index(client: PatchworkClient, version: str) -> dict[str, object] | N
     except ValueError:
         index = None
     if not isinstance(index, dict):
-        raise Garbled(f"what answers at {client.url}/api/{version}/ is no index of Patchwork's API")
+        raise Garbled(f"the response of {client.url}/api/{version}/ is not an index of Patchwork's API")
     return index

@@ -47,8 +47,8 @@ _OUR_FAULTS = (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError,
 
 # SQLite's messages and their explanations for an operator
 _MEANINGS = {
-    "is locked": f"is in use by another program, which did not let go of it within {BUSY_SECONDS} s",
-    "not a database": "is no SQLite database",
+    "is locked": f"is in use by another program, which did not release it within {BUSY_SECONDS} s",
+    "not a database": "is not a SQLite database",
     "malformed": "is damaged; restore a backup",
     "readonly": "cannot be written: it or its folder is read-only",
     "unable to open": "cannot be opened: it or its folder cannot be read and written",
@@ -84,7 +84,7 @@ def written_by(connection: AsyncConnection) -> AbstractSet[str]:
 def _connect_file(url: str) -> AsyncEngine:
     parsed = sa.make_url(url)
     if parsed.query:
-        raise ConfigError("store.url", f"takes no parameters, and has {', '.join(sorted(parsed.query))}")
+        raise ConfigError("store.url", f"takes no parameters, but has {', '.join(sorted(parsed.query))}")
     file = file_of(url)
     if file is not None:
         if not file.exists():
@@ -157,7 +157,7 @@ def _make(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        raise StoreError(f"the database {path} cannot be made: {error.strerror}") from error
+        raise StoreError(f"the database {path} cannot be created: {error.strerror}") from error
 
 
 def _prove(path: Path) -> None:

@@ -143,7 +143,7 @@ async def _version(engine: AsyncEngine) -> str | None:
         await connection.execution_options(**READ_ONLY)
         version, tables = await connection.run_sync(_version_and_tables)
     if version is None and tables:
-        raise StoreError(f"{name_of(engine.url)} is another program's: name another one in store.url")
+        raise StoreError(f"{name_of(engine.url)} belongs to another program: set another one in store.url")
     return version
 
 

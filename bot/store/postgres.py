@@ -43,22 +43,22 @@ _SESSION = f"""
 # Explanations for an operator, by SQLSTATE
 _STATES = {
     "25006": "can only be read: is it a standby?",
-    "42501": "does not permit this user what the bot needs; {message}",
+    "42501": "denies this user a permission that the bot needs; {message}",
     "53100": "cannot be written: the disk is full",
-    "55P03": "is in use by another program, which did not let go of it within {wait:g} s",
-    "57014": f"took more than {STATEMENT_SECONDS} s over a statement",
+    "55P03": "is in use by another program, which did not release it within {wait:g} s",
+    "57014": f"took more than {STATEMENT_SECONDS} s for a statement",
 }
 # Explanations of failed connections, by the error message
 _REFUSALS = {
-    r"pg_hba\.conf": "does not let this user in from here (pg_hba.conf)",
-    r"password authentication failed": "refuses the name or the password that store.url gives",
-    r"no password supplied": "asks for a password, and store.url gives none",
-    r'role ".*" does not exist': "does not know the user that store.url names",
-    r'database ".*" does not exist': "does not exist: make it with createdb",
+    r"pg_hba\.conf": "does not accept this user from this host (pg_hba.conf)",
+    r"password authentication failed": "rejects the user name or password in store.url",
+    r"no password supplied": "requires a password, but store.url has none",
+    r'role ".*" does not exist': "does not have the user in store.url",
+    r'database ".*" does not exist': "does not exist: create it with createdb",
     r"Connection refused|No such file or directory": "cannot be reached: no server listens there",
     r"failed to resolve host": "cannot be reached: no such host is known",
-    r"timeout": "cannot be reached: no answer came in time",
-    r"starting up|shutting down|in recovery mode": "is not ready: the server starts or stops",
+    r"timeout": "cannot be reached: no response in time",
+    r"starting up|shutting down|in recovery mode": "is not ready: the server is starting or stopping",
 }
 
 
@@ -143,7 +143,7 @@ def _check_server(info: "psycopg.ConnectionInfo", address: sa.URL) -> None:
     encoding = info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise StoreError(
-            f"{name_of(address)} keeps its text as {encoding}: make one with createdb -T template0 -E UTF8"
+            f"{name_of(address)} has the encoding {encoding}: create one with createdb -T template0 -E UTF8"
         )
 
 

@@ -73,7 +73,7 @@ def test_a_text_file_is_no_database(folder: Path, capsys: pytest.CaptureFixture[
     Path("patchbot.db").write_text("this is a text file, not a database")
 
     for action in (["check"], ["upgrade"], ["backup", "copy.db"]):
-        assert run(capsys, *action) == (1, "the database patchbot.db is no SQLite database\n")
+        assert run(capsys, *action) == (1, "the database patchbot.db is not a SQLite database\n")
     assert [path.name for path in folder.glob("*.db*")] == ["patchbot.db"]
 
 
@@ -107,7 +107,7 @@ def test_the_database_of_another_program_is_refused(capsys: pytest.CaptureFixtur
     for action in ("check", "upgrade"):
         assert run(capsys, action) == (
             1,
-            "the database patchbot.db is another program's: name another one in store.url\n",
+            "the database patchbot.db belongs to another program: set another one in store.url\n",
         )
 
 
@@ -118,7 +118,7 @@ def test_the_database_of_another_program_is_refused(capsys: pytest.CaptureFixtur
             "postgresql://bot:hunter2@db/bot?nonsense=1",
             "store.url: cannot be read: postgresql://USER@HOST/DATABASE?PARAMETER=VALUE\n",
         ),
-        ("sqlite:///a.db?mode=ro", "store.url: takes no parameters, and has mode\n"),
+        ("sqlite:///a.db?mode=ro", "store.url: takes no parameters, but has mode\n"),
     ],
 )
 def test_a_url_of_no_use_is_a_mistake_of_the_settings(
@@ -183,7 +183,7 @@ def as_an_ordinary_user() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("action", "told"),
     [
-        (["upgrade"], "the database {db} cannot be made: Permission denied\n"),
+        (["upgrade"], "the database {db} cannot be created: Permission denied\n"),
         (["backup", "copy.db"], "cannot write copy.db: Permission denied\n"),
     ],
 )

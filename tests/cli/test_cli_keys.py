@@ -54,7 +54,7 @@ def test_a_reset_must_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             TrustReport(GOOD.user, GOOD.device, True, True, False, "KEY", True, 50),
-            "The device is not signed: others are warned of it.",
+            "The device is not signed: others see a warning.",
         ),
         (
             TrustReport(GOOD.user, GOOD.device, True, True, True, "KEY", False, None),

@@ -91,7 +91,7 @@ async def test_another_identity_is_not_replaced_and_the_bot_speaks_unsigned(acco
     assert before["master_keys"] == after["master_keys"]
     [remark] = remarks
     assert remark == (
-        "The bot's device is not signed, so others are warned of it: the account has a cross-signing identity that is "
+        "The bot's device is not signed, so others see a warning: the account has a cross-signing identity that is "
         "not the bot's; an operator can make a new one: stop the bot, and run `patchbot keys reset`."
     )
     assert await ann.bodies(clear, account.user) == ["body of card/1"]
@@ -176,7 +176,7 @@ async def test_keys_that_a_homeserver_swaps_are_not_signed(account: Account, hom
 
             assert signatures == []
             assert client.encryption.refusal == (
-                "the homeserver tells keys of the device that are not its own; they are not signed"
+                "the homeserver publishes other keys for the device than its own; they are not signed"
             )
 
 
@@ -198,7 +198,7 @@ async def test_a_reset_signs_no_keys_that_a_homeserver_swapped(account: Account)
                 answer["device_keys"] = {account.user: {client.device: other}}
             return answer
 
-        with pytest.raises(Permanent, match="not its own"):
+        with pytest.raises(Permanent, match="other keys for the device than its own"):
             await identity.reset(swapped, client.owner, account.folder)
 
     assert signatures == []

@@ -74,7 +74,7 @@ async def test_a_refused_password_names_its_key_and_not_itself(account: Account)
 async def test_a_missing_password_is_named(account: Account) -> None:
     account.password = None
 
-    with pytest.raises(ConfigError, match=r"^matrix\.password: is needed"):
+    with pytest.raises(ConfigError, match=r"^matrix\.password: is required"):
         async with account.logged_in():
             pass
 
@@ -153,5 +153,5 @@ async def test_a_soft_logout_without_a_password_ends_the_session(account: Accoun
         async with account.logged_in() as client:
             proxy.break_down("/sync", soft_logout)
 
-            with pytest.raises(LoggedOut, match="the next start logs in anew"):
+            with pytest.raises(LoggedOut, match="the next start logs in again"):
                 await client.sync(None, 0)

@@ -215,7 +215,7 @@ async def test_json_of_something_else_is_no_word_on_the_version(answer: Response
     patchwork.fault = lambda path: answer if path == "/api/1.3/" else None
     api = an_api(SampleTransport(patchwork))
 
-    with pytest.raises(Temporary, match="no index of Patchwork's API"):
+    with pytest.raises(Temporary, match="not an index of Patchwork's API"):
         await api.discover()
 
     assert api.version == ""

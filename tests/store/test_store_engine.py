@@ -68,7 +68,7 @@ async def test_a_file_that_is_no_database_is_left_as_it_is(rig: FileRig) -> None
     rig.file.write_text("ops:x:1000:1000::/home/ops:/bin/sh\n")
     rig.file.chmod(0o644)
 
-    with pytest.raises(StoreError, match=r"^the database .*bot\.db is no SQLite database$"):
+    with pytest.raises(StoreError, match=r"^the database .*bot\.db is not a SQLite database$"):
         await rig.open()
 
     assert mode(rig.file) == 0o644
@@ -165,7 +165,7 @@ async def test_a_lock_of_another_program_is_told_in_a_line(
                 pass
 
     assert str(caught.value) == (
-        f"the database {rig.file} is in use by another program, which did not let go of it within 30 s"
+        f"the database {rig.file} is in use by another program, which did not release it within 30 s"
     )
     await impatient.close()
 
@@ -282,7 +282,7 @@ async def test_a_read_only_database_is_told_in_a_line(store: Store) -> None:
 
 
 async def test_a_folder_that_is_not_there_is_told_in_a_line(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"bot\.db cannot be made: No such file or directory$"):
+    with pytest.raises(StoreError, match=r"bot\.db cannot be created: No such file or directory$"):
         connect(f"sqlite:///{tmp_path}/nowhere/bot.db")
 
 
@@ -296,7 +296,7 @@ async def test_a_folder_in_the_place_of_the_file_is_told_in_a_line(rig: FileRig)
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("sqlite:///bot.db?mode=ro&uri=true", "takes no parameters, and has mode, uri"),
+        ("sqlite:///bot.db?mode=ro&uri=true", "takes no parameters, but has mode, uri"),
     ],
 )
 def test_a_url_of_no_use_names_its_key_and_not_its_password(url: str, reason: str) -> None:

@@ -196,8 +196,8 @@ async def test_a_wrong_password_is_told_and_never_shown(server: PostgresServer, 
     server.execute("DROP ROLE locked")
     name = f"the database {sa.make_url(rig.url).database} on {server.folder}"
     assert told == [
-        f"{name} refuses the name or the password that store.url gives",
-        f"{name} asks for a password, and store.url gives none",
+        f"{name} rejects the user name or password in store.url",
+        f"{name} requires a password, but store.url has none",
     ]
 
 
@@ -213,12 +213,12 @@ def barred(server: PostgresServer) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("database", "user", "told"),
     [
-        ("nowhere", "postgres", "the database nowhere on {folder} does not exist: make it with createdb"),
-        ("postgres", "nobody", "the database postgres on {folder} does not know the user that store.url names"),
+        ("nowhere", "postgres", "the database nowhere on {folder} does not exist: create it with createdb"),
+        ("postgres", "nobody", "the database postgres on {folder} does not have the user in store.url"),
         (
             "postgres",
             "barred",
-            "the database postgres on {folder} does not let this user in from here (pg_hba.conf)",
+            "the database postgres on {folder} does not accept this user from this host (pg_hba.conf)",
         ),
     ],
 )
@@ -254,7 +254,7 @@ def in_ascii(server: PostgresServer) -> Iterator[str]:
 
 async def test_a_database_that_does_not_know_all_letters_is_refused(in_ascii: str) -> None:
     assert (await refusal(in_ascii)).endswith(
-        " keeps its text as SQL_ASCII: make one with createdb -T template0 -E UTF8"
+        " has the encoding SQL_ASCII: create one with createdb -T template0 -E UTF8"
     )
 
 
@@ -268,7 +268,7 @@ def guest(server: PostgresServer) -> Iterator[str]:
 
 async def test_a_user_who_may_make_no_tables_is_told(rig: StoreRig, guest: str) -> None:
     assert (await refusal(rig.url.replace("postgres@", f"{guest}@"))).endswith(
-        " does not permit this user what the bot needs; permission denied for schema public"
+        " denies this user a permission that the bot needs; permission denied for schema public"
     )
 
 

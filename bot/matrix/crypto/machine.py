@@ -261,7 +261,7 @@ class CryptoMachine:
         with self._transaction():
             out = self._rooms.outbound(room)
             if out is None:
-                raise KeyLost("there is no session of ours in the room")
+                raise KeyLost("there is no outbound session in the room")
             return self._rooms.sealed(room, out, kind, content)
 
     def left_room(self, room: RoomId) -> None:

@@ -231,7 +231,7 @@ class RoomSessions:
         if not known:
             raise MissingKey("no key for it")
         if known.get("sender") != event.sender:
-            raise ForgedMessage("the session is somebody else's")
+            raise ForgedMessage("the session belongs to another user")
         if len(ciphertext) > MAX_CIPHERTEXT:
             raise UndecryptableMessage("too large")
         try:
@@ -242,7 +242,7 @@ class RoomSessions:
                     raise MissingKey("the key is of later messages")
                 decrypted = session.decrypt(message)
         except CryptoRefused as error:
-            raise UndecryptableMessage("does not fit its key") from error
+            raise UndecryptableMessage("does not match its key") from error
         self._refuse_replay(f"{number}|{decrypted.message_index}", event.id, name_of(number, room))
         self._vault.use(_IN, f"{room}|{number}")
         return _checked(room, decrypted.plaintext)
@@ -278,9 +278,9 @@ def _checked(room: RoomId, text: bytes) -> tuple[str, Content]:
     try:
         payload = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UndecryptableMessage("malformed inside") from error
+        raise UndecryptableMessage("malformed content") from error
     match payload:
         case {"room_id": str(room_id), "type": str(kind), "content": dict(content)} if room_id == room:
             return kind, content
         case _:
-            raise ForgedMessage("of another room")
+            raise ForgedMessage("belongs to another room")

@@ -126,7 +126,7 @@ class OlmSessions:
         if content.get("algorithm") != OLM or not is_key(key) or not isinstance(ours, Mapping):
             raise UndecryptableMessage("not for this device")
         if key == self._own.curve25519:
-            raise UndecryptableMessage("under our own key")
+            raise UndecryptableMessage("sent with our own key")
         number, body = ours.get("type"), ours.get("body")
         if not isinstance(number, int) or not isinstance(body, str) or len(body) > MAX_BODY:
             raise UndecryptableMessage("malformed")
@@ -156,7 +156,7 @@ class OlmSessions:
                 self._keep_at(place, device, [session.pickle(self._vault.pickle_key), *others])
                 return text
         if first is None or not may_begin:
-            raise UndecryptableMessage("no conversation fits")
+            raise UndecryptableMessage("no session matches")
         return self._begun_by(device, first)
 
     def _begun_by(self, device: DeviceKeys, first: vodozemac.PreKeyMessage) -> bytes:
@@ -167,7 +167,7 @@ class OlmSessions:
                     vodozemac.Curve25519PublicKey.from_base64(device.curve25519), first
                 )
         except CryptoRefused as error:
-            raise UndecryptableMessage("begun with a key that is used up or unknown") from error
+            raise UndecryptableMessage("starts a session with a key that is used up or unknown") from error
         account.save(self._vault, self._own)  # the one-time key is used up with it
         self._keep(device, [session.pickle(self._vault.pickle_key), *self._pickles(device)])
         if not device.id:
@@ -179,7 +179,7 @@ class OlmSessions:
         try:
             payload = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise UndecryptableMessage("malformed inside") from error
+            raise UndecryptableMessage("malformed content") from error
         match payload:
             case {
                 "sender": str(claimed),
@@ -192,7 +192,7 @@ class OlmSessions:
                 _check_device_keys(payload.get("sender_device_keys"), sender, key, ed25519)
                 return DecryptedMessage(sender, key, ed25519, kind, content)
             case _:
-                raise UndecryptableMessage("not from whom it says, or not for us")
+                raise UndecryptableMessage("wrong sender or recipient")
 
     def tidy(self, before: int, is_listed: Callable[[UserId, DeviceId], bool]) -> None:
         """Delete sessions with unknown devices that were not used since *before*, and those beyond the limits."""
@@ -260,7 +260,7 @@ def _check_device_keys(keys: object, sender: UserId, curve25519: str, ed25519: s
     if device is None:
         raise Impostor("its sender_device_keys are not signed by the device")
     if (device.curve25519, device.ed25519) != (curve25519, ed25519):
-        raise Impostor("its sender_device_keys are not those it was sent with")
+        raise Impostor("its sender_device_keys differ from the keys that it was sent with")
 
 
 def _name_of_unknown(device: DeviceKeys) -> str:
