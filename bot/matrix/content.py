@@ -23,6 +23,7 @@ MAX_CONTENT_BYTES = 60_000
 MAX_SEALED_BYTES = 45_000  # before encryption, which adds a third
 _BODY_ALONE_CHARACTERS = 4_000  # at most 4 bytes each in JSON; an edit has the text twice
 _TAG_CHARACTERS = 16
+_FALLBACK_LINES = 2
 
 
 def event_type(message: Message) -> str:
@@ -57,6 +58,7 @@ def _said(message: Message) -> dict[str, object]:
         "msgtype": "m.text" if message.rings else "m.notice",
         "body": sendable(message.body),
         "m.mentions": {},
+        "com.beeper.linkpreviews": [],  # clients that know it fetch no page of Patchwork for each link
         KEY: _tag(message.tag),
     }
     if message.html:
@@ -65,10 +67,14 @@ def _said(message: Message) -> dict[str, object]:
 
 
 def _edit(content: Mapping[str, object], event: EventId) -> dict[str, object]:
-    """Return *content* as an edit of *event*; clients without support for edits show it after an asterisk."""
-    starred = {name: f"* {content[name]}" for name in ("body", "formatted_body") if name in content}
+    """Return *content* as an edit of *event*.
+
+    Clients without support for edits show the first two lines after an asterisk; the others are in the room already.
+    """
+    first = "\n".join(str(content["body"]).split("\n")[:_FALLBACK_LINES])
+    outside = {name: value for name, value in content.items() if name not in {"format", "formatted_body"}}
     relation = {"rel_type": "m.replace", "event_id": event}
-    return {**content, **starred, "m.new_content": dict(content), "m.relates_to": relation}
+    return {**outside, "body": f"* {first}", "m.new_content": dict(content), "m.relates_to": relation}
 
 
 def _shorter(message: Message) -> Message:

@@ -1,115 +1,53 @@
 """The card: the message with all that a room needs to know of a series at first sight.
 
-The first line is the title, followed by submitter and number of patches, size and directories, matched paths, and the
-current state. Long parts are folded. A compact card has the same information in two lines, without directories and
-folded parts.
+The first line is a sign for the state and the subject as it was mailed. Below it are the state in words, with checks
+and reviews; who sent how much, and where; and from the second version on, what changed since the former one. The
+patches and the command that applies them are folded. A compact card is the first two lines. A card that a later version
+supersedes shrinks to two lines, too.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from bot.ids import EventId, RoomId
 from bot.notices import fact_lines as facts
-from bot.notices.event_link import EventLink
+from bot.notices.check_summary import Detail, summary
 from bot.notices.markup import (
     Allowed,
     Bullets,
     Code,
     Details,
     Document,
+    Head,
     Inline,
     Line,
+    Lines,
     Link,
     Piece,
+    Strong,
     Title,
+    columns,
     cut,
+    cut_to_columns,
     lines,
     words,
 )
-from bot.patchwork.model import Patch, Series, prefixes_of
+from bot.notices.patch_list import PatchList
+from bot.notices.state_line import SUPERSEDED, is_replaced, sign, state_words, state_words_before
+from bot.notices.version_lines import FormerVersion, NextVersion, since_former, version_link
+from bot.patchwork.model import Patch, Series
 from bot.patchwork.references import patch_url, series_url
 from bot.patchwork.state_classes import DEFAULT_CLASSES, StateClasses
 from bot.patchwork.states import NO_STATES, States
-from bot.patchwork.versions import Comparison, days_between, is_partial_reroll, version_of
+from bot.patchwork.subjects import patch_subject, series_subject
 from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.query.options import CardForm
 from bot.submission import Submission
 
-MAX_MATCHED = 6
 MAX_NAME = 255  # where Patchwork itself cuts a name
-
-
-@dataclass(frozen=True, slots=True)
-class CardPlace:
-    """The event of a card, and its room."""
-
-    room: RoomId
-    event: EventId
-
-
-@dataclass(frozen=True, slots=True)
-class FormerVersion:
-    """The former version and the changes since; *card* is its card in the same room, if it has one."""
-
-    series: Series
-    compared: Comparison
-    card: CardPlace | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NextVersion:
-    """The next version; *card* is its card in the same room, if it has one."""
-
-    series: Series
-    card: CardPlace | None = None
-
-
-def follows(series: Series, former: FormerVersion, page: str) -> Line:
-    """Return the line about the former version: "v6, 6 days after v5: 3 patches changed, 1 new"; *page* is its URL."""
-    link = _link(former.series, former.card, page)
-    if is_partial_reroll(series):
-        places = [f"{ref.number[0]}/{ref.number[1]}" for ref in series.patches if ref.number]
-        return words("partial reroll of ", link, f": {cut(', '.join(places), 200)}")
-    days = days_between(former.series, series)
-    passed = "" if days is None else ", less than a day" if days == 0 else f", {_days(days)}"
-    changes = _changes(former.compared)
-    return words(f"{version_of(series)}{passed} after ", link, f": {changes}" if changes else "")
-
-
-def superseded_by(series: Series, successor: NextVersion, page: str) -> Line:
-    """Return the line about the version after *series*; *page* is its URL."""
-    days = days_between(series, successor.series)
-    passed = f", {_days(days)} later" if days else ""
-    return words("Superseded by ", _link(successor.series, successor.card, page), passed)
-
-
-def superseded_remark(successor: NextVersion) -> str:
-    """Return the remark about the next version for a title."""
-    return f"superseded by {version_of(successor.series)}"
-
-
-def _link(series: Series, card: CardPlace | None, page: str) -> Inline:
-    name = str(version_of(series))
-    return EventLink(name, card.room, card.event) if card else Link(name, page)
-
-
-def _days(days: int) -> str:
-    return "1 day" if days == 1 else f"{days} days"
-
-
-def _changes(found: Comparison) -> str:
-    """Return the changes between two versions in numbers, with a noun in the first."""
-    counts = ((found.changed, "changed"), (found.new, "new"), (found.gone, "gone"), (found.unclear, "not compared"))
-    said = [(count, word) for count, word in counts if count]
-    if not said:
-        return _so_far("no patch changed", found) if found.unchanged else ""
-    (count, word), *rest = said
-    noun = "patch" if count == 1 else "patches"
-    first = f"{count} {word} {noun}" if word == "new" else f"{count} {noun} {word}"
-    return _so_far(", ".join([first, *(f"{count} {word}" for count, word in rest)]), found)
-
-
-def _so_far(said: str, found: Comparison) -> str:
-    return said if found.whole else f"{said} so far"
+MAX_TITLE = 88  # columns of a first line, which is bold, that Element does not wrap in 700 pixels
+MAX_COLUMNS = 98  # of the other lines
+MAX_ROWS = 8  # of the list of patches, so that a card has at most 14 lines in clients that do not fold
+_MAX_SUBMITTER = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,150 +103,266 @@ def drawn(shown: Shown, site: ServerLinks) -> Document:
 
 
 def compact(shown: Shown, site: ServerLinks) -> Document:
-    """Return a compact card: one line with the title, one with submitter, number of patches and state."""
-    title = _title(shown, site)
-    first = words(Link(title.text, title.url), f" · {title.remark}" if title.remark else "")
-    return (lines([first, words(*_who(shown), *_then(_standing(shown.submission, site)))]),)
+    """Return a compact card: the title, and the state in words."""
+    if _is_over(shown):
+        return (_superseded(shown, site),)
+    return (_head(shown, site, [_status(shown.submission, site)]),)
 
 
 def card(shown: Shown, site: ServerLinks) -> Document:
     """Return the full card for *shown*."""
-    submission = shown.submission
-    said = [
-        _successor(shown, site),
-        _who(shown),
-        _former(shown, site),
-        _where(submission),
-        _pull(submission),
-        _matched(shown),
-        _standing(submission, site),
-        _archive(submission, site),
-    ]
-    return (_title(shown, site), lines(said), *_folded(submission, site))
+    if _is_over(shown):
+        return (_superseded(shown, site),)
+    return (card_head(shown, site), *_folded(shown.submission, site))
 
 
-def _title(shown: Shown, site: ServerLinks) -> Title:
+def card_head(shown: Shown, site: ServerLinks) -> Head:
+    """Return the lines of a card above the fold."""
     submission = shown.submission
-    superseded = superseded_remark(shown.superseded_by) if shown.superseded_by else ""
-    if submission.series is None or submission.lone is not None:
-        return replace(patch_title(submission.patches[0], site), remark=superseded)
-    arrived = f"{submission.arrived} of {submission.total}" if submission.arrived < submission.total else ""
-    if submission.pull and submission.arrived < 1:
-        arrived = ""
-    title = series_title(submission.series, site)
-    return replace(
-        title,
-        text=patch_name(submission.pull) if submission.pull else title.text,
-        remark=facts.joined([arrived, superseded]),
-    )
+    return _head(shown, site, [_status(submission, site), _origin(shown, site), _former(shown, site)])
+
+
+# The title
 
 
 def series_title(series: Series, site: ServerLinks) -> Title:
-    """Return the name of a series as a linked title."""
-    return Title(cut(facts.named(series.name, f"series {series.id}"), MAX_NAME), site.series(series))
+    """Return the subject of a series as a linked title."""
+    return Title(cut(facts.named(series_subject(series), f"series {series.id}"), MAX_NAME), site.series(series))
 
 
 def patch_title(patch: Patch, site: ServerLinks) -> Title:
-    """Return the name of a patch as a linked title."""
+    """Return the subject of a patch as a linked title."""
     return Title(patch_name(patch), site.patch(patch))
 
 
-def patch_name(patch: Patch) -> str:
-    """Return the name of a patch."""
-    return cut(facts.named(patch.name, f"patch {patch.id}"), MAX_NAME)
+def patch_name(patch: Patch, series: Series | None = None) -> str:
+    """Return the subject of a patch; *series* is the one that it is the only patch of."""
+    return cut(facts.named(patch_subject(patch, series), f"patch {patch.id}"), MAX_NAME)
 
 
-def _who(shown: Shown) -> Line:
+def submission_title(submission: Submission, site: ServerLinks) -> Title:
+    """Return the subject of a submission as a linked title: that of its pull request, if it is one."""
+    series = submission.series
+    if series is None or submission.lone is not None:
+        patch = submission.patches[0]
+        return Title(patch_name(patch, series), site.patch(patch))
+    title = series_title(series, site)
+    return Title(patch_name(submission.pull), title.url) if submission.pull else title
+
+
+def _head(shown: Shown, site: ServerLinks, below: Iterable[Line]) -> Head:
+    title, remark = submission_title(shown.submission, site), _arrived(shown.submission)
+    name = _in_a_line(title, shown.submission)
+    told = tuple(line for line in below if line)
+    return Head(sign(shown.submission, site.classes), name, title.url, words(remark) if remark else (), told)
+
+
+def _in_a_line(title: Title, submission: Submission) -> str:
+    """Return the text of a title, cut so that it takes one line with the sign and the remark."""
+    return cut_to_columns(title.text, MAX_TITLE - 3 - columns(_arrived(submission)))
+
+
+def _arrived(submission: Submission) -> str:
+    """Return how many patches of an incomplete series have arrived."""
+    if submission.arrived >= submission.total or (submission.pull and submission.arrived < 1):
+        return ""
+    return f" · {submission.arrived} of {submission.total}"
+
+
+# The state
+
+
+def _status(submission: Submission, site: ServerLinks) -> Line:
+    """Return the state, checks, reviews and delegates; the fewer checks are named, the more there is to say."""
+    state = state_words(submission.patches, site.states)
+    told: list[str] = []
+    for detail in Detail:
+        told = [
+            facts.archived(submission.patches),
+            summary(submission, site.lanes, detail),
+            _reviews(submission, site),
+            facts.delegates(submission.patches, are_named=detail.with_patches),
+        ]
+        if columns(facts.joined(["".join(each.text for each in state), *told])) <= MAX_COLUMNS:
+            break
+    return _after_state(state, told)
+
+
+def _after_state(state: Line, told: Sequence[str]) -> Line:
+    """Return the *state*, and as many of the phrases after it as fit, the most important of which come first."""
+    room = MAX_COLUMNS - columns("".join(each.text for each in state))
+    said = ""
+    for phrase in filter(None, told):
+        more = f"{' · ' if state or said else ''}{phrase}"
+        if said and columns(said + more) > room:
+            break
+        said += more
+    return words(*state, cut_to_columns(said, max(room, 20))) if said else state
+
+
+def _reviews(submission: Submission, site: ServerLinks) -> str:
+    if told := facts.reviews(submission):
+        return f"👍 {told}"
+    is_review_due = submission.pull is None and site.classes.is_open(submission.patches)
+    return "no reviews yet" if is_review_due else ""
+
+
+# Where it comes from
+
+
+def _origin(shown: Shown, site: ServerLinks) -> Line:
+    """Return the line on submitter, size, directories and mail, with as many directories as fit."""
     submission = shown.submission
-    submitter = submission.series.submitter if submission.series else submission.patches[0].submitter
-    return words(facts.joined([facts.submitter_name(submitter), _how_many(submission), _version(shown)]))
+    line: Line = ()
+    for room in _ROOMS:
+        line = words(_who(submission), *_where(shown, room), *_mail(submission, site))
+        if columns("".join(each.text for each in line)) <= MAX_COLUMNS:
+            break
+    return line
 
 
-def _then(line: Line) -> Line:
-    return words(" · ", *line) if line != words("") else ()
+def _who(submission: Submission) -> str:
+    person = submission.series.submitter if submission.series else submission.patches[0].submitter
+    return facts.joined([cut_to_columns(facts.submitter_name(person), _MAX_SUBMITTER), _how_many(submission)])
 
 
 def _how_many(submission: Submission) -> str:
     if submission.pull and (submission.lone or submission.arrived < 1):
-        return facts.PULL_REQUEST
-    return facts.joined([facts.PULL_REQUEST if submission.pull else "", facts.counted(submission.total, "patch")])
+        return "pull request"
+    return facts.joined(["pull request" if submission.pull else "", facts.counted(submission.total, "patch")])
 
 
-def _version(shown: Shown) -> str:
-    """Return the version, unless the title or the line about the former version already has it; "" then."""
-    submission = shown.submission
-    if submission.series is None or submission.series.version < 2 or shown.former is not None:
-        return ""
-    version = f"v{submission.series.version}"
-    name = submission.lone.name if submission.lone else submission.series.name
-    return "" if version in prefixes_of(name) else version
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much a line has room for: so many directories, of so many letters, and perhaps a matched path."""
+
+    directories: int
+    letters: int = 50
+    with_match: bool = True
+
+
+_ROOMS = (
+    _Room(3),
+    _Room(2),
+    _Room(1),
+    _Room(1, with_match=False),
+    _Room(1, 20, with_match=False),
+    _Room(0, with_match=False),
+)
+
+
+def _where(shown: Shown, room: _Room) -> list[str | Inline]:
+    """Return the size, and the most touched directories; a matched path only if it is in none of them."""
+    files = shown.submission.files
+    if not files:
+        return []
+    everywhere = facts.directories(files)
+    named = everywhere[: room.directories]
+    pieces: list[str | Inline] = [" · ", Code(facts.changed_lines(files))]
+    if not named:
+        return pieces
+    pieces.append(" in ")
+    for number, directory in enumerate(named):
+        pieces += [", "] if number else []
+        pieces.append(Code(_shortened(directory, room.letters)))
+    rest = len(everywhere) - len(named)
+    pieces += [f" and {rest} more"] if rest else []
+    hidden = [path for path in shown.matched if not any(_is_below(path, directory) for directory in named)]
+    if room.with_match and hidden and len(hidden) == len(shown.matched):
+        pieces += [" · matched ", Code(_shortened(hidden[0], room.letters))]
+    return pieces
+
+
+def _shortened(path: str, letters: int) -> str:
+    """Return the end of a long *path*, which tells more than its beginning."""
+    return path if len(path) <= letters else f"…{path[-letters + 1 :]}"
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return path.startswith(directory) if directory.endswith("/") else path == directory
+
+
+def _mail(submission: Submission, site: ServerLinks) -> list[str | Inline]:
+    url = _archive_url(submission, site)
+    return [" · ", Link("mail", url)] if url and site.allowed.link(url) else []
+
+
+def _archive_url(submission: Submission, site: ServerLinks) -> str:
+    told = submission.series.archive_url if submission.series else None
+    told = told or next((patch.archive_url for patch in submission.in_order if patch.archive_url), None)
+    return facts.archive_url(site.archive, told, submission.msgid)
 
 
 def _former(shown: Shown, site: ServerLinks) -> Line:
+    series = shown.submission.series
+    if series is None or shown.former is None:
+        return ()
+    return since_former(series, shown.former, site.series(shown.former.series))
+
+
+# A card that is over
+
+
+def _is_over(shown: Shown) -> bool:
+    return shown.superseded_by is not None or is_replaced(shown.submission.patches)
+
+
+def _superseded(shown: Shown, site: ServerLinks) -> Head:
+    """Return the two lines of a card whose series has a later version."""
     submission = shown.submission
-    if submission.series is None or shown.former is None:
-        return ()
-    return follows(submission.series, shown.former, site.series(shown.former.series))
+    title, successor = submission_title(submission, site), shown.superseded_by
+    remark: Line = ()
+    if successor is not None:
+        remark = words(" → ", version_link(successor.series, successor.card, site.series(successor.series)))
+    name = cut_to_columns(title.text, MAX_TITLE - 12)
+    person = submission.series.submitter if submission.series else submission.patches[0].submitter
+    said = [facts.reviews(submission), cut_to_columns(facts.submitter_name(person), _MAX_SUBMITTER)]
+    return Head(SUPERSEDED, name, title.url, remark, (_after_state(_was(shown, site), said),), is_over=True)
 
 
-def _successor(shown: Shown, site: ServerLinks) -> Line:
-    submission = shown.submission
-    if submission.series is None or shown.superseded_by is None:
-        return ()
-    return superseded_by(submission.series, shown.superseded_by, site.series(shown.superseded_by.series))
+def _was(shown: Shown, site: ServerLinks) -> Line:
+    """Return the state before: "was **Under Review**"."""
+    before = state_words_before(shown.submission.patches, site.states)
+    if before:
+        return words("was ", *before)
+    return (Strong(facts.state_name("superseded", site.states)),)
 
 
-def _where(submission: Submission) -> Line:
-    size = facts.size(submission.files)
-    return words(f"{size}: {facts.directories(submission.files)}") if size else ()
-
-
-def _matched(shown: Shown) -> Line:
-    if not shown.matched:
-        return ()
-    pieces: list[str | Inline] = ["matched: "]
-    for path in shown.matched[:MAX_MATCHED]:
-        pieces += [", "] if len(pieces) > 1 else []
-        pieces.append(Code(cut(path, 200)))
-    rest = len(shown.matched) - MAX_MATCHED
-    return words(*pieces, f" and {rest} more" if rest > 0 else "")
-
-
-def _standing(submission: Submission, site: ServerLinks) -> Line:
-    of_all, lone = submission.series.trailers if submission.series else (), submission.lone
-    if lone is not None:
-        return facts.standing(
-            submission.patches, [facts.state_name(lone.state, site.states)] if lone.state else [], of_all
-        )
-    return facts.standing(submission.patches, facts.folded_states(submission.patches, site.states), of_all)
-
-
-def _pull(submission: Submission) -> Line:
-    return facts.pull_source(submission.pull) if submission.pull else ()
-
-
-def _archive(submission: Submission, site: ServerLinks) -> Line:
-    told = submission.series.archive_url if submission.series else None
-    told = told or next((patch.archive_url for patch in submission.in_order if patch.archive_url), None)
-    return facts.archive(site.archive, told, submission.msgid, site.allowed)
+# The fold
 
 
 def _folded(submission: Submission, site: ServerLinks) -> tuple[Details, ...]:
-    """Return the folded parts: the list of patches, unless there is just one, and the command that applies them."""
-    apply = lines([facts.apply_command(submission.msgid, is_pull=submission.pull is not None)])
-    content: list[Piece] = [apply] if apply.lines else []
+    """Return the folded part: what needs something among the patches, and the command that applies them."""
+    pull, title = submission.pull, submission_title(submission, site)
+    apply = lines([facts.apply_command(submission.msgid, is_pull=pull is not None)])
+    full = words(title.text) if _in_a_line(title, submission) != title.text else ()
+    more = lines([full, facts.pull_source(pull) if pull else (), _unlinked_mail(submission, site)])
+    content: list[Piece] = [more, apply]
     if submission.lone is None and submission.patches:
-        content.insert(0, Bullets(tuple(_item(patch, site) for patch in submission.in_order)))
-    if not content:
-        return ()
-    complete = submission.arrived == submission.total or submission.pull is not None
-    summary = "Apply" if submission.lone is not None else "Patches" if complete else "Patches so far"
-    return (Details(summary, tuple(content)),)
+        rows = patch_list(submission, site).neediest(MAX_ROWS - len(more.lines) - (1 if full else 0))
+        content.insert(1 if full else 0, Bullets(tuple(rows)))
+    content = [piece for piece in content if piece != Lines(())]
+    in_plain = (apply,) if apply.lines else ()
+    return (Details(_summary(submission, can_apply=bool(apply.lines)), tuple(content), in_plain),) if content else ()
 
 
-def _item(patch: Patch, site: ServerLinks) -> Line:
-    """Return the line of one of several patches, with its state and checks if they are not the initial ones."""
-    link = Link(patch_name(patch), site.patch(patch), spelled=False)
-    state = facts.state_name(patch.state, site.states) if patch.state and patch.state != "new" else ""
-    remark = facts.joined([state, facts.worst_check([patch])])
-    return words(link, f" · {remark}" if remark else "")
+def _summary(submission: Submission, *, can_apply: bool) -> str:
+    apply = "how to pull it" if submission.pull else "how to apply it" if submission.lone else "how to apply them"
+    if submission.lone is not None or (submission.pull and submission.arrived < 1):
+        return apply[:1].upper() + apply[1:] if can_apply else "More"
+    is_whole = submission.arrived >= submission.total or submission.pull is not None
+    listed = (
+        facts.counted(submission.total, "patch") if is_whole else f"{submission.arrived} of {submission.total} patches"
+    )
+    return f"{listed}, and {apply}" if can_apply else listed
+
+
+def _unlinked_mail(submission: Submission, site: ServerLinks) -> Line:
+    """Return the address of the mail as text, if it may not be linked."""
+    url = _archive_url(submission, site)
+    return words(f"mail: {cut(url, 200)}") if url and not site.allowed.link(url) else ()
+
+
+def patch_list(submission: Submission, site: ServerLinks) -> PatchList:
+    """Return the list of the patches of a submission."""
+    return PatchList(submission, site.patch, site.states, site.classes)

@@ -8,11 +8,12 @@ from bot.ids import EventId, RoomId
 
 @dataclass(frozen=True, slots=True)
 class EventLink:
-    """A text linked to an event in a room."""
+    """A text linked to an event in a room; *spelled* adds the address in plain text."""
 
     text: str
     room: RoomId
     event: EventId
+    spelled: bool = True
 
     @property
     def url(self) -> str:

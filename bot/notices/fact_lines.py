@@ -8,24 +8,27 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from bot.ids import Msgid
+from bot.notices.check_summary import summary
 from bot.notices.markup import Allowed, Code, Line, Link, cut, safe, words
 from bot.patchwork.model import (
     CheckState,
     FileChange,
     Patch,
     Person,
+    Series,
     Trailer,
     TrailerKind,
     paths_of,
-    worst,
 )
 from bot.patchwork.references import archive_link
 from bot.patchwork.states import States
+from bot.query.check_lanes import NO_LANES, CheckLanes
+from bot.submission import Submission
 
-MAX_DIRECTORIES = 3
 PULL_REQUEST = "📦 pull request"
 _LONGEST_MSGID = 190  # a longer one would be cut, and be useless
-_CHECK_SIGNS = {CheckState.FAIL: "❌", CheckState.WARNING: "⚠", CheckState.PENDING: "⏳", CheckState.SUCCESS: "✅"}
+REVIEWS = {TrailerKind.REVIEWED: "reviewed", TrailerKind.ACKED: "acked", TrailerKind.TESTED: "tested"}
+_CHECK_SIGNS = {CheckState.FAIL: "❌", CheckState.WARNING: "⚠️", CheckState.PENDING: "⏳", CheckState.SUCCESS: "✅"}
 
 
 def joined(parts: Iterable[str]) -> str:
@@ -66,42 +69,66 @@ def counted_states(counts: Mapping[str, int], states: States) -> list[str]:
     return [f"{name} {count}" for name, count in sorted(named.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def trailer_counts(patches: Sequence[Patch], of_all: Iterable[Trailer] = ()) -> str:
-    """Return the trailers as "A1 R2 T0", each person once per kind; "" if there are none.
+def reviews(submission: Submission) -> str:
+    """Return who gave trailers, in numbers of patches: "2 of 3 reviewed, 1 acked"; "" if nobody did.
 
-    *of_all* are those that apply to all patches together.
+    A trailer that is given on the cover letter counts for all patches; those of a lone patch are counted by persons.
     """
-    return counted_trailers({*of_all, *(trailer for patch in patches for trailer in patch.trailers)})
+    if submission.lone is not None:
+        return _reviews_of_one(submission.lone, submission.series)
+    of_all = {trailer.kind for trailer in submission.series.trailers} if submission.series else set()
+    total = submission.total
+    counts = {kind: total if kind in of_all else _with_trailer(submission.patches, kind) for kind in REVIEWS}
+    given = [(kind, count) for kind, count in counts.items() if count]
+    parts = [
+        f"{_of_total(count, total, is_first=not number)} {REVIEWS[kind]}" for number, (kind, count) in enumerate(given)
+    ]
+    return ", ".join(parts)
+
+
+def _of_total(count: int, total: int, *, is_first: bool) -> str:
+    if count >= total:
+        return f"all {total}" if is_first else "all"
+    return f"{count} of {total}" if is_first else str(count)
+
+
+def _with_trailer(patches: Iterable[Patch], kind: TrailerKind) -> int:
+    return sum(any(trailer.kind is kind for trailer in patch.trailers) for patch in patches)
+
+
+def _reviews_of_one(patch: Patch, series: Series | None) -> str:
+    given = patch.trailers | (series.trailers if series else frozenset())
+    counts = {kind: sum(trailer.kind is kind for trailer in given) for kind in REVIEWS}
+    told = [f"{REVIEWS[kind]} by {count}" if count > 1 else REVIEWS[kind] for kind, count in counts.items() if count]
+    return ", ".join(told)
 
 
 def counted_trailers(trailers: AbstractSet[Trailer]) -> str:
-    """Return *trailers* as "A1 R2 T0"; "" if there are none."""
+    """Return *trailers* as "A1 R2 T0", for the log; "" if there are none."""
     if not trailers:
         return ""
     counts = Counter(trailer.kind for trailer in trailers)
     return " ".join(f"{kind.value}{counts[kind]}" for kind in TrailerKind)
 
 
-def worst_check(patches: Iterable[Patch]) -> str:
-    """Return the worst check of all patches; "" if none has any."""
-    found = worst(patch.check for patch in patches if patch.check is not None)
-    return "" if found is None else check_word(found)
+def delegates(patches: Iterable[Patch], *, are_named: bool = True) -> str:
+    """Return whom the patches are delegated to: "delegate bruno"; "" if to nobody. Several may just be counted."""
+    named = sorted({patch.delegate for patch in patches if patch.delegate})
+    if len(named) > 1 and not are_named:
+        return f"{len(named)} delegates"
+    return f"{'delegate' if len(named) == 1 else 'delegates'} {cut(', '.join(named), 60)}" if named else ""
 
 
-def standing(patches: Sequence[Patch], states: Sequence[str], of_all: Iterable[Trailer] = ()) -> Line:
-    """Return a line with *states*, trailers, checks and delegates; *of_all* are the trailers of the whole series."""
-    check = worst_check(patches)
-    delegates = sorted({patch.delegate for patch in patches if patch.delegate})
-    return words(
-        joined(
-            [
-                *states,
-                trailer_counts(patches, of_all),
-                f"checks {check}" if check else "",
-                f"delegate: {cut(', '.join(delegates), 100)}" if delegates else "",
-            ]
-        )
-    )
+def archived(patches: Sequence[Patch]) -> str:
+    """Return how many of the patches are archived; "" if none is."""
+    count = sum(patch.archived for patch in patches)
+    return "" if not count else "archived" if count == len(patches) else f"{count} archived"
+
+
+def standing(submission: Submission, states: Sequence[str], lanes: CheckLanes = NO_LANES) -> Line:
+    """Return a line with *states*, checks, reviews and delegates."""
+    told = [*states, summary(submission, lanes), reviews(submission), delegates(submission.patches)]
+    return words(joined([*told, archived(submission.patches)]))
 
 
 def size(files: Sequence[FileChange]) -> str:
@@ -113,32 +140,40 @@ def size(files: Sequence[FileChange]) -> str:
     return f"{lines} in {count} {'file' if count == 1 else 'files'}"
 
 
-def directories(files: Sequence[FileChange]) -> str:
-    """Return the directories with the most files, with the number of files in each if there are several."""
+def changed_lines(files: Iterable[FileChange]) -> str:
+    """Return the numbers of added and removed lines: "+9 −1"."""
+    added = removed = 0
+    for file in files:
+        added += file.added
+        removed += file.removed
+    return f"+{added:,} −{removed:,}"
+
+
+def directories(files: Sequence[FileChange]) -> list[str]:
+    """Return the directories that *files* are in, and files at the top level, those with the most files first."""
     touched = dict.fromkeys((_directory(path), file.path) for file in files for path in paths_of((file,)))
     counts = Counter(directory for directory, _ in touched)
-    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_DIRECTORIES]
-    if len(counts) == 1:
-        return cut(most[0][0], 80)
-    rest = len(counts) - len(most)
-    listed = ", ".join(f"{cut(name, 80)} ({count})" if name.endswith("/") else cut(name, 80) for name, count in most)
-    return f"{listed} and {rest} more" if rest else listed
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def archive_url(template: str, told: str | None, msgid: Msgid | None) -> str:
+    """Return the address of a mail in the operator's archive, else in the server's own; "" if neither is known."""
+    return archive_link(template, msgid) if template and msgid else told or ""
 
 
 def archive(template: str, told: str | None, msgid: Msgid | None, allowed: Allowed) -> Line:
-    """Return a line with the mail's archive: the operator's URL as a link, the server's own as text unless allowed."""
-    if template and msgid:
-        return words(Link("archive", archive_link(template, msgid)))
-    if not told:
+    """Return a line with the mail's archive, as a link if its address is *allowed*; empty if it is unknown."""
+    url = archive_url(template, told, msgid)
+    if not url:
         return ()
-    return words(Link("archive", told)) if allowed.link(told) else words(f"archive: {cut(told, 200)}")
+    return words(Link("archive", url)) if allowed.link(url) else words(f"archive: {cut(url, 200)}")
 
 
 def apply_command(msgid: Msgid | None, *, is_pull: bool = False) -> Line:
     """Return the command that applies the mail in a git tree, quoted for a shell; empty if it cannot be quoted."""
     if not msgid or len(msgid) > _LONGEST_MSGID or safe(msgid).replace("\u2060", "") != msgid:
         return ()
-    return words(Code(f"b4 {'pr' if is_pull else 'am'} {_for_a_shell(msgid)}"))
+    return words(Code(f"b4 {'pr' if is_pull else 'shazam'} {_for_a_shell(msgid)}"))
 
 
 def git_pw_command(kind: str, number: int) -> Line:

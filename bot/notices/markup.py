@@ -25,12 +25,20 @@ _JOINER = "\u200d"  # what binds several emoji into one
 _ROOM_PING = re.compile("@(?=room)", re.IGNORECASE)
 _MATRIX_LINK = re.compile(r"(?<=matrix)(?:\.(?=to/)|:(?=(?:u|r|roomid|e)/))", re.IGNORECASE)
 _ADDRESS_CHARACTERS = "!#$%&()*+,/:;=?@[]~'"  # what stays as it is in an address (RFC 3986)
+_COLUMNS = {"W": 2, "F": 2}  # of a terminal's, by East Asian width
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """Plain words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strong:
+    """Words that stand out."""
 
     text: str
 
@@ -51,7 +59,7 @@ class Link:
     spelled: bool = True
 
 
-Inline = Text | Code | Link | EventLink
+Inline = Text | Strong | Code | Link | EventLink
 Line = tuple[Inline, ...]
 
 
@@ -62,6 +70,22 @@ class Title:
     text: str
     url: str
     remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The lines of a card: a linked *name* after a *sign* and before a *remark*, and the *lines* below it.
+
+    In plain text the address comes last, so that the first two lines say what matters most. The name is struck out if
+    it *is_over*.
+    """
+
+    sign: str
+    name: str
+    url: str
+    remark: Line = ()
+    lines: tuple[Line, ...] = ()
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +111,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """A block that clients fold under its summary."""
+    """A block that clients fold under its summary; plain text has only *in_plain* of it, all of it if that is None."""
 
     summary: str
     content: tuple["Piece", ...]
+    in_plain: tuple["Piece", ...] | None = None
 
 
-Piece = Title | Lines | Bullets | Block | Details
+Piece = Title | Head | Lines | Bullets | Block | Details
 Document = tuple[Piece, ...]
 
 
@@ -153,6 +178,28 @@ def cut(text: str, limit: int) -> str:
     return text[:end].rstrip() + "…"
 
 
+def columns(text: str) -> int:
+    """Return about how wide *text* is, in letters: wide characters count twice, marks and joiners not at all."""
+    return sum(_COLUMNS.get(unicodedata.east_asian_width(char), 1) for char in text if not _has_no_width(char))
+
+
+def _has_no_width(char: str) -> bool:
+    return unicodedata.category(char) in {"Mn", "Me", "Cf"}
+
+
+def cut_to_columns(text: str, limit: int) -> str:
+    """Return *text* no wider than *limit* columns (2 or more), with an ellipsis if it was cut."""
+    if columns(text) <= limit:
+        return text
+    width = count = 0
+    for char in text:
+        width += columns(char)
+        if width > limit - 1:
+            break
+        count += 1
+    return cut(text, count + 1)
+
+
 def words(*pieces: str | Inline) -> Line:
     """Return a line of plain words and other pieces."""
     return tuple(Text(piece) if isinstance(piece, str) else piece for piece in pieces)
@@ -187,16 +234,25 @@ def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:
         case Title(text, url, remark):
             first = _with(_one_line(text), _one_line(remark))
             return [first, _address(url)] if allowed.link(url) else [first]
+        case Head(_, _, url):
+            told = [_plain_line(line, allowed) for line in piece.lines]
+            return [_plain_head(piece, allowed), *told, *([_address(url)] if allowed.link(url) else [])]
         case Lines(lines):
             return [_plain_line(line, allowed) for line in lines]
         case Bullets(items):
             return ["• " + _plain_line(item, allowed) for item in items]
         case Block(text):
             return safe(text).split("\n")
-        case Details(summary, content):
-            return [_one_line(summary), *(line for part in content for line in _plain_piece(part, allowed))]
+        case Details(summary, content, in_plain):
+            heading = [_one_line(summary)] if in_plain is None else []
+            shown = content if in_plain is None else in_plain
+            return [*heading, *(line for part in shown for line in _plain_piece(part, allowed))]
         case _:
             assert_never(piece)
+
+
+def _plain_head(head: Head, allowed: Allowed) -> str:
+    return f"{_one_line(head.sign)} {_one_line(head.name)}{_plain_line(head.remark, allowed)}".strip()
 
 
 def _plain_line(line: Line, allowed: Allowed) -> str:
@@ -207,9 +263,9 @@ def _plain_inline(inline: Inline, allowed: Allowed) -> str:
     match inline:
         case Link(text, url, spelled):
             return f"{_one_line(text)} <{_address(url)}>" if spelled and allowed.link(url) else _one_line(text)
-        case EventLink(text):
-            return f"{_one_line(text)} <{inline.url}>"
-        case Text(text) | Code(text):
+        case EventLink(text, spelled=spelled):
+            return f"{_one_line(text)} <{inline.url}>" if spelled else _one_line(text)
+        case Text(text) | Strong(text) | Code(text):
             return _one_line(text)
         case _:
             assert_never(inline)
@@ -219,6 +275,9 @@ def _html_piece(piece: Piece, allowed: Allowed) -> str:
     match piece:
         case Title():
             return f"<p>{_html_title(piece, allowed)}</p>"
+        case Head():
+            told = "".join(f"<br>{_html_line(line, allowed)}" for line in piece.lines)
+            return f"<p>{_html_head(piece, allowed)}{told}</p>"
         case Lines(lines):
             return f"<p>{_html_lines(lines, allowed)}</p>" if lines else ""
         case Bullets(items):
@@ -237,6 +296,12 @@ def _html_title(title: Title, allowed: Allowed) -> str:
     return _with(f"<strong>{_anchor(title.text, title.url, allowed)}</strong>", _escaped(title.remark))
 
 
+def _html_head(head: Head, allowed: Allowed) -> str:
+    tag = "del" if head.is_over else "strong"
+    name = f"<{tag}>{_anchor(head.name, head.url, allowed)}</{tag}>"
+    return f"{_escaped(head.sign)} {name}{_html_line(head.remark, allowed)}".strip()
+
+
 def _html_lines(lines: Sequence[Line], allowed: Allowed) -> str:
     return "<br>".join(_html_line(line, allowed) for line in lines)
 
@@ -249,6 +314,8 @@ def _html_inline(inline: Inline, allowed: Allowed) -> str:
     match inline:
         case Text(text):
             return _escaped(text)
+        case Strong(text):
+            return f"<strong>{_escaped(text)}</strong>"
         case Code(text):
             return f"<code>{_escaped(text)}</code>"
         case EventLink(text):
@@ -345,6 +412,8 @@ def _essence(document: Document, allowed: Allowed) -> Document:
     first = document[0]
     if isinstance(first, Title):
         return (_trimmed(first, _ESSENCE),)
+    if isinstance(first, Head):
+        return (_trimmed(replace(first, lines=(), remark=()), _ESSENCE),)
     return (Lines((words(cut(" ".join(_plain_piece(first, allowed)), 400)),)),)
 
 
@@ -352,6 +421,15 @@ def _trimmed(piece: Piece, budget: _Budget) -> Piece:
     match piece:
         case Title(text, url, remark):
             return Title(cut(text, budget.characters), _short(url, budget), cut(remark, budget.characters))
+        case Head(sign, name, url):
+            return replace(
+                piece,
+                sign=cut(sign, budget.characters),
+                name=cut(name, budget.characters),
+                url=_short(url, budget),
+                remark=_trimmed_line(piece.remark, budget),
+                lines=tuple(_trimmed_line(line, budget) for line in piece.lines),
+            )
         case Lines(all_lines):
             return Lines(tuple(_trimmed_line(line, budget) for line in all_lines))
         case Bullets(items):
@@ -360,9 +438,10 @@ def _trimmed(piece: Piece, budget: _Budget) -> Piece:
             return Bullets((*(_trimmed_line(item, budget) for item in items[: budget.items]), *more))
         case Block(text):
             return Block(cut(text, budget.characters * 15))
-        case Details(summary, content):
+        case Details(summary, content, in_plain):
             inside = tuple(_trimmed(part, budget) for part in content)
-            return Details(cut(summary, budget.characters), inside)
+            in_plain = None if in_plain is None else tuple(_trimmed(part, budget) for part in in_plain)
+            return Details(cut(summary, budget.characters), inside, in_plain)
         case _:
             assert_never(piece)
 

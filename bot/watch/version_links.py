@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from bot.ids import EventId, RoomId, SeriesId, ServerName
-from bot.notices.card import CardPlace, FormerVersion, NextVersion, Shown
+from bot.notices.card import Shown
 from bot.notices.changes import ChangedSubmission, ChangeKind
+from bot.notices.version_lines import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.versions import KnownVersion, compare, follow, is_partial_reroll, may_follow, newcomer, version_of
 from bot.poll import SeriesRead

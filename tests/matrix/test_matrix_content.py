@@ -38,6 +38,7 @@ def test_a_message_is_a_notice_in_both_forms_that_mentions_nobody() -> None:
         "format": "org.matrix.custom.html",
         "formatted_body": "<p>html</p>",
         "m.mentions": {},
+        "com.beeper.linkpreviews": [],
         "org.patchbot": {
             "kind": "card",
             "key": KEY,
@@ -89,6 +90,7 @@ def test_an_edit_says_all_of_it_inside_and_pings_nobody() -> None:
 Accepted 2\
 """,
             "m.mentions": {},
+            "com.beeper.linkpreviews": [],
             "org.patchbot": {
                 "kind": "card",
                 "key": "edit/1/card/ozlabs/series/7/!room:hs",
@@ -97,8 +99,6 @@ Accepted 2\
                 "series": 7,
                 "version": 2,
             },
-            "format": "org.matrix.custom.html",
-            "formatted_body": "* <p>Fix it<br>Accepted 2</p>",
             "m.new_content": {
                 "msgtype": "m.notice",
                 "body": """\
@@ -106,6 +106,7 @@ Fix it
 Accepted 2\
 """,
                 "m.mentions": {},
+                "com.beeper.linkpreviews": [],
                 "org.patchbot": {
                     "kind": "card",
                     "key": "edit/1/card/ozlabs/series/7/!room:hs",

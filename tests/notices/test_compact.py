@@ -22,14 +22,15 @@ def test_a_series_in_two_lines() -> None:
     assert shown == snapshot(
         (
             """\
-migration: Fix it all <https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both>
-Ada Sample · 3 patches · New 2 · Accepted 1 · A0 R1 T0 · checks ✅ success\
+👀 migration: Fix it all
+New 2 of 3, Accepted 1 · ✅ checks ok · 👍 1 of 3 reviewed
+https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both\
 """,
             """\
-<p>
+<p>👀 <strong>
 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=42&amp;state=*&amp;archive=both">
-migration: Fix it all</a>
-<br>Ada Sample · 3 patches · New 2 · Accepted 1 · A0 R1 T0 · checks ✅ success</p>\
+migration: Fix it all</a></strong>
+<br><strong>New</strong> 2 of 3, Accepted 1 · ✅ checks ok · 👍 1 of 3 reviewed</p>\
 """,
         )
     )
@@ -43,14 +44,15 @@ def test_a_series_of_which_not_all_arrived() -> None:
     assert shown == snapshot(
         (
             """\
-migration: Fix it all <https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both> · 2 of 5
-Ada Sample · 5 patches · v2 · New 2\
+🆕 [v2] migration: Fix it all · 2 of 5
+New · no reviews yet
+https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both\
 """,
             """\
-<p>
+<p>🆕 <strong>
 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=42&amp;state=*&amp;archive=both">
-migration: Fix it all</a> · 2 of 5
-<br>Ada Sample · 5 patches · v2 · New 2</p>\
+[v2] migration: Fix it all</a></strong> · 2 of 5
+<br><strong>New</strong> · no reviews yet</p>\
 """,
         )
     )
@@ -63,11 +65,13 @@ def test_a_lone_patch_and_a_pull_request() -> None:
     shown = [written(compact(Shown(Submission(None, (patch,))), SITE), SITE.allowed)[0] for patch in (lone, pull)]
 
     assert "\n---\n".join(shown) == snapshot("""\
-[v2] migration: Fix a leak <https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/>
-Ada Sample · 1 patch · New
+🆕 [v2] migration: Fix a leak
+New · no reviews yet
+https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/
 ---
-[PULL] migration queue <https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/>
-Ada Sample · 📦 pull request · New\
+📦 [PULL] migration queue
+New
+https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/\
 """)
 
 
@@ -88,4 +92,4 @@ def test_each_form_is_drawn_as_itself() -> None:
         for form in CardForm
     }
 
-    assert ["b4 am" in bodies[form] for form in (CardForm.CARD, CardForm.COMPACT)] == [True, False]
+    assert ["b4 shazam" in bodies[form] for form in (CardForm.CARD, CardForm.COMPACT)] == [True, False]

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,7 +20,7 @@ from bot.commands.answers.patch import (
 from bot.commands.answers.search import SearchedRange, SearchMatch, found_shown
 from bot.ids import EventId, Msgid, PatchId, ProjectName, RoomId, ServerName
 from bot.notices import markup
-from bot.notices.card import ServerLinks, Shown, card, patch_title
+from bot.notices.card import ServerLinks, Shown, card, drawn, patch_title
 from bot.notices.event_link import EventLink
 from bot.notices.markup import (
     Allowed,
@@ -32,16 +33,29 @@ from bot.notices.markup import (
     Lines,
     Link,
     Title,
+    columns,
     cut,
     longest,
     safe,
     words,
     written,
 )
-from bot.patchwork.model import Check, CheckState, Comment, FileChange, Patch, Person
+from bot.notices.version_lines import CardPlace, FormerVersion, NextVersion
+from bot.patchwork.model import (
+    Check,
+    CheckState,
+    Comment,
+    FileChange,
+    Patch,
+    Person,
+    Trailer,
+    TrailerKind,
+)
+from bot.patchwork.versions import Comparison
+from bot.query.options import CardForm
 from bot.submission import Submission
 from bot.text import visible
-from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
+from support.card_rig import SITE, a_patch, body_and_html, of_series, read_strictly
 
 NOWHERE = Allowed(())
 ARCHIVE = "https://lore.example.org/list/"
@@ -97,6 +111,9 @@ def patches(draw: st.DrawFn) -> Patch:
         submitter=Person(draw(texts), draw(texts)),
         date=draw(texts),
         state=draw(st.none() | texts),
+        former_state=draw(st.none() | texts),
+        check=draw(st.none() | st.sampled_from(CheckState)),
+        trailers=frozenset(draw(st.lists(st.builds(Trailer, st.sampled_from(TrailerKind), texts), max_size=3))),
         delegate=draw(st.none() | texts),
         pull_url=draw(st.none() | texts),
         archive_url=draw(st.none() | texts),
@@ -112,13 +129,23 @@ def shown_cards(draw: st.DrawFn) -> Shown:
         submitter=Person(draw(texts), draw(texts)),
         project=ProjectName(draw(texts)),
         cover=draw(st.none() | texts.map(Msgid)),
+        cover_name=draw(texts),
         archive_url=draw(st.none() | texts),
     )
-    matched = tuple(draw(st.lists(texts, max_size=8)))
-    return (
-        Shown(Submission(series, some), matched=matched)
+    contexts = st.lists(st.tuples(texts, st.sampled_from(CheckState)), max_size=6).map(tuple)
+    checks = {patch.id: draw(contexts) for patch in some if draw(st.booleans())}
+    place = draw(st.none() | st.builds(CardPlace, texts.map(RoomId), texts.map(EventId)))
+    compared = Comparison(changed=draw(st.integers(0, 10**9)), new=draw(st.integers(0, 10**9)))
+    return Shown(
+        Submission(
+            series, some, checks, {(patch, context) for patch, each in checks.items() for context, _ in each[:1]}
+        )
         if draw(st.integers(0, 2))
-        else Shown(Submission(None, some[:1]), matched=matched)
+        else Submission(None, some[:1], checks),
+        matched=tuple(draw(st.lists(texts, max_size=8))),
+        former=draw(st.sampled_from([None, FormerVersion(series, compared, place)])),
+        superseded_by=draw(st.sampled_from([None, None, NextVersion(series, place)])),
+        form=draw(st.sampled_from(CardForm)),
     )
 
 
@@ -140,7 +167,7 @@ def assert_fit_for_a_room(document: Document, allowed: Allowed) -> None:
     assert len(body.encode("utf-8")) <= 4_096
     assert len(html.encode("utf-8")) <= 8_192
     page = read_strictly(html)
-    assert all(link.startswith(allowed.prefixes) for link in page.links)
+    assert all(link.startswith((*allowed.prefixes, "https://matrix.to/#/")) for link in page.links)
     for text in (body, html, page.text):
         assert "@room" not in text.lower()
         seen = text.replace("\u2060", "")
@@ -163,7 +190,22 @@ def plain_words(body: str, urls: tuple[str, ...]) -> list[str]:
     st.sampled_from([SITE, replace(SITE, archive=ARCHIVE + "{msgid}/"), ServerLinks("http://h:8/pw", False)]),
 )
 def test_no_card_is_unfit_for_a_room(shown: Shown, site: ServerLinks) -> None:
-    assert_fit_for_a_room(card(shown, site), site.allowed)
+    assert_fit_for_a_room(drawn(shown, site), site.allowed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(shown_cards())
+def test_every_card_takes_few_lines(shown: Shown) -> None:
+    """At most four above the fold, none of which is wrapped; at most fourteen where nothing is folded."""
+    html = written(drawn(shown, SITE), SITE.allowed)[1]
+    above, _, below = html.partition("<details>")
+    lines = [
+        read_strictly(f"<p>{line}</p>").text for line in above.removeprefix("<p>").removesuffix("</p>").split("<br>")
+    ]
+
+    assert len(lines) <= 4
+    assert max(map(columns, lines)) <= 105
+    assert len(lines) + len(re.findall("<(?:summary|li|br|p)>", below)) <= 14
 
 
 @settings(max_examples=150, deadline=None)
@@ -203,7 +245,7 @@ def test_no_document_is_unfit_for_a_room(document: Document) -> None:
 @settings(max_examples=150, deadline=None)
 @given(shown_cards())
 def test_both_forms_say_the_same(shown: Shown) -> None:
-    body, html = written(card(shown, SITE), SITE.allowed)
+    body, html = written(card(shown, SITE)[:1], SITE.allowed)  # what is folded is not in the plain form
     page = read_strictly(html)
 
     assert plain_words(body, page.links) == page.text.split()
@@ -219,15 +261,15 @@ def test_the_largest_title_keeps_its_link() -> None:
     assert body == "&" * 119 + "… · " + "x" * 119 + f"…\n{url}"
 
 
-def test_a_card_loses_its_last_patches_before_anything_else() -> None:
-    many = tuple(replace(patch, name=patch.name + " and more" * 15) for patch in numbered(60))
+def test_a_list_loses_its_last_lines_before_anything_else() -> None:
+    items = Bullets(tuple(words(Link("and more " * 15, f"{ARCHIVE}{number}")) for number in range(60)))
 
-    lines = body_and_html(card(Shown(Submission(of_series(*many), many)), SITE))[0].split("\n")
+    lines = written((*said("First"), items, *said("Last")), Allowed((ARCHIVE,)))[0].split("\n")
 
     bullets = [line for line in lines if line.startswith("•")]
     assert 15 < len(bullets) < 30
     assert bullets[-1] == f"• … and {61 - len(bullets)} more"
-    assert lines[-1] == f"b4 am {many[0].msgid}"
+    assert (lines[0], lines[-1]) == ("First", "Last")
 
 
 @pytest.mark.parametrize(

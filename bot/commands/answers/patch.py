@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
 from bot.notices import fact_lines as facts
-from bot.notices.card import ServerLinks, Shown, card, patch_name, patch_title, series_title
+from bot.notices.card import ServerLinks, Shown, card_head, patch_list, patch_name, patch_title, series_title
 from bot.notices.markup import (
     MAX_BODY_BYTES,
     Allowed,
@@ -45,7 +45,9 @@ def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Docum
     told = [
         words(facts.joined([facts.submitter_name(patch.submitter), patch.date[:10], _kind(patch)])),
         _of_series(series, site) if series else (),
-        facts.standing([patch], [facts.state_name(patch.state, site.states)] if patch.state else []),
+        facts.standing(
+            Submission(None, (patch,)), [facts.state_name(patch.state, site.states)] if patch.state else [], site.lanes
+        ),
         facts.pull_source(patch),
         words(size) if size else (),
     ]
@@ -59,10 +61,12 @@ def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Docum
 
 
 def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) -> Document:
-    """Return the answer about a series, which looks like its card."""
+    """Return the answer about a series: its card, with all patches."""
     submission = Submission(series, tuple(patches))
-    git_pw = () if submission.pull else (lines([facts.git_pw_command("series", series.id)]),)
-    return (*card(Shown(submission), site), *git_pw)
+    git_pw = () if submission.pull else facts.git_pw_command("series", series.id)
+    apply = facts.apply_command(submission.msgid, is_pull=submission.pull is not None)
+    listed = () if submission.lone else (Bullets(tuple(patch_list(submission, site).all())),)
+    return (card_head(Shown(submission), site), *listed, lines([apply, git_pw]))
 
 
 def files_listed(files: Sequence[FileChange]) -> Bullets:
