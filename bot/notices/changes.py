@@ -211,14 +211,28 @@ def heard(index: Index, changed: ChangedSubmission, maintainers: Maintainers | N
         kinds = frozenset(_KINDS[change.kind] for change in changes)
         if index.anybody_hears(kinds):
             happened = PatchChange(*_facts(changed, (before, after), maintainers), kinds)
+            in_comments = _rooms_with_comments(index, changes, happened.after)
             for hearing in hearings(index, happened):
-                rooms.setdefault(hearing.match.subscription.room, _Room()).add(hearing, changes)
+                room = hearing.match.subscription.room
+                told = [each for each in changes if each.kind is not ChangeKind.TRAILERS or room not in in_comments]
+                rooms.setdefault(room, _Room()).add(hearing, tuple(told))
     submission = Submission(changed.series, changed.after)
     matches = by_room(match for room in rooms.values() for match in room.matches)
     return [
         RoomChanges(submission, match, tuple(rooms[match.room].told), tuple(rooms[match.room].asked))
         for match in matches
     ]
+
+
+def _rooms_with_comments(index: Index, changes: Iterable[Change], after: Facts) -> frozenset[RoomId]:
+    """Return the rooms that hear of a review by the comment that has it, and so not a second time."""
+    of_comments = frozenset({OnKind.COMMENT})
+    if not any(change.kind is ChangeKind.TRAILERS for change in changes) or not index.anybody_hears(of_comments):
+        return frozenset()
+    found = (match.subscription for match in index.match_changed(after, of_comments))
+    return frozenset(
+        each.room for each in found if OnKind.COMMENT in each.query.options.on and each.query.options.digest is None
+    )
 
 
 def _known(changed: ChangedSubmission) -> Iterator[tuple[Patch, Patch]]:

@@ -90,9 +90,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A block of lines."""
+    """A block of lines; somebody else's words if it *is_quoted*."""
 
     lines: tuple[Line, ...]
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,7 @@ def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:
             told = [_plain_line(line, allowed) for line in piece.lines]
             return [_plain_head(piece, allowed), *told, *([_address(url)] if allowed.link(url) else [])]
         case Lines(lines):
-            return [_plain_line(line, allowed) for line in lines]
+            return [f"{'> ' if piece.is_quoted else ''}{_plain_line(line, allowed)}" for line in lines]
         case Bullets(items):
             return ["• " + _plain_line(item, allowed) for item in items]
         case Block(text):
@@ -279,7 +280,8 @@ def _html_piece(piece: Piece, allowed: Allowed) -> str:
             told = "".join(f"<br>{_html_line(line, allowed)}" for line in piece.lines)
             return f"<p>{_html_head(piece, allowed)}{told}</p>"
         case Lines(lines):
-            return f"<p>{_html_lines(lines, allowed)}</p>" if lines else ""
+            tag = "blockquote" if piece.is_quoted else "p"
+            return f"<{tag}>{_html_lines(lines, allowed)}</{tag}>" if lines else ""
         case Bullets(items):
             return f"<ul>{''.join(f'<li>{_html_line(item, allowed)}</li>' for item in items)}</ul>" if items else ""
         case Block(text):
@@ -431,7 +433,7 @@ def _trimmed(piece: Piece, budget: _Budget) -> Piece:
                 lines=tuple(_trimmed_line(line, budget) for line in piece.lines),
             )
         case Lines(all_lines):
-            return Lines(tuple(_trimmed_line(line, budget) for line in all_lines))
+            return replace(piece, lines=tuple(_trimmed_line(line, budget) for line in all_lines))
         case Bullets(items):
             rest = len(items) - budget.items
             more = (words(f"… and {rest} more"),) if rest > 0 else ()

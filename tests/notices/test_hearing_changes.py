@@ -171,6 +171,21 @@ def test_a_review_tells_who_gave_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("queries", "kinds"),
+    [
+        (["path:migration/ on:state"], [ChangeKind.TRAILERS]),
+        (["path:migration/ on:state,comment"], []),
+        (["path:migration/ on:state", "path:migration/ on:comment"], []),
+        (["path:migration/ on:state", 'path:migration/ on:comment digest:"daily 09:00"'], [ChangeKind.TRAILERS]),
+    ],
+)
+def test_a_review_is_not_told_again_where_its_comment_is(queries: list[str], kinds: list[ChangeKind]) -> None:
+    found = heard(an_index(*queries), changed(NEW, standing(trailers=frozenset({REVIEW}))))
+
+    assert [change.kind for each in found for change in each.told] == kinds
+
+
 def test_a_worst_check_whose_contexts_nobody_told_is_a_check_that_changed() -> None:
     before = replace(PASSED, checks={})
     now = replace(FAILED, checks={})

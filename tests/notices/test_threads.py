@@ -53,12 +53,12 @@ def test_states_of_several_patches() -> None:
     assert body_and_html(told(of_seven(*changes, state=now), SITE)) == snapshot(
         (
             """\
-4 of 7 patches: New → Accepted
-2 of 7 patches: New → Rejected (5/7, 6/7)\
+✅ Accepted, 4 of 7 patches (was New)
+❌ Rejected, 2 of 7 patches (was New: 5/7, 6/7)\
 """,
             """\
-<p>4 of 7 patches: New → Accepted
-<br>2 of 7 patches: New → Rejected (5/7, 6/7)</p>\
+<p>✅ <strong>Accepted</strong>, 4 of 7 patches (was New)
+<br>❌ <strong>Rejected</strong>, 2 of 7 patches (was New: 5/7, 6/7)</p>\
 """,
         )
     )
@@ -71,14 +71,14 @@ def test_checks_on_several_patches() -> None:
     assert body_and_html(told(of_seven(*changes), SITE)) == snapshot(
         (
             """\
-check build/x: success → fail on 2 patches (3/7, 5/7)
-check checkpatch: fail on 1 patch (1/7)
-checks boot/a, boot/b, boot/c, boot/d, boot/e and 2 more: pending → success on all 7 patches\
+❌ x: failed on 3/7, 5/7
+❌ checkpatch: failed on 1/7
+✅ a, b, c, d, e and 2 more: ok on all 7 patches\
 """,
             """\
-<p>check build/x: success → fail on 2 patches (3/7, 5/7)
-<br>check checkpatch: fail on 1 patch (1/7)
-<br>checks boot/a, boot/b, boot/c, boot/d, boot/e and 2 more: pending → success on all 7 patches</p>\
+<p>❌ x: failed on 3/7, 5/7
+<br>❌ checkpatch: failed on 1/7
+<br>✅ a, b, c, d, e and 2 more: ok on all 7 patches</p>\
 """,
         )
     )
@@ -100,20 +100,20 @@ def test_delegates_archives_and_reviews() -> None:
     assert body_and_html(told(thread, SITE)) == snapshot(
         (
             """\
-1 of 7 patches: delegated to ada (1/7)
-1 of 7 patches: delegated from ada to rey (2/7)
-1 of 7 patches: no longer delegated to ada (3/7)
-all 7 patches: archived
-1 of 7 patches: reviewed by kim (4/7)
-Reviewed by max\
+👤 delegate ada on 1/7
+👤 delegate rey (was ada) on 2/7
+👤 no longer delegated to ada on 3/7
+🗄️ archived
+👍 reviewed by kim on 4/7
+👍 reviewed by max\
 """,
             """\
-<p>1 of 7 patches: delegated to ada (1/7)
-<br>1 of 7 patches: delegated from ada to rey (2/7)
-<br>1 of 7 patches: no longer delegated to ada (3/7)
-<br>all 7 patches: archived
-<br>1 of 7 patches: reviewed by kim (4/7)
-<br>Reviewed by max</p>\
+<p>👤 delegate ada on 1/7
+<br>👤 delegate rey (was ada) on 2/7
+<br>👤 no longer delegated to ada on 3/7
+<br>🗄️ archived
+<br>👍 reviewed by kim on 4/7
+<br>👍 reviewed by max</p>\
 """,
         )
     )
@@ -131,34 +131,30 @@ def test_comments_with_the_trailers_that_they_gave() -> None:
     assert body_and_html(told(of_seven(*changes), SITE)) == snapshot(
         (
             """\
-Rey Viewer on 3/7 · Reviewed-by
-Looks good to me.
-Rey Viewer on the cover letter · Acked-by, Tested-by
-Rey Viewer on 5/7
-One
-two
-three
-…
-Rey Viewer on 6/7
-(only quoted text)\
+💬 Rey Viewer on 3/7: Reviewed-by
+> Looks good to me.
+💬 Rey Viewer on the cover letter: Acked-by, Tested-by
+💬 Rey Viewer on 5/7
+> One
+> two
+> three
+> …
+💬 Rey Viewer on 6/7: (only quoted text)\
 """,
             """\
-<p>Rey Viewer on \n\
+<p>💬 Rey Viewer on \n\
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-3-ada@example.org/">
-3/7</a> · Reviewed-by
-<br>Looks good to me.</p>
-<p>Rey Viewer on the cover letter · Acked-by, Tested-by</p>
-<p>Rey Viewer on \n\
+3/7</a>: Reviewed-by</p><blockquote>Looks good to me.</blockquote>
+<p>💬 Rey Viewer on the cover letter: Acked-by, Tested-by</p>
+<p>💬 Rey Viewer on \n\
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-5-ada@example.org/">
-5/7</a>
-<br>One
+5/7</a></p><blockquote>One
 <br>two
 <br>three
-<br>…</p>
-<p>Rey Viewer on \n\
+<br>…</blockquote>
+<p>💬 Rey Viewer on \n\
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-6-ada@example.org/">
-6/7</a>
-<br>(only quoted text)</p>\
+6/7</a>: (only quoted text)</p>\
 """,
         )
     )
@@ -176,18 +172,15 @@ def test_of_a_lone_patch_nothing_is_counted() -> None:
     assert body_and_html(told(Thread(Submission(None, (patch,)), changes), SITE)) == snapshot(
         (
             """\
-New → Accepted
-Delegated to ada
-check build/x: success → fail
-Rey Viewer
-Applied, thanks!\
+✅ Accepted (was New) · delegate ada
+❌ x: failed
+💬 Rey Viewer
+> Applied, thanks!\
 """,
             """\
-<p>New → Accepted
-<br>Delegated to ada
-<br>check build/x: success → fail</p>
-<p>Rey Viewer
-<br>Applied, thanks!</p>\
+<p>✅ <strong>Accepted</strong> (was New) · delegate ada
+<br>❌ x: failed</p>
+<p>💬 Rey Viewer</p><blockquote>Applied, thanks!</blockquote>\
 """,
         )
     )
@@ -202,7 +195,7 @@ def test_what_went_and_came_back_is_not_told() -> None:
 def test_of_changes_in_a_row_the_first_and_the_last_are_told() -> None:
     changes = [state(1, "new", "under-review"), state(1, "under-review", "accepted")]
 
-    assert body(of_seven(*changes, state={1: "accepted"})) == "1 of 7 patches: New → Accepted (1/7)"
+    assert body(of_seven(*changes, state={1: "accepted"})) == "✅ Accepted, 1 of 7 patches (was New: 1/7)"
 
 
 def test_what_changed_back_unheard_is_not_told() -> None:
@@ -217,26 +210,85 @@ def test_a_state_that_was_not_known_before_is_none_that_changed() -> None:
 
 
 def test_a_comment_that_is_told_twice_is_said_once() -> None:
-    assert body(of_seven(comment(1, "Hello"), comment(1, "Hello"))) == "Rey Viewer on 1/7\nHello"
+    assert body(of_seven(comment(1, "Hello"), comment(1, "Hello"))) == "💬 Rey Viewer on 1/7\n> Hello"
 
 
 def test_comments_on_a_patch_and_on_the_cover_may_have_the_same_number() -> None:
     said = body(of_seven(comment(1, "Hello"), comment(None, "Hello")))
 
-    assert said == "Rey Viewer on 1/7\nHello\nRey Viewer on the cover letter\nHello"
+    assert said == "💬 Rey Viewer on 1/7\n> Hello\n💬 Rey Viewer on the cover letter\n> Hello"
 
 
 def test_many_comments_and_changes_are_cut_and_counted() -> None:
     changes = [comment(1, "x" * 390, id_=number) for number in range(100)]
-    changes += [check(1, "", "fail" if number % 2 else "warning", f"c{number}") for number in range(3)]
-    changes += [check(number % 7 + 1, f"s{number}", "fail", f"d{number}") for number in range(100)]
+    changes += [Change(ChangeKind.DELEGATE, PatchId(101 + number), "", f"user{number}") for number in range(7)]
+    changes += [check(n % 7 + 1, "", "fail" if n % 2 else "warning", f"d{n}") for n in range(100)]
 
-    text, html = written(told(of_seven(*changes), SITE), SITE.allowed)
+    delegates = {number + 1: f"user{number}" for number in range(7)}
 
-    assert "… and 87 more changes" in text
+    text, html = written(told(of_seven(*changes, delegate=delegates), SITE), SITE.allowed)
+
+    assert "… and 6 more changes" in text
     assert text.split("\n")[-1].startswith("… and ")
     assert len(text.encode()) <= MAX_BODY_BYTES
     assert len(html.encode()) <= MAX_HTML_BYTES
+
+
+def of_three(*changes: Change, **now: Any) -> Thread:
+    """A series of three, all of which are as *now* says."""
+    patches = tuple(replace(patch, **now) for patch in numbered(3))
+    return Thread(Submission(of_series(*patches), patches), changes)
+
+
+def test_what_happened_to_all_patches_is_one_line() -> None:
+    """As the contract has it."""
+    delegated = [Change(ChangeKind.DELEGATE, PatchId(100 + number), "", "bruno") for number in (1, 2, 3)]
+    changes = [state(number) for number in (1, 2, 3)] + delegated
+
+    thread = of_three(*changes, state="accepted", delegate="bruno")
+
+    assert body(thread) == "✅ Accepted, all 3 patches (was New) · delegate bruno"
+
+
+def test_the_last_patches_of_a_series_are_told_with_those_before() -> None:
+    """The card says that all three are accepted, so a reply that counts two would contradict it."""
+    assert body(of_three(state(2), state(3), state="accepted")) == "✅ Accepted, all 3 patches (was New: 2/3, 3/3)"
+
+
+def test_a_check_is_told_as_it_stands_on_the_whole_series() -> None:
+    patches = numbered(3)
+    now = dict(zip((patch.id for patch in patches), "ssw", strict=True))
+    states = {"s": CheckState.SUCCESS, "w": CheckState.WARNING}
+    checks = {patch: (("checkpatch", states[letter]),) for patch, letter in now.items()}
+
+    thread = Thread(Submission(of_series(*patches), patches, checks), (check(3, "", "warning", "checkpatch"),))
+
+    assert body(thread) == "⚠️ checkpatch: warning on 3/3 · 1/3, 2/3 ok"
+
+
+def test_a_check_that_could_not_apply_the_patch_is_no_failure() -> None:
+    patches = numbered(3)
+    checks = {patch.id: (("netdev/apply", CheckState.FAIL),) for patch in patches}
+    unapplied = {(patch.id, "netdev/apply") for patch in patches}
+
+    thread = Thread(
+        Submission(of_series(*patches), patches, checks, unapplied), (check(1, "", "fail", "netdev/apply"),)
+    )
+
+    assert body(thread) == "⚠️ apply: could not apply on all 3 patches"
+
+
+def test_a_person_who_reviews_all_patches_is_told_once() -> None:
+    changes = [comment(number, "", TrailerKind.REVIEWED, TrailerKind.TESTED, id_=number) for number in (1, 2, 3)]
+    reviews = [Change(ChangeKind.TRAILERS, PatchId(100 + number), "", "rey@example.com") for number in (1, 2, 3)]
+
+    assert body(of_three(*changes, *reviews)) == "💬 Rey Viewer on all 3 patches: Reviewed-by, Tested-by"
+
+
+def test_who_reviewed_the_whole_series_is_not_told_of_its_patches_again() -> None:
+    reviews = [Change(ChangeKind.TRAILERS, patch, "", "kim@example.com") for patch in (None, PatchId(101))]
+
+    assert body(of_three(*reviews)) == "👍 reviewed by kim"
 
 
 patches_of_seven = st.one_of(st.none(), st.integers(101, 108).map(PatchId))
@@ -264,4 +316,4 @@ def test_patches_without_numbers_are_named_by_their_ids() -> None:
 
     thread = Thread(Submission(of_series(*patches, total=3), patches), (state(1),))
 
-    assert body(thread) == "1 of 3 patches: New → Accepted (patch 101)"
+    assert body(thread) == "✅ Accepted, 2 of 3 patches (was New: patch 101)"
