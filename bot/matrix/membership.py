@@ -1,4 +1,4 @@
-"""Joins and leaves rooms: invitations, configured rooms, replaced rooms, rooms where nobody is left.
+"""Joins and leaves rooms: invitations, configured rooms, replaced rooms, rooms without other members.
 
 The tasks follow from the stored state, so a crash loses none: an invitation is stored until it is settled, and the bot
 stays in a replaced room until the move to its successor is stored. Each errand (one join or leave) has its own task and

@@ -53,7 +53,7 @@ def thread_of(content: Content) -> EventId | None:
 
 
 def redactions(room: RoomId, events: Iterable[Event]) -> Iterator[EventRedacted]:
-    """Return the redactions in *room*, whoever made them and however long ago."""
+    """Return the redactions in *room*, by any user and of any age."""
     for event in events:
         if event.redacts is not None and _EVENT_ID.fullmatch(event.redacts):
             yield EventRedacted(room, event.redacts)

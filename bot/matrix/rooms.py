@@ -17,7 +17,7 @@ from bot.text import storable
 
 ABOVE_ALL = 1 << 60  # greater than any level in JSON
 _BEFORE_CREATORS = frozenset(str(version) for version in range(1, 12))
-_WITH_CREATORS = frozenset({"12"})  # a version that is not known gives nobody a power that it may not have
+_WITH_CREATORS = frozenset({"12"})  # in unknown versions, creators get no special power
 
 
 @dataclass(frozen=True, slots=True)

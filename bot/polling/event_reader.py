@@ -107,7 +107,7 @@ class EventReader:
         self._apart_seconds = _APART_SECONDS
 
     async def read(self, watched: WatchPosition, baselines: Baselines) -> EventsRead:
-        """Return all events since shortly before the cursor; re-anchor if the known ones are not where they were."""
+        """Return all events since shortly before the cursor; re-anchor if the known ones have moved."""
         now, goes_on = self._clock.monotonic(), self._goes_on
         window = self._windows.window(now)
         at = watched.cursor or cursor.newest(base.date for base in baselines.values() if base.date is not None)

@@ -83,7 +83,7 @@ class KeySpec(ABC):
     @property
     @abstractmethod
     def fields(self) -> tuple[HandleField, ...]:
-        """The fields in which the index looks for this key's handles; none where it has no handles."""
+        """The fields in which the index looks for this key's handles; empty without handles."""
 
     @abstractmethod
     def handle(self, value: Value, /) -> ValueHandle | None:

@@ -41,7 +41,7 @@ class Regex:
         ValueMistake: RE2 rejects it; has RE2's reason.
     """
 
-    source: str  # a slash in it stands for itself
+    source: str  # with unescaped slashes
     _search: Callable[[bytes], object] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -175,7 +175,7 @@ class _Node(Generic[Id]):
             del self.folders[name]
 
     def table(self, last: str | None) -> tuple[dict[str, _Ids[Id]], str]:
-        """Where the ids of a last component are kept, and under which key."""
+        """Return the table that stores the ids of a last component, and the key there."""
         if last is None:
             return self.names, _EVERYTHING
         return self._wild().table(last) if has_wildcard(last) else (self.names, last)
@@ -216,7 +216,7 @@ class _Wild(Generic[Id]):
         return self if self.folders or self.prefixes or self.suffixes or self.globs else None
 
     def table(self, glob: str) -> tuple[dict[str, _Ids[Id]], str]:
-        """Where the ids of a last component are kept, and under which key."""
+        """Return the table that stores the ids of a last component, and the key there."""
         stem = glob.strip("*")
         if len(stem) == len(glob) - 1 and not has_wildcard(stem):
             tables = self.prefixes if glob.endswith("*") else self.suffixes
