@@ -13,10 +13,12 @@ import structlog
 from bot import metrics
 from bot.clock import Clock
 from bot.commands.about import AboutCommands
+from bot.commands.act_commands import ActContext
 from bot.commands.answer_inbox import Answerer, AnswerSettings
 from bot.commands.context import CommandContext, SubscriptionLimits
 from bot.commands.handlers import handlers
 from bot.commands.lookups import LookupCommands
+from bot.commands.person_access import PersonAccesses
 from bot.commands.rights import RoomRights
 from bot.commands.servers import LookupServer
 from bot.config import MatrixSettings, PatchworkSettings, Settings
@@ -70,6 +72,7 @@ class Bot:
     overview: HealthCollector
     user: UserId
     duties: Duties
+    early_polls: "EarlyPolls"
 
     async def remember(self) -> None:
         """Load the rooms and their subscriptions from the store."""
@@ -97,7 +100,7 @@ class Bot:
         """
         schedule = Schedule()
         for watch, seconds in self.watches:
-            schedule.every(seconds, partial(self._poll, watch), f"poll {watch.server}")
+            schedule.every(seconds, partial(self._poll, watch), _poll_job(watch.server))
         schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
         schedule.every(RULEBOOK_SECONDS, self._read_rules, "MAINTAINERS")
         async with asyncio.TaskGroup() as group:
@@ -106,6 +109,7 @@ class Bot:
             loops += [group.create_task(self._keep_up("session", other)) for other in others]
             duties = group.create_task(self._keep_up("duties", self.duties.run))
             schedule.start()
+            self.early_polls.on_ask = lambda server: schedule.soon(_poll_job(server))
             try:
                 try:
                     await stop.wait()
@@ -188,6 +192,21 @@ class Bot:
                 return
 
 
+@dataclass(slots=True)
+class EarlyPolls:
+    """Requests for a poll of a server before its interval has passed, because something was changed there."""
+
+    on_ask: Callable[[ServerName], None] = lambda _: None
+
+    def ask(self, server: ServerName) -> None:
+        """Ask for an early poll of a server."""
+        self.on_ask(server)
+
+
+def _poll_job(server: ServerName) -> str:
+    return f"poll {server}"
+
+
 @asynccontextmanager
 async def assembled(
     settings: Settings,
@@ -243,17 +262,24 @@ async def assembled(
         context = CommandContext(
             store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, *doubts
         )
-        about = AboutCommands(overview.condition, settings.matrix.admins)
-        verbs = handlers(about, LookupCommands(places, store, past), context)
+        early = EarlyPolls()
+        acting = ActContext(store, clock, places, PersonAccesses(store, places), settings.acting.rooms, early.ask)
+        verbs = handlers(
+            AboutCommands(overview.condition, settings.matrix.admins),
+            LookupCommands(places, store, past),
+            context,
+            acting,
+        )
         answerer = Answerer(store, verbs, _answer_settings(settings, rooms), clock)
-        user = settings.matrix.user_id
         sites = {watch.server: watch.site for watch, _ in watches}
         sources = DigestSources(past, sites, ListedNow(dict(zip(sites, apis, strict=True))))
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
         edits, replies = CardEditor(store, sites), ThreadReplies(store, audience, sites)
         duties = Duties(store, clock, _duties(edits, replies, digests, floods))
         audience.index.on_change = duties.wake
-        bot = Bot(store, rooms, tuple(watches), rulebook, sender, answerer, overview, user, duties)
+        bot = Bot(
+            store, rooms, tuple(watches), rulebook, sender, answerer, overview, settings.matrix.user_id, duties, early
+        )
         await bot.remember()
         yield bot
 

@@ -41,6 +41,10 @@ MOST_BEGUN = 200  # commands under way
 PUT_OFF_SECONDS = 5.0  # after the database failed a command
 BUSY = "The bot is busy. Please try again in a minute."
 TOO_MANY = "⏳"
+LEAKED = (
+    "A word of that looks like an API token, so I did nothing with it, and did not keep it. If it is one, make a new "
+    "one on your profile page there. To look for a commit, name a key before it, for example: find subject:1a2b3c"
+)
 _SHOWN = 100  # characters of a command, in the log
 _log = structlog.get_logger(__name__)
 
@@ -234,6 +238,8 @@ class Answerer:
     async def _answer(self, message: InboxMessage) -> Answer:
         prefix = "" if self._is_direct(message) else self._manners.prefix
         call = grammar.parse(self._text(message) or "", prefix, self._handlers.keys())
+        if message.sealed is not None:
+            call = _about_the_token(call, message)
         if isinstance(call, grammar.InvalidCommand):
             metrics.COMMANDS.labels("", "mistake").inc()
             return Answer(said(call.text))
@@ -285,6 +291,21 @@ def notice(message: InboxMessage, answer: Answer) -> Notice:
         )
     spoken = Message(body, html, tag, thread=message.thread, replies_to=message.event)
     return Notice(message.room, Lane.ANSWER, spoken, asked_by=message.sender)
+
+
+def _about_the_token(
+    call: grammar.ParsedCommand | grammar.InvalidCommand, message: InboxMessage
+) -> grammar.ParsedCommand | grammar.InvalidCommand:
+    """Return what is done about a message with a token in it: nothing but `token` may take it, however it is spelled.
+
+    Other commands are refused, because a token typed there reached others, or was meant as something else.
+    """
+    token = grammar.find("token")
+    if token is None or isinstance(call, grammar.InvalidCommand):
+        return call if token is None else grammar.ParsedCommand(token, {"token": message.body})
+    if call.command is token:
+        return call
+    return grammar.InvalidCommand(LEAKED)
 
 
 def _reaction(message: InboxMessage) -> Notice:

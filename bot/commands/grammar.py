@@ -24,6 +24,7 @@ class Permission(Enum):
     EVERYONE = "Everyone may."
     ROOM = "In a room, this needs the power level for org.patchbot.subscription (default 50), or an admin of the bot."
     DIRECT = "Everyone may, in a direct chat with the bot."
+    OWN_ACCESS = "Everyone may who gave the bot a token; the Patchwork server decides what each may change."
     ADMIN = "The bot's admins may."
 
 
@@ -34,6 +35,7 @@ class CommandGroup(Enum):
     LOOK_UPS = "Looking patches up"
     SUBSCRIPTIONS = "Subscriptions"
     CHAT = "This chat, and you"
+    ACTING = "Changing patches on Patchwork"
     ADMINS = "Admins"
 
 
@@ -213,6 +215,58 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "export", CommandGroup.CHAT, "the subscriptions here, as lines for the configuration", (_FROM,), "31", ("dump",)
+    ),
+    Command(
+        "state",
+        CommandGroup.ACTING,
+        "set the state of patches; a series means all its patches",
+        (Parameter(ParameterKind.REFS, shown="REF… STATE"),),
+        "2194095 accepted",
+        who=Permission.OWN_ACCESS,
+        more="Several patches may be named, and none in a reply to a card. The answer has the command that undoes it.",
+    ),
+    Command(
+        "delegate",
+        CommandGroup.ACTING,
+        "delegate patches to a maintainer, to yourself, or to nobody",
+        (Parameter(ParameterKind.REFS, shown="REF… USER|me|nobody"),),
+        "2194095 me",
+        ("assign",),
+        Permission.OWN_ACCESS,
+    ),
+    Command(
+        "archive",
+        CommandGroup.ACTING,
+        "archive patches",
+        (Parameter(ParameterKind.REFS, optional=True, shown="REF…"),),
+        "2194095",
+        who=Permission.OWN_ACCESS,
+    ),
+    Command(
+        "unarchive",
+        CommandGroup.ACTING,
+        "take patches out of the archive",
+        (Parameter(ParameterKind.REFS, optional=True, shown="REF…"),),
+        "2194095",
+        who=Permission.OWN_ACCESS,
+    ),
+    Command(
+        "token",
+        CommandGroup.ACTING,
+        "in an encrypted direct chat: your API tokens, or one more, to change patches with",
+        (Parameter(ParameterKind.TOKEN, optional=True, shown="SERVER TOKEN"),),
+        "ozlabs 1234…",
+        ("tokens",),
+        Permission.DIRECT,
+        more="Your profile page on the Patchwork server makes a token. The bot deletes your message if it may.",
+    ),
+    Command(
+        "token forget",
+        CommandGroup.ACTING,
+        "delete the token that you gave for a server",
+        (Parameter(ParameterKind.SERVER),),
+        "ozlabs",
+        who=Permission.DIRECT,
     ),
     Command("rooms", CommandGroup.ADMINS, "the rooms that the bot is in", (_FROM,), "31", who=Permission.ADMIN),
     Command(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from bot.commands.about import AboutCommands
+from bot.commands.act_commands import ActCommands, ActContext
 from bot.commands.admin import AdminCommands
 from bot.commands.context import CommandContext, in_words
 from bot.commands.help import HelpCommand
@@ -10,11 +11,15 @@ from bot.commands.lookups import LookupCommands
 from bot.commands.muting import MuteCommands
 from bot.commands.own_addresses import AddressCommands
 from bot.commands.request import Handler
+from bot.commands.rights import ChatPrivacy
 from bot.commands.settings import SettingCommands
 from bot.commands.subscribing import ExportCommand, SubscriptionCommands, WhyCommand
+from bot.commands.token_commands import TokenCommands
 
 
-def handlers(about: AboutCommands, lookups: LookupCommands, context: CommandContext) -> Mapping[str, Handler]:
+def handlers(
+    about: AboutCommands, lookups: LookupCommands, context: CommandContext, acting: ActContext
+) -> Mapping[str, Handler]:
     """Return the handler of each verb; `help` covers all of them."""
     found: dict[str, Handler] = {
         "status": about.status,
@@ -26,8 +31,22 @@ def handlers(about: AboutCommands, lookups: LookupCommands, context: CommandCont
         "comments": lookups.comments,
         "find": lookups.find,
         **_subscription_handlers(context),
+        **_acting_handlers(acting, context.house),
     }
     return {"help": HelpCommand({"help", *found}).help, **found}
+
+
+def _acting_handlers(context: ActContext, privacy: ChatPrivacy) -> Mapping[str, Handler]:
+    acts, tokens = ActCommands(context), TokenCommands(context.store, context.accesses, privacy, context.rooms)
+    found: Mapping[str, Handler] = {
+        "state": acts.state,
+        "delegate": acts.delegate,
+        "archive": acts.archive,
+        "unarchive": acts.unarchive,
+        "token": tokens.token,
+        "token forget": tokens.forget,
+    }
+    return {verb: in_words(handler) for verb, handler in found.items()}
 
 
 def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:

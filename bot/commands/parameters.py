@@ -30,6 +30,9 @@ class ParameterKind(Enum):
     ROOM = "ROOM"
     VERB = "VERB"
     FROM = "FROM"
+    REFS = "REFS"  # of patches, with what else follows
+    SERVER = "SERVER"
+    TOKEN = "TOKEN"  # noqa: S105  # the word in usage lines
 
 
 _FORMS = {
@@ -41,7 +44,10 @@ _FORMS = {
     ParameterKind.FROM: re.compile(r"#?([1-9][0-9]{0,5})"),
     ParameterKind.ROOM: re.compile(r"[!#]\S+"),
 }
-_RESTS = frozenset({ParameterKind.QUERY, ParameterKind.VERB})  # these take the rest of the text
+_RESTS = frozenset(
+    {ParameterKind.QUERY, ParameterKind.VERB, ParameterKind.REFS, ParameterKind.TOKEN}
+)  # these take the rest of the text
+_REFERENCES = frozenset({ParameterKind.REF, ParameterKind.REFS})
 _IN_ANY_CASE = frozenset({ParameterKind.KEY, ParameterKind.DURATION})
 KEYS = "KEY is project, mode, timezone, notify or flood."
 _MISSING = {ParameterKind.KEY: f" {KEYS}"}
@@ -72,7 +78,7 @@ class Parameter:
     def spelled(self) -> str:
         """Its spelling in usage lines: in brackets if optional, except REF, which only replies to a card may omit."""
         text = self.shown or self.kind.value
-        return f"[{text}]" if self.optional and self.kind is not ParameterKind.REF else text
+        return f"[{text}]" if self.optional and self.kind not in _REFERENCES else text
 
 
 class InvalidArgument(Exception):
@@ -111,7 +117,7 @@ def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
 
 def _without_markdown(text: str, parameters: Sequence[Parameter]) -> str:
     """Return *text* with each `[label](target)`, as clients write links and addresses, replaced by its target."""
-    if not any(parameter.kind in {ParameterKind.REF, ParameterKind.ADDRESS} for parameter in parameters):
+    if not any(parameter.kind in {*_REFERENCES, ParameterKind.ADDRESS} for parameter in parameters):
         return text
     return _MARKDOWN_LINK.sub(r"\1", text)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bot.ids import RoomId, UserId
+from bot.ids import EventId, RoomId, UserId
 
 STATE_TYPE = "org.patchbot.subscription"  # whoever may set this state of a room may change its subscriptions
 DEFAULT_LEVEL = 50  # where the room says nothing of that type
@@ -55,7 +55,21 @@ class BotRooms(Protocol):
         """
 
 
-class RoomRights(Rights, BotRooms, Protocol):
+class ChatPrivacy(Protocol):
+    """The people in a room, and the redaction of what they said there."""
+
+    async def companions(self, room: RoomId) -> frozenset[UserId]:
+        """Return the users besides the bot who are in a room now, or are invited there.
+
+        Raises:
+            TransportError: the homeserver could not tell.
+        """
+
+    async def redact(self, room: RoomId, event: EventId) -> bool:
+        """Redact somebody's message, and return whether that was done; the bot may not be allowed to."""
+
+
+class RoomRights(Rights, BotRooms, ChatPrivacy, Protocol):
     """The permissions of people, and the rooms that the bot is in."""
 
 
@@ -67,6 +81,9 @@ class MemoryRoomRights:
     levels: dict[tuple[RoomId, UserId], int] = field(default_factory=dict)
     needed: int = DEFAULT_LEVEL
     joined: dict[RoomId, str] = field(default_factory=dict)
+    people: dict[RoomId, frozenset[UserId]] = field(default_factory=dict)
+    may_redact: bool = True
+    redacted: list[tuple[RoomId, EventId]] = field(default_factory=list)
 
     def is_admin(self, user: UserId) -> bool:
         """Return whether *user* is an admin of the bot."""
@@ -87,3 +104,13 @@ class MemoryRoomRights:
     async def leave(self, room: RoomId) -> None:
         """Remove the room."""
         self.joined.pop(room, None)
+
+    async def companions(self, room: RoomId) -> frozenset[UserId]:
+        """Return the people in memory."""
+        return self.people.get(room, frozenset())
+
+    async def redact(self, room: RoomId, event: EventId) -> bool:
+        """Note the redaction, if redactions are allowed."""
+        if self.may_redact:
+            self.redacted.append((room, event))
+        return self.may_redact

@@ -3,6 +3,7 @@
 from bot.config.load import SEARCHED, SECRETS_VARIABLE, find_config, load
 from bot.config.mistakes import subscription_key
 from bot.config.model import (
+    ActingSettings,
     CommandSettings,
     LogSettings,
     MatrixSettings,
@@ -18,6 +19,7 @@ from bot.config.model import (
 __all__ = [
     "SEARCHED",
     "SECRETS_VARIABLE",
+    "ActingSettings",
     "CommandSettings",
     "LogSettings",
     "MatrixSettings",

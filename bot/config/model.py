@@ -159,6 +159,17 @@ class CommandSettings(_Table):
     )
 
 
+class ActingSettings(_Table):
+    """Commands that change patches, each with the token of whoever typed it."""
+
+    rooms: Literal["encrypted", "all", "off"] = Field(
+        default="encrypted",
+        description="Where patches can be changed (`state`, `delegate`, `archive`), by each person with their own API "
+        'token: in "encrypted" rooms, in "all" rooms, or nowhere ("off"). In a room that is not encrypted, whoever '
+        "runs a homeserver can speak in the name of its users; docs/acting.md tells more.",
+    )
+
+
 class NetworkSettings(_Table):
     """The network access to Patchwork and Matrix; by default direct, with the system's certificates."""
 
@@ -318,6 +329,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
     commands: CommandSettings = CommandSettings()
+    acting: ActingSettings = ActingSettings()
     network: NetworkSettings = NetworkSettings()
     patchwork: Annotated[
         tuple[PatchworkSettings, ...],

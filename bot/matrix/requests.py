@@ -15,6 +15,7 @@ PAGE_EVENTS = 100
 _API = "/_matrix/client/v3"
 _DEVICE_NAME = "patchwork-matrix-bot"
 _FEDERATION_MS = 10_000  # how long the homeserver may wait for other homeservers
+_REDACT_SECONDS = 10.0  # an answer waits for it
 _ENDPOINTS = frozenset(
     {"account", "directory", "join", "keys", "leave", "login", "messages", "send", "sendToDevice", "state", "sync"}
 )
@@ -90,6 +91,12 @@ def state_event(room: RoomId, kind: str, key: str) -> MatrixRequest:
 def event(room: RoomId, event_id: EventId) -> MatrixRequest:
     """Return the request for one event of a room."""
     return _get(f"{_room(room)}/event/{_quoted(event_id)}")
+
+
+def redact(room: RoomId, event_id: EventId, txn: TxnId) -> MatrixRequest:
+    """Return the request that redacts an event; the same *txn* redacts it once."""
+    path = f"{_API}{_room(room)}/redact/{_quoted(event_id)}/{_quoted(txn)}"
+    return MatrixRequest("PUT", path, {"reason": "an API token"}, _REDACT_SECONDS)
 
 
 def messages(

@@ -1,5 +1,6 @@
-"""Power levels and membership in the homeserver's rooms: implements the ports `Rights` and `BotRooms`."""
+"""Power levels and members of the homeserver's rooms: implements the ports `RoomRights` and `BotRooms`."""
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -7,11 +8,13 @@ import structlog
 
 from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE, RightsDecision
 from bot.errors import TransportError
-from bot.ids import RoomId, UserId
+from bot.ids import EventId, RoomId, TxnId, UserId
+from bot.matrix import requests, wire
 from bot.matrix.client import MatrixClient
 from bot.matrix.rooms import Levels, Room
 from bot.matrix.session import Session
 
+_PRESENT = frozenset({"join", "invite", "knock"})
 _log = structlog.get_logger(__name__)
 
 
@@ -57,6 +60,23 @@ class MatrixRoomRights:
         """Leave a room; do nothing if we are not in it."""
         client, _ = await self._at_home()
         await client.leave(room)
+
+    async def companions(self, room: RoomId) -> frozenset[UserId]:
+        """Return the users besides the bot who are in a room now or are invited there, as the homeserver tells."""
+        client, _ = await self._at_home()
+        found = wire.members(await client.ask(requests.members(room)))
+        return frozenset(user for user, membership in found.items() if membership in _PRESENT) - {client.user}
+
+    async def redact(self, room: RoomId, event: EventId) -> bool:
+        """Redact a message, and return whether that was done."""
+        client, _ = await self._at_home()
+        txn = TxnId(f"redact-{hashlib.sha256(event.encode()).hexdigest()[:32]}")
+        try:
+            await client.ask(requests.redact(room, event, txn))
+        except TransportError as error:
+            _log.warning("message.not_redacted", room=room, message=event, reason=str(error))
+            return False
+        return True
 
     async def _at_home(self) -> tuple[MatrixClient, Session]:
         """Wait for the first sync, because before it the creators of rooms are unknown."""

@@ -11,7 +11,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -22,6 +22,7 @@ from bot.backoff import JOBS
 from bot.errors import BotError
 
 AGAIN_SECONDS = 2.0
+SOON = timedelta(seconds=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -134,6 +135,10 @@ class Schedule:
             await self._run(made)
 
         self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, next_run_time=datetime.now(UTC))
+
+    def soon(self, name: str) -> None:
+        """Call the job with this *name* a second from now, and every interval from then on."""
+        self._scheduler.modify_job(name, next_run_time=datetime.now(UTC) + SOON)
 
     def start(self) -> None:
         """Start the schedule; this requires a running event loop."""

@@ -272,6 +272,11 @@ class PatchworkApi:
         row = await self._one(PatchRow, "patches", number)
         return await asyncio.to_thread(row.page)  # a diff may be large
 
+    async def patch_status(self, number: int) -> Patch:
+        """Return a patch with its status alone, without what its text and diff tell."""
+        row = await self._one(PatchRow, "patches", number)
+        return row.model_copy(update={"headers": None, "content": "", "diff": ""}).model()
+
     async def patches_of(self, series: SeriesId) -> tuple[Patch, ...]:
         """Return the current patches of a series, without their diffs, in the order of their numbers."""
         patches = await self._all(PatchRow, "patches/", PatchRow.model, [("series", str(series))])

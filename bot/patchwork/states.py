@@ -31,6 +31,10 @@ class States:
         """Return whether the server is known to have a state."""
         return any(folded_state(known) == folded_state(slug) for known in self.names)
 
+    def slug(self, spelled: str) -> str | None:
+        """Return the state that a slug or a name in any case means, as the server's own slug; None if it is unknown."""
+        return next((slug for slug, name in self.names.items() if same_state(spelled, slug, name or slug)), None)
+
     def name(self, slug: str) -> str:
         """Return the server's spelling of a state, or a derived one: "under-review" becomes "Under Review"."""
         alike = (name for known, name in self.names.items() if name and folded_state(known) == folded_state(slug))
@@ -39,6 +43,11 @@ class States:
 
 
 NO_STATES = States()
+
+
+def same_state(spelled: str, *others: str) -> bool:
+    """Return whether a slug or name stands for the same state as one of *others*."""
+    return folded_state(spelled) in map(folded_state, others)
 
 
 def states_in(page: str) -> dict[str, str]:

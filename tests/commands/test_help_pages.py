@@ -54,6 +54,13 @@ This chat, and you
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
 • !pw me forget ADDRESS — in a direct chat: no longer count an address as yours
 • !pw export [from] — the subscriptions here, as lines for the configuration
+Changing patches on Patchwork
+• !pw state REF… STATE — set the state of patches; a series means all its patches
+• !pw delegate REF… USER|me|nobody — delegate patches to a maintainer, to yourself, or to nobody
+• !pw archive REF… — archive patches
+• !pw unarchive REF… — take patches out of the archive
+• !pw token [SERVER TOKEN] — in an encrypted direct chat: your API tokens, or one more, to change patches with
+• !pw token forget SERVER — delete the token that you gave for a server
 Admins
 • !pw rooms [from] — the rooms that the bot is in
 • !pw leave ROOM — make the bot leave a room

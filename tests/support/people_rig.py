@@ -31,6 +31,7 @@ class People:
     rig: Rig
     bot: Bot
     answers: list[PostedMessage] = field(default_factory=list)
+    encrypted: bool = False  # what is said
 
     async def say(
         self,
@@ -45,7 +46,9 @@ class People:
         body = text if room in self.rig.direct else f"!pw {text}"
         event = EventId(f"$said{next(_numbers)}")
         before = len(self.rig.chat.posted)
-        await self.bot.hear(InboxMessage(room, event, who, body, self.rig.clock.now(), thread, reply_to))
+        await self.bot.hear(
+            InboxMessage(room, event, who, body, self.rig.clock.now(), thread, reply_to, self.encrypted)
+        )
         await self.bot.settle()
         self.answers += self.rig.chat.posted[before:]
         return "\n---\n".join(post.message.body for post in self.rig.chat.posted[before:])

@@ -11,6 +11,7 @@ from bot.app import Bot, assembled, known_rooms
 from bot.clock import VirtualClock
 from bot.commands.rights import MemoryRoomRights
 from bot.config import (
+    ActingSettings,
     CommandSettings,
     MatrixSettings,
     PatchworkSettings,
@@ -47,6 +48,7 @@ class Rig:
     flood: int = 10
     house: MemoryRoomRights = field(default_factory=MemoryRoomRights)
     commands: CommandSettings = field(default_factory=CommandSettings)
+    acting: ActingSettings = field(default_factory=ActingSettings)
     url: str = ""  # of the database; a file in *folder* where it says nothing
     maintainers: str | list[str] | None = None  # the path or the address of every project's
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -113,6 +115,7 @@ class Rig:
                 message_burst=1000,
             ),
             commands=self.commands,
+            acting=self.acting,
             store=StoreSettings(url=self.url or f"sqlite:///{self.folder / 'bot.db'}", data_dir=self.folder),
             patchwork=(
                 PatchworkSettings(

@@ -14,6 +14,7 @@ _INCIDENT = ("error", ("name", "reason"))
 
 _FAILED_ALONE = "failed without affecting anything else; it is retried"
 MEANINGS = {
+    "act.finished": "A command changed patches on a Patchwork server; fields count the changed and failed ones.",
     "answer.part_skipped": "A part of a response of the homeserver was too large and was left out.",
     "baseline.taken": "A project is watched from now on; what exists on the server already is not posted.",
     "card.failed": f"A requested card {_FAILED_ALONE}.",
@@ -81,6 +82,7 @@ MEANINGS = {
     "maintainers.unreadable": "A MAINTAINERS file could not be read; the last good copy is used.",
     "mbox.walled": "A login page or a bot challenge stands in front of the server's mboxes.",
     "message.forged": "A message is not what it claims to be and is dropped.",
+    "message.not_redacted": "A message with an API token could not be redacted; its sender was asked to do it.",
     "message.undecryptable": "A message cannot be decrypted.",
     "message.unencrypted_ignored": "Unencrypted messages in an encrypted room were ignored.",
     "notice.dead": "A message could not be sent and is not retried; `patchbot outbox list` shows it.",
@@ -131,6 +133,8 @@ MEANINGS = {
     "systemd.notify_failed": "systemd could not be notified.",
     "timeline_gap.forbidden": "The bot may not read the messages that a sync left out.",
     "to_device.undecryptable": "A message that a device sent to the bot's device cannot be decrypted.",
+    "token.owner_unknown": "The account that an API token belongs to could not be determined.",
+    "token.unreadable": "An API token cannot be decrypted, because the key is another one; it must be given again.",
     "version.linked": "A series was recognised as a new version of another, and at least one of them has a card.",
 }
 
