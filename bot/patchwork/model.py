@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 
@@ -58,9 +59,8 @@ class Person:
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """One file that a diff touches.
+class FileChange(NamedTuple):
+    """One file that a diff touches; a tuple, because a treewide patch has thousands of them.
 
     *old_path* is set if a rename or copy changed the name. *added* and *removed* are numbers of lines; both are 0 for
     binary, mode-only and empty files.

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unidiff.patch import PatchSet
 
-from bot.patchwork.diff.touched_files import MAX_FILES, changed_files, touched_paths
+from bot.patchwork.diff.headers import read_header
+from bot.patchwork.diff.touched_files import _NOTABLE, MAX_FILES, changed_files, touched_paths
 from bot.patchwork.model import FileChange, paths_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -548,6 +549,34 @@ def assert_sane(diff: str) -> None:
 @given(st.one_of(st.text(), st.lists(st.one_of(FRAGMENTS, st.text(max_size=20))).map("".join)))
 def test_any_text_is_read_without_an_error(diff: str) -> None:
     assert_sane(diff)
+
+
+NAMES_IN_HEADERS = st.text('ab/. \t\r"\u00a0(1)', min_size=1, max_size=6)
+USUAL_LINES = [
+    "diff --git a/{0} b/{0}",
+    "diff --git a/{0} b/{1}",
+    "new file mode 100644",
+    "index 1..2",
+    "--- a/{0}",
+    "+++ b/{0}",
+    "@@ -1 +1 @@",
+    "+++ b/{1}",
+]
+
+
+@given(
+    st.lists(st.sampled_from(USUAL_LINES), max_size=8).map("\n".join) | st.just("\n".join(USUAL_LINES)),
+    NAMES_IN_HEADERS,
+    NAMES_IN_HEADERS,
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_a_usual_header_is_read_as_any_other(lines: str, name: str, other: str, end: str) -> None:
+    diff = "\n" + lines.format(name, other).replace("\n", end)
+
+    for notable in _NOTABLE.finditer(diff):
+        path = notable[1] or notable[2]
+        if path and "./" not in path and "//" not in path:
+            assert read_header(diff, notable.start()) == (path, None, notable.end())
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ _NO_LINE = re.compile(r"\n[^ +\-\\\r\n]")  # the start of a line that no hunk ca
 _SIGNATURE = "\n-- \n"  # of a mail
 
 
-class Tally(NamedTuple):
+class _Tally(NamedTuple):
     """The numbers of added and removed lines, and the end of the last of them."""
 
     added: int
@@ -29,43 +29,51 @@ class Tally(NamedTuple):
     end: int
 
 
-def tally(text: str, at: int, limit: int) -> Tally:
-    """Return the tally of the consecutive hunks below the line that ends at *at*; 0 and 0 if there are none.
+def count_lines(text: str, at: int, limit: int) -> tuple[int, int]:
+    """Return how many lines the consecutive hunks below the line that ends at *at* add and remove.
 
     *limit* is the end of the last line that can belong to a hunk, unless a hunk needs more lines.
     """
-    if not text.startswith("\n@@ -", at):
-        return _walk(text, at)
     last = text.rfind("\n@@ -", at, limit)
-    filled = _filled(text, last, limit)
-    if not filled and (signature := text.rfind(_SIGNATURE, last, limit)) > 0:
-        filled = _filled(text, last, signature)
-    if not filled:
-        return _walk(text, at)
-    added, removed, end = filled
-    return Tally(added + text.count("\n+", at, last), removed + text.count("\n-", at, last), end)
+    filled = _filled(text, at, last, limit)
+    if filled is None:
+        return _walk(text, at)[:2]
+    added, removed, _ = filled
+    if last > at:
+        added, removed = added + text.count("\n+", at, last), removed + text.count("\n-", at, last)
+    return added, removed
 
 
-def _filled(text: str, at: int, end: int) -> tuple[int, int, int] | None:
-    """Return the tally of the hunk at *at* if it ends exactly at *end*."""
-    header = _HUNK.match(text, at)
-    if not header:
+def end_of_hunks(text: str, at: int, limit: int) -> int:
+    """Return the end of the last line of the hunks that `count_lines` counts."""
+    filled = _filled(text, at, text.rfind("\n@@ -", at, limit), limit)
+    return _walk(text, at).end if filled is None else filled[2]
+
+
+def _filled(text: str, at: int, last: int, limit: int) -> tuple[int, int, int] | None:
+    """Return the tally of the hunk at *last*; None unless hunks fill the text from *at* to *limit* or a signature."""
+    header = _HUNK.match(text, last) if last == at or (last > at and text.startswith("\n@@ -", at)) else None
+    if header is None:
         return None
-    start = header.end()
-    added, removed = text.count("\n+", start, end), text.count("\n-", start, end)
-    lines = text.count("\n", start, end)
-    return (added, removed, end) if lines == _count(header[1]) + added == _count(header[2]) + removed else None
+    start, end = header.end(), limit
+    old, new = header.groups("1")  # "@@ -3 +3 @@" omits a count of one
+    while end >= 0:
+        added, removed = text.count("\n+", start, end), text.count("\n-", start, end)
+        if text.count("\n", start, end) == int(old) + added == int(new) + removed:
+            return added, removed, end
+        end = text.rfind(_SIGNATURE, start, limit) if end == limit else -1
+    return None
 
 
-def _walk(text: str, at: int) -> Tally:
+def _walk(text: str, at: int) -> _Tally:
     """Return the tally of the hunks from *at*, parsed line by line."""
     added = removed = 0
     while hunk := _hunk(text, at):
         added, removed, at = added + hunk.added, removed + hunk.removed, hunk.end
-    return Tally(added, removed, at)
+    return _Tally(added, removed, at)
 
 
-def _hunk(text: str, at: int) -> Tally | None:
+def _hunk(text: str, at: int) -> _Tally | None:
     """Return the tally of the hunk whose header starts at *at*; None if there is no header."""
     header = _HUNK.match(text, at) or _MERGED_HUNK.match(text, at)
     if not header:
@@ -79,7 +87,7 @@ def _hunk(text: str, at: int) -> Tally | None:
         old = [_count(match[1]) for match in _OLD_COUNT.finditer(header[2])]
         added, removed, used = _merged(lines, old, _count(header[3]))
     remarks = takewhile(lambda line: line.startswith("\\"), lines[used:])  # "\ No newline at end of file"
-    return Tally(added, removed, start + sum(len(line) + 1 for line in chain(lines[:used], remarks)))
+    return _Tally(added, removed, start + sum(len(line) + 1 for line in chain(lines[:used], remarks)))
 
 
 def _count(digits: str | None) -> int:

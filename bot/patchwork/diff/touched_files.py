@@ -13,16 +13,29 @@ counts as touched.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.patchwork.diff.headers import read_header
-from bot.patchwork.diff.hunks import tally
+from bot.patchwork.diff.hunks import count_lines, end_of_hunks
 from bot.patchwork.model import FileChange
 
 MAX_FILES = 20_000
 """The maximum number of files returned; Linux treewide patches touch about 10,000."""
 
-_NOTABLE = re.compile(r"\n(?:diff --|From |---\s)")
+# The usual headers of git and of plain diffs are matched as a whole, with the name of the file as a group.
+_NOTABLE = re.compile(
+    r"""
+    \n(?:
+        diff\ --(?:
+            git\ a/([^\s/]\S*)\ b/\1
+            (?:\n(?:new|deleted)\ file\ mode\ .*)? \nindex\ .* \n---\ .* \n\+\+\+\ .*
+        |) |
+        ---(?:\ a/([^\s/]\S*) \n\+\+\+\ b/\2 (?=\n@@\ -) | \s) |
+        From[ ]
+    )
+    """,
+    re.VERBOSE,
+)
 _MAIL = re.compile(r"From \S+ +\w{3} +\w{3} +\d{1,2} \d\d:\d\d:\d\d \d{4}")
 _SEPARATOR = re.compile(r"---\s*\n")
 _STAT = re.compile(r"^ (?:\d+ files? changed|[^|\n]*\| +(?:\d|Bin))", re.MULTILINE)
@@ -32,18 +45,16 @@ _Section = tuple[str, str | None, int, int]
 """One file's part of a diff: its path, its old path if that differs, and the start and end of its hunks."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Mail:
-    """The mail being scanned: its start, and whether the files found so far may be quotations."""
+class _Mail(NamedTuple):
+    """The mail being scanned, whose message may quote the files found since its start."""
 
     start: int  # offset of its first line
     files_before: int
-    in_message: bool = True
     separator: int | None = None  # a "---" line that may have ended the message
 
 
 _AT_START = _Mail(start=0, files_before=0)
-_PAST_MESSAGE = _Mail(start=0, files_before=0, in_message=False)  # files found from here on are final
+_PAST_MESSAGE = _Mail(start=-1, files_before=0)  # files found from here on are final
 
 
 def changed_files(diff: str) -> tuple[FileChange, ...]:
@@ -52,17 +63,19 @@ def changed_files(diff: str) -> tuple[FileChange, ...]:
     Never raises; takes time linear in the text; returns at most MAX_FILES files.
     """
     text = _framed(diff)
-    files: list[FileChange] = []
-    for path, old_path, start, end in _sections(text):
-        added, removed, _ = tally(text, start, end)
-        files.append(FileChange(path, old_path, added, removed))
-    return tuple(files)
+    return tuple(
+        [FileChange(path, old_path, *count_lines(text, start, end)) for path, old_path, start, end in _sections(text)]
+    )
 
 
 def touched_paths(diff: str) -> list[str]:
     """Return the old and new names of the files that *diff* touches, in order; much faster than `changed_files`."""
-    sections = _sections(_framed(diff))
-    return [name for path, old_path, _, _ in sections for name in (old_path, path) if name is not None]
+    names: list[str] = []
+    for path, old_path, _, _ in _sections("\n" + diff):
+        if old_path is not None:
+            names.append(old_path)
+        names.append(path)
+    return names
 
 
 def without_message(body: str) -> str:
@@ -86,37 +99,40 @@ def _sections(text: str) -> list[_Section]:
     notable = search(text)
     while notable and len(sections) < MAX_FILES:
         at = notable.start()
-        if header := read_header(text, at):
+        path, old_path, start = notable[1] or notable[2], None, notable.end()
+        if not path or "./" in path or "//" in path:
+            header = None if notable[0] == "\n---\n" else read_header(text, at)
+            if header is None:
+                mail = _at_text(text, at + 1, mail, len(sections))
+                notable = search(text, at + 1)
+                continue
             path, old_path, start = header
-            if mail.in_message:
-                mail = _at_diff(text, at, mail, sections)
-            notable = search(text, start)
-            end = notable.start() if notable else len(text) - 1
-            if text.startswith("-", end + 1):  # possibly a removed line
-                end = tally(text, start, end).end
+        if mail is not _PAST_MESSAGE:
+            mail = _at_diff(text, at, mail, sections)
+        notable = search(text, start)
+        end = notable.start() if notable else len(text) - 1
+        if notable and text[end + 1] == "-":  # possibly a removed line
+            limit, end = end, end_of_hunks(text, start, end)
+            if end != limit:
                 notable = search(text, end)
-            sections.append((path, old_path, start, end))
-        else:
-            mail = _at_text(text, at + 1, mail, len(sections))
-            notable = search(text, at + 1)
+        sections.append((path, old_path, start, end))
     return sections
 
 
 def _at_text(text: str, at: int, mail: _Mail, files: int) -> _Mail:
     """Return the state of the mail after a notable line outside any diff."""
-    if _MAIL.match(text, at):
-        return _Mail(start=at, files_before=files)
-    if mail.in_message and mail.separator is None and _SEPARATOR.match(text, at):
+    if text[at] == "F":
+        return _Mail(start=at, files_before=files) if _MAIL.match(text, at) else mail
+    if mail is not _PAST_MESSAGE and mail.separator is None and _SEPARATOR.match(text, at):
         return _Mail(mail.start, mail.files_before, separator=at)
     return mail
 
 
 def _at_diff(text: str, at: int, mail: _Mail, sections: list[_Section]) -> _Mail:
     """Return the state of the mail at the start of a diff, and drop the files that its message only quoted."""
-    if len(sections) == mail.files_before and not text[mail.start : at].strip():
-        return _PAST_MESSAGE  # there was no message
     if mail.separator is None:
-        return mail
+        is_first = len(sections) == mail.files_before
+        return _PAST_MESSAGE if is_first and not text[mail.start : at].strip() else mail  # there was no message
     if not _ends_message(text, mail.separator + 3, at):
         return _Mail(mail.start, mail.files_before)
     del sections[mail.files_before :]
@@ -126,4 +142,4 @@ def _at_diff(text: str, at: int, mail: _Mail, sections: list[_Section]) -> _Mail
 def _ends_message(text: str, start: int, end: int) -> bool:
     """Return whether the text between a "---" line and a diff shows that git wrote both."""
     between = text[start:end]
-    return not between.strip() or _STAT.search(between) is not None
+    return _STAT.search(between) is not None or not between.strip()
