@@ -134,6 +134,7 @@ class DatabaseSession:
         self._user = user
         self._on_saved = on_saved
         self._on_failure = on_failure
+        self._stored_since: str | None = None  # None if it is not certain which token is stored
 
     async def load(self) -> StoredSession:
         """Return what the updates so far amount to."""
@@ -146,10 +147,14 @@ class DatabaseSession:
             alone=set(stored.alone),
             encrypted=dict(stored.encrypted),
         )
+        self._stored_since = stored.since
         return StoredSession(stored.since, membership, stored.skipped)
 
     async def save(self, update: SessionUpdate) -> None:
-        """Store all of *update* in one transaction."""
+        """Store all of *update* in one transaction, unless nothing happened and the token is the stored one."""
+        if not update.events and update.since in {None, self._stored_since}:
+            return
+        self._stored_since, since = None, update.since or self._stored_since
         try:
             async with self._store.transaction() as tx:
                 update = await _with_former_chats(tx, update)
@@ -161,6 +166,7 @@ class DatabaseSession:
         except BaseException:
             self._on_failure()
             raise
+        self._stored_since = since
         self._on_saved(update)
 
 

@@ -70,13 +70,18 @@ class Book:
 
     async def _insert_new(self, table: sa.Table, values: Iterable[Mapping[str, object]]) -> None:
         """Insert the rows whose keys do not exist yet."""
-        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        insert = upsert(self._connection, table).on_conflict_do_nothing()
         for some in batched(values, _ROWS):
-            await self._connection.execute(insert(table).on_conflict_do_nothing(), some)
+            await self._connection.execute(insert, some)
 
     async def _insert(self, table: sa.Table, values: Iterable[Mapping[str, object]]) -> None:
         for some in batched(values, _ROWS):
             await self._connection.execute(sa.insert(table), some)
+
+
+def upsert(connection: AsyncConnection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """Return an INSERT that may say what happens if the key exists already."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:

@@ -12,7 +12,7 @@ from bot.notices.edit_schedule import FREEZES_AFTER, EditSchedule
 from bot.notices.notice import CARD_KEYS, Notice, NoticeState, Tag
 from bot.query.options import CardForm
 from bot.store import columns, schema
-from bot.store.book import drop_batch, read_each
+from bot.store.book import drop_batch, read_each, upsert
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 from bot.store.rows import message_of
 from bot.submission import SubmissionKind, SubmissionRef
@@ -99,12 +99,6 @@ class CardBook:
 
         It replaces a card that was left behind in the room that this one replaced.
         """
-        of_room = (*_is(card), schema.card.c.room == notice.room)
-        before = (await self._connection.execute(sa.select(schema.card.c.ended).where(*of_room))).first()
-        if before is not None and before.ended != "moved":
-            return False
-        if before is not None:
-            await self._connection.execute(sa.delete(schema.card).where(*of_room))
         values = {
             "room": notice.room,
             "server": card.server,
@@ -117,8 +111,13 @@ class CardBook:
             "rings": notice.message.rings,
             "shown": notice.message.digest,
         }
-        await self._connection.execute(sa.insert(schema.card).values(values))
-        return True
+        insert = upsert(self._connection, schema.card).values(values)
+        left_behind = insert.on_conflict_do_update(
+            index_elements=schema.card.primary_key,
+            set_={column.name: insert.excluded[column.name] for column in schema.card.columns},
+            where=schema.card.c.ended == "moved",
+        )
+        return (await self._connection.execute(left_behind)).rowcount == 1
 
     async def keys_by_room(self, card: SubmissionRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
         """Return the keys of all cards of this submission by room, each with the reason why it is no longer edited.

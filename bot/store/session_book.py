@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ids import RoomId, UserId
 from bot.store import schema
+from bot.store.book import upsert
 from bot.store.card_book import CardBook
 from bot.store.digest_book import DigestBook
 from bot.store.flood_book import FloodBook
@@ -100,9 +101,10 @@ class SessionBook:
 
     async def set_since(self, user: UserId, since: str) -> None:
         """Set the token from which the next sync of *user* starts."""
-        table = schema.session
-        await self._connection.execute(sa.delete(table).where(table.c.user == user))
-        await self._connection.execute(sa.insert(table).values(user=user, since=since))
+        insert = upsert(self._connection, schema.session).values(user=user, since=since)
+        await self._connection.execute(
+            insert.on_conflict_do_update(index_elements=schema.session.primary_key, set_={"since": since})
+        )
 
     async def add_invitation(self, invited: StoredInvitation) -> None:
         """Add an invitation; it replaces a former one to the same room."""

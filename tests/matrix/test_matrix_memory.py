@@ -157,6 +157,18 @@ async def test_nothing_of_an_answer_is_kept_where_a_part_of_it_cannot_be(
     assert (await memory.load()).membership.suspended == set()
 
 
+async def test_a_sync_that_brought_nothing_writes_nothing(store: Store, rig: StoreRig) -> None:
+    memory = DatabaseSession(store, ME)
+    await memory.save(SessionUpdate("s1"))
+    rig.execute("UPDATE session SET since = 'untouched'")
+
+    await memory.save(SessionUpdate("s1"))
+    assert (await memory.load()).since == "untouched"
+
+    await memory.save(SessionUpdate("s2"))
+    assert (await memory.load()).since == "s2"
+
+
 async def test_whoever_wants_to_know_hears_of_what_is_kept(store: Store) -> None:
     saved: list[SessionUpdate] = []
     memory = DatabaseSession(store, ME, saved.append)

@@ -8,7 +8,8 @@ from log_events_page import MEANINGS, PROGRAM, log_events, page
 
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 NO_EVENT = re.compile(
-    r"(m|matrix|network|org|t|web)\..*|store\.(url|db)|.*\.(db|json|jsonl|key|lock|org|toml)"  # Matrix, settings, files
+    # Matrix, settings, files
+    r"(m|matrix|network|org|t|web)\..*|store\.(url|db|data_dir)|.*\.(db|json|jsonl|key|lock|org|toml)"
 )
 
 

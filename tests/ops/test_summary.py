@@ -113,9 +113,9 @@ def test_lanes_and_classes_of_states_are_told() -> None:
         }
     )
 
-    assert told(settings.model_copy(update={"patchwork": (server,)}))[4:8] == snapshot(
+    assert told(settings.model_copy(update={"patchwork": (server,)}))[2:6] == snapshot(
         [
-            "Watches kernel.org (https://patchwork.kernel.org) every 60 s for netdevbpf; a series that stays incomplete is judged after 30 minutes.",  # noqa: E501  # as it is printed
+            "Polls kernel.org (https://patchwork.kernel.org) every 60 s for netdevbpf; posts a series that stays incomplete 30 minutes after its first mail.",  # noqa: E501  # as it is printed
             "Checks of kernel.org like sashiko*, ai-* are in the lane AI.",
             "States of kernel.org that are waiting: needs-work.",
             "States of kernel.org that are closed: rfc, deferred.",
