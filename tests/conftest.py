@@ -8,6 +8,7 @@ import structlog
 from hypothesis import settings
 
 from support import compiled_statements, preloaded
+from support.longest_first import arranged
 from support.memory_folder import memory_folder
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
@@ -39,13 +40,15 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the servers and programs that they use."""
+    """Mark tests by the servers and programs that they use, and begin with the longest."""
     for item in items:
         if isinstance(item, pytest.Function):
             asked = {*item.fixturenames, *_databases(item)}
             for marker, reasons in _NEEDS.items():
                 if not asked.isdisjoint(reasons):
                     item.add_marker(marker)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = arranged([(getattr(item, "originalname", item.name), item) for item in items], workers)
 
 
 def _databases(test: pytest.Function) -> set[str]:
