@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from support import compiled_statements, preloaded
 from support.longest_first import arranged
 from support.memory_folder import memory_folder
 
-settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
+# How long an example takes, and how long it takes to make one, says more of the machine
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 _NEEDS = {
     "synapse": {"homeserver", "limited"},

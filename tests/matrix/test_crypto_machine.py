@@ -421,7 +421,7 @@ _SEALED = st.fixed_dictionaries(
 
 
 @given(sealed=_SEALED, body=_JSON | st.text("AwogBC+/=", max_size=40), kind=st.integers(-1, 1 << 70))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_whatever_is_sent_to_a_device_or_a_room_is_taken(
     bot: Device, sealed: dict[str, object], body: object, kind: int
 ) -> None:

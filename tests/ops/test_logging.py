@@ -99,7 +99,7 @@ def test_in_json_an_event_is_one_object_with_its_values(capsys: pytest.CaptureFi
     assert told == {"event": "card", "level": "info", "server": "ozlabs", "id": 5}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(reason=st.text())
 def test_in_json_what_a_server_said_stays_on_its_line(capsys: pytest.CaptureFixture[str], reason: str) -> None:
     logging.configure("info", "json")

@@ -134,11 +134,11 @@ def test_reading_never_fails_and_what_it_finds_can_be_asked_for(text: str) -> No
 def test_reading_takes_no_longer_for_a_long_text(unit: str) -> None:
     texts = ["https://h/" + unit * (900 // len(unit)), unit * (900 // len(unit)), unit * 1_000_000]
 
-    start = time.perf_counter()
+    start = time.process_time()  # whatever else the machine does
     for text in texts:
         read_ref(text)
 
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

@@ -410,7 +410,9 @@ serieses = st.builds(
     archive_url=optional_text,
     patches=st.lists(refs, max_size=3).map(tuple),
 )
-over_one_store = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+over_one_store = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @over_one_store

@@ -40,7 +40,7 @@ class Watched:
     async def rest(self) -> None:
         """Return when each loop sleeps, or waits to be woken."""
         quiet = 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(240):
             while quiet < 3:
                 async with self.bot.store.reading():  # behind whoever is in a transaction
                     self.begun.pop()

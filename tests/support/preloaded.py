@@ -178,7 +178,7 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     stdin: bytes = b"",
-    seconds: float = 300,
+    seconds: float = 600,
     fresh: bool = False,
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run Python with *arguments*, `-m MODULE …` or `FILE …`, to its end, which comes in so many *seconds*."""
