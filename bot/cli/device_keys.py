@@ -29,10 +29,10 @@ def status(arguments: argparse.Namespace) -> int:
 
     quiet_log()
     settings = load(arguments.config, os.environ)
-    found = asyncio.run(reported())
-    for line in found.lines():
+    trust = asyncio.run(reported())
+    for line in trust.lines():
         print(printable(line))
-    return 0 if found.is_good else 1
+    return 0 if trust.is_good else 1
 
 
 def reset(arguments: argparse.Namespace) -> int:

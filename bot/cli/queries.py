@@ -20,8 +20,8 @@ def paths(arguments: argparse.Namespace) -> int:
     from bot.patchwork.diff.touched_files import touched_paths
 
     texts = [content_of(path) for path in arguments.files] or [typed("a diff")]
-    found = {path for text in texts for path in touched_paths(text.decode("utf-8", "surrogateescape"))}
-    lines = sorted(_one_line(path).encode("utf-8", "surrogateescape") for path in found)
+    touched = {path for text in texts for path in touched_paths(text.decode("utf-8", "surrogateescape"))}
+    lines = sorted(_one_line(path).encode("utf-8", "surrogateescape") for path in touched)
     sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
     if not lines:
         print("no diff found", file=sys.stderr)
@@ -68,7 +68,7 @@ def _whole_patch(name: str, body: bytes) -> "PatchRow":
     try:
         row = answers.read_row(wire.PatchRow, body)
     except answers.Garbled:
-        pass  # the mistake is told in the words of whoever saved the file
+        pass  # the error below is for whoever saved the file
     else:
         if row.headers is not None:
             return row

@@ -61,10 +61,10 @@ class _Looks(Generic[_Seen]):
         """Return the result of the query, or None if it takes too long, as when the database hangs."""
         if self._look is None or self._look.done():
             self._look = asyncio.ensure_future(self._ask())
-        asked = self._clock.now()
+        began = self._clock.now()
         await asyncio.wait({self._look}, timeout=ANSWER_SECONDS)
         if not self._look.done():
-            self._silent_since = self._silent_since or asked
+            self._silent_since = self._silent_since or began
             return None
         self._silent_since = None
         return self._look.result()
@@ -155,11 +155,11 @@ def _page(*sentences: str) -> str:
 def _measure(now: BotStatus) -> None:
     """Update the gauges."""
     metrics.BUILD.labels(now.version).set(1)
-    told = now.subscriptions
-    for scope, count in (("room", told.rooms), ("person", told.persons), ("file", told.file)):
+    counts = now.subscriptions
+    for scope, count in (("room", counts.rooms), ("person", counts.persons), ("file", counts.file)):
         metrics.SUBSCRIPTIONS.labels(scope).set(count)
-    metrics.LISTENING.set(told.listening)
-    metrics.SCANNED.set(told.scanned)
+    metrics.LISTENING.set(counts.listening)
+    metrics.SCANNED.set(counts.scanned)
     metrics.READY.set(not outages(now))
     if (queue := now.queue) is not None:
         for state, count in (("waiting", queue.waiting), ("suspended", queue.suspended), ("dead", queue.dead)):

@@ -39,16 +39,16 @@ def room_queries(settings: Settings) -> tuple[RoomQuery, ...]:
     Raises:
         ConfigError: a query is invalid; the error names its key. Several invalid queries come as ConfigErrors.
     """
-    found: list[RoomQuery] = []
+    queries: list[RoomQuery] = []
     mistakes: list[ConfigError] = []
     for key, room, text in _written(settings):
         try:
-            found.append(RoomQuery(key, room, parse_subscription(text, has_addresses=False)))
+            queries.append(RoomQuery(key, room, parse_subscription(text, has_addresses=False)))
         except QueryError as error:
             mistakes.append(ConfigError(key, f"{_one_line(str(error))} (at “{_place(error)}”)"))
     if mistakes:
         raise mistakes[0] if len(mistakes) == 1 else ConfigErrors(mistakes)
-    return tuple(found)
+    return tuple(queries)
 
 
 def _written(settings: Settings) -> Iterator[tuple[str, str, str]]:
