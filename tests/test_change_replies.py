@@ -10,6 +10,7 @@ from bot.delivery.chat import PostedMessage
 from bot.ids import RoomId
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from support.rig import ROOM, Rig
+from support.titles import title_of
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ def replies(rig: Rig, room: RoomId = ROOM) -> list[str]:
 
 
 def cards(rig: Rig, room: RoomId = ROOM) -> list[str]:
-    return [post.message.body.partition("\n")[0] for post in of_kind(rig, "card", room)]
+    return [title_of(post.message.body) for post in of_kind(rig, "card", room)]
 
 
 async def arrived(rig: Rig, bot: Bot, patches: int = 3) -> PostedSeries:
@@ -54,7 +55,7 @@ async def test_a_burst_of_states_is_one_reply_in_the_thread_of_the_card(rig: Rig
         await rig.poll(bot, times=4)
 
     [card], [reply] = of_kind(rig, "card"), of_kind(rig, "reply")
-    assert reply.message.body == "2 of 3 patches: New → Accepted (1/3, 2/3)"
+    assert reply.message.body == "✅ Accepted, 2 of 3 patches (was New: 1/3, 2/3)"
     assert reply.message.thread == card.event
     assert (reply.message.tag.series, reply.message.tag.version, reply.message.rings) == (posted.series, 1, False)
     assert replies(rig, OTHER) == []
@@ -71,8 +72,8 @@ async def test_a_change_that_on_names_brings_the_card_and_the_reply_below_it(rig
         await rig.poll(bot, times=3)
 
     [card], [reply] = of_kind(rig, "card"), of_kind(rig, "reply")
-    assert "New 2 · Rejected 1" in card.message.body
-    assert (reply.message.body, reply.message.thread) == ("1 of 3 patches: New → Rejected (3/3)", card.event)
+    assert "New 2 of 3, Rejected 1" in card.message.body
+    assert (reply.message.body, reply.message.thread) == ("❌ Rejected, 1 of 3 patches (was New: 3/3)", card.event)
 
 
 async def test_a_state_that_is_wanted_brings_a_card_when_it_comes_true_and_once(rig: Rig) -> None:
@@ -91,7 +92,7 @@ async def test_a_state_that_is_wanted_brings_a_card_when_it_comes_true_and_once(
         rig.patchwork.set_state(posted.patches[1], "accepted")
         await rig.poll(bot, times=3)
 
-    assert (cards(rig), replies(rig)) == (["migration: Fix it"], ["2 of 3 patches: New → Accepted (1/3, 2/3)"])
+    assert (cards(rig), replies(rig)) == (["migration: Fix it"], ["✅ Accepted, 2 of 3 patches (was New: 1/3, 2/3)"])
 
 
 async def test_a_transition_is_heard_when_it_happens_and_no_other(rig: Rig) -> None:
@@ -119,7 +120,7 @@ async def test_a_check_that_fails_is_told_each_time_it_comes_to_fail(rig: Rig) -
             await rig.poll(bot, times=3)
 
     assert cards(rig) == ["migration: Fix it"]  # the first one brought it
-    assert replies(rig) == ["check build/x: success → fail on 1 patch (2/3)"]
+    assert replies(rig) == ["❌ x: failed on 2/3"]
 
 
 async def test_checks_that_on_names_are_grouped(rig: Rig) -> None:
@@ -135,8 +136,8 @@ async def test_checks_that_on_names_are_grouped(rig: Rig) -> None:
         await rig.poll(bot, times=3)
 
     assert replies(rig) == [
-        "checks build/x, build/y: success on all 3 patches\ncheck checkpatch: warning on all 3 patches",
-        "check build/x: success → fail on 2 patches (1/3, 2/3)",
+        "⚠️ checkpatch: warning on all 3 patches\n✅ x, y: ok on all 3 patches",
+        "❌ x: failed on 1/3, 2/3 · 3/3 ok",
     ]
 
 
@@ -152,7 +153,7 @@ async def test_a_review_that_is_wanted_brings_a_card(rig: Rig) -> None:
         await rig.poll(bot, times=12)
 
     [card] = of_kind(rig, "card")
-    assert "R1" in card.message.body
+    assert "1 of 3 reviewed" in card.message.body
     assert replies(rig) == []
 
 
@@ -166,7 +167,7 @@ async def test_a_review_of_a_series_without_a_card_is_heard_by_who_named_states(
 
     assert (cards(rig), replies(rig)) == (
         ["migration: Fix it"],
-        ["1 of 3 patches: reviewed by Rey Viewer (1/3)"],
+        ["👍 reviewed by Rey Viewer on 1/3"],
     )
 
 
@@ -184,12 +185,12 @@ async def test_comments_of_a_burst_are_one_reply(rig: Rig) -> None:
     [reply] = replies(rig)
     assert sorted(reply.split("\n")) == sorted(
         [
-            "Rey Viewer on 1/3 · Reviewed-by",
-            "Looks good.",
-            "Kim on 2/3",
-            "Why?",
-            "Rey Viewer on the cover letter",
-            "Thanks for this.",
+            "💬 Rey Viewer on 1/3: Reviewed-by",
+            "> Looks good.",
+            "💬 Kim on 2/3",
+            "> Why?",
+            "💬 Rey Viewer on the cover letter",
+            "> Thanks for this.",
         ]
     )
 
@@ -201,7 +202,7 @@ async def test_a_comment_on_a_series_without_a_card_brings_it(rig: Rig) -> None:
         rig.patchwork.add_comment(posted.patches[2], "Why?")
         await rig.poll(bot, times=3)
 
-    assert (cards(rig), replies(rig)) == (["migration: Fix it"], ["Rey Viewer on 3/3\nWhy?"])
+    assert (cards(rig), replies(rig)) == (["migration: Fix it"], ["💬 Rey Viewer on 3/3\n> Why?"])
 
 
 async def test_what_went_and_came_back_is_not_told(rig: Rig) -> None:
@@ -228,12 +229,12 @@ async def test_what_happens_within_a_minute_of_the_first_is_told_with_it(rig: Ri
             await rig.poll(bot, times=2)
         assert replies(rig) == []
         await rig.poll(bot)
-        assert replies(rig) == ["all 3 patches: New → Accepted"]
+        assert replies(rig) == ["✅ Accepted, all 3 patches (was New)"]
 
         rig.patchwork.set_state(posted.patches[0], "rejected")
         await rig.poll(bot, times=12)
 
-    assert replies(rig)[1:] == ["1 of 3 patches: Accepted → Rejected (1/3)"]
+    assert replies(rig)[1:] == ["❌ Rejected, 1 of 3 patches (was Accepted: 1/3)"]
 
 
 async def test_a_restart_in_the_middle_of_a_group_loses_nothing_and_repeats_nothing(rig: Rig) -> None:
@@ -251,7 +252,7 @@ async def test_a_restart_in_the_middle_of_a_group_loses_nothing_and_repeats_noth
     async with rig.running() as bot:
         await rig.poll(bot, times=10)
 
-    assert replies(rig) == ["2 of 3 patches: New → Accepted (1/3, 2/3)"]
+    assert replies(rig) == ["✅ Accepted, 2 of 3 patches (was New: 1/3, 2/3)"]
 
 
 async def test_a_reply_that_cannot_be_written_stays_queued(rig: Rig) -> None:
@@ -270,7 +271,7 @@ async def test_a_reply_that_cannot_be_written_stays_queued(rig: Rig) -> None:
 
         await rig.poll(bot, times=3)
 
-    assert replies(rig) == ["1 of 3 patches: New → Accepted (1/3)"]
+    assert replies(rig) == ["✅ Accepted, 1 of 3 patches (was New: 1/3)"]
 
 
 async def test_below_a_card_that_was_taken_away_nothing_is_said_and_no_other_comes(rig: Rig) -> None:
@@ -307,7 +308,7 @@ async def test_a_change_after_the_room_was_replaced_brings_the_card_there(rig: R
     assert replies(rig) == []
     assert (cards(rig, OTHER), replies(rig, OTHER)) == (
         ["migration: Fix it"],
-        ["2 of 3 patches: New → Accepted (1/3, 2/3)"],
+        ["✅ Accepted, 2 of 3 patches (was New: 1/3, 2/3)"],
     )
 
 
@@ -330,8 +331,8 @@ async def test_all_patches_are_counted_where_the_room_asked_to_hear_of_one(rig: 
         rig.patchwork.set_state(posted.patches[0], "superseded")
         await rig.poll(bot, times=4)
 
-    assert replies(rig)[-1] == "all 3 patches: New → Superseded"
-    assert replies(rig, OTHER)[-1] == "all 3 patches: New → Superseded"
+    assert replies(rig)[-1] == "♻️ Superseded, all 3 patches (was New)"
+    assert replies(rig, OTHER)[-1] == "♻️ Superseded, all 3 patches (was New)"
 
 
 async def test_what_happened_long_before_is_not_counted_again(rig: Rig) -> None:
@@ -345,8 +346,8 @@ async def test_what_happened_long_before_is_not_counted_again(rig: Rig) -> None:
         await rig.poll(bot, times=4)
 
     assert replies(rig) == [
-        "2 of 3 patches: New → Accepted (1/3, 2/3)",
-        "1 of 3 patches: New → Accepted (3/3)",
+        "✅ Accepted, 2 of 3 patches (was New: 1/3, 2/3)",
+        "✅ Accepted, all 3 patches (was New: 3/3)",
     ]
 
 
@@ -361,6 +362,6 @@ async def test_what_was_told_in_an_earlier_reply_is_not_counted_again(rig: Rig) 
         await rig.poll(bot, times=3)
 
     assert replies(rig) == [
-        "1 of 3 patches: New → Accepted (1/3)",
-        "1 of 3 patches: New → Accepted (2/3)\ncheck ci: success on 1 patch (1/3)",
+        "✅ Accepted, 1 of 3 patches (was New: 1/3)",
+        "✅ Accepted, 2 of 3 patches (was New: 2/3)\n✅ ci: ok on 1/3",
     ]

@@ -10,6 +10,7 @@ from bot.app import Bot
 from bot.ids import RoomId
 from support.broken_rows import change, fail
 from support.rig import ROOM, Rig
+from support.titles import title_of
 
 pytestmark = pytest.mark.slow
 
@@ -164,7 +165,7 @@ def tries(bot: Bot) -> int:
 def roots(rig: Rig, room: RoomId) -> list[str]:
     """The first lines of what stands outside of threads."""
     posted = [each.message for each in rig.chat.posted if each.room == room]
-    return [message.body.partition("\n")[0] for message in posted if message.thread is None and message.edits is None]
+    return [title_of(message.body) for message in posted if message.thread is None and message.edits is None]
 
 
 def edits(rig: Rig, room: RoomId) -> int:

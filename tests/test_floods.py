@@ -11,6 +11,7 @@ from bot.ids import RoomId
 from bot.matrix.content import MAX_CONTENT_BYTES, event_content, size
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES
 from support.rig import PROJECT, ROOM, Rig
+from support.titles import title_of
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def roots(rig: Rig, room: RoomId = ROOM) -> list[str]:
     """The first lines of what stands in the room outside of threads, as it reads now."""
     posted = [each for each in rig.chat.posted if each.room == room and each.message.edits is None]
     shown = zip(posted, rig.chat.shown(room), strict=True)
-    return [body.partition("\n")[0] for each, body in shown if each.message.thread is None]
+    return [title_of(body) for each, body in shown if each.message.thread is None]
 
 
 def threads(rig: Rig, room: RoomId = ROOM) -> list[str]:

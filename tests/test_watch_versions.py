@@ -57,11 +57,17 @@ async def edits(rig: Rig, bot: Bot) -> None:
 
 
 def heads(rig: Rig, room: RoomId = ROOM) -> list[str]:
-    """The cards as they stand: the first line, and those that tell of versions, with links by their ends."""
-    told = re.compile("superseded by| after |partial reroll of", re.IGNORECASE)
-    cards = [body.split("\n") for body in rig.chat.shown(room)]
-    heads = [" / ".join([lines[0], *filter(told.search, lines[1:])]) for lines in cards]
-    return [re.sub(r"<https://.*?(series=\d+|%24\d+)(&[^>]*)?>", r"<\1>", head).replace("%24", "$") for head in heads]
+    """The cards as they stand: the first line, and that on the former version, with the ends of the links to others."""
+    edits = {post.message.edits: post.message.html for post in rig.chat.edits(room)}
+    roots = (post for post in rig.chat.posted if post.room == room and post.message.edits is None)
+    return [_head(edits.get(post.event, post.message.html)) for post in roots]
+
+
+def _head(html: str) -> str:
+    lines = html.partition("</p>")[0].split("<br>")
+    told = [lines[0], *(line for line in lines[1:] if line.startswith(("since ", "partial reroll")))]
+    linked = re.sub(r'<a href="[^"]*?(series=\d+|%24\d+)[^"]*">(v[\d.]+)</a>', r"\2 {\1}", " / ".join(told))
+    return re.sub("<[^>]*>", "", linked).replace("%24", "$")
 
 
 async def test_versions_link_each_other_and_the_old_card_is_edited_once(rig: Rig) -> None:
@@ -73,8 +79,8 @@ async def test_versions_link_each_other_and_the_old_card_is_edited_once(rig: Rig
 
     assert heads(rig) == snapshot(
         [
-            "migration: Fix it all · superseded by v6 / Superseded by v6 <$2>, 6 days later",
-            "migration: Fix it all / v6, 6 days after v5 <$1>: 2 patches changed, 1 new, 1 gone",
+            "♻️ [v5 0/4] migration: Fix it all → v6 {$2}",
+            "🆕 [v6 0/4] migration: Fix it all / since v5 {$1} (6 days): 2 of 4 changed, 1 new, 1 dropped",
         ]
     )
     assert [(edit.message.edits, edit.message.tag.version) for edit in rig.chat.edits(ROOM)] == [("$1", 5)]
@@ -102,13 +108,11 @@ async def test_a_version_that_a_room_did_not_ask_for_is_linked_on_patchwork(rig:
 
         await send(rig, bot, a_version(6, "one!", path="hw/net/e1000.c"), days=1)
 
-    assert heads(rig, ROOM) == snapshot(
-        ["[v5,1/1] migration: Step one · superseded by v6 / Superseded by v6 <series=2>, 1 day later"]
-    )
+    assert heads(rig, ROOM) == snapshot(["♻️ [v5 1/1] migration: Step one → v6 {series=2}"])
     assert heads(rig, OTHER) == snapshot(
         [
-            "[v5,1/1] migration: Step one · superseded by v6 / Superseded by v6 <$3>, 1 day later",
-            "[v6,1/1] migration: Step one / v6, 1 day after v5 <$1>: 1 patch changed",
+            "♻️ [v5 1/1] migration: Step one → v6 {$3}",
+            "🆕 [v6 1/1] migration: Step one / since v5 {$1} (1 day): changed",
         ]
     )
 
@@ -120,9 +124,7 @@ async def test_a_former_version_without_a_card_is_linked_on_patchwork(rig: Rig) 
 
         await send(rig, bot, a_version(2, "one"), days=0.5)
 
-    assert heads(rig) == snapshot(
-        ["[v2,1/1] migration: Step one / v2, less than a day after v1 <series=1>: 1 patch changed"]
-    )
+    assert heads(rig) == snapshot(["🆕 [v2 1/1] migration: Step one / since v1 {series=1} (less than a day): changed"])
     assert rig.chat.edits(ROOM) == []
 
 
@@ -137,8 +139,8 @@ async def test_both_versions_at_once_link_each_other_in_the_end(rig: Rig) -> Non
 
     assert heads(rig) == snapshot(
         [
-            "[1/1] migration: Step one · superseded by v2 / Superseded by v2 <$2>",
-            "[v2,1/1] migration: Step one / v2, less than a day after v1 <$1>: 1 patch changed",
+            "♻️ [1/1] migration: Step one → v2 {$2}",
+            "🆕 [v2 1/1] migration: Step one / since v1 {$1} (less than a day): changed",
         ]
     )
     assert len(rig.chat.edits(ROOM)) <= 2
@@ -157,11 +159,11 @@ async def test_the_old_card_is_not_called_superseded_before_the_new_one_is_there
         await edits(rig, bot)
         await edits(rig, bot)
 
-    assert before == ["[1/1] migration: Step one"]
+    assert before == ["🆕 [1/1] migration: Step one"]
     assert heads(rig) == snapshot(
         [
-            "[1/1] migration: Step one · superseded by v2 / Superseded by v2 <$2>, 1 day later",
-            "[v2,1/1] migration: Step one / v2, 1 day after v1 <$1>: 1 patch changed",
+            "♻️ [1/1] migration: Step one → v2 {$2}",
+            "🆕 [v2 1/1] migration: Step one / since v1 {$1} (1 day): changed",
         ]
     )
     assert len(rig.chat.edits(ROOM)) == 1
@@ -178,7 +180,7 @@ async def test_a_new_card_that_no_room_takes_leaves_the_old_one_a_link_to_patchw
 
         await edits(rig, bot)
 
-    assert heads(rig) == snapshot(["[1/1] migration: Step one · superseded by v2 / Superseded by v2 <series=2>"])
+    assert heads(rig) == snapshot(["♻️ [1/1] migration: Step one → v2 {series=2}"])
 
 
 async def test_a_partial_reroll_supersedes_nothing(rig: Rig) -> None:
@@ -198,8 +200,8 @@ async def test_a_partial_reroll_supersedes_nothing(rig: Rig) -> None:
 
     assert heads(rig) == snapshot(
         [
-            "migration: Fix it all",
-            "[v5.1,2/3] migration: Step b · 1 of 3 / partial reroll of v5 <$1>: 2/3",
+            "🆕 [v5 0/3] migration: Fix it all",
+            "🆕 [v5.1 2/3] migration: Step b · 1 of 3 / partial reroll of v5 {$1}: 2/3",
         ]
     )
 
@@ -219,7 +221,7 @@ async def test_what_is_no_new_version_leaves_the_old_card_as_it_is(rig: Rig, cas
 
         await send(rig, bot, second, days=1)
 
-    assert [head.split(" / ")[1:] for head in heads(rig)] == [[], []], case
+    assert not any("→ " in head or " / since" in head for head in heads(rig)), case
 
 
 async def test_a_renamed_version_is_known_by_its_diffs(rig: Rig) -> None:
@@ -231,8 +233,8 @@ async def test_a_renamed_version_is_known_by_its_diffs(rig: Rig) -> None:
 
     assert heads(rig) == snapshot(
         [
-            "migration: Fix it all · superseded by v2 / Superseded by v2 <$2>, 3 days later",
-            "migration: A better name / v2, 3 days after v1 <$1>: no patch changed",
+            "♻️ [0/2] migration: Fix it all → v2 {$2}",
+            "🆕 [v2 0/2] migration: A better name / since v1 {$1} (3 days): no patch changed",
         ]
     )
 
@@ -247,8 +249,8 @@ async def test_a_renamed_version_is_known_by_the_thread_that_it_replies_to(rig: 
 
     assert heads(rig) == snapshot(
         [
-            "migration: Fix it all · superseded by v2 / Superseded by v2 <$2>, 3 days later",
-            "migration: A better name / v2, 3 days after v1 <$1>: 2 patches changed",
+            "♻️ [0/2] migration: Fix it all → v2 {$2}",
+            "🆕 [v2 0/2] migration: A better name / since v1 {$1} (3 days): all 2 changed",
         ]
     )
 
@@ -267,9 +269,12 @@ async def test_a_cover_letter_that_comes_late_tells_what_its_series_follows(rig:
 
         await rig.poll(bot, times=40)
 
-    assert [head.split(" / ")[1:] for head in before] == [[], []]
-    assert [head.split(" / ")[1:] for head in heads(rig)] == snapshot(
-        [["Superseded by v2 <$2>, 1 day later"], ["v2, 1 day after v1 <$1>: 2 new patches, 2 gone"]]
+    assert not any("→ " in head or " / since" in head for head in before)
+    assert heads(rig) == snapshot(
+        [
+            "♻️ [0/2] migration: Fix it all → v2 {$2}",
+            "🆕 [v2 0/2] migration: Fix it all / since v1 {$1} (1 day): 2 new, 2 dropped",
+        ]
     )
 
 
@@ -284,7 +289,7 @@ async def test_diffs_that_only_rename_prove_nothing(rig: Rig) -> None:
 
         await send(rig, bot, moving(2, "two.c"))
 
-    assert heads(rig) == ["[1/1] Move it", "[v2,1/1] Move it"]
+    assert heads(rig) == ["🆕 [1/1] Move it", "🆕 [v2 1/1] Move it"]
 
 
 async def test_versions_go_on_after_a_restart(rig: Rig) -> None:
@@ -296,10 +301,10 @@ async def test_versions_go_on_after_a_restart(rig: Rig) -> None:
     async with rig.running() as bot:
         await send(rig, bot, a_version(3, "one!!"), days=1)
 
-    assert [head.split(" / ")[1:] for head in heads(rig)] == snapshot(
+    assert heads(rig) == snapshot(
         [
-            ["Superseded by v2 <$2>, 1 day later"],
-            ["Superseded by v3 <$4>, 1 day later", "v2, 1 day after v1 <$1>: 1 patch changed"],
-            ["v3, 1 day after v2 <$2>: 1 patch changed"],
+            "♻️ [1/1] migration: Step one → v2 {$2}",
+            "♻️ [v2 1/1] migration: Step one → v3 {$4}",
+            "🆕 [v3 1/1] migration: Step one / since v2 {$2} (1 day): changed",
         ]
     )

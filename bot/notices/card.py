@@ -7,7 +7,7 @@ supersedes shrinks to two lines, too.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.notices import fact_lines as facts
 from bot.notices.check_summary import Detail, summary
@@ -106,7 +106,7 @@ def compact(shown: Shown, site: ServerLinks) -> Document:
     """Return a compact card: the title, and the state in words."""
     if _is_over(shown):
         return (_superseded(shown, site),)
-    return (_head(shown, site, [_status(shown.submission, site)]),)
+    return (replace(_head(shown, site, [_status(shown.submission, site)]), is_short=True),)
 
 
 def card(shown: Shown, site: ServerLinks) -> Document:
@@ -317,7 +317,8 @@ def _superseded(shown: Shown, site: ServerLinks) -> Head:
     name = cut_to_columns(title.text, MAX_TITLE - 12)
     person = submission.series.submitter if submission.series else submission.patches[0].submitter
     said = [facts.reviews(submission), cut_to_columns(facts.submitter_name(person), _MAX_SUBMITTER)]
-    return Head(SUPERSEDED, name, title.url, remark, (_after_state(_was(shown, site), said),), is_over=True)
+    was = _after_state(_was(shown, site), said)
+    return Head(SUPERSEDED, name, title.url, remark, (was,), is_over=True, is_short=True)
 
 
 def _was(shown: Shown, site: ServerLinks) -> Line:

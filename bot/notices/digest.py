@@ -10,7 +10,8 @@ from bot.ids import ProjectName
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, patch_title, series_title
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
-from bot.patchwork.model import Patch, Series, prefixes_of
+from bot.notices.state_line import SUPERSEDED, sign_of
+from bot.patchwork.model import Patch, Series
 from bot.patchwork.references import list_url
 
 MOST_MESSAGES = 3
@@ -118,27 +119,31 @@ def _item(listed: DigestLine, zone: ZoneInfo, *, with_project: bool) -> Line:
     what = listed.what
     title = series_title(what, listed.site) if isinstance(what, Series) else patch_title(what, listed.site)
     told = [
-        *_version(listed),
+        *_earlier(listed),
         facts.submitter_name(what.submitter),
-        *([facts.PULL_REQUEST] if listed.is_pull else _patches(what)),
+        *(["pull request"] if listed.is_pull else _patches(what)),
         f"moved to {what.project}" if listed.is_moved else what.project if with_project else "",
         *([] if listed.is_gone else _states(listed)),
-        f"superseded by v{listed.successor}" if listed.successor and not listed.is_gone else "",
+        f"→ v{listed.successor}" if listed.successor and not listed.is_gone else "",
         "no longer on the server" if listed.is_gone else "",
         f"nothing since {when(listed.idle_since, zone, with_zone=False)}" if listed.idle_since else "",
     ]
     link = Link(title.text, "", spelled=False) if listed.is_gone else Link(title.text, title.url)
-    return words(link, f" · {facts.joined(told)}")
+    return words(f"{_sign(listed)} " if _sign(listed) else "", link, f" · {facts.joined(told)}")
 
 
-def _version(listed: DigestLine) -> Iterator[str]:
-    """Yield the version, unless the name has it, and the versions that came before it."""
-    what = listed.what
-    if not isinstance(what, Series):
-        return
-    version = f"v{what.version}"
-    if what.version > 1 and version not in prefixes_of(what.name):
-        yield version
+def _sign(listed: DigestLine) -> str:
+    """Return the sign for the state; "" if it is not known, or of no interest any more."""
+    if listed.is_gone:
+        return ""
+    if listed.successor:
+        return SUPERSEDED
+    states = list(Counter(listed.states).elements())
+    return sign_of(states, listed.site.classes, is_pull=listed.is_pull) if states else ""
+
+
+def _earlier(listed: DigestLine) -> Iterator[str]:
+    """Yield the versions that came before the one listed."""
     if listed.earlier:
         yield f"after {', '.join(f'v{number}' for number in listed.earlier)}"
 

@@ -38,6 +38,7 @@ from bot.notices.markup import (
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, edit_key
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.references import list_url
+from bot.patchwork.subjects import patch_subject, series_subject
 
 DEFAULT_LIMIT = 10  # series at once that still get a card each
 QUIET = timedelta(seconds=60)
@@ -305,10 +306,14 @@ def _item(gathered: FloodEntry, sites: AllServerLinks) -> Line:
     return words(_link(gathered, sites), f" · {facts.joined([facts.submitter_name(what.submitter), size])}")
 
 
+def _subject(what: Series | Patch) -> str:
+    return patch_subject(what) if isinstance(what, Patch) else series_subject(what)
+
+
 def _link(gathered: FloodEntry, sites: AllServerLinks) -> Link:
     what, site = gathered.what, sites.of(gathered.server)
     kind = "patch" if isinstance(what, Patch) else "series"
-    name = cut(facts.named(what.name if what else "", f"{kind} {gathered.number}"), _MAX_TITLE)
+    name = cut(facts.named(_subject(what) if what else "", f"{kind} {gathered.number}"), _MAX_TITLE)
     if what is None or site is None:
         return Link(name, "", spelled=False)
     return Link(name, site.patch(what) if isinstance(what, Patch) else site.series(what), spelled=False)

@@ -76,8 +76,8 @@ class Title:
 class Head:
     """The lines of a card: a linked *name* after a *sign* and before a *remark*, and the *lines* below it.
 
-    In plain text the address comes last, so that the first two lines say what matters most. The name is struck out if
-    it *is_over*.
+    In plain text the address comes last, so that the first two lines say what matters most; on a line of its own
+    unless the whole *is_short*. The name is struck out if it *is_over*.
     """
 
     sign: str
@@ -86,6 +86,7 @@ class Head:
     remark: Line = ()
     lines: tuple[Line, ...] = ()
     is_over: bool = False
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +236,8 @@ def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:
         case Title(text, url, remark):
             first = _with(_one_line(text), _one_line(remark))
             return [first, _address(url)] if allowed.link(url) else [first]
-        case Head(_, _, url):
-            told = [_plain_line(line, allowed) for line in piece.lines]
-            return [_plain_head(piece, allowed), *told, *([_address(url)] if allowed.link(url) else [])]
+        case Head():
+            return _plain_head(piece, allowed)
         case Lines(lines):
             return [f"{'> ' if piece.is_quoted else ''}{_plain_line(line, allowed)}" for line in lines]
         case Bullets(items):
@@ -252,8 +252,13 @@ def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:
             assert_never(piece)
 
 
-def _plain_head(head: Head, allowed: Allowed) -> str:
-    return f"{_one_line(head.sign)} {_one_line(head.name)}{_plain_line(head.remark, allowed)}".strip()
+def _plain_head(head: Head, allowed: Allowed) -> list[str]:
+    first = f"{_one_line(head.sign)} {_one_line(head.name)}{_plain_line(head.remark, allowed)}".strip()
+    told = [first, *(_plain_line(line, allowed) for line in head.lines)]
+    if not allowed.link(head.url):
+        return told
+    address = _address(head.url)
+    return [*told[:-1], f"{told[-1]} <{address}>"] if head.is_short else [*told, address]
 
 
 def _plain_line(line: Line, allowed: Allowed) -> str:

@@ -1,7 +1,7 @@
 """The state of a submission at a glance: the sign before its title, and the state in words. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bot.notices.fact_lines import state_name
 from bot.notices.markup import Line, Strong, Text, columns, cut_to_columns
@@ -15,17 +15,22 @@ NEW, OPEN, WAITING, ACCEPTED, CLOSED, SUPERSEDED, PULL = "🆕", "👀", "🔁",
 
 
 def sign(submission: Submission, classes: StateClasses) -> str:
-    """Return the sign for the state of a submission.
+    """Return the sign for the state of a submission."""
+    states = [patch.state for patch in submission.patches]
+    return sign_of(states, classes, is_pull=submission.pull is not None)
+
+
+def sign_of(states: Sequence[str | None], classes: StateClasses, *, is_pull: bool = False) -> str:
+    """Return the sign for patches in *states*.
 
     What is still open decides. Of closed patches most do, and the better half if they are as many.
     """
-    states = [patch.state for patch in submission.patches]
     is_open = [state for state in states if not classes.is_closed(state)]
     if not is_open and states:
         return _closed_sign(states)
     if is_open and all(classes.is_waiting(state) for state in is_open):
         return WAITING
-    if submission.pull is not None:
+    if is_pull:
         return PULL
     return NEW if all(is_new(state) or state is None for state in states) else OPEN
 

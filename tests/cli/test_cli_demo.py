@@ -27,7 +27,7 @@ def test_the_demo_shows_cards_and_ends_by_itself() -> None:
     done = patchbot("demo", fresh=True)
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"matched: migration/" in done.stdout
+    assert b" in migration/" in done.stdout
 
 
 def test_the_demo_shows_how_a_card_changes() -> None:
@@ -44,7 +44,7 @@ def test_a_recorded_patch_gets_its_card_and_answers() -> None:
     output = done.stdout.decode()
     card, _, answer = output.partition("> show 2194095\n")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert "matched: migration/colo.c" in card
+    assert " in migration/" in card
     assert answer.startswith("[v6,11/18] colo: Fix crash during device vmstate load\n")
 
 
@@ -106,7 +106,7 @@ def test_a_line_typed_through_a_pipe_is_answered_at_once_and_an_interrupt_ends_t
         demo.send_signal(signal.SIGINT)
         complaints = demo.stderr.read()
 
-    assert b"matched: migration/" in read
+    assert b" in migration/" in read
     assert answer != b""
     assert (demo.returncode, complaints) == (130, b"")
 

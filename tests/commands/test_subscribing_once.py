@@ -15,6 +15,7 @@ from bot.store.store import Store, Transaction
 from bot.store.subscription_book import SubscriptionBook
 from support.people_rig import ANN, People, a_rig, people
 from support.rig import ROOM, Rig
+from support.titles import title_of
 
 
 async def hear(here: People, text: str) -> None:
@@ -25,7 +26,7 @@ async def hear(here: People, text: str) -> None:
 
 def answers(rig: Rig) -> list[str]:
     """The first lines of what was answered."""
-    return [body.partition("\n")[0] for body in rig.chat.bodies(ROOM)]
+    return [title_of(body) for body in rig.chat.bodies(ROOM)]
 
 
 def broken(*_: object) -> None:

@@ -21,6 +21,7 @@ from support import preloaded
 from support.new_database import put_new_database
 from support.postgres_server import PostgresServer
 from support.rig import PROJECT, ROOM, a_series
+from support.titles import title_of
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +76,7 @@ class Scene:
 
     def titles(self) -> list[str]:
         """The first lines of what the room shows."""
-        return [body.partition("\n")[0] for body in self.room.bodies(ROOM)]
+        return [title_of(body) for body in self.room.bodies(ROOM)]
 
 
 over_postgres = pytest.mark.parametrize("database", ["postgresql"], indirect=True)

@@ -18,6 +18,7 @@ FLOOD = (14, 17)  # series at once
 HAPPENINGS = (*("series", "version", "state", "check", "remark") * 2, *("series", "state") * 2, "flood")
 STATES = ("accepted", "rejected", "deferred")
 CHECKS = ("success", "warning", "fail")  # the worst last
+_SIGNS = {"fail": "❌", "warning": "⚠️", "pending": "pending", "success": "✅"}
 LAST_VERSION = 3
 
 
@@ -121,13 +122,13 @@ def facts_of(work: Work) -> Iterator[str]:
     """What the final card of *work* says, each a part of its text."""
     yield work.name
     counts = Counter({"New": len(work.patches) - len(work.states)}) + Counter(map(str.title, work.states.values()))
-    yield from counts if len(work.patches) == 1 else (f"{state} {count}" for state, count in counts.items())
-    if work.checks:
-        yield f" {max(work.checks.values(), key=CHECKS.index)}"
+    yield from counts if len(counts) == 1 else (f"{state} {count}" for state, count in counts.items())
     if work.reviewers:
-        yield f"R{work.reviewers} "
+        yield "reviewed"
     if work.superseded_by:
-        yield f"superseded by v{work.superseded_by}"
+        yield f"→ v{work.superseded_by}"
+    elif work.checks:
+        yield _SIGNS[max(work.checks.values(), key=CHECKS.index)]
 
 
 def told_of(work: Work) -> Counter[str]:

@@ -21,10 +21,10 @@ ACCEPTED = Work(4, "import", 1, 6, (7,), {7: "accepted"})
 LIST = Shown("$6", "reply", None, "$5", "1 to 2 of 2", (5, 6))
 CARD = Shown("$7", "card", 6, None, "import: Fix number 4\nAccepted")
 TIMELINE = (
-    Shown("$1", "card", 1, None, "migration: Fix number 1 · superseded by v2\nAccepted 1 · New 1 · A0 R1 T0 · ✗ fail"),
-    Shown("$2", "reply", 1, "$1", "1 of 2 patches: New → Accepted (1/2)\ncheck ci-1: fail on 1 patch (1/2)"),
-    Shown("$3", "reply", 1, "$1", "Viewer 2 on 1/2 · Reviewed-by\nRemark 2."),
-    Shown("$4", "card", 2, None, "[v2] migration: Fix number 1\nNew"),
+    Shown("$1", "card", 1, None, "♻️ [0/2] migration: Fix number 1 → v2\nwas Accepted 1 of 2, New 1 · 1 of 2 reviewed"),
+    Shown("$2", "reply", 1, "$1", "✅ Accepted, 1 of 2 patches (was New: 1/2)\n❌ ci-1: failed on 1/2"),
+    Shown("$3", "reply", 1, "$1", "💬 Viewer 2 on 1/2: Reviewed-by\n> Remark 2."),
+    Shown("$4", "card", 2, None, "🆕 [v2] migration: Fix number 1\nNew"),
 )
 
 
@@ -49,10 +49,8 @@ def test_whatever_comes_twice_is_a_fault(again: Shown) -> None:
 def test_a_state_of_all_patches_is_as_many_changes() -> None:
     both = replace(FIRST, states={1: "accepted", 2: "accepted"})
     card, reply, *more = TIMELINE
-    shown = replace(card, text=card.text.replace("Accepted 1 · New 1", "Accepted 2"))
-    told = replace(
-        reply, text=reply.text.replace("1 of 2 patches: New → Accepted (1/2)", "all 2 patches: New → Accepted")
-    )
+    shown = replace(card, text=card.text.replace("Accepted 1 of 2, New 1", "Accepted"))
+    told = replace(reply, text=reply.text.replace("1 of 2 patches (was New: 1/2)", "all 2 patches (was New)"))
 
     assert judge(MIGRATION, (both, SECOND, OTHER), (shown, told, *more)).faults == []
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from story import Work, facts_of, told_of
 
-_STATES = re.compile(r"(?:^|(?:(\d+) of|all) (\d+) patch(?:es)?: )New (→ \w+)", re.MULTILINE)
+_STATES = re.compile(r"(\w+)(?:, (?:all (\d+)|\d+ of \d+) patch(?:es)?)? \(was New(?:: ([\d/, ]+))?\)")
 _THINGS = re.compile(r"ci-\d+|Remark \d+\.")
 _LISTED = re.compile(r"/list/\?series=(\d+)")
 _ACCEPTED = "→ Accepted"
@@ -165,8 +165,8 @@ def _told(timeline: Iterable[Shown]) -> dict[str, Counter[str]]:
         if reply.kind == "reply" and not reply.listed:
             things = told[reply.thread or "no thread"]
             things.update(_THINGS.findall(reply.text))
-            for some, all_, state in _STATES.findall(reply.text):
-                things[state] += int(some or all_ or 1)
+            for state, all_, some in _STATES.findall(reply.text):
+                things[f"→ {state}"] += len(some.split(",")) if some else int(all_ or 1)
     return dict(told)
 
 

@@ -16,6 +16,7 @@ from support.matrix_rig import PASSWORD, Account
 from support.person import Person
 from support.rig import PROJECT, a_series
 from support.run_rig import Stage, a_stage
+from support.titles import title_of
 
 BURST = 300
 UNSIGNED = "UNSIGNED_SENDER_DEVICE"
@@ -48,7 +49,7 @@ def post(stage: Stage, name: str) -> PostedSeries:
 def titles(said: Sequence[Drawn]) -> list[str]:
     """The first lines of the cards among what the bot said."""
     cards = [message for message in said if message.content["org.patchbot"]["kind"] == "card"]
-    return [card.body.partition("\n")[0] for card in cards]
+    return [title_of(card.body) for card in cards]
 
 
 async def kill_with_unknown_outcome(stage: Stage, name: str) -> None:
@@ -102,7 +103,7 @@ async def test_a_card_is_edited_in_its_place_and_what_happens_is_told_in_its_thr
     assert (edited.event, edited.original["body"]) == (card.event, card.body)
     assert reply.relation is not None
     assert (reply.relation["rel_type"], reply.relation["event_id"]) == ("m.thread", card.event)
-    assert reply.body == "New → Accepted"
+    assert reply.body == "✅ Accepted (was New)"
     assert all(message.is_trusted for message in (card, edited, reply))
 
 

@@ -81,8 +81,7 @@ def test_a_superseded_version_says_so_at_once() -> None:
         (
             """\
 ♻️ [v5] migration: Fix it all → v6
-was New · Ada Sample
-https://patchwork.example.org/project/qemu-devel/list/?series=41&state=*&archive=both\
+was New · Ada Sample <https://patchwork.example.org/project/qemu-devel/list/?series=41&state=*&archive=both>\
 """,
             """\
 <p>♻️ <del>
@@ -109,8 +108,7 @@ def test_a_lone_patch_between_two_versions() -> None:
         (
             """\
 ♻️ [v2] migration: Fix a leak → v3
-was New · Ada Sample
-https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/\
+was New · Ada Sample <https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/>\
 """,
             """\
 <p>♻️ <del>

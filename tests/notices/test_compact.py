@@ -23,8 +23,7 @@ def test_a_series_in_two_lines() -> None:
         (
             """\
 👀 migration: Fix it all
-New 2 of 3, Accepted 1 · ✅ checks ok · 👍 1 of 3 reviewed
-https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both\
+New 2 of 3, Accepted 1 · ✅ checks ok · 👍 1 of 3 reviewed <https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both>\
 """,
             """\
 <p>👀 <strong>
@@ -45,8 +44,7 @@ def test_a_series_of_which_not_all_arrived() -> None:
         (
             """\
 🆕 [v2] migration: Fix it all · 2 of 5
-New · no reviews yet
-https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both\
+New · no reviews yet <https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both>\
 """,
             """\
 <p>🆕 <strong>
@@ -66,12 +64,10 @@ def test_a_lone_patch_and_a_pull_request() -> None:
 
     assert "\n---\n".join(shown) == snapshot("""\
 🆕 [v2] migration: Fix a leak
-New · no reviews yet
-https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/
+New · no reviews yet <https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/>
 ---
 📦 [PULL] migration queue
-New
-https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/\
+New <https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/>\
 """)
 
 

@@ -24,12 +24,11 @@ SPEED = 60
 MOST_EDITS = 4
 SEND = "/send/m.room.message/"
 TOLD = """\
-Rey Viewer on 11/18 · Reviewed-by
-Fine.
-Rey Viewer on 11/18 · Reviewed-by
-Really.
-Kim on 11/18 · Acked-by"""
-STATES = {"accepted": "Accepted", "under-review": "Under Review"}
+💬 Rey Viewer on 11/18: Reviewed-by
+> Fine.
+💬 Rey Viewer on 11/18: Reviewed-by
+> Really.
+💬 Kim on 11/18: Acked-by"""
 REVIEW = "Reviewed-by: Rey Viewer <rey@example.com>\n"
 
 
@@ -42,20 +41,20 @@ async def test_the_life_of_a_series_is_one_card_a_version_and_few_edits(account:
             await stage.cards(ann, room, 1)
             for number, patch in enumerate(v6.patches):
                 stage.patchwork.set_state(patch, "accepted" if number < 12 else "under-review")
-            await shows(stage, ann, room, "Accepted 12 · Under Review 6")
+            await shows(stage, ann, room, "Accepted 12 of 18, Under Review 6")
             for number, state in enumerate(("success", "success", "success", "fail", "success")):
                 stage.patchwork.add_check(v6.patches[number], NewCheck(state, "build/x"))
-            await shows(stage, ann, room, "checks ❌")
+            await shows(stage, ann, room, "❌")
             stage.patchwork.add_comment(v6.patches[10], f"Fine.\n{REVIEW}")
             stage.patchwork.add_comment(v6.patches[10], f"Really.\n{REVIEW}")
             quoting = f"> {REVIEW}> Tested-by: Rey Viewer <rey@example.com>\nAcked-by: Kim <kim@example.com>\n"
             stage.patchwork.add_comment(v6.patches[10], quoting, submitter="Kim <kim@example.com>")
             await stage.said(ann, room, "reply", 1)
             stage.patchwork.add_check(v6.patches[3], NewCheck("success", "build/x"))
-            await shows(stage, ann, room, "A1 R2 T0 · checks ✅")
+            await shows(stage, ann, room, "✅ x")
             stage.patchwork.post_series(PROJECT, seed_series(version=7))
-            await shows(stage, ann, room, "18 patches\nv7")
-            await shows(stage, ann, room, "Superseded by")
+            await shows(stage, ann, room, "since v6 (")
+            await shows(stage, ann, room, "→ v7")
             await at_rest(stage)
 
             answer = await at_server(stage, series=v6.series)
@@ -66,11 +65,10 @@ async def test_the_life_of_a_series_is_one_card_a_version_and_few_edits(account:
         final = changes[-1]["m.new_content"]
         assert Counter(patch["state"] for patch in answer) == {"accepted": 12, "under-review": 6}
         assert [patch["check"] for patch in answer] == ["success"] * 5 + ["pending"] * 13
-        assert "Accepted 12 · Under Review 6 · A1 R2 T0 · checks ✅ success" in final["body"]  # one R is in the patch
-        assert [f"{patch['name']} · {STATES[patch['state']]}" in final["body"] for patch in answer] == [True] * 18
-        assert f'Superseded by <a href="https://matrix.to/#/{room}/{quote(newer)}' in final["formatted_body"]
+        assert "was Accepted 12 of 18, Under Review 6 · 1 of 18 reviewed, 1 acked" in final["body"]
+        assert f'→ <a href="https://matrix.to/#/{room}/{quote(newer)}' in final["formatted_body"]
         assert f'<a href="https://matrix.to/#/{room}/{quote(older)}' in second["formatted_body"]
-        assert ("18 patches · v6" in first["body"], "18 patches\nv7, less than" in second["body"]) == (True, True)
+        assert ("[v6 " in first["body"], "since v6 (less than a day)" in second["body"]) == (True, True)
         assert [event["content"]["body"] for event in await ann.thread(room, older)] == [TOLD]
         assert await ann.thread(room, newer) == []
 

@@ -4,12 +4,13 @@ from bot.ids import RoomId
 from support.person import Person
 from support.rig import PROJECT, a_series
 from support.run_rig import Stage
+from support.titles import title_of
 
 
 async def answers(stage: Stage, person: Person, room: RoomId, count: int) -> list[str]:
     """The first lines of the bot's answers in a room, once there are *count*."""
     found = await stage.said(person, room, "answer", count)
-    return [content["body"].partition("\n")[0] for content in found]
+    return [title_of(content["body"]) for content in found]
 
 
 async def test_a_member_is_refused_until_a_promotion_and_a_stranger_has_a_chat(
@@ -60,7 +61,7 @@ async def test_a_command_is_carried_out_and_answered_once_whenever_the_bot_is_ki
         stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))
         await stage.cards(ann, room, 1)
 
-    assert [content["body"].partition("\n")[0] for content in told] == [
+    assert [title_of(content["body"]) for content in told] == [
         "Subscribed, as 1: path:migration/",
         "This room has 1 subscription:",
     ]

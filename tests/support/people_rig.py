@@ -14,6 +14,7 @@ from bot.delivery.chat import PostedMessage
 from bot.ids import EventId, RoomId, UserId
 from bot.store.inbox_book import InboxMessage
 from support.rig import PROJECT, ROOM, Rig, a_series
+from support.titles import title_of
 
 ANN = UserId("@ann:hs")  # a moderator of ROOM
 BOB = UserId("@bob:hs")  # a member
@@ -74,7 +75,7 @@ class People:
 
     def titles(self, room: RoomId = ROOM) -> list[str]:
         """The first lines of its cards."""
-        return [post.message.body.partition("\n")[0] for post in self.cards(room)]
+        return [title_of(post.message.body) for post in self.cards(room)]
 
 
 def a_rig(folder: Path, *configured: str, per_person: int = 25, per_room: int = 100) -> Rig:

@@ -29,6 +29,7 @@ from bot.sample_patchwork.patchwork import PostedSeries, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
 from bot.store import schema
 from support.new_database import put_new_database
+from support.titles import title_of
 
 PROJECT = "qemu-devel"
 ROOM = RoomId("!room:hs")
@@ -103,7 +104,7 @@ class Rig:
 
     def titles(self, room: RoomId = ROOM) -> list[str]:
         """The first lines of what the room shows."""
-        return [body.partition("\n")[0] for body in self.chat.bodies(room)]
+        return [title_of(body) for body in self.chat.bodies(room)]
 
     def settings(self) -> Settings:
         """One server, the configured rooms, no waiting for the homeserver."""

@@ -28,6 +28,7 @@ from support.matrix_rig import PASSWORD, Account
 from support.new_database import put_new_database
 from support.person import WAIT_SECONDS, Person
 from support.rig import PROJECT
+from support.titles import title_of
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -187,7 +188,7 @@ class Stage:
 
     async def titles(self, person: Person, room: RoomId) -> list[str]:
         """The first lines of the cards in a room, in order."""
-        return [card["body"].partition("\n")[0] for card in await self.cards(person, room)]
+        return [title_of(card["body"]) for card in await self.cards(person, room)]
 
     async def until(self, claim: Callable[[], bool]) -> None:
         """Wait until *claim* holds, looking again and again."""
