@@ -33,6 +33,7 @@ SECOND_LOOK_SECONDS: Final = 2.0  # a change that was on its way when the bot en
 TO_BEGIN_SECONDS: Final = 40.0  # no change is begun later; an answer must be given within a minute
 TO_END_SECONDS: Final = 52.0
 _AGAIN_SECONDS: Final = 3.0
+NO_ANSWER: Final = "no answer in time"
 _log = structlog.get_logger(__name__)
 
 
@@ -115,8 +116,8 @@ class _Run:
             return _unchanged(patch, reason)
         try:
             value = await self._value_of(patch)
-        except TransportError as error:
-            self._stopped = f"not tried: {error}"
+        except (TransportError, TimeoutError) as error:
+            self._stopped = f"not tried: {str(error) or NO_ANSWER}"
             return _unchanged(patch, self._stopped)
         if not self._is(value, patch.old):
             return self._changed_by_others(patch, value)
@@ -136,11 +137,10 @@ class _Run:
             if self._is(value, patch.old):
                 await self._clock.sleep(SECOND_LOOK_SECONDS)
                 value = await self._value_of(patch)
-        except TransportError as error:
-            reason = (
-                f"unknown: the bot was restarted while this was sent, and {self._access.place.name} cannot be asked"
-            )
-            return replace(patch, step=ActStep.FAILED, reason=f"{reason} ({error})")
+        except (TransportError, TimeoutError) as error:
+            why = f"{self._access.place.name} cannot be asked: {str(error) or NO_ANSWER}"
+            reason = f"unknown whether it was changed: the bot was restarted while this was sent, and {why}"
+            return replace(patch, step=ActStep.FAILED, reason=reason)
         if self._is(value, self._act.value.shown):
             return replace(patch, step=ActStep.DONE)
         if self._is(value, patch.old):
@@ -156,7 +156,7 @@ class _Run:
             return _unchanged(patch, "I have no access in your name any more")
         await self._save(replace(patch, step=ActStep.SENT))
         try:
-            async with asyncio.timeout(max(TO_END_SECONDS - self._elapsed(), 1.0)):
+            async with self._in_time():
                 changed = await personal.change(patch.id, fields_to_send(self._act.value))
         except Refused as error:
             return self._refused(patch, error)
@@ -176,11 +176,10 @@ class _Run:
 
     async def _unknown(self, patch: ActPatch, error: BaseException) -> ActPatch:
         """Look whether a change was made to which there was no usable answer; nothing more is sent."""
-        reason = str(error) or "no answer in time"
+        reason = str(error) or NO_ANSWER
         self._stopped = f"not tried: {reason}"
         try:
-            async with asyncio.timeout(max(TO_END_SECONDS - self._elapsed(), 2.0)):
-                value = await self._read(patch)
+            value = await self._read(patch)
         except (TransportError, TimeoutError):
             return replace(patch, step=ActStep.FAILED, reason=f"unknown whether it was changed: {reason}")
         return self._compared(patch, value, reason)
@@ -209,12 +208,17 @@ class _Run:
 
     async def _read(self, patch: ActPatch) -> str | None:
         api = self._access.place.api
-        if not api.version:
-            await api.discover()
-        try:
-            return shown(await api.patch_status(patch.id), self._act.value.field)
-        except NotFound:
-            return None
+        async with self._in_time():
+            if not api.version:
+                await api.discover()
+            try:
+                return shown(await api.patch_status(patch.id), self._act.value.field)
+            except NotFound:
+                return None
+
+    def _in_time(self) -> asyncio.Timeout:
+        """Return a limit for a request, after which there is still time for an answer."""
+        return asyncio.timeout(max(TO_END_SECONDS - self._elapsed(), 1.0))
 
     def _is(self, value: str | None, other: str) -> bool:
         return value is not None and is_same(self._act.value.field, value, other)

@@ -43,7 +43,7 @@ def refs_and_state(text: str) -> ActWords:
     words = [word for word in text.split() if word.lower() not in _FILLERS]
     first = next((place for place, word in enumerate(words) if read_ref(word) is None), len(words))
     refs, rest = words[:first], words[first:]
-    while not refs and len(rest) > 1 and read_ref(rest[-1]) is not None:  # the state first
+    if not refs and len(rest) > 1 and read_ref(rest[-1]) is not None:  # the state first
         refs = _last_refs(rest)
         rest = rest[: len(rest) - len(refs)]
     if not rest:
@@ -58,7 +58,7 @@ def refs_and_user(text: str) -> ActWords:
         UserError: a word before the user is not a reference.
     """
     *refs, user = [word for word in text.split() if word.lower() not in _FILLERS] or [""]
-    if not user or (not refs and read_ref(user) is not None and "@" not in user):
+    if not user or (read_ref(user) is not None and "@" not in user):
         raise UserError("To whom? Type an account behind the patches, or me, or nobody.")
     _see_that_all_are_refs(refs)
     return ActWords(tuple(refs), user.strip(_WRAPPERS).removeprefix("@") or user)

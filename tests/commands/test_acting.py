@@ -1,8 +1,10 @@
 """Changing patches from the chat: who may, what is answered, and what the server has then."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from inline_snapshot import snapshot
 
@@ -345,6 +347,32 @@ async def test_words_that_make_no_sense_are_told(here: People) -> None:
             "There is no patch or series 9 on sample.",
         ]
     )
+
+
+async def test_a_server_that_falls_silent_is_not_waited_for_longer_than_there_is_time_for_an_answer(
+    here: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request may take half a minute, and an answer must come within one."""
+    posted = here.rig.post("migration/a.c", patches=3)
+    monkeypatch.setattr("bot.commands.act_runner.TO_END_SECONDS", 0.0)
+    handle, sent = here.rig.transport.handle_async_request, list[str]()
+
+    async def silent(request: httpx.Request) -> httpx.Response:
+        sent.append(request.method)
+        if request.url.path.endswith("/patches/2/") and sent.count("PATCH") == 2:
+            await asyncio.Event().wait()
+        return await handle(request)
+
+    monkeypatch.setattr(here.rig.transport, "handle_async_request", silent)
+
+    assert await here.chat("state 1 2 3 accepted") == snapshot("""\
+“[1/3] A series, part 1”: New → Accepted, on sample, as bob.
+Not changed on sample, as bob: 2 patches.
+• 2 “[2/3] A series, part 2”: unknown whether it was changed: no answer in time
+• 3 “[3/3] A series, part 3”: not tried: no answer in time
+Undo: state 1 new\
+""")
+    assert states(here, posted) == ["accepted", "new", "new"]
 
 
 async def test_too_many_at_once_are_refused(here: People) -> None:
